@@ -1,0 +1,2 @@
+DROP SCHEMA gateway CASCADE;
+DROP SCHEMA payments CASCADE;

@@ -1,0 +1,3 @@
+DROP TABLE payments.gremlin_audit, payments.gremlins;
+DROP TABLE inventory.gremlin_audit, inventory.gremlins;
+DROP TABLE orders.gremlin_audit, orders.gremlins;
