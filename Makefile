@@ -1,0 +1,102 @@
+# Everything a person types. `make` alone lists it.
+# Needs only make and Python >= 3.11; another interpreter: make up PYTHON=python3.12
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first of these that is new enough wins, unless PYTHON says otherwise.
+CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 10
+WAIT ?= 0
+
+.PHONY: help up test check verify calm chaos migrate-up migrate-down migrate-version migrate-force lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the foreground
+	@$(BIN)/valerix up
+
+test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/tidy
+
+verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
+	@$(BIN)/valerix verify --wait $(WAIT)
+
+calm: $(VENV)/.installed  ## call every gremlin off
+	@$(BIN)/valerix calm
+
+chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make chaos SEEDS=25
+	@VALERIX_CHAOS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m chaos $(ARGS)
+
+migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
+	@$(BIN)/valerix migrate up
+
+migrate-down: $(VENV)/.installed  ## take the newest migration back
+	@$(BIN)/valerix migrate down
+
+migrate-version: $(VENV)/.installed  ## which migration the database is at
+	@$(BIN)/valerix migrate version
+
+migrate-force: $(VENV)/.installed  ## write down a version without running anything: make migrate-force V=0001
+	@test -n "$(V)" || { echo "say which version: make migrate-force V=0001" >&2; exit 2; }
+	@$(BIN)/valerix migrate force $(V)
+
+lock: $(VENV)/.installed-dev  ## pin every dependency again, newest allowed by pyproject.toml
+	@for extra in "" "-dev"; do \
+	  echo "resolving requirements$$extra.lock"; \
+	  $(BIN)/uv pip compile pyproject.toml --extra build $${extra:+--extra dev} --upgrade --universal \
+	    --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet \
+	    $${extra:+--constraint requirements.lock} --output-file requirements$$extra.lock || exit 1; \
+	done
+
+clean:  ## remove the environment, the caches and the shop's data
+	@if [ -f .valerix/run.json ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' .valerix/run.json)" 2>/dev/null; \
+	  then echo "the shop is running: stop it first (Ctrl-C where make up runs)" >&2; exit 1; fi
+	rm -rf $(VENV) .valerix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- installation: one stamp per lock file, so a second run installs nothing -------------------
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@python='$(PYTHON)'; \
+	if [ -z "$$python" ]; then \
+	  for candidate in $(CANDIDATES); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python=$$candidate; break; fi; \
+	  done; \
+	fi; \
+	test -n "$$python" || { echo "no Python >= 3.11 found: install one, or name it: make up PYTHON=/path/to/python3.12" >&2; exit 2; }; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "$$python is missing or older than 3.11: name a newer one: make up PYTHON=python3.12" >&2; exit 2; }; \
+	echo "creating $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "$$python cannot create a virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 2; }
+
+# Hashes are required, so what is installed is what was locked. The project itself comes last, built
+# by the backend the lock has just installed: no network, no second set of build requirements.
+define install
+echo "installing $$(grep -c '^[a-z].*==' $(1)) pinned packages from $(1), about a minute the first time"; \
+rm -f $(VENV)/.failed; \
+{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --progress-bar off -r $(1) \
+  || touch $(VENV)/.failed; } | awk '/^Collecting/ { sub(/;.*/, "", $$2); print "  " $$2; fflush() }'; \
+test ! -e $(VENV)/.failed && \
+$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+endef

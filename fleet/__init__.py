@@ -1,0 +1,1 @@
+"""Which processes exist, and how they are started, stopped and migrated together."""
