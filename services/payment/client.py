@@ -1,0 +1,189 @@
+"""How other services ask for money: every answer of the wire becomes one fact to match on."""
+
+import logging
+from uuid import UUID
+
+import msgspec
+
+from chassis.outbound import Answer, Outcome, Peer, decode
+from services.payment import contract
+from services.payment.contract import CancelPayment, CreatePayment, Currency, PaymentView
+
+log = logging.getLogger(__name__)
+
+
+class Succeeded(msgspec.Struct, frozen=True):
+    """The money was captured."""
+
+    payment: PaymentView
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """The provider said no, for good."""
+
+    code: str
+
+
+class Fenced(msgspec.Struct, frozen=True):
+    """The payment was cancelled before; this charge had no effect and never will."""
+
+
+class Processing(msgspec.Struct, frozen=True):
+    """The payment service is on it: ask again with the same order."""
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """The cancel is over: nothing was taken, or what was taken has been given back."""
+
+    payment: PaymentView
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The payment as it stands."""
+
+    payment: PaymentView
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """The payment service has never heard of this order."""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """It may or may not have happened: ask again with the same order, conclude nothing."""
+
+    why: str
+
+
+class NotSent(msgspec.Struct, frozen=True):
+    """It certainly did not happen: try again later."""
+
+    why: str
+
+
+class ContractBreach(msgspec.Struct, frozen=True):
+    """The request was refused as malformed: our bug, repeating it cannot help."""
+
+    status: int
+    code: str
+
+
+ChargeAnswer = Succeeded | Declined | Fenced | Processing | Unknown | NotSent | ContractBreach
+CancelAnswer = Cancelled | Processing | Unknown | NotSent | ContractBreach
+GetAnswer = Found | Absent | Unknown | NotSent | ContractBreach
+
+
+class _DeclineProblem(msgspec.Struct, frozen=True):
+    code: str
+    details: contract.DeclineDetails
+
+
+def charge_key(order_id: UUID) -> str:
+    """The Idempotency-Key of an order's charge: the order itself, so that any replica that
+    drives the order asks with the same one (rule R2)."""
+    return f"charge-{order_id}"
+
+
+class PaymentClient:
+    """The payment service as its callers see it. Nothing here raises for trouble on the wire."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def charge(
+        self, order_id: UUID, amount_minor: int, currency: Currency, *, deadline_s: float
+    ) -> ChargeAnswer:
+        """Take `amount_minor` for the order, once, however often this is called."""
+        answer = await self._peer.call(
+            "POST",
+            "/payments",
+            CreatePayment(order_id, amount_minor, currency),
+            route="/payments",
+            deadline_s=deadline_s,
+            headers={"Idempotency-Key": charge_key(order_id)},
+        )
+        if answer.outcome is Outcome.OK:
+            return _charged(answer, order_id, amount_minor, currency)
+        if answer.status == 402 and answer.outcome is Outcome.DEFINITE_NO:
+            return _declined(answer, order_id)
+        if answer.status == 409 and answer.code == contract.FENCED:
+            return Fenced()
+        return _otherwise(answer)
+
+    async def cancel(self, order_id: UUID, reason: str, *, deadline_s: float) -> CancelAnswer:
+        """Void or refund whatever there is, and leave a tombstone where there is nothing yet."""
+        answer = await self._peer.call(
+            "POST",
+            f"/payments/{order_id}/cancel",
+            CancelPayment(reason),
+            route="/payments/{order_id}/cancel",
+            deadline_s=deadline_s,
+        )
+        if answer.outcome is not Outcome.OK:
+            return _otherwise(answer)
+        payment = _payment(answer, order_id)
+        if payment is None:
+            return Unknown("contract")
+        if answer.status == 200 and contract.cancel_is_acknowledged(payment.state):
+            return Cancelled(payment)
+        return Processing()
+
+    async def get(self, order_id: UUID, *, deadline_s: float) -> GetAnswer:
+        """Look without touching."""
+        answer = await self._peer.call(
+            "GET", f"/payments/{order_id}", route="/payments/{order_id}", deadline_s=deadline_s
+        )
+        if answer.outcome is Outcome.OK:
+            payment = _payment(answer, order_id)
+            return Unknown("contract") if payment is None else Found(payment)
+        if answer.status == 404 and answer.code == contract.NOT_FOUND:
+            return Absent()
+        breach = _otherwise(answer)
+        return Unknown("in-progress") if isinstance(breach, Processing) else breach
+
+
+def _charged(answer: Answer, order_id: UUID, amount_minor: int, currency: str) -> ChargeAnswer:
+    payment = _payment(answer, order_id)
+    if payment is None:
+        return Unknown("contract")
+    if (payment.amount_minor, payment.currency) != (amount_minor, currency):
+        return _alarm("another amount than asked for", answer, order_id)
+    if answer.status in (200, 201) and payment.state == "SUCCEEDED":
+        return Succeeded(payment)
+    if answer.status == 202 and payment.state == "PROCESSING":
+        return Processing()
+    return _alarm(f"state {payment.state} under status {answer.status}", answer, order_id)
+
+
+def _declined(answer: Answer, order_id: UUID) -> ChargeAnswer:
+    # Someone else's 402 (a proxy's, say) is no decision about this order's money.
+    problem = decode(answer, _DeclineProblem)
+    if problem is None or problem.code != contract.DECLINED or problem.details.order_id != order_id:
+        return _alarm("a 402 that is not about this order", answer, order_id)
+    return Declined(problem.details.decline_code)
+
+
+def _payment(answer: Answer, order_id: UUID) -> PaymentView | None:
+    payment: PaymentView | None = decode(answer, PaymentView)
+    if payment is None or payment.order_id != order_id:
+        _alarm("a body that breaks the contract", answer, order_id)
+        return None
+    return payment
+
+
+def _alarm(what: str, answer: Answer, order_id: UUID) -> Unknown:
+    log.error(
+        "payment-service answered %s",
+        what,
+        extra={"order_id": order_id, "status": answer.status, "body": answer.body[:200]},
+    )
+    return Unknown("contract")
+
+
+def _otherwise(answer: Answer) -> Processing | Unknown | NotSent | ContractBreach:
+    if answer.outcome is Outcome.IN_PROGRESS:
+        return Processing()
+    if answer.outcome is Outcome.NOT_SENT:
+        return NotSent(answer.code)
+    if answer.outcome is Outcome.DEFINITE_NO:
+        return ContractBreach(answer.status, answer.code)
+    return Unknown(answer.code)

@@ -1,0 +1,99 @@
+"""What the payment service says on the wire, for itself and for whoever calls it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+PaymentState = Literal[
+    "PROCESSING",
+    "SUCCEEDED",
+    "FAILED",
+    "CANCELLING",
+    "CANCELLED",
+    "REFUND_PENDING",
+    "REFUNDED",
+]
+AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
+
+Currency = Literal["AUD", "BHD", "CHF", "EUR", "GBP", "JPY", "USD"]
+# Minor units per unit as a power of ten (ISO 4217): 9999 is 99.99 EUR, 9999 JPY, 9.999 BHD.
+EXPONENTS: dict[str, int] = {
+    "AUD": 2,
+    "BHD": 3,
+    "CHF": 2,
+    "EUR": 2,
+    "GBP": 2,
+    "JPY": 0,
+    "USD": 2,
+}
+# Past 2**53 a JSON number is no longer exact in a browser.
+MAX_AMOUNT_MINOR = 2**53
+
+# The stable `code` of each refusal.
+DECLINED = "payment-declined"
+FENCED = "fenced"
+KEY_MISSING = "idempotency-key-missing"
+KEY_INVALID = "idempotency-key-invalid"
+KEY_REUSED = "idempotency-key-reused"
+MISMATCH = "payment-mismatch"
+NOT_FOUND = "payment-not-found"
+
+# A payment in one of these owes nobody anything and never will again, short of a late capture.
+TERMINAL: frozenset[PaymentState] = frozenset({"CANCELLED", "REFUNDED", "FAILED"})
+
+
+def cancel_is_acknowledged(state: PaymentState) -> bool:
+    """Whether a cancel that met `state` is over, so that goods may be freed (rule R8).
+
+    Both the service and its client ask here: 200 is said, and believed, only then."""
+    return state in TERMINAL
+
+
+class CreatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /payments: take this much for this order, once."""
+
+    order_id: UUID
+    amount_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
+    currency: Currency
+
+
+class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /payments/{order_id}/cancel: void what is open, refund what was taken."""
+
+    reason: Annotated[str, Meta(pattern=r"^[A-Z][A-Z_]{0,39}$")] = "REFUND"
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """One try at the gateway."""
+
+    n: int
+    provider: str
+    state: AttemptState
+    detail: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PaymentView(msgspec.Struct, frozen=True):
+    """A payment as answered: a tombstone (cancelled before it was charged) has no amount."""
+
+    order_id: UUID
+    state: PaymentState
+    amount_minor: int | None
+    currency: str | None
+    attempts: list[AttemptView]
+    decline_code: str | None = None
+    cancel_reason: str | None = None
+
+
+class DeclineDetails(msgspec.Struct, frozen=True):
+    """The `details` of a 402: which order, and why the provider said no."""
+
+    order_id: UUID
+    decline_code: str
+
+
+assert set(get_args(Currency)) == set(EXPONENTS)  # noqa: S101 - two spellings of one table
