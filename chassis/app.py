@@ -1,0 +1,231 @@
+"""What every service is made of: its routes, the routes all share, error answers, background work, the edge."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from chassis import telemetry
+from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.edge import Edge, HttpMetrics, Routes
+from chassis.errors import MEDIA_TYPE, Problem, shed
+from chassis.gremlin_routes import gremlin_routes
+from chassis.gremlins import Gremlins
+from chassis.health import Probe, database_probe, health_routes, schema_probe
+from chassis.schema_page import PlainPage
+from chassis.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Loop = Callable[[], Awaitable[None]]
+Close = Callable[[], Awaitable[None]]
+_RESTART_S = 1.0
+
+
+def service_app(
+    *,
+    name: str,
+    title: str,
+    settings: Settings,
+    registry: CollectorRegistry,
+    routes: Sequence[BaseRouteHandler],
+    database: Database | None = None,
+    gremlins: Gremlins | None = None,
+    schema_revision: str = "",
+    dependencies: Mapping[str, Probe] | None = None,
+    loops: Sequence[Loop] = (),
+    closes: Sequence[Close] = (),
+    state: Mapping[str, object] | None = None,
+    **litestar: Any,
+) -> Edge:
+    """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
+
+    `loops` run for the life of the process and are started again when they fail; `closes` run at
+    the end; `state` is what handlers find in `request.app.state`."""
+    probes: dict[str, Probe] = {}
+    readiness: dict[str, Probe] = {}
+    all_closes = list(closes)
+    all_loops = list(loops)
+    if database is not None:
+        probes["database"] = database_probe(database)
+        readiness["schema"] = schema_probe(database, schema_revision)
+        all_closes.append(database.close)
+        _pool_gauges(database, name, registry)
+    if gremlins is not None:
+        all_loops.append(gremlins.run)
+        all_closes.append(gremlins.close)
+        if database is not None:
+            database.before_statement = gremlins.before_statement
+    _process_gauges(registry, name)
+    handlers: list[BaseRouteHandler] = [
+        *routes,
+        *health_routes(
+            name,
+            {**probes, **(dependencies or {})},
+            {**probes, **readiness},
+            settings.probe_deadline_s,
+        ),
+        _metrics_route(registry),
+        *(gremlin_routes(gremlins) if gremlins is not None else []),
+    ]
+    app = Litestar(
+        route_handlers=handlers,
+        lifespan=[_lifespan(all_loops, all_closes)],
+        exception_handlers={Exception: answer_exception},
+        request_max_body_size=settings.body_limit_bytes,
+        state=State({"settings": settings, **(state or {})}),
+        openapi_config=OpenAPIConfig(
+            title=title, version="1", path="/schema", render_plugins=[PlainPage()]
+        ),
+        logging_config=None,
+        **litestar,
+    )
+    templates = Routes([route.path_format for route in app.routes])
+    if gremlins is not None:
+        gremlins.known_routes = templates.known
+    return Edge(
+        app,
+        service=name,
+        settings=settings,
+        metrics=HttpMetrics(name, registry),
+        routes=templates,
+        gremlins=gremlins,
+    )
+
+
+def _lifespan(loops: list[Loop], closes: list[Close]) -> Any:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_keep_running(loop)) for loop in loops]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for close in closes:
+                try:
+                    await close()
+                except Exception:  # one bad close must not keep the others open
+                    logger.exception("closing failed")
+
+    return lifespan
+
+
+async def _keep_running(loop: Loop) -> None:
+    while True:
+        try:
+            return await loop()
+        except Exception:  # the loop outlives any fault, PostgreSQL's restart included
+            logger.exception("background work failed; starting it again")
+            await asyncio.sleep(_RESTART_S)
+
+
+def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
+    @get(
+        "/metrics",
+        summary="Prometheus metrics (OpenMetrics with exemplars when asked for)",
+        media_type=MediaType.TEXT,
+    )
+    async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), media_type=content_type)
+
+    return show_metrics
+
+
+def _pool_gauges(database: Database, name: str, registry: CollectorRegistry) -> None:
+    gauge = Gauge(
+        "valerix_pool_connections",
+        "Database connections.",
+        ("service", "state"),
+        registry=registry,
+    )
+    gauge.labels(name, "in_use").set_function(lambda: database.in_use)
+    gauge.labels(name, "idle").set_function(lambda: database.idle)
+
+
+def _process_gauges(registry: CollectorRegistry, name: str) -> None:
+    ProcessCollector(registry=registry)
+    gauge = Gauge(
+        "valerix_telemetry_dropped",
+        "Spans and log lines thrown away since the start.",
+        ("service",),
+        registry=registry,
+    )
+    gauge.labels(name).set_function(telemetry.dropped)
+
+
+def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Every exception as problem+json; nothing internal leaves the process."""
+    problem = as_problem(error)
+    if problem.status >= 500 and problem.code == "internal":
+        logger.error("a handler failed", exc_info=error)
+    return Response(
+        problem.body(), status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
+    )
+
+
+def as_problem(error: Exception) -> Problem:
+    """PROTOCOL's bad-input table for what was not raised as a `Problem` already."""
+    match error:
+        case Problem():
+            return error
+        case DatabaseBusy():
+            return shed("The database is busy; nothing was done", code="database-busy")
+        case DatabaseDown():
+            return shed("The database cannot be reached; nothing was done", code="database-down")
+        case CallerGone():
+            return Problem(504, "caller-gone", "Your time was up; rolled back", retryable=True)
+        case CommitUnknown() | asyncpg.OperatorInterventionError() | ConnectionError():
+            return Problem(
+                500,
+                "outcome-unknown",
+                "The database connection broke: look again with the same key or id",
+                retryable=True,
+            )
+        case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():
+            return Problem(500, "database-slow", "The database took too long", retryable=True)
+        case asyncpg.DeadlockDetectedError():
+            return Problem(500, "database-conflict", "Try again", retryable=True)
+        case ValidationException():
+            return Problem(400, "validation", "A parameter does not fit", details=_extra(error))
+        case NotFoundException():
+            return Problem(404, "not-found", "There is nothing at this address")
+        case HTTPException():
+            return _http_problem(error)
+        case msgspec.ValidationError():
+            return Problem(400, "validation", str(error))
+    return Problem(500, "internal", "Something broke on our side; the trace tells what")
+
+
+_CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    if error.status_code >= 500:
+        return Problem(500, "internal", "Something broke on our side; the trace tells what")
+    code = _CODES.get(error.status_code, "bad-request")
+    return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+
+
+def _extra(error: ValidationException) -> object:
+    extra = error.extra
+    if not isinstance(extra, list):
+        return None
+    return [
+        {"pointer": f"/{item.get('key', '')}", "message": str(item.get("message", ""))[:200]}
+        for item in extra
+        if isinstance(item, dict)
+    ]

@@ -1,0 +1,161 @@
+"""What each kind of gremlin does to a request it bites, at the wire, where the real fault would be."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from chassis.asgi import App, Message, Receive, Scope, Send
+
+from chassis.context import span_now
+from chassis.errors import MEDIA_TYPE, Problem
+from chassis.gremlins import Active, Gremlins
+
+_HANG_CHECK_S = 0.25
+
+
+class CallerLeft(Exception):  # noqa: N818
+    """The caller closed the connection before the work began; nothing was executed."""
+
+
+class Dropped(Exception):  # noqa: N818
+    """The connection was cut on purpose; there is no answer."""
+
+
+def mark(gremlins: Gremlins, bite: Active) -> None:
+    """Make the bite visible on the metric and on the span."""
+    gremlins.count_bite(bite.view)
+    work = span_now.get()
+    if work is not None:
+        name, kind = bite.view.name, bite.view.kind
+        work.attributes["valerix.gremlin.name"] = name
+        work.attributes["valerix.gremlin.kind"] = kind
+        work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))
+
+
+async def suffer(
+    app: App,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    bites: list[Active],
+    gremlins: Gremlins,
+) -> None:
+    """Run `app` for one bitten request. Raises `CallerLeft` or `Dropped` instead of answering."""
+    for bite in bites:
+        mark(gremlins, bite)
+    by_kind = {bite.view.kind: bite for bite in bites}
+    body = await _read(receive)
+    if "refuse" in by_kind:
+        _cut(scope)
+    if hang := by_kind.get("hang"):
+        await _hang(scope, receive, gremlins, hang)
+    for bite in bites:
+        if bite.view.kind == "latency":
+            await _sleep(receive, bite.delay_s)
+    if error := by_kind.get("error"):
+        return await _answer_error(send, error)
+    held = _Held()
+    holding = "late" in by_kind or "lost_response" in by_kind
+    work = [app(scope, _replay(body, receive), held.take if holding else send)]
+    if "duplicate" in by_kind:
+        # Its answer goes nowhere, and it has a scope of its own, like a second delivery would.
+        work.append(app({**scope}, _replay(body, receive), _Held().take))  # type: ignore[arg-type]
+    await asyncio.gather(*work)
+    if late := by_kind.get("late"):
+        await asyncio.sleep(late.delay_s)
+    if "lost_response" in by_kind:
+        _cut(scope)
+    if holding:
+        for message in held.messages:
+            await send(message)
+
+
+class _Held:
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def take(self, message: Message) -> None:
+        self.messages.append(message)
+
+
+async def _read(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise CallerLeft
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    delivered = False
+
+    async def replay() -> Message:
+        nonlocal delivered
+        if delivered:
+            return await receive()  # type: ignore[return-value]
+        delivered = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _sleep(receive: Receive, delay_s: float) -> None:
+    """Sleep, unless the caller leaves first: then the work it no longer wants is not begun."""
+    leaving = asyncio.ensure_future(receive())
+    done, _ = await asyncio.wait({leaving}, timeout=delay_s)
+    if done:
+        raise CallerLeft
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _hang(scope: Scope, receive: Receive, gremlins: Gremlins, bite: Active) -> None:
+    leaving = asyncio.ensure_future(receive())
+    try:
+        while gremlins.is_loose(bite.view.name):
+            if (await asyncio.wait({leaving}, timeout=_HANG_CHECK_S))[0]:
+                raise CallerLeft
+    finally:
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    _cut(scope)
+
+
+def _cut(scope: Scope) -> None:
+    extensions = scope.get("extensions") or {}
+    abort: Callable[[], None] | None = extensions.get("valerix.abort")  # type: ignore[assignment]
+    if abort is not None:
+        abort()
+    raise Dropped
+
+
+async def _answer_error(send: Send, bite: Active) -> None:
+    problem = Problem(
+        bite.view.status,
+        "gremlin",
+        f"The gremlin {bite.view.name} refused this request on purpose",
+        details={"gremlin": bite.view.name},
+        retryable=True,
+    )
+    await answer(send, problem)
+
+
+async def answer(send: Send, problem: Problem) -> None:
+    """Send a problem document straight from the edge."""
+    body = problem.body()
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        **{name.lower(): value for name, value in problem.headers.items()},
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})

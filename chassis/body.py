@@ -1,0 +1,107 @@
+"""Reads a request body strictly: JSON that means one thing, of the declared shape, or a clear 400."""
+
+import json
+import re
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.dto import AbstractDTO
+from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from chassis.errors import Problem, invalid
+
+T = TypeVar("T")
+# `curl -d` says "form" and means JSON, so a form content type is taken at its body.
+_ACCEPTED = ("application/json", "application/x-www-form-urlencoded", "")
+
+
+class Ambiguous(ValueError):  # noqa: N818
+    """JSON that two readers could understand differently."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Ambiguous("the same key appears twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise Ambiguous(f"{name} is not JSON")
+
+
+def parse_json(raw: bytes) -> Any:
+    """The value of a JSON text, refusing duplicate keys, NaN, a byte order mark and bad UTF-8."""
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        # A lone surrogate cannot be stored or sent on; PostgreSQL refuses NUL in text.
+        if "\\u" in text and not _storable(json.dumps(value, ensure_ascii=False)):
+            raise Ambiguous("a string holds a lone surrogate or a NUL")
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Problem(400, "malformed", f"The body is not usable JSON: {reason[:200]}") from None
+    return value
+
+
+def _storable(text: str) -> bool:
+    return "\\u0000" not in text and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
+
+
+def read_body(raw: bytes, content_type: str, shape: type[T]) -> T:
+    """The body as `shape` (types are not coerced); raises `Problem` 400 or 415."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in _ACCEPTED and not media_type.endswith("+json"):
+        raise Problem(
+            415, "unsupported-media-type", f"Send application/json, not {media_type[:80]}"
+        )
+    if not raw.strip():
+        raise Problem(400, "malformed", "The body is empty; a JSON object is expected")
+    value = parse_json(raw)
+    try:
+        return msgspec.convert(value, shape, strict=True, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise _pointed(error) from None
+
+
+def _pointed(error: msgspec.ValidationError) -> Problem:
+    message, _, path = str(error).partition(" - at ")
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").lstrip("$")).replace(".", "/")
+    named = re.search(r"(?:unknown|required) field `([^`]*)`", message)
+    return invalid(f"{pointer}/{named[1]}" if named else pointer, message)
+
+
+class Strict(AbstractDTO[T]):
+    """Litestar's hook for reading a body, used as `dto=Strict[PlaceOrder], return_dto=None`."""
+
+    @classmethod
+    def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
+        """Nothing to prepare: the body is decoded into the wire struct itself."""
+
+    @classmethod
+    def generate_field_definitions(
+        cls, model_type: type[Any]
+    ) -> Generator[DTOFieldDefinition, None, None]:
+        """No transfer model."""
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """No transfer model."""
+        return False
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+    ) -> Reference | Schema:
+        """The wire struct's own schema."""
+        return schema_creator.for_field_definition(field_definition)
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """The body as the wire struct."""
+        content_type = self.asgi_connection.headers.get("content-type", "")
+        return read_body(value, content_type, self.model_type)

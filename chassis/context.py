@@ -1,0 +1,82 @@
+"""What the code below the edge may know of the request it serves: its trace, its deadline, its bites."""
+
+import secrets
+import time
+from contextvars import ContextVar
+
+import msgspec
+
+
+class Span(msgspec.Struct):
+    """One unit of work in a trace. Times are nanoseconds since the epoch; ids are lower-case hex."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    kind: int
+    parent_id: str = ""
+    start_ns: int = 0
+    end_ns: int = 0
+    attributes: dict[str, object] = msgspec.field(default_factory=dict)
+    events: list[tuple[int, str, dict[str, object]]] = msgspec.field(default_factory=list)
+    links: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    error: str = ""
+    sampled: bool = True
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header that makes this span the parent of another process's span."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+
+INTERNAL, SERVER, CLIENT = 1, 2, 3
+
+span_now: ContextVar[Span | None] = ContextVar("span_now", default=None)
+# Monotonic seconds after which the caller has given up (from its X-Timeout-Ms).
+deadline_now: ContextVar[float | None] = ContextVar("deadline_now", default=None)
+
+
+def new_trace_id() -> str:
+    """32 hex digits, never all zero."""
+    return secrets.token_hex(16)
+
+
+def new_span_id() -> str:
+    """16 hex digits, never all zero."""
+    return secrets.token_hex(8)
+
+
+def current_traceparent() -> str | None:
+    """The traceparent of the work in hand, to be stored or sent on."""
+    span = span_now.get()
+    return span.traceparent if span else None
+
+
+def current_trace_id() -> str | None:
+    """The trace id of the work in hand, for logs and answers."""
+    span = span_now.get()
+    return span.trace_id if span else None
+
+
+def parse_traceparent(header: str | None) -> tuple[str, str, bool] | None:
+    """(trace id, parent span id, sampled) of a W3C traceparent; None if it is not one.
+
+    Source: W3C Trace Context level 2, section 3.2. Anything malformed is ignored, never echoed."""
+    if header is None or len(header) < 55 or len(header) > 128:
+        return None
+    version, trace_id, span_id, flags = header[:2], header[3:35], header[36:52], header[53:55]
+    if header[2] != "-" or header[35] != "-" or header[52] != "-" or version == "ff":
+        return None
+    if (version == "00" and len(header) != 55) or (len(header) > 55 and header[55] != "-"):
+        return None
+    if not all(c in "0123456789abcdef" for c in version + trace_id + span_id + flags):
+        return None
+    if trace_id == "0" * 32 or span_id == "0" * 16:
+        return None
+    return trace_id, span_id, bool(int(flags, 16) & 1)
+
+
+def remaining_s() -> float | None:
+    """Seconds until the caller gives up; None when it set no limit."""
+    deadline = deadline_now.get()
+    return None if deadline is None else deadline - time.monotonic()

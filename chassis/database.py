@@ -1,0 +1,229 @@
+"""PostgreSQL for a service: statements written with SQLAlchemy Core, compiled once, run by asyncpg.
+
+SQLAlchemy builds and checks the SQL; its engine is left out because its transaction handling cost
+more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.sql import ClauseElement
+
+from chassis import telemetry
+from chassis.context import CLIENT, remaining_s
+from chassis.settings import Settings
+
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+Row = Mapping[str, Any]
+
+
+class DatabaseBusy(Exception):  # noqa: N818
+    """No connection came free in time. Nothing was executed."""
+
+
+class DatabaseDown(Exception):  # noqa: N818
+    """PostgreSQL cannot be reached. Nothing was executed."""
+
+
+class CommitUnknown(Exception):  # noqa: N818
+    """The connection broke in mid-statement or mid-commit: the effect may or may not have landed."""
+
+
+class CallerGone(Exception):  # noqa: N818
+    """The caller's time was up before the commit, so the work was rolled back."""
+
+
+class Statement:
+    """SQL text with its parameters in order, and the name its span carries."""
+
+    __slots__ = ("name", "parameters", "sql")
+
+    def __init__(self, construct: ClauseElement, name: str = "") -> None:
+        compiled = construct.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self.parameters: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
+        self.name = name or " ".join(self.sql.split(None, 3)[:3])
+
+
+def statement(construct: ClauseElement, name: str = "") -> Statement:
+    """Compile a Core construct once, at import; every parameter is a named `bindparam`."""
+    return Statement(construct, name)
+
+
+class Connection:
+    """One connection, held for one transaction or a few single statements."""
+
+    def __init__(self, wire: Any, before: Callable[[], Awaitable[None]] | None) -> None:
+        self._wire = wire
+        self._before = before
+
+    async def row(self, query: Statement, **values: Any) -> Row | None:
+        """The first row or None."""
+        result: Row | None = await self._run(self._wire.fetchrow, query, values)
+        return result
+
+    async def rows(self, query: Statement, **values: Any) -> list[Row]:
+        """All rows."""
+        result: list[Row] = await self._run(self._wire.fetch, query, values)
+        return result
+
+    async def execute(self, query: Statement, **values: Any) -> int:
+        """The number of rows it touched."""
+        tag: str = await self._run(self._wire.execute, query, values)
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def _run(
+        self, method: Callable[..., Any], query: Statement, values: dict[str, Any]
+    ) -> Any:
+        if self._before is not None:
+            await self._before()
+        arguments = [values[name] for name in query.parameters]
+        if not telemetry.is_on():
+            return await method(query.sql, *arguments)
+        with telemetry.span(query.name, CLIENT) as work:
+            work.attributes["db.system.name"] = "postgresql"
+            work.attributes["db.query.text"] = query.sql
+            return await method(query.sql, *arguments)
+
+
+class Database:
+    """A bounded pool. `before_statement` is where a slow_database gremlin bites."""
+
+    def __init__(self, settings: Settings, *, size: int | None = None) -> None:
+        self._url = settings.database_url
+        self._size = size or settings.pool_size
+        self._wait_s = settings.pool_wait_s
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self._application = f"valerix-{settings.service}"
+        self._limits = {
+            "statement_timeout": f"{int(settings.statement_timeout_s * 1000)}",
+            "lock_timeout": f"{int(settings.lock_timeout_s * 1000)}",
+            "idle_in_transaction_session_timeout": (
+                f"{int(settings.idle_transaction_timeout_s * 1000)}"
+            ),
+            "application_name": self._application,
+            "timezone": "UTC",
+        }
+        self.before_statement: Callable[[], Awaitable[None]] | None = None
+
+    async def close(self) -> None:
+        """Close the pool; connections in use get a moment."""
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), 2.0)
+            except TimeoutError:
+                self._pool.terminate()
+            self._pool = None
+
+    @property
+    def idle(self) -> int:
+        """Connections free right now."""
+        return self._pool.get_idle_size() if self._pool else 0
+
+    @property
+    def in_use(self) -> int:
+        """Connections doing work right now."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
+
+    async def _opened(self) -> asyncpg.Pool:
+        # Opened on first use, so that a service starts (and says why it is not ready) without
+        # PostgreSQL, and finds it again after any outage.
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._size,
+                    max_inactive_connection_lifetime=60.0,
+                    timeout=self._wait_s,
+                    command_timeout=None,
+                    server_settings=self._limits,
+                    # asyncpg's default reset is one more round trip per use; nothing here
+                    # leaves session state behind.
+                    reset=_no_reset,
+                    init=_prepare,
+                )
+        return self._pool
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A connection whose statements each commit by themselves."""
+        wire = await self._acquire()
+        try:
+            yield Connection(wire, self.before_statement)
+        except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError) as error:
+            raise CommitUnknown(str(error)) from error
+        except asyncpg.OperatorInterventionError as error:
+            raise CommitUnknown(str(error)) from error
+        finally:
+            await self._release(wire)
+
+    @asynccontextmanager
+    async def begin(self, *, for_caller: bool = False) -> AsyncIterator[Connection]:
+        """One READ COMMITTED transaction: commits at the end, rolls back on any exception.
+
+        `for_caller` also rolls back when the caller's time (X-Timeout-Ms) is up by then: it has
+        given up and will ask again, so the work would only be in its way."""
+        async with self.connect() as connection:
+            await connection._wire.execute("BEGIN")  # noqa: SLF001 - same module
+            try:
+                yield connection
+                if for_caller and (left := remaining_s()) is not None and left <= 0:
+                    raise CallerGone
+            except BaseException:
+                await _roll_back(connection._wire)  # noqa: SLF001
+                raise
+            await connection._wire.execute("COMMIT")  # noqa: SLF001
+
+    async def _acquire(self) -> Any:
+        started = time.monotonic()
+        try:
+            pool = await self._opened()
+            return await pool.acquire(timeout=self._wait_s)
+        except TimeoutError as error:
+            waited = time.monotonic() - started
+            raise DatabaseBusy(f"no database connection within {waited:.1f} s") from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseDown(type(error).__name__) from error
+
+    async def _release(self, wire: Any) -> None:
+        pool = self._pool
+        if pool is None:
+            return
+        if wire.is_in_transaction():
+            # Cancelled in mid-transaction: the connection's state is not worth a round trip.
+            wire.terminate()
+        await pool.release(wire)
+
+
+async def _no_reset(_: Any) -> None:
+    """Leave the connection as it is."""
+
+
+async def _prepare(wire: Any) -> None:
+    await wire.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value, enc_hook=str),
+        decoder=lambda raw: msgspec.json.decode(raw[1:]),
+        format="binary",
+    )
+
+
+async def _roll_back(wire: Any) -> None:
+    if wire.is_closed():
+        return
+    try:
+        await asyncio.wait_for(wire.execute("ROLLBACK"), 1.0)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        wire.terminate()
+    except asyncio.CancelledError:
+        wire.terminate()
+        raise

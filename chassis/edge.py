@@ -1,0 +1,261 @@
+"""The outermost layer of every service: one pass gives each request its span, metrics and log line."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+
+import msgspec
+from chassis.asgi import App, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from chassis import telemetry
+from chassis.bites import CallerLeft, Dropped, answer, suffer
+from chassis.context import SERVER, Span, deadline_now, span_now
+from chassis.errors import Problem, shed
+from chassis.gremlins import EXEMPT, Gremlins
+from chassis.settings import Settings
+
+logger = logging.getLogger("request")
+
+# OBSERVABILITY: the buckets contain exactly the SLA (1 s) and the deadline (2 s).
+BUCKETS = (.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 1.5, 2, 2.5, 5, 10)  # fmt: skip
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+_UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
+# Asked every two seconds by machines: measured, but neither logged nor traced.
+_QUIET = re.compile(r"/metrics|/health(/.*)?")
+_WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site"})
+CALLER_LEFT, NO_ANSWER = 499, 0
+
+
+class Routes:
+    """The route templates of an app, so that a path can be named before Litestar routes it."""
+
+    def __init__(self, templates: list[str]) -> None:
+        self.known = frozenset(t for t in templates if not EXEMPT.fullmatch(t))
+        self._patterns = [
+            (re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(t))), t)
+            for t in templates
+            if "{" in t
+        ]
+
+    def template(self, path: str) -> str:
+        """The template of `path`, or "unmatched"."""
+        if path in self.known:
+            return path
+        for pattern, template in self._patterns:
+            if pattern.fullmatch(path):
+                return template
+        return "unmatched"
+
+
+class HttpMetrics:
+    """The two mandatory metrics, with label children looked up once."""
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        self._service = service
+        self._requests = Counter(
+            "http_requests",
+            "Requests answered.",
+            ("service", "method", "path", "status_code"),
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "http_request_duration_seconds",
+            "Seconds from first byte in to last byte out.",
+            ("service", "method", "path"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "http_requests_in_flight", "Requests being served.", ("service",), registry=registry
+        ).labels(service)
+        self.shed = Counter(
+            "valerix_requests_shed",
+            "Requests refused before work.",
+            ("service",),
+            registry=registry,
+        ).labels(service)
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._histograms: dict[tuple[str, str], Histogram] = {}
+
+    def observe(self, method: str, path: str, status: int, seconds: float, trace_id: str) -> None:
+        """Count one request; the trace id rides along as the exemplar."""
+        counter = self._counters.get((method, path, status))
+        if counter is None:
+            counter = self._requests.labels(self._service, method, path, f"{status:03d}")
+            self._counters[method, path, status] = counter
+        histogram = self._histograms.get((method, path))
+        if histogram is None:
+            histogram = self._durations.labels(self._service, method, path)
+            self._histograms[method, path] = histogram
+        counter.inc()
+        histogram.observe(seconds, {"trace_id": trace_id})
+
+
+class Visit(msgspec.Struct):
+    """What the edge learns about one request on its way through."""
+
+    method: str
+    path: str
+    status: int = NO_ANSWER
+    bites: str = ""
+
+
+class Edge:
+    """ASGI in, ASGI out. Nothing above it, so 404s and crashes are seen as well."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        service: str,
+        settings: Settings,
+        metrics: HttpMetrics,
+        routes: Routes,
+        gremlins: Gremlins | None,
+    ) -> None:
+        self.app = app
+        self._service = service
+        self._metrics = metrics
+        self._routes = routes
+        self._gremlins = gremlins
+        self._limit = settings.max_in_flight
+        self._body_timeout_s = settings.body_timeout_s
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (or pass the lifespan through)."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = time.perf_counter()
+        headers = {k: v for k, v in scope["headers"] if k in _WANTED}
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        visit = Visit(method, scope["path"])
+        work = telemetry.begin(method, SERVER, _text(headers.get(b"traceparent")))
+        tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
+        self._in_flight += 1
+        self._metrics.in_flight.set(self._in_flight)
+        try:
+            await self._serve(scope, receive, _marked(send, visit, work), visit, headers)
+        except CallerLeft:
+            visit.status = CALLER_LEFT
+        except Dropped:
+            visit.status = NO_ANSWER
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.set(self._in_flight)
+            self._finish(scope, visit, work, time.perf_counter() - started)
+            span_now.reset(tokens[0])
+            deadline_now.reset(tokens[1])
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, visit: Visit, headers: dict[bytes, bytes]
+    ) -> None:
+        exempt = EXEMPT.fullmatch(visit.path) is not None
+        if refusal := self._refusal(visit, headers, exempt=exempt):
+            return await answer(send, refusal)
+        if visit.method in _UNSAFE:
+            receive = _bounded(receive, self._body_timeout_s)
+        if self._gremlins is not None and self._gremlins.active and not exempt:
+            template = self._routes.template(visit.path)
+            if bites := self._gremlins.biting(visit.method, template):
+                visit.bites = ",".join(bite.view.name for bite in bites)
+                try:
+                    return await suffer(self.app, scope, receive, send, bites, self._gremlins)
+                except Problem as problem:
+                    return await answer(send, problem)
+        await self.app(scope, receive, send)
+
+    def _refusal(
+        self, visit: Visit, headers: dict[bytes, bytes], *, exempt: bool
+    ) -> Problem | None:
+        # A page of another site may post to localhost from the visitor's browser; no browser
+        # lets a page forge this header.
+        if visit.method in _UNSAFE and headers.get(b"sec-fetch-site") == b"cross-site":
+            return Problem(403, "cross-site", "Another site's page may not change the shop")
+        if self._in_flight > self._limit and not exempt and not _QUIET.fullmatch(visit.path):
+            self._metrics.shed.inc()
+            return shed("Too many requests are being served already; nothing was done")
+        return None
+
+    def _finish(self, scope: Scope, visit: Visit, work: Span, seconds: float) -> None:
+        template = scope.get("path_template") or self._routes.template(visit.path)
+        self._metrics.observe(visit.method, template, visit.status, seconds, work.trace_id)
+        if _QUIET.fullmatch(template) and visit.status < 500:
+            return
+        fields = {
+            "method": visit.method,
+            "route": template,
+            "status": visit.status,
+            "duration_ms": round(seconds * 1000, 1),
+        }
+        if visit.bites:
+            fields["gremlin"] = visit.bites
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s %s", visit.method, template, extra=fields)
+        if telemetry.is_on():
+            work.name = f"{visit.method} {template}"
+            work.end_ns = work.start_ns + int(seconds * 1e9)
+            work.attributes.update(
+                {
+                    "http.request.method": visit.method,
+                    "http.route": template,
+                    "http.response.status_code": visit.status,
+                    "url.scheme": scope["scheme"],
+                    "url.path": visit.path,
+                }
+            )
+            if visit.status >= 500 or visit.status == NO_ANSWER:
+                work.error = work.error or f"http {visit.status:03d}"
+                work.attributes.setdefault("error.type", f"{visit.status:03d}")
+            telemetry.record(work)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("latin-1")
+
+
+def _deadline(raw: bytes | None) -> float | None:
+    """X-Timeout-Ms is relative, so clocks need not agree. Nonsense means no limit."""
+    if raw is None or not raw.isdigit() or len(raw) > 9:
+        return None
+    return time.monotonic() + int(raw) / 1000
+
+
+def _marked(send: Send, visit: Visit, work: Span) -> Send:
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            visit.status = message["status"]
+            trace_id = work.trace_id.encode()
+            message["headers"] = [*message["headers"], (b"x-trace-id", trace_id)]
+        # A caller that left is no fault of ours; uvicorn drops the bytes.
+        with contextlib.suppress(ConnectionError):
+            await send(message)
+
+    return send_marked
+
+
+def _bounded(receive: Receive, timeout_s: float) -> Receive:
+    complete = False
+
+    async def receive_bounded() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()  # type: ignore[return-value]
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError:
+            complete = True
+            raise Problem(
+                408,
+                "request-timeout",
+                f"The body did not arrive within {timeout_s:g} s",
+                retryable=True,
+            ) from None
+        complete = not message.get("more_body", False)
+        return message  # type: ignore[return-value]
+
+    return receive_bounded

@@ -1,0 +1,66 @@
+"""What a client is told when something is wrong: RFC 9457 problem details, never an internal."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from chassis.context import current_trace_id
+
+MEDIA_TYPE = "application/problem+json"
+NOT_EXECUTED = {"X-Valerix-Executed": "no"}
+
+
+class Problem(Exception):  # noqa: N818 - an error is a fact, named without suffix
+    """An answer that is not a success. `code` is the stable machine string; `detail` is for humans."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        details: object = None,
+        retryable: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.details = details
+        self.retryable = retryable
+        self.headers = headers or {}
+
+    def body(self) -> bytes:
+        """The problem document, with the trace that tells the rest of the story."""
+        trace_id = current_trace_id()
+        document: dict[str, Any] = {
+            "type": f"urn:valerix:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": trace_id,
+            "trace_id": trace_id,
+            "retryable": self.retryable,
+            "details": self.details,
+            "error": {"code": self.code, "message": self.detail, "details": self.details},
+        }
+        return msgspec.json.encode(document, enc_hook=str)
+
+
+def shed(detail: str, *, code: str = "overloaded", after_s: int = 1) -> Problem:
+    """A refusal before any work was done: the client may safely try again."""
+    headers = {"Retry-After": str(after_s), **NOT_EXECUTED}
+    return Problem(503, code, detail, retryable=True, headers=headers)
+
+
+def invalid(pointer: str, message: str) -> Problem:
+    """One field that does not fit; `pointer` is a JSON Pointer (RFC 6901)."""
+    return Problem(
+        400,
+        "validation",
+        f"{pointer or 'body'}: {message}",
+        details=[{"pointer": pointer, "message": message}],
+    )

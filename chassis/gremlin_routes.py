@@ -1,0 +1,135 @@
+"""The gremlin API that every service carries, and its client."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from chassis.body import Strict
+from chassis.errors import Problem, invalid
+from chassis.gremlins import AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
+from chassis.guard import actor_of, operator_guard
+from chassis.outbound import Answer, Peer
+
+
+class GremlinList(msgspec.Struct, frozen=True):
+    """What is loose on one service."""
+
+    service: str
+    gremlins: list[GremlinView]
+
+
+class AuditList(msgspec.Struct, frozen=True):
+    """What happened to gremlins on one service, newest first."""
+
+    service: str
+    events: list[AuditEvent]
+
+
+class Calmed(msgspec.Struct, frozen=True):
+    """How many gremlins were ended."""
+
+    calmed: int
+
+
+class SetLatency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shorthand: a latency gremlin named "latency" on every route, on or off."""
+
+    enabled: bool
+    delay_ms: Milliseconds = 1000
+    jitter_ms: Milliseconds = 0
+    probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    ttl_s: Annotated[int, Meta(ge=1, le=3600)] | None = None
+
+
+def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
+    """GET/DELETE /gremlins, PUT/DELETE /gremlins/{name}, the audit, and POST /gremlin/latency."""
+
+    @get("/gremlins", summary="What is loose on this service")
+    async def list_gremlins() -> GremlinList:
+        return GremlinList(gremlins.service, gremlins.views())
+
+    @get("/gremlins/audit", summary="Who did what to gremlins here, newest first")
+    async def list_audit() -> AuditList:
+        return AuditList(gremlins.service, await gremlins.audit())
+
+    @put(
+        "/gremlins/{name:str}",
+        dto=Strict[PutGremlin],
+        return_dto=None,
+        guards=[operator_guard],
+        summary="Let a gremlin loose, or change one; it expires by itself",
+    )
+    async def put_gremlin(
+        name: FromPath[str], data: JSONBody[PutGremlin], request: Request[Any, Any, Any]
+    ) -> GremlinView:
+        return await gremlins.put(name, data, actor_of(request))
+
+    @delete("/gremlins/{name:str}", guards=[operator_guard], summary="End one gremlin")
+    async def delete_gremlin(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
+        if name == "*" or not await gremlins.remove(name, actor_of(request)):
+            raise Problem(404, "gremlin-not-found", "No gremlin of that name is loose here")
+
+    @delete(
+        "/gremlins", guards=[operator_guard], status_code=200, summary="Calm: end every gremlin"
+    )
+    async def calm(request: Request[Any, Any, Any]) -> Calmed:
+        return Calmed(await gremlins.remove("*", actor_of(request)))
+
+    @post(
+        "/gremlin/latency",
+        dto=Strict[SetLatency],
+        return_dto=None,
+        guards=[operator_guard],
+        status_code=200,
+        summary="Shorthand: latency on every route, on or off",
+    )
+    async def set_latency(
+        data: JSONBody[SetLatency], request: Request[Any, Any, Any]
+    ) -> Response[GremlinList]:
+        if not data.enabled:
+            await gremlins.remove("latency", actor_of(request))
+        elif data.delay_ms + data.jitter_ms == 0:
+            raise invalid("/delay_ms", "a latency gremlin needs a delay")
+        else:
+            fields = {k: getattr(data, k) for k in data.__struct_fields__ if k != "enabled"}
+            await gremlins.put("latency", PutGremlin(kind="latency", **fields), actor_of(request))
+        return Response(GremlinList(gremlins.service, gremlins.views()))
+
+    return [list_gremlins, list_audit, put_gremlin, delete_gremlin, calm, set_latency]
+
+
+class GremlinClient:
+    """Another process's hand on a service's gremlins."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def list(self) -> Answer:
+        """GET /gremlins; decode with `GremlinList`."""
+        return await self._peer.call("GET", "/gremlins", route="/gremlins")
+
+    async def audit(self) -> Answer:
+        """GET /gremlins/audit; decode with `AuditList`."""
+        return await self._peer.call("GET", "/gremlins/audit", route="/gremlins/audit")
+
+    async def put(
+        self, name: str, command: PutGremlin, *, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """PUT /gremlins/{name}."""
+        return await self._peer.call(
+            "PUT", f"/gremlins/{name}", command, route="/gremlins/{name}", headers=headers
+        )
+
+    async def remove(self, name: str, *, headers: dict[str, str] | None = None) -> Answer:
+        """DELETE /gremlins/{name}."""
+        return await self._peer.call(
+            "DELETE", f"/gremlins/{name}", route="/gremlins/{name}", headers=headers
+        )
+
+    async def calm(self, *, headers: dict[str, str] | None = None) -> Answer:
+        """DELETE /gremlins."""
+        return await self._peer.call("DELETE", "/gremlins", route="/gremlins", headers=headers)

@@ -1,0 +1,306 @@
+"""Faults on purpose: named, bounded, kept in the database so that every process agrees within a second."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import re
+import time
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy import text
+
+from chassis.database import Database, Row, Statement, statement
+from chassis.errors import Problem, invalid
+from chassis.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal[
+    "latency", "late", "error", "lost_response", "refuse", "hang", "duplicate", "slow_database"
+]
+DELAYING = frozenset({"latency", "late", "slow_database"})
+Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
+# Never bitten: the way out must stay open, and the measurements must stay true.
+EXEMPT = re.compile(r"/metrics|/health/live|/gremlins?(/.*)?|/schema(/.*)?")
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+
+
+class PutGremlin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Let a gremlin loose: what it does, to which share of which requests, for how long."""
+
+    kind: Kind
+    probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    routes: Annotated[
+        list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=32)
+    ] = msgspec.field(default_factory=lambda: ["*"])
+    delay_ms: Milliseconds = 0
+    jitter_ms: Milliseconds = 0
+    status: Literal[500, 503] = 503
+    ttl_s: Annotated[int, Meta(ge=1, le=3600)] | None = None
+
+
+class GremlinView(msgspec.Struct, frozen=True, kw_only=True):
+    """A gremlin as the API shows it. `bites` counts this process since the gremlin started here."""
+
+    name: str
+    kind: Kind
+    service: str
+    routes: list[str]
+    probability: float
+    delay_ms: int
+    jitter_ms: int
+    status: int
+    started_at: datetime
+    expires_at: datetime
+    started_by: str
+    remaining_s: float
+    bites: int
+
+
+class AuditEvent(msgspec.Struct, frozen=True):
+    """Something that happened to a gremlin, and who did it."""
+
+    at: datetime
+    action: Literal["started", "changed", "calmed", "expired"]
+    name: str
+    kind: str
+    actor: str
+    detail: dict[str, object]
+
+
+class _Statements:
+    """The gremlin statements of one schema."""
+
+    def __init__(self, schema: str) -> None:
+        columns = (
+            "name, kind, routes, probability, delay_ms, jitter_ms, status, started_by, started_at,"
+            " expires_at, extract(epoch FROM expires_at - now())::float8 AS remaining_s"
+        )
+        gremlins, audit = f"{schema}.gremlins", f"{schema}.gremlin_audit"
+        self.active: Statement = statement(
+            text(f"SELECT {columns} FROM {gremlins} WHERE expires_at > now() ORDER BY name"),
+            f"SELECT {gremlins}",
+        )
+        self.expire = statement(
+            text(
+                f"WITH gone AS (DELETE FROM {gremlins} WHERE expires_at <= now() RETURNING *)"
+                f" INSERT INTO {audit} (action, name, kind, actor, detail)"
+                " SELECT 'expired', name, kind, 'clock', to_jsonb(gone) FROM gone"
+            ),
+            f"DELETE {gremlins}",
+        )
+        self.put = statement(
+            text(
+                f"INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms, jitter_ms,"
+                " status, started_by, expires_at) VALUES (:name, :kind, :routes, :probability,"
+                " :delay_ms, :jitter_ms, :status, :actor, now() + make_interval(secs => :ttl_s))"
+                " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, routes = excluded.routes,"
+                " probability = excluded.probability, delay_ms = excluded.delay_ms,"
+                " jitter_ms = excluded.jitter_ms, status = excluded.status,"
+                " started_by = excluded.started_by, started_at = now(),"
+                " expires_at = excluded.expires_at"
+                f" RETURNING {columns}, (xmax = 0) AS is_new"
+            ),
+            f"UPSERT {gremlins}",
+        )
+        self.remove = statement(
+            text(
+                f"WITH gone AS (DELETE FROM {gremlins} WHERE :name = '*' OR name = :name RETURNING *)"
+                f" INSERT INTO {audit} (action, name, kind, actor, detail)"
+                " SELECT 'calmed', name, kind, :actor, to_jsonb(gone) FROM gone"
+            ),
+            f"DELETE {gremlins}",
+        )
+        self.note = statement(
+            text(
+                f"INSERT INTO {audit} (action, name, kind, actor, detail)"
+                " VALUES (:action, :name, :kind, :actor, :detail)"
+            ),
+            f"INSERT {audit}",
+        )
+        self.audit = statement(
+            text(
+                f"SELECT at, action, name, kind, actor, detail FROM {audit} ORDER BY id DESC LIMIT 100"
+            ),
+            f"SELECT {audit}",
+        )
+
+
+class Active(msgspec.Struct, frozen=True):
+    """A gremlin in this process, with its end on the local monotonic clock."""
+
+    view: GremlinView
+    ends_at: float
+    matches: frozenset[str]
+
+    @property
+    def delay_s(self) -> float:
+        """How long this bite sleeps, jitter included."""
+        return (self.view.delay_ms + random.uniform(0, self.view.jitter_ms)) / 1000  # noqa: S311
+
+
+class Gremlins:
+    """The gremlins of one service: what is loose now, and the way to change it.
+
+    It has connections of its own, so that a slow or exhausted pool cannot keep a gremlin alive."""
+
+    def __init__(
+        self, service: str, schema: str, settings: Settings, registry: CollectorRegistry
+    ) -> None:
+        self.service = service
+        self._sql = _Statements(schema)
+        self._database = Database(settings, size=2)
+        self._poll_s = settings.gremlin_poll_s
+        self._ttl_s = settings.gremlin_default_ttl_s
+        self._random = random.Random()  # noqa: S311 - a share of requests, not a secret
+        self.known_routes: frozenset[str] = frozenset()
+        self.active: tuple[Active, ...] = ()
+        labels = ("service", "gremlin", "kind")
+        self._bitten = Counter(
+            "valerix_gremlin_bites", "Requests bitten.", labels, registry=registry
+        )
+        self._loose = Gauge(
+            "valerix_gremlin_active", "1 while a gremlin is loose.", labels, registry=registry
+        )
+        self._bites: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Follow the database for ever; what is known stays in force (and expires) without it."""
+        while True:
+            with contextlib.suppress(Exception):
+                await self.refresh()
+            self._forget_expired()
+            await asyncio.sleep(self._poll_s)
+
+    async def close(self) -> None:
+        """Close the control connections."""
+        await self._database.close()
+
+    async def refresh(self) -> None:
+        """Read what is loose now."""
+        async with self._database.connect() as connection:
+            await connection.execute(self._sql.expire)
+            rows = await connection.rows(self._sql.active)
+        self._take(tuple(self._live(row) for row in rows))
+
+    def _live(self, row: Row) -> Active:
+        view = self._view(row)
+        routes = self.known_routes if "*" in view.routes else frozenset(view.routes)
+        return Active(view, time.monotonic() + view.remaining_s, routes)
+
+    def _view(self, row: Row) -> GremlinView:
+        values = {k: v for k, v in row.items() if k != "is_new"}
+        return GremlinView(service=self.service, bites=self._bites.get(values["name"], 0), **values)
+
+    def _take(self, active: tuple[Active, ...]) -> None:
+        for old in self.active:
+            self._loose.labels(self.service, old.view.name, old.view.kind).set(0)
+        for new in active:
+            self._loose.labels(self.service, new.view.name, new.view.kind).set(1)
+        self.active = active
+
+    def _forget_expired(self) -> None:
+        now = time.monotonic()
+        if any(gremlin.ends_at <= now for gremlin in self.active):
+            self._take(tuple(gremlin for gremlin in self.active if gremlin.ends_at > now))
+
+    def biting(self, method: str, route: str) -> list[Active]:
+        """The gremlins that bite this request: by route, by share, and only while they live."""
+        now = time.monotonic()
+        return [
+            gremlin
+            for gremlin in self.active
+            if gremlin.ends_at > now
+            and gremlin.view.kind != "slow_database"
+            and (route in gremlin.matches or f"{method} {route}" in gremlin.matches)
+            and self._random.random() < gremlin.view.probability
+        ]
+
+    def is_loose(self, name: str) -> bool:
+        """Whether the gremlin is still in force."""
+        now = time.monotonic()
+        return any(g.view.name == name and g.ends_at > now for g in self.active)
+
+    def count_bite(self, view: GremlinView) -> None:
+        """A bite happened."""
+        self._bites[view.name] = self._bites.get(view.name, 0) + 1
+        self._bitten.labels(self.service, view.name, view.kind).inc()
+
+    async def before_statement(self) -> None:
+        """Where slow_database bites: every statement of the service's own pool."""
+        now = time.monotonic()
+        for gremlin in self.active:
+            if (
+                gremlin.view.kind == "slow_database"
+                and gremlin.ends_at > now
+                and self._random.random() < gremlin.view.probability
+            ):
+                self.count_bite(gremlin.view)
+                await asyncio.sleep(gremlin.delay_s)
+
+    def views(self) -> list[GremlinView]:
+        """What is loose now, with the seconds left."""
+        now = time.monotonic()
+        return [
+            msgspec.structs.replace(
+                gremlin.view,
+                remaining_s=round(gremlin.ends_at - now, 1),
+                bites=self._bites.get(gremlin.view.name, 0),
+            )
+            for gremlin in self.active
+            if gremlin.ends_at > now
+        ]
+
+    async def put(self, name: str, command: PutGremlin, actor: str) -> GremlinView:
+        """Start or change a gremlin; it expires by itself. Raises `Problem` 400."""
+        self._check(name, command)
+        ttl_s = float(command.ttl_s or self._ttl_s)
+        values = {k: getattr(command, k) for k in command.__struct_fields__ if k != "ttl_s"}
+        async with self._database.begin() as tx:
+            row = await tx.row(self._sql.put, name=name, actor=actor, ttl_s=ttl_s, **values)
+            if row is None:
+                raise Problem(500, "internal", "The gremlin was not stored")
+            action = "started" if row["is_new"] else "changed"
+            detail = {**values, "ttl_s": ttl_s}
+            await tx.execute(
+                self._sql.note,
+                action=action,
+                name=name,
+                kind=command.kind,
+                actor=actor,
+                detail=detail,
+            )
+        logger.warning("gremlin %s", action, extra={"gremlin": name, "actor": actor, **detail})
+        await self.refresh()
+        return self._view(row)
+
+    def _check(self, name: str, command: PutGremlin) -> None:
+        if not _NAME.fullmatch(name):
+            raise invalid("", "a gremlin's name is 1 to 64 of a-z, 0-9, - and _")
+        if command.kind in DELAYING and command.delay_ms + command.jitter_ms == 0:
+            raise invalid("/delay_ms", f"a {command.kind} gremlin needs a delay")
+        for route in command.routes:
+            bare = route.partition(" ")[2] or route
+            if route != "*" and bare not in self.known_routes:
+                known = ", ".join(sorted(self.known_routes))
+                raise invalid("/routes", f"{route} is not a route here; there are: {known}")
+
+    async def remove(self, name: str, actor: str) -> int:
+        """End one gremlin, or all with "*"; the number ended."""
+        async with self._database.connect() as connection:
+            ended = await connection.execute(self._sql.remove, name=name, actor=actor)
+        if ended:
+            logger.warning("gremlin calmed", extra={"gremlin": name, "actor": actor})
+        await self.refresh()
+        return ended
+
+    async def audit(self) -> list[AuditEvent]:
+        """What happened to gremlins here, newest first, at most 100."""
+        async with self._database.connect() as connection:
+            rows = await connection.rows(self._sql.audit)
+        return [AuditEvent(**dict(row)) for row in rows]

@@ -1,0 +1,122 @@
+"""Health: every dependency probed at once, each with its own short deadline, so the answer is always quick."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from sqlalchemy import text
+
+from chassis.database import Database, statement
+from chassis.outbound import Outcome, Peer
+
+Probe = Callable[[], Awaitable[str]]
+GOOD = frozenset({"connected", "reachable", "current"})
+
+_PING = statement(text("SELECT 1"), "SELECT 1")
+_REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
+
+
+class HealthView(msgspec.Struct, frozen=True):
+    """SPEC section 2. `dependencies` says one word about each; anything but a good word degrades."""
+
+    status: Literal["healthy", "degraded"]
+    service: str
+    timestamp: datetime
+    dependencies: dict[str, str]
+
+
+class ReadyView(msgspec.Struct, frozen=True):
+    """Whether the service can do its work, and what stands in the way."""
+
+    status: Literal["ready", "not-ready"]
+    service: str
+    timestamp: datetime
+    checks: dict[str, str]
+
+
+def database_probe(database: Database) -> Probe:
+    """Whether a statement comes back."""
+
+    async def probe() -> str:
+        async with database.connect() as connection:
+            await connection.row(_PING)
+        return "connected"
+
+    return probe
+
+
+def schema_probe(database: Database, needed: str) -> Probe:
+    """Whether the migrations this service was written for have run. Revisions sort as text."""
+
+    async def probe() -> str:
+        try:
+            async with database.connect() as connection:
+                row = await connection.row(_REVISION)
+        except Exception as error:
+            if type(error).__name__ == "UndefinedTableError":
+                return f"not migrated: run `make migrate-up` (needs {needed})"
+            raise
+        found = row["version_num"] if row else "nothing"
+        if row is None or found < needed:
+            return f"behind: at {found}, needs {needed}; run `make migrate-up`"
+        return "current"
+
+    return probe
+
+
+def peer_probe(peer: Peer, deadline_s: float) -> Probe:
+    """Whether the other service answers its own health check in time."""
+
+    async def probe() -> str:
+        answer = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
+        return "reachable" if answer.outcome is Outcome.OK else f"unreachable ({answer.code})"
+
+    return probe
+
+
+async def ask_all(probes: Mapping[str, Probe], deadline_s: float) -> dict[str, str]:
+    """Every probe's word, all asked at once; the slowest costs `deadline_s` at most."""
+
+    async def ask(probe: Probe) -> str:
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await probe()
+        except TimeoutError:
+            return "unreachable (timeout)"
+        except Exception as error:  # noqa: BLE001 - health says what is wrong, it never fails
+            return f"unreachable ({type(error).__name__})"
+
+    words = await asyncio.gather(*(ask(probe) for probe in probes.values()))
+    return dict(zip(probes, words, strict=True))
+
+
+def health_routes(
+    service: str,
+    dependencies: Mapping[str, Probe],
+    readiness: Mapping[str, Probe],
+    deadline_s: float,
+) -> list[HTTPRouteHandler]:
+    """GET /health, /health/live and /health/ready."""
+
+    @get("/health", summary="How the service and what it depends on are")
+    async def show_health() -> HealthView:
+        words = await ask_all(dependencies, deadline_s)
+        status = "healthy" if GOOD.issuperset(words.values()) else "degraded"
+        return HealthView(status, service, datetime.now(UTC), words)  # type: ignore[arg-type]
+
+    @get("/health/live", summary="Whether the process is up")
+    async def show_live() -> dict[str, str]:
+        return {"status": "alive", "service": service}
+
+    @get("/health/ready", summary="Whether the service can do its work (503 when it cannot)")
+    async def show_ready() -> Response[ReadyView]:
+        words = await ask_all(readiness, deadline_s)
+        ready = GOOD.issuperset(words.values())
+        view = ReadyView("ready" if ready else "not-ready", service, datetime.now(UTC), words)
+        return Response(view, status_code=200 if ready else 503)
+
+    return [show_health, show_live, show_ready]

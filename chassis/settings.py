@@ -1,0 +1,200 @@
+"""The one place that reads the environment: every knob with its default, its bounds and its reason."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+_PREFIX = "VALERIX_"
+SERVICES = ("order", "inventory", "payment", "dashboard")
+PORTS = {"order": 5001, "inventory": 5002, "payment": 5003, "dashboard": 8080}
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class BadSetting(Exception):
+    """An environment variable that cannot be used; the message is one line for a human."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process runs with. Field `x_y` is read from `VALERIX_X_Y`, or first from
+    `VALERIX_<SERVICE>_X_Y`, so that one service can differ from the others."""
+
+    service: Literal["order", "inventory", "payment", "dashboard"]
+    # -- where it listens
+    host: str = "127.0.0.1"
+    port: Port = 0
+    operator_token: str = ""
+    # -- where the others are
+    database_url: str = "postgresql://valerix@127.0.0.1:5432/valerix"
+    order_url: str = "http://127.0.0.1:5001"
+    inventory_url: str = "http://127.0.0.1:5002"
+    payment_url: str = "http://127.0.0.1:5003"
+    # -- signals
+    telemetry: Literal["on", "off"] = "on"
+    otlp_endpoint: str = ""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    environment: str = "laptop"
+    # -- bounds of the front door
+    max_in_flight: Count = 256
+    body_limit_bytes: Count = 65_536
+    body_timeout_s: Seconds = 5.0
+    keep_alive_s: Seconds = 75.0
+    stop_grace_s: Seconds = 5.0
+    # -- bounds of the database
+    pool_size: Count = 12
+    pool_wait_s: Seconds = 1.0
+    statement_timeout_s: Seconds = 5.0
+    lock_timeout_s: Seconds = 2.0
+    idle_transaction_timeout_s: Seconds = 10.0
+    # -- bounds of outgoing calls
+    peer_deadline_s: Seconds = 2.0
+    request_budget_s: Seconds = 5.0
+    peer_connections: Count = 128
+    peer_wait_s: Seconds = 0.25
+    repair_connections: Count = 16
+    probe_deadline_s: Seconds = 0.5
+    # -- gremlins
+    gremlin_poll_s: Seconds = 0.5
+    gremlin_default_ttl_s: Seconds = 300
+    # -- orders
+    order_deadline_s: Seconds = 900
+    order_lease_s: Seconds = 6.0
+    reconcile_poll_s: Seconds = 0.5
+    reconcile_batch: Count = 16
+    reconcile_backoff_s: Seconds = 0.25
+    reconcile_backoff_max_s: Seconds = 10.0
+    idempotency_ttl_s: Annotated[float, Meta(gt=0, le=604_800)] = 86_400
+    # -- payments
+    payment_connector: Literal["mock", "flaky"] = "mock"
+    payment_decline_rate: Share = 0.10
+    payment_seed: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    payment_gateway_fences: bool = True
+    payment_gateway_timeout_s: Seconds = 1.5
+    payment_flaky_shares: str = (
+        "lost_request=0.05,lost_response=0.05,error_before=0.02,"
+        "error_after=0.02,garbage=0.02,late=0.05"
+    )
+    payment_late_capture_s: Seconds = 3.0
+    payment_probe_base_s: Seconds = 1.0
+    payment_probe_max_s: Seconds = 30.0
+    # -- the dashboard
+    proof_interval_s: Seconds = 5.0
+
+
+REASONS: dict[str, str] = {
+    "service": "Which process this is; set by `valerix run`, not by the environment.",
+    "host": "Loopback, so nothing is exposed by accident; elsewhere an operator token is required.",
+    "port": "0 means the fleet's own port: order 5001, inventory 5002, payment 5003, dashboard 8080.",
+    "operator_token": "Guards gremlins and restock when set; must be set when not on loopback.",
+    "database_url": "Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.",
+    "order_url": "Where the dashboard finds the order service.",
+    "inventory_url": "Where the order service and the dashboard find inventory.",
+    "payment_url": "Where the order service and the dashboard find payments.",
+    "telemetry": "`off` runs dark: no spans, no export; metrics and logs stay.",
+    "otlp_endpoint": "An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty exports nothing.",
+    "log_format": "`auto`: text on a terminal, JSON otherwise, so containers need no setting.",
+    "log_level": "INFO is one line a request and one a state change.",
+    "environment": "The deployment.environment.name of every signal.",
+    "max_in_flight": "Past this a request is shed at once (503, executed: no) instead of queueing.",
+    "body_limit_bytes": "64 KiB: an order is under 200 bytes; anything near the limit is abuse.",
+    "body_timeout_s": "A body that trickles in for longer holds a slot for nothing.",
+    "keep_alive_s": "Longer than the client's 15 s idle time, so a reused connection is never stale.",
+    "stop_grace_s": "A request ends within its 5 s budget, so a stop need not wait longer.",
+    "pool_size": "Three services with 12 each stay well under the embedded server's 100 connections.",
+    "pool_wait_s": "Half of a caller's 2 s deadline: past that the caller is better told at once.",
+    "statement_timeout_s": "No statement of the shop takes 50 ms; 5 s means something is broken.",
+    "lock_timeout_s": "The caller's deadline: a lock that comes later helps nobody.",
+    "idle_transaction_timeout_s": "No transaction spans a network call, so an idle one is a bug.",
+    "peer_deadline_s": "The product's promise: a dependency has 2 s, whatever it does.",
+    "request_budget_s": "Two downstream calls of 2 s and 1 s of our own.",
+    "peer_connections": "Bulkhead of the foreground per peer: half of max_in_flight may wait on one.",
+    "peer_wait_s": "A place in the bulkhead that takes longer means the peer is drowning already.",
+    "repair_connections": "Bulkhead of repair traffic, so it cannot starve the foreground.",
+    "probe_deadline_s": "A health answer takes no longer than this, whatever the dependency does.",
+    "gremlin_poll_s": "Every process agrees within a second; half of it leaves room for one miss.",
+    "gremlin_default_ttl_s": "Five minutes: long enough to show, short enough to be forgotten.",
+    "order_deadline_s": "Three times a gremlin's default life, so pending orders outlive a demo fault.",
+    "order_lease_s": "The request budget and a second: the reconciler leaves a live request alone.",
+    "reconcile_poll_s": "The longest a due order waits to be seen.",
+    "reconcile_batch": "One claim's worth of repair; equals the repair bulkhead.",
+    "reconcile_backoff_s": "The first retry; most faults are one lost answer.",
+    "reconcile_backoff_max_s": "On a stage all orders must settle soon after the fault ends.",
+    "idempotency_ttl_s": "24 h, as clients expect; the order itself stays unique for ever.",
+    "payment_connector": "`mock` answers well; `flaky` loses, delays and garbles by the shares below.",
+    "payment_decline_rate": "One card in ten is declined, so the failure path is always in view.",
+    "payment_seed": "0 draws a fresh seed at start; any other value repeats the same approvals.",
+    "payment_gateway_fences": "Whether the gateway refuses a charge that comes after its void.",
+    "payment_gateway_timeout_s": "Leaves half a second of the caller's 2 s for our own commits.",
+    "payment_flaky_shares": "About one call in five goes wrong, each in its own way.",
+    "payment_late_capture_s": "Later than every deadline, so the capture really comes after the answer.",
+    "payment_probe_base_s": "The first look at an unknown charge; a gateway rarely knows sooner.",
+    "payment_probe_max_s": "A charge in doubt is looked up at least twice a minute.",
+    "proof_interval_s": "Fresh enough to watch a recovery, cheap enough to run all day.",
+}
+
+
+def load(service: str, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read the settings of `service` ("order", …); raises `BadSetting` with one clear line."""
+    environ = os.environ if environ is None else environ
+    if service not in SERVICES:
+        raise BadSetting(f"no service is called {service!r}; there are: {', '.join(SERVICES)}")
+    values: dict[str, object] = {"service": service}
+    names: dict[str, str] = {}
+    for field in Settings.__struct_fields__[1:]:
+        own, general = f"{_PREFIX}{service}_{field}".upper(), f"{_PREFIX}{field}".upper()
+        name = own if own in environ else general
+        if name in environ:
+            values[field], names[field] = environ[name].strip(), name
+    values.setdefault("port", PORTS[service])
+    values.update(overrides)
+    for field, value in values.items():
+        _check(field, value, names.get(field, field), service)
+    settings = msgspec.convert(values, Settings, strict=False)
+    if settings.port == 0:
+        settings = msgspec.structs.replace(settings, port=PORTS[service])
+    return _safe(settings)
+
+
+def _check(field: str, value: object, name: str, service: str) -> None:
+    try:
+        msgspec.convert({"service": service, field: value}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        why = str(error).split(" - at ")[0]
+        raise BadSetting(f"{name}={value!r} cannot be used: {why}") from None
+
+
+def _safe(settings: Settings) -> Settings:
+    if not is_loopback(settings.host) and not settings.operator_token:
+        raise BadSetting(
+            f"VALERIX_HOST={settings.host} is not loopback, so gremlins need a guard: "
+            "set VALERIX_OPERATOR_TOKEN"
+        )
+    if settings.operator_token and len(settings.operator_token) < 16:
+        raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def table() -> str:
+    """The settings as the Markdown table that docs/settings.md shows."""
+    head = ["| variable | default | reason |", "|---|---|---|"]
+    return "\n".join(head + list(_table_rows())) + "\n"
+
+
+def _table_rows() -> Iterator[str]:
+    for field in msgspec.structs.fields(Settings)[1:]:
+        default = "the fleet's" if field.name == "port" else f"`{field.default}`"
+        if field.default == "":
+            default = "empty"
+        yield f"| `{_PREFIX}{field.name.upper()}` | {default} | {REASONS[field.name]} |"
