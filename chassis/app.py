@@ -200,7 +200,7 @@ def as_problem(error: Exception) -> Problem:
         case asyncpg.DeadlockDetectedError():
             return Problem(500, "database-conflict", "Try again", retryable=True)
         case ValidationException():
-            return Problem(400, "validation", "A parameter does not fit", details=_extra(error))
+            return _invalid_parameters(error)
         case NotFoundException():
             return Problem(404, "not-found", "There is nothing at this address")
         case HTTPException():
@@ -220,12 +220,12 @@ def _http_problem(error: HTTPException) -> Problem:
     return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
 
 
-def _extra(error: ValidationException) -> object:
-    extra = error.extra
-    if not isinstance(extra, list):
-        return None
-    return [
+def _invalid_parameters(error: ValidationException) -> Problem:
+    items = [item for item in error.extra if isinstance(item, dict)] if error.extra else []
+    if any(item.get("key") == "data" for item in items):
+        return Problem(400, "malformed", "The body is empty; a JSON object is expected")
+    details = [
         {"pointer": f"/{item.get('key', '')}", "message": str(item.get("message", ""))[:200]}
-        for item in extra
-        if isinstance(item, dict)
+        for item in items
     ]
+    return Problem(400, "validation", "A parameter does not fit", details=details)

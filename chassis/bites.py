@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from chassis.asgi import App, Message, Receive, Scope, Send
-
 from chassis.context import span_now
 from chassis.errors import MEDIA_TYPE, Problem
 from chassis.gremlins import Active, Gremlins
@@ -46,7 +45,7 @@ async def suffer(
     by_kind = {bite.view.kind: bite for bite in bites}
     body = await _read(receive)
     if "refuse" in by_kind:
-        _cut(scope)
+        await _cut(scope, receive)
     if hang := by_kind.get("hang"):
         await _hang(scope, receive, gremlins, hang)
     for bite in bites:
@@ -64,7 +63,7 @@ async def suffer(
     if late := by_kind.get("late"):
         await asyncio.sleep(late.delay_s)
     if "lost_response" in by_kind:
-        _cut(scope)
+        await _cut(scope, receive)
     if holding:
         for message in held.messages:
             await send(message)
@@ -121,14 +120,17 @@ async def _hang(scope: Scope, receive: Receive, gremlins: Gremlins, bite: Active
     finally:
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-    _cut(scope)
+    await _cut(scope, receive)
 
 
-def _cut(scope: Scope) -> None:
+async def _cut(scope: Scope, receive: Receive) -> None:
     extensions = scope.get("extensions") or {}
     abort: Callable[[], None] | None = extensions.get("valerix.abort")  # type: ignore[assignment]
     if abort is not None:
         abort()
+        # The server must have noticed, or it takes the missing answer for a crash.
+        while (await receive())["type"] != "http.disconnect":
+            pass
     raise Dropped
 
 

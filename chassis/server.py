@@ -1,9 +1,9 @@
 """Serves an ASGI app with uvicorn, with one addition: an app may cut the connection it is answering."""
 
 import uvicorn
-from chassis.asgi import App
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.asgi import App
 from chassis.settings import Settings
 
 

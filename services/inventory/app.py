@@ -1,0 +1,34 @@
+"""Composes the inventory service."""
+
+from prometheus_client import CollectorRegistry
+
+from chassis.app import service_app
+from chassis.database import Database
+from chassis.edge import Edge
+from chassis.gremlins import Gremlins
+from chassis.settings import Settings
+from services.inventory.metrics import StockGauges
+from services.inventory.routes import ROUTES
+from services.inventory.tables import SCHEMA_REVISION
+
+NAME = "inventory-service"
+
+
+def create_app(settings: Settings) -> Edge:
+    """The inventory service as an ASGI app. Pure: nothing is opened before the lifespan."""
+    registry = CollectorRegistry()
+    database = Database(settings)
+    gauges_database = Database(settings, size=1)
+    return service_app(
+        name=NAME,
+        title="Valerix inventory",
+        settings=settings,
+        registry=registry,
+        routes=ROUTES,
+        database=database,
+        gremlins=Gremlins(NAME, "inventory", settings, registry),
+        schema_revision=SCHEMA_REVISION,
+        loops=[StockGauges(gauges_database, registry).run],
+        closes=[gauges_database.close],
+        state={"database": database},
+    )

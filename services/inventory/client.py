@@ -1,0 +1,110 @@
+"""Inventory as others see it: each answer turned into a fact they can act on."""
+
+from enum import Enum
+from uuid import UUID
+
+import msgspec
+
+from chassis.outbound import Answer, Outcome, Peer, decode
+from services.inventory import contract
+from services.inventory.contract import (
+    CommitStock,
+    ReleaseStock,
+    ReservationView,
+    ReserveStock,
+    RestockProduct,
+    StockList,
+)
+
+
+class Hold(Enum):
+    """What a caller knows about an order's stock after asking."""
+
+    HELD = "held"
+    REJECTED = "rejected"
+    FENCED = "fenced"
+    RELEASED = "released"
+    COMMITTED = "committed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+    CONTRACT = "contract"
+
+
+class HoldAnswer(msgspec.Struct, frozen=True):
+    """The fact, and the word for logs that led to it."""
+
+    hold: Hold
+    code: str = ""
+
+
+_STATES = {
+    "HELD": Hold.HELD,
+    "COMMITTED": Hold.COMMITTED,
+    "RELEASED": Hold.RELEASED,
+    "REJECTED": Hold.REJECTED,
+}
+_REFUSALS = {contract.OUT_OF_STOCK: Hold.REJECTED, contract.FENCED: Hold.FENCED}
+
+
+class InventoryClient:
+    """The inventory service behind one peer."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+
+    async def reserve(
+        self, order_id: UUID, product_id: str, quantity: int, *, deadline_s: float
+    ) -> HoldAnswer:
+        """HELD or COMMITTED, REJECTED, FENCED, or not known."""
+        command = ReserveStock(order_id, product_id, quantity)
+        return await self._ask("/inventory/reserve", command, order_id, deadline_s)
+
+    async def release(self, order_id: UUID, *, deadline_s: float) -> HoldAnswer:
+        """RELEASED or REJECTED, or not known."""
+        return await self._ask("/inventory/release", ReleaseStock(order_id), order_id, deadline_s)
+
+    async def commit(self, order_id: UUID, *, deadline_s: float) -> HoldAnswer:
+        """COMMITTED, or not known."""
+        return await self._ask("/inventory/commit", CommitStock(order_id), order_id, deadline_s)
+
+    async def _ask(
+        self, path: str, command: msgspec.Struct, order_id: UUID, deadline_s: float
+    ) -> HoldAnswer:
+        answer = await self.peer.call("POST", path, command, route=path, deadline_s=deadline_s)
+        return _fact(answer, order_id)
+
+    async def stock(self) -> Answer:
+        """GET /inventory; decode with `StockList`."""
+        return await self.peer.call("GET", "/inventory", route="/inventory")
+
+    async def reservation(self, order_id: UUID) -> Answer:
+        """GET /inventory/reservations/{order_id}; decode with `ReservationView`."""
+        return await self.peer.call(
+            "GET",
+            f"/inventory/reservations/{order_id}",
+            route="/inventory/reservations/{order_id}",
+        )
+
+    async def restock(
+        self, product_id: str, quantity: int, *, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """POST /inventory/restock; decode with `StockView`."""
+        path = "/inventory/restock"
+        command = RestockProduct(product_id, quantity)
+        return await self.peer.call("POST", path, command, route=path, headers=headers)
+
+
+def _fact(answer: Answer, order_id: UUID) -> HoldAnswer:
+    if answer.outcome is Outcome.OK:
+        view: ReservationView | None = decode(answer, ReservationView)
+        if view is None or view.order_id != order_id:
+            return HoldAnswer(Hold.UNKNOWN, "contract-broken")
+        return HoldAnswer(_STATES[view.state])
+    if answer.outcome is Outcome.DEFINITE_NO:
+        return HoldAnswer(_REFUSALS.get(answer.code, Hold.CONTRACT), answer.code)
+    if answer.outcome is Outcome.NOT_SENT:
+        return HoldAnswer(Hold.NOT_SENT, answer.code)
+    return HoldAnswer(Hold.UNKNOWN, answer.code)
+
+
+__all__ = ["Hold", "HoldAnswer", "InventoryClient", "StockList"]

@@ -1,0 +1,56 @@
+"""Inventory's facts and its state machine; no I/O."""
+
+from uuid import UUID
+
+import msgspec
+
+from services.inventory.contract import State
+
+# PROTOCOL, participant machines. The database holds the same pairs; a test says they are equal.
+# HELD -> REJECTED happens only inside the reserving transaction, before anyone can see HELD.
+TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
+    {("HELD", "COMMITTED"), ("HELD", "RELEASED"), ("HELD", "REJECTED")}
+)
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """Who holds what."""
+
+    order_id: UUID
+    state: State
+    product_id: str | None
+    quantity: int
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """Units of one product."""
+
+    product_id: str
+    stock: int
+    reserved: int
+    sold: int
+    total: int
+
+
+class UnknownProduct(Exception):  # noqa: N818
+    """Inventory has never had this product."""
+
+
+class OtherReservation(Exception):  # noqa: N818
+    """The order already reserved something else: a bug of the caller."""
+
+
+class CannotCommit(Exception):  # noqa: N818
+    """There is nothing held to commit."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class AlreadySold(Exception):  # noqa: N818
+    """What was committed cannot be released."""
+
+
+class TooMany(Exception):  # noqa: N818
+    """The delivery would overflow what a product can count."""

@@ -1,0 +1,191 @@
+"""Inventory's endpoints: a few lines each, the SQL does the work."""
+
+import logging
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody, PathParameter
+
+from chassis.body import Strict
+from chassis.database import Database
+from chassis.errors import Problem
+from chassis.guard import operator_guard
+from services.inventory import contract, store
+from services.inventory.contract import (
+    CommitStock,
+    ReleaseStock,
+    ReservationView,
+    ReserveStock,
+    RestockProduct,
+    StockList,
+    StockView,
+)
+from services.inventory.domain import (
+    AlreadySold,
+    CannotCommit,
+    OtherReservation,
+    Reservation,
+    Stock,
+    TooMany,
+    UnknownProduct,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def _database(state: State) -> Database:
+    database: Database = state["database"]
+    return database
+
+
+def _view(reservation: Reservation) -> ReservationView:
+    return ReservationView(
+        reservation.order_id, reservation.state, reservation.product_id, reservation.quantity
+    )
+
+
+def _stock_view(stock: Stock) -> StockView:
+    return StockView(stock.product_id, stock.stock, stock.reserved, stock.sold, stock.total)
+
+
+def _unknown_product(product_id: str) -> Problem:
+    return Problem(
+        404, "product-not-found", "There is no such product", details={"product_id": product_id}
+    )
+
+
+@get("/inventory", summary="All products and their units")
+async def list_stock(state: State) -> StockList:
+    """GET /inventory."""
+    async with _database(state).connect() as connection:
+        return StockList([_stock_view(stock) for stock in await store.list_stock(connection)])
+
+
+@get("/inventory/{product_id:str}", summary="One product and its units")
+async def show_stock(product_id: FromPath[str], state: State) -> StockView:
+    """GET /inventory/{product_id}."""
+    try:
+        async with _database(state).connect() as connection:
+            return _stock_view(await store.find_stock(connection, _printable(product_id)))
+    except UnknownProduct:
+        raise _unknown_product(product_id) from None
+
+
+def _printable(product_id: str) -> str:
+    if "\x00" in product_id:
+        raise _unknown_product(product_id)
+    return product_id
+
+
+@get("/inventory/reservations/{order_id:uuid}", summary="What an order holds")
+async def show_reservation(
+    order_id: Annotated[UUID, PathParameter()], state: State
+) -> ReservationView:
+    """GET /inventory/reservations/{order_id}."""
+    async with _database(state).connect() as connection:
+        found = await store.find_reservation(connection, order_id)
+    if found is None:
+        raise Problem(404, "reservation-not-found", "Inventory has not heard of this order")
+    return _view(found)
+
+
+@post(
+    "/inventory/reserve",
+    dto=Strict[ReserveStock],
+    return_dto=None,
+    status_code=200,
+    summary="Hold stock for an order, once",
+)
+async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> ReservationView:
+    """POST /inventory/reserve: 200 HELD or COMMITTED, 409 out-of-stock, 409 fenced."""
+    try:
+        async with _database(state).begin(for_caller=True) as tx:
+            found = await store.reserve(tx, data.order_id, data.product_id, data.quantity)
+    except UnknownProduct:
+        raise _unknown_product(data.product_id) from None
+    except OtherReservation:
+        raise Problem(
+            422, "reservation-mismatch", "This order already reserved something else"
+        ) from None
+    if found.state == "REJECTED":
+        raise Problem(
+            409,
+            contract.OUT_OF_STOCK,
+            "There is not enough in stock",
+            details={"order_id": data.order_id, "product_id": data.product_id},
+        )
+    if found.state == "RELEASED":
+        logger.warning("fenced a late reserve", extra={"order_id": str(data.order_id)})
+        raise Problem(
+            409,
+            contract.FENCED,
+            "This order's stock was released before; nothing was held",
+            details={"order_id": data.order_id},
+        )
+    return _view(found)
+
+
+@post(
+    "/inventory/release",
+    dto=Strict[ReleaseStock],
+    return_dto=None,
+    status_code=200,
+    summary="Give an order's stock back, once, even before it was reserved",
+)
+async def release_stock(data: JSONBody[ReleaseStock], state: State) -> ReservationView:
+    """POST /inventory/release: 200 RELEASED or REJECTED, 409 when it was sold."""
+    try:
+        async with _database(state).begin(for_caller=True) as tx:
+            return _view(await store.release(tx, data.order_id))
+    except AlreadySold:
+        logger.error("release of sold stock refused", extra={"order_id": str(data.order_id)})
+        raise Problem(409, "already-sold", "What was sold cannot be released") from None
+
+
+@post(
+    "/inventory/commit",
+    dto=Strict[CommitStock],
+    return_dto=None,
+    status_code=200,
+    summary="What an order holds is sold, once",
+)
+async def commit_stock(data: JSONBody[CommitStock], state: State) -> ReservationView:
+    """POST /inventory/commit: 200 COMMITTED, 409 when there is nothing held."""
+    try:
+        async with _database(state).begin(for_caller=True) as tx:
+            return _view(await store.commit(tx, data.order_id))
+    except CannotCommit as error:
+        logger.error(  # noqa: TRY400 - a fact to act on, not a stack to read
+            "commit without a hold", extra={"order_id": str(data.order_id), "state": error.state}
+        )
+        raise Problem(
+            409, "nothing-held", f"There is nothing held to sell: {error.state}"
+        ) from None
+
+
+@post(
+    "/inventory/restock",
+    dto=Strict[RestockProduct],
+    return_dto=None,
+    status_code=200,
+    guards=[operator_guard],
+    summary="A delivery: more of a product",
+)
+async def restock_product(data: JSONBody[RestockProduct], state: State) -> StockView:
+    """POST /inventory/restock."""
+    try:
+        async with _database(state).connect() as connection:
+            return _stock_view(await store.restock(connection, data.product_id, data.quantity))
+    except UnknownProduct:
+        raise _unknown_product(data.product_id) from None
+    except TooMany:
+        raise Problem(422, "too-many", "That many units cannot be counted") from None
+
+
+ROUTES: list[BaseRouteHandler] = [
+    list_stock, show_stock, show_reservation, reserve_stock, release_stock, commit_stock,
+    restock_product,
+]  # fmt: skip

@@ -1,0 +1,202 @@
+"""Inventory's SQL: the fences that make every operation safe to repeat, to lose and to reorder.
+
+READ COMMITTED throughout: a fence is `ON CONFLICT DO NOTHING` and then a look at who won."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.database import Connection, Row, statement
+from services.inventory.domain import (
+    AlreadySold,
+    CannotCommit,
+    OtherReservation,
+    Reservation,
+    Stock,
+    TooMany,
+    UnknownProduct,
+)
+from services.inventory.tables import reservations, stock
+
+_SHOWN = (
+    reservations.c.order_id,
+    reservations.c.state,
+    reservations.c.product_id,
+    reservations.c.quantity,
+)
+_this_order = reservations.c.order_id == bindparam("order")
+_this_product = stock.c.product_id == bindparam("product")
+_units: Any = bindparam("units", type_=stock.c.stock.type)
+
+_CLAIM = statement(
+    insert(reservations)
+    .values(
+        order_id=bindparam("order"), product_id=bindparam("product"), quantity=_units, state="HELD"
+    )
+    .on_conflict_do_nothing()
+    .returning(*_SHOWN),
+    "INSERT inventory.reservations",
+)
+_TAKE = statement(
+    update(stock)
+    .where(_this_product, stock.c.stock >= _units)
+    .values(stock=stock.c.stock - _units, reserved=stock.c.reserved + _units),
+    "UPDATE inventory.stock",
+)
+_LOCK = statement(
+    select(*_SHOWN).where(_this_order).with_for_update(), "SELECT inventory.reservations"
+)
+_FIND = statement(select(*_SHOWN).where(_this_order), "SELECT inventory.reservations")
+_MOVE = statement(
+    update(reservations)
+    .where(_this_order)
+    .values(state=bindparam("to"), updated_at=func.now())
+    .returning(*_SHOWN),
+    "UPDATE inventory.reservations",
+)
+_TOMBSTONE = statement(
+    insert(reservations)
+    .values(order_id=bindparam("order"), state="RELEASED")
+    .on_conflict_do_nothing()
+    .returning(*_SHOWN),
+    "INSERT inventory.reservations",
+)
+_GIVE_BACK = statement(
+    update(stock)
+    .where(_this_product)
+    .values(stock=stock.c.stock + _units, reserved=stock.c.reserved - _units),
+    "UPDATE inventory.stock",
+)
+_SELL = statement(
+    update(stock)
+    .where(_this_product)
+    .values(reserved=stock.c.reserved - _units, sold=stock.c.sold + _units),
+    "UPDATE inventory.stock",
+)
+_DELIVER = statement(
+    update(stock)
+    .where(_this_product)
+    .values(total=stock.c.total + _units, stock=stock.c.stock + _units)
+    .returning(*stock.c),
+    "UPDATE inventory.stock",
+)
+_ALL = statement(select(*stock.c).order_by(stock.c.product_id), "SELECT inventory.stock")
+_ONE = statement(select(*stock.c).where(_this_product), "SELECT inventory.stock")
+
+
+def _reservation(row: Row) -> Reservation:
+    return msgspec.convert(dict(row), Reservation)
+
+
+async def reserve(tx: Connection, order_id: UUID, product_id: str, quantity: int) -> Reservation:
+    """Hold units once. HELD, or REJECTED for ever; a repeat gets the first answer again.
+
+    A reservation that was RELEASED first comes back as such: the caller has been fenced off."""
+    values = {"order": order_id, "product": product_id, "units": quantity}
+    try:
+        claimed = await tx.row(_CLAIM, **values)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownProduct(product_id) from error
+    if claimed is None:
+        return await _answer_again(tx, order_id, product_id, quantity)
+    if await tx.execute(_TAKE, product=product_id, units=quantity):
+        return _reservation(claimed)
+    return await reject(tx, order_id)
+
+
+async def reject(tx: Connection, order_id: UUID) -> Reservation:
+    """Remember the no (rule R3): a refill later must not turn a repeat into a yes."""
+    return _reservation(await _moved(tx, order_id, "REJECTED"))
+
+
+async def _answer_again(
+    tx: Connection, order_id: UUID, product_id: str, quantity: int
+) -> Reservation:
+    row = await tx.row(_FIND, order=order_id)
+    if row is None:
+        raise LookupError(order_id)
+    found = _reservation(row)
+    if found.product_id is not None and (found.product_id, found.quantity) != (
+        product_id,
+        quantity,
+    ):
+        raise OtherReservation(order_id)
+    return found
+
+
+async def release(tx: Connection, order_id: UUID) -> Reservation:
+    """Give units back, or leave a tombstone where there is nothing yet (rule R4)."""
+    if (tomb := await bury(tx, order_id)) is not None:
+        return tomb
+    row = await tx.row(_LOCK, order=order_id)
+    if row is None:
+        # Only reachable without the tombstone: nothing to release, and nothing remembers that.
+        return Reservation(order_id, "RELEASED", None, 0)
+    found = _reservation(row)
+    if found.state == "COMMITTED":
+        raise AlreadySold(order_id)
+    if found.state != "HELD":
+        return found
+    await tx.execute(_GIVE_BACK, product=found.product_id, units=found.quantity)
+    return _reservation(await _moved(tx, order_id, "RELEASED"))
+
+
+async def bury(tx: Connection, order_id: UUID) -> Reservation | None:
+    """The tombstone: if the reserve has not come yet, it now comes too late."""
+    row = await tx.row(_TOMBSTONE, order=order_id)
+    return None if row is None else _reservation(row)
+
+
+async def commit(tx: Connection, order_id: UUID) -> Reservation:
+    """What was held is sold, once."""
+    row = await tx.row(_LOCK, order=order_id)
+    if row is None:
+        raise CannotCommit("nothing")
+    found = _reservation(row)
+    if found.state == "COMMITTED":
+        return found
+    if found.state != "HELD":
+        raise CannotCommit(found.state)
+    await tx.execute(_SELL, product=found.product_id, units=found.quantity)
+    return _reservation(await _moved(tx, order_id, "COMMITTED"))
+
+
+async def _moved(tx: Connection, order_id: UUID, to: str) -> Row:
+    row = await tx.row(_MOVE, order=order_id, to=to)
+    if row is None:
+        raise LookupError(order_id)
+    return row
+
+
+async def restock(c: Connection, product_id: str, quantity: int) -> Stock:
+    """A delivery, in one statement, so that conservation holds at every instant."""
+    try:
+        row = await c.row(_DELIVER, product=product_id, units=quantity)
+    except asyncpg.NumericValueOutOfRangeError as error:
+        raise TooMany(product_id) from error
+    if row is None:
+        raise UnknownProduct(product_id)
+    return msgspec.convert(dict(row), Stock)
+
+
+async def list_stock(c: Connection) -> list[Stock]:
+    """All products by id."""
+    return [msgspec.convert(dict(row), Stock) for row in await c.rows(_ALL)]
+
+
+async def find_stock(c: Connection, product_id: str) -> Stock:
+    """One product; raises `UnknownProduct`."""
+    row = await c.row(_ONE, product=product_id)
+    if row is None:
+        raise UnknownProduct(product_id)
+    return msgspec.convert(dict(row), Stock)
+
+
+async def find_reservation(c: Connection, order_id: UUID) -> Reservation | None:
+    """An order's reservation, if it ever came."""
+    row = await c.row(_FIND, order=order_id)
+    return None if row is None else _reservation(row)
