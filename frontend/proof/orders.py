@@ -1,0 +1,198 @@
+"""Promises about orders: each comes to one end, and that end is true in money and in goods."""
+
+import msgspec
+
+from frontend.proof.invariant import Invariant, Limits
+
+CONFIRMED_MEANS_DELIVERED = Invariant(
+    id="I4",
+    kind="A",
+    title="Confirmed means paid and in stock",
+    promise="A confirmed order is paid for and its goods are kept; only an operator may refund it.",
+    sql="""\
+SELECT o.id AS order_id, c.state AS charge, r.state AS reservation, r.product_id, r.quantity,
+       o.stock_committed_at
+FROM orders.orders o
+LEFT JOIN gateway.charges c ON c.order_ref = o.id::text AND c.state IN ('CAPTURED', 'REFUNDED')
+LEFT JOIN payments.payments p ON p.order_id = o.id
+LEFT JOIN inventory.reservations r ON r.order_id = o.id
+WHERE o.status = 'CONFIRMED' AND (
+      c.state IS NULL
+   OR c.state = 'REFUNDED' AND p.cancel_reason IS DISTINCT FROM 'REFUND'
+      AND NOT EXISTS (SELECT 1 FROM gateway.charges k
+                      WHERE k.order_ref = o.id::text AND k.state = 'CAPTURED')
+   OR r.state IS NULL OR r.state NOT IN ('HELD', 'COMMITTED')
+   OR o.stock_committed_at IS NOT NULL AND r.state <> 'COMMITTED'
+   OR (r.product_id, r.quantity) IS DISTINCT FROM (o.product_id, o.quantity))
+ORDER BY o.id""",
+    enforced_by="one decision per order, by compare-and-set on its version",
+)
+
+FAILED_MEANS_FREE = Invariant(
+    id="I5",
+    kind="A",
+    title="Failed means free",
+    promise="A failed order keeps no money and no goods.",
+    sql="""\
+SELECT o.id AS order_id, o.reason, c.gw_key, c.amount_minor, r.state AS reservation,
+       greatest(o.settled_at, c.captured_at) AS since
+FROM orders.orders o
+LEFT JOIN gateway.charges c ON c.order_ref = o.id::text AND c.state = 'CAPTURED'
+LEFT JOIN inventory.reservations r ON r.order_id = o.id AND r.state IN ('HELD', 'COMMITTED')
+WHERE o.status = 'FAILED' AND (c.gw_key IS NOT NULL OR r.order_id IS NOT NULL)""",
+    enforced_by="payment cancelled first, then goods released, then FAILED",
+)
+
+DECIDED_ONCE = Invariant(
+    id="I8",
+    kind="A",
+    title="A decision is final",
+    promise="Orders and payment attempts move only along their state machines; an end is an end.",
+    sql="""\
+SELECT 'order' AS machine, h.order_id, h.version AS step, h.src, h.dst
+FROM orders.history h
+LEFT JOIN orders.transitions t ON t.src = h.src AND t.dst = h.dst
+WHERE h.src IS NOT NULL
+  AND (t.src IS NULL AND NOT (h.src = 'CONFIRMED' AND h.dst = 'CONFIRMED')
+       OR h.src = 'FAILED' OR h.src = 'CONFIRMED' AND h.dst <> 'CONFIRMED')
+UNION ALL
+SELECT 'attempt', a.order_id, a.n, a.src, a.dst
+FROM payments.attempt_history a
+LEFT JOIN payments.transitions t ON t.machine = 'attempt' AND t.src = a.src AND t.dst = a.dst
+WHERE a.src IS NOT NULL AND t.src IS NULL""",
+    enforced_by="transition tables and triggers in the database",
+)
+
+NOTHING_UNFINISHED = Invariant(
+    id="I10",
+    kind="Q",
+    title="Every order comes to an end",
+    promise="When the shop is quiet, every order is confirmed with its goods booked, or failed.",
+    sql="""\
+SELECT id AS order_id, status, reason, last_outcome, attempts, next_attempt_at,
+       coalesce(settled_at, created_at) AS since
+FROM orders.orders
+WHERE status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
+   OR (status = 'CONFIRMED' AND stock_committed_at IS NULL)""",
+    enforced_by="the reconciler: any replica takes any due order",
+)
+
+NOTHING_HELD_BACK = Invariant(
+    id="I11",
+    kind="Q",
+    title="Nothing is left hanging",
+    promise="When the shop is quiet, no unit is on hold and no payment is in doubt.",
+    sql="""\
+SELECT 'reservation' AS what, order_id::text AS order_ref, state, created_at AS since
+FROM inventory.reservations WHERE state = 'HELD'
+UNION ALL
+SELECT 'payment', order_id::text, state, updated_at
+FROM payments.payments WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
+UNION ALL
+SELECT 'attempt', gw_key, state, created_at
+FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')""",
+    enforced_by="the order reconciler and the payment prober",
+)
+
+ONE_ORDER_PER_KEY = Invariant(
+    id="I12",
+    kind="A",
+    title="One order per key",
+    promise="A request sent twice under one key is one order, and no order answers to two keys.",
+    sql="""\
+SELECT 'key names several orders' AS what, scope, min(key) AS key, count(*) AS found
+FROM orders.idempotency GROUP BY scope, idempotency.key HAVING count(*) > 1
+UNION ALL
+SELECT 'order answers to several keys', min(scope), string_agg(key, ', '), count(*)
+FROM orders.idempotency GROUP BY order_id HAVING count(DISTINCT (scope, key)) > 1
+UNION ALL
+SELECT 'key without its order', i.scope, i.key, 0
+FROM orders.idempotency i LEFT JOIN orders.orders o ON o.id = i.order_id WHERE o.id IS NULL""",
+    enforced_by="primary key (scope, key), claimed in the transaction that creates the order",
+)
+
+HISTORY_IS_WHOLE = Invariant(
+    id="I13",
+    kind="A",
+    title="History is whole",
+    promise="Each order's history has every version once, and its last line is the order's status.",
+    sql="""\
+SELECT 'gap before' AS what, h.order_id, h.version, h.src AS expected, p.dst AS found
+FROM orders.history h
+LEFT JOIN orders.history p ON p.order_id = h.order_id AND p.version = h.version - 1
+WHERE (h.version > 0 OR h.src IS NOT NULL) AND h.src IS DISTINCT FROM p.dst
+UNION ALL
+SELECT 'last line', o.id, o.version, o.status, h.dst
+FROM orders.orders o
+LEFT JOIN orders.history h ON h.order_id = o.id AND h.version = o.version
+WHERE h.dst IS DISTINCT FROM o.status
+UNION ALL
+SELECT 'line without its version', h.order_id, h.version, o.status, h.dst
+FROM orders.history h LEFT JOIN orders.orders o ON o.id = h.order_id
+WHERE o.id IS NULL OR h.version > o.version""",
+    enforced_by="history is written by trigger and is append-only",
+)
+
+REPLIES_ARE_TRUE = Invariant(
+    id="R3",
+    kind="A",
+    title="Stored replies are true",
+    promise="The reply kept under a key names the order it owns, and what it said is still true.",
+    sql="""\
+SELECT i.scope, i.key, i.order_id, i.status_code, o.status
+FROM orders.idempotency i JOIN orders.orders o ON o.id = i.order_id
+WHERE i.response IS NOT NULL
+  AND (position(convert_to(i.order_id::text, 'UTF8') IN i.response) = 0
+       OR i.status_code = 201 AND o.status <> 'CONFIRMED'
+       OR i.status_code IN (402, 409) AND o.status NOT IN ('CANCELLING', 'FAILED'))
+ORDER BY i.scope, i.key""",
+    enforced_by="a reply is stored once, after the step it speaks of",
+)
+
+_NOTHING_STRANDED = """\
+SELECT 'order' AS what, id::text AS order_ref, status AS state, next_attempt_at
+FROM orders.orders
+WHERE (status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
+       OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))
+  AND next_attempt_at > now() + interval '{order_s:g} s'
+UNION ALL
+SELECT 'payment', order_id::text, state, next_attempt_at
+FROM payments.payments
+WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
+  AND next_attempt_at > now() + interval '{payment_s:g} s'
+UNION ALL
+SELECT 'attempt nobody asks about', a.gw_key, a.state, NULL
+FROM payments.attempts a JOIN payments.payments p USING (order_id)
+WHERE a.state IN ('IN_FLIGHT', 'UNKNOWN')
+  AND p.state NOT IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"""
+
+
+def nothing_stranded(limits: Limits) -> Invariant:
+    """Rule R10: whoever crashed, somebody will come back to the row, and soon."""
+    return Invariant(
+        id="R10",
+        kind="A",
+        title="Nothing is stranded",
+        promise="Whatever is unfinished has a next attempt, due within its bound.",
+        sql=_NOTHING_STRANDED.format(order_s=limits.order_due_s, payment_s=limits.payment_due_s),
+        enforced_by="next_attempt_at is never null; leases are later due times",
+    )
+
+
+def invariants(limits: Limits) -> tuple[Invariant, ...]:
+    """The promises about orders, as far as they can hold with this gateway."""
+    # A gateway that cannot refuse a voided charge may capture late; the sweep then gives it back.
+    failed = FAILED_MEANS_FREE
+    if not limits.gateway_fences:
+        failed = msgspec.structs.replace(failed, kind="Q")
+    return (
+        CONFIRMED_MEANS_DELIVERED,
+        failed,
+        DECIDED_ONCE,
+        NOTHING_UNFINISHED,
+        NOTHING_HELD_BACK,
+        ONE_ORDER_PER_KEY,
+        HISTORY_IS_WHOLE,
+        REPLIES_ARE_TRUE,
+        nothing_stranded(limits),
+    )

@@ -1,0 +1,143 @@
+"""Puts a verdict into words for a terminal, and into JSON for a script."""
+
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+
+from frontend.proof import themes
+from frontend.proof.evaluate import Finding, Report, Row, State
+from frontend.proof.invariant import Limits
+
+MARKS: dict[State, tuple[str, str]] = {
+    "holds": ("✓", "green"),
+    "violated": ("✗", "red"),
+    "settling": ("…", "yellow"),
+    "unknown": ("?", "magenta"),
+}
+_INDENT = " " * 9
+_WIDTH = 100
+
+
+def for_terminal(report: Report) -> str:
+    """One line a promise; whatever does not hold is followed by its offenders and its SQL."""
+    findings = {each.invariant.id: each for each in report.findings}
+    away = _one_reason(report)
+    lines: list[str] = []
+    for theme, promises in themes(Limits()).items():
+        lines += ["", click.style(f"  {theme}", bold=True)]
+        for promise in promises:
+            lines += _finding(findings[promise.id], away)
+    return "\n".join([*lines, "", *_verdict(report)])
+
+
+def for_script(report: Report, exit_code: int) -> str:
+    """The same as one JSON object; every value of a row is a plain JSON value."""
+    return msgspec.json.encode(
+        {
+            "state": report.state,
+            "exit_code": exit_code,
+            "at": report.at.isoformat(),
+            "took_ms": report.took_ms,
+            "gremlins_loose": report.gremlins_loose,
+            "quiet_since": report.quiet_since and report.quiet_since.isoformat(),
+            "settle_s": report.settle_s,
+            "invariants": [_plain(each) for each in report.findings],
+        }
+    ).decode()
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(finding.invariant),
+        "state": finding.state,
+        "total": finding.total,
+        "overdue": finding.overdue,
+        "rows": [{name: plain_value(value) for name, value in row.items()} for row in finding.rows],
+        "reason": finding.reason,
+        "took_ms": finding.took_ms,
+    }
+
+
+def plain_value(value: Any) -> str | int | float | bool | None:
+    """A cell of an offending row as JSON can say it: numbers stay numbers, the rest is text."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _one_reason(report: Report) -> str | None:
+    """Why nothing at all could be judged, when it is the same for all: then it is said once."""
+    reasons = {each.reason for each in report.findings}
+    return reasons.pop() if len(reasons) == 1 else None
+
+
+def _finding(finding: Finding, away: str | None) -> list[str]:
+    mark, colour = MARKS[finding.state]
+    promise = finding.invariant
+    head = f"  {click.style(mark, fg=colour, bold=True)} {promise.id:<4} {promise.promise}"
+    if finding.state == "holds" or away:
+        return [head]
+    lines = [head, _INDENT + click.style(_said(finding), fg=colour)]
+    if finding.rows:
+        lines += _table(finding.rows)
+    if finding.total > len(finding.rows):
+        lines.append(f"{_INDENT}… and {finding.total - len(finding.rows)} more")
+    if finding.state == "violated":
+        lines.append(f"{_INDENT}enforced by: {promise.enforced_by}")
+        lines.append(click.style(textwrap.indent(promise.sql, _INDENT), dim=True))
+    return lines
+
+
+def _said(finding: Finding) -> str:
+    rows = f"{finding.total} row{'s' if finding.total != 1 else ''}"
+    if finding.state == "unknown":
+        return f"could not be judged: {finding.reason}"
+    if finding.state == "settling":
+        return f"settling: {rows}, still within the time allowed"
+    late = f", {finding.overdue} of them overdue" if finding.overdue else ""
+    return f"BROKEN by {rows}{late}"
+
+
+def _table(rows: tuple[Row, ...]) -> Iterator[str]:
+    """The offenders as an aligned table, cut at the width of a terminal."""
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    table = [list(rows[0]), *cells]
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    for number, line in enumerate(table):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield _INDENT + click.style(text.rstrip()[: _WIDTH + 40], underline=number == 0)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return "-" if value is None else str(value)
+
+
+def _verdict(report: Report) -> list[str]:
+    mark, colour = MARKS[report.state]
+    number, of = len(report.those(report.state)), len(report.findings)
+    said = {
+        "holds": f"All {of} promises hold: no order was lost and nobody paid twice.",
+        "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
+        "settling": "STILL SETTLING: nothing is broken, but work is unfinished; "
+        "wait longer, for example with --wait 60.",
+        "unknown": f"{number} of {of} promises could not be judged, so nothing is proven.",
+    }[report.state]
+    lines = [click.style(f"  {mark} {said}", fg=colour, bold=True)]
+    if away := _one_reason(report):
+        lines.append(f"    {away}")
+    if report.gremlins_loose:
+        loose = report.gremlins_loose
+        lines.append(
+            f"    {loose} gremlin{'s are' if loose > 1 else ' is'} loose: "
+            "the time to settle starts when calm returns."
+        )
+    when = report.at.isoformat(sep=" ", timespec="seconds")
+    how = f"One snapshot, {when}, judged in {report.took_ms:.0f} ms." if not away else f"At {when}."
+    lines.append(click.style(f"    {how}", dim=True))
+    return lines

@@ -1,0 +1,141 @@
+"""A small shop written straight into the tables: one order of every kind, all of them in order."""
+
+from uuid import UUID
+
+import asyncpg
+
+CONFIRMED = UUID("00000000-0000-4000-8000-00000000000c")
+DECLINED = UUID("00000000-0000-4000-8000-00000000000d")
+REFUNDED = UUID("00000000-0000-4000-8000-00000000000e")
+PENDING = UUID("00000000-0000-4000-8000-0000000000aa")
+
+_ORDER = """
+INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
+                           status, next_attempt_at, deadline_at, created_at)
+VALUES ($1, 'PROD-001', 2, 9999, 19998, 'EUR', 'PENDING', now(), now() + interval '15 min', {at})"""
+_MOVE = """
+UPDATE orders.orders SET status = $2, reason = $3, version = version + 1,
+  settled_at = CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN coalesce(settled_at, {at}) END
+WHERE id = $1"""
+_KEEP = """
+INSERT INTO orders.idempotency
+  (scope, key, request_hash, order_id, status_code, response, locked_until, expires_at)
+VALUES ('POST /orders', $2, '', $1, $3, convert_to('{{"order_id":"' || $1::uuid || '"}}', 'UTF8'),
+        now(), now() + interval '1 day')"""
+_PAYMENT = """
+INSERT INTO payments.payments (order_id, amount_minor, currency, state, created_at, updated_at)
+VALUES ($1, 19998, 'EUR', 'PROCESSING', {at}, {at})"""
+_ATTEMPT = """
+INSERT INTO payments.attempts
+  (order_id, n, provider, gw_key, amount_minor, currency, state, created_at, updated_at)
+VALUES ($1, 1, 'mock', 'ord_' || $1::uuid || ':1', 19998, 'EUR', 'IN_FLIGHT', {at}, {at})"""
+_CHARGE = """
+INSERT INTO gateway.charges
+  (gw_key, provider, order_ref, amount_minor, currency, state, captured_at, refunded_at)
+VALUES ('ord_' || $1::uuid || ':1', 'mock', $1::uuid::text, 19998, 'EUR', $2, {at},
+        CASE WHEN $2 = 'REFUNDED' THEN {at} END)"""
+_POST = """
+INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency, posted_at)
+VALUES ($1::uuid || $2, 1, 'gateway_clearing', $3, 'EUR', {at}),
+       ($1::uuid || $2, 2, 'merchant', -$3::bigint, 'EUR', {at})"""
+_TAKE = """
+UPDATE inventory.stock SET stock = stock - 2, column = column + 2 WHERE product_id = 'PROD-001'"""
+_LONG_AGO = "now() - interval '1 day'"
+
+
+async def fill(connection: asyncpg.Connection) -> None:
+    """Three orders of yesterday that came to their ends, and one of this second."""
+    shop = Shop(connection, _LONG_AGO)
+    await shop.order(CONFIRMED, "PENDING_PAYMENT", "CONFIRMED")
+    await shop.hold(CONFIRMED, "COMMITTED")
+    await shop.pay(CONFIRMED, "SUCCEEDED", "CAPTURED")
+    await shop.reply(CONFIRMED, "the-first-key-of-all", 201)
+    await shop.order(DECLINED, "PENDING_PAYMENT", "CANCELLING", "FAILED")
+    await shop.hold(DECLINED, "RELEASED")
+    await shop.pay(DECLINED, "FAILED", "DECLINED")
+    await shop.reply(DECLINED, "the-second-key-of-all", 402)
+    await shop.order(REFUNDED, "PENDING_PAYMENT", "CONFIRMED")
+    await shop.hold(REFUNDED, "COMMITTED")
+    await shop.pay(REFUNDED, "SUCCEEDED", "CAPTURED")
+    await shop.refund(REFUNDED)
+    shop = Shop(connection, "now()")
+    await shop.order(PENDING, "PENDING_PAYMENT")
+    await shop.hold(PENDING, "HELD")
+    await shop.pay(PENDING, "IN_FLIGHT")
+
+
+class Shop:
+    """Writes rows as the services would have left them at the moment `at` (an SQL expression)."""
+
+    def __init__(self, connection: asyncpg.Connection, at: str) -> None:
+        self._connection = connection
+        self._at = at
+
+    async def run(self, sql: str, *values: object) -> None:
+        """One statement, with this shop's moment put in."""
+        await self._connection.execute(sql.format(at=self._at), *values)
+
+    async def order(self, order_id: UUID, *steps: str) -> None:
+        """An order that went through `steps`; a confirmed one has its goods booked."""
+        await self.run(_ORDER, order_id)
+        for step in steps:
+            reason = "PAYMENT_DECLINED" if step in ("CANCELLING", "FAILED") else None
+            await self.run(_MOVE, order_id, step, reason)
+        if steps[-1] == "CONFIRMED":
+            await self.run(
+                "UPDATE orders.orders SET stock_committed_at = {at}, version = version + 1"
+                " WHERE id = $1",
+                order_id,
+            )
+
+    async def hold(self, order_id: UUID, state: str) -> None:
+        """Its two units, taken off the shelf and where they ended up."""
+        await self.run(
+            "INSERT INTO inventory.reservations (order_id, product_id, quantity, state, created_at)"
+            " VALUES ($1, 'PROD-001', 2, $2, {at})",
+            order_id,
+            state,
+        )
+        column = {"HELD": "reserved", "COMMITTED": "sold"}.get(state)
+        if column:
+            taken = _TAKE.replace("column", column)
+            await self.run(taken)
+
+    async def pay(self, order_id: UUID, state: str, charge: str | None = None) -> None:
+        """Its payment, the one attempt at the gateway, and what both books say about it."""
+        await self.run(_PAYMENT, order_id)
+        await self.run(_ATTEMPT, order_id)
+        if charge is not None:
+            await self.run(_CHARGE, order_id, charge)
+            await self.run(
+                "UPDATE payments.attempts SET state = $2 WHERE order_id = $1", order_id, state
+            )
+            await self.run(
+                "UPDATE payments.payments SET state = $2 WHERE order_id = $1", order_id, state
+            )
+        if charge == "CAPTURED":
+            await self.run(_POST, order_id, ":cap", 19998)
+
+    async def refund(self, order_id: UUID) -> None:
+        """An operator gave the money back."""
+        await self.run(
+            "UPDATE payments.payments SET state = 'REFUND_PENDING', cancel_reason = 'REFUND'"
+            " WHERE order_id = $1",
+            order_id,
+        )
+        await self.run(
+            "UPDATE payments.payments SET state = 'REFUNDED' WHERE order_id = $1", order_id
+        )
+        await self.run(
+            "UPDATE payments.attempts SET state = 'REFUNDED' WHERE order_id = $1", order_id
+        )
+        await self.run(
+            "UPDATE gateway.charges SET state = 'REFUNDED', refunded_at = {at}"
+            " WHERE order_ref = $1",
+            str(order_id),
+        )
+        await self.run(_POST, order_id, ":ref", -19998)
+
+    async def reply(self, order_id: UUID, key: str, status: int) -> None:
+        """What the client was told, kept under its key."""
+        await self.run(_KEEP, order_id, key, status)

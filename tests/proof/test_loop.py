@@ -1,0 +1,103 @@
+"""The dashboard's proof is always fresh or says why not, whatever happens to the database."""
+
+import asyncio
+import math
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.settings import Settings
+from frontend.proof.loop import ProofLoop
+
+NAME = "valerix_invariant_violations"
+
+
+def settings(database_url: str) -> Settings:
+    return Settings(service="dashboard", database_url=database_url, proof_interval_s=0.1)
+
+
+async def until(what, timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not what():  # noqa: ASYNC110 - it is a state that is watched, not an event
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def loop(database_url: str):
+    registry = CollectorRegistry()
+    proof = ProofLoop(settings(database_url), registry=registry)
+    proof.start()
+    yield proof, registry
+    await proof.stop()
+
+
+async def test_before_the_first_verdict_nothing_is_claimed(database_url: str):
+    proof = ProofLoop(settings(database_url), registry=CollectorRegistry())
+    assert proof.report.state == "unknown"
+    assert proof.report.findings[0].reason == "not judged yet"
+
+
+async def test_a_break_shows_in_the_report_and_in_the_gauge(loop, shop: asyncpg.Connection):
+    proof, registry = loop
+    await until(lambda: proof.report.state == "settling")
+    assert registry.get_sample_value(NAME, {"invariant": "I10"}) == 0
+    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 0
+    await shop.execute("UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1")
+    await until(lambda: proof.report.state == "violated")
+    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 3
+
+
+async def test_the_age_is_that_of_the_latest_report(loop):
+    proof, _ = loop
+    await until(lambda: proof.report.state == "holds")
+    assert proof.age_s < 2
+    await proof.stop()
+    await asyncio.sleep(0.3)
+    assert proof.age_s >= 0.3
+
+
+async def test_without_a_database_the_verdict_is_unknown_with_the_reason():
+    registry = CollectorRegistry()
+    proof = ProofLoop(settings("postgresql://nobody@127.0.0.1:9/none"), registry=registry)
+    report = await proof.judge()
+    await proof.stop()
+    assert report.state == "unknown"
+    assert "no database" in (report.findings[0].reason or "")
+    assert math.isnan(registry.get_sample_value(NAME, {"invariant": "I1"}) or 0)
+
+
+async def test_it_comes_back_when_the_database_does(loop, database_url: str):
+    proof, _ = loop
+    await until(lambda: proof.report.state == "holds")
+    admin = await asyncpg.connect(database_url)
+    name = await admin.fetchval("SELECT current_database()")
+    other = await asyncpg.connect(database_url, database="postgres")
+    await admin.close()
+    states = []
+    await other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    try:
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        await until(lambda: proof.report.state == "unknown")
+        states.append(proof.report.findings[0].reason)
+    finally:
+        await other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        await other.close()
+    await until(lambda: proof.report.state == "holds")
+    assert "no database" in states[0]
+
+
+async def test_asking_again_by_hand_waits_its_turn(loop):
+    proof, _ = loop
+    reports = await asyncio.gather(*(proof.judge() for _ in range(5)))
+    assert {each.state for each in reports} == {"holds"}
+
+
+async def test_its_connection_cannot_write(loop, database_url: str):
+    proof, _ = loop
+    await until(lambda: proof.report.state == "holds")
+    wire = await proof._examiner._connected()  # noqa: SLF001 - no one may write through it
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await wire.execute("DELETE FROM orders.products")

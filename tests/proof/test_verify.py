@@ -1,0 +1,129 @@
+"""`verify` speaks plainly to a person, exactly to a script, and ends with the right code."""
+
+import asyncio
+import json
+import threading
+import time
+
+import asyncpg
+import click.testing
+import pytest
+
+from chassis.settings import Settings
+from frontend.proof import invariants
+from frontend.proof.report import settled, verify
+
+NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
+
+
+def settings(database_url: str) -> Settings:
+    return Settings(service="dashboard", database_url=database_url)
+
+
+def run(database_url: str, capsys: pytest.CaptureFixture[str], *, wait_s: float = 0, as_json=False):
+    """In a thread, since `verify` brings an event loop of its own."""
+    code: list[int] = []
+    worker = threading.Thread(
+        target=lambda: code.append(verify(settings(database_url), wait_s, as_json))
+    )
+    worker.start()
+    worker.join(30)
+    printed = capsys.readouterr()
+    return code[0], click.unstyle(printed.out), printed.err
+
+
+async def test_a_clean_shop_is_zero_and_every_promise_has_its_line(database_url: str, capsys):
+    code, out, err = run(database_url, capsys)
+    assert code == 0
+    assert err == ""
+    assert f"All {len(invariants())} promises hold: no order was lost and nobody paid twice." in out
+    for each in invariants():
+        assert f"✓ {each.id:<4} {each.promise}" in out
+
+
+async def test_a_broken_promise_is_one_with_the_offender_and_the_sql(shop, database_url, capsys):
+    await shop.execute(
+        "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
+        " WHERE product_id = 'PROD-003'"
+    )
+    code, out, _ = run(database_url, capsys)
+    assert code == 1
+    assert "BROKEN by 1 row" in out
+    assert "PROD-003" in out
+    assert "FROM inventory.stock s" in out
+    assert f"1 of {len(invariants())} promises is BROKEN" in out
+
+
+async def test_work_in_flight_after_the_wait_is_one_and_says_so(shop, database_url, capsys):
+    code, out, err = run(database_url, capsys, wait_s=2.6)
+    assert code == 1
+    assert "STILL SETTLING" in out
+    assert "settling: I10 1, I11 3" in err
+
+
+async def test_no_database_is_two_and_names_the_reason(capsys):
+    code, out, _ = run(NOWHERE, capsys)
+    assert code == 2
+    assert "could not be judged, so nothing is proven" in out
+    assert out.count("no database") == 1
+
+
+async def test_a_database_without_the_schema_is_two(shop, database_url, capsys):
+    await shop.execute("DROP SCHEMA payments CASCADE")
+    code, out, _ = run(database_url, capsys)
+    assert code == 2
+    assert "payments" in out
+
+
+async def test_json_says_the_same_for_a_script(shop, database_url, capsys):
+    await shop.execute(
+        "UPDATE gateway.charges SET state = 'CAPTURED', captured_at = now()"
+        " WHERE state = 'DECLINED'"
+    )
+    code, out, _ = run(database_url, capsys, as_json=True)
+    said = json.loads(out)
+    assert (code, said["exit_code"], said["state"]) == (1, 1, "violated")
+    by_id = {each["id"]: each for each in said["invariants"]}
+    assert list(by_id) == [each.id for each in invariants()]
+    assert by_id["I1"]["state"] == "holds"
+    assert by_id["I5"]["state"] == "violated"
+    assert by_id["I5"]["rows"][0]["amount_minor"] == 19998
+    assert by_id["I5"]["sql"].startswith("SELECT o.id AS order_id")
+    assert by_id["I10"]["state"] == "settling"
+
+
+async def test_waiting_ends_as_soon_as_the_work_is_done(
+    shop: asyncpg.Connection, database_url: str
+):
+    await shop.execute(
+        "UPDATE inventory.reservations SET state = 'RELEASED' WHERE state = 'HELD';"
+        "UPDATE inventory.stock SET stock = stock + 2, reserved = 0"
+        " WHERE product_id = 'PROD-001';"
+        "UPDATE payments.attempts SET state = 'VOIDED' WHERE state = 'IN_FLIGHT';"
+        "UPDATE payments.payments SET state = 'CANCELLING' WHERE state = 'PROCESSING';"
+        "UPDATE payments.payments SET state = 'CANCELLED' WHERE state = 'CANCELLING'"
+    )
+    started = time.monotonic()
+    waiting = asyncio.create_task(settled(settings(database_url), wait_s=20))
+    await asyncio.sleep(0.7)
+    for status in ("CANCELLING", "FAILED"):
+        await shop.execute(
+            "UPDATE orders.orders SET status = $1, reason = 'PAYMENT_TIMEOUT',"
+            " version = version + 1,"
+            " settled_at = CASE WHEN $1 = 'FAILED' THEN now() END WHERE status LIKE 'PENDING%'"
+            " OR status = 'CANCELLING'",
+            status,
+        )
+    report = await waiting
+    assert report.state == "holds"
+    assert 0.6 < time.monotonic() - started < 5
+
+
+async def test_waiting_does_not_mend_what_must_hold_at_every_instant(shop, database_url):
+    await shop.execute(
+        "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
+        " WHERE product_id = 'PROD-003'"
+    )
+    started = time.monotonic()
+    assert (await settled(settings(database_url), wait_s=20)).state == "violated"
+    assert time.monotonic() - started < 3
