@@ -1,8 +1,130 @@
-"""The command line: every verb a person or a script can say to the shop."""
+"""The command line: every verb a person or a script can say to the shop.
+
+Imports happen inside the commands: `--help` and a wrong word answer at once.
+"""
 
 import click
 
+_EXITS = "Exit codes: 0 all is well, 1 the answer is no, 2 it could not be run."
 
-@click.group()
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS)
 def main() -> None:
-    """A small shop under glass."""
+    """A small shop under glass.
+
+    Place orders, let a gremlin loose, watch every signal, call it off, see the proof.
+    Data and logs live in the folder VALERIX_HOME (.valerix in the checkout).
+    """
+
+
+@main.command()
+def up() -> None:
+    """Start the shop; Ctrl-C stops all of it.
+
+    Makes the database on the first run, moves its schema, starts one process per service, waits
+    until each is ready, and stays in the foreground. When one dies, the shop stops and says why.
+    """
+    from fleet.up import run_shop
+
+    run_shop()
+
+
+@main.command()
+@click.argument("service", type=click.Choice(["order", "inventory", "payment", "dashboard"]))
+def run(service: str) -> None:
+    """Run one process of the shop.
+
+    What `valerix up` starts four of, and what a container runs.
+    """
+    from fleet.run import run_process
+
+    raise SystemExit(run_process(service))
+
+
+@main.group()
+def migrate() -> None:
+    """Move the database's schema up and down.
+
+    Starts the embedded database for the duration if the shop is not running.
+    """
+
+
+@migrate.command("up")
+def migrate_up() -> None:
+    """Move to the newest migration."""
+    from fleet import migrate
+    from fleet.attach import database_at_hand
+
+    with database_at_hand() as url:
+        moved = migrate.upgrade(url)
+        click.echo(f"moved to {moved}" if moved else f"already at {migrate.newest()}")
+
+
+@migrate.command("down")
+@click.option("--all", "everything", is_flag=True, help="Take every migration back, data included.")
+def migrate_down(everything: bool) -> None:
+    """Take the newest migration back."""
+    from fleet import migrate
+    from fleet.attach import database_at_hand
+
+    with database_at_hand() as url:
+        left = migrate.downgrade(url, everything=everything)
+        click.echo(f"moved to {left}" if left else "no migration is left")
+
+
+@migrate.command("version")
+def migrate_version() -> None:
+    """Say which migration the database is at, and which is the newest."""
+    from fleet import migrate
+    from fleet.attach import database_at_hand
+
+    with database_at_hand() as url:
+        click.echo(f"{migrate.current(url) or 'none'} (newest: {migrate.newest()})")
+
+
+@migrate.command("force")
+@click.argument("revision")
+def migrate_force(revision: str) -> None:
+    """Record a version, running nothing.
+
+    For a database put right by hand: REVISION is 0001, 0002, …, or base.
+    """
+    from fleet import migrate
+    from fleet.attach import database_at_hand
+
+    with database_at_hand() as url:
+        migrate.force(url, revision)
+        click.echo(f"recorded as {migrate.current(url) or 'none'}")
+
+
+@main.command()
+def calm() -> None:
+    """Call every gremlin of every service off."""
+    from fleet.calm import calm_all
+
+    calm_all()
+
+
+@main.command()
+@click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let open orders settle.")
+@click.option("--json", "as_json", is_flag=True, help="The verdict for a script.")
+def verify(wait_s: float, as_json: bool) -> None:
+    """Prove that nothing was lost.
+
+    Every promise is asked of the database: no order lost, nobody charged twice, no unit of stock
+    made or gone. Exit code 0: all hold; 1: one is broken, or work is still open; 2: cannot tell.
+    """
+    from fleet.attach import settings_at_hand
+    from frontend.proof.report import verify as prove
+
+    with settings_at_hand() as settings:
+        code = prove(settings, wait_s, as_json)
+    raise SystemExit(code)
+
+
+@main.command()
+def settings() -> None:
+    """Print every setting with its default and its reason."""
+    from chassis.settings import table
+
+    click.echo(table(), nl=False)

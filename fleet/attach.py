@@ -1,0 +1,48 @@
+"""How a command in another terminal finds the shop: the one running, a given database, or ours."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from chassis.settings import BadSetting, Settings, load
+from fleet.errors import CannotRun
+from fleet.home import find_home
+from fleet.postgres import PostgresServer, serving
+
+
+@contextlib.contextmanager
+def database_at_hand() -> Iterator[str]:
+    """The URL of the database to work on; the embedded one is started for the duration if need be.
+
+    Notes go to standard error: standard output belongs to the answer.
+    """
+    if given := os.environ.get("VALERIX_DATABASE_URL"):
+        yield given
+        return
+    home = find_home()
+    if running := home.running():
+        yield running.database_url
+        return
+    with home.locked(), serving(PostgresServer(home.data, home.log("postgres"), say=_note)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def settings_at_hand() -> Iterator[Settings]:
+    """The dashboard's settings, pointed at the database and the services of the running shop."""
+    running = find_home().running()
+    with database_at_hand() as database_url:
+        try:
+            settings = load("dashboard")
+        except BadSetting as error:
+            raise CannotRun(str(error)) from None
+        found = {f"{key}_url": url for key, url in running.urls.items()} if running else {}
+        known = {name: url for name, url in found.items() if hasattr(settings, name)}
+        yield msgspec.structs.replace(settings, database_url=database_url, **known)
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)

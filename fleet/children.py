@@ -1,0 +1,78 @@
+"""The shop's own processes: started as `valerix run KEY`, watched, and stopped together."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+
+from fleet.home import Home
+from fleet.tether import Child
+from fleet.topology import Process
+
+# A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
+_LOG_LIMIT_BYTES = 64 * 1024 * 1024
+_SHOWN_LINES = 12
+
+
+class Service:
+    """One process of the fleet and where it is reached."""
+
+    def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
+        self.process, self.url = process, url
+        self.log = home.log(process.key)
+        self._environ = environ
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        """Start it; its log begins afresh, the last one stays beside it."""
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        self.child = Child(
+            [sys.executable, "-m", "fleet", "run", self.process.key],
+            log=self.log,
+            # At once: what a crash leaves half done, the reconciler finishes. That is the product.
+            if_orphaned=signal.SIGKILL,
+            environ=self._environ,
+        )
+
+    def ended(self) -> int | None:
+        """Its exit code, once it has one."""
+        return self.child.poll() if self.child else None
+
+    def last_words(self) -> str:
+        """The end of its log, for the reader who asks why it died."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(f"    {line[:400]}" for line in lines[-_SHOWN_LINES:]) or "    (no output)"
+
+    def trim_log(self) -> None:
+        """Put an oversized log aside. It is open for appending, so writing goes on at its start."""
+        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
+
+
+def stop(services: list[Service], grace_s: float) -> list[str]:
+    """Ask all at once to stop, wait once for all, kill the rest; says whom it had to kill."""
+    running = [service.child for service in services if service.child and service.ended() is None]
+    for child in running:
+        child.send(signal.SIGTERM)
+    end = time.monotonic() + grace_s
+    for child in running:
+        child.wait(max(0.0, end - time.monotonic()))
+    stubborn = [service for service in services if service.child and service.ended() is None]
+    for service in services:
+        if service.child:
+            service.child.kill()
+    return [service.process.name for service in stubborn]
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words: a number, or the signal that ended it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

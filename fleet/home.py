@@ -1,0 +1,99 @@
+"""Where a running shop keeps its data, its logs and the note that says it is running."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from fleet.errors import CannotRun
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Running(msgspec.Struct, frozen=True):
+    """The note `valerix up` leaves while it runs, so that other terminals find it."""
+
+    pid: int
+    started: float
+    database_url: str
+    urls: dict[str, str]
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The folder of one shop; VALERIX_HOME, or .valerix in the checkout."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def note(self) -> Path:
+        return self.path / "run.json"
+
+    def log(self, key: str) -> Path:
+        return self.logs / f"{key}.log"
+
+    def prepare(self) -> None:
+        """Make the folders; one clear line when that is not possible."""
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(
+                f"{self.path} cannot be written ({error.strerror}): "
+                "set VALERIX_HOME to a folder that can"
+            ) from None
+
+    def running(self) -> Running | None:
+        """The shop that runs from this folder, or None. A note left by a kill -9 is no shop:
+        the process it names must exist and have started when the note says."""
+        try:
+            note = msgspec.json.decode(self.note.read_bytes(), type=Running)
+            started = psutil.Process(note.pid).create_time()
+        except (OSError, msgspec.DecodeError, psutil.Error):
+            return None
+        return note if abs(started - note.started) < 1 else None
+
+    def announce(self, database_url: str, urls: dict[str, str]) -> None:
+        started = psutil.Process().create_time()
+        note = Running(os.getpid(), started, database_url, urls)
+        # Written aside and renamed, so that a reader never sees half a note.
+        aside = self.note.with_suffix(".new")
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(note)))
+        aside.replace(self.note)
+
+    def retract(self) -> None:
+        self.note.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder: two servers on one data directory would be the end of the data.
+        The kernel lets go when the holder dies, however it dies."""
+        self.prepare()
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise CannotRun(
+                    f"the shop in {self.path} is in use by another valerix (pid {file.read()}): "
+                    "stop that one, or give this one its own folder with VALERIX_HOME"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+def find_home(environ: Mapping[str, str] = os.environ) -> Home:
+    """The folder this command works in."""
+    return Home(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())

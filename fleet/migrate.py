@@ -1,0 +1,154 @@
+"""The database's schema, moved up and down by Alembic over plain SQL files."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
+
+from fleet.errors import CannotRun, Failed
+from fleet.home import ROOT
+
+MIGRATIONS = ROOT / "infra" / "migrations"
+_OLDEST_SERVER = 15
+_CONNECT_LIMIT_S = 10
+# A migration that waits for a lock makes every later query wait behind it: better to give up.
+_LOCK_LIMIT = "5s"
+# Two migrations at once: the second waits for the first, which may be a long one.
+_TURN_LIMIT = "60s"
+_TURN = 0x76616C6572697800  # "valerix" in a bigint: the advisory lock that is ours
+
+
+def newest() -> str:
+    """The revision the files of this checkout lead to."""
+    return max(path.name[:4] for path in (MIGRATIONS / "sql").glob("*.up.sql"))
+
+
+def current(database_url: str) -> str | None:
+    """The revision the database is at; None before the first migration."""
+    return asyncio.run(_current(database_url))
+
+
+def upgrade(database_url: str) -> str | None:
+    """Move up to the newest revision; says which one, or None when it was there already."""
+    if current(database_url) == newest():
+        return None  # Alembic's import alone takes longer than this question
+    _run(database_url, "upgrade", "head")
+    return newest()
+
+
+def downgrade(database_url: str, *, everything: bool = False) -> str | None:
+    """Take the newest migration back, or all of them; says where the database is now."""
+    if current(database_url) is not None:
+        _run(database_url, "downgrade", "base" if everything else "-1")
+    return current(database_url)
+
+
+def force(database_url: str, revision: str) -> None:
+    """Write down that the database is at `revision` (or "base"), running nothing."""
+    _run(database_url, "stamp", revision)
+
+
+def sql_of(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
+    """The upgrade and downgrade of one version file: its two SQL files."""
+    return (lambda: _execute(f"{name}.up.sql")), (lambda: _execute(f"{name}.down.sql"))
+
+
+def _execute(file: str) -> None:
+    """Run a file of many statements in the migration's transaction.
+
+    On asyncpg's own connection, because a prepared statement, which is all that SQLAlchemy sends,
+    holds one command. The first statement goes through SQLAlchemy all the same: it is what begins
+    the transaction.
+    """
+    from alembic import op
+
+    op.execute(f"SET LOCAL lock_timeout = '{_LOCK_LIMIT}'")
+    driver: Any = op.get_bind().connection.driver_connection
+    await_only(driver.execute((MIGRATIONS / "sql" / file).read_text()))
+
+
+def _run(database_url: str, verb: str, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+
+    def work(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        getattr(command, verb)(config, revision)
+
+    try:
+        asyncio.run(_with_connection(database_url, work))
+    except CommandError as error:
+        raise CannotRun(
+            f"{error}: this checkout's migrations end at {newest()}; "
+            "update the checkout, or correct the record with make migrate-force V=…"
+        ) from None
+    except (asyncpg.PostgresError, DBAPIError) as error:
+        raise Failed(f"the migration failed and was rolled back: {error}") from None
+
+
+async def _with_connection(database_url: str, work: Callable[[Connection], None]) -> None:
+    async def connect() -> Any:
+        return await _connect(database_url)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            # Held by the session, so it ends with the connection, whatever happens.
+            await connection.execute(text(f"SET lock_timeout = '{_TURN_LIMIT}'"))
+            await connection.execute(text(f"SELECT pg_advisory_lock({_TURN})"))
+            await connection.commit()
+            await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+async def _current(database_url: str) -> str | None:
+    connection = await _connect(database_url)
+    try:
+        version: str | None = await connection.fetchval(
+            "SELECT version_num FROM public.alembic_version"
+        )
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
+    return version
+
+
+async def _connect(database_url: str) -> asyncpg.Connection:
+    """A connection, or one line about the database that does not answer."""
+    try:
+        connection = await asyncpg.connect(database_url, timeout=_CONNECT_LIMIT_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        why = str(error) or type(error).__name__
+        raise CannotRun(
+            f"no database at {_shown(database_url)} ({why}): "
+            "is it running? see VALERIX_DATABASE_URL"
+        ) from None
+    found = connection.get_server_version().major
+    if found < _OLDEST_SERVER:
+        await connection.close()
+        raise CannotRun(
+            f"PostgreSQL {found} at {_shown(database_url)} is too old: "
+            f"{_OLDEST_SERVER} or newer is needed"
+        )
+    return connection
+
+
+def _shown(database_url: str) -> str:
+    """The URL without what is secret in it."""
+    parts = urlsplit(database_url)
+    query = f"?{parts.query}" if parts.query.startswith("host=") else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"

@@ -1,0 +1,42 @@
+"""Whether the ports of the fleet are free, asked before anything starts."""
+
+import contextlib
+import errno
+import socket
+
+import psutil
+
+from fleet.errors import CannotRun
+from fleet.topology import Process
+
+
+def demand_free(process: Process, host: str, port: int) -> None:
+    """Raise one line that names the port, who wants it, who holds it and how to choose another."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server itself will ask: a port in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CannotRun(
+                    f"{process.name} cannot listen on {host}:{port} ({error.strerror}): "
+                    f"set VALERIX_HOST or {process.port_variable}"
+                ) from None
+            raise CannotRun(
+                f"port {port} for {process.name} is taken{_holder(port)}: "
+                f"stop it, or set {process.port_variable} to another port"
+            ) from None
+
+
+def _holder(port: int) -> str:
+    """Who listens there, as far as we may know: other users' sockets are hidden from us."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if listens and connection.pid:
+                with contextlib.suppress(psutil.Error):
+                    return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+                return f" by pid {connection.pid}"
+    return ""

@@ -1,0 +1,167 @@
+"""The embedded PostgreSQL: our own child, on a Unix socket, gone when we are.
+
+PostgreSQL's usual port 5432 is left alone: a laptop may well have a server there already.
+"""
+
+import contextlib
+import re
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+from fleet import data_directory, system_user
+from fleet.errors import CannotRun
+from fleet.tether import Child
+
+# sun_path is 104 bytes on macOS and 108 on Linux, with the closing zero.
+_SOCKET_PATH_LIMIT = 103
+_SOCKET_NAME = ".s.PGSQL.5432"
+_START_LIMIT_S = 120  # long, because recovery after a crash replays what was not yet on disk
+_STOP_LIMIT_S = 15
+_POLL_S = 0.02
+
+SETTINGS = {
+    "listen_addresses": "",  # the socket only: nothing on the network, no port to collide with
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",  # four processes with pools of 12, the command line, and room to look
+    "shared_buffers": "64MB",  # the whole shop fits; more would only be missing elsewhere
+    "max_wal_size": "256MB",
+    "io_method": "sync",  # no disk-bound reads here, so no worker processes for them
+    "jit": "off",  # statements of a millisecond never earn a compilation
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_statement": "none",  # statements carry what customers typed
+    "log_checkpoints": "off",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] ",
+}
+# For tests only. Commits still reach the operating system, so a killed server loses nothing.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+class PostgresServer:
+    """One PostgreSQL on one data directory. The caller keeps others away from the directory."""
+
+    def __init__(
+        self, data: Path, log: Path, *, durable: bool = True, say: Callable[[str], None]
+    ) -> None:
+        self.data, self.log, self._durable, self._say = data, log, durable, say
+        self._socket: Path | None = None
+        self.child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        return self.url_of(data_directory.OWNER)
+
+    def url_of(self, database: str) -> str:
+        """The connection URL of one of its databases; only while it runs."""
+        if self._socket is None:
+            raise CannotRun("PostgreSQL is not running")
+        return f"postgresql://{data_directory.OWNER}@/{database}?host={quote(str(self._socket))}"
+
+    def start(self) -> None:
+        """Start it and return once it takes connections; raises `CannotRun` with the reason."""
+        installation = data_directory.find_installation()
+        user = system_user.choose(self._say)
+        system_user.open_way(installation, user, self._say)
+        system_user.open_way(self.data, user, self._say)
+        system_user.open_tree(installation, user)
+        data_directory.ensure(self.data, installation, user, self._say)
+        self._clear_the_last_one()
+        self._socket = _socket_folder(self.data.parent)
+        system_user.open_way(self._socket, user, self._say)
+        system_user.give(self._socket, user)
+        settings = SETTINGS | ({} if self._durable else FAST_SETTINGS)
+        settings["unix_socket_directories"] = str(self._socket)
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self.child = Child(
+            [str(installation / "bin" / "postgres"), "-D", str(self.data), *options],
+            log=self.log,
+            if_orphaned=signal.SIGINT,  # a fast, clean shutdown
+            environ=data_directory.ENVIRONMENT,
+            user=user,
+            cwd=Path("/"),
+        )
+        self._wait_until_ready(self.child)
+
+    def stop(self) -> None:
+        """Shut down in order; one that does not is killed, and recovers at its next start."""
+        if self.child is not None:
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                if self.child.poll() is None:
+                    self.child.send(number)
+                    self.child.wait(_STOP_LIMIT_S)
+            self.child.kill()
+            self.child = None
+        if self._socket is not None and self._socket.parent != self.data.parent:
+            shutil.rmtree(self._socket, ignore_errors=True)
+        self._socket = None
+
+    def _wait_until_ready(self, child: Child) -> None:
+        begun = said = time.monotonic()
+        while _status(self.data, child.pid) != "ready":
+            now = time.monotonic()
+            if child.poll() is not None or now - begun > _START_LIMIT_S:
+                self.stop()
+                raise CannotRun(f"PostgreSQL did not start: {_last_complaint(self.log)}")
+            if now - said > 2:
+                self._say(f"PostgreSQL is starting ({now - begun:.0f} s)")
+                said = now
+            time.sleep(_POLL_S)
+
+    def _clear_the_last_one(self) -> None:
+        """Deal with what a kill -9 left: a server that is still stopping, or its pid file.
+
+        PostgreSQL removes the file of a dead pid itself, but refuses when a stranger has that pid.
+        """
+        note = self.data / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+            last = psutil.Process(int(note.read_text().splitlines()[0]))
+            if str(self.data) not in last.cmdline():
+                self._say(f"removing a stale {note.name}: pid {last.pid} is another program now")
+                note.unlink()
+                return
+            self._say(f"waiting for the last PostgreSQL to stop (pid {last.pid})")
+            last.send_signal(signal.SIGINT)
+            last.wait(_STOP_LIMIT_S)
+
+
+def _status(data: Path, pid: int) -> str:
+    """What `postmaster.pid` says about the server with this pid; its eighth line is the status."""
+    with contextlib.suppress(OSError):
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        if len(lines) >= 8 and lines[0] == str(pid):
+            return lines[7].strip()
+    return "starting"
+
+
+def _last_complaint(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    complaints = [line for line in lines if re.search(r"FATAL|PANIC|ERROR", line)]
+    return f"{(complaints or lines or ['no message'])[-1]} (all of it in {log})"
+
+
+def _socket_folder(beside: Path) -> Path:
+    """A folder whose socket path the kernel and a URL can hold: beside the data if it is short."""
+    folder = beside / "socket"
+    fits = len(str(folder / _SOCKET_NAME).encode()) <= _SOCKET_PATH_LIMIT
+    if fits and re.fullmatch(r"[\w./~+@-]+", str(folder), re.ASCII):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+    return Path(tempfile.mkdtemp(prefix="valerix-"))
+
+
+@contextlib.contextmanager
+def serving(server: PostgresServer) -> Iterator[str]:
+    """The URL of `server` while the block runs."""
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()

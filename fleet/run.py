@@ -1,0 +1,24 @@
+"""`valerix run SERVICE`: one process, exactly as `valerix up` and a container start it."""
+
+from importlib import import_module
+
+from chassis import telemetry
+from chassis.server import serve
+from chassis.settings import BadSetting, load
+from fleet.errors import CannotRun
+from fleet.topology import find
+
+
+def run_process(key: str) -> int:
+    """Serve until a signal; the exit code. Everything with an effect starts here, not at import."""
+    try:
+        settings = load(key)
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
+    process = find(key)
+    create_app = import_module(process.module).create_app
+    telemetry.start(settings, service=process.name)
+    try:
+        return serve(create_app(settings), settings)
+    finally:
+        telemetry.stop()

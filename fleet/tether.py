@@ -1,0 +1,102 @@
+"""Children that cannot outlive their parent, not even when it is killed with -9."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: looking a library up between fork and exec may deadlock.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_POLL_S = 0.02
+
+
+class Child:
+    """One child process of ours, started with its own process group so that the terminal's
+    Ctrl-C reaches only us and we decide who stops first."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        if_orphaned: signal.Signals,
+        environ: Mapping[str, str] | None = None,
+        user: str | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        """Start `argv` with its output in `log`; `if_orphaned` is sent when we are gone."""
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environ,
+                cwd=cwd,
+                process_group=0,
+                preexec_fn=_when_parent_dies(if_orphaned),
+                user=user,
+                group=user,
+                extra_groups=[] if user else None,
+            )
+        self.pid = self._process.pid
+        self._watch = None if _LIBC else _watch(self.pid, if_orphaned)
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended, minus the signal's number when a signal ended it."""
+        code = self._process.poll()
+        if code is not None and self._watch is not None:
+            self._watch.communicate(b"done\n")
+            self._watch = None
+        return code
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within `seconds`."""
+        end = time.monotonic() + seconds
+        while self.poll() is None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def kill(self) -> None:
+        """End it and whatever it started, now."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        self.poll()
+
+
+def _when_parent_dies(number: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs before exec so that the kernel signals it when its parent is gone.
+
+    Linux only (prctl(2)). A change of user clears it; `subprocess` changes users before this runs.
+    """
+    if _LIBC is None:
+        return None
+    prctl, parent = _LIBC.prctl, os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died between fork and prctl: no signal would ever come
+            os._exit(1)
+
+    return tie
+
+
+def _watch(pid: int, number: signal.Signals) -> subprocess.Popen[bytes]:
+    """The same where there is no prctl: a shell waits on a pipe that only we hold open. An end of
+    file there means that we are gone; a line means that the child is, and it may leave."""
+    script = f"read word || kill -{int(number)} {pid}"
+    # Its own session: the terminal's Ctrl-C must not end the watch before the child.
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True
+    )

@@ -1,0 +1,177 @@
+"""`valerix up`: the whole shop in the foreground, and nothing left of it afterwards."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+
+import click
+
+from chassis.settings import BadSetting, Settings, load
+from fleet import children, health, ports
+from fleet.children import Service
+from fleet.errors import CannotRun, Failed
+from fleet.home import Home, find_home
+from fleet.postgres import PostgresServer, serving
+from fleet.topology import PROCESSES, SERVICES
+
+_READY_LIMIT_S = 60  # imports take two seconds on two cores; a minute means it will not come
+_PROGRESS_S = 2.0
+_POLL_S = 0.1
+
+
+class Stop:
+    """Whether someone asked us to stop. A flag, because a handler that raises could cut any line
+    in two, the one that records a new child included."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, who may have closed it meanwhile."""
+    with contextlib.suppress(OSError):
+        click.echo(line)
+
+
+def run_shop() -> None:
+    """Start everything, wait for Ctrl-C or the first death, stop everything.
+
+    Raises `CannotRun` when it cannot start, `Failed` when a process died."""
+    begun, home, stop = time.monotonic(), find_home(), Stop()
+    settings = read_settings()
+    with home.locked():
+        for process in PROCESSES:
+            ports.demand_free(process, settings[process.key].host, settings[process.key].port)
+        with database(home) as (server, database_url):
+            from fleet import migrate  # an import of half a second, not needed to refuse a port
+
+            if revision := migrate.upgrade(database_url):
+                say(f"database moved to migration {revision}")
+            services = plan(home, settings, database_url)
+            try:
+                _start(services, stop)
+                _watch(services, server, home, database_url, stop, begun)
+            finally:
+                home.retract()
+                grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
+                for name in children.stop(services, grace_s):
+                    say(f"{name} did not stop in {grace_s:.0f} s and was killed")
+    say("stopped; the data stays in " + str(home.data) if server else "stopped")
+
+
+def read_settings() -> dict[str, Settings]:
+    """The settings of every process, or one line about the one that cannot be used."""
+    try:
+        return {process.key: load(process.key) for process in PROCESSES}
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
+
+
+@contextlib.contextmanager
+def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
+    """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration."""
+    if given := os.environ.get("VALERIX_DATABASE_URL"):
+        yield None, given
+        return
+    server = PostgresServer(home.data, home.log("postgres"), say=say)
+    with serving(server) as url:
+        yield server, url
+
+
+def plan(home: Home, settings: Mapping[str, Settings], database_url: str) -> list[Service]:
+    """One service per row of the topology, with an environment in which each finds the others."""
+    urls = {key: _url(each) for key, each in settings.items()}
+    environ = dict(os.environ) | {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+    for process in SERVICES:
+        environ.setdefault(process.url_variable, urls[process.key])
+    # Without a collector the dashboard is the one that listens for traces and logs.
+    environ.setdefault("VALERIX_OTLP_ENDPOINT", urls["dashboard"])
+    return [Service(process, urls[process.key], home, environ) for process in PROCESSES]
+
+
+def _url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(  # noqa: S104 - not bound
+        settings.host, settings.host
+    )
+    return f"http://{host}:{settings.port}"
+
+
+def _start(services: list[Service], stop: Stop) -> None:
+    """Start all, and return once all are ready or someone asked to stop."""
+    for service in services:
+        service.start()
+    begun = said = time.monotonic()
+    waiting = {service.process.name: service for service in services}
+    while waiting and not stop.asked:
+        _demand_alive(services)
+        obstacles = {name: health.obstacle(each.url) for name, each in waiting.items()}
+        waiting = {name: each for name, each in waiting.items() if obstacles[name]}
+        now = time.monotonic()
+        if waiting and now - begun > _READY_LIMIT_S:
+            name, why = next((name, obstacles[name]) for name in waiting)
+            raise Failed(
+                f"{name} is not ready after {_READY_LIMIT_S} s: {why}; see {waiting[name].log}"
+            )
+        if waiting and now - said > _PROGRESS_S:
+            say(f"  {now - begun:3.0f} s: waiting for " + ", ".join(waiting))
+            said = now
+        time.sleep(_POLL_S)
+
+
+def _watch(
+    services: list[Service],
+    server: PostgresServer | None,
+    home: Home,
+    database_url: str,
+    stop: Stop,
+    begun: float,
+) -> None:
+    """Say where everything is, then look after it until someone asks to stop or one dies."""
+    if not stop.asked:
+        home.announce(database_url, {each.process.key: each.url for each in services})
+        _greet(services, home, time.monotonic() - begun)
+    ticks = 0
+    while not stop.asked:
+        _demand_alive(services)
+        if server and server.child and (code := server.child.poll()) is not None:
+            raise Failed(
+                f"PostgreSQL died ({children.describe_exit(code)}), so the shop stops; "
+                f"see {server.log}"
+            )
+        ticks += 1
+        if ticks % 100 == 0:
+            for service in services:
+                service.trim_log()
+        time.sleep(_POLL_S)
+    say("\nstopping")
+
+
+def _greet(services: list[Service], home: Home, seconds: float) -> None:
+    urls = {service.process.key: service.url for service in services}
+    say("")
+    say(f"  the shop is open: {urls['dashboard']}   (started in {seconds:.1f} s)")
+    say("")
+    for service in services:
+        say(f"  {service.process.name:18} {service.url}")
+    say("")
+    order = '{"product_id":"PROD-001","quantity":1}'
+    say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
+    say(f"  logs:              {home.logs}")
+    say("  stop:              Ctrl-C")
+
+
+def _demand_alive(services: list[Service]) -> None:
+    for service in services:
+        if (code := service.ended()) is not None:
+            raise Failed(
+                f"{service.process.name} died ({children.describe_exit(code)}), so the shop stops. "
+                f"Its last lines, from {service.log}:\n{service.last_words()}"
+            )
