@@ -1,13 +1,12 @@
-"""What every service is made of: its routes, the routes all share, error answers, background work, the edge."""
+"""What every service is made of: its own routes, the shared ones, error answers, loops, the edge."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
-import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
@@ -17,6 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from chassis import telemetry
+from chassis.asgi import App
 from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
 from chassis.edge import Edge, HttpMetrics, Routes
 from chassis.errors import MEDIA_TYPE, Problem, shed
@@ -95,7 +95,7 @@ def service_app(
     if gremlins is not None:
         gremlins.known_routes = templates.known
     return Edge(
-        app,
+        cast("App", app),
         service=name,
         settings=settings,
         metrics=HttpMetrics(name, registry),
@@ -177,47 +177,49 @@ def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     )
 
 
+_CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
+_BROKEN = Problem(500, "internal", "Something broke on our side; the trace tells what")
+_UNKNOWN = "The database connection broke: look again with the same key or id"
+# PROTOCOL: what certainly was not executed says so; what may have been must not.
+_FACTS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
+    ((DatabaseBusy,), lambda: shed("The database is busy; nothing was done", code="database-busy")),
+    (
+        (DatabaseDown,),
+        lambda: shed("The database cannot be reached; nothing was done", code="database-down"),
+    ),
+    (
+        (CallerGone,),
+        lambda: Problem(504, "caller-gone", "Your time was up; rolled back", retryable=True),
+    ),
+    (
+        (CommitUnknown, asyncpg.OperatorInterventionError, ConnectionError),
+        lambda: Problem(500, "outcome-unknown", _UNKNOWN, retryable=True),
+    ),
+    (
+        (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError),
+        lambda: Problem(500, "database-slow", "The database took too long", retryable=True),
+    ),
+    (
+        (asyncpg.DeadlockDetectedError, asyncpg.SerializationError),
+        lambda: Problem(500, "database-conflict", "Try again", retryable=True),
+    ),
+    ((NotFoundException,), lambda: Problem(404, "not-found", "There is nothing at this address")),
+]
+
+
 def as_problem(error: Exception) -> Problem:
     """PROTOCOL's bad-input table for what was not raised as a `Problem` already."""
-    match error:
-        case Problem():
-            return error
-        case DatabaseBusy():
-            return shed("The database is busy; nothing was done", code="database-busy")
-        case DatabaseDown():
-            return shed("The database cannot be reached; nothing was done", code="database-down")
-        case CallerGone():
-            return Problem(504, "caller-gone", "Your time was up; rolled back", retryable=True)
-        case CommitUnknown() | asyncpg.OperatorInterventionError() | ConnectionError():
-            return Problem(
-                500,
-                "outcome-unknown",
-                "The database connection broke: look again with the same key or id",
-                retryable=True,
-            )
-        case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():
-            return Problem(500, "database-slow", "The database took too long", retryable=True)
-        case asyncpg.DeadlockDetectedError():
-            return Problem(500, "database-conflict", "Try again", retryable=True)
-        case ValidationException():
-            return _invalid_parameters(error)
-        case NotFoundException():
-            return Problem(404, "not-found", "There is nothing at this address")
-        case HTTPException():
-            return _http_problem(error)
-        case msgspec.ValidationError():
-            return Problem(400, "validation", str(error))
-    return Problem(500, "internal", "Something broke on our side; the trace tells what")
-
-
-_CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
-
-
-def _http_problem(error: HTTPException) -> Problem:
-    if error.status_code >= 500:
-        return Problem(500, "internal", "Something broke on our side; the trace tells what")
-    code = _CODES.get(error.status_code, "bad-request")
-    return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+    if isinstance(error, Problem):
+        return error
+    for kinds, make in _FACTS:
+        if isinstance(error, kinds):
+            return make()
+    if isinstance(error, ValidationException):
+        return _invalid_parameters(error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        code = _CODES.get(error.status_code, "bad-request")
+        return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+    return _BROKEN
 
 
 def _invalid_parameters(error: ValidationException) -> Problem:

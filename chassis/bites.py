@@ -1,4 +1,4 @@
-"""What each kind of gremlin does to a request it bites, at the wire, where the real fault would be."""
+"""What each kind of gremlin does to a request, at the wire, where the real fault would be."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from chassis.gremlins import Active, Gremlins
 _HANG_CHECK_S = 0.25
 
 
-class CallerLeft(Exception):  # noqa: N818
+class CallerLeft(Exception):
     """The caller closed the connection before the work began; nothing was executed."""
 
 
-class Dropped(Exception):  # noqa: N818
+class Dropped(Exception):
     """The connection was cut on purpose; there is no answer."""
 
 
@@ -44,29 +44,34 @@ async def suffer(
         mark(gremlins, bite)
     by_kind = {bite.view.kind: bite for bite in bites}
     body = await _read(receive)
-    if "refuse" in by_kind:
-        await _cut(scope, receive)
-    if hang := by_kind.get("hang"):
-        await _hang(scope, receive, gremlins, hang)
-    for bite in bites:
-        if bite.view.kind == "latency":
-            await _sleep(receive, bite.delay_s)
+    await _before(scope, receive, bites, gremlins)
     if error := by_kind.get("error"):
-        return await _answer_error(send, error)
+        await _answer_error(send, error)
+        return
     held = _Held()
     holding = "late" in by_kind or "lost_response" in by_kind
     work = [app(scope, _replay(body, receive), held.take if holding else send)]
     if "duplicate" in by_kind:
         # Its answer goes nowhere, and it has a scope of its own, like a second delivery would.
-        work.append(app({**scope}, _replay(body, receive), _Held().take))  # type: ignore[arg-type]
+        work.append(app({**scope}, _replay(body, receive), _Held().take))
     await asyncio.gather(*work)
     if late := by_kind.get("late"):
         await asyncio.sleep(late.delay_s)
     if "lost_response" in by_kind:
         await _cut(scope, receive)
-    if holding:
-        for message in held.messages:
-            await send(message)
+    for message in held.messages:
+        await send(message)
+
+
+async def _before(scope: Scope, receive: Receive, bites: list[Active], gremlins: Gremlins) -> None:
+    """The bites that come before the work; they may end the request."""
+    for bite in bites:
+        if bite.view.kind == "refuse":
+            await _cut(scope, receive)
+        elif bite.view.kind == "hang":
+            await _hang(scope, receive, gremlins, bite)
+        elif bite.view.kind == "latency":
+            await _sleep(receive, bite.delay_s)
 
 
 class _Held:
@@ -94,7 +99,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     async def replay() -> Message:
         nonlocal delivered
         if delivered:
-            return await receive()  # type: ignore[return-value]
+            return await receive()
         delivered = True
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -125,7 +130,7 @@ async def _hang(scope: Scope, receive: Receive, gremlins: Gremlins, bite: Active
 
 async def _cut(scope: Scope, receive: Receive) -> None:
     extensions = scope.get("extensions") or {}
-    abort: Callable[[], None] | None = extensions.get("valerix.abort")  # type: ignore[assignment]
+    abort: Callable[[], None] | None = extensions.get("valerix.abort")
     if abort is not None:
         abort()
         # The server must have noticed, or it takes the missing answer for a crash.

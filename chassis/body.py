@@ -1,4 +1,4 @@
-"""Reads a request body strictly: JSON that means one thing, of the declared shape, or a clear 400."""
+"""Reads a request body strictly: JSON that means one thing, of the declared shape, or a 400."""
 
 import json
 import re
@@ -19,7 +19,7 @@ T = TypeVar("T")
 _ACCEPTED = ("application/json", "application/x-www-form-urlencoded", "")
 
 
-class Ambiguous(ValueError):  # noqa: N818
+class Ambiguous(ValueError):
     """JSON that two readers could understand differently."""
 
 

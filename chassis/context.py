@@ -1,4 +1,4 @@
-"""What the code below the edge may know of the request it serves: its trace, its deadline, its bites."""
+"""What the code below the edge may know of its request: the trace and the deadline."""
 
 import secrets
 import time
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Span(msgspec.Struct):
-    """One unit of work in a trace. Times are nanoseconds since the epoch; ids are lower-case hex."""
+    """One unit of work in a trace. Times are nanoseconds since the epoch; ids are hex."""
 
     trace_id: str
     span_id: str

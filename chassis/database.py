@@ -22,31 +22,34 @@ _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
 
 
-class DatabaseBusy(Exception):  # noqa: N818
+class DatabaseBusy(Exception):
     """No connection came free in time. Nothing was executed."""
 
 
-class DatabaseDown(Exception):  # noqa: N818
+class DatabaseDown(Exception):
     """PostgreSQL cannot be reached. Nothing was executed."""
 
 
-class CommitUnknown(Exception):  # noqa: N818
-    """The connection broke in mid-statement or mid-commit: the effect may or may not have landed."""
+class CommitUnknown(Exception):
+    """The connection broke in mid-statement or mid-commit: the effect may have landed or not."""
 
 
-class CallerGone(Exception):  # noqa: N818
+class CallerGone(Exception):
     """The caller's time was up before the commit, so the work was rolled back."""
 
 
 class Statement:
     """SQL text with its parameters in order, and the name its span carries."""
 
-    __slots__ = ("name", "parameters", "sql")
+    __slots__ = ("constants", "name", "parameters", "sql")
 
     def __init__(self, construct: ClauseElement, name: str = "") -> None:
-        compiled = construct.compile(dialect=_DIALECT)
+        # An IN list is written out, one parameter a member: the text is compiled only once.
+        compiled = construct.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
         self.parameters: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
+        # Plain values in the construct are parameters too, with their value already known.
+        self.constants = {k: v for k, v in compiled.params.items() if v is not None}
         self.name = name or " ".join(self.sql.split(None, 3)[:3])
 
 
@@ -83,7 +86,8 @@ class Connection:
     ) -> Any:
         if self._before is not None:
             await self._before()
-        arguments = [values[name] for name in query.parameters]
+        known = query.constants
+        arguments = [values[n] if n in values else known[n] for n in query.parameters]
         if not telemetry.is_on():
             return await method(query.sql, *arguments)
         with telemetry.span(query.name, CLIENT) as work:

@@ -1,4 +1,4 @@
-"""The outermost layer of every service: one pass gives each request its span, metrics and log line."""
+"""The outermost layer: one pass gives each request its span, metrics and log line."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from chassis.settings import Settings
 logger = logging.getLogger("request")
 
 # A second series per counter that no dashboard of ours asks for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # OBSERVABILITY: the buckets contain exactly the SLA (1 s) and the deadline (2 s).
 BUCKETS = (.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 1.5, 2, 2.5, 5, 10)  # fmt: skip
@@ -131,7 +131,8 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (or pass the lifespan through)."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         started = time.perf_counter()
         headers = {k: v for k, v in scope["headers"] if k in _WANTED}
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
@@ -158,7 +159,8 @@ class Edge:
     ) -> None:
         exempt = EXEMPT.fullmatch(visit.path) is not None
         if refusal := self._refusal(visit, headers, exempt=exempt):
-            return await answer(send, refusal)
+            await answer(send, refusal)
+            return
         if visit.method in _UNSAFE:
             receive = _bounded(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
@@ -166,9 +168,10 @@ class Edge:
             if bites := self._gremlins.biting(visit.method, template):
                 visit.bites = ",".join(bite.view.name for bite in bites)
                 try:
-                    return await suffer(self.app, scope, receive, send, bites, self._gremlins)
+                    await suffer(self.app, scope, receive, send, bites, self._gremlins)
                 except Problem as problem:
-                    return await answer(send, problem)
+                    await answer(send, problem)
+                return
         await self.app(scope, receive, send)
 
     def _refusal(
@@ -246,7 +249,7 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
     async def receive_bounded() -> Message:
         nonlocal complete
         if complete:
-            return await receive()  # type: ignore[return-value]
+            return await receive()
         try:
             async with asyncio.timeout(timeout_s):
                 message = await receive()
@@ -259,6 +262,6 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
                 retryable=True,
             ) from None
         complete = not message.get("more_body", False)
-        return message  # type: ignore[return-value]
+        return message
 
     return receive_bounded

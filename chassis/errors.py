@@ -11,8 +11,8 @@ MEDIA_TYPE = "application/problem+json"
 NOT_EXECUTED = {"X-Valerix-Executed": "no"}
 
 
-class Problem(Exception):  # noqa: N818 - an error is a fact, named without suffix
-    """An answer that is not a success. `code` is the stable machine string; `detail` is for humans."""
+class Problem(Exception):
+    """An answer that is no success. `code` is the stable machine string; `detail` is for humans."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Sends spans and log lines over OTLP/HTTP from a thread of its own: a dead collector costs drops only."""
+"""Sends spans and log lines over OTLP/HTTP from its own thread: a dead collector costs drops."""
 
 import logging
 import threading

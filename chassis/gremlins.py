@@ -1,4 +1,4 @@
-"""Faults on purpose: named, bounded, kept in the database so that every process agrees within a second."""
+"""Faults on purpose: named, bounded, kept in the database so that every process agrees."""
 
 import asyncio
 import contextlib
@@ -96,8 +96,8 @@ class _Statements:
         )
         self.put = statement(
             text(
-                f"INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms, jitter_ms,"
-                " status, started_by, expires_at) VALUES (:name, :kind, :routes, :probability,"
+                f"INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms,"
+                " jitter_ms, status, started_by, expires_at) VALUES (:name, :kind, :routes, :probability,"
                 " :delay_ms, :jitter_ms, :status, :actor, now() + make_interval(secs => :ttl_s))"
                 " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, routes = excluded.routes,"
                 " probability = excluded.probability, delay_ms = excluded.delay_ms,"
@@ -110,7 +110,8 @@ class _Statements:
         )
         self.remove = statement(
             text(
-                f"WITH gone AS (DELETE FROM {gremlins} WHERE :name = '*' OR name = :name RETURNING *)"
+                f"WITH gone AS (DELETE FROM {gremlins}"
+                " WHERE :name = '*' OR name = :name RETURNING *)"
                 f" INSERT INTO {audit} (action, name, kind, actor, detail)"
                 " SELECT 'calmed', name, kind, :actor, to_jsonb(gone) FROM gone"
             ),
@@ -125,7 +126,8 @@ class _Statements:
         )
         self.audit = statement(
             text(
-                f"SELECT at, action, name, kind, actor, detail FROM {audit} ORDER BY id DESC LIMIT 100"
+                "SELECT at, action, name, kind, actor, detail"
+                f" FROM {audit} ORDER BY id DESC LIMIT 100"
             ),
             f"SELECT {audit}",
         )

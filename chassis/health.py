@@ -1,4 +1,4 @@
-"""Health: every dependency probed at once, each with its own short deadline, so the answer is always quick."""
+"""Health: every dependency probed at once, each with its own deadline, so the answer is quick."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +21,7 @@ _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "S
 
 
 class HealthView(msgspec.Struct, frozen=True):
-    """SPEC section 2. `dependencies` says one word about each; anything but a good word degrades."""
+    """SPEC section 2. `dependencies` has a word about each; anything but a good word degrades."""
 
     status: Literal["healthy", "degraded"]
     service: str

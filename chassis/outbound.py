@@ -1,4 +1,4 @@
-"""One call to another service: a total deadline, a bulkhead, and what the caller may conclude from the answer."""
+"""One call to another service: a total deadline, a bulkhead, and what one may conclude."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ _LARGEST_ANSWER = 1 << 20
 
 
 class Outcome(Enum):
-    """PROTOCOL: what a caller may conclude. Only NOT_SENT and the definite ones exclude an effect."""
+    """PROTOCOL: what a caller may conclude. NOT_SENT and DEFINITE_NO alone exclude an effect."""
 
     OK = "ok"
     DEFINITE_NO = "definite-no"
@@ -27,7 +27,7 @@ class Outcome(Enum):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back. `code` is the problem's code; `body` the raw bytes; `status` 0 without one."""
+    """What came back. `code` is the problem's code; `status` is 0 where there was no answer."""
 
     outcome: Outcome
     status: int = 0

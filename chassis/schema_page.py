@@ -36,7 +36,7 @@ class PlainPage(OpenAPIRenderPlugin):
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
             "<meta name=viewport content='width=device-width'>"
             f"<style>{_STYLE}</style><h1>{title}</h1>"
-            f"<p>The machine-readable form: <a href='/schema/openapi.json'>openapi.json</a></p>{rows}"
+            f"<p>For machines: <a href='/schema/openapi.json'>openapi.json</a></p>{rows}"
         ).encode()
 
 

@@ -1,4 +1,4 @@
-"""Serves an ASGI app with uvicorn, with one addition: an app may cut the connection it is answering."""
+"""Serves an ASGI app with uvicorn, and lets the app cut the connection it is answering."""
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -8,7 +8,7 @@ from chassis.settings import Settings
 
 
 class CuttableProtocol(HttpToolsProtocol):
-    """Puts `valerix.abort` into scope["extensions"]: gremlins that drop a connection need the socket."""
+    """Puts `valerix.abort` into scope["extensions"]: gremlins that drop one need the socket."""
 
     def on_message_begin(self) -> None:
         """A request begins on this connection."""
@@ -19,7 +19,7 @@ class CuttableProtocol(HttpToolsProtocol):
 def config(app: App, settings: Settings) -> uvicorn.Config:
     """How every service is served."""
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         host=settings.host,
         port=settings.port,
         http=CuttableProtocol,

@@ -1,4 +1,4 @@
-"""Traces and logs, started once per process: spans and lines go to bounded queues, never to the work."""
+"""Traces and logs, started once per process; they go to bounded queues, off the work's way."""
 
 import logging
 import sys

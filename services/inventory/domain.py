@@ -32,15 +32,15 @@ class Stock(msgspec.Struct, frozen=True):
     total: int
 
 
-class UnknownProduct(Exception):  # noqa: N818
+class UnknownProduct(Exception):
     """Inventory has never had this product."""
 
 
-class OtherReservation(Exception):  # noqa: N818
+class OtherReservation(Exception):
     """The order already reserved something else: a bug of the caller."""
 
 
-class CannotCommit(Exception):  # noqa: N818
+class CannotCommit(Exception):
     """There is nothing held to commit."""
 
     def __init__(self, state: str) -> None:
@@ -48,9 +48,9 @@ class CannotCommit(Exception):  # noqa: N818
         self.state = state
 
 
-class AlreadySold(Exception):  # noqa: N818
+class AlreadySold(Exception):
     """What was committed cannot be released."""
 
 
-class TooMany(Exception):  # noqa: N818
+class TooMany(Exception):
     """The delivery would overflow what a product can count."""

@@ -158,7 +158,7 @@ async def commit_stock(data: JSONBody[CommitStock], state: State) -> Reservation
         async with _database(state).begin(for_caller=True) as tx:
             return _view(await store.commit(tx, data.order_id))
     except CannotCommit as error:
-        logger.error(  # noqa: TRY400 - a fact to act on, not a stack to read
+        logger.error(
             "commit without a hold", extra={"order_id": str(data.order_id), "state": error.state}
         )
         raise Problem(

@@ -131,7 +131,8 @@ CREATE TABLE orders.idempotency (
   scope        text NOT NULL,
   key          text NOT NULL,
   request_hash bytea NOT NULL,
-  order_id     uuid NOT NULL,
+  -- NULL where the answer was that no order can be made (an unknown product).
+  order_id     uuid,
   status_code  int,
   response     bytea,
   locked_until timestamptz NOT NULL,

@@ -1,0 +1,199 @@
+"""Drives an order to its end, one durable step at a time, whoever is driving and however often.
+
+Every step asks another service something that is safe to ask again (keyed by the order), and then
+records the conclusion by compare-and-set. A request drives until its time is up and hands over;
+the reconciler drives the rest. Two drivers on one order are harmless."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from chassis.database import Database
+from chassis.settings import Settings
+from services.inventory.client import Hold, InventoryClient
+from services.order import store
+from services.order.contract import Reason, Status
+from services.order.domain import Order, backoff_s
+from services.order.metrics import OrderMetrics
+from services.payment.client import (
+    Cancelled,
+    ContractBreach,
+    Declined,
+    Fenced,
+    Found,
+    NotSent,
+    PaymentClient,
+    Succeeded,
+    Unknown,
+)
+
+logger = logging.getLogger(__name__)
+
+# PENDING -> held -> paid -> committed is four; reloads after a lost race need a few more.
+_MOST_STEPS = 12
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """What a step found out: the state to record, and whether there is more to do right now."""
+
+    to: Status
+    reason: Reason | None = None
+    outcome: str | None = None
+    waits: bool = False
+
+
+class Checkout:
+    """The order protocol. Collaborators are given, so that a test may stand on the wire."""
+
+    def __init__(
+        self,
+        database: Database,
+        inventory: InventoryClient,
+        payments: PaymentClient,
+        settings: Settings,
+        metrics: OrderMetrics,
+        *,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self.inventory = inventory
+        self.payments = payments
+        self._settings = settings
+        self._metrics = metrics
+        self._chance = chance
+
+    async def drive(self, order: Order, *, until: float) -> Order:
+        """Move the order as far as it goes before the monotonic time `until`.
+
+        Returns the order as it then is. Raises what the database raises; the order stays due."""
+        for _ in range(_MOST_STEPS):
+            if order.is_settled:
+                break
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                break
+            conclusion = await self._step(order, min(left_s, self._settings.peer_deadline_s))
+            moved = await self._record(order, conclusion)
+            if moved is None:
+                # Someone else decided; what they decided is what we go on from.
+                order = await self._reload(order)
+                continue
+            order = moved
+            if conclusion.waits:
+                break
+        return order
+
+    async def commit_stock(self, order: Order) -> Order:
+        """Tell inventory that a confirmed order's goods are sold; repeated until it says so."""
+        answer = await self.inventory.commit(order.id, deadline_s=self._settings.peer_deadline_s)
+        async with self._database.connect() as connection:
+            if answer.hold is Hold.COMMITTED:
+                return await store.mark_committed(connection, order) or order
+            if answer.hold is Hold.CONTRACT:
+                self._alarm(order, "commit", answer.code)
+            await store.postpone(connection, order, self._backoff_s(order))
+        return order
+
+    async def cancel(self, order: Order) -> Order | None:
+        """Decide for the user that the order ends; None when someone else decided first."""
+        return await self._record(order, Conclusion("CANCELLING", "USER_CANCELLED"))
+
+    async def _step(self, order: Order, deadline_s: float) -> Conclusion:
+        if order.status == "CANCELLING":
+            return await self._undo(order, deadline_s)
+        if order.status == "PENDING_PAYMENT":
+            if order.overdue:
+                return await self._last_look(order, deadline_s)
+            return await self._charge(order, deadline_s)
+        if order.overdue:
+            return Conclusion("CANCELLING", "INVENTORY_TIMEOUT")
+        return await self._reserve(order, deadline_s)
+
+    async def _reserve(self, order: Order, deadline_s: float) -> Conclusion:
+        answer = await self.inventory.reserve(
+            order.id, order.product_id, order.quantity, deadline_s=deadline_s
+        )
+        match answer.hold:
+            case Hold.HELD | Hold.COMMITTED:
+                return Conclusion("PENDING_PAYMENT")
+            case Hold.REJECTED:
+                return Conclusion("FAILED", "OUT_OF_STOCK")
+            case Hold.UNKNOWN | Hold.NOT_SENT:
+                return Conclusion("PENDING_INVENTORY", outcome=answer.code, waits=True)
+        # Fenced without a cancel of ours, or refused as nonsense: it can never succeed.
+        self._alarm(order, "reserve", answer.code)
+        return Conclusion("CANCELLING", "INTERNAL_CONTRACT", answer.code)
+
+    async def _charge(self, order: Order, deadline_s: float) -> Conclusion:
+        answer = await self.payments.charge(
+            order.id,
+            order.amount_minor,
+            order.currency,
+            deadline_s=deadline_s,
+        )
+        match answer:
+            case Succeeded():
+                return Conclusion("CONFIRMED")
+            case Declined(code):
+                return Conclusion("CANCELLING", "PAYMENT_DECLINED", code)
+            case Fenced():
+                return Conclusion("CANCELLING", "PAYMENT_CANCELLED", "fenced")
+            case ContractBreach(_, code):
+                self._alarm(order, "charge", code)
+                return Conclusion("CANCELLING", "INTERNAL_CONTRACT", code)
+            case Unknown(why) | NotSent(why):
+                return Conclusion("PENDING_PAYMENT", outcome=why, waits=True)
+        return Conclusion("PENDING_PAYMENT", outcome="processing", waits=True)
+
+    async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
+        """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
+        answer = await self.payments.get(order.id, deadline_s=deadline_s)
+        if isinstance(answer, Found) and answer.payment.state == "SUCCEEDED":
+            return Conclusion("CONFIRMED")
+        return Conclusion("CANCELLING", "PAYMENT_TIMEOUT")
+
+    async def _undo(self, order: Order, deadline_s: float) -> Conclusion:
+        """Rule R8: the money is settled first; goods are never freed while it is in doubt."""
+        until = time.monotonic() + deadline_s
+        money = await self.payments.cancel(order.id, "ORDER_CANCELLED", deadline_s=deadline_s)
+        if not isinstance(money, Cancelled):
+            if isinstance(money, ContractBreach):
+                self._alarm(order, "cancel", money.code)
+            return Conclusion("CANCELLING", outcome=type(money).__name__.lower(), waits=True)
+        goods = await self.inventory.release(order.id, deadline_s=until - time.monotonic())
+        if goods.hold in (Hold.RELEASED, Hold.REJECTED):
+            return Conclusion("FAILED")
+        if goods.hold is Hold.CONTRACT:
+            self._alarm(order, "release", goods.code)
+        return Conclusion("CANCELLING", outcome=goods.code, waits=True)
+
+    async def _record(self, order: Order, conclusion: Conclusion) -> Order | None:
+        next_s = self._backoff_s(order) if conclusion.waits else self._settings.order_lease_s
+        async with self._database.connect() as connection:
+            moved = await store.move(
+                connection, order, conclusion.to, next_s=next_s, reason=conclusion.reason,
+                outcome=conclusion.outcome,
+            )  # fmt: skip
+        if moved is not None:
+            self._metrics.moved(order, moved)
+        return moved
+
+    async def _reload(self, order: Order) -> Order:
+        async with self._database.connect() as connection:
+            return await store.find(connection, order.id)
+
+    def _backoff_s(self, order: Order) -> float:
+        return backoff_s(
+            order.attempts, self._settings.reconcile_backoff_s,
+            self._settings.reconcile_backoff_max_s, self._chance(),
+        )  # fmt: skip
+
+    def _alarm(self, order: Order, asked: str, code: str) -> None:
+        self._metrics.contract_alarms.inc()
+        logger.error(
+            "the other service refused what it should accept",
+            extra={"order_id": str(order.id), "asked": asked, "code": code},
+        )

@@ -1,0 +1,53 @@
+"""The order service as others see it."""
+
+from uuid import UUID
+
+from chassis.outbound import Answer, Peer
+from services.order.contract import PlaceOrder
+
+
+class OrderClient:
+    """The order service behind one peer. Answers are raw: decode with `contract` structs."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+
+    async def place(
+        self,
+        product_id: str,
+        quantity: int,
+        *,
+        key: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Answer:
+        """POST /orders; OrderView in 201 and 202, a problem otherwise."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        command = PlaceOrder(product_id, quantity)
+        return await self.peer.call(
+            "POST", "/orders", command, route="/orders", headers=headers, deadline_s=deadline_s
+        )
+
+    async def show(self, order_id: UUID) -> Answer:
+        """GET /orders/{order_id}; OrderView."""
+        return await self.peer.call("GET", f"/orders/{order_id}", route="/orders/{order_id}")
+
+    async def history(self, order_id: UUID) -> Answer:
+        """GET /orders/{order_id}/history; OrderHistory."""
+        return await self.peer.call(
+            "GET", f"/orders/{order_id}/history", route="/orders/{order_id}/history"
+        )
+
+    async def page(self, limit: int, cursor: str | None = None) -> Answer:
+        """GET /orders; OrderPage."""
+        query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        return await self.peer.call("GET", f"/orders{query}", route="/orders")
+
+    async def cancel(self, order_id: UUID) -> Answer:
+        """POST /orders/{order_id}/cancel; OrderView."""
+        return await self.peer.call(
+            "POST", f"/orders/{order_id}/cancel", route="/orders/{order_id}/cancel"
+        )
+
+    async def products(self) -> Answer:
+        """GET /products; ProductList."""
+        return await self.peer.call("GET", "/products", route="/products")

@@ -1,0 +1,112 @@
+"""An order and its state machine; no I/O. PROTOCOL.md, "Order state machine"."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services.order.contract import Reason, Status
+from services.payment.contract import Currency
+
+# The database holds the same pairs and a trigger enforces them; a test says they are equal.
+TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
+    {
+        ("PENDING", "PENDING_INVENTORY"),
+        ("PENDING", "PENDING_PAYMENT"),
+        ("PENDING", "FAILED"),
+        ("PENDING", "CANCELLING"),
+        ("PENDING_INVENTORY", "PENDING_INVENTORY"),
+        ("PENDING_INVENTORY", "PENDING_PAYMENT"),
+        ("PENDING_INVENTORY", "FAILED"),
+        ("PENDING_INVENTORY", "CANCELLING"),
+        ("PENDING_PAYMENT", "PENDING_PAYMENT"),
+        ("PENDING_PAYMENT", "CONFIRMED"),
+        ("PENDING_PAYMENT", "CANCELLING"),
+        ("CANCELLING", "CANCELLING"),
+        ("CANCELLING", "FAILED"),
+    }
+)
+TERMINAL: frozenset[Status] = frozenset({"CONFIRMED", "FAILED"})
+CANCELLABLE: frozenset[Status] = frozenset({"PENDING", "PENDING_INVENTORY", "PENDING_PAYMENT"})
+
+_MESSAGES: dict[Status, str] = {
+    "PENDING": "Order is being processed",
+    "PENDING_INVENTORY": "Order is being processed",
+    "PENDING_PAYMENT": "Order is being processed",
+    "CANCELLING": "Order is being cancelled",
+    "CONFIRMED": "Order is confirmed",
+    "FAILED": "Order failed",
+}
+_REASONS: dict[Reason, str] = {
+    "OUT_OF_STOCK": "there is not enough in stock",
+    "PAYMENT_DECLINED": "the payment was declined",
+    "PAYMENT_CANCELLED": "the payment was cancelled",
+    "INVENTORY_TIMEOUT": "the stock could not be reserved in time",
+    "PAYMENT_TIMEOUT": "the payment could not be completed in time",
+    "USER_CANCELLED": "it was cancelled on request",
+    "INTERNAL_CONTRACT": "our services did not understand each other",
+}
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One order as the database has it. `overdue` is the database's clock against the deadline."""
+
+    id: UUID
+    product_id: str
+    quantity: int
+    unit_price_minor: int
+    amount_minor: int
+    currency: Currency
+    status: Status
+    reason: Reason | None
+    last_outcome: str | None
+    stock_committed_at: datetime | None
+    version: int
+    attempts: int
+    traceparent: str | None
+    created_at: datetime
+    updated_at: datetime
+    settled_at: datetime | None
+    overdue: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the decision is final."""
+        return self.status in TERMINAL
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing at all is left to do, the stock's commit included."""
+        return self.status == "FAILED" or self.stock_committed_at is not None
+
+    @property
+    def message(self) -> str:
+        """One sentence for a human."""
+        said = _MESSAGES[self.status]
+        if self.reason is None:
+            return said
+        return f"{said}: {_REASONS[self.reason]}"
+
+
+class UnknownProduct(Exception):
+    """Nothing of that id is for sale."""
+
+
+class UnknownOrder(Exception):
+    """There is no such order."""
+
+
+class NotCancellable(Exception):
+    """The order is decided already."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order.status)
+        self.order = order
+
+
+def backoff_s(attempts: int, base_s: float, largest_s: float, chance: float) -> float:
+    """Seconds to the next try: exponential, capped, jittered by `chance` in [0, 1).
+
+    Source: PROTOCOL.md, "Reconciler"."""
+    exponent = min(attempts, 30)
+    return float(min(largest_s, base_s * 2**exponent)) * (1 + chance)

@@ -1,0 +1,179 @@
+"""POST /orders from key to answer: commit the intent, drive while there is time, keep the answer."""
+
+import logging
+import time
+from uuid import UUID, uuid4
+
+import msgspec
+
+from chassis.context import current_traceparent, remaining_s
+from chassis.database import Connection, Database
+from chassis.errors import Problem
+from chassis.idempotency import in_progress, request_hash, reused
+from chassis.settings import Settings
+from services.order import replies, store
+from services.order.checkout import Checkout
+from services.order.contract import PlaceOrder
+from services.order.domain import Order, UnknownProduct
+from services.order.metrics import OrderMetrics
+from services.order.reconciler import Reconciler
+from services.order.replies import Claimed, Key
+from services.order.views import order_view
+
+logger = logging.getLogger(__name__)
+
+ROUTE = "/orders"
+# There is no identity yet, so every caller is the same one; with tokens this is the subject.
+_CALLER = "public"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer in the form it is kept: status, bytes, and the order it is about."""
+
+    status_code: int
+    body: bytes
+    order_id: UUID | None
+    replayed: bool = False
+
+
+class Placing:
+    """Turns a PlaceOrder into an answer that is true and stays true."""
+
+    def __init__(
+        self,
+        database: Database,
+        checkout: Checkout,
+        reconciler: Reconciler,
+        settings: Settings,
+        metrics: OrderMetrics,
+    ) -> None:
+        self._database = database
+        self._checkout = checkout
+        self._reconciler = reconciler
+        self._settings = settings
+        self._metrics = metrics
+
+    async def place(self, command: PlaceOrder, key_text: str | None) -> Reply:
+        """Place an order, or answer again what was answered under this key. Raises `Problem`."""
+        budget_s = self._settings.request_budget_s
+        if (left_s := remaining_s()) is not None:
+            budget_s = min(budget_s, left_s)
+        until = time.monotonic() + budget_s
+        key = None
+        if key_text is not None:
+            key = Key(f"POST {ROUTE} {_CALLER}", key_text, _meaning(command))
+        order_id = uuid4()
+        try:
+            placed = await self._commit_intent(order_id, command, key)
+        except UnknownProduct:
+            return await self._no_such_product(command, key, order_id)
+        if isinstance(placed, Claimed):
+            return _again(placed, command)
+        order = await self._drive(placed, until)
+        reply = _reply(order)
+        self._metrics.answered(_outcome(reply))
+        if key is not None:
+            await self._keep(key, reply)
+        if order.status == "CONFIRMED":
+            self._reconciler.hand_over(order)
+        return reply
+
+    async def _commit_intent(
+        self, order_id: UUID, command: PlaceOrder, key: Key | None
+    ) -> Order | Claimed:
+        """Rule R1: the key and the order in one transaction, before anyone else is asked."""
+        if key is None:
+            async with self._database.connect() as connection:
+                return await self._insert(connection, order_id, command)
+        async with self._database.begin() as tx:
+            taken = await replies.claim(
+                tx, key, order_id, lock_s=self._settings.order_lease_s,
+                ttl_s=self._settings.idempotency_ttl_s,
+            )  # fmt: skip
+            return taken or await self._insert(tx, order_id, command)
+
+    async def _insert(self, connection: Connection, order_id: UUID, command: PlaceOrder) -> Order:
+        return await store.place(
+            connection, order_id, command.product_id, command.quantity,
+            lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
+            traceparent=current_traceparent(),
+        )  # fmt: skip
+
+    async def _drive(self, order: Order, until: float) -> Order:
+        try:
+            return await self._checkout.drive(order, until=until)
+        except Exception:
+            # The order is committed and due, so the truth is "being processed", not an error.
+            logger.exception("handed over to the reconciler", extra={"order_id": str(order.id)})
+            return order
+
+    async def _keep(self, key: Key, reply: Reply) -> None:
+        try:
+            async with self._database.connect() as connection:
+                await replies.keep(connection, key, reply.status_code, reply.body)
+        except Exception:
+            # A repeat is then answered 202 with the order's address, which is as true.
+            logger.exception("an answer was not kept", extra={"order_id": str(reply.order_id)})
+
+    async def _no_such_product(self, command: PlaceOrder, key: Key | None, order_id: UUID) -> Reply:
+        problem = Problem(
+            404, "product-not-found", "There is no such product",
+            details={"product_id": command.product_id},
+        )  # fmt: skip
+        self._metrics.answered("failed")
+        reply = Reply(404, problem.body(), None)
+        if key is None:
+            return reply
+        async with self._database.begin() as tx:
+            taken = await replies.claim(
+                tx, key, order_id, lock_s=0.0, ttl_s=self._settings.idempotency_ttl_s
+            )
+            if taken is not None:
+                return _again(taken, command)
+            await replies.disown(tx, key, order_id)
+            await replies.keep(tx, key, reply.status_code, reply.body)
+        return reply
+
+
+def _meaning(command: PlaceOrder) -> bytes:
+    return request_hash("POST", ROUTE, _CALLER, command)
+
+
+def _again(claimed: Claimed, command: PlaceOrder) -> Reply:
+    if claimed.request_hash != _meaning(command):
+        raise reused()
+    if claimed.status_code is not None and claimed.response is not None:
+        return Reply(claimed.status_code, claimed.response, claimed.order_id, replayed=True)
+    if claimed.locked:
+        raise in_progress()
+    # The first try died half-way: it is not executed again, the order is on its way.
+    body = {"order_id": claimed.order_id, "message": "Order is being processed"}
+    return Reply(202, msgspec.json.encode(body), claimed.order_id)
+
+
+def _reply(order: Order) -> Reply:
+    if order.status == "CONFIRMED":
+        return Reply(201, msgspec.json.encode(order_view(order)), order.id)
+    problem = _refusal(order)
+    if problem is not None:
+        return Reply(problem.status, problem.body(), order.id)
+    return Reply(202, msgspec.json.encode(order_view(order)), order.id)
+
+
+def _refusal(order: Order) -> Problem | None:
+    """The refusal this order's end is; CANCELLING for a decline can only end FAILED."""
+    details = {"order_id": order.id, "status": order.status, "reason": order.reason}
+    if order.status == "FAILED" and order.reason == "OUT_OF_STOCK":
+        return Problem(409, "out-of-stock", "There is not enough in stock", details=details)
+    if order.reason == "PAYMENT_DECLINED":
+        return Problem(402, "payment-declined", "The payment was declined", details=details)
+    if order.status == "FAILED":
+        return Problem(409, "order-failed", order.message, details=details)
+    return None
+
+
+def _outcome(reply: Reply) -> str:
+    by_status = {201: "confirmed", 202: "degraded", 402: "declined"}
+    if reply.status_code == 409 and b'"out-of-stock"' in reply.body:
+        return "out_of_stock"
+    return by_status.get(reply.status_code, "failed")

@@ -1,0 +1,104 @@
+"""Finishes what requests could not: claims due orders and drives them, in every replica."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.database import Database
+from chassis.outbound import Peer
+from chassis.settings import Settings
+from services.order import store
+from services.order.checkout import Checkout
+from services.order.domain import Order
+
+logger = logging.getLogger(__name__)
+
+# How many orders one recovery pulls forward, and over how many seconds they are spread.
+_WAKE_MOST, _WAKE_SPREAD_S = 500, 2.0
+# Confirmed orders waiting here for their stock commit; past that the due time takes over.
+_HANDED_MOST = 256
+_HANDED_WORKERS = 4
+_BREATH_S = 0.02
+
+
+class Reconciler:
+    """Repair traffic: its own connections to the database and to the peers."""
+
+    def __init__(
+        self, database: Database, checkout: Checkout, settings: Settings, watched: Sequence[Peer]
+    ) -> None:
+        self._database = database
+        self._checkout = checkout
+        self._watched = watched
+        self._settings = settings
+        self._handed: asyncio.Queue[Order] = asyncio.Queue(_HANDED_MOST)
+        self._places = asyncio.Semaphore(settings.repair_connections)
+        self._recoveries = 0
+
+    def hand_over(self, order: Order) -> None:
+        """Commit a confirmed order's stock soon; if there is no room, its due time will."""
+        if not self._handed.full():
+            self._handed.put_nowait(order)
+
+    async def run(self) -> None:
+        """Claim and drive due orders for ever; a full batch is followed at once by the next."""
+        while True:
+            await self._wake_after_recovery()
+            claimed = await self.round()
+            full = claimed >= self._settings.reconcile_batch
+            await asyncio.sleep(_BREATH_S if full else self._settings.reconcile_poll_s)
+
+    def handed_workers(self) -> list[Callable[[], Awaitable[None]]]:
+        """The loops that commit handed-over orders."""
+        return [self._commit_handed] * _HANDED_WORKERS
+
+    async def round(self) -> int:
+        """One claim, driven to where it goes; the number of orders claimed."""
+        async with self._database.connect() as connection:
+            due = await store.claim_due(
+                connection, self._settings.reconcile_batch, self._settings.order_lease_s
+            )
+        await asyncio.gather(*(self._repair(order_id) for order_id in due))
+        return len(due)
+
+    async def _repair(self, order_id: UUID) -> None:
+        async with self._places:
+            try:
+                async with self._database.connect() as connection:
+                    order = await store.find(connection, order_id)
+                await self._drive(order)
+            except Exception:  # one order's trouble must not stop the others; it stays due
+                logger.exception(
+                    "an order could not be repaired", extra={"order_id": str(order_id)}
+                )
+
+    async def _drive(self, order: Order) -> None:
+        with telemetry.span("reconcile order", link=order.traceparent) as work:
+            work.attributes["valerix.order.id"] = str(order.id)
+            if not order.is_settled:
+                until = time.monotonic() + self._settings.request_budget_s
+                order = await self._checkout.drive(order, until=until)
+            if order.status == "CONFIRMED" and not order.is_done:
+                order = await self._checkout.commit_stock(order)
+            work.attributes["valerix.order.status"] = order.status
+
+    async def _commit_handed(self) -> None:
+        while True:
+            order = await self._handed.get()
+            try:
+                await self._drive(order)
+            except Exception:  # it stays due, and the next round takes it
+                logger.exception("a stock commit was postponed", extra={"order_id": str(order.id)})
+
+    async def _wake_after_recovery(self) -> None:
+        recoveries = sum(peer.recoveries for peer in self._watched)
+        if recoveries == self._recoveries:
+            return
+        self._recoveries = recoveries
+        async with self._database.connect() as connection:
+            woken = await store.wake(connection, most=_WAKE_MOST, spread_s=_WAKE_SPREAD_S)
+        if woken:
+            logger.info("a dependency is back: %d orders pulled forward", woken)

@@ -1,0 +1,146 @@
+"""The order service's endpoints: a few lines each; `placing.py` and `checkout.py` do the work."""
+
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from chassis.body import Strict
+from chassis.database import Database
+from chassis.errors import MEDIA_TYPE, Problem
+from chassis.idempotency import key_of
+from chassis.settings import Settings
+from services.order import store
+from services.order.checkout import Checkout
+from services.order.contract import (
+    DEFAULT_PAGE,
+    MAX_PAGE,
+    OrderHistory,
+    OrderPage,
+    OrderView,
+    PlaceOrder,
+    ProductList,
+)
+from services.order.domain import CANCELLABLE, UnknownOrder
+from services.order.placing import Placing, Reply
+from services.order.views import order_view, read_cursor, write_cursor
+
+
+def _database(state: State) -> Database:
+    database: Database = state["database"]
+    return database
+
+
+def _not_found(order_id: UUID) -> Problem:
+    return Problem(404, "order-not-found", "There is no such order", details={"order_id": order_id})
+
+
+def _answer(reply: Reply) -> Response[bytes]:
+    headers = {}
+    if reply.order_id is not None:
+        headers["Location"] = f"/orders/{reply.order_id}"
+    if reply.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    media_type = MEDIA_TYPE if reply.status_code >= 400 else "application/json"
+    return Response(
+        reply.body, status_code=reply.status_code, media_type=media_type, headers=headers
+    )
+
+
+@post(
+    "/orders", dto=Strict[PlaceOrder], return_dto=None, summary="Place an order",
+    responses={202: ResponseSpec(OrderView, description="Accepted, not decided yet")},
+)  # fmt: skip
+async def place_order(
+    data: JSONBody[PlaceOrder], state: State, request: Request[Any, Any, Any]
+) -> Response[bytes]:
+    """POST /orders: 201 confirmed, 202 being processed, 402 declined, 409 out of stock."""
+    placing: Placing = state["placing"]
+    return _answer(await placing.place(data, key_of(request.scope, required=False)))  # type: ignore[arg-type]
+
+
+@get("/orders", summary="Orders, newest first")
+async def list_orders(
+    state: State,
+    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, QueryParameter()] = None,
+) -> OrderPage:
+    """GET /orders: a page; `limit` is clamped to 1..200."""
+    most = max(1, min(limit, MAX_PAGE))
+    after = None if cursor is None else read_cursor(cursor)
+    async with _database(state).connect() as connection:
+        found = await store.page(connection, most + 1, after)
+    shown = found[:most]
+    more = write_cursor(shown[-1]) if len(found) > most else None
+    return OrderPage([order_view(order) for order in shown], more)
+
+
+@get("/orders/{order_id:uuid}", summary="One order")
+async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
+    """GET /orders/{order_id}; looking at an order that waits makes it due."""
+    try:
+        async with _database(state).connect() as connection:
+            order = await store.find(connection, order_id)
+            if not order.is_done and order.attempts > 0:
+                await store.hasten(connection, order_id)
+    except UnknownOrder:
+        raise _not_found(order_id) from None
+    return order_view(order)
+
+
+@get("/orders/{order_id:uuid}/history", summary="Every step of an order's life")
+async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
+    """GET /orders/{order_id}/history."""
+    try:
+        async with _database(state).connect() as connection:
+            return OrderHistory(order_id, await store.list_history(connection, order_id))
+    except UnknownOrder:
+        raise _not_found(order_id) from None
+
+
+@post(
+    "/orders/{order_id:uuid}/cancel", status_code=200, summary="Cancel an undecided order",
+    responses={202: ResponseSpec(OrderView, description="Being cancelled")},
+)  # fmt: skip
+async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[OrderView]:
+    """POST /orders/{order_id}/cancel: 200 cancelled, 202 being cancelled, 409 decided already."""
+    checkout: Checkout = state["checkout"]
+    settings: Settings = state["settings"]
+    until = time.monotonic() + settings.request_budget_s
+    while True:
+        try:
+            async with _database(state).connect() as connection:
+                order = await store.find(connection, order_id)
+        except UnknownOrder:
+            raise _not_found(order_id) from None
+        if order.status not in CANCELLABLE:
+            break
+        cancelling = await checkout.cancel(order)
+        if cancelling is not None:
+            order = await checkout.drive(cancelling, until=until)
+            break
+    if order.status == "CONFIRMED" or (
+        order.status in ("FAILED", "CANCELLING") and order.reason != "USER_CANCELLED"
+    ):
+        raise Problem(
+            409, "state-conflict", f"The order cannot be cancelled any more: {order.message}",
+            details={"order_id": order_id, "status": order.status, "reason": order.reason},
+        )  # fmt: skip
+    return Response(order_view(order), status_code=200 if order.is_settled else 202)
+
+
+@get("/products", summary="What is for sale, at what price")
+async def list_products(state: State) -> ProductList:
+    """GET /products."""
+    async with _database(state).connect() as connection:
+        return ProductList(await store.list_products(connection))
+
+
+ROUTES: list[BaseRouteHandler] = [
+    place_order, list_orders, show_order, show_history, cancel_order, list_products,
+]  # fmt: skip

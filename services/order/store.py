@@ -1,0 +1,262 @@
+"""The order service's SQL: intent before effect, and every decision a compare-and-set."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    Float,
+    Interval,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.sql import ColumnElement
+
+from chassis.database import Connection, Row, statement
+from services.order.contract import ProductView, Reason, Status, TransitionView
+from services.order.domain import TERMINAL, Order, UnknownOrder, UnknownProduct
+from services.order.tables import history, orders, products
+
+_o = orders.c
+_OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
+_SHOWN = (
+    _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
+    _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version, _o.attempts,
+    _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+)  # fmt: skip
+# The partial index orders_due has the same words.
+_DUE = (
+    "(status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')"
+    " OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))"
+)
+
+
+def _in_seconds(name: str) -> ColumnElement[datetime]:
+    seconds = cast(bindparam(name), Float)
+    return func.now() + cast(seconds * text("interval '1 second'"), Interval)
+
+
+_PLACE = statement(
+    insert(orders)
+    .from_select(
+        ["id", "product_id", "quantity", "unit_price_minor", "amount_minor", "currency", "status",
+         "next_attempt_at", "deadline_at", "traceparent"],
+        select(
+            cast(bindparam("id"), _o.id.type),
+            products.c.product_id,
+            cast(bindparam("quantity"), _o.quantity.type),
+            products.c.price_minor,
+            products.c.price_minor * cast(bindparam("quantity"), _o.quantity.type),
+            products.c.currency,
+            text("'PENDING'"),
+            _in_seconds("lease_s"),
+            _in_seconds("deadline_s"),
+            cast(bindparam("traceparent"), _o.traceparent.type),
+        ).where(products.c.product_id == bindparam("product")),
+    )
+    .returning(*_SHOWN),
+    "INSERT orders.orders",
+)  # fmt: skip
+_to = cast(bindparam("to"), _o.status.type)
+# Rule R7: whoever moves the order must have seen its latest version.
+_MOVE = statement(
+    update(orders)
+    .where(_o.id == bindparam("order"), _o.version == bindparam("seen"))
+    .values(
+        status=_to,
+        reason=func.coalesce(cast(bindparam("why"), _o.reason.type), _o.reason),
+        last_outcome=cast(bindparam("outcome"), _o.last_outcome.type),
+        version=_o.version + 1,
+        # Tries in the present state: progress starts the backoff afresh.
+        attempts=case((_o.status == _to, _o.attempts + 1), else_=0),
+        next_attempt_at=_in_seconds("next_s"),
+        updated_at=func.now(),
+        settled_at=case((_to.in_(sorted(TERMINAL)), func.now()), else_=None),
+    )
+    .returning(*_SHOWN),
+    "UPDATE orders.orders",
+)
+_COMMITTED = statement(
+    update(orders)
+    .where(_o.id == bindparam("order"), _o.version == bindparam("seen"))
+    .values(stock_committed_at=func.now(), version=_o.version + 1, updated_at=func.now())
+    .returning(*_SHOWN),
+    "UPDATE orders.orders",
+)
+_POSTPONE = statement(
+    update(orders)
+    .where(_o.id == bindparam("order"), _o.version == bindparam("seen"))
+    .values(attempts=_o.attempts + 1, next_attempt_at=_in_seconds("next_s")),
+    "UPDATE orders.orders",
+)
+# A lease is only a later due time (rule R9): two drivers of one order are harmless.
+_CLAIM_DUE = statement(
+    text(
+        "UPDATE orders.orders SET next_attempt_at = now() + make_interval(secs => :lease_s)"
+        " WHERE id IN (SELECT id FROM orders.orders WHERE next_attempt_at <= now() AND "
+        f"{_DUE} ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED) RETURNING id"
+    ),
+    "UPDATE orders.orders",
+)
+_WAKE = statement(
+    text(
+        "UPDATE orders.orders"
+        " SET next_attempt_at = now() + random() * make_interval(secs => :spread_s)"
+        f" WHERE id IN (SELECT id FROM orders.orders WHERE {_DUE} AND attempts > 0"
+        " AND next_attempt_at > now() + make_interval(secs => :spread_s)"
+        " ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED)"
+    ),
+    "UPDATE orders.orders",
+)
+_HASTEN = statement(
+    text(
+        "UPDATE orders.orders SET next_attempt_at = now() WHERE id = :order AND attempts > 0"
+        f" AND {_DUE} AND next_attempt_at > now() AND updated_at < now() - interval '1 second'"
+    ),
+    "UPDATE orders.orders",
+)
+_FIND = statement(select(*_SHOWN).where(_o.id == bindparam("order")), "SELECT orders.orders")
+_PAGE = statement(
+    select(*_SHOWN).order_by(_o.created_at.desc(), _o.id.desc()).limit(bindparam("most")),
+    "SELECT orders.orders",
+)
+_PAGE_AFTER = statement(
+    select(*_SHOWN)
+    .where(
+        tuple_(_o.created_at, _o.id)
+        < tuple_(cast(bindparam("at"), _o.created_at.type), cast(bindparam("after"), _o.id.type))
+    )
+    .order_by(_o.created_at.desc(), _o.id.desc())
+    .limit(bindparam("most")),
+    "SELECT orders.orders",
+)
+_HISTORY = statement(
+    select(history).where(history.c.order_id == bindparam("order")).order_by(history.c.version),
+    "SELECT orders.history",
+)
+_PRODUCTS = statement(select(products).order_by(products.c.product_id), "SELECT orders.products")
+_BACKLOG = statement(
+    text(
+        "SELECT status, count(*) AS orders,"
+        " greatest(0, extract(epoch FROM now() - min(next_attempt_at)))::float8 AS lag_s"
+        f" FROM orders.orders WHERE {_DUE} GROUP BY status"
+    ),
+    "SELECT orders.orders",
+)
+
+
+def _order(row: Row) -> Order:
+    return msgspec.convert(dict(row), Order)
+
+
+async def place(
+    tx: Connection,
+    order_id: UUID,
+    product_id: str,
+    quantity: int,
+    *,
+    lease_s: float,
+    deadline_s: float,
+    traceparent: str | None,
+) -> Order:
+    """Commit to an order before anything is asked of anyone (rule R1), at today's price."""
+    row = await tx.row(
+        _PLACE, id=order_id, product=product_id, quantity=quantity, lease_s=lease_s,
+        deadline_s=deadline_s, traceparent=traceparent,
+    )  # fmt: skip
+    if row is None:
+        raise UnknownProduct(product_id)
+    return _order(row)
+
+
+async def move(
+    c: Connection,
+    order: Order,
+    to: Status,
+    *,
+    next_s: float,
+    reason: Reason | None = None,
+    outcome: str | None = None,
+) -> Order | None:
+    """The order in its new state; None when someone else moved it first."""
+    row = await c.row(
+        _MOVE, order=order.id, seen=order.version, to=to, why=reason, outcome=outcome,
+        next_s=next_s,
+    )  # fmt: skip
+    return None if row is None else _order(row)
+
+
+async def mark_committed(c: Connection, order: Order) -> Order | None:
+    """The stock of a confirmed order is sold; None when someone else said so first."""
+    row = await c.row(_COMMITTED, order=order.id, seen=order.version)
+    return None if row is None else _order(row)
+
+
+async def postpone(c: Connection, order: Order, next_s: float) -> None:
+    """Try again later; the order itself does not move."""
+    await c.execute(_POSTPONE, order=order.id, seen=order.version, next_s=next_s)
+
+
+async def claim_due(c: Connection, most: int, lease_s: float) -> list[UUID]:
+    """Due orders that no other replica is claiming right now."""
+    return [row["id"] for row in await c.rows(_CLAIM_DUE, most=most, lease_s=lease_s)]
+
+
+async def wake(c: Connection, *, most: int, spread_s: float) -> int:
+    """Make waiting orders due soon, spread out: whoever they waited for is back."""
+    return await c.execute(_WAKE, most=most, spread_s=spread_s)
+
+
+async def hasten(c: Connection, order_id: UUID) -> None:
+    """Repair on read: someone is looking at an order that waits. At most once a second."""
+    await c.execute(_HASTEN, order=order_id)
+
+
+async def find(c: Connection, order_id: UUID) -> Order:
+    """The order; raises `UnknownOrder`."""
+    row = await c.row(_FIND, order=order_id)
+    if row is None:
+        raise UnknownOrder(order_id)
+    return _order(row)
+
+
+async def page(c: Connection, most: int, after: tuple[datetime, UUID] | None) -> list[Order]:
+    """Orders, newest first, older than `after`."""
+    if after is None:
+        rows = await c.rows(_PAGE, most=most)
+    else:
+        rows = await c.rows(_PAGE_AFTER, most=most, at=after[0], after=after[1])
+    return [_order(row) for row in rows]
+
+
+async def list_history(c: Connection, order_id: UUID) -> list[TransitionView]:
+    """Every version of the order, oldest first; raises `UnknownOrder`."""
+    rows = await c.rows(_HISTORY, order=order_id)
+    if not rows:
+        raise UnknownOrder(order_id)
+    return [_transition(row) for row in rows]
+
+
+def _transition(row: Row) -> TransitionView:
+    traceparent: str | None = row["traceparent"]
+    return TransitionView(
+        row["version"], row["src"], row["dst"], row["reason"], row["outcome"], row["attempts"],
+        row["at"], traceparent.split("-")[1] if traceparent else None,
+    )  # fmt: skip
+
+
+async def list_products(c: Connection) -> list[ProductView]:
+    """The price list."""
+    return [msgspec.convert(dict(row), ProductView) for row in await c.rows(_PRODUCTS)]
+
+
+async def backlog(c: Connection) -> list[tuple[str, int, float]]:
+    """(status, orders, seconds the most overdue has waited) of what is not done."""
+    return [(r["status"], r["orders"], r["lag_s"]) for r in await c.rows(_BACKLOG)]
