@@ -1,0 +1,79 @@
+"""Composes the payment service."""
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from chassis.app import service_app
+from chassis.database import Database
+from chassis.edge import Edge
+from chassis.gremlins import Gremlins
+from chassis.settings import Settings
+from services.payment.charging import Desk
+from services.payment.connectors import Connector
+from services.payment.connectors.book import Book
+from services.payment.connectors.flaky import Flaky, parse_shares
+from services.payment.connectors.mock import Mock
+from services.payment.metrics import Meters
+from services.payment.prober import AT_ONCE, Prober
+from services.payment.routes import ROUTES
+from services.payment.sweep import Sweep
+from services.payment.tables import SCHEMA_REVISION
+
+NAME = "payment-service"
+# The prober and the sweep take turns on these; foreground traffic never waits for them.
+_REPAIR_POOL = AT_ONCE + 1
+
+
+def create_app(settings: Settings, *, connector: Connector | None = None) -> Edge:
+    """The payment service as an ASGI app. Pure: nothing is opened before the lifespan.
+
+    Raises `BadSetting` when the connector's settings cannot be used."""
+    registry = CollectorRegistry()
+    database = Database(settings)
+    repair_database = Database(settings, size=_REPAIR_POOL)
+    gauges_database = Database(settings, size=1)
+    meters = Meters(gauges_database, registry)
+    provider = connector or connector_of(settings)
+    desk = Desk(
+        database=database,
+        connector=provider,
+        meters=meters,
+        gateway_timeout_s=settings.payment_gateway_timeout_s,
+        probe_base_s=settings.payment_probe_base_s,
+    )
+    repair_desk = msgspec.structs.replace(desk, database=repair_database)
+    loops = [Prober(repair_desk, settings).run, meters.run]
+    if not provider.fences:
+        # A fencing provider cannot capture behind a void's back: there is nothing to sweep.
+        loops.append(Sweep(repair_desk).run)
+    return service_app(
+        name=NAME,
+        title="Valerix payments",
+        settings=settings,
+        registry=registry,
+        routes=ROUTES,
+        database=database,
+        gremlins=Gremlins(NAME, "payments", settings, registry),
+        schema_revision=SCHEMA_REVISION,
+        loops=loops,
+        closes=[provider.close, repair_database.close, gauges_database.close],
+        state={"desk": desk},
+    )
+
+
+def connector_of(settings: Settings) -> Connector:
+    """The provider the settings ask for."""
+    mock = Mock(
+        Book(settings),
+        decline_rate=settings.payment_decline_rate,
+        seed=settings.payment_seed,
+        fences=settings.payment_gateway_fences,
+    )
+    if settings.payment_connector == "mock":
+        return mock
+    return Flaky(
+        mock,
+        shares=parse_shares(settings.payment_flaky_shares),
+        seed=settings.payment_seed,
+        late_s=settings.payment_late_capture_s,
+    )

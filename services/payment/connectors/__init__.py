@@ -1,0 +1,58 @@
+"""The way to a payment provider: what every connector can be asked, and how it may not answer."""
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+
+
+class GatewayUnknown(Exception):
+    """No answer that means anything (timeout, 5xx, garbage): it may or may not have happened."""
+
+
+class GatewayNotSent(Exception):
+    """The request never left: it certainly did not happen."""
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """One line of the provider's settlement report: money it holds for us."""
+
+    gw_key: str
+    order_ref: str
+    amount_minor: int
+    currency: str
+    captured_at: datetime
+
+
+class Connector(Protocol):
+    """One provider. Every call is idempotent by `gw_key` and raises only the two facts above."""
+
+    @property
+    def name(self) -> str:
+        """The provider, as a metric label and in `attempts.provider`."""
+
+    @property
+    def fences(self) -> bool:
+        """Whether a void of an unknown key makes the provider refuse a charge that comes later."""
+
+    async def charge(
+        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+    ) -> Captured | Declined | Voided | Refunded:
+        """Take the money, or say what became of this key before."""
+
+    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """What has become of the key, without touching it."""
+
+    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+        """Keep the key from being captured; says so if it is too late."""
+
+    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """Give back what was captured under the key."""
+
+    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+        """What the provider holds, oldest first, from `since` (the last hour without it)."""
+
+    async def close(self) -> None:
+        """Let go of connections and of anything still on its way."""

@@ -1,0 +1,180 @@
+"""The mock providers' own book: what the world outside believes, on connections of its own.
+
+It shares nothing with the service but the server, so the two can disagree as with a real gateway:
+our transaction may roll back while the book keeps the capture, and the other way round."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from chassis.database import (
+    CommitUnknown,
+    Connection,
+    Database,
+    DatabaseBusy,
+    DatabaseDown,
+    Row,
+    statement,
+)
+from chassis.settings import Settings
+from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
+from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+
+# A statement of the book takes about a millisecond, so a few connections serve many charges.
+_CONNECTIONS = 6
+charges = Table(
+    "charges",
+    MetaData(schema="gateway"),
+    Column("gw_key", Text, primary_key=True),
+    Column("provider", Text),
+    Column("order_ref", Text),
+    Column("amount_minor", BigInteger),
+    Column("currency", CHAR(3)),
+    Column("state", Text),
+    Column("decline_code", Text),
+    Column("captured_at", DateTime(timezone=True)),
+    Column("refunded_at", DateTime(timezone=True)),
+)
+_c = charges.c
+_ENTRY = (_c.state, _c.decline_code, _c.amount_minor, _c.currency)
+_this_key = _c.gw_key == bindparam("gw_key")
+
+# The primary key is the gateway's idempotency: the first request under a key decides.
+_ENTER = statement(
+    upsert(charges)
+    .values(
+        gw_key=bindparam("gw_key"),
+        provider=bindparam("provider"),
+        order_ref=bindparam("order_ref"),
+        amount_minor=bindparam("amount_minor"),
+        currency=bindparam("currency"),
+        state=bindparam("state"),
+        decline_code=bindparam("decline_code"),
+        captured_at=case((bindparam("captured", type_=Boolean), func.clock_timestamp())),
+    )
+    .on_conflict_do_nothing()
+    .returning(*_ENTRY),
+    "gateway enter",
+)
+_LOOKUP = statement(select(*_ENTRY).where(_this_key), "gateway lookup")
+_REFUND = statement(
+    update(charges)
+    .where(_this_key, _c.state == "CAPTURED")
+    .values(state="REFUNDED", refunded_at=func.clock_timestamp())
+    .returning(*_ENTRY),
+    "gateway refund",
+)
+_CAPTURES = statement(
+    select(_c.gw_key, _c.order_ref, _c.amount_minor, _c.currency, _c.captured_at)
+    .where(
+        # Written out, not a parameter, so that the partial index can serve it.
+        text("state = 'CAPTURED'"),
+        _c.captured_at
+        >= func.coalesce(
+            bindparam("since", type_=DateTime(timezone=True)), text("now() - interval '1 hour'")
+        ),
+    )
+    .order_by(_c.captured_at, _c.gw_key)
+    .limit(bindparam("at_most")),
+    "gateway captures",
+)
+
+Entry = Captured | Declined | Voided | Refunded
+
+
+class Book:
+    """Schema `gateway`: one row a key, and only the connectors write it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(settings, size=_CONNECTIONS)
+
+    async def close(self) -> None:
+        """Close the book's connections."""
+        await self._database.close()
+
+    async def enter(
+        self,
+        verdict: Captured | Declined | Voided,
+        *,
+        gw_key: str,
+        provider: str,
+        order_ref: str,
+        amount_minor: int | None = None,
+        currency: str | None = None,
+    ) -> Entry:
+        """Enter `verdict` under a new key; an old key answers with what stands there."""
+        values = {
+            "gw_key": gw_key,
+            "provider": provider,
+            "order_ref": order_ref,
+            "amount_minor": amount_minor,
+            "currency": currency,
+            "state": type(verdict).__name__.upper(),
+            "decline_code": verdict.code if isinstance(verdict, Declined) else None,
+            "captured": isinstance(verdict, Captured),
+        }
+        async with self._page() as page:
+            row = await page.row(_ENTER, **values)
+            row = row or await page.row(_LOOKUP, gw_key=gw_key)
+        return _entry(row)
+
+    async def lookup(self, gw_key: str) -> Entry | NotFound:
+        """What stands under the key."""
+        async with self._page() as page:
+            row = await page.row(_LOOKUP, gw_key=gw_key)
+        return NotFound() if row is None else _entry(row)
+
+    async def refund(self, gw_key: str) -> Entry | NotFound:
+        """Give a capture back; anything else answers with what stands there."""
+        async with self._page() as page:
+            row = await page.row(_REFUND, gw_key=gw_key)
+            row = row or await page.row(_LOOKUP, gw_key=gw_key)
+        return NotFound() if row is None else _entry(row)
+
+    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+        """The captures that were not given back, oldest first."""
+        async with self._page() as page:
+            rows = await page.rows(_CAPTURES, since=since, at_most=limit)
+        return [Capture(**dict(row)) for row in rows]
+
+    @asynccontextmanager
+    async def _page(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._database.connect() as connection:
+                yield connection
+        except (DatabaseBusy, DatabaseDown) as error:
+            raise GatewayNotSent(type(error).__name__) from error
+        except (CommitUnknown, asyncpg.PostgresError) as error:
+            raise GatewayUnknown(type(error).__name__) from error
+
+
+def _entry(row: Row | None) -> Entry:
+    if row is None:
+        raise GatewayUnknown("the entry is gone")
+    match row["state"]:
+        case "CAPTURED":
+            return Captured(row["amount_minor"], row["currency"])
+        case "DECLINED":
+            return Declined(row["decline_code"] or "declined")
+        case "REFUNDED":
+            return Refunded(row["amount_minor"], row["currency"])
+    return Voided()

@@ -1,0 +1,157 @@
+"""A provider that fails in every way real ones do, by configured shares and a seed."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from chassis.settings import BadSetting
+from services.payment.connectors import Capture, Connector, GatewayNotSent, GatewayUnknown
+from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# What each does to a call; the order is the order in which shares are laid side by side.
+FAULTS = {
+    "not_sent": "the connection is refused; nothing happens",
+    "lost_request": "the request never arrives; the caller waits for nothing",
+    "lost_response": "it happens, but the answer never arrives",
+    "error_before": "500 before anything happens",
+    "error_after": "500 after it happened",
+    "garbage": "it happens, and the answer is a proxy's HTML page",
+    "late": "the caller waits for nothing, and the charge lands seconds later (charges only)",
+}
+# Longer than any caller waits. A caller without a deadline of its own gets an answer in the end.
+_SILENCE_S = 60.0
+# Charges on their way at once; past that they are lost, as in a full queue.
+_MOST_ON_THEIR_WAY = 1000
+
+
+def parse_shares(written: str) -> dict[str, float]:
+    """`"lost_request=0.05,late=0.1"` as a table; raises `BadSetting` with one clear line."""
+    shares: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in written.split(","))):
+        name, _, share = part.partition("=")
+        name = name.strip()
+        if name not in FAULTS:
+            raise _bad(f"{name!r} is no fault; there are: {', '.join(FAULTS)}")
+        if name in shares:
+            raise _bad(f"{name} is given twice")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise _bad(f"{part!r} is not fault=share, such as late=0.05") from None
+        if not 0 <= shares[name] <= 1:
+            raise _bad(f"{name} must be between 0 and 1")
+    if sum(shares.values()) > 1:
+        raise _bad("the shares add up to more than 1")
+    return shares
+
+
+def _bad(why: str) -> BadSetting:
+    return BadSetting(f"VALERIX_PAYMENT_FLAKY_SHARES cannot be used: {why}")
+
+
+class Flaky:
+    """`inner` with faults in between. Seeded, the same calls in the same order meet one fate."""
+
+    name = "flaky"
+
+    def __init__(
+        self, inner: Connector, *, shares: dict[str, float], seed: int, late_s: float
+    ) -> None:
+        self._inner = inner
+        self._shares = shares
+        self._chance = random.Random(seed or None)  # noqa: S311 - fate, not a secret
+        self._late_s = late_s
+        self._on_their_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def fences(self) -> bool:
+        """As the provider behind it."""
+        return self._inner.fences
+
+    def fate(self) -> str:
+        """The fault the next call meets, or "" for none."""
+        drawn = self._chance.random()
+        for name in FAULTS:
+            drawn -= self._shares.get(name, 0.0)
+            if drawn < 0:
+                return name
+        return ""
+
+    async def charge(
+        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+    ) -> Captured | Declined | Voided | Refunded:
+        """Take the money, or not, and say so, or not."""
+
+        async def effect() -> Captured | Declined | Voided | Refunded:
+            return await self._inner.charge(gw_key, order_ref, amount_minor, currency)
+
+        return await self._suffer(effect, may_be_late=True)
+
+    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """Even asking can fail."""
+        return await self._suffer(lambda: self._inner.lookup(gw_key))
+
+    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+        """Void, or not, and say so, or not."""
+        return await self._suffer(lambda: self._inner.void(gw_key, order_ref))
+
+    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """Refund, or not, and say so, or not."""
+        return await self._suffer(lambda: self._inner.refund(gw_key))
+
+    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+        """The settlement report comes by another way, and whole."""
+        return await self._inner.captures(since, limit)
+
+    async def close(self) -> None:
+        """What is still on its way is lost, as when a queue's host dies."""
+        for task in self._on_their_way:
+            task.cancel()
+        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+        await self._inner.close()
+
+    async def _suffer(self, effect: Callable[[], Awaitable[T]], *, may_be_late: bool = False) -> T:
+        match self.fate():
+            case "not_sent":
+                raise GatewayNotSent("connection refused")
+            case "lost_request":
+                await _silence()
+            case "lost_response":
+                await effect()
+                await _silence()
+            case "error_before":
+                raise GatewayUnknown("500")
+            case "error_after":
+                await effect()
+                raise GatewayUnknown("500")
+            case "garbage":
+                await effect()
+                raise GatewayUnknown("502 text/html")
+            case "late" if may_be_late:
+                self._send_late(effect)
+                await _silence()
+        return await effect()
+
+    def _send_late(self, effect: Callable[[], Awaitable[Any]]) -> None:
+        if len(self._on_their_way) < _MOST_ON_THEIR_WAY:
+            task = asyncio.create_task(self._land(effect))
+            self._on_their_way.add(task)
+            task.add_done_callback(self._on_their_way.discard)
+
+    async def _land(self, effect: Callable[[], Awaitable[Any]]) -> None:
+        await asyncio.sleep(self._late_s)
+        try:
+            await effect()
+        except (GatewayUnknown, GatewayNotSent):
+            logger.info("a late charge was lost after all")
+
+
+async def _silence() -> None:
+    await asyncio.sleep(_SILENCE_S)
+    raise GatewayUnknown("no answer")

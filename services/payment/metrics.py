@@ -1,0 +1,71 @@
+"""The payment service's own figures: what moved, what the providers said, what is in doubt."""
+
+import asyncio
+import math
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from chassis.database import Database
+from services.payment import worklist
+
+# The scrape interval: a figure is at most one scrape old, and no scrape costs a statement.
+_EVERY_S = 2.0
+
+
+class Meters:
+    """One process's counters, and the gauges every replica reads from the same tables."""
+
+    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._payments = Counter(
+            "valerix_payments",
+            "Payments that entered a state.",
+            ("state",),
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "valerix_payment_attempts",
+            "What providers answered.",
+            ("provider", "outcome"),
+            registry=registry,
+        )
+        self._in_doubt = Gauge(
+            "valerix_money_in_doubt_minor",
+            "Minor units, all currencies added, in attempts whose outcome is not known.",
+            registry=registry,
+        )
+        self._needing_review = Gauge(
+            "valerix_payments_needing_review",
+            "Payments that no retry can resolve.",
+            registry=registry,
+        )
+        self._forget()
+
+    def moved(self, state: str) -> None:
+        """A payment entered `state`, committed."""
+        self._payments.labels(state).inc()
+
+    def answered(self, provider: str, outcome: str) -> None:
+        """A provider answered (or did not: outcome `silence`)."""
+        self._attempts.labels(provider, outcome).inc()
+
+    async def run(self) -> None:
+        """Keep the gauges fresh for ever; without a database there is no figure, not an old one."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                self._forget()
+                raise
+            await asyncio.sleep(_EVERY_S)
+
+    async def refresh(self) -> None:
+        """Read the gauges from the tables once."""
+        async with self._database.connect() as connection:
+            doubt = await worklist.doubt(connection)
+        self._in_doubt.set(doubt.in_doubt_minor)
+        self._needing_review.set(doubt.needing_review)
+
+    def _forget(self) -> None:
+        self._in_doubt.set(math.nan)
+        self._needing_review.set(math.nan)

@@ -1,0 +1,156 @@
+"""What a gateway can say and what it does to a payment: one table, the same whoever asked."""
+
+from uuid import UUID
+
+import msgspec
+
+from services.payment.domain import Attempt, AttemptState, Payment, PaymentState
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """The money was taken."""
+
+    amount_minor: int
+    currency: str
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """The gateway said no; nothing was taken."""
+
+    code: str
+
+
+class Voided(msgspec.Struct, frozen=True):
+    """Nothing was taken; a fencing gateway will also refuse a charge that comes later."""
+
+
+class Refunded(msgspec.Struct, frozen=True):
+    """The money was taken and has been given back."""
+
+    amount_minor: int
+    currency: str
+
+
+class NotFound(msgspec.Struct, frozen=True):
+    """The gateway does not know the key now. It may yet: the request can still be on its way."""
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """No answer that means anything: timeout, 5xx, garbage, or a request that never left."""
+
+    why: str
+
+
+Outcome = Captured | Declined | Voided | Refunded | NotFound | Silence
+
+
+def when_silent(why: str, age_s: float) -> Outcome:
+    """What a silent gateway has said about an attempt of this age: nothing (rule R5).
+
+    However long it lasts, silence never turns into a no: the capture may have landed. This is
+    the one place that would make it so; `age_s` is here to be ignored."""
+    del age_s
+    return Silence(why)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One leg of a ledger transfer."""
+
+    transfer_id: str
+    line: int
+    account: str
+    amount_minor: int
+    currency: str
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What an outcome does: the states each row passes through, what is booked, or why a human
+    must look (`review`), in which case nothing moves."""
+
+    attempt_path: tuple[AttemptState, ...] = ()
+    payment_path: tuple[PaymentState, ...] = ()
+    lines: tuple[Line, ...] = ()
+    review: str = ""
+
+
+# For each outcome and each state it can meet, the states passed through. () is old news;
+# a state that is missing contradicts what the gateway said before.
+_ATTEMPT_PATHS: dict[type[Outcome], dict[AttemptState, tuple[AttemptState, ...]]] = {
+    Captured: {
+        "IN_FLIGHT": ("SUCCEEDED",),
+        "UNKNOWN": ("SUCCEEDED",),
+        "VOIDED": ("SUCCEEDED",),  # a late capture at a gateway that does not fence
+        "SUCCEEDED": (),
+        "REFUNDED": (),
+    },
+    Declined: {"IN_FLIGHT": ("FAILED",), "UNKNOWN": ("FAILED",), "FAILED": (), "VOIDED": ()},
+    Voided: {
+        "IN_FLIGHT": ("VOIDED",),
+        "UNKNOWN": ("VOIDED",),
+        "VOIDED": (),
+        "FAILED": (),
+        # The void ran beside a capture that has been settled meanwhile.
+        "SUCCEEDED": (),
+        "REFUNDED": (),
+    },
+    Refunded: {
+        "IN_FLIGHT": ("SUCCEEDED", "REFUNDED"),
+        "UNKNOWN": ("SUCCEEDED", "REFUNDED"),
+        "VOIDED": ("SUCCEEDED", "REFUNDED"),
+        "SUCCEEDED": ("REFUNDED",),
+        "REFUNDED": (),
+    },
+}
+_SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
+
+_PAYMENT_PATHS: dict[type[Outcome], dict[PaymentState, tuple[PaymentState, ...]]] = {
+    Captured: {
+        "PROCESSING": ("SUCCEEDED",),
+        "CANCELLING": ("REFUND_PENDING",),
+        "CANCELLED": ("REFUND_PENDING",),
+    },
+    Declined: {"PROCESSING": ("FAILED",), "CANCELLING": ("FAILED",)},
+    Voided: {
+        "PROCESSING": ("CANCELLING", "CANCELLED"),  # someone voided it at the gateway
+        "CANCELLING": ("CANCELLED",),
+    },
+    Refunded: {
+        "PROCESSING": ("SUCCEEDED", "REFUND_PENDING", "REFUNDED"),
+        "CANCELLING": ("REFUND_PENDING", "REFUNDED"),
+        "CANCELLED": ("REFUND_PENDING", "REFUNDED"),
+        "SUCCEEDED": ("REFUND_PENDING", "REFUNDED"),
+        "REFUND_PENDING": ("REFUNDED",),
+    },
+}
+
+
+def settle(payment: Payment, attempt: Attempt, outcome: Outcome) -> Settlement:
+    """What `outcome` does to a payment and one of its attempts, as they stand."""
+    if isinstance(outcome, Silence | NotFound):
+        return Settlement(attempt_path=_SILENT.get(attempt.state, ()))
+    if isinstance(outcome, Captured | Refunded):
+        said = (outcome.amount_minor, outcome.currency)
+        if said != (attempt.amount_minor, attempt.currency):
+            return Settlement(review=f"the gateway took {said[0]} {said[1]}")
+    attempt_path = _ATTEMPT_PATHS[type(outcome)].get(attempt.state)
+    if attempt_path is None:
+        return Settlement(review=f"{type(outcome).__name__} after {attempt.state}")
+    if not attempt_path:
+        return Settlement()
+    payment_path = _PAYMENT_PATHS[type(outcome)].get(payment.state)
+    if payment_path is None:
+        return Settlement(review=f"{type(outcome).__name__} while {payment.state}")
+    lines = [line for state in attempt_path for line in _lines(payment.order_id, attempt, state)]
+    return Settlement(attempt_path, payment_path, tuple(lines))
+
+
+def _lines(order_id: UUID, attempt: Attempt, state: AttemptState) -> tuple[Line, ...]:
+    """Double entry: a capture moves the merchant's claim into clearing, a refund moves it back."""
+    if state not in ("SUCCEEDED", "REFUNDED"):
+        return ()
+    transfer_id = f"{order_id}:{'cap' if state == 'SUCCEEDED' else 'ref'}"
+    amount = attempt.amount_minor if state == "SUCCEEDED" else -attempt.amount_minor
+    return (
+        Line(transfer_id, 1, "gateway_clearing", amount, attempt.currency),
+        Line(transfer_id, 2, "merchant", -amount, attempt.currency),
+    )

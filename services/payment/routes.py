@@ -1,0 +1,176 @@
+"""The payment service's endpoints: read the request, let `charging` work, say how it stands."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.params import FromPath, JSONBody
+
+from chassis.asgi import Scope
+from chassis.body import Strict
+from chassis.context import parse_traceparent
+from chassis.errors import MEDIA_TYPE, Problem, invalid
+from chassis.idempotency import key_of, request_hash, reused
+from services.payment import charging, contract
+from services.payment.charging import Desk
+from services.payment.contract import AttemptView, CancelPayment, CreatePayment, PaymentView
+from services.payment.domain import AmountDiffers, Charge, Fenced, KeyReused, Payment
+
+# Until callers have identities, all of them share one scope of keys.
+_CALLER = "anyone"
+_REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+@dataclass
+class KeyedOperation(Operation):
+    """The OpenAPI operation of a route that needs an Idempotency-Key (read by hand, so that two
+    of them, or none, get an answer that names the problem)."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(
+            type=OpenAPIType.STRING, min_length=16, max_length=255, pattern=r"^[\x21-\x7e]+$"
+        )
+        key = Parameter(name="Idempotency-Key", param_in="header", required=True, schema=schema)
+        self.parameters = [*(self.parameters or []), key]
+
+
+class BodyOrNothing(Strict[CancelPayment]):
+    """A cancel needs no body: who cancels by hand means "refund"."""
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """The body as the wire struct."""
+        return super().decode_bytes(value) if value.strip() else CancelPayment()
+
+
+@post(
+    "/payments",
+    dto=Strict[CreatePayment],
+    return_dto=None,
+    operation_class=KeyedOperation,
+    summary="Take an order's money, once",
+)
+async def create_payment(
+    data: JSONBody[CreatePayment], request: Request[Any, Any, Any], state: State
+) -> Response[PaymentView] | Response[bytes]:
+    """POST /payments: 201 captured, 202 not known yet, 402 declined, 409 fenced, 422 mismatch."""
+    key = cast("str", key_of(cast("Scope", request.scope), required=True))
+    ask = Charge(
+        data.order_id,
+        data.amount_minor,
+        data.currency,
+        key,
+        request_hash("POST", "/payments", _CALLER, data),
+    )
+    try:
+        charged = await charging.charge(_desk(state), ask)
+    except KeyReused:
+        raise reused() from None
+    except Fenced:
+        raise _fenced(data.order_id) from None
+    except AmountDiffers:
+        raise Problem(
+            422,
+            contract.MISMATCH,
+            "This order already has a payment over another amount",
+            details={"order_id": data.order_id},
+        ) from None
+    headers = {"Location": f"/payments/{data.order_id}", **(_REPLAYED if charged.replayed else {})}
+    if charged.payment.state == "FAILED":
+        return _declined(charged.payment, headers)
+    return Response(
+        view(charged.payment), status_code=_status(charged.payment, key), headers=headers
+    )
+
+
+@post(
+    "/payments/{order_id:str}/cancel",
+    dto=BodyOrNothing,
+    return_dto=None,
+    status_code=200,
+    summary="Void what is open, refund what was taken, refuse what comes later",
+)
+async def cancel_payment(
+    order_id: FromPath[str], data: JSONBody[CancelPayment], state: State
+) -> Response[PaymentView]:
+    """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not."""
+    payment = await charging.cancel(_desk(state), _uuid(order_id), data.reason)
+    over = contract.cancel_is_acknowledged(payment.state)
+    return Response(
+        view(payment),
+        status_code=200 if over else 202,
+        headers={"Location": f"/payments/{payment.order_id}"},
+    )
+
+
+@get("/payments/{order_id:str}", summary="An order's payment and its attempts")
+async def show_payment(order_id: FromPath[str], state: State) -> PaymentView:
+    """GET /payments/{order_id}."""
+    payment = await charging.look(_desk(state), _uuid(order_id))
+    if payment is None:
+        raise Problem(404, contract.NOT_FOUND, "There is no payment for this order")
+    return view(payment)
+
+
+ROUTES: list[BaseRouteHandler] = [create_payment, cancel_payment, show_payment]
+
+
+def view(payment: Payment) -> PaymentView:
+    """The payment as answered. A function of its row and nothing else, so a replay is the same
+    bytes as the first answer."""
+    return PaymentView(
+        payment.order_id,
+        payment.state,
+        payment.amount_minor,
+        payment.currency,
+        [
+            AttemptView(t.n, t.provider, t.state, t.detail, t.created_at, t.updated_at)
+            for t in payment.tries
+        ],
+        payment.decline_code,
+        payment.cancel_reason,
+    )
+
+
+def _desk(state: State) -> Desk:
+    desk: Desk = state["desk"]
+    return desk
+
+
+def _uuid(written: str) -> UUID:
+    try:
+        return msgspec.convert(written, UUID)
+    except msgspec.ValidationError:
+        raise invalid("/order_id", "not a UUID") from None
+
+
+def _status(payment: Payment, key: str) -> int:
+    if payment.state != "SUCCEEDED":
+        return 202
+    # Under another key this request created nothing; it is told what there is.
+    return 201 if payment.idempotency_key == key else 200
+
+
+def _fenced(order_id: UUID) -> Problem:
+    return Problem(
+        409,
+        contract.FENCED,
+        "This payment was cancelled before; nothing was taken and nothing will be",
+        details={"order_id": order_id},
+    )
+
+
+def _declined(payment: Payment, headers: dict[str, str]) -> Response[bytes]:
+    """A 402 is stored like a success: every replay names the trace in which it was decided."""
+    details = {"order_id": payment.order_id, "decline_code": payment.decline_code}
+    problem = Problem(402, contract.DECLINED, "The provider declined the payment", details=details)
+    document = msgspec.json.decode(problem.body())
+    decided_in = parse_traceparent(payment.traceparent)
+    document["request_id"] = document["trace_id"] = decided_in[0] if decided_in else None
+    return Response(
+        msgspec.json.encode(document), status_code=402, media_type=MEDIA_TYPE, headers=headers
+    )

@@ -1,0 +1,255 @@
+"""Payments in SQL: each function takes a connection first and gives domain values back."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Float, bindparam, cast, extract, func, select, text, update
+
+from chassis.database import Connection, Row, statement
+from services.payment import domain
+from services.payment.domain import Attempt, AttemptState, Charge, Payment, PaymentState
+from services.payment.outcomes import Line
+from services.payment.tables import attempts, payments
+
+_p, _a = payments.c, attempts.c
+# One join, so that payment and attempts are of one moment.
+_FIND = statement(
+    select(
+        _p.order_id,
+        _p.amount_minor,
+        _p.currency,
+        _p.state,
+        _p.decline_code,
+        _p.cancel_reason,
+        _p.idempotency_key,
+        _p.request_hash,
+        _p.needs_review,
+        _p.traceparent,
+        _a.n,
+        _a.provider,
+        _a.gw_key,
+        _a.state.label("try_state"),
+        _a.detail,
+        _a.created_at,
+        _a.updated_at,
+        cast(extract("epoch", func.now() - _a.created_at), Float).label("age_s"),
+    )
+    .select_from(payments.outerjoin(attempts, _a.order_id == _p.order_id))
+    .where(_p.order_id == bindparam("order_id"))
+    .order_by(_a.n),
+    "SELECT payments.payments, payments.attempts",
+)
+_LOCK = statement(
+    select(_p.order_id).where(_p.order_id == bindparam("order_id")).with_for_update(),
+    "SELECT payments.payments FOR UPDATE",
+)
+# The intent, payment and first attempt, in one statement and so in one transaction. Whatever is
+# in the way (this order, or another order under this key) makes it insert nothing at all.
+_OPEN = statement(
+    text(
+        "WITH opened AS ("
+        " INSERT INTO payments.payments (order_id, amount_minor, currency, state,"
+        "   idempotency_key, request_hash, traceparent, next_attempt_at)"
+        " VALUES (:order_id, :amount_minor, :currency, 'PROCESSING',"
+        "   :idempotency_key, :request_hash, :traceparent, now() + make_interval(secs => :grace_s))"
+        " ON CONFLICT DO NOTHING RETURNING order_id, amount_minor, currency)"
+        " INSERT INTO payments.attempts"
+        "   (order_id, n, provider, gw_key, amount_minor, currency, state)"
+        " SELECT order_id, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT' FROM opened"
+        " RETURNING created_at, updated_at"
+    ),
+    "INSERT payments.payments, payments.attempts",
+)
+_PLANT = statement(
+    text(
+        "INSERT INTO payments.payments (order_id, state, cancel_reason, traceparent)"
+        " VALUES (:order_id, 'CANCELLED', :reason, :traceparent)"
+        " ON CONFLICT DO NOTHING RETURNING order_id"
+    ),
+    "INSERT payments.payments tombstone",
+)
+_MOVE_PAYMENT = statement(
+    update(payments)
+    .where(_p.order_id == bindparam("of"))
+    .values(
+        state=bindparam("to"),
+        decline_code=func.coalesce(_p.decline_code, bindparam("why_declined")),
+        cancel_reason=func.coalesce(_p.cancel_reason, bindparam("why_cancelled")),
+        # Whatever the doubt was, it is resolved: the gateway has spoken.
+        needs_review=text("false"),
+        attempts=text("0"),
+        next_attempt_at=func.now() + func.make_interval(text("secs => :grace_s")),
+        updated_at=func.now(),
+    ),
+    "UPDATE payments.payments",
+)
+_MOVE_ATTEMPT = statement(
+    update(attempts)
+    .where(_a.order_id == bindparam("of"), _a.n == bindparam("which"))
+    .values(state=bindparam("to"), detail=bindparam("why"), updated_at=func.now())
+    .returning(_a.updated_at),
+    "UPDATE payments.attempts",
+)
+_POST = statement(
+    text(
+        "INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)"
+        " SELECT * FROM unnest(:ids ::text[], :lines ::int[], :accounts ::text[],"
+        "   :amounts ::bigint[], :currencies ::text[])"
+    ),
+    "INSERT payments.ledger",
+)
+_FLAG = statement(
+    text(
+        "UPDATE payments.payments SET needs_review = true, updated_at = now()"
+        " WHERE order_id = :order_id AND NOT needs_review"
+    ),
+    "UPDATE payments.payments needs_review",
+)
+
+
+async def open_payment(
+    connection: Connection,
+    charge: Charge,
+    *,
+    provider: str,
+    traceparent: str | None,
+    grace_s: float,
+) -> Payment | None:
+    """Commit the intent to charge (rule R1), or None when the order or the key is taken.
+
+    `grace_s` is how long the prober leaves the payment to whoever opened it."""
+    gw_key = domain.gw_key(charge.order_id, 1)
+    values = msgspec.structs.asdict(charge)
+    row = await connection.row(
+        _OPEN, **values, provider=provider, gw_key=gw_key, traceparent=traceparent, grace_s=grace_s
+    )
+    if row is None:
+        return None
+    attempt = Attempt(
+        n=1,
+        provider=provider,
+        gw_key=gw_key,
+        amount_minor=charge.amount_minor,
+        currency=charge.currency,
+        state="IN_FLIGHT",
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+    return Payment(**values, state="PROCESSING", traceparent=traceparent, tries=(attempt,))
+
+
+async def plant_tombstone(
+    connection: Connection, order_id: UUID, *, reason: str, traceparent: str | None
+) -> Payment | None:
+    """Cancel a payment nobody has opened yet (rule R4), so that a charge which comes later finds
+    its place taken. None when there is a payment already."""
+    row = await connection.row(_PLANT, order_id=order_id, reason=reason, traceparent=traceparent)
+    if row is None:
+        return None
+    return Payment(order_id, state="CANCELLED", cancel_reason=reason, traceparent=traceparent)
+
+
+async def find(connection: Connection, order_id: UUID) -> Payment | None:
+    """The payment of an order with its attempts, to look at."""
+    rows = await connection.rows(_FIND, order_id=order_id)
+    if not rows:
+        return None
+    first = rows[0]
+    return Payment(
+        order_id=order_id,
+        amount_minor=first["amount_minor"],
+        currency=first["currency"],
+        state=first["state"],
+        decline_code=first["decline_code"],
+        cancel_reason=first["cancel_reason"],
+        idempotency_key=first["idempotency_key"],
+        request_hash=first["request_hash"],
+        needs_review=first["needs_review"],
+        traceparent=first["traceparent"],
+        tries=tuple(_attempt(row) for row in rows if row["n"] is not None),
+    )
+
+
+def _attempt(row: Row) -> Attempt:
+    return Attempt(
+        n=row["n"],
+        provider=row["provider"],
+        gw_key=row["gw_key"],
+        # An attempt is always over the whole payment.
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        state=row["try_state"],
+        detail=row["detail"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        age_s=row["age_s"],
+    )
+
+
+async def lock(tx: Connection, order_id: UUID) -> Payment | None:
+    """The payment of an order, held until the transaction ends.
+
+    Locked first and read second on purpose: one statement that waited for the lock would show
+    the payment of now with the attempts of before."""
+    if await tx.row(_LOCK, order_id=order_id) is None:
+        return None
+    return await find(tx, order_id)
+
+
+async def move_payment(
+    tx: Connection,
+    payment: Payment,
+    to: PaymentState,
+    *,
+    grace_s: float,
+    decline_code: str | None = None,
+    cancel_reason: str | None = None,
+) -> Payment:
+    """One step of the payment machine; the database refuses one that is not in its table."""
+    await tx.execute(
+        _MOVE_PAYMENT,
+        of=payment.order_id,
+        to=to,
+        why_declined=decline_code,
+        why_cancelled=cancel_reason,
+        grace_s=grace_s,
+    )
+    return msgspec.structs.replace(
+        payment,
+        state=to,
+        needs_review=False,
+        decline_code=payment.decline_code or decline_code,
+        cancel_reason=payment.cancel_reason or cancel_reason,
+    )
+
+
+async def move_attempt(
+    tx: Connection, payment: Payment, n: int, to: AttemptState, detail: str | None
+) -> Payment:
+    """One step of an attempt's machine, as the payment with that attempt moved."""
+    row = await tx.row(_MOVE_ATTEMPT, of=payment.order_id, which=n, to=to, why=detail)
+    tries = tuple(
+        msgspec.structs.replace(t, state=to, detail=detail, updated_at=row["updated_at"])
+        if row is not None and t.n == n
+        else t
+        for t in payment.tries
+    )
+    return msgspec.structs.replace(payment, tries=tries)
+
+
+async def post(tx: Connection, lines: Sequence[Line]) -> None:
+    """Book balanced ledger lines; a transfer can be booked once only, by its key."""
+    await tx.execute(
+        _POST,
+        ids=[line.transfer_id for line in lines],
+        lines=[line.line for line in lines],
+        accounts=[line.account for line in lines],
+        amounts=[line.amount_minor for line in lines],
+        currencies=[line.currency for line in lines],
+    )
+
+
+async def flag(connection: Connection, order_id: UUID) -> bool:
+    """Ask for a human; true when nobody had asked before."""
+    return await connection.execute(_FLAG, order_id=order_id) > 0

@@ -1,0 +1,73 @@
+"""The tables of schema `payments`; infra/migrations/sql holds their constraints and triggers."""
+
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+
+# What this service needs to have been migrated.
+SCHEMA_REVISION = "0004"
+
+metadata = MetaData(schema="payments")
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("amount_minor", BigInteger),
+    Column("currency", CHAR(3)),
+    Column("state", Text),
+    Column("decline_code", Text),
+    Column("cancel_reason", Text),
+    Column("idempotency_key", Text),
+    Column("request_hash", LargeBinary),
+    Column("needs_review", Boolean),
+    Column("attempts", Integer),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("traceparent", Text),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("provider", Text),
+    Column("gw_key", Text),
+    Column("amount_minor", BigInteger),
+    Column("currency", CHAR(3)),
+    Column("state", Text),
+    Column("detail", Text),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("transfer_id", Text, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("account", Text),
+    Column("amount_minor", BigInteger),
+    Column("currency", CHAR(3)),
+    Column("posted_at", DateTime(timezone=True)),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("machine", Text, primary_key=True),
+    Column("src", Text, primary_key=True),
+    Column("dst", Text, primary_key=True),
+)
