@@ -1,0 +1,81 @@
+"""How the dashboard answers a browser: HTML with strict headers, and the visitor's cookie when new."""
+
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.datastructures import Cookie
+
+from chassis.app import as_problem
+from chassis.context import current_trace_id
+from frontend.paint import render
+from frontend.views import Told
+from frontend.visitor import Doorman, Visitor
+
+# Everything comes from this origin, nothing is inline, nobody frames the page. `data:` nowhere.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # A page shows the state of a moment and carries a form's token: never from a cache.
+    "Cache-Control": "no-store",
+}
+
+
+def page(
+    html: str,
+    doorman: Doorman,
+    visitor: Visitor,
+    *,
+    status: int = 200,
+    cookies: tuple[Cookie, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> Response[str]:
+    """A page or a fragment."""
+    sent = [*cookies, *([doorman.cookie(visitor)] if visitor.is_new else [])]
+    return Response(
+        html,
+        status_code=status,
+        media_type=MediaType.HTML,
+        headers={**HEADERS, **(headers or {})},
+        cookies=sent,
+    )
+
+
+def see_other(
+    url: str, doorman: Doorman, visitor: Visitor, *, cookies: tuple[Cookie, ...] = ()
+) -> Response[str]:
+    """After a plain form: 303, so that a reload does not send it again."""
+    return page("", doorman, visitor, status=303, cookies=cookies, headers={"Location": url})
+
+
+def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """An error as a page for people: what happened, what was not affected, what to do."""
+    problem = as_problem(error)
+    told = Told(
+        "failed",
+        _TITLES.get(problem.status, "That did not work"),
+        problem.detail,
+        current_trace_id() or "",
+        status=problem.status,
+    )
+    return Response(
+        render("problem.html", told=told),
+        status_code=problem.status,
+        media_type=MediaType.HTML,
+        headers={**HEADERS, **problem.headers},
+    )
+
+
+_TITLES = {
+    403: "Not from here",
+    404: "Nothing here",
+    429: "Too much at once",
+    503: "Busy",
+}

@@ -1,0 +1,89 @@
+"""Server-sent nudges: the name of what changed and no data, so a browser knows which panel to fetch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+TOPICS = ("health", "metrics", "shop", "gremlins", "proof")
+# A tab each; past this a browser falls back to asking every five seconds by itself.
+MOST_LISTENERS = 64
+# A line now and then keeps proxies from closing the stream, and notices a browser that left.
+HEARTBEAT_S = 10.0
+# A stream ends by itself after this and the browser comes back, so a forgotten one costs little.
+LIFE_S = 600.0
+
+
+class TooManyListeners(Exception):  # noqa: N818 - an error is a fact
+    """Every place is taken."""
+
+
+class Listener:
+    """One browser's queue: a set of topics, so it can hold each of them at most once."""
+
+    def __init__(self) -> None:
+        self._due: set[str] = set()
+        self._ready = asyncio.Event()
+
+    def nudge(self, topic: str) -> None:
+        """Something changed; a slow browser is told once, not once per change."""
+        self._due.add(topic)
+        self._ready.set()
+
+    async def wait(self, timeout_s: float) -> list[str]:
+        """The topics that changed since the last call; empty after `timeout_s` of quiet."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        except TimeoutError:
+            return []
+        due = sorted(self._due)
+        self._due.clear()
+        self._ready.clear()
+        return due
+
+
+class Hub:
+    """Passes nudges from the feeds to every listening browser."""
+
+    def __init__(self, most: int = MOST_LISTENERS) -> None:
+        self._most = most
+        self._listeners: set[Listener] = set()
+        self._closing = False
+
+    def nudge(self, topic: str) -> None:
+        """Tell everyone that `topic` changed. Never blocks."""
+        for listener in self._listeners:
+            listener.nudge(topic)
+
+    def close(self) -> None:
+        """End every stream, so that a stopping server need not wait for open tabs."""
+        self._closing = True
+        self.nudge("close")
+
+    def listen(self) -> Listener:
+        """Take a place, or raise `TooManyListeners`. Give it back with `leave`."""
+        if len(self._listeners) >= self._most:
+            raise TooManyListeners
+        listener = Listener()
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Give the place back."""
+        self._listeners.discard(listener)
+
+    async def stream(self, listener: Listener) -> AsyncIterator[bytes]:
+        """The event stream of one browser."""
+        ends_at = asyncio.get_running_loop().time() + LIFE_S
+        try:
+            # Everything once: whatever happened before the browser listened.
+            yield b"retry: 2000\n\n" + b"".join(_event(topic) for topic in TOPICS)
+            while not self._closing and asyncio.get_running_loop().time() < ends_at:
+                due = await listener.wait(HEARTBEAT_S)
+                yield b"".join(_event(topic) for topic in due if topic in TOPICS) or b": quiet\n\n"
+        finally:
+            self.leave(listener)
+
+
+def _event(topic: str) -> bytes:
+    # A browser drops an event without a data field; an empty one is enough.
+    return f"event: {topic}\ndata:\n\n".encode()

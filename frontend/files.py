@@ -1,0 +1,39 @@
+"""Serves the static files from memory, under addresses that change with their content."""
+
+import mimetypes
+from functools import lru_cache
+from pathlib import Path
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from chassis.errors import Problem
+from frontend.answers import HEADERS
+from frontend.paint import STATIC
+
+# The address holds the content's hash, so what was fetched once stays right for ever.
+_FOREVER = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+_SUFFIXES = frozenset({".css", ".js", ".svg"})
+
+
+@lru_cache(maxsize=64)
+def _read(name: str) -> bytes | None:
+    path = (STATIC / name).resolve()
+    if STATIC not in path.parents or path.suffix not in _SUFFIXES or not path.is_file():
+        return None
+    return path.read_bytes()
+
+
+@get("/static/{name:path}", summary="A static file", include_in_schema=False)
+async def show_file(name: FromPath[Path]) -> Response[bytes]:
+    """One file of frontend/static, or 404."""
+    relative = str(name).lstrip("/")
+    content = _read(relative)
+    if content is None:
+        raise Problem(404, "not-found", "There is no such file")
+    kind = mimetypes.guess_type(relative)[0] or "application/octet-stream"
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=_FOREVER)
+
+
+FILES: list[HTTPRouteHandler] = [show_file]

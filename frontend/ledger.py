@@ -1,0 +1,274 @@
+"""Reads the shop's own tables, read-only, for what the pages show.
+
+Watching through the services' business routes would change what is watched: a list fetched every
+second turns a grey light green, dilutes the average behind it, and is itself bitten by the gremlin
+it should show (docs/decisions/0011-watch-from-outside.md)."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import text
+
+from chassis.database import Database, Row, statement
+
+RECENT = 14
+WINDOW_S = 30
+
+_ORDER = """
+  o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
+  o.amount_minor, o.currency, o.attempts, coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
+  o.created_at, o.settled_at
+"""
+_RECENT = statement(
+    text(
+        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"  # noqa: S608
+        " ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"
+    ),
+    "SELECT recent orders",
+)
+_ORDER_BY_ID = statement(
+    text(
+        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"  # noqa: S608
+        " WHERE o.id = :order_id"
+    ),
+    "SELECT order",
+)
+_HISTORY = statement(
+    text(
+        "SELECT dst AS status, reason, coalesce(split_part(traceparent, '-', 2), '') AS trace_id, at"
+        " FROM orders.history WHERE order_id = :order_id ORDER BY version LIMIT 200"
+    ),
+    "SELECT history",
+)
+_RESERVATION = statement(
+    text("SELECT state FROM inventory.reservations WHERE order_id = :order_id"),
+    "SELECT reservation",
+)
+_PAYMENT = statement(
+    text("SELECT state FROM payments.payments WHERE order_id = :order_id"), "SELECT payment"
+)
+_ATTEMPTS = statement(
+    text(
+        "SELECT n AS number, provider, state, coalesce(detail, '') AS detail, updated_at AS at"
+        " FROM payments.attempts WHERE order_id = :order_id ORDER BY n LIMIT 50"
+    ),
+    "SELECT attempts",
+)
+# Each part is an index scan over what is recent or open, never over all orders.
+_FIGURES = statement(
+    text(
+        """
+WITH recent AS (
+  SELECT count(*) AS placed,
+         count(*) FILTER (WHERE status = 'CONFIRMED') AS confirmed,
+         count(*) FILTER (WHERE status NOT IN ('CONFIRMED', 'FAILED')) AS pending,
+         count(*) FILTER (WHERE status = 'FAILED' AND reason IN
+           ('OUT_OF_STOCK', 'PAYMENT_DECLINED', 'PAYMENT_CANCELLED', 'USER_CANCELLED')) AS refused,
+         coalesce(sum(amount_minor) FILTER (WHERE status = 'CONFIRMED'), 0)::bigint AS settled_minor
+  FROM orders.orders WHERE created_at > now() - make_interval(secs => :window_s)
+), open AS (
+  SELECT count(*) AS pending_now, min(created_at) AS oldest_pending_at FROM orders.orders
+  WHERE status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
+), doubt AS (
+  SELECT coalesce(sum(amount_minor), 0)::bigint AS in_doubt_minor FROM payments.payments
+  WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
+)
+SELECT *, (SELECT currency FROM orders.products ORDER BY product_id LIMIT 1) AS currency
+FROM recent, open, doubt"""
+    ),
+    "SELECT figures",
+)
+_PRODUCTS = statement(
+    text(
+        "SELECT p.product_id, p.name, p.price_minor, p.currency, s.stock, s.total"
+        " FROM orders.products p LEFT JOIN inventory.stock s USING (product_id)"
+        " ORDER BY p.product_id LIMIT 50"
+    ),
+    "SELECT products",
+)
+_SCHEMAS = (("order", "orders"), ("inventory", "inventory"), ("payment", "payments"))
+_GREMLINS = statement(
+    text(
+        " UNION ALL ".join(
+            f"SELECT '{key}' AS service, name, kind, probability, delay_ms, jitter_ms, status,"  # noqa: S608
+            " started_by, started_at, expires_at,"
+            " extract(epoch FROM expires_at - now())::float8 AS remaining_s"
+            f" FROM {schema}.gremlins WHERE expires_at > now()"
+            for key, schema in _SCHEMAS
+        )
+        + " ORDER BY started_at, name"
+    ),
+    "SELECT gremlins",
+)
+_AUDIT = statement(
+    text(
+        "SELECT * FROM ("
+        + " UNION ALL ".join(
+            f"(SELECT '{key}' AS service, id, at, action, name, kind, actor, detail"  # noqa: S608
+            f" FROM {schema}.gremlin_audit ORDER BY id DESC LIMIT 100)"
+            for key, schema in _SCHEMAS
+        )
+        + ") AS diary ORDER BY at DESC LIMIT 100"
+    ),
+    "SELECT gremlin diary",
+)
+
+
+class OrderFacts(Struct, frozen=True):
+    """An order as it stands in the database."""
+
+    order_id: str
+    status: str
+    reason: str | None
+    product_id: str
+    product: str
+    quantity: int
+    amount_minor: int
+    currency: str
+    attempts: int
+    trace_id: str
+    created_at: datetime
+    settled_at: datetime | None
+
+
+class StepFacts(Struct, frozen=True):
+    """One version of an order."""
+
+    status: str
+    reason: str | None
+    trace_id: str
+    at: datetime
+
+
+class AttemptFacts(Struct, frozen=True):
+    """One try at the payment provider."""
+
+    number: int
+    provider: str
+    state: str
+    detail: str
+    at: datetime
+
+
+class StoryFacts(Struct, frozen=True):
+    """All that is known of one order."""
+
+    order: OrderFacts
+    steps: tuple[StepFacts, ...]
+    reservation: str | None
+    payment: str | None
+    attempts: tuple[AttemptFacts, ...]
+
+
+class FigureFacts(Struct, frozen=True):
+    """Counts behind the headline figures."""
+
+    placed: int
+    confirmed: int
+    pending: int
+    refused: int
+    settled_minor: int
+    pending_now: int
+    oldest_pending_at: datetime | None
+    in_doubt_minor: int
+    currency: str | None
+
+
+class ProductFacts(Struct, frozen=True):
+    """A product, its price and what is left of it."""
+
+    product_id: str
+    name: str
+    price_minor: int
+    currency: str
+    stock: int | None
+    total: int | None
+
+
+class GremlinFacts(Struct, frozen=True):
+    """A fault that is on."""
+
+    service: str
+    name: str
+    kind: str
+    probability: float
+    delay_ms: int
+    jitter_ms: int
+    status: int
+    started_by: str
+    started_at: datetime
+    expires_at: datetime
+
+
+class AuditFacts(Struct, frozen=True):
+    """Something that happened to a gremlin."""
+
+    service: str
+    at: datetime
+    action: str
+    name: str
+    kind: str
+    actor: str
+    detail: dict[str, object]
+
+
+class ShopFacts(Struct, frozen=True):
+    """One look at the shop."""
+
+    orders: tuple[OrderFacts, ...]
+    figures: FigureFacts
+    products: tuple[ProductFacts, ...]
+
+
+class Ledger:
+    """Every question the pages ask the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def shop(self) -> ShopFacts:
+        """Recent orders, headline counts and the shelf, one more order than is shown."""
+        async with self._database.connect() as connection:
+            orders = await connection.rows(_RECENT, limit=RECENT + 1)
+            figures = await connection.row(_FIGURES, window_s=float(WINDOW_S))
+            products = await connection.rows(_PRODUCTS)
+        return ShopFacts(
+            tuple(_all(orders, OrderFacts)),
+            msgspec.convert(dict(figures or {}), FigureFacts),
+            tuple(_all(products, ProductFacts)),
+        )
+
+    async def gremlins(self) -> tuple[GremlinFacts, ...]:
+        """What is loose now, in every service, longest first."""
+        async with self._database.connect() as connection:
+            return tuple(_all(await connection.rows(_GREMLINS), GremlinFacts))
+
+    async def audit(self) -> tuple[AuditFacts, ...]:
+        """The gremlins' diary, newest first."""
+        async with self._database.connect() as connection:
+            return tuple(_all(await connection.rows(_AUDIT), AuditFacts))
+
+    async def story(self, order_id: uuid.UUID) -> StoryFacts | None:
+        """One order with everything that hangs on it; None if there is no such order."""
+        async with self._database.connect() as connection:
+            order = await connection.row(_ORDER_BY_ID, order_id=order_id)
+            if order is None:
+                return None
+            steps = await connection.rows(_HISTORY, order_id=order_id)
+            reservation = await connection.row(_RESERVATION, order_id=order_id)
+            payment = await connection.row(_PAYMENT, order_id=order_id)
+            attempts = await connection.rows(_ATTEMPTS, order_id=order_id)
+        return StoryFacts(
+            msgspec.convert(dict(order), OrderFacts),
+            tuple(_all(steps, StepFacts)),
+            reservation["state"] if reservation else None,
+            payment["state"] if payment else None,
+            tuple(_all(attempts, AttemptFacts)),
+        )
+
+
+def _all(rows: Sequence[Row], shape: type) -> list:
+    return [msgspec.convert(dict(row), shape) for row in rows]

@@ -1,0 +1,90 @@
+"""The last minutes of one service's counters, and what they say about the last thirty seconds."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from frontend.observatory.exposition import Series
+
+SUM, COUNT = "http_request_duration_seconds_sum", "http_request_duration_seconds_count"
+REQUESTS = "http_requests_total"
+# Not the shop's work: probes, the scrape itself, the API page, the switches. The same expression
+# stands in the Prometheus rules, so that the three lights agree.
+NOT_BUSINESS = re.compile(r"^(/health.*|/metrics|/schema.*|/gremlin.*)$")
+# Fifteen minutes at one scrape every two seconds: as far back as the charts reach.
+LENGTH = 450
+
+
+class Scrape(Struct, frozen=True):
+    """One reading of a service's counters; `at` is monotonic seconds."""
+
+    at: float
+    values: dict[Series, float]
+
+
+class Traffic(Struct, frozen=True):
+    """Business requests over a window. `average_s` is None without any: 0/0 is not green."""
+
+    requests: float
+    errors: float
+    per_second: float
+    average_s: float | None
+
+
+class Ring:
+    """A bounded row of scrapes."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self._scrapes: deque[Scrape] = deque(maxlen=length)
+
+    def add(self, scrape: Scrape) -> None:
+        """Remember a scrape; the oldest one falls off the end."""
+        self._scrapes.append(scrape)
+
+    @property
+    def newest(self) -> Scrape | None:
+        """The last scrape, whatever its age."""
+        return self._scrapes[-1] if self._scrapes else None
+
+    def increase(self, wanted: Callable[[Series], bool], since: float) -> float:
+        """How much the wanted counters grew in all scrapes taken after `since`.
+
+        As Prometheus does it: between neighbouring samples, where a value that fell means that
+        the process restarted and counts from zero. Unlike it, a series that appears between two
+        scrapes counts from zero too: it did not exist, so it had not counted anything."""
+        grown = 0.0
+        for before, after in self._steps(since):
+            for series, value in after.values.items():
+                if wanted(series):
+                    old = before.values.get(series, 0.0)
+                    grown += value - old if value >= old else value
+        return grown
+
+    def traffic(self, now: float, window_s: float) -> Traffic:
+        """rate(sum[30s]) / rate(count[30s]) over business routes, with requests and 5xx."""
+        since = now - window_s
+        requests = self.increase(lambda s: s.name == COUNT and is_business(s), since)
+        seconds = self.increase(lambda s: s.name == SUM and is_business(s), since)
+        errors = self.increase(
+            lambda s: s.name == REQUESTS and is_business(s) and s.label("status_code")[:1] == "5",
+            since,
+        )
+        steps = list(self._steps(since))
+        span_s = steps[-1][1].at - steps[0][0].at if steps else 0.0
+        return Traffic(
+            requests=requests,
+            errors=errors,
+            per_second=requests / span_s if span_s else 0.0,
+            average_s=seconds / requests if requests else None,
+        )
+
+    def _steps(self, since: float) -> Iterator[tuple[Scrape, Scrape]]:
+        inside = [scrape for scrape in self._scrapes if scrape.at > since]
+        return zip(inside, inside[1:], strict=False)
+
+
+def is_business(series: Series) -> bool:
+    """Whether the series counts the shop's own work."""
+    return NOT_BUSINESS.match(series.label("path")) is None

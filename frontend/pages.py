@@ -1,0 +1,80 @@
+"""The pages: the overview, one order's life, the gremlins, and the stream of nudges."""
+
+import secrets
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Response, Stream
+
+from chassis.errors import Problem, shed
+from frontend.answers import HEADERS, page
+from frontend.events import TooManyListeners
+from frontend.paint import render
+from frontend.panels import AUDIT, audit_view, paint_panel, paint_view, story_panel, story_view
+from frontend.visitor import Doorman, Visitor
+from frontend.watch import Watch, utc_now
+
+_NO_SHOP = "The order book cannot be read right now. Nothing is lost: load the page again soon."
+
+
+def new_order_key() -> str:
+    """The Idempotency-Key of the next order; sending the same form twice orders once."""
+    return secrets.token_hex(16)
+
+
+def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
+    """GET /, /orders/{id}, /gremlins and /events."""
+
+    def show(
+        template: str, request: Request[Any, Any, Any], visitor: Visitor, **context: object
+    ) -> Response[str]:
+        now = utc_now()
+        html = render(
+            template,
+            panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
+            visitor=visitor,
+            here=request.url.path,
+            now=now,
+            **context,
+        )
+        return page(html, doorman, visitor)
+
+    @get("/", summary="The shop under glass", include_in_schema=False)
+    async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
+        visitor = doorman.welcome(request)
+        return show("overview.html", request, visitor, order_key=new_order_key())
+
+    @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
+    async def show_order(
+        order_id: FromPath[UUID], request: Request[Any, Any, Any]
+    ) -> Response[str]:
+        visitor = doorman.welcome(request)
+        view = await story_view(watch, order_id)
+        if view is None:
+            raise Problem(404, "order-not-found", "There is no order with this id.")
+        html = paint_view(story_panel(order_id), view, visitor, utc_now())
+        return show("order.html", request, visitor, story=html, order_id=str(order_id))
+
+    @get("/gremlins", summary="The gremlins and their diary", include_in_schema=False)
+    async def show_gremlins(request: Request[Any, Any, Any]) -> Response[str]:
+        visitor = doorman.welcome(request)
+        diary = paint_view(AUDIT, await audit_view(watch), visitor, utc_now())
+        return show("gremlins.html", request, visitor, diary=diary)
+
+    @get("/events", summary="Nudges: which panel changed", include_in_schema=False)
+    async def show_events() -> Stream:
+        try:
+            listener = watch.hub.listen()
+        except TooManyListeners:
+            raise shed("Every place at the stream is taken; panels still refresh") from None
+        return Stream(
+            watch.hub.stream(listener),
+            media_type="text/event-stream",
+            headers={**HEADERS, "X-Accel-Buffering": "no"},
+        )
+
+    return [show_overview, show_order, show_gremlins, show_events]

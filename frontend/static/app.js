@@ -1,0 +1,142 @@
+// What HTML and htmx cannot say: nudges, countdowns, copying, the two switches, a lost server.
+"use strict";
+
+const root = document.documentElement;
+const keep = (name, value) => {
+  if (value) root.dataset[name] = value; else delete root.dataset[name];
+  try {
+    if (value) localStorage.setItem("valerix-" + name, value);
+    else localStorage.removeItem("valerix-" + name);
+  } catch { /* a private window forgets; the page still works */ }
+};
+
+// --- the two switches -------------------------------------------------------------------------
+const SCHEMES = { "": "Auto", light: "Light", dark: "Dark" };
+const showSwitches = () => {
+  const stage = document.querySelector('[data-do="stage"]');
+  stage?.setAttribute("aria-pressed", String(root.dataset.stage === "on"));
+  const word = document.querySelector("[data-scheme-word]");
+  if (word) word.textContent = SCHEMES[root.dataset.scheme ?? ""] ?? "Auto";
+};
+const toggleStage = () => keep("stage", root.dataset.stage === "on" ? "" : "on");
+const nextScheme = () => {
+  const names = Object.keys(SCHEMES);
+  keep("scheme", names[(names.indexOf(root.dataset.scheme ?? "") + 1) % names.length]);
+};
+
+// --- countdowns: the server says how much is left, the page counts between its answers ----------
+const ends = new WeakMap();
+const countDown = () => {
+  for (const each of document.querySelectorAll("[data-left]")) {
+    const known = ends.get(each);
+    if (!known || known.said !== each.dataset.left) {
+      ends.set(each, { said: each.dataset.left, at: performance.now() + 1000 * each.dataset.left });
+    }
+    const left = Math.max(0, Math.round((ends.get(each).at - performance.now()) / 1000));
+    const text = Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0");
+    if (each.textContent !== text) each.textContent = text;
+  }
+};
+
+// --- a slider writes its value beside itself ----------------------------------------------------
+const showDelay = (slider) => {
+  const output = slider.form?.querySelector(`output[data-for="${slider.name}"]`);
+  if (output) output.textContent = slider.value / 1000 + " s";
+};
+
+// --- motion that explains: a light that changed, an order that is new ----------------------------
+const words = new Map();
+const noticeChanges = () => {
+  for (const word of document.querySelectorAll(".light [data-word]")) {
+    const light = word.closest(".light");
+    const before = words.get(light.id);
+    if (before !== undefined && before !== word.dataset.word) {
+      const mark = light.querySelector(":scope > .mark");
+      mark.classList.add("changed");
+      mark.addEventListener("animationend", () => mark.classList.remove("changed"), { once: true });
+    }
+    words.set(light.id, word.dataset.word);
+  }
+};
+
+// --- toasts --------------------------------------------------------------------------------------
+const shutLater = (toast) => {
+  const wait = toast.dataset.toast === "failed" ? 20000 : 8000;
+  const shut = () => (toast.matches(":hover, :focus-within") ? setTimeout(shut, 2000) : toast.remove());
+  setTimeout(shut, wait);
+};
+const tidyToasts = () => {
+  for (const toast of document.querySelectorAll("#toasts .toast:not([data-seen])")) {
+    toast.dataset.seen = "";
+    shutLater(toast);
+  }
+  for (const old of [...document.querySelectorAll("#toasts .toast")].slice(4)) old.remove();
+};
+
+// --- clicks and keys -------------------------------------------------------------------------------
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.do === "stage") toggleStage();
+  if (button.dataset.do === "scheme") nextScheme();
+  if (button.dataset.do === "shut") button.closest(".toast").remove();
+  if (button.dataset.copy) {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.classList.add("copied");
+      setTimeout(() => button.classList.remove("copied"), 1200);
+    } catch { /* the whole id is in the hover text */ }
+  }
+  showSwitches();
+});
+document.addEventListener("input", (event) => {
+  if (event.target.matches('input[type="range"]')) showDelay(event.target);
+});
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches('input:not([type="radio"]):not([type="range"]), select, textarea');
+  if (event.key !== "s" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
+  toggleStage();
+  showSwitches();
+});
+
+// --- nudges: a name and no data; the panel fetches itself -------------------------------------------
+const TOPICS = ["health", "metrics", "shop", "gremlins", "proof"];
+let stream = null;
+const listen = () => {
+  if (stream || document.hidden) return;
+  stream = new EventSource("/events");
+  for (const topic of TOPICS) {
+    stream.addEventListener(topic, () => document.body.dispatchEvent(new Event("nudge-" + topic)));
+  }
+  stream.addEventListener("error", () => {
+    // A browser gives up for good on an answer that is no stream; polling goes on meanwhile.
+    if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 10000); }
+  });
+};
+const hush = () => { stream?.close(); stream = null; };
+// A browser has six connections an origin: a hidden tab must not hold one.
+document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
+addEventListener("pagehide", hush);
+
+// --- a page that has lost its server must not look alive ---------------------------------------------
+let heard = Date.now();
+const noticeSilence = () => {
+  if (document.hidden) { heard = Date.now(); return; }
+  const lost = Date.now() - heard > 12000;
+  if (lost && !document.body.classList.contains("is-lost")) {
+    const at = new Date(heard).toLocaleTimeString();
+    document.querySelector("[data-lost]").textContent =
+      `The dashboard does not answer. What you see is from ${at}; the shop itself may be well.`;
+  }
+  document.body.classList.toggle("is-lost", lost);
+};
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.detail?.ctx?.response?.raw?.ok) heard = Date.now();
+});
+
+document.addEventListener("htmx:after:swap", () => { countDown(); noticeChanges(); tidyToasts(); });
+document.querySelector("[data-needs-script]")?.removeAttribute("hidden");
+setInterval(() => { countDown(); noticeSilence(); }, 500);
+showSwitches();
+noticeChanges();
+listen();

@@ -1,0 +1,58 @@
+"""The proof in words: one headline over all promises, and each promise with its offenders."""
+
+from frontend.proof.evaluate import Finding as Judged
+from frontend.proof.evaluate import Report
+from frontend.views import Down, Finding, ProofView, State
+
+_STATES: dict[str, tuple[State, str]] = {
+    "holds": ("good", "holds"),
+    "settling": ("degraded", "settling"),
+    "violated": ("failed", "broken"),
+    "unknown": ("none", "not judged"),
+}
+
+
+def proof(report: Report | Down) -> ProofView | Down:
+    """The proof panel."""
+    if isinstance(report, Down):
+        return report
+    state, _ = _STATES[report.state]
+    total = len(report.findings)
+    holds = len(report.those("holds"))
+    headline, detail = _headline(report, holds, total)
+    return ProofView(
+        state, headline, detail, tuple(_finding(each) for each in report.findings), report.at
+    )
+
+
+def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
+    if broken := len(report.those("violated")):
+        promises = "promise is" if broken == 1 else "promises are"
+        return f"{broken} {promises} broken", "Open the red one: it shows the rows."
+    if report.those("unknown"):
+        return "Not everything can be judged", f"{holds} of {total} promises hold"
+    if unfinished := len(report.those("settling")):
+        why = "while a gremlin is loose" if report.gremlins_loose else "and has time left"
+        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} still settling {why}"
+    return "Nothing lost, nobody charged twice", f"all {total} promises hold"
+
+
+def _finding(judged: Judged) -> Finding:
+    state, word = _STATES[judged.state]
+    columns = tuple(key for key in judged.rows[0] if not key.startswith("_")) if judged.rows else ()
+    return Finding(
+        id=judged.invariant.id,
+        kind=judged.invariant.kind,
+        title=judged.invariant.title,
+        promise=judged.invariant.promise,
+        sql=judged.invariant.sql,
+        state=state,
+        word=judged.reason or word,
+        violations=judged.total,
+        columns=columns,
+        rows=tuple(tuple(_cell(row.get(key)) for key in columns) for row in judged.rows),
+    )
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,260 @@
+"""What the templates are given: one frozen struct per panel, so a page can be drawn from values alone."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+# One meaning each, everywhere: see static/palette.css. "refused" is an expected no (sold out,
+# declined, cancelled): the shop did its work, so it is neither good nor a failure of ours.
+State = Literal["good", "degraded", "failed", "none", "refused"]
+
+
+class Down(Struct, frozen=True):
+    """A source that cannot be read: in place of the data, since when, and what still works."""
+
+    reason: str
+    since: datetime
+    still: str = ""
+
+
+class Dot(Struct, frozen=True):
+    """One light in the header; `name` is the fleet's name of it."""
+
+    name: str
+    label: str
+    state: State
+    word: str
+
+
+class ServiceDot(Struct, frozen=True):
+    """A service and what it depends on."""
+
+    key: str
+    dot: Dot
+    dependencies: tuple[Dot, ...] = ()
+
+
+class HealthView(Struct, frozen=True):
+    """The row of dots in the header."""
+
+    services: tuple[ServiceDot, ...]
+
+
+class Light(Struct, frozen=True):
+    """One SLA traffic light. `figure` is None without traffic; `down` without a source."""
+
+    key: str
+    name: str
+    state: State
+    word: str
+    figure: str | None = None
+    unit: str = ""
+    per_second: str = ""
+    errors: int = 0
+    bitten_by: tuple[str, ...] = ()
+    down: Down | None = None
+
+
+class LightsView(Struct, frozen=True):
+    """The three traffic lights; `window_s` and `limit_s` are the rule they follow."""
+
+    lights: tuple[Light, ...]
+    window_s: int = 30
+    limit_s: float = 1.0
+
+
+class FiguresView(Struct, frozen=True):
+    """The three headline figures."""
+
+    placed: int
+    confirmed: int
+    pending: int
+    refused: int
+    failed: int
+    pending_now: int
+    oldest_pending_at: datetime | None
+    in_doubt_minor: int
+    settled_minor: int
+    currency: str
+    window_s: int = 30
+
+
+class Product(Struct, frozen=True):
+    """One tile of the order form; `stock` is None while inventory is not known."""
+
+    product_id: str
+    name: str
+    price_minor: int
+    currency: str
+    stock: int | None
+    total: int | None
+
+
+class ProductsView(Struct, frozen=True):
+    """What can be ordered."""
+
+    products: tuple[Product, ...]
+
+
+class OrderRow(Struct, frozen=True):
+    """One line of the recent orders."""
+
+    order_id: str
+    state: State
+    word: str
+    explanation: str
+    product_id: str
+    product: str
+    quantity: int
+    amount_minor: int
+    currency: str
+    latency_ms: int | None
+    trace_id: str
+    created_at: datetime
+
+
+class OrdersView(Struct, frozen=True):
+    """The recent orders, newest first."""
+
+    rows: tuple[OrderRow, ...]
+    more: bool = False
+
+
+class Gremlin(Struct, frozen=True):
+    """A fault that is on right now."""
+
+    name: str
+    kind: str
+    label: str
+    service: str
+    service_name: str
+    detail: str
+    probability: float
+    started_by: str
+    started_at: datetime
+    expires_at: datetime
+    remaining_s: int
+
+
+class BarView(Struct, frozen=True):
+    """The slim bar on every page."""
+
+    gremlins: tuple[Gremlin, ...]
+
+
+class Cell(Struct, frozen=True):
+    """One switch: a kind at a service."""
+
+    key: str
+    service: str
+    gremlin: Gremlin | None
+
+
+class KindRow(Struct, frozen=True):
+    """One kind of gremlin with its switches."""
+
+    kind: str
+    label: str
+    does: str
+    hint: str
+    delay_ms: int
+    delay_max_ms: int
+    cells: tuple[Cell, ...]
+
+
+class BoardView(Struct, frozen=True):
+    """The switchboard. `locked` means that the operator has not signed in yet."""
+
+    rows: tuple[KindRow, ...]
+    services: tuple[tuple[str, str], ...]
+    active: int
+
+
+class Finding(Struct, frozen=True):
+    """One promise and how it stands."""
+
+    id: str
+    kind: str
+    title: str
+    promise: str
+    sql: str
+    state: State
+    word: str
+    violations: int
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class ProofView(Struct, frozen=True):
+    """All promises, with one headline."""
+
+    state: State
+    headline: str
+    detail: str
+    findings: tuple[Finding, ...]
+    checked_at: datetime
+
+
+class AuditRow(Struct, frozen=True):
+    """Who did what to a gremlin, and when."""
+
+    at: datetime
+    action: str
+    name: str
+    label: str
+    service_name: str
+    actor: str
+    detail: str
+
+
+class AuditView(Struct, frozen=True):
+    """The gremlins' diary, newest first."""
+
+    rows: tuple[AuditRow, ...]
+
+
+class Step(Struct, frozen=True):
+    """One state an order was in."""
+
+    at: datetime
+    after_ms: int
+    state: State
+    word: str
+    explanation: str
+    trace_id: str
+
+
+class Attempt(Struct, frozen=True):
+    """One try at the payment provider."""
+
+    number: int
+    provider: str
+    state: State
+    word: str
+    detail: str
+    at: datetime
+
+
+class StoryView(Struct, frozen=True):
+    """An order's whole life."""
+
+    order: OrderRow
+    steps: tuple[Step, ...]
+    reservation: Dot | None
+    payment: Dot | None
+    attempts: tuple[Attempt, ...]
+    retries: int
+    cancellable: bool
+    settled: bool
+
+
+class Told(Struct, frozen=True):
+    """What an action did, in words; `trace_id` leads to why."""
+
+    state: State | Literal["gremlin"]
+    title: str
+    detail: str = ""
+    trace_id: str = ""
+    order_id: str = ""
+    status: int = 200
