@@ -1,4 +1,4 @@
-"""What every service is made of: its own routes, the shared ones, error answers, loops, the edge."""
+"""What every service is made of: its routes, the shared ones, error answers, loops, the edge."""
 
 import asyncio
 import logging

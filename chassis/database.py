@@ -44,9 +44,10 @@ class Statement:
     __slots__ = ("constants", "name", "parameters", "sql")
 
     def __init__(self, construct: ClauseElement, name: str = "") -> None:
-        # An IN list is written out, one parameter a member: the text is compiled only once.
-        compiled = construct.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        compiled = construct.compile(dialect=_DIALECT)
         self.sql = str(compiled)
+        if "POSTCOMPILE" in self.sql:
+            raise ValueError(f"an IN list cannot be compiled once: {self.sql}")
         self.parameters: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
         # Plain values in the construct are parameters too, with their value already known.
         self.constants = {k: v for k, v in compiled.params.items() if v is not None}

@@ -97,7 +97,8 @@ class _Statements:
         self.put = statement(
             text(
                 f"INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms,"
-                " jitter_ms, status, started_by, expires_at) VALUES (:name, :kind, :routes, :probability,"
+                " jitter_ms, status, started_by, expires_at)"
+                " VALUES (:name, :kind, :routes, :probability,"
                 " :delay_ms, :jitter_ms, :status, :actor, now() + make_interval(secs => :ttl_s))"
                 " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, routes = excluded.routes,"
                 " probability = excluded.probability, delay_ms = excluded.delay_ms,"

@@ -120,7 +120,7 @@ REASONS: dict[str, str] = {
     "probe_deadline_s": "A health answer takes no longer than this, whatever the dependency does.",
     "gremlin_poll_s": "Every process agrees within a second; half of it leaves room for one miss.",
     "gremlin_default_ttl_s": "Five minutes: long enough to show, short enough to be forgotten.",
-    "order_deadline_s": "Three times a gremlin's default life: pending orders outlive a demo fault.",
+    "order_deadline_s": "Three default lives of a gremlin: pending orders outlive a demo fault.",
     "order_lease_s": "The request budget and a second: the reconciler leaves a live request alone.",
     "reconcile_poll_s": "The longest a due order waits to be seen.",
     "reconcile_batch": "One claim's worth of repair; equals the repair bulkhead.",

@@ -1,4 +1,4 @@
-"""POST /orders from key to answer: commit the intent, drive while there is time, keep the answer."""
+"""POST /orders from key to answer: commit the intent, drive while time is left, keep the answer."""
 
 import logging
 import time

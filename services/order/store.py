@@ -12,6 +12,7 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    or_,
     select,
     text,
     tuple_,
@@ -78,7 +79,7 @@ _MOVE = statement(
         attempts=case((_o.status == _to, _o.attempts + 1), else_=0),
         next_attempt_at=_in_seconds("next_s"),
         updated_at=func.now(),
-        settled_at=case((_to.in_(sorted(TERMINAL)), func.now()), else_=None),
+        settled_at=case((or_(*(_to == end for end in sorted(TERMINAL))), func.now()), else_=None),
     )
     .returning(*_SHOWN),
     "UPDATE orders.orders",
