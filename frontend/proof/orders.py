@@ -104,10 +104,12 @@ SELECT 'key names several orders' AS what, scope, min(key) AS key, count(*) AS f
 FROM orders.idempotency GROUP BY scope, idempotency.key HAVING count(*) > 1
 UNION ALL
 SELECT 'order answers to several keys', min(scope), string_agg(key, ', '), count(*)
-FROM orders.idempotency GROUP BY order_id HAVING count(DISTINCT (scope, key)) > 1
+FROM orders.idempotency WHERE order_id IS NOT NULL
+GROUP BY order_id HAVING count(DISTINCT (scope, key)) > 1
 UNION ALL
 SELECT 'key without its order', i.scope, i.key, 0
-FROM orders.idempotency i LEFT JOIN orders.orders o ON o.id = i.order_id WHERE o.id IS NULL""",
+FROM orders.idempotency i LEFT JOIN orders.orders o ON o.id = i.order_id
+WHERE i.order_id IS NOT NULL AND o.id IS NULL""",
     enforced_by="primary key (scope, key), claimed in the transaction that creates the order",
 )
 

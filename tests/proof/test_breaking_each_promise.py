@@ -69,3 +69,15 @@ async def test_only_the_first_offenders_are_fetched_and_all_are_counted(shop: as
     report = await evaluate(shop)
     [finding] = report.those("violated")
     assert (len(finding.rows), finding.total) == (ROWS, 40)
+
+
+async def test_a_key_whose_answer_was_that_there_is_no_such_product_owns_no_order(
+    shop: asyncpg.Connection,
+):
+    await shop.executemany(
+        "INSERT INTO orders.idempotency"
+        " (scope, key, request_hash, status_code, response, locked_until, expires_at)"
+        " VALUES ('POST /orders', $1, '', 404, 'no such product', now(), now())",
+        [("a-key-of-sixteen",), ("another-key-of-it",)],
+    )
+    assert broken(await evaluate(shop)) == []
