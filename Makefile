@@ -17,7 +17,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the foreground
-	@$(BIN)/valerix up
+	@exec $(BIN)/valerix up
 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
 	@$(BIN)/python -m pytest $(ARGS)

@@ -118,18 +118,28 @@ class PostgresServer:
     def _clear_the_last_one(self) -> None:
         """Deal with what a kill -9 left: a server that is still stopping, or its pid file.
 
-        PostgreSQL removes the file of a dead pid itself, but refuses when a stranger has that pid.
+        PostgreSQL removes the file of a dead pid itself. It refuses when the pid is a stranger's,
+        or a zombie's that nobody reaps (a container without an init).
         """
         note = self.data / "postmaster.pid"
-        with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+        with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
             last = psutil.Process(int(note.read_text().splitlines()[0]))
-            if str(self.data) not in last.cmdline():
-                self._say(f"removing a stale {note.name}: pid {last.pid} is another program now")
+            if not _serves(last, self.data):
+                self._say(f"removing a stale {note.name}: its pid {last.pid} is no PostgreSQL now")
                 note.unlink()
                 return
             self._say(f"waiting for the last PostgreSQL to stop (pid {last.pid})")
             last.send_signal(signal.SIGINT)
-            last.wait(_STOP_LIMIT_S)
+            with contextlib.suppress(psutil.TimeoutExpired):
+                last.wait(_STOP_LIMIT_S)
+
+
+def _serves(process: psutil.Process, data: Path) -> bool:
+    """Whether this is a live PostgreSQL on `data`."""
+    try:
+        return str(data) in process.cmdline()
+    except (psutil.ZombieProcess, psutil.AccessDenied):
+        return False
 
 
 def _status(data: Path, pid: int) -> str:

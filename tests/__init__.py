@@ -1,0 +1,1 @@
+"""The tests mirror the source; journeys, telemetry, fleet, browser and tidy cut across it."""

@@ -1,0 +1,109 @@
+"""What every test may ask for: a database of its own, settings for it, and the real processes."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from chassis.settings import Settings, load
+from fleet import migrate
+from fleet.postgres import PostgresServer
+from tests.running import Databases, RunningFleet
+
+# A developer's own settings must not decide whether a test passes; only the server may be chosen.
+GIVEN_SERVER = os.environ.get("VALERIX_DATABASE_URL")
+for name in [name for name in os.environ if name.startswith("VALERIX_")]:
+    if not name.startswith("VALERIX_CHAOS_"):
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer | None]:
+    """The run's own embedded PostgreSQL; None when VALERIX_DATABASE_URL names another server."""
+    if GIVEN_SERVER:
+        yield None
+        return
+    # Directly under the temporary folder: a socket path holds about a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="valerix-test-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        server = PostgresServer(home / "pg", home / "pg.log", durable=False, say=lambda line: None)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: PostgresServer | None) -> Iterator[Databases]:
+    """Makes fresh databases; each is a copy of one that was migrated once."""
+    databases = Databases(postgres.url if postgres else GIVEN_SERVER or "")
+    migrate.upgrade(databases.create_template())
+    try:
+        yield databases
+    finally:
+        databases.drop_all()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated database that only this test sees."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database in which nothing was ever migrated."""
+    url = databases.create(template="template1")
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection to this test's database, to arrange and to look."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def settings_for(database_url: str) -> Callable[..., Settings]:
+    """`settings_for("order", port=1234, ...)`: one service's settings on this test's database."""
+
+    def build(service: str, **overrides: object) -> Settings:
+        return load(service, {}, **{"database_url": database_url, **overrides})
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    request: pytest.FixtureRequest,
+    postgres: PostgresServer | None,
+    databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningFleet]:
+    """The real processes on free ports and a database of their own, for one module.
+
+    A module chooses with FLEET_KEYS (which processes) and FLEET_ENVIRON (extra settings).
+    """
+    url = databases.create()
+    running = RunningFleet(
+        home=tmp_path_factory.mktemp("fleet"),
+        database_url=url,
+        postgres=postgres,
+        keys=getattr(request.module, "FLEET_KEYS", None),
+        environ=getattr(request.module, "FLEET_ENVIRON", {}),
+    )
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop_all()
+        databases.drop(url)

@@ -1,0 +1,166 @@
+"""The real processes and the fresh databases that tests run against."""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from fleet import children, health
+from fleet.children import Service
+from fleet.home import Home
+from fleet.postgres import PostgresServer
+from fleet.topology import KEYS, SERVICES, find
+
+_READY_LIMIT_S = 60
+
+
+class Databases:
+    """Fresh databases on one server. A copy of a migrated template takes tens of milliseconds."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+        self._numbers = itertools.count(1)
+        self._mine: list[str] = []
+        self._template = f"valerix_test_{os.getpid()}_template"
+
+    def create_template(self) -> str:
+        """The database the others are copied from; the caller migrates it."""
+        return self.create(name=self._template, template="template1")
+
+    def create(self, *, name: str | None = None, template: str | None = None) -> str:
+        name = name or f"valerix_test_{os.getpid()}_{next(self._numbers)}"
+        # Copying files beats replaying them through the log, for a database of a few megabytes.
+        self._tell(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template or self._template}" STRATEGY file_copy'
+        )
+        self._mine.append(name)
+        return urlunsplit(urlsplit(self._server_url)._replace(path=f"/{name}"))
+
+    def drop(self, url: str) -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._mine.remove(name)
+
+    def drop_all(self) -> None:
+        for name in list(self._mine):
+            self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._mine.clear()
+
+    def _tell(self, statement: str) -> None:
+        async def tell() -> None:
+            connection = await asyncpg.connect(self._server_url)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(tell())
+
+
+class RunningFleet:
+    """The processes of the shop as `valerix up` would start them, under the test's control."""
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        database_url: str,
+        postgres: PostgresServer | None = None,
+        keys: Iterable[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.database_url, self._postgres = database_url, postgres
+        self._home = Home(home)
+        self._home.prepare()
+        ports = {key: free_port() for key in KEYS}
+        self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
+        settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
+        settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
+        settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
+        settings |= {"VALERIX_OTLP_ENDPOINT": self.urls["dashboard"]}
+        whole = dict(os.environ) | settings | dict(environ or {})
+        self._services = {
+            key: Service(find(key), self.urls[key], self._home, whole) for key in keys or KEYS
+        }
+
+    def url(self, key: str) -> str:
+        return self.urls[key]
+
+    def pid(self, key: str) -> int:
+        child = self._services[key].child
+        assert child is not None, f"{key} was never started"
+        return child.pid
+
+    def log(self, key: str) -> str:
+        """What the process has written since its last start."""
+        return self._services[key].log.read_text(errors="replace")
+
+    def start_all(self) -> None:
+        for service in self._services.values():
+            service.start()
+        for key in self._services:
+            self.wait_until_ready(key)
+
+    def stop_all(self) -> None:
+        children.stop(list(self._services.values()), grace_s=8)
+
+    def start(self, key: str) -> None:
+        """Start a process that was killed or stopped, and wait until it is ready."""
+        self._services[key].start()
+        self.wait_until_ready(key)
+
+    def kill(self, key: str) -> None:
+        """As kill -9 would: no goodbye, no flush."""
+        child = self._services[key].child
+        assert child is not None, f"{key} was never started"
+        child.kill()
+
+    def pause(self, key: str) -> None:
+        """Freeze a process (SIGSTOP): it holds its sockets and answers nothing."""
+        os.kill(self.pid(key), signal.SIGSTOP)
+
+    def resume(self, key: str) -> None:
+        os.kill(self.pid(key), signal.SIGCONT)
+
+    def restart_postgres(self, *, away_s: float = 0.0) -> None:
+        """Stop and start the run's PostgreSQL; the data stays, every connection is cut."""
+        if self._postgres is None:
+            pytest.skip("VALERIX_DATABASE_URL names a server that is not ours to restart")
+        self._postgres.stop()
+        time.sleep(away_s)
+        self._postgres.start()
+
+    def wait_until_ready(self, key: str) -> None:
+        service, end = self._services[key], time.monotonic() + _READY_LIMIT_S
+        while obstacle := health.obstacle(service.url):
+            if service.ended() is not None:
+                raise AssertionError(f"{key} died:\n{service.last_words()}")
+            if time.monotonic() > end:
+                raise AssertionError(f"{key} is not ready ({obstacle}):\n{service.last_words()}")
+            time.sleep(0.05)
+
+    def ask(self, method: str, key: str, path: str) -> tuple[int, Any]:
+        """Status and decoded body of one request without a body."""
+        return health.ask(method, self.urls[key] + path, timeout_s=30)
+
+    def valerix(self, *words: str) -> list[str]:
+        """The command line as this fleet's Python runs it, for subprocess."""
+        return [sys.executable, "-m", "fleet", *words]
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
