@@ -8,13 +8,14 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody
 
 from chassis.asgi import Scope
 from chassis.body import Strict
 from chassis.context import parse_traceparent
-from chassis.errors import MEDIA_TYPE, Problem, invalid
+from chassis.errors import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of, request_hash, reused
 from services.payment import charging, contract
 from services.payment.charging import Desk
@@ -27,9 +28,9 @@ _REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 @dataclass
-class KeyedOperation(Operation):
-    """The OpenAPI operation of a route that needs an Idempotency-Key (read by hand, so that two
-    of them, or none, get an answer that names the problem)."""
+class CreateOperation(Operation):
+    """What the OpenAPI document cannot guess: the Idempotency-Key is read by hand, so that two of
+    them, or none, get an answer that names the problem."""
 
     def __post_init__(self) -> None:
         schema = Schema(
@@ -39,19 +40,27 @@ class KeyedOperation(Operation):
         self.parameters = [*(self.parameters or []), key]
 
 
-class BodyOrNothing(Strict[CancelPayment]):
-    """A cancel needs no body: who cancels by hand means "refund"."""
+@dataclass
+class CancelOperation(Operation):
+    """What the OpenAPI document gets wrong: the body may be absent, but it is never `null`."""
 
-    def decode_bytes(self, value: bytes) -> Any:
-        """The body as the wire struct."""
-        return super().decode_bytes(value) if value.strip() else CancelPayment()
+    def __post_init__(self) -> None:
+        if isinstance(self.request_body, RequestBody):
+            self.request_body.required = False
+            for content in self.request_body.content.values():
+                if isinstance(content.schema, Schema) and content.schema.one_of:
+                    content.schema = content.schema.one_of[0]
 
 
 @post(
     "/payments",
     dto=Strict[CreatePayment],
     return_dto=None,
-    operation_class=KeyedOperation,
+    operation_class=CreateOperation,
+    responses={
+        200: ResponseSpec(PaymentView, description="Captured before, under another key"),
+        202: ResponseSpec(PaymentView, description="Accepted, the provider has not said yet"),
+    },
     summary="Take an order's money, once",
 )
 async def create_payment(
@@ -89,16 +98,20 @@ async def create_payment(
 
 @post(
     "/payments/{order_id:str}/cancel",
-    dto=BodyOrNothing,
+    dto=Strict[CancelPayment],
     return_dto=None,
+    operation_class=CancelOperation,
     status_code=200,
+    responses={202: ResponseSpec(PaymentView, description="Begun, and certain to end")},
     summary="Void what is open, refund what was taken, refuse what comes later",
 )
 async def cancel_payment(
-    order_id: FromPath[str], data: JSONBody[CancelPayment], state: State
+    order_id: FromPath[UUID], state: State, data: JSONBody[CancelPayment | None] = None
 ) -> Response[PaymentView]:
-    """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not."""
-    payment = await charging.cancel(_desk(state), _uuid(order_id), data.reason)
+    """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not. Without a body
+    the reason is the default: who cancels by hand wants a refund."""
+    reason = (data or CancelPayment()).reason
+    payment = await charging.cancel(_desk(state), order_id, reason)
     over = contract.cancel_is_acknowledged(payment.state)
     return Response(
         view(payment),
@@ -108,9 +121,9 @@ async def cancel_payment(
 
 
 @get("/payments/{order_id:str}", summary="An order's payment and its attempts")
-async def show_payment(order_id: FromPath[str], state: State) -> PaymentView:
+async def show_payment(order_id: FromPath[UUID], state: State) -> PaymentView:
     """GET /payments/{order_id}."""
-    payment = await charging.look(_desk(state), _uuid(order_id))
+    payment = await charging.look(_desk(state), order_id)
     if payment is None:
         raise Problem(404, contract.NOT_FOUND, "There is no payment for this order")
     return view(payment)
@@ -139,13 +152,6 @@ def view(payment: Payment) -> PaymentView:
 def _desk(state: State) -> Desk:
     desk: Desk = state["desk"]
     return desk
-
-
-def _uuid(written: str) -> UUID:
-    try:
-        return msgspec.convert(written, UUID)
-    except msgspec.ValidationError:
-        raise invalid("/order_id", "not a UUID") from None
 
 
 def _status(payment: Payment, key: str) -> int:

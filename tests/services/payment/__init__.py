@@ -1,0 +1,1 @@
+"""The payment service against a real PostgreSQL, with a provider that fails on command."""

@@ -1,0 +1,54 @@
+"""A till for each test: the composed service on a database of its own."""
+
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import pytest
+
+from chassis.settings import Settings
+from tests.services.payment.till import SILENCE_S, Till, open_till
+
+
+@pytest.fixture
+def payment_settings(settings_for: Callable[..., Settings]) -> Callable[..., Settings]:
+    """Settings of a provider that approves everything, quickly; override to make it worse."""
+
+    def build(**overrides: object) -> Settings:
+        calm: dict[str, object] = {
+            "payment_decline_rate": 0.0,
+            "payment_gateway_timeout_s": SILENCE_S,
+            "payment_probe_base_s": 0.01,
+            "payment_probe_max_s": 0.05,
+        }
+        return settings_for("payment", **{**calm, **overrides})
+
+    return build
+
+
+@pytest.fixture
+async def till(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Till]:
+    """A provider that approves, and fences."""
+    async with open_till(payment_settings(), connection) as till:
+        yield till
+
+
+@pytest.fixture
+async def strict_till(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Till]:
+    """A provider that declines everything."""
+    settings = payment_settings(payment_decline_rate=1.0)
+    async with open_till(settings, connection) as till:
+        yield till
+
+
+@pytest.fixture
+async def loose_till(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Till]:
+    """A provider that cannot fence: a void is no promise about a charge that comes later."""
+    settings = payment_settings(payment_gateway_fences=False)
+    async with open_till(settings, connection) as till:
+        yield till
