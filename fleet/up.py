@@ -92,8 +92,6 @@ def plan(home: Home, settings: Mapping[str, Settings], database_url: str) -> lis
     environ = dict(os.environ) | {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
     for process in SERVICES:
         environ.setdefault(process.url_variable, urls[process.key])
-    # Without a collector the dashboard is the one that listens for traces and logs.
-    environ.setdefault("VALERIX_OTLP_ENDPOINT", urls["dashboard"])
     return [Service(process, urls[process.key], home, environ) for process in PROCESSES]
 
 
