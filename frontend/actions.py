@@ -138,7 +138,9 @@ class Hands:
 
 def _operator_only(visitor: Visitor) -> None:
     if visitor.locked:
-        raise Problem(401, "operator-token-needed", "Gremlins wait for the operator: unlock them first.")
+        raise Problem(
+            401, "operator-token-needed", "Gremlins wait for the operator: unlock them first."
+        )
 
 
 def _gone(answer: Answer) -> Answer:

@@ -1,4 +1,4 @@
-"""How the dashboard answers a browser: HTML with strict headers, and the visitor's cookie when new."""
+"""How the dashboard answers a browser: HTML, strict headers, and the cookie of a new visitor."""
 
 from typing import Any
 

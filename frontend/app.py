@@ -37,7 +37,8 @@ def create_app(
 ) -> Edge:
     """The dashboard as an ASGI app. Pure: nothing is opened or started before the lifespan.
 
-    `source`, `proof` and `peers` (by service key) replace where numbers, verdicts and actions go."""
+    `source`, `proof` and `peers` (by service key) replace the origins of numbers and verdicts,
+    and the wires that actions take."""
     registry = CollectorRegistry()
     hub = Hub()
     urls = service_urls(settings)

@@ -1,32 +1,25 @@
-"""From what is known to what is shown: one pure function per panel, facts in, view or `Down` out."""
+"""From what is known to what is shown: one pure function a panel, facts in, view or `Down` out."""
 
 from collections.abc import Callable
-from datetime import datetime
 
-from frontend.ledger import (
-    RECENT,
-    AuditFacts,
+from msgspec.structs import replace
+
+from frontend.facts import (
     FigureFacts,
     GremlinFacts,
     OrderFacts,
     ProductFacts,
     StoryFacts,
 )
+from frontend.ledger import RECENT
 from frontend.observatory.ring import Traffic
 from frontend.sources.health import Health
 from frontend.views import (
     Attempt,
-    AuditRow,
-    AuditView,
-    BarView,
-    BoardView,
-    Cell,
     Dot,
     Down,
     FiguresView,
-    Gremlin,
     HealthView,
-    KindRow,
     Light,
     LightsView,
     OrderRow,
@@ -39,17 +32,14 @@ from frontend.views import (
     StoryView,
 )
 from frontend.words import (
-    ACTION_WORDS,
     ATTEMPT_WORDS,
     KIND_LABELS,
-    KINDS,
     LABELS,
     NAMES,
     PAYMENT_WORDS,
     RESERVATION_WORDS,
     SERVICES,
     TERMINAL,
-    gremlin_detail,
     order_words,
 )
 
@@ -104,13 +94,19 @@ def _light(key: str, said: Traffic | Down, bitten_by: tuple[str, ...]) -> Light:
     label = LABELS[key]
     if isinstance(said, Down):
         return Light(key, label, "none", "No signal", bitten_by=bitten_by, down=said)
-    rate, errors = f"{said.per_second:.1f}", round(said.errors)
+    rate, errors = _rate(said), round(said.errors)
     if said.average_s is None:
         return Light(key, label, "none", "No traffic", errors=errors, bitten_by=bitten_by)
     figure, unit = _seconds(said.average_s)
     state: State = "good" if said.average_s < LIMIT_S else "failed"
     word = "Fast" if state == "good" else "Too slow"
     return Light(key, label, state, word, figure, unit, rate, errors, bitten_by)
+
+
+def _rate(said: Traffic) -> str:
+    if said.requests < 9.5:
+        return "1 request" if round(said.requests) == 1 else f"{said.requests:.0f} requests"
+    return f"{said.per_second:.1f}/s"
 
 
 def _seconds(seconds: float) -> tuple[str, str]:
@@ -173,107 +169,41 @@ def order_row(order: OrderFacts) -> OrderRow:
     )
 
 
-def gremlin(said: GremlinFacts, now: datetime) -> Gremlin:
-    """A fault that is on."""
-    return Gremlin(
-        name=said.name,
-        kind=said.kind,
-        label=KIND_LABELS.get(said.kind, said.kind),
-        service=said.service,
-        service_name=NAMES[said.service],
-        detail=gremlin_detail(said.kind, said.delay_ms, said.jitter_ms, said.status),
-        probability=said.probability,
-        started_by=said.started_by,
-        started_at=said.started_at,
-        expires_at=said.expires_at,
-        remaining_s=max(0, round((said.expires_at - now).total_seconds())),
-    )
-
-
-def bar(said: tuple[GremlinFacts, ...], now: datetime) -> BarView:
-    """What is loose, soonest end first."""
-    loose = sorted(said, key=lambda each: each.expires_at)
-    return BarView(tuple(gremlin(each, now) for each in loose if each.expires_at > now))
-
-
-def board(said: tuple[GremlinFacts, ...], now: datetime) -> BoardView:
-    """Every kind at every service. Several of one kind share a switch; it shows the last to end."""
-    latest: dict[tuple[str, str], GremlinFacts] = {}
-    for each in sorted(said, key=lambda each: each.expires_at):
-        if each.expires_at > now:
-            latest[each.kind, each.service] = each
-    rows = tuple(
-        KindRow(
-            kind.kind,
-            kind.label,
-            kind.does,
-            kind.hint,
-            kind.delay_ms,
-            kind.delay_max_ms,
-            tuple(
-                Cell(
-                    key,
-                    label,
-                    gremlin(latest[kind.kind, key], now) if (kind.kind, key) in latest else None,
-                )
-                for key, _, label in SERVICES
-            ),
-        )
-        for kind in KINDS
-    )
-    return BoardView(rows, tuple((key, label) for key, _, label in SERVICES), len(latest))
-
-
-def audit(said: tuple[AuditFacts, ...]) -> AuditView:
-    """The gremlins' diary."""
-    return AuditView(tuple(_audit_row(event) for event in said))
-
-
-def _audit_row(event: AuditFacts) -> AuditRow:
-    def number(key: str) -> int:
-        value = event.detail.get(key, 0)
-        return int(value) if isinstance(value, int | float) else 0
-
-    detail = gremlin_detail(event.kind, number("delay_ms"), number("jitter_ms"), number("status"))
-    if event.action in ("started", "changed") and (ttl_s := number("ttl_s")):
-        detail = ", ".join(filter(None, (detail, f"for {ttl_s} s")))
-    return AuditRow(
-        event.at,
-        ACTION_WORDS.get(event.action, event.action),
-        event.name,
-        KIND_LABELS.get(event.kind, event.kind),
-        NAMES[event.service],
-        event.actor,
-        detail,
-    )
-
-
 def story(said: StoryFacts) -> StoryView:
     """An order's whole life."""
     order = order_row(said.order)
-    started = said.order.created_at
-    steps = tuple(
-        Step(
-            step.at,
-            max(0, round((step.at - started).total_seconds() * 1000)),
-            *order_words(step.status, step.reason),
-            step.trace_id,
-        )
-        for step in said.steps
-    )
     return StoryView(
         order=order,
-        steps=steps,
+        steps=_life(said),
         reservation=_dot("Stock", said.reservation, RESERVATION_WORDS),
         payment=_dot("Money", said.payment, PAYMENT_WORDS),
         attempts=tuple(
-            Attempt(a.number, a.provider, *ATTEMPT_WORDS.get(a.state, ("none", a.state)), a.detail, a.at)
-            for a in said.attempts
+            Attempt(
+                attempt.number,
+                attempt.provider,
+                *ATTEMPT_WORDS.get(attempt.state, ("none", attempt.state)),
+                attempt.detail,
+                attempt.at,
+            )
+            for attempt in said.attempts
         ),
         retries=said.order.attempts,
         cancellable=said.order.status not in TERMINAL | {"CANCELLING"},
         settled=said.order.status in TERMINAL,
     )
+
+
+def _life(said: StoryFacts) -> tuple[Step, ...]:
+    """The states in order; tries that ended where they began are one step with a count."""
+    steps: list[Step] = []
+    for fact in said.steps:
+        words = order_words(fact.status, fact.reason)
+        after_ms = max(0, round((fact.at - said.order.created_at).total_seconds() * 1000))
+        if steps and (steps[-1].state, steps[-1].word, steps[-1].explanation) == words:
+            steps[-1] = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)
+        else:
+            steps.append(Step(fact.at, after_ms, *words, fact.trace_id, 1, after_ms))
+    return tuple(steps)
 
 
 def _dot(label: str, code: str | None, words: dict[str, tuple[State, str]]) -> Dot | None:

@@ -1,4 +1,4 @@
-"""Server-sent nudges: the name of what changed and no data, so a browser knows which panel to fetch."""
+"""Server-sent nudges: only the name of what changed, so a browser knows which panel to fetch."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ HEARTBEAT_S = 10.0
 LIFE_S = 600.0
 
 
-class TooManyListeners(Exception):  # noqa: N818 - an error is a fact
+class TooManyListeners(Exception):
     """Every place is taken."""
 
 

@@ -4,41 +4,57 @@ Watching through the services' business routes would change what is watched: a l
 second turns a grey light green, dilutes the average behind it, and is itself bitten by the gremlin
 it should show (docs/decisions/0011-watch-from-outside.md)."""
 
+# ruff: noqa: S608 - what is put into these statements are this module's own constants.
+
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database import Database, Row, statement
+from frontend.facts import (
+    AttemptFacts,
+    AuditFacts,
+    FigureFacts,
+    GremlinFacts,
+    OrderFacts,
+    ProductFacts,
+    ShopFacts,
+    StepFacts,
+    StoryFacts,
+)
+
+T = TypeVar("T")
 
 RECENT = 14
 WINDOW_S = 30
 
 _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
-  o.amount_minor, o.currency, o.attempts, coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
+  o.amount_minor, o.currency, o.attempts,
+  coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
   o.created_at, o.settled_at
 """
 _RECENT = statement(
     text(
-        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"  # noqa: S608
+        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"
         " ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"
     ),
     "SELECT recent orders",
 )
 _ORDER_BY_ID = statement(
     text(
-        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"  # noqa: S608
+        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"
         " WHERE o.id = :order_id"
     ),
     "SELECT order",
 )
 _HISTORY = statement(
     text(
-        "SELECT dst AS status, reason, coalesce(split_part(traceparent, '-', 2), '') AS trace_id, at"
+        "SELECT dst AS status, reason, at,"
+        " coalesce(split_part(traceparent, '-', 2), '') AS trace_id"
         " FROM orders.history WHERE order_id = :order_id ORDER BY version LIMIT 200"
     ),
     "SELECT history",
@@ -93,7 +109,7 @@ _SCHEMAS = (("order", "orders"), ("inventory", "inventory"), ("payment", "paymen
 _GREMLINS = statement(
     text(
         " UNION ALL ".join(
-            f"SELECT '{key}' AS service, name, kind, probability, delay_ms, jitter_ms, status,"  # noqa: S608
+            f"SELECT '{key}' AS service, name, kind, probability, delay_ms, jitter_ms, status,"
             " started_by, started_at, expires_at,"
             " extract(epoch FROM expires_at - now())::float8 AS remaining_s"
             f" FROM {schema}.gremlins WHERE expires_at > now()"
@@ -107,7 +123,7 @@ _AUDIT = statement(
     text(
         "SELECT * FROM ("
         + " UNION ALL ".join(
-            f"(SELECT '{key}' AS service, id, at, action, name, kind, actor, detail"  # noqa: S608
+            f"(SELECT '{key}' AS service, id, at, action, name, kind, actor, detail"
             f" FROM {schema}.gremlin_audit ORDER BY id DESC LIMIT 100)"
             for key, schema in _SCHEMAS
         )
@@ -115,112 +131,6 @@ _AUDIT = statement(
     ),
     "SELECT gremlin diary",
 )
-
-
-class OrderFacts(Struct, frozen=True):
-    """An order as it stands in the database."""
-
-    order_id: str
-    status: str
-    reason: str | None
-    product_id: str
-    product: str
-    quantity: int
-    amount_minor: int
-    currency: str
-    attempts: int
-    trace_id: str
-    created_at: datetime
-    settled_at: datetime | None
-
-
-class StepFacts(Struct, frozen=True):
-    """One version of an order."""
-
-    status: str
-    reason: str | None
-    trace_id: str
-    at: datetime
-
-
-class AttemptFacts(Struct, frozen=True):
-    """One try at the payment provider."""
-
-    number: int
-    provider: str
-    state: str
-    detail: str
-    at: datetime
-
-
-class StoryFacts(Struct, frozen=True):
-    """All that is known of one order."""
-
-    order: OrderFacts
-    steps: tuple[StepFacts, ...]
-    reservation: str | None
-    payment: str | None
-    attempts: tuple[AttemptFacts, ...]
-
-
-class FigureFacts(Struct, frozen=True):
-    """Counts behind the headline figures."""
-
-    placed: int
-    confirmed: int
-    pending: int
-    refused: int
-    settled_minor: int
-    pending_now: int
-    oldest_pending_at: datetime | None
-    in_doubt_minor: int
-    currency: str | None
-
-
-class ProductFacts(Struct, frozen=True):
-    """A product, its price and what is left of it."""
-
-    product_id: str
-    name: str
-    price_minor: int
-    currency: str
-    stock: int | None
-    total: int | None
-
-
-class GremlinFacts(Struct, frozen=True):
-    """A fault that is on."""
-
-    service: str
-    name: str
-    kind: str
-    probability: float
-    delay_ms: int
-    jitter_ms: int
-    status: int
-    started_by: str
-    started_at: datetime
-    expires_at: datetime
-
-
-class AuditFacts(Struct, frozen=True):
-    """Something that happened to a gremlin."""
-
-    service: str
-    at: datetime
-    action: str
-    name: str
-    kind: str
-    actor: str
-    detail: dict[str, object]
-
-
-class ShopFacts(Struct, frozen=True):
-    """One look at the shop."""
-
-    orders: tuple[OrderFacts, ...]
-    figures: FigureFacts
-    products: tuple[ProductFacts, ...]
 
 
 class Ledger:
@@ -270,5 +180,5 @@ class Ledger:
         )
 
 
-def _all(rows: Sequence[Row], shape: type) -> list:
+def _all(rows: Sequence[Row], shape: type[T]) -> list[T]:
     return [msgspec.convert(dict(row), shape) for row in rows]

@@ -1,4 +1,4 @@
-"""Turns views into HTML: one strict Jinja environment, its filters, and the static files' addresses."""
+"""Turns views into HTML: one strict Jinja environment, its filters, the static files' addresses."""
 
 import hashlib
 from datetime import datetime
@@ -30,7 +30,7 @@ def count(number: float) -> str:
 def span(milliseconds: int | None) -> str:
     """A length of time with two or three digits that matter."""
     if milliseconds is None:
-        return "–"
+        return "-"
     if milliseconds < 1000:
         return f"{milliseconds}{THIN}ms"
     seconds = milliseconds / 1000
@@ -41,18 +41,24 @@ def span(milliseconds: int | None) -> str:
     return f"{seconds / 60:.0f}{THIN}min" if seconds < 7200 else f"{seconds / 3600:.0f}{THIN}h"
 
 
+def age(moment: datetime, now: datetime) -> str:
+    """How old something is, short enough for a column."""
+    seconds = max(0.0, (now - moment).total_seconds())
+    if seconds < 60:
+        return f"{seconds:.0f}{THIN}s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f}{THIN}min"
+    if seconds < 86_400:
+        return f"{seconds // 3600:.0f}{THIN}h"
+    return moment.strftime("%d %b")
+
+
 def ago(moment: datetime, now: datetime) -> str:
     """How long ago, in one word or two."""
     seconds = (now - moment).total_seconds()
     if seconds < 1.5:
         return "now"
-    if seconds < 60:
-        return f"{seconds:.0f}{THIN}s ago"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f}{THIN}min ago"
-    if seconds < 86_400:
-        return f"{seconds / 3600:.0f}{THIN}h ago"
-    return moment.strftime("%d %b")
+    return age(moment, now) + (" ago" if seconds < 86_400 else "")
 
 
 def when(moment: datetime) -> str:
@@ -97,7 +103,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for paint in (money, count, span, ago, when, clock, countdown, short, percent):
+    for paint in (money, count, span, age, ago, when, clock, countdown, short, percent):
         made.filters[paint.__name__] = paint
     made.globals["asset"] = asset
     return made

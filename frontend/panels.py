@@ -1,4 +1,4 @@
-"""The panels: one template, one URL, one DOM id, one view each; a panel never fails and never waits."""
+"""The panels: one template, one URL, one DOM id, one view each; a panel never fails or waits."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from chassis.errors import Problem
-from frontend import draw
+from frontend import draw, draw_gremlins
 from frontend.answers import page
 from frontend.paint import render
 from frontend.sources.feed import reason_of
@@ -58,12 +58,12 @@ def _orders(watch: Watch, _: datetime) -> object:
 
 def _bar(watch: Watch, now: datetime) -> object:
     loose = watch.gremlins.now()
-    return loose if isinstance(loose, Down) else draw.bar(loose, now)
+    return loose if isinstance(loose, Down) else draw_gremlins.bar(loose, now)
 
 
 def _board(watch: Watch, now: datetime) -> object:
     loose = watch.gremlins.now()
-    return loose if isinstance(loose, Down) else draw.board(loose, now)
+    return loose if isinstance(loose, Down) else draw_gremlins.board(loose, now)
 
 
 PANELS = {
@@ -118,7 +118,7 @@ def paint_view(panel: Panel, view: object, visitor: Visitor, now: datetime) -> M
 async def audit_view(watch: Watch) -> object:
     """The gremlins' diary, asked for when it is looked at."""
     try:
-        return draw.audit(await watch.ledger.audit())
+        return draw_gremlins.audit(await watch.ledger.audit())
     except Exception as error:  # noqa: BLE001 - a panel never fails
         return Down(reason_of(error), utc_now(), "Gremlins still run out by themselves.")
 

@@ -43,11 +43,17 @@ def order_told(answer: Answer) -> Told:
 def _order_taken(answer: Answer) -> Told:
     order = _decode(answer, _Order)
     if order is None:
-        return _told("degraded", answer, "Strange answer", "Look for it in the list before retrying.")
-    what = f"{order.quantity} × {order.product_id}, {money(order.amount_minor, order.currency)}"
+        return _told("degraded", answer, "Strange answer", "Look in the list before you try again.")
+    what = f"{order.quantity} of {order.product_id}, {money(order.amount_minor, order.currency)}"
     if answer.status == 201:
         return _told("good", answer, "Order confirmed", what, order.order_id)
-    return _told("degraded", answer, "Order is being processed", f"{what}. It settles by itself.", order.order_id)
+    return _told(
+        "degraded",
+        answer,
+        "Order is being processed",
+        f"{what}. It settles by itself.",
+        order.order_id,
+    )
 
 
 def cancel_told(answer: Answer, order_id: str) -> Told:
@@ -96,9 +102,7 @@ def _not_done(answer: Answer, problem: _Problem, title: str) -> Told:
     return _told("failed", answer, title, problem.detail or f"Answered {answer.status}")
 
 
-def _told(
-    state: Any, answer: Answer, title: str, detail: str = "", order_id: str = ""
-) -> Told:
+def _told(state: Any, answer: Answer, title: str, detail: str = "", order_id: str = "") -> Told:
     status = 200 if answer.outcome is Outcome.OK else (answer.status or 503)
     return Told(state, title, detail, answer.trace_id, order_id, status)
 

@@ -28,12 +28,11 @@ def proof(report: Report | Down) -> ProofView | Down:
 def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
     if broken := len(report.those("violated")):
         promises = "promise is" if broken == 1 else "promises are"
-        return f"{broken} {promises} broken", "Open the red one: it shows the rows."
+        return f"{broken} {promises} broken", "open it: it shows the rows"
     if report.those("unknown"):
         return "Not everything can be judged", f"{holds} of {total} promises hold"
     if unfinished := len(report.those("settling")):
-        why = "while a gremlin is loose" if report.gremlins_loose else "and has time left"
-        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} still settling {why}"
+        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} still settling"
     return "Nothing lost, nobody charged twice", f"all {total} promises hold"
 
 

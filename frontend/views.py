@@ -1,4 +1,4 @@
-"""What the templates are given: one frozen struct per panel, so a page can be drawn from values alone."""
+"""What the templates are given: one frozen struct a panel, so a page is drawn from values alone."""
 
 from datetime import datetime
 from typing import Literal
@@ -50,7 +50,7 @@ class Light(Struct, frozen=True):
     word: str
     figure: str | None = None
     unit: str = ""
-    per_second: str = ""
+    rate: str = ""
     errors: int = 0
     bitten_by: tuple[str, ...] = ()
     down: Down | None = None
@@ -129,6 +129,7 @@ class Gremlin(Struct, frozen=True):
     label: str
     service: str
     service_name: str
+    service_label: str
     detail: str
     probability: float
     started_by: str
@@ -215,7 +216,7 @@ class AuditView(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """One state an order was in."""
+    """One state an order was in, entered `after_ms`, confirmed `times` until `last_ms`."""
 
     at: datetime
     after_ms: int
@@ -223,6 +224,8 @@ class Step(Struct, frozen=True):
     word: str
     explanation: str
     trace_id: str
+    times: int
+    last_ms: int
 
 
 class Attempt(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the dashboard knows right now: every feed, started and stopped together, read without waiting."""
+"""What the dashboard knows right now: all feeds, started and stopped together, read at once."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,7 +7,8 @@ from typing import Protocol
 from chassis.database import Database
 from chassis.settings import Settings
 from frontend.events import Hub
-from frontend.ledger import GremlinFacts, Ledger, ShopFacts
+from frontend.facts import GremlinFacts, ShopFacts
+from frontend.ledger import Ledger
 from frontend.proof.evaluate import Report
 from frontend.sources import Source
 from frontend.sources.feed import Feed

@@ -37,7 +37,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "late",
         "Late answer",
-        "Does the work, answers late",
+        "Works, then answers late",
         "The work is done and stored, but the answer comes after the caller has given up.",
         3000,
         10_000,
@@ -59,7 +59,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "lost_response",
         "Lost answer",
-        "Does the work, drops the line",
+        "Works, then drops the line",
         "The work is done and stored, then the connection breaks: the caller cannot know.",
     ),
     Kind(

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -82,7 +83,7 @@ class Ring:
 
     def _steps(self, since: float) -> Iterator[tuple[Scrape, Scrape]]:
         inside = [scrape for scrape in self._scrapes if scrape.at > since]
-        return zip(inside, inside[1:], strict=False)
+        return pairwise(inside)
 
 
 def is_business(series: Series) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics without Prometheus: every service's page scraped every two seconds into a bounded ring."""
+"""Metrics without Prometheus: each service's page, scraped every two seconds into a ring."""
 
 import asyncio
 import time

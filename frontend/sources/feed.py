@@ -1,4 +1,4 @@
-"""One question, asked again and again: its last answer, how old that is, and since when it fails."""
+"""One question, asked again and again: its last answer, its age, and since when it fails."""
 
 import asyncio
 import contextlib
@@ -67,7 +67,7 @@ class Feed(Generic[T]):
             try:
                 async with asyncio.timeout(self._deadline_s):
                     answer = await self._ask()
-            except Exception as error:  # noqa: BLE001 - whatever a source does, the page goes on
+            except Exception as error:
                 self._reason = reason_of(error)
                 log.debug("%s feed failed", self.topic, exc_info=True)
             else:
