@@ -1,0 +1,180 @@
+"""The prober: takes what is due, once among many replicas, through any outage, and strands nothing."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+from litestar.testing import AsyncTestClient
+
+from chassis.settings import Settings
+from services.payment import worklist
+from services.payment.app import create_app
+from tests.services.payment.till import Till, new_order, open_till, unrest
+
+
+async def _until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not await condition():  # type: ignore[misc]
+            await asyncio.sleep(0.02)
+
+
+async def test_a_payment_at_the_gateway_is_left_to_its_request(till: Till):
+    till.gateway.script.append("lost_request")
+    await till.charge(new_order())
+    wait_s = await till.eyes.fetchval(
+        "SELECT extract(epoch FROM next_attempt_at - created_at)::float8 FROM payments.payments"
+    )
+    assert wait_s == pytest.approx(till.desk.gateway_timeout_s + till.desk.probe_base_s, abs=0.01)
+    await till.eyes.execute("UPDATE payments.payments SET next_attempt_at = now() + '1 min'")
+    assert await till.prober.run_once() == 0
+
+
+async def test_every_due_payment_is_claimed_by_one_replica(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    settings = payment_settings(payment_probe_base_s=60, payment_probe_max_s=60)
+    async with open_till(settings, connection) as till:
+        till.gateway.script.extend(["not_sent"] * 12)
+        for _ in range(12):
+            await till.charge(new_order())
+        await connection.execute("UPDATE payments.payments SET next_attempt_at = now()")
+
+        async def claim() -> list[object]:
+            async with till.desk.database.connect() as replica:
+                return [*await worklist.claim_due(replica, batch=5, base_s=60, max_s=60)]
+
+        claims = await asyncio.gather(*(claim() for _ in range(6)))
+        claimed = [order_id for batch in claims for order_id in batch]
+        assert len(claimed) == len(set(claimed)) == 12
+
+
+async def test_looks_are_spread_out_up_to_a_maximum(till: Till):
+    till.gateway.script.append("not_sent")
+    await till.charge(new_order())
+    waits = []
+    for _ in range(8):
+        await till.eyes.execute("UPDATE payments.payments SET next_attempt_at = now()")
+        async with till.desk.database.connect() as replica:
+            assert len(await worklist.claim_due(replica, batch=5, base_s=1.0, max_s=30.0)) == 1
+        waits.append(
+            await till.eyes.fetchval(
+                "SELECT extract(epoch FROM next_attempt_at - now())::float8 FROM payments.payments"
+            )
+        )
+    for n, wait in enumerate(waits):
+        backoff = min(30.0, 2.0**n)
+        assert backoff * 0.5 - 0.1 <= wait <= backoff * 1.5
+
+
+async def test_two_probers_on_one_payment_are_harmless(till: Till):
+    order_id = new_order()
+    till.gateway.script.append("lost_response")
+    await till.charge(order_id)
+    await till.eyes.execute("UPDATE payments.payments SET next_attempt_at = now()")
+    await asyncio.gather(*(till.probe() for _ in range(1)), till.charge(order_id))
+    assert await till.state(order_id) == "SUCCEEDED"
+    assert not await unrest(till.eyes)
+
+
+async def test_one_bad_payment_does_not_hold_up_the_others(till: Till):
+    bad, good = new_order(), new_order()
+    till.gateway.script.extend(["not_sent", "not_sent"])
+    await till.charge(bad)
+    await till.charge(good)
+    # A row no code of ours could have left: the void can only fail, every time.
+    await till.eyes.execute("ALTER TABLE payments.attempts DISABLE TRIGGER ALL")
+    await till.eyes.execute("DELETE FROM payments.attempts WHERE order_id = $1", bad)
+    await till.eyes.execute("ALTER TABLE payments.attempts ENABLE TRIGGER ALL")
+    await till.probe()
+    assert await till.state(good) == "SUCCEEDED"
+    assert await till.state(bad) == "PROCESSING"
+
+
+async def test_the_running_service_finishes_payments_by_itself_through_a_lost_database(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    settings = payment_settings(reconcile_poll_s=0.05)
+    async with open_till(settings, connection) as till:
+        order_id = new_order()
+        till.gateway.script.append("lost_response")
+        await till.charge(order_id)
+        app = create_app(settings)
+        async with AsyncTestClient(app.app):  # type: ignore[arg-type]
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+            async def finished() -> bool:
+                return await till.state(order_id) == "SUCCEEDED"
+
+            await _until(finished)
+            second = new_order()
+            till.gateway.script.append("lost_request")
+            await till.charge(second)
+            await till.cancel(second)
+            third = new_order()
+            till.gateway.script.append("error_before")
+            await till.charge(third)
+
+            async def settled() -> bool:
+                return not await unrest(connection)
+
+            await _until(settled)
+
+
+async def test_the_loop_outlives_an_hour_without_a_database_in_miniature(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    settings = payment_settings(reconcile_poll_s=0.05)
+    order_id = new_order()
+    async with open_till(settings, connection) as till:
+        till.gateway.script.append("not_sent")
+        await till.charge(order_id)
+        app = create_app(settings)
+        name = await connection.fetchval("SELECT current_database()")
+        async with AsyncTestClient(app.app):  # type: ignore[arg-type]
+            await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            await asyncio.sleep(0.3)
+            await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+
+            async def finished() -> bool:
+                return await till.state(order_id) == "SUCCEEDED"
+
+            await _until(finished)
+
+
+async def test_a_database_lost_after_the_intent_answers_202_not_nothing_was_done(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    # The pool of one is busy when the settlement wants it: the intent is committed by then.
+    async with open_till(payment_settings(pool_size=1, pool_wait_s=0.1), connection) as till:
+        order_id = new_order()
+        till.gateway.script.append("error_after")
+        charge = asyncio.create_task(till.charge(order_id))
+        while not await till.attempts(order_id):
+            await asyncio.sleep(0)
+        async with till.desk.database.connect():
+            answer = await charge
+        assert answer.status_code == 202
+        assert "x-valerix-executed" not in answer.headers
+        await till.probe()
+        assert await till.state(order_id) == "SUCCEEDED"
+
+
+async def test_a_busy_database_before_the_intent_says_nothing_was_done(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    async with open_till(payment_settings(pool_size=1, pool_wait_s=0.1), connection) as till:
+        order_id = new_order()
+        async with till.desk.database.connect():
+            answer = await till.charge(order_id)
+        assert answer.status_code == 503
+        assert answer.headers["x-valerix-executed"] == "no"
+        assert answer.headers["retry-after"]
+        assert await till.attempts(order_id) == []
