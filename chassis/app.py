@@ -18,11 +18,12 @@ from prometheus_client.exposition import choose_encoder
 from chassis import telemetry
 from chassis.asgi import App
 from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
-from chassis.edge import Edge, HttpMetrics, Routes
+from chassis.edge import Edge, Routes
 from chassis.errors import MEDIA_TYPE, Problem, shed
 from chassis.gremlin_routes import gremlin_routes
 from chassis.gremlins import Gremlins
 from chassis.health import Probe, database_probe, health_routes, schema_probe
+from chassis.http_metrics import HttpMetrics
 from chassis.schema_page import PlainPage
 from chassis.settings import Settings
 
@@ -66,7 +67,7 @@ def service_app(
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
         if database is not None:
-            database.before_statement = gremlins.before_statement
+            gremlins.slows(database)
     _process_gauges(registry, name)
     handlers: list[BaseRouteHandler] = [
         *routes,

@@ -98,7 +98,7 @@ class Connection:
 
 
 class Database:
-    """A bounded pool. `before_statement` is where a slow_database gremlin bites."""
+    """A bounded pool. `before_statement` is set while a slow_database gremlin bites."""
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
         self._url = settings.database_url

@@ -7,7 +7,6 @@ import re
 import time
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from chassis import telemetry
 from chassis.asgi import App, Message, Receive, Scope, Send
@@ -15,15 +14,11 @@ from chassis.bites import CallerLeft, Dropped, answer, suffer
 from chassis.context import SERVER, Span, deadline_now, span_now
 from chassis.errors import Problem, shed
 from chassis.gremlins import EXEMPT, Gremlins
+from chassis.http_metrics import HttpMetrics
 from chassis.settings import Settings
 
 logger = logging.getLogger("request")
 
-# A second series per counter that no dashboard of ours asks for.
-disable_created_metrics()  # type: ignore[no-untyped-call]
-
-# OBSERVABILITY: the buckets contain exactly the SLA (1 s) and the deadline (2 s).
-BUCKETS = (.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 1.5, 2, 2.5, 5, 10)  # fmt: skip
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 # Asked every two seconds by machines: measured, but neither logged nor traced.
@@ -51,50 +46,6 @@ class Routes:
             if pattern.fullmatch(path):
                 return template
         return "unmatched"
-
-
-class HttpMetrics:
-    """The two mandatory metrics, with label children looked up once."""
-
-    def __init__(self, service: str, registry: CollectorRegistry) -> None:
-        self._service = service
-        self._requests = Counter(
-            "http_requests",
-            "Requests answered.",
-            ("service", "method", "path", "status_code"),
-            registry=registry,
-        )
-        self._durations = Histogram(
-            "http_request_duration_seconds",
-            "Seconds from first byte in to last byte out.",
-            ("service", "method", "path"),
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "http_requests_in_flight", "Requests being served.", ("service",), registry=registry
-        ).labels(service)
-        self.shed = Counter(
-            "valerix_requests_shed",
-            "Requests refused before work.",
-            ("service",),
-            registry=registry,
-        ).labels(service)
-        self._counters: dict[tuple[str, str, int], Counter] = {}
-        self._histograms: dict[tuple[str, str], Histogram] = {}
-
-    def observe(self, method: str, path: str, status: int, seconds: float, trace_id: str) -> None:
-        """Count one request; the trace id rides along as the exemplar."""
-        counter = self._counters.get((method, path, status))
-        if counter is None:
-            counter = self._requests.labels(self._service, method, path, f"{status:03d}")
-            self._counters[method, path, status] = counter
-        histogram = self._histograms.get((method, path))
-        if histogram is None:
-            histogram = self._durations.labels(self._service, method, path)
-            self._histograms[method, path] = histogram
-        counter.inc()
-        histogram.observe(seconds, {"trace_id": trace_id})
 
 
 class Visit(msgspec.Struct):

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from sqlalchemy import text
 
-from chassis.database import Database, Row, Statement, statement
+from chassis.database import Database, Row
 from chassis.errors import Problem, invalid
+from chassis.gremlin_sql import Statements
 from chassis.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -73,67 +73,6 @@ class AuditEvent(msgspec.Struct, frozen=True):
     detail: dict[str, object]
 
 
-class _Statements:
-    """The gremlin statements of one schema."""
-
-    def __init__(self, schema: str) -> None:
-        columns = (
-            "name, kind, routes, probability, delay_ms, jitter_ms, status, started_by, started_at,"
-            " expires_at, extract(epoch FROM expires_at - now())::float8 AS remaining_s"
-        )
-        gremlins, audit = f"{schema}.gremlins", f"{schema}.gremlin_audit"
-        self.active: Statement = statement(
-            text(f"SELECT {columns} FROM {gremlins} WHERE expires_at > now() ORDER BY name"),
-            f"SELECT {gremlins}",
-        )
-        self.expire = statement(
-            text(
-                f"WITH gone AS (DELETE FROM {gremlins} WHERE expires_at <= now() RETURNING *)"
-                f" INSERT INTO {audit} (action, name, kind, actor, detail)"
-                " SELECT 'expired', name, kind, 'clock', to_jsonb(gone) FROM gone"
-            ),
-            f"DELETE {gremlins}",
-        )
-        self.put = statement(
-            text(
-                f"INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms,"
-                " jitter_ms, status, started_by, expires_at)"
-                " VALUES (:name, :kind, :routes, :probability,"
-                " :delay_ms, :jitter_ms, :status, :actor, now() + make_interval(secs => :ttl_s))"
-                " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, routes = excluded.routes,"
-                " probability = excluded.probability, delay_ms = excluded.delay_ms,"
-                " jitter_ms = excluded.jitter_ms, status = excluded.status,"
-                " started_by = excluded.started_by, started_at = now(),"
-                " expires_at = excluded.expires_at"
-                f" RETURNING {columns}, (xmax = 0) AS is_new"
-            ),
-            f"UPSERT {gremlins}",
-        )
-        self.remove = statement(
-            text(
-                f"WITH gone AS (DELETE FROM {gremlins}"
-                " WHERE :name = '*' OR name = :name RETURNING *)"
-                f" INSERT INTO {audit} (action, name, kind, actor, detail)"
-                " SELECT 'calmed', name, kind, :actor, to_jsonb(gone) FROM gone"
-            ),
-            f"DELETE {gremlins}",
-        )
-        self.note = statement(
-            text(
-                f"INSERT INTO {audit} (action, name, kind, actor, detail)"
-                " VALUES (:action, :name, :kind, :actor, :detail)"
-            ),
-            f"INSERT {audit}",
-        )
-        self.audit = statement(
-            text(
-                "SELECT at, action, name, kind, actor, detail"
-                f" FROM {audit} ORDER BY id DESC LIMIT 100"
-            ),
-            f"SELECT {audit}",
-        )
-
-
 class Active(msgspec.Struct, frozen=True):
     """A gremlin in this process, with its end on the local monotonic clock."""
 
@@ -156,12 +95,13 @@ class Gremlins:
         self, service: str, schema: str, settings: Settings, registry: CollectorRegistry
     ) -> None:
         self.service = service
-        self._sql = _Statements(schema)
+        self._sql = Statements(schema)
         self._database = Database(settings, size=2)
         self._poll_s = settings.gremlin_poll_s
         self._ttl_s = settings.gremlin_default_ttl_s
         self._random = random.Random()  # noqa: S311 - a share of requests, not a secret
         self.known_routes: frozenset[str] = frozenset()
+        self._slowed: list[Database] = []
         self.active: tuple[Active, ...] = ()
         labels = ("service", "gremlin", "kind")
         self._bitten = Counter(
@@ -171,6 +111,10 @@ class Gremlins:
             "valerix_gremlin_active", "1 while a gremlin is loose.", labels, registry=registry
         )
         self._bites: dict[str, int] = {}
+
+    def slows(self, *databases: Database) -> None:
+        """The pools that a slow_database gremlin makes slow."""
+        self._slowed.extend(databases)
 
     async def run(self) -> None:
         """Follow the database for ever; what is known stays in force (and expires) without it."""
@@ -206,6 +150,9 @@ class Gremlins:
         for new in active:
             self._loose.labels(self.service, new.view.name, new.view.kind).set(1)
         self.active = active
+        slow = any(gremlin.view.kind == "slow_database" for gremlin in active)
+        for database in self._slowed:
+            database.before_statement = self._drag if slow else None
 
     def _forget_expired(self) -> None:
         now = time.monotonic()
@@ -234,8 +181,8 @@ class Gremlins:
         self._bites[view.name] = self._bites.get(view.name, 0) + 1
         self._bitten.labels(self.service, view.name, view.kind).inc()
 
-    async def before_statement(self) -> None:
-        """Where slow_database bites: every statement of the service's own pool."""
+    async def _drag(self) -> None:
+        """Where slow_database bites: every statement of the service's own pools."""
         now = time.monotonic()
         for gremlin in self.active:
             if (

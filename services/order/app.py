@@ -50,6 +50,8 @@ def create_app(
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:
         return Checkout(on, InventoryClient(stock), PaymentClient(money), settings, metrics)
 
+    gremlins = Gremlins(NAME, "orders", settings, registry)
+    gremlins.slows(repair_database)
     foreground = checkout(database, to_inventory, to_payments)
     reconciler = Reconciler(
         repair_database, checkout(repair_database, repair_inventory, repair_payments), settings,
@@ -62,7 +64,7 @@ def create_app(
         registry=registry,
         routes=ROUTES,
         database=database,
-        gremlins=Gremlins(NAME, "orders", settings, registry),
+        gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         dependencies={p.name: peer_probe(p, settings.probe_deadline_s) for p in probes},
         loops=[

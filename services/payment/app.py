@@ -42,6 +42,8 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
         probe_base_s=settings.payment_probe_base_s,
     )
     repair_desk = msgspec.structs.replace(desk, database=repair_database)
+    gremlins = Gremlins(NAME, "payments", settings, registry)
+    gremlins.slows(repair_database)
     loops = [Prober(repair_desk, settings).run, meters.run]
     if not provider.fences:
         # A fencing provider cannot capture behind a void's back: there is nothing to sweep.
@@ -53,7 +55,7 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
         registry=registry,
         routes=ROUTES,
         database=database,
-        gremlins=Gremlins(NAME, "payments", settings, registry),
+        gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=loops,
         closes=[provider.close, repair_database.close, gauges_database.close],
