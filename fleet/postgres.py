@@ -158,11 +158,15 @@ def _last_complaint(log: Path) -> str:
 
 
 def _socket_folder(beside: Path) -> Path:
-    """A folder whose socket path the kernel and a URL can hold: beside the data if it is short."""
+    """An empty folder whose socket path the kernel and a URL can hold: beside the data if short.
+
+    Empty, because a killed server leaves a lock file beside its socket.
+    """
     folder = beside / "socket"
     fits = len(str(folder / _SOCKET_NAME).encode()) <= _SOCKET_PATH_LIMIT
     if fits and re.fullmatch(r"[\w./~+@-]+", str(folder), re.ASCII):
-        folder.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
         return folder
     return Path(tempfile.mkdtemp(prefix="valerix-"))
 

@@ -87,7 +87,6 @@ class RunningFleet:
         settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
         settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
         settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
-        settings |= {"VALERIX_OTLP_ENDPOINT": self.urls["dashboard"]}
         whole = dict(os.environ) | settings | dict(environ or {})
         self._services = {
             key: Service(find(key), self.urls[key], self._home, whole) for key in keys or KEYS

@@ -1,0 +1,123 @@
+"""`valerix up` in a folder of its own, as a person at a terminal would have it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from fleet.home import ROOT, Home, Running
+from fleet.topology import PROCESSES
+from tests.running import free_port
+
+_OPEN_LIMIT_S = 60
+_STOP_LIMIT_S = 30
+
+
+class UpShop:
+    """One `valerix up`; every process it started is known by pid, so that none can hide."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home = Home(home)
+        self.ports = {process.key: free_port() for process in PROCESSES}
+        self._environ = (
+            {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
+            | {"VALERIX_HOME": str(home)}
+            | {process.port_variable: str(self.ports[process.key]) for process in PROCESSES}
+            | environ
+        )
+        self.output = home.with_name(f"{home.name}.out")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another `valerix` in another terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "fleet", *words],
+            env=self._environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def begin(self) -> None:
+        with self.output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fleet", "up"],
+                env=self._environ,
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def open(self) -> Running:
+        """Start it and wait until it says that it is open."""
+        self.begin()
+        end = time.monotonic() + _OPEN_LIMIT_S
+        while (running := self.home.running()) is None:
+            assert self.poll() is None, f"valerix up ended:\n{self.said()}"
+            assert time.monotonic() < end, f"valerix up is not open:\n{self.said()}"
+            time.sleep(0.05)
+        return running
+
+    def poll(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    def family(self) -> list[psutil.Process]:
+        """Everything it has started, PostgreSQL's own children included."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def named(self, word: str) -> psutil.Process:
+        """The one direct child whose command line holds `word`."""
+        assert self._process is not None
+        children = psutil.Process(self._process.pid).children()
+        (found,) = [child for child in children if word in child.cmdline()]
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOP_LIMIT_S)
+
+    def close(self) -> None:
+        """Whatever the test left: stop it, then make sure by pid."""
+        if self._process is None:
+            return
+        family = self.family() if self.poll() is None else []
+        if self.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.wait()
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        for process in alive(family):
+            process.kill()
+
+    def said(self) -> str:
+        return self.output.read_text() if self.output.exists() else ""
+
+
+def alive(processes: list[psutil.Process], within_s: float = 0.0) -> list[psutil.Process]:
+    """Which of them still run after `within_s`; a zombie that only awaits its parent does not."""
+    end = time.monotonic() + within_s
+    while True:
+        running = [each for each in processes if each.is_running() and not _is_zombie(each)]
+        if not running or time.monotonic() >= end:
+            return running
+        time.sleep(0.05)
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

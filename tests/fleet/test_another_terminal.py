@@ -1,0 +1,59 @@
+"""What can be said to a shop that runs in another terminal."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet import health, migrate
+from fleet.topology import PROCESSES, SERVICES
+from tests.fleet.conftest import needs_embedded
+from tests.fleet.shop import UpShop
+
+pytestmark = needs_embedded
+
+
+@pytest.fixture(scope="module")
+def open_shop() -> Iterator[UpShop]:
+    with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
+        shop = UpShop(Path(folder) / "home")
+        try:
+            shop.open()
+            yield shop
+        finally:
+            shop.close()
+
+
+def test_every_process_is_ready_when_the_shop_says_that_it_is_open(open_shop: UpShop):
+    running = open_shop.home.running()
+    assert running is not None
+    assert set(running.urls) == {process.key for process in PROCESSES}
+    for url in running.urls.values():
+        assert health.obstacle(url) is None
+
+
+def test_each_process_is_its_own_and_postgresql_is_one_more(open_shop: UpShop):
+    for process in PROCESSES:
+        assert open_shop.named(process.key).is_running()
+    assert open_shop.named("-D").is_running()
+
+
+def test_a_second_shop_on_the_same_folder_is_refused_in_one_line(open_shop: UpShop):
+    refused = open_shop.command("up")
+    assert refused.returncode == 2
+    assert f"pid {open_shop.home.running().pid}" in refused.stderr
+    assert "VALERIX_HOME" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_calm_reaches_every_service(open_shop: UpShop):
+    calmed = open_shop.command("calm")
+    assert calmed.returncode == 0, calmed.stderr
+    assert calmed.stdout.count("called off") == len(SERVICES)
+
+
+def test_verify_and_migrate_ask_the_running_database(open_shop: UpShop):
+    verdict = open_shop.command("verify")
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    assert open_shop.command("migrate", "version").stdout.startswith(migrate.newest())

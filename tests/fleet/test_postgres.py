@@ -1,0 +1,157 @@
+"""The embedded PostgreSQL: whole or not there, and clear about data it cannot use."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from fleet import data_directory
+from fleet.errors import CannotRun
+from fleet.postgres import PostgresServer, serving
+from tests.fleet.conftest import needs_embedded
+from tests.fleet.shop import alive
+
+pytestmark = needs_embedded
+
+
+class Said(list[str]):
+    """Collects what a person would have read."""
+
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+
+@pytest.fixture
+def said() -> Said:
+    return Said()
+
+
+@pytest.fixture
+def server(home: Path, said: Said) -> PostgresServer:
+    home.mkdir()
+    return PostgresServer(home / "postgres", home / "postgres.log", durable=False, say=said)
+
+
+def ask(url: str, question: str) -> object:
+    async def fetch() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(question)
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+def test_data_survives_and_the_second_start_sets_nothing_up(server: PostgresServer, said: Said):
+    with serving(server) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 7 AS n")
+    said.clear()
+    with serving(server) as url:
+        assert ask(url, "SELECT n FROM kept") == 7
+    assert said == []
+
+
+def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer):
+    with serving(server) as url:
+        assert ask(url, "SHOW listen_addresses") == ""
+        assert ask(url, "SHOW timezone") == "UTC"
+        folder = Path(str(ask(url, "SHOW unix_socket_directories")))
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
+def test_only_tests_run_without_fsync(home: Path, said: Said, durable: bool, fsync: str):
+    home.mkdir()
+    server = PostgresServer(home / "postgres", home / "log", durable=durable, say=said)
+    with serving(server) as url:
+        assert ask(url, "SHOW fsync") == fsync
+
+
+def test_a_home_too_deep_for_a_socket_path_works_all_the_same(home: Path, said: Said):
+    deep = home / ("d" * 100)
+    deep.mkdir(parents=True)
+    server = PostgresServer(deep / "postgres", deep / "log", durable=False, say=said)
+    with serving(server) as url:
+        folder = Path(str(ask(url, "SHOW unix_socket_directories")))
+        assert deep not in folder.parents
+    assert not folder.exists()
+
+
+def test_a_home_with_spaces_and_signs_works_all_the_same(home: Path, said: Said):
+    odd = home / "my shop, 50%?"
+    odd.mkdir(parents=True)
+    with serving(PostgresServer(odd / "postgres", odd / "log", durable=False, say=said)) as url:
+        assert ask(url, "SELECT 1") == 1
+
+
+def test_an_interrupted_set_up_is_cleared_and_done_again(server: PostgresServer):
+    half = server.data.with_name(f"{server.data.name}.new-abc")
+    (half / "base").mkdir(parents=True)
+    with serving(server) as url:
+        assert ask(url, "SELECT 1") == 1
+    assert not half.exists()
+
+
+def test_an_incomplete_data_directory_is_put_aside_not_deleted(server: PostgresServer, said: Said):
+    server.data.mkdir()
+    (server.data / "PG_VERSION").write_text("18\n")
+    with serving(server) as url:
+        assert ask(url, "SELECT 1") == 1
+    (aside,) = server.data.parent.glob("postgres.broken-*")
+    assert (aside / "PG_VERSION").exists()
+    assert any("not a complete data directory" in line for line in said)
+
+
+def test_data_of_another_major_version_is_refused_with_the_way_out(server: PostgresServer):
+    (server.data / "global").mkdir(parents=True)
+    (server.data / "global" / "pg_control").touch()
+    (server.data / "PG_VERSION").write_text("16\n")
+    with pytest.raises(CannotRun, match="made by PostgreSQL 16 and this is 18") as refused:
+        server.start()
+    assert "mv " in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_a_pid_file_that_names_a_stranger_is_removed(server: PostgresServer, said: Said):
+    with serving(server):
+        pass
+    lines = [str(os.getpid()), str(server.data), "0", "5432", "", "", "", "ready"]
+    (server.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
+    with serving(server) as url:
+        assert ask(url, "SELECT 1") == 1
+    assert any("stale postmaster.pid" in line for line in said)
+
+
+def test_a_server_that_cannot_start_says_what_postgresql_said(server: PostgresServer):
+    with serving(server):
+        pass
+    (server.data / "postgresql.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(CannotRun, match="contains errors"):
+        server.start()
+
+
+def test_a_platform_without_a_wheel_is_told_of_the_other_way(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data_directory, "find_spec", lambda name: None)
+    with pytest.raises(CannotRun, match="VALERIX_DATABASE_URL=postgresql://"):
+        data_directory.find_installation()
+
+
+def test_the_watch_for_systems_without_prctl_ends_an_orphan():
+    script = (
+        "import os, signal, subprocess, sys\n"
+        "from fleet.tether import _watch\n"
+        "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "_watch(child.pid, signal.SIGKILL)\n"
+        "print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)
+    orphan = int(done.stdout)
+    if psutil.pid_exists(orphan):
+        assert alive([psutil.Process(orphan)], within_s=5) == []

@@ -1,0 +1,58 @@
+"""What is written down in two places says the same in both."""
+
+import re
+import subprocess
+import tomllib
+
+from chassis import settings
+from fleet.home import ROOT
+from fleet.topology import PROCESSES
+from tests.tidy.files import complain, read
+
+
+def test_every_setting_is_documented_as_the_command_prints_it():
+    assert settings.table().strip() in read("docs/settings.md"), (
+        "docs/settings.md differs from the code: paste what `valerix settings` prints into it"
+    )
+
+
+def test_the_fleet_and_the_settings_name_the_same_processes_and_ports():
+    assert {process.key: process.port for process in PROCESSES} == settings.PORTS, (
+        "fleet/topology.py and chassis/settings.py must give every process the same port"
+    )
+
+
+def test_make_help_lists_every_target():
+    makefile = read("Makefile")
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split())
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = set(re.findall(r"^\s+make ([a-z-]+)\s+\S", listed.stdout, re.MULTILINE))
+    complain(sorted(targets - shown), "add `## what it does` behind the target")
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    complain(sorted(rules - targets), "a target that is no file belongs in .PHONY")
+
+
+def test_every_direct_dependency_is_locked():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    locks = {
+        "requirements.lock": project["dependencies"] + extras["build"],
+        "requirements-dev.lock": project["dependencies"] + extras["build"] + extras["dev"],
+    }
+    missing = [
+        f"{name}: {wanted}"
+        for name, dependencies in locks.items()
+        for wanted in dependencies
+        if f"\n{re.split(r'[\[>=; ]', wanted)[0]}==" not in read(name)
+    ]
+    complain(missing, "compile again with `make lock`")
+
+
+def test_what_runs_is_locked_alike_for_running_and_for_developing():
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9-]+==[^ \\]+)", read(name), re.MULTILINE))
+
+    complain(
+        sorted(pins("requirements.lock") - pins("requirements-dev.lock")),
+        "the two lock files differ: compile both with `make lock`",
+    )

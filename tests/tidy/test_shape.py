@@ -1,0 +1,71 @@
+"""Files and functions stay short, and each module says what it is for."""
+
+import ast
+from pathlib import PurePath
+
+import pytest
+
+from tests.tidy.files import complain, ours, read
+
+FILE_LIMIT, FUNCTION_LIMIT = 250, 50
+# A longer one has a reason, written here.
+LONG_FILES: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {}
+VAGUE = {
+    "utils", "util", "common", "core", "shared", "lib", "libs",
+    "helpers", "helper", "base", "manager", "managers", "misc",
+}  # fmt: skip
+PYTHON = ours(".py")
+
+
+def test_files_stay_short():
+    lengths = {name: len(read(name).splitlines()) for name in ours(".py", ".js", ".css", ".html")}
+    complain(
+        [
+            f"{name}: {length} lines"
+            for name, length in lengths.items()
+            if length > FILE_LIMIT and name not in LONG_FILES
+        ],
+        f"over {FILE_LIMIT} lines: split it at a noun, or give its reason in LONG_FILES",
+    )
+    complain(
+        [name for name in LONG_FILES if lengths.get(name, 0) <= FILE_LIMIT],
+        "no longer long: take it out of LONG_FILES",
+    )
+
+
+def test_functions_stay_short():
+    lengths = {
+        f"{name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for name in PYTHON
+        for node in ast.walk(ast.parse(read(name)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    complain(
+        [
+            f"{name}: {length} lines"
+            for name, length in lengths.items()
+            if length > FUNCTION_LIMIT and name not in LONG_FUNCTIONS
+        ],
+        f"over {FUNCTION_LIMIT} lines: name its parts, or give its reason in LONG_FUNCTIONS",
+    )
+    complain(
+        [name for name in LONG_FUNCTIONS if lengths.get(name, 0) <= FUNCTION_LIMIT],
+        "no longer long: take it out of LONG_FUNCTIONS",
+    )
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    complain(
+        [name for name in PYTHON if VAGUE & {*PurePath(name).parent.parts, PurePath(name).stem}],
+        "name it for what it holds: a vague name collects what belongs elsewhere",
+    )
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_module_opens_with_one_sentence_saying_what_it_is_for(name: str):
+    said = (ast.get_docstring(ast.parse(read(name))) or "").split("\n\n")[0]
+    assert said.endswith((".", "?")), (
+        f'{name}: begin with """One sentence that says what the module is for.""" '
+        "(more may follow after an empty line)"
+    )
