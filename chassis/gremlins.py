@@ -217,14 +217,8 @@ class Gremlins:
                 raise Problem(500, "internal", "The gremlin was not stored")
             action = "started" if row["is_new"] else "changed"
             detail = {**values, "ttl_s": ttl_s}
-            await tx.execute(
-                self._sql.note,
-                action=action,
-                name=name,
-                kind=command.kind,
-                actor=actor,
-                detail=detail,
-            )
+            note = {"action": action, "name": name, "kind": command.kind, "actor": actor}
+            await tx.execute(self._sql.note, detail=detail, **note)
         logger.warning("gremlin %s", action, extra={"gremlin": name, "actor": actor, **detail})
         await self.refresh()
         return self._view(row)
