@@ -43,7 +43,7 @@ def test_every_direct_dependency_is_locked():
         f"{name}: {wanted}"
         for name, dependencies in locks.items()
         for wanted in dependencies
-        if f"\n{re.match('[a-z-]+', wanted).group()}==" not in read(name)
+        if f"\n{re.match('[a-z0-9-]+', wanted).group()}==" not in read(name)
     ]
     complain(missing, "compile again with `make lock`")
 
