@@ -29,6 +29,8 @@ def config(app: App, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing here asks who the client is, so no header of a proxy needs to be believed.
+        proxy_headers=False,
         date_header=False,
         timeout_keep_alive=int(settings.keep_alive_s),
         timeout_graceful_shutdown=int(settings.stop_grace_s),
