@@ -52,8 +52,10 @@ async def suffer(
     holding = "late" in by_kind or "lost_response" in by_kind
     work = [app(scope, _replay(body, receive), held.take if holding else send)]
     if "duplicate" in by_kind:
-        # Its answer goes nowhere, and it has a scope of its own, like a second delivery would.
-        work.append(app({**scope}, _replay(body, receive), _Held().take))
+        # Its answer goes nowhere, and it has a scope of its own, like a second delivery would:
+        # the framework keeps in `state` whether a response has started.
+        second = {**scope, "state": dict(scope.get("state") or {})}
+        work.append(app(second, _replay(body, receive), _Held().take))
     await asyncio.gather(*work)
     if late := by_kind.get("late"):
         await asyncio.sleep(late.delay_s)
