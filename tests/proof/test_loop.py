@@ -19,7 +19,7 @@ def settings(database_url: str) -> Settings:
 
 async def until(what, timeout_s: float = 10.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not what():  # noqa: ASYNC110 - it is a state that is watched, not an event
+        while not what():
             await asyncio.sleep(0.02)
 
 

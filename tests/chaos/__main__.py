@@ -1,0 +1,127 @@
+"""`make chaos SEEDS=25`: seed after seed on a PostgreSQL of its own, and a table at the end."""
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from fleet.home import ROOT
+from fleet.postgres import PostgresServer, serving
+from tests.chaos.run import Outcome, Plan, run
+
+_HEAD = ("seed", "gateway", "orders", "faults", "crashes", "settled", "took", "verdict")
+
+
+def main() -> int:
+    """Run the seeds; 0 when every promise held in every one of them."""
+    asked = _arguments()
+    logging.disable(logging.CRITICAL)
+    outcomes: list[tuple[bool, Outcome]] = []
+    with _server() as server:
+        for seed in range(asked.first, asked.first + asked.seeds):
+            # Every other gateway cannot refuse what it has voided, so that the sweep has work.
+            fences = seed % 2 == 0
+            plan = msgspec.structs.replace(Plan(orders=asked.orders), fences=fences)
+            outcome = asyncio.run(_one(server, seed, plan))
+            outcomes.append((fences, outcome))
+            _progress(asked.seeds, outcomes)
+    _table(outcomes)
+    failed = [outcome for _, outcome in outcomes if outcome.broken]
+    for outcome in failed:
+        say(f"\nseed {outcome.seed} again: python -m tests.chaos --first {outcome.seed} --seeds 1")
+        for name, what in outcome.broken.items():
+            say(f"  {name}: {what}")
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10, help="how many seeds to run")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--orders", type=int, default=100, help="orders per seed")
+    return parser.parse_args()
+
+
+@contextmanager
+def _server() -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(prefix="valerix-chaos-") as folder:
+        home = Path(folder)
+        server = PostgresServer(home / "data", home / "postgres.log", durable=False, say=say)
+        with serving(server):
+            yield server
+
+
+async def _one(server: PostgresServer, seed: int, plan: Plan) -> Outcome:
+    admin = await asyncpg.connect(server.url_of("postgres"))
+    name = f"chaos_{seed}"
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        await migrate(server.url_of(name))
+        return await run(server.url_of(name), seed, plan)
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+
+
+async def migrate(database_url: str) -> None:
+    """The newest schema, straight from the files."""
+    connection = await asyncpg.connect(database_url)
+    for file in sorted((ROOT / "infra/migrations/sql").glob("*.up.sql")):
+        await connection.execute(file.read_text())
+    await connection.close()
+
+
+def _progress(of: int, outcomes: list[tuple[bool, Outcome]]) -> None:
+    outcome = outcomes[-1][1]
+    say(
+        f"{len(outcomes):3d} of {of}: seed {outcome.seed}, {outcome.orders} orders, "
+        f"{outcome.faults} faults, {outcome.crashes} crashes: {_verdict(outcome)}"
+    )
+
+
+def _table(outcomes: list[tuple[bool, Outcome]]) -> None:
+    rows = [_HEAD, *(_row(fences, outcome) for fences, outcome in outcomes)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    say("")
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
+    settled = "never" if outcome.settled_s is None else f"{outcome.settled_s:.1f} s"
+    return (
+        str(outcome.seed),
+        "fences" if fences else "sweeps",
+        str(outcome.orders),
+        str(outcome.faults),
+        str(outcome.crashes),
+        settled,
+        f"{outcome.took_s:.1f} s",
+        _verdict(outcome),
+    )
+
+
+def _verdict(outcome: Outcome) -> str:
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
+    return f"BROKEN {', '.join(outcome.broken)}" if outcome.broken else f"all hold ({ended})"
+
+
+def say(line: str) -> None:
+    """Progress as it happens, also into a pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    code = main()
+    say(f"{time.monotonic() - began:.0f} s in all")
+    sys.exit(code)

@@ -1,0 +1,146 @@
+"""One seed: the shop opens, everything goes wrong, everything heals, every promise is judged."""
+
+import asyncio
+import time
+from collections import Counter
+
+import asyncpg
+import msgspec
+
+from frontend.proof.evaluate import Report, evaluate
+from frontend.proof.invariant import Limits
+from tests.chaos.crashes import crashing
+from tests.chaos.customers import Customer
+from tests.chaos.faults import Dice
+from tests.chaos.oracle import lies
+from tests.chaos.shop import Shop
+
+CUSTOMERS = 25
+_WATCH_S = 0.5
+_POLL_S = 0.1
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How hard a seed is, and how long the shop may take to come to rest."""
+
+    orders: int = 100
+    fault_share: float = 0.35
+    crash_share: float = 0.03
+    fences: bool = True
+    patience_s: float = 20.0
+
+
+class Outcome(msgspec.Struct):
+    """What one seed did and how it ended; `broken` names every promise that did not hold, at any
+    instant or at the end, with what was found."""
+
+    seed: int
+    statuses: Counter[str] = msgspec.field(default_factory=Counter)
+    faults: int = 0
+    crashes: int = 0
+    settled_s: float | None = None
+    took_s: float = 0.0
+    broken: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def orders(self) -> int:
+        """How many orders came to be."""
+        return sum(self.statuses.values())
+
+
+async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome:
+    """Run one seed on a fresh database. Never raises for what the shop does wrong."""
+    plan = plan or Plan()
+    started = time.monotonic()
+    dice = Dice(seed, fault_share=plan.fault_share, crash_share=plan.crash_share)
+    outcome = Outcome(seed)
+    shop = Shop(database_url, dice, seed=seed, fences=plan.fences)
+    connection = await asyncpg.connect(database_url)
+    _be_quiet_about_crashes()
+    try:
+        with crashing(dice):
+            async with shop.open():
+                await _trade(shop, dice, plan, connection, outcome)
+        await _judge(connection, shop, outcome)
+    finally:
+        await connection.close()
+    outcome.faults, outcome.crashes = dice.faults.total(), dice.crashes.total()
+    outcome.took_s = time.monotonic() - started
+    return outcome
+
+
+async def _trade(
+    shop: Shop, dice: Dice, plan: Plan, connection: asyncpg.Connection, outcome: Outcome
+) -> None:
+    customers = [
+        Customer(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), shop.doors)
+        for n in range(CUSTOMERS)
+    ]
+    watching = asyncio.create_task(_watch(connection, shop, outcome))
+    await asyncio.gather(*(each.shop(plan.orders // CUSTOMERS) for each in customers))
+    shop.heal()
+    healed = time.monotonic()
+    # Whoever never got a clear answer asks until there is one.
+    await asyncio.gather(*(_ask_to_the_end(each) for each in customers))
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    report = await _rest(connection, shop, plan.patience_s)
+    if report.state == "holds":
+        outcome.settled_s = time.monotonic() - healed
+    _note(report, outcome, at_rest=True)
+    # Once more, at rest: a key answers with the same bytes for ever.
+    await asyncio.gather(*(_ask_to_the_end(each) for each in customers))
+    wishes = [wish for each in customers for wish in each.wishes]
+    if told_wrong := await lies(connection, wishes):
+        outcome.broken["I16"] = "; ".join(told_wrong[:3])
+
+
+async def _ask_to_the_end(customer: Customer) -> None:
+    for wish in customer.wishes:
+        for _ in range(100):
+            if await customer.ask(wish):
+                break
+            await asyncio.sleep(0.05)
+
+
+async def _watch(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -> None:
+    """While it storms, what must hold at every instant is looked at twice a second."""
+    limits = Limits.of(shop.settings)
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        _note(await evaluate(connection, limits), outcome, at_rest=False)
+
+
+async def _rest(connection: asyncpg.Connection, shop: Shop, patience_s: float) -> Report:
+    limits = Limits.of(shop.settings)
+    until = time.monotonic() + patience_s
+    while True:
+        # Asked in this order: what arrives after the look at the wires is in the report.
+        idle = shop.is_idle
+        report = await evaluate(connection, limits)
+        broken = [each for each in report.those("violated") if each.invariant.kind == "A"]
+        if (idle and report.state == "holds") or broken or time.monotonic() > until:
+            return report
+        await asyncio.sleep(_POLL_S)
+
+
+def _note(report: Report, outcome: Outcome, *, at_rest: bool) -> None:
+    for finding in report.findings:
+        broken = finding.state == "violated" and finding.invariant.kind == "A"
+        if broken or (at_rest and finding.state != "holds"):
+            what = f"{finding.state}: {finding.reason or [dict(row) for row in finding.rows[:2]]}"
+            outcome.broken.setdefault(finding.invariant.id, what)
+
+
+async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -> None:
+    """After closing time: a capture that came after the rest was declared would show here."""
+    _note(await evaluate(connection, Limits.of(shop.settings)), outcome, at_rest=True)
+    rows = await connection.fetch("SELECT status, count(*) FROM orders.orders GROUP BY status")
+    outcome.statuses = Counter({row["status"]: row["count"] for row in rows})
+    if shop.bugs:
+        outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused"
+
+
+def _be_quiet_about_crashes() -> None:
+    # Tasks of crashed processes end with their crash, and nobody is left to ask them why.
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)

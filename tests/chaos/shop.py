@@ -1,0 +1,162 @@
+"""The whole shop in one process: orders twice, payments twice, inventory, one real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from chassis.asgi import App
+from chassis.settings import Settings
+from services.inventory import app as inventory
+from services.order import app as order
+from services.order.client import OrderClient
+from services.payment import app as payment
+from services.payment.connectors.book import Book
+from services.payment.connectors.flaky import Flaky
+from services.payment.connectors.mock import Mock
+from tests.chaos.faults import Dice
+from tests.chaos.wire import Wire, WirePeer
+
+GATEWAY_FAULTS = {
+    "not_sent": 0.05,
+    "lost_request": 0.08,
+    "lost_response": 0.06,
+    "error_before": 0.04,
+    "error_after": 0.04,
+    "garbage": 0.03,
+    "late": 0.15,
+}
+
+
+def settings(service: str, database_url: str, *, seed: int, fences: bool) -> Settings:
+    """The shop's own settings with time pressed together, about thirty to one."""
+    return Settings(
+        service=service,  # type: ignore[arg-type]
+        database_url=database_url,
+        telemetry="off",
+        pool_size=6,
+        pool_wait_s=1.0,
+        peer_deadline_s=0.4,
+        request_budget_s=0.9,
+        gremlin_poll_s=60.0,
+        # From hopeless to comfortable, so that some seeds mostly undo and some mostly finish.
+        order_deadline_s=(0.4, 0.8, 2.0)[seed % 3],
+        order_lease_s=1.0,
+        reconcile_poll_s=0.06,
+        reconcile_backoff_s=0.05,
+        reconcile_backoff_max_s=0.3,
+        payment_seed=seed + 1,
+        payment_gateway_fences=fences,
+        payment_gateway_timeout_s=0.15,
+        payment_late_capture_s=0.7,
+        payment_probe_base_s=0.06,
+        payment_probe_max_s=0.3,
+    )
+
+
+class Shop:
+    """The running shop: its doors for customers, and the one switch that ends every fault."""
+
+    def __init__(self, database_url: str, dice: Dice, *, seed: int, fences: bool) -> None:
+        self._dice = dice
+        self._seed = seed
+        self._fences = fences
+        self._url = database_url
+        self._gateways: list[Flaky] = []
+        self.wires: list[Wire] = []
+        self.doors: list[OrderClient] = []
+
+    @property
+    def settings(self) -> Settings:
+        """As the order service has them."""
+        return self._settings("order")
+
+    def _settings(self, service: str) -> Settings:
+        return settings(service, self._url, seed=self._seed, fences=self._fences)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Shop"]:
+        """Every service up, its background work running."""
+        stock: App = inventory.create_app(self._settings("inventory"))
+        tills: list[App] = [self._till(n) for n in (1, 2)]
+        which = self._dice.stream("replica")
+        fronts = [self._front(n, stock, lambda: which.choice(tills)) for n in (1, 2)]
+        async with AsyncExitStack() as stack:
+            for app in [stock, *tills, *fronts]:
+                await stack.enter_async_context(alive(app))
+            for n, front in enumerate(fronts, 1):
+                wire = self._wire(f"customer-order{n}", front)
+                self.doors.append(OrderClient(WirePeer("order-service", self._patient(), wire)))
+            yield self
+            # Late effects still land in a shop that is open, as they would.
+            while tasks := [task for wire in self.wires for task in wire.under_way]:
+                await asyncio.wait(tasks)
+
+    def _till(self, n: int) -> App:
+        mine = self._settings("payment")
+        mock = Mock(Book(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
+        flaky = Flaky(
+            mock,
+            shares=dict(GATEWAY_FAULTS),
+            seed=10 * self._seed + n,
+            late_s=mine.payment_late_capture_s,
+        )
+        self._gateways.append(flaky)
+        return payment.create_app(mine, connector=flaky)
+
+    def _front(self, n: int, stock: App, till: Any) -> App:
+        mine = self._settings("order")
+        to_stock = self._wire(f"order{n}-inventory", stock)
+        to_till = Wire(f"order{n}-payment", till, self._dice)
+        self.wires.append(to_till)
+        return order.create_app(
+            mine,
+            inventory=WirePeer("inventory-service", mine, to_stock),
+            payments=WirePeer("payment-service", mine, to_till),
+        )
+
+    def _patient(self) -> Settings:
+        # A customer waits a little longer than the shop's own budget.
+        return settings("dashboard", self._url, seed=self._seed, fences=self._fences)
+
+    def _wire(self, hop: str, app: App) -> Wire:
+        wire = Wire(hop, lambda: app, self._dice)
+        self.wires.append(wire)
+        return wire
+
+    def heal(self) -> None:
+        """End every fault: on the wires, in the processes, at the gateway."""
+        self._dice.heal()
+        for gateway in self._gateways:
+            gateway._shares.clear()  # noqa: SLF001 - the gateway's operator, not its customer
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way any more, neither between services nor to a gateway."""
+        late = any(gateway._on_their_way for gateway in self._gateways)  # noqa: SLF001 - as above
+        return not late and not any(wire.under_way for wire in self.wires)
+
+    @property
+    def bugs(self) -> int:
+        """Answers in which a service admitted a bug."""
+        return sum(wire.bugs for wire in self.wires)
+
+
+@asynccontextmanager
+async def alive(app: App) -> AsyncIterator[None]:
+    """The app between its ASGI lifespan's startup and shutdown."""
+    to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    from_app: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+    life: asyncio.Task[None] = asyncio.create_task(
+        app(scope, to_app.get, from_app.put)  # type: ignore[arg-type]
+    )
+    await to_app.put({"type": "lifespan.startup"})
+    started = await from_app.get()
+    if started["type"] != "lifespan.startup.complete":
+        raise RuntimeError(started)
+    try:
+        yield
+    finally:
+        await to_app.put({"type": "lifespan.shutdown"})
+        await life

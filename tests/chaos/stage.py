@@ -1,0 +1,211 @@
+"""The same shop for one scripted scene: each fault happens where and when the scene says."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+import msgspec
+
+from chassis.asgi import App
+from chassis.outbound import Answer
+from chassis.settings import Settings
+from frontend.proof.evaluate import evaluate
+from frontend.proof.invariant import Limits
+from services.inventory import app as inventory
+from services.order import app as order
+from services.order.client import OrderClient
+from services.payment import app as payment
+from services.payment.connectors import Capture, GatewayUnknown
+from services.payment.connectors.book import Book
+from services.payment.connectors.mock import Mock
+from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+from tests.chaos.faults import Dice
+from tests.chaos.shop import alive
+from tests.chaos.wire import Call, Heard, Wire, WirePeer
+
+KEY = "the-only-order-of-this-scene"
+_PATIENCE_S = 8.0
+_POLL_S = 0.02
+
+# held: still on its way when the caller gives up; copied: arrives, and once more when told to;
+# answer-held: done at once, heard when told to.
+Rule = Literal["held", "copied", "answer-held"]
+
+
+class ScriptedWire(Wire):
+    """A wire that does to each path what the scene says, and otherwise carries."""
+
+    def __init__(self, hop: str, app: App) -> None:
+        super().__init__(hop, lambda: app, Dice(0, fault_share=0, crash_share=0))
+        self.rules: dict[str, Rule] = {}
+        self.let_go = asyncio.Event()
+        self._on_their_way: list[Call] = []
+
+    async def carry(self, call: Call) -> Heard:
+        """As the rule for its path says."""
+        match self.rules.get(call.path):
+            case "held":
+                self._on_their_way.append(call)
+                raise aiohttp.ServerDisconnectedError
+            case "copied":
+                self._on_their_way.append(call)
+            case "answer-held":
+                heard = await self.deliver(call)
+                await self.let_go.wait()
+                return heard
+        return await super().carry(call)
+
+    async def arrive(self) -> None:
+        """Everything that was on its way arrives now."""
+        self.rules.clear()
+        for call in self._on_their_way:
+            await self.deliver(call)
+
+
+class ScriptedGateway(Mock):
+    """A gateway that approves everything. `unheard_once` loses the answer to the first charge,
+    after which it is mute to whatever `mute_then` names; `speak` ends that."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(Book(settings), decline_rate=0, seed=1, fences=True)
+        self.unheard_once = False
+        self.mute_then: set[str] = set()
+        self._mute: set[str] = set()
+
+    def speak(self) -> None:
+        """Answer everything from now on."""
+        self._mute.clear()
+
+    async def charge(
+        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+    ) -> Captured | Declined | Voided | Refunded:
+        """Take the money; perhaps nobody hears of it."""
+        self._say_nothing_to("charge")
+        said = await super().charge(gw_key, order_ref, amount_minor, currency)
+        if self.unheard_once:
+            self.unheard_once = False
+            self._mute |= self.mute_then
+            raise GatewayUnknown("the answer was lost")
+        return said
+
+    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """Say what has become of the key."""
+        self._say_nothing_to("lookup")
+        return await super().lookup(gw_key)
+
+    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+        """Keep the key from being captured."""
+        self._say_nothing_to("void")
+        return await super().void(gw_key, order_ref)
+
+    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+        """Give back what was captured."""
+        self._say_nothing_to("refund")
+        return await super().refund(gw_key)
+
+    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+        """The settlement report."""
+        return await super().captures(since, limit)
+
+    def _say_nothing_to(self, what: str) -> None:
+        if what in self._mute:
+            raise GatewayUnknown("no answer")
+
+
+class Stage:
+    """One shop, one order, a look at the tables, and the verdict."""
+
+    def __init__(self, database_url: str, connection: asyncpg.Connection, **tempo: float) -> None:
+        self._tempo: dict[str, Any] = {
+            "order_deadline_s": 5.0,
+            "order_lease_s": 0.7,
+            "peer_deadline_s": 0.4,
+            "request_budget_s": 0.6,
+            "reconcile_poll_s": 0.03,
+            "reconcile_backoff_s": 0.03,
+            "reconcile_backoff_max_s": 0.1,
+            "payment_gateway_timeout_s": 0.2,
+            "payment_probe_base_s": 0.05,
+            "payment_probe_max_s": 0.1,
+            **tempo,
+        }
+        self._url = database_url
+        self.tables = connection
+        self.broken: set[str] = set()
+        self.gateway = ScriptedGateway(self._settings("payment"))
+        stock = inventory.create_app(self._settings("inventory"))
+        till = payment.create_app(self._settings("payment"), connector=self.gateway)
+        self.to_stock = ScriptedWire("inventory", stock)
+        self.to_till = ScriptedWire("payment", till)
+        mine = self._settings("order")
+        front = order.create_app(
+            mine,
+            inventory=WirePeer("inventory-service", mine, self.to_stock),
+            payments=WirePeer("payment-service", mine, self.to_till),
+        )
+        patient = msgspec.structs.replace(mine, peer_deadline_s=10.0)
+        self.door = OrderClient(WirePeer("order-service", patient, ScriptedWire("door", front)))
+        self._apps = (stock, till, front)
+
+    def _settings(self, service: str) -> Settings:
+        return Settings(
+            service=service,  # type: ignore[arg-type]
+            database_url=self._url,
+            telemetry="off",
+            pool_size=6,
+            gremlin_poll_s=60.0,
+            **self._tempo,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Stage"]:
+        """Every service up, its background work running."""
+        async with AsyncExitStack() as stack:
+            for app in self._apps:
+                await stack.enter_async_context(alive(app))
+            yield self
+
+    async def place(self, quantity: int = 2) -> Answer:
+        """The scene's one order."""
+        return await self.door.place("PROD-003", quantity, key=KEY)
+
+    async def order_id(self) -> UUID:
+        """Its id, as soon as there is one."""
+        await self.until("SELECT count(*) = 1 FROM orders.orders")
+        found: UUID = await self.tables.fetchval("SELECT id FROM orders.orders")
+        return found
+
+    async def until(self, sql: str, patience_s: float = _PATIENCE_S) -> bool:
+        """Wait until `sql` says true; false when it does not in time."""
+        end = time.monotonic() + patience_s
+        while not await self.tables.fetchval(sql):
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    async def look(self) -> None:
+        """Note what is broken at this instant."""
+        report = await evaluate(self.tables, Limits.of(self._settings("order")))
+        self.broken |= {
+            each.invariant.id for each in report.those("violated") if each.invariant.kind == "A"
+        }
+
+    async def rest(self) -> None:
+        """Wait until everything holds, or something is broken for good, or patience ends."""
+        end = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < end:
+            report = await evaluate(self.tables, Limits.of(self._settings("order")))
+            if report.state == "holds":
+                return
+            await self.look()
+            if self.broken:
+                return
+            await asyncio.sleep(_POLL_S)
+        self.broken |= {each.invariant.id for each in report.findings if each.state != "holds"}

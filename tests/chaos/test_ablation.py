@@ -1,0 +1,55 @@
+"""Every guard is load-bearing: its scene breaks a promise without it and none with it."""
+
+import logging
+
+import asyncpg
+import pytest
+
+from tests.chaos.ablations import (
+    GUARDS,
+    PATIENT,
+    Guard,
+    a_cancel_overtakes_the_answer_to_the_charge,
+    blind_writes,
+)
+from tests.chaos.stage import Stage
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """The scenes are made of faults; their log lines say nothing a failing test does not."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def named(guard: Guard) -> str:
+    return guard.name
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=named)
+async def test_without_the_guard_a_promise_breaks(
+    database_url: str, connection: asyncpg.Connection, guard: Guard
+):
+    with guard.off():
+        async with Stage(database_url, connection, **guard.tempo).open() as stage:
+            await guard.scene(stage)
+    assert guard.breaks <= stage.broken
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=named)
+async def test_with_the_guard_the_same_scene_breaks_nothing(
+    database_url: str, connection: asyncpg.Connection, guard: Guard
+):
+    async with Stage(database_url, connection, **guard.tempo).open() as stage:
+        await guard.scene(stage)
+    assert stage.broken == set()
+
+
+async def test_a_lost_race_is_refused_by_the_database_even_without_compare_and_set(
+    database_url: str, connection: asyncpg.Connection
+):
+    with blind_writes():
+        async with Stage(database_url, connection, **PATIENT).open() as stage:
+            await a_cancel_overtakes_the_answer_to_the_charge(stage)
+    assert stage.broken == set()

@@ -1,0 +1,37 @@
+"""Whatever goes wrong, at rest every promise holds and every customer was told the truth."""
+
+import logging
+import os
+
+import pytest
+
+from tests.chaos.run import Plan, run
+
+SEEDS = range(1, 1 + int(os.environ.get("VALERIX_CHAOS_SEEDS", "10")))
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Thousands of warnings about faults that are meant to happen would bury the verdict."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
+    outcome = await run(database_url, seed, Plan(fences=seed % 2 == 0))
+    assert outcome.broken == {}, f"python -m tests.chaos --first {seed} --seeds 1"
+    assert outcome.orders > 90
+    assert outcome.faults > 100
+    assert outcome.crashes > 20
+    assert outcome.settled_s is not None
+
+
+@pytest.mark.chaos
+async def test_in_calm_weather_nothing_is_lost_either(database_url: str):
+    outcome = await run(database_url, 2, Plan(orders=50, fault_share=0, crash_share=0))
+    assert outcome.broken == {}
+    assert outcome.orders == 50
+    assert (outcome.faults, outcome.crashes) == (0, 0)
