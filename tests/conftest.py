@@ -21,15 +21,18 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer | None]:
+def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer | None]:
     """The run's own embedded PostgreSQL; None when VALERIX_DATABASE_URL names another server."""
     if GIVEN_SERVER:
         yield None
         return
+    # Past the capture: that a folder had to be opened for it must be seen.
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    say = reporter.write_line if reporter else str
     # Directly under the temporary folder: a socket path holds about a hundred characters.
     with tempfile.TemporaryDirectory(prefix="valerix-test-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
-        server = PostgresServer(home / "pg", home / "pg.log", durable=False, say=lambda line: None)
+        server = PostgresServer(home / "pg", home / "pg.log", durable=False, say=say)
         server.start()
         try:
             yield server
