@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Meta
 
 State = Literal["HELD", "COMMITTED", "RELEASED", "REJECTED"]
-ProductId = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
+# In Python `$` alone lets a final line break through.
+ProductId = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$(?!\n)")]
 Quantity = Annotated[int, Meta(ge=1, le=1000)]
 # total, stock, reserved and sold are 32-bit integers; one delivery cannot overflow them.
 Delivery = Annotated[int, Meta(ge=1, le=1_000_000)]

@@ -26,7 +26,8 @@ MAX_PAGE, DEFAULT_PAGE = 200, 50
 class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /orders."""
 
-    product_id: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
+    # In Python `$` alone lets a final line break through.
+    product_id: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$(?!\n)")]
     quantity: Annotated[int, Meta(ge=1, le=1000)]
 
 

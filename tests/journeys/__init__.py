@@ -1,0 +1,1 @@
+"""Orders through the whole shop: three services, real sockets, one real database."""

@@ -1,0 +1,36 @@
+"""One shop per module: a module may set SHOP to a service's settings, as in {"payment": {...}}."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.journeys.shop import Shop
+from tests.running import Databases
+
+
+@pytest.fixture(scope="module")
+def shop_database(databases: Databases) -> Iterator[str]:
+    """A migrated database for the module's shop."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_shop(request: pytest.FixtureRequest, shop_database: str) -> AsyncIterator[Shop]:
+    """The module's shop."""
+    shop = Shop(shop_database, getattr(request.module, "SHOP", {}))
+    try:
+        await shop.open()
+        yield shop
+    finally:
+        await shop.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(open_shop: Shop) -> AsyncIterator[Shop]:
+    """The module's shop, calm, with goods on the shelf; calm again afterwards."""
+    await open_shop.refill()
+    yield open_shop
+    await open_shop.calm()

@@ -1,0 +1,57 @@
+"""Our apps behind a real socket: uvicorn as in production, in the test's own event loop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from chassis.asgi import App
+from chassis.server import config
+from chassis.settings import Settings, load
+
+# The pauses of background work, shortened; every deadline stays what production has.
+QUICK: dict[str, object] = {
+    "gremlin_poll_s": 0.1,
+    "stop_grace_s": 1.0,
+    "pool_size": 8,
+    "reconcile_poll_s": 0.1,
+    "reconcile_backoff_s": 0.1,
+    "reconcile_backoff_max_s": 0.5,
+    "payment_decline_rate": 0.0,
+    "payment_probe_base_s": 0.1,
+    "payment_probe_max_s": 0.5,
+}
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals to pytest: Ctrl-C must still end the run."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures nothing."""
+        yield
+
+
+@asynccontextmanager
+async def serve(app: App, settings: Settings) -> AsyncIterator[str]:
+    """The app on `settings.port` (0: a free one); yields its base URL."""
+    server = Server(config(app, settings))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serving.done(), "the server did not start"
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def settings_of(service: str, database_url: str, *, port: int = 0, **overrides: Any) -> Settings:
+    """A service's settings with QUICK pauses, on a free port unless told otherwise."""
+    settings = load(service, {}, **{**QUICK, "database_url": database_url, **overrides})
+    return msgspec.structs.replace(settings, port=port)
