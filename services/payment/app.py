@@ -31,8 +31,7 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
     registry = CollectorRegistry()
     database = Database(settings)
     repair_database = Database(settings, size=_REPAIR_POOL)
-    gauges_database = Database(settings, size=1)
-    meters = Meters(gauges_database, registry)
+    meters = Meters(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
     desk = Desk(
         database=database,
@@ -58,7 +57,7 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=loops,
-        closes=[provider.close, repair_database.close, gauges_database.close],
+        closes=[provider.close, repair_database.close, meters.close],
         state={"desk": desk},
     )
 

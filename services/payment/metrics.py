@@ -13,7 +13,8 @@ _EVERY_S = 2.0
 
 
 class Meters:
-    """One process's counters, and the gauges every replica reads from the same tables."""
+    """One process's counters, and the gauges every replica reads from the same tables, on a
+    connection of their own: a pool that is exhausted must not blind them."""
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -58,6 +59,10 @@ class Meters:
                 self._forget()
                 raise
             await asyncio.sleep(_EVERY_S)
+
+    async def close(self) -> None:
+        """Close the gauges' own connection."""
+        await self._database.close()
 
     async def refresh(self) -> None:
         """Read the gauges from the tables once."""

@@ -61,12 +61,19 @@ class Flaky:
     name = "flaky"
 
     def __init__(
-        self, inner: Connector, *, shares: dict[str, float], seed: int, late_s: float
+        self,
+        inner: Connector,
+        *,
+        shares: dict[str, float],
+        seed: int,
+        late_s: float,
+        silence_s: float = _SILENCE_S,
     ) -> None:
         self._inner = inner
         self._shares = shares
         self._chance = random.Random(seed or None)  # noqa: S311 - fate, not a secret
         self._late_s = late_s
+        self._silence_s = silence_s
         self._on_their_way: set[asyncio.Task[None]] = set()
 
     @property
@@ -82,6 +89,10 @@ class Flaky:
             if drawn < 0:
                 return name
         return ""
+
+    async def travel(self) -> None:
+        """How long a late charge is on its way."""
+        await asyncio.sleep(self._late_s)
 
     async def charge(
         self, gw_key: str, order_ref: str, amount_minor: int, currency: str
@@ -121,10 +132,10 @@ class Flaky:
             case "not_sent":
                 raise GatewayNotSent("connection refused")
             case "lost_request":
-                await _silence()
+                await self._silence()
             case "lost_response":
                 await effect()
-                await _silence()
+                await self._silence()
             case "error_before":
                 raise GatewayUnknown("500")
             case "error_after":
@@ -135,7 +146,7 @@ class Flaky:
                 raise GatewayUnknown("502 text/html")
             case "late" if may_be_late:
                 self._send_late(effect)
-                await _silence()
+                await self._silence()
         return await effect()
 
     def _send_late(self, effect: Callable[[], Awaitable[Any]]) -> None:
@@ -145,13 +156,12 @@ class Flaky:
             task.add_done_callback(self._on_their_way.discard)
 
     async def _land(self, effect: Callable[[], Awaitable[Any]]) -> None:
-        await asyncio.sleep(self._late_s)
+        await self.travel()
         try:
             await effect()
         except (GatewayUnknown, GatewayNotSent):
             logger.info("a late charge was lost after all")
 
-
-async def _silence() -> None:
-    await asyncio.sleep(_SILENCE_S)
-    raise GatewayUnknown("no answer")
+    async def _silence(self) -> None:
+        await asyncio.sleep(self._silence_s)
+        raise GatewayUnknown("no answer")

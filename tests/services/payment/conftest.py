@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
-from tests.services.payment.till import SILENCE_S, Till, open_till
+from tests.services.payment.till import GATEWAY_TIMEOUT_S, Till, open_till
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def payment_settings(settings_for: Callable[..., Settings]) -> Callable[..., Set
     def build(**overrides: object) -> Settings:
         calm: dict[str, object] = {
             "payment_decline_rate": 0.0,
-            "payment_gateway_timeout_s": SILENCE_S,
+            "payment_gateway_timeout_s": GATEWAY_TIMEOUT_S,
             "payment_probe_base_s": 0.01,
             "payment_probe_max_s": 0.05,
         }

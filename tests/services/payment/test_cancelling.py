@@ -1,10 +1,13 @@
-"""Cancelling: it wins over every charge, is acknowledged only when over, and gives money back once."""
+"""Cancelling: it wins over every charge, is acknowledged only when over, gives money back once."""
 
 import asyncio
+from collections.abc import Callable
 
+import asyncpg
 import pytest
 
-from tests.services.payment.till import AMOUNT, Till, new_order, unrest, violations
+from chassis.settings import Settings
+from tests.services.payment.till import AMOUNT, Till, new_order, open_till, unrest, violations
 
 
 async def test_a_cancel_of_an_unknown_payment_leaves_a_tombstone(till: Till):
@@ -154,16 +157,18 @@ async def test_a_charge_racing_a_cancel_ends_with_no_money_taken(till: Till):
     assert not await unrest(till.eyes)
 
 
-async def test_the_answer_to_a_charge_that_was_cancelled_meanwhile_is_fenced(till: Till):
-    order_id = new_order()
-    till.gateway.script.append("lost_response")
-    charge = asyncio.create_task(till.charge(order_id))
-    while await till.book(order_id) != ["CAPTURED"]:
-        await asyncio.sleep(0.005)
-    cancel = await till.cancel(order_id)
-    assert cancel.json()["state"] == "REFUNDED"
-    assert (await charge).status_code == 409
-    assert not await unrest(till.eyes)
+async def test_the_answer_to_a_charge_that_was_cancelled_meanwhile_is_fenced(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    settings = payment_settings(payment_gateway_timeout_s=1.0)
+    async with open_till(settings, connection, silence_s=60.0) as till:
+        order_id = new_order()
+        till.gateway.script.append("lost_response")
+        charge = asyncio.create_task(till.charge(order_id))
+        await till.until_captured(order_id)
+        assert (await till.cancel(order_id)).json()["state"] == "REFUNDED"
+        assert (await charge).status_code == 409
+        assert not await unrest(connection)
 
 
 async def test_a_cancel_by_hand_needs_no_body(till: Till):

@@ -1,4 +1,4 @@
-"""The chaos matrix at the gateway (rows 18 to 31): whatever is lost or late, the end is one truth."""
+"""The chaos matrix at the gateway (rows 18 to 31): whatever is lost or late, one truth remains."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
-from tests.services.payment.till import AMOUNT, LATE_S, Till, new_order, open_till, unrest
+from tests.services.payment.till import AMOUNT, Till, new_order, open_till, unrest, until
 
 SILENT = ["lost_request", "lost_response", "error_before", "error_after", "garbage", "late"]
 
@@ -31,7 +31,7 @@ async def test_the_same_charge_again_ends_in_one_capture(till: Till, fault: str)
     await till.charge(order_id)
     answer = await till.charge(order_id)
     assert (answer.status_code, answer.json()["state"]) == (201, "SUCCEEDED")
-    await asyncio.sleep(LATE_S if fault == "late" else 0)
+    await till.gateway.land()
     assert await till.book(order_id) == ["CAPTURED"]
     assert await till.ledger(order_id) == {"cap": AMOUNT}
     assert not await unrest(till.eyes)
@@ -44,7 +44,7 @@ async def test_a_charge_nobody_repeats_is_finished_by_the_prober(till: Till, fau
     await till.charge(order_id)
     await till.probe()
     assert await till.state(order_id) == "SUCCEEDED"
-    await asyncio.sleep(LATE_S if fault == "late" else 0)
+    await till.gateway.land()
     assert await till.book(order_id) == ["CAPTURED"]
     assert not await unrest(till.eyes)
 
@@ -64,7 +64,7 @@ async def test_a_capture_that_comes_after_the_cancel_is_refused_by_a_fencing_gat
     till.gateway.script.append("late")
     await till.charge(order_id)
     assert (await till.cancel(order_id)).json()["state"] == "CANCELLED"
-    await asyncio.sleep(LATE_S + 0.2)
+    await till.gateway.land()
     assert await till.book(order_id) == ["VOIDED"]
     assert not await unrest(till.eyes)
 
@@ -73,8 +73,7 @@ async def test_a_capture_that_comes_before_the_void_is_refunded(till: Till):
     order_id = new_order()
     till.gateway.script.append("late")
     await till.charge(order_id)
-    while await till.book(order_id) != ["CAPTURED"]:
-        await asyncio.sleep(0.01)
+    await till.gateway.land()
     assert (await till.cancel(order_id)).json()["state"] == "REFUNDED"
     assert not await unrest(till.eyes)
 
@@ -86,14 +85,13 @@ async def test_a_crash_around_the_gateway_call_ends_in_one_capture(
     before_gateway: bool,
 ):
     order_id = new_order()
-    settings = payment_settings(payment_gateway_timeout_s=30.0)
-    async with open_till(settings, connection) as doomed:
+    settings = payment_settings()
+    async with open_till(settings, connection, silence_s=60.0) as doomed:
         doomed.gateway.script.append("lost_request" if before_gateway else "lost_response")
         request = asyncio.create_task(doomed.charge(order_id))
-        while not await doomed.attempts(order_id):
-            await asyncio.sleep(0.005)
-        while not before_gateway and not await doomed.book(order_id):
-            await asyncio.sleep(0.005)
+        await until(lambda: doomed.attempts(order_id))
+        if not before_gateway:
+            await doomed.until_captured(order_id)
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
         assert await doomed.attempts(order_id) == ["IN_FLIGHT"]
@@ -120,6 +118,19 @@ async def test_a_cancel_interrupted_at_the_gateway_is_finished_with_one_refund(
     assert answer.json()["state"] == ("REFUNDED" if charged else "CANCELLED")
     assert await till.ledger(order_id) == ({"cap": AMOUNT, "ref": -AMOUNT} if charged else {})
     assert not await unrest(till.eyes)
+
+
+async def test_the_gateway_is_waited_for_no_longer_than_the_setting_says(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    settings = payment_settings(payment_gateway_timeout_s=0.2)
+    async with open_till(settings, connection, silence_s=60.0) as till:
+        till.gateway.script.extend(["lost_response", "lost_response"])
+        order_id = new_order()
+        async with asyncio.timeout(10):
+            charged, cancelled = await till.charge(order_id), await till.cancel(order_id)
+        assert charged.status_code == cancelled.status_code == 202
+        assert charged.json()["attempts"][0]["detail"] == "no answer in time"
 
 
 async def test_silence_for_ever_never_becomes_a_failure(till: Till):
@@ -188,9 +199,7 @@ async def test_a_refund_made_at_the_gateway_by_someone_else_is_booked(till: Till
 async def test_a_flaky_gateway_loses_no_money_over_many_orders(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ):
-    settings = payment_settings(
-        payment_decline_rate=0.2, payment_seed=11, payment_gateway_timeout_s=0.1
-    )
+    settings = payment_settings(payment_decline_rate=0.2, payment_seed=11)
     async with open_till(settings, connection) as till:
         faults = [*SILENT, "not_sent", "", "", ""]
 
@@ -204,7 +213,7 @@ async def test_a_flaky_gateway_loses_no_money_over_many_orders(
 
         await asyncio.gather(*(shop(turn) for turn in range(60)))
         till.gateway.script.clear()
-        await asyncio.sleep(LATE_S + 0.2)
+        await till.gateway.land()
         for _ in range(10):
             await till.probe()
         assert not await unrest(connection)

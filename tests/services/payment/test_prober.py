@@ -1,4 +1,4 @@
-"""The prober: takes what is due, once among many replicas, through any outage, and strands nothing."""
+"""The prober: takes what is due, once among many replicas, through any outage."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,13 +10,7 @@ from litestar.testing import AsyncTestClient
 from chassis.settings import Settings
 from services.payment import worklist
 from services.payment.app import create_app
-from tests.services.payment.till import Till, new_order, open_till, unrest
-
-
-async def _until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not await condition():  # type: ignore[misc]
-            await asyncio.sleep(0.02)
+from tests.services.payment.till import Till, new_order, open_till, unrest, until
 
 
 async def test_a_payment_at_the_gateway_is_left_to_its_request(till: Till):
@@ -94,7 +88,7 @@ async def test_one_bad_payment_does_not_hold_up_the_others(till: Till):
 async def test_the_running_service_finishes_payments_by_itself_through_a_lost_database(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ):
-    settings = payment_settings(reconcile_poll_s=0.05)
+    settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
     async with open_till(settings, connection) as till:
         order_id = new_order()
         till.gateway.script.append("lost_response")
@@ -109,7 +103,7 @@ async def test_the_running_service_finishes_payments_by_itself_through_a_lost_da
             async def finished() -> bool:
                 return await till.state(order_id) == "SUCCEEDED"
 
-            await _until(finished)
+            await until(finished)
             second = new_order()
             till.gateway.script.append("lost_request")
             await till.charge(second)
@@ -121,13 +115,13 @@ async def test_the_running_service_finishes_payments_by_itself_through_a_lost_da
             async def settled() -> bool:
                 return not await unrest(connection)
 
-            await _until(settled)
+            await until(settled)
 
 
 async def test_the_loop_outlives_an_hour_without_a_database_in_miniature(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ):
-    settings = payment_settings(reconcile_poll_s=0.05)
+    settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
     order_id = new_order()
     async with open_till(settings, connection) as till:
         till.gateway.script.append("not_sent")
@@ -146,7 +140,7 @@ async def test_the_loop_outlives_an_hour_without_a_database_in_miniature(
             async def finished() -> bool:
                 return await till.state(order_id) == "SUCCEEDED"
 
-            await _until(finished)
+            await until(finished)
 
 
 async def test_a_database_lost_after_the_intent_answers_202_not_nothing_was_done(
@@ -157,14 +151,35 @@ async def test_a_database_lost_after_the_intent_answers_202_not_nothing_was_done
         order_id = new_order()
         till.gateway.script.append("error_after")
         charge = asyncio.create_task(till.charge(order_id))
-        while not await till.attempts(order_id):
-            await asyncio.sleep(0)
+        await until(lambda: till.attempts(order_id), every_s=0)
         async with till.desk.database.connect():
             answer = await charge
         assert answer.status_code == 202
         assert "x-valerix-executed" not in answer.headers
         await till.probe()
         assert await till.state(order_id) == "SUCCEEDED"
+
+
+async def test_a_connection_cut_in_mid_settlement_answers_202(till: Till):
+    order_id = new_order()
+    till.gateway.script.append("lost_request")
+    await till.charge(order_id)
+    async with till.eyes.transaction():
+        await till.eyes.execute("SELECT FROM payments.payments FOR UPDATE")
+        charge = asyncio.create_task(till.charge(order_id))
+
+        async def cut() -> bool:
+            waiting = await till.eyes.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(waiting)
+
+        await until(cut)
+        answer = await charge
+    assert (answer.status_code, answer.json()["state"]) == (202, "PROCESSING")
+    assert (await till.charge(order_id)).status_code == 201
+    assert not await unrest(till.eyes)
 
 
 async def test_a_busy_database_before_the_intent_says_nothing_was_done(

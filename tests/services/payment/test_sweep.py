@@ -4,13 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.services.payment.till import AMOUNT, LATE_S, Till, new_order, unrest, violations
-
-
-async def _captured(till: Till, order_id: object) -> None:
-    async with asyncio.timeout(5):
-        while await till.book(order_id) != ["CAPTURED"]:  # type: ignore[arg-type]
-            await asyncio.sleep(0.02)
+from tests.services.payment.till import AMOUNT, Till, new_order, unrest, violations
 
 
 async def test_a_capture_after_the_cancel_is_swept_and_refunded(loose_till: Till):
@@ -19,7 +13,7 @@ async def test_a_capture_after_the_cancel_is_swept_and_refunded(loose_till: Till
     await till.charge(order_id)
     cancelled = await till.cancel(order_id, "PAYMENT_TIMEOUT")
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "CANCELLED")
-    await _captured(till, order_id)
+    await till.gateway.land()
     assert "said over, still captured" in await violations(till.eyes)
     assert await till.sweep.run_once() == 1
     assert await till.state(order_id) == "REFUNDED"
@@ -32,7 +26,7 @@ async def test_a_swept_refund_without_an_answer_is_finished_by_the_prober(loose_
     till.gateway.script.extend(["late", ""])
     await till.charge(order_id)
     await till.cancel(order_id)
-    await _captured(till, order_id)
+    await till.gateway.land()
     till.gateway.script.append("lost_response")
     await till.sweep.run_once()
     assert await till.state(order_id) == "REFUND_PENDING"
@@ -53,7 +47,7 @@ async def test_sweeping_again_finds_nothing_more(loose_till: Till):
     till.gateway.script.append("late")
     await till.charge(order_id)
     await till.cancel(order_id)
-    await _captured(till, order_id)
+    await till.gateway.land()
     assert [await till.sweep.run_once() for _ in range(3)] == [1, 0, 0]
 
 
@@ -62,7 +56,7 @@ async def test_two_sweeps_at_once_refund_once(loose_till: Till):
     till.gateway.script.append("late")
     await till.charge(order_id)
     await till.cancel(order_id)
-    await _captured(till, order_id)
+    await till.gateway.land()
     await asyncio.gather(till.sweep.run_once(), till.sweep.run_once())
     await till.probe()
     assert await till.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
@@ -80,7 +74,7 @@ async def test_more_captures_than_a_page_are_all_looked_at(
         till.gateway.script.append("")
         await till.charge(order_id)
         await till.cancel(order_id)
-    await asyncio.sleep(LATE_S + 0.2)
+    await till.gateway.land()
     found = sum([await till.sweep.run_once() for _ in range(2)])
     assert found == 8
     assert not await unrest(till.eyes)

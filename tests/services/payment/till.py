@@ -1,7 +1,8 @@
 """One replica of the payment service, its provider on a script, and eyes on both books."""
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,31 +20,42 @@ from services.payment.prober import Prober
 from services.payment.sweep import Sweep
 
 AMOUNT = 9999
-# Short, because a silent gateway is waited for this long; long enough for a slow machine's commit.
-SILENCE_S = 0.25
-LATE_S = 0.4
+# A provider that will not answer is given up on soon, so that no test waits for the real timeout,
+# which in turn is long enough for the slowest machine: only silence is silent here.
+SILENCE_S = 0.01
+GATEWAY_TIMEOUT_S = 20.0
 
 
 class Scripted(Flaky):
-    """The flaky provider with its fate written down instead of drawn: one fault per call."""
+    """The flaky provider with its fate written down instead of drawn: one fault per call, and
+    late charges that land when the test says so."""
 
-    def __init__(self, inner: Mock) -> None:
-        super().__init__(inner, shares={}, seed=1, late_s=LATE_S)
+    def __init__(self, inner: Mock, silence_s: float) -> None:
+        super().__init__(inner, shares={}, seed=1, late_s=0.0, silence_s=silence_s)
         self.script: deque[str] = deque()
         self.calls = 0
+        self._landing = asyncio.Event()
 
     def fate(self) -> str:
         """The next line of the script; a call beyond it goes well."""
         self.calls += 1
         return self.script.popleft() if self.script else ""
 
+    async def travel(self) -> None:
+        """Until the test lets it land."""
+        await self._landing.wait()
+
+    async def land(self) -> None:
+        """Let every late charge arrive."""
+        self._landing.set()
+        await asyncio.gather(*self._on_their_way)
+        self._landing.clear()
+
 
 class Till:
     """What a test needs: requests, the prober by hand, and a look at the rows."""
 
-    def __init__(
-        self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection
-    ) -> None:
+    def __init__(self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection) -> None:
         self.edge = create_app(settings, connector=gateway)
         self.desk: Desk = self.edge.app.state["desk"]  # type: ignore[attr-defined]
         self.gateway = gateway
@@ -125,15 +137,26 @@ class Till:
         )
         return {row["transfer_id"].rpartition(":")[2]: row["amount_minor"] for row in rows}
 
+    async def until_captured(self, order_id: UUID) -> None:
+        """Wait for a charge to land in the provider's book."""
+
+        async def captured() -> bool:
+            return await self.book(order_id) == ["CAPTURED"]
+
+        await until(captured)
+
     async def close(self) -> None:
         """Close what the requests opened."""
         await self.http.aclose()
+        await self.desk.meters.close()
         await self.desk.database.close()
         await self.gateway.close()
 
 
 @asynccontextmanager
-async def open_till(settings: Settings, eyes: asyncpg.Connection) -> AsyncIterator[Till]:
+async def open_till(
+    settings: Settings, eyes: asyncpg.Connection, *, silence_s: float = SILENCE_S
+) -> AsyncIterator[Till]:
     """A replica for one test. Its background loops stay off: the test is the clock."""
     mock = Mock(
         Book(settings),
@@ -141,11 +164,22 @@ async def open_till(settings: Settings, eyes: asyncpg.Connection) -> AsyncIterat
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,
     )
-    till = Till(settings, Scripted(mock), eyes)
+    till = Till(settings, Scripted(mock, silence_s), eyes)
     try:
         yield till
     finally:
         await till.close()
+
+
+async def until(
+    condition: Callable[[], Awaitable[object]], *, limit_s: float = 10.0, every_s: float = 0.01
+) -> None:
+    """Wait until `condition` holds; fails after `limit_s`."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(every_s)
 
 
 def new_order() -> UUID:
@@ -154,7 +188,7 @@ def new_order() -> UUID:
 
 
 async def violations(eyes: asyncpg.Connection) -> dict[str, list[Any]]:
-    """The money invariants of the protocol that must hold at every instant, with what breaks them."""
+    """The money invariants that must hold at every instant, each with the rows that break it."""
     return {
         name: rows
         for name, sql in _INVARIANTS.items()

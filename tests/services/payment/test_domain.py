@@ -1,0 +1,194 @@
+"""The two machines and what an outcome does to them: the same here as in the database."""
+
+from datetime import UTC, datetime
+from typing import get_args
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.payment import contract, domain, outcomes
+from services.payment.domain import Attempt, Charge, Payment
+from services.payment.outcomes import (
+    Captured,
+    Declined,
+    NotFound,
+    Outcome,
+    Refunded,
+    Silence,
+    Voided,
+)
+
+ORDER = UUID("00000000-0000-4000-8000-000000000001")
+EVERY_OUTCOME: list[Outcome] = [
+    Captured(100, "EUR"),
+    Declined("card_declined"),
+    Voided(),
+    Refunded(100, "EUR"),
+    NotFound(),
+    Silence("timeout"),
+]
+# What an attempt's state says about its payment's, and back.
+TOGETHER = {
+    "IN_FLIGHT": {"PROCESSING", "CANCELLING"},
+    "UNKNOWN": {"PROCESSING", "CANCELLING"},
+    "SUCCEEDED": {"SUCCEEDED", "REFUND_PENDING"},
+    "FAILED": {"FAILED"},
+    "VOIDED": {"CANCELLED"},
+    "REFUNDED": {"REFUNDED"},
+}
+
+
+def _payment(payment_state: str, attempt_state: str) -> Payment:
+    now = datetime.now(UTC)
+    attempt = Attempt(
+        n=1,
+        provider="mock",
+        gw_key=domain.gw_key(ORDER, 1),
+        amount_minor=100,
+        currency="EUR",
+        state=attempt_state,  # type: ignore[arg-type]
+        created_at=now,
+        updated_at=now,
+    )
+    return Payment(ORDER, 100, "EUR", payment_state, tries=(attempt,))  # type: ignore[arg-type]
+
+
+async def test_the_machines_are_the_ones_in_the_database(connection: asyncpg.Connection):
+    rows = await connection.fetch("SELECT machine, src, dst FROM payments.transitions")
+    assert {(r["src"], r["dst"]) for r in rows if r["machine"] == "payment"} == (
+        domain.PAYMENT_TRANSITIONS
+    )
+    assert {(r["src"], r["dst"]) for r in rows if r["machine"] == "attempt"} == (
+        domain.ATTEMPT_TRANSITIONS
+    )
+
+
+async def test_the_database_knows_the_same_states(connection: asyncpg.Connection):
+    for table, states in (
+        ("payments", domain.PaymentState),
+        ("attempts", domain.AttemptState),
+    ):
+        definition = await connection.fetchval(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+            f" WHERE conrelid = 'payments.{table}'::regclass AND conname = '{table}_state_check'"
+        )
+        assert all(f"'{state}'" in definition for state in get_args(states))
+        assert definition.count("'") == 2 * len(get_args(states))
+
+
+def test_the_wire_speaks_of_the_same_states_and_currencies():
+    assert get_args(contract.PaymentState) == get_args(domain.PaymentState)
+    assert get_args(contract.AttemptState) == get_args(domain.AttemptState)
+    assert set(get_args(contract.Currency)) == set(contract.EXPONENTS)
+
+
+def test_a_cancel_is_acknowledged_exactly_where_nothing_is_left_to_do():
+    acknowledged = {s for s in get_args(domain.PaymentState) if contract.cancel_is_acknowledged(s)}
+    assert acknowledged == {"CANCELLED", "REFUNDED", "FAILED"}
+    # A cancel never rests in a state it would not acknowledge.
+    assert acknowledged == set(get_args(domain.PaymentState)) - {
+        *domain.ERRANDS,
+        *domain.ON_CANCEL,
+    }
+
+
+def test_every_unfinished_state_has_its_errand():
+    left = {src for src, _ in domain.PAYMENT_TRANSITIONS} - {"SUCCEEDED", "CANCELLED"}
+    assert set(domain.ERRANDS) == left
+
+
+@pytest.mark.parametrize("outcome", EVERY_OUTCOME, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("attempt_state", TOGETHER)
+def test_every_outcome_has_an_answer_in_every_state(attempt_state: str, outcome: Outcome):
+    for payment_state in TOGETHER[attempt_state]:
+        payment = _payment(payment_state, attempt_state)
+        effect = outcomes.settle(payment, payment.attempt, outcome)
+        for path, start, machine in (
+            (effect.attempt_path, attempt_state, domain.ATTEMPT_TRANSITIONS),
+            (effect.payment_path, payment_state, domain.PAYMENT_TRANSITIONS),
+        ):
+            steps = list(zip((start, *path), path, strict=False))
+            assert set(steps) <= set(machine), (attempt_state, payment_state, outcome)
+        ends = (effect.attempt_path or (attempt_state,))[-1]
+        assert (effect.payment_path or (payment_state,))[-1] in TOGETHER[ends]
+        assert not (effect.review and (effect.attempt_path or effect.lines))
+
+
+@pytest.mark.parametrize(
+    ("attempt_state", "outcome"),
+    [
+        ("FAILED", Captured(100, "EUR")),
+        ("FAILED", Refunded(100, "EUR")),
+        ("SUCCEEDED", Declined("x")),
+        ("REFUNDED", Declined("x")),
+        ("IN_FLIGHT", Captured(99, "EUR")),
+        ("IN_FLIGHT", Captured(100, "USD")),
+        ("SUCCEEDED", Refunded(99, "EUR")),
+    ],
+)
+def test_a_gateway_that_contradicts_itself_is_for_a_human(attempt_state: str, outcome: Outcome):
+    for payment_state in TOGETHER[attempt_state]:
+        payment = _payment(payment_state, attempt_state)
+        assert outcomes.settle(payment, payment.attempt, outcome).review
+
+
+@given(st.lists(st.sampled_from(EVERY_OUTCOME), max_size=8), st.booleans())
+def test_no_sequence_of_outcomes_books_anything_twice(said: list[Outcome], cancelled: bool):
+    payment = _payment("CANCELLING" if cancelled else "PROCESSING", "IN_FLIGHT")
+    booked: dict[str, int] = {}
+    for outcome in said:
+        effect = outcomes.settle(payment, payment.attempt, outcome)
+        for line in effect.lines:
+            key = f"{line.transfer_id} {line.line}"
+            assert key not in booked
+            booked[key] = line.amount_minor
+        attempt = msgspec.structs.replace(
+            payment.attempt, state=(effect.attempt_path or (payment.attempt.state,))[-1]
+        )
+        state = (effect.payment_path or (payment.state,))[-1]
+        payment = msgspec.structs.replace(payment, state=state, tries=(attempt,))
+        assert payment.state in TOGETHER[attempt.state]
+    assert sum(booked.values()) == 0
+
+
+@given(st.floats(min_value=0, max_value=1e9))
+def test_silence_of_any_age_is_silence(age_s: float):
+    assert outcomes.when_silent("timeout", age_s) == Silence("timeout")
+
+
+def test_a_provider_key_depends_on_order_and_attempt_only():
+    assert domain.gw_key(ORDER, 1) == domain.gw_key(ORDER, 1) == f"ord_{ORDER}:1"
+    assert domain.gw_key(ORDER, 2) != domain.gw_key(ORDER, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "key", "request_hash", "amount", "fact"),
+    [
+        ("SUCCEEDED", "k", b"h", 100, None),
+        ("SUCCEEDED", "other", b"h", 100, None),
+        ("SUCCEEDED", "k", b"other", 100, domain.KeyReused),
+        ("SUCCEEDED", "other", b"other", 101, domain.AmountDiffers),
+        ("CANCELLED", "k", b"h", 100, domain.Fenced),
+        ("CANCELLING", "other", b"other", 101, domain.Fenced),
+        ("REFUND_PENDING", "k", b"h", 100, domain.Fenced),
+        ("REFUNDED", "k", b"h", 100, domain.Fenced),
+        ("FAILED", "k", b"h", 100, None),
+        ("PROCESSING", "k", b"h", 100, None),
+    ],
+)
+def test_who_may_speak_for_a_payment(
+    state: str, key: str, request_hash: bytes, amount: int, fact: type[Exception] | None
+):
+    payment = msgspec.structs.replace(
+        _payment(state, "SUCCEEDED"), idempotency_key="k", request_hash=b"h"
+    )
+    charge = Charge(ORDER, amount, "EUR", key, request_hash)
+    if fact is None:
+        domain.admit(payment, charge)
+    else:
+        with pytest.raises(fact):
+            domain.admit(payment, charge)

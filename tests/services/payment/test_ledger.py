@@ -1,0 +1,105 @@
+"""The ledger and the rows behind it: balanced, append-only, and guarded by the database itself."""
+
+import asyncpg
+import pytest
+
+from tests.services.payment.till import AMOUNT, Till, new_order, unrest
+
+A_SECOND_LIVE_ATTEMPT = (
+    "INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)"
+    " SELECT order_id, 2, 'mock', 'second', 1, 'EUR', 'IN_FLIGHT' FROM payments.payments"
+)
+
+
+async def test_the_ledger_is_what_the_provider_holds(till: Till):
+    orders = [new_order() for _ in range(6)]
+    for n, order_id in enumerate(orders):
+        await till.charge(order_id, AMOUNT + n)
+    for order_id in orders[:2]:
+        await till.cancel(order_id)
+    clearing = await till.eyes.fetchval(
+        "SELECT sum(amount_minor) FROM payments.ledger WHERE account = 'gateway_clearing'"
+    )
+    assert clearing == sum(AMOUNT + n for n in range(2, 6))
+    assert await till.eyes.fetchval("SELECT sum(amount_minor) FROM payments.ledger") == 0
+    assert not await unrest(till.eyes)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE payments.ledger SET amount_minor = 1 WHERE line = 1",
+        "DELETE FROM payments.ledger",
+        "DELETE FROM payments.payments",
+        "DELETE FROM payments.attempts",
+        "DELETE FROM payments.attempt_history",
+        "UPDATE payments.attempt_history SET dst = 'FAILED'",
+        "UPDATE payments.payments SET amount_minor = 1",
+        "UPDATE payments.payments SET state = 'PROCESSING'",
+        "UPDATE payments.payments SET state = 'FAILED'",
+        "UPDATE payments.attempts SET state = 'UNKNOWN'",
+        "UPDATE payments.attempts SET amount_minor = 1",
+        "UPDATE payments.attempts SET gw_key = 'another'",
+        "INSERT INTO payments.ledger TABLE payments.ledger",
+        "INSERT INTO payments.ledger VALUES ('lopsided', 1, 'merchant', 1, 'EUR')",
+        A_SECOND_LIVE_ATTEMPT,
+    ],
+)
+async def test_the_past_cannot_be_changed(till: Till, sql: str):
+    await till.charge(new_order())
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await till.eyes.execute(sql)
+    assert not await unrest(till.eyes)
+
+
+async def test_every_state_an_attempt_had_is_on_record(till: Till):
+    order_id = new_order()
+    till.gateway.script.append("lost_response")
+    await till.charge(order_id)
+    await till.cancel(order_id)
+    rows = await till.eyes.fetch("SELECT src, dst FROM payments.attempt_history ORDER BY id")
+    assert [(row["src"], row["dst"]) for row in rows] == [
+        (None, "IN_FLIGHT"),
+        ("IN_FLIGHT", "UNKNOWN"),
+        ("UNKNOWN", "SUCCEEDED"),
+        ("SUCCEEDED", "REFUNDED"),
+    ]
+
+
+async def test_money_in_doubt_is_measured_and_goes_back_to_zero(till: Till):
+    meters = till.desk.meters
+
+    async def doubt() -> float | None:
+        await meters.refresh()
+        page = (await till.http.get("/metrics")).text
+        line = next(x for x in page.splitlines() if x.startswith("valerix_money_in_doubt_minor "))
+        return float(line.split()[1])
+
+    assert await doubt() == 0
+    orders = [new_order() for _ in range(3)]
+    for order_id in orders:
+        till.gateway.script.append("error_after")
+        await till.charge(order_id)
+    await till.charge(new_order())
+    assert await doubt() == 3 * AMOUNT
+    await till.probe()
+    assert await doubt() == 0
+
+
+async def test_what_happened_is_counted(till: Till):
+    order_id = new_order()
+    till.gateway.script.append("garbage")
+    await till.charge(order_id)
+    await till.charge(order_id)
+    await till.cancel(order_id)
+    page = (await till.http.get("/metrics")).text
+    for line in (
+        'valerix_payments_total{state="PROCESSING"} 1.0',
+        'valerix_payments_total{state="SUCCEEDED"} 1.0',
+        'valerix_payments_total{state="REFUND_PENDING"} 1.0',
+        'valerix_payments_total{state="REFUNDED"} 1.0',
+        'valerix_payment_attempts_total{outcome="silence",provider="flaky"} 1.0',
+        'valerix_payment_attempts_total{outcome="captured",provider="flaky"} 1.0',
+        'valerix_payment_attempts_total{outcome="refunded",provider="flaky"} 1.0',
+    ):
+        assert line in page

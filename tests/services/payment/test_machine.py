@@ -1,0 +1,86 @@
+"""Any order of charges, cancels, faults, probes and late arrivals leaves both books agreeing."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.settings import Settings
+from tests.services.payment.till import Till, new_order, open_till, unrest, violations
+
+_FAULT = st.sampled_from(["", "", "lost_request", "lost_response", "error_after", "late"])
+_STEP = st.sampled_from(["charge", "charge", "cancel", "probe", "both", "land"])
+_STORY = st.lists(st.tuples(_STEP, _FAULT), min_size=1, max_size=6)
+
+
+async def _tell(till: Till, story: list[tuple[str, str]]) -> None:
+    order_id = new_order()
+    acknowledged = False
+    for step, fault in story:
+        if fault:
+            till.gateway.script.append(fault)
+        if step == "charge":
+            answer = await till.charge(order_id)
+            assert answer.status_code in ((409, 402) if acknowledged else (201, 202, 402, 409))
+        elif step == "cancel":
+            answer = await till.cancel(order_id)
+            acknowledged = acknowledged or answer.status_code == 200
+        elif step == "both":
+            _, cancelled = await asyncio.gather(till.charge(order_id), till.cancel(order_id))
+            acknowledged = acknowledged or cancelled.status_code == 200
+        elif step == "land":
+            await till.gateway.land()
+        else:
+            await till.probe()
+        if till.gateway.fences:
+            # Rule R8 rests on this: what was acknowledged holds no money, now and later.
+            assert not acknowledged or "CAPTURED" not in await till.book(order_id)
+            assert not await violations(till.eyes)
+    till.gateway.script.clear()
+
+
+async def _come_to_rest(till: Till) -> None:
+    await till.gateway.land()
+    await till.probe()
+    if not till.gateway.fences:
+        await till.sweep.run_once()
+        await till.probe()
+    assert not await unrest(till.eyes)
+
+
+@pytest.mark.parametrize("fences", [True, False])
+def test_any_story_ends_with_both_books_in_agreement(
+    payment_settings: Callable[..., Settings],
+    database_url: str,
+    fences: bool,
+):
+    shop = payment_settings(
+        payment_gateway_fences=fences,
+        payment_decline_rate=0.2,
+        payment_seed=5,
+    )
+
+    @settings(
+        max_examples=12,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(st.lists(_STORY, min_size=2, max_size=5))
+    def told(stories: list[list[tuple[str, str]]]) -> None:
+        async def tell_all() -> None:
+            eyes = await asyncpg.connect(database_url)
+            try:
+                async with open_till(shop, eyes) as till:
+                    for story in stories:
+                        await _tell(till, story)
+                    await _come_to_rest(till)
+            finally:
+                await eyes.close()
+
+        asyncio.run(tell_all())
+
+    told()
