@@ -1,9 +1,9 @@
-"""From the gremlins that are loose, and their diary, to what is shown of them; pure like draw.py."""
+"""From the gremlins that are loose, and their diary, to what is shown of them; pure."""
 
 from datetime import datetime
 
 from frontend.facts import AuditFacts, GremlinFacts
-from frontend.views import AuditRow, AuditView, BarView, BoardView, Cell, Gremlin, KindRow
+from frontend.views_gremlins import AuditRow, AuditView, BarView, BoardView, Cell, Gremlin, KindRow
 from frontend.words import ACTION_WORDS, KIND_LABELS, KINDS, LABELS, NAMES, SERVICES, gremlin_detail
 
 

@@ -2,7 +2,7 @@
 
 Watching through the services' business routes would change what is watched: a list fetched every
 second turns a grey light green, dilutes the average behind it, and is itself bitten by the gremlin
-it should show (docs/decisions/0011-watch-from-outside.md)."""
+it should show (docs/decisions/0013-watch-from-outside.md)."""
 
 # ruff: noqa: S608 - what is put into these statements are this module's own constants.
 

@@ -65,6 +65,12 @@ def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
         diary = paint_view(AUDIT, await audit_view(watch), visitor, utc_now())
         return show("gremlins.html", request, visitor, diary=diary)
 
+    return [show_overview, show_order, show_gremlins, nudges(watch)]
+
+
+def nudges(watch: Watch) -> HTTPRouteHandler:
+    """GET /events: which panel changed, as long as there is a place at the stream."""
+
     @get("/events", summary="Nudges: which panel changed", include_in_schema=False)
     async def show_events() -> Stream:
         try:
@@ -77,4 +83,4 @@ def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
             headers={**HEADERS, "X-Accel-Buffering": "no"},
         )
 
-    return [show_overview, show_order, show_gremlins, show_events]
+    return show_events

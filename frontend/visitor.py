@@ -72,12 +72,16 @@ class Doorman:
 
     def cookie(self, visitor: Visitor) -> Cookie:
         """The browser's own cookie. Lax, so that a link from elsewhere does not make it new."""
-        return Cookie(VISITOR_COOKIE, visitor.id, max_age=_VISITOR_S, httponly=True, samesite="lax")
+        return Cookie(
+            VISITOR_COOKIE, value=visitor.id, max_age=_VISITOR_S, httponly=True, samesite="lax"
+        )
 
     def operator_cookie(self, visitor: Visitor) -> Cookie:
         """The operator's pass: worthless in another browser, and it does not hold the token."""
         value = self._sign(self._token, f"operator {visitor.id}")
-        return Cookie(OPERATOR_COOKIE, value, max_age=_OPERATOR_S, httponly=True, samesite="strict")
+        return Cookie(
+            OPERATOR_COOKIE, value=value, max_age=_OPERATOR_S, httponly=True, samesite="strict"
+        )
 
     def _is_operator(self, request: Request[Any, Any, Any], visitor_id: str) -> bool:
         shown = request.cookies.get(OPERATOR_COOKIE, "")

@@ -69,7 +69,7 @@ class Ring:
         requests = self.increase(lambda s: s.name == COUNT and is_business(s), since)
         seconds = self.increase(lambda s: s.name == SUM and is_business(s), since)
         errors = self.increase(
-            lambda s: s.name == REQUESTS and is_business(s) and s.label("status_code")[:1] == "5",
+            lambda s: s.name == REQUESTS and is_business(s) and _failed(s.label("status_code")),
             since,
         )
         steps = list(self._steps(since))
@@ -89,3 +89,8 @@ class Ring:
 def is_business(series: Series) -> bool:
     """Whether the series counts the shop's own work."""
     return NOT_BUSINESS.match(series.label("path")) is None
+
+
+def _failed(status: str) -> bool:
+    # 000 is how the edge counts an answer that never came: a dropped connection.
+    return status[:1] == "5" or status == "000"

@@ -1,0 +1,101 @@
+"""Views to draw panels from, and stand-ins at the dashboard's own doors: a source, a proof."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from frontend.facts import (
+    AttemptFacts,
+    AuditFacts,
+    FigureFacts,
+    GremlinFacts,
+    OrderFacts,
+    ProductFacts,
+    StepFacts,
+    StoryFacts,
+)
+from frontend.observatory.ring import Traffic
+from frontend.proof.evaluate import Report, could_not_judge
+from frontend.views import Down
+from frontend.visitor import Visitor
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>'\"&"
+VISITOR = Visitor("a" * 32, "b" * 64, guarded=False, locked=False, is_new=False)
+LOCKED = Visitor("a" * 32, "b" * 64, guarded=True, locked=True, is_new=False)
+DOWN = Down("No answer in time", NOW - timedelta(seconds=30), "Orders go on.")
+
+ORDER = OrderFacts(
+    order_id="0b0e6f5e-1111-4222-8333-944455556666",
+    status="CONFIRMED",
+    reason=None,
+    product_id=HOSTILE,
+    product=HOSTILE,
+    quantity=2,
+    amount_minor=19998,
+    currency="EUR",
+    attempts=1,
+    trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    created_at=NOW - timedelta(seconds=12),
+    settled_at=NOW - timedelta(seconds=11),
+)
+FIGURES = FigureFacts(9, 5, 2, 1, 49995, 3, NOW - timedelta(seconds=40), 1234567, "EUR")
+PRODUCT = ProductFacts("PROD-001", HOSTILE, 9999, "EUR", 0, 100)
+GREMLIN = GremlinFacts(
+    "inventory", HOSTILE, "latency", 0.5, 3000, 0, 503, HOSTILE, NOW, NOW + timedelta(seconds=90)
+)
+DIARY = AuditFacts(
+    "inventory", NOW, "started", HOSTILE, "latency", HOSTILE, {"delay_ms": 3000, "ttl_s": 300.0}
+)
+STORY = StoryFacts(
+    ORDER,
+    (
+        StepFacts("PENDING", None, "t1", NOW - timedelta(seconds=12)),
+        StepFacts("PENDING_INVENTORY", None, "t1", NOW - timedelta(seconds=10)),
+        StepFacts("PENDING_INVENTORY", None, "t2", NOW - timedelta(seconds=9)),
+        StepFacts("CONFIRMED", None, "t3", NOW - timedelta(seconds=8)),
+    ),
+    "COMMITTED",
+    "SUCCEEDED",
+    (AttemptFacts(1, "mock", "SUCCEEDED", HOSTILE, NOW),),
+)
+
+
+class FixedSource:
+    """A source that says what the test gave it."""
+
+    def __init__(self, traffic: Traffic | Down = DOWN) -> None:
+        self.said = traffic
+        self.started = self.stopped = 0
+
+    async def start(self) -> None:
+        self.started += 1
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+    def traffic(self, service: str) -> Traffic | Down:
+        return self.said
+
+    def stock(self) -> Down:
+        return DOWN
+
+    def bites(self, service: str) -> dict[str, int]:
+        return {}
+
+
+class FixedProof:
+    """A verdict that never changes."""
+
+    def __init__(self, report: Report | None = None) -> None:
+        self.report = report or could_not_judge("not judged here")
+        self.made = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self.made
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""

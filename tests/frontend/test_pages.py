@@ -1,0 +1,229 @@
+"""The dashboard over HTTP, on a real database: pages, headers, first paint, and who may do what."""
+
+import re
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from chassis.outbound import Answer, Outcome
+from frontend.app import create_app
+from frontend.panels import PANELS
+from tests.frontend.arranged import FixedProof, FixedSource
+from tests.serving import serve, settings_of
+
+TOKEN = "an operator token of some length"
+
+
+class Wire:
+    """A peer that answers what the test says and remembers what it was asked."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+
+    async def call(self, method, path, json=None, **more):
+        self.asked.append((method, path, more.get("headers") or {}))
+        return self.answer
+
+    async def close(self):
+        """Nothing to close."""
+
+
+@asynccontextmanager
+async def dashboard(database_url, answer=None, **overrides):
+    """A running dashboard, a browser at it, and the wire behind it."""
+    settings = settings_of("dashboard", database_url, **overrides)
+    wire = Wire(answer or Answer(Outcome.OK, 200, body=b'{"calmed":0}', trace_id="ab" * 16))
+    app = create_app(
+        settings,
+        source=FixedSource(),
+        proof=FixedProof(),
+        peers=dict.fromkeys(("order", "inventory", "payment"), wire),
+    )
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with serve(app, settings) as url, aiohttp.ClientSession(url, cookie_jar=jar) as browser:
+        yield browser, wire
+
+
+async def text(browser, path):
+    async with browser.get(path) as response:
+        assert response.status == 200, path
+        return await response.text()
+
+
+async def token(browser):
+    return re.search(r'name="csrf" value="(\w+)"', await text(browser, "/"))[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/gremlins", "/panels/lights", "/panels/audit"])
+async def test_nothing_inline_and_nothing_from_elsewhere(database_url, path):
+    async with dashboard(database_url) as (browser, _):
+        async with browser.get(path) as response:
+            policy = response.headers["Content-Security-Policy"]
+            html = await response.text()
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert not re.search(r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=", html)
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
+
+
+async def test_the_first_paint_is_the_panel_byte_for_byte(database_url):
+    async with dashboard(database_url) as (browser, _):
+        await text(browser, "/")
+        for _ in range(3):
+            page = await text(browser, "/")
+            panels = [await text(browser, f"/panels/{name}") for name in PANELS]
+            if all(panel in page for panel in panels):
+                return
+        # Ages tick on, so one of three tries must fall between two ticks.
+        missing = [name for name, panel in zip(PANELS, panels, strict=True) if panel not in page]
+        raise AssertionError(f"another first paint: {missing}")
+
+
+async def test_a_form_without_the_page_s_token_does_nothing(database_url):
+    async with dashboard(database_url) as (browser, wire):
+        good = await token(browser)
+        for path in ("/do/order", "/do/cancel", "/do/gremlin", "/do/calm",
+                     "/operator/sign-in", "/operator/sign-out"):  # fmt: skip
+            for forged in ("", "0" * 64, good[:-1]):
+                async with browser.post(path, data={"csrf": forged}) as response:
+                    assert response.status == 403, path
+        async with browser.post("/actions/calm", data={"csrf": "0" * 64}) as response:
+            assert "older than the dashboard" in await response.text()
+        assert wire.asked == []
+
+
+async def test_another_browser_s_token_is_no_use(database_url):
+    async with dashboard(database_url) as (browser, wire):
+        stolen = await token(browser)
+        browser.cookie_jar.clear()
+        await token(browser)
+        async with browser.post("/do/calm", data={"csrf": stolen}) as response:
+            assert response.status == 403
+        assert wire.asked == []
+
+
+async def test_a_browser_from_before_a_restart_only_has_to_load_the_page_again(database_url):
+    async with dashboard(database_url) as (browser, _):
+        old = await token(browser)
+        cookies = {cookie.key: cookie.value for cookie in browser.cookie_jar}
+    async with dashboard(database_url) as (browser, wire):
+        browser.cookie_jar.update_cookies(cookies)
+        async with browser.post("/do/calm", data={"csrf": old}) as response:
+            assert response.status == 403
+        new = await token(browser)
+        async with browser.post("/do/calm", data={"csrf": new}, allow_redirects=False) as response:
+            assert response.status == 303
+        assert [asked[:2] for asked in wire.asked] == [("DELETE", "/gremlins")] * 3
+
+
+async def test_the_operator_s_token_opens_the_switches_and_goes_along(database_url):
+    async with dashboard(database_url, operator_token=TOKEN) as (browser, wire):
+        csrf = await token(browser)
+        flip = {"csrf": csrf, "switch": "on:inventory:latency", "delay_latency": "2000"}
+        async with browser.post("/do/gremlin", data=flip) as response:
+            assert response.status == 401
+        async with browser.post("/operator/sign-in", data={"csrf": csrf, "token": "x" * 32}) as no:
+            assert no.status == 401
+        assert wire.asked == []
+        sign_in = {"csrf": csrf, "token": TOKEN}
+        async with browser.post("/operator/sign-in", data=sign_in, allow_redirects=False) as yes:
+            (cookie,) = yes.headers.getall("Set-Cookie")
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        assert TOKEN not in cookie
+        async with browser.post("/do/gremlin", data=flip, allow_redirects=False) as response:
+            assert response.status == 303
+        ((method, path, headers),) = wire.asked
+        assert (method, path) == ("PUT", "/gremlins/latency")
+        assert headers["Authorization"] == f"Bearer {TOKEN}"
+        async with browser.post("/operator/sign-out", data={"csrf": csrf}) as response:
+            assert response.status == 200
+        async with browser.post("/do/gremlin", data=flip) as response:
+            assert response.status == 401
+
+
+async def test_an_operator_s_cookie_is_worthless_in_another_browser(database_url):
+    async with dashboard(database_url, operator_token=TOKEN) as (browser, wire):
+        sign_in = {"csrf": await token(browser), "token": TOKEN}
+        async with browser.post("/operator/sign-in", data=sign_in):
+            pass
+        stolen = {c.key: c.value for c in browser.cookie_jar if c.key == "valerix_operator"}
+        browser.cookie_jar.clear()
+        browser.cookie_jar.update_cookies(stolen)
+        async with browser.post("/do/calm", data={"csrf": await token(browser)}) as response:
+            assert response.status == 401
+        assert wire.asked == []
+
+
+ORDERED = (
+    b'{"order_id":"0b0e6f5e-1111-4222-8333-944455556666","status":"CONFIRMED","quantity":1,'
+    b'"product_id":"PROD-001","amount_minor":9999,"currency":"EUR","message":"","x":1}'
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "keeps_key"),
+    [
+        (Answer(Outcome.OK, 201, body=ORDERED), "good", False),
+        (Answer(Outcome.OK, 202, body=ORDERED), "degraded", False),
+        (Answer(Outcome.DEFINITE_NO, 409, "out-of-stock", b"{}"), "refused", False),
+        (Answer(Outcome.DEFINITE_NO, 402, "payment-declined", b"{}"), "refused", False),
+        (Answer(Outcome.NOT_SENT, 503, "overloaded", b"{}"), "failed", False),
+        (Answer(Outcome.UNKNOWN, 0, "timeout"), "degraded", True),
+        (Answer(Outcome.IN_PROGRESS, 409, "in-progress", b"{}"), "degraded", True),
+    ],
+)
+async def test_a_toast_says_what_happened_and_doubt_keeps_the_key(
+    database_url, answer, state, keeps_key
+):
+    async with dashboard(database_url, answer) as (browser, wire):
+        form = {"csrf": await token(browser), "key": "k" * 32, "quantity": "1"}
+        form["product_id"] = "PROD-001"
+        async with browser.post("/actions/order", data=form) as response:
+            toast = await response.text()
+        assert f'data-toast="{state}"' in toast
+        assert ("hx-swap-oob" not in toast) is keeps_key
+        assert wire.asked[0][2]["Idempotency-Key"] == "k" * 32
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1001", "1.5", "", "abc", "٣"])
+async def test_a_quantity_that_makes_no_sense_is_refused_here(database_url, quantity):
+    async with dashboard(database_url) as (browser, wire):
+        form = {"csrf": await token(browser), "key": "k" * 32, "product_id": "PROD-001"}
+        async with browser.post("/do/order", data={**form, "quantity": quantity}) as response:
+            assert response.status == 400
+        assert wire.asked == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/nothing.css",
+        "/static/vendor/README.md",
+    ],
+)
+async def test_only_static_files_are_served(database_url, path):
+    async with dashboard(database_url) as (browser, _), browser.get(path) as response:
+        assert response.status == 404
+
+
+async def test_static_files_are_cached_for_ever_under_an_address_of_their_own(database_url):
+    async with dashboard(database_url) as (browser, _):
+        address = re.search(r'href="(/static/app\.css\?v=\w+)"', await text(browser, "/"))[1]
+        async with browser.get(address) as response:
+            assert "immutable" in response.headers["Cache-Control"]
+            assert response.headers["Content-Type"].startswith("text/css")
+
+
+async def test_the_page_stands_without_a_database():
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    async with dashboard(nowhere) as (browser, _):
+        html = await text(browser, "/")
+        assert "No signal" in html
+        async with browser.get("/health/live") as response:
+            assert response.status == 200

@@ -1,0 +1,132 @@
+"""Each panel draws every state it can be in, and escapes what it is given."""
+
+import re
+
+import pytest
+
+from frontend import draw, draw_gremlins
+from frontend.observatory.ring import Traffic
+from frontend.paint import HERE
+from frontend.panels import AUDIT, PANELS, paint_view, story_panel
+from frontend.proof import invariants
+from frontend.proof.evaluate import Finding, Report
+from frontend.verdicts import proof
+from frontend.views import Down
+from tests.frontend.arranged import (
+    DIARY,
+    DOWN,
+    FIGURES,
+    GREMLIN,
+    HOSTILE,
+    LOCKED,
+    NOW,
+    ORDER,
+    PRODUCT,
+    STORY,
+    VISITOR,
+)
+
+ALL = {**PANELS, "audit": AUDIT, "story": story_panel(ORDER.order_id)}
+PROMISES = invariants()
+REPORT = Report(
+    NOW,
+    "violated",
+    (
+        Finding(PROMISES[0], "violated", 2, rows=({"product_id": HOSTILE, "_total": 2},)),
+        Finding(PROMISES[1], "holds"),
+        Finding(PROMISES[2], "settling", 3),
+        Finding(PROMISES[3], "unknown", reason=HOSTILE),
+    ),
+)
+VIEWS = [
+    ("bar", draw_gremlins.bar((GREMLIN,) * 6, NOW)),
+    ("bar", draw_gremlins.bar((), NOW)),
+    ("lights", draw.lights(lambda _: Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
+    ("lights", draw.lights(lambda _: Traffic(0, 0, 0.0, None), ())),
+    ("lights", draw.lights(lambda _: DOWN, DOWN)),
+    ("figures", draw.figures(FIGURES)),
+    ("board", draw_gremlins.board((GREMLIN,), NOW)),
+    ("products", draw.products((PRODUCT,))),
+    ("products", draw.products(())),
+    ("orders", draw.orders((ORDER,))),
+    ("orders", draw.orders(())),
+    ("proof", proof(REPORT)),
+    ("audit", draw_gremlins.audit((DIARY,))),
+    ("audit", draw_gremlins.audit(())),
+    ("story", draw.story(STORY)),
+]
+DOWNS = [(name, DOWN) for name in ALL if name != "lights"]
+
+
+def paint(name, view, visitor=VISITOR):
+    return paint_view(ALL[name], view, visitor, NOW)
+
+
+@pytest.mark.parametrize(("name", "view"), VIEWS + DOWNS)
+@pytest.mark.parametrize("visitor", [VISITOR, LOCKED], ids=["free", "locked"])
+def test_every_state_is_drawn_and_nothing_foreign_runs(name, view, visitor):
+    html = paint(name, view, visitor)
+    assert f'id="panel-{name}"' in html
+    assert html.count('id="panel-') == 1
+    assert "<script" not in html
+    assert not re.search(r"\s(style|on\w+)=", html)
+    assert re.findall(r'\bid="([^"]+)"', html) == list(
+        dict.fromkeys(re.findall(r'\bid="([^"]+)"', html))
+    )
+
+
+@pytest.mark.parametrize(("name", "view"), DOWNS)
+def test_a_panel_without_its_source_says_since_when(name, view):
+    html = paint(name, view)
+    if name != "health":
+        assert "11:59:30" in html
+
+
+@pytest.mark.parametrize(("name", "view"), VIEWS)
+def test_a_colour_never_comes_without_its_shape(name, view):
+    for state in re.findall(
+        r'<svg class="mark (\w+)"[^>]*><use href="#mark-(\w+)"', paint(name, view)
+    ):
+        assert state[0] == state[1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_panel_fetches_itself(name):
+    view = draw.story(STORY) if name == "story" else DOWN
+    html = paint(name, DOWN if name != "lights" else draw.lights(lambda _: DOWN, ()))
+    assert f'hx-get="{ALL[name].url}"' in html
+    assert "every 5s" in html
+    assert view is not None
+
+
+def test_a_settled_order_asks_no_more():
+    assert "hx-get" not in paint("story", draw.story(STORY))
+
+
+def test_the_first_visit_teaches_the_next_click():
+    assert "Place the first one" in paint("orders", draw.orders(()))
+    assert "Flip a switch" in paint("audit", draw_gremlins.audit(()))
+
+
+def test_a_locked_board_asks_for_the_token_and_its_switches_do_nothing():
+    html = paint("board", draw_gremlins.board((), NOW), LOCKED)
+    assert 'action="/operator/sign-in"' in html
+    assert html.count("disabled") == 24
+
+
+def test_a_broken_promise_shows_its_rows_and_its_sql():
+    html = paint("proof", proof(REPORT))
+    assert "1 promise is broken" in html
+    assert "&lt;script&gt;" in html
+    assert "_total" not in html
+
+
+def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
+    shown = proof(Report(NOW, "unknown", (Finding(PROMISES[0], "unknown", reason="timeout"),)))
+    assert not isinstance(shown, Down)
+    assert shown.state == "none"
+
+
+def test_every_panel_template_is_a_panel():
+    templates = {path.stem for path in (HERE / "templates" / "panels").iterdir()}
+    assert templates == {*ALL, "toast"}
