@@ -224,8 +224,10 @@ def as_problem(error: Exception) -> Problem:
 
 
 def _invalid_parameters(error: ValidationException) -> Problem:
-    items = [item for item in error.extra if isinstance(item, dict)] if error.extra else []
-    if any(item.get("key") == "data" for item in items):
+    found = [item for item in error.extra if isinstance(item, dict)] if error.extra else []
+    # A body that is absent, or that was not even read because a parameter is wrong, is "data".
+    items = [item for item in found if item.get("key") != "data"]
+    if found and not items:
         return Problem(400, "malformed", "The body is empty; a JSON object is expected")
     details = [
         {"pointer": f"/{item.get('key', '')}", "message": str(item.get("message", ""))[:200]}

@@ -236,6 +236,8 @@ class Gremlins:
 
     async def remove(self, name: str, actor: str) -> int:
         """End one gremlin, or all with "*"; the number ended."""
+        if name != "*" and not _NAME.fullmatch(name):
+            return 0
         async with self._database.connect() as connection:
             ended = await connection.execute(self._sql.remove, name=name, actor=actor)
         if ended:

@@ -1,13 +1,12 @@
 """Inventory's endpoints: a few lines each, the SQL does the work."""
 
 import logging
-from typing import Annotated
 from uuid import UUID
 
 from litestar import get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.params import FromPath, JSONBody, PathParameter
+from litestar.params import FromPath, JSONBody
 
 from chassis.body import Strict
 from chassis.database import Database
@@ -80,10 +79,8 @@ def _printable(product_id: str) -> str:
     return product_id
 
 
-@get("/inventory/reservations/{order_id:uuid}", summary="What an order holds")
-async def show_reservation(
-    order_id: Annotated[UUID, PathParameter()], state: State
-) -> ReservationView:
+@get("/inventory/reservations/{order_id:str}", summary="What an order holds")
+async def show_reservation(order_id: FromPath[UUID], state: State) -> ReservationView:
     """GET /inventory/reservations/{order_id}."""
     async with _database(state).connect() as connection:
         found = await store.find_reservation(connection, order_id)

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -44,8 +44,9 @@ def read_cursor(text: str) -> _Cursor:
         at, order_id = msgspec.json.decode(
             base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor
         )
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        if at.tzinfo is None:
+            raise ValueError("a time without a zone")
+        # In UTC, because a zone can push a time out of what a datetime holds.
+        return at.astimezone(UTC), order_id
+    except (ValueError, OverflowError, binascii.Error, msgspec.MsgspecError):
         raise invalid("/cursor", "this is not a cursor of ours") from None
-    if at.tzinfo is None:
-        raise invalid("/cursor", "this is not a cursor of ours")
-    return at, order_id

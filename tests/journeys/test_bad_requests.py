@@ -1,0 +1,276 @@
+"""Addresses, parameters, methods and headers that make no sense, on every service."""
+
+import base64
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.journeys.shop import Shop
+from tests.problems import assert_problem
+from tests.wire import exchange
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SERVICES = ("order", "inventory", "payment")
+_ID = str(uuid4())
+# {} is where the order's id belongs.
+BY_ORDER = [
+    ("order", "GET", "/orders/{}", "order-not-found"),
+    ("order", "GET", "/orders/{}/history", "order-not-found"),
+    ("order", "POST", "/orders/{}/cancel", "order-not-found"),
+    ("inventory", "GET", "/inventory/reservations/{}", "reservation-not-found"),
+    ("payment", "GET", "/payments/{}", "payment-not-found"),
+]
+_NO_UUID = ("1", "abc", _ID[:-1], f"{_ID}0", "%00", "%20", "null", "..%5c..", "%F0%9F%98%88", "*")
+
+
+@pytest.mark.parametrize(("service", "method", "path", "code"), BY_ORDER)
+async def test_an_order_id_that_is_no_uuid_is_invalid(
+    shop: Shop, subtests: pytest.Subtests, service: str, method: str, path: str, code: str
+):
+    async with shop.unchanged():
+        for wrong in _NO_UUID:
+            with subtests.test(wrong):
+                answer = await shop.door(service).request(method, path.format(wrong))
+                problem = assert_problem(answer, 400, "validation")
+                assert problem["details"][0]["pointer"] == "/order_id"
+
+
+@pytest.mark.parametrize(("service", "method", "path", "code"), BY_ORDER)
+async def test_an_order_nobody_knows_is_not_found(
+    shop: Shop, service: str, method: str, path: str, code: str
+):
+    async with shop.unchanged():
+        answer = await shop.door(service).request(method, path.format(uuid4()))
+        assert_problem(answer, 404, code)
+
+
+async def test_cancelling_a_payment_that_is_no_uuid_is_invalid(shop: Shop):
+    async with shop.unchanged():
+        for wrong in _NO_UUID:
+            answer = await shop.payment.post(f"/payments/{wrong}/cancel")
+            assert_problem(answer, 400, "validation")
+
+
+@pytest.mark.parametrize(
+    "product", ["PROD-999", "prod-001", "%00", "a%00b", "%F0%9F%98%88", "%ff", "'", "x" * 3000]
+)
+async def test_a_product_nobody_knows_is_not_found(shop: Shop, product: str):
+    async with shop.unchanged():
+        answer = await shop.inventory.get(f"/inventory/{product}")
+        assert_problem(answer, 404, "product-not-found")
+
+
+@pytest.mark.parametrize(
+    "name", ["nobody", "%00", "a%00b", "*", "%F0%9F%98%88", "x" * 3000, "A", "a%20b"]
+)
+async def test_a_gremlin_that_is_not_loose_cannot_be_ended(shop: Shop, name: str):
+    for service in SERVICES:
+        async with shop.unchanged():
+            answer = await shop.door(service).delete(f"/gremlins/{name}")
+            assert_problem(answer, 404, "gremlin-not-found")
+
+
+@pytest.mark.parametrize("name", ["%00", "A", "-a", "a-", "a%20b", "x" * 65, "*", "%C3%BC"])
+async def test_a_gremlin_cannot_have_any_name(shop: Shop, name: str):
+    async with shop.unchanged():
+        answer = await shop.order.put(f"/gremlins/{name}", json={"kind": "error"})
+        assert_problem(answer, 400, "validation")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_an_address_nobody_serves_is_not_found(shop: Shop, service: str):
+    async with shop.unchanged():
+        for path in ("/", "/nope", "/orders/a/b/c", "/../etc/passwd", "/%2e%2e/x", "/a//b", "/%"):
+            assert_problem(await shop.door(service).get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "allowed"),
+    [
+        ("order", "/orders", {"GET", "POST"}),
+        ("order", f"/orders/{_ID}", {"GET"}),
+        ("inventory", "/inventory/reserve", {"POST"}),
+        ("payment", "/payments", {"POST"}),
+        ("payment", "/gremlins", {"GET", "DELETE"}),
+        ("payment", "/metrics", {"GET"}),
+        ("payment", "/health", {"GET"}),
+    ],
+)
+async def test_a_method_that_does_not_fit_is_told_which_do(
+    shop: Shop, service: str, path: str, allowed: set[str]
+):
+    async with shop.unchanged():
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+            answer = await shop.door(service).request(method, path, json={})
+            assert_problem(answer, 405, "method-not-allowed")
+            told = {each.strip() for each in answer.headers["allow"].split(",")}
+            assert told - {"OPTIONS", "HEAD"} == allowed
+
+
+async def test_a_method_nobody_has_heard_of_is_refused(shop: Shop):
+    for method in ("BREW", "get", "TRACE", "CONNECT"):
+        answer = await exchange(
+            shop.urls["order"], f"{method} /orders HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        )
+        assert answer.status_code in (400, 405), method
+        if answer.status_code == 405:
+            assert_problem(answer, 405)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, 1), (-5, 1), (10**9, 3), (10**30, 3), (2, 2)])
+async def test_a_limit_out_of_bounds_is_clamped(shop: Shop, limit: int, expected: int):
+    while len((await shop.order.get("/orders")).json()["orders"]) < 3:
+        await shop.place()
+    answer = await shop.order.get("/orders", params={"limit": limit})
+    assert answer.status_code == 200
+    found = len(answer.json()["orders"])
+    assert found == expected or (expected == 3 and found >= 3)
+
+
+@pytest.mark.parametrize("limit", ["abc", "", "1.5", "0x10", "٣", "1 OR 1=1", "null"])
+async def test_a_limit_that_is_no_number_is_invalid(shop: Shop, limit: str):
+    answer = await shop.order.get("/orders", params={"limit": limit})
+    assert_problem(answer, 400, "validation")
+
+
+def _cursor(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+CURSORS = {
+    "empty": "",
+    "not base64": "!!!",
+    "one letter": "A",
+    "not ASCII": "ü",
+    "not JSON": "AAAA",
+    "a NUL": "%00",
+    "another shape": _cursor({"at": "now"}),
+    "too short": _cursor(["2026-01-01T00:00:00Z"]),
+    "no time": _cursor(["yesterday", _ID]),
+    "a time without a zone": _cursor(["2026-01-01T00:00:00", _ID]),
+    "a time before time": _cursor(["0001-01-01T00:00:00+23:59", _ID]),
+    "a time after time": _cursor(["9999-12-31T23:59:59-23:59", _ID]),
+    "no id": _cursor(["2026-01-01T00:00:00Z", "1 OR 1=1"]),
+    "very long": "A" * 8000,
+}
+
+
+@pytest.mark.parametrize("cursor", CURSORS)
+async def test_a_cursor_that_was_tampered_with_is_invalid(shop: Shop, cursor: str):
+    answer = await shop.order.get("/orders", params={"cursor": CURSORS[cursor]})
+    problem = assert_problem(answer, 400, "validation")
+    assert problem["details"][0]["pointer"] == "/cursor"
+
+
+async def test_every_changed_letter_of_a_cursor_is_refused_or_leads_to_a_page(shop: Shop):
+    for _ in range(2):
+        await shop.place()
+    cursor = (await shop.order.get("/orders", params={"limit": 1})).json()["next_cursor"]
+    for place in range(len(cursor)):
+        spoilt = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        answer = await shop.order.get("/orders", params={"cursor": spoilt, "limit": 1})
+        if answer.status_code != 200:
+            assert_problem(answer, 400, "validation")
+
+
+async def test_pages_show_every_order_once_newest_first(shop: Shop):
+    placed = [(await shop.place()).json()["order_id"] for _ in range(4)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = (await shop.order.get("/orders", params=params)).json()
+        seen += [order["order_id"] for order in page["orders"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen[:4] == placed[::-1]
+    assert (
+        len(seen)
+        == len(set(seen))
+        == await shop.eyes.fetchval("SELECT count(*) FROM orders.orders")
+    )
+
+
+TRACEPARENTS = {
+    "garbage": "garbage",
+    "empty": "",
+    "all zero": f"00-{'0' * 32}-{'1' * 16}-01",
+    "no parent": f"00-{'a' * 32}-{'0' * 16}-01",
+    "upper case": f"00-{'A' * 32}-{'1' * 16}-01",
+    "version ff": f"ff-{'a' * 32}-{'1' * 16}-01",
+    "too long": f"00-{'a' * 32}-{'1' * 16}-01-x",
+    "very long": "0" * 8000,
+    "not hex": f"00-{'g' * 32}-{'1' * 16}-01",
+}
+
+
+@pytest.mark.parametrize("wrong", TRACEPARENTS)
+async def test_a_malformed_traceparent_is_ignored_and_made_anew(shop: Shop, wrong: str):
+    sent = TRACEPARENTS[wrong]
+    answer = await shop.order.get("/products", headers={"traceparent": sent})
+    assert answer.status_code == 200
+    trace_id = answer.headers["x-trace-id"]
+    assert len(trace_id) == 32
+    assert trace_id not in ("0" * 32, "a" * 32, "A" * 32, "g" * 32)
+
+
+async def test_a_traceparent_is_taken_up_and_stored_with_the_order(shop: Shop):
+    trace_id = uuid4().hex
+    answer = await shop.order.post(
+        "/orders",
+        json={"product_id": "PROD-001", "quantity": 1},
+        headers={"traceparent": f"00-{trace_id}-{'1' * 16}-01"},
+    )
+    assert answer.headers["x-trace-id"] == answer.json()["trace_id"] == trace_id
+    row = await shop.row(answer.json()["order_id"])
+    assert row["traceparent"].split("-")[1] == trace_id
+
+
+async def test_a_request_id_of_a_guest_is_never_echoed(shop: Shop):
+    odd = bytes(b for b in range(1, 256) if b not in b"\r\n\x7f" and b >= 32) * 36
+    for path in ("/nope", "/products"):
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-ID: ".encode()
+        answer = await exchange(shop.urls["order"], head + odd[:8192] + b"\r\n\r\n")
+        assert answer.status_code in (200, 404)
+        assert odd[:64] not in answer.content
+        assert "x-request-id" not in answer.headers
+        if answer.status_code == 404:
+            assert_problem(answer, 404)
+
+
+async def test_a_header_with_a_line_break_cannot_split_an_answer(shop: Shop):
+    request = (
+        b"GET /nope HTTP/1.1\r\nHost: x\r\n"
+        b"X-Request-ID: a\r\n\tSet-Cookie: b=c\r\nX-Valerix-Actor: \x00\r\n\r\n"
+    )
+    answer = await exchange(shop.urls["order"], request)
+    assert answer.status_code in (400, 404)
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("wrong", ["", "abc", "-1", "1e3", "99999999999999", "0.5", "\xb2"])
+async def test_a_time_limit_that_makes_no_sense_is_no_limit(shop: Shop, wrong: str):
+    answer = await shop.order.post(
+        "/orders",
+        json={"product_id": "PROD-001", "quantity": 1},
+        headers={"X-Timeout-Ms": wrong.encode("latin-1")},
+    )
+    assert answer.status_code == 201
+
+
+async def test_a_caller_without_any_time_gets_a_promise_and_no_work(shop: Shop):
+    answer = await shop.order.post(
+        "/orders", json={"product_id": "PROD-001", "quantity": 1}, headers={"X-Timeout-Ms": "0"}
+    )
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "PENDING"
+    async with shop.unchanged():
+        answer = await shop.inventory.post(
+            "/inventory/reserve",
+            json={"order_id": _ID, "product_id": "PROD-001", "quantity": 1},
+            headers={"X-Timeout-Ms": "0"},
+        )
+        assert_problem(answer, 504, "caller-gone")
