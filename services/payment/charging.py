@@ -17,6 +17,7 @@ from services.payment.connectors import Connector, GatewayNotSent, GatewayUnknow
 from services.payment.domain import ERRANDS, ON_CANCEL, Charge, Errand, Payment
 from services.payment.metrics import Meters
 from services.payment.outcomes import Outcome, Silence
+from services.payment.store import Step
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +107,8 @@ async def _begin_cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
                 raise LookupError(f"no payment for order {order_id}")
             if to := ON_CANCEL.get(payment.state):
                 moved_to = to
-                payment = await store.move_payment(
-                    tx, payment, to, grace_s=desk.grace_s, cancel_reason=reason
-                )
+                step = Step(payment_to=to, cancel_reason=reason)
+                payment = await store.move(tx, payment, step, grace_s=desk.grace_s)
     if moved_to is not None:
         desk.meters.moved(moved_to)
         logger.info("payment %s", moved_to, extra={"order_id": order_id, "reason": reason})

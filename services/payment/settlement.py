@@ -1,6 +1,7 @@
 """Writes down what a gateway said: the only writer of outcomes, whoever asked and however often."""
 
 import logging
+from itertools import zip_longest
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ from services.payment import outcomes, store
 from services.payment.domain import Payment
 from services.payment.metrics import Meters
 from services.payment.outcomes import Declined, Outcome, Settlement, Silence
+from services.payment.store import Step
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +58,19 @@ async def _apply(
     outcome: Outcome,
     grace_s: float,
 ) -> Payment:
-    why = _why(outcome)
-    for attempt_state in effect.attempt_path:
-        payment = await store.move_attempt(tx, payment, n, attempt_state, why)
     code = outcome.code if isinstance(outcome, Declined) else None
-    for state in effect.payment_path:
-        payment = await store.move_payment(tx, payment, state, grace_s=grace_s, decline_code=code)
-    if effect.lines:
-        await store.post(tx, effect.lines)
+    last = max(len(effect.attempt_path), len(effect.payment_path)) - 1
+    steps = zip_longest(effect.attempt_path, effect.payment_path)
+    for at, (attempt_to, payment_to) in enumerate(steps):
+        step = Step(
+            n=n,
+            attempt_to=attempt_to,
+            detail=_why(outcome),
+            payment_to=payment_to,
+            decline_code=code,
+            lines=effect.lines if at == last else (),
+        )
+        payment = await store.move(tx, payment, step, grace_s=grace_s)
     if effect.review:
         payment = msgspec.structs.replace(payment, needs_review=True)
     return payment

@@ -1,10 +1,9 @@
 """Payments in SQL: each function takes a connection first and gives domain values back."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, bindparam, cast, extract, func, select, text, update
+from sqlalchemy import Float, bindparam, cast, extract, func, select, text
 
 from chassis.database import Connection, Row, statement
 from services.payment import domain
@@ -69,35 +68,29 @@ _PLANT = statement(
     ),
     "INSERT payments.payments tombstone",
 )
-_MOVE_PAYMENT = statement(
-    update(payments)
-    .where(_p.order_id == bindparam("of"))
-    .values(
-        state=bindparam("to"),
-        decline_code=func.coalesce(_p.decline_code, bindparam("why_declined")),
-        cancel_reason=func.coalesce(_p.cancel_reason, bindparam("why_cancelled")),
-        # Whatever the doubt was, it is resolved: the gateway has spoken.
-        needs_review=text("false"),
-        attempts=text("0"),
-        next_attempt_at=func.now() + func.make_interval(text("secs => :grace_s")),
-        updated_at=func.now(),
-    ),
-    "UPDATE payments.payments",
-)
-_MOVE_ATTEMPT = statement(
-    update(attempts)
-    .where(_a.order_id == bindparam("of"), _a.n == bindparam("which"))
-    .values(state=bindparam("to"), detail=bindparam("why"), updated_at=func.now())
-    .returning(_a.updated_at),
-    "UPDATE payments.attempts",
-)
-_POST = statement(
+# One step of both machines and its booking, in one round trip; a step that is NULL is not taken.
+# Whatever the doubt was, a payment that moves has heard from its gateway, so nobody need look.
+_MOVE = statement(
     text(
-        "INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)"
-        " SELECT * FROM unnest(:ids ::text[], :lines ::int[], :accounts ::text[],"
-        "   :amounts ::bigint[], :currencies ::text[])"
+        "WITH moved AS ("
+        " UPDATE payments.payments SET state = :payment_to ::text,"
+        "   decline_code = coalesce(decline_code, :decline_code ::text),"
+        "   cancel_reason = coalesce(cancel_reason, :cancel_reason ::text),"
+        "   needs_review = false, attempts = 0, updated_at = now(),"
+        "   next_attempt_at = now() + make_interval(secs => :grace_s)"
+        " WHERE order_id = :order_id AND :payment_to ::text IS NOT NULL),"
+        " tried AS ("
+        " UPDATE payments.attempts SET state = :attempt_to ::text, detail = :detail ::text,"
+        "   updated_at = now()"
+        " WHERE order_id = :order_id AND n = :n AND :attempt_to ::text IS NOT NULL"
+        " RETURNING updated_at),"
+        " booked AS ("
+        " INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)"
+        " SELECT * FROM unnest(:transfers ::text[], :lines ::int[], :accounts ::text[],"
+        "   :amounts ::bigint[], :currencies ::text[]))"
+        " SELECT updated_at FROM tried"
     ),
-    "INSERT payments.ledger",
+    "UPDATE payments.payments, payments.attempts; INSERT payments.ledger",
 )
 _FLAG = statement(
     text(
@@ -197,57 +190,51 @@ async def lock(tx: Connection, order_id: UUID) -> Payment | None:
     return await find(tx, order_id)
 
 
-async def move_payment(
-    tx: Connection,
-    payment: Payment,
-    to: PaymentState,
-    *,
-    grace_s: float,
-    decline_code: str | None = None,
-    cancel_reason: str | None = None,
-) -> Payment:
-    """One step of the payment machine; the database refuses one that is not in its table."""
-    await tx.execute(
-        _MOVE_PAYMENT,
-        of=payment.order_id,
-        to=to,
-        why_declined=decline_code,
-        why_cancelled=cancel_reason,
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a payment, of one of its attempts, or of both, and what is booked with it."""
+
+    payment_to: PaymentState | None = None
+    decline_code: str | None = None
+    cancel_reason: str | None = None
+    n: int = 0
+    attempt_to: AttemptState | None = None
+    detail: str | None = None
+    lines: tuple[Line, ...] = ()
+
+
+async def move(tx: Connection, payment: Payment, step: Step, *, grace_s: float) -> Payment:
+    """Take one step; the database refuses one that is not in its tables, or booked before.
+
+    `grace_s` is how long the prober leaves what is unfinished to whoever is at it."""
+    row = await tx.row(
+        _MOVE,
+        order_id=payment.order_id,
         grace_s=grace_s,
+        payment_to=step.payment_to,
+        decline_code=step.decline_code,
+        cancel_reason=step.cancel_reason,
+        n=step.n,
+        attempt_to=step.attempt_to,
+        detail=step.detail,
+        transfers=[line.transfer_id for line in step.lines],
+        lines=[line.line for line in step.lines],
+        accounts=[line.account for line in step.lines],
+        amounts=[line.amount_minor for line in step.lines],
+        currencies=[line.currency for line in step.lines],
     )
-    return msgspec.structs.replace(
-        payment,
-        state=to,
-        needs_review=False,
-        decline_code=payment.decline_code or decline_code,
-        cancel_reason=payment.cancel_reason or cancel_reason,
-    )
-
-
-async def move_attempt(
-    tx: Connection, payment: Payment, n: int, to: AttemptState, detail: str | None
-) -> Payment:
-    """One step of an attempt's machine, as the payment with that attempt moved."""
-    row = await tx.row(_MOVE_ATTEMPT, of=payment.order_id, which=n, to=to, why=detail)
-    tries = tuple(
-        msgspec.structs.replace(t, state=to, detail=detail, updated_at=row["updated_at"])
-        if row is not None and t.n == n
-        else t
-        for t in payment.tries
-    )
-    return msgspec.structs.replace(payment, tries=tries)
-
-
-async def post(tx: Connection, lines: Sequence[Line]) -> None:
-    """Book balanced ledger lines; a transfer can be booked once only, by its key."""
-    await tx.execute(
-        _POST,
-        ids=[line.transfer_id for line in lines],
-        lines=[line.line for line in lines],
-        accounts=[line.account for line in lines],
-        amounts=[line.amount_minor for line in lines],
-        currencies=[line.currency for line in lines],
-    )
+    if step.payment_to is not None:
+        payment = msgspec.structs.replace(
+            payment,
+            state=step.payment_to,
+            needs_review=False,
+            decline_code=payment.decline_code or step.decline_code,
+            cancel_reason=payment.cancel_reason or step.cancel_reason,
+        )
+    if step.attempt_to is not None and row is not None:
+        moved = {"state": step.attempt_to, "detail": step.detail, "updated_at": row["updated_at"]}
+        tries = (msgspec.structs.replace(t, **moved) if t.n == step.n else t for t in payment.tries)
+        payment = msgspec.structs.replace(payment, tries=tuple(tries))
+    return payment
 
 
 async def flag(connection: Connection, order_id: UUID) -> bool:
