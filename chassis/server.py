@@ -4,6 +4,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.asgi import App
+from chassis.errors import MEDIA_TYPE, Problem
 from chassis.settings import Settings
 
 
@@ -14,6 +15,16 @@ class CuttableProtocol(HttpToolsProtocol):
         """A request begins on this connection."""
         super().on_message_begin()
         self.scope["extensions"] = {"valerix.abort": self.transport.abort}  # type: ignore[dict-item]
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP at all is told so like every other refusal."""
+        body = Problem(400, "malformed", "This is not an HTTP request").body()
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 def config(app: App, settings: Settings) -> uvicorn.Config:

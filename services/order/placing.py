@@ -68,7 +68,7 @@ class Placing:
         except UnknownProduct:
             return await self._no_such_product(command, key, order_id)
         if isinstance(placed, Claimed):
-            return _again(placed, command)
+            return await self._again(placed, command)
         order = await self._drive(placed, until)
         reply = _reply(order)
         self._metrics.answered(_outcome(reply))
@@ -128,27 +128,26 @@ class Placing:
             taken = await replies.claim(
                 tx, key, order_id, lock_s=0.0, ttl_s=self._settings.idempotency_ttl_s
             )
-            if taken is not None:
-                return _again(taken, command)
-            await replies.disown(tx, key, order_id)
-            await replies.keep(tx, key, reply.status_code, reply.body)
-        return reply
+            if taken is None:
+                await replies.disown(tx, key, order_id)
+                await replies.keep(tx, key, reply.status_code, reply.body)
+        return reply if taken is None else await self._again(taken, command)
+
+    async def _again(self, claimed: Claimed, command: PlaceOrder) -> Reply:
+        if claimed.request_hash != _meaning(command):
+            raise reused()
+        if claimed.status_code is not None and claimed.response is not None:
+            return Reply(claimed.status_code, claimed.response, claimed.order_id, replayed=True)
+        if claimed.locked or claimed.order_id is None:
+            raise in_progress()
+        # The first try died half-way: it is not executed again, the order is on its way.
+        async with self._database.connect() as connection:
+            order = await store.find(connection, claimed.order_id)
+        return Reply(202, msgspec.json.encode(order_view(order)), order.id)
 
 
 def _meaning(command: PlaceOrder) -> bytes:
     return request_hash("POST", ROUTE, _CALLER, command)
-
-
-def _again(claimed: Claimed, command: PlaceOrder) -> Reply:
-    if claimed.request_hash != _meaning(command):
-        raise reused()
-    if claimed.status_code is not None and claimed.response is not None:
-        return Reply(claimed.status_code, claimed.response, claimed.order_id, replayed=True)
-    if claimed.locked:
-        raise in_progress()
-    # The first try died half-way: it is not executed again, the order is on its way.
-    body = {"order_id": claimed.order_id, "message": "Order is being processed"}
-    return Reply(202, msgspec.json.encode(body), claimed.order_id)
 
 
 def _reply(order: Order) -> Reply:

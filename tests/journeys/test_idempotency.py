@@ -1,0 +1,269 @@
+"""One Idempotency-Key is one order, and its answer stays the same bytes."""
+
+import asyncio
+import json
+from collections import Counter
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.journeys.shop import Shop
+from tests.problems import assert_problem
+from tests.wire import exchange
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def _key() -> str:
+    return f"key-{uuid4()}"
+
+
+async def _orders(shop: Shop) -> int:
+    count: int = await shop.eyes.fetchval("SELECT count(*) FROM orders.orders")
+    return count
+
+
+BAD_KEYS = {
+    "empty": b"",
+    "15 characters": b"k" * 15,
+    "256 characters": b"k" * 256,
+    "a space inside": b"k" * 10 + b" " + b"k" * 10,
+    "a tab inside": b"k" * 10 + b"\t" + b"k" * 10,
+    "latin-1": b"k" * 16 + b"\xfc",
+    "UTF-8": b"k" * 16 + "ü".encode(),
+}
+
+
+@pytest.mark.parametrize("wrong", BAD_KEYS)
+@pytest.mark.parametrize("path", ["/orders", "/payments"])
+async def test_a_key_that_is_no_key_is_invalid(shop: Shop, path: str, wrong: str):
+    service, body = _right(path)
+    request = _raw(path, body, [BAD_KEYS[wrong]])
+    async with shop.unchanged():
+        answer = await exchange(shop.urls[service], request)
+        assert_problem(answer, 400, "idempotency-key-invalid")
+        assert 'rel="describedby"' in answer.headers["link"]
+
+
+@pytest.mark.parametrize("control", [b"\x00", b"\x01", b"\x1b", b"\x7f"])
+async def test_a_control_character_in_a_key_never_reaches_the_shop(shop: Shop, control: bytes):
+    request = _raw("/orders", _right("/orders")[1], [b"k" * 16 + control])
+    async with shop.unchanged():
+        answer = await exchange(shop.urls["order"], request)
+        assert answer.status_code == 400
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "malformed"
+
+
+@pytest.mark.parametrize("path", ["/orders", "/payments"])
+async def test_two_keys_are_invalid_even_when_they_are_the_same(shop: Shop, path: str):
+    service, body = _right(path)
+    key = _key().encode()
+    async with shop.unchanged():
+        for keys in ([key, key], [key, _key().encode()], [key, b""]):
+            answer = await exchange(shop.urls[service], _raw(path, body, keys))
+            assert_problem(answer, 400, "idempotency-key-invalid")
+
+
+async def test_a_payment_needs_a_key_and_an_order_does_not(shop: Shop):
+    _, body = _right("/payments")
+    async with shop.unchanged():
+        answer = await shop.payment.post("/payments", content=body)
+        assert_problem(answer, 400, "idempotency-key-missing")
+    assert (await shop.place()).status_code == 201
+
+
+@pytest.mark.parametrize("length", [16, 255])
+async def test_the_shortest_and_the_longest_key_are_keys(shop: Shop, length: int):
+    key = _key().ljust(length, "~")[-length:]
+    first = await shop.place(key=key)
+    assert first.status_code == 201
+    assert (await shop.place(key=key)).content == first.content
+
+
+async def test_a_repeat_is_answered_with_the_same_bytes(shop: Shop):
+    key = _key()
+    before = await _orders(shop)
+    first = await shop.place(key=key)
+    await shop.settled(first.json()["order_id"])
+    second = await shop.place(key=key)
+    assert first.status_code == second.status_code == 201
+    assert second.content == first.content
+    assert second.headers["location"] == first.headers["location"]
+    assert second.headers["content-type"] == first.headers["content-type"]
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert await _orders(shop) == before + 1
+
+
+async def test_spelling_is_no_difference_but_meaning_is(shop: Shop):
+    key = _key()
+    first = await shop.place(key=key)
+    respelled = await shop.order.post(
+        "/orders",
+        content=b' {"quantity" : 1,\n "product_id":"PROD\\u002d001"}',
+        headers={"Idempotency-Key": key, "traceparent": f"00-{uuid4().hex}-{'1' * 16}-01"},
+    )
+    assert respelled.content == first.content
+    await shop.settled(first.json()["order_id"])
+    async with shop.unchanged():
+        for product, quantity in (("PROD-001", 2), ("PROD-002", 1)):
+            answer = await shop.place(product, quantity, key=key)
+            assert_problem(answer, 422, "idempotency-key-reused")
+    assert (await shop.place(key=key)).content == first.content
+
+
+async def test_fifty_at_once_with_one_key_make_one_order(shop: Shop):
+    key, before = _key(), await _orders(shop)
+    answers = await asyncio.gather(*(shop.place(key=key) for _ in range(50)))
+    counts = Counter(
+        (answer.status_code, "idempotent-replayed" in answer.headers) for answer in answers
+    )
+    assert counts[201, False] == 1
+    assert set(counts) <= {(201, False), (201, True), (409, False)}
+    for answer in answers:
+        if answer.status_code == 409:
+            problem = assert_problem(answer, 409, "idempotency-in-progress")
+            assert problem["retryable"]
+            assert answer.headers["retry-after"] == "1"
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert await _orders(shop) == before + 1
+
+
+async def test_fifty_at_once_with_one_key_and_other_bodies_make_one_order(shop: Shop):
+    key, before = _key(), await _orders(shop)
+    answers = await asyncio.gather(*(shop.place(quantity=n, key=key) for n in range(1, 51)))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 422: 49}
+    assert await _orders(shop) == before + 1
+
+
+async def _claim(shop: Shop, key: str, order_id: str, *, locked_s: float, age_s: float) -> None:
+    """The key as a request leaves it that was killed after its first commit."""
+    await shop.eyes.execute(
+        "UPDATE orders.idempotency SET response = NULL, status_code = NULL,"
+        " locked_until = now() + make_interval(secs => $3),"
+        " expires_at = now() + make_interval(secs => $4) WHERE key = $1 AND order_id = $2",
+        key, UUID(order_id), locked_s, 86_400 - age_s,
+    )  # fmt: skip
+
+
+async def test_a_repeat_while_the_first_is_still_running_is_asked_to_wait(shop: Shop):
+    key = _key()
+    order_id = (await shop.place(key=key)).json()["order_id"]
+    await _claim(shop, key, order_id, locked_s=5, age_s=0)
+    answer = await shop.place(key=key)
+    assert_problem(answer, 409, "idempotency-in-progress")
+    assert_problem(await shop.place(quantity=2, key=key), 422, "idempotency-key-reused")
+
+
+async def test_a_repeat_after_a_crash_is_told_where_the_order_is_and_executes_nothing(shop: Shop):
+    key = _key()
+    first = await shop.place(key=key)
+    order_id = first.json()["order_id"]
+    await shop.settled(order_id)
+    await _claim(shop, key, order_id, locked_s=-1, age_s=0)
+    async with shop.unchanged():
+        for _ in range(2):
+            answer = await shop.place(key=key)
+            assert answer.status_code == 202
+            assert answer.headers["location"] == f"/orders/{order_id}"
+            view = answer.json()
+            assert view["order_id"] == order_id
+            # The same shape as every other 202: the order as it is by now.
+            assert set(view) == set(first.json())
+            assert view["status"] == "CONFIRMED"
+
+
+async def test_a_key_may_be_used_again_after_its_time(shop: Shop):
+    key = _key()
+    first = await shop.place(key=key)
+    await _claim(shop, key, first.json()["order_id"], locked_s=-90_000, age_s=86_401)
+    second = await shop.place(quantity=2, key=key)
+    assert second.status_code == 201
+    assert second.json()["order_id"] != first.json()["order_id"]
+    assert "idempotent-replayed" not in second.headers
+    assert (await shop.place(quantity=2, key=key)).content == second.content
+
+
+async def test_keys_past_their_time_are_forgotten(shop: Shop):
+    key = _key()
+    first = await shop.place(key=key)
+    await _claim(shop, key, first.json()["order_id"], locked_s=-90_000, age_s=86_401)
+    await shop.until("SELECT count(*) = 0 FROM orders.idempotency WHERE key = $1", key)
+
+
+async def test_an_unknown_product_is_remembered_under_the_key(shop: Shop):
+    key, before = _key(), await _orders(shop)
+    first = await shop.place("PROD-999", key=key)
+    second = await shop.place("PROD-999", key=key)
+    assert_problem(first, 404, "product-not-found")
+    assert second.status_code == 404
+    assert second.content == first.content
+    assert second.headers["idempotent-replayed"] == "true"
+    assert "location" not in second.headers
+    assert_problem(await shop.place(key=key), 422, "idempotency-key-reused")
+    assert await _orders(shop) == before
+
+
+async def test_out_of_stock_is_remembered_under_the_key(shop: Shop):
+    key = _key()
+    first = await shop.place("PROD-003", 1000, key=key)
+    assert_problem(first, 409, "out-of-stock")
+    await shop.refill()
+    second = await shop.place("PROD-003", 1000, key=key)
+    assert second.status_code == 409
+    assert second.content == first.content
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.headers["location"] == first.headers["location"]
+
+
+async def test_what_failed_validation_is_not_remembered(shop: Shop):
+    key = _key()
+    async with shop.unchanged():
+        for body in (b"{", b'{"product_id":"PROD-001","quantity":0}'):
+            answer = await shop.order.post(
+                "/orders", content=body, headers={"Idempotency-Key": key}
+            )
+            assert answer.status_code == 400
+    assert (await shop.place(key=key)).status_code == 201
+
+
+async def test_a_202_is_remembered_though_the_order_goes_on(shop: Shop):
+    key = _key()
+    first = await shop.order.post(
+        "/orders",
+        json={"product_id": "PROD-001", "quantity": 1},
+        headers={"Idempotency-Key": key, "X-Timeout-Ms": "0"},
+    )
+    assert first.status_code == 202
+    second = await shop.place(key=key)
+    assert second.status_code == 202
+    assert second.content == first.content
+
+
+async def test_a_payment_repeated_under_its_key_is_the_same_bytes(shop: Shop):
+    order_id, key = str(uuid4()), _key()
+
+    async def pay(**more: object) -> httpx.Response:
+        body = {"order_id": order_id, "amount_minor": 500, "currency": "EUR", **more}
+        return await shop.payment.post("/payments", json=body, headers={"Idempotency-Key": key})
+
+    first, second = await pay(), await pay()
+    assert first.status_code == second.status_code == 201
+    assert first.content == second.content
+    assert second.headers["idempotent-replayed"] == "true"
+    assert_problem(await pay(amount_minor=501), 422, "idempotency-key-reused")
+    assert await shop.captures(order_id) == ["CAPTURED"]
+
+
+def _right(path: str) -> tuple[str, bytes]:
+    if path == "/orders":
+        return "order", b'{"product_id":"PROD-001","quantity":1}'
+    body = {"order_id": str(uuid4()), "amount_minor": 500, "currency": "EUR"}
+    return "payment", json.dumps(body).encode()
+
+
+def _raw(path: str, body: bytes, keys: list[bytes]) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
+    return head + b"".join(b"Idempotency-Key: " + key + b"\r\n" for key in keys) + b"\r\n" + body
