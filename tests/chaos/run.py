@@ -27,7 +27,7 @@ class Plan(msgspec.Struct, frozen=True):
     fault_share: float = 0.35
     crash_share: float = 0.03
     fences: bool = True
-    patience_s: float = 20.0
+    patience_s: float = 30.0
 
 
 class Outcome(msgspec.Struct):

@@ -1,9 +1,12 @@
 """The whole shop in one process: orders twice, payments twice, inventory, one real database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+
+import msgspec
 
 from chassis.asgi import App
 from chassis.settings import Settings
@@ -28,27 +31,40 @@ GATEWAY_FAULTS = {
 }
 
 
-def settings(service: str, database_url: str, *, seed: int, fences: bool) -> Settings:
-    """The shop's own settings with time pressed together, about thirty to one."""
+# What the sum in `slowness` takes on an idle core of a laptop.
+_NOMINAL_S = 0.03
+
+
+def slowness() -> float:
+    """How much slower this machine is at the moment than an idle laptop, between 1 and 5."""
+    started = time.perf_counter()
+    sum(range(1_500_000))
+    return min(5.0, max(1.0, (time.perf_counter() - started) / _NOMINAL_S))
+
+
+def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: float) -> Settings:
+    """The shop's own settings with time pressed together, about thirty to one.
+
+    On a `slow` machine less so: a storm in which nothing ever answers in time proves little."""
     return Settings(
         service=service,  # type: ignore[arg-type]
         database_url=database_url,
         telemetry="off",
         pool_size=6,
-        pool_wait_s=1.0,
-        peer_deadline_s=0.4,
-        request_budget_s=0.9,
+        pool_wait_s=slow,
+        peer_deadline_s=0.4 * slow,
+        request_budget_s=0.9 * slow,
         gremlin_poll_s=60.0,
         # From hopeless to comfortable, so that some seeds mostly undo and some mostly finish.
-        order_deadline_s=(0.4, 0.8, 2.0)[seed % 3],
-        order_lease_s=1.0,
+        order_deadline_s=(0.5, 1.2, 3.0)[seed % 3] * slow,
+        order_lease_s=slow,
         reconcile_poll_s=0.06,
         reconcile_backoff_s=0.05,
         reconcile_backoff_max_s=0.3,
         payment_seed=seed + 1,
         payment_gateway_fences=fences,
-        payment_gateway_timeout_s=0.15,
-        payment_late_capture_s=0.7,
+        payment_gateway_timeout_s=0.15 * slow,
+        payment_late_capture_s=0.7 * slow,
         payment_probe_base_s=0.06,
         payment_probe_max_s=0.3,
     )
@@ -62,6 +78,7 @@ class Shop:
         self._seed = seed
         self._fences = fences
         self._url = database_url
+        self._slow = slowness()
         self._gateways: list[Flaky] = []
         self.wires: list[Wire] = []
         self.doors: list[OrderClient] = []
@@ -72,7 +89,7 @@ class Shop:
         return self._settings("order")
 
     def _settings(self, service: str) -> Settings:
-        return settings(service, self._url, seed=self._seed, fences=self._fences)
+        return settings(service, self._url, seed=self._seed, fences=self._fences, slow=self._slow)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Shop"]:
@@ -84,9 +101,13 @@ class Shop:
         async with AsyncExitStack() as stack:
             for app in [stock, *tills, *fronts]:
                 await stack.enter_async_context(alive(app))
-            for n, front in enumerate(fronts, 1):
-                wire = self._wire(f"customer-order{n}", front)
-                self.doors.append(OrderClient(WirePeer("order-service", self._patient(), wire)))
+            # At one door they wait for as long as the shop itself takes, at the other not.
+            for front, wait_s in zip(fronts, (1.0, 0.5), strict=True):
+                wire = self._wire(f"customer-door{wait_s}", front)
+                mine = msgspec.structs.replace(
+                    self._settings("dashboard"), peer_deadline_s=wait_s * self._slow
+                )
+                self.doors.append(OrderClient(WirePeer("order-service", mine, wire)))
             yield self
             # Late effects still land in a shop that is open, as they would.
             while tasks := [task for wire in self.wires for task in wire.under_way]:
@@ -114,10 +135,6 @@ class Shop:
             inventory=WirePeer("inventory-service", mine, to_stock),
             payments=WirePeer("payment-service", mine, to_till),
         )
-
-    def _patient(self) -> Settings:
-        # A customer waits a little longer than the shop's own budget.
-        return settings("dashboard", self._url, seed=self._seed, fences=self._fences)
 
     def _wire(self, hop: str, app: App) -> Wire:
         wire = Wire(hop, lambda: app, self._dice)

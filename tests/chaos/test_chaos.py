@@ -24,6 +24,7 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
     outcome = await run(database_url, seed, Plan(fences=seed % 2 == 0))
     assert outcome.broken == {}, f"python -m tests.chaos --first {seed} --seeds 1"
     assert outcome.orders > 90
+    assert set(outcome.statuses) == {"CONFIRMED", "FAILED"}
     assert outcome.faults > 100
     assert outcome.crashes > 20
     assert outcome.settled_s is not None
