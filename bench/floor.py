@@ -1,0 +1,133 @@
+"""The floor: the very statements of one good order, replayed by asyncpg alone, without HTTP."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+
+from chassis.database import Connection
+from services.inventory import store as inventory
+from services.order import store as orders
+from services.payment import outcomes
+from services.payment import store as payments
+from services.payment.connectors import book
+from services.payment.domain import Charge, gw_key
+
+PRODUCT, AMOUNT, CURRENCY = "PROD-001", 9999, "EUR"
+Call = tuple[str, str, tuple[Any, ...]]
+
+
+class Recorder:
+    """Stands where asyncpg's connection stands and writes down what it is asked."""
+
+    def __init__(self, wire: asyncpg.Connection) -> None:
+        self._wire = wire
+        self.calls: list[Call] = []
+
+    def __getattr__(self, method: str) -> Any:
+        async def call(sql: str, *arguments: Any) -> Any:
+            self.calls.append((method, sql, arguments))
+            return await getattr(self._wire, method)(sql, *arguments)
+
+        return call
+
+
+async def record(database_url: str) -> tuple[UUID, list[Call]]:
+    """The statements of one good order, in order, with their transactions, as the services send
+    them: intent, reserve, charge, settle, confirm, commit."""
+    wire = await asyncpg.connect(database_url)
+    recorder, order_id = Recorder(wire), uuid4()
+    c = Connection(recorder, None)
+    order = await orders.place(
+        c, order_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
+    )
+    await recorder.execute("BEGIN")
+    await inventory.reserve(c, order_id, PRODUCT, 1)
+    await recorder.execute("COMMIT")
+    order = await _moved(c, order, "PENDING_PAYMENT")
+    await _pay(c, recorder, order_id)
+    order = await _moved(c, order, "CONFIRMED")
+    await recorder.execute("BEGIN")
+    await inventory.commit(c, order_id)
+    await recorder.execute("COMMIT")
+    await orders.mark_committed(c, order)
+    await wire.close()
+    return order_id, recorder.calls
+
+
+async def _moved(c: Connection, order: orders.Order, to: Any) -> orders.Order:
+    moved = await orders.move(c, order, to, next_s=6.0)
+    if moved is None:
+        raise RuntimeError("the recorded order was moved by someone else")
+    return moved
+
+
+async def _pay(c: Connection, recorder: Recorder, order_id: UUID) -> None:
+    ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
+    await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
+    await c.row(
+        book._ENTER,  # noqa: SLF001 - the floor is made of exactly these statements
+        gw_key=gw_key(order_id, 1), provider="mock", order_ref=str(order_id), amount_minor=AMOUNT,
+        currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
+    )  # fmt: skip
+    await recorder.execute("BEGIN")
+    payment = await payments.lock(c, order_id)
+    if payment is None:
+        raise RuntimeError("the recorded payment is gone")
+    effect = outcomes.settle(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
+    step = payments.Step(n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines)
+    await payments.move(c, payment, step, grace_s=2.5)
+    await recorder.execute("COMMIT")
+
+
+def _renamed(value: Any, old: UUID, new: UUID) -> Any:
+    if isinstance(value, UUID):
+        return new if value == old else value
+    if isinstance(value, str):
+        return value.replace(str(old), str(new))
+    if isinstance(value, list):
+        return [_renamed(item, old, new) for item in value]
+    return value
+
+
+class Floor(msgspec.Struct):
+    """A recorded order and the connections that replay it."""
+
+    old: UUID
+    calls: list[Call]
+    wires: list[Any]
+
+    @classmethod
+    async def open(cls, database_url: str, clients: int) -> "Floor":
+        """One connection a client, as if each were a service's pool slot."""
+        wire = await asyncpg.connect(database_url)
+        await wire.execute(
+            "UPDATE inventory.stock SET total = total + 1000000, stock = stock + 1000000"
+        )
+        await wire.close()
+        old, calls = await record(database_url)
+        return cls(old, calls, [await asyncpg.connect(database_url) for _ in range(clients)])
+
+    async def round(self, count: int) -> float:
+        """Orders per second over `count` replayed orders."""
+        left = iter(range(count))
+
+        async def client(wire: Any) -> None:
+            for _ in left:
+                new = uuid4()
+                for method, sql, arguments in self.calls:
+                    await getattr(wire, method)(
+                        sql, *(_renamed(value, self.old, new) for value in arguments)
+                    )
+
+        started = time.perf_counter()
+        await asyncio.gather(*(client(wire) for wire in self.wires))
+        return count / (time.perf_counter() - started)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for wire in self.wires:
+            await wire.close()

@@ -1,0 +1,146 @@
+"""The shops to compare: real processes on free ports, one database each, one PostgreSQL for all."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import psutil
+
+from fleet import health, migrate
+from fleet.home import Home
+from fleet.tether import Child
+from fleet.topology import PROCESSES, find
+
+_READY_S = 60
+_STOCK = 1_000_000
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Shop:
+    """One variant: the services (and for some the dashboard) with their own environment."""
+
+    def __init__(
+        self,
+        name: str,
+        home: Home,
+        database_url: str,
+        environ: Mapping[str, str],
+        *,
+        keys: tuple[str, ...] = ("inventory", "payment", "order"),
+        stock: bool = False,
+    ) -> None:
+        self.name = name
+        self.database_url = database_url
+        self._home, self._keys, self._stock = home, keys, stock
+        ports = {process.key: free_port() for process in PROCESSES}
+        self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
+        self._environ = {
+            **os.environ,
+            "VALERIX_DATABASE_URL": database_url,
+            "VALERIX_LOG_FORMAT": "json",
+            # Declined orders take other steps; a comparison wants the same work each time.
+            "VALERIX_PAYMENT_DECLINE_RATE": "0",
+            **{find(key).port_variable: str(port) for key, port in ports.items()},
+            **{find(key).url_variable: url for key, url in self.urls.items()},
+            **environ,
+        }
+        self.children: dict[str, Child] = {}
+
+    def add(self, environ: Mapping[str, str]) -> None:
+        """More environment, before the start."""
+        self._environ.update(environ)
+
+    def spawn(self, key: str) -> None:
+        """Start one process; whether it is ready is for the caller to ask."""
+        self.children[key] = Child(
+            [sys.executable, "-m", *(["bench.stock"] if self._stock else ["fleet", "run"]), key],
+            log=self._home.log(f"{self.name}-{key}"),
+            if_orphaned=signal.SIGKILL,
+            environ=self._environ,
+        )
+
+    def start(self) -> None:
+        """Start all and wait until they are ready and stocked."""
+        for key in self._keys:
+            self.spawn(key)
+        end = time.monotonic() + _READY_S
+        for key in self._keys:
+            while obstacle := health.obstacle(self.urls[key]):
+                if self.children[key].poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"{self.name}: {key} did not start ({obstacle})")
+                time.sleep(0.02)
+        asyncio.run(self._restock())
+
+    async def _restock(self) -> None:
+        connection = await asyncpg.connect(self.database_url)
+        await connection.execute(
+            f"UPDATE inventory.stock SET total = total + {_STOCK}, stock = stock + {_STOCK}"  # noqa: S608
+        )
+        await connection.close()
+
+    def stop(self) -> None:
+        """Stop all."""
+        for child in self.children.values():
+            child.send(signal.SIGTERM)
+        for child in self.children.values():
+            child.wait(8.0)
+            child.kill()
+
+    def resident_mb(self) -> dict[str, float]:
+        """Resident memory of each process in MB, shared pages counted in each."""
+        return {
+            key: psutil.Process(child.pid).memory_info().rss / 1e6
+            for key, child in self.children.items()
+        }
+
+    def cpu_s(self) -> float:
+        """Processor seconds its processes have used so far."""
+        times = [psutil.Process(child.pid).cpu_times() for child in self.children.values()]
+        return sum(t.user + t.system for t in times)
+
+
+def database(server_url: str, name: str) -> str:
+    """A fresh, migrated database on the server; its URL."""
+
+    async def create() -> None:
+        connection = await asyncpg.connect(server_url)
+        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.close()
+
+    asyncio.run(create())
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    migrate.upgrade(url)
+    return url
+
+
+@contextlib.contextmanager
+def running(shops: list[Shop]) -> Iterator[list[Shop]]:
+    """All shops open for the duration; none left afterwards."""
+    try:
+        for shop in shops:
+            shop.start()
+        yield shops
+    finally:
+        for shop in shops:
+            shop.stop()
+
+
+def write(path: Path, result: object) -> None:
+    """The result as JSON, for whoever compares later."""
+    path.write_text(json.dumps(result, indent=2) + "\n")
