@@ -87,6 +87,7 @@ def _create(data: Path, installation: Path, user: str | None, say: Callable[[str
             timeout=_LIMIT_S,
             check=False,
             cwd="/",
+            process_group=0,  # a Ctrl-C is ours to answer, a second later
             env=ENVIRONMENT,
             user=user,
             group=user,

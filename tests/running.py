@@ -21,7 +21,7 @@ from fleet.home import Home
 from fleet.postgres import PostgresServer
 from fleet.topology import KEYS, SERVICES, find
 
-_READY_LIMIT_S = 60
+_READY_LIMIT_S = 120
 
 
 class Databases:

@@ -13,7 +13,7 @@ from fleet.home import ROOT, Home, Running
 from fleet.topology import PROCESSES
 from tests.running import free_port
 
-_OPEN_LIMIT_S = 60
+_OPEN_LIMIT_S = 130
 _STOP_LIMIT_S = 30
 
 
@@ -40,7 +40,7 @@ class UpShop:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
