@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from chassis.body import Strict
 from chassis.errors import Problem, invalid
-from chassis.gremlins import AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
+from chassis.gremlins import NAME, AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
 from chassis.guard import actor_of, operator_guard
 from chassis.outbound import Answer, Peer
 
@@ -70,7 +70,7 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
 
     @delete("/gremlins/{name:str}", guards=[operator_guard], summary="End one gremlin")
     async def delete_gremlin(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
-        if name == "*" or not await gremlins.remove(name, actor_of(request)):
+        if not NAME.fullmatch(name) or not await gremlins.remove(name, actor_of(request)):
             raise Problem(404, "gremlin-not-found", "No gremlin of that name is loose here")
 
     @delete(

@@ -27,7 +27,7 @@ DELAYING = frozenset({"latency", "late", "slow_database"})
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 # Never bitten: the way out must stay open, and the measurements must stay true.
 EXEMPT = re.compile(r"/metrics|/health/live|/gremlins?(/.*)?|/schema(/.*)?")
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
 
 class PutGremlin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,6 +111,7 @@ class Gremlins:
             "valerix_gremlin_active", "1 while a gremlin is loose.", labels, registry=registry
         )
         self._bites: dict[str, int] = {}
+        self._reading = asyncio.Lock()  # or an older look could overwrite a newer one
 
     def slows(self, *databases: Database) -> None:
         """The pools that a slow_database gremlin makes slow."""
@@ -130,10 +131,10 @@ class Gremlins:
 
     async def refresh(self) -> None:
         """Read what is loose now."""
-        async with self._database.connect() as connection:
+        async with self._reading, self._database.connect() as connection:
             await connection.execute(self._sql.expire)
             rows = await connection.rows(self._sql.active)
-        self._take(tuple(self._live(row) for row in rows))
+            self._take(tuple(self._live(row) for row in rows))
 
     def _live(self, row: Row) -> Active:
         view = self._view(row)
@@ -173,8 +174,7 @@ class Gremlins:
 
     def is_loose(self, name: str) -> bool:
         """Whether the gremlin is still in force."""
-        now = time.monotonic()
-        return any(g.view.name == name and g.ends_at > now for g in self.active)
+        return any(g.view.name == name and g.ends_at > time.monotonic() for g in self.active)
 
     def count_bite(self, view: GremlinView) -> None:
         """A bite happened."""
@@ -224,7 +224,7 @@ class Gremlins:
         return self._view(row)
 
     def _check(self, name: str, command: PutGremlin) -> None:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise invalid("", "a gremlin's name is 1 to 64 of a-z, 0-9, - and _")
         if command.kind in DELAYING and command.delay_ms + command.jitter_ms == 0:
             raise invalid("/delay_ms", f"a {command.kind} gremlin needs a delay")
@@ -236,8 +236,6 @@ class Gremlins:
 
     async def remove(self, name: str, actor: str) -> int:
         """End one gremlin, or all with "*"; the number ended."""
-        if name != "*" and not _NAME.fullmatch(name):
-            return 0
         async with self._database.connect() as connection:
             ended = await connection.execute(self._sql.remove, name=name, actor=actor)
         if ended:
