@@ -36,7 +36,7 @@ calm: $(VENV)/.installed  ## call every gremlin off
 	@$(BIN)/valerix calm
 
 chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make chaos SEEDS=25
-	@VALERIX_CHAOS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m chaos $(ARGS)
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
 migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
 	@$(BIN)/valerix migrate up

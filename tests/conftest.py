@@ -16,8 +16,7 @@ from tests.running import Databases, RunningFleet
 # A developer's own settings must not decide whether a test passes; only the server may be chosen.
 GIVEN_SERVER = os.environ.get("VALERIX_DATABASE_URL")
 for name in [name for name in os.environ if name.startswith("VALERIX_")]:
-    if not name.startswith("VALERIX_CHAOS_"):
-        del os.environ[name]
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")
