@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
-from tests.services.payment.till import AMOUNT, Till, new_order, open_till, unrest, violations
+from tests.services.payment.books import unrest, violations
+from tests.services.payment.till import AMOUNT, Till, new_order, open_till
 
 
 async def test_a_cancel_of_an_unknown_payment_leaves_a_tombstone(till: Till):

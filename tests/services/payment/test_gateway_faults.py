@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
-from tests.services.payment.till import AMOUNT, Till, new_order, open_till, unrest, until
+from tests.services.payment.books import unrest
+from tests.services.payment.till import AMOUNT, Till, new_order, open_till, until
 
 SILENT = ["lost_request", "lost_response", "error_before", "error_after", "garbage", "late"]
 

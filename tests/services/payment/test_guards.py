@@ -13,7 +13,8 @@ from services.payment import contract, domain, outcomes, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.domain import Payment
 from services.payment.outcomes import Declined, Outcome
-from tests.services.payment.till import Till, new_order, unrest, violations
+from tests.services.payment.books import unrest, violations
+from tests.services.payment.till import Till, new_order
 
 
 async def _late_charge(till: Till) -> UUID:

@@ -3,7 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.services.payment.till import AMOUNT, Till, new_order, unrest
+from tests.services.payment.books import unrest
+from tests.services.payment.till import AMOUNT, Till, new_order
 
 A_SECOND_LIVE_ATTEMPT = (
     "INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)"

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.settings import Settings
-from tests.services.payment.till import Till, new_order, open_till, unrest, violations
+from tests.services.payment.books import unrest, violations
+from tests.services.payment.till import Till, new_order, open_till
 
 _FAULT = st.sampled_from(["", "", "lost_request", "lost_response", "error_after", "late"])
 _STEP = st.sampled_from(["charge", "charge", "cancel", "probe", "both", "land"])

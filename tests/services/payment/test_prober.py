@@ -10,7 +10,8 @@ from litestar.testing import AsyncTestClient
 from chassis.settings import Settings
 from services.payment import worklist
 from services.payment.app import create_app
-from tests.services.payment.till import Till, new_order, open_till, unrest, until
+from tests.services.payment.books import unrest
+from tests.services.payment.till import Till, new_order, open_till, until
 
 
 async def test_a_payment_at_the_gateway_is_left_to_its_request(till: Till):

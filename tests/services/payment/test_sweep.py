@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.services.payment.till import AMOUNT, Till, new_order, unrest, violations
+from tests.services.payment.books import unrest, violations
+from tests.services.payment.till import AMOUNT, Till, new_order
 
 
 async def test_a_capture_after_the_cancel_is_swept_and_refunded(loose_till: Till):
