@@ -4,6 +4,7 @@ SQLAlchemy builds and checks the SQL; its engine is left out because its transac
 more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -36,6 +37,17 @@ class CommitUnknown(Exception):
 
 class CallerGone(Exception):
     """The caller's time was up before the commit, so the work was rolled back."""
+
+
+# What asyncpg raises when the connection is gone. Its "internal client error" is a statement on a
+# connection whose end the server has announced, but whose socket has not closed yet.
+_BROKEN = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
 
 
 class Statement:
@@ -163,9 +175,7 @@ class Database:
         wire = await self._acquire()
         try:
             yield Connection(wire, self.before_statement)
-        except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError) as error:
-            raise CommitUnknown(str(error)) from error
-        except asyncpg.OperatorInterventionError as error:
+        except _BROKEN as error:
             raise CommitUnknown(str(error)) from error
         finally:
             await self._release(wire)
@@ -202,9 +212,11 @@ class Database:
         pool = self._pool
         if pool is None:
             return
-        if wire.is_in_transaction():
-            # Cancelled in mid-transaction: the connection's state is not worth a round trip.
-            wire.terminate()
+        # A connection that was lost has left the pool by itself, and answers no questions.
+        with contextlib.suppress(asyncpg.InterfaceError):
+            if wire.is_in_transaction():
+                # Cancelled in mid-transaction: the connection's state is not worth a round trip.
+                wire.terminate()
         await pool.release(wire)
 
 
@@ -223,12 +235,12 @@ async def _prepare(wire: Any) -> None:
 
 
 async def _roll_back(wire: Any) -> None:
-    if wire.is_closed():
-        return
-    try:
-        await asyncio.wait_for(wire.execute("ROLLBACK"), 1.0)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        wire.terminate()
-    except asyncio.CancelledError:
-        wire.terminate()
-        raise
+    """Never raises for trouble with the connection: the caller has an exception of its own."""
+    with contextlib.suppress(asyncpg.InterfaceError):  # a lost connection answers nothing
+        try:
+            await asyncio.wait_for(wire.execute("ROLLBACK"), 1.0)
+        except (TimeoutError, asyncpg.PostgresError, *_BROKEN):
+            wire.terminate()
+        except asyncio.CancelledError:
+            wire.terminate()
+            raise
