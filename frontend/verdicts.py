@@ -32,7 +32,7 @@ def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
     if report.those("unknown"):
         return "Not everything can be judged", f"{holds} of {total} promises hold"
     if unfinished := len(report.those("settling")):
-        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} still settling"
+        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} settling"
     return "Nothing lost, nobody charged twice", f"all {total} promises hold"
 
 

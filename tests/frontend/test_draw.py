@@ -98,7 +98,7 @@ def test_repeated_tries_are_one_step_with_a_count():
     life = draw.story(STORY).steps
     assert [(step.word, step.times) for step in life] == [
         ("Placed", 1),
-        ("Waits for stock", 2),
+        ("Stock unclear", 2),
         ("Confirmed", 1),
     ]
     assert (life[1].after_ms, life[1].last_ms) == (2000, 3000)

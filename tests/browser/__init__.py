@@ -1,0 +1,1 @@
+"""What a visitor does, in a real browser at the real shop."""

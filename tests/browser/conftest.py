@@ -1,0 +1,68 @@
+"""A headless Chromium at the real shop; skipped with one clear word where there is none."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Error, Page, async_playwright
+
+from tests.running import RunningFleet
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody.
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+Visit = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A fresh browser. VALERIX_CHROMIUM names another than the one on PATH."""
+    found = os.environ.get("VALERIX_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), "")
+    async with async_playwright() as playwright:
+        try:
+            started = await playwright.chromium.launch(executable_path=found or None, args=_FLAGS)
+        except Error as error:
+            if found:
+                raise
+            pytest.skip(f"no Chromium here; install one or set VALERIX_CHROMIUM ({error.name})")
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
+    """`await visit("/")` opens a page; whatever the browser complains about fails the test."""
+    complaints: list[str] = []
+
+    async def open_page(path: str = "/", **options: Any) -> Page:
+        size = {"width": 1440, "height": 900}
+        chosen = {"viewport": size, "reduced_motion": "reduce", **options}
+        page = await (
+            await browser.new_context(base_url=fleet.url("dashboard"), **chosen)
+        ).new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: _note(said, complaints))
+        await page.goto(path)
+        return page
+
+    yield open_page
+    for context in browser.contexts:
+        await context.close()
+    assert complaints == []
+
+
+def _note(said: Any, complaints: list[str]) -> None:
+    # A policy violation is an error on the console; so is a fetch from a paused server, which is
+    # the test's own doing.
+    if said.type == "error" and "net::" not in said.text:
+        complaints.append(said.text)

@@ -1,0 +1,128 @@
+"""A fault on the stage: a switch, a red light, one button, a green light."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looks import calm, expect_light, flip, place_order
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+
+
+@pytest.fixture
+async def load(fleet):
+    """Two orders a second from somewhere else, as long as the test runs."""
+    order = {"product_id": "PROD-001", "quantity": 1}
+    async with aiohttp.ClientSession(fleet.url("order")) as shop:
+
+        async def place():
+            with contextlib.suppress(aiohttp.ClientError):
+                async with shop.post("/orders", json=order):
+                    pass
+
+        async def run():
+            async with asyncio.TaskGroup() as orders:
+                while True:
+                    orders.create_task(place())
+                    await asyncio.sleep(0.5)
+
+        running = asyncio.create_task(run())
+        yield
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def calm_before_and_after(fleet):
+    yield
+    for key in ("order", "inventory", "payment"):
+        fleet.ask("DELETE", key, "/gremlins")
+
+
+async def test_slow_inventory_turns_the_lights_red_and_calm_turns_them_green(visit, load):
+    page = await visit()
+    await expect_light(page, "order", "good", within_s=20)
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+
+    await flip(page, "Slow start", "Inventory")
+    await expect(page.locator(".toast strong").first).to_have_text(
+        "Slow start on inventory is loose"
+    )
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 3 s")
+    await expect(page.locator("#light-inventory")).to_have_class(
+        "light panel of-inventory is-good is-bitten", timeout=5000
+    )
+    await expect_light(page, "inventory", "failed", within_s=40)
+    await expect_light(page, "order", "failed", within_s=40)
+    await expect(page.locator("#panel-health")).to_contain_text("no answer in 1.2 s")
+    await expect(page.locator("#panel-orders")).to_contain_text("Stock unclear")
+
+    await calm(page)
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+    await expect_light(page, "inventory", "good", within_s=60)
+    await expect_light(page, "order", "good", within_s=60)
+
+
+async def test_a_switch_goes_on_counts_down_and_goes_off(visit):
+    page = await visit()
+    switch = page.get_by_role("switch", name="Late answer on Payments")
+    await expect(switch).to_have_attribute("aria-checked", "false")
+    await switch.click()
+    await expect(switch).to_have_attribute("aria-checked", "true")
+    before = await switch.inner_text()
+    await expect(switch).not_to_have_text(before)
+    await switch.click()
+    await expect(switch).to_have_attribute("aria-checked", "false")
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+
+
+async def test_strength_goes_with_the_gremlin(visit, fleet):
+    page = await visit()
+    await page.get_by_label("Slow start: delay in milliseconds").fill("1500")
+    await page.get_by_label("Share of requests").select_option("25")
+    await page.get_by_label("How long").select_option("60")
+    await flip(page, "Slow start", "Orders")
+    await expect(page.locator("#panel-bar")).to_contain_text("25")
+    _, said = fleet.ask("GET", "order", "/gremlins")
+    (gremlin,) = said["gremlins"]
+    assert (gremlin["kind"], gremlin["delay_ms"]) == ("latency", 1500)
+    assert (gremlin["probability"], gremlin["started_by"]) == (0.25, "dashboard")
+    assert gremlin["remaining_s"] <= 60
+
+
+async def test_a_gremlin_can_be_switched_without_javascript(visit):
+    page = await visit(java_script_enabled=False)
+    await flip(page, "Errors", "Payments")
+    assert page.url.endswith("/#panel-board")
+    switch = page.get_by_role("switch", name="Errors on Payments")
+    await expect(switch).to_have_attribute("aria-checked", "true")
+    await place_order(page)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Money unclear")
+    await calm(page)
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+
+
+async def test_the_diary_says_who_did_what(visit):
+    page = await visit("/gremlins")
+    await flip(page, "Refusal", "Inventory")
+    await expect(page.locator("#panel-audit tbody tr").first).to_contain_text("let loose")
+    await calm(page)
+    newest = page.locator("#panel-audit tbody tr").first
+    await expect(newest).to_contain_text("called off")
+    await expect(newest).to_contain_text("dashboard")
+
+
+async def test_one_started_elsewhere_is_seen_here_within_seconds(visit, fleet):
+    page = await visit()
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+    slow = {"enabled": True, "delay_ms": 2500}
+    async with (
+        aiohttp.ClientSession(fleet.url("inventory")) as elsewhere,
+        elsewhere.post("/gremlin/latency", json=slow) as answer,
+    ):
+        assert answer.status == 200
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 2.5 s", timeout=4000)

@@ -1,0 +1,106 @@
+"""Placing an order: with JavaScript, without it, and with the keyboard alone."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looks import place_order
+
+pytestmark = [pytest.mark.browser]
+FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+CONFIRMED = re.compile("Confirmed")
+
+
+async def test_an_order_appears_in_the_list_without_a_reload(visit):
+    page = await visit()
+    key = await page.input_value("#order-key")
+    await place_order(page)
+    await expect(page.locator(".toast strong")).to_have_text("Order confirmed")
+    await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
+    assert await page.input_value("#order-key") != key
+    trace = await page.locator(".toast button.copy").get_attribute("data-copy")
+    assert re.fullmatch("[0-9a-f]{32}", trace)
+
+
+async def test_an_order_can_be_placed_and_read_without_javascript(visit):
+    page = await visit(java_script_enabled=False)
+    await place_order(page)
+    assert re.search(r"/orders/[0-9a-f-]{36}$", page.url)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed")
+    await expect(page.locator(".life li").first).to_contain_text("Placed")
+    await page.get_by_role("link", name="Overview").click()
+    await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
+
+
+async def test_an_order_can_be_placed_with_the_keyboard_alone(visit):
+    page = await visit()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    for _ in range(80):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.name") == "product_id":
+            break
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.name") == "quantity"
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".toast strong")).to_have_text("Order confirmed")
+    await expect(page.locator("#panel-orders tbody tr").first).to_contain_text(
+        re.compile("2 . Copper kettle")
+    )
+
+
+async def test_sending_the_same_form_twice_orders_once(visit):
+    page = await visit(java_script_enabled=False)
+    form = {"quantity": "1", "product_id": "PROD-003"}
+    form["key"] = await page.input_value("#order-key")
+    form["csrf"] = await page.locator(".order-form [name=csrf]").input_value()
+    sent = [
+        await page.request.post("/do/order", form=form, max_redirects=0, fail_on_status_code=False)
+        for _ in range(2)
+    ]
+    assert [answer.status for answer in sent] == [303, 303]
+    assert sent[0].headers["location"] == sent[1].headers["location"]
+
+
+async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
+    page = await visit()
+    await page.get_by_label("Quantity").fill("7")
+    slider = page.get_by_label("Slow start: delay in milliseconds")
+    await slider.fill("4500")
+    await page.locator("#panel-proof summary").nth(2).click()
+    await page.get_by_label("Walnut clock").check(force=True)
+    await page.get_by_label("Quantity").focus()
+    async with page.expect_response(re.compile("/panels/board")):
+        pass
+    async with page.expect_response(re.compile("/panels/products")):
+        pass
+    await page.wait_for_timeout(300)
+    assert await page.get_by_label("Quantity").input_value() == "7"
+    assert await slider.input_value() == "4500"
+    assert await page.locator('output[data-for="delay_latency"]').text_content() == "4.5 s"
+    assert await page.locator("#panel-proof details[open]").count() == 1
+    assert await page.get_by_label("Walnut clock").is_checked()
+    await expect(page.get_by_label("Quantity")).to_be_focused()
+
+
+async def test_nothing_moves_when_a_panel_refreshes(visit):
+    page = await visit()
+    await place_order(page)
+    await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
+    await page.wait_for_timeout(2500)
+    shift = await page.evaluate(
+        """() => new Promise((done) => {
+            let total = 0;
+            new PerformanceObserver((list) => {
+                for (const entry of list.getEntries()) {
+                    if (!entry.hadRecentInput) total += entry.value;
+                }
+            }).observe({ type: "layout-shift" });
+            setTimeout(() => done(total), 6000);
+        })"""
+    )
+    assert shift < 0.01

@@ -1,0 +1,145 @@
+"""The page itself: readable in both schemes and on a phone, honest when something is away."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.frontend.test_palette import contrast
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PHONE = {"width": 390, "height": 844}
+
+CONTRASTS = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const hex = (colours) => {
+    pen.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+    const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+    return "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
+  };
+  const found = new Map();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.checkVisibility()) continue;
+    if (node.closest(".unseen, .skip, script, button:disabled")) continue;
+    const grounds = [];
+    for (let each = node; each; each = each.parentElement) {
+      grounds.unshift(getComputedStyle(each).backgroundColor);
+    }
+    const ink = hex([...grounds, getComputedStyle(node).color]);
+    found.set(ink + hex(grounds), [ink, hex(grounds), walker.currentNode.data.trim().slice(0, 30)]);
+  }
+  return [...found.values()];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/gremlins"])
+async def test_every_word_on_the_page_can_be_read(visit, scheme, path):
+    page = await visit(path, color_scheme=scheme)
+    pairs = await page.evaluate(CONTRASTS)
+    assert len(pairs) >= 4
+    weak = [(words, ink, ground) for ink, ground, words in pairs if contrast(ink, ground) < 4.5]
+    assert weak == []
+
+
+@pytest.mark.parametrize("path", ["/", "/gremlins"])
+@pytest.mark.parametrize("width", [390, 768, 1024, 1440])
+async def test_nothing_scrolls_sideways(visit, path, width):
+    page = await visit(path, viewport={"width": width, "height": 844})
+    await page.wait_for_timeout(500)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_overview_needs_no_scrolling_on_a_laptop(visit):
+    page = await visit()
+    assert await page.evaluate("document.documentElement.scrollHeight") <= 900
+    for panel in ("lights", "figures", "board", "orders", "proof"):
+        box = await page.locator(f"#panel-{panel}").bounding_box()
+        assert box["y"] + box["height"] <= 900, panel
+
+
+async def test_on_a_phone_the_order_is_lights_gremlins_orders_proof(visit):
+    page = await visit(viewport=PHONE)
+    tops = [
+        (await page.locator(f"#panel-{panel}").bounding_box())["y"]
+        for panel in ("lights", "board", "orders", "proof")
+    ]
+    assert tops == sorted(tops)
+
+
+async def test_the_scheme_is_chosen_and_remembered(visit):
+    page = await visit(color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = await page.evaluate(ground)
+    await page.get_by_role("button", name="Colour scheme").click()
+    await page.get_by_role("button", name="Colour scheme").click()
+    assert await page.evaluate(ground) != light
+    await page.reload()
+    assert await page.evaluate(ground) != light
+
+
+async def test_stage_mode_enlarges_by_half_and_hides_the_secondary(visit):
+    page = await visit()
+    figure = page.locator("#light-order .word")
+    before = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+    await page.keyboard.press("s")
+    after = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+    assert after == pytest.approx(1.5 * before)
+    await expect(page.get_by_label("Share of requests")).to_be_hidden()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 1440
+    await page.get_by_label("Quantity").evaluate("node => node.focus()")
+    await page.get_by_role("button", name="Stage mode").click()
+    await expect(page.get_by_label("Share of requests")).to_be_visible()
+
+
+async def test_typing_an_s_does_not_change_the_stage(visit):
+    page = await visit("/gremlins")
+    await page.get_by_label("How long").focus()
+    await page.keyboard.press("s")
+    assert await page.evaluate("document.documentElement.dataset.stage") is None
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
+async def test_a_service_that_is_down_is_said_in_place_and_comes_back(visit, fleet, scripts):
+    page = await visit(java_script_enabled=scripts)
+    fleet.pause("payment")
+    try:
+        await page.wait_for_timeout(9000)
+        if not scripts:
+            await page.reload()
+        await expect(page.locator("#light-payment")).to_contain_text("No signal")
+        await expect(page.locator("#panel-health")).to_contain_text("no answer in 1.2 s")
+        await expect(page.locator("#light-inventory")).not_to_contain_text("No signal")
+    finally:
+        fleet.resume("payment")
+    await page.wait_for_timeout(4000)
+    if not scripts:
+        await page.reload()
+    await expect(page.locator("#light-payment")).not_to_contain_text("No signal")
+
+
+async def test_a_page_that_has_lost_its_server_does_not_look_alive(visit, fleet):
+    page = await visit()
+    await expect(page.locator("[data-lost]")).to_be_hidden()
+    fleet.pause("dashboard")
+    try:
+        await expect(page.locator("[data-lost]")).to_be_visible(timeout=30_000)
+        await expect(page.locator("[data-lost]")).to_contain_text("does not answer")
+    finally:
+        fleet.resume("dashboard")
+    await expect(page.locator("[data-lost]")).to_be_hidden(timeout=30_000)
+
+
+async def test_everything_that_can_be_pressed_has_a_name(visit):
+    page = await visit()
+    nameless = await page.evaluate(
+        """() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select")]
+            .filter((each) => each.checkVisibility())
+            .filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label")
+                || each.labels?.[0]?.textContent.trim()))
+            .map((each) => each.outerHTML)"""
+    )
+    assert nameless == []
+    assert "Valerix" in await page.title()
