@@ -7,6 +7,7 @@ Promises  one capture an order, whatever is lost, late or repeated on the way; a
           every charge that comes after it; what a provider did not answer stays unknown until the
           provider says, and is never taken for a no because time has passed.
 Start at  `routes.py` (what is asked), then `charging.py` (how money moves: intent, gateway,
-          settlement), then `domain.py` (the two state machines and what an outcome does to them).
-          `prober.py` finishes what a request could not.
+          settlement), then `outcomes.py` (what a gateway can say and what it does to the two state
+          machines of `domain.py`). `prober.py` finishes what a request could not; `sweep.py` gives
+          back what a gateway that cannot fence captured too late.
 """

@@ -43,7 +43,7 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class Charged(msgspec.Struct, frozen=True):
-    """The payment after a charge; `replayed` when this request changed nothing."""
+    """The payment after a charge; `replayed` when it is the stored answer to this very key."""
 
     payment: Payment
     replayed: bool
@@ -63,7 +63,7 @@ async def charge(desk: Desk, ask: Charge) -> Charged:
             raise domain.KeyReused  # the order is new, so the key is another order's
         domain.admit(payment, ask)
     if payment.state != "PROCESSING":
-        return Charged(payment, replayed=True)
+        return Charged(payment, replayed=payment.idempotency_key == ask.idempotency_key)
     payment = await _as_far_as_it_goes(desk, payment, errands=1)
     # A cancel may have overtaken the gateway's answer, and cancel wins.
     domain.admit(payment, ask)
