@@ -10,7 +10,7 @@ from chassis import telemetry
 from chassis.database import Database
 from chassis.outbound import Peer
 from chassis.settings import Settings
-from services.order import store
+from services.order import store, worklist
 from services.order.checkout import Checkout
 from services.order.domain import Order
 
@@ -35,7 +35,6 @@ class Reconciler:
         self._watched = watched
         self._settings = settings
         self._handed: asyncio.Queue[Order] = asyncio.Queue(_HANDED_MOST)
-        self._places = asyncio.Semaphore(settings.repair_connections)
         self._recoveries = 0
 
     def hand_over(self, order: Order) -> None:
@@ -44,36 +43,44 @@ class Reconciler:
             self._handed.put_nowait(order)
 
     async def run(self) -> None:
-        """Claim and drive due orders for ever; a full batch is followed at once by the next."""
-        while True:
-            await self._wake_after_recovery()
-            claimed = await self.round()
-            full = claimed >= self._settings.reconcile_batch
-            await asyncio.sleep(_BREATH_S if full else self._settings.reconcile_poll_s)
+        """Claim and drive due orders for ever. One that takes long keeps its own place and nobody
+        else's: where one answer in ten is a timeout, whole rounds would all take a timeout."""
+        driving: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await self._wake_after_recovery()
+                places = self._settings.repair_connections - len(driving)
+                room = min(places, self._settings.reconcile_batch)
+                due = await self._claim(room)
+                driving |= {asyncio.create_task(self._repair(order_id)) for order_id in due}
+                if len(due) < room:
+                    await asyncio.sleep(self._settings.reconcile_poll_s)
+                else:
+                    if room == places:
+                        await asyncio.wait(driving, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.sleep(_BREATH_S)
+                driving = {task for task in driving if not task.done()}
+        finally:
+            # Whatever was under way stays due.
+            for task in driving:
+                task.cancel()
+            await asyncio.gather(*driving, return_exceptions=True)
 
     def handed_workers(self) -> list[Callable[[], Awaitable[None]]]:
         """The loops that commit handed-over orders."""
         return [self._commit_handed] * _HANDED_WORKERS
 
-    async def round(self) -> int:
-        """One claim, driven to where it goes; the number of orders claimed."""
+    async def _claim(self, most: int) -> list[UUID]:
         async with self._database.connect() as connection:
-            due = await store.claim_due(
-                connection, self._settings.reconcile_batch, self._settings.order_lease_s
-            )
-        await asyncio.gather(*(self._repair(order_id) for order_id in due))
-        return len(due)
+            return await worklist.claim_due(connection, most, self._settings.order_lease_s)
 
     async def _repair(self, order_id: UUID) -> None:
-        async with self._places:
-            try:
-                async with self._database.connect() as connection:
-                    order = await store.find(connection, order_id)
-                await self._drive(order)
-            except Exception:  # one order's trouble must not stop the others; it stays due
-                logger.exception(
-                    "an order could not be repaired", extra={"order_id": str(order_id)}
-                )
+        try:
+            async with self._database.connect() as connection:
+                order = await store.find(connection, order_id)
+            await self._drive(order)
+        except Exception:  # one order's trouble must not stop the others; it stays due
+            logger.exception("an order could not be repaired", extra={"order_id": str(order_id)})
 
     async def _drive(self, order: Order) -> None:
         with telemetry.span("reconcile order", link=order.traceparent) as work:
@@ -99,6 +106,6 @@ class Reconciler:
             return
         self._recoveries = recoveries
         async with self._database.connect() as connection:
-            woken = await store.wake(connection, most=_WAKE_MOST, spread_s=_WAKE_SPREAD_S)
+            woken = await worklist.wake(connection, most=_WAKE_MOST, spread_s=_WAKE_SPREAD_S)
         if woken:
             logger.info("a dependency is back: %d orders pulled forward", woken)
