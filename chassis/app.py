@@ -54,34 +54,25 @@ def service_app(
 
     `loops` run for the life of the process and are started again when they fail; `closes` run at
     the end; `state` is what handlers find in `request.app.state`."""
-    probes: dict[str, Probe] = {}
-    readiness: dict[str, Probe] = {}
-    all_closes = list(closes)
-    all_loops = list(loops)
+    all_loops, all_closes = list(loops), list(closes)
+    health: dict[str, Probe] = {}
+    ready: dict[str, Probe] = {}
     if database is not None:
-        probes["database"] = database_probe(database)
-        readiness["schema"] = schema_probe(database, schema_revision)
+        health["database"] = ready["database"] = database_probe(database)
+        ready["schema"] = schema_probe(database, schema_revision)
         all_closes.append(database.close)
-        _pool_gauges(database, name, registry)
     if gremlins is not None:
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
-        if database is not None:
-            gremlins.slows(database)
-    _process_gauges(registry, name)
-    handlers: list[BaseRouteHandler] = [
-        *routes,
-        *health_routes(
-            name,
-            {**probes, **(dependencies or {})},
-            {**probes, **readiness},
-            settings.probe_deadline_s,
-        ),
+        gremlins.slows(*([database] if database else []))
+    _own_gauges(name, database, registry)
+    shared = [
+        *health_routes(name, {**health, **(dependencies or {})}, ready, settings.probe_deadline_s),
         _metrics_route(registry),
         *(gremlin_routes(gremlins) if gremlins is not None else []),
     ]
     app = Litestar(
-        route_handlers=handlers,
+        route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         exception_handlers={Exception: answer_exception},
         request_max_body_size=settings.body_limit_bytes,
@@ -92,6 +83,16 @@ def service_app(
         logging_config=None,
         **litestar,
     )
+    return _edged(app, name, settings, registry, gremlins)
+
+
+def _edged(
+    app: Litestar,
+    name: str,
+    settings: Settings,
+    registry: CollectorRegistry,
+    gremlins: Gremlins | None,
+) -> Edge:
     templates = Routes([route.path_format for route in app.routes])
     if gremlins is not None:
         gremlins.known_routes = templates.known
@@ -146,26 +147,22 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
     return show_metrics
 
 
-def _pool_gauges(database: Database, name: str, registry: CollectorRegistry) -> None:
-    gauge = Gauge(
-        "valerix_pool_connections",
-        "Database connections.",
-        ("service", "state"),
-        registry=registry,
-    )
-    gauge.labels(name, "in_use").set_function(lambda: database.in_use)
-    gauge.labels(name, "idle").set_function(lambda: database.idle)
-
-
-def _process_gauges(registry: CollectorRegistry, name: str) -> None:
+def _own_gauges(name: str, database: Database | None, registry: CollectorRegistry) -> None:
     ProcessCollector(registry=registry)
-    gauge = Gauge(
+    dropped = Gauge(
         "valerix_telemetry_dropped",
         "Spans and log lines thrown away since the start.",
         ("service",),
         registry=registry,
     )
-    gauge.labels(name).set_function(telemetry.dropped)
+    dropped.labels(name).set_function(telemetry.dropped)
+    if database is None:
+        return
+    pool = Gauge(
+        "valerix_pool_connections", "Database connections.", ("service", "state"), registry=registry
+    )
+    pool.labels(name, "in_use").set_function(lambda: database.in_use)
+    pool.labels(name, "idle").set_function(lambda: database.idle)
 
 
 def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

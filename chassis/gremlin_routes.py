@@ -79,6 +79,17 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
     async def calm(request: Request[Any, Any, Any]) -> Calmed:
         return Calmed(await gremlins.remove("*", actor_of(request)))
 
+    return [
+        list_gremlins,
+        list_audit,
+        put_gremlin,
+        delete_gremlin,
+        calm,
+        _latency_shorthand(gremlins),
+    ]
+
+
+def _latency_shorthand(gremlins: Gremlins) -> HTTPRouteHandler:
     @post(
         "/gremlin/latency",
         dto=Strict[SetLatency],
@@ -99,7 +110,7 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
             await gremlins.put("latency", PutGremlin(kind="latency", **fields), actor_of(request))
         return Response(GremlinList(gremlins.service, gremlins.views()))
 
-    return [list_gremlins, list_audit, put_gremlin, delete_gremlin, calm, set_latency]
+    return set_latency
 
 
 class GremlinClient:

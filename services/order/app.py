@@ -21,6 +21,8 @@ from services.payment.client import PaymentClient
 NAME = "order-service"
 # The reconciler, its workers and the gauges take turns on these; foreground traffic never does.
 _REPAIR_POOL = 6
+# One health answer asks once; a second may overlap it.
+_PROBE_CONNECTIONS = 2
 
 
 def create_app(
@@ -32,31 +34,23 @@ def create_app(
     registry = CollectorRegistry()
     metrics = OrderMetrics(registry)
     database, repair_database = Database(settings), Database(settings, size=_REPAIR_POOL)
-    to_inventory = inventory or Peer("inventory-service", settings.inventory_url, settings)
-    to_payments = payments or Peer("payment-service", settings.payment_url, settings)
-    repair = settings.repair_connections
-    repair_inventory = inventory or Peer(
-        "inventory-service", settings.inventory_url, settings, connections=repair
-    )
-    repair_payments = payments or Peer(
-        "payment-service", settings.payment_url, settings, connections=repair
-    )
-    probes = [
-        Peer("inventory-service", settings.inventory_url, settings, connections=2),
-        Peer("payment-service", settings.payment_url, settings, connections=2),
-    ]
-    peers = [to_inventory, to_payments, repair_inventory, repair_payments]
+    gremlins = Gremlins(NAME, "orders", settings, registry)
+    gremlins.slows(repair_database)
+
+    def wire(connections: int) -> list[Peer]:
+        stock = Peer("inventory-service", settings.inventory_url, settings, connections=connections)
+        money = Peer("payment-service", settings.payment_url, settings, connections=connections)
+        return [inventory or stock, payments or money]
 
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:
         return Checkout(on, InventoryClient(stock), PaymentClient(money), settings, metrics)
 
-    gremlins = Gremlins(NAME, "orders", settings, registry)
-    gremlins.slows(repair_database)
-    foreground = checkout(database, to_inventory, to_payments)
+    front, repair = wire(settings.peer_connections), wire(settings.repair_connections)
+    probes = wire(_PROBE_CONNECTIONS)
+    foreground = checkout(database, *front)
     reconciler = Reconciler(
-        repair_database, checkout(repair_database, repair_inventory, repair_payments), settings,
-        peers,
-    )  # fmt: skip
+        repair_database, checkout(repair_database, *repair), settings, [*front, *repair]
+    )
     return service_app(
         name=NAME,
         title="Valerix orders",
@@ -72,7 +66,7 @@ def create_app(
             *reconciler.handed_workers(),
             BacklogGauges(repair_database, metrics).run,
         ],
-        closes=[repair_database.close, *(peer.close for peer in [*peers, *probes])],
+        closes=[repair_database.close, *(peer.close for peer in [*front, *repair, *probes])],
         state={
             "database": database,
             "checkout": foreground,

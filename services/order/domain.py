@@ -80,6 +80,11 @@ class Order(msgspec.Struct, frozen=True):
         return self.status == "FAILED" or self.stock_committed_at is not None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a try was in vain and the next one is due later."""
+        return not self.is_done and (self.attempts > 0 or self.last_outcome is not None)
+
+    @property
     def message(self) -> str:
         """One sentence for a human."""
         said = _MESSAGES[self.status]

@@ -6,7 +6,7 @@ import logging
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis.database import Database
-from services.order import replies, store
+from services.order import replies, worklist
 from services.order.domain import Order
 
 logger = logging.getLogger("order")
@@ -82,7 +82,7 @@ class BacklogGauges:
         """Refresh for ever."""
         while True:
             async with self._database.connect() as connection:
-                found = await store.backlog(connection)
+                found = await worklist.backlog(connection)
                 await replies.forget_expired(connection)
             waiting = {status: orders for status, orders, _ in found}
             for status in _OPEN:

@@ -15,7 +15,7 @@ from chassis.database import Database
 from chassis.errors import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
 from chassis.settings import Settings
-from services.order import store
+from services.order import store, worklist
 from services.order.checkout import Checkout
 from services.order.contract import (
     DEFAULT_PAGE,
@@ -86,8 +86,8 @@ async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
     try:
         async with _database(state).connect() as connection:
             order = await store.find(connection, order_id)
-            if not order.is_done and order.attempts > 0:
-                await store.hasten(connection, order_id)
+            if order.is_waiting:
+                await worklist.hasten(connection, order_id)
     except UnknownOrder:
         raise _not_found(order_id) from None
     return order_view(order)

@@ -32,12 +32,6 @@ _SHOWN = (
     _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version, _o.attempts,
     _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
-# The partial index orders_due has the same words.
-_DUE = (
-    "(status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')"
-    " OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))"
-)
-
 
 def _in_seconds(name: str) -> ColumnElement[datetime]:
     seconds = cast(bindparam(name), Float)
@@ -97,32 +91,6 @@ _POSTPONE = statement(
     .values(attempts=_o.attempts + 1, next_attempt_at=_in_seconds("next_s")),
     "UPDATE orders.orders",
 )
-# A lease is only a later due time (rule R9): two drivers of one order are harmless.
-_CLAIM_DUE = statement(
-    text(
-        "UPDATE orders.orders SET next_attempt_at = now() + make_interval(secs => :lease_s)"
-        " WHERE id IN (SELECT id FROM orders.orders WHERE next_attempt_at <= now() AND "
-        f"{_DUE} ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED) RETURNING id"
-    ),
-    "UPDATE orders.orders",
-)
-_WAKE = statement(
-    text(
-        "UPDATE orders.orders"
-        " SET next_attempt_at = now() + random() * make_interval(secs => :spread_s)"
-        f" WHERE id IN (SELECT id FROM orders.orders WHERE {_DUE} AND attempts > 0"
-        " AND next_attempt_at > now() + make_interval(secs => :spread_s)"
-        " ORDER BY next_attempt_at LIMIT :most FOR UPDATE SKIP LOCKED)"
-    ),
-    "UPDATE orders.orders",
-)
-_HASTEN = statement(
-    text(
-        "UPDATE orders.orders SET next_attempt_at = now() WHERE id = :order AND attempts > 0"
-        f" AND {_DUE} AND next_attempt_at > now() AND updated_at < now() - interval '1 second'"
-    ),
-    "UPDATE orders.orders",
-)
 _FIND = statement(select(*_SHOWN).where(_o.id == bindparam("order")), "SELECT orders.orders")
 _PAGE = statement(
     select(*_SHOWN).order_by(_o.created_at.desc(), _o.id.desc()).limit(bindparam("most")),
@@ -143,14 +111,6 @@ _HISTORY = statement(
     "SELECT orders.history",
 )
 _PRODUCTS = statement(select(products).order_by(products.c.product_id), "SELECT orders.products")
-_BACKLOG = statement(
-    text(
-        "SELECT status, count(*) AS orders,"
-        " greatest(0, extract(epoch FROM now() - min(next_attempt_at)))::float8 AS lag_s"
-        f" FROM orders.orders WHERE {_DUE} GROUP BY status"
-    ),
-    "SELECT orders.orders",
-)
 
 
 def _order(row: Row) -> Order:
@@ -205,21 +165,6 @@ async def postpone(c: Connection, order: Order, next_s: float) -> None:
     await c.execute(_POSTPONE, order=order.id, seen=order.version, next_s=next_s)
 
 
-async def claim_due(c: Connection, most: int, lease_s: float) -> list[UUID]:
-    """Due orders that no other replica is claiming right now."""
-    return [row["id"] for row in await c.rows(_CLAIM_DUE, most=most, lease_s=lease_s)]
-
-
-async def wake(c: Connection, *, most: int, spread_s: float) -> int:
-    """Make waiting orders due soon, spread out: whoever they waited for is back."""
-    return await c.execute(_WAKE, most=most, spread_s=spread_s)
-
-
-async def hasten(c: Connection, order_id: UUID) -> None:
-    """Repair on read: someone is looking at an order that waits. At most once a second."""
-    await c.execute(_HASTEN, order=order_id)
-
-
 async def find(c: Connection, order_id: UUID) -> Order:
     """The order; raises `UnknownOrder`."""
     row = await c.row(_FIND, order=order_id)
@@ -256,8 +201,3 @@ def _transition(row: Row) -> TransitionView:
 async def list_products(c: Connection) -> list[ProductView]:
     """The price list."""
     return [msgspec.convert(dict(row), ProductView) for row in await c.rows(_PRODUCTS)]
-
-
-async def backlog(c: Connection) -> list[tuple[str, int, float]]:
-    """(status, orders, seconds the most overdue has waited) of what is not done."""
-    return [(r["status"], r["orders"], r["lag_s"]) for r in await c.rows(_BACKLOG)]
