@@ -11,6 +11,8 @@ _DUE = (
     "(status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')"
     " OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))"
 )
+# Tried in vain, so nobody is driving it right now. (The first try in a state is attempts 0.)
+_WAITING = "(attempts > 0 OR last_outcome IS NOT NULL)"
 
 # A lease is only a later due time (rule R9): two drivers of one order are harmless.
 _CLAIM_DUE = statement(

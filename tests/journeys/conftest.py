@@ -1,10 +1,13 @@
 """One shop per module: a module may set SHOP to a service's settings, as in {"payment": {...}}."""
 
+import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from chassis.telemetry import JsonFormatter
 from tests.journeys.shop import Shop
 from tests.running import Databases
 
@@ -34,3 +37,28 @@ async def shop(open_shop: Shop) -> AsyncIterator[Shop]:
     await open_shop.refill()
     yield open_shop
     await open_shop.calm()
+
+
+class _Lines(logging.Handler):
+    """Formats each line where it is written, as production does: there its trace is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._format = JsonFormatter("test").format
+        self.lines: list[dict[str, object]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        self.lines.append(json.loads(self._format(record)))
+
+
+@pytest.fixture
+def request_lines() -> Iterator[list[dict[str, object]]]:
+    """The log lines of requests, of every service in this process."""
+    handler, logger = _Lines(), logging.getLogger("request")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
