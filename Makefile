@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 WAIT ?= 0
+# Most tests wait for a real process or a real deadline, so twice as many workers as small machines
+# have cores. A file stays on one worker: its tests share the processes they started.
+WORKERS ?= 4
 
 .PHONY: help up test check verify calm chaos migrate-up migrate-down migrate-version migrate-force lock clean
 
@@ -20,7 +23,7 @@ up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the f
 	@exec $(BIN)/valerix up
 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/ruff check .
