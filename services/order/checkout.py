@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chassis.database import Database
+from chassis.database import CommitUnknown, Database, DatabaseBusy, DatabaseDown
 from chassis.settings import Settings
 from services.inventory.client import Hold, InventoryClient
 from services.order import store
@@ -84,6 +84,20 @@ class Checkout:
             order = moved
             if conclusion.waits:
                 break
+        return order
+
+    async def drive_for_caller(self, order: Order, *, until: float) -> Order:
+        """`drive` for someone who waits, after their intent is committed: from then on trouble is
+        never "nothing was done". The order is answered as last seen; it stays due."""
+        try:
+            return await self.drive(order, until=until)
+        except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
+            # Ordinary under load, when a stack trace an order would add to it.
+            why = type(error).__name__
+            extra = {"order_id": str(order.id)}
+            logger.warning("handed over to the reconciler: %s", why, extra=extra)
+        except Exception:
+            logger.exception("handed over to the reconciler", extra={"order_id": str(order.id)})
         return order
 
     async def commit_stock(self, order: Order) -> Order:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from chassis.context import current_traceparent, remaining_s
-from chassis.database import Connection, Database
+from chassis.database import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
 from chassis.errors import Problem
 from chassis.idempotency import in_progress, request_hash, reused
 from chassis.settings import Settings
@@ -69,7 +69,7 @@ class Placing:
             return await self._no_such_product(command, key, order_id)
         if isinstance(placed, Claimed):
             return await self._again(placed, command)
-        order = await self._drive(placed, until)
+        order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
         self._metrics.answered(_outcome(reply))
         if key is not None:
@@ -99,20 +99,16 @@ class Placing:
             traceparent=current_traceparent(),
         )  # fmt: skip
 
-    async def _drive(self, order: Order, until: float) -> Order:
-        try:
-            return await self._checkout.drive(order, until=until)
-        except Exception:
-            # The order is committed and due, so the truth is "being processed", not an error.
-            logger.exception("handed over to the reconciler", extra={"order_id": str(order.id)})
-            return order
-
     async def _keep(self, key: Key, reply: Reply) -> None:
         try:
             async with self._database.connect() as connection:
                 await replies.keep(connection, key, reply.status_code, reply.body)
+        except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
+            # A repeat is then answered 202 with the order as it is, which is as true.
+            why = type(error).__name__
+            extra = {"order_id": str(reply.order_id)}
+            logger.warning("an answer was not kept: %s", why, extra=extra)
         except Exception:
-            # A repeat is then answered 202 with the order's address, which is as true.
             logger.exception("an answer was not kept", extra={"order_id": str(reply.order_id)})
 
     async def _no_such_product(self, command: PlaceOrder, key: Key | None, order_id: UUID) -> Reply:

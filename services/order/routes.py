@@ -122,7 +122,7 @@ async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[Order
             break
         cancelling = await checkout.cancel(order)
         if cancelling is not None:
-            order = await checkout.drive(cancelling, until=until)
+            order = await checkout.drive_for_caller(cancelling, until=until)
             break
     if order.status == "CONFIRMED" or (
         order.status in ("FAILED", "CANCELLING") and order.reason != "USER_CANCELLED"
