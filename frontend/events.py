@@ -1,7 +1,11 @@
 """Server-sent nudges: only the name of what changed, so a browser knows which panel to fetch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 TOPICS = ("health", "metrics", "shop", "gremlins", "proof")
 # A tab each; past this a browser falls back to asking every five seconds by itself.
@@ -82,6 +86,35 @@ class Hub:
                 yield b"".join(_event(topic) for topic in due if topic in TOPICS) or b": quiet\n\n"
         finally:
             self.leave(listener)
+
+
+@contextmanager
+def closing_on_stop(hub: Hub) -> Iterator[None]:
+    """Closes the hub when the process is told to stop, then lets the server hear it too.
+
+    A server that stops waits for open answers before its lifespan ends, and a stream never ends
+    by itself: without this, one open tab costs the whole grace period and an error in the log."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(hub.close)
+        following = earlier[signal.Signals(number)]
+        if callable(following):
+            following(number, frame)
+
+    ours = [number for number, handler in earlier.items() if callable(handler)]
+    for number in ours:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in ours:
+            if signal.getsignal(number) is stop:
+                signal.signal(number, earlier[number])
 
 
 def _event(topic: str) -> bytes:

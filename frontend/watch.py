@@ -6,7 +6,7 @@ from typing import Protocol
 
 from chassis.database import Database
 from chassis.settings import Settings
-from frontend.events import Hub
+from frontend.events import Hub, closing_on_stop
 from frontend.facts import GremlinFacts, ShopFacts
 from frontend.ledger import Ledger
 from frontend.proof.evaluate import Report
@@ -80,10 +80,11 @@ class Watch:
     async def run(self) -> None:
         """Watch until cancelled."""
         try:
-            self._proof.start()
-            await self.source.start()
-            await asyncio.gather(*(feed.start() for feed in self._feeds))
-            await asyncio.Event().wait()
+            with closing_on_stop(self.hub):
+                self._proof.start()
+                await self.source.start()
+                await asyncio.gather(*(feed.start() for feed in self._feeds))
+                await asyncio.Event().wait()
         finally:
             await self.stop()
 

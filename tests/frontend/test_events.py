@@ -1,8 +1,10 @@
 """Nudges: a name and no data, at most one of each waiting, a bounded number of listeners."""
 
+import signal
+
 import pytest
 
-from frontend.events import TOPICS, Hub, TooManyListeners
+from frontend.events import TOPICS, Hub, TooManyListeners, closing_on_stop
 
 
 async def test_a_slow_browser_is_told_once_not_once_per_change():
@@ -41,3 +43,18 @@ async def test_closing_ends_every_stream():
     await anext(stream)
     hub.close()
     assert [chunk async for chunk in stream] == []
+
+
+async def test_a_stop_closes_the_streams_and_reaches_the_server():
+    hub, heard = Hub(), []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        stream = hub.stream(hub.listen())
+        await anext(stream)
+        with closing_on_stop(hub):
+            signal.raise_signal(signal.SIGTERM)
+            assert [chunk async for chunk in stream] in ([], [b": quiet\n\n"])
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
