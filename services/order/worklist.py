@@ -36,7 +36,8 @@ _WAKE = statement(
 _HASTEN = statement(
     text(
         "UPDATE orders.orders SET next_attempt_at = now() WHERE id = :order"
-        f" AND {_WAITING} AND {_DUE} AND next_attempt_at > now() AND updated_at < now() - interval '1 second'"
+        f" AND {_WAITING} AND {_DUE} AND next_attempt_at > now()"
+        " AND updated_at < now() - interval '1 second'"
     ),
     "UPDATE orders.orders",
 )
