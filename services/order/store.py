@@ -33,6 +33,7 @@ _SHOWN = (
     _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
+
 def _in_seconds(name: str) -> ColumnElement[datetime]:
     seconds = cast(bindparam(name), Float)
     return func.now() + cast(seconds * text("interval '1 second'"), Interval)
