@@ -1,0 +1,116 @@
+"""How much telemetry is kept and how large each piece may be: every limit with its reason."""
+
+import sys
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+MIB = 1 << 20
+
+# ---- the memory --------------------------------------------------------------------------------
+# A laptop runs the whole shop beside this. An order's trace is some 12 KiB, so a quarter of this
+# holds two thousand of them: seven minutes at five orders a second, and in the three quarters for
+# the remarkable ones the quarter of an hour that the charts reach back.
+TRACES_BYTES = 96 * MIB
+# A line is some 700 bytes, so this is about fifty thousand of them.
+LOGS_BYTES = 32 * MIB
+
+# ---- one request of a sender -------------------------------------------------------------------
+# As gRPC's default; a full batch of the OpenTelemetry SDKs (512 spans) is about a tenth of it.
+BODY_BYTES = 4 * MIB
+# What a gzipped body may grow to: past this it is a bomb.
+UNPACKED_BYTES = 8 * MIB
+# A span or a line of log. Larger is no telemetry, and taking it apart could cost 50 times its size.
+ITEM_BYTES = 1 * MIB
+# A collector's largest default batch is 8 192.
+BATCH_ITEMS = 20_000
+# Bodies in memory at once (8 x 4 MiB); one more sender is asked to come back.
+REQUESTS_AT_ONCE = 8
+# Time to send a whole body: a slow sender must not keep one of those places.
+BODY_S = 5.0
+
+# ---- one span or line --------------------------------------------------------------------------
+NAME_CHARS = 200
+KEY_CHARS = 120
+# Room for a SQL statement; a stack trace keeps its beginning.
+VALUE_CHARS = 2_000
+MESSAGE_CHARS = 2_000
+ATTRIBUTES = 64
+EVENTS = 32
+LINKS = 16
+# Nested values are shown as text: deeper or wider than this nobody reads them.
+NESTING = 4
+WIDTH = 32
+# A trace with more spans than this cannot be read as a waterfall.
+SPANS_PER_TRACE = 1_000
+# Services, routes, orders and gremlins by which one trace can be found.
+KEYS_PER_TRACE = 64
+
+# ---- time --------------------------------------------------------------------------------------
+# Clocks of neighbours differ by milliseconds; a span from further ahead, or from before anything
+# here was kept, has a broken clock.
+AHEAD_NS = 60 * 10**9
+BEHIND_NS = 24 * 3600 * 10**9
+
+
+class Losses(Struct):
+    """What was cut, refused or thrown away since the start; nothing is lost silently."""
+
+    clipped: int = 0
+    malformed: int = 0
+    adjusted: int = 0
+    duplicates: int = 0
+    refused_requests: int = 0
+    spans_over_trace: int = 0
+    spans_evicted: int = 0
+    traces_evicted: int = 0
+    lines_evicted: int = 0
+
+
+def _pictures() -> dict[int, str]:
+    """Control characters as their visible pictures; what turns text around as a question mark."""
+    pictures = {code: chr(0x2400 + code) for code in range(0x20)}
+    pictures[0x7F] = "\u2421"
+    pictures.update(dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029), "\ufffd"))
+    pictures.update(dict.fromkeys((0x200E, 0x200F, 0x061C, 0xFEFF), "\ufffd"))
+    pictures.update(dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"))
+    pictures.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
+    return pictures
+
+
+_ONE_LINE = _pictures()
+_SEVERAL_LINES = {code: text for code, text in _ONE_LINE.items() if code not in (0x09, 0x0A)}
+# Names and short values repeat in every span: one string serves all of them while any is kept.
+_SHARED_CHARS = 64
+
+
+class Scissors:
+    """Makes strangers' text fit to keep: cut to size, without control characters, and counted."""
+
+    def __init__(self) -> None:
+        self.clipped = 0
+
+    def line(self, text: str, limit: int = NAME_CHARS) -> str:
+        """One line: a stranger's line break must not forge a second one."""
+        return self._cut(text, limit, _ONE_LINE)
+
+    def lines(self, text: str, limit: int = VALUE_CHARS) -> str:
+        """Text that may hold line breaks and tabs, such as a stack trace."""
+        return self._cut(text, limit, _SEVERAL_LINES)
+
+    def count(self, found: int, limit: int) -> None:
+        """Some of `found` things are left out because only `limit` are kept."""
+        self.clipped += max(0, found - limit)
+
+    def _cut(self, text: str, limit: int, pictures: dict[int, str]) -> str:
+        if len(text) > limit:
+            self.clipped += 1
+            text = text[: limit - 1] + "\u2026"
+        if not text.isprintable():
+            text = text.translate(pictures)
+        return sys.intern(text) if len(text) <= _SHARED_CHARS else text
+
+
+def first(found: Iterable[str], limit: int) -> tuple[str, ...]:
+    """The first few different ones."""
+    return tuple(dict.fromkeys(found))[:limit]

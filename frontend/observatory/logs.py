@@ -1,0 +1,147 @@
+"""Keeps lines of log in bounded memory and finds them by service, level, trace and text."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from frontend.observatory import bounds
+from frontend.observatory.assemble import LEVELS, severity_of
+from frontend.observatory.bounds import Losses
+from frontend.observatory.postings import Key, Postings
+from frontend.observatory.records import LogLine, unpack_pairs
+
+# Three quarters for what comes, one for what is worth keeping beyond its time.
+_KEPT_SHARE = 4
+# What the bookkeeping costs beside the text, as measured by tests/telemetry.
+LINE_OVERHEAD = 900
+
+
+class LogQuery(Struct, frozen=True):
+    """Which lines: `level` and above, `since` a sequence number, the newest `limit`."""
+
+    service: str = ""
+    level: str = ""
+    text: str = ""
+    trace_id: str = ""
+    since: int = 0
+    limit: int = 200
+
+
+class Kept(Struct, frozen=True, gc=False):
+    """A line with the number it got on arrival; its attributes are packed."""
+
+    sequence: int
+    line: LogLine
+    packed: bytes
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory."""
+        return LINE_OVERHEAD + len(self.line.message) + len(self.packed)
+
+
+class LogStore:
+    """All lines of this process's memory. Not for threads: everything runs on the event loop.
+
+    `worth_keeping` says of a trace id whether its lines should outlive the others."""
+
+    def __init__(
+        self,
+        losses: Losses,
+        worth_keeping: Callable[[str], bool],
+        *,
+        limit: int = bounds.LOGS_BYTES,
+    ) -> None:
+        self._losses = losses
+        self._worth_keeping = worth_keeping
+        self._quotas = (limit - limit // _KEPT_SHARE, limit // _KEPT_SHARE)
+        self._used = [0, 0]
+        # By number, which grows: new ones at the end, and those kept longer behind them.
+        self._rings: tuple[deque[int], deque[int]] = (deque(), deque())
+        self._lines: dict[int, Kept] = {}
+        self._postings: Postings[int] = Postings()
+        self.newest = 0
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def used_bytes(self) -> int:
+        """What is kept, bookkeeping included."""
+        return sum(self._used)
+
+    def add(self, line: LogLine, packed: bytes) -> None:
+        """Keep a line; the oldest makes room, unless it belongs to a remarkable trace."""
+        self.newest += 1
+        kept = Kept(self.newest, line, packed)
+        self._lines[kept.sequence] = kept
+        for key in _keys(line):
+            self._postings.add(key, kept.sequence)
+        self._hold(0, kept)
+
+    def find(self, query: LogQuery) -> list[Kept]:
+        """The newest lines that fit, oldest first."""
+        found: list[Kept] = []
+        wanted = query.text.casefold()
+        for sequence in self._candidates(query):
+            if sequence <= query.since or len(found) >= query.limit:
+                break
+            kept = self._lines[sequence]
+            if not wanted or _says(kept, wanted):
+                found.append(kept)
+        return found[::-1]
+
+    def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """The most frequent values of "service" or "level"."""
+        return self._postings.values(kind, limit)
+
+    def _candidates(self, query: LogQuery) -> Iterator[int]:
+        keys: list[Key] = []
+        if query.trace_id:
+            keys.append(("trace", query.trace_id))
+        if query.service:
+            keys.append(("service", query.service))
+        least = severity_of(query.level)
+        if least <= 1:
+            yield from self._postings.newest_first(keys) if keys else reversed(self._lines)
+            return
+        levels = [word for severity, word in LEVELS if severity >= least]
+        yield from heapq.merge(
+            *(self._postings.newest_first([*keys, ("level", word)]) for word in levels),
+            reverse=True,
+        )
+
+    def _hold(self, ring: int, kept: Kept) -> None:
+        self._rings[ring].append(kept.sequence)
+        self._used[ring] += kept.cost
+        while self._used[ring] > self._quotas[ring]:
+            oldest = self._lines[self._rings[ring].popleft()]
+            self._used[ring] -= oldest.cost
+            if ring == 0 and self._is_remarkable(oldest.line):
+                self._hold(1, oldest)
+            else:
+                self._forget(oldest)
+
+    def _is_remarkable(self, line: LogLine) -> bool:
+        return line.severity >= 13 or bool(line.trace_id and self._worth_keeping(line.trace_id))
+
+    def _forget(self, kept: Kept) -> None:
+        del self._lines[kept.sequence]
+        for key in _keys(kept.line):
+            self._postings.remove(key, kept.sequence)
+        self._losses.lines_evicted += 1
+
+
+def _keys(line: LogLine) -> Iterator[Key]:
+    yield "service", line.service
+    yield "level", line.level
+    if line.trace_id:
+        yield "trace", line.trace_id
+
+
+def _says(kept: Kept, wanted: str) -> bool:
+    if wanted in kept.line.message.casefold():
+        return True
+    return any(wanted in value.casefold() for _, value in unpack_pairs(kept.packed))

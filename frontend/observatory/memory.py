@@ -1,0 +1,161 @@
+"""The dashboard's own telemetry: what the services sent, and the questions a page may ask."""
+
+import heapq
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from typing import Literal
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Gauge
+
+from frontend.observatory import bounds
+from frontend.observatory.bounds import Losses
+from frontend.observatory.logs import LogQuery, LogStore
+from frontend.observatory.otlp import Batch
+from frontend.observatory.postings import Key
+from frontend.observatory.records import LogLine, Span
+from frontend.observatory.traces import TraceStore
+from frontend.observatory.tree import arrange
+from frontend.observatory.waterfall import (
+    LogPage,
+    TraceRow,
+    WaterfallView,
+    log_row,
+    trace_row,
+    waterfall,
+)
+
+_RELATED = 20
+# A trace's lines are read whole for its waterfall; more than this nobody reads in place.
+_LINES_OF_A_TRACE = 500
+
+
+class TraceQuery(Struct, frozen=True):
+    """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (the
+    connection was) or "none" (no HTTP)."""
+
+    kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
+    service: str = ""
+    route: str = ""
+    outcome: str = ""
+    order_id: str = ""
+    gremlin: str = ""
+    limit: int = 50
+
+
+class Choices(Struct, frozen=True):
+    """What there is to filter by, the most frequent first, each with how often it occurs."""
+
+    services: tuple[tuple[str, int], ...]
+    routes: tuple[tuple[str, int], ...]
+    outcomes: tuple[tuple[str, int], ...]
+    gremlins: tuple[tuple[str, int], ...]
+
+
+class Memory:
+    """Traces and logs, bounded. Reading never waits; everything runs on the event loop.
+
+    `changed` is called with "traces" or "logs" after each batch."""
+
+    def __init__(
+        self,
+        changed: Callable[[str], None] = lambda _: None,
+        *,
+        traces_limit: int = bounds.TRACES_BYTES,
+        logs_limit: int = bounds.LOGS_BYTES,
+    ) -> None:
+        self.losses = Losses()
+        self.changed = changed
+        self.traces = TraceStore(self.losses, limit=traces_limit)
+        self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
+
+    def keep_span(self, span: Span, packed: bytes) -> None:
+        """A span has arrived."""
+        self.traces.add(span, packed)
+
+    def keep_line(self, line: LogLine, packed: bytes) -> None:
+        """A line has arrived."""
+        self.logs.add(line, packed)
+        if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):
+            self.traces.learn_order(line.trace_id, order)
+
+    def count(self, batch: Batch) -> None:
+        """Add up what a batch lost on its way."""
+        self.losses.malformed += batch.rejected
+        self.losses.clipped += batch.clipped
+        self.losses.adjusted += batch.adjusted
+
+    def find(self, query: TraceQuery) -> tuple[TraceRow, ...]:
+        """Traces for a list: the slowest first, otherwise the latest first."""
+        keys = _keys(query)
+        if query.kind != "slowest":
+            found = list(islice(self.traces.newest(keys), query.limit))
+            found.sort(key=lambda trace: trace.start_ns, reverse=True)
+        elif keys:
+            found = heapq.nlargest(
+                query.limit, self.traces.newest(keys), key=lambda trace: trace.duration_ns
+            )
+        else:
+            found = list(islice(self.traces.slowest(), query.limit))
+        return tuple(trace_row(trace) for trace in found)
+
+    def trace(self, trace_id: str) -> WaterfallView | None:
+        """One trace as a waterfall; None if it is not, or no longer, known."""
+        trace = self.traces.get(trace_id)
+        if trace is None:
+            return None
+        lines = self.logs.find(LogQuery(trace_id=trace_id, limit=_LINES_OF_A_TRACE))
+        branches = arrange(self.traces.spans(trace_id))
+        return waterfall(trace, branches, lines, self.traces.related(trace_id, _RELATED))
+
+    def tail(self, query: LogQuery) -> LogPage:
+        """The newest lines that fit."""
+        found = self.logs.find(query)
+        rows = tuple(log_row(kept) for kept in found)
+        return LogPage(rows, self.logs.newest, more=len(rows) >= query.limit > 0)
+
+    def choices(self) -> Choices:
+        """What a page of traces can offer as filters."""
+        return Choices(
+            services=self.traces.choices("service"),
+            routes=self.traces.choices("route"),
+            outcomes=self.traces.choices("outcome"),
+            gremlins=self.traces.choices("gremlin"),
+        )
+
+    def export(self, registry: CollectorRegistry) -> None:
+        """Show how full the memory is, and what was lost, on /metrics."""
+        used = Gauge(
+            "valerix_observatory_bytes",
+            "Memory that kept traces and logs take, bookkeeping included.",
+            ("signal",),
+            registry=registry,
+        )
+        used.labels("traces").set_function(lambda: self.traces.used_bytes)
+        used.labels("logs").set_function(lambda: self.logs.used_bytes)
+        lost = Gauge(
+            "valerix_observatory_lost",
+            "Telemetry cut, refused or thrown away since the start, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        for reason in Losses.__struct_fields__:
+            lost.labels(reason).set_function(partial(getattr, self.losses, reason))
+
+    def _is_remarkable(self, trace_id: str) -> bool:
+        trace = self.traces.get(trace_id)
+        return trace is not None and trace.klass != "ordinary"
+
+
+def _keys(query: TraceQuery) -> tuple[Key, ...]:
+    wanted = [
+        ("service", query.service),
+        ("route", query.route),
+        ("outcome", query.outcome),
+        ("order", query.order_id.lower()),
+        ("gremlin", query.gremlin),
+    ]
+    if query.kind in ("failed", "bitten"):
+        wanted.append(("class", query.kind))
+    return tuple(key for key in wanted if key[1])

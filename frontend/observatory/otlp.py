@@ -1,0 +1,128 @@
+"""One OTLP export request from its bytes to spans or lines, and the bytes of the answer."""
+
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
+
+from frontend.observatory import bounds, otlp_json, otlp_protobuf
+from frontend.observatory.assemble import Assembler, Malformed, Resource
+from frontend.observatory.records import LogLine, Span, pack
+
+JSON, PROTOBUF = "application/json", "application/x-protobuf"
+Signal = Literal["traces", "logs"]
+_Items = Callable[[bytes, Signal, Assembler], Iterator[tuple[Resource, bytes]]]
+_Take = Callable[[bytes, Resource, Assembler], Any]
+
+_ITEMS: dict[str, _Items] = {JSON: otlp_json.items, PROTOBUF: otlp_protobuf.items}
+_TAKE: dict[tuple[str, Signal], _Take] = {
+    (JSON, "traces"): otlp_json.span,
+    (JSON, "logs"): otlp_json.line,
+    (PROTOBUF, "traces"): otlp_protobuf.span,
+    (PROTOBUF, "logs"): otlp_protobuf.line,
+}
+# google.rpc.Code, by the status of HTTP that carries it.
+_CODES = {400: 3, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+# While a batch is taken apart the pages must stay quick: every few items the thread lets go of
+# the interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
+_ITEMS_AT_A_TIME = 16
+_PAUSE_S = 0.0002
+
+
+class TooLarge(Exception):
+    """More than the receiver takes in one request."""
+
+
+class Batch(Struct):
+    """What one request brought: spans or lines, each with its packed form (a whole span, a
+    line's attributes), and what was cut or left out on the way."""
+
+    spans: list[tuple[Span, bytes]] = []
+    lines: list[tuple[LogLine, bytes]] = []
+    rejected: int = 0
+    reason: str = ""
+    clipped: int = 0
+    adjusted: int = 0
+
+
+def read(signal: Signal, body: bytes, media_type: str, *, gzipped: bool, now_ns: int) -> Batch:
+    """The batch in a request that arrived at `now_ns`. Runs in a thread.
+
+    Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
+    if gzipped:
+        body = unpack_body(body)
+    assembler = Assembler(now_ns)
+    batch = Batch()
+    take = _TAKE[media_type, signal]
+    for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, assembler)):
+        if number % _ITEMS_AT_A_TIME == _ITEMS_AT_A_TIME - 1:
+            time.sleep(_PAUSE_S)
+        try:
+            _check(number, raw)
+            record = take(raw, resource, assembler)
+        except Malformed as malformed:
+            batch.rejected += 1
+            batch.reason = batch.reason or str(malformed)
+            continue
+        if isinstance(record, Span):
+            batch.spans.append((record, pack(record)))
+        else:
+            batch.lines.append((record, pack(record.attributes)))
+    batch.clipped, batch.adjusted = assembler.scissors.clipped, assembler.adjusted
+    return batch
+
+
+def _check(number: int, raw: bytes) -> None:
+    if number >= bounds.BATCH_ITEMS:
+        raise Malformed(f"more than {bounds.BATCH_ITEMS} in one request")
+    if len(raw) > bounds.ITEM_BYTES:
+        raise Malformed(f"one is larger than {bounds.ITEM_BYTES >> 20} MiB")
+
+
+def unpack_body(body: bytes) -> bytes:
+    """Gzip, of one or several members, never growing past the bound."""
+    unpacked = bytearray()
+    while body:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += member.decompress(body, bounds.UNPACKED_BYTES + 1 - len(unpacked))
+        except zlib.error:
+            raise Malformed("the body is no gzip") from None
+        if len(unpacked) > bounds.UNPACKED_BYTES:
+            raise TooLarge(f"unpacked, the body is over {bounds.UNPACKED_BYTES >> 20} MiB")
+        if not member.eof:
+            raise Malformed("the gzip ends too early")
+        body = member.unused_data
+    return bytes(unpacked)
+
+
+def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> bytes:
+    """Export*ServiceResponse; with partial_success when something was not taken."""
+    if media_type == JSON:
+        if not rejected:
+            return b"{}"
+        name = "rejectedSpans" if signal == "traces" else "rejectedLogRecords"
+        partial = {name: str(rejected), "errorMessage": reason}
+        return msgspec.json.encode({"partialSuccess": partial})
+    if not rejected:
+        return b""
+    # The answers for traces and for logs differ in their names only: on the wire they are alike.
+    partial_success = ExportTracePartialSuccess(rejected_spans=rejected, error_message=reason)
+    return bytes(ExportTraceServiceResponse(partial_success=partial_success).SerializeToString())
+
+
+def refused(status: int, media_type: str, message: str) -> bytes:
+    """google.rpc.Status, which OTLP asks for in every answer that is not 200."""
+    code = _CODES.get(status, 3 if status < 500 else 13)
+    if media_type == JSON:
+        return msgspec.json.encode({"code": code, "message": message})
+    # google.rpc.Status is a number in field 1 and a text in field 2, exactly as this message is.
+    status = ExportTracePartialSuccess(rejected_spans=code, error_message=message)
+    return bytes(status.SerializeToString())

@@ -1,0 +1,153 @@
+"""Takes OTLP/HTTP from any sender: bounded in size, time and number, decoded off the event loop."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+
+from chassis.app import as_problem
+from chassis.errors import Problem
+from frontend.observatory import bounds
+from frontend.observatory.assemble import Malformed
+from frontend.observatory.memory import Memory
+from frontend.observatory.otlp import (
+    JSON,
+    PROTOBUF,
+    Batch,
+    Signal,
+    TooLarge,
+    accepted,
+    read,
+    refused,
+)
+
+logger = logging.getLogger(__name__)
+
+# Entering one item takes some 20 microseconds: after this many, pages get their turn.
+_ITEMS_AT_A_TIME = 50
+_RETRY = {"Retry-After": "1"}
+
+
+class Receiver:
+    """The two addresses of OTLP/HTTP, and the one thread that takes batches apart."""
+
+    def __init__(self, memory: Memory, *, clock: Callable[[], int] = time.time_ns) -> None:
+        self._memory = memory
+        self._clock = clock
+        # One: two would not be faster under one interpreter lock, only hungrier.
+        self._thread = ThreadPoolExecutor(1, "otlp-decode")
+        self._places = bounds.REQUESTS_AT_ONCE
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """What to add to the app."""
+
+        @post("/v1/traces", **_ROUTE)
+        async def take_traces(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await self._take(request, "traces")
+
+        @post("/v1/logs", **_ROUTE)
+        async def take_logs(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await self._take(request, "logs")
+
+        return [take_traces, take_logs]
+
+    async def close(self) -> None:
+        """Stop taking; what is being decoded is thrown away."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _take(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
+        media_type, gzipped = _media_type(request), _gzipped(request)
+        if self._places == 0:
+            self._memory.losses.refused_requests += 1
+            raise Problem(503, "overloaded", "Too much telemetry at once", headers=_RETRY)
+        self._places -= 1
+        try:
+            body = await _body(request)
+            batch = await self._decode(signal, body, media_type, gzipped=gzipped)
+            await self._keep(batch)
+        finally:
+            self._places += 1
+        self._memory.changed(signal)
+        answer = accepted(signal, media_type, batch.rejected, batch.reason)
+        return Response(answer, status_code=200, media_type=media_type)
+
+    async def _decode(
+        self, signal: Signal, body: bytes, media_type: str, *, gzipped: bool
+    ) -> Batch:
+        def decode() -> Batch:
+            return read(signal, body, media_type, gzipped=gzipped, now_ns=self._clock())
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, decode)
+        except Malformed as malformed:
+            self._memory.losses.refused_requests += 1
+            raise Problem(400, "malformed", str(malformed)) from None
+        except TooLarge as large:
+            self._memory.losses.refused_requests += 1
+            raise Problem(413, "too-large", str(large)) from None
+
+    async def _keep(self, batch: Batch) -> None:
+        self._memory.count(batch)
+        for number, (span, packed) in enumerate(batch.spans, 1):
+            self._memory.keep_span(span, packed)
+            if number % _ITEMS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        for number, (line, packed) in enumerate(batch.lines, 1):
+            self._memory.keep_line(line, packed)
+            if number % _ITEMS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+
+
+def _media_type(request: Request[Any, Any, Any]) -> str:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in (JSON, PROTOBUF):
+        raise Problem(415, "unsupported-media-type", f"Send {PROTOBUF} or {JSON}")
+    return media_type
+
+
+def _gzipped(request: Request[Any, Any, Any]) -> bool:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "identity", ""):
+        accepts = {"Accept-Encoding": "gzip"}
+        raise Problem(415, "unsupported-encoding", "Send it plain or gzipped", headers=accepts)
+    return encoding == "gzip"
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(bounds.BODY_S):
+            async for part in request.stream():
+                parts += part
+    except TimeoutError:
+        raise Problem(408, "request-timeout", "The body did not arrive in time") from None
+    return bytes(parts)
+
+
+def _refuse(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Every refusal as OTLP wants it: google.rpc.Status, in the sender's own encoding."""
+    problem = as_problem(error)
+    if problem.status >= 500 and problem.status != 503:
+        logger.error("taking telemetry failed", exc_info=error)
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = PROTOBUF if sent == PROTOBUF else JSON
+    return Response(
+        refused(problem.status, media_type, problem.detail),
+        status_code=problem.status,
+        media_type=media_type,
+        headers=problem.headers,
+    )
+
+
+_ROUTE: dict[str, Any] = {
+    "status_code": 200,
+    "request_max_body_size": bounds.BODY_BYTES,
+    "exception_handlers": {Exception: _refuse},
+    # OTLP describes itself; in the shop's own API page it would only be noise.
+    "include_in_schema": False,
+}

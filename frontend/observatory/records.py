@@ -1,0 +1,88 @@
+"""What is kept of a span and of a line of log, whoever sent it and in whatever encoding."""
+
+from msgspec import Struct, msgpack
+
+Pairs = tuple[tuple[str, str], ...]
+
+INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
+KINDS = ("", "internal", "server", "client", "producer", "consumer")
+BITE = "valerix.gremlin."
+
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
+    """A moment inside a span."""
+
+    at_ns: int
+    name: str
+    attributes: Pairs = ()
+
+
+class Link(Struct, frozen=True, array_like=True, gc=False):
+    """Another trace's span that this one continues."""
+
+    trace_id: str
+    span_id: str
+
+
+class Span(Struct, frozen=True, array_like=True, gc=False):
+    """One unit of work. Ids are lower-case hex; times are nanoseconds since the epoch and make
+    sense: `marks` says what had to be put right for that."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    service: str
+    instance: str
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    failed: bool = False
+    error: str = ""
+    attributes: Pairs = ()
+    events: tuple[Event, ...] = ()
+    links: tuple[Link, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    def attribute(self, *names: str) -> str:
+        """The first of these attributes that is there, or an empty string."""
+        for wanted in names:
+            for key, value in self.attributes:
+                if key == wanted:
+                    return value
+        return ""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status; 0 when the connection was cut, None when it was no HTTP."""
+        code = self.attribute("http.response.status_code", "http.status_code")
+        return int(code) if code.isdecimal() and len(code) <= 3 else None
+
+    @property
+    def gremlins(self) -> tuple[str, ...]:
+        """The names of those that bit this span; "gremlin" for a bite without a name."""
+        if not any(key.startswith(BITE) for key, _ in self.attributes):
+            return ()
+        return (self.attribute("valerix.gremlin.name") or "gremlin",)
+
+
+class LogLine(Struct, frozen=True, array_like=True, gc=False):
+    """One line of log; `severity` is OpenTelemetry's 1 to 24."""
+
+    at_ns: int
+    severity: int
+    level: str
+    service: str
+    message: str
+    trace_id: str
+    span_id: str
+    attributes: Pairs = ()
+
+    def attribute(self, *names: str) -> str:
+        """The first of these attributes that is there, or an empty string."""
+        return next((v for wanted in names for k, v in self.attributes if k == wanted), "")
+
+
+pack = msgpack.Encoder().encode
+unpack_span = msgpack.Decoder(Span).decode
+unpack_pairs = msgpack.Decoder(Pairs).decode

@@ -1,0 +1,180 @@
+"""Keeps traces in bounded memory, the remarkable ones longer, and finds them by what matters."""
+
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import islice
+
+from frontend.observatory import bounds
+from frontend.observatory.bounds import Losses
+from frontend.observatory.postings import Key, Postings
+from frontend.observatory.records import Span, unpack_span
+from frontend.observatory.trace import (
+    KEY_OVERHEAD,
+    SPAN_OVERHEAD,
+    Trace,
+    head_of,
+    keys_of,
+    outcome,
+    stands_for,
+)
+
+SLA_NS = 10**9
+# Bitten before failed: what was broken on purpose must not push out what broke by itself.
+CLASSES = ("bitten", "failed", "slow", "ordinary")
+
+
+class TraceStore:
+    """All traces of this process's memory. Not for threads: everything runs on the event loop."""
+
+    def __init__(self, losses: Losses, *, limit: int = bounds.TRACES_BYTES) -> None:
+        self._losses = losses
+        self._quota = limit // len(CLASSES)
+        self._traces: dict[str, Trace] = {}
+        self._rings: dict[str, OrderedDict[str, Trace]] = {name: OrderedDict() for name in CLASSES}
+        self._used = dict.fromkeys(CLASSES, 0)
+        self._postings: Postings[str] = Postings()
+        self._by_duration: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    @property
+    def used_bytes(self) -> int:
+        """What is kept, bookkeeping included."""
+        return sum(self._used.values())
+
+    def get(self, trace_id: str) -> Trace | None:
+        """A trace, or None if it is not, or no longer, known."""
+        return self._traces.get(trace_id)
+
+    def spans(self, trace_id: str) -> list[Span]:
+        """A trace's spans in the order they arrived."""
+        trace = self._traces.get(trace_id)
+        return [unpack_span(packed) for packed in trace.spans.values()] if trace else []
+
+    def add(self, span: Span, packed: bytes) -> None:
+        """Keep a span; the oldest traces of the same class make room."""
+        trace = self._traces.get(span.trace_id)
+        if trace is None:
+            trace = self._begin(span)
+        elif span.span_id in trace.spans:
+            # A sender that got no answer sends again.
+            self._losses.duplicates += 1
+            return
+        elif len(trace.spans) >= bounds.SPANS_PER_TRACE:
+            trace.left_out += 1
+            self._losses.spans_over_trace += 1
+            return
+        before = trace.cost
+        self._absorb(trace, span, packed)
+        self._place(trace, before)
+
+    def learn_order(self, trace_id: str, order_id: str) -> None:
+        """A line of log knows which order a trace was about."""
+        trace = self._traces.get(trace_id)
+        if trace is not None:
+            before = trace.cost
+            self._tag(trace, ("order", order_id.lower()))
+            self._place(trace, before)
+
+    def newest(self, keys: tuple[Key, ...] = ()) -> Iterator[Trace]:
+        """Those that have all the keys, the last to arrive first."""
+        if not keys:
+            yield from reversed(self._traces.values())
+            return
+        yield from (self._traces[found] for found in self._postings.newest_first(keys))
+
+    def slowest(self) -> Iterator[Trace]:
+        """All of them, the slowest first."""
+        yield from (self._traces[trace_id] for _, trace_id in reversed(self._by_duration))
+
+    def related(self, trace_id: str, limit: int) -> list[Trace]:
+        """Traces that continue this one or that it continues, and others of the same order."""
+        trace = self._traces.get(trace_id)
+        orders = trace.values("order") if trace else ()
+        linked = trace.values("link") if trace else ()
+        found = {known: self._traces[known] for known in linked if known in self._traces}
+        for key in (("link", trace_id), *(("order", order) for order in orders)):
+            for known in islice(self.newest((key,)), limit + 1):
+                found.setdefault(known.trace_id, known)
+        found.pop(trace_id, None)
+        return sorted(found.values(), key=lambda known: known.start_ns)[-limit:]
+
+    def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """The most frequent values of "service", "route", "outcome" or "gremlin"."""
+        return self._postings.values(kind, limit)
+
+    def _begin(self, span: Span) -> Trace:
+        trace = Trace(span.trace_id, head_of(span), span.start_ns, span.end_ns, {}, {}, set())
+        self._traces[trace.trace_id] = trace
+        self._rings[trace.klass][trace.trace_id] = trace
+        self._used[trace.klass] += trace.cost
+        self._tag(trace, ("outcome", outcome(trace.head.status)))
+        return trace
+
+    def _absorb(self, trace: Trace, span: Span, packed: bytes) -> None:
+        trace.spans[span.span_id] = packed
+        trace.cost += SPAN_OVERHEAD + len(packed)
+        trace.start_ns = min(trace.start_ns, span.start_ns)
+        trace.end_ns = max(trace.end_ns, span.end_ns)
+        trace.errors += span.failed
+        if stands_for(span, trace.head):
+            self._untag(trace, ("outcome", outcome(trace.head.status)))
+            trace.head = head_of(span)
+            self._tag(trace, ("outcome", outcome(trace.head.status)))
+        if span.service in trace.services or len(trace.services) < bounds.KEYS_PER_TRACE:
+            trace.services[span.service] = trace.services.get(span.service, 0) + 1
+        for key in keys_of(span):
+            self._tag(trace, key)
+        if trace.duration_ns > SLA_NS:
+            self._tag(trace, ("class", "slow"))
+        else:
+            self._untag(trace, ("class", "slow"))
+
+    def _tag(self, trace: Trace, key: Key) -> None:
+        if key in trace.keys:
+            return
+        if len(trace.keys) >= bounds.KEYS_PER_TRACE and key[0] not in ("class", "outcome"):
+            self._losses.clipped += 1
+            return
+        trace.keys.add(key)
+        trace.cost += KEY_OVERHEAD
+        self._postings.add(key, trace.trace_id)
+
+    def _untag(self, trace: Trace, key: Key) -> None:
+        if key in trace.keys:
+            trace.keys.remove(key)
+            trace.cost -= KEY_OVERHEAD
+            self._postings.remove(key, trace.trace_id)
+
+    def _place(self, trace: Trace, cost_before: int) -> None:
+        """Put it where it belongs now, list its duration, and make room."""
+        self._used[trace.klass] += trace.cost - cost_before
+        klass = next((name for name in CLASSES if ("class", name) in trace.keys), "ordinary")
+        if klass != trace.klass:
+            del self._rings[trace.klass][trace.trace_id]
+            self._used[trace.klass] -= trace.cost
+            trace.klass = klass
+            self._rings[klass][trace.trace_id] = trace
+            self._used[klass] += trace.cost
+        if trace.duration_ns != trace.listed_ns:
+            self._unlist(trace)
+            trace.listed_ns = trace.duration_ns
+            insort(self._by_duration, (trace.listed_ns, trace.trace_id))
+        while self._used[klass] > self._quota:
+            self._evict(klass)
+
+    def _evict(self, klass: str) -> None:
+        trace_id, trace = self._rings[klass].popitem(last=False)
+        self._used[klass] -= trace.cost
+        del self._traces[trace_id]
+        self._unlist(trace)
+        for key in trace.keys:
+            self._postings.remove(key, trace_id)
+        self._losses.traces_evicted += 1
+        self._losses.spans_evicted += len(trace.spans)
+
+    def _unlist(self, trace: Trace) -> None:
+        if trace.listed_ns >= 0:
+            del self._by_duration[bisect_left(self._by_duration, (trace.listed_ns, trace.trace_id))]

@@ -1,0 +1,1 @@
+"""What all services leave behind, and how it comes together again."""
