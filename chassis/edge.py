@@ -195,14 +195,16 @@ def _marked(send: Send, visit: Visit, work: Span) -> Send:
 
 
 def _bounded(receive: Receive, timeout_s: float) -> Receive:
+    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on."""
     complete = False
+    until = asyncio.get_running_loop().time() + timeout_s
 
     async def receive_bounded() -> Message:
         nonlocal complete
         if complete:
             return await receive()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout_at(until):
                 message = await receive()
         except TimeoutError:
             complete = True

@@ -1,0 +1,1 @@
+"""How any service runs: the edge, gremlins, outgoing calls, the database, signals."""

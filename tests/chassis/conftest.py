@@ -1,0 +1,34 @@
+"""One bare service per module; a module may set BARE to settings of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.chassis.bare import Bare, run_bare
+from tests.running import Databases
+from tests.serving import settings_of
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """A migrated database for one module."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_bare(request: pytest.FixtureRequest, module_database: str) -> AsyncIterator[Bare]:
+    """The module's bare service."""
+    overrides = getattr(request.module, "BARE", {})
+    async with run_bare(settings_of("order", module_database, **overrides)) as bare:
+        yield bare
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bare(running_bare: Bare) -> AsyncIterator[Bare]:
+    """The module's bare service, calm, with nothing made yet."""
+    running_bare.made.clear()
+    yield running_bare
+    (await running_bare.door.delete("/gremlins")).raise_for_status()

@@ -1,0 +1,218 @@
+"""The edge: every request measured, named, bounded, and refused where it must be."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests import wire
+from tests.chassis.bare import NAME, Bare
+from tests.problems import assert_problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LIMIT = 8
+BARE = {"max_in_flight": LIMIT, "body_timeout_s": 0.4}
+
+
+def _requests(bare: Bare, method: str, path: str, status: int) -> float:
+    return bare.sample("http_requests_total", method=method, path=path, status_code=f"{status:03d}")
+
+
+def _series(bare: Bare) -> set[str]:
+    return {
+        str(sorted(sample.labels.items()))
+        for metric in bare.registry.collect()
+        if metric.name.startswith("http_request")
+        for sample in metric.samples
+    }
+
+
+async def test_a_request_is_counted_under_its_route_and_not_its_address(bare: Bare):
+    before = _requests(bare, "GET", "/things/{thing_id}", 200)
+    for thing in ("a", "b", "c"):
+        assert (await bare.door.get(f"/things/{thing}")).status_code == 200
+    assert _requests(bare, "GET", "/things/{thing_id}", 200) == before + 3
+    assert not any("/things/a" in series for series in _series(bare))
+
+
+async def test_its_duration_is_observed_with_buckets_at_the_sla_and_at_the_deadline(bare: Bare):
+    await bare.door.get("/slow", params={"seconds": 0.06})
+    of = {"method": "GET", "path": "/slow"}
+    for le in ("0.1", "1.0", "2.0"):
+        assert bare.sample("http_request_duration_seconds_bucket", le=le, **of) == 1
+    assert bare.sample("http_request_duration_seconds_bucket", le="0.05", **of) == 0
+    assert bare.sample("http_request_duration_seconds_sum", **of) > 0.06
+
+
+async def test_unknown_addresses_and_methods_never_make_a_new_series(bare: Bare):
+    for _ in range(2):
+        await bare.door.get("/nope")
+        await bare.door.request("BREW", "/nope")
+        await bare.door.get("/slow", params={"seconds": "x"})
+        known = _series(bare)
+    for n in range(20):
+        await bare.door.get(f"/nope/{n}")
+        await bare.door.get(f"/things/{n}/nope")
+        await bare.door.request(f"BREW{n}", f"/{n}")
+        await bare.door.get("/slow", params={"seconds": f"x{n}"})
+    assert _series(bare) == known
+    assert _requests(bare, "GET", "unmatched", 404) >= 42
+
+
+async def test_refusals_and_bugs_are_counted_with_their_status(bare: Bare):
+    for method, path, template, status in (
+        ("POST", "/now", "/now", 405),
+        ("GET", "/bug", "/bug", 500),
+        ("POST", "/things", "/things", 400),
+    ):
+        before = _requests(bare, method, template, status)
+        answer = await bare.door.request(method, path)
+        assert_problem(answer, status)
+        assert _requests(bare, method, template, status) == before + 1
+
+
+async def test_a_bug_is_told_without_its_inside_and_logged_with_it(
+    bare: Bare, caplog: pytest.LogCaptureFixture
+):
+    problem = assert_problem(await bare.door.get("/bug"), 500, "internal")
+    assert "secret" not in str(problem)
+    assert "SELECT secret" in caplog.text
+
+
+async def test_every_answer_names_its_trace_and_each_has_its_own(bare: Bare):
+    seen = set()
+    for path in ("/now", "/nope", "/bug", "/metrics", "/health/live", "/gremlins", "/schema"):
+        seen.add((await bare.door.get(path)).headers["x-trace-id"])
+    assert len(seen) == 7
+
+
+async def test_metrics_carry_the_trace_as_an_exemplar_when_asked_for_openmetrics(bare: Bare):
+    trace_id = (await bare.door.get("/things/exemplary")).headers["x-trace-id"]
+    accept = "application/openmetrics-text; version=1.0.0"
+    answer = await bare.door.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert f'trace_id="{trace_id}"' in answer.text
+    assert answer.text.endswith("# EOF\n")
+    plain = await bare.door.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert "trace_id" not in plain.text
+
+
+# ---- bounds -------------------------------------------------------------------------------------
+
+
+async def test_past_the_limit_a_request_is_shed_at_once_and_nothing_was_done(bare: Bare):
+    before = bare.sample("valerix_requests_shed_total")
+    async with httpx.AsyncClient(base_url=bare.url, timeout=20) as crowd:
+        slow = [
+            asyncio.create_task(crowd.get("/slow", params={"seconds": 0.8})) for _ in range(LIMIT)
+        ]
+        await _until(lambda: bare.sample("http_requests_in_flight") == LIMIT)
+        begun = time.monotonic()
+        answer = await bare.door.post("/things", json={"name": "too much"})
+        assert time.monotonic() - begun < 0.3
+        problem = assert_problem(answer, 503, "overloaded")
+        assert problem["retryable"]
+        assert answer.headers["x-valerix-executed"] == "no"
+        assert int(answer.headers["retry-after"]) >= 1
+        assert bare.made == []
+        # The ways out and the measurements stay open.
+        for path in ("/metrics", "/health", "/health/live", "/gremlins"):
+            assert (await bare.door.get(path)).status_code == 200, path
+        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+    assert bare.sample("valerix_requests_shed_total") == before + 1
+    assert (await bare.door.post("/things", json={"name": "fits"})).status_code == 201
+    assert bare.sample("http_requests_in_flight") <= 1
+
+
+async def test_a_caller_that_leaves_frees_its_place(bare: Bare):
+    host, port = bare.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+    await _until(lambda: bare.sample("http_requests_in_flight") == 1)
+    await wire.hang_up(writer)
+    await _until(lambda: bare.sample("http_requests_in_flight") == 0)
+    assert bare.made == []
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("still not so")
+
+
+@pytest.mark.parametrize("pause_s", [0.05, 10])
+async def test_a_body_that_trickles_or_never_comes_is_cut_off_as_a_whole(
+    bare: Bare, pause_s: float
+):
+    """Each byte may be in time and the body still too slow: the limit is on all of it."""
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n{")
+        while True:
+            await asyncio.sleep(pause_s)
+            writer.write(b" ")
+
+    host, port = bare.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    sending = asyncio.create_task(send(reader, writer))
+    begun = time.monotonic()
+    async with asyncio.timeout(5):
+        answer = await wire.read_answer(reader)
+    sending.cancel()
+    await wire.hang_up(writer)
+    assert_problem(answer, 408, "request-timeout")
+    assert 0.3 < time.monotonic() - begun < 1.5
+    assert bare.made == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x00" * 64 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_at_all_is_refused_in_the_same_words(bare: Bare, raw: bytes):
+    answer = await wire.exchange(bare.url, raw)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "malformed"
+
+
+# ---- other people's pages -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_another_sites_page_changes_nothing(bare: Bare, method: str):
+    for path in ("/things", "/gremlins", "/gremlins/x", "/nope"):
+        answer = await bare.door.request(
+            method, path, json={"name": "x"}, headers={"Sec-Fetch-Site": "cross-site"}
+        )
+        assert_problem(answer, 403, "cross-site")
+    assert bare.made == []
+
+
+async def test_another_sites_link_may_be_followed_and_our_own_pages_may_post(bare: Bare):
+    answer = await bare.door.get("/now", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+    for site in ("same-origin", "same-site", "none"):
+        answer = await bare.door.post(
+            "/things", json={"name": site}, headers={"Sec-Fetch-Site": site}
+        )
+        assert answer.status_code == 201
+    assert bare.made == ["same-origin", "same-site", "none"]
+
+
+async def test_the_service_says_its_name_on_every_series(bare: Bare):
+    text = (await bare.door.get("/metrics")).text
+    lines = [line for line in text.splitlines() if line.startswith("http_")]
+    assert lines
+    assert all(f'service="{NAME}"' in line for line in lines)
