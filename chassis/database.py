@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
 from chassis import telemetry
-from chassis.context import CLIENT, remaining_s
+from chassis.context import CLIENT, remaining_s, span_now
 from chassis.settings import Settings
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
@@ -101,7 +101,8 @@ class Connection:
             await self._before()
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
-        if not telemetry.is_on():
+        # A loop that polls has no span of its own, and its statements are nobody's trace.
+        if not telemetry.is_on() or span_now.get() is None:
             return await method(query.sql, *arguments)
         with telemetry.span(query.name, CLIENT) as work:
             work.attributes["db.system.name"] = "postgresql"

@@ -1,5 +1,8 @@
 """Serves an ASGI app with uvicorn, and lets the app cut the connection it is answering."""
 
+import signal
+from types import FrameType
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -51,6 +54,14 @@ def config(app: App, settings: Settings) -> uvicorn.Config:
 
 def serve(app: App, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code (0, or 1 when it could not start)."""
+    # uvicorn raises the signal again when it is done, which would end the process before it has
+    # sent its last spans; a stop that was asked for is a success.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopping_already)
     server = uvicorn.Server(config(app, settings))
     server.run()
     return 0 if server.started else 1
+
+
+def _stopping_already(_number: int, _frame: FrameType | None) -> None:
+    """The server has stopped by then."""
