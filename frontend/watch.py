@@ -106,9 +106,9 @@ class Watch:
         report = self._proof.report
         if self._proof.age_s > self._proof_stale_s:
             return Down("The proof has not been renewed", report.at)
-        reasons = {finding.reason for finding in report.findings}
         if report.findings and all(finding.state == "unknown" for finding in report.findings):
-            return Down(next(iter(reasons)) or "The proof cannot be judged", report.at)
+            # The reason holds the driver's own words, addresses included: that is for the log.
+            return Down("Nothing can be judged", report.at, "The database does not answer.")
         return report
 
     async def _report_time(self) -> datetime:

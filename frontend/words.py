@@ -83,7 +83,11 @@ Words = tuple[State, str, str]
 ORDER_WORDS: dict[str, Words] = {
     "PENDING": ("degraded", "Placed", "Written down; the stock comes next."),
     "PENDING_INVENTORY": ("degraded", "Stock unclear", "Inventory has not said yes or no yet."),
-    "PENDING_PAYMENT": ("degraded", "Money unclear", "Stock is held; the charge is not clear."),
+    "PENDING_PAYMENT": (
+        "degraded",
+        "Payment open",
+        "Stock is held; the payment is next, or not clear yet.",
+    ),
     "CANCELLING": ("degraded", "Undoing", "Money first, then the stock, then it is closed."),
     "CONFIRMED": ("good", "Confirmed", "Paid for, and the stock is spoken for."),
     "FAILED": ("failed", "Failed", "Closed; nothing was kept."),

@@ -101,7 +101,7 @@ async def test_a_gremlin_can_be_switched_without_javascript(visit):
     switch = page.get_by_role("switch", name="Errors on Payments")
     await expect(switch).to_have_attribute("aria-checked", "true")
     await place_order(page)
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Money unclear")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Payment open")
     await calm(page)
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
 
