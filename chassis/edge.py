@@ -215,6 +215,9 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
                 retryable=True,
             ) from None
         complete = not message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            # The framework would call it a fault of ours.
+            raise Problem(400, "body-incomplete", "The connection closed before the body's end")
         return message
 
     return receive_bounded

@@ -128,7 +128,10 @@ async def test_past_the_limit_a_request_is_shed_at_once_and_nothing_was_done(bar
     assert bare.sample("http_requests_in_flight") <= 1
 
 
-async def test_a_caller_that_leaves_frees_its_place(bare: Bare):
+async def test_a_caller_that_leaves_in_mid_body_frees_its_place_and_is_no_fault_of_ours(
+    bare: Bare, caplog: pytest.LogCaptureFixture
+):
+    before = _requests(bare, "POST", "/things", 400)
     host, port = bare.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
@@ -136,6 +139,8 @@ async def test_a_caller_that_leaves_frees_its_place(bare: Bare):
     await wire.hang_up(writer)
     await _until(lambda: bare.sample("http_requests_in_flight") == 0)
     assert bare.made == []
+    assert _requests(bare, "POST", "/things", 400) == before + 1
+    assert "ERROR" not in caplog.text
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

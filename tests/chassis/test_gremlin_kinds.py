@@ -1,0 +1,217 @@
+"""Each kind of gremlin does at the wire what its name says, and leaves everything else alone."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from tests import wire
+from tests.chassis.bare import NAME, Bare
+from tests.problems import assert_problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_GONE = (httpx.RemoteProtocolError, httpx.ReadError)
+
+
+async def _make(bare: Bare, name: str = "x", **more: object) -> tuple[httpx.Response, float]:
+    begun = time.monotonic()
+    answer = await bare.door.post("/things", json={"name": name}, **more)  # type: ignore[arg-type]
+    return answer, time.monotonic() - begun
+
+
+async def _cut_off(bare: Bare) -> float:
+    begun = time.monotonic()
+    with pytest.raises(_GONE):
+        await _make(bare)
+    return time.monotonic() - begun
+
+
+async def test_latency_sleeps_before_the_work(bare: Bare):
+    await bare.let_loose("latency", delay_ms=250)
+    making = asyncio.create_task(_make(bare))
+    await asyncio.sleep(0.15)
+    assert bare.made == []
+    answer, took_s = await making
+    assert (answer.status_code, bare.made) == (201, ["x"])
+    assert 0.25 <= took_s < 1
+
+
+async def test_latency_with_jitter_sleeps_differently_each_time_within_its_bounds(bare: Bare):
+    await bare.let_loose("latency", delay_ms=20, jitter_ms=200)
+    times = [(await _make(bare))[1] for _ in range(6)]
+    assert min(times) >= 0.02
+    assert max(times) < 1
+    assert max(times) - min(times) > 0.01
+
+
+async def test_latency_does_not_begin_the_work_of_a_caller_that_has_left(bare: Bare):
+    await bare.let_loose("latency", delay_ms=400)
+    with pytest.raises(httpx.ReadTimeout):
+        await _make(bare, timeout=0.1)
+    await asyncio.sleep(0.5)
+    assert bare.made == []
+
+
+async def test_late_does_the_work_and_sleeps_before_the_answer(bare: Bare):
+    await bare.let_loose("late", delay_ms=250)
+    making = asyncio.create_task(_make(bare))
+    await asyncio.sleep(0.15)
+    assert bare.made == ["x"]
+    answer, took_s = await making
+    assert answer.json() == {"name": "x"}
+    assert 0.25 <= took_s < 1
+
+
+async def test_late_keeps_the_effect_of_a_caller_that_has_left(bare: Bare):
+    await bare.let_loose("late", delay_ms=400)
+    with pytest.raises(httpx.ReadTimeout):
+        await _make(bare, timeout=0.1)
+    assert bare.made == ["x"]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_error_answers_before_the_work_and_says_that_it_was_a_gremlin(
+    bare: Bare, status: int
+):
+    await bare.let_loose("error", status=status)
+    answer, _ = await _make(bare)
+    problem = assert_problem(answer, status, "gremlin")
+    assert problem["details"] == {"gremlin": "error"}
+    # It must look like any broken service: nobody may conclude that nothing was executed.
+    assert "x-valerix-executed" not in answer.headers
+    assert bare.made == []
+
+
+async def test_lost_response_does_the_work_and_cuts_the_connection(bare: Bare):
+    await bare.let_loose("lost_response")
+    assert await _cut_off(bare) < 0.5
+    assert bare.made == ["x"]
+
+
+async def test_refuse_cuts_the_connection_before_the_work(bare: Bare):
+    await bare.let_loose("refuse")
+    assert await _cut_off(bare) < 0.5
+    assert bare.made == []
+
+
+async def test_hang_never_answers_and_forgets_the_caller_that_leaves(bare: Bare):
+    await bare.let_loose("hang")
+    with pytest.raises(httpx.ReadTimeout):
+        await _make(bare, timeout=0.5)
+    for _ in range(100):
+        if bare.sample("http_requests_in_flight") == 0:
+            break
+        await asyncio.sleep(0.02)
+    assert bare.sample("http_requests_in_flight") == 0
+    assert bare.made == []
+
+
+async def test_hang_cuts_its_callers_off_when_it_is_called_off(bare: Bare):
+    await bare.let_loose("hang")
+    hanging = asyncio.create_task(_cut_off(bare))
+    await asyncio.sleep(0.2)
+    assert not hanging.done()
+    await bare.door.delete("/gremlins")
+    assert 0.2 < await hanging < 1
+    assert bare.made == []
+
+
+async def test_duplicate_delivers_the_same_request_twice_and_answers_once(bare: Bare):
+    await bare.let_loose("duplicate")
+    answer, _ = await _make(bare)
+    assert answer.json() == {"name": "x"}
+    assert bare.made == ["x", "x"]
+    answer = await bare.door.post("/things", json={"nonsense": 1})
+    assert_problem(answer, 400, "validation")
+    assert_problem(await bare.door.get("/nope"), 404)
+
+
+async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare: Bare):
+    await bare.door.get("/now")
+    await bare.let_loose("slow_database", delay_ms=200)
+    begun = time.monotonic()
+    assert (await bare.door.get("/now")).status_code == 200
+    assert 0.2 <= time.monotonic() - begun < 1
+    assert (await _make(bare))[1] < 0.15
+    await bare.door.delete("/gremlins")
+    begun = time.monotonic()
+    await bare.door.get("/now")
+    assert time.monotonic() - begun < 0.15
+
+
+@pytest.mark.parametrize("kind", ["latency", "late", "error", "lost_response", "refuse", "hang"])
+async def test_the_way_out_and_the_measurements_are_never_bitten(bare: Bare, kind: str):
+    await bare.let_loose(kind, delay_ms=5000)
+    for path in ("/metrics", "/health/live", "/gremlins", "/gremlins/audit", "/schema",
+                 "/schema/openapi.json"):  # fmt: skip
+        answer = await bare.door.get(path, timeout=1)
+        assert answer.status_code == 200, path
+    answer = await bare.door.put("/gremlins/other", json={"kind": "error"}, timeout=1)
+    assert answer.status_code == 200
+    answer = await bare.door.post("/gremlin/latency", json={"enabled": False}, timeout=1)
+    assert answer.status_code == 200
+    assert (await bare.door.delete("/gremlins/other", timeout=1)).status_code == 204
+
+
+async def test_health_is_bitten_so_that_the_dot_goes_red(bare: Bare):
+    await bare.let_loose("error")
+    for path in ("/health", "/health/ready"):
+        assert_problem(await bare.door.get(path), 503, "gremlin")
+
+
+async def test_only_the_chosen_route_is_bitten(bare: Bare):
+    await bare.let_loose("error", "/things")
+    assert_problem((await _make(bare))[0], 503, "gremlin")
+    for path in ("/now", "/things/1"):
+        assert (await bare.door.get(path)).status_code == 200
+
+
+async def test_only_the_chosen_method_is_bitten(bare: Bare):
+    await bare.let_loose("error", "POST /now", "GET /things/{thing_id}")
+    assert (await bare.door.get("/now")).status_code == 200
+    assert_problem(await bare.door.get("/things/1"), 503, "gremlin")
+    assert (await _make(bare))[0].status_code == 201
+
+
+async def test_two_gremlins_bite_the_same_request(bare: Bare):
+    await bare.let_loose("latency", delay_ms=150)
+    await bare.let_loose("lost_response")
+    assert await _cut_off(bare) >= 0.15
+    assert bare.made == ["x"]
+
+
+async def test_a_bite_is_counted_logged_and_shown(bare: Bare, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "request")
+    bites = {"gremlin": "error", "kind": "error"}
+    before = bare.sample("valerix_gremlin_bites_total", **bites)
+    await bare.let_loose("error", "/things")
+    assert bare.sample("valerix_gremlin_active", **bites) == 1
+    await _make(bare)
+    await bare.door.get("/now")
+    assert bare.sample("valerix_gremlin_bites_total", **bites) == before + 1
+    (view,) = (await bare.door.get("/gremlins")).json()["gremlins"]
+    assert (view["name"], view["service"]) == ("error", NAME)
+    lines = {line.route: getattr(line, "gremlin", None) for line in caplog.records
+             if line.name == "request"}  # fmt: skip
+    assert lines["/things"] == "error"
+    assert lines["/now"] is None
+    await bare.door.delete("/gremlins")
+    assert bare.sample("valerix_gremlin_active", **bites) == 0
+
+
+async def test_a_bitten_connection_that_stays_open_still_serves(bare: Bare):
+    """Keep-alive across a late answer, a duplicate and an error: no bytes of one in the next."""
+    host, port = bare.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    request = (
+        b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 14\r\n\r\n{"name":"alf"}'
+    )
+    for kind, status in (("late", 201), ("duplicate", 201), ("error", 503), ("latency", 201)):
+        await bare.let_loose(kind, "/things", delay_ms=10)
+        writer.write(request)
+        assert (await wire.read_answer(reader)).status_code == status, kind
+        await bare.door.delete("/gremlins")
+    await wire.hang_up(writer)

@@ -1,0 +1,192 @@
+"""A gremlin's life: named, bounded, kept in the database, audited, and always ending."""
+
+import asyncio
+import time
+from datetime import datetime
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.gremlin_routes import GremlinClient, GremlinList
+from chassis.gremlins import Gremlins, PutGremlin
+from chassis.outbound import Outcome, Peer, decode
+from tests.chassis.bare import NAME, Bare, run_bare
+from tests.problems import assert_problem
+from tests.serving import settings_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def _audit(bare: Bare) -> list[dict[str, object]]:
+    events: list[dict[str, object]] = (await bare.door.get("/gremlins/audit")).json()["events"]
+    return events
+
+
+async def test_a_gremlin_shows_what_it_does_to_whom_and_how_long_still(bare: Bare):
+    answer = await bare.door.put(
+        "/gremlins/slow-shelf",
+        json={"kind": "latency", "delay_ms": 5, "jitter_ms": 3, "probability": 0.5,
+              "routes": ["/now"], "ttl_s": 60},
+        headers={"X-Valerix-Actor": "ada"},
+    )  # fmt: skip
+    view = answer.json()
+    started, expires = (datetime.fromisoformat(view.pop(k)) for k in ("started_at", "expires_at"))
+    assert (expires - started).total_seconds() == 60
+    assert 59 < view.pop("remaining_s") <= 60
+    assert view == {
+        "name": "slow-shelf", "kind": "latency", "service": NAME, "routes": ["/now"],
+        "probability": 0.5, "delay_ms": 5, "jitter_ms": 3, "status": 503, "started_by": "ada",
+        "bites": 0,
+    }  # fmt: skip
+    (listed,) = (await bare.door.get("/gremlins")).json()["gremlins"]
+    assert listed["name"] == "slow-shelf"
+
+
+async def test_without_a_time_it_lives_five_minutes_and_never_more_than_sixty(bare: Bare):
+    view = await bare.let_loose("error")
+    assert 299 < view["remaining_s"] <= 300
+    view = await bare.let_loose("error", ttl_s=3600)
+    assert 3599 < view["remaining_s"] <= 3600
+    for ttl_s in (0, 3601):
+        answer = await bare.door.put("/gremlins/g", json={"kind": "error", "ttl_s": ttl_s})
+        assert_problem(answer, 400, "validation")
+
+
+async def test_the_database_itself_refuses_a_gremlin_that_never_ends(bare: Bare):
+    connection = await asyncpg.connect(bare.settings.database_url)
+    try:
+        for life in ("'61 minutes'", "'-1 second'", "'0'"):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await connection.execute(
+                    "INSERT INTO orders.gremlins (name, kind, routes, probability, started_by,"
+                    f" expires_at) VALUES ('g', 'error', '{{*}}', 1, 'x', now() + interval {life})"
+                )
+    finally:
+        await connection.close()
+
+
+async def test_it_ends_by_itself_and_the_end_is_on_record(bare: Bare):
+    await bare.let_loose("error", "/now", ttl_s=1)
+    assert_problem(await bare.door.get("/now"), 503, "gremlin")
+    await asyncio.sleep(1.1)
+    assert (await bare.door.get("/now")).status_code == 200
+    assert (await bare.door.get("/gremlins")).json()["gremlins"] == []
+    for _ in range(50):
+        newest = (await _audit(bare))[0]
+        if newest["action"] == "expired":
+            break
+        await asyncio.sleep(0.05)
+    assert (newest["action"], newest["name"], newest["actor"]) == ("expired", "error", "clock")
+
+
+async def test_every_change_is_on_record_with_who_did_it(bare: Bare):
+    ada, bob = {"X-Valerix-Actor": "ada"}, {"X-Valerix-Actor": "b\tö\xffb" + "x" * 200}
+    await bare.door.put("/gremlins/g", json={"kind": "error"}, headers=ada)
+    await bare.door.put(
+        "/gremlins/g",
+        json={"kind": "refuse"},
+        headers=[(k, v.encode("latin-1")) for k, v in bob.items()],  # type: ignore[arg-type]
+    )
+    await bare.door.delete("/gremlins/g")
+    await bare.door.put("/gremlins/h", json={"kind": "hang"}, headers=ada)
+    await bare.door.delete("/gremlins", headers=ada)
+    newest = (await _audit(bare))[:5]
+    told = [(event["action"], event["name"], event["kind"]) for event in newest]
+    assert told == [
+        ("calmed", "h", "hang"), ("started", "h", "hang"), ("calmed", "g", "refuse"),
+        ("changed", "g", "refuse"), ("started", "g", "error"),
+    ]  # fmt: skip
+    assert [event["actor"] for event in newest[:3]] == ["ada", "ada", "api"]
+    actor = str(newest[3]["actor"])
+    assert len(actor) <= 80
+    assert actor.isprintable()
+    assert newest[4]["detail"] == {
+        "kind": "error", "probability": 1.0, "routes": ["*"], "delay_ms": 0, "jitter_ms": 0,
+        "status": 503, "ttl_s": 300.0,
+    }  # fmt: skip
+
+
+async def test_calm_ends_all_of_them_and_says_how_many(bare: Bare):
+    for kind in ("error", "hang", "refuse"):
+        await bare.let_loose(kind, "/now")
+    assert (await bare.door.delete("/gremlins")).json() == {"calmed": 3}
+    assert (await bare.door.delete("/gremlins")).json() == {"calmed": 0}
+    assert (await bare.door.get("/now")).status_code == 200
+
+
+async def test_the_shorthand_is_a_gremlin_like_any_other(bare: Bare):
+    answer = await bare.door.post("/gremlin/latency", json={"enabled": True, "delay_ms": 7})
+    (view,) = answer.json()["gremlins"]
+    assert (view["name"], view["kind"], view["delay_ms"]) == ("latency", "latency", 7)
+    answer = await bare.door.post("/gremlin/latency", json={"enabled": False})
+    assert answer.json()["gremlins"] == []
+    answer = await bare.door.post("/gremlin/latency", json={"enabled": False})
+    assert answer.status_code == 200
+
+
+async def test_a_route_nobody_serves_is_refused_with_those_that_are(bare: Bare):
+    for route in ("/nope", "/metrics", "/health/live", "POST /nope", "/things/1"):
+        answer = await bare.door.put("/gremlins/g", json={"kind": "error", "routes": [route]})
+        problem = assert_problem(answer, 400, "validation")
+        assert problem["details"][0]["pointer"] == "/routes"
+        assert "/things/{thing_id}" in problem["detail"]
+
+
+async def test_every_worker_agrees_within_a_second_and_a_restart_forgets_nothing(bare: Bare):
+    await bare.let_loose("error", "/now", ttl_s=30)
+    begun = time.monotonic()
+    settings = settings_of("order", bare.settings.database_url)
+    async with run_bare(settings) as second:
+        while (await second.door.get("/now")).status_code != 503:
+            assert time.monotonic() - begun < 1
+            await asyncio.sleep(0.02)
+        (view,) = (await second.door.get("/gremlins")).json()["gremlins"]
+        # The deadline is the one that was set, not a fresh one.
+        assert view["remaining_s"] <= 30 - (time.monotonic() - begun) + 0.5
+        await bare.door.delete("/gremlins")
+        calmed = time.monotonic()
+        while (await second.door.get("/now")).status_code == 503:
+            assert time.monotonic() - calmed < 1
+            await asyncio.sleep(0.02)
+
+
+async def test_it_bites_its_share_of_the_requests(bare: Bare):
+    await bare.let_loose("error", "/now", probability=0.3)
+    bitten = sum(bool(bare.gremlins.biting("GET", "/now")) for _ in range(5000))
+    # Eight standard deviations: 0.3 * 5000 = 1500, give or take 32.
+    assert 1240 < bitten < 1760
+
+
+async def test_without_any_gremlin_nothing_is_asked_of_the_request(bare: Bare):
+    assert bare.gremlins.active == ()
+    assert bare.database.before_statement is None
+
+
+async def test_it_stays_in_force_and_still_ends_while_the_database_is_gone(bare: Bare):
+    await bare.let_loose("error", "/now", ttl_s=1)
+    lonely = Gremlins(NAME, "orders", bare.settings, CollectorRegistry())
+    lonely.known_routes = bare.gremlins.known_routes
+    await lonely.refresh()
+    await lonely.close()
+    assert lonely.biting("GET", "/now")
+    await asyncio.sleep(1.05)
+    assert not lonely.biting("GET", "/now")
+    assert not lonely.is_loose("error")
+    assert lonely.views() == []
+
+
+async def test_another_process_moves_them_through_the_client(bare: Bare):
+    peer = Peer("bare-service", bare.url, bare.settings)
+    client = GremlinClient(peer)
+    try:
+        put = await client.put("g", PutGremlin(kind="error", routes=["/now"]))
+        assert put.outcome is Outcome.OK
+        (view,) = decode(await client.list(), GremlinList).gremlins
+        assert view.name == "g"
+        assert (await client.remove("g")).status == 204
+        assert (await client.remove("g")).code == "gremlin-not-found"
+        assert (await client.calm()).outcome is Outcome.OK
+        assert (await client.audit()).outcome is Outcome.OK
+    finally:
+        await peer.close()
