@@ -1,0 +1,1 @@
+"""Faults against the real processes: whatever breaks, what customers were told stays true."""

@@ -1,0 +1,22 @@
+"""The stage of this folder: the module's fleet, restocked, with the hands that break it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.stage import Stage
+from tests.running import RunningFleet
+
+
+@pytest.fixture(scope="module")
+def stage(request: pytest.FixtureRequest, fleet: RunningFleet) -> Iterator[Stage]:
+    """The running shop under fault. At the end no process may have met an error it did not expect:
+    a customer sees those of the order service, but nobody sees those further inside."""
+    yield Stage(fleet, request.module.FLEET_ENVIRON)
+    unexpected = [
+        f"{key}: {line[:2000]}"
+        for key in request.module.FLEET_KEYS
+        for line in fleet.log(key).splitlines()
+        if '"a handler failed"' in line or "Exception in ASGI application" in line
+    ]
+    assert not unexpected, "\n".join(unexpected[:5])

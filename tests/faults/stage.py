@@ -1,0 +1,169 @@
+"""One fleet under fault: lets gremlins loose, keeps a crowd shopping, waits until all is quiet."""
+
+import asyncio
+import json
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+
+from chassis.settings import load
+from frontend.proof.evaluate import Report
+from frontend.proof.examiner import Examiner
+from tests.faults.oracle import disagreements
+from tests.faults.shoppers import Crowd, Habits, tally
+from tests.running import RunningFleet
+
+# For a run by hand: more orders, other fates, more kills.
+ORDERS = int(os.environ.get("VALERIX_CHAOS_ORDERS", "200"))
+SEED = int(os.environ.get("VALERIX_CHAOS_SEED", "1"))
+BLOWS = int(os.environ.get("VALERIX_CHAOS_BLOWS", "1"))
+
+# The shop with every bound shortened in proportion, so that a fault and its repair take seconds.
+BRISK = {
+    "VALERIX_OTLP_ENDPOINT": "",
+    "VALERIX_PEER_DEADLINE_S": "0.6",
+    "VALERIX_REQUEST_BUDGET_S": "1.5",
+    "VALERIX_ORDER_LEASE_S": "2.0",
+    "VALERIX_RECONCILE_POLL_S": "0.1",
+    "VALERIX_RECONCILE_BACKOFF_S": "0.1",
+    "VALERIX_RECONCILE_BACKOFF_MAX_S": "1.0",
+    "VALERIX_PAYMENT_GATEWAY_TIMEOUT_S": "0.4",
+    "VALERIX_PAYMENT_PROBE_BASE_S": "0.2",
+    "VALERIX_PAYMENT_PROBE_MAX_S": "1.0",
+    "VALERIX_PAYMENT_LATE_CAPTURE_S": "0.8",
+    "VALERIX_PAYMENT_DECLINE_RATE": "0.25",
+    "VALERIX_GREMLIN_POLL_S": "0.1",
+}
+# About one call in five goes wrong at the provider, in every way there is.
+FLAKY = {"VALERIX_PAYMENT_CONNECTOR": "flaky", "VALERIX_PAYMENT_SEED": str(SEED)}
+# One lease, one longest backoff with its jitter, and one deadline, several times over: two cores
+# may be busy with other things.
+QUIET_WITHIN_S = 30.0
+
+
+class Stage:
+    """A running fleet and the hands that break it."""
+
+    def __init__(self, fleet: RunningFleet, environ: Mapping[str, str]) -> None:
+        self.fleet = fleet
+        self._settings = load("dashboard", environ, database_url=fleet.database_url)
+        self.doors = [fleet.url("order")]
+        self._restock()
+
+    def _restock(self) -> None:
+        for product in ("PROD-001", "PROD-002"):
+            wanted = {"product_id": product, "quantity": 1_000_000}
+            self.tell("POST", "inventory", "/inventory/restock", wanted)
+
+    def tell(self, method: str, key: str, path: str, body: object = None) -> Any:
+        """One operator's request; the decoded answer."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            self.fleet.url(key) + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            return json.loads(response.read() or b"null")
+
+    def calm(self) -> None:
+        """Call every gremlin off."""
+        for key in ("order", "inventory", "payment"):
+            self.tell("DELETE", key, "/gremlins")
+
+    def crowd(self, habits: Habits | None = None, seed: int = SEED) -> Crowd:
+        """Shoppers at every door there is."""
+        return Crowd(self.doors, seed, habits)
+
+    @contextmanager
+    def shopping(self, crowd: Crowd, shoppers: int) -> Iterator[None]:
+        """A crowd that shops on a thread of its own while the block breaks things, and a judge
+        who looks at every promise that must hold at every instant."""
+        with _thread(lambda over: self._shop_and_judge(crowd, shoppers, over)):
+            yield
+
+    async def _shop_and_judge(self, crowd: Crowd, shoppers: int, over: asyncio.Event) -> None:
+        await asyncio.gather(crowd.stroll(shoppers, over), self.judge(over))
+
+    async def judge(self, over: asyncio.Event) -> None:
+        """Fail at once where a promise for every instant is broken, faults or not."""
+        async with Examiner(self._settings) as examiner:
+            while not over.is_set():
+                _demand_unbroken(await examiner.ask())
+                await asyncio.sleep(0.5)
+
+    def aftermath(self, crowds: Sequence[Crowd], within_s: float = QUIET_WITHIN_S) -> float:
+        """Faults are over: wait until every promise holds, and compare notes with the shoppers.
+        Returns how long it took to settle."""
+        return asyncio.run(self._aftermath(crowds, within_s))
+
+    async def _aftermath(self, crowds: Sequence[Crowd], within_s: float) -> float:
+        begun = time.monotonic()
+        async with Examiner(self._settings) as examiner:
+            while (report := await examiner.ask()).state != "holds":
+                _demand_unbroken(report)
+                waited_s = time.monotonic() - begun
+                assert waited_s < within_s, f"not quiet after {waited_s:.0f} s: {_open(report)}"
+                await asyncio.sleep(0.1)
+        settled_s = time.monotonic() - begun
+        for crowd in crowds:
+            await crowd.ask_again()
+            print(f"settled after {settled_s:.1f} s; heard {tally(crowd.wishes)}")  # noqa: T201
+        connection = await asyncpg.connect(self.fleet.database_url)
+        try:
+            for crowd in crowds:
+                lies = await disagreements(connection, crowd.wishes)
+                assert not lies, f"{len(lies)} disagreements:\n" + "\n".join(lies[:20])
+        finally:
+            await connection.close()
+        return settled_s
+
+
+def _demand_unbroken(report: Report) -> None:
+    broken = [each for each in report.those("violated") if each.invariant.kind == "A"]
+    assert not broken, "\n".join(f"{f.invariant.id} {f.invariant.title}: {f.rows}" for f in broken)
+
+
+def _open(report: Report) -> str:
+    found = (*report.those("violated"), *report.those("settling"), *report.those("unknown"))
+    return "; ".join(f"{f.invariant.id} {f.total} {f.reason or f.rows[:2]}" for f in found)
+
+
+@contextmanager
+def _thread(work: Any) -> Iterator[None]:
+    """Run `work(over)` in an event loop beside this thread; its error becomes ours.
+
+    The shop's processes must be started from the main thread (the kernel ties a child to the
+    thread that made it), so it is the shoppers who move aside."""
+    failed: list[BaseException] = []
+    ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        ready.set()
+        await work(over)
+
+    def body() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(run())
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+            failed.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=body, name="shoppers")
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(over.set)
+        thread.join()
+    if failed:
+        raise failed[0]

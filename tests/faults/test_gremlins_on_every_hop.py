@@ -1,0 +1,71 @@
+"""Every kind of gremlin on every hop while two hundred orders come at once: nobody is misled."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from tests.faults.shoppers import Habits
+from tests.faults.stage import BRISK, ORDERS, Stage
+
+FLEET_KEYS = ("inventory", "payment", "order")
+FLEET_ENVIRON = BRISK
+
+# The routes of each hop that change something; each gets a gremlin of its own, so that the count
+# of bites says that every one of them was hurt.
+HOPS = {
+    "order": ("POST /orders",),
+    "inventory": ("/inventory/reserve", "/inventory/release", "/inventory/commit"),
+    "payment": ("POST /payments", "/payments/{order_id}/cancel"),
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "latency": {"delay_ms": 700, "jitter_ms": 200},  # past the caller's deadline of 600 ms
+    "late": {"delay_ms": 700, "jitter_ms": 200},
+    "error": {"status": 500},
+    "lost_response": {},
+    "refuse": {},
+    "hang": {},
+    "duplicate": {},
+    "slow_database": {"delay_ms": 20, "jitter_ms": 60},
+}
+_SHARE = 0.4
+# A customer is more patient than a service: the gremlin has to be slower to be noticed, and fewer
+# are bitten, since each of them waits that long.
+_PATIENCE_S = 1.5
+_AT_THE_DOOR = {
+    "latency": {"delay_ms": 1800, "probability": 0.25},
+    "late": {"delay_ms": 1800, "probability": 0.25},
+    "hang": {"probability": 0.25},
+}
+_BITTEN_WITHIN_S = 15.0
+
+
+@pytest.mark.parametrize("hop", HOPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_orders_survive(stage: Stage, kind: str, hop: str):
+    fault = {"kind": kind, "probability": _SHARE, "ttl_s": 120, **KINDS[kind]}
+    if hop == "order":
+        fault |= _AT_THE_DOOR.get(kind, {})
+    # slow_database bites statements, whatever the route.
+    routes = ("*",) if kind == "slow_database" else HOPS[hop]
+    for number, route in enumerate(routes):
+        stage.tell("PUT", hop, f"/gremlins/{kind}-{number}", {**fault, "routes": [route]})
+    crowd = stage.crowd(Habits(patience_s=_PATIENCE_S))
+    try:
+        asyncio.run(crowd.rush(ORDERS))
+        _wait_until_bitten(stage, hop)
+    finally:
+        stage.calm()
+    stage.aftermath([crowd])
+
+
+def _wait_until_bitten(stage: Stage, hop: str) -> None:
+    begun = time.monotonic()
+    while unbitten := [
+        gremlin["routes"]
+        for gremlin in stage.tell("GET", hop, "/gremlins")["gremlins"]
+        if not gremlin["bites"]
+    ]:
+        assert time.monotonic() - begun < _BITTEN_WITHIN_S, f"never bitten: {unbitten}"
+        time.sleep(0.1)

@@ -1,0 +1,87 @@
+"""The oracle can tell: every kind of lie to a customer is found, and the truth is not called one."""
+
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from tests.faults.oracle import disagreements
+from tests.faults.shoppers import Wish, Word
+
+_KEY = "shopper-of-the-oracle-1"
+_PLACE = """
+INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
+  status, reason, next_attempt_at, deadline_at, settled_at)
+VALUES ($1, 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
+  CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN now() END)"""
+_CLAIM = """
+INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until, expires_at)
+VALUES ('s', $1, '', $2, now(), now() + interval '1 hour')"""
+CONFIRMED, FAILED = ("CONFIRMED", None), ("FAILED", "OUT_OF_STOCK")
+DECLINED, CANCELLED = ("FAILED", "PAYMENT_DECLINED"), ("FAILED", "USER_CANCELLED")
+ACCEPTED, CREATED = Word(202), Word(201)
+SOLD_OUT, REFUSED_CARD = Word(409, "out-of-stock"), Word(402, "payment-declined")
+SHED = Word(503, "database-busy", executed=False)
+NOBODY, TOO_LATE = Word(0, "TimeoutError"), Word(409, "state-conflict")
+
+TRUE = {
+    "confirmed": (CONFIRMED, [NOBODY, CREATED], []),
+    "out of stock": (FAILED, [SHED, SOLD_OUT], []),
+    "declined": (DECLINED, [REFUSED_CARD], []),
+    "accepted, then confirmed": (CONFIRMED, [ACCEPTED], [TOO_LATE]),
+    "accepted, then cancelled": (CANCELLED, [ACCEPTED], [NOBODY, Word(200)]),
+    "nobody answered": (CONFIRMED, [NOBODY], []),
+    "shed": (None, [SHED, SHED], []),
+    "replayed": (CONFIRMED, [Word(201, body=b"a"), Word(201, replayed=True, body=b"a")], []),
+}
+LIES = {
+    "201 for a failed order": (FAILED, [CREATED], []),
+    "409 for a confirmed order": (CONFIRMED, [SOLD_OUT], []),
+    "402 for a cancelled order": (CANCELLED, [REFUSED_CARD], []),
+    "202 for ever": (("PENDING_PAYMENT", None), [ACCEPTED], []),
+    "201 for no order": (None, [CREATED], []),
+    "in progress, but nothing is": (None, [Word(409, "idempotency-in-progress")], []),
+    "404 for a product we sell": (CONFIRMED, [Word(404, "product-not-found")], []),
+    "nothing was done, but it was": (CONFIRMED, [SHED], []),
+    "shed without saying so": (None, [Word(503, "database-busy")], []),
+    "an internal error": (CONFIRMED, [Word(500, "internal"), CREATED], []),
+    "another order's id": (CONFIRMED, [Word(201, order_id=uuid4())], []),
+    "two first answers": (CONFIRMED, [Word(201, body=b"a"), Word(201, body=b"b")], []),
+    "two replays": (
+        CONFIRMED,
+        [Word(201, replayed=True, body=b"a"), Word(201, replayed=True, body=b"b")],
+        [],
+    ),
+    "a replay of something else": (
+        CONFIRMED,
+        [Word(201, body=b"a"), Word(201, replayed=True, body=b"b")],
+        [],
+    ),
+    "a cancel that did not count": (CONFIRMED, [ACCEPTED], [Word(202)]),
+    "a cancel that did": (CANCELLED, [ACCEPTED], [TOO_LATE]),
+    "a cancel nobody executed": (CANCELLED, [ACCEPTED], [SHED]),
+}
+
+
+async def _hear(connection: asyncpg.Connection, case: tuple) -> list[str]:
+    end, words, cancel_words = case
+    if end is not None:
+        order_id: UUID = uuid4()
+        await connection.execute(_PLACE, order_id, *end)
+        await connection.execute(_CLAIM, _KEY, order_id)
+    return await disagreements(connection, [Wish(_KEY, "PROD-001", 1, words, cancel_words)])
+
+
+@pytest.mark.parametrize("name", TRUE)
+async def test_what_is_true_is_not_called_a_lie(connection: asyncpg.Connection, name: str):
+    assert await _hear(connection, TRUE[name]) == []
+
+
+@pytest.mark.parametrize("name", LIES)
+async def test_every_lie_is_found(connection: asyncpg.Connection, name: str):
+    assert await _hear(connection, LIES[name])
+
+
+async def test_an_order_that_nobody_ordered_is_found(connection: asyncpg.Connection):
+    await connection.execute(_PLACE, uuid4(), *CONFIRMED)
+    assert await disagreements(connection, [])
