@@ -68,12 +68,12 @@ class Placing:
         except UnknownProduct:
             return await self._no_such_product(command, key, order_id)
         if isinstance(placed, Claimed):
-            return await self._again(placed, command)
+            return await self._again(placed)
         order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
-        self._metrics.answered(_outcome(reply))
         if key is not None:
-            await self._keep(key, reply)
+            reply = await self._keep(key, reply)
+        self._metrics.answered(_outcome(reply))
         if order.status == "CONFIRMED":
             self._reconciler.hand_over(order)
         return reply
@@ -99,10 +99,12 @@ class Placing:
             traceparent=current_traceparent(),
         )  # fmt: skip
 
-    async def _keep(self, key: Key, reply: Reply) -> None:
+    async def _keep(self, key: Key, reply: Reply) -> Reply:
+        """The answer that stands under the key: this one, or the one that was kept before it."""
         try:
             async with self._database.connect() as connection:
-                await replies.keep(connection, key, reply.status_code, reply.body)
+                kept = await replies.keep(connection, key, reply.status_code, reply.body)
+            return Reply(*kept, reply.order_id)
         except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
             # A repeat is then answered 202 with the order as it is, which is as true.
             why = type(error).__name__
@@ -110,6 +112,7 @@ class Placing:
             logger.warning("an answer was not kept: %s", why, extra=extra)
         except Exception:
             logger.exception("an answer was not kept", extra={"order_id": str(reply.order_id)})
+        return reply
 
     async def _no_such_product(self, command: PlaceOrder, key: Key | None, order_id: UUID) -> Reply:
         problem = Problem(
@@ -127,19 +130,22 @@ class Placing:
             if taken is None:
                 await replies.disown(tx, key, order_id)
                 await replies.keep(tx, key, reply.status_code, reply.body)
-        return reply if taken is None else await self._again(taken, command)
+        return reply if taken is None else await self._again(taken)
 
-    async def _again(self, claimed: Claimed, command: PlaceOrder) -> Reply:
-        if claimed.request_hash != _meaning(command):
+    async def _again(self, claimed: Claimed) -> Reply:
+        if claimed.request_hash != claimed.key.request_hash:
             raise reused()
         if claimed.status_code is not None and claimed.response is not None:
             return Reply(claimed.status_code, claimed.response, claimed.order_id, replayed=True)
         if claimed.locked or claimed.order_id is None:
             raise in_progress()
-        # The first try died half-way: it is not executed again, the order is on its way.
+        # The first try died half-way: it is not executed again, the order is on its way. What is
+        # answered now is the key's answer from here on.
         async with self._database.connect() as connection:
             order = await store.find(connection, claimed.order_id)
-        return Reply(202, msgspec.json.encode(order_view(order)), order.id)
+        return await self._keep(
+            claimed.key, Reply(202, msgspec.json.encode(order_view(order)), order.id)
+        )
 
 
 def _meaning(command: PlaceOrder) -> bytes:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import LargeBinary, bindparam, cast, select, text, update
+from sqlalchemy import LargeBinary, bindparam, cast, func, select, text, update
 
 from chassis.database import Connection, statement
 from services.order.tables import idempotency
@@ -35,13 +35,15 @@ _FIND = statement(
     ).where(*_this_key),
     "SELECT orders.idempotency",
 )
+# The first answer kept stays, whoever comes second.
 _STORE = statement(
     update(idempotency)
-    .where(*_this_key, _k.response.is_(None))
+    .where(*_this_key)
     .values(
-        status_code=bindparam("status", type_=_k.status_code.type),
-        response=cast(bindparam("body"), LargeBinary),
-    ),
+        status_code=func.coalesce(_k.status_code, bindparam("status", type_=_k.status_code.type)),
+        response=func.coalesce(_k.response, cast(bindparam("body"), LargeBinary)),
+    )
+    .returning(_k.status_code, _k.response),
     "UPDATE orders.idempotency",
 )
 _DISOWN = statement(
@@ -76,6 +78,7 @@ class Key(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True):
     """What is known under a key that was claimed before."""
 
+    key: Key
     request_hash: bytes
     order_id: UUID | None
     status_code: int | None
@@ -93,12 +96,13 @@ async def claim(
     if row is not None:
         return None
     found = await tx.row(_FIND, **key.where)
-    return None if found is None else msgspec.convert(dict(found), Claimed)
+    return None if found is None else Claimed(key, **dict(found))
 
 
-async def keep(c: Connection, key: Key, status_code: int, body: bytes) -> None:
-    """Keep the answer; the first one kept stays."""
-    await c.execute(_STORE, status=status_code, body=body, **key.where)
+async def keep(c: Connection, key: Key, status_code: int, body: bytes) -> tuple[int, bytes]:
+    """Keep the answer, and say which one is kept: the first one stays."""
+    row = await c.row(_STORE, status=status_code, body=body, **key.where)
+    return (status_code, body) if row is None else (row["status_code"], row["response"])
 
 
 async def disown(tx: Connection, key: Key, order_id: UUID) -> None:
