@@ -1,4 +1,4 @@
-"""The oracle can tell: every kind of lie to a customer is found, and the truth is not called one."""
+"""The oracle can tell: every kind of lie is found, and the truth is not called one."""
 
 from uuid import UUID, uuid4
 
