@@ -1,0 +1,250 @@
+"""What a caller may conclude: every row of the table of outcomes, against raw sockets."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+
+from chassis.context import deadline_now
+from chassis.outbound import Outcome, Peer, classify, decode
+from chassis.settings import Settings, load
+from tests import wire
+
+PROBLEM = "application/problem+json"
+SETTINGS = load("order", {}, peer_deadline_s=0.4, peer_wait_s=0.1, peer_connections=2)
+
+
+@pytest.fixture
+async def peer_at() -> AsyncIterator[Callable[..., Peer]]:
+    """`peer_at(url)`: a peer that is closed after the test."""
+    peers: list[Peer] = []
+
+    def build(url: str, settings: Settings = SETTINGS) -> Peer:
+        peers.append(Peer("other-service", url, settings))
+        return peers[-1]
+
+    yield build
+    for peer in peers:
+        await peer.close()
+
+
+def _problem(status: int, code: str, *headers: str) -> bytes:
+    body = msgspec.json.encode({"code": code, "detail": "x"})
+    return wire.http(status, body, *headers, media_type=PROBLEM)
+
+
+ANSWERS = [
+    (wire.http(200, b"{}"), Outcome.OK, ""),
+    (wire.http(201, b"{}"), Outcome.OK, ""),
+    (wire.http(202, b"{}"), Outcome.OK, ""),
+    (wire.http(204, b""), Outcome.OK, ""),
+    (_problem(402, "payment-declined"), Outcome.DEFINITE_NO, "payment-declined"),
+    (_problem(409, "out-of-stock"), Outcome.DEFINITE_NO, "out-of-stock"),
+    (_problem(409, "fenced"), Outcome.DEFINITE_NO, "fenced"),
+    (_problem(410, "gone"), Outcome.DEFINITE_NO, "gone"),
+    *(
+        (_problem(status, "our-bug"), Outcome.DEFINITE_NO, "our-bug")
+        for status in (400, 401, 403, 404, 405, 413, 415, 422)
+    ),
+    (wire.http(404, b"<html>"), Outcome.DEFINITE_NO, "http-404"),
+    (_problem(409, "in-progress"), Outcome.IN_PROGRESS, "in-progress"),
+    (_problem(409, "idempotency-in-progress"), Outcome.IN_PROGRESS, "idempotency-in-progress"),
+    (_problem(503, "overloaded", "X-Valerix-Executed: no"), Outcome.NOT_SENT, "overloaded"),
+    (_problem(429, "slow-down", "X-Valerix-Executed: no"), Outcome.NOT_SENT, "slow-down"),
+    (_problem(503, "overloaded"), Outcome.UNKNOWN, "overloaded"),
+    (_problem(429, "slow-down"), Outcome.UNKNOWN, "slow-down"),
+    (_problem(503, "x", "X-Valerix-Executed: yes"), Outcome.UNKNOWN, "x"),
+    *((_problem(status, "broken"), Outcome.UNKNOWN, "broken") for status in (500, 502, 504, 599)),
+    (wire.http(502, b"<html>Bad Gateway"), Outcome.UNKNOWN, "http-502"),
+    (_problem(408, "request-timeout"), Outcome.UNKNOWN, "request-timeout"),
+    (wire.http(302, b"", "Location: http://127.0.0.1:1/"), Outcome.UNKNOWN, "http-302"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "outcome", "code"), ANSWERS)
+async def test_an_answer_is_classified_as_the_protocol_says(
+    peer_at: Callable[..., Peer], answer: bytes, outcome: Outcome, code: str
+):
+    async with wire.listen(wire.says(answer)) as url:
+        heard = await peer_at(url).call("POST", "/x", {"a": 1}, route="/x")
+    assert (heard.outcome, heard.code) == (outcome, code)
+    assert heard.status == int(answer.split()[1])
+
+
+async def _half_a_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await wire.read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-")
+    await writer.drain()
+
+
+async def _half_a_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await wire.read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}")
+    await writer.drain()
+
+
+async def _no_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await wire.read_request(reader)
+    writer.write(b"220 mail.example ESMTP\r\n\r\n")
+    await writer.drain()
+
+
+async def _closes_politely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await wire.read_request(reader)
+    writer.close()
+
+
+UNKNOWN = {
+    "reset after the request": wire.reset,
+    "closed after the request": _closes_politely,
+    "half a head": _half_a_head,
+    "half a body": _half_a_body,
+    "no HTTP": _no_http,
+    "silence": wire.silence,
+    "a trickle": wire.trickle,
+    "an answer without end": wire.says(wire.http(200, b"x" * (1 << 21))),
+}
+
+
+@pytest.mark.parametrize("behaviour", UNKNOWN)
+async def test_after_the_request_was_sent_trouble_means_unknown(
+    peer_at: Callable[..., Peer], behaviour: str
+):
+    async with wire.listen(UNKNOWN[behaviour]) as url:
+        begun = time.monotonic()
+        heard = await peer_at(url).call("POST", "/x", {"a": 1})
+        took_s = time.monotonic() - begun
+    assert heard.outcome is Outcome.UNKNOWN
+    assert heard.code
+    assert took_s < 0.4 + 0.25
+
+
+async def test_the_deadline_is_a_total_even_against_a_trickle(peer_at: Callable[..., Peer]):
+    async with wire.listen(wire.trickle) as url:
+        begun = time.monotonic()
+        heard = await peer_at(url).call("GET", "/x", deadline_s=0.25)
+    assert (heard.outcome, heard.code) == (Outcome.UNKNOWN, "timeout")
+    assert 0.2 < time.monotonic() - begun < 0.45
+
+
+async def test_nobody_listening_means_not_sent(peer_at: Callable[..., Peer]):
+    async with wire.listen(wire.silence) as gone:
+        pass
+    heard = await peer_at(gone).call("POST", "/x", {"a": 1})
+    assert (heard.outcome, heard.code) == (Outcome.NOT_SENT, "connect-failed")
+
+
+async def test_a_full_bulkhead_means_not_sent_and_costs_little_time(peer_at: Callable[..., Peer]):
+    async with wire.listen(wire.silence) as url:
+        peer = peer_at(url)
+        holding = [asyncio.create_task(peer.call("GET", "/x")) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        heard = await peer.call("POST", "/x", {"a": 1})
+        assert time.monotonic() - begun < 0.3
+        assert (heard.outcome, heard.code) == (Outcome.NOT_SENT, "bulkhead-full")
+        assert {answer.code for answer in await asyncio.gather(*holding)} == {"timeout"}
+    async with wire.listen(wire.says(wire.http(200, b"{}"))) as url:
+        assert (await peer_at(url).call("GET", "/x")).outcome is Outcome.OK
+
+
+async def test_without_time_left_nothing_is_sent(peer_at: Callable[..., Peer]):
+    asked = []
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await wire.read_request(reader))
+
+    async with wire.listen(ask) as url:
+        heard = await peer_at(url).call("POST", "/x", deadline_s=0.0)
+        token = deadline_now.set(time.monotonic() - 1)
+        late = await peer_at(url).call("POST", "/x")
+        deadline_now.reset(token)
+    assert (heard.outcome, heard.code) == (Outcome.NOT_SENT, "no-time-left")
+    assert (late.outcome, late.code) == (Outcome.NOT_SENT, "no-time-left")
+    assert asked == []
+
+
+async def test_what_is_left_of_our_own_callers_time_shortens_the_deadline(
+    peer_at: Callable[..., Peer],
+):
+    async with wire.listen(wire.silence) as url:
+        token = deadline_now.set(time.monotonic() + 0.15)
+        begun = time.monotonic()
+        heard = await peer_at(url).call("GET", "/x")
+        deadline_now.reset(token)
+    assert heard.code == "timeout"
+    assert time.monotonic() - begun < 0.35
+
+
+async def test_the_callee_is_told_the_time_left_and_the_trace(peer_at: Callable[..., Peer]):
+    asked: list[bytes] = []
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await wire.read_request(reader))
+        writer.write(wire.http(200, b"{}"))
+        await writer.drain()
+
+    async with wire.listen(ask) as url:
+        await peer_at(url).call("POST", "/x", {"a": 1}, headers={"Idempotency-Key": "k" * 16})
+    head, _, body = asked[0].partition(b"\r\n\r\n")
+    lines = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:])
+    assert 0 < int(lines[b"x-timeout-ms"]) <= 400
+    assert len(lines[b"traceparent"]) == 55
+    assert lines[b"idempotency-key"] == b"k" * 16
+    assert lines[b"content-type"] == b"application/json"
+    assert body == b'{"a":1}'
+
+
+async def test_an_answer_is_never_followed_elsewhere(peer_at: Callable[..., Peer]):
+    visited = []
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visited.append(await wire.read_request(reader))
+
+    async with wire.listen(elsewhere) as trap:
+        answer = wire.http(307, b"", f"Location: {trap}/steal")
+        async with wire.listen(wire.says(answer)) as url:
+            heard = await peer_at(url).call("POST", "/x", {"a": 1})
+    assert heard.outcome is Outcome.UNKNOWN
+    assert visited == []
+
+
+async def test_a_recovery_is_noticed_once(peer_at: Callable[..., Peer]):
+    async with wire.listen(wire.reset) as url:
+        peer = peer_at(url)
+        await peer.call("GET", "/x")
+        first = peer.failing_since
+        await peer.call("GET", "/x")
+        assert peer.failing_since == first > 0
+        assert peer.recoveries == 0
+    async with wire.listen(wire.says(wire.http(404, b"{}"))) as well:
+        peer = peer_at(well)
+        peer.failing_since = first
+        for _ in range(2):
+            await peer.call("GET", "/x")
+        assert (peer.failing_since, peer.recoveries) == (0.0, 1)
+
+
+async def test_a_cancelled_call_gives_its_place_back(peer_at: Callable[..., Peer]):
+    async with wire.listen(wire.silence) as url:
+        peer = peer_at(url)
+        for _ in range(4):
+            call = asyncio.create_task(peer.call("GET", "/x"))
+            await asyncio.sleep(0.03)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        assert (await peer.call("GET", "/x")).code == "timeout"
+
+
+class _Shape(msgspec.Struct):
+    order_id: str
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"<html>", b'{"order_id":1}', b"{}", b"\xff", b"[" * 10_000]
+)
+def test_a_2xx_that_breaks_the_contract_decodes_to_nothing(body: bytes):
+    assert decode(classify(200, body), _Shape) is None
