@@ -72,7 +72,7 @@ class Placing:
         order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
         if key is not None:
-            reply = await self._keep(key, reply)
+            reply = await self._keep(key, reply, order)
         self._metrics.answered(_outcome(reply))
         if order.status == "CONFIRMED":
             self._reconciler.hand_over(order)
@@ -99,20 +99,21 @@ class Placing:
             traceparent=current_traceparent(),
         )  # fmt: skip
 
-    async def _keep(self, key: Key, reply: Reply) -> Reply:
-        """The answer that stands under the key: this one, or the one that was kept before it."""
+    async def _keep(self, key: Key, reply: Reply, order: Order) -> Reply:
+        """The answer that stands under the key: this one, or the one that was kept before it.
+
+        A decision is told only once it is kept, or a repeat could be told something else."""
         try:
             async with self._database.connect() as connection:
                 kept = await replies.keep(connection, key, reply.status_code, reply.body)
             return Reply(*kept, reply.order_id)
         except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
-            # A repeat is then answered 202 with the order as it is, which is as true.
             why = type(error).__name__
-            extra = {"order_id": str(reply.order_id)}
+            extra = {"order_id": str(order.id)}
             logger.warning("an answer was not kept: %s", why, extra=extra)
         except Exception:
-            logger.exception("an answer was not kept", extra={"order_id": str(reply.order_id)})
-        return reply
+            logger.exception("an answer was not kept", extra={"order_id": str(order.id)})
+        return _accepted(order)
 
     async def _no_such_product(self, command: PlaceOrder, key: Key | None, order_id: UUID) -> Reply:
         problem = Problem(
@@ -143,9 +144,7 @@ class Placing:
         # answered now is the key's answer from here on.
         async with self._database.connect() as connection:
             order = await store.find(connection, claimed.order_id)
-        return await self._keep(
-            claimed.key, Reply(202, msgspec.json.encode(order_view(order)), order.id)
-        )
+        return await self._keep(claimed.key, _accepted(order), order)
 
 
 def _meaning(command: PlaceOrder) -> bytes:
@@ -158,6 +157,11 @@ def _reply(order: Order) -> Reply:
     problem = _refusal(order)
     if problem is not None:
         return Reply(problem.status, problem.body(), order.id)
+    return _accepted(order)
+
+
+def _accepted(order: Order) -> Reply:
+    """What is true of every order at any time: it is here, and this is how it stands."""
     return Reply(202, msgspec.json.encode(order_view(order)), order.id)
 
 
