@@ -105,7 +105,8 @@ class Assembler:
         """A line of log; `ids` are trace and span. A line outlives a broken reference."""
         in_trace = is_id(ids[0], 32)
         severity = severity if 0 < severity <= 24 else 9
-        at_ns, _, _ = self._times(at_ns or self._now_ns, 0, moment=True)
+        at_ns = at_ns or self._now_ns
+        at_ns, _, _ = self._times(at_ns, at_ns)
         return LogLine(
             at_ns=at_ns,
             severity=severity,
@@ -117,9 +118,7 @@ class Assembler:
             attributes=attributes,
         )
 
-    def _times(
-        self, start_ns: int, end_ns: int, *, moment: bool = False
-    ) -> tuple[int, int, tuple[str, ...]]:
+    def _times(self, start_ns: int, end_ns: int) -> tuple[int, int, tuple[str, ...]]:
         marks: tuple[str, ...] = ()
         earliest, latest = self._now_ns - bounds.BEHIND_NS, self._now_ns + bounds.AHEAD_NS
         if not earliest <= start_ns <= latest:
@@ -128,7 +127,7 @@ class Assembler:
             marks = ("its clock was wrong, so it stands where it arrived",)
         if end_ns > latest:
             end_ns, marks = max(start_ns, self._now_ns), (*marks, "ended in the future")
-        if end_ns < start_ns and not moment:
+        if end_ns < start_ns:
             end_ns, marks = start_ns, (*marks, "ended before it began")
         self.adjusted += bool(marks)
         return start_ns, end_ns, marks

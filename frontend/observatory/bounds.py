@@ -8,11 +8,11 @@ from msgspec import Struct
 MIB = 1 << 20
 
 # ---- the memory --------------------------------------------------------------------------------
-# A laptop runs the whole shop beside this. An order's trace is some 12 KiB, so a quarter of this
-# holds two thousand of them: seven minutes at five orders a second, and in the three quarters for
-# the remarkable ones the quarter of an hour that the charts reach back.
+# A laptop runs the whole shop beside this. Each of the four classes has a quarter: some 1 500
+# orders' traces of 25 spans, which is five minutes at five orders a second. Where only some of
+# them are slow, failed or bitten, those last for the quarter of an hour that the charts reach back.
 TRACES_BYTES = 96 * MIB
-# A line is some 700 bytes, so this is about fifty thousand of them.
+# A line takes some 1 500 bytes with all it can be found by, so this is twenty thousand of them.
 LOGS_BYTES = 32 * MIB
 
 # ---- one request of a sender -------------------------------------------------------------------

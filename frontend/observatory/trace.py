@@ -8,7 +8,7 @@ from frontend.observatory.postings import Key
 from frontend.observatory.records import SERVER, Span
 
 # What the bookkeeping costs beside the packed spans, as measured by tests/telemetry.
-TRACE_OVERHEAD = 2_300
+TRACE_OVERHEAD = 1_600
 SPAN_OVERHEAD = 220
 KEY_OVERHEAD = 160
 

@@ -109,8 +109,8 @@ class TraceStore:
         trace = Trace(span.trace_id, head_of(span), span.start_ns, span.end_ns, {}, {}, set())
         self._traces[trace.trace_id] = trace
         self._rings[trace.klass][trace.trace_id] = trace
-        self._used[trace.klass] += trace.cost
         self._tag(trace, ("outcome", outcome(trace.head.status)))
+        self._used[trace.klass] += trace.cost
         return trace
 
     def _absorb(self, trace: Trace, span: Span, packed: bytes) -> None:

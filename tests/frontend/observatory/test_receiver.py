@@ -141,7 +141,7 @@ async def test_one_malformed_span_in_protobuf_costs_only_itself(post: Post, memo
     request = proto_traces(3)
     request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
     # A fourth whose bytes are no span at all: a length that goes past its end.
-    broken = request.SerializeToString() + bytes.fromhex("0a06" "1204" "1202" "0aff")
+    broken = request.SerializeToString() + bytes.fromhex("0a06120412020aff")
     answer = await post("/v1/traces", broken)
     told = ExportTraceServiceResponse.FromString(answer.content).partial_success
     assert (answer.status_code, told.rejected_spans, len(memory.traces)) == (200, 2, 2)
@@ -151,7 +151,7 @@ async def test_one_malformed_span_in_protobuf_costs_only_itself(post: Post, memo
 async def test_rejected_lines_are_told_in_their_own_answer(post: Post):
     answer = await post("/v1/logs", json_logs({"body": 5}, {"body": {"stringValue": "fine"}}))
     assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
-    broken = bytes.fromhex("0a06" "1204" "1202" "0aff")
+    broken = bytes.fromhex("0a06120412020aff")
     told = ExportLogsServiceResponse.FromString((await post("/v1/logs", broken)).content)
     assert told.partial_success.rejected_log_records == 1
 

@@ -1,0 +1,189 @@
+"""Whatever is sent, memory stays within its bound, and what was cut or lost is counted."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from frontend.observatory import bounds
+from frontend.observatory.assemble import Assembler, Resource
+from frontend.observatory.bounds import MIB, Scissors
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import Memory, TraceQuery
+from tests.frontend.observatory.wires import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
+
+TRACES, LOGS = 8 * MIB, 4 * MIB
+ME = Resource("order-service", "1")
+
+
+@pytest.fixture
+def allocated() -> Iterator[Callable[[], int]]:
+    """How many bytes Python has allocated since the test began."""
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+
+    def since() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    yield since
+    tracemalloc.stop()
+
+
+def small() -> Memory:
+    return Memory(traces_limit=TRACES, logs_limit=LOGS)
+
+
+@pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(100_000, 1), (40_000, 7), (40_000, 500)])
+def test_a_flood_of_spans(allocated: Callable[[], int], spans: int, spans_of_a_trace: int):
+    memory = small()
+    for number in range(spans // spans_of_a_trace):
+        trace = trace_id()
+        # All four classes, or one of them alone would fill only its own quarter.
+        fields = [{}, {"failed": True}, {"ms": (0, 1_500)}, {"attributes": GREMLIN}][number % 4]
+        for _ in range(spans_of_a_trace):
+            keep(memory, span(trace, **fields))
+    assert allocated() <= 1.1 * TRACES
+    # The bound is no excuse to keep nothing: the newest of each class are there.
+    assert memory.traces.used_bytes > 0.9 * TRACES
+    assert len(memory.find(TraceQuery(kind="bitten"))) == 50 or spans_of_a_trace > 100
+    assert memory.losses.spans_evicted > 10_000
+
+
+GREMLIN = (("valerix.gremlin.name", "sleepy"),)
+
+
+def test_a_million_distinct_names(allocated: Callable[[], int]):
+    memory = small()
+    for number in range(50_000):
+        names = [f"{kind}-{number}" for kind in "abcdefghijklmnopqrst"]
+        attributes = (
+            ("http.route", names[0]),
+            ("valerix.order.id", names[1]),
+            ("valerix.gremlin.name", names[2]),
+            *zip(names[3:10], names[10:17], strict=True),
+        )
+        keep(memory, span(trace_id(), service=names[17], name=names[18], attributes=attributes))
+    assert allocated() <= 1.1 * TRACES
+    assert len(memory.choices().services) == 50
+    assert memory.find(TraceQuery(service="r-0")) == ()
+    assert len(memory.find(TraceQuery(service="r-49999", order_id="b-49999"))) == 1
+
+
+def test_a_flood_of_lines(allocated: Callable[[], int]):
+    memory = small()
+    for number in range(50_000):
+        made = line(
+            f"line {number} " * 5,
+            service=f"service-{number}",
+            trace_id=trace_id(),
+            span_id=f"{number + 1:016x}",
+            severity=9 + number % 2 * 8,
+            level=("INFO", "ERROR")[number % 2],
+            attributes=(("order_id", f"order-{number}"), ("route", "/orders")),
+        )
+        keep(memory, made)
+    assert allocated() <= 1.1 * LOGS
+    assert memory.logs.used_bytes > 0.9 * LOGS
+    assert memory.losses.lines_evicted == 50_000 - len(memory.logs)
+
+
+def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Callable[[], int]):
+    huge = "x" * (10 * MIB)
+    assembler = Assembler(NOW_NS)
+    sender = assembler.resource([("service.name", huge), ("service.instance.id", huge)])
+    pairs = assembler.pairs([(huge, huge)], 1)
+    made = assembler.span(
+        sender,
+        ids=(TRACE, "1" * 16, ""),
+        name=huge,
+        kind=2,
+        times=(NOW_NS, NOW_NS),
+        status=(2, huge),
+        attributes=pairs,
+        events=[(NOW_NS, huge, pairs)],
+    )
+    said = assembler.line(
+        sender, ids=(TRACE, ""), at_ns=NOW_NS, severity=9, message=huge, attributes=pairs
+    )
+    del huge
+    assert allocated() < 100_000
+    assert assembler.scissors.clipped == 8
+    assert made.attributes == pairs
+    assert (len(pairs[0][0]), len(pairs[0][1])) == (bounds.KEY_CHARS, bounds.VALUE_CHARS)
+    assert (len(made.name), len(said.message)) == (bounds.NAME_CHARS, bounds.MESSAGE_CHARS)
+
+
+def test_too_many_attributes_are_left_out_and_counted():
+    assembler = Assembler(NOW_NS)
+    many = [(f"key {number}", number) for number in range(bounds.ATTRIBUTES + 9)]
+    assert len(assembler.pairs(iter(many), len(many))) == bounds.ATTRIBUTES
+    assert assembler.scissors.clipped == 9
+
+
+def test_markup_is_kept_as_it_is_and_control_characters_become_visible():
+    cut = Scissors()
+    assert cut.line(HOSTILE) == "<script>alert('x')</script>␛[31m␀\ufffdevil"
+    assert cut.line("one\nforged\ttwo\r\x85\x9b\u2028\x7f") == "one␊forged␉two␍\ufffd\ufffd\ufffd␡"
+    assert cut.lines("Traceback:\n\tat x\r\n") == "Traceback:\n\tat x␍\n"
+    assert cut.lines("Ünïcode 🛒 ok") == "Ünïcode 🛒 ok"
+    assert cut.clipped == 0
+
+
+SECOND = 10**9
+YEAR = 365 * 86_400 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kept", "said"),
+    [
+        (NOW_NS - SECOND, NOW_NS, (NOW_NS - SECOND, NOW_NS), 0),
+        (NOW_NS, NOW_NS - SECOND, (NOW_NS, NOW_NS), 1),
+        (NOW_NS + YEAR, NOW_NS + YEAR + SECOND, (NOW_NS - SECOND, NOW_NS), 1),
+        (NOW_NS - SECOND, NOW_NS + YEAR, (NOW_NS - SECOND, NOW_NS), 1),
+        (0, 0, (NOW_NS, NOW_NS), 1),
+        (-5, NOW_NS, (NOW_NS - 60 * SECOND, NOW_NS), 1),
+        (2**64 - 1, 0, (NOW_NS, NOW_NS), 1),
+        (-(2**64), 2**64, (NOW_NS - 60 * SECOND, NOW_NS), 1),
+    ],
+    ids=["fine", "backwards", "future", "future end", "none", "negative", "largest", "widest"],
+)
+def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
+    assembler = Assembler(NOW_NS)
+    made = assembler.span(
+        ME,
+        ids=(TRACE, "1" * 16, ""),
+        name="x",
+        kind=99,
+        times=(start, end),
+        status=(0, "ignored"),
+        attributes=(),
+        events=[(0, "before", ()), (2**64, "after", ())],
+        links=[("nonsense", "")],
+    )
+    assert (made.start_ns, made.end_ns) == kept
+    assert (len(made.marks), assembler.adjusted) == (said, said)
+    assert [event.at_ns for event in made.events] == list(kept)
+    assert (made.kind, made.error, made.links) == (1, "", ())
+
+
+def test_a_line_from_the_future_stands_where_it_arrived():
+    assembler = Assembler(NOW_NS)
+    for at_ns in (NOW_NS + YEAR, -1, 0):
+        made = assembler.line(ME, ids=("", ""), at_ns=at_ns, severity=0, message="x", attributes=())
+        assert made.at_ns == NOW_NS
+
+
+def test_what_was_lost_is_shown_on_the_metrics_page():
+    memory, registry = small(), CollectorRegistry()
+    memory.export(registry)
+    keep(memory, span(span_id="1" * 16), span(span_id="1" * 16), line())
+    value = registry.get_sample_value
+    assert value("valerix_observatory_lost", {"reason": "duplicates"}) == 1
+    assert value("valerix_observatory_lost", {"reason": "malformed"}) == 0
+    assert value("valerix_observatory_bytes", {"signal": "traces"}) > 1_000
+    assert value("valerix_observatory_bytes", {"signal": "logs"}) == memory.logs.used_bytes
+    assert memory.tail(LogQuery()).rows

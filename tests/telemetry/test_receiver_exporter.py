@@ -1,0 +1,169 @@
+"""What a service's own exporter sends arrives whole: ids, parents, links, attributes, lines."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.app import service_app
+from chassis.context import CLIENT, SERVER, Span, new_span_id, new_trace_id
+from chassis.export import Exporter
+from frontend.observatory import bounds
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import Memory, TraceQuery
+from frontend.observatory.receiver import Receiver
+from tests.frontend.observatory.wires import MS, NOW_NS, json_span, json_traces
+from tests.serving import serve, settings_of
+from tests.wire import exchange
+
+ORDER = "0b0e6f5e-1111-4222-8333-944455556666"
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[tuple[str, Memory]]:
+    """Where to send to, and what arrived there."""
+    memory = Memory()
+    settings = settings_of("dashboard", "postgresql://nobody@127.0.0.1:1/nothing")
+    receiver = Receiver(memory)
+    app = service_app(
+        name="dashboard",
+        title="Telemetry",
+        settings=settings,
+        registry=CollectorRegistry(),
+        routes=receiver.routes(),
+        closes=[receiver.close],
+    )
+    async with serve(app, settings) as url:
+        yield url, memory
+
+
+async def export(url: str, service: str, *sent: Span | tuple[dict, float]) -> Exporter:
+    """Send with the real thing and wait until it is done."""
+    exporter = Exporter(url, service, "test")
+    exporter.start()
+    for record in sent:
+        if isinstance(record, Span):
+            exporter.add_span(record)
+        else:
+            exporter.add_log(*record)
+    await asyncio.to_thread(exporter.stop)
+    return exporter
+
+
+def work(name: str, parent: Span | None, kind: int, ms: tuple[int, int]) -> Span:
+    return Span(
+        trace_id=parent.trace_id if parent else new_trace_id(),
+        span_id=new_span_id(),
+        parent_id=parent.span_id if parent else "",
+        name=name,
+        kind=kind,
+        start_ns=NOW_NS + ms[0] * MS,
+        end_ns=NOW_NS + ms[1] * MS,
+    )
+
+
+async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tuple[str, Memory]):
+    url, memory = place
+    served = work("POST /orders", None, SERVER, (0, 2_010))
+    served.attributes = {"http.route": "/orders", "http.response.status_code": 202}
+    call = work("POST /inventory/reserve", served, CLIENT, (5, 2_005))
+    call.attributes, call.error = {"valerix.order.id": ORDER}, "timeout"
+    bitten = work("POST /inventory/reserve", call, SERVER, (6, 3_006))
+    bitten.attributes = {"valerix.gremlin.name": "sleepy", "valerix.attempt": 1, "late": True}
+    bitten.events = [(NOW_NS + 6 * MS, "gremlin bite", {"name": "sleepy"})]
+    later = work("reconcile order", None, 1, (4_000, 4_100))
+    later.links = [(served.trace_id, served.span_id)]
+    line = {
+        "timestamp": "x",
+        "level": "WARNING",
+        "service": "order-service",
+        "message": "inventory took too long",
+        "trace_id": served.trace_id,
+        "span_id": call.span_id,
+        "order_id": ORDER,
+    }
+    first = await export(url, "order-service", served, call, later, (line, NOW_NS / 1e9))
+    second = await export(url, "inventory-service", bitten)
+    assert (first.dropped, second.dropped) == (0, 0)
+
+    view = memory.trace(served.trace_id)
+    assert [(row.service, row.name, row.depth) for row in view.rows] == [
+        ("order-service", "POST /orders", 0),
+        ("order-service", "POST /inventory/reserve", 1),
+        ("inventory-service", "POST /inventory/reserve", 2),
+    ]
+    assert [row.parent_id for row in view.rows] == ["", served.span_id, call.span_id]
+    assert [(row.kind, row.failed, row.error) for row in view.rows] == [
+        ("server", False, ""),
+        ("client", True, "timeout"),
+        ("server", False, ""),
+    ]
+    assert all(row.critical for row in view.rows)
+    assert view.rows[2].attributes == (
+        ("valerix.gremlin.name", "sleepy"),
+        ("valerix.attempt", "1"),
+        ("late", "true"),
+    )
+    assert view.rows[2].events[0].name == "gremlin bite"
+    assert [row.message for row in view.rows[1].logs] == ["inventory took too long"]
+    assert [row.trace_id for row in view.related] == [later.trace_id]
+    for query in (
+        TraceQuery(kind="bitten", gremlin="sleepy"),
+        TraceQuery(kind="failed", route="/orders", outcome="2xx"),
+        TraceQuery(kind="slowest", order_id=ORDER),
+    ):
+        assert memory.find(query)[0].trace_id == served.trace_id
+    assert (
+        memory.tail(LogQuery(text="too long", level="WARNING")).rows[0].service == "order-service"
+    )
+
+
+async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, Memory]):
+    url, memory = place
+    exporter = await export(
+        url, "order-service", *(work("x", None, 1, (0, 1)) for _ in range(2_000))
+    )
+    assert (len(memory.traces), exporter.dropped) == (2_000, 0)
+
+
+async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, Memory]):
+    url, memory = place
+    waiting = threading.Event()
+
+    async def slowly():
+        yield b"{"
+        while not waiting.is_set():
+            await asyncio.sleep(0.01)
+        yield b"}"
+
+    headers = {"Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        slow = [
+            asyncio.create_task(client.post("/v1/traces", content=slowly(), headers=headers))
+            for _ in range(bounds.REQUESTS_AT_ONCE)
+        ]
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            refused = await client.post("/v1/traces", json=json_traces(json_span()))
+            if refused.status_code != 200:
+                break
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["code"] == 14
+        waiting.set()
+        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+        again = await client.post("/v1/traces", json=json_traces(json_span()))
+        assert again.status_code == 200
+    assert memory.losses.refused_requests == 1
+
+
+async def test_a_sender_that_dawdles_is_sent_away(
+    place: tuple[str, Memory], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bounds, "BODY_S", 0.2)
+
+    request = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    answer = await exchange(place[0], request + b"Content-Length: 100\r\n\r\n{")
+    assert (answer.status_code, answer.json()["code"]) == (408, 4)
