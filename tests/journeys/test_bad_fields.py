@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -11,7 +10,8 @@ from tests.problems import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-_ID = str(uuid4())
+# The same in every worker, because it is part of test names.
+_ID = "0b5c7f3e-6d1a-4f0e-9a57-3c1f5d2e8b46"
 _NO_WHOLE_NUMBER: list[Any] = ["1", 1.0, 1.5, 1e400, True, None, [1], {"value": 1}]
 _NO_QUANTITY = [0, -1, 1001, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63), 10**400, *_NO_WHOLE_NUMBER]
 _NO_PRODUCT = ["", "prod-001", "PROD 001", "PROD-001\n", "-PROD", "P" * 65, "PRÖD", 1, None, True]

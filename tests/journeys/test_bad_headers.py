@@ -10,7 +10,8 @@ from tests.wire import exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-_ID = str(uuid4())
+# The same in every worker, because it is part of test names.
+_ID = "0b5c7f3e-6d1a-4f0e-9a57-3c1f5d2e8b46"
 TRACEPARENTS = {
     "garbage": "garbage",
     "empty": "",
