@@ -194,7 +194,7 @@ _FACTS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
         lambda: Problem(500, "outcome-unknown", _UNKNOWN, retryable=True),
     ),
     (
-        (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError),
+        (asyncpg.LockNotAvailableError,),
         lambda: Problem(500, "database-slow", "The database took too long", retryable=True),
     ),
     (

@@ -117,16 +117,16 @@ class Database:
         self._url = settings.database_url
         self._size = size or settings.pool_size
         self._wait_s = settings.pool_wait_s
+        self._silence_s = settings.statement_timeout_s + 1.0
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
-        self._application = f"valerix-{settings.service}"
         self._limits = {
             "statement_timeout": f"{int(settings.statement_timeout_s * 1000)}",
             "lock_timeout": f"{int(settings.lock_timeout_s * 1000)}",
             "idle_in_transaction_session_timeout": (
                 f"{int(settings.idle_transaction_timeout_s * 1000)}"
             ),
-            "application_name": self._application,
+            "application_name": f"valerix-{settings.service}",
             "timezone": "UTC",
         }
         self.before_statement: Callable[[], Awaitable[None]] | None = None
@@ -161,7 +161,8 @@ class Database:
                     max_size=self._size,
                     max_inactive_connection_lifetime=60.0,
                     timeout=self._wait_s,
-                    command_timeout=None,
+                    # For when PostgreSQL is frozen and cannot keep its own limit.
+                    command_timeout=self._silence_s,
                     server_settings=self._limits,
                     # asyncpg's default reset is one more round trip per use; nothing here
                     # leaves session state behind.
@@ -218,7 +219,9 @@ class Database:
             if wire.is_in_transaction():
                 # Cancelled in mid-transaction: the connection's state is not worth a round trip.
                 wire.terminate()
-        await pool.release(wire)
+        # asyncpg waits for a cancelled statement to end, and drops the connection if it does not.
+        with contextlib.suppress(TimeoutError):
+            await pool.release(wire)
 
 
 async def _no_reset(_: Any) -> None:

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from chassis.database import Database
 from tests.chassis.bare import Bare, run_bare
+from tests.chassis.pgwire import PgWire, wire_to
+from tests.chassis.pool import BOUNDS
 from tests.running import Databases
 from tests.serving import settings_of
 
@@ -32,3 +35,18 @@ async def bare(running_bare: Bare) -> AsyncIterator[Bare]:
     running_bare.made.clear()
     yield running_bare
     (await running_bare.door.delete("/gremlins")).raise_for_status()
+
+
+@pytest.fixture
+async def wire(database_url: str) -> AsyncIterator[PgWire]:
+    """A wire to this test's database."""
+    async with wire_to(database_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def database(wire: PgWire) -> AsyncIterator[Database]:
+    """Two connections over the wire, with tight bounds."""
+    database = Database(settings_of("order", wire.url, **BOUNDS))
+    yield database
+    await database.close()

@@ -1,0 +1,89 @@
+"""PostgreSQL cut off, gone, frozen, or heard of no more: what a service then knows and does."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from chassis.database import (
+    CommitUnknown,
+    Database,
+    DatabaseBusy,
+    DatabaseDown,
+)
+from tests.chassis.pgwire import PgWire
+from tests.chassis.pool import BOUNDS, SLEEP, add, has
+
+
+async def test_a_server_that_is_gone_means_down_and_is_found_again(
+    database: Database, wire: PgWire
+):
+    await add(database, "A")
+    await wire.take_away()
+    for _ in range(3):
+        begun = time.monotonic()
+        with pytest.raises((DatabaseDown, CommitUnknown)):
+            await add(database, "B")
+        assert time.monotonic() - begun < 0.5
+    with pytest.raises(DatabaseDown):
+        await add(database, "B")
+    await wire.mend()
+    await add(database, "B")
+
+
+async def test_a_connection_that_died_while_idle_costs_no_request(database: Database, wire: PgWire):
+    await add(database, "A")
+    wire.cut()
+    await asyncio.sleep(0.05)
+    await add(database, "B")
+
+
+async def test_a_connection_cut_in_mid_statement_leaves_it_unknown(
+    database: Database, wire: PgWire
+):
+    async def work() -> None:
+        async with database.connect() as c:
+            await c.row(SLEEP, seconds=0.3)
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0.1)
+    wire.cut()
+    with pytest.raises(CommitUnknown):
+        await working
+    await add(database, "A")
+
+
+async def test_a_commit_whose_answer_is_lost_is_unknown_though_it_happened(
+    database: Database, wire: PgWire, connection: asyncpg.Connection
+):
+    wire.swallow_answer_to = b"COMMIT"
+    with pytest.raises(CommitUnknown):
+        await add(database, "A")
+    assert await has(connection, "A")
+    await add(database, "B")
+
+
+async def test_an_insert_whose_answer_is_lost_is_unknown_and_was_rolled_back(
+    database: Database, wire: PgWire, connection: asyncpg.Connection
+):
+    await add(database, "A")
+    wire.swallow_answer_to = b"B-product"
+    with pytest.raises(CommitUnknown):
+        await add(database, "B-product")
+    assert not await has(connection, "B-product")
+
+
+async def test_a_server_that_freezes_is_given_up_after_its_statements_time(
+    database: Database, wire: PgWire
+):
+    await add(database, "A")
+    wire.freeze()
+    begun = time.monotonic()
+    with pytest.raises(CommitUnknown):
+        await add(database, "B")
+    assert time.monotonic() - begun < BOUNDS["statement_timeout_s"] + 1 + 1.5
+    with pytest.raises(DatabaseBusy):
+        await add(database, "C")
+    wire.thaw()
+    await add(database, "D")

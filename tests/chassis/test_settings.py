@@ -1,0 +1,110 @@
+"""One place reads the environment, and says in one line what is wrong with it."""
+
+import msgspec
+import pytest
+
+from chassis.settings import (
+    PORTS,
+    REASONS,
+    SERVICES,
+    BadSetting,
+    Settings,
+    is_loopback,
+    load,
+    table,
+)
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_without_any_variable_every_service_has_usable_settings(service: str):
+    settings = load(service, {})
+    assert settings.port == PORTS[service]
+    assert is_loopback(settings.host)
+    assert settings.operator_token == ""
+
+
+def test_a_service_can_differ_from_the_others():
+    environ = {"VALERIX_POOL_SIZE": "5", "VALERIX_ORDER_POOL_SIZE": " 7 "}
+    assert load("order", environ).pool_size == 7
+    assert load("payment", environ).pool_size == 5
+
+
+def test_an_override_beats_the_environment():
+    assert load("order", {"VALERIX_POOL_SIZE": "5"}, pool_size=9).pool_size == 9
+
+
+def test_port_zero_is_the_fleets_own():
+    assert load("order", {"VALERIX_PORT": "0"}).port == 5001
+
+
+BAD = {
+    "VALERIX_PORT": ["x", "-1", "65536", "1.5", ""],
+    "VALERIX_POOL_SIZE": ["0", "-1", "many", "100001"],
+    "VALERIX_PEER_DEADLINE_S": ["0", "-2", "soon", "3601", "nan"],
+    "VALERIX_ORDER_PAYMENT_DECLINE_RATE": ["1.1", "-0.1", "10%", "nan"],
+    "VALERIX_TELEMETRY": ["yes", "ON", "1"],
+    "VALERIX_LOG_FORMAT": ["xml"],
+    "VALERIX_LOG_LEVEL": ["TRACE", "info"],
+    "VALERIX_PAYMENT_CONNECTOR": ["stripe"],
+    "VALERIX_PAYMENT_GATEWAY_FENCES": ["maybe"],
+    "VALERIX_PAYMENT_SEED": ["-1", "x"],
+    "VALERIX_IDEMPOTENCY_TTL_S": ["0", "604801"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
+def test_a_value_that_cannot_be_used_is_one_clear_line(name: str, value: str):
+    with pytest.raises(BadSetting) as refused:
+        load("order", {name: value})
+    line = str(refused.value)
+    assert line.startswith(f"{name}={value!r} cannot be used: ")
+    assert "\n" not in line
+    assert "$" not in line
+
+
+def test_an_unknown_service_is_told_which_there_are():
+    with pytest.raises(BadSetting, match="order, inventory, payment, dashboard"):
+        load("shipping", {})
+
+
+@pytest.mark.parametrize("host", ["::", "192.168.0.7", "10.1.2.3", "example.com", "1270.0.0.1"])
+def test_listening_to_others_needs_an_operator_token(host: str):
+    with pytest.raises(BadSetting, match="VALERIX_OPERATOR_TOKEN"):
+        load("order", {"VALERIX_HOST": host})
+    assert load("order", {"VALERIX_HOST": host, "VALERIX_OPERATOR_TOKEN": TOKEN}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
+def test_loopback_needs_none(host: str):
+    assert load("order", {"VALERIX_HOST": host}).host == host
+
+
+def test_a_short_token_is_no_guard():
+    with pytest.raises(BadSetting, match="at least 16"):
+        load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN[:-1]})
+    assert load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN}).operator_token == TOKEN
+
+
+def test_a_token_never_stands_in_a_message():
+    with pytest.raises(BadSetting) as refused:
+        load("order", {"VALERIX_OPERATOR_TOKEN": "my-secret"})
+    assert "my-secret" not in str(refused.value)
+
+
+def test_every_setting_has_its_reason_and_its_row():
+    fields = set(Settings.__struct_fields__)
+    assert set(REASONS) == fields
+    for field in fields - {"service"}:
+        assert f"| `VALERIX_{field.upper()}` |" in table()
+
+
+def test_no_reason_is_left_without_its_default():
+    defaults = msgspec.structs.asdict(load("order", {}))
+    assert defaults["peer_deadline_s"] == 2.0
+    assert defaults["request_budget_s"] > 2 * defaults["peer_deadline_s"]
+    assert defaults["order_lease_s"] > defaults["request_budget_s"]
+    assert defaults["payment_gateway_timeout_s"] < defaults["peer_deadline_s"]
+    assert defaults["keep_alive_s"] > 15
+    assert defaults["max_in_flight"] >= defaults["peer_connections"]
