@@ -7,6 +7,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*,?\s*')
+_TRACE = re.compile(r'trace_id="([0-9a-f]{32})"')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", '"': '"', "\\": "\\"}
 
@@ -28,6 +29,26 @@ def parse(page: str, names: frozenset[str]) -> dict[Series, float]:
     prometheus_client's own OpenMetrics parser validates everything and blocks the event loop for
     19 ms on a page of 400 lines; this takes 0.5 ms (docs/decisions/0014-exposition-parser.md)."""
     return dict(_samples(page, names))
+
+
+def parse_exemplars(page: str, name: str) -> dict[Series, tuple[str, float, float | None]]:
+    """(trace id, value, seconds since the epoch) behind the samples of `name`, OpenMetrics only."""
+    found = {}
+    for line in page.split("\n"):
+        if not line.startswith(name + "{"):
+            continue
+        sample, mark, exemplar = line.rpartition(" # {")
+        end = exemplar.find("} ")
+        trace = _TRACE.search(exemplar[:end]) if mark and end >= 0 else None
+        if trace is None:
+            continue
+        try:
+            value, *at = (float(number) for number in exemplar[end + 2 :].split())
+            text = sample[len(name) + 1 : _closing_brace(sample, len(name)) - 1]
+            found[_series(name, text)] = (trace[1], value, at[0] if at else None)
+        except ValueError:
+            continue
+    return found
 
 
 def _samples(page: str, names: frozenset[str]) -> Iterator[tuple[Series, float]]:

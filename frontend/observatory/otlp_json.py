@@ -47,6 +47,8 @@ class _Request(Struct):
     resource_logs_camel: list[_Group] | None = field(default=None, name="resourceLogs")
 
 
+# msgspec lets text that is no UTF-8 and objects within objects without end through as themselves.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _request = msgspec.json.Decoder(_Request)
 _item = msgspec.json.Decoder(dict[str, Any])
 
@@ -59,7 +61,7 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
         raise Malformed("this is mostly brackets")
     try:
         request = _request.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Malformed(f"the body is no OTLP in JSON: {str(error)[:80]}") from None
     traces = signal == "traces"
     groups = (
@@ -130,7 +132,7 @@ def _both(snake: list[Any] | None, camel: list[Any] | None) -> list[Any]:
 def _decode(raw: bytes) -> dict[str, Any]:
     try:
         return _item.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         raise Malformed("not an object of JSON") from None
 
 

@@ -69,7 +69,7 @@ class Ring:
         requests = self.increase(lambda s: s.name == COUNT and is_business(s), since)
         seconds = self.increase(lambda s: s.name == SUM and is_business(s), since)
         errors = self.increase(
-            lambda s: s.name == REQUESTS and is_business(s) and _failed(s.label("status_code")),
+            lambda s: s.name == REQUESTS and is_business(s) and is_failure(s),
             since,
         )
         steps = list(self._steps(since))
@@ -91,6 +91,8 @@ def is_business(series: Series) -> bool:
     return NOT_BUSINESS.match(series.label("path")) is None
 
 
-def _failed(status: str) -> bool:
+def is_failure(series: Series) -> bool:
+    """Whether the series counts answers of 500 and above, or answers that never came."""
+    status = series.label("status_code")
     # 000 is how the edge counts an answer that never came: a dropped connection.
     return status[:1] == "5" or status == "000"

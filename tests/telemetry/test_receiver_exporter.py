@@ -65,8 +65,8 @@ def work(name: str, parent: Span | None, kind: int, ms: tuple[int, int]) -> Span
     )
 
 
-async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tuple[str, Memory]):
-    url, memory = place
+async def send_an_order(url: str) -> tuple[Span, Span, Span]:
+    """A bitten order as both services tell it: the request, its call, what finished it later."""
     served = work("POST /orders", None, SERVER, (0, 2_010))
     served.attributes = {"http.route": "/orders", "http.response.status_code": 202}
     call = work("POST /inventory/reserve", served, CLIENT, (5, 2_005))
@@ -88,7 +88,12 @@ async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tupl
     first = await export(url, "order-service", served, call, later, (line, NOW_NS / 1e9))
     second = await export(url, "inventory-service", bitten)
     assert (first.dropped, second.dropped) == (0, 0)
+    return served, call, later
 
+
+async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tuple[str, Memory]):
+    url, memory = place
+    served, call, later = await send_an_order(url)
     view = memory.trace(served.trace_id)
     assert [(row.service, row.name, row.depth) for row in view.rows] == [
         ("order-service", "POST /orders", 0),

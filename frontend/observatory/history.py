@@ -1,0 +1,137 @@
+"""The last quarter of an hour of one service as points on a chart: rate, errors, quantiles."""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Mapping
+from math import inf
+
+from msgspec import Struct
+
+from chassis.http_metrics import BUCKETS
+from frontend.observatory.exposition import Series
+from frontend.observatory.quantile import quantile
+from frontend.observatory.ring import LENGTH, REQUESTS, is_business, is_failure
+
+BUCKET = "http_request_duration_seconds_bucket"
+BOUNDS: tuple[float, ...] = (*BUCKETS, inf)
+# Quantiles look back as far as the SLA light, so that the two never tell different stories; a rate
+# needs fewer samples to be steady, and what changes should show at once.
+QUANTILE_WINDOW_S = 30.0
+RATE_WINDOW_S = 10.0
+# Three scrapes missed: from here on the line has a gap.
+GAP_S = 6.0
+_EXEMPLARS = 1200
+_PLACES = {bound: index for index, bound in enumerate(BOUNDS)}
+
+
+class Totals(Struct, frozen=True):
+    """What was counted since watching began; `buckets` are cumulative, in the order of BOUNDS."""
+
+    at: float
+    requests: float = 0.0
+    errors: float = 0.0
+    buckets: tuple[float, ...] = (0.0,) * len(BOUNDS)
+
+
+class Point(Struct, frozen=True):
+    """One service at one moment: per second, and seconds. None where nothing is known."""
+
+    rate: float | None = None
+    errors: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class Exemplar(Struct, frozen=True):
+    """One real request behind a bucket, and the trace that explains it; `seen` when scraped."""
+
+    at: float
+    seconds: float
+    trace_id: str
+    seen: float
+
+
+class History:
+    """Bounded: a scrape is folded into eighteen numbers, whatever the number of its series.
+
+    Counts are kept as running totals, so a window of any width is one subtraction."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self._length = length
+        self._times: list[float] = []
+        self._totals: list[Totals] = []
+        self._before: Mapping[Series, float] | None = None
+        self._exemplars: deque[Exemplar] = deque(maxlen=_EXEMPLARS)
+        self._known: dict[Series, str] = {}
+
+    def add(self, at: float, values: Mapping[Series, float]) -> None:
+        """Count what the scrape at `at` (any clock that only goes forward) says is new.
+
+        As in the ring: a value that fell means a restart, a series that appears counts from zero;
+        but the first scrape of all says nothing about when its counts were made."""
+        last = self._totals[-1] if self._totals else Totals(at)
+        buckets, requests, errors = list(last.buckets), last.requests, last.errors
+        for series, value in values.items() if self._before is not None else ():
+            if series.name not in (BUCKET, REQUESTS) or not is_business(series):
+                continue
+            old = (self._before or {}).get(series, 0.0)
+            grown = value - old if value >= old else value
+            if series.name == REQUESTS:
+                requests += grown
+                errors += grown if is_failure(series) else 0.0
+            elif (place := _place(series)) is not None:
+                buckets[place] += grown
+        self._before = values
+        self._times.append(at)
+        self._totals.append(Totals(at, requests, errors, tuple(buckets)))
+        if len(self._times) > 2 * self._length:
+            del self._times[: -self._length], self._totals[: -self._length]
+
+    def learn(self, found: Mapping[Series, Exemplar]) -> None:
+        """Keep exemplars not seen before: a bucket shows its last one until it gets another."""
+        for series, exemplar in found.items():
+            if is_business(series) and self._known.get(series) != exemplar.trace_id:
+                self._known[series] = exemplar.trace_id
+                self._exemplars.append(exemplar)
+
+    def exemplars(self, since: float, until: float) -> list[Exemplar]:
+        """Those scraped after `since` and up to `until`."""
+        return [each for each in self._exemplars if since < each.seen <= until]
+
+    def point(self, at: float) -> Point:
+        """What a chart shows at `at`; nothing where the last scrape is too old."""
+        newest = bisect_right(self._times, at) - 1
+        if newest < 0 or at - self._times[newest] > GAP_S:
+            return Point()
+        rate, errors = self._rates(newest, at)
+        now, then = self._totals[newest], self._totals[self._oldest(at - QUANTILE_WINDOW_S)]
+        grown = [after - before for after, before in zip(now.buckets, then.buckets, strict=True)]
+        p50, p90, p99 = (quantile(q, BOUNDS, grown) for q in (0.5, 0.9, 0.99))
+        return Point(rate, errors, p50, p90, p99)
+
+    def _rates(self, newest: int, at: float) -> tuple[float | None, float | None]:
+        now, then = self._totals[newest], self._totals[self._oldest(at - RATE_WINDOW_S)]
+        span_s = now.at - then.at
+        if span_s <= 0:
+            return None, None
+        return (now.requests - then.requests) / span_s, (now.errors - then.errors) / span_s
+
+    def _oldest(self, since: float) -> int:
+        """The first scrape after `since`, as the ring takes its windows."""
+        return min(bisect_right(self._times, since), len(self._times) - 1)
+
+    def failures(self, since: float, until: float) -> float:
+        """Answers of 5xx, and answers that never came, between two moments."""
+        if not self._times:
+            return 0.0
+        first = max(bisect_right(self._times, since) - 1, 0)
+        last = max(bisect_right(self._times, until) - 1, first)
+        return self._totals[last].errors - self._totals[first].errors
+
+
+def _place(series: Series) -> int | None:
+    try:
+        return _PLACES.get(float(series.label("le")))
+    except ValueError:
+        return None

@@ -1,0 +1,203 @@
+"""Bad telemetry: what each refusal says, and that a broken span costs only itself."""
+
+import gzip
+from contextlib import suppress
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from frontend.observatory import bounds
+from frontend.observatory.assemble import Malformed
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import Memory
+from frontend.observatory.otlp import JSON, PROTOBUF, TooLarge, read
+from tests.frontend.observatory.conftest import Post
+from tests.frontend.observatory.wires import (
+    NOW_NS,
+    TRACE,
+    json_logs,
+    json_span,
+    json_traces,
+    proto_logs,
+    proto_traces,
+)
+
+BAD_SPANS = [
+    {"traceId": "abc"},
+    {"traceId": "0" * 32},
+    {"traceId": "g" * 32},
+    {"traceId": None},
+    {"spanId": ""},
+    {"spanId": 7},
+    {"parentSpanId": "xyz"},
+    {"name": ["no"]},
+    {"startTimeUnixNano": "soon"},
+    {"startTimeUnixNano": 1.5},
+    {"startTimeUnixNano": True},
+    {"endTimeUnixNano": "9" * 5000},
+    {"endTimeUnixNano": 1 << 70},
+    {"attributes": {"a": 1}},
+    {"attributes": [{"key": 1}]},
+    {"attributes": [{"key": "a", "value": "bare"}]},
+    {"attributes": [{"key": "a", "value": {"what": 1}}]},
+    {"attributes": [{"key": "a", "value": {"stringValue": 1}}]},
+    {"attributes": [{"key": "a", "value": {"bytesValue": "%"}}]},
+    {"events": "none"},
+    {"links": [1]},
+    {"status": "bad"},
+]
+
+
+@pytest.mark.parametrize("wrong", BAD_SPANS, ids=str)
+async def test_one_malformed_span_costs_only_itself(post: Post, memory: Memory, wrong: dict):
+    answer = await post("/v1/traces", json_traces(json_span(**wrong), json_span()))
+    assert answer.status_code == 200
+    partial = answer.json()["partialSuccess"]
+    assert partial["rejectedSpans"] == "1"
+    assert partial["errorMessage"]
+    assert (len(memory.traces.spans(TRACE)), memory.losses.malformed) == (1, 1)
+
+
+async def test_one_malformed_span_in_protobuf_costs_only_itself(post: Post, memory: Memory):
+    request = proto_traces(3)
+    request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
+    # A fourth whose bytes are no span at all: a length that goes past its end.
+    broken = request.SerializeToString() + bytes.fromhex("0a06120412020aff")
+    answer = await post("/v1/traces", broken)
+    told = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, told.rejected_spans, len(memory.traces)) == (200, 2, 2)
+    assert told.error_message
+
+
+async def test_rejected_lines_are_told_in_their_own_answer(post: Post):
+    answer = await post("/v1/logs", json_logs({"body": 5}, {"body": {"stringValue": "fine"}}))
+    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
+    broken = bytes.fromhex("0a06120412020aff")
+    told = ExportLogsServiceResponse.FromString((await post("/v1/logs", broken)).content)
+    assert told.partial_success.rejected_log_records == 1
+
+
+async def test_a_line_outlives_its_broken_reference(post: Post, memory: Memory):
+    line = {"traceId": "nonsense", "body": {"stringValue": "still here"}, "severityNumber": 99}
+    assert (await post("/v1/logs", json_logs(line))).content == b"{}"
+    row = memory.tail(LogQuery()).rows[0]
+    assert (row.message, row.trace_id, row.level) == ("still here", "", "INFO")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff" * 10, b"\x0a\x7fshort", proto_traces(2).SerializeToString()[:-1], b"<html>"],
+    ids=["noise", "promises too much", "truncated", "html"],
+)
+async def test_an_undecodable_protobuf_is_a_400_with_a_status(post: Post, memory: Memory, body):
+    answer = await post("/v1/traces", body)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    # google.rpc.Status: code 3 (invalid argument) in field 1, a text in field 2.
+    assert answer.content[:3] == b"\x08\x03\x12"
+    assert len(memory.traces) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"resourceSpans": 1}',
+        b'{"resourceSpans": [{"scopeSpans": {}}]}',
+        b'{"resourceSpans": [{"resource": {"attributes": 7}, "scopeSpans": []}]}',
+        b'{"resourceSpans": [' + b"{}," * 100_000 + b"{}]}",
+        b'{"a":' * 100_000,
+        b'{"resourceSpans"',
+        b"\xff\xfe",
+    ],
+    ids=["empty", "list", "number", "object", "resource", "brackets", "deep", "cut", "no utf-8"],
+)
+async def test_an_undecodable_json_is_a_400_with_a_status(client: httpx.AsyncClient, body: bytes):
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    answer = await client.post("/v1/traces", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == 3
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "text/html"}, 415),
+        ({}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "br"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip, gzip"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, 400),
+    ],
+    ids=str,
+)
+async def test_other_types_and_encodings_are_refused(client: httpx.AsyncClient, headers, status):
+    answer = await client.post("/v1/traces", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, 3)
+
+
+async def test_a_truncated_gzip_is_a_400(post: Post):
+    packed = gzip.compress(proto_traces(10).SerializeToString())
+    for body in (packed[:-9], packed[:5], packed + b"tail"):
+        assert (await post("/v1/traces", body, Content_Encoding="gzip")).status_code == 400
+
+
+async def test_a_body_over_the_bound_is_a_413(post: Post, memory: Memory):
+    answer = await post("/v1/traces", bytes(bounds.BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.content[:2] == b"\x08\x08"
+    assert (await post("/v1/traces", proto_traces().SerializeToString())).status_code == 200
+
+
+async def test_a_gzip_bomb_is_a_413_and_never_unpacked(post: Post):
+    bomb = gzip.compress(bytes(64 << 20))
+    assert len(bomb) < bounds.BODY_BYTES
+    answer = await post("/v1/traces", bomb, Content_Encoding="gzip")
+    assert (answer.status_code, answer.content[:2]) == (413, b"\x08\x08")
+
+
+async def test_too_many_items_in_one_request_are_counted_not_kept(
+    client: httpx.AsyncClient, memory: Memory
+):
+    minimal = msgspec.json.encode(json_span(name=None, kind=None))
+    spans = [minimal.replace(TRACE.encode(), b"%032x" % n) for n in range(1, 22_001)]
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join(spans) + b"]}]}]}"
+    packed = gzip.compress(body)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await client.post("/v1/traces", content=packed, headers=headers)
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "2000"
+    assert memory.losses.malformed == 2_000
+
+
+async def test_another_sites_page_may_not_send_telemetry(client: httpx.AsyncClient):
+    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}
+    answer = await client.post("/v1/traces", content=b"{}", headers=headers)
+    assert answer.status_code == 403
+
+
+signals = st.sampled_from(["traces", "logs"])
+VALID = {
+    (PROTOBUF, "traces"): proto_traces(2).SerializeToString(),
+    (PROTOBUF, "logs"): proto_logs("one", "two").SerializeToString(),
+    (JSON, "traces"): msgspec.json.encode(json_traces(json_span(), json_span())),
+    (JSON, "logs"): msgspec.json.encode(json_logs({"body": {"stringValue": "hi"}})),
+}
+
+
+@given(st.sampled_from([JSON, PROTOBUF]), signals, st.booleans(), st.data())
+def test_whatever_the_bytes_they_are_read_or_refused(media_type, signal, gzipped, data):
+    """A good request with bytes changed, put in and cut off: never another exception."""
+    body = bytearray(VALID[media_type, signal])
+    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(body) - 1), st.binary()))):
+        body[at : at + 1] = byte
+    sent = bytes(body[: data.draw(st.integers(0, len(body)))])
+    with suppress(Malformed, TooLarge):
+        batch = read(signal, sent, media_type, gzipped=gzipped, now_ns=NOW_NS)
+        assert len(batch.spans) + len(batch.lines) + batch.rejected < 10
