@@ -4,18 +4,18 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from frontend.observatory import bounds
 from frontend.observatory.assemble import LEVELS, severity_of
 from frontend.observatory.bounds import Losses
 from frontend.observatory.postings import Key, Postings
-from frontend.observatory.records import LogLine, unpack_pairs
+from frontend.observatory.records import LogLine
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
 _KEPT_SHARE = 4
 # What the bookkeeping costs beside the text, as measured by tests/telemetry.
-LINE_OVERHEAD = 1_350
+LINE_OVERHEAD = 1_150
 
 
 class LogQuery(Struct, frozen=True):
@@ -30,7 +30,7 @@ class LogQuery(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True, gc=False):
-    """A line with the number it got on arrival; its attributes are packed."""
+    """A line with the number it got on arrival; its attributes are packed, not in it."""
 
     sequence: int
     line: LogLine
@@ -75,7 +75,7 @@ class LogStore:
     def add(self, line: LogLine, packed: bytes) -> None:
         """Keep a line; the oldest makes room, unless it belongs to a remarkable trace."""
         self.newest += 1
-        kept = Kept(self.newest, line, packed)
+        kept = Kept(self.newest, structs.replace(line, attributes=()), packed)
         self._lines[kept.sequence] = kept
         for key in _keys(line):
             self._postings.add(key, kept.sequence)
@@ -144,4 +144,8 @@ def _keys(line: LogLine) -> Iterator[Key]:
 def _says(kept: Kept, wanted: str) -> bool:
     if wanted in kept.line.message.casefold():
         return True
-    return any(wanted in value.casefold() for _, value in unpack_pairs(kept.packed))
+    # Read through the packed attributes without unpacking them: a fifth of the time, and a search
+    # that finds nothing goes through every line there is.
+    if wanted.isascii():
+        return wanted.encode() in kept.packed.lower()
+    return wanted in kept.packed.decode("utf-8", "ignore").casefold()
