@@ -13,10 +13,12 @@ from fleet import migrate
 from fleet.postgres import PostgresServer
 from tests.running import Databases, RunningFleet
 
-# A developer's own settings must not decide whether a test passes; only the server may be chosen.
+# A developer's own settings must not decide whether a test passes; only the server may be chosen,
+# and how hard a storm blows (VALERIX_CHAOS_ORDERS, _SEED, _BLOWS in tests/faults).
 GIVEN_SERVER = os.environ.get("VALERIX_DATABASE_URL")
 for name in [name for name in os.environ if name.startswith("VALERIX_")]:
-    del os.environ[name]
+    if not name.startswith("VALERIX_CHAOS_"):
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")
