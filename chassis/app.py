@@ -24,6 +24,7 @@ from chassis.gremlin_routes import gremlin_routes
 from chassis.gremlins import Gremlins
 from chassis.health import Probe, database_probe, health_routes, schema_probe
 from chassis.http_metrics import HttpMetrics
+from chassis.openapi import OpenApiJson
 from chassis.schema_page import PlainPage
 from chassis.settings import Settings
 
@@ -78,7 +79,7 @@ def service_app(
         request_max_body_size=settings.body_limit_bytes,
         state=State({"settings": settings, **(state or {})}),
         openapi_config=OpenAPIConfig(
-            title=title, version="1", path="/schema", render_plugins=[PlainPage()]
+            title=title, version="1", path="/schema", render_plugins=[PlainPage(), OpenApiJson()]
         ),
         logging_config=None,
         **litestar,

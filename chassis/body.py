@@ -72,7 +72,10 @@ def _pointed(error: msgspec.ValidationError) -> Problem:
     message, _, path = str(error).partition(" - at ")
     pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").lstrip("$")).replace(".", "/")
     named = re.search(r"(?:unknown|required) field `([^`]*)`", message)
-    return invalid(f"{pointer}/{named[1]}" if named else pointer, message)
+    if named:
+        # RFC 6901 escapes; a guest's own field name may hold anything, at any length.
+        pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")[:200]
+    return invalid(pointer, message[:200])
 
 
 class Strict(AbstractDTO[T]):

@@ -11,6 +11,29 @@ MEDIA_TYPE = "application/problem+json"
 NOT_EXECUTED = {"X-Valerix-Executed": "no"}
 
 
+class ErrorMember(msgspec.Struct, frozen=True):
+    """The same once more, where many clients look for it."""
+
+    code: str
+    message: str
+    details: Any
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """RFC 9457, with extension members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None
+    trace_id: str | None
+    retryable: bool
+    details: Any
+    error: ErrorMember
+
+
 class Problem(Exception):
     """An answer that is no success. `code` is the stable machine string; `detail` is for humans."""
 
@@ -35,18 +58,18 @@ class Problem(Exception):
     def body(self) -> bytes:
         """The problem document, with the trace that tells the rest of the story."""
         trace_id = current_trace_id()
-        document: dict[str, Any] = {
-            "type": f"urn:valerix:problem:{self.code}",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            "request_id": trace_id,
-            "trace_id": trace_id,
-            "retryable": self.retryable,
-            "details": self.details,
-            "error": {"code": self.code, "message": self.detail, "details": self.details},
-        }
+        document = ProblemDocument(
+            type=f"urn:valerix:problem:{self.code}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            request_id=trace_id,
+            trace_id=trace_id,
+            retryable=self.retryable,
+            details=self.details,
+            error=ErrorMember(self.code, self.detail, self.details),
+        )
         return msgspec.json.encode(document, enc_hook=str)
 
 

@@ -5,14 +5,18 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, PathParameter
 from msgspec import Meta
 
 from chassis.body import Strict
 from chassis.errors import Problem, invalid
 from chassis.gremlins import NAME, AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
 from chassis.guard import actor_of, operator_guard
+from chassis.openapi import refused
 from chassis.outbound import Answer, Peer
+
+_Name = Annotated[str, PathParameter(pattern=rf"^{NAME.pattern}$")]
+_NO_OPERATOR = refused("This needs the operator token")
 
 
 class GremlinList(msgspec.Struct, frozen=True):
@@ -62,19 +66,29 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
         return_dto=None,
         guards=[operator_guard],
         summary="Let a gremlin loose, or change one; it expires by itself",
+        responses={401: _NO_OPERATOR},
     )
     async def put_gremlin(
-        name: FromPath[str], data: JSONBody[PutGremlin], request: Request[Any, Any, Any]
+        name: _Name, data: JSONBody[PutGremlin], request: Request[Any, Any, Any]
     ) -> GremlinView:
         return await gremlins.put(name, data, actor_of(request))
 
-    @delete("/gremlins/{name:str}", guards=[operator_guard], summary="End one gremlin")
+    @delete(
+        "/gremlins/{name:str}",
+        guards=[operator_guard],
+        summary="End one gremlin",
+        responses={401: _NO_OPERATOR, 404: refused("No gremlin of that name is loose here")},
+    )
     async def delete_gremlin(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
         if not NAME.fullmatch(name) or not await gremlins.remove(name, actor_of(request)):
             raise Problem(404, "gremlin-not-found", "No gremlin of that name is loose here")
 
     @delete(
-        "/gremlins", guards=[operator_guard], status_code=200, summary="Calm: end every gremlin"
+        "/gremlins",
+        guards=[operator_guard],
+        status_code=200,
+        summary="Calm: end every gremlin",
+        responses={401: _NO_OPERATOR},
     )
     async def calm(request: Request[Any, Any, Any]) -> Calmed:
         return Calmed(await gremlins.remove("*", actor_of(request)))
@@ -97,6 +111,7 @@ def _latency_shorthand(gremlins: Gremlins) -> HTTPRouteHandler:
         guards=[operator_guard],
         status_code=200,
         summary="Shorthand: latency on every route, on or off",
+        responses={401: _NO_OPERATOR},
     )
     async def set_latency(
         data: JSONBody[SetLatency], request: Request[Any, Any, Any]

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from sqlalchemy import text
 
 from chassis.database import Database, statement
@@ -126,7 +127,11 @@ def health_routes(
     async def show_live() -> dict[str, str]:
         return {"status": "alive", "service": service}
 
-    @get("/health/ready", summary="Whether the service can do its work (503 when it cannot)")
+    @get(
+        "/health/ready",
+        summary="Whether the service can do its work (503 when it cannot)",
+        responses={503: ResponseSpec(ReadyView, description="It cannot, and why")},
+    )
     async def show_ready() -> Response[ReadyView]:
         words = await ask_all(readiness, deadline_s)
         ready = GOOD.issuperset(words.values())

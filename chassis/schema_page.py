@@ -6,6 +6,8 @@ from typing import Any
 from litestar import Request
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
+from chassis.openapi import with_problems
+
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
 color:#16211f;background:#fbfcfb}
@@ -25,6 +27,7 @@ class PlainPage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page."""
+        openapi_schema = with_problems(openapi_schema)
         title = escape(openapi_schema["info"]["title"])
         rows = "".join(
             _operation(path, method, operation)

@@ -12,6 +12,7 @@ from chassis.body import Strict
 from chassis.database import Database
 from chassis.errors import Problem
 from chassis.guard import operator_guard
+from chassis.openapi import refused
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,
@@ -63,7 +64,14 @@ async def list_stock(state: State) -> StockList:
         return StockList([_stock_view(stock) for stock in await store.list_stock(connection)])
 
 
-@get("/inventory/{product_id:str}", summary="One product and its units")
+_NO_PRODUCT = refused("There is no such product")
+
+
+@get(
+    "/inventory/{product_id:str}",
+    summary="One product and its units",
+    responses={404: _NO_PRODUCT},
+)
 async def show_stock(product_id: FromPath[str], state: State) -> StockView:
     """GET /inventory/{product_id}."""
     try:
@@ -79,7 +87,11 @@ def _printable(product_id: str) -> str:
     return product_id
 
 
-@get("/inventory/reservations/{order_id:str}", summary="What an order holds")
+@get(
+    "/inventory/reservations/{order_id:str}",
+    summary="What an order holds",
+    responses={404: refused("Inventory has not heard of this order")},
+)
 async def show_reservation(order_id: FromPath[UUID], state: State) -> ReservationView:
     """GET /inventory/reservations/{order_id}."""
     async with _database(state).connect() as connection:
@@ -95,6 +107,11 @@ async def show_reservation(order_id: FromPath[UUID], state: State) -> Reservatio
     return_dto=None,
     status_code=200,
     summary="Hold stock for an order, once",
+    responses={
+        404: _NO_PRODUCT,
+        409: refused("Out of stock, or fenced: the order's stock was released before"),
+        422: refused("The order already reserved something else"),
+    },
 )
 async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> ReservationView:
     """POST /inventory/reserve: 200 HELD or COMMITTED, 409 out-of-stock, 409 fenced."""
@@ -131,6 +148,7 @@ async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> Reservati
     return_dto=None,
     status_code=200,
     summary="Give an order's stock back, once, even before it was reserved",
+    responses={409: refused("What was sold cannot be released")},
 )
 async def release_stock(data: JSONBody[ReleaseStock], state: State) -> ReservationView:
     """POST /inventory/release: 200 RELEASED or REJECTED, 409 when it was sold."""
@@ -148,6 +166,7 @@ async def release_stock(data: JSONBody[ReleaseStock], state: State) -> Reservati
     return_dto=None,
     status_code=200,
     summary="What an order holds is sold, once",
+    responses={409: refused("There is nothing held to sell")},
 )
 async def commit_stock(data: JSONBody[CommitStock], state: State) -> ReservationView:
     """POST /inventory/commit: 200 COMMITTED, 409 when there is nothing held."""
@@ -170,6 +189,11 @@ async def commit_stock(data: JSONBody[CommitStock], state: State) -> Reservation
     status_code=200,
     guards=[operator_guard],
     summary="A delivery: more of a product",
+    responses={
+        401: refused("This needs the operator token"),
+        404: _NO_PRODUCT,
+        422: refused("That many units cannot be counted"),
+    },
 )
 async def restock_product(data: JSONBody[RestockProduct], state: State) -> StockView:
     """POST /inventory/restock."""

@@ -14,6 +14,7 @@ from chassis.body import Strict
 from chassis.database import Database
 from chassis.errors import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
+from chassis.openapi import KeyedOperation, refused
 from chassis.settings import Settings
 from services.order import store, worklist
 from services.order.checkout import Checkout
@@ -53,8 +54,17 @@ def _answer(reply: Reply) -> Response[bytes]:
 
 
 @post(
-    "/orders", dto=Strict[PlaceOrder], return_dto=None, summary="Place an order",
-    responses={202: ResponseSpec(OrderView, description="Accepted, not decided yet")},
+    "/orders", dto=Strict[PlaceOrder], return_dto=None, operation_class=KeyedOperation,
+    summary="Place an order",
+    responses={
+        201: ResponseSpec(OrderView, description="Confirmed"),
+        202: ResponseSpec(OrderView, description="Accepted, not decided yet"),
+        402: refused("The payment was declined"),
+        404: refused("There is no such product"),
+        409: refused("Out of stock, or the first request with this key is still running"),
+        422: refused("This key was used for another request"),
+        503: refused("Too busy; nothing was done"),
+    },
 )  # fmt: skip
 async def place_order(
     data: JSONBody[PlaceOrder], state: State, request: Request[Any, Any, Any]
@@ -80,7 +90,10 @@ async def list_orders(
     return OrderPage([order_view(order) for order in shown], more)
 
 
-@get("/orders/{order_id:str}", summary="One order")
+@get(
+    "/orders/{order_id:str}", summary="One order",
+    responses={404: refused("There is no such order")},
+)  # fmt: skip
 async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
     """GET /orders/{order_id}; looking at an order that waits makes it due."""
     try:
@@ -93,7 +106,10 @@ async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
     return order_view(order)
 
 
-@get("/orders/{order_id:str}/history", summary="Every step of an order's life")
+@get(
+    "/orders/{order_id:str}/history", summary="Every step of an order's life",
+    responses={404: refused("There is no such order")},
+)  # fmt: skip
 async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
     """GET /orders/{order_id}/history."""
     try:
@@ -105,7 +121,11 @@ async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
 
 @post(
     "/orders/{order_id:str}/cancel", status_code=200, summary="Cancel an undecided order",
-    responses={202: ResponseSpec(OrderView, description="Being cancelled")},
+    responses={
+        202: ResponseSpec(OrderView, description="Being cancelled"),
+        404: refused("There is no such order"),
+        409: refused("The order is decided already"),
+    },
 )  # fmt: skip
 async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[OrderView]:
     """POST /orders/{order_id}/cancel: 200 cancelled, 202 being cancelled, 409 decided already."""

@@ -1,0 +1,70 @@
+"""The OpenAPI document: what the types cannot say, above all that every refusal is a problem."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+
+from chassis.errors import MEDIA_TYPE, ProblemDocument
+
+(_PROBLEM,), _SCHEMAS = msgspec.json.schema_components(
+    [ProblemDocument], ref_template="#/components/schemas/{name}"
+)
+_ANY_OTHER = {
+    "description": "Any other refusal or fault (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
+}
+
+
+def refused(description: str) -> ResponseSpec:
+    """A status that an operation answers with a problem, for `responses={409: refused(…)}`."""
+    return ResponseSpec(
+        ProblemDocument, generate_examples=False, description=description, media_type=MEDIA_TYPE
+    )
+
+
+@dataclass
+class KeyedOperation(Operation):
+    """An operation that takes an Idempotency-Key. The header is read by hand, so that two of
+    them, or a bad one, get an answer that names the problem."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(
+            type=OpenAPIType.STRING, min_length=16, max_length=255, pattern=r"^[\x21-\x7e]+$"
+        )
+        key = Parameter(name="Idempotency-Key", param_in="header", required=False, schema=schema)
+        self.parameters = [*(self.parameters or []), key]
+
+
+class OpenApiJson(JsonRenderPlugin):
+    """/schema/openapi.json with every operation's problems in it."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document."""
+        return super().render(request, with_problems(openapi_schema))
+
+
+def with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """The document in which the framework's own idea of a 400 has given way to ours."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update({name: schema for name, schema in _SCHEMAS.items() if name not in schemas})
+    for item in document.get("paths", {}).values():
+        for operation in item.values():
+            answers = operation["responses"]
+            if MEDIA_TYPE not in answers.get("400", {}).get("content", {}):
+                answers.pop("400", None)
+            answers["default"] = _ANY_OTHER
+            _close_body(operation, schemas)
+    return document
+
+
+def _close_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Bodies are read strictly (chassis/body.py), which the framework does not know."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if name in schemas:
+            schemas[name]["additionalProperties"] = False
