@@ -1,7 +1,9 @@
 """Where the dashboard's numbers come from: one protocol, so that a page never knows which."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from frontend.observatory.history import Exemplar, Point
 from frontend.observatory.ring import Traffic
 from frontend.views import Down
 
@@ -23,3 +25,12 @@ class Source(Protocol):
 
     def bites(self, service: str) -> dict[str, int]:
         """How often each gremlin, by name, bit since the process started; empty when not known."""
+
+    def points(self, service: str, moments: Sequence[float]) -> list[Point]:
+        """The service at each moment (seconds since the epoch), for the charts."""
+
+    def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
+        """Requests with a trace that became known after `since`, up to `until` (epoch seconds)."""
+
+    def failures(self, service: str, since: float, until: float) -> float:
+        """Failed answers between two moments (epoch seconds), as far back as is remembered."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import aiohttp
 
 from frontend.observatory import ring
-from frontend.observatory.exposition import Series, parse
+from frontend.observatory.exposition import Series, parse, parse_exemplars
+from frontend.observatory.history import BUCKET, Exemplar, History, Point
 from frontend.observatory.ring import Ring, Scrape, Traffic
 from frontend.sources.feed import Feed
 from frontend.views import Down
@@ -20,7 +21,9 @@ WINDOW_S = 30.0
 _LARGEST_PAGE = 4 << 20
 _STOCK = "valerix_stock_units"
 _BITES = "valerix_gremlin_bites_total"
-FAMILIES = frozenset({ring.SUM, ring.COUNT, ring.REQUESTS, _STOCK, _BITES})
+FAMILIES = frozenset({ring.SUM, ring.COUNT, ring.REQUESTS, _STOCK, _BITES, BUCKET})
+# Only this format carries exemplars; a service that cannot write it answers in the older one.
+_ACCEPT = {"Accept": "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"}
 
 
 class Embedded:
@@ -35,7 +38,10 @@ class Embedded:
     ) -> None:
         self._urls = urls
         self._clock = clock
+        # The rings keep time that never jumps; charts and gremlins have the wall clock's.
+        self._epoch = time.time() - clock()
         self._rings = {service: Ring() for service in urls}
+        self._histories = {service: History() for service in urls}
         self._session: aiohttp.ClientSession | None = None
         self._feeds = {
             service: Feed(
@@ -90,17 +96,45 @@ class Embedded:
             if series.name == _BITES
         }
 
+    def points(self, service: str, moments: Sequence[float]) -> list[Point]:
+        """The service at each moment; seconds since the epoch."""
+        history = self._histories[service]
+        return [history.point(moment - self._epoch) for moment in moments]
+
+    def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
+        """Requests with a trace that became known after `since`, up to `until`."""
+        return self._histories[service].exemplars(since, until)
+
+    def failures(self, service: str, since: float, until: float) -> float:
+        """Failed answers between two moments."""
+        return self._histories[service].failures(since - self._epoch, until - self._epoch)
+
     async def _scrape(self, service: str) -> Scrape:
+        page = await self._fetch(f"{self._urls[service]}/metrics")
+        values: dict[Series, float] = parse(page, FAMILIES)
+        at = self._clock()
+        # Fifteen minutes of every bucket would be tens of megabytes; the history folds them.
+        kept = {series: value for series, value in values.items() if series.name != BUCKET}
+        scrape = Scrape(at, kept)
+        self._rings[service].add(scrape)
+        self._histories[service].add(at, values)
+        seen = at + self._epoch
+        self._histories[service].learn(
+            {
+                series: Exemplar(seen if when is None else when, seconds, trace_id, seen)
+                for series, (trace_id, seconds, when) in parse_exemplars(page, BUCKET).items()
+            }
+        )
+        return scrape
+
+    async def _fetch(self, url: str) -> str:
         if self._session is None:
             raise RuntimeError("not started")
-        async with self._session.get(f"{self._urls[service]}/metrics") as response:
+        async with self._session.get(url, headers=_ACCEPT) as response:
             response.raise_for_status()
             page = await response.content.read(_LARGEST_PAGE)
             while not response.content.at_eof():
                 page += await response.content.read(_LARGEST_PAGE)
                 if len(page) > _LARGEST_PAGE:
                     raise ValueError("the page of metrics is too large")
-        values: dict[Series, float] = parse(page.decode("utf-8", "replace"), FAMILIES)
-        scrape = Scrape(self._clock(), values)
-        self._rings[service].add(scrape)
-        return scrape
+        return page.decode("utf-8", "replace")

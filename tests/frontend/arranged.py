@@ -1,6 +1,7 @@
 """Views to draw panels from, and stand-ins at the dashboard's own doors: a source, a proof."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from frontend.facts import (
@@ -13,6 +14,7 @@ from frontend.facts import (
     StepFacts,
     StoryFacts,
 )
+from frontend.observatory.history import Exemplar, Point
 from frontend.observatory.ring import Traffic
 from frontend.proof.evaluate import Report, could_not_judge
 from frontend.views import Down
@@ -81,6 +83,15 @@ class FixedSource:
 
     def bites(self, service: str) -> dict[str, int]:
         return {}
+
+    def points(self, service: str, moments: Sequence[float]) -> list[Point]:
+        return [Point() for _ in moments]
+
+    def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
+        return []
+
+    def failures(self, service: str, since: float, until: float) -> float:
+        return 0.0
 
 
 class FixedProof:

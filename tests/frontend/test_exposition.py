@@ -10,7 +10,7 @@ from prometheus_client.exposition import generate_latest as as_text
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from frontend.observatory.exposition import Series, parse
+from frontend.observatory.exposition import Series, parse, parse_exemplars
 
 NAMES = frozenset({"requests_total", "seconds_sum", "seconds_count", "plain"})
 labels = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20)
@@ -60,3 +60,23 @@ def test_a_brace_inside_a_label_does_not_end_the_labels():
 
 def test_not_a_number_stays_not_a_number():
     assert math.isnan(parse("plain NaN\n", NAMES)[Series("plain", ())])
+
+
+def test_an_exemplar_leads_from_a_bucket_to_its_trace():
+    registry = CollectorRegistry()
+    seconds = Histogram("seconds", "S.", ["path"], buckets=(1, 2), registry=registry)
+    seconds.labels('/a"} # {').observe(1.5, {"trace_id": "a" * 32})
+    seconds.labels("/b").observe(0.5, {"other": "x"})
+    found = parse_exemplars(as_openmetrics(registry).decode(), "seconds_bucket")
+    ((series, (trace_id, value, at)),) = found.items()
+    assert (series.label("path"), series.label("le")) == ('/a"} # {', "2.0")
+    assert (trace_id, value) == ("a" * 32, 1.5)
+    assert at is not None
+    assert parse_exemplars(as_text(registry).decode(), "seconds_bucket") == {}
+
+
+def test_an_exemplar_that_makes_no_sense_is_left_out():
+    page = (
+        's{le="1"} 1 # {trace_id="zz"} 1\ns{le="1"} 1 # {trace_id="' + "a" * 32 + '"} x\ns{} # {\n'
+    )
+    assert parse_exemplars(page, "s") == {}
