@@ -98,9 +98,16 @@ def _light(key: str, said: Traffic | Down, bitten_by: tuple[str, ...]) -> Light:
     if said.average_s is None:
         return Light(key, label, "none", "No traffic", errors=errors, bitten_by=bitten_by)
     figure, unit = _seconds(said.average_s)
-    state: State = "good" if said.average_s < LIMIT_S else "failed"
+    state = light_state(said)
     word = "Fast" if state == "good" else "Too slow"
     return Light(key, label, state, word, figure, unit, rate, errors, bitten_by)
+
+
+def light_state(said: Traffic | Down) -> State:
+    """The rule of the light: no traffic, or no word of it, is neither good nor bad."""
+    if isinstance(said, Down) or said.average_s is None:
+        return "none"
+    return "good" if said.average_s < LIMIT_S else "failed"
 
 
 def _rate(said: Traffic) -> str:

@@ -103,6 +103,15 @@ class AuditFacts(Struct, frozen=True):
     detail: dict[str, object]
 
 
+class AftermathFacts(Struct, frozen=True):
+    """The orders of a time that is over, seen from its end: who was still open, until when."""
+
+    placed: int
+    open_at_end: int
+    open_now: int
+    last_settled_at: datetime | None
+
+
 class ShopFacts(Struct, frozen=True):
     """One look at the shop."""
 

@@ -8,6 +8,7 @@ it should show (docs/decisions/0013-watch-from-outside.md)."""
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from sqlalchemy import text
 
 from chassis.database import Database, Row, statement
 from frontend.facts import (
+    AftermathFacts,
     AttemptFacts,
     AuditFacts,
     FigureFacts,
@@ -133,6 +135,21 @@ _AUDIT = statement(
 )
 
 
+# An order older than a quarter of an hour is the reconciler's and the proof's business by now.
+_AFTERMATH = statement(
+    text(
+        """
+SELECT count(*) FILTER (WHERE created_at >= :since) AS placed,
+       count(*) FILTER (WHERE settled_at IS NULL OR settled_at > :until) AS open_at_end,
+       count(*) FILTER (WHERE settled_at IS NULL) AS open_now,
+       max(settled_at) FILTER (WHERE settled_at > :until) AS last_settled_at
+FROM orders.orders
+WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until"""
+    ),
+    "SELECT aftermath",
+)
+
+
 class Ledger:
     """Every question the pages ask the database."""
 
@@ -160,6 +177,12 @@ class Ledger:
         """The gremlins' diary, newest first."""
         async with self._database.connect() as connection:
             return tuple(_all(await connection.rows(_AUDIT), AuditFacts))
+
+    async def aftermath(self, since: datetime, until: datetime) -> AftermathFacts:
+        """How many orders were placed in that time, and when the open ones were settled."""
+        async with self._database.connect() as connection:
+            row = await connection.row(_AFTERMATH, since=since, until=until)
+        return msgspec.convert(dict(row or {}), AftermathFacts)
 
     async def story(self, order_id: uuid.UUID) -> StoryFacts | None:
         """One order with everything that hangs on it; None if there is no such order."""

@@ -13,6 +13,8 @@ from frontend.proof.evaluate import Report
 from frontend.sources import Source
 from frontend.sources.feed import Feed
 from frontend.sources.health import Health, HealthProbe
+from frontend.timeline.chronicle import Chronicle
+from frontend.timeline.incident import Incident
 from frontend.views import Down
 
 # Orders and gremlins are looked at every second, so a page shows them within two.
@@ -72,10 +74,19 @@ class Watch:
             every_s=LOOK_EVERY_S,
             still="Gremlins still run out by themselves.",
         )
+        self.chronicle = Chronicle(source, self.ledger)
+        # Told with the next nudge of gremlins or metrics: those are what an incident is made of.
+        self.incidents: Feed[tuple[Incident, ...]] = Feed(
+            "incidents",
+            self.chronicle.look,
+            lambda _: None,
+            every_s=LOOK_EVERY_S,
+            still="The lights are still being watched.",
+        )
         self._judged: Feed[datetime] = Feed(
             "proof", self._report_time, hub.nudge, every_s=LOOK_EVERY_S
         )
-        self._feeds = (self.health, self.shop, self.gremlins, self._judged)
+        self._feeds = (self.health, self.shop, self.gremlins, self.incidents, self._judged)
 
     async def run(self) -> None:
         """Watch until cancelled."""

@@ -1,0 +1,131 @@
+"""Watches gremlins, lights, bites and open orders once a second, and keeps the last incidents."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from frontend.draw import light_state
+from frontend.facts import AftermathFacts
+from frontend.ledger import Ledger
+from frontend.sources import Source
+from frontend.timeline.incident import ECHO_S, Incident, incidents
+from frontend.timeline.notes import LightNotes
+from frontend.timeline.windows import Window, windows
+from frontend.views import Down
+from frontend.words import SERVICES
+
+# The diary is read a hundred events long, and a page of more than this tells nobody anything.
+KEPT = 30
+# After a restart every incident's orders are looked up again: a few a second, newest first.
+_LOOK_UPS = 3
+Key = tuple[str, str, datetime]
+
+
+class Chronicle:
+    """What was seen. Everything it holds is bounded by the number of incidents it keeps."""
+
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._source, self._ledger, self._clock = source, ledger, clock
+        self._notes = LightNotes()
+        self._bites = Bites()
+        self._orders: dict[Key, AftermathFacts] = {}
+        self._failures: dict[Key, int] = {}
+        self.windows: tuple[Window, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """How many facts it remembers beside the lights' changes."""
+        return len(self._orders) + len(self._failures) + len(self._bites)
+
+    async def look(self) -> tuple[Incident, ...]:
+        """One look at everything: the incidents, oldest first. The lights are noted even when
+        the database is away."""
+        now = self._clock()
+        said = {key: self._source.traffic(key) for key, _, _ in SERVICES}
+        self._notes.note(now, {key: light_state(traffic) for key, traffic in said.items()})
+        self.windows = windows(await self._ledger.audit(), now)
+        for key, traffic in said.items():
+            if not isinstance(traffic, Down):
+                self._bites.count(key, self._source.bites(key), self.windows)
+        found = incidents(self.windows, self._notes.shades(), self._notes.began)[-KEPT:]
+        await self._look_up_orders(found)
+        told = tuple(self._complete(each, now) for each in found)
+        self._forget_but({each.key for each in told}, {window.key for window in self.windows})
+        return told
+
+    async def _look_up_orders(self, found: Sequence[Incident]) -> None:
+        asked = 0
+        for each in reversed(found):
+            known = self._orders.get(each.key)
+            if each.off is None or (known is not None and not known.open_now):
+                continue
+            self._orders[each.key] = await self._ledger.aftermath(each.on, each.off)
+            asked += 1
+            if asked >= _LOOK_UPS:
+                return
+
+    def _complete(self, each: Incident, now: datetime) -> Incident:
+        if each.unseen_until is None and (
+            each.off is None or now < each.off + timedelta(seconds=ECHO_S)
+        ):
+            self._failures[each.key] = self._failed(each.on, each.cut_at or now)
+        counts = [self._bites.of(window) for window in each.windows]
+        seen = [number for number in counts if number is not None]
+        return replace(
+            each,
+            orders=self._orders.get(each.key),
+            bites=sum(seen) if seen else None,
+            failures=self._failures.get(each.key),
+        )
+
+    def _failed(self, since: datetime, until: datetime) -> int:
+        moments = since.timestamp(), until.timestamp()
+        return round(self._source.failures("order", *moments))
+
+    def _forget_but(self, kept: set[Key], kept_windows: set[Key]) -> None:
+        for known in (self._orders, self._failures):
+            for key in known.keys() - kept:
+                del known[key]
+        self._bites.forget_but(kept_windows)
+
+
+class Bites:
+    """Counts each gremlin's bites from the services' counters, which restart with their process."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, int]] = {}
+        self._sums: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+    def count(self, service: str, said: dict[str, int], found: Sequence[Window]) -> None:
+        """`said` is the counter by gremlin now; what is new belongs to its newest window."""
+        last = self._last.get(service)
+        newest = {window.name: window for window in found if window.service == service}
+        for name, window in newest.items():
+            now = said.get(name, 0)
+            if last is None:
+                # Counted before anybody looked: by which of its windows is not known.
+                continue
+            before = last.get(name, 0)
+            self._sums[window.key] = self._sums.get(window.key, 0) + (
+                now - before if now >= before else now
+            )
+        self._last[service] = dict(said)
+
+    def of(self, window: Window) -> int | None:
+        """How often it bit while it was watched; None if it was not."""
+        return self._sums.get(window.key)
+
+    def forget_but(self, kept: set[Key]) -> None:
+        """Keep no sum that nobody will ask for."""
+        for key in self._sums.keys() - kept:
+            del self._sums[key]

@@ -1,0 +1,150 @@
+"""One incident: gremlins whose times overlap, and what the lights and the orders did; pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from frontend.facts import AftermathFacts
+from frontend.timeline.notes import Shade
+from frontend.timeline.windows import Window
+
+# A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
+# red later than this has another reason.
+ECHO_S = 45.0
+Span = tuple[datetime, datetime | None]
+Phase = Literal["loose", "red", "settling", "over"]
+
+
+class Reddening(Struct, frozen=True):
+    """One light's red times. `before` says that it was red already when the gremlin came."""
+
+    service: str
+    spans: tuple[Span, ...]
+    before: bool = False
+    # What the light became after its last red time: "none" is grey for want of traffic.
+    then: str = "good"
+
+
+class Incident(Struct, frozen=True):
+    """Everything known about one, with what was not seen left empty.
+
+    `unseen_until` is set when the dashboard began to watch only after the gremlin came;
+    `cut_at` when the next incident began before this one was over."""
+
+    windows: tuple[Window, ...]
+    reds: tuple[Reddening, ...] = ()
+    had_traffic: bool = False
+    unseen_until: datetime | None = None
+    cut_at: datetime | None = None
+    orders: AftermathFacts | None = None
+    bites: int | None = None
+    failures: int | None = None
+
+    @property
+    def on(self) -> datetime:
+        """When the first gremlin was let loose."""
+        return self.windows[0].on
+
+    @property
+    def off(self) -> datetime | None:
+        """When the last gremlin ended; None while one is loose."""
+        ends = [window.off for window in self.windows]
+        return None if None in ends else max(end for end in ends if end is not None)
+
+    @property
+    def key(self) -> tuple[str, str, datetime]:
+        """What tells it from every other one, for as long as its first gremlin is known."""
+        return self.windows[0].key
+
+    @property
+    def first_red_at(self) -> datetime | None:
+        """When the platform first showed it; None if it may have done so before anybody looked."""
+        if self.unseen_until is not None:
+            return None
+        return min((red.spans[0][0] for red in self.reds if not red.before), default=None)
+
+    @property
+    def last_red_at(self) -> datetime | None:
+        """When the last red light stopped being red; None if none was, or one still is."""
+        ends = [end for red in self.reds for _, end in red.spans]
+        if not ends or None in ends:
+            return None
+        return max(end for end in ends if end is not None)
+
+    @property
+    def phase(self) -> Phase:
+        """How far it is."""
+        if self.off is None:
+            return "loose"
+        if self.reds and self.last_red_at is None and self.cut_at is None:
+            return "red"
+        return "settling" if self.orders is None or self.orders.open_now else "over"
+
+
+def incidents(
+    windows: Sequence[Window], lights: Mapping[str, Sequence[Shade]], began: datetime | None
+) -> tuple[Incident, ...]:
+    """All incidents, oldest first. `began` is when the lights were first looked at."""
+    groups = _overlapping(windows)
+    starts = [group[0].on for group in groups]
+    return tuple(
+        _incident(group, lights, began, next_on)
+        for group, next_on in zip(groups, [*starts[1:], None], strict=False)
+    )
+
+
+def _overlapping(windows: Sequence[Window]) -> list[list[Window]]:
+    groups: list[list[Window]] = []
+    for window in sorted(windows, key=lambda each: each.on):
+        if groups and any(each.off is None or each.off >= window.on for each in groups[-1]):
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+    return groups
+
+
+def _incident(
+    group: list[Window],
+    lights: Mapping[str, Sequence[Shade]],
+    began: datetime | None,
+    next_on: datetime | None,
+) -> Incident:
+    bare = Incident(tuple(group))
+    late = None if bare.off is None else bare.off + timedelta(seconds=ECHO_S)
+    limit = min((moment for moment in (late, next_on) if moment is not None), default=None)
+    reds = [_reddening(name, shades, bare.on, limit, next_on) for name, shades in lights.items()]
+    found = tuple(red for red in reds if red is not None)
+    unfinished = any(end is None for red in found for _, end in red.spans)
+    return Incident(
+        bare.windows,
+        reds=tuple(sorted(found, key=lambda red: red.spans[0][0])),
+        had_traffic=any(
+            shade.state != "none" and shade.within(bare.on, limit)
+            for shades in lights.values()
+            for shade in shades
+        ),
+        unseen_until=began if began is None or began > bare.on else None,
+        cut_at=next_on if unfinished else None,
+    )
+
+
+def _reddening(
+    service: str,
+    shades: Sequence[Shade],
+    on: datetime,
+    limit: datetime | None,
+    next_on: datetime | None,
+) -> Reddening | None:
+    spans: list[Span] = []
+    before, then = False, "good"
+    for index, shade in enumerate(shades):
+        if shade.state != "failed" or not shade.within(on, limit):
+            continue
+        # The first shade of all may have begun long before anybody looked.
+        before = before or shade.since < on
+        cut = next_on is not None and (shade.until is None or shade.until > next_on)
+        spans.append((max(shade.since, on), None if cut else shade.until))
+        then = shades[index + 1].state if index + 1 < len(shades) else "failed"
+    return Reddening(service, tuple(spans), before, then) if spans else None

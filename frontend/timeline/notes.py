@@ -1,0 +1,50 @@
+"""Notes what the lights do as they do it: every change, with its moment, in bounded memory."""
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from frontend.views import State
+
+# A light that changed every scrape would fill this in a quarter of an hour; a real one in days.
+_LENGTH = 500
+
+
+class Shade(Struct, frozen=True):
+    """A time in which a light did not change; `until` is None for how it is now."""
+
+    state: State
+    since: datetime
+    until: datetime | None
+
+    def within(self, since: datetime, until: datetime | None) -> bool:
+        """Whether any of it falls in that time."""
+        starts = until is None or self.since < until
+        return starts and (self.until is None or self.until > since)
+
+
+class LightNotes:
+    """The lights' changes. `began` is None until the first look."""
+
+    def __init__(self) -> None:
+        self.began: datetime | None = None
+        self._changes: dict[str, deque[tuple[datetime, State]]] = {}
+
+    def note(self, at: datetime, states: Mapping[str, State]) -> None:
+        """The lights as they are at `at`."""
+        self.began = self.began or at
+        for service, state in states.items():
+            changes = self._changes.setdefault(service, deque(maxlen=_LENGTH))
+            if not changes or changes[-1][1] != state:
+                changes.append((at, state))
+
+    def shades(self) -> dict[str, list[Shade]]:
+        """Each light's life, oldest first."""
+        return {service: _shades(list(changes)) for service, changes in self._changes.items()}
+
+
+def _shades(changes: list[tuple[datetime, State]]) -> list[Shade]:
+    ends = [*(at for at, _ in changes[1:]), None]
+    return [Shade(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]

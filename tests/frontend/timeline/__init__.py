@@ -1,0 +1,1 @@
+"""Gremlins, lights and orders, told as incidents."""

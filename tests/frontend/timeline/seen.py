@@ -1,0 +1,36 @@
+"""Short ways to say what the diary and the lights say, in seconds after a start."""
+
+from datetime import datetime, timedelta
+
+from frontend.facts import AuditFacts
+from frontend.timeline.incident import incidents
+from frontend.timeline.notes import LightNotes
+from frontend.timeline.windows import windows
+from tests.frontend.arranged import NOW
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def event(when, action="started", name="latency", service="inventory", **detail):
+    """A line of the diary. A start runs out after 300 s unless it says otherwise."""
+    if action in ("started", "changed"):
+        detail = {"delay_ms": 3000, "ttl_s": 300.0, "probability": 1.0, **detail}
+    actor = "clock" if action == "expired" else "dashboard"
+    return AuditFacts(service, at(when), action, name, "latency", actor, detail)
+
+
+def lights(*changes):
+    """`lights((0, "good"), (12, "failed"), ...)` of the inventory service; others by a third."""
+    notes = LightNotes()
+    now = {}
+    for when, state, *service in changes:
+        now[service[0] if service else "inventory"] = state
+        notes.note(at(when), now)
+    return notes
+
+
+def seen(diary, notes, now):
+    """The incidents as they are known at `now`."""
+    return incidents(windows(diary, at(now)), notes.shades(), notes.began)

@@ -1,0 +1,132 @@
+"""What an incident is, and what the lights did in it."""
+
+from frontend.facts import AftermathFacts
+from frontend.timeline import tell
+from frontend.timeline.incident import Incident
+from tests.frontend.timeline.seen import at, event, lights, seen
+
+CALMED = [event(0), event(60, "calmed")]
+
+
+def told(incident: Incident, now: float) -> str:
+    (row,) = tell.timeline((incident,), at(now)).rows
+    return " ".join(row.sentences)
+
+
+def figures(incident, now=1000):
+    (row,) = tell.timeline((incident,), at(now)).rows
+    return [figure.value.replace("\u202f", " ") for figure in row.figures]
+
+
+def test_red_after_green_after():
+    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    assert (each.first_red_at, each.last_red_at) == (at(14), at(87))
+    assert figures(each) == ["14 s", "27 s", ""]
+    assert "Inventory turned red after 14" in told(each, 100)
+    assert "Called off after 60" in told(each, 100)
+    assert "Every light was green 27" in told(each, 100)
+
+
+def test_the_phases_follow_each_other():
+    notes = lights((-9, "good"), (14, "failed"))
+    assert [each.phase for each in seen(CALMED[:1], notes, 20)] == ["loose"]
+    (each,) = seen(CALMED, notes, 70)
+    assert each.phase == "red"
+    assert "Inventory is still red" in told(each, 70)
+    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
+    assert each.phase == "settling"
+    done = AftermathFacts(118, 7, 0, at(66))
+    over = Incident(each.windows, each.reds, each.had_traffic, orders=done)
+    assert over.phase == "over"
+    assert figures(over) == ["14 s", "27 s", "6.0 s"]
+    assert "118 orders were placed meanwhile, 7 still open" in told(over, 100)
+
+
+def test_gremlins_that_overlap_are_one_incident():
+    diary = [event(0), event(30, service="payment"), event(60, "calmed"),
+             event(90, "calmed", service="payment")]  # fmt: skip
+    notes = lights((-9, "good"), (14, "failed"), (95, "good"))
+    (each,) = seen(diary, notes, 100)
+    assert (len(each.windows), each.on, each.off) == (2, at(0), at(90))
+    assert figures(each)[:2] == ["14 s", "5.0 s"]
+    (row,) = tell.timeline((each,), at(100)).rows
+    assert row.title == "Slow start 3 s on inventory and Slow start 3 s on payments"
+    assert [lane.state for lane in row.lanes] == ["gremlin", "gremlin", "failed"]
+
+
+def test_one_that_comes_before_green_cuts_the_story_short():
+    diary = [*CALMED, event(70, service="payment")]
+    first, second = seen(diary, lights((-9, "good"), (14, "failed"), (120, "good")), 130)
+    assert first.cut_at == at(70)
+    assert first.last_red_at is None
+    assert first.phase == "settling"
+    assert "The next gremlin came before" in told(first, 130)
+    assert second.first_red_at is None
+    assert "Inventory had been red already" in told(second, 130)
+
+
+def test_one_that_runs_out_says_so():
+    (each,) = seen([event(0, ttl_s=60)], lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    assert "Ran out by itself after 60" in told(each, 100)
+    assert figures(each)[1] == "27 s"
+
+
+def test_without_traffic_no_light_can_change():
+    (each,) = seen(CALMED, lights((-9, "none")), 200)
+    assert figures(each)[:2] == ["", ""]
+    assert "There was no traffic" in told(each, 200)
+
+
+def test_traffic_that_ends_leaves_grey_and_not_green():
+    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "none")), 100)
+    assert "nobody ordered any more" in told(each, 100)
+
+
+def test_a_shop_that_stays_fast_is_told_as_that():
+    (each,) = seen(CALMED, lights((-9, "good")), 70)
+    assert "No light is red so far" in told(each, 70)
+    assert "No light turned red" in told(each, 200)
+
+
+def test_a_light_that_turns_red_long_after_has_another_reason():
+    (each,) = seen(CALMED, lights((-9, "good"), (300, "failed"), (400, "good")), 500)
+    assert each.reds == ()
+
+
+def test_a_short_one_is_still_seen_in_the_average_after_its_end():
+    diary = [event(0), event(8, "calmed")]
+    (each,) = seen(diary, lights((-9, "good"), (12, "failed"), (40, "good")), 100)
+    assert figures(each)[:2] == ["12 s", "32 s"]
+
+
+def test_a_light_that_flickers_is_green_when_it_stays_so():
+    notes = lights((-9, "good"), (10, "failed"), (20, "good"), (30, "failed"), (80, "good"))
+    (each,) = seen(CALMED, notes, 100)
+    assert len(each.reds[0].spans) == 2
+    assert figures(each)[:2] == ["10 s", "20 s"]
+
+
+def test_every_light_counts_and_the_last_one_decides():
+    notes = lights(
+        (-9, "good"), (-8, "good", "order"), (12, "failed"), (16, "failed", "order"),
+        (80, "good"), (90, "good", "order"),
+    )  # fmt: skip
+    (each,) = seen(CALMED, notes, 100)
+    assert [red.service for red in each.reds] == ["inventory", "order"]
+    assert figures(each)[:2] == ["12 s", "30 s"]
+
+
+def test_what_nobody_watched_is_not_made_up():
+    (each,) = seen(CALMED, lights((90, "good")), 100)
+    assert "not watching then" in told(each, 100)
+    (each,) = seen(CALMED, lights((30, "failed"), (80, "good")), 100)
+    assert figures(each)[:2] == ["", "20 s"]
+    assert "is not known: nobody watched" in told(each, 100)
+    assert tell.reaction((each,)).text == ""
+
+
+def test_the_last_reaction_in_one_line():
+    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    assert tell.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
+    (each,) = seen(CALMED[:1], lights((-9, "good"), (14, "failed")), 20)
+    assert tell.reaction((each,)).text == "Last: red in 14\u202fs"
