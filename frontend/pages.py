@@ -1,4 +1,4 @@
-"""The pages: the overview, one order's life, the gremlins, and the stream of nudges."""
+"""The pages: the overview, one order's life, the gremlins, the timeline, and the nudges."""
 
 import secrets
 from functools import partial
@@ -12,9 +12,18 @@ from litestar.response import Response, Stream
 
 from chassis.errors import Problem, shed
 from frontend.answers import HEADERS, page
+from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
 from frontend.paint import render
-from frontend.panels import AUDIT, audit_view, paint_panel, paint_view, story_panel, story_view
+from frontend.panels import (
+    AUDIT,
+    TIMELINE,
+    audit_view,
+    paint_panel,
+    paint_view,
+    story_panel,
+    story_view,
+)
 from frontend.visitor import Doorman, Visitor
 from frontend.watch import Watch, utc_now
 
@@ -27,7 +36,7 @@ def new_order_key() -> str:
 
 
 def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
-    """GET /, /orders/{id}, /gremlins and /events."""
+    """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
 
     def show(
         template: str, request: Request[Any, Any, Any], visitor: Visitor, **context: object
@@ -46,7 +55,8 @@ def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
     @get("/", summary="The shop under glass", include_in_schema=False)
     async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
         visitor = doorman.welcome(request)
-        return show("overview.html", request, visitor, order_key=new_order_key())
+        table = sparks(watch.source, utc_now().timestamp())
+        return show("overview.html", request, visitor, order_key=new_order_key(), chart_table=table)
 
     @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
     async def show_order(
@@ -65,7 +75,14 @@ def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
         diary = paint_view(AUDIT, await audit_view(watch), visitor, utc_now())
         return show("gremlins.html", request, visitor, diary=diary)
 
-    return [show_overview, show_order, show_gremlins, nudges(watch)]
+    @get("/timeline", summary="What was done, and what came of it", include_in_schema=False)
+    async def show_timeline(request: Request[Any, Any, Any]) -> Response[str]:
+        visitor, now = doorman.welcome(request), utc_now()
+        rows = paint_view(TIMELINE, TIMELINE.view(watch, now), visitor, now)
+        return show("timeline.html", request, visitor, rows=rows)
+
+    charts = chart_routes(watch.source, lambda: watch.chronicle.windows, utc_now)
+    return [show_overview, show_order, show_gremlins, show_timeline, *charts, nudges(watch)]
 
 
 def nudges(watch: Watch) -> HTTPRouteHandler:

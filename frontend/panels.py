@@ -16,6 +16,7 @@ from frontend import draw, draw_gremlins
 from frontend.answers import page
 from frontend.paint import render
 from frontend.sources.feed import reason_of
+from frontend.timeline import tell
 from frontend.verdicts import proof
 from frontend.views import Down
 from frontend.visitor import Doorman, Visitor
@@ -66,6 +67,16 @@ def _board(watch: Watch, now: datetime) -> object:
     return loose if isinstance(loose, Down) else draw_gremlins.board(loose, now)
 
 
+def _reaction(watch: Watch, _: datetime) -> object:
+    found = watch.incidents.now()
+    return found if isinstance(found, Down) else tell.reaction(found)
+
+
+def _timeline(watch: Watch, now: datetime) -> object:
+    found = watch.incidents.now()
+    return found if isinstance(found, Down) else tell.timeline(found, now)
+
+
 PANELS = {
     panel.name: panel
     for panel in (
@@ -80,11 +91,13 @@ PANELS = {
         Panel("board", ("gremlins",), _board),
         Panel("products", ("shop",), _products),
         Panel("orders", ("shop",), _orders),
+        Panel("reaction", ("gremlins", "metrics"), _reaction),
         Panel("proof", ("proof",), lambda watch, _: proof(watch.report())),
     )
 }
 
 
+TIMELINE = Panel("timeline", ("gremlins", "metrics"), _timeline)
 AUDIT = Panel("audit", ("gremlins",), lambda *_: None)
 
 
@@ -133,7 +146,7 @@ async def story_view(watch: Watch, order_id: UUID) -> object:
 
 
 def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
-    """GET /panels/{name}, and the two panels that are asked for on demand."""
+    """GET /panels/{name}, and the three panels that are not on the overview."""
 
     @get("/panels/{name:str}", summary="One panel", include_in_schema=False)
     async def show_panel(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
@@ -141,6 +154,13 @@ def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
             raise Problem(404, "not-found", "There is no such panel")
         visitor = doorman.welcome(request)
         return page(paint_panel(name, watch, visitor, utc_now()), doorman, visitor)
+
+    @get("/panels/timeline", summary="Every incident", include_in_schema=False)
+    async def show_timeline(request: Request[Any, Any, Any]) -> Response[str]:
+        visitor = doorman.welcome(request)
+        now = utc_now()
+        html = paint_view(TIMELINE, TIMELINE.view(watch, now), visitor, now)
+        return page(html, doorman, visitor)
 
     @get("/panels/audit", summary="The gremlins' diary", include_in_schema=False)
     async def show_audit(request: Request[Any, Any, Any]) -> Response[str]:
@@ -158,4 +178,4 @@ def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
             raise Problem(404, "order-not-found", "There is no order with this id")
         return page(paint_view(story_panel(order_id), view, visitor, utc_now()), doorman, visitor)
 
-    return [show_panel, show_audit, show_story]
+    return [show_panel, show_timeline, show_audit, show_story]

@@ -1,6 +1,7 @@
-// Runs before the first paint, so that a chosen scheme or stage mode never flashes.
+// Runs before the first paint, so that neither a chosen scheme nor what needs scripts ever flashes.
 (() => {
   const root = document.documentElement;
+  root.dataset.script = "on";
   try {
     for (const name of ["scheme", "stage"]) {
       const value = localStorage.getItem("valerix-" + name);

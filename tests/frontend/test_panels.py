@@ -1,15 +1,20 @@
 """Each panel draws every state it can be in, and escapes what it is given."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from frontend import draw, draw_gremlins
 from frontend.observatory.ring import Traffic
 from frontend.paint import HERE
-from frontend.panels import AUDIT, PANELS, paint_view, story_panel
+from frontend.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
 from frontend.proof import invariants
 from frontend.proof.evaluate import Finding, Report
+from frontend.timeline import tell
+from frontend.timeline.incident import incidents
+from frontend.timeline.notes import Shade
+from frontend.timeline.windows import windows
 from frontend.verdicts import proof
 from frontend.views import Down
 from tests.frontend.arranged import (
@@ -26,7 +31,7 @@ from tests.frontend.arranged import (
     VISITOR,
 )
 
-ALL = {**PANELS, "audit": AUDIT, "story": story_panel(ORDER.order_id)}
+ALL = {**PANELS, "audit": AUDIT, "timeline": TIMELINE, "story": story_panel(ORDER.order_id)}
 PROMISES = invariants()
 REPORT = Report(
     NOW,
@@ -37,6 +42,11 @@ REPORT = Report(
         Finding(PROMISES[2], "settling", 3),
         Finding(PROMISES[3], "unknown", reason=HOSTILE),
     ),
+)
+INCIDENTS = incidents(
+    windows([DIARY], NOW + timedelta(seconds=9)),
+    {"order": [Shade("good", NOW, NOW), Shade("failed", NOW + timedelta(seconds=5), None)]},
+    NOW,
 )
 VIEWS = [
     ("bar", draw_gremlins.bar((GREMLIN,) * 6, NOW)),
@@ -54,6 +64,10 @@ VIEWS = [
     ("audit", draw_gremlins.audit((DIARY,))),
     ("audit", draw_gremlins.audit(())),
     ("story", draw.story(STORY)),
+    ("timeline", tell.timeline(INCIDENTS, NOW)),
+    ("timeline", tell.timeline((), NOW)),
+    ("reaction", tell.reaction(INCIDENTS)),
+    ("reaction", tell.reaction(())),
 ]
 DOWNS = [(name, DOWN) for name in ALL if name != "lights"]
 

@@ -1,0 +1,193 @@
+// One chart: thin lines on a shared time axis, the SLA dashed, gremlins' time in violet, and dots
+// that open the trace of a real request. What is in it comes from charts.js.
+"use strict";
+
+const plotting = (() => {
+  const QUANTILES = ["p50", "p90", "p99"];
+  const DASHES = { p50: [1, 3], p90: [5, 3], p99: [] };
+  const FLOOR_S = 0.002, CEILING_S = 10;
+  const DOT_EVERY_PX = 14;
+
+  // A canvas knows no custom properties: their colours are read off an element, once a repaint.
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  let palette = {};
+  const colour = (name) => {
+    if (!palette[name]) {
+      probe.style.color = `var(--${name})`;
+      palette[name] = getComputedStyle(probe).color;
+    }
+    return palette[name];
+  };
+  const forgetColours = () => { palette = {}; };
+  const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const font = () => `${Math.round(0.6875 * rem())}px system-ui, sans-serif`;
+
+  const clock = (at, seconds) => new Date(at * 1000).toLocaleTimeString([], {
+    hour: "2-digit", minute: "2-digit", hour12: false, ...(seconds && { second: "2-digit" }),
+  });
+  const inSeconds = (value) => {
+    if (value === null || value === undefined) return "–";
+    if (value < 0.9995) return Math.max(1, Math.round(value * 1000)) + " ms";
+    return (value < 10 ? value.toFixed(1) : Math.round(value)) + " s";
+  };
+  // 19 ms, 53 ms, 146 ms side by side need their unit once.
+  const inSecondsEach = (values) => values.map(inSeconds).map((text, index, all) => {
+    const unit = text.split(" ")[1];
+    return unit && all[index + 1]?.endsWith(" " + unit) ? text.split(" ")[0] : text;
+  });
+  const perSecond = (value) => {
+    if (value === null || value === undefined) return "–";
+    return value === 0 ? "0" : value < 10 ? value.toFixed(1) : String(Math.round(value));
+  };
+
+  // --- under and over the lines -------------------------------------------------------------------
+  const drawBands = (plot, look) => {
+    const { ctx, bbox } = plot;
+    const right = bbox.left + bbox.width;
+    const clamp = (at) => Math.min(right, Math.max(bbox.left, plot.valToPos(at, "x", true)));
+    let free = bbox.left;
+    ctx.save();
+    ctx.font = font().replace(/\d+/, (size) => Math.round(size * devicePixelRatio));
+    ctx.textBaseline = "top";
+    ctx.textAlign = "left";
+    for (const band of look().bands) {
+      const from = clamp(band.since), to = clamp(band.until ?? look().now);
+      if (to <= bbox.left || from >= right) continue;
+      ctx.fillStyle = colour("gremlin");
+      ctx.globalAlpha = 0.17;
+      ctx.fillRect(from, bbox.top, Math.max(to - from, devicePixelRatio), bbox.height);
+      ctx.globalAlpha = 1;
+      ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
+      const width = ctx.measureText(band.label).width + 8 * devicePixelRatio;
+      // Beside the edge where there is room, else left of the plot's end; never over another name.
+      const start = Math.max(free, Math.min(from, right - width));
+      if (start + width > right + 1 || start > to) continue;
+      ctx.fillText(band.label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
+      free = start + width;
+    }
+    ctx.restore();
+  };
+
+  const drawLimit = (plot, limit) => {
+    const { ctx, bbox } = plot;
+    const y = Math.round(plot.valToPos(limit, "y", true)) + 0.5;
+    ctx.save();
+    ctx.strokeStyle = colour("quiet");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.restore();
+  };
+
+  // Real links, kept while they stay on the chart, so that a refresh never takes one from under a
+  // finger. Of those too close together the slowest stays; the keyboard stops at the slowest of all.
+  const placeDots = (plot, dots, found) => {
+    const { min, max } = plot.scales.x;
+    const width = plot.over.clientWidth;
+    const slot_s = (DOT_EVERY_PX * (max - min)) / Math.max(1, width);
+    const slowest = new Map();
+    for (const [at, seconds, trace] of found) {
+      if (at < min || at > max) continue;
+      const slot = Math.floor(at / slot_s);
+      if (!(slowest.get(slot)?.[1] >= seconds)) slowest.set(slot, [at, seconds, trace]);
+    }
+    const wanted = new Map([...slowest.values()].map((each) => [each[2], each]));
+    const top = [...wanted.values()].reduce((a, b) => (a && a[1] >= b[1] ? a : b), null);
+    for (const [trace, dot] of dots) if (!wanted.has(trace)) { dot.remove(); dots.delete(trace); }
+    for (const [trace, [at, seconds]] of wanted) {
+      let dot = dots.get(trace);
+      if (!dot) {
+        dot = document.createElement("a");
+        dot.className = "dot";
+        dot.href = "/traces/" + trace;
+        dot.title = `${inSeconds(seconds)} at ${clock(at, true)}: open its trace`;
+        dot.setAttribute("aria-label", dot.title);
+        dots.set(trace, dot);
+        plot.over.append(dot);
+      }
+      dot.tabIndex = trace === top?.[2] ? 0 : -1;
+      const shown = Math.min(CEILING_S, Math.max(FLOOR_S, seconds));
+      dot.style.left = plot.valToPos(at, "x") + "px";
+      dot.style.top = plot.valToPos(shown, "y") + "px";
+    }
+  };
+
+  // --- axes -----------------------------------------------------------------------------------------
+  const nice = (most) => [1, 2, 4, 10, 20, 40, 100, 200, 400, 1000, 2000, 4000, 10000]
+    .find((step) => step >= most) ?? most;
+  const axisLook = () => ({
+    stroke: () => colour("quiet"), font: font(), ticks: { show: false },
+    grid: { stroke: () => colour("edge"), width: 1 },
+  });
+  const look_s = (plot) => plot.scales.x.max - plot.scales.x.min;
+  const timeAxis = (shown) => ({
+    ...axisLook(), show: shown, size: 1.15 * rem(), gap: 2, space: 3.2 * rem(),
+    incrs: [60, 120, 300, 600], grid: { show: false },
+    // The newest label would be cut by the edge, the axis' end is now anyway.
+    values: (plot, splits) => splits.map((at) => (plot.scales.x.max - at < 0.05 * look_s(plot) ? "" : clock(at))),
+  });
+  const valueAxis = (splits, words) => ({
+    ...axisLook(), size: 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
+    values: (_, all) => all.map(words),
+  });
+
+  // `look()` gives what the chart shows now: { at, lines, bands, now, span_s, exemplars, visible }.
+  const make = (host, { names, hues, dashes, flow, limit, look, say }) => {
+    const dots = new Map();
+    const room = host.appendChild(document.createElement("div"));
+    room.className = "plot";
+    const yScale = flow
+      ? { range: (_, low, high) => [0, nice(Math.max(high ?? 0, 0.9))] }
+      : { distr: 3, range: () => [FLOOR_S, CEILING_S] };
+    const yAxis = flow
+      ? valueAxis((plot) => [0, plot.scales.y.max], (value) => (value ? value + "/s" : "0"))
+      : valueAxis(() => [0.01, 0.1, 1, 10], (value) => (value < 0.1 ? value * 1000 + " ms" : value + " s"));
+    const plot = new uPlot({
+      width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
+      legend: { show: false },
+      padding: [0.5 * rem(), 6, flow === "rate" ? 2 : 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 } },
+      scales: {
+        x: { range: () => [look().now - look().span_s, look().now] },
+        y: yScale,
+      },
+      axes: [timeAxis(flow !== "rate"), yAxis],
+      series: [{}, ...names.map((name, index) => ({
+        stroke: () => colour(hues[index]), width: 1.6, dash: dashes?.[index] ?? [],
+        points: { show: false }, spanGaps: false,
+      }))],
+      hooks: {
+        drawClear: [(self) => drawBands(self, look)],
+        drawAxes: [(self) => { if (limit) drawLimit(self, limit); }],
+        draw: [(self) => { if (!flow) placeDots(self, dots, look().exemplars()); }],
+        setCursor: [(self) => say(self.cursor.idx)],
+      },
+    }, [[], ...names.map(() => [])], room);
+    const resize = () => plot.setSize({ width: room.clientWidth, height: room.clientHeight });
+    new ResizeObserver(() => { if (room.clientWidth) resize(); }).observe(room);
+    const floor = (values) => (flow ? values : values.map((v) => (v === null ? null : Math.max(v, FLOOR_S))));
+    return {
+      names,
+      show() {
+        names.forEach((name, index) => {
+          if (plot.series[index + 1].show !== look().visible(name)) {
+            plot.setSeries(index + 1, { show: look().visible(name) });
+          }
+        });
+        plot.setData([look().at, ...names.map((name) => floor(look().lines(name)))]);
+        say(plot.cursor.idx);
+      },
+      repaint() {
+        for (const axis of plot.axes) axis.font[0] = font().replace(/\d+/, (s) => Math.round(s * devicePixelRatio));
+        plot.redraw(true, true);
+      },
+    };
+  };
+
+  return { make, forgetColours, inSecondsEach, perSecond, QUANTILES, DASHES };
+})();
