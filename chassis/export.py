@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.request
 from collections import deque
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -85,7 +86,7 @@ class Exporter:
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310
                 self._failing = False
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             self.dropped += size
             if not self._failing:
                 # Said once per outage: a line per batch would be a second fault.

@@ -131,7 +131,7 @@ class TextFormatter(_Formatter):
         exception = line.pop("exception", None)
         line.pop("span_id", None)
         tail = " ".join(f"{key}={_plain(value)}" for key, value in line.items())
-        text = f"{head[0][11:23]} {head[1]:<7} {head[2]:<17} {head[3]} {tail}".rstrip()
+        text = f"{head[0][11:23]} {head[1]:<7} {head[2]:<17} {_plain(head[3])} {tail}".rstrip()
         return text if exception is None else f"{text}\n{exception}"
 
 
