@@ -93,10 +93,10 @@ async def test_a_bad_collector_costs_counted_drops(
     begun = time.monotonic()
     async with wire.listen(BAD_COLLECTORS[behaviour]) as url:
         exporter = await _export(url, use)
-    assert time.monotonic() - begun < 3 * TIMEOUT_S + 1
-    # What is under way when the process ends is counted by nobody.
-    assert exporter.dropped >= 512
-    assert _left(exporter) == []
+        # Stopping waits one timeout; what is under way then is lost with the process.
+        assert time.monotonic() - begun < 2 * TIMEOUT_S + 1
+        await asyncio.to_thread(exporter.thread.join, 5)
+    assert exporter.dropped == 600
     # Said once per outage, not once per batch.
     assert caplog.text.count("telemetry is being dropped") == 1
 
