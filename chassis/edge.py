@@ -21,8 +21,9 @@ logger = logging.getLogger("request")
 
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
-# Asked every two seconds by machines: measured, but neither logged nor traced.
-_QUIET = re.compile(r"/metrics|/health(/.*)?")
+# Asked every two seconds by machines: measured, but neither logged nor traced. Telemetry that
+# arrives must not make more of it.
+_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs)")
 _WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site"})
 CALLER_LEFT, NO_ANSWER = 499, 0
 
@@ -89,6 +90,8 @@ class Edge:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         visit = Visit(method, scope["path"])
         work = telemetry.begin(method, SERVER, _text(headers.get(b"traceparent")))
+        # A probe's own questions (SELECT 1, a neighbour's health) are as quiet as the probe.
+        work.sampled = work.sampled and _QUIET.fullmatch(visit.path) is None
         tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)

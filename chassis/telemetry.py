@@ -42,8 +42,8 @@ def dropped() -> int:
 
 
 def record(span: Span) -> None:
-    """Hand over a finished span. Never blocks, never raises."""
-    if _exporter is not None:
+    """Hand over a finished span, if its trace is sampled. Never blocks, never raises."""
+    if _exporter is not None and span.sampled:
         _exporter.add_span(span)
 
 
