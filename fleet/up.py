@@ -92,7 +92,13 @@ def plan(home: Home, settings: Mapping[str, Settings], database_url: str) -> lis
     environ = dict(os.environ) | {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
     for process in SERVICES:
         environ.setdefault(process.url_variable, urls[process.key])
-    return [Service(process, urls[process.key], home, environ) for process in PROCESSES]
+    # The dashboard keeps traces and logs itself, unless a collector is named. It is not told to
+    # send to itself: what it does in order to show the shop is no part of the shop's story.
+    observed = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
+    return [
+        Service(process, urls[process.key], home, observed if process in SERVICES else environ)
+        for process in PROCESSES
+    ]
 
 
 def _url(settings: Settings) -> str:
