@@ -100,7 +100,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
-const TOPICS = ["health", "metrics", "shop", "gremlins", "proof"];
+const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs"];
 let stream = null;
 const listen = () => {
   if (stream || document.hidden) return;

@@ -1,0 +1,196 @@
+"""From kept traces and lines to lists of them; pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from frontend.observatory.bounds import Losses
+from frontend.observatory.waterfall import LogRow, TraceRow
+from frontend.paint import THIN, count
+from frontend.views import Down, State
+from frontend.views_traces import Hue, LineView, LogsView, TraceLine, TracesView
+from frontend.words import SERVICES
+
+_HUES = {name: Hue(key, label, name) for key, name, label in SERVICES}
+_LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
+# Fields that a line's own columns show already.
+_SHOWN = frozenset({"service", "gremlin", "exception", "trace_id", "span_id"})
+_ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NOTHING = frozenset({"", "None"})
+_TAIL_PAIRS, _TAIL_CHARS = 10, 80
+_LINE_CHARS, _NAME_CHARS, _EXCEPTION_CHARS = 400, 120, 2_000
+
+
+def took(milliseconds: float) -> str:
+    """A length of time with the digits that matter: 0.42 ms, 12.3 ms, 480 ms, 2.01 s."""
+    if milliseconds < 10:
+        return f"{milliseconds:.2f}{THIN}ms"
+    if milliseconds < 100:
+        return f"{milliseconds:.1f}{THIN}ms"
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f}{THIN}ms"
+    return f"{milliseconds / 1000:.2f}{THIN}s"
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a long text, with a sign that there was more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def share(part: float) -> str:
+    """0.125 as "12.5%", for an attribute of a drawing."""
+    return f"{100 * min(max(part, 0.0), 1.0):.3f}".rstrip("0").rstrip(".") + "%"
+
+
+def hue_of(service: str) -> Hue:
+    """A service's colour and label."""
+    return _HUES.get(service) or Hue("other", cut(service, 40), cut(service, 80))
+
+
+def verdict(status: int | None, *, failed: bool) -> tuple[State, str]:
+    """How a trace ended, in a state and a word or two."""
+    if status is None:
+        return ("degraded", "trouble inside") if failed else ("good", "done")
+    if status == 0:
+        return "failed", "cut off"
+    if status == 499:
+        return "refused", "caller left"
+    if status >= 500:
+        return "failed", f"{status} failed"
+    if status >= 400:
+        return "refused", f"{status} refused"
+    if status == 202:
+        return "degraded", "202 pending"
+    return ("degraded", f"{status}, trouble inside") if failed else ("good", f"{status} good")
+
+
+def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
+    """One trace in a list."""
+    state, word = verdict(row.status, failed=row.failed)
+    return TraceLine(
+        trace_id=row.trace_id,
+        at=row.at,
+        name=cut(row.name, _NAME_CHARS),
+        hue=hue_of(row.service),
+        hues=hues(row.services),
+        took=took(row.duration_ms),
+        slow=row.slow,
+        width=share(max(row.duration_ms / longest_ms, 0.004) if longest_ms else 0.004),
+        spans=row.spans,
+        errors=row.errors,
+        state=state,
+        word=word,
+        gremlins=tuple(cut(name, 40) for name in row.gremlins[:3]),
+        # Only an id that the order page would take becomes a link to it.
+        orders=tuple(order for order in row.orders if _ORDER_ID.fullmatch(order)),
+    )
+
+
+def trace_lines(rows: Sequence[TraceRow]) -> tuple[TraceLine, ...]:
+    """Traces with bars to one scale."""
+    longest_ms = max((row.duration_ms for row in rows), default=0.0)
+    return tuple(trace_line(row, longest_ms) for row in rows)
+
+
+def hues(services: Iterable[str]) -> tuple[Hue, ...]:
+    """Each service once, the shop's own in their usual order."""
+    order = list(_HUES)
+    known = sorted(set(services), key=lambda s: (order.index(s) if s in _HUES else len(order), s))
+    return tuple(hue_of(service) for service in known)
+
+
+def traces(
+    rows: Sequence[TraceRow],
+    *,
+    kind: str,
+    filtered: bool,
+    kept: int,
+    limit: int,
+    losses: Losses,
+    silent: Down | None,
+) -> TracesView:
+    """The list of traces."""
+    return TracesView(
+        rows=trace_lines(rows),
+        kind=kind,
+        filtered=filtered,
+        kept=kept,
+        more=len(rows) >= limit,
+        lost=traces_lost(losses),
+        silent=silent,
+    )
+
+
+def log_line(row: LogRow, *, since: datetime | None = None) -> LineView:
+    """One line of log; `since` is the beginning of the trace it is shown in."""
+    pairs = dict(row.attributes)
+    after = ""
+    if since is not None:
+        after = "+" + took(max(0.0, (row.at - since) / timedelta(milliseconds=1)))
+    return LineView(
+        sequence=row.sequence,
+        at=row.at,
+        clock=row.at.strftime("%H:%M:%S.") + f"{row.at.microsecond // 1000:03d}",
+        after=after,
+        level=row.level,
+        mark=_LEVEL_MARKS.get(row.level),
+        hue=hue_of(row.service),
+        message=cut(row.message, _LINE_CHARS),
+        tail=_tail(row),
+        gremlin=cut(pairs.get("gremlin", ""), 80),
+        exception=cut(pairs.get("exception", ""), _EXCEPTION_CHARS),
+        trace_id=row.trace_id,
+        span_id=row.span_id,
+    )
+
+
+def _tail(row: LogRow) -> str:
+    """What the line says beside its message; words that the message has already are left out."""
+    said = set(row.message.split())
+    pairs = [
+        f"{cut(key, 40)}={cut(value, _TAIL_CHARS)}"
+        for key, value in row.attributes
+        if key not in _SHOWN and value not in said and value not in _NOTHING
+    ]
+    more = len(pairs) - _TAIL_PAIRS
+    return "  ".join(pairs[:_TAIL_PAIRS]) + (f"  and {more} more" if more > 0 else "")
+
+
+def logs(
+    rows: Sequence[LogRow],
+    *,
+    newest: int,
+    filtered: bool,
+    kept: int,
+    more: bool,
+    losses: Losses,
+    silent: Down | None,
+) -> LogsView:
+    """The tail, newest first."""
+    # They are kept as they came, and each service sends its own once a second.
+    newest_first = sorted(rows, key=lambda row: (row.at, row.sequence), reverse=True)
+    lines = tuple(log_line(row) for row in newest_first)
+    return LogsView(lines, newest, filtered, kept, more, lines_lost(losses), silent)
+
+
+def traces_lost(losses: Losses) -> str:
+    """What of the traces is missing, in words; empty when nothing is."""
+    return _lost(
+        (losses.traces_evicted, "older traces made room"),
+        (losses.spans_over_trace, "spans did not fit into their trace"),
+        (losses.malformed, "spans or lines were malformed"),
+        (losses.refused_requests, "deliveries were refused"),
+    )
+
+
+def lines_lost(losses: Losses) -> str:
+    """What of the lines is missing, in words; empty when nothing is."""
+    return _lost(
+        (losses.lines_evicted, "older lines made room"),
+        (losses.malformed, "spans or lines were malformed"),
+        (losses.refused_requests, "deliveries were refused"),
+    )
+
+
+def _lost(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count(number)} {words}" for number, words in counts if number)

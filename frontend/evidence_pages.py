@@ -1,0 +1,137 @@
+"""The pages of traces and logs: from a red light to the trace, and to the line of log behind it."""
+
+from functools import partial
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec.structs import replace
+
+from chassis.errors import Problem
+from frontend.answers import page
+from frontend.evidence import Evidence
+from frontend.evidence_panels import (
+    KINDS,
+    Asked,
+    address,
+    log_filter,
+    log_selects,
+    logs_panel,
+    logs_view,
+    trace_filter,
+    trace_panel,
+    trace_selects,
+    trace_view,
+    traces_panel,
+    traces_view,
+)
+from frontend.observatory.assemble import is_id
+from frontend.paint import render
+from frontend.panels import Panel, paint_panel, paint_view
+from frontend.visitor import Doorman
+from frontend.watch import Watch, utc_now
+
+
+class Desk:
+    """Answers with a whole page around a panel, or with the panel alone."""
+
+    def __init__(self, watch: Watch, doorman: Doorman) -> None:
+        self._watch = watch
+        self._doorman = doorman
+
+    def page(
+        self, template: str, request: Asked, panel: Panel, view: object, **more: object
+    ) -> Response[str]:
+        """The page; its first paint holds the panel's own bytes."""
+        visitor, now = self._doorman.welcome(request), utc_now()
+        html = render(
+            template,
+            panel=partial(paint_panel, watch=self._watch, visitor=visitor, now=now),
+            body=paint_view(panel, view, visitor, now),
+            visitor=visitor,
+            here=request.url.path,
+            now=now,
+            **more,
+        )
+        return page(html, self._doorman, visitor)
+
+    def panel(self, request: Asked, panel: Panel, view: object) -> Response[str]:
+        """The panel."""
+        visitor = self._doorman.welcome(request)
+        return page(paint_view(panel, view, visitor, utc_now()), self._doorman, visitor)
+
+
+def evidence_routes(evidence: Evidence, watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
+    """GET /traces, /traces/{id} and /logs, each with the panel inside it."""
+    desk = Desk(watch, doorman)
+    return [
+        *_traces_routes(evidence, watch, desk),
+        *_trace_routes(evidence, desk),
+        *_logs_routes(evidence, watch, desk),
+    ]
+
+
+def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+    @get("/traces", summary="Traces", include_in_schema=False)
+    async def show_traces(request: Asked) -> Response[str]:
+        wanted = trace_filter(request)
+        return desk.page(
+            "traces.html",
+            request,
+            traces_panel(wanted),
+            traces_view(evidence, watch, wanted),
+            wanted=wanted,
+            tabs=[(kind, address("/traces", replace(wanted, kind=kind))) for kind in KINDS],
+            selects=trace_selects(evidence.memory.choices(), wanted),
+        )
+
+    @get("/panels/traces", summary="The list of traces", include_in_schema=False)
+    async def show_list(request: Asked) -> Response[str]:
+        wanted = trace_filter(request)
+        return desk.panel(request, traces_panel(wanted), traces_view(evidence, watch, wanted))
+
+    return [show_traces, show_list]
+
+
+def _trace_routes(evidence: Evidence, desk: Desk) -> list[HTTPRouteHandler]:
+    @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
+    async def show_trace(trace_id: FromPath[str], request: Asked) -> Response[str]:
+        known = _trace_id(trace_id)
+        view = trace_view(evidence, known)
+        return desk.page(
+            "trace.html", request, trace_panel(known), view, trace_id=known, growing=view.live
+        )
+
+    @get("/panels/trace/{trace_id:str}", summary="One trace's waterfall", include_in_schema=False)
+    async def show_waterfall(trace_id: FromPath[str], request: Asked) -> Response[str]:
+        known = _trace_id(trace_id)
+        return desk.panel(request, trace_panel(known), trace_view(evidence, known))
+
+    return [show_trace, show_waterfall]
+
+
+def _trace_id(text: str) -> str:
+    if not is_id(text.lower(), 32):
+        raise Problem(404, "not-found", "A trace's id has 32 digits from 0 to f; this is not one.")
+    return text.lower()
+
+
+def _logs_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+    @get("/logs", summary="The live tail of every log", include_in_schema=False)
+    async def show_logs(request: Asked) -> Response[str]:
+        wanted = log_filter(request)
+        return desk.page(
+            "logs.html",
+            request,
+            logs_panel(wanted),
+            logs_view(evidence, watch, wanted),
+            wanted=wanted,
+            selects=log_selects(evidence.memory.logs.choices("service"), wanted),
+        )
+
+    @get("/panels/logs", summary="The newest lines", include_in_schema=False)
+    async def show_tail(request: Asked) -> Response[str]:
+        wanted = log_filter(request)
+        return desk.panel(request, logs_panel(wanted), logs_view(evidence, watch, wanted))
+
+    return [show_logs, show_tail]

@@ -1,0 +1,182 @@
+"""The panels of traces and logs: what an address asks for, and the view that answers it."""
+
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from frontend import draw_traces, draw_waterfall
+from frontend.evidence import Evidence
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import Choices, TraceQuery
+from frontend.panels import Panel
+from frontend.views import Down
+from frontend.views_traces import (
+    LogFilter,
+    LogsView,
+    NoTrace,
+    Select,
+    TraceFilter,
+    TracesView,
+    TraceView,
+)
+from frontend.watch import Watch, utc_now
+from frontend.words import NAMES
+
+KINDS = ("recent", "slowest", "failed", "bitten")
+OUTCOMES = {
+    "2xx": "2xx good",
+    "4xx": "4xx refused",
+    "5xx": "5xx failed",
+    "cut": "cut off",
+    "none": "no HTTP",
+}
+LEVELS = ("INFO", "WARNING", "ERROR")
+_MOST_TRACES, _MOST_LINES = 50, 200
+# A form field is short; a longer one is not looked for.
+_FIELD_CHARS = 200
+# The services send every second; with requests and without telemetry for this long, it is lost.
+_SILENT_S = 10.0
+
+Asked = Request[Any, Any, Any]
+
+
+def traces_panel(wanted: TraceFilter) -> Panel:
+    """The list of traces; its URL carries the filters."""
+    return Panel("traces", ("traces",), lambda *_: None, address("/panels/traces", wanted))
+
+
+def trace_panel(trace_id: str) -> Panel:
+    """One trace; its URL carries the id."""
+    return Panel("trace", ("traces", "logs"), lambda *_: None, f"/panels/trace/{trace_id}")
+
+
+def logs_panel(wanted: LogFilter) -> Panel:
+    """The tail of lines; its URL carries the filters."""
+    return Panel("logs", ("logs",), lambda *_: None, address("/panels/logs", wanted))
+
+
+def address(path: str, wanted: Struct) -> str:
+    given = {key: value for key, value in asdict(wanted).items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def trace_filter(request: Asked) -> TraceFilter:
+    """The filters of the address; what makes no sense is left out."""
+    field = partial(_field, request)
+    return TraceFilter(
+        kind=field("kind") if field("kind") in KINDS else "recent",
+        service=NAMES.get(field("service"), field("service")),
+        route=field("route"),
+        outcome=field("outcome") if field("outcome") in OUTCOMES else "",
+        gremlin=field("gremlin"),
+        order=field("order"),
+    )
+
+
+def log_filter(request: Asked) -> LogFilter:
+    """The filters of the address; what makes no sense is left out."""
+    field = partial(_field, request)
+    trace, level = field("trace").lower(), field("level").upper()
+    return LogFilter(
+        service=NAMES.get(field("service"), field("service")),
+        level=level if level in LEVELS else "",
+        text=field("text"),
+        trace=trace,
+    )
+
+
+def trace_selects(choices: Choices, wanted: TraceFilter) -> tuple[Select, ...]:
+    """What the list of traces can be filtered by."""
+    selects = (
+        _select("service", "Service", wanted.service, choices.services),
+        _select("route", "Route", wanted.route, choices.routes),
+        Select("outcome", "Outcome", wanted.outcome, tuple(OUTCOMES.items())),
+        _select("gremlin", "Gremlin", wanted.gremlin, choices.gremlins),
+    )
+    return tuple(select for select in selects if select.values)
+
+
+def log_selects(services: tuple[tuple[str, int], ...], wanted: LogFilter) -> tuple[Select, ...]:
+    """What the tail can be filtered by, beside text and trace."""
+    levels = (("INFO", "INFO and above"), ("WARNING", "WARNING and above"), ("ERROR", "ERROR"))
+    return (
+        _select("service", "Service", wanted.service, services),
+        Select("level", "Level", wanted.level, levels),
+    )
+
+
+def _select(name: str, label: str, chosen: str, counted: tuple[tuple[str, int], ...]) -> Select:
+    values = sorted(value for value, _ in counted)
+    if chosen and chosen not in values:
+        # What was asked for stays asked for, even when nothing of it is kept any more.
+        values.insert(0, chosen)
+    return Select(name, label, chosen, tuple((value, value) for value in values))
+
+
+def _field(request: Asked, name: str) -> str:
+    return str(request.query_params.get(name, "")).strip()[:_FIELD_CHARS]
+
+
+def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> TracesView:
+    """The list as it is now."""
+    memory = evidence.memory
+    query = TraceQuery(
+        kind=wanted.kind,  # type: ignore[arg-type]  # one of KINDS
+        service=wanted.service,
+        route=wanted.route,
+        outcome=wanted.outcome,
+        gremlin=wanted.gremlin,
+        order_id=wanted.order,
+        limit=_MOST_TRACES,
+    )
+    return draw_traces.traces(
+        memory.find(query),
+        kind=wanted.kind,
+        filtered=wanted != TraceFilter(kind=wanted.kind),
+        kept=len(memory.traces),
+        limit=_MOST_TRACES,
+        losses=memory.losses,
+        silent=silence(evidence, watch),
+    )
+
+
+def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
+    """One trace as it is now."""
+    kept = evidence.memory.trace(trace_id)
+    if kept is None:
+        return NoTrace(trace_id, len(evidence.memory.traces))
+    return draw_waterfall.waterfall(kept, utc_now())
+
+
+def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
+    """The tail as it is now."""
+    memory = evidence.memory
+    tail = memory.tail(
+        LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace, limit=_MOST_LINES)
+    )
+    return draw_traces.logs(
+        tail.rows,
+        newest=tail.newest,
+        filtered=wanted != LogFilter(),
+        kept=len(memory.logs),
+        more=tail.more,
+        losses=memory.losses,
+        silent=silence(evidence, watch),
+    )
+
+
+def silence(evidence: Evidence, watch: Watch) -> Down | None:
+    """Set when the services have work to do and say nothing about it."""
+    heard = evidence.heard.get("traces")
+    if heard is not None and (utc_now() - heard).total_seconds() < _SILENT_S:
+        return None
+    said = [watch.source.traffic(key) for key in NAMES]
+    if not any(not isinstance(each, Down) and each.requests > 0 for each in said):
+        return None
+    if heard is None:
+        return Down("The services send no telemetry here", evidence.began, "Orders go on.")
+    return Down("No telemetry arrives", heard, "Orders go on; what came before is still here.")

@@ -1,0 +1,175 @@
+"""What the templates are given about traces and logs: lists, one waterfall, a tail of lines."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from frontend.views import Down, State
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Hue(Struct, frozen=True):
+    """A service and the key of its colour; "other" for one that is not of the shop."""
+
+    key: str
+    label: str
+    name: str
+
+
+class TraceLine(Struct, frozen=True):
+    """One trace in a list. `width` is its share of the longest one shown, as "12.5%"."""
+
+    trace_id: str
+    at: datetime
+    name: str
+    hue: Hue
+    hues: tuple[Hue, ...]
+    took: str
+    slow: bool
+    width: str
+    spans: int
+    errors: int
+    state: State
+    word: str
+    gremlins: tuple[str, ...]
+    orders: tuple[str, ...]
+
+
+class TracesView(Struct, frozen=True):
+    """A list of traces. `kept` is how many there are in all, `lost` what is missing, in words."""
+
+    rows: tuple[TraceLine, ...]
+    kind: str
+    filtered: bool
+    kept: int
+    more: bool
+    lost: str
+    silent: Down | None
+
+
+class LineView(Struct, frozen=True):
+    """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
+
+    sequence: int
+    at: datetime
+    clock: str
+    after: str
+    level: str
+    mark: State | None
+    hue: Hue
+    message: str
+    tail: str
+    gremlin: str
+    exception: str
+    trace_id: str
+    span_id: str
+
+
+class LogsView(Struct, frozen=True):
+    """The newest lines that fit, newest first."""
+
+    lines: tuple[LineView, ...]
+    newest: int
+    filtered: bool
+    kept: int
+    more: bool
+    lost: str
+    silent: Down | None
+
+
+class Tick(Struct, frozen=True):
+    """A mark on the time axis; the SLA's own is dashed."""
+
+    x: str
+    label: str
+    sla: bool = False
+
+
+class Moment(Struct, frozen=True):
+    """An event inside a span."""
+
+    name: str
+    x: str
+    after: str
+    gremlin: bool
+    attributes: Pairs
+
+
+class SpanLine(Struct, frozen=True):
+    """One bar of the waterfall; `x` and `width` are shares of the trace's time, as "12.5%"."""
+
+    span_id: str
+    depth: int
+    hue: Hue
+    name: str
+    kind: str
+    x: str
+    width: str
+    took: str
+    alone: str
+    after: str
+    critical: bool
+    failed: bool
+    error: str
+    gremlins: tuple[str, ...]
+    marks: tuple[str, ...]
+    attributes: Pairs
+    held_back: bool
+    events: tuple[Moment, ...]
+    lines: tuple[LineView, ...]
+
+
+class TraceView(Struct, frozen=True):
+    """A whole trace as a waterfall. `live` while more of it may arrive."""
+
+    trace_id: str
+    head: TraceLine
+    total: str
+    ticks: tuple[Tick, ...]
+    spans: tuple[SpanLine, ...]
+    lines: tuple[LineView, ...]
+    related: tuple[TraceLine, ...]
+    hues: tuple[Hue, ...]
+    left_out: int
+    from_elsewhere: bool
+    live: bool
+    found: bool = True
+
+
+class NoTrace(Struct, frozen=True):
+    """A trace that is not kept here, or not yet."""
+
+    trace_id: str
+    kept: int
+    found: bool = False
+    live: bool = True
+
+
+class TraceFilter(Struct, frozen=True):
+    """What a visitor asked of the list of traces, as the form and the tabs repeat it."""
+
+    kind: str = "recent"
+    service: str = ""
+    route: str = ""
+    outcome: str = ""
+    gremlin: str = ""
+    order: str = ""
+
+
+class LogFilter(Struct, frozen=True):
+    """What a visitor asked of the tail of lines."""
+
+    service: str = ""
+    level: str = ""
+    text: str = ""
+    trace: str = ""
+
+
+class Select(Struct, frozen=True):
+    """One choice of a filter form, as (value, words)."""
+
+    name: str
+    label: str
+    chosen: str
+    values: Pairs

@@ -1,0 +1,246 @@
+"""Lists of traces, waterfalls and tails: every state, to scale, and nothing foreign runs."""
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+
+from frontend import evidence_panels
+from frontend.draw_traces import share, took, verdict
+from frontend.draw_waterfall import ticks, waterfall
+from frontend.events import Hub
+from frontend.evidence import Evidence
+from frontend.observatory.memory import Memory
+from frontend.observatory.ring import Traffic
+from frontend.observatory.waterfall import moment
+from frontend.panels import paint_view
+from frontend.views import Down
+from frontend.views_traces import LogFilter, NoTrace, TraceFilter
+from frontend.watch import utc_now
+from tests.frontend.arranged import DOWN, VISITOR, FixedSource
+from tests.frontend.observatory.wires import NOW_NS, keep, span
+from tests.frontend.recorded import EVIL_TRACE, ORDER_ID, ORDER_TRACE, RECONCILER_TRACE, recorded
+
+NOW = moment(NOW_NS) + timedelta(seconds=5)
+
+
+class Watching:
+    """The part of the watch that these panels look at."""
+
+    def __init__(self, traffic=DOWN):
+        self.source = FixedSource(traffic)
+
+
+def paint(panel, view):
+    return paint_view(panel, view, VISITOR, NOW)
+
+
+def paint_traces(memory, watch=None, **wanted):
+    wanted = TraceFilter(**wanted)
+    evidence = Evidence(memory, Hub())
+    view = evidence_panels.traces_view(evidence, watch or Watching(), wanted)
+    return paint(evidence_panels.traces_panel(wanted), view)
+
+
+def paint_trace(memory, trace_id):
+    kept = memory.trace(trace_id)
+    view = waterfall(kept, NOW) if kept else NoTrace(trace_id, len(memory.traces))
+    return paint(evidence_panels.trace_panel(trace_id), view)
+
+
+def paint_logs(memory, **wanted):
+    wanted = LogFilter(**wanted)
+    view = evidence_panels.logs_view(Evidence(memory, Hub()), Watching(), wanted)
+    return paint(evidence_panels.logs_panel(wanted), view)
+
+
+EVERY_STATE = {
+    "traces": lambda: paint_traces(recorded()),
+    "slowest": lambda: paint_traces(recorded(), kind="slowest"),
+    "bitten": lambda: paint_traces(recorded(), kind="bitten"),
+    "first visit": lambda: paint_traces(Memory()),
+    "nothing fits": lambda: paint_traces(recorded(), order="none"),
+    "order": lambda: paint_trace(recorded(), ORDER_TRACE),
+    "evil": lambda: paint_trace(recorded(), EVIL_TRACE),
+    "unknown": lambda: paint_trace(recorded(), "ab" * 16),
+    "logs": lambda: paint_logs(recorded()),
+    "no logs": lambda: paint_logs(Memory()),
+    "traces down": lambda: paint(evidence_panels.traces_panel(TraceFilter()), DOWN),
+    "trace down": lambda: paint(evidence_panels.trace_panel(ORDER_TRACE), DOWN),
+    "logs down": lambda: paint(evidence_panels.logs_panel(LogFilter()), DOWN),
+}
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_every_state_is_drawn_and_nothing_foreign_runs(state):
+    page = EVERY_STATE[state]()
+    assert page.count('id="panel-') == 1
+    assert 'hx-get="/panels/' in page
+    assert "<script" not in page
+    assert not re.search(r"<[^>]*\s(style|on\w+)=", page)
+    assert "</text></svg>'" not in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_what_a_stranger_wrote_is_shown_as_text():
+    for page in (EVERY_STATE["evil"](), EVERY_STATE["traces"](), EVERY_STATE["logs"]()):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_long_values_are_cut():
+    page = EVERY_STATE["evil"]()
+    assert "x" * 100 in page
+    assert "x" * 900 not in page
+    assert "…" in page
+
+
+def bar(page, span_id):
+    found = re.search(
+        rf'id="span-{span_id}" class="([^"]+)".*?<rect class="bar-of" x="([\d.]+)%" '
+        r'width="([\d.]+)%"',
+        page,
+        re.DOTALL,
+    )
+    return found[1].split(), float(found[2]), float(found[3])
+
+
+def test_the_waterfall_is_to_scale():
+    page = EVERY_STATE["order"]()
+    _, x, width = bar(page, "1" * 16)
+    assert (x, width) == (0, 100)
+    _, x, width = bar(page, "2" * 16)
+    assert x == pytest.approx(100 * 20 / 2050, abs=0.01)
+    assert width == pytest.approx(100 * 2000 / 2050, abs=0.01)
+
+
+def test_the_critical_path_stands_out_and_every_span_has_its_service():
+    page = EVERY_STATE["order"]()
+    place, call, reserve, insert = (bar(page, digit * 16)[0] for digit in "1234")
+    assert "critical" in place
+    assert "critical" in call
+    assert "critical" in reserve
+    assert "hue-order" in place
+    assert "hue-inventory" in reserve
+    assert {"depth-1"} <= set(insert)
+
+
+def test_a_bite_is_violet_and_names_the_gremlin():
+    page = EVERY_STATE["order"]()
+    classes, _, _ = bar(page, "3" * 16)
+    assert "is-bitten" in classes
+    assert re.search(r'href="#mark-gremlin"/></svg>latency', page)
+    assert 'class="bite-at"' in page
+    assert "is-bitten" not in bar(page, "4" * 16)[0]
+
+
+def test_an_error_says_its_message_in_place():
+    page = EVERY_STATE["order"]()
+    assert "failed-span" in bar(page, "2" * 16)[0]
+    after = page[page.index(f'id="span-{"2" * 16}"') :]
+    assert after.index('<p class="error">timeout</p>') < after.index('id="span-', 9)
+
+
+def test_lines_stand_under_their_span():
+    page = EVERY_STATE["order"]()
+    reserve = page[page.index(f'id="span-{"3" * 16}"') :].split("</li>\n      <li")[0]
+    assert "POST /inventory/reserve" in reserve
+    assert "status=499" in html.unescape(reserve)
+    assert f"/logs?trace={ORDER_TRACE}#line-1" in reserve
+
+
+def test_a_trace_leads_to_its_order_and_to_what_belongs_to_it():
+    page = EVERY_STATE["order"]()
+    assert f'href="/orders/{ORDER_ID}"' in page
+    assert f'href="/traces/{RECONCILER_TRACE}"' in page
+    assert f'href="/traces/{ORDER_TRACE}"' in paint_trace(recorded(), RECONCILER_TRACE)
+
+
+def test_only_an_order_s_own_id_becomes_a_link_to_an_order():
+    assert "/orders/" not in EVERY_STATE["evil"]()
+
+
+def test_a_trace_that_is_over_asks_no_more():
+    page = waterfall(recorded().trace(ORDER_TRACE), NOW + timedelta(minutes=5))
+    assert "hx-get" not in paint(evidence_panels.trace_panel(ORDER_TRACE), page)
+
+
+def test_a_trace_that_is_not_here_yet_goes_on_asking():
+    page = EVERY_STATE["unknown"]()
+    assert "Not here yet" in page
+    assert "hx-get" in page
+
+
+def test_a_page_holds_a_thousand_spans_but_not_all_they_carry():
+    memory = Memory()
+    heavy = tuple((f"key.{number}", "v" * 1500) for number in range(8))
+    keep(memory, *(span(ORDER_TRACE, attributes=heavy) for _ in range(1000)))
+    page = paint_trace(memory, ORDER_TRACE)
+    assert page.count('<rect class="bar-of"') == 1000
+    assert "this page is full" in page
+    assert len(page) < 4_000_000
+
+
+def test_what_was_dropped_is_said():
+    memory = recorded()
+    assert "Not here" not in paint_traces(memory)
+    memory.losses.traces_evicted = 1234
+    memory.losses.lines_evicted = 5
+    assert "1\u202f234 older traces made room" in paint_traces(memory)
+    assert "5 older lines made room" in paint_logs(memory)
+
+
+def test_too_many_traces_are_counted_and_bounded():
+    memory = Memory()
+    keep(memory, *(span(f"{number:032x}") for number in range(1, 80)))
+    page = paint_traces(memory)
+    assert page.count('<li id="trace-') == 50
+    assert "The newest 50 of 79 kept" in page
+
+
+def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
+    assert "no telemetry" not in paint_traces(Memory(), Watching(Traffic(0, 0, 0.0, None)))
+    assert "send no telemetry here" in paint_traces(Memory(), Watching(Traffic(9, 0, 1.0, 0.1)))
+    evidence = Evidence(Memory(), Hub())
+    evidence.heard["traces"] = utc_now() - timedelta(seconds=60)
+    busy = evidence_panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
+    assert isinstance(busy, Down)
+    assert busy.reason == "No telemetry arrives"
+    evidence.heard["traces"] = utc_now()
+    assert evidence_panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1))) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "state"),
+    [
+        (201, False, "good"),
+        (202, False, "degraded"),
+        (200, True, "degraded"),
+        (409, False, "refused"),
+        (499, True, "refused"),
+        (503, True, "failed"),
+        (0, True, "failed"),
+        (None, False, "good"),
+        (None, True, "degraded"),
+    ],
+)
+def test_how_a_trace_ended(status, failed, state):
+    assert verdict(status, failed=failed)[0] == state
+
+
+def test_times_have_the_digits_that_matter():
+    assert [took(ms).replace("\u202f", " ") for ms in (0.4, 12.34, 480.2, 999.6, 2013)] == [
+        "0.40 ms", "12.3 ms", "480 ms", "1.00 s", "2.01 s",
+    ]  # fmt: skip
+    assert [share(part) for part in (-1, 0, 0.125, 1 / 3, 2)] == [
+        "0%", "0%", "12.5%", "33.333%", "100%",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("total_ms", [0.0, 0.003, 1.0, 37.0, 999.0, 1001.0, 2050.0, 7_200_000.0])
+def test_the_axis_has_a_few_round_times_and_the_sla_where_it_is_passed(total_ms):
+    marks = ticks(total_ms)
+    assert 1 <= len(marks) <= 10
+    assert any(mark.sla for mark in marks) is (1000 < total_ms <= 20_000)
+    assert marks[0].x == "0%"
