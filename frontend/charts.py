@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from frontend.answers import HEADERS
@@ -142,13 +144,10 @@ def chart_routes(
 ) -> list[HTTPRouteHandler]:
     """GET /charts/data?since=SECONDS: the charts poll it while somebody looks."""
 
-    @get(
-        "/charts/data",
-        summary="Numbers for the charts",
-        include_in_schema=False,
-        sync_to_thread=False,
-    )
-    def show_data(since: float = 0.0) -> Response[bytes]:
+    @get("/charts/data", summary="Numbers for the charts", include_in_schema=False)
+    async def show_data(
+        since: Annotated[float, QueryParameter()] = 0.0,
+    ) -> Response[bytes]:
         data = chart_data(source, windows(), since=since, now=clock().timestamp())
         return Response(msgspec.json.encode(data), media_type=MediaType.JSON, headers=HEADERS)
 

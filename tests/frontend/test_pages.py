@@ -1,5 +1,6 @@
 """The dashboard over HTTP, on a real database: pages, headers, first paint, and who may do what."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 
@@ -55,7 +56,7 @@ async def token(browser):
     return re.search(r'name="csrf" value="(\w+)"', await text(browser, "/"))[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/gremlins", "/panels/lights", "/panels/audit"])
+@pytest.mark.parametrize("path", ["/", "/gremlins", "/timeline", "/panels/lights", "/panels/audit"])
 async def test_nothing_inline_and_nothing_from_elsewhere(database_url, path):
     async with dashboard(database_url) as (browser, _):
         async with browser.get(path) as response:
@@ -218,6 +219,26 @@ async def test_static_files_are_cached_for_ever_under_an_address_of_their_own(da
         async with browser.get(address) as response:
             assert "immutable" in response.headers["Cache-Control"]
             assert response.headers["Content-Type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("since", ["", "?since=0", "?since=-5", "?since=nan", "?since=1e300"])
+async def test_the_charts_are_told_no_more_than_they_can_show(database_url, since):
+    async with dashboard(database_url) as (browser, _):
+        async with browser.get(f"/charts/data{since}") as response:
+            assert response.headers["Content-Type"].startswith("application/json")
+            said = await response.json()
+        assert len(said["at"]) <= 451
+        assert set(said["services"]) == {"order", "inventory", "payment"}
+        async with browser.get("/charts/data?since=yesterday") as response:
+            assert response.status == 400
+
+
+async def test_the_timeline_s_first_paint_is_its_panel(database_url):
+    async with dashboard(database_url) as (browser, _):
+        while "not asked yet" in (panel := await text(browser, "/panels/timeline")).lower():
+            await asyncio.sleep(0.1)
+        assert panel in await text(browser, "/timeline")
+        assert "Nothing was broken on purpose yet" in panel
 
 
 async def test_the_page_stands_without_a_database():
