@@ -38,8 +38,9 @@ LEVELS = ("INFO", "WARNING", "ERROR")
 _MOST_TRACES, _MOST_LINES = 50, 200
 # A form field is short; a longer one is not looked for.
 _FIELD_CHARS = 200
-# The services send every second; with requests and without telemetry for this long, it is lost.
-_SILENT_S = 10.0
+# The traffic is that of the last 30 s and the services send every second: with requests, and
+# without telemetry for longer than both, it is lost.
+_SILENT_S = 35.0
 
 Asked = Request[Any, Any, Any]
 

@@ -88,8 +88,17 @@ class RunningFleet:
         settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
         settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
         whole = dict(os.environ) | settings | dict(environ or {})
+        # As `valerix up` has it: the services send to the dashboard, where there is one.
+        observed = {"VALERIX_OTLP_ENDPOINT": self.urls["dashboard"], **whole}
+        chosen = tuple(keys or KEYS)
         self._services = {
-            key: Service(find(key), self.urls[key], self._home, whole) for key in keys or KEYS
+            key: Service(
+                find(key),
+                self.urls[key],
+                self._home,
+                observed if key != "dashboard" and "dashboard" in chosen else whole,
+            )
+            for key in chosen
         }
 
     def url(self, key: str) -> str:

@@ -19,8 +19,8 @@ async def test_an_order_appears_in_the_list_without_a_reload(visit):
     await expect(page.locator(".toast strong")).to_have_text("Order confirmed")
     await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
     assert await page.input_value("#order-key") != key
-    trace = await page.locator(".toast button.copy").get_attribute("data-copy")
-    assert re.fullmatch("[0-9a-f]{32}", trace)
+    trace = await page.locator(".toast a[href^='/traces/']").get_attribute("href")
+    assert re.fullmatch("/traces/[0-9a-f]{32}", trace)
 
 
 async def test_an_order_can_be_placed_and_read_without_javascript(visit):

@@ -1,0 +1,141 @@
+"""From an order to its trace to its line of log, from a red light to the gremlin behind it."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looks import calm, flip, place_order
+from tests.browser.test_page import CONTRASTS, PHONE
+from tests.frontend.test_palette import contrast
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+# The services send once a second, and a test machine is slow.
+SOON = 20_000
+
+
+async def test_an_order_s_toast_leads_to_its_trace_and_on_to_its_log_line(visit):
+    page = await visit()
+    await place_order(page)
+    await page.locator(".toast a[href^='/traces/']").click()
+    # It may be a moment early: the page waits by itself.
+    first = page.locator(".spans > li").first
+    await expect(first.locator("summary")).to_contain_text("POST /orders", timeout=SOON)
+    await expect(page.locator(".spans")).to_contain_text("order CONFIRMED", timeout=SOON)
+    for service in ("Orders", "Inventory", "Payments"):
+        await expect(page.locator(".legend")).to_contain_text(service)
+    line = page.locator(".spans .lines li", has_text="order CONFIRMED").first
+    await line.locator("a.at").click()
+    found = page.locator(".tail-lines > li:target")
+    await expect(found).to_contain_text("order CONFIRMED")
+    await found.locator("a.to").click()
+    await expect(page.locator(".span:target summary")).to_be_visible()
+    await page.get_by_role("link", name=re.compile("^Order ")).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed")
+
+
+async def test_a_recent_order_s_row_leads_to_its_trace(visit):
+    page = await visit()
+    await place_order(page)
+    row = page.locator("#panel-orders tbody tr").first
+    await expect(row).to_contain_text("Confirmed")
+    await row.locator("a[href^='/traces/']").click()
+    await expect(page.locator(".spans > li").first).to_contain_text("POST /orders", timeout=SOON)
+
+
+async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
+    page = await visit()
+    await flip(page, "Slow start", "Inventory")
+    await place_order(page)
+    await expect(page.locator(".toast strong").first).to_have_text(
+        "Order is being processed", timeout=SOON
+    )
+    await page.locator("#light-inventory h2 a").click()
+    row = page.locator(".trace-rows > li.is-bitten").first
+    await expect(row).to_contain_text("latency", timeout=SOON)
+    await row.locator("a.root").click()
+    bitten = page.locator(".span.is-bitten").first
+    await expect(bitten.locator("summary")).to_contain_text("latency")
+    violet = await page.evaluate(
+        """() => {
+            const bar = getComputedStyle(document.querySelector(".span.is-bitten .bar-of")).fill;
+            const word = getComputedStyle(document.querySelector(".span.is-bitten .bite")).color;
+            return [bar, word];
+        }"""
+    )
+    assert violet[0] == violet[1] != "rgb(0, 0, 0)"
+    await expect(page.locator(".failed-span > .error").first).to_have_text("timeout")
+    await page.goto("/")
+    await calm(page)
+
+
+async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
+    page = await visit()
+    await place_order(page)
+    await page.locator(".toast a[href^='/traces/']").click()
+    spans = page.locator(".spans > li > details > summary")
+    await expect(spans.nth(3)).to_be_visible(timeout=SOON)
+    await page.wait_for_timeout(1500)
+    await spans.first.focus()
+    await page.keyboard.press("ArrowDown")
+    await expect(spans.nth(1)).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("ArrowUp")
+    await expect(spans.first).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".spans > li").first.locator(".pairs")).to_contain_text("http.route")
+    await page.wait_for_timeout(1500)
+    await expect(page.locator(".spans > li").first.locator(".pairs")).to_be_visible()
+
+
+async def test_everything_can_be_read_without_javascript(visit):
+    page = await visit(java_script_enabled=False)
+    await place_order(page)
+    await page.wait_for_timeout(2500)
+    await page.locator("a[href^='/traces/']").first.click()
+    await expect(page.locator(".spans > li").first).to_contain_text("POST /orders")
+    await page.locator(".spans summary").first.click()
+    await expect(page.locator(".pairs").first).to_contain_text("http.route")
+    await page.get_by_role("link", name="Logs", exact=True).click()
+    await expect(page.locator(".tail-lines > li").first).to_be_visible()
+    await page.get_by_label("Text").fill("order confirmed")
+    await page.get_by_role("button", name="Filter").click()
+    for line in await page.locator(".tail-lines > li").all():
+        await expect(line).to_contain_text("order CONFIRMED")
+
+
+async def test_the_tail_is_live_and_pauses_while_somebody_reads(visit, fleet):
+    page = await visit("/logs")
+    lines = page.locator(".tail-lines > li")
+
+    async def order():
+        fleet.ask("GET", "order", "/orders/nothing")
+
+    await order()
+    await expect(lines.first).to_be_visible(timeout=SOON)
+    await page.wait_for_timeout(2500)
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.locator("[data-tail-paused]")).to_be_visible()
+    before = await lines.count()
+    await order()
+    await page.wait_for_timeout(3500)
+    assert await lines.count() == before
+    await page.get_by_role("button", name="Go on").click()
+    await expect(lines).not_to_have_count(before, timeout=SOON)
+    await lines.first.locator("a.to").focus()
+    await expect(page.locator("[data-tail-paused]")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_every_word_can_be_read_and_nothing_scrolls_sideways(visit, scheme, width):
+    page = await visit("/traces", color_scheme=scheme, viewport={**PHONE, "width": width})
+    trace = await page.locator(".trace-rows a.root").first.get_attribute("href")
+    for path in ("/traces", trace, "/logs", f"/traces/{'ab' * 16}"):
+        await page.goto(path)
+        await page.wait_for_timeout(300)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        pairs = await page.evaluate(CONTRASTS)
+        weak = [(words, i, ground) for i, ground, words in pairs if contrast(i, ground) < 4.5]
+        assert weak == [], path
