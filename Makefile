@@ -10,9 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 WAIT ?= 0
-# Most tests wait for a real process or a real deadline, so twice as many workers as small machines
+# Most tests wait for a real process or a real deadline, so one worker more than small machines
 # have cores. A file stays on one worker: its tests share the processes they started.
-WORKERS ?= 4
+WORKERS ?= 3
 
 .PHONY: help up test check verify calm chaos migrate-up migrate-down migrate-version migrate-force lock clean
 

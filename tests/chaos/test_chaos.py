@@ -21,12 +21,12 @@ def quiet():
 @pytest.mark.chaos
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
-    outcome = await run(database_url, seed, Plan(fences=seed % 2 == 0))
-    assert outcome.broken == {}, f"python -m tests.chaos --first {seed} --seeds 1"
-    assert outcome.orders > 90
+    outcome = await run(database_url, seed, Plan(orders=50, fences=seed % 2 == 0))
+    assert outcome.broken == {}, f"make chaos SEEDS=1 ARGS='--first {seed}'"
+    assert outcome.orders > 45
     assert set(outcome.statuses) == {"CONFIRMED", "FAILED"}
-    assert outcome.faults > 100
-    assert outcome.crashes > 20
+    assert outcome.faults > 50
+    assert outcome.crashes > 10
     assert outcome.settled_s is not None
 
 
