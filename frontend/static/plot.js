@@ -43,7 +43,7 @@ const plotting = (() => {
   };
 
   // --- under and over the lines -------------------------------------------------------------------
-  const drawBands = (plot, look) => {
+  const drawBands = (plot, look, named) => {
     const { ctx, bbox } = plot;
     const right = bbox.left + bbox.width;
     const clamp = (at) => Math.min(right, Math.max(bbox.left, plot.valToPos(at, "x", true)));
@@ -60,6 +60,7 @@ const plotting = (() => {
       ctx.fillRect(from, bbox.top, Math.max(to - from, devicePixelRatio), bbox.height);
       ctx.globalAlpha = 1;
       ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
+      if (!named) continue;
       const width = ctx.measureText(band.label).width + 8 * devicePixelRatio;
       // Beside the edge where there is room, else left of the plot's end; never over another name.
       const start = Math.max(free, Math.min(from, right - width));
@@ -162,7 +163,7 @@ const plotting = (() => {
         points: { show: false }, spanGaps: false,
       }))],
       hooks: {
-        drawClear: [(self) => drawBands(self, look)],
+        drawClear: [(self) => drawBands(self, look, flow !== "errors")],
         drawAxes: [(self) => { if (limit) drawLimit(self, limit); }],
         draw: [(self) => { if (!flow) placeDots(self, dots, look().exemplars()); }],
         setCursor: [(self) => say(self.cursor.idx)],

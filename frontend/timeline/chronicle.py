@@ -53,12 +53,17 @@ class Chronicle:
         self.windows = windows(await self._ledger.audit(), now)
         for key, traffic in said.items():
             if not isinstance(traffic, Down):
-                self._bites.count(key, self._source.bites(key), self.windows)
+                self._bites.count(key, self._source.bites(key), self._seen_windows())
         found = incidents(self.windows, self._notes.shades(), self._notes.began)[-KEPT:]
         await self._look_up_orders(found)
         told = tuple(self._complete(each, now) for each in found)
         self._forget_but({each.key for each in told}, {window.key for window in self.windows})
         return told
+
+    def _seen_windows(self) -> tuple[Window, ...]:
+        """Those that were still on when watching began: of earlier ones no bite was seen."""
+        began = self._notes.began
+        return tuple(w for w in self.windows if began and (w.off is None or w.off > began))
 
     async def _look_up_orders(self, found: Sequence[Incident]) -> None:
         asked = 0

@@ -1,9 +1,10 @@
 """Incidents in sentences with numbers; what was not seen is said, never guessed. Pure."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from frontend.paint import THIN, clock, count
-from frontend.timeline.incident import ECHO_S, Incident
+from frontend.timeline.incident import ECHO_S, Incident, Reddening
 from frontend.timeline.lanes import lanes, length
 from frontend.timeline.views import Figure, IncidentView, ReactionView, TimelineView
 from frontend.timeline.windows import Window
@@ -129,9 +130,8 @@ def _reaction(each: Incident, now: datetime) -> str:
 def _reddenings(each: Incident) -> list[str]:
     said = []
     new = [
-        f"{LABELS[red.service]} turned red after {seconds(red.spans[0][0] - each.on)}"
-        for red in each.reds
-        if not red.before
+        f"{LABELS[red.service]}{' turned red' * first} after {seconds(red.spans[0][0] - each.on)}"
+        for first, red in _with_first(red for red in each.reds if not red.before)
     ]
     already = [LABELS[red.service] for red in each.reds if red.before]
     if new:
@@ -139,6 +139,10 @@ def _reddenings(each: Incident) -> list[str]:
     if already:
         said.append(f"{' and '.join(already)} had been red already.")
     return said
+
+
+def _with_first(reds: Iterable[Reddening]) -> Iterator[tuple[bool, Reddening]]:
+    return ((index == 0, red) for index, red in enumerate(reds))
 
 
 def _be(names: list[str]) -> str:
@@ -150,6 +154,8 @@ def _end(each: Incident, now: datetime) -> str:
         return f"Loose for {seconds(now - each.on)}."
     last = max(each.windows, key=lambda window: window.off or each.on)
     after = seconds(each.off - each.on)
+    if len(each.windows) > 1:
+        return f"The last of {len(each.windows)} gremlins ended after {after}."
     if last.ended == "expired":
         return f"Ran out by itself after {after}."
     return f"Called off after {after}" + (f" by {last.ended_by}." if last.ended_by else ".")

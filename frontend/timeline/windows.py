@@ -98,7 +98,7 @@ def _detail(event: AuditFacts) -> str:
         int(_number(event, "status")),
     )
     share = _number(event, "probability")
-    return f"{detail}, {share:.0%}".strip(", ") if 0 < share < 1 else detail
+    return f"{detail} ({share * 100:.0f} %)".strip() if 0 < share < 1 else detail
 
 
 def _number(event: AuditFacts, key: str) -> float:

@@ -90,6 +90,13 @@ async def test_bites_before_anybody_looked_are_not_counted(chronicle, shop):
     assert (each.bites, each.unseen_until) == (7, at(0))
 
 
+async def test_a_gremlin_that_was_gone_before_anybody_looked_has_no_count(chronicle, shop):
+    shop.diary, shop.counted = [event(-100), event(-40, "calmed")], {"latency": 500}
+    for now_s in (0, 1):
+        (each,) = await look(chronicle, shop, now_s)
+        assert each.bites is None
+
+
 async def test_bites_go_on_over_a_restart_and_belong_to_the_newest_of_its_name(chronicle, shop):
     await look(chronicle, shop, -5)
     shop.diary, shop.counted = [event(0)], {"latency": 5}

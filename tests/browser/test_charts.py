@@ -1,0 +1,149 @@
+"""Charts and timeline in a real browser: drawn under the policy, shaded, clickable, measured."""
+
+import asyncio
+import contextlib
+import re
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looks import calm, expect_light, flip
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+CHARTS = ("rate", "errors", "order", "inventory", "payment")
+
+# Whether anything of a colour is on a chart, by the custom property's name.
+HAS_COLOUR = """([chart, name]) => {
+  const canvas = document.querySelector(`[data-chart="${chart}"] canvas`);
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = `var(--${name})`;
+  const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+  probe.remove();
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < data.length; i += 4) {
+    const off = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
+    if (data[i + 3] > 200 && off < 30) return true;
+  }
+  return false;
+}"""
+
+
+@pytest.fixture(autouse=True)
+async def orders(fleet):
+    """Three orders a second from somewhere else; no gremlin before and after."""
+    order = {"product_id": "PROD-001", "quantity": 1}
+    async with aiohttp.ClientSession(fleet.url("order")) as shop:
+
+        async def place():
+            with contextlib.suppress(aiohttp.ClientError):
+                async with shop.post("/orders", json=order):
+                    pass
+
+        async def run():
+            async with asyncio.TaskGroup() as placing:
+                while True:
+                    placing.create_task(place())
+                    await asyncio.sleep(0.33)
+
+        running = asyncio.create_task(run())
+        yield
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    for key in ("order", "inventory", "payment"):
+        fleet.ask("DELETE", key, "/gremlins")
+
+
+async def colour_appears(page, chart, name, *, within_s=15):
+    """Wait until something of that colour is drawn."""
+    await page.wait_for_function(HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000)
+
+
+async def test_every_chart_is_drawn_and_says_its_newest_value(visit):
+    page = await visit()
+    for chart in CHARTS:
+        await expect(page.locator(f'[data-chart="{chart}"] canvas')).to_be_visible()
+    await colour_appears(page, "rate", "order")
+    await colour_appears(page, "order", "order", within_s=30)
+    await expect(page.locator('[data-chart="order"] .values .of-p99')).to_have_text(
+        re.compile(r"\d+ m?s")
+    )
+    await expect(page.locator('[data-chart="rate"] .values .of-order')).to_have_text(
+        re.compile(r"[1-9]")
+    )
+
+
+async def test_a_dot_leads_to_its_trace(visit):
+    page = await visit()
+    dot = page.locator('[data-chart="order"] .dot').last
+    await expect(dot).to_have_attribute("href", re.compile(r"^/traces/[0-9a-f]{32}$"))
+    address = await dot.get_attribute("href")
+
+    async def stand_in(route):
+        await route.fulfill(body="a trace", content_type="text/plain")
+
+    await page.route("**/traces/*", stand_in)
+    await dot.dispatch_event("click")
+    await page.wait_for_url("**" + address)
+
+
+async def test_the_legend_filters(visit):
+    page = await visit()
+    await colour_appears(page, "rate", "payment")
+    await page.get_by_role("button", name="Payments", exact=True).click()
+    await expect(page.locator('[data-chart="payment"]')).to_be_hidden()
+    await expect(page.locator('[data-chart="rate"] .values .of-payment')).to_have_count(0)
+    assert not await page.evaluate(HAS_COLOUR, ["rate", "payment"])
+    await page.get_by_role("button", name="p50", exact=True).click()
+    await expect(page.locator('[data-chart="order"] .values span')).to_have_count(2)
+    await page.get_by_role("button", name="Payments", exact=True).click()
+    await colour_appears(page, "rate", "payment")
+
+
+async def test_one_cursor_runs_through_all_charts(visit):
+    page = await visit()
+    await colour_appears(page, "rate", "order")
+    box = await page.locator('[data-chart="order"] .u-over').bounding_box()
+    await page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
+    for chart in CHARTS:
+        cursor = page.locator(f'[data-chart="{chart}"] .u-cursor-x')
+        place = await cursor.evaluate("node => new DOMMatrix(node.style.transform).m41")
+        over = await page.locator(f'[data-chart="{chart}"] .u-over').bounding_box()
+        assert place / over["width"] == pytest.approx(0.9, abs=0.03), chart
+
+
+async def test_without_scripts_the_numbers_are_a_table(visit):
+    page = await visit(java_script_enabled=False)
+    await expect(page.locator(".charts")).to_be_hidden()
+    table = page.locator(".area-charts table")
+    await expect(table.locator("tbody tr")).to_have_count(3)
+    await expect(table).to_contain_text("p99")
+
+
+async def test_a_gremlin_is_shaded_and_the_timeline_says_what_came_of_it(visit):
+    page = await visit()
+    await expect_light(page, "order", "good", within_s=30)
+    # A whole window of ordinary orders, so that what is measured is the steady case.
+    await page.wait_for_timeout(25_000)
+    assert not await page.evaluate(HAS_COLOUR, ["order", "gremlin"])
+    await flip(page, "Slow start", "Inventory")
+    await colour_appears(page, "order", "gremlin")
+    await expect_light(page, "inventory", "failed", within_s=40)
+
+    timeline = await visit("/timeline")
+    row = timeline.locator(".incident").first
+    await expect(row).to_contain_text("Slow start 3 s on inventory")
+    await expect(row).to_contain_text("turned red after")
+    red_after = (await row.locator(".measured dd").first.inner_text()).split()[0]
+    # On paper 15 s; scraping, looking and a busy machine add some.
+    assert 5 < float(red_after) < 25
+
+    await calm(page)
+    await expect_light(page, "inventory", "good", within_s=60)
+    await expect_light(page, "order", "good", within_s=60)
+    await expect(row).to_contain_text("Every light was green", timeout=30_000)
+    await expect(row).to_contain_text("Called off after")
+    await expect(row).to_contain_text("It bit")
+    await expect(row).to_contain_text("Over", timeout=60_000)
+    await expect(page.locator("#panel-reaction")).to_contain_text("Last: red in")
