@@ -98,9 +98,11 @@ END $$;
 CREATE TRIGGER guard_order BEFORE UPDATE ON orders.orders
   FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status
                   OR OLD.version IS DISTINCT FROM NEW.version
-                  OR OLD.amount_minor IS DISTINCT FROM NEW.amount_minor
-                  OR OLD.quantity IS DISTINCT FROM NEW.quantity
+                  OR OLD.id IS DISTINCT FROM NEW.id
                   OR OLD.product_id IS DISTINCT FROM NEW.product_id
+                  OR OLD.quantity IS DISTINCT FROM NEW.quantity
+                  OR OLD.amount_minor IS DISTINCT FROM NEW.amount_minor
+                  OR OLD.currency IS DISTINCT FROM NEW.currency
                   OR OLD.stock_committed_at IS DISTINCT FROM NEW.stock_committed_at)
   EXECUTE FUNCTION orders.guard_order();
 

@@ -1,0 +1,116 @@
+"""The order's facts without any database: backoff, words, cursors."""
+
+import string
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import Problem
+from services.order.app import create_app
+from services.order.contract import Reason, Status
+from services.order.domain import CANCELLABLE, TERMINAL, Order, backoff_s
+from services.order.views import order_view, read_cursor, write_cursor
+from tests.serving import settings_of
+
+STATUSES: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
+REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
+
+
+def _order(status: Status = "PENDING", reason: Reason | None = None, **more: object) -> Order:
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    order = Order(
+        id=uuid4(), product_id="P", quantity=2, unit_price_minor=3, amount_minor=6,
+        currency="EUR", status=status, reason=reason, last_outcome=None, stock_committed_at=None,
+        version=0, attempts=0, traceparent=None, created_at=now, updated_at=now, settled_at=None,
+        overdue=False,
+    )  # fmt: skip
+    return msgspec.structs.replace(order, **more)
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 10), st.floats(10, 600), st.floats(0, 1))
+def test_backoff_grows_and_stays_within_twice_its_cap(
+    attempts: int, base_s: float, largest_s: float, chance: float
+):
+    wait_s = backoff_s(attempts, base_s, largest_s, chance)
+    assert base_s <= wait_s <= 2 * largest_s
+    assert backoff_s(attempts + 1, base_s, largest_s, chance) >= wait_s
+
+
+def test_backoff_is_spread_so_that_orders_do_not_come_back_together():
+    assert backoff_s(3, 0.25, 60, 0.0) == 2.0
+    assert backoff_s(3, 0.25, 60, 0.5) == 3.0
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_and_reason_has_words_for_a_human(status: Status):
+    assert _order(status).message
+    for reason in REASONS:
+        assert ": " in _order(status, reason).message
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_done_settled_and_cancellable_exclude_each_other(status: Status):
+    order = _order(status)
+    assert order.is_settled == (status in TERMINAL)
+    assert not (order.is_settled and status in CANCELLABLE)
+    assert order.is_done == (status == "FAILED")
+    sold = _order(status, stock_committed_at=datetime.now(UTC), attempts=1)
+    assert sold.is_done
+    assert not sold.is_waiting
+
+
+def test_an_order_waits_after_a_try_in_vain_and_not_while_it_is_driven():
+    assert not _order("PENDING").is_waiting
+    assert not _order("PENDING_PAYMENT").is_waiting
+    assert _order("PENDING_INVENTORY", last_outcome="timeout").is_waiting
+    assert _order("PENDING_INVENTORY", attempts=1).is_waiting
+    assert _order("CONFIRMED", attempts=1).is_waiting
+    assert not _order("FAILED", "USER_CANCELLED", last_outcome="x", attempts=3).is_waiting
+
+
+def test_the_view_says_how_long_it_took_and_which_trace_tells_more():
+    order = _order()
+    assert (order_view(order).latency_ms, order_view(order).trace_id) == (None, None)
+    settled = msgspec.structs.replace(
+        order,
+        settled_at=order.created_at + timedelta(milliseconds=1234.5),
+        traceparent=f"00-{'a' * 32}-{'b' * 16}-01",
+    )
+    view = order_view(settled)
+    assert (view.latency_ms, view.trace_id) == (1234.5, "a" * 32)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+def test_a_cursor_leads_back_to_where_it_was_written(at: datetime, order_id: object):
+    order = _order(id=order_id, created_at=at)
+    assert read_cursor(write_cursor(order)) == (at, order_id)
+
+
+@given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001
+       st.integers(-14 * 60, 14 * 60))  # fmt: skip
+def test_a_cursor_means_its_moment_whatever_zone_it_is_written_in(at: datetime, minutes: int):
+    moved = at.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    assert read_cursor(write_cursor(_order(created_at=moved)))[0] == moved
+
+
+@given(
+    st.text(max_size=80)
+    | st.text(string.ascii_letters + string.digits + "-_", max_size=120)
+    | st.datetimes().map(lambda at: write_cursor(_order(created_at=at)))
+)
+def test_no_text_whatever_makes_a_cursor_fall_over(text: str):
+    try:
+        at, _ = read_cursor(text)
+        assert at.tzinfo is UTC
+    except Problem as problem:
+        assert (problem.status, problem.code) == (400, "validation")  # noqa: PT017 - or a page
+
+
+def test_composing_the_service_touches_nothing():
+    settings = settings_of("order", "postgresql://nobody@127.0.0.1:1/nothing")
+    first, second = create_app(settings), create_app(settings)
+    assert first is not second
