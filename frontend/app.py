@@ -69,7 +69,7 @@ def create_app(
         routes=[
             *_for_people(
                 [
-                    *page_routes(watch, doorman),
+                    *page_routes(watch, doorman, evidence),
                     *panel_routes(watch, doorman),
                     *evidence_routes(evidence, watch, doorman),
                     *action_routes(hands, watch, doorman),

@@ -1,6 +1,7 @@
 """The pages of traces and logs: from a red light to the trace, and to the line of log behind it."""
 
 from functools import partial
+from uuid import UUID
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -18,6 +19,8 @@ from frontend.evidence_panels import (
     log_selects,
     logs_panel,
     logs_view,
+    order_panel,
+    order_view,
     trace_filter,
     trace_panel,
     trace_selects,
@@ -107,7 +110,11 @@ def _trace_routes(evidence: Evidence, desk: Desk) -> list[HTTPRouteHandler]:
         known = _trace_id(trace_id)
         return desk.panel(request, trace_panel(known), trace_view(evidence, known))
 
-    return [show_trace, show_waterfall]
+    @get("/panels/order-traces/{order_id:uuid}", include_in_schema=False)
+    async def show_of_order(order_id: FromPath[UUID], request: Asked) -> Response[str]:
+        return desk.panel(request, order_panel(order_id), order_view(evidence, order_id))
+
+    return [show_trace, show_waterfall, show_of_order]
 
 
 def _trace_id(text: str) -> str:

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Request
 from msgspec import Struct
@@ -18,6 +19,7 @@ from frontend.views_traces import (
     LogFilter,
     LogsView,
     NoTrace,
+    OrderTraces,
     Select,
     TraceFilter,
     TracesView,
@@ -35,7 +37,7 @@ OUTCOMES = {
     "none": "no HTTP",
 }
 LEVELS = ("INFO", "WARNING", "ERROR")
-_MOST_TRACES, _MOST_LINES = 50, 200
+_MOST_TRACES, _MOST_LINES, _MOST_OF_AN_ORDER = 50, 200, 30
 # A form field is short; a longer one is not looked for.
 _FIELD_CHARS = 200
 # The traffic is that of the last 30 s and the services send every second: with requests, and
@@ -53,6 +55,11 @@ def traces_panel(wanted: TraceFilter) -> Panel:
 def trace_panel(trace_id: str) -> Panel:
     """One trace; its URL carries the id."""
     return Panel("trace", ("traces", "logs"), lambda *_: None, f"/panels/trace/{trace_id}")
+
+
+def order_panel(order_id: UUID) -> Panel:
+    """What is kept about one order; its URL carries the order's id."""
+    return Panel("order_traces", ("traces",), lambda *_: None, f"/panels/order-traces/{order_id}")
 
 
 def logs_panel(wanted: LogFilter) -> Panel:
@@ -151,6 +158,12 @@ def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
     if kept is None:
         return NoTrace(trace_id, len(evidence.memory.traces))
     return draw_waterfall.waterfall(kept, utc_now())
+
+
+def order_view(evidence: Evidence, order_id: UUID) -> OrderTraces:
+    """The order's traces as they are now."""
+    query = TraceQuery(order_id=str(order_id), limit=_MOST_OF_AN_ORDER)
+    return draw_traces.on_one_axis(evidence.memory.find(query))
 
 
 def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:

@@ -14,6 +14,8 @@ from chassis.errors import Problem, shed
 from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
+from frontend.evidence import Evidence
+from frontend.evidence_panels import order_panel, order_view
 from frontend.paint import render
 from frontend.panels import (
     AUDIT,
@@ -35,7 +37,7 @@ def new_order_key() -> str:
     return secrets.token_hex(16)
 
 
-def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
+def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
 
     def show(
@@ -67,7 +69,8 @@ def page_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
         if view is None:
             raise Problem(404, "order-not-found", "There is no order with this id.")
         html = paint_view(story_panel(order_id), view, visitor, utc_now())
-        return show("order.html", request, visitor, story=html, order_id=str(order_id))
+        kept = paint_view(order_panel(order_id), order_view(evidence, order_id), visitor, utc_now())
+        return show("order.html", request, visitor, story=html, traces=kept, order_id=str(order_id))
 
     @get("/gremlins", summary="The gremlins and their diary", include_in_schema=False)
     async def show_gremlins(request: Request[Any, Any, Any]) -> Response[str]:

@@ -18,7 +18,8 @@ class Hue(Struct, frozen=True):
 
 
 class TraceLine(Struct, frozen=True):
-    """One trace in a list. `width` is its share of the longest one shown, as "12.5%"."""
+    """One trace in a list. `width` is its share of the longest one shown, as "12.5%"; on a common
+    axis it begins at `x`."""
 
     trace_id: str
     at: datetime
@@ -34,6 +35,14 @@ class TraceLine(Struct, frozen=True):
     word: str
     gremlins: tuple[str, ...]
     orders: tuple[str, ...]
+    x: str = "0%"
+
+
+class OrderTraces(Struct, frozen=True):
+    """All that is kept about one order on one time axis of `total`, oldest first."""
+
+    rows: tuple[TraceLine, ...]
+    total: str
 
 
 class TracesView(Struct, frozen=True):

@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -55,6 +56,11 @@ def paint_logs(memory, **wanted):
     return paint(evidence_panels.logs_panel(wanted), view)
 
 
+def paint_of_order(memory):
+    view = evidence_panels.order_view(Evidence(memory, Hub()), UUID(ORDER_ID))
+    return paint(evidence_panels.order_panel(UUID(ORDER_ID)), view)
+
+
 EVERY_STATE = {
     "traces": lambda: paint_traces(recorded()),
     "slowest": lambda: paint_traces(recorded(), kind="slowest"),
@@ -64,6 +70,8 @@ EVERY_STATE = {
     "order": lambda: paint_trace(recorded(), ORDER_TRACE),
     "evil": lambda: paint_trace(recorded(), EVIL_TRACE),
     "unknown": lambda: paint_trace(recorded(), "ab" * 16),
+    "order's": lambda: paint_of_order(recorded()),
+    "order's none": lambda: paint_of_order(Memory()),
     "logs": lambda: paint_logs(recorded()),
     "no logs": lambda: paint_logs(Memory()),
     "traces down": lambda: paint(evidence_panels.traces_panel(TraceFilter()), DOWN),
@@ -155,6 +163,16 @@ def test_a_trace_leads_to_its_order_and_to_what_belongs_to_it():
     assert f'href="/orders/{ORDER_ID}"' in page
     assert f'href="/traces/{RECONCILER_TRACE}"' in page
     assert f'href="/traces/{ORDER_TRACE}"' in paint_trace(recorded(), RECONCILER_TRACE)
+
+
+def test_an_order_s_traces_stand_where_they_were_in_time():
+    page = EVERY_STATE["order's"]()
+    bars = re.findall(r'<rect x="([\d.]+)%" width="([\d.]+)%"', page)
+    (first, placed), (later, reconciled) = ((float(x), float(width)) for x, width in bars)
+    assert first == 0
+    assert placed == pytest.approx(100 * 2050 / 4200, abs=0.1)
+    assert later == pytest.approx(100 * 4000 / 4200, abs=0.1)
+    assert later + reconciled == pytest.approx(100, abs=0.1)
 
 
 def test_only_an_order_s_own_id_becomes_a_link_to_an_order():

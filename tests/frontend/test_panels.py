@@ -144,4 +144,4 @@ def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
 def test_every_panel_template_is_a_panel():
     templates = {path.stem for path in (HERE / "templates" / "panels").iterdir()}
     # Those of telemetry are drawn in test_evidence_panels.py.
-    assert templates == {*ALL, "toast", "traces", "trace", "logs"}
+    assert templates == {*ALL, "toast", "traces", "trace", "order_traces", "logs"}
