@@ -39,7 +39,8 @@ class Embedded:
         self._urls = urls
         self._clock = clock
         # The rings keep time that never jumps; charts and gremlins have the wall clock's.
-        self._epoch = time.time() - clock()
+        self._began = time.time()
+        self._epoch = self._began - clock()
         self._rings = {service: Ring() for service in urls}
         self._histories = {service: History() for service in urls}
         self._session: aiohttp.ClientSession | None = None
@@ -118,14 +119,16 @@ class Embedded:
         scrape = Scrape(at, kept)
         self._rings[service].add(scrape)
         self._histories[service].add(at, values)
-        seen = at + self._epoch
-        self._histories[service].learn(
-            {
-                series: Exemplar(seen if when is None else when, seconds, trace_id, seen)
-                for series, (trace_id, seconds, when) in parse_exemplars(page, BUCKET).items()
-            }
-        )
+        self._histories[service].learn(self._exemplars(page, at + self._epoch))
         return scrape
+
+    def _exemplars(self, page: str, seen: float) -> dict[Series, Exemplar]:
+        return {
+            series: Exemplar(seen if at is None else at, seconds, trace_id, seen)
+            for series, (trace_id, seconds, at) in parse_exemplars(page, BUCKET).items()
+            # The trace of an older one is not in this process's memory: it would lead nowhere.
+            if at is None or at >= self._began
+        }
 
     async def _fetch(self, url: str) -> str:
         if self._session is None:

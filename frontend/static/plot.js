@@ -127,7 +127,7 @@ const plotting = (() => {
   });
   const look_s = (plot) => plot.scales.x.max - plot.scales.x.min;
   const timeAxis = (shown) => ({
-    ...axisLook(), show: shown, size: 1.15 * rem(), gap: 2, space: 3.2 * rem(),
+    ...axisLook(), show: shown, size: 1.15 * rem(), gap: 2, space: Math.max(44, 1.95 * rem()),
     incrs: [60, 120, 300, 600], grid: { show: false },
     // The newest label would be cut by the edge, the axis' end is now anyway.
     values: (plot, splits) => splits.map((at) => (plot.scales.x.max - at < 0.05 * look_s(plot) ? "" : clock(at))),
