@@ -1,0 +1,47 @@
+"""Who is told where to send telemetry when the shop starts."""
+
+from pathlib import Path
+
+import pytest
+
+from chassis.settings import load
+from fleet import children, up
+from fleet.home import Home
+from fleet.topology import KEYS
+
+
+def endpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """By process, the endpoint in the environment it is started with."""
+    told: dict[str, str | None] = {}
+
+    def note(command, *, environ, **_):
+        told[command[-1]] = environ.get("VALERIX_OTLP_ENDPOINT")
+
+    monkeypatch.setattr(children, "Child", note)
+    home = Home(folder)
+    home.prepare()
+    for service in up.plan(home, {key: load(key, {}) for key in KEYS}, "postgresql://x"):
+        service.start()
+    return told
+
+
+def test_the_services_send_to_the_dashboard_and_the_dashboard_not_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    here = "http://127.0.0.1:8080"
+    assert endpoints(tmp_path, monkeypatch) == {
+        "order": here,
+        "inventory": here,
+        "payment": here,
+        "dashboard": None,
+    }
+
+
+def test_a_collector_that_is_named_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VALERIX_OTLP_ENDPOINT", "http://collector:4318")
+    assert set(endpoints(tmp_path, monkeypatch).values()) == {"http://collector:4318"}
+
+
+def test_an_empty_endpoint_sends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VALERIX_OTLP_ENDPOINT", "")
+    assert set(endpoints(tmp_path, monkeypatch).values()) == {""}

@@ -1,0 +1,68 @@
+"""Watching leaves no trace: probes, arriving telemetry, and whoever asks not to be recorded."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chassis import telemetry
+from chassis.settings import load
+from tests import wire
+from tests.chassis.bare import NAME, run_bare
+from tests.chassis.collector import Collector
+from tests.serving import settings_of
+
+ASKED = "00-" + "ab" * 16 + "-" + "cd" * 8
+
+
+@pytest.fixture(autouse=True)
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts back what `telemetry.start` changes for the whole process."""
+    monkeypatch.setattr(telemetry, "_exporter", None)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+async def sent(database_url: str, *requests: tuple[str, str, dict[str, str]]) -> Collector:
+    """What a collector got after these requests (method, path, headers)."""
+    collector = Collector()
+    async with wire.listen(collector.handle) as url:
+        telemetry.start(load("order", {}, otlp_endpoint=url), service=NAME)
+        async with run_bare(settings_of("order", database_url)) as bare:
+            for method, path, headers in requests:
+                await bare.door.request(method, path, headers=headers)
+        await asyncio.to_thread(telemetry.stop)
+    return collector
+
+
+def names(collector: Collector) -> set[Any]:
+    return {span["name"] for span in collector.spans}
+
+
+async def test_what_a_probe_asks_is_as_quiet_as_the_probe(database_url: str):
+    collector = await sent(
+        database_url, *(("GET", path, {}) for path in ("/health", "/health/ready", "/now"))
+    )
+    assert {span["traceId"] for span in collector.spans} == {
+        span["traceId"] for span in collector.spans if span["name"] == "GET /now"
+    }
+    assert "SELECT 1" not in names(collector)
+
+
+async def test_telemetry_that_arrives_makes_none(database_url: str):
+    arriving = [("POST", path, {}) for path in ("/v1/traces", "/v1/logs")]
+    collector = await sent(database_url, *arriving, ("GET", "/now", {}))
+    assert names(collector) == {"GET /now", "SELECT now"}
+
+
+async def test_a_caller_decides_whether_its_trace_is_recorded(database_url: str):
+    kept = await sent(database_url, ("GET", "/now", {"traceparent": f"{ASKED}-01"}))
+    assert {span["traceId"] for span in kept.spans} == {"ab" * 16}
+    assert "SELECT now" in names(kept)
+    dropped = await sent(database_url, ("GET", "/now", {"traceparent": f"{ASKED}-00"}))
+    assert dropped.spans == []
