@@ -127,13 +127,13 @@ const plotting = (() => {
   });
   const look_s = (plot) => plot.scales.x.max - plot.scales.x.min;
   const timeAxis = (shown) => ({
-    ...axisLook(), show: shown, size: 1.15 * rem(), gap: 2, space: Math.max(44, 1.95 * rem()),
-    incrs: [60, 120, 300, 600], grid: { show: false },
+    ...axisLook(), show: shown, size: () => 1.15 * rem(), gap: 2, space: () => Math.max(44, 2.3 * rem()),
+    incrs: [60, 120, 180, 300, 600], grid: { show: false },
     // The newest label would be cut by the edge, the axis' end is now anyway.
     values: (plot, splits) => splits.map((at) => (plot.scales.x.max - at < 0.05 * look_s(plot) ? "" : clock(at))),
   });
   const valueAxis = (splits, words) => ({
-    ...axisLook(), size: 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
+    ...axisLook(), size: () => 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
     values: (_, all) => all.map(words),
   });
 
@@ -184,7 +184,11 @@ const plotting = (() => {
         say(plot.cursor.idx);
       },
       repaint() {
-        for (const axis of plot.axes) axis.font[0] = font().replace(/\d+/, (s) => Math.round(s * devicePixelRatio));
+        // uPlot keeps [font on the canvas, its size there, its size on the page]; no axis, no font.
+        const size = Math.round(0.6875 * rem()), drawn = Math.round(size * devicePixelRatio);
+        for (const axis of plot.axes) {
+          if (Array.isArray(axis.font)) axis.font.splice(0, 3, `${drawn}px system-ui, sans-serif`, drawn, size);
+        }
         plot.redraw(true, true);
       },
     };
