@@ -18,7 +18,7 @@ from tests.journeys.shop import Shop
 SERVICES = ("order", "inventory", "payment")
 # The chassis answers these in every service alike; the order service's are tried.
 SHARED = ("/health", "/metrics", "/gremlin")
-EXAMPLES = 10
+EXAMPLES = 6
 _bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
