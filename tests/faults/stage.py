@@ -103,7 +103,7 @@ class Stage:
         Returns how long it took to settle."""
         return asyncio.run(self._aftermath(crowds, within_s))
 
-    async def _aftermath(self, crowds: Sequence[Crowd], within_s: float) -> float:
+    async def _quiet(self, within_s: float) -> float:
         begun = time.monotonic()
         async with Examiner(self._settings) as examiner:
             while (report := await examiner.ask()).state != "holds":
@@ -111,10 +111,15 @@ class Stage:
                 waited_s = time.monotonic() - begun
                 assert waited_s < within_s, f"not quiet after {waited_s:.0f} s: {_open(report)}"
                 await asyncio.sleep(0.1)
-        settled_s = time.monotonic() - begun
+        return time.monotonic() - begun
+
+    async def _aftermath(self, crowds: Sequence[Crowd], within_s: float) -> float:
+        settled_s = await self._quiet(within_s)
         for crowd in crowds:
             await crowd.ask_again()
             print(f"settled after {settled_s:.1f} s; heard {tally(crowd.wishes)}")  # noqa: T201
+        # Whoever never had an answer may have placed the order only now.
+        await self._quiet(within_s)
         connection = await asyncpg.connect(self.fleet.database_url)
         try:
             for crowd in crowds:
