@@ -78,6 +78,7 @@ class Edge:
         self._gremlins = gremlins
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
+        self._body_limit = settings.body_limit_bytes
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,8 +116,7 @@ class Edge:
         if refusal := self._refusal(visit, headers, exempt=exempt):
             await answer(send, refusal)
             return
-        if visit.method in _UNSAFE:
-            receive = _bounded(receive, self._body_timeout_s)
+        receive = _bounded(receive, self._body_timeout_s, self._body_limit)
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
             if bites := self._gremlins.biting(visit.method, template):
@@ -197,13 +197,15 @@ def _marked(send: Send, visit: Visit, work: Span) -> Send:
     return send_marked
 
 
-def _bounded(receive: Receive, timeout_s: float) -> Receive:
-    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on."""
+def _bounded(receive: Receive, timeout_s: float, limit: int) -> Receive:
+    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on. The
+    framework has the same `limit`, but a gremlin reads the body before it."""
     complete = False
+    size = 0
     until = asyncio.get_running_loop().time() + timeout_s
 
     async def receive_bounded() -> Message:
-        nonlocal complete
+        nonlocal complete, size
         if complete:
             return await receive()
         try:
@@ -221,6 +223,10 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
         if message["type"] == "http.disconnect":
             # The framework would call it a fault of ours.
             raise Problem(400, "body-incomplete", "The connection closed before the body's end")
+        size += len(message.get("body", b""))
+        if size > limit:
+            complete = True
+            raise Problem(413, "too-large", f"A body has at most {limit} bytes")
         return message
 
     return receive_bounded

@@ -176,6 +176,19 @@ async def test_a_body_that_trickles_or_never_comes_is_cut_off_as_a_whole(
     assert bare.made == []
 
 
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_gremlin_reads_no_more_of_a_body_than_anybody_may_send(bare: Bare, method: str):
+    await bare.let_loose("latency", delay_ms=1)
+    host, port = bare.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"{method} /things HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    # One chunk too large, and no end of the body: an answer now, or one when time is up?
+    writer.write(head.encode() + b"11170\r\n" + b" " * 70_000 + b"\r\n")
+    async with asyncio.timeout(5):
+        assert_problem(await wire.read_answer(reader), 413, "too-large")
+    await wire.hang_up(writer)
+
+
 @pytest.mark.parametrize(
     "raw",
     [
