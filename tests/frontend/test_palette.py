@@ -16,6 +16,7 @@ PAIRS = {
 GROUNDS = ["ground", "surface", "raised", "good-tint", "failed-tint", "gremlin-tint"]
 INKS = ["ink", "quiet", "good", "degraded", "failed", "none", "gremlin"]
 SERVICES = ["order", "inventory", "payment"]
+SHEETS = ["app.css", "panels.css", "charts.css", "traces.css", "stage.css"]
 
 
 def luminance(colour: str) -> float:
@@ -48,7 +49,7 @@ def test_the_computation_knows_black_on_white():
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("sheet", ["app.css", "panels.css", "charts.css", "traces.css", "stage.css"])
+@pytest.mark.parametrize("sheet", SHEETS)
 def test_colours_come_from_the_palette_only(sheet):
     used = re.findall(r":[^;{]*(#[0-9a-fA-F]{3,8})\b", (STATIC / sheet).read_text())
     # A shadow under what floats, and white paper.
@@ -58,6 +59,6 @@ def test_colours_come_from_the_palette_only(sheet):
 def test_there_are_five_sizes_of_type():
     sizes = re.findall(r"--size-\d: ([\d.]+)rem", PALETTE)
     assert len(sizes) == 5
-    for sheet in ("app.css", "panels.css", "charts.css", "traces.css", "stage.css"):
+    for sheet in SHEETS:
         for size in re.findall(r"font-size: ([^;]+);", (STATIC / sheet).read_text()):
             assert size.startswith("var(--size-"), f"{sheet}: font-size {size}"
