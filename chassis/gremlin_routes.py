@@ -93,14 +93,8 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
     async def calm(request: Request[Any, Any, Any]) -> Calmed:
         return Calmed(await gremlins.remove("*", actor_of(request)))
 
-    return [
-        list_gremlins,
-        list_audit,
-        put_gremlin,
-        delete_gremlin,
-        calm,
-        _latency_shorthand(gremlins),
-    ]
+    shorthand = _latency_shorthand(gremlins)
+    return [list_gremlins, list_audit, put_gremlin, delete_gremlin, calm, shorthand]
 
 
 def _latency_shorthand(gremlins: Gremlins) -> HTTPRouteHandler:
