@@ -81,7 +81,7 @@ async def test_a_statement_or_a_lock_that_takes_too_long_is_ended_by_the_server(
         begun = time.monotonic()
         with pytest.raises(asyncpg.LockNotAvailableError):
             await add(database, "A")
-        assert time.monotonic() - begun < 0.4
+        assert time.monotonic() - begun < 1
 
 
 async def test_a_forgotten_transaction_is_ended_by_the_server(

@@ -86,13 +86,13 @@ async def test_error_answers_before_the_work_and_says_that_it_was_a_gremlin(
 
 async def test_lost_response_does_the_work_and_cuts_the_connection(bare: Bare):
     await bare.let_loose("lost_response")
-    assert await _cut_off(bare) < 0.5
+    assert await _cut_off(bare) < 1.5
     assert bare.made == ["x"]
 
 
 async def test_refuse_cuts_the_connection_before_the_work(bare: Bare):
     await bare.let_loose("refuse")
-    assert await _cut_off(bare) < 0.5
+    assert await _cut_off(bare) < 1.5
     assert bare.made == []
 
 
@@ -130,15 +130,15 @@ async def test_duplicate_delivers_the_same_request_twice_and_answers_once(bare: 
 
 async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare: Bare):
     await bare.door.get("/now")
-    await bare.let_loose("slow_database", delay_ms=200)
+    await bare.let_loose("slow_database", delay_ms=500)
     begun = time.monotonic()
     assert (await bare.door.get("/now")).status_code == 200
-    assert 0.2 <= time.monotonic() - begun < 1
-    assert (await _make(bare))[1] < 0.15
+    assert 0.5 <= time.monotonic() - begun < 1.5
+    assert (await _make(bare))[1] < 0.45
     await bare.door.delete("/gremlins")
     begun = time.monotonic()
     await bare.door.get("/now")
-    assert time.monotonic() - begun < 0.15
+    assert time.monotonic() - begun < 0.45
 
 
 @pytest.mark.parametrize("kind", ["latency", "late", "error", "lost_response", "refuse", "hang"])

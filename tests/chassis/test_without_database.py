@@ -105,7 +105,7 @@ async def test_liveness_and_metrics_answer_at_once_whatever_is_loose(bare: Bare,
     for path in ("/health/live", "/metrics"):
         begun = time.monotonic()
         assert (await bare.door.get(path)).status_code == 200
-        assert time.monotonic() - begun < 0.3
+        assert time.monotonic() - begun < 1.5
 
 
 async def test_a_slow_database_is_seen_by_health_within_its_deadline(bare: Bare):
