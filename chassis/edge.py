@@ -116,11 +116,12 @@ class Edge:
         if refusal := self._refusal(visit, headers, exempt=exempt):
             await answer(send, refusal)
             return
-        receive = _bounded(receive, self._body_timeout_s, self._body_limit)
+        receive = _bounded(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
             if bites := self._gremlins.biting(visit.method, template):
                 visit.bites = ",".join(bite.view.name for bite in bites)
+                receive = _capped(receive, self._body_limit)
                 try:
                     await suffer(self.app, scope, receive, send, bites, self._gremlins)
                 except Problem as problem:
@@ -197,15 +198,28 @@ def _marked(send: Send, visit: Visit, work: Span) -> Send:
     return send_marked
 
 
-def _bounded(receive: Receive, timeout_s: float, limit: int) -> Receive:
-    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on. The
-    framework has the same `limit`, but a gremlin reads the body before it."""
-    complete = False
+def _capped(receive: Receive, limit: int) -> Receive:
+    """The framework limits what it reads itself, but a gremlin reads the body before it."""
     size = 0
+
+    async def receive_capped() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise Problem(413, "too-large", f"A body has at most {limit} bytes")
+        return message
+
+    return receive_capped
+
+
+def _bounded(receive: Receive, timeout_s: float) -> Receive:
+    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on."""
+    complete = False
     until = asyncio.get_running_loop().time() + timeout_s
 
     async def receive_bounded() -> Message:
-        nonlocal complete, size
+        nonlocal complete
         if complete:
             return await receive()
         try:
@@ -223,10 +237,6 @@ def _bounded(receive: Receive, timeout_s: float, limit: int) -> Receive:
         if message["type"] == "http.disconnect":
             # The framework would call it a fault of ours.
             raise Problem(400, "body-incomplete", "The connection closed before the body's end")
-        size += len(message.get("body", b""))
-        if size > limit:
-            complete = True
-            raise Problem(413, "too-large", f"A body has at most {limit} bytes")
         return message
 
     return receive_bounded
