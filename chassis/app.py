@@ -143,7 +143,7 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
     )
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=content_type)
+        return Response(encode(registry), headers={"content-type": content_type})
 
     return show_metrics
 
