@@ -52,15 +52,15 @@ def service_app(
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-
     `loops` run for the life of the process and are started again when they fail; `closes` run at
     the end; `state` is what handlers find in `request.app.state`."""
-    all_loops, all_closes = list(loops), list(closes)
-    health: dict[str, Probe] = {}
+    all_loops, all_closes, health = list(loops), list(closes), dict(dependencies or {})
     ready: dict[str, Probe] = {}
     if database is not None:
-        health["database"] = ready["database"] = database_probe(database)
-        ready["schema"] = schema_probe(database, schema_revision)
+        health = {"database": database_probe(database)} | health
+        # Readiness asks on connections no gremlin slows: with one loose, a restart still comes up.
+        calm = gremlins.controls if gremlins is not None else database
+        ready = {"database": database_probe(calm), "schema": schema_probe(calm, schema_revision)}
         all_closes.append(database.close)
     if gremlins is not None:
         all_loops.append(gremlins.run)
@@ -68,7 +68,7 @@ def service_app(
         gremlins.slows(*([database] if database else []))
     _own_gauges(name, database, registry)
     shared = [
-        *health_routes(name, {**health, **(dependencies or {})}, ready, settings.probe_deadline_s),
+        *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
         *(gremlin_routes(gremlins) if gremlins is not None else []),
     ]

@@ -25,8 +25,8 @@ Kind = Literal[
 ]
 DELAYING = frozenset({"latency", "late", "slow_database"})
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
-# Never bitten: the way out must stay open, and the measurements must stay true.
-EXEMPT = re.compile(r"/metrics|/health/live|/gremlins?(/.*)?|/schema(/.*)?")
+# Never bitten: the way out stays open, measurements true, and a restart comes up with one loose.
+EXEMPT = re.compile(r"/metrics|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
 
@@ -96,7 +96,7 @@ class Gremlins:
     ) -> None:
         self.service = service
         self._sql = Statements(schema)
-        self._database = Database(settings, size=2)
+        self.controls = Database(settings, size=2)
         self._poll_s = settings.gremlin_poll_s
         self._ttl_s = settings.gremlin_default_ttl_s
         self._random = random.Random()  # noqa: S311 - a share of requests, not a secret
@@ -127,11 +127,11 @@ class Gremlins:
 
     async def close(self) -> None:
         """Close the control connections."""
-        await self._database.close()
+        await self.controls.close()
 
     async def refresh(self) -> None:
         """Read what is loose now."""
-        async with self._reading, self._database.connect() as connection:
+        async with self._reading, self.controls.connect() as connection:
             await connection.execute(self._sql.expire)
             rows = await connection.rows(self._sql.active)
             self._take(tuple(self._live(row) for row in rows))
@@ -211,7 +211,7 @@ class Gremlins:
         self._check(name, command)
         ttl_s = float(command.ttl_s or self._ttl_s)
         values = {k: getattr(command, k) for k in command.__struct_fields__ if k != "ttl_s"}
-        async with self._database.begin() as tx:
+        async with self.controls.begin() as tx:
             row = await tx.row(self._sql.put, name=name, actor=actor, ttl_s=ttl_s, **values)
             if row is None:
                 raise Problem(500, "internal", "The gremlin was not stored")
@@ -236,7 +236,7 @@ class Gremlins:
 
     async def remove(self, name: str, actor: str) -> int:
         """End one gremlin, or all with "*"; the number ended."""
-        async with self._database.connect() as connection:
+        async with self.controls.connect() as connection:
             ended = await connection.execute(self._sql.remove, name=name, actor=actor)
         if ended:
             logger.warning("gremlin calmed", extra={"gremlin": name, "actor": actor})
@@ -245,6 +245,6 @@ class Gremlins:
 
     async def audit(self) -> list[AuditEvent]:
         """What happened to gremlins here, newest first, at most 100."""
-        async with self._database.connect() as connection:
+        async with self.controls.connect() as connection:
             rows = await connection.rows(self._sql.audit)
         return [AuditEvent(**dict(row)) for row in rows]

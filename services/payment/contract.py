@@ -63,7 +63,7 @@ class CreatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /payments/{order_id}/cancel: void what is open, refund what was taken."""
 
-    reason: Annotated[str, Meta(pattern=r"^[A-Z][A-Z_]{0,39}$")] = "REFUND"
+    reason: Annotated[str, Meta(pattern=r"^[A-Z][A-Z_]{0,39}$(?!\n)")] = "REFUND"
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -144,8 +144,8 @@ async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare:
 @pytest.mark.parametrize("kind", ["latency", "late", "error", "lost_response", "refuse", "hang"])
 async def test_the_way_out_and_the_measurements_are_never_bitten(bare: Bare, kind: str):
     await bare.let_loose(kind, delay_ms=5000)
-    for path in ("/metrics", "/health/live", "/gremlins", "/gremlins/audit", "/schema",
-                 "/schema/openapi.json"):  # fmt: skip
+    for path in ("/metrics", "/health/live", "/health/ready", "/gremlins", "/gremlins/audit",
+                 "/schema", "/schema/openapi.json"):  # fmt: skip
         answer = await bare.door.get(path, timeout=1)
         assert answer.status_code == 200, path
     answer = await bare.door.put("/gremlins/other", json={"kind": "error"}, timeout=1)
@@ -157,8 +157,13 @@ async def test_the_way_out_and_the_measurements_are_never_bitten(bare: Bare, kin
 
 async def test_health_is_bitten_so_that_the_dot_goes_red(bare: Bare):
     await bare.let_loose("error")
-    for path in ("/health", "/health/ready"):
-        assert_problem(await bare.door.get(path), 503, "gremlin")
+    assert_problem(await bare.door.get("/health"), 503, "gremlin")
+
+
+async def test_a_shop_restarted_with_a_gremlin_loose_still_becomes_ready(bare: Bare):
+    await bare.let_loose("slow_database", delay_ms=5000)
+    await bare.door.put("/gremlins/hang", json={"kind": "hang"})
+    assert (await bare.door.get("/health/ready", timeout=2)).status_code == 200
 
 
 async def test_only_the_chosen_route_is_bitten(bare: Bare):
