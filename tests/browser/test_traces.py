@@ -47,10 +47,11 @@ async def test_a_recent_order_s_row_leads_to_its_trace(visit):
 async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
     page = await visit()
     await flip(page, "Slow start", "Inventory")
+    # An order that overtakes the switch would not be bitten.
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow start", timeout=SOON)
     await place_order(page)
-    await expect(page.locator(".toast strong").first).to_have_text(
-        "Order is being processed", timeout=SOON
-    )
+    processed = page.locator(".toast strong", has_text="Order is being processed")
+    await expect(processed.first).to_be_visible(timeout=SOON)
     await page.locator("#light-inventory h2 a").click()
     row = page.locator(".trace-rows > li.is-bitten").first
     await expect(row).to_contain_text("latency", timeout=SOON)
