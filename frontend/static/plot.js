@@ -152,7 +152,11 @@ const plotting = (() => {
       width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
       legend: { show: false },
       padding: [0.5 * rem(), 6, flow === "rate" ? 2 : 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 } },
+      cursor: {
+        y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 },
+        // Of its own accord it listens to its empty ground only: over a dot it would stand still.
+        bind: { mousemove: (_plot, _over, move) => move },
+      },
       scales: {
         x: { range: () => [look().now - look().span_s, look().now] },
         y: yScale,

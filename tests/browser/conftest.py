@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright
 
 from tests.running import RunningFleet
@@ -23,9 +24,10 @@ _FLAGS = [
 Visit = Callable[..., Awaitable[Page]]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """A fresh browser. VALERIX_CHROMIUM names another than the one on PATH."""
+    """One for a module, since it takes a second of processor time to start; each visit is a fresh
+    profile. VALERIX_CHROMIUM names another than the one on PATH."""
     found = os.environ.get("VALERIX_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), "")
     async with async_playwright() as playwright:
         try:
@@ -38,7 +40,7 @@ async def browser() -> AsyncIterator[Browser]:
         await started.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
     """`await visit("/")` opens a page; whatever the browser complains about fails the test."""
     complaints: list[str] = []

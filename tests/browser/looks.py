@@ -1,8 +1,14 @@
-"""Small things every browser test does, by what a visitor sees."""
+"""Small things every browser test does, by what a visitor sees; and the others in the shop."""
 
+import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 
+import aiohttp
 from playwright.async_api import Page, expect
+
+from tests.running import RunningFleet
 
 
 async def place_order(page: Page) -> None:
@@ -25,3 +31,33 @@ async def expect_light(page: Page, service: str, state: str, *, within_s: float)
 async def calm(page: Page) -> None:
     """Press the button in the bar."""
     await page.get_by_role("button", name="Calm everything").click()
+
+
+@contextlib.asynccontextmanager
+async def shoppers(fleet: RunningFleet, *, every_s: float) -> AsyncIterator[None]:
+    """One order every so many seconds from somewhere else, whatever becomes of the one before."""
+    order = {"product_id": "PROD-001", "quantity": 1}
+
+    async def place(shop: aiohttp.ClientSession) -> None:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with shop.post("/orders", json=order):
+                pass
+
+    async def keep_placing() -> None:
+        async with aiohttp.ClientSession(fleet.url("order")) as shop, asyncio.TaskGroup() as orders:
+            while True:
+                orders.create_task(place(shop))
+                await asyncio.sleep(every_s)
+
+    running = asyncio.create_task(keep_placing())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def no_gremlin(fleet: RunningFleet) -> None:
+    """Call every gremlin off, as an operator elsewhere would."""
+    for key in ("order", "inventory", "payment"):
+        fleet.ask("DELETE", key, "/gremlins")

@@ -1,46 +1,31 @@
 """A fault on the stage: a switch, a red light, one button, a green light."""
 
-import asyncio
-import contextlib
-
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, expect_light, flip, place_order
+from tests.browser.looks import calm, expect_light, flip, no_gremlin, place_order, shoppers
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def load(fleet):
     """Two orders a second from somewhere else, as long as the test runs."""
-    order = {"product_id": "PROD-001", "quantity": 1}
-    async with aiohttp.ClientSession(fleet.url("order")) as shop:
-
-        async def place():
-            with contextlib.suppress(aiohttp.ClientError):
-                async with shop.post("/orders", json=order):
-                    pass
-
-        async def run():
-            async with asyncio.TaskGroup() as orders:
-                while True:
-                    orders.create_task(place())
-                    await asyncio.sleep(0.5)
-
-        running = asyncio.create_task(run())
+    async with shoppers(fleet, every_s=0.5):
         yield
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)
-def calm_before_and_after(fleet):
+def calm_afterwards(fleet):
     yield
-    for key in ("order", "inventory", "payment"):
-        fleet.ask("DELETE", key, "/gremlins")
+    no_gremlin(fleet)
 
 
 async def test_slow_inventory_turns_the_lights_red_and_calm_turns_them_green(visit, load):

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.looks import place_order
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 CONFIRMED = re.compile("Confirmed")
 

@@ -5,7 +5,11 @@ from playwright.async_api import expect
 
 from tests.frontend.test_palette import contrast
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 PHONE = {"width": 390, "height": 844}
 
 CONTRASTS = """() => {

@@ -9,7 +9,11 @@ from tests.browser.looks import calm, flip, place_order
 from tests.browser.test_page import CONTRASTS, PHONE
 from tests.frontend.test_palette import contrast
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 # The services send once a second, and a test machine is slow.
 SOON = 20_000
