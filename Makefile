@@ -23,7 +23,7 @@ up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the f
 	@exec $(BIN)/valerix up
 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/ruff check .

@@ -21,6 +21,21 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
         del os.environ[name]
 
 
+# The longest first, so that no worker is left with one of them at the end.
+_LONGEST = ("faults", "browser", "fleet", "chaos", "journeys", "frontend")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders by how long they take; within one nothing moves."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer | None]:
     """The run's own embedded PostgreSQL; None when VALERIX_DATABASE_URL names another server."""

@@ -49,11 +49,13 @@ class Wish(msgspec.Struct):
 
 
 class Habits(msgspec.Struct, frozen=True):
-    """How shoppers behave: patience for one answer, tries, and shares of odd behaviour."""
+    """How shoppers behave: patience for one answer, tries, and shares of odd behaviour. With a
+    rest, sixteen of them are the steady load of a shop, not an overload."""
 
     patience_s: float = 2.0
     tries: int = 12
     pause_s: float = 0.1
+    rest_s: float = 0.2  # between two orders of one shopper
     hasty: float = 0.1  # sends the same request twice at once
     curious: float = 0.2  # asks again after an answer
     fickle: float = 0.25  # cancels an order that is still undecided
@@ -86,6 +88,7 @@ class Crowd:
         async def buy(session: aiohttp.ClientSession) -> None:
             while not over.is_set():
                 await self._shop(session)
+                await asyncio.sleep(self._habits.rest_s)
 
         async with self._session() as session:
             await asyncio.gather(*(buy(session) for _ in range(shoppers)))

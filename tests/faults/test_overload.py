@@ -20,7 +20,7 @@ _FAULT_S = 4.0
 def test_twice_the_load_and_a_gremlin_are_shed_and_survived(stage: Stage):
     """Twice as many customers as places, none of whom waits long before asking again."""
     slow = {"kind": "latency", "delay_ms": 500, "jitter_ms": 300, "probability": 0.5, "ttl_s": 60}
-    crowd = stage.crowd(Habits(patience_s=3.0, tries=4, pause_s=0.05))
+    crowd = stage.crowd(Habits(patience_s=3.0, tries=4, pause_s=0.05, rest_s=0))
     with stage.shopping(crowd, 2 * _PLACES):
         time.sleep(1.0)
         stage.tell("PUT", "inventory", "/gremlins/slow", {**slow, "routes": ["*"]})

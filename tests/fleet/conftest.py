@@ -27,3 +27,22 @@ def shop(home: Path) -> Iterator[UpShop]:
     shop = UpShop(home)
     yield shop
     shop.close()
+
+
+@pytest.fixture(scope="module")
+def one_shop() -> Iterator[UpShop]:
+    """One folder for the module: a shop that has been through all of it before has to open too."""
+    with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
+        shop = UpShop(Path(folder) / "home")
+        try:
+            yield shop
+        finally:
+            shop.close()
+
+
+@pytest.fixture
+def open_shop(one_shop: UpShop) -> UpShop:
+    """It, open: left so by the test before, or opened now."""
+    if one_shop.home.running() is None:
+        one_shop.open()
+    return one_shop

@@ -1,28 +1,11 @@
 """What can be said to a shop that runs in another terminal."""
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from fleet import health, migrate
 from fleet.topology import PROCESSES, SERVICES
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
 
 pytestmark = needs_embedded
-
-
-@pytest.fixture(scope="module")
-def open_shop() -> Iterator[UpShop]:
-    with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
-        shop = UpShop(Path(folder) / "home")
-        try:
-            shop.open()
-            yield shop
-        finally:
-            shop.close()
 
 
 def test_every_process_is_ready_when_the_shop_says_that_it_is_open(open_shop: UpShop):

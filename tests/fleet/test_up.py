@@ -10,11 +10,11 @@ from fleet import migrate
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
 
-# Each starts the whole shop, some of them twice: ten seconds alone, far more on a busy machine.
+# Most start the whole shop: five seconds alone, far more on a busy machine.
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]
 
 
-def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(shop: UpShop):
+def test_ctrl_c_leaves_no_process(shop: UpShop):
     shop.open()
     family = shop.family()
     shop.signal(signal.SIGINT)
@@ -24,64 +24,61 @@ def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(shop: UpShop
     assert "setting up the database" in shop.said()
     assert "stopped" in shop.said()
 
-    shop.open()
-    assert "setting up the database" not in shop.said()
-    assert "moved to migration" not in shop.said()
-    assert "started in" in shop.said()
-    family = shop.family()
-    shop.signal(signal.SIGHUP)  # what a closing terminal sends
-    assert shop.wait() == 0
+
+def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
+    family = open_shop.family()
+    open_shop.signal(signal.SIGHUP)
+    assert open_shop.wait() == 0
     assert alive(family) == []
 
-    assert shop.command("verify").returncode == 0, "verify starts the database by itself"
-    assert shop.command("migrate", "version").stdout.startswith(migrate.newest())
-    silent = shop.command("calm")
+    assert open_shop.command("verify").returncode == 0, "verify starts the database by itself"
+    assert open_shop.command("migrate", "version").stdout.startswith(migrate.newest())
+    silent = open_shop.command("calm")
     assert silent.returncode == 1
     assert "order-service does not answer" in silent.stderr
 
 
-def test_a_dead_child_stops_the_shop_with_its_reason(shop: UpShop):
-    shop.open()
-    family = shop.family()
-    shop.named("payment").kill()
-    assert shop.wait() == 1
-    assert "payment-service died (killed by SIGKILL)" in shop.said()
-    assert str(shop.home.log("payment")) in shop.said()
+def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
+    family = open_shop.family()
+    open_shop.signal(signal.SIGKILL)
+    open_shop.wait()
+    assert alive(family, within_s=10) == []
+    assert open_shop.home.note.exists()  # the note is stale ...
+    assert open_shop.home.running() is None  # ... and not believed
+
+    assert open_shop.open().urls
+    assert "setting up the database" not in open_shop.said()
+    assert "moved to migration" not in open_shop.said()
+    assert "started in" in open_shop.said()
+
+
+def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
+    family, postgres = open_shop.family(), open_shop.named("-D")
+    open_shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees
+    postgres.kill()
+    open_shop.signal(signal.SIGKILL)
+    open_shop.wait()
+    assert alive(family, within_s=10) == []
+    assert (open_shop.home.data / "postmaster.pid").exists()
+
+    assert open_shop.open().urls
+
+
+def test_a_dead_child_stops_the_shop_with_its_reason(open_shop: UpShop):
+    family = open_shop.family()
+    open_shop.named("payment").kill()
+    assert open_shop.wait() == 1
+    assert "payment-service died (killed by SIGKILL)" in open_shop.said()
+    assert str(open_shop.home.log("payment")) in open_shop.said()
     assert alive(family) == []
 
 
-def test_a_dead_postgresql_stops_the_shop_with_its_reason(shop: UpShop):
-    shop.open()
-    family = shop.family()
-    shop.named("-D").kill()
-    assert shop.wait() == 1
-    assert "PostgreSQL died (killed by SIGKILL)" in shop.said()
+def test_a_dead_postgresql_stops_the_shop_with_its_reason(open_shop: UpShop):
+    family = open_shop.family()
+    open_shop.named("-D").kill()
+    assert open_shop.wait() == 1
+    assert "PostgreSQL died (killed by SIGKILL)" in open_shop.said()
     assert alive(family, within_s=5) == []
-
-
-def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(shop: UpShop):
-    shop.open()
-    family = shop.family()
-    shop.signal(signal.SIGKILL)
-    shop.wait()
-    assert alive(family, within_s=10) == []
-    assert shop.home.note.exists()  # the note is stale ...
-    assert shop.home.running() is None  # ... and not believed
-
-    assert shop.open().urls
-
-
-def test_killed_together_with_its_postgresql_it_recovers(shop: UpShop):
-    shop.open()
-    family, postgres = shop.family(), shop.named("-D")
-    shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees
-    postgres.kill()
-    shop.signal(signal.SIGKILL)
-    shop.wait()
-    assert alive(family, within_s=10) == []
-    assert (shop.home.data / "postmaster.pid").exists()
-
-    assert shop.open().urls
 
 
 def test_a_taken_port_is_one_line_and_nothing_is_started(shop: UpShop):
