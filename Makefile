@@ -14,6 +14,10 @@ WAIT ?= 0
 # have cores. A file stays on one worker: its tests share the processes they started.
 WORKERS ?= 3
 
+# Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
+# sixty, and each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up test check verify calm chaos migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list

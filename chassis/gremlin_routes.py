@@ -1,4 +1,4 @@
-"""The gremlin API that every service carries, and its client."""
+"""The gremlin API that every service carries."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from chassis.errors import Problem, invalid
 from chassis.gremlins import NAME, AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
 from chassis.guard import actor_of, operator_guard
 from chassis.openapi import refused
-from chassis.outbound import Answer, Peer
 
 _Name = Annotated[str, PathParameter(pattern=rf"^{NAME.pattern}$")]
 _NO_OPERATOR = refused("This needs the operator token")
@@ -120,36 +119,3 @@ def _latency_shorthand(gremlins: Gremlins) -> HTTPRouteHandler:
         return Response(GremlinList(gremlins.service, gremlins.views()))
 
     return set_latency
-
-
-class GremlinClient:
-    """Another process's hand on a service's gremlins."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-
-    async def list(self) -> Answer:
-        """GET /gremlins; decode with `GremlinList`."""
-        return await self._peer.call("GET", "/gremlins", route="/gremlins")
-
-    async def audit(self) -> Answer:
-        """GET /gremlins/audit; decode with `AuditList`."""
-        return await self._peer.call("GET", "/gremlins/audit", route="/gremlins/audit")
-
-    async def put(
-        self, name: str, command: PutGremlin, *, headers: dict[str, str] | None = None
-    ) -> Answer:
-        """PUT /gremlins/{name}."""
-        return await self._peer.call(
-            "PUT", f"/gremlins/{name}", command, route="/gremlins/{name}", headers=headers
-        )
-
-    async def remove(self, name: str, *, headers: dict[str, str] | None = None) -> Answer:
-        """DELETE /gremlins/{name}."""
-        return await self._peer.call(
-            "DELETE", f"/gremlins/{name}", route="/gremlins/{name}", headers=headers
-        )
-
-    async def calm(self, *, headers: dict[str, str] | None = None) -> Answer:
-        """DELETE /gremlins."""
-        return await self._peer.call("DELETE", "/gremlins", route="/gremlins", headers=headers)

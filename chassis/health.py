@@ -12,7 +12,6 @@ from litestar.openapi import ResponseSpec
 from sqlalchemy import text
 
 from chassis.database import Database, statement
-from chassis.outbound import Outcome, Peer
 
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current"})
@@ -65,16 +64,6 @@ def schema_probe(database: Database, needed: str) -> Probe:
         if row is None or found < needed:
             return f"behind: at {found}, needs {needed}; run `make migrate-up`"
         return "current"
-
-    return probe
-
-
-def peer_probe(peer: Peer, deadline_s: float) -> Probe:
-    """Whether the other service answers its own health check in time."""
-
-    async def probe() -> str:
-        answer = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
-        return "reachable" if answer.outcome is Outcome.OK else f"unreachable ({answer.code})"
 
     return probe
 

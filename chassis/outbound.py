@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
@@ -168,6 +169,16 @@ class Peer:
             shed = response.headers.get("X-Valerix-Executed") == "no"
             trace_id = response.headers.get("X-Trace-Id", "")
             return classify(response.status, body, shed=shed, trace_id=trace_id)
+
+
+def peer_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
+    """For health: whether the other service answers its own health check in time."""
+
+    async def probe() -> str:
+        answer = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
+        return "reachable" if answer.outcome is Outcome.OK else f"unreachable ({answer.code})"
+
+    return probe
 
 
 def classify(status: int, body: bytes, *, shed: bool = False, trace_id: str = "") -> Answer:

@@ -1,19 +1,21 @@
-"""The database's schema, moved up and down by Alembic over plain SQL files."""
+"""The database's schema, moved up and down by Alembic over plain SQL files.
+
+Alembic and SQLAlchemy are imported where something moves: a start that finds the newest schema,
+which is nearly every one, does without that second.
+"""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
-from sqlalchemy.util import await_only
 
 from fleet.errors import CannotRun, Failed
 from fleet.home import ROOT
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MIGRATIONS = ROOT / "infra" / "migrations"
 _OLDEST_SERVER = 15
@@ -38,7 +40,7 @@ def current(database_url: str) -> str | None:
 def upgrade(database_url: str) -> str | None:
     """Move up to the newest revision; says which one, or None when it was there already."""
     if current(database_url) == newest():
-        return None  # Alembic's import alone takes longer than this question
+        return None
     _run(database_url, "upgrade", "head")
     return newest()
 
@@ -68,6 +70,7 @@ def _execute(file: str) -> None:
     the transaction.
     """
     from alembic import op
+    from sqlalchemy.util import await_only
 
     op.execute(f"SET LOCAL lock_timeout = '{_LOCK_LIMIT}'")
     driver: Any = op.get_bind().connection.driver_connection
@@ -78,12 +81,13 @@ def _run(database_url: str, verb: str, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
 
-    def work(connection: Connection) -> None:
+    def work(connection: "Connection") -> None:
         config.attributes["connection"] = connection
         getattr(command, verb)(config, revision)
 
@@ -98,7 +102,11 @@ def _run(database_url: str, verb: str, revision: str) -> None:
         raise Failed(f"the migration failed and was rolled back: {error}") from None
 
 
-async def _with_connection(database_url: str, work: Callable[[Connection], None]) -> None:
+async def _with_connection(database_url: str, work: "Callable[[Connection], None]") -> None:
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     async def connect() -> Any:
         return await _connect(database_url)
 

@@ -13,7 +13,8 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from chassis.errors import Problem
-from chassis.gremlin_routes import Calmed, GremlinClient
+from chassis.gremlin_client import GremlinClient
+from chassis.gremlin_routes import Calmed
 from chassis.gremlins import PutGremlin
 from chassis.outbound import Answer, Outcome, decode
 from chassis.settings import Settings

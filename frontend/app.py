@@ -10,7 +10,7 @@ from chassis.app import service_app
 from chassis.context import span_now
 from chassis.database import Database
 from chassis.edge import Edge
-from chassis.gremlin_routes import GremlinClient
+from chassis.gremlin_client import GremlinClient
 from chassis.outbound import Peer
 from chassis.settings import Settings
 from frontend.actions import Hands, action_routes, sign_in_routes

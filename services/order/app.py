@@ -6,8 +6,7 @@ from chassis.app import service_app
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.gremlins import Gremlins
-from chassis.health import peer_probe
-from chassis.outbound import Peer
+from chassis.outbound import Peer, peer_probe
 from chassis.settings import Settings
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chassis.gremlin_routes import GremlinClient, GremlinList
+from chassis.gremlin_client import GremlinClient
+from chassis.gremlin_routes import GremlinList
 from chassis.gremlins import Gremlins, PutGremlin
 from chassis.outbound import Outcome, Peer, decode
 from tests.chassis.bare import NAME, Bare, run_bare

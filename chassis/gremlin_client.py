@@ -1,0 +1,37 @@
+"""The client of the gremlin API."""
+
+from chassis.gremlins import PutGremlin
+from chassis.outbound import Answer, Peer
+
+
+class GremlinClient:
+    """Another process's hand on a service's gremlins."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def list(self) -> Answer:
+        """GET /gremlins; decode with `GremlinList`."""
+        return await self._peer.call("GET", "/gremlins", route="/gremlins")
+
+    async def audit(self) -> Answer:
+        """GET /gremlins/audit; decode with `AuditList`."""
+        return await self._peer.call("GET", "/gremlins/audit", route="/gremlins/audit")
+
+    async def put(
+        self, name: str, command: PutGremlin, *, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """PUT /gremlins/{name}."""
+        return await self._peer.call(
+            "PUT", f"/gremlins/{name}", command, route="/gremlins/{name}", headers=headers
+        )
+
+    async def remove(self, name: str, *, headers: dict[str, str] | None = None) -> Answer:
+        """DELETE /gremlins/{name}."""
+        return await self._peer.call(
+            "DELETE", f"/gremlins/{name}", route="/gremlins/{name}", headers=headers
+        )
+
+    async def calm(self, *, headers: dict[str, str] | None = None) -> Answer:
+        """DELETE /gremlins."""
+        return await self._peer.call("DELETE", "/gremlins", route="/gremlins", headers=headers)
