@@ -10,9 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 WAIT ?= 0
-# Most tests wait for a real process or a real deadline, so one worker more than small machines
-# have cores. A file stays on one worker: its tests share the processes they started.
-WORKERS ?= 3
+# Most tests wait for a real process or a real deadline, so twice the two cores of small machines
+# keeps both busy. A file stays on one worker: its tests share the processes they started.
+WORKERS ?= 4
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # sixty, and each would compile all it imports.

@@ -81,7 +81,11 @@ async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
     await page.locator(".toast a[href^='/traces/']").click()
     spans = page.locator(".spans > li > details > summary")
     await expect(spans.nth(3)).to_be_visible(timeout=SOON)
-    await page.wait_for_timeout(1500)
+    # One that arrives later may begin between two others and take the second place.
+    known = 0
+    while (found := await spans.count()) != known:
+        known = found
+        await page.wait_for_timeout(3000)
     await spans.first.focus()
     await page.keyboard.press("ArrowDown")
     await expect(spans.nth(1)).to_be_focused()
