@@ -10,19 +10,20 @@ _STATES: dict[str, tuple[State, str]] = {
     "violated": ("failed", "broken"),
     "unknown": ("none", "not judged"),
 }
+# The list is longer than its panel: what a visitor must not miss stands on top.
+_FIRST = ("violated", "unknown", "settling", "holds")
 
 
 def proof(report: Report | Down) -> ProofView | Down:
-    """The proof panel."""
+    """The proof panel; what does not hold comes first."""
     if isinstance(report, Down):
         return report
     state, _ = _STATES[report.state]
     total = len(report.findings)
     holds = len(report.those("holds"))
     headline, detail = _headline(report, holds, total)
-    return ProofView(
-        state, headline, detail, tuple(_finding(each) for each in report.findings), report.at
-    )
+    ordered = sorted(report.findings, key=lambda each: _FIRST.index(each.state))
+    return ProofView(state, headline, detail, tuple(map(_finding, ordered)), report.at)
 
 
 def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:

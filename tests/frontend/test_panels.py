@@ -135,6 +135,12 @@ def test_a_broken_promise_shows_its_rows_and_its_sql():
     assert "_total" not in html
 
 
+def test_what_does_not_hold_stands_on_top():
+    shown = proof(REPORT)
+    assert not isinstance(shown, Down)
+    assert [each.state for each in shown.findings] == ["failed", "none", "degraded", "good"]
+
+
 def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
     shown = proof(Report(NOW, "unknown", (Finding(PROMISES[0], "unknown", reason="timeout"),)))
     assert not isinstance(shown, Down)
