@@ -18,7 +18,7 @@ WORKERS ?= 4
 # sixty, and each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check verify calm chaos migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up test check verify calm chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ calm: $(VENV)/.installed  ## call every gremlin off
 chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make chaos SEEDS=25
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
+bench: $(VENV)/.installed $(VENV)-bench/.installed  ## what the shop costs, as ratios from one run: make bench ARGS="--rounds 9"
+	@$(BIN)/python -m bench --stock-python $(VENV)-bench/bin/python $(ARGS)
+
 migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
 	@$(BIN)/valerix migrate up
 
@@ -59,30 +62,36 @@ migrate-force: $(VENV)/.installed  ## write down a version without running anyth
 	@$(BIN)/valerix migrate force $(V)
 
 lock: $(VENV)/.installed-dev  ## pin every dependency again, newest allowed by pyproject.toml
-	@for extra in "" "-dev"; do \
-	  echo "resolving requirements$$extra.lock"; \
-	  $(BIN)/uv pip compile pyproject.toml --extra build $${extra:+--extra dev} --upgrade --universal \
+	@for extra in "" dev bench; do \
+	  echo "resolving requirements$${extra:+-$$extra}.lock"; \
+	  case $$extra in dev) same="--constraint requirements.lock";; *) same=;; esac; \
+	  $(BIN)/uv pip compile pyproject.toml --extra build $${extra:+--extra $$extra} --upgrade --universal \
 	    --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet \
-	    $${extra:+--constraint requirements.lock} --output-file requirements$$extra.lock || exit 1; \
+	    $$same --output-file requirements$${extra:+-$$extra}.lock || exit 1; \
 	done
 
 clean:  ## remove the environment, the caches and the shop's data
 	@if [ -f .valerix/run.json ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' .valerix/run.json)" 2>/dev/null; \
 	  then echo "the shop is running: stop it first (Ctrl-C where make up runs)" >&2; exit 1; fi
-	rm -rf $(VENV) .valerix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench .valerix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- installation: one stamp per lock file, so a second run installs nothing -------------------
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@$(call install,requirements.lock)
+	@$(call install,requirements.lock,$(VENV))
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
-	@$(call install,requirements-dev.lock)
+	@$(call install,requirements-dev.lock,$(VENV))
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/bin/python:
+# Apart, because Litestar imports OpenTelemetry wherever it is installed: the shop would pay for it.
+$(VENV)-bench/.installed: requirements-bench.lock pyproject.toml | $(VENV)-bench/bin/python
+	@$(call install,requirements-bench.lock,$(VENV)-bench)
+	@touch $@
+
+%/bin/python:
 	@python='$(PYTHON)'; \
 	if [ -z "$$python" ]; then \
 	  for candidate in $(CANDIDATES); do \
@@ -93,17 +102,17 @@ $(VENV)/bin/python:
 	test -n "$$python" || { echo "no Python >= 3.11 found: install one, or name it: make up PYTHON=/path/to/python3.12" >&2; exit 2; }; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "$$python is missing or older than 3.11: name a newer one: make up PYTHON=python3.12" >&2; exit 2; }; \
-	echo "creating $(VENV) with $$("$$python" --version)"; \
-	"$$python" -m venv $(VENV) \
-	  || { rm -rf $(VENV); echo "$$python cannot create a virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 2; }
+	echo "creating $* with $$("$$python" --version)"; \
+	"$$python" -m venv $* \
+	  || { rm -rf $*; echo "$$python cannot create a virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 2; }
 
 # Hashes are required, so what is installed is what was locked. The project itself comes last, built
 # by the backend the lock has just installed: no network, no second set of build requirements.
 define install
 echo "installing $$(grep -c '^[a-z].*==' $(1)) pinned packages from $(1), about a minute the first time"; \
-rm -f $(VENV)/.failed; \
-{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --progress-bar off -r $(1) \
-  || touch $(VENV)/.failed; } | awk '/^Collecting/ { sub(/;.*/, "", $$2); print "  " $$2; fflush() }'; \
-test ! -e $(VENV)/.failed && \
-$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+rm -f $(2)/.failed; \
+{ $(2)/bin/python -m pip install --disable-pip-version-check --require-hashes --progress-bar off -r $(1) \
+  || touch $(2)/.failed; } | awk '/^Collecting/ { sub(/;.*/, "", $$2); print "  " $$2; fflush() }'; \
+test ! -e $(2)/.failed && \
+$(2)/bin/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
 endef

@@ -24,22 +24,27 @@ VARIANTS = ("dark", "observed", "stock")
 @click.option("--rounds", default=5, show_default=True, help="Interleaved rounds per variant.")
 @click.option("--orders", default=600, show_default=True, help="Orders per round at 16 clients.")
 @click.option("--growth/--no-growth", default=True, help="Also 1, 4, 16 and 64 clients.")
+@click.option("--stock-python", required=True, help="An interpreter that has OpenTelemetry.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Keep the figures.")
-def main(rounds: int, orders: int, growth: bool, json_path: Path | None) -> None:
+def main(rounds: int, orders: int, growth: bool, stock_python: str, json_path: Path | None) -> None:
     """What the shop costs, as ratios from one run. Takes a few minutes; asserts nothing."""
     with tempfile.TemporaryDirectory(prefix="valerix-bench-") as folder:
         home = Home(Path(folder))
         home.prepare()
-        server = PostgresServer(home.data, home.log("postgres"), say=click.echo)
+        # Three shops at once have three times the pools.
+        more = {"max_connections": "300"}
+        server = PostgresServer(home.data, home.log("postgres"), settings=more, say=click.echo)
         with serving(server):
-            result = _measure(home, server.url_of("postgres"), rounds, orders, growth=growth)
+            result = _measure(
+                home, server.url_of("postgres"), rounds, orders, stock_python, growth=growth
+            )
     click.echo(report.table(result))
     if json_path is not None:
         shops.write(json_path, result)
 
 
 def _measure(
-    home: Home, server_url: str, rounds: int, orders: int, *, growth: bool
+    home: Home, server_url: str, rounds: int, orders: int, stock_python: str, *, growth: bool
 ) -> dict[str, Any]:
     databases = {v: shops.database(server_url, f"bench_{v}") for v in (*VARIANTS, "floor")}
     keys = ("inventory", "payment", "order")
@@ -47,7 +52,7 @@ def _measure(
     receiver = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
     observed.add(receiver)
     dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"}, keys=keys)
-    stock = Shop("stock", home, databases["stock"], receiver, keys=keys, stock=True)
+    stock = Shop("stock", home, databases["stock"], receiver, keys=keys, stock_python=stock_python)
     click.echo("starting three shops")
     result: dict[str, Any] = {"machine": _machine(), "rounds": rounds, "orders": orders}
     with shops.running([observed, dark, stock]) as open_shops:

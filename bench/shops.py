@@ -43,11 +43,15 @@ class Shop:
         environ: Mapping[str, str],
         *,
         keys: tuple[str, ...] = ("inventory", "payment", "order"),
-        stock: bool = False,
+        stock_python: str = "",
     ) -> None:
+        """`stock_python`: an interpreter that has OpenTelemetry; the services run under it with
+        its instrumentation in place of the edge."""
         self.name = name
         self.database_url = database_url
-        self._home, self._keys, self._stock = home, keys, stock
+        self._home, self._keys = home, keys
+        ours = [sys.executable, "-m", "fleet", "run"]
+        self._argv = [stock_python, "-m", "bench.stock"] if stock_python else ours
         ports = {process.key: free_port() for process in PROCESSES}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         self._environ = {
@@ -69,7 +73,7 @@ class Shop:
     def spawn(self, key: str) -> None:
         """Start one process; whether it is ready is for the caller to ask."""
         self.children[key] = Child(
-            [sys.executable, "-m", *(["bench.stock"] if self._stock else ["fleet", "run"]), key],
+            [*self._argv, key],
             log=self._home.log(f"{self.name}-{key}"),
             if_orphaned=signal.SIGKILL,
             environ=self._environ,

@@ -9,8 +9,9 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 import psutil
@@ -49,9 +50,16 @@ class PostgresServer:
     """One PostgreSQL on one data directory. The caller keeps others away from the directory."""
 
     def __init__(
-        self, data: Path, log: Path, *, durable: bool = True, say: Callable[[str], None]
+        self,
+        data: Path,
+        log: Path,
+        *,
+        say: Callable[[str], None],
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.data, self.log, self._durable, self._say = data, log, durable, say
+        """`settings` take the place of those in `SETTINGS`."""
+        self.data, self.log, self._say = data, log, say
+        self._settings = {**SETTINGS, **settings}
         self._socket: Path | None = None
         self.child: Child | None = None
 
@@ -77,8 +85,7 @@ class PostgresServer:
         self._socket = _socket_folder(self.data.parent)
         system_user.open_way(self._socket, user, self._say)
         system_user.give(self._socket, user)
-        settings = SETTINGS | ({} if self._durable else FAST_SETTINGS)
-        settings["unix_socket_directories"] = str(self._socket)
+        settings = self._settings | {"unix_socket_directories": str(self._socket)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         self.child = Child(
             [str(installation / "bin" / "postgres"), "-D", str(self.data), *options],

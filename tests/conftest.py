@@ -11,7 +11,7 @@ import pytest
 
 from chassis.settings import Settings, load
 from fleet import migrate
-from fleet.postgres import PostgresServer
+from fleet.postgres import FAST_SETTINGS, PostgresServer
 from tests.running import Databases, RunningFleet
 
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
@@ -53,7 +53,7 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer | None]:
         prefix="valerix-test-", dir=_memory(), ignore_cleanup_errors=True
     ) as folder:
         home = Path(folder)
-        server = PostgresServer(home / "pg", home / "pg.log", durable=False, say=say)
+        server = PostgresServer(home / "pg", home / "pg.log", settings=FAST_SETTINGS, say=say)
         server.start()
         try:
             yield server

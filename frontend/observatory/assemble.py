@@ -31,6 +31,7 @@ class Assembler:
 
     def __init__(self, now_ns: int) -> None:
         self._now_ns = now_ns
+        self._earliest_ns, self._latest_ns = now_ns - bounds.BEHIND_NS, now_ns + bounds.AHEAD_NS
         self.scissors = Scissors()
         self.adjusted = 0
 
@@ -69,7 +70,10 @@ class Assembler:
             raise Malformed("a span needs a trace id of 16 bytes and a span id of 8")
         if parent_id and not is_id(parent_id, 16):
             raise Malformed("a parent span id has 8 bytes")
-        start_ns, end_ns, marks = self._times(*times)
+        start_ns, end_ns = times
+        marks: tuple[str, ...] = ()
+        if not self._earliest_ns <= start_ns <= end_ns <= self._latest_ns:
+            start_ns, end_ns, marks = self._times(start_ns, end_ns)
         cut = self.scissors
         return Span(
             trace_id=trace_id,
@@ -85,10 +89,12 @@ class Assembler:
             error=cut.line(status[1], bounds.MESSAGE_CHARS) if status[0] == 2 else "",
             attributes=attributes,
             events=tuple(
-                Event(min(max(at, start_ns), end_ns), cut.line(what) or "event", pairs)
-                for at, what, pairs in events
+                [
+                    Event(min(max(at, start_ns), end_ns), cut.line(what) or "event", pairs)
+                    for at, what, pairs in events
+                ]
             ),
-            links=tuple(Link(*link) for link in links if is_id(link[0], 32)),
+            links=tuple([Link(*link) for link in links if is_id(link[0], 32)]),
             marks=marks,
         )
 
@@ -120,8 +126,8 @@ class Assembler:
 
     def _times(self, start_ns: int, end_ns: int) -> tuple[int, int, tuple[str, ...]]:
         marks: tuple[str, ...] = ()
-        earliest, latest = self._now_ns - bounds.BEHIND_NS, self._now_ns + bounds.AHEAD_NS
-        if not earliest <= start_ns <= latest:
+        latest = self._latest_ns
+        if not self._earliest_ns <= start_ns <= latest:
             length_ns = min(max(0, end_ns - start_ns), bounds.AHEAD_NS)
             start_ns, end_ns = self._now_ns - length_ns, self._now_ns
             marks = ("its clock was wrong, so it stands where it arrived",)
@@ -145,7 +151,7 @@ def severity_of(level: str) -> int:
 
 def is_id(text: str, digits: int) -> bool:
     """Lower-case hex of this length, not all zero."""
-    return len(text) == digits and not text.strip("0123456789abcdef") and bool(text.strip("0"))
+    return len(text) == digits and not text.strip("0123456789abcdef") and text != "0" * digits
 
 
 def text_of(value: Plain) -> str:

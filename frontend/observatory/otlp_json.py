@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frontend.observatory import bounds
+from frontend.observatory import bounds, otlp_json_usual
 from frontend.observatory.assemble import Assembler, Malformed, Resource, text_of
 from frontend.observatory.otlp_json_fields import (
     attributes_of,
@@ -86,6 +86,15 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
 
 def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     """One span; raises `Malformed`."""
+    return otlp_json_usual.span(raw, resource, assembler) or _span(raw, resource, assembler)
+
+
+def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
+    """One line of log; raises `Malformed`."""
+    return otlp_json_usual.line(raw, resource, assembler) or _line(raw, resource, assembler)
+
+
+def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     it = _decode(raw)
     status = mapping(it, "status")
     return assembler.span(
@@ -111,8 +120,7 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     )
 
 
-def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
-    """One line of log; raises `Malformed`."""
+def _line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
     it = _decode(raw)
     message = text_of(plain(value_of(it, "body")))
     return assembler.line(
@@ -138,4 +146,6 @@ def _decode(raw: bytes) -> dict[str, Any]:
 
 def _pairs(it: dict[str, Any], assembler: Assembler) -> Pairs:
     found = it.get("attributes")
+    if not isinstance(found, list | None):
+        raise Malformed("attributes are no list")
     return assembler.pairs(attributes_of(found), len(found)) if found else ()

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from fleet.home import ROOT
-from fleet.postgres import PostgresServer, serving
+from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from tests.chaos.run import Outcome, Plan, run
 
 _HEAD = ("seed", "gateway", "orders", "faults", "crashes", "settled", "took", "verdict")
@@ -54,7 +54,9 @@ def _arguments() -> argparse.Namespace:
 def _server() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="valerix-chaos-") as folder:
         home = Path(folder)
-        server = PostgresServer(home / "data", home / "postgres.log", durable=False, say=say)
+        server = PostgresServer(
+            home / "data", home / "postgres.log", settings=FAST_SETTINGS, say=say
+        )
         with serving(server):
             yield server
 

@@ -12,7 +12,7 @@ import pytest
 
 from fleet import data_directory
 from fleet.errors import CannotRun
-from fleet.postgres import PostgresServer, serving
+from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import alive
 
@@ -34,7 +34,9 @@ def said() -> Said:
 @pytest.fixture
 def server(home: Path, said: Said) -> PostgresServer:
     home.mkdir()
-    return PostgresServer(home / "postgres", home / "postgres.log", durable=False, say=said)
+    return PostgresServer(
+        home / "postgres", home / "postgres.log", settings=FAST_SETTINGS, say=said
+    )
 
 
 def ask(url: str, question: str) -> object:
@@ -65,10 +67,10 @@ def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer)
         assert folder.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
-def test_only_tests_run_without_fsync(home: Path, said: Said, durable: bool, fsync: str):
+@pytest.mark.parametrize(("settings", "fsync"), [({}, "on"), (FAST_SETTINGS, "off")])
+def test_only_tests_run_without_fsync(home: Path, said: Said, settings: dict[str, str], fsync: str):
     home.mkdir()
-    server = PostgresServer(home / "postgres", home / "log", durable=durable, say=said)
+    server = PostgresServer(home / "postgres", home / "log", settings=settings, say=said)
     with serving(server) as url:
         assert ask(url, "SHOW fsync") == fsync
 
@@ -76,7 +78,7 @@ def test_only_tests_run_without_fsync(home: Path, said: Said, durable: bool, fsy
 def test_a_home_too_deep_for_a_socket_path_works_all_the_same(home: Path, said: Said):
     deep = home / ("d" * 100)
     deep.mkdir(parents=True)
-    server = PostgresServer(deep / "postgres", deep / "log", durable=False, say=said)
+    server = PostgresServer(deep / "postgres", deep / "log", settings=FAST_SETTINGS, say=said)
     with serving(server) as url:
         folder = Path(str(ask(url, "SHOW unix_socket_directories")))
         assert deep not in folder.parents
@@ -86,7 +88,9 @@ def test_a_home_too_deep_for_a_socket_path_works_all_the_same(home: Path, said: 
 def test_a_home_with_spaces_and_signs_works_all_the_same(home: Path, said: Said):
     odd = home / "my shop, 50%?"
     odd.mkdir(parents=True)
-    with serving(PostgresServer(odd / "postgres", odd / "log", durable=False, say=said)) as url:
+    with serving(
+        PostgresServer(odd / "postgres", odd / "log", settings=FAST_SETTINGS, say=said)
+    ) as url:
         assert ask(url, "SELECT 1") == 1
 
 
