@@ -1,33 +1,42 @@
-"""`python -m bench`: runs the comparison and prints it as a table; `--json FILE` keeps it."""
+"""`make bench`: runs the comparison and prints it as a table; `--json FILE` keeps it."""
 
 import asyncio
 import platform
-import statistics
 import tempfile
 import time
-from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import psutil
 
-from bench import clients, floor, report, shops, startup
+from bench import collectors, compare, glass, receiver, report, shops, startup, table
 from bench.shops import Shop
 from fleet.home import Home
 from fleet.postgres import PostgresServer, serving
 
-VARIANTS = ("dark", "observed", "stock")
+PARTS = ("compare", "clients", "replicas", "collectors", "glass", "table", "startup")
 
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Interleaved rounds per variant.")
 @click.option("--orders", default=600, show_default=True, help="Orders per round at 16 clients.")
-@click.option("--growth/--no-growth", default=True, help="Also 1, 4, 16 and 64 clients.")
+@click.option("--spectators", default=200, show_default=True, help="Browsers on the overview.")
+@click.option("--most-orders", default=1_000_000, show_default=True, help="Largest table.")
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="A part; may be repeated.")
 @click.option("--stock-python", required=True, help="An interpreter that has OpenTelemetry.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Keep the figures.")
-def main(rounds: int, orders: int, growth: bool, stock_python: str, json_path: Path | None) -> None:
-    """What the shop costs, as ratios from one run. Takes a few minutes; asserts nothing."""
+def main(
+    rounds: int,
+    orders: int,
+    spectators: int,
+    most_orders: int,
+    only: tuple[str, ...],
+    stock_python: str,
+    json_path: Path | None,
+) -> None:
+    """What the shop costs, as ratios from one run. Takes a quarter of an hour; asserts nothing."""
     with tempfile.TemporaryDirectory(prefix="valerix-bench-") as folder:
         home = Home(Path(folder))
         home.prepare()
@@ -35,76 +44,102 @@ def main(rounds: int, orders: int, growth: bool, stock_python: str, json_path: P
         more = {"max_connections": "300"}
         server = PostgresServer(home.data, home.log("postgres"), settings=more, say=click.echo)
         with serving(server):
-            result = _measure(
-                home, server.url_of("postgres"), rounds, orders, stock_python, growth=growth
-            )
+            bench = _Bench(home, server, rounds, orders, stock_python)
+            parts: dict[str, Callable[[], Any]] = {
+                "compare": bench.compare,
+                "clients": bench.clients,
+                "replicas": bench.replicas,
+                "collectors": bench.collectors,
+                "glass": lambda: bench.glass(spectators),
+                "table": lambda: bench.table(most_orders),
+                "startup": bench.startup,
+            }
+            result = {"machine": _machine(), "rounds": rounds, "orders": orders}
+            for name in only or PARTS:
+                click.echo(f"{name}:")
+                result[name] = parts[name]()
     click.echo(report.table(result))
     if json_path is not None:
         shops.write(json_path, result)
 
 
-def _measure(
-    home: Home, server_url: str, rounds: int, orders: int, stock_python: str, *, growth: bool
-) -> dict[str, Any]:
-    databases = {v: shops.database(server_url, f"bench_{v}") for v in (*VARIANTS, "floor")}
-    keys = ("inventory", "payment", "order")
-    observed = Shop("observed", home, databases["observed"], {}, keys=(*keys, "dashboard"))
-    receiver = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
-    observed.add(receiver)
-    dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"}, keys=keys)
-    stock = Shop("stock", home, databases["stock"], receiver, keys=keys, stock_python=stock_python)
-    click.echo("starting three shops")
-    result: dict[str, Any] = {"machine": _machine(), "rounds": rounds, "orders": orders}
-    with shops.running([observed, dark, stock]) as open_shops:
-        by_name = {shop.name: shop for shop in open_shops}
-        result["at_16"] = asyncio.run(_rounds(by_name, databases["floor"], rounds, orders))
-        if growth:
-            result["growth"] = asyncio.run(_growth(by_name, orders))
-        result["memory_mb"] = {**by_name["observed"].resident_mb()}
-    result["startup"] = startup.measure(home, databases["dark"])
-    return result
+class _Bench:
+    """The parts, on one server; each has shops and databases of its own."""
 
+    def __init__(
+        self, home: Home, server: PostgresServer, rounds: int, orders: int, stock_python: str
+    ) -> None:
+        self._home, self._server = home, server
+        self._rounds, self._orders, self._stock_python = rounds, orders, stock_python
 
-async def _rounds(
-    open_shops: dict[str, Shop], floor_url: str, rounds: int, orders: int
-) -> dict[str, Any]:
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    sql = await floor.Floor.open(floor_url, 16)
-    await sql.round(orders // 4)
-    for shop in open_shops.values():
-        await clients.shop(shop.urls["order"], 16, orders // 4)
-    begun = time.monotonic()
-    for number in range(rounds):
-        for name in (*VARIANTS[number % 3 :], *VARIANTS[: number % 3]):
-            shop = open_shops[name]
-            before = shop.cpu_s()
-            done = await clients.shop(shop.urls["order"], 16, orders)
-            if set(done.answers) != {201}:
-                raise click.ClickException(f"{name} answered {done.answers}: no fair comparison")
-            for key in ("orders_per_s", "p50_ms", "p99_ms"):
-                found[name][key].append(getattr(done, key))
-            found[name]["cpu_ms_per_order"].append((shop.cpu_s() - before) * 1000 / orders)
-            await asyncio.sleep(1.0)  # what was handed to the background belongs to nobody's round
-        found["floor"]["orders_per_s"].append(await sql.round(orders))
-        click.echo(f"  round {number + 1} of {rounds}, {time.monotonic() - begun:.0f} s")
-    await sql.close()
-    return {
-        name: {key: statistics.median(values) for key, values in figures.items()}
-        | {"all_orders_per_s": figures["orders_per_s"]}
-        for name, figures in found.items()
-    }
+    def _database(self, name: str) -> str:
+        return shops.database(self._server.url_of("postgres"), f"bench_{name}")
 
+    def _observed(self, name: str) -> Shop:
+        """A whole fleet, its services sending to its own dashboard."""
+        keys = (*shops.SERVICES, "dashboard")
+        shop = Shop(name, self._home, self._database(name), {}, keys=keys)
+        shop.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"]})
+        return shop
 
-async def _growth(open_shops: dict[str, Shop], orders: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for count in (1, 4, 16, 64):
-        for name in ("dark", "observed"):
-            done = await clients.shop(open_shops[name].urls["order"], count, orders // 2)
-            figures = {"orders_per_s": done.orders_per_s, "p50_ms": done.p50_ms}
-            found.setdefault(str(count), {})[name] = {**figures, "p99_ms": done.p99_ms}
-            await asyncio.sleep(1.0)
-        click.echo(f"  {count} clients done")
-    return found
+    def compare(self) -> Any:
+        """Dark, observed and stock, and the floor."""
+        observed = self._observed("observed")
+        receiver_at = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
+        dark = Shop("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
+        stock = Shop(
+            "stock", self._home, self._database("stock"), receiver_at,
+            stock_python=self._stock_python,
+        )  # fmt: skip
+        with shops.running([observed, dark, stock]):
+            by_name = {"dark": dark, "observed": observed, "stock": stock}
+            return compare.rounds(by_name, self._database("floor"), self._rounds, self._orders)
+
+    def clients(self) -> Any:
+        """1, 4, 16 and 64 clients."""
+        dark = Shop("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
+        observed = self._observed("observed_n")
+        with shops.running([observed, dark]):
+            return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
+
+    def replicas(self) -> Any:
+        """One order-service and two on one database."""
+        shop = self._observed("replicas")
+        second = Shop("second", self._home, shop.database_url, {}, keys=("order",))
+        others = {f"VALERIX_{key.upper()}_URL": shop.urls[key] for key in ("inventory", "payment")}
+        second.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"], **others})
+        with shops.running([shop, second]):
+            return compare.replicas(shop, second, self._rounds, self._orders)
+
+    def collectors(self) -> Any:
+        """Collectors that do not work."""
+        databases = {name: self._database(f"collect_{name}") for name in ("dark", "observed")}
+        return collectors.measure(self._home, databases, self._rounds, self._orders)
+
+    def glass(self, spectators: int) -> Any:
+        """The overview watched, the receiver's rate, and what the fleet then holds in memory."""
+        shop = self._observed("glass")
+        with shops.running([shop]):
+            found = asyncio.run(glass.measure(shop, spectators, self._orders))
+            found["receiver"] = asyncio.run(receiver.measure(shop, 60))
+            found["memory_mb"] = shop.resident_mb() | {"postgres": self._server_mb()}
+        return found
+
+    def table(self, most: int) -> Any:
+        """A thousand orders to a million."""
+        sizes = tuple(size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= most)
+        return asyncio.run(table.measure(self._database("table"), sizes))
+
+    def startup(self) -> Any:
+        """Each process alone."""
+        return startup.measure(self._home, self._database("startup"))
+
+    def _server_mb(self) -> float:
+        child = self._server.child
+        if child is None:
+            return 0.0
+        server = psutil.Process(child.pid)
+        return sum(map(shops.proportional_mb, (server, *server.children())))
 
 
 def _machine() -> dict[str, Any]:

@@ -1,70 +1,126 @@
-"""The figures as the table that the docs show."""
+"""The figures as the tables that the docs show."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
 def table(result: dict[str, Any]) -> str:
-    """Markdown: throughput, growth, start-up and memory."""
+    """Markdown: a heading and a table for each part that was run, and the bars."""
     machine = result["machine"]
     head = (
         f"{machine['date']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
-        f" {machine['system']}, Python {machine['python']};"
-        f" {result['rounds']} interleaved rounds of {result['orders']} orders, medians"
+        f" {machine['system']}, Python {machine['python']}; medians of {result['rounds']}"
+        f" interleaved rounds of {result['orders']} orders"
     )
-    parts = [head, _throughput(result["at_16"])]
-    if "growth" in result:
-        parts.append(_growth(result["growth"]))
-    parts += [_startup(result["startup"]), _memory(result["memory_mb"])]
-    return "\n\n".join(parts)
+    parts = [show(result[name]) for name, show in _PARTS.items() if name in result]
+    return "\n\n".join([head, *parts])
 
 
-def _throughput(found: dict[str, Any]) -> str:
-    lines = [
-        "| 16 clients | orders/s | p50 ms | p99 ms | CPU ms per order |",
-        "|---|---|---|---|---|",
+def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    cells = [tuple(head), *(tuple(row) for row in rows)]
+    rule = "|---" * len(cells[0]) + "|"
+    drawn = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([drawn[0], rule, *drawn[1:]])
+
+
+def _compare(found: dict[str, Any]) -> str:
+    keys = ("p50_ms", "p99_ms", "cpu_ms_per_order")
+    rows = [
+        (name, f"{row['orders_per_s']:.0f}", *(f"{row[k]:.1f}" if k in row else "" for k in keys))
+        for name, row in ((name, found[name]) for name in ("floor", "dark", "observed", "stock"))
     ]
-    for name in ("floor", "dark", "observed", "stock"):
-        row = found[name]
-        rest = [
-            f"{row[k]:.1f}" if k in row else "" for k in ("p50_ms", "p99_ms", "cpu_ms_per_order")
-        ]
-        lines.append(f"| {name} | {row['orders_per_s']:.0f} | {' | '.join(rest)} |")
-    speed = {name: found[name]["orders_per_s"] for name in found}
-    lines += [
-        "",
+    speed = {name: row["orders_per_s"] for name, row in found.items()}
+    return _lines(("16 clients", "orders/s", "p50 ms", "p99 ms", "CPU ms per order"), rows) + (
+        f"\n\nobserved / dark {speed['observed'] / speed['dark']:.2f} (bar 0.80),"
+        f" observed / stock {speed['observed'] / speed['stock']:.2f} (bar 1.8),"
+        f" dark / floor {speed['dark'] / speed['floor']:.2f} (bar 0.45)"
+    )
+
+
+def _clients(found: dict[str, Any]) -> str:
+    rows = [
         (
-            f"observed / dark {speed['observed'] / speed['dark']:.2f} (bar 0.80),"
-            f" observed / stock {speed['observed'] / speed['stock']:.2f} (bar 1.8),"
-            f" dark / floor {speed['dark'] / speed['floor']:.2f} (bar 0.45)"
+            count,
+            *(
+                cell
+                for name in ("dark", "observed")
+                for cell in (
+                    f"{row[name]['orders_per_s']:.0f}",
+                    f"{row[name]['p50_ms']:.0f} / {row[name]['p99_ms']:.0f}",
+                )
+            ),
+        )
+        for count, row in found.items()
+    ]
+    head = ("clients", "dark orders/s", "p50 / p99 ms", "observed orders/s", "p50 / p99 ms")
+    return _lines(head, rows)
+
+
+def _replicas(found: dict[str, float]) -> str:
+    rows = [(name, f"{found[name]:.0f}") for name in ("one", "two")]
+    return _lines(("order-services", "orders/s at 16 clients"), rows)
+
+
+def _collectors(found: dict[str, Any]) -> str:
+    rows = [
+        (
+            kind,
+            f"{row['dark']:.0f}",
+            f"{row['sending']:.0f}",
+            f"{row['sending'] / row['dark']:.2f}",
+            f"{row['dropped']}",
+        )
+        for kind, row in found.items()
+    ]
+    head = ("collector", "telemetry off, orders/s", "sending to it, orders/s", "ratio", "dropped")
+    return _lines(head, rows)
+
+
+def _glass(found: dict[str, Any]) -> str:
+    count = found["spectators"]
+    rows = [
+        ("orders/s, nobody watching", f"{found['alone_per_s']:.0f}"),
+        (f"orders/s, {count} watching", f"{found['watched_per_s']:.0f}"),
+        ("order p99, nobody watching", f"{found['alone_p99_ms']:.0f} ms"),
+        (f"order p99, {count} watching", f"{found['watched_p99_ms']:.0f} ms"),
+        (
+            f"overview, server time p99 over {found['overview_answers']:.0f} pages",
+            f"below {found['overview_p99_below_s'] * 1000:.0f} ms",
         ),
+        ("the dashboard's share of one core", f"{found['dashboard_busy']:.2f}"),
+        ("receiver, spans/s", f"{found['receiver']['spans_per_s']:.0f}"),
+        ("a panel's p99 meanwhile", f"{found['receiver']['page_p99_ms']:.0f} ms"),
     ]
-    return "\n".join(lines)
+    held = found["memory_mb"]
+    memory = [(key, f"{value:.0f}") for key, value in held.items()]
+    memory.append(("together (bar 600)", f"{sum(held.values()):.0f}"))
+    return f"{_lines(('watched', ''), rows)}\n\n{_lines(('after all this', 'resident MB'), memory)}"
 
 
-def _growth(found: dict[str, Any]) -> str:
-    lines = [
-        "| clients | dark orders/s | p50 / p99 ms | observed orders/s | p50 / p99 ms |",
-        "|---|---|---|---|---|",
+def _table(found: dict[str, Any]) -> str:
+    names = list(next(iter(found["ms"].values())))
+    rows = [
+        (f"{int(size):,}".replace(",", " "), *(f"{row[name]:.2f}" for name in names))
+        for size, row in found["ms"].items()
     ]
-    for count, row in found.items():
-        cells = [
-            f"{row[v]['orders_per_s']:.0f} | {row[v]['p50_ms']:.0f} / {row[v]['p99_ms']:.0f}"
-            for v in ("dark", "observed")
-        ]
-        lines.append(f"| {count} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    plans = [
+        f"{name}:\n\n```\n" + "\n".join(plan) + "\n```" for name, plan in found["plans"].items()
+    ]
+    return "\n\n".join([_lines(("orders kept, ms", *names), rows), *plans])
 
 
 def _startup(found: dict[str, Any]) -> str:
-    lines = ["| start-up, s | imports | until alive | until ready |", "|---|---|---|---|"]
-    lines += [
-        f"| {key} | {row['imports_s']:.2f} | {row['alive_s']:.2f} | {row['ready_s']:.2f} |"
-        for key, row in found.items()
-    ]
-    return "\n".join(lines)
+    keys = ("imports_s", "alive_s", "ready_s")
+    rows = [(name, *(f"{row[key]:.2f}" for key in keys)) for name, row in found.items()]
+    return _lines(("start-up, s", "imports", "until alive", "until ready"), rows)
 
 
-def _memory(found: dict[str, float]) -> str:
-    lines = ["| after the load | resident MB |", "|---|---|"]
-    lines += [f"| {key} | {value:.0f} |" for key, value in found.items()]
-    return "\n".join(lines)
+_PARTS: dict[str, Callable[[Any], str]] = {
+    "compare": _compare,
+    "clients": _clients,
+    "replicas": _replicas,
+    "collectors": _collectors,
+    "glass": _glass,
+    "table": _table,
+    "startup": _startup,
+}

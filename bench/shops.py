@@ -20,6 +20,7 @@ from fleet.home import Home
 from fleet.tether import Child
 from fleet.topology import PROCESSES, find
 
+SERVICES = ("inventory", "payment", "order")
 _READY_S = 60
 _STOCK = 1_000_000
 
@@ -42,7 +43,7 @@ class Shop:
         database_url: str,
         environ: Mapping[str, str],
         *,
-        keys: tuple[str, ...] = ("inventory", "payment", "order"),
+        keys: tuple[str, ...] = SERVICES,
         stock_python: str = "",
     ) -> None:
         """`stock_python`: an interpreter that has OpenTelemetry; the services run under it with
@@ -107,16 +108,25 @@ class Shop:
             child.kill()
 
     def resident_mb(self) -> dict[str, float]:
-        """Resident memory of each process in MB, shared pages counted in each."""
+        """Resident memory of each process in MB, each shared page divided among its sharers."""
         return {
-            key: psutil.Process(child.pid).memory_info().rss / 1e6
-            for key, child in self.children.items()
+            key: proportional_mb(psutil.Process(child.pid)) for key, child in self.children.items()
         }
 
     def cpu_s(self) -> float:
         """Processor seconds its processes have used so far."""
-        times = [psutil.Process(child.pid).cpu_times() for child in self.children.values()]
-        return sum(t.user + t.system for t in times)
+        return sum(map(self.cpu_s_of, self.children))
+
+    def cpu_s_of(self, key: str) -> float:
+        """The same for one of them."""
+        used = psutil.Process(self.children[key].pid).cpu_times()
+        return float(used.user + used.system)
+
+
+def proportional_mb(process: psutil.Process) -> float:
+    """Its share of what is resident; where the kernel does not say, everything it maps."""
+    used = process.memory_full_info()
+    return float(getattr(used, "pss", used.uss)) / 1e6
 
 
 def database(server_url: str, name: str) -> str:

@@ -1,13 +1,17 @@
 """The one place that reads the environment: every knob with its default, bounds and reason."""
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 _PREFIX = "VALERIX_"
+# Read by the command line and by the tests, not by a process.
+_OF_OTHERS = ("VALERIX_HOME", "VALERIX_CHROMIUM", "VALERIX_CHAOS_ORDERS", "VALERIX_CHAOS_SEED")
 SERVICES = ("order", "inventory", "payment", "dashboard")
 PORTS = {"order": 5001, "inventory": 5002, "payment": 5003, "dashboard": 8080}
 
@@ -178,7 +182,35 @@ def _safe(settings: Settings) -> Settings:
         )
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
+    for field in ("order_url", "inventory_url", "payment_url", "otlp_endpoint"):
+        value = getattr(settings, field)
+        if not _is_address(value) and (value or field != "otlp_endpoint"):
+            raise BadSetting(
+                f"{_PREFIX}{field.upper()}={value!r} cannot be used: "
+                "it is no address such as http://127.0.0.1:4318"
+            )
     return settings
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Variables of ours that no process reads, each with the name that was perhaps meant."""
+    fields = [field.name for field in msgspec.structs.fields(Settings)[1:]]
+    known = {f"{_PREFIX}{name}".upper() for name in fields} | set(_OF_OTHERS)
+    own = {f"{_PREFIX}{service}_{name}".upper() for service in SERVICES for name in fields}
+    found = []
+    for name in sorted(name for name in environ if name.startswith(_PREFIX)):
+        if name not in known and name not in own:
+            near = difflib.get_close_matches(name, known, 1)
+            found.append(f"{name}{f' (is {near[0]} meant?)' if near else ''}")
+    return found
 
 
 def is_loopback(host: str) -> bool:

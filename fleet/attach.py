@@ -30,6 +30,17 @@ def database_at_hand() -> Iterator[str]:
         yield url
 
 
+def is_idle() -> bool:
+    """Whether nothing runs on the embedded database; nobody can know that of a given one."""
+    return "VALERIX_DATABASE_URL" not in os.environ and find_home().running() is None
+
+
+def demand_stopped(what: str) -> None:
+    """Raise one line when the shop runs: its services were written for the schema they found."""
+    if running := find_home().running():
+        raise CannotRun(f"the shop is running (pid {running.pid}): stop it first to {what}")
+
+
 @contextlib.contextmanager
 def settings_at_hand() -> Iterator[Settings]:
     """The dashboard's settings, pointed at the database and the services of the running shop."""

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+from collections.abc import Mapping
 
 import psutil
 
@@ -28,6 +29,18 @@ def demand_free(process: Process, host: str, port: int) -> None:
                 f"port {port} for {process.name} is taken{_holder(port)}: "
                 f"stop it, or set {process.port_variable} to another port"
             ) from None
+
+
+def demand_different(chosen: Mapping[Process, int]) -> None:
+    """Raise one line when two processes are to listen on one port."""
+    takers: dict[int, Process] = {}
+    for process, port in chosen.items():
+        if port in takers:
+            raise CannotRun(
+                f"port {port} is meant for {takers[port].name} and for {process.name}: "
+                f"set {takers[port].port_variable} or {process.port_variable} to another"
+            )
+        takers[port] = process
 
 
 def _holder(port: int) -> str:

@@ -61,6 +61,7 @@ class PostgresServer:
         self.data, self.log, self._say = data, log, say
         self._settings = {**SETTINGS, **settings}
         self._socket: Path | None = None
+        self._log_begins = 0
         self.child: Child | None = None
 
     @property
@@ -87,6 +88,7 @@ class PostgresServer:
         system_user.give(self._socket, user)
         settings = self._settings | {"unix_socket_directories": str(self._socket)}
         options = [f"--{name}={value}" for name, value in settings.items()]
+        self._log_begins = self.log.stat().st_size if self.log.exists() else 0
         self.child = Child(
             [str(installation / "bin" / "postgres"), "-D", str(self.data), *options],
             log=self.log,
@@ -116,7 +118,9 @@ class PostgresServer:
             now = time.monotonic()
             if child.poll() is not None or now - begun > _START_LIMIT_S:
                 self.stop()
-                raise CannotRun(f"PostgreSQL did not start: {_last_complaint(self.log)}")
+                raise CannotRun(
+                    f"PostgreSQL did not start: {_last_complaint(self.log, self._log_begins)}"
+                )
             if now - said > 2:
                 self._say(f"PostgreSQL is starting ({now - begun:.0f} s)")
                 said = now
@@ -158,8 +162,10 @@ def _status(data: Path, pid: int) -> str:
     return "starting"
 
 
-def _last_complaint(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+def _last_complaint(log: Path, begins: int) -> str:
+    """What this start wrote, which began so many bytes into the log."""
+    said = log.read_bytes()[begins:] if log.exists() else b""
+    lines = said.decode(errors="replace").splitlines()
     complaints = [line for line in lines if re.search(r"FATAL|PANIC|ERROR", line)]
     return f"{(complaints or lines or ['no message'])[-1]} (all of it in {log})"
 

@@ -20,5 +20,7 @@ def run_process(key: str) -> int:
     telemetry.start(settings, service=process.name)
     try:
         return serve(create_app(settings), settings)
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
     finally:
         telemetry.stop()

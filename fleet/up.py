@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from chassis.settings import BadSetting, Settings, load
+from chassis.settings import BadSetting, Settings, load, unknown
 from fleet import children, health, ports
 from fleet.children import Service
 from fleet.errors import CannotRun, Failed
@@ -47,6 +47,9 @@ def run_shop() -> None:
     Raises `CannotRun` when it cannot start, `Failed` when a process died."""
     begun, home, stop = time.monotonic(), find_home(), Stop()
     settings = read_settings()
+    for name in unknown(os.environ):
+        say(f"{name} is no setting; there are: valerix settings")
+    ports.demand_different({process: settings[process.key].port for process in PROCESSES})
     with home.locked():
         for process in PROCESSES:
             ports.demand_free(process, settings[process.key].host, settings[process.key].port)

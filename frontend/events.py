@@ -52,9 +52,11 @@ class Hub:
         self._most = most
         self._listeners: set[Listener] = set()
         self._closing = False
+        self.nudges = 0
 
     def nudge(self, topic: str) -> None:
         """Tell everyone that `topic` changed. Never blocks."""
+        self.nudges += 1
         for listener in self._listeners:
             listener.nudge(topic)
 

@@ -109,8 +109,11 @@ def story_panel(order_id: UUID) -> Panel:
 def paint_panel(name: str, watch: Watch, visitor: Visitor, now: datetime) -> Markup:
     """The panel as HTML: the same bytes in the page's first paint and from its own URL."""
     panel = PANELS[name]
-    view = panel.view(watch, now)
-    return paint_view(panel, view, visitor, now)
+
+    def paint(someone: Visitor) -> Markup:
+        return paint_view(panel, panel.view(watch, now), someone, now)
+
+    return watch.painted.panel(name, (watch.hub.nudges, int(now.timestamp())), visitor, paint)
 
 
 def paint_view(panel: Panel, view: object, visitor: Visitor, now: datetime) -> Markup:

@@ -9,6 +9,7 @@ from chassis.settings import Settings
 from frontend.events import Hub, closing_on_stop
 from frontend.facts import GremlinFacts, ShopFacts
 from frontend.ledger import Ledger
+from frontend.painted import Painted
 from frontend.proof.evaluate import Report
 from frontend.sources import Source
 from frontend.sources.feed import Feed
@@ -52,6 +53,7 @@ class Watch:
     ) -> None:
         self.source = source
         self.hub = hub
+        self.painted = Painted()
         self.ledger = Ledger(database)
         self._database = database
         self._proof = proof

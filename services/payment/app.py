@@ -63,7 +63,8 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
 
 
 def connector_of(settings: Settings) -> Connector:
-    """The provider the settings ask for."""
+    """The provider the settings ask for; what another would need has to make sense as well."""
+    shares = parse_shares(settings.payment_flaky_shares)
     mock = Mock(
         Book(settings),
         decline_rate=settings.payment_decline_rate,
@@ -74,7 +75,7 @@ def connector_of(settings: Settings) -> Connector:
         return mock
     return Flaky(
         mock,
-        shares=parse_shares(settings.payment_flaky_shares),
+        shares=shares,
         seed=settings.payment_seed,
         late_s=settings.payment_late_capture_s,
     )

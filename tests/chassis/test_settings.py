@@ -12,6 +12,7 @@ from chassis.settings import (
     is_loopback,
     load,
     table,
+    unknown,
 )
 
 TOKEN = "0123456789abcdef"
@@ -108,3 +109,16 @@ def test_no_reason_is_left_without_its_default():
     assert defaults["payment_gateway_timeout_s"] < defaults["peer_deadline_s"]
     assert defaults["keep_alive_s"] > 15
     assert defaults["max_in_flight"] >= defaults["peer_connections"]
+
+
+@pytest.mark.parametrize("value", ["notaurl", "ftp://there", "http://", "http://a:b", "http://[1"])
+def test_an_address_that_is_none_is_refused(value: str):
+    with pytest.raises(BadSetting, match="VALERIX_OTLP_ENDPOINT"):
+        load("order", {"VALERIX_OTLP_ENDPOINT": value})
+    with pytest.raises(BadSetting, match="VALERIX_PAYMENT_URL"):
+        load("order", {"VALERIX_PAYMENT_URL": value})
+
+
+def test_a_name_that_no_process_reads_is_found_with_what_was_meant():
+    environ = {"VALERIX_POLSIZE": "3", "VALERIX_ORDER_POOL_SIZE": "3", "PATH": ""}
+    assert unknown(environ) == ["VALERIX_POLSIZE (is VALERIX_POOL_SIZE meant?)"]

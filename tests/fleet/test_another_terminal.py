@@ -36,6 +36,13 @@ def test_calm_reaches_every_service(open_shop: UpShop):
     assert calmed.stdout.count("called off") == len(SERVICES)
 
 
+def test_the_schema_is_not_taken_from_under_a_running_shop(open_shop: UpShop):
+    refused = open_shop.command("migrate", "down")
+    assert refused.returncode == 2
+    assert "the shop is running" in refused.stderr
+    assert open_shop.command("migrate", "version").stdout.startswith(migrate.newest())
+
+
 def test_verify_and_migrate_ask_the_running_database(open_shop: UpShop):
     verdict = open_shop.command("verify")
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr

@@ -9,6 +9,7 @@ import pytest
 from fleet import migrate
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
+from tests.running import free_port
 
 # Most start the whole shop: five seconds alone, far more on a busy machine.
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]
@@ -89,6 +90,16 @@ def test_a_taken_port_is_one_line_and_nothing_is_started(shop: UpShop):
     assert refused.returncode == 2
     assert f"port {shop.ports['payment']} for payment-service is taken" in refused.stderr
     assert "VALERIX_PAYMENT_PORT" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not shop.home.data.exists()
+
+
+def test_two_processes_on_one_port_are_one_line_and_nothing_is_started(home: Path):
+    port = str(free_port())
+    shop = UpShop(home, VALERIX_PAYMENT_PORT=port, VALERIX_ORDER_PORT=port)
+    refused = shop.command("up")
+    assert refused.returncode == 2
+    assert f"port {port} is meant for payment-service and for order-service" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not shop.home.data.exists()
 

@@ -1,0 +1,96 @@
+"""Whether a collector that is dead, slow or refusing costs orders: it may cost telemetry only."""
+
+import asyncio
+import contextlib
+import re
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import click
+
+from bench import clients, shops
+from bench.shops import Shop
+from fleet.home import Home
+
+KINDS = ("dead", "slow", "refusing")
+_SLOW_S = 30.0
+# The exporter gives a collector three seconds: after this, what a slow one got is counted.
+_LATER_S = 5.0
+
+
+def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> dict[str, Any]:
+    """Orders per second beside the same shop with telemetry off, and what was dropped."""
+    found: dict[str, Any] = {}
+    with _collectors() as urls:
+        for kind in KINDS:
+            dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
+            sending = Shop(kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]})
+            with shops.running([dark, sending]):
+                found[kind] = asyncio.run(_compare(dark, sending, rounds, orders))
+                time.sleep(_LATER_S)
+                found[kind]["dropped"] = _dropped(sending)
+            click.echo(f"  {kind} collector done")
+    return found
+
+
+async def _compare(dark: Shop, sending: Shop, rounds: int, orders: int) -> dict[str, float]:
+    speeds: dict[str, list[float]] = {"dark": [], "sending": []}
+    for shop in (dark, sending):
+        await clients.shop(shop.urls["order"], 16, orders // 4)
+    for _ in range(rounds):
+        for name, shop in (("dark", dark), ("sending", sending)):
+            done = await clients.shop(shop.urls["order"], 16, orders)
+            clients.demand_equal_work(shop.name, done)
+            speeds[name].append(done.orders_per_s)
+    return {name: statistics.median(each) for name, each in speeds.items()}
+
+
+def _dropped(shop: Shop) -> int:
+    total = 0
+    for key in shop.children:
+        with urllib.request.urlopen(f"{shop.urls[key]}/metrics", timeout=10) as answer:  # noqa: S310
+            text = answer.read().decode()
+        found = re.search(r"^valerix_telemetry_dropped\{[^}]*\} (\S+)", text, re.MULTILINE)
+        total += int(float(found[1])) if found else 0
+    return total
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Not on the bench's own terminal."""
+
+
+class _Slow(_Refusing):
+    def do_POST(self) -> None:
+        time.sleep(_SLOW_S)
+        with contextlib.suppress(OSError):
+            super().do_POST()
+
+
+@contextlib.contextmanager
+def _collectors() -> Iterator[dict[str, str]]:
+    """One that takes half a minute to answer, one that refuses, and an address with nobody."""
+    servers = {
+        "slow": ThreadingHTTPServer(("127.0.0.1", 0), _Slow),
+        "refusing": ThreadingHTTPServer(("127.0.0.1", 0), _Refusing),
+    }
+    for server in servers.values():
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    urls = {name: f"http://127.0.0.1:{server.server_port}" for name, server in servers.items()}
+    try:
+        yield {"dead": f"http://127.0.0.1:{shops.free_port()}", **urls}
+    finally:
+        for server in servers.values():
+            server.shutdown()

@@ -1,0 +1,88 @@
+"""Orders per second of one variant beside another, in rounds that take turns."""
+
+import asyncio
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from bench import clients, floor
+from bench.shops import Shop
+
+# What was handed to the background belongs to nobody's round.
+_REST_S = 1.0
+_CLIENTS = (1, 4, 16, 64)
+
+
+def rounds(by_name: Mapping[str, Shop], floor_url: str, count: int, orders: int) -> dict[str, Any]:
+    """Medians of each shop and of the floor at 16 clients, and every round's orders per second."""
+    return asyncio.run(_rounds(by_name, floor_url, count, orders))
+
+
+async def _rounds(
+    by_name: Mapping[str, Shop], floor_url: str, count: int, orders: int
+) -> dict[str, Any]:
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    names = tuple(by_name)
+    sql = await floor.Floor.open(floor_url, 16)
+    await sql.round(orders // 4)
+    for shop in by_name.values():
+        await clients.shop(shop.urls["order"], 16, orders // 4)
+    begun = time.monotonic()
+    for number in range(count):
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
+            shop = by_name[name]
+            before = shop.cpu_s()
+            done = await clients.shop(shop.urls["order"], 16, orders)
+            clients.demand_equal_work(name, done)
+            await asyncio.sleep(_REST_S)
+            for key in ("orders_per_s", "p50_ms", "p99_ms"):
+                found[name][key].append(getattr(done, key))
+            found[name]["cpu_ms_per_order"].append((shop.cpu_s() - before) * 1000 / orders)
+        found["floor"]["orders_per_s"].append(await sql.round(orders))
+        click.echo(f"  round {number + 1} of {count}, {time.monotonic() - begun:.0f} s")
+    await sql.close()
+    return {
+        name: {key: statistics.median(values) for key, values in figures.items()}
+        | {"all_orders_per_s": figures["orders_per_s"]}
+        for name, figures in found.items()
+    }
+
+
+def clients_grow(by_name: Mapping[str, Shop], orders: int) -> dict[str, Any]:
+    """Each shop at 1, 4, 16 and 64 clients."""
+    found: dict[str, Any] = {}
+    for count in _CLIENTS:
+        for name, shop in by_name.items():
+            asyncio.run(clients.shop(shop.urls["order"], count, 2 * count))
+            done = asyncio.run(clients.shop(shop.urls["order"], count, orders))
+            figures = {"orders_per_s": done.orders_per_s, "p50_ms": done.p50_ms}
+            found.setdefault(str(count), {})[name] = figures | {"p99_ms": done.p99_ms}
+            time.sleep(_REST_S)
+        click.echo(f"  {count} clients done")
+    return found
+
+
+def replicas(one: Shop, other: Shop, count: int, orders: int) -> dict[str, float]:
+    """Orders per second through one order-service, and through two of them at once."""
+    return asyncio.run(_replicas(one.urls["order"], other.urls["order"], count, orders))
+
+
+async def _replicas(one: str, other: str, count: int, orders: int) -> dict[str, float]:
+    speeds: dict[str, list[float]] = {"one": [], "two": []}
+    for url in (one, other):
+        await clients.shop(url, 16, orders // 4)
+    for _ in range(count):
+        alone = await clients.shop(one, 16, orders)
+        clients.demand_equal_work("one order-service", alone)
+        speeds["one"].append(alone.orders_per_s)
+        begun = time.perf_counter()
+        both = await asyncio.gather(*(clients.shop(url, 8, orders // 2) for url in (one, other)))
+        for done in both:
+            clients.demand_equal_work("one of two order-services", done)
+        speeds["two"].append(orders / (time.perf_counter() - begun))
+    return {name: statistics.median(each) for name, each in speeds.items()}
