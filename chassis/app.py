@@ -75,14 +75,13 @@ def service_app(
     app = Litestar(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
-        exception_handlers={Exception: answer_exception},
         request_max_body_size=settings.body_limit_bytes,
         state=State({"settings": settings, **(state or {})}),
         openapi_config=OpenAPIConfig(
             title=title, version="1", path="/schema", render_plugins=[PlainPage(), OpenApiJson()]
         ),
         logging_config=None,
-        **litestar,
+        **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, registry, gremlins)
 

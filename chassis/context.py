@@ -1,6 +1,6 @@
 """What the code below the edge may know of its request: the trace and the deadline."""
 
-import secrets
+import random
 import time
 from contextvars import ContextVar
 
@@ -36,14 +36,19 @@ span_now: ContextVar[Span | None] = ContextVar("span_now", default=None)
 deadline_now: ContextVar[float | None] = ContextVar("deadline_now", default=None)
 
 
+# Seeded by the system once a process. An id is no secret, and asking the system for each of an
+# order's twenty-three costs a quarter of a millisecond.
+_ids = random.Random()  # noqa: S311
+
+
 def new_trace_id() -> str:
     """32 hex digits, never all zero."""
-    return secrets.token_hex(16)
+    return f"{_ids.getrandbits(128) or 1:032x}"
 
 
 def new_span_id() -> str:
     """16 hex digits, never all zero."""
-    return secrets.token_hex(8)
+    return f"{_ids.getrandbits(64) or 1:016x}"
 
 
 def current_traceparent() -> str | None:

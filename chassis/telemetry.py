@@ -14,7 +14,13 @@ from chassis.context import INTERNAL, Span, new_span_id, new_trace_id, parse_tra
 from chassis.export import Exporter
 from chassis.settings import Settings
 
-_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_FIELDS = "valerix_fields"
+_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    _FIELDS,
+}
 
 _exporter: Exporter | None = None
 _recording = True
@@ -97,6 +103,13 @@ class _Formatter(logging.Formatter):
         self._service = service
 
     def fields(self, entry: logging.LogRecord) -> dict[str, Any]:
+        """What the entry says; worked out once, whoever asks, and not to be changed."""
+        known: dict[str, Any] | None = entry.__dict__.get(_FIELDS)
+        if known is None:
+            known = entry.__dict__[_FIELDS] = self._read(entry)
+        return known
+
+    def _read(self, entry: logging.LogRecord) -> dict[str, Any]:
         line: dict[str, Any] = {
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(entry.created))
             + f".{int(entry.msecs):03d}Z",
@@ -126,7 +139,7 @@ class TextFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its newline."""
-        line = self.fields(record)
+        line = dict(self.fields(record))
         head = [line.pop(k) for k in ("timestamp", "level", "service", "message")]
         exception = line.pop("exception", None)
         line.pop("span_id", None)

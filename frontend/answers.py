@@ -5,7 +5,7 @@ from typing import Any
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
-from chassis.app import as_problem
+from chassis.app import answer_exception, as_problem
 from chassis.context import current_trace_id
 from frontend.paint import render
 from frontend.views import Told
@@ -71,6 +71,12 @@ def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[
         media_type=MediaType.HTML,
         headers={**HEADERS, **problem.headers},
     )
+
+
+def show_lost(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """An error at an address that is none of the pages': a page for a browser, else a document."""
+    reads_html = "text/html" in request.headers.get("accept", "")
+    return show_problem(request, error) if reads_html else answer_exception(request, error)
 
 
 _TITLES = {

@@ -14,7 +14,7 @@ from chassis.gremlin_client import GremlinClient
 from chassis.outbound import Peer
 from chassis.settings import Settings
 from frontend.actions import Hands, action_routes, sign_in_routes
-from frontend.answers import show_problem
+from frontend.answers import show_lost, show_problem
 from frontend.events import Hub
 from frontend.evidence import Evidence
 from frontend.evidence_pages import evidence_routes
@@ -81,6 +81,7 @@ def create_app(
         ],
         loops=[watch.run, evidence.run],
         closes=[*(wire.close for wire in wires.values()), evidence.receiver.close],
+        exception_handlers={Exception: show_lost},
     )
 
 

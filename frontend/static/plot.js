@@ -32,11 +32,12 @@ const plotting = (() => {
     if (value < 0.9995) return Math.max(1, Math.round(value * 1000)) + " ms";
     return (value < 10 ? value.toFixed(1) : Math.round(value)) + " s";
   };
-  // 19 ms, 53 ms, 146 ms side by side need their unit once.
-  const inSecondsEach = (values) => values.map(inSeconds).map((text, index, all) => {
-    const unit = text.split(" ")[1];
-    return unit && all[index + 1]?.endsWith(" " + unit) ? text.split(" ")[0] : text;
-  });
+  // 19, 53, 146 ms side by side need their unit once, where it is the same for all of them.
+  const inSecondsEach = (values) => {
+    const texts = values.map(inSeconds);
+    const units = new Set(texts.map((text) => text.split(" ")[1]));
+    return units.size > 1 ? texts : texts.map((text, at) => (at < texts.length - 1 ? text.split(" ")[0] : text));
+  };
   const perSecond = (value) => {
     if (value === null || value === undefined) return "–";
     return value === 0 ? "0" : value < 10 ? value.toFixed(1) : String(Math.round(value));
