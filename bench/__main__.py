@@ -93,7 +93,9 @@ class _Bench:
         )  # fmt: skip
         with shops.running([observed, dark, stock]):
             by_name = {"dark": dark, "observed": observed, "stock": stock}
-            return compare.rounds(by_name, self._database("floor"), self._rounds, self._orders)
+            return compare.rounds(
+                by_name, self._rounds, self._orders, floor_url=self._database("floor")
+            )
 
     def clients(self) -> Any:
         """1, 4, 16 and 64 clients."""

@@ -1,9 +1,7 @@
 """Whether a collector that is dead, slow or refusing costs orders: it may cost telemetry only."""
 
-import asyncio
 import contextlib
 import re
-import statistics
 import threading
 import time
 import urllib.request
@@ -13,7 +11,7 @@ from typing import Any
 
 import click
 
-from bench import clients, shops
+from bench import compare, shops
 from bench.shops import Shop
 from fleet.home import Home
 
@@ -31,23 +29,12 @@ def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> 
             dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
             sending = Shop(kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]})
             with shops.running([dark, sending]):
-                found[kind] = asyncio.run(_compare(dark, sending, rounds, orders))
+                pair = {"dark": dark, "sending": sending}
+                found[kind] = compare.rounds(pair, rounds, orders)
                 time.sleep(_LATER_S)
                 found[kind]["dropped"] = _dropped(sending)
             click.echo(f"  {kind} collector done")
     return found
-
-
-async def _compare(dark: Shop, sending: Shop, rounds: int, orders: int) -> dict[str, float]:
-    speeds: dict[str, list[float]] = {"dark": [], "sending": []}
-    for shop in (dark, sending):
-        await clients.shop(shop.urls["order"], 16, orders // 4)
-    for _ in range(rounds):
-        for name, shop in (("dark", dark), ("sending", sending)):
-            done = await clients.shop(shop.urls["order"], 16, orders)
-            clients.demand_equal_work(shop.name, done)
-            speeds[name].append(done.orders_per_s)
-    return {name: statistics.median(each) for name, each in speeds.items()}
 
 
 def _dropped(shop: Shop) -> int:

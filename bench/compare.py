@@ -17,18 +17,22 @@ _REST_S = 1.0
 _CLIENTS = (1, 4, 16, 64)
 
 
-def rounds(by_name: Mapping[str, Shop], floor_url: str, count: int, orders: int) -> dict[str, Any]:
-    """Medians of each shop and of the floor at 16 clients, and every round's orders per second."""
-    return asyncio.run(_rounds(by_name, floor_url, count, orders))
+def rounds(
+    by_name: Mapping[str, Shop], count: int, orders: int, *, floor_url: str = ""
+) -> dict[str, Any]:
+    """Medians of each shop at 16 clients, and every round's orders per second; those of the floor
+    as well where it has a database."""
+    return asyncio.run(_rounds(by_name, count, orders, floor_url))
 
 
 async def _rounds(
-    by_name: Mapping[str, Shop], floor_url: str, count: int, orders: int
+    by_name: Mapping[str, Shop], count: int, orders: int, floor_url: str
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await floor.Floor.open(floor_url, 16)
-    await sql.round(orders // 4)
+    sql = await floor.Floor.open(floor_url, 16) if floor_url else None
+    if sql is not None:
+        await sql.round(orders // 4)
     for shop in by_name.values():
         await clients.shop(shop.urls["order"], 16, orders // 4)
     begun = time.monotonic()
@@ -43,9 +47,11 @@ async def _rounds(
             for key in ("orders_per_s", "p50_ms", "p99_ms"):
                 found[name][key].append(getattr(done, key))
             found[name]["cpu_ms_per_order"].append((shop.cpu_s() - before) * 1000 / orders)
-        found["floor"]["orders_per_s"].append(await sql.round(orders))
+        if sql is not None:
+            found["floor"]["orders_per_s"].append(await sql.round(orders))
         click.echo(f"  round {number + 1} of {count}, {time.monotonic() - begun:.0f} s")
-    await sql.close()
+    if sql is not None:
+        await sql.close()
     return {
         name: {key: statistics.median(values) for key, values in figures.items()}
         | {"all_orders_per_s": figures["orders_per_s"]}

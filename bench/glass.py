@@ -21,9 +21,8 @@ class Spectator:
     """What one browser does with the overview open: the page, its stream of nudges, the panels a
     nudge names, all panels every five seconds, and the charts' news every two."""
 
-    def __init__(self, url: str, took: list[float]) -> None:
-        self._url, self._took = url, took
-        self._since = 0
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._panels: dict[str, list[str]] = {}
 
     async def look(self) -> None:
@@ -32,19 +31,15 @@ class Spectator:
         connector = aiohttp.TCPConnector(limit=6)
         async with aiohttp.ClientSession(connector=connector) as session:
             await asyncio.sleep(random.uniform(0, _PANELS_EVERY_S))  # noqa: S311
-            page = await self._get(session, "/", count=True)
+            page = await self._get(session, "/")
             for panel, trigger in _PANEL.findall(page):
                 for topic in re.findall(r"nudge-(\w+)", trigger):
                     self._panels.setdefault(topic, []).append(panel)
             await asyncio.gather(self._listen(session), self._poll(session), self._chart(session))
 
-    async def _get(self, session: aiohttp.ClientSession, path: str, *, count: bool = False) -> str:
-        begun = time.perf_counter()
+    async def _get(self, session: aiohttp.ClientSession, path: str) -> str:
         async with session.get(self._url + path) as answer:
-            text = await answer.text()
-        if count:
-            self._took.append(time.perf_counter() - begun)
-        return text
+            return await answer.text()
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
         async with session.get(f"{self._url}/events", timeout=_ENDLESS) as stream:
@@ -62,7 +57,7 @@ class Spectator:
         while True:
             await asyncio.sleep(_PANELS_EVERY_S)
             await asyncio.gather(*(self._get(session, panel) for panel in every))
-            await self._get(session, "/", count=True)  # and one of them reloads
+            await self._get(session, "/")  # and one of them reloads
 
     async def _chart(self, session: aiohttp.ClientSession) -> None:
         while True:
@@ -77,10 +72,8 @@ async def measure(shop: Shop, spectators: int, orders: int) -> dict[str, Any]:
     """Orders per second alone and watched; the overview's time as the server's own clock has it."""
     alone = await clients.shop(shop.urls["order"], 16, orders)
     before = await _server_times(shop.urls["dashboard"])
-    took: list[float] = []
     watching = [
-        asyncio.create_task(Spectator(shop.urls["dashboard"], took).look())
-        for _ in range(spectators)
+        asyncio.create_task(Spectator(shop.urls["dashboard"]).look()) for _ in range(spectators)
     ]
     await asyncio.sleep(_SETTLE_S)
     cpu_s, begun = shop.cpu_s_of("dashboard"), time.monotonic()

@@ -65,12 +65,15 @@ def _collectors(found: dict[str, Any]) -> str:
     rows = [
         (
             kind,
-            f"{row['dark']:.0f}",
-            f"{row['sending']:.0f}",
-            f"{row['sending'] / row['dark']:.2f}",
-            f"{row['dropped']}",
+            f"{dark:.0f}",
+            f"{sending:.0f}",
+            f"{sending / dark:.2f}",
+            f"{dropped}",
         )
-        for kind, row in found.items()
+        for kind, dark, sending, dropped in (
+            (kind, *(row[name]["orders_per_s"] for name in ("dark", "sending")), row["dropped"])
+            for kind, row in found.items()
+        )
     ]
     head = ("collector", "telemetry off, orders/s", "sending to it, orders/s", "ratio", "dropped")
     return _lines(head, rows)

@@ -1,5 +1,6 @@
 """What every test may ask for: a database of its own, settings for it, and the real processes."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from chassis import telemetry
 from chassis.settings import Settings, load
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
@@ -88,6 +90,14 @@ def database_url(databases: Databases) -> Iterator[str]:
     databases.drop(url)
 
 
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """A migrated database for one module."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
 @pytest.fixture
 def empty_database_url(databases: Databases) -> Iterator[str]:
     """A database in which nothing was ever migrated."""
@@ -112,6 +122,18 @@ def settings_for(database_url: str) -> Callable[..., Settings]:
         return load(service, {}, **{"database_url": database_url, **overrides})
 
     return build
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts back what `telemetry.start` changes for the whole process."""
+    monkeypatch.setattr(telemetry, "_exporter", None)
+    monkeypatch.setattr(telemetry, "_recording", True)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="module")

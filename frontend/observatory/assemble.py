@@ -70,10 +70,7 @@ class Assembler:
             raise Malformed("a span needs a trace id of 16 bytes and a span id of 8")
         if parent_id and not is_id(parent_id, 16):
             raise Malformed("a parent span id has 8 bytes")
-        start_ns, end_ns = times
-        marks: tuple[str, ...] = ()
-        if not self._earliest_ns <= start_ns <= end_ns <= self._latest_ns:
-            start_ns, end_ns, marks = self._times(start_ns, end_ns)
+        start_ns, end_ns, marks = self._times(*times)
         cut = self.scissors
         return Span(
             trace_id=trace_id,

@@ -81,7 +81,6 @@ def _pictures() -> dict[int, str]:
 _ONE_LINE = _pictures()
 _SEVERAL_LINES = {code: text for code, text in _ONE_LINE.items() if code not in (0x09, 0x0A)}
 # Names and short values repeat in every span: one string serves all of them while any is kept.
-# No limit is below this.
 _SHARED_CHARS = 64
 
 
@@ -93,14 +92,10 @@ class Scissors:
 
     def line(self, text: str, limit: int = NAME_CHARS) -> str:
         """One line: a stranger's line break must not forge a second one."""
-        if len(text) <= _SHARED_CHARS and text.isprintable():
-            return sys.intern(text)
         return self._cut(text, limit, _ONE_LINE)
 
     def lines(self, text: str, limit: int = VALUE_CHARS) -> str:
         """Text that may hold line breaks and tabs, such as a stack trace."""
-        if len(text) <= _SHARED_CHARS and text.isprintable():
-            return sys.intern(text)
         return self._cut(text, limit, _SEVERAL_LINES)
 
     def count(self, found: int, limit: int) -> None:

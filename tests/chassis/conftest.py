@@ -1,6 +1,6 @@
 """One bare service per module; a module may set BARE to settings of its own."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -9,16 +9,7 @@ from chassis.database import Database
 from tests.chassis.bare import Bare, run_bare
 from tests.chassis.pgwire import PgWire, wire_to
 from tests.chassis.pool import BOUNDS
-from tests.running import Databases
 from tests.serving import settings_of
-
-
-@pytest.fixture(scope="module")
-def module_database(databases: Databases) -> Iterator[str]:
-    """A migrated database for one module."""
-    url = databases.create()
-    yield url
-    databases.drop(url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,18 +22,6 @@ TIMEOUT_S = 0.6
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three seconds for a collector are right in life and long in a test."""
     monkeypatch.setattr(export, "_TIMEOUT_S", TIMEOUT_S)
-
-
-@pytest.fixture
-def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts back what `telemetry.start` changes for the whole process."""
-    monkeypatch.setattr(telemetry, "_exporter", None)
-    monkeypatch.setattr(telemetry, "_recording", True)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def _values(attributes: list[dict[str, Any]]) -> dict[str, Any]:

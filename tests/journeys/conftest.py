@@ -9,21 +9,12 @@ import pytest_asyncio
 
 from chassis.telemetry import JsonFormatter
 from tests.journeys.shop import Shop
-from tests.running import Databases
-
-
-@pytest.fixture(scope="module")
-def shop_database(databases: Databases) -> Iterator[str]:
-    """A migrated database for the module's shop."""
-    url = databases.create()
-    yield url
-    databases.drop(url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def open_shop(request: pytest.FixtureRequest, shop_database: str) -> AsyncIterator[Shop]:
+async def open_shop(request: pytest.FixtureRequest, module_database: str) -> AsyncIterator[Shop]:
     """The module's shop."""
-    shop = Shop(shop_database, getattr(request.module, "SHOP", {}))
+    shop = Shop(module_database, getattr(request.module, "SHOP", {}))
     try:
         await shop.open()
         yield shop

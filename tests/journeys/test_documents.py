@@ -30,10 +30,10 @@ _bounded = settings(
 
 
 @pytest.fixture(scope="module")
-def urls(shop_database: str) -> Iterator[dict[str, str]]:
+def urls(module_database: str) -> Iterator[dict[str, str]]:
     """The shop in a thread of its own, because Schemathesis is not asynchronous."""
     with start_blocking_portal(backend="asyncio") as portal:
-        shop = Shop(shop_database, {})
+        shop = Shop(module_database, {})
         portal.call(shop.open)
         yield shop.urls
         portal.call(shop.close)

@@ -1,8 +1,6 @@
 """Watching leaves no trace: probes, arriving telemetry, and whoever asks not to be recorded."""
 
 import asyncio
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,18 +12,8 @@ from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import Collector
 from tests.serving import settings_of
 
+pytestmark = pytest.mark.usefixtures("signals")
 ASKED = "00-" + "ab" * 16 + "-" + "cd" * 8
-
-
-@pytest.fixture(autouse=True)
-def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts back what `telemetry.start` changes for the whole process."""
-    monkeypatch.setattr(telemetry, "_exporter", None)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def sent(database_url: str, *requests: tuple[str, str, dict[str, str]]) -> Collector:

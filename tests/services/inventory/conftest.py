@@ -1,26 +1,16 @@
 """The inventory's own pool on a database that a module shares, and a shelf for each test."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from chassis.database import Database
-from tests.running import Databases
 from tests.services.inventory.shelf import Shelf
 from tests.serving import settings_of
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def module_database(databases: Databases) -> Iterator[str]:
-    """A migrated database for one module."""
-    url = databases.create()
-    yield url
-    databases.drop(url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,14 +19,6 @@ async def pool(module_database: str) -> AsyncIterator[Database]:
     database = Database(settings_of("inventory", module_database))
     yield database
     await database.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def eyes(module_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """A look from outside."""
-    connection = await asyncpg.connect(module_database)
-    yield connection
-    await connection.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
