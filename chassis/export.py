@@ -7,9 +7,11 @@ import urllib.request
 from collections import deque
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
+from chassis import VERSION
 from chassis.context import Span
 
 # 4096 spans are about 2 MB; past that the oldest go, so that the newest fault stays visible.
@@ -25,12 +27,16 @@ logger = logging.getLogger(__name__)
 class Exporter:
     """Two bounded queues and one daemon thread. `dropped` counts what was not delivered."""
 
-    def __init__(self, endpoint: str, service: str, environment: str) -> None:
+    def __init__(self, endpoint: str, service: str, environment: str, headers: str = "") -> None:
+        """`headers` go with every request, written name=value,name=value as in
+        OTEL_EXPORTER_OTLP_HEADERS (OpenTelemetry specification, protocol/exporter)."""
         self._endpoint = endpoint.rstrip("/")
+        self._headers = {"Content-Type": "application/json", **_pairs(headers)}
         self._resource = {
             "attributes": _attributes(
                 {
                     "service.name": service,
+                    "service.version": VERSION,
                     "service.instance.id": f"{service}-{time.time_ns():x}",
                     "deployment.environment.name": environment,
                 }
@@ -81,7 +87,7 @@ class Exporter:
         request = urllib.request.Request(  # noqa: S310 - the operator names the collector
             self._endpoint + path,
             data=msgspec.json.encode(body, enc_hook=str),
-            headers={"Content-Type": "application/json"},
+            headers=self._headers,
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310
@@ -101,6 +107,11 @@ class Exporter:
         records = [_log(line, created_s) for line, created_s in lines]
         scope = {"scope": {"name": "valerix"}, "logRecords": records}
         return {"resourceLogs": [{"resource": self._resource, "scopeLogs": [scope]}]}
+
+
+def _pairs(headers: str) -> dict[str, str]:
+    pairs = (each.partition("=") for each in headers.split(",") if each.strip())
+    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
 def _take(queue: deque[Any]) -> list[Any]:

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     service: Literal["order", "inventory", "payment", "dashboard"]
     # -- where it listens
     host: str = "127.0.0.1"
+    published_on: str = ""
     port: Port = 0
     operator_token: str = ""
     # -- where the others are
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- signals
     telemetry: Literal["on", "off"] = "on"
     otlp_endpoint: str = ""
+    otlp_headers: str = ""
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     environment: str = "laptop"
@@ -95,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 REASONS: dict[str, str] = {
     "service": "Which process this is; set by `valerix run`, not by the environment.",
     "host": "Loopback, so nothing is exposed by accident; else an operator token is required.",
+    "published_on": "Where the host publishes a container's port: this decides whether it is exposed.",
     "port": "0 is the fleet's own: order 5001, inventory 5002, payment 5003, dashboard 8080.",
     "operator_token": "Guards gremlins and restock when set; must be set when not on loopback.",
     "database_url": "Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.",
@@ -103,6 +106,7 @@ REASONS: dict[str, str] = {
     "payment_url": "Where the order service and the dashboard find payments.",
     "telemetry": "`off` runs dark: no spans, no export; metrics and logs stay.",
     "otlp_endpoint": "An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty exports nothing.",
+    "otlp_headers": "What a vendor's endpoint asks for, as in OpenTelemetry: name=value,name=value.",
     "log_format": "`auto`: text on a terminal, JSON otherwise, so containers need no setting.",
     "log_level": "INFO is one line a request and one a state change.",
     "environment": "The deployment.environment.name of every signal.",
@@ -175,11 +179,16 @@ def _check(field: str, value: object, name: str, service: str) -> None:
 
 
 def _safe(settings: Settings) -> Settings:
-    if not is_loopback(settings.host) and not settings.operator_token:
+    name = "PUBLISHED_ON" if settings.published_on else "HOST"
+    reached_at = settings.published_on or settings.host
+    if not is_loopback(reached_at) and not settings.operator_token:
         raise BadSetting(
-            f"VALERIX_HOST={settings.host} is not loopback, so gremlins need a guard: "
+            f"{_PREFIX}{name}={reached_at} is not loopback, so gremlins need a guard: "
             "set VALERIX_OPERATOR_TOKEN"
         )
+    if not all("=" in pair for pair in settings.otlp_headers.split(",") if pair.strip()):
+        # It holds a key, so it is not repeated here.
+        raise BadSetting("VALERIX_OTLP_HEADERS cannot be used: write name=value,name=value")
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
     for field in ("order_url", "inventory_url", "payment_url", "otlp_endpoint"):

@@ -32,7 +32,9 @@ def start(settings: Settings, *, service: str) -> None:
     _recording = settings.telemetry == "on"
     _configure_logs(settings, service)
     if _recording and settings.otlp_endpoint:
-        _exporter = Exporter(settings.otlp_endpoint, service, settings.environment)
+        _exporter = Exporter(
+            settings.otlp_endpoint, service, settings.environment, settings.otlp_headers
+        )
         _exporter.start()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis import export
+from chassis import VERSION, export
 from chassis.context import CLIENT, Span
 from chassis.export import Exporter
 from tests import wire
@@ -51,6 +51,7 @@ async def test_a_span_arrives_as_otlp_json():
     (resource,) = collector.traces[0]["resourceSpans"]
     named = _values(resource["resource"]["attributes"])
     assert named["service.name"] == {"stringValue": "order-service"}
+    assert named["service.version"] == {"stringValue": VERSION}
     assert named["deployment.environment.name"] == {"stringValue": "test"}
     (span,) = collector.spans
     assert (span["traceId"], span["spanId"]) == (f"{1:032x}", "b" * 16)
@@ -99,6 +100,24 @@ async def test_a_bad_collector_costs_counted_drops(
     assert exporter.dropped == 600
     # Said once per outage, not once per batch.
     assert caplog.text.count("telemetry is being dropped") == 1
+
+
+async def test_what_a_vendor_asks_for_goes_with_every_request():
+    heads: list[bytes] = []
+
+    async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await wire.read_request(reader))
+        writer.write(wire.http(200, b"{}"))
+        await writer.drain()
+
+    async with wire.listen(vendor) as url:
+        exporter = Exporter(url, "x", "test", headers="api-key=a%3Db, x-team = shop")
+        exporter.start()
+        exporter.add_span(_span())
+        await asyncio.to_thread(exporter.stop)
+    head = heads[0].lower()
+    assert b"api-key: a=b\r\n" in head
+    assert b"x-team: shop\r\n" in head
 
 
 def _left(exporter: Exporter) -> list[Span]:

@@ -82,6 +82,21 @@ def test_loopback_needs_none(host: str):
     assert load("order", {"VALERIX_HOST": host}).host == host
 
 
+def test_where_a_container_is_published_decides_whether_it_is_exposed():
+    inside = {"VALERIX_HOST": "0.0.0.0", "VALERIX_PUBLISHED_ON": "127.0.0.1"}
+    assert load("order", inside).host == "0.0.0.0"
+    with pytest.raises(BadSetting, match=r"VALERIX_PUBLISHED_ON=0\.0\.0\.0 is not loopback"):
+        load("order", inside | {"VALERIX_PUBLISHED_ON": "0.0.0.0"})
+
+
+def test_headers_for_a_collector_are_pairs_and_never_stand_in_a_message():
+    kept = load("order", {"VALERIX_OTLP_HEADERS": "api-key=s3cret, x-team = shop"})
+    assert kept.otlp_headers == "api-key=s3cret, x-team = shop"
+    with pytest.raises(BadSetting, match="name=value") as refused:
+        load("order", {"VALERIX_OTLP_HEADERS": "s3cret"})
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_short_token_is_no_guard():
     with pytest.raises(BadSetting, match="at least 16"):
         load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN[:-1]})

@@ -4,7 +4,7 @@ import re
 import subprocess
 import tomllib
 
-from chassis import settings
+from chassis import VERSION, settings
 from fleet.home import ROOT
 from fleet.topology import PROCESSES
 from tests.tidy.files import complain, read
@@ -20,6 +20,10 @@ def test_the_fleet_and_the_settings_name_the_same_processes_and_ports():
     assert {process.key: process.port for process in PROCESSES} == settings.PORTS, (
         "fleet/topology.py and chassis/settings.py must give every process the same port"
     )
+
+
+def test_the_version_in_every_signal_is_the_project_s():
+    assert VERSION == tomllib.loads(read("pyproject.toml"))["project"]["version"]
 
 
 def test_make_help_lists_every_target():
