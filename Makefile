@@ -18,13 +18,36 @@ WORKERS ?= 4
 # sixty, and each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check verify calm chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+# Compose is a plugin of docker, or on older machines a program of its own.
+COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
+
+.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check verify calm chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the foreground
 	@exec $(BIN)/valerix up
+
+stack:  ## the shop and the whole telemetry stack in containers (needs Docker with Compose)
+	@docker info >/dev/null 2>&1 || { echo "no Docker engine answers: start it, or use make up or make stack-native, which need none" >&2; exit 2; }
+	@$(COMPOSE) up --build --detach
+	@echo; echo "  starting; about a minute the first time (make stack-logs shows it)"; echo
+	@echo "  dashboard  http://localhost:8080      grafana  http://localhost:3030"
+	@echo "  jaeger     http://localhost:16686     prometheus  http://localhost:9090"
+	@echo; echo "  stop: make stack-down     stop and forget all data: make stack-reset"
+
+stack-down:  ## stop the containers; the data stays
+	@$(COMPOSE) --profile load down
+
+stack-logs:  ## follow what the containers say
+	@$(COMPOSE) logs --follow --tail 20
+
+stack-reset:  ## stop the containers and forget all data
+	@$(COMPOSE) --profile load down --volumes
+
+stack-native: $(VENV)/.installed  ## the same without Docker, with the programs found on PATH
+	@exec $(BIN)/valerix up --stack
 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -5,7 +5,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fleet.home import Home
 from fleet.tether import Child
@@ -16,13 +17,20 @@ _LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _SHOWN_LINES = 12
 
 
-class Service:
-    """One process of the fleet and where it is reached."""
+class Supervised:
+    """A command that is started, watched and stopped with the shop; its output is its log."""
 
-    def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
-        self.process, self.url = process, url
-        self.log = home.log(process.key)
-        self._environ = environ
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        environ: Mapping[str, str],
+        # At once: what a crash leaves half done, the reconciler finishes. That is the product.
+        if_orphaned: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        self.name, self.log = name, log
+        self._argv, self._environ, self._if_orphaned = argv, environ, if_orphaned
         self.child: Child | None = None
 
     def start(self) -> None:
@@ -30,10 +38,9 @@ class Service:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         self.child = Child(
-            [sys.executable, "-m", "fleet", "run", self.process.key],
+            self._argv,
             log=self.log,
-            # At once: what a crash leaves half done, the reconciler finishes. That is the product.
-            if_orphaned=signal.SIGKILL,
+            if_orphaned=self._if_orphaned,
             environ=self._environ,
         )
 
@@ -53,7 +60,16 @@ class Service:
             os.truncate(self.log, 0)
 
 
-def stop(services: list[Service], grace_s: float) -> list[str]:
+class Service(Supervised):
+    """One process of the fleet and where it is reached."""
+
+    def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
+        argv = [sys.executable, "-m", "fleet", "run", process.key]
+        super().__init__(process.name, argv, home.log(process.key), environ)
+        self.process, self.url = process, url
+
+
+def stop(services: Sequence[Supervised], grace_s: float) -> list[str]:
     """Ask all at once to stop, wait once for all, kill the rest; says whom it had to kill."""
     running = [service.child for service in services if service.child and service.ended() is None]
     for child in running:
@@ -65,7 +81,7 @@ def stop(services: list[Service], grace_s: float) -> list[str]:
     for service in services:
         if service.child:
             service.child.kill()
-    return [service.process.name for service in stubborn]
+    return [service.name for service in stubborn]
 
 
 def describe_exit(code: int) -> str:

@@ -11,8 +11,9 @@ from fleet.errors import CannotRun
 from fleet.topology import Process
 
 
-def demand_free(process: Process, host: str, port: int) -> None:
-    """Raise one line that names the port, who wants it, who holds it and how to choose another."""
+def demand_free(name: str, host: str, port: int, other: str) -> None:
+    """Raise one line that names the port, who wants it, who holds it and, in the words of `other`,
+    what to do if that one stays."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the server itself will ask: a port in TIME_WAIT is free.
@@ -22,12 +23,11 @@ def demand_free(process: Process, host: str, port: int) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise CannotRun(
-                    f"{process.name} cannot listen on {host}:{port} ({error.strerror}): "
-                    f"set VALERIX_HOST or {process.port_variable}"
+                    f"{name} cannot listen on {host}:{port} ({error.strerror}): "
+                    f"set VALERIX_HOST, or {other}"
                 ) from None
             raise CannotRun(
-                f"port {port} for {process.name} is taken{_holder(port)}: "
-                f"stop it, or set {process.port_variable} to another port"
+                f"port {port} for {name} is taken{_holder(port)}: stop it, or {other}"
             ) from None
 
 

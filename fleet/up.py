@@ -15,6 +15,7 @@ from fleet.children import Service
 from fleet.errors import CannotRun, Failed
 from fleet.home import Home, find_home
 from fleet.postgres import PostgresServer, serving
+from fleet.stack import Stack
 from fleet.topology import PROCESSES, SERVICES
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
@@ -41,10 +42,11 @@ def say(line: str) -> None:
         click.echo(line)
 
 
-def run_shop() -> None:
+def run_shop(*, with_stack: bool = False) -> None:
     """Start everything, wait for Ctrl-C or the first death, stop everything.
 
-    Raises `CannotRun` when it cannot start, `Failed` when a process died."""
+    `with_stack` starts the telemetry programs that are installed as well. Raises `CannotRun` when
+    it cannot start, `Failed` when a process died."""
     begun, home, stop = time.monotonic(), find_home(), Stop()
     settings = read_settings()
     for name in unknown(os.environ):
@@ -52,21 +54,35 @@ def run_shop() -> None:
     ports.demand_different({process: settings[process.key].port for process in PROCESSES})
     with home.locked():
         for process in PROCESSES:
-            ports.demand_free(process, settings[process.key].host, settings[process.key].port)
+            ports.demand_free(
+                process.name,
+                settings[process.key].host,
+                settings[process.key].port,
+                f"set {process.port_variable} to another port",
+            )
+        stack = Stack(home, settings, say) if with_stack else None
+        if stack:
+            stack.demand_ports()
         with database(home) as (server, database_url):
             from fleet import migrate  # an import of half a second, not needed to refuse a port
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
-            services = plan(home, settings, database_url)
+            services = plan(home, settings, database_url, stack.told() if stack else {})
             try:
+                if stack:
+                    stack.start()
                 _start(services, stop)
-                _watch(services, server, home, database_url, stop, begun)
+                if stack:
+                    stack.wait(lambda: stop.asked)
+                _watch(services, server, home, database_url, stop, begun, stack)
             finally:
                 home.retract()
                 grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
                 for name in children.stop(services, grace_s):
                     say(f"{name} did not stop in {grace_s:.0f} s and was killed")
+                if stack:
+                    stack.stop()
     say("stopped; the data stays in " + str(home.data) if server else "stopped")
 
 
@@ -89,10 +105,17 @@ def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
         yield server, url
 
 
-def plan(home: Home, settings: Mapping[str, Settings], database_url: str) -> list[Service]:
-    """One service per row of the topology, with an environment in which each finds the others."""
+def plan(
+    home: Home,
+    settings: Mapping[str, Settings],
+    database_url: str,
+    told: Mapping[str, str] | None = None,
+) -> list[Service]:
+    """One service per row of the topology, with an environment in which each finds the others;
+    `told` is what else they are told, where the visitor's own environment says nothing."""
     urls = {key: _url(each) for key, each in settings.items()}
-    environ = dict(os.environ) | {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+    environ = {**(told or {}), **os.environ}
+    environ |= {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
     for process in SERVICES:
         environ.setdefault(process.url_variable, urls[process.key])
     # The dashboard keeps traces and logs itself, unless a collector is named. It is not told to
@@ -142,11 +165,12 @@ def _watch(
     database_url: str,
     stop: Stop,
     begun: float,
+    stack: Stack | None,
 ) -> None:
     """Say where everything is, then look after it until someone asks to stop or one dies."""
     if not stop.asked:
         home.announce(database_url, {each.process.key: each.url for each in services})
-        _greet(services, home, time.monotonic() - begun)
+        _greet(services, home, time.monotonic() - begun, stack.greeting() if stack else [])
     ticks = 0
     while not stop.asked:
         _demand_alive(services)
@@ -159,17 +183,21 @@ def _watch(
         if ticks % 100 == 0:
             for service in services:
                 service.trim_log()
+            if stack:
+                stack.mourn()
         time.sleep(_POLL_S)
     say("\nstopping")
 
 
-def _greet(services: list[Service], home: Home, seconds: float) -> None:
+def _greet(services: list[Service], home: Home, seconds: float, more: list[str]) -> None:
     urls = {service.process.key: service.url for service in services}
     say("")
     say(f"  the shop is open: {urls['dashboard']}   (started in {seconds:.1f} s)")
     say("")
     for service in services:
         say(f"  {service.process.name:18} {service.url}")
+    for line in more:
+        say(line)
     say("")
     order = '{"product_id":"PROD-001","quantity":1}'
     say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
