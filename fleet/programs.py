@@ -80,8 +80,8 @@ def command(program: Program, path: str, folder: Path) -> list[str]:
         "prometheus": [
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
-            "--storage.tsdb.retention.time=24h",
-            "--storage.tsdb.retention.size=1GB",
+            "--storage.tsdb.retention.time=31d",
+            "--storage.tsdb.retention.size=2GB",
             "--enable-feature=exemplar-storage",
             f"--web.listen-address={_HERE}:9090",
         ],
