@@ -1,4 +1,4 @@
-"""The compose file agrees with the fleet, the settings, the scrape targets and the documentation."""
+"""Compose file, fleet, settings, scrape targets and documentation say the same."""
 
 import json
 import re

@@ -54,18 +54,17 @@ def test_with_all_of_them_the_services_send_to_the_collector(machine: Machine):
     assert machine.said == []
 
 
-def test_without_jaeger_traces_stay_with_the_dashboard(machine: Machine):
-    stack = machine.with_programs(COLLECTOR, LOKI, PROMETHEUS)
-    assert set(stack.told()) == {"VALERIX_DASHBOARD_PROMETHEUS_URL"}
-    assert COLLECTOR not in stack
-    assert LOKI not in stack
-    assert "otel-collector is left out: there is no jaeger to send traces to" in machine.said
-
-
-def test_without_loki_lines_of_log_stay_with_the_dashboard(machine: Machine):
-    stack = machine.with_programs(COLLECTOR, JAEGER)
-    assert "VALERIX_DASHBOARD_LOKI_URL" not in stack.told()
-    assert stack._environ(COLLECTOR)["LOKI_OTLP"] == "http://127.0.0.1:8080"  # noqa: SLF001
+@pytest.mark.parametrize("missing", [COLLECTOR, JAEGER, LOKI], ids=lambda each: each.key)
+def test_with_a_link_missing_traces_and_lines_stay_with_the_dashboard(
+    machine: Machine, missing: Program
+):
+    stack = machine.with_programs(*(each for each in PROGRAMS if each is not missing))
+    assert set(stack.told()) == {
+        "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
+    }  # fmt: skip
+    left_out = [line for line in machine.said if "left out" in line]
+    assert len(left_out) == 2
+    assert all(line.endswith(f"only with {missing.key}") for line in left_out)
 
 
 def test_prometheus_is_given_the_addresses_of_this_machine(machine: Machine):
