@@ -1,6 +1,6 @@
 """The SLA light and the two rates beside it, per service, over the last thirty seconds."""
 
-from prometheus.names import AVERAGE, BUSINESS, ERRORS, FAILED, RATE, WINDOW
+from prometheus.names import AVERAGE, BUSINESS, ERRORS, FAILURE, RATE, WINDOW
 from prometheus.rule import Group, Record
 
 
@@ -25,7 +25,7 @@ GROUPS = (
             Record(
                 ERRORS,
                 # A service that never failed has no series of failures: that is none, not unknown.
-                f"({_by_service('http_requests_total', FAILED)} or {RATE} * 0)\n/\n({RATE} > 0)",
+                f"({_by_service('http_requests_total', FAILURE)} or {RATE} * 0)\n/\n({RATE} > 0)",
             ),
         ),
     ),

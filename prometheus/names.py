@@ -8,7 +8,7 @@ SHOP = 'service=~".+-service"'
 BUSINESS = f'{SHOP},path!~"{NOT_BUSINESS}"'
 ORDERS = 'service="order-service",method="POST",path="/orders"'
 # 000 is how a service counts an answer that never came: a dropped connection.
-FAILED = 'status_code=~"5..|000"'
+FAILURE = 'status_code=~"5..|000"'
 
 # SPEC section 5: green under one second on average over thirty seconds, red from it.
 SLA_S = 1

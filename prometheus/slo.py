@@ -4,7 +4,7 @@ from math import ceil
 
 from msgspec import Struct
 
-from prometheus.names import FAILED, ORDERS
+from prometheus.names import FAILURE, ORDERS
 
 
 class Slo(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Burn(Struct, frozen=True):
 # or none at all, and orders that were accepted but given up later.
 _GIVEN_UP = 'status="FAILED",reason=~"INVENTORY_TIMEOUT|PAYMENT_TIMEOUT|INTERNAL_CONTRACT"'
 _OURS = (
-    f"http_requests_total{{{ORDERS},{FAILED}}}",
+    f"http_requests_total{{{ORDERS},{FAILURE}}}",
     f"valerix_orders_settled_total{{{_GIVEN_UP}}}",
 )
 AVAILABILITY = Slo(
@@ -63,8 +63,8 @@ LATENCY = Slo(
 SLOS = (AVAILABILITY, LATENCY)
 
 # The pairs of the Site Reliability Workbook (Google, 2018, chapter 5) for a month's budget, and its
-# two fast ones pressed together (1 h to 2 min, 6 h to 5 min; the short window stays a twelfth of the
-# long one), so that a fault on a stage is answered within the scene.
+# two fast ones pressed together (1 h to 2 min, 6 h to 5 min; the short window stays a twelfth of
+# the long one), so that a fault on a stage is answered within the scene.
 BURNS = (
     Burn("SloBurnFast", "1h", "5m", 14.4, "page"),
     Burn("SloBurnSteady", "6h", "30m", 6, "page"),
