@@ -139,11 +139,8 @@ class Stack:
         if program is LOKI:
             own["LOKI_FOLDER"] = str(folder)
         if program is GRAFANA:
-            own |= {
-                "GF_PATHS_DATA": str(folder),
-                "GF_PATHS_PROVISIONING": str(ROOT / "grafana/provisioning"),
-                "VALERIX_GRAFANA_DASHBOARDS": str(ROOT / "grafana/dashboards"),
-            }
+            own["GF_PATHS_DATA"] = str(folder)
+            own["SHOP_URL"] = f"http://127.0.0.1:{self._settings['dashboard'].port}"
         return own
 
     def _write_targets(self) -> None:
