@@ -130,7 +130,8 @@ class Stack:
         """Traces and lines of one order belong together: the whole chain, or the dashboard."""
         missing = [program.key for program in chain if program not in self._paths]
         for program in chain:
-            if missing and self._paths.pop(program, None):
+            if missing and program in self._paths:
+                del self._paths[program]
                 self._say(f"{program.key} is left out: it is of use only with {missing[0]}")
 
     def _environ(self, program: Program) -> dict[str, str]:
