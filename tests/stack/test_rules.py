@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from fleet.home import ROOT
-from fleet.topology import PROCESSES
 from frontend.draw import LIMIT_S
 from frontend.observatory.ring import NOT_BUSINESS
-from frontend.sources.embedded import SCRAPE_EVERY_S, WINDOW_S
+from frontend.sources.counted import WINDOW_S
+from frontend.sources.embedded import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
 from prometheus.__main__ import files
 from prometheus.rule import Alert, Record
@@ -71,11 +71,10 @@ def test_promtool_accepts_the_rules():
 
 
 @needs_promtool
-@pytest.mark.parametrize("kind", ["compose", "native"])
-def test_promtool_accepts_the_configuration_with_either_targets(kind: str, tmp_path: Path):
+def test_promtool_accepts_the_configuration_with_its_targets(tmp_path: Path):
     shutil.copy(HOME / "prometheus.yml", tmp_path)
     shutil.copytree(HOME / "rules", tmp_path / "rules")
-    shutil.copytree(HOME / "targets" / kind, tmp_path / "targets")
+    shutil.copytree(HOME / "targets/compose", tmp_path / "targets")
     said = promtool("check", "config", tmp_path / "prometheus.yml")
     assert "WARNING" not in said
 
@@ -123,19 +122,10 @@ def test_prometheus_samples_as_often_as_the_dashboard():
     assert said["scrape_interval"] == said["evaluation_interval"] == f"{SCRAPE_EVERY_S:g}s"
 
 
-@pytest.mark.parametrize("kind", ["compose", "native"])
-def test_the_targets_are_the_fleet(kind: str):
-    targets = json.loads((HOME / "targets" / kind / "shop.json").read_text())
-    found = {each["labels"]["service"]: each["targets"] for each in targets}
-    host = "{0.name}" if kind == "compose" else "127.0.0.1"
-    assert found == {p.name: [f"{host}:{{0.port}}".format(p)] for p in PROCESSES}
-
-
-@pytest.mark.parametrize("kind", ["compose", "native"])
-def test_no_two_targets_share_an_address(kind: str):
+def test_no_two_targets_share_an_address():
     addresses = [
         address
-        for path in (HOME / "targets" / kind).iterdir()
+        for path in (HOME / "targets/compose").iterdir()
         for each in json.loads(path.read_text())
         for address in each["targets"]
     ]
