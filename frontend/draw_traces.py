@@ -56,26 +56,35 @@ def hue_of(service: str) -> Hue:
     return _HUES.get(service) or Hue("other", cut(service, 40), cut(service, 80))
 
 
-def verdict(status: int | None, *, failed: bool) -> tuple[State, str]:
-    """How a trace ended, in a state and a word or two."""
+def verdict(row: TraceRow) -> tuple[State, str]:
+    """How a trace ended, in a state and a word or two. What failed inside a request that was
+    answered well is trouble; a first span in error is a failure, unless the order goes on (202)."""
+    status = row.status
     if status is None:
-        return ("degraded", "trouble inside") if failed else ("good", "done")
+        return _verdict_without_http(row)
     if status == 0:
         return "failed", "cut off"
-    if status == 499:
-        return "refused", "caller left"
-    if status >= 500:
-        return "failed", f"{status} failed"
-    if status >= 400:
-        return "refused", f"{status} refused"
     if status == 202:
         return "degraded", "202 pending"
-    return ("degraded", f"{status}, trouble inside") if failed else ("good", f"{status} good")
+    if status >= 500 or (row.broken and status != 499):
+        return "failed", f"{status} failed"
+    if status >= 400:
+        return "refused", "caller left" if status == 499 else f"{status} refused"
+    return ("degraded", f"{status}, trouble inside") if row.failed else ("good", f"{status} good")
+
+
+def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
+    if row.broken:
+        return "failed", "failed"
+    if not row.complete:
+        # Whatever began it has not ended, or was never sent here: nobody knows yet how it went.
+        return "none", "incomplete"
+    return ("degraded", "trouble inside") if row.failed else ("good", "done")
 
 
 def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
     """One trace in a list."""
-    state, word = verdict(row.status, failed=row.failed)
+    state, word = verdict(row)
     return TraceLine(
         trace_id=row.trace_id,
         at=row.at,
