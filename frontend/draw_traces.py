@@ -1,7 +1,7 @@
 """From kept traces and lines to lists of them; pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from frontend.views_traces import (
     TraceLine,
     TracesView,
 )
-from frontend.words import SERVICES
+from frontend.words import NAMES, SERVICES
 
 _HUES = {name: Hue(key, label, name) for key, name, label in SERVICES}
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
@@ -143,6 +143,8 @@ def traces(
     limit: int,
     losses: Losses,
     silent: Down | None,
+    unsent: str = "",
+    elsewhere: str = "",
 ) -> TracesView:
     """The list of traces."""
     return TracesView(
@@ -153,6 +155,8 @@ def traces(
         more=len(rows) >= limit,
         lost=traces_lost(losses),
         silent=silent,
+        unsent=unsent,
+        elsewhere=elsewhere,
     )
 
 
@@ -200,12 +204,22 @@ def logs(
     more: bool,
     losses: Losses,
     silent: Down | None,
+    unsent: str = "",
+    elsewhere: str = "",
 ) -> LogsView:
     """The tail, newest first."""
     # They are kept as they came, and each service sends its own once a second.
     newest_first = sorted(rows, key=lambda row: (row.at, row.sequence), reverse=True)
     lines = tuple(log_line(row) for row in newest_first)
-    return LogsView(lines, newest, filtered, kept, more, lines_lost(losses), silent)
+    return LogsView(
+        lines, newest, filtered, kept, more, lines_lost(losses), silent, unsent, elsewhere
+    )
+
+
+def unsent(dropped: Mapping[str, int]) -> str:
+    """What the services could not send, in words; empty when all of it left."""
+    lost = [f"{count(dropped[key])} by {name}" for key, name in NAMES.items() if dropped.get(key)]
+    return f"Spans and lines that could not be sent: {', '.join(lost)}." if lost else ""
 
 
 def traces_lost(losses: Losses) -> str:

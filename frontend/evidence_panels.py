@@ -7,7 +7,7 @@ from uuid import UUID
 
 from litestar import Request
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from frontend import draw_traces, draw_waterfall
 from frontend.evidence import Evidence
@@ -149,6 +149,8 @@ def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> Traces
         limit=_MOST_TRACES,
         losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=_elsewhere(evidence),
     )
 
 
@@ -156,14 +158,16 @@ def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
     """One trace as it is now."""
     kept = evidence.memory.trace(trace_id)
     if kept is None:
-        return NoTrace(trace_id, len(evidence.memory.traces))
+        here = len(evidence.memory.traces)
+        return NoTrace(trace_id, here, elsewhere=_elsewhere(evidence))
     return draw_waterfall.waterfall(kept, utc_now())
 
 
 def order_view(evidence: Evidence, order_id: UUID) -> OrderTraces:
     """The order's traces as they are now."""
     query = TraceQuery(order_id=str(order_id), limit=_MOST_OF_AN_ORDER)
-    return draw_traces.on_one_axis(evidence.memory.find(query))
+    found = draw_traces.on_one_axis(evidence.memory.find(query))
+    return replace(found, elsewhere=_elsewhere(evidence))
 
 
 def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
@@ -180,13 +184,22 @@ def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
         more=tail.more,
         losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=_elsewhere(evidence),
     )
+
+
+def _elsewhere(evidence: Evidence) -> str:
+    """Where telemetry goes; empty once some came here too, as a collector may pass it on."""
+    return "" if evidence.heard else evidence.elsewhere
 
 
 def silence(evidence: Evidence, watch: Watch) -> Down | None:
     """Set when the services have work to do and say nothing about it."""
     heard = evidence.heard.get("traces")
     if heard is not None and (utc_now() - heard).total_seconds() < _SILENT_S:
+        return None
+    if _elsewhere(evidence):
         return None
     said = [watch.source.traffic(key) for key in NAMES]
     if not any(not isinstance(each, Down) and each.requests > 0 for each in said):

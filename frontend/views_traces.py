@@ -43,10 +43,12 @@ class OrderTraces(Struct, frozen=True):
 
     rows: tuple[TraceLine, ...]
     total: str
+    elsewhere: str = ""
 
 
 class TracesView(Struct, frozen=True):
-    """A list of traces. `kept` is how many there are in all, `lost` what is missing, in words."""
+    """A list of traces. `kept` is how many there are in all, `lost` what is missing and `unsent`
+    what never came, in words; `elsewhere` is where traces go instead of here."""
 
     rows: tuple[TraceLine, ...]
     kind: str
@@ -55,6 +57,8 @@ class TracesView(Struct, frozen=True):
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class LineView(Struct, frozen=True):
@@ -85,6 +89,8 @@ class LogsView(Struct, frozen=True):
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class Tick(Struct, frozen=True):
@@ -153,6 +159,7 @@ class NoTrace(Struct, frozen=True):
     kept: int
     found: bool = False
     live: bool = True
+    elsewhere: str = ""
 
 
 class TraceFilter(Struct, frozen=True):
