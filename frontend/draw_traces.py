@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from frontend.observatory.bounds import Losses
 from frontend.observatory.waterfall import LogRow, TraceRow
 from frontend.paint import THIN, count
@@ -14,7 +12,6 @@ from frontend.views_traces import (
     Hue,
     LineView,
     LogsView,
-    OrderTraces,
     TraceLine,
     TracesView,
 )
@@ -108,23 +105,6 @@ def trace_lines(rows: Sequence[TraceRow]) -> tuple[TraceLine, ...]:
     """Traces with bars to one scale."""
     longest_ms = max((row.duration_ms for row in rows), default=0.0)
     return tuple(trace_line(row, longest_ms) for row in rows)
-
-
-def on_one_axis(rows: Sequence[TraceRow]) -> OrderTraces:
-    """Traces where they stand in time, from the first one's beginning to the last one's end."""
-    if not rows:
-        return OrderTraces((), "")
-    rows = sorted(rows, key=lambda row: row.at)
-    begun = rows[0].at
-    after_ms = [(row.at - begun) / timedelta(milliseconds=1) for row in rows]
-    total_ms = max(at + row.duration_ms for at, row in zip(after_ms, rows, strict=True)) or 1.0
-    return OrderTraces(
-        tuple(
-            replace(trace_line(row, total_ms), x=share(min(at / total_ms, 0.996)))
-            for at, row in zip(after_ms, rows, strict=True)
-        ),
-        took(total_ms),
-    )
 
 
 def hues(services: Iterable[str]) -> tuple[Hue, ...]:

@@ -10,16 +10,18 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from frontend import draw_traces, draw_waterfall
+from frontend.draw_life import life
 from frontend.evidence import Evidence
+from frontend.facts import StoryFacts
 from frontend.observatory.logs import LogQuery
 from frontend.observatory.memory import Choices, TraceQuery
 from frontend.panels import Panel
 from frontend.views import Down
+from frontend.views_life import OrderTraces
 from frontend.views_traces import (
     LogFilter,
     LogsView,
     NoTrace,
-    OrderTraces,
     Select,
     TraceFilter,
     TracesView,
@@ -163,11 +165,15 @@ def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
     return draw_waterfall.waterfall(kept, utc_now())
 
 
-def order_view(evidence: Evidence, order_id: UUID) -> OrderTraces:
-    """The order's traces as they are now."""
+def order_view(
+    evidence: Evidence, order_id: UUID, facts: StoryFacts | Down | None = None
+) -> OrderTraces:
+    """All that is known of the order as it is now: what the book says, and its traces."""
     query = TraceQuery(order_id=str(order_id), limit=_MOST_OF_AN_ORDER)
-    found = draw_traces.on_one_axis(evidence.memory.find(query))
-    return replace(found, elsewhere=_elsewhere(evidence))
+    missing = facts if isinstance(facts, Down) else None
+    book = None if isinstance(facts, Down) else facts
+    shown = life(book, evidence.memory.find(query), utc_now(), elsewhere=_elsewhere(evidence))
+    return replace(shown, missing=missing)
 
 
 def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:

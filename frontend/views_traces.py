@@ -38,14 +38,6 @@ class TraceLine(Struct, frozen=True):
     x: str = "0%"
 
 
-class OrderTraces(Struct, frozen=True):
-    """All that is kept about one order on one time axis of `total`, oldest first."""
-
-    rows: tuple[TraceLine, ...]
-    total: str
-    elsewhere: str = ""
-
-
 class TracesView(Struct, frozen=True):
     """A list of traces. `kept` is how many there are in all, `lost` what is missing and `unsent`
     what never came, in words; `elsewhere` is where traces go instead of here."""
@@ -94,11 +86,13 @@ class LogsView(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A mark on the time axis; the SLA's own is dashed."""
+    """A mark on the time axis; the SLA's own is dashed, and one `late` on it is written to its
+    left."""
 
     x: str
     label: str
     sla: bool = False
+    late: bool = False
 
 
 class Moment(Struct, frozen=True):
