@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from chassis.context import current_trace_id
 from chassis.outbound import Answer, Outcome
 from frontend.paint import money
 from frontend.views import State, Told
@@ -79,7 +80,7 @@ def loose_told(answer: Answer, kind: str, service: str, detail: str, ttl_s: int)
 def calmed_told(answers: list[tuple[str, Answer]], ended: int) -> Told:
     """Gremlins were called off, or some could not be."""
     missed = [LABELS[service] for service, answer in answers if answer.outcome is not Outcome.OK]
-    trace_id = answers[-1][1].trace_id if answers else ""
+    trace_id = next(filter(None, (_trace_of(answer) for _, answer in answers)), "")
     if missed:
         still = f"{', '.join(missed)} did not answer. Gremlins there run out by themselves."
         return Told("failed", "Not everything is calm", still, trace_id, status=503)
@@ -104,7 +105,15 @@ def _not_done(answer: Answer, problem: _Problem, title: str) -> Told:
 
 def _told(state: Any, answer: Answer, title: str, detail: str = "", order_id: str = "") -> Told:
     status = 200 if answer.outcome is Outcome.OK else (answer.status or 503)
-    return Told(state, title, detail, answer.trace_id, order_id, status)
+    return Told(state, title, detail, _trace_of(answer), order_id, status)
+
+
+def _trace_of(answer: Answer) -> str:
+    """The trace that tells what became of a request. Where no answer came it is our own: the
+    service was told it along with the request. What never left has none."""
+    if answer.trace_id or answer.outcome is Outcome.NOT_SENT:
+        return answer.trace_id
+    return current_trace_id() or ""
 
 
 def _decode(answer: Answer, shape: Any) -> Any:
