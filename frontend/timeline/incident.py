@@ -14,6 +14,8 @@ from frontend.timeline.windows import Window
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
 # red later than this has another reason.
 ECHO_S = 45.0
+# So long after its end a request it bit may still end, and lift the average.
+_STILL_BITES_S = 12.0
 # Those that take time. The others answer at once, if badly, which no average of times shows.
 SLOW = frozenset({"latency", "late", "slow_database", "hang"})
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
@@ -87,10 +89,12 @@ class Incident(Struct, frozen=True):
         return self.first_red.spans[0][0] if self.first_red else None
 
     @property
-    def blamed_at(self) -> datetime:
-        """When the first gremlin that can have caused the first red was let loose."""
+    def blamed_at(self) -> tuple[datetime, datetime]:
+        """When the first and the last of the gremlins that can have caused the first red were let
+        loose: the same moment, unless it cannot be told which of them did it."""
         first = self.first_red
-        return first.causes[0].on if first and first.causes else self.on
+        begun = [window.on for window in first.causes] if first else []
+        return (begun[0], begun[-1]) if begun else (self.on, self.on)
 
     @property
     def relieved_at(self) -> datetime | None:
@@ -171,17 +175,21 @@ def _incident(
 
 
 def _causes(service: str, at: datetime, windows: Sequence[Window]) -> tuple[Window, ...]:
-    """All gremlins that can have turned this light red at `at`: on, or over for less than an
-    echo, where the light's service meets them; those that take time, if any of them does."""
-    echo = timedelta(seconds=ECHO_S)
-    near = [
+    """All gremlins that can have turned this light red at `at`, where its service meets them;
+    those that take time, if any of them does."""
+    reached = [
         window
         for window in sorted(windows, key=lambda each: each.on)
-        if window.service in _REACH.get(service, (service,))
-        and window.on <= at
-        and (window.off is None or window.off + echo >= at)
+        if window.service in _REACH.get(service, (service,)) and window.on <= at
     ]
-    return tuple([window for window in near if window.kind in SLOW] or near)
+    for kinds in (SLOW, None):
+        near = [window for window in reached if kinds is None or window.kind in kinds]
+        loose = [window for window in near if window.off is None or window.off >= at]
+        # Where one is loose that explains it, one that is over counts only while it still bites.
+        echo = timedelta(seconds=_STILL_BITES_S if loose else ECHO_S)
+        if found := [each for each in near if each.off is None or each.off + echo >= at]:
+            return tuple(found)
+    return ()
 
 
 def _reddening(

@@ -1,7 +1,7 @@
 """How the timeline names gremlins, people and lengths of time."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from frontend.paint import THIN
 from frontend.timeline.windows import Window
@@ -18,6 +18,12 @@ def seconds(length: timedelta) -> str:
         return f"{whole}{THIN}s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes}{THIN}min" + (f" {rest}{THIN}s" if rest else "")
+
+
+def reaction_time(blamed_at: tuple[datetime, datetime], red_at: datetime) -> str:
+    """How long until red, as one time or, where it cannot be told since when, as two: 11-19 s."""
+    longest, shortest = (seconds(red_at - at) for at in blamed_at)
+    return longest if shortest == longest else f"{shortest}\u2013{longest}"
 
 
 def gremlin(window: Window) -> str:

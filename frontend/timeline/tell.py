@@ -6,7 +6,7 @@ from datetime import datetime
 from frontend.paint import count
 from frontend.timeline.incident import Incident
 from frontend.timeline.lanes import lanes, length
-from frontend.timeline.phrases import actors, gremlin, listed, seconds, title
+from frontend.timeline.phrases import actors, gremlin, listed, reaction_time, seconds, title
 from frontend.timeline.reds import reaction as of_the_lights
 from frontend.timeline.reds import recovery
 from frontend.timeline.views import Figure, IncidentView, ReactionView, TimelineView
@@ -33,7 +33,7 @@ def reaction(found: tuple[Incident, ...]) -> ReactionView:
         first = each.first_red
         if first is None:
             continue
-        after = seconds(first.spans[0][0] - each.blamed_at)
+        after = reaction_time(each.blamed_at, first.spans[0][0])
         text = f"Last: red in {after}"
         detail = f"A light was red {after} after {title(first.causes or each.windows)}"
         since, green = each.relieved_at, each.last_red_at
@@ -54,6 +54,7 @@ def _row(each: Incident, now: datetime) -> IncidentView:
         word=word,
         actor=actors(each.windows),
         at=each.on,
+        many=len(each.windows) > 1,
         figures=_figures(each),
         lanes=lanes(each, now),
         length=seconds(length(each, now)),
@@ -73,7 +74,9 @@ def _row(each: Incident, now: datetime) -> IncidentView:
 def _figures(each: Incident) -> tuple[Figure, ...]:
     red, green, off = each.first_red_at, each.last_red_at, each.off
     orders = each.orders
-    made = [_figure("red after", "failed", each.blamed_at, red)]
+    made = [_figure("red after", "failed", each.on, red)]
+    if red is not None:
+        made = [Figure("red after", reaction_time(each.blamed_at, red), "failed")]
     since = each.relieved_at if each.reds and off is not None else None
     healed = green if since is not None and green is not None and green >= since else None
     made.append(_figure("green after its end", "good", since, healed))

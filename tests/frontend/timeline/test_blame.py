@@ -29,11 +29,12 @@ def test_a_light_is_put_down_to_the_gremlin_of_its_own_service():
 
 def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
     diary = [event(0, service="payment"), event(10)]
-    _, said = row(diary, lights(*GOOD, (26, "failed", "order")))
+    made, said = row(diary, lights(*GOOD, (26, "failed", "order")))
     assert (
         "Orders turned red 26 s after Slow start 3 s on payments"
         " or 16 s after Slow start 3 s on inventory: which of them did it cannot be told." in said
     )
+    assert red_after(made) == "16 s\u201326 s"
 
 
 def test_one_that_takes_no_time_turns_no_light_red():
@@ -47,9 +48,16 @@ def test_one_that_is_over_is_still_in_the_average():
     diary = [event(0), event(20, "calmed"), event(25, name="slow_database")]
     made, said = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40)
     assert "31 s after Slow start 3 s on inventory or 6.0 s after Slow database" in said
-    assert red_after(made) == "31 s"
+    assert red_after(made) == "6.0 s\u201331 s"
     _, before = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40, which=0)
     assert "No light was red before the next gremlin came" in before
+
+
+def test_one_that_is_loose_explains_it_better_than_one_that_bites_no_more():
+    diary = [event(0), event(20, "calmed"), event(30, name="slow_database")]
+    made, said = row(diary, lights(*GOOD, (41, "failed", "inventory")), now=50)
+    assert "Inventory turned red after 11 s." in said
+    assert red_after(made) == "11 s"
 
 
 def test_one_that_was_over_long_ago_is_not():
