@@ -56,7 +56,7 @@ const plotting = (() => {
     const right = bbox.left + bbox.width, px = devicePixelRatio;
     const clamp = (at) => Math.min(right, Math.max(bbox.left, plot.valToPos(at, "x", true)));
     const seen = look().bands
-      .map((band) => [clamp(band.since), clamp(band.until ?? look().now), band.label])
+      .map((band) => [Math.round(clamp(band.since)), Math.round(clamp(band.until ?? look().now)), band.label])
       .filter(([from, to]) => to > bbox.left && from < right)
       .sort((a, b) => a[0] - b[0]);
     ctx.save();
