@@ -75,7 +75,9 @@ class Hands:
         answer = await self._orders.place(
             product_id, quantity, key=key, deadline_s=self._order_deadline_s
         )
-        told = order_told(answer)
+        shop = self._watch.shop.now()
+        shelf = () if isinstance(shop, Down) else shop.products
+        told = order_told(answer, {each.product_id: each.name for each in shelf})
         # While the answer is not known the key stays, so that trying again cannot order twice.
         final = told.title not in ("Not sure yet", "Already on its way")
         return Done(told, f"/orders/{told.order_id}" if told.order_id else "/", final)

@@ -1,5 +1,6 @@
 """What an action did, in words: what happened, what was not affected, what to do next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -26,10 +27,10 @@ class _Problem(msgspec.Struct):
     details: Any = None
 
 
-def order_told(answer: Answer) -> Told:
-    """The answer to an order, for the person who placed it."""
+def order_told(answer: Answer, names: Mapping[str, str]) -> Told:
+    """The answer to an order, for the person who placed it; `names` are the products' by id."""
     if answer.outcome is Outcome.OK:
-        return _order_taken(answer)
+        return _order_taken(answer, names)
     problem = _decode(answer, _Problem) or _Problem()
     order_id = problem.details.get("order_id", "") if isinstance(problem.details, dict) else ""
     if answer.code == "out-of-stock":
@@ -41,11 +42,12 @@ def order_told(answer: Answer) -> Told:
     return _not_done(answer, problem, "Nothing was ordered")
 
 
-def _order_taken(answer: Answer) -> Told:
+def _order_taken(answer: Answer, names: Mapping[str, str]) -> Told:
     order = _decode(answer, _Order)
     if order is None:
         return _told("degraded", answer, "Strange answer", "Look in the list before you try again.")
-    what = f"{order.quantity} of {order.product_id}, {money(order.amount_minor, order.currency)}"
+    product = names.get(order.product_id, order.product_id)
+    what = f"{order.quantity} × {product}, {money(order.amount_minor, order.currency)}"  # noqa: RUF001
     if answer.status == 201:
         return _told("good", answer, "Order confirmed", what, order.order_id)
     return _told(

@@ -1,5 +1,6 @@
 """Every action that asked a service anything ends in a toast that leads to its trace."""
 
+import asyncio
 import re
 
 import asyncpg
@@ -37,7 +38,9 @@ async def toast_of(database_url, action, answer):
             await connection.execute(LOOSE)
             await connection.close()
             while "Slow start" not in await text(browser, "/panels/bar"):
-                pass
+                await asyncio.sleep(0.05)
+        while "Glass lantern" not in await text(browser, "/panels/products"):
+            await asyncio.sleep(0.05)
         form = {**ACTIONS[action], "csrf": await token(browser)}
         async with browser.post(f"/actions/{action.split()[0]}", data=form) as response:
             assert response.status == 200
@@ -75,3 +78,4 @@ async def test_an_order_s_toast_leads_to_the_order_too(database_url):
     placed = Answer(Outcome.OK, 201, body=ORDERED, trace_id=TRACE)
     toast, _ = await toast_of(database_url, "order", placed)
     assert f'href="/orders/{ORDER_ID}"' in toast
+    assert "1 × Glass lantern, 99.99" in toast  # noqa: RUF001 - as the page writes it
