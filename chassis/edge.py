@@ -23,7 +23,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"
 _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 # Asked every two seconds by machines: measured, but neither logged nor traced. Telemetry that
 # arrives must not make more of it.
-_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs)")
+_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site"})
 CALLER_LEFT, NO_ANSWER = 499, 0
 

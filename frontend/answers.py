@@ -55,18 +55,25 @@ def see_other(
     return page("", doorman, visitor, status=303, cookies=cookies, headers={"Location": url})
 
 
+def problem_page(told: Told, *, again: Visitor | None = None, reference: str = "") -> str:
+    """What went wrong, as a page; `again` is who may try the operator's token once more,
+    `reference` what to look for in the dashboard's own log."""
+    return render("problem.html", told=told, again=again, reference=reference, here="")
+
+
 def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """An error as a page for people: what happened, what was not affected, what to do."""
     problem = as_problem(error)
     told = Told(
-        "failed",
+        "failed" if problem.status >= 500 else "refused",
         _TITLES.get(problem.status, "That did not work"),
         problem.detail,
-        current_trace_id() or "",
         status=problem.status,
     )
+    # The dashboard's own trace is not kept here: a link to it would lead nowhere.
+    reference = current_trace_id() or "" if problem.status >= 500 else ""
     return Response(
-        render("problem.html", told=told),
+        problem_page(told, reference=reference),
         status_code=problem.status,
         media_type=MediaType.HTML,
         headers={**HEADERS, **problem.headers},

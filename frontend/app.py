@@ -16,9 +16,10 @@ from chassis.settings import Settings
 from frontend.actions import Hands, action_routes, sign_in_routes
 from frontend.answers import show_lost, show_problem
 from frontend.events import Hub
-from frontend.evidence import Evidence
+from frontend.evidence import Evidence, elsewhere
 from frontend.evidence_pages import evidence_routes
 from frontend.files import FILES
+from frontend.observatory.drops import Drops
 from frontend.observatory.memory import Memory
 from frontend.pages import page_routes
 from frontend.panels import panel_routes
@@ -49,8 +50,9 @@ def create_app(
     and the wires that actions take."""
     registry = CollectorRegistry()
     hub = Hub()
-    evidence = Evidence(_memory(registry), hub)
     urls = service_urls(settings)
+    drops = Drops(urls)
+    evidence = Evidence(_memory(registry), hub, elsewhere=elsewhere(settings), dropped=drops.now)
     wires = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     watch = Watch(
         settings,
@@ -80,7 +82,7 @@ def create_app(
             *evidence.receiver.routes(),
         ],
         loops=[watch.run, evidence.run],
-        closes=[*(wire.close for wire in wires.values()), evidence.receiver.close],
+        closes=[*(wire.close for wire in wires.values()), evidence.receiver.close, drops.close],
         exception_handlers={Exception: show_lost},
     )
 

@@ -30,7 +30,7 @@ from frontend.evidence_panels import (
 )
 from frontend.observatory.assemble import is_id
 from frontend.paint import render
-from frontend.panels import Panel, paint_panel, paint_view
+from frontend.panels import Panel, paint_panel, paint_view, story_facts
 from frontend.visitor import Doorman
 from frontend.watch import Watch, utc_now
 
@@ -69,7 +69,7 @@ def evidence_routes(evidence: Evidence, watch: Watch, doorman: Doorman) -> list[
     desk = Desk(watch, doorman)
     return [
         *_traces_routes(evidence, watch, desk),
-        *_trace_routes(evidence, desk),
+        *_trace_routes(evidence, watch, desk),
         *_logs_routes(evidence, watch, desk),
     ]
 
@@ -96,7 +96,7 @@ def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRou
     return [show_traces, show_list]
 
 
-def _trace_routes(evidence: Evidence, desk: Desk) -> list[HTTPRouteHandler]:
+def _trace_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
     @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
     async def show_trace(trace_id: FromPath[str], request: Asked) -> Response[str]:
         known = _trace_id(trace_id)
@@ -112,7 +112,8 @@ def _trace_routes(evidence: Evidence, desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/panels/order-traces/{order_id:uuid}", include_in_schema=False)
     async def show_of_order(order_id: FromPath[UUID], request: Asked) -> Response[str]:
-        return desk.panel(request, order_panel(order_id), order_view(evidence, order_id))
+        view = order_view(evidence, order_id, await story_facts(watch, order_id))
+        return desk.panel(request, order_panel(order_id), view)
 
     return [show_trace, show_waterfall, show_of_order]
 

@@ -7,19 +7,21 @@ from uuid import UUID
 
 from litestar import Request
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from frontend import draw_traces, draw_waterfall
+from frontend.draw_life import life
 from frontend.evidence import Evidence
+from frontend.facts import StoryFacts
 from frontend.observatory.logs import LogQuery
 from frontend.observatory.memory import Choices, TraceQuery
 from frontend.panels import Panel
 from frontend.views import Down
+from frontend.views_life import OrderTraces
 from frontend.views_traces import (
     LogFilter,
     LogsView,
     NoTrace,
-    OrderTraces,
     Select,
     TraceFilter,
     TracesView,
@@ -149,6 +151,8 @@ def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> Traces
         limit=_MOST_TRACES,
         losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=_elsewhere(evidence),
     )
 
 
@@ -156,14 +160,20 @@ def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
     """One trace as it is now."""
     kept = evidence.memory.trace(trace_id)
     if kept is None:
-        return NoTrace(trace_id, len(evidence.memory.traces))
+        here = len(evidence.memory.traces)
+        return NoTrace(trace_id, here, elsewhere=_elsewhere(evidence))
     return draw_waterfall.waterfall(kept, utc_now())
 
 
-def order_view(evidence: Evidence, order_id: UUID) -> OrderTraces:
-    """The order's traces as they are now."""
+def order_view(
+    evidence: Evidence, order_id: UUID, facts: StoryFacts | Down | None = None
+) -> OrderTraces:
+    """All that is known of the order as it is now: what the book says, and its traces."""
     query = TraceQuery(order_id=str(order_id), limit=_MOST_OF_AN_ORDER)
-    return draw_traces.on_one_axis(evidence.memory.find(query))
+    missing = facts if isinstance(facts, Down) else None
+    book = None if isinstance(facts, Down) else facts
+    shown = life(book, evidence.memory.find(query), utc_now(), elsewhere=_elsewhere(evidence))
+    return replace(shown, missing=missing)
 
 
 def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
@@ -180,13 +190,22 @@ def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
         more=tail.more,
         losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=_elsewhere(evidence),
     )
+
+
+def _elsewhere(evidence: Evidence) -> str:
+    """Where telemetry goes; empty once some came here too, as a collector may pass it on."""
+    return "" if evidence.heard else evidence.elsewhere
 
 
 def silence(evidence: Evidence, watch: Watch) -> Down | None:
     """Set when the services have work to do and say nothing about it."""
     heard = evidence.heard.get("traces")
     if heard is not None and (utc_now() - heard).total_seconds() < _SILENT_S:
+        return None
+    if _elsewhere(evidence):
         return None
     said = [watch.source.traffic(key) for key in NAMES]
     if not any(not isinstance(each, Down) and each.requests > 0 for each in said):

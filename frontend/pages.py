@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Response, Stream
 
 from chassis.errors import Problem, shed
+from frontend import draw
 from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
@@ -23,8 +24,8 @@ from frontend.panels import (
     audit_view,
     paint_panel,
     paint_view,
+    story_facts,
     story_panel,
-    story_view,
 )
 from frontend.visitor import Doorman, Visitor
 from frontend.watch import Watch, utc_now
@@ -65,12 +66,18 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
         order_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> Response[str]:
         visitor = doorman.welcome(request)
-        view = await story_view(watch, order_id)
-        if view is None:
+        facts = await story_facts(watch, order_id)
+        if facts is None:
             raise Problem(404, "order-not-found", "There is no order with this id.")
-        html = paint_view(story_panel(order_id), view, visitor, utc_now())
-        kept = paint_view(order_panel(order_id), order_view(evidence, order_id), visitor, utc_now())
-        return show("order.html", request, visitor, story=html, traces=kept, order_id=str(order_id))
+        now, kept = utc_now(), order_view(evidence, order_id, facts)
+        return show(
+            "order.html",
+            request,
+            visitor,
+            story=paint_view(story_panel(order_id), draw.story(facts), visitor, now),
+            traces=paint_view(order_panel(order_id), kept, visitor, now),
+            order_id=str(order_id),
+        )
 
     @get("/gremlins", summary="The gremlins and their diary", include_in_schema=False)
     async def show_gremlins(request: Request[Any, Any, Any]) -> Response[str]:

@@ -38,15 +38,9 @@ class TraceLine(Struct, frozen=True):
     x: str = "0%"
 
 
-class OrderTraces(Struct, frozen=True):
-    """All that is kept about one order on one time axis of `total`, oldest first."""
-
-    rows: tuple[TraceLine, ...]
-    total: str
-
-
 class TracesView(Struct, frozen=True):
-    """A list of traces. `kept` is how many there are in all, `lost` what is missing, in words."""
+    """A list of traces. `kept` is how many there are in all, `lost` what is missing and `unsent`
+    what never came, in words; `elsewhere` is where traces go instead of here."""
 
     rows: tuple[TraceLine, ...]
     kind: str
@@ -55,6 +49,8 @@ class TracesView(Struct, frozen=True):
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class LineView(Struct, frozen=True):
@@ -85,14 +81,18 @@ class LogsView(Struct, frozen=True):
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class Tick(Struct, frozen=True):
-    """A mark on the time axis; the SLA's own is dashed."""
+    """A mark on the time axis; the SLA's own is dashed, and one `late` on it is written to its
+    left."""
 
     x: str
     label: str
     sla: bool = False
+    late: bool = False
 
 
 class Moment(Struct, frozen=True):
@@ -153,6 +153,7 @@ class NoTrace(Struct, frozen=True):
     kept: int
     found: bool = False
     live: bool = True
+    elsewhere: str = ""
 
 
 class TraceFilter(Struct, frozen=True):

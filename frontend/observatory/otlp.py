@@ -29,7 +29,7 @@ _TAKE: dict[tuple[str, Signal], _Take] = {
     (PROTOBUF, "logs"): otlp_protobuf.line,
 }
 # google.rpc.Code, by the status of HTTP that carries it.
-_CODES = {400: 3, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+_CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 # While a batch is taken apart the pages must stay quick: every few items the thread lets go of
 # the interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
 _ITEMS_AT_A_TIME = 32

@@ -76,6 +76,7 @@ EVERY_STATE = {
     "traces down": lambda: paint(evidence_panels.traces_panel(TraceFilter()), DOWN),
     "trace down": lambda: paint(evidence_panels.trace_panel(ORDER_TRACE), DOWN),
     "logs down": lambda: paint(evidence_panels.logs_panel(LogFilter()), DOWN),
+    "order's down": lambda: paint(evidence_panels.order_panel(UUID(ORDER_ID)), DOWN),
 }
 
 
@@ -89,6 +90,11 @@ def test_every_state_is_drawn_and_nothing_foreign_runs(state):
     assert "</text></svg>'" not in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("state", [state for state in EVERY_STATE if state.endswith("down")])
+def test_a_panel_without_its_source_says_since_when(state):
+    assert "11:59:30" in EVERY_STATE[state]()
 
 
 def test_what_a_stranger_wrote_is_shown_as_text():
