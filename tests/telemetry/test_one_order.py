@@ -187,6 +187,19 @@ async def test_a_bite_is_marked_on_its_span_its_line_and_the_metric(shop, sink, 
     assert bites(fleet) > before
 
 
+async def test_every_gremlin_that_bit_one_request_is_named_on_its_span(shop, sink, fleet):
+    await let_loose(fleet, "inventory", "sour", "error")
+    await let_loose(fleet, "inventory", "twice", "duplicate")
+    _, _, trace_id = await place(shop)
+    bitten = await until(
+        lambda: [s for s in of_trace(sink, trace_id) if "valerix.gremlin.name" in s["tags"]]
+    )
+    for span in bitten:
+        assert set(span["tags"]["valerix.gremlin.name"].split(",")) == {"sour", "twice"}
+        assert set(span["tags"]["valerix.gremlin.kind"].split(",")) == {"error", "duplicate"}
+        assert len(span["events"]) == 2
+
+
 @pytest.mark.parametrize("behaviour", ["refuses", "resets", "says nothing"])
 async def test_a_bad_collector_costs_counted_drops_and_no_order(shop, sink, fleet, behaviour):
     def dropped() -> float:
