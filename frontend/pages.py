@@ -9,6 +9,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Response, Stream
+from markupsafe import Markup
 
 from chassis.errors import Problem, shed
 from frontend import draw
@@ -66,18 +67,8 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
         order_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> Response[str]:
         visitor = doorman.welcome(request)
-        facts = await story_facts(watch, order_id)
-        if facts is None:
-            raise Problem(404, "order-not-found", "There is no order with this id.")
-        now, kept = utc_now(), order_view(evidence, order_id, facts)
-        return show(
-            "order.html",
-            request,
-            visitor,
-            story=paint_view(story_panel(order_id), draw.story(facts), visitor, now),
-            traces=paint_view(order_panel(order_id), kept, visitor, now),
-            order_id=str(order_id),
-        )
+        panels = await order_panels(watch, evidence, order_id, visitor)
+        return show("order.html", request, visitor, order_id=str(order_id), **panels)
 
     @get("/gremlins", summary="The gremlins and their diary", include_in_schema=False)
     async def show_gremlins(request: Request[Any, Any, Any]) -> Response[str]:
@@ -93,6 +84,20 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
 
     charts = chart_routes(watch.source, lambda: watch.chronicle.windows, utc_now)
     return [show_overview, show_order, show_gremlins, show_timeline, *charts, nudges(watch)]
+
+
+async def order_panels(
+    watch: Watch, evidence: Evidence, order_id: UUID, visitor: Visitor
+) -> dict[str, Markup]:
+    """An order's two panels from one reading of the book; `Problem` 404 if it has none such."""
+    facts = await story_facts(watch, order_id)
+    if facts is None:
+        raise Problem(404, "order-not-found", "There is no order with this id.")
+    now, kept = utc_now(), order_view(evidence, order_id, facts)
+    return {
+        "story": paint_view(story_panel(order_id), draw.story(facts), visitor, now),
+        "traces": paint_view(order_panel(order_id), kept, visitor, now),
+    }
 
 
 def nudges(watch: Watch) -> HTTPRouteHandler:
