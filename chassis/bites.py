@@ -26,6 +26,8 @@ def mark(gremlins: Gremlins, bite: Active) -> None:
     work = span_now.get()
     if work is not None:
         name, kind = bite.view.name, bite.view.kind
+        # The same on every bite: a search for attributes knows equal, not present.
+        work.attributes["valerix.gremlin.bit"] = True
         work.attributes["valerix.gremlin.name"] = name
         work.attributes["valerix.gremlin.kind"] = kind
         work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))

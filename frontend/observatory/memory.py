@@ -74,9 +74,9 @@ class Memory:
         """A span has arrived."""
         self.traces.add(span, packed)
 
-    def keep_line(self, line: LogLine, packed: bytes) -> None:
-        """A line has arrived."""
-        self.logs.add(line, packed)
+    def keep_line(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
+        """A line has arrived; for `at_least` see `LogStore.add`."""
+        self.logs.add(line, packed, at_least=at_least)
         if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):
             self.traces.learn_order(line.trace_id, order)
 
