@@ -82,8 +82,10 @@ class StackEvidence:
     async def choices(self) -> Choices:
         """What the newest traces can be told apart by, and every service."""
         newest = TraceQuery()
-        found = await self._found.ask(newest, lambda: self._search(newest))
-        services = await self._words.ask("services", lambda: _quietly(self._jaeger.services()))
+        found, services = await asyncio.gather(
+            self._found.ask(newest, lambda: self._search(newest)),
+            self._words.ask("services", lambda: _quietly(self._jaeger.services())),
+        )
         if isinstance(found, Down):
             return Choices(tuple((name, 0) for name in services), (), (), ())
         choices = found[0].choices()

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from frontend.observatory import bounds
 from frontend.observatory.assemble import Malformed
 from frontend.observatory.otlp import JSON, Batch, read
-from frontend.sources.stack.wire import NotThere, Wire
+from frontend.sources.stack.wire import UNREADABLE, NotThere, Wire
 
 # The in-memory Jaeger keeps less, and another one need not search all it has.
 REACH = timedelta(days=1)
@@ -80,7 +80,7 @@ class Jaeger:
         body = await self.wire.get("/api/v3/services", {})
         try:
             return tuple(_services(body).services or ())
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             raise self.wire.trouble("answers nonsense") from None
 
     async def _spans(self, path: str, asked: Mapping[str, str]) -> Batch:
@@ -91,7 +91,7 @@ class Jaeger:
         # Off the event loop: two hundred traces take a tenth of a second.
         try:
             return await asyncio.to_thread(_read, body)
-        except (Malformed, msgspec.DecodeError, UnicodeDecodeError):
+        except (Malformed, *UNREADABLE):
             raise self.wire.trouble("answers nonsense") from None
 
 

@@ -12,7 +12,7 @@ from frontend.observatory import bounds
 from frontend.observatory.assemble import Assembler, Malformed, Resource, severity_of
 from frontend.observatory.logs import LogQuery
 from frontend.observatory.records import LogLine
-from frontend.sources.stack.wire import NotThere, Wire
+from frontend.sources.stack.wire import UNREADABLE, NotThere, Wire
 
 # The tail is about now; a trace may be older than that.
 _TAIL_S, _TRACE_S = 3600, 24 * 3600
@@ -63,7 +63,6 @@ class _Values(Struct):
 
 _answer = msgspec.json.Decoder(_Answer).decode
 _values = msgspec.json.Decoder(_Values).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Loki:
@@ -86,7 +85,7 @@ class Loki:
         try:
             body = await self.wire.get("/loki/api/v1/query_range", asked, headers=_APART)
             return await asyncio.to_thread(read_lines, body)
-        except (*_UNREADABLE, NotThere):
+        except (*UNREADABLE, NotThere):
             raise self.wire.trouble("answers nonsense") from None
 
     async def services(self) -> tuple[str, ...]:
@@ -97,7 +96,7 @@ class Loki:
                 _values(await self.wire.get("/loki/api/v1/label/service_name/values", asked)).data
                 or ()
             )
-        except (*_UNREADABLE, NotThere):
+        except (*UNREADABLE, NotThere):
             raise self.wire.trouble("answers nonsense") from None
 
 

@@ -16,7 +16,7 @@ from frontend.sources.counted import FAMILIES, STILL, STOCK, Counted
 from frontend.sources.feed import STALE_S, Feed, Trouble
 from frontend.sources.stack.fold import Fold
 from frontend.sources.stack.readings import Instance, Reading, exemplars, readings
-from frontend.sources.stack.wire import Wire
+from frontend.sources.stack.wire import NotThere, Wire
 from frontend.views import Down
 from frontend.words import NAMES
 
@@ -109,7 +109,10 @@ class StackMetrics(Counted):
         return min(_REACH_S, max(now - newest, 0.0) + _OVERLAP_S)
 
     async def _get(self, path: str, asked: dict[str, str]) -> bytes:
-        return await self._wire.get(path, asked, deadline_s=_DEADLINE_S)
+        try:
+            return await self._wire.get(path, asked, deadline_s=_DEADLINE_S)
+        except NotThere:
+            raise self._wire.trouble("answers with an error (404)") from None
 
     async def _behind(self, since: float, until: float) -> bytes | None:
         """Exemplars are an extra that Prometheus may have switched off."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from frontend.observatory.exposition import Series
 from frontend.observatory.history import Exemplar
 from frontend.sources.feed import Trouble
+from frontend.sources.stack.wire import UNREADABLE
 from frontend.words import NAMES
 
 # Who scraped a series is no part of its name: an instance's counters are one process's.
@@ -55,8 +56,6 @@ class _Exemplars(Struct):
 
 _decode_rows = msgspec.json.Decoder(_Answer).decode
 _decode_exemplars = msgspec.json.Decoder(_Exemplars).decode
-# msgspec lets text that is no UTF-8 through as itself.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def readings(body: bytes) -> dict[str, list[Reading]]:
@@ -66,7 +65,7 @@ def readings(body: bytes) -> dict[str, list[Reading]]:
     service it was is said by its series that have a `service`: stock, for one, has none."""
     try:
         rows = _decode_rows(body).data.result
-    except _UNREADABLE:
+    except UNREADABLE:
         raise Trouble("Prometheus answers nonsense") from None
     scrapes: dict[Instance, dict[float, dict[Series, float]]] = {}
     services: dict[Instance, str] = {}
@@ -92,7 +91,7 @@ def exemplars(body: bytes, seen: float) -> Iterator[tuple[str, Instance, Series,
     """Service key, instance, bucket and exemplar; raises `Trouble`. `seen` is when it was read."""
     try:
         rows = _decode_exemplars(body).data or []
-    except _UNREADABLE:
+    except UNREADABLE:
         raise Trouble("Prometheus answers nonsense") from None
     for row in rows:
         labels = row.series_labels

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import aiohttp
+import msgspec
 
 from frontend.sources.feed import Trouble
 from frontend.views import Down
@@ -13,6 +14,8 @@ from frontend.views import Down
 DEADLINE_S = 1.5
 # Two hundred traces of the shop are 2 MiB; more than this is a fault, not an answer.
 LARGEST = 16 << 20
+# msgspec lets text that is no UTF-8 and objects within objects without end through as themselves.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Questions at once: twice the tabs and filters that one audience usually has open.
 _PLACES = 8
 
