@@ -16,7 +16,6 @@ from chassis.settings import Settings
 from frontend.actions import Hands, action_routes, sign_in_routes
 from frontend.answers import show_lost, show_problem
 from frontend.events import Hub
-from frontend.evidence import Evidence, elsewhere
 from frontend.evidence_pages import evidence_routes
 from frontend.files import FILES
 from frontend.observatory.drops import Drops
@@ -24,8 +23,11 @@ from frontend.observatory.memory import Memory
 from frontend.pages import page_routes
 from frontend.panels import panel_routes
 from frontend.proof.loop import ProofLoop
-from frontend.sources import Source
+from frontend.sources import Evidence, Source
 from frontend.sources.embedded import Embedded
+from frontend.sources.received import Received, sent_to
+from frontend.sources.stack.evidence import StackEvidence
+from frontend.sources.stack.metrics import StackMetrics
 from frontend.visitor import Doorman
 from frontend.watch import Proof, Watch, service_urls
 from frontend.words import NAMES
@@ -52,12 +54,12 @@ def create_app(
     hub = Hub()
     urls = service_urls(settings)
     drops = Drops(urls)
-    evidence = Evidence(_memory(registry), hub, elsewhere=elsewhere(settings), dropped=drops.now)
+    evidence = _evidence(settings, hub, registry, drops)
     wires = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     watch = Watch(
         settings,
         hub=hub,
-        source=source or Embedded(urls, hub.nudge),
+        source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
         proof=proof or ProofLoop(settings, registry=registry),
     )
@@ -79,19 +81,29 @@ def create_app(
                 ]
             ),
             *FILES,
-            *evidence.receiver.routes(),
+            *evidence.routes(),
         ],
         loops=[watch.run, evidence.run],
-        closes=[*(wire.close for wire in wires.values()), evidence.receiver.close, drops.close],
+        closes=[*(wire.close for wire in wires.values()), evidence.close, drops.close],
         exception_handlers={Exception: show_lost},
     )
 
 
-def _memory(registry: CollectorRegistry) -> Memory:
-    """Where the services' traces and logs are kept; how full it is stands on /metrics."""
+def _source(settings: Settings, hub: Hub) -> Source:
+    """Where metrics come from: Prometheus, if there is one."""
+    if settings.prometheus_url:
+        return StackMetrics(settings.prometheus_url, hub.nudge)
+    return Embedded(service_urls(settings), hub.nudge)
+
+
+def _evidence(settings: Settings, hub: Hub, registry: CollectorRegistry, drops: Drops) -> Evidence:
+    """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here. How
+    full the own memory is stands on /metrics."""
+    if settings.jaeger_url:
+        return StackEvidence(settings.jaeger_url, settings.loki_url, hub, dropped=drops.now)
     memory = Memory()
     memory.export(registry)
-    return memory
+    return Received(memory, hub, sent_to=sent_to(settings), dropped=drops.now)
 
 
 def _hands(settings: Settings, wires: dict[str, Peer], watch: Watch) -> Hands:

@@ -15,7 +15,6 @@ from frontend import draw
 from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
-from frontend.evidence import Evidence
 from frontend.evidence_panels import order_panel, order_view
 from frontend.paint import render
 from frontend.panels import (
@@ -27,6 +26,7 @@ from frontend.panels import (
     story_facts,
     story_panel,
 )
+from frontend.sources import Evidence
 from frontend.visitor import Doorman, Visitor
 from frontend.watch import Watch, utc_now
 
@@ -40,20 +40,7 @@ def new_order_key() -> str:
 
 def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
-
-    def show(
-        template: str, request: Request[Any, Any, Any], visitor: Visitor, **context: object
-    ) -> Response[str]:
-        now = utc_now()
-        html = render(
-            template,
-            panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
-            visitor=visitor,
-            here=request.url.path,
-            now=now,
-            **context,
-        )
-        return page(html, doorman, visitor)
+    show = partial(_show, watch, doorman)
 
     @get("/", summary="The shop under glass", include_in_schema=False)
     async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
@@ -69,7 +56,7 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
         facts = await story_facts(watch, order_id)
         if facts is None:
             raise Problem(404, "order-not-found", "There is no order with this id.")
-        now, kept = utc_now(), order_view(evidence, order_id, facts)
+        kept, now = await order_view(evidence, order_id, facts), utc_now()
         return show(
             "order.html",
             request,
@@ -93,6 +80,26 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
 
     charts = chart_routes(watch.source, lambda: watch.chronicle.windows, utc_now)
     return [show_overview, show_order, show_gremlins, show_timeline, *charts, nudges(watch)]
+
+
+def _show(
+    watch: Watch,
+    doorman: Doorman,
+    template: str,
+    request: Request[Any, Any, Any],
+    visitor: Visitor,
+    **context: object,
+) -> Response[str]:
+    now = utc_now()
+    html = render(
+        template,
+        panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
+        visitor=visitor,
+        here=request.url.path,
+        now=now,
+        **context,
+    )
+    return page(html, doorman, visitor)
 
 
 def nudges(watch: Watch) -> HTTPRouteHandler:

@@ -33,7 +33,8 @@ _LINES_OF_A_TRACE = 500
 
 class TraceQuery(Struct, frozen=True):
     """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (the
-    connection was) or "none" (no HTTP)."""
+    connection was) or "none" (no HTTP). `trace_ids` are some that are known to fit, for a store
+    that cannot look for everything."""
 
     kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
     service: str = ""
@@ -42,6 +43,7 @@ class TraceQuery(Struct, frozen=True):
     order_id: str = ""
     gremlin: str = ""
     limit: int = 50
+    trace_ids: tuple[str, ...] = ()
 
 
 class Choices(Struct, frozen=True):

@@ -14,6 +14,10 @@ from frontend.observatory.ring import Traffic
 from frontend.observatory.waterfall import LogRow, TraceRow, WaterfallView
 from frontend.views import Down
 
+# The traffic is that of the last 30 s and the services send every second: with requests, and
+# without telemetry for longer than both, it is lost.
+SILENT_S = 35.0
+
 
 class Source(Protocol):
     """Metrics of the services, by service key. A source that cannot say answers `Down`."""
@@ -97,6 +101,12 @@ class Evidence(Protocol):
 
     async def writers(self) -> tuple[tuple[str, int], ...]:
         """Who writes lines, each with how many, or 0 where nobody counts."""
+
+    def dropped(self) -> dict[str, int]:
+        """How much each service, by key, could not send to anybody."""
+
+    def elsewhere(self) -> str:
+        """The address that telemetry goes to when nobody here reads it; otherwise empty."""
 
     def silence(self, *, busy: bool) -> Down | None:
         """Set when services that are `busy` say nothing about what they do."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from litestar.handlers import HTTPRouteHandler
@@ -13,7 +13,7 @@ from frontend.observatory.logs import LogQuery
 from frontend.observatory.memory import Choices, Memory, TraceQuery
 from frontend.observatory.otlp import Batch
 from frontend.observatory.records import LogLine, pack
-from frontend.sources import Found, Tail, Whole
+from frontend.sources import SILENT_S, Found, Tail, Whole
 from frontend.sources.feed import Trouble
 from frontend.sources.stack.jaeger import Jaeger
 from frontend.sources.stack.loki import Loki
@@ -29,16 +29,24 @@ STILL = "Orders go on; only looking back is not possible."
 _LINES_OF_A_TRACE = 500
 # What is looked up beside a trace: its orders' other traces, and those it continues.
 _ORDERS, _LINKS, _RELATED = 3, 5, 20
-# The traffic is that of the last 30 s and services send every second: see `evidence_panels`.
-_SILENT_S = 35.0
+# Traces that are known to be about an order: its own, the reconciler's, a canceller's.
+_KNOWN = 8
 _OLD = "this Jaeger is from before 2.19 and does not search by attribute"
 
 
 class StackEvidence:
     """An `Evidence` that keeps nothing: what is asked is looked up, once for all who ask it."""
 
-    def __init__(self, jaeger_url: str, loki_url: str, hub: Hub) -> None:
+    def __init__(
+        self,
+        jaeger_url: str,
+        loki_url: str,
+        hub: Hub,
+        *,
+        dropped: Callable[[], dict[str, int]] = dict,
+    ) -> None:
         self._jaeger, self._loki, self._hub = Jaeger(jaeger_url), Loki(loki_url), hub
+        self._dropped = dropped
         self._found: Once[tuple[Memory, Found] | Down] = Once()
         self._wholes: Once[Whole | Down] = Once()
         self._tails: Once[Tail | Down] = Once()
@@ -97,11 +105,19 @@ class StackEvidence:
         names = await self._words.ask("writers", lambda: _quietly(self._loki.services()))
         return tuple((name, 0) for name in names)
 
+    def dropped(self) -> dict[str, int]:
+        """What each service, by key, could not send."""
+        return self._dropped()
+
+    def elsewhere(self) -> str:
+        """Nowhere: it is read from where it goes."""
+        return ""
+
     def silence(self, *, busy: bool) -> Down | None:
         """Set when Jaeger answers, but nothing new reaches it."""
         last, now = self._newest or self._began, datetime.now(UTC)
-        lately = (now - self._looked).total_seconds() < _SILENT_S
-        if not busy or not lately or (now - last).total_seconds() < _SILENT_S:
+        lately = (now - self._looked).total_seconds() < SILENT_S
+        if not busy or not lately or (now - last).total_seconds() < SILENT_S:
             return None
         return Down("No new trace reaches Jaeger", last, "Orders go on; older traces are here.")
 
@@ -112,14 +128,17 @@ class StackEvidence:
             if search.most < MOST and overlooked(search, memory):
                 search = replace(search, most=MOST)
                 memory = await self._look(search)
+            old = overlooked(search, memory)
+            known = [self._jaeger.trace(each) for each in query.trace_ids[:_KNOWN]]
+            _fill(memory, await asyncio.gather(*known))
         except Trouble as trouble:
             return self._jaeger.wire.down(trouble, STILL)
         rows = memory.find(query)
         if query == TraceQuery(limit=query.limit):
             self._looked = datetime.now(UTC)
             self._newest = max((row.at for row in rows), default=None)
-        note = f"what is older than the newest {search.most}: {_OLD}"
-        return memory, Found(rows, note=note if overlooked(search, memory) else "")
+        note = f"what is older than the newest {search.most}: {_OLD}" if old else ""
+        return memory, Found(rows, note=note)
 
     async def _look(self, search: Search) -> Memory:
         return _memory(
