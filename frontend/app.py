@@ -1,23 +1,20 @@
 """Composes the dashboard."""
 
-from typing import Any
-
-from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
 from chassis.app import service_app
-from chassis.context import span_now
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.gremlin_client import GremlinClient
 from chassis.outbound import Peer
 from chassis.settings import Settings
 from frontend.actions import Hands, action_routes, sign_in_routes
-from frontend.answers import show_lost, show_problem
+from frontend.answers import leave_untraced, show_lost, show_problem
 from frontend.events import Hub
 from frontend.evidence_pages import evidence_routes
 from frontend.files import FILES
+from frontend.links import Links
 from frontend.observatory.drops import Drops
 from frontend.observatory.memory import Memory
 from frontend.pages import page_routes
@@ -36,7 +33,6 @@ from services.order.client import OrderClient
 NAME = "dashboard"
 # The watch asks two small questions a second and a page two more; the rest is for visitors.
 _POOL = 4
-_POLLED = ("/panels/", "/charts/", "/events")
 
 
 def create_app(
@@ -63,7 +59,7 @@ def create_app(
         database=Database(settings, size=_POOL),
         proof=proof or ProofLoop(settings, registry=registry),
     )
-    doorman = Doorman(settings)
+    doorman, links = Doorman(settings), Links(settings)
     hands = _hands(settings, wires, watch)
     return service_app(
         name=NAME,
@@ -73,9 +69,9 @@ def create_app(
         routes=[
             *_for_people(
                 [
-                    *page_routes(watch, doorman, evidence),
+                    *page_routes(watch, doorman, evidence, links),
                     *panel_routes(watch, doorman),
-                    *evidence_routes(evidence, watch, doorman),
+                    *evidence_routes(evidence, watch, doorman, links),
                     *action_routes(hands, watch, doorman),
                     *sign_in_routes(doorman),
                 ]
@@ -116,15 +112,9 @@ def _hands(settings: Settings, wires: dict[str, Peer], watch: Watch) -> Hands:
 
 
 def _for_people(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Errors on these routes are pages to read, not problem documents; polls are no traces."""
+    """Errors on these routes are pages to read, not problem documents; looking is no trace."""
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
-        if any(path.startswith(_POLLED) for path in handler.paths):
-            handler.before_request = _leave_untraced
+        if "GET" in handler.http_methods:
+            handler.before_request = leave_untraced
     return handlers
-
-
-async def _leave_untraced(_: Request[Any, Any, Any]) -> None:
-    """An open page asks several times a second: that is watching, not the shop's story."""
-    if (work := span_now.get()) is not None:
-        work.sampled = False

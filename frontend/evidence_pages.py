@@ -28,6 +28,7 @@ from frontend.evidence_panels import (
     traces_panel,
     traces_view,
 )
+from frontend.links import Links
 from frontend.observatory.assemble import is_id
 from frontend.paint import render
 from frontend.panels import Panel, paint_panel, paint_view, story_facts
@@ -66,17 +67,21 @@ class Desk:
         return page(paint_view(panel, view, visitor, utc_now()), self._doorman, visitor)
 
 
-def evidence_routes(evidence: Evidence, watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
+def evidence_routes(
+    evidence: Evidence, watch: Watch, doorman: Doorman, links: Links
+) -> list[HTTPRouteHandler]:
     """GET /traces, /traces/{id} and /logs, each with the panel inside it."""
     desk = Desk(watch, doorman)
     return [
-        *_traces_routes(evidence, watch, desk),
-        *_trace_routes(evidence, watch, desk),
-        *_logs_routes(evidence, watch, desk),
+        *_traces_routes(evidence, watch, desk, links),
+        *_trace_routes(evidence, watch, desk, links),
+        *_logs_routes(evidence, watch, desk, links),
     ]
 
 
-def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+def _traces_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/traces", summary="Traces", include_in_schema=False)
     async def show_traces(request: Asked) -> Response[str]:
         wanted = trace_filter(request)
@@ -91,6 +96,7 @@ def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRou
             wanted=wanted,
             tabs=[(kind, address("/traces", replace(wanted, kind=kind))) for kind in KINDS],
             selects=trace_selects(choices, wanted),
+            ways=links.traces(wanted),
         )
 
     @get("/panels/traces", summary="The list of traces", include_in_schema=False)
@@ -101,14 +107,22 @@ def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRou
     return [show_traces, show_list]
 
 
-def _trace_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+def _trace_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
     async def show_trace(trace_id: FromPath[str], request: Asked) -> Response[str]:
         known = _trace_id(trace_id)
         view = await trace_view(evidence, known)
         growing = isinstance(view, Down) or view.live
         return desk.page(
-            "trace.html", request, trace_panel(known), view, trace_id=known, growing=growing
+            "trace.html",
+            request,
+            trace_panel(known),
+            view,
+            trace_id=known,
+            growing=growing,
+            ways=links.trace(known),
         )
 
     @get("/panels/trace/{trace_id:str}", summary="One trace's waterfall", include_in_schema=False)
@@ -130,7 +144,9 @@ def _trace_id(text: str) -> str:
     return text.lower()
 
 
-def _logs_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+def _logs_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/logs", summary="The live tail of every log", include_in_schema=False)
     async def show_logs(request: Asked) -> Response[str]:
         wanted = log_filter(request)
@@ -142,6 +158,7 @@ def _logs_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRoute
             view,
             wanted=wanted,
             selects=log_selects(writers, wanted),
+            ways=links.logs(wanted),
         )
 
     @get("/panels/logs", summary="The newest lines", include_in_schema=False)

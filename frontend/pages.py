@@ -16,6 +16,7 @@ from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
 from frontend.evidence_panels import order_panel, order_view
+from frontend.links import Links
 from frontend.paint import render
 from frontend.panels import (
     AUDIT,
@@ -38,15 +39,18 @@ def new_order_key() -> str:
     return secrets.token_hex(16)
 
 
-def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTPRouteHandler]:
+def page_routes(
+    watch: Watch, doorman: Doorman, evidence: Evidence, links: Links
+) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
     show = partial(_show, watch, doorman)
 
     @get("/", summary="The shop under glass", include_in_schema=False)
     async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
         visitor = doorman.welcome(request)
-        table = sparks(watch.source, utc_now().timestamp())
-        return show("overview.html", request, visitor, order_key=new_order_key(), chart_table=table)
+        charts = {"chart_table": sparks(watch.source, utc_now().timestamp())}
+        more = {"order_key": new_order_key(), "ways": links.overview(), **charts}
+        return show("overview.html", request, visitor, **more)
 
     @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
     async def show_order(

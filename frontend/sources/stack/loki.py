@@ -22,9 +22,9 @@ _APART = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
 # What a line shows elsewhere, or what Loki and the collector say about it by themselves.
 _NOT_SAID = frozenset(
     {
-        "service_name", "service_instance_id", "deployment_environment_name", "detected_level",
-        "severity_number", "severity_text", "trace_id", "span_id", "scope_name", "scope_version",
-        "flags", "observed_timestamp", "said",
+        "service_name", "service_version", "service_instance_id", "deployment_environment_name",
+        "detected_level", "severity_number", "severity_text", "trace_id", "span_id", "scope_name",
+        "scope_version", "flags", "observed_timestamp", "said",
     }
 )  # fmt: skip
 # Loki's own word for a level, where a line came without OpenTelemetry's number.
