@@ -28,7 +28,7 @@ STILL = "Orders go on; only looking back is not possible."
 # A trace's lines are read whole; more than this nobody reads in place.
 _LINES_OF_A_TRACE = 500
 # What is looked up beside a trace: its orders' other traces, and those it continues.
-_ORDERS, _LINKS, _RELATED = 3, 5, 20
+_ORDERS, _LINKS = 3, 5
 # Traces that are known to be about an order: its own, the reconciler's, a canceller's.
 _KNOWN = 8
 _OLD = "this Jaeger is from before 2.19 and does not search by attribute"
@@ -182,7 +182,7 @@ class StackEvidence:
             return []
         found = await asyncio.gather(
             *(
-                self._jaeger.search(most=_RELATED, attributes={"valerix.order.id": order})
+                self._jaeger.search(most=MOST, attributes={"valerix.order.id": order})
                 for order in trace.values("order")[:_ORDERS]
             ),
             *(self._jaeger.trace(link) for link in trace.values("link")[:_LINKS]),
