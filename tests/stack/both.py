@@ -14,12 +14,15 @@ from prometheus_client import CollectorRegistry
 from chassis.app import service_app
 from fleet.programs import COLLECTOR, JAEGER, LOKI, PROMETHEUS
 from frontend.events import Hub
-from frontend.observatory.memory import Memory
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import Memory, TraceQuery
+from frontend.observatory.waterfall import WaterfallView
 from frontend.sources import Evidence, Source
 from frontend.sources.embedded import Embedded
 from frontend.sources.received import Received
 from frontend.sources.stack.evidence import StackEvidence
 from frontend.sources.stack.metrics import StackMetrics
+from frontend.views import Down
 from frontend.words import NAMES
 from tests.running import RunningFleet
 from tests.serving import serve, settings_of
@@ -111,6 +114,35 @@ async def until(ask: Callable[[], Awaitable[T]], within_s: float = ARRIVES_S) ->
         assert time.monotonic() < end, f"not within {within_s} s: {found!r}"
         await asyncio.sleep(0.2)
     return found
+
+
+async def found(watched: Watched, **wanted: Any) -> list[str]:
+    """Ids of the traces in a list."""
+    said = await watched.evidence.find(TraceQuery(**wanted))
+    assert not isinstance(said, Down), said
+    return [row.trace_id for row in said.rows]
+
+
+async def whole(watched: Watched, trace_id: str, spans: int = 2) -> WaterfallView | None:
+    """A trace, once it has so many spans."""
+    said = await watched.evidence.trace(trace_id)
+    assert not isinstance(said, Down), said
+    assert said.unread is None
+    waterfall = said.waterfall
+    return waterfall if waterfall and len(waterfall.rows) >= spans else None
+
+
+async def said(watched: Watched, **wanted: Any) -> list[str]:
+    """Messages of a tail."""
+    tail = await watched.evidence.tail(LogQuery(**wanted))
+    assert not isinstance(tail, Down), tail
+    return [row.message for row in tail.rows]
+
+
+async def is_down(watched: Watched) -> Down | None:
+    """Why there is no number of the payment service."""
+    traffic = watched.source.traffic("payment")
+    return traffic if isinstance(traffic, Down) else None
 
 
 @asynccontextmanager
