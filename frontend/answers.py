@@ -6,7 +6,7 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
 from chassis.app import answer_exception, as_problem
-from chassis.context import current_trace_id
+from chassis.context import current_trace_id, span_now
 from frontend.paint import render
 from frontend.views import Told
 from frontend.visitor import Doorman, Visitor
@@ -84,6 +84,13 @@ def show_lost(request: Request[Any, Any, Any], error: Exception) -> Response[Any
     """An error at an address that is none of the pages': a page for a browser, else a document."""
     reads_html = "text/html" in request.headers.get("accept", "")
     return show_problem(request, error) if reads_html else answer_exception(request, error)
+
+
+async def leave_untraced(_: Request[Any, Any, Any]) -> None:
+    """Before a handler that only shows: an open page asks several times a second, and there are
+    two hundred of them. That is watching, not the shop's story; what a visitor does, a POST, is."""
+    if (work := span_now.get()) is not None:
+        work.sampled = False
 
 
 _TITLES = {

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from frontend.observatory.bounds import Losses
 from frontend.observatory.waterfall import LogRow, TraceRow
 from frontend.paint import THIN, count
+from frontend.sources import Found, Tail
 from frontend.views import Down, State
 from frontend.views_traces import (
     Hue,
@@ -115,25 +116,23 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
 
 
 def traces(
-    rows: Sequence[TraceRow],
+    found: Found,
     *,
     kind: str,
     filtered: bool,
-    kept: int,
     limit: int,
-    losses: Losses,
     silent: Down | None,
     unsent: str = "",
     elsewhere: str = "",
 ) -> TracesView:
     """The list of traces."""
     return TracesView(
-        rows=trace_lines(rows),
+        rows=trace_lines(found.rows),
         kind=kind,
         filtered=filtered,
-        kept=kept,
-        more=len(rows) >= limit,
-        lost=traces_lost(losses),
+        kept=found.kept,
+        more=len(found.rows) >= limit,
+        lost=", ".join(filter(None, (traces_lost(found.losses), found.note))),
         silent=silent,
         unsent=unsent,
         elsewhere=elsewhere,
@@ -176,23 +175,25 @@ def _tail(row: LogRow) -> str:
 
 
 def logs(
-    rows: Sequence[LogRow],
+    tail: Tail,
     *,
-    newest: int,
     filtered: bool,
-    kept: int,
-    more: bool,
-    losses: Losses,
     silent: Down | None,
     unsent: str = "",
     elsewhere: str = "",
 ) -> LogsView:
     """The tail, newest first."""
     # They are kept as they came, and each service sends its own once a second.
-    newest_first = sorted(rows, key=lambda row: (row.at, row.sequence), reverse=True)
-    lines = tuple(log_line(row) for row in newest_first)
+    newest_first = sorted(tail.rows, key=lambda row: (row.at, row.sequence), reverse=True)
     return LogsView(
-        lines, newest, filtered, kept, more, lines_lost(losses), silent, unsent, elsewhere
+        lines=tuple(log_line(row) for row in newest_first),
+        filtered=filtered,
+        kept=tail.kept,
+        more=tail.more,
+        lost=lines_lost(tail.losses),
+        silent=silent,
+        unsent=unsent,
+        elsewhere=elsewhere,
     )
 
 

@@ -54,6 +54,11 @@ class Hub:
         self._closing = False
         self.nudges = 0
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def nudge(self, topic: str) -> None:
         """Tell everyone that `topic` changed. Never blocks."""
         self.nudges += 1

@@ -16,8 +16,8 @@ from frontend import draw
 from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
-from frontend.evidence import Evidence
 from frontend.evidence_panels import order_panel, order_view
+from frontend.links import Links
 from frontend.paint import render
 from frontend.panels import (
     AUDIT,
@@ -28,6 +28,7 @@ from frontend.panels import (
     story_facts,
     story_panel,
 )
+from frontend.sources import Evidence
 from frontend.visitor import Doorman, Visitor
 from frontend.watch import Watch, utc_now
 
@@ -39,28 +40,18 @@ def new_order_key() -> str:
     return secrets.token_hex(16)
 
 
-def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTPRouteHandler]:
+def page_routes(
+    watch: Watch, doorman: Doorman, evidence: Evidence, links: Links
+) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
-
-    def show(
-        template: str, request: Request[Any, Any, Any], visitor: Visitor, **context: object
-    ) -> Response[str]:
-        now = utc_now()
-        html = render(
-            template,
-            panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
-            visitor=visitor,
-            here=request.url.path,
-            now=now,
-            **context,
-        )
-        return page(html, doorman, visitor)
+    show = partial(_show, watch, doorman)
 
     @get("/", summary="The shop under glass", include_in_schema=False)
     async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
         visitor = doorman.welcome(request)
-        table = sparks(watch.source, utc_now().timestamp())
-        return show("overview.html", request, visitor, order_key=new_order_key(), chart_table=table)
+        charts = {"chart_table": sparks(watch.source, utc_now().timestamp())}
+        more = {"order_key": new_order_key(), "ways": links.overview(), **charts}
+        return show("overview.html", request, visitor, **more)
 
     @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
     async def show_order(
@@ -93,11 +84,31 @@ async def order_panels(
     facts = await story_facts(watch, order_id)
     if facts is None:
         raise Problem(404, "order-not-found", "There is no order with this id.")
-    now, kept = utc_now(), order_view(evidence, order_id, facts)
+    kept, now = await order_view(evidence, order_id, facts), utc_now()
     return {
         "story": paint_view(story_panel(order_id), draw.story(facts), visitor, now),
         "traces": paint_view(order_panel(order_id), kept, visitor, now),
     }
+
+
+def _show(
+    watch: Watch,
+    doorman: Doorman,
+    template: str,
+    request: Request[Any, Any, Any],
+    visitor: Visitor,
+    **context: object,
+) -> Response[str]:
+    now = utc_now()
+    html = render(
+        template,
+        panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
+        visitor=visitor,
+        here=request.url.path,
+        now=now,
+        **context,
+    )
+    return page(html, doorman, visitor)
 
 
 def nudges(watch: Watch) -> HTTPRouteHandler:

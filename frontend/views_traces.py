@@ -39,13 +39,13 @@ class TraceLine(Struct, frozen=True):
 
 
 class TracesView(Struct, frozen=True):
-    """A list of traces. `kept` is how many there are in all, `lost` what is missing and `unsent`
-    what never came, in words; `elsewhere` is where traces go instead of here."""
+    """A list of traces. `kept` is how many there are in all, if that is known, `lost` what is
+    missing and `unsent` what never came, in words; `elsewhere` is where they go instead of here."""
 
     rows: tuple[TraceLine, ...]
     kind: str
     filtered: bool
-    kept: int
+    kept: int | None
     more: bool
     lost: str
     silent: Down | None
@@ -75,9 +75,8 @@ class LogsView(Struct, frozen=True):
     """The newest lines that fit, newest first."""
 
     lines: tuple[LineView, ...]
-    newest: int
     filtered: bool
-    kept: int
+    kept: int | None
     more: bool
     lost: str
     silent: Down | None
@@ -130,7 +129,8 @@ class SpanLine(Struct, frozen=True):
 
 
 class TraceView(Struct, frozen=True):
-    """A whole trace as a waterfall. `live` while more of it may arrive."""
+    """A whole trace as a waterfall. `live` while more of it may arrive; `unread` says why the
+    lines are missing."""
 
     trace_id: str
     head: TraceLine
@@ -144,13 +144,14 @@ class TraceView(Struct, frozen=True):
     from_elsewhere: bool
     live: bool
     found: bool = True
+    unread: Down | None = None
 
 
 class NoTrace(Struct, frozen=True):
     """A trace that is not kept here, or not yet."""
 
     trace_id: str
-    kept: int
+    kept: int | None
     found: bool = False
     live: bool = True
     elsewhere: str = ""

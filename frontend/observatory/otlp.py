@@ -52,13 +52,21 @@ class Batch(Struct):
     adjusted: int = 0
 
 
-def read(signal: Signal, body: bytes, media_type: str, *, gzipped: bool, now_ns: int) -> Batch:
+def read(
+    signal: Signal,
+    body: bytes,
+    media_type: str,
+    *,
+    gzipped: bool,
+    now_ns: int,
+    behind_ns: int = bounds.BEHIND_NS,
+) -> Batch:
     """The batch in a request that arrived at `now_ns`. Runs in a thread.
 
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
     if gzipped:
         body = unpack_body(body)
-    assembler = Assembler(now_ns)
+    assembler = Assembler(now_ns, behind_ns)
     batch = Batch()
     take = _TAKE[media_type, signal]
     for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, assembler)):

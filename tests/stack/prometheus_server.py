@@ -32,6 +32,10 @@ class PrometheusServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=20)
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
     def start(self) -> None:
         """The files as they are committed; only the targets are this test's."""
         shutil.copy(ROOT / "prometheus" / "prometheus.yml", self._home)
