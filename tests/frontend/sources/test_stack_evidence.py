@@ -228,11 +228,13 @@ async def test_choices_are_what_there_is():
 async def test_a_shop_at_work_without_new_traces_is_told_from_a_quiet_one():
     jaeger = Jaeger()
     jaeger.add("0a" * 16)
+    now_ns = time.time_ns()
+    jaeger.traces["0a" * 16][0] |= {"startTimeUnixNano": str(now_ns)}
     async with reading(jaeger.answer, Loki().answer) as evidence:
         assert evidence.silence(busy=True) is None
         await evidence.find(TraceQuery(limit=50))
         assert evidence.silence(busy=True) is None
-        long_ago = {"startTimeUnixNano": str(NOW_NS - 90_000 * MS), "endTimeUnixNano": str(NOW_NS)}
+        long_ago = {"startTimeUnixNano": str(now_ns - 90_000 * MS), "endTimeUnixNano": str(now_ns)}
         jaeger.traces["0a" * 16][0] |= long_ago
         await evidence.find(TraceQuery(limit=49))
         assert evidence.silence(busy=False) is None
