@@ -23,8 +23,9 @@ _ABSENT = (
     asyncpg.InvalidSchemaNameError,
     asyncpg.InsufficientPrivilegeError,
 )
-# Past this share of all orders it is quicker to read everything once than to look each up.
-_MOST, _FEW = 0.15, 2_000
+# Past this share of all orders it is quicker to read everything once than to look each up; and so
+# many are what can be found within the time of one statement.
+_SHARE, _FEW, _MANY = 0.15, 2_000, 200_000
 
 _MOMENT = """\
 SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before,
@@ -52,6 +53,9 @@ _SOLD_BEFORE = """\
 SELECT product_id, sum(quantity)::bigint AS units FROM inventory.reservations
 WHERE state = 'COMMITTED' AND changed_in < $1 AND product_id IS NOT NULL GROUP BY product_id"""
 _STRANGERS = "SELECT EXISTS (SELECT FROM inventory.reservations WHERE changed_in >= $1)"
+_CHANGED = """\
+SELECT count(*) FROM (
+  SELECT FROM orders.orders WHERE changed_in >= $1 AND changed_in < $2 LIMIT $3) o"""
 _KEEP = """\
 INSERT INTO proof.checkpoint AS c (promises, before, at, orders, sold, unsettled)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -146,13 +150,27 @@ async def _survey(connection: asyncpg.Connection, bare: Ground, *, whole: bool) 
     removed = await connection.fetchrow(_REMOVED, *window)
     if removed["emptied"]:
         return msgspec.structs.replace(ground, why="a book was emptied since the last proof")
-    refs = {row["ref"] for row in await connection.fetch(IN_QUESTION, *window)} - {None}
-    asked = question(refs | set(found.unsettled))
-    if len(asked.refs) > max(_FEW, _MOST * found.orders):
-        return msgspec.structs.replace(ground, why=f"{len(asked.refs)} orders changed since")
+    most = max(_FEW, min(_MANY, int(_SHARE * found.orders)))
+    refs = await _in_question(connection, window, most)
+    if refs is None:
+        why = f"more than {most} orders changed since the last proof"
+        return msgspec.structs.replace(ground, why=why)
+    asked = question({*refs, *found.unsettled})
     sold = None if removed["resold"] else found.sold
     since = Since(found, asked, sold)
     return msgspec.structs.replace(ground, since=since, orders=len(asked.refs))
+
+
+async def _in_question(
+    connection: asyncpg.Connection, window: tuple[int, int], most: int
+) -> set[str] | None:
+    """The orders of which a row was written in the window; None when they are more than `most`."""
+    if await connection.fetchval(_CHANGED, *window, most + 1) > most:
+        return None
+    rows = await connection.fetch(IN_QUESTION, *window)
+    # A key may own no order.
+    refs = {row["ref"] for row in rows if row["ref"] is not None}
+    return refs if len(refs) <= most else None
 
 
 async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | None:

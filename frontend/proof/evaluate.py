@@ -16,8 +16,8 @@ from frontend.proof.quiet import Quiet, find_quiet
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
-# Told before each promise is asked: whether the whole history is read for it.
-Step = Callable[[bool, Invariant], None]
+# So many orders are looked up in no time; more may take as long as reading everything.
+_FEW = 2_000
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -86,6 +86,14 @@ class Patience(msgspec.Struct, frozen=True):
 USUAL = Patience()
 
 
+class Step(msgspec.Struct, frozen=True):
+    """What comes next: a promise, asked of so many orders, which may take so long."""
+
+    promise: Invariant
+    orders: int
+    allowed_s: float
+
+
 async def evaluate(
     connection: asyncpg.Connection, limits: Limits | None = None, *, patience: Patience = USUAL
 ) -> Report:
@@ -104,7 +112,7 @@ async def prove(
     *,
     whole: bool = False,
     patience: Patience = USUAL,
-    step: Step | None = None,
+    step: Callable[[Step], None] | None = None,
 ) -> Report:
     """Judge every promise as `evaluate` does, and keep how far it is proven now.
 
@@ -126,20 +134,22 @@ async def _judge_all(
     patience: Patience,
     *,
     whole: bool,
-    step: Step | None = None,
+    step: Callable[[Step], None] | None = None,
 ) -> tuple[Report, Ground, Checkpoint | None]:
     started = time.perf_counter()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await _allow(connection, patience.few_s, of_few=True)
         quiet = await find_quiet(connection, limits)
         ground = await survey(connection, whole=whole)
-        if ground.since is None:
-            await _allow(connection, patience.all_s, of_few=False)
+        allowed_s = patience.few_s
+        if ground.since is None or ground.orders > _FEW:
+            allowed_s = patience.all_s
+            await _allow(connection, allowed_s, of_few=ground.since is not None)
         findings: list[Finding] = []
         unsettled: set[str] = set()
         for each in invariants(limits):
             if step is not None:
-                step(ground.since is None, each)
+                step(Step(each, ground.orders, allowed_s))
             finding, owners = await _judge(connection, each, quiet, ground)
             findings.append(finding)
             unsettled |= owners

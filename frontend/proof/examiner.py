@@ -6,8 +6,8 @@ from types import TracebackType
 import asyncpg
 
 from chassis.settings import Settings
-from frontend.proof.evaluate import Patience, Report, could_not_judge, prove
-from frontend.proof.invariant import Invariant, Limits
+from frontend.proof.evaluate import Patience, Report, Step, could_not_judge, prove
+from frontend.proof.invariant import Limits
 
 CONNECT_S = 5.0
 # A statement that reads all of history may take so many times as long as one about a few orders.
@@ -25,8 +25,8 @@ class Examiner:
         self._patience = Patience(statement_timeout_s, _ALL * statement_timeout_s)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
-        # What the whole history is being read for, while it is.
-        self.doing: Invariant | None = None
+        # What it is at, while it is being asked.
+        self.doing: Step | None = None
 
     async def __aenter__(self) -> "Examiner":
         return self
@@ -44,14 +44,13 @@ class Examiner:
 
         `whole` reads the history from its first order instead of building on the last proof."""
         patience = self._patience
+
+        def step(next_: Step) -> None:
+            self.doing = next_
+            limit.reschedule(asyncio.get_running_loop().time() + 2 * next_.allowed_s)
+
         # The server's own timeout comes first; this one is for a server that has gone silent.
         bound_s = CONNECT_S + 2 * patience.few_s
-
-        def step(reads_all: bool, promise: Invariant) -> None:
-            self.doing = promise if reads_all else None
-            if reads_all:
-                limit.reschedule(asyncio.get_running_loop().time() + 2 * patience.all_s)
-
         try:
             async with self._turn, asyncio.timeout(bound_s) as limit:
                 connection = await self._connected()

@@ -161,16 +161,17 @@ def _verdict(report: Report) -> list[str]:
 def reached(reach: Reach) -> Iterator[str]:
     """In words: how much of the history was read now, and what the rest rests on."""
     if reach.before is None:
-        yield f"The whole history was read, {_count(reach.orders)}: {reach.why}."
+        yield f"The whole history was read, {count(reach.orders)}: {reach.why}."
     else:
         before = reach.before.isoformat(sep=" ", timespec="seconds")
         yield (
-            f"History up to {before} was proven before ({_count(reach.proven)}); "
-            f"{_count(reach.orders)} examined now."
+            f"History up to {before} was proven before ({count(reach.proven)}); "
+            f"{count(reach.orders)} examined now."
         )
     if reach.not_kept:
         yield f"The next proof cannot build on this one: {reach.not_kept}."
 
 
-def _count(orders: int) -> str:
+def count(orders: int) -> str:
+    """So many orders, with the number in groups of three."""
     return f"{orders:,} order{'' if orders == 1 else 's'}".replace(",", " ")

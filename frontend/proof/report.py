@@ -10,7 +10,7 @@ import click
 from chassis.settings import Settings
 from frontend.proof.evaluate import Report, State
 from frontend.proof.examiner import Examiner
-from frontend.proof.render import for_script, for_terminal
+from frontend.proof.render import count, for_script, for_terminal
 
 # Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
 EXIT_CODES: dict[State, int] = {"holds": 0, "violated": 1, "settling": 1, "unknown": 2}
@@ -51,16 +51,16 @@ async def settled(settings: Settings, wait_s: float, *, full: bool = False) -> R
 
 @contextlib.asynccontextmanager
 async def _telling(examiner: Examiner) -> AsyncIterator[None]:
-    """Say every two seconds what the whole history is being read for, while it is."""
+    """Say every two seconds what is being read, and for which promise."""
     started = time.monotonic()
 
     async def tell() -> None:
         while True:
             await asyncio.sleep(_QUIET_S)
-            if (promise := examiner.doing) is not None:
-                took = time.monotonic() - started
-                title = f"{promise.id} {promise.title}"
-                click.echo(f"  {took:3.0f} s: reading the whole history, now for {title}", err=True)
+            if (step := examiner.doing) is not None:
+                took, promise = time.monotonic() - started, step.promise
+                what = f"reading {count(step.orders)}, now for {promise.id} {promise.title}"
+                click.echo(f"  {took:3.0f} s: {what}", err=True)
 
     telling = asyncio.create_task(tell(), name="telling")
     try:

@@ -165,5 +165,5 @@ async def test_reading_for_long_is_not_done_in_silence(shop, database_url, capsy
     )
     code, out, err = run(database_url, capsys, full=True)
     assert code == 1
-    assert "reading the whole history, now for I13 History is whole" in err
+    assert "reading 4 orders, now for I13 History is whole" in err
     assert "BROKEN" not in out
