@@ -4,13 +4,14 @@ import re
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from frontend import draw, draw_gremlins
 from frontend.observatory.ring import Traffic
 from frontend.paint import HERE
 from frontend.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
 from frontend.proof import invariants
-from frontend.proof.evaluate import Finding, Report
+from frontend.proof.evaluate import Finding, Reach, Report
 from frontend.timeline import tell
 from frontend.timeline.incident import incidents
 from frontend.timeline.notes import Shade
@@ -144,6 +145,15 @@ def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
     shown = proof(Report(NOW, "unknown", (Finding(PROMISES[0], "unknown", reason="timeout"),)))
     assert not isinstance(shown, Down)
     assert shown.state == "none"
+
+
+def test_a_proof_says_what_it_rests_on_and_what_it_looked_at():
+    whole = Report(NOW, "holds", (Finding(PROMISES[0], "holds"),), reach=Reach(12345, why="asked"))
+    since = Reach(213, before=NOW - timedelta(minutes=1), proven=1_000_000)
+    assert "all 12\u202f345 orders read" in paint("proof", proof(whole))
+    html = paint("proof", proof(replace(whole, reach=since)))
+    assert "1\u202f000\u202f000 proven · 213 since" in html
+    assert "proven up to 2026-" in html
 
 
 def test_every_panel_template_is_a_panel():
