@@ -16,13 +16,8 @@ import msgspec
 from frontend.proof import invariants
 from frontend.proof.books import IN_QUESTION, Question, Reads, narrowed, question
 
-# A database before its migration, or a role that may not look.
-_ABSENT = (
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.InsufficientPrivilegeError,
-)
+# No answer at all; any other trouble is a reason to do without a checkpoint.
+_AWAY = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)
 # Past this share of all orders it is quicker to read everything once than to look each up; and so
 # many are what can be found within the time of one statement.
 _SHARE, _FEW, _MANY = 0.15, 2_000, 200_000
@@ -121,7 +116,9 @@ async def survey(connection: asyncpg.Connection, *, whole: bool) -> Ground:
     try:
         async with connection.transaction():
             ground = await _survey(connection, ground, whole=whole)
-    except _ABSENT as error:
+    except _AWAY:
+        raise
+    except asyncpg.PostgresError as error:
         why = f"no earlier proof can be seen: {str(error).splitlines()[0]}"
         ground = msgspec.structs.replace(ground, why=why)
     if ground.since is not None:
@@ -129,7 +126,7 @@ async def survey(connection: asyncpg.Connection, *, whole: bool) -> Ground:
     try:
         async with connection.transaction():
             orders = await connection.fetchval("SELECT count(*) FROM orders.orders")
-    except _ABSENT:
+    except asyncpg.UndefinedTableError:
         return ground
     return msgspec.structs.replace(ground, orders=orders)
 
@@ -177,9 +174,11 @@ async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | N
     row = await connection.fetchrow(_FIND, promises)
     if row is None:
         return None
-    sold = None if row["sold"] is None else msgspec.json.decode(row["sold"], type=dict[str, int])
-    unsettled = tuple(row["unsettled"])
-    return Checkpoint(row["before"], row["at"], row["orders"], sold, unsettled)
+    try:
+        sold = row["sold"] and msgspec.json.decode(row["sold"], type=dict[str, int])
+    except msgspec.ValidationError:
+        return None  # nobody's but a person's
+    return Checkpoint(row["before"], row["at"], row["orders"], sold, tuple(row["unsettled"]))
 
 
 async def advance(
@@ -220,7 +219,9 @@ async def keep(connection: asyncpg.Connection, promises: str, proven: Checkpoint
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ WRITE")
             await connection.execute(_KEEP, promises, *values)
-    except (*_ABSENT, asyncpg.ReadOnlySQLTransactionError, asyncpg.QueryCanceledError) as error:
+    except asyncpg.PostgresConnectionError:
+        raise
+    except asyncpg.PostgresError as error:
         return str(error).splitlines()[0]
     return ""
 

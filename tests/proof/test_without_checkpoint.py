@@ -112,6 +112,13 @@ async def test_a_checkpoint_of_the_future_is_not_believed_and_does_not_stay(shop
     assert (await prove(auditor, LIMITS)).reach.before is not None
 
 
+async def test_a_checkpoint_that_makes_no_sense_is_read_by_nobody(shop, auditor):
+    await shop.execute("""UPDATE proof.checkpoint SET sold = '{"PROD-001": "many"}'""")
+    await crowd(shop, 1)
+    assert whole(await prove(auditor, LIMITS)) == "there is no earlier proof to build on"
+    assert (await prove(auditor, LIMITS)).reach.before is not None
+
+
 async def test_in_a_restored_database_marks_of_the_other_server_mean_nothing(shop, auditor):
     # What a dump brings along: marks that are far ahead, and a checkpoint of another server.
     for book in ("orders.orders", "inventory.reservations", "payments.ledger"):
