@@ -22,6 +22,7 @@ from loadtests.target import Target, demand_open, find_target
 from loadtests.thresholds import Thresholds
 
 _SCALES, _RATES = (0.01, 100.0), (0.1, 10_000.0)
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - to be shown, not to be bound
 _EXITS = (
     "Exit codes: 0 everything was kept, 1 something was broken, 2 it could not be run or judged."
 )
@@ -140,7 +141,8 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **said: Any) ->
         urls |= {"payment": told.payment_url, "dashboard": target.urls["dashboard"]}
         return running.conclude(report, find_target({**urls}), demands, delivery)
 
-    click.echo(f"  Locust's page: http://{web_host}:{web_port}     stop: Ctrl-C")
+    page = f"http://{'127.0.0.1' if web_host == _EVERYWHERE else web_host}:{web_port}"
+    click.echo(f"  Locust's page: {page}     newest report: {page}/report     stop: Ctrl-C")
     running.serve(folder, words, workers, master, judged)
 
 

@@ -127,6 +127,8 @@ def serve(
 ) -> None:
     """Locust's page until Ctrl-C; `judged` is called with the folder of each run that ended."""
     stop, generator = Stop(), Generator(folder)
+    # What the page said last time is not to be followed again.
+    (folder / GENERATOR_LOG).unlink(missing_ok=True)
     try:
         child = generator.start("loadtests.drive.web", str(folder), *words)
         generator.start_workers(workers, master)
@@ -154,7 +156,7 @@ def say(judgement: Judgement) -> None:
         mark, colour = _MARKS[part.answer]
         click.echo(f"  {click.style(mark, fg=colour, bold=True)} {part.name:<13} {part.said}")
     for note in judgement.verdict.notes:
-        click.echo(click.style(f"    {note}", dim=True))
+        click.echo(f"    {note}")
     mark, colour = _MARKS[judgement.verdict.answer]
     click.echo(click.style(f"\n  {mark} {judgement.verdict.headline}", fg=colour, bold=True))
 

@@ -30,6 +30,17 @@ _OF_PROOF: dict[State, Answer] = {
 }
 
 
+_OPEN = (
+    "Open loop: visits began at a fixed rate whatever became of those before, and each was timed "
+    "from the moment it was due, so a stall counts for everybody it would have met."
+)
+_CLOSED = (
+    "Closed loop: a shopper waits for an answer before the next question, so a slow shop is asked "
+    "less often and its slow moments count too little (coordinated omission); RATE=n makes the "
+    "same profile an open loop."
+)
+
+
 class Part(msgspec.Struct, frozen=True):
     """One thing that was asked, and the answer in one sentence."""
 
@@ -39,12 +50,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The answer, everything it is made of, and what a reader should know beside it."""
+    """The answer, everything it is made of, what a reader should know beside it, and what its kind
+    of loop means for the figures."""
 
     answer: Answer
     headline: str
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
+    loop: str
 
     @property
     def exit_code(self) -> int:
@@ -69,7 +82,8 @@ def verdict(
     )
     answers = {part.answer for part in parts}
     answer: Answer = next((a for a in _WORST_FIRST if a in answers), "kept")
-    return Verdict(answer, _headline(answer, parts), parts, tuple(_notes(measures, plan)))
+    notes, loop = tuple(_notes(measures)), _OPEN if plan.rate else _CLOSED
+    return Verdict(answer, _headline(answer, parts), parts, notes, loop)
 
 
 def _threshold(check: Check) -> Part:
@@ -137,7 +151,7 @@ def _headline(answer: Answer, parts: Sequence[Part]) -> str:
     names = ", ".join(dict.fromkeys(part.name for part in first))
     if answer == "broken":
         return f"It did not hold: {names}."
-    return f"No verdict: {names} could not be judged."
+    return f"No verdict: {first[0].name} {first[0].said}."
 
 
 def is_saturated(watched: Watched) -> bool:
@@ -148,7 +162,7 @@ def is_saturated(watched: Watched) -> bool:
     return watched.busy_samples > BUSY_SHARE * watched.samples or late > LATE_MS
 
 
-def _notes(measures: Measures, plan: Plan) -> Iterator[str]:
+def _notes(measures: Measures) -> Iterator[str]:
     watched = measures.watched
     if is_saturated(watched):
         late = watched.late.quantile(0.95) or 0.0
@@ -156,15 +170,4 @@ def _notes(measures: Measures, plan: Plan) -> Iterator[str]:
             f"The generator was saturated: up to {watched.peak_percent:.0f} % of a core in one "
             f"process, and it woke up {late:.0f} ms late in one case of twenty. What it measured "
             "is an upper bound of how long the shop took: try WORKERS=n, or another machine."
-        )
-    if plan.rate:
-        yield (
-            "Open loop: visits began at a fixed rate whatever became of those before, and each was "
-            "timed from the moment it was due, so a stall counts for everybody it would have met."
-        )
-    else:
-        yield (
-            "Closed loop: a shopper waits for an answer before the next question, so a slow shop "
-            "is asked less often and its slow moments count too little (coordinated omission); "
-            "RATE=n makes the same profile an open loop."
         )

@@ -16,7 +16,7 @@ from loadtests.drive.process import begin_housekeeping, end_gently, environment_
 from loadtests.drive.progress import tell
 from loadtests.drive.shape import ProfileShape
 from loadtests.drive.shopper import Shopper
-from loadtests.folders import PLAN, new_folder
+from loadtests.folders import PAGE, PLAN, new_folder
 from loadtests.plan import FOR_JUDGE, Plan, new_tag
 from loadtests.profiles import BY_HAND, PROFILES
 
@@ -27,6 +27,7 @@ class Runs:
     def __init__(self, environment: Environment, collector: Collector, plan: Plan) -> None:
         self._environment, self._collector, self._plan = environment, collector, plan
         self._begun, self._ends_s = 0.0, 0.0
+        self._folder: Path | None = None
         environment.events.test_start.add_listener(self._begin)
         environment.events.test_stop.add_listener(self._end)
 
@@ -36,7 +37,7 @@ class Runs:
         name = plan.profile if shape is not None else BY_HAND.name
         # The page lets people name another shop.
         url = (self._environment.host or plan.order_url).rstrip("/")
-        folder = new_folder(name)
+        self._folder = folder = new_folder(name)
         plan = msgspec.structs.replace(plan, profile=name, order_url=url, tag=new_tag())
         self._begun = time.monotonic()
         self._ends_s = plan.duration_s if shape is not None else 0.0
@@ -46,6 +47,13 @@ class Runs:
     def _end(self, **_: Any) -> None:
         # Not here: in a distributed run Locust waits for this before it listens to workers again.
         gevent.spawn(self._finish)
+
+    def show(self) -> tuple[str, int]:
+        """The newest report, for whoever has only this page to reach it."""
+        page = self._folder / PAGE if self._folder else None
+        if page is None or not page.exists():
+            return "No report yet: it is written when a run is over and judged.", 404
+        return page.read_text(encoding="utf-8"), 200
 
     def _finish(self) -> None:
         complete = time.monotonic() - self._begun >= self._ends_s
@@ -71,8 +79,11 @@ def main(folder: Path, host: str, web_port: int, listen: str) -> None:
     else:
         runner = environment.create_local_runner()
     collector = Collector(environment, Shopper.recorder)
-    Runs(environment, collector, plan)
+    runs = Runs(environment, collector, plan)
+    # The page reads Locust's own options from the command line, which these are not.
+    del sys.argv[1:]
     page = environment.create_web_ui(host, web_port, userclass_picker_is_active=True)
+    page.app.add_url_rule("/report", "report", runs.show)
     begin_housekeeping(collector)
     stopped = gevent.event.Event()
     end_gently(lambda: _close(runner, stopped))

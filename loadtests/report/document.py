@@ -23,7 +23,7 @@ def document(judgement: Judgement) -> str:
         "seconds": round(ran.ended_s - ran.began_s, 3),
         "answer": judgement.verdict.answer, "exit_code": judgement.verdict.exit_code,
         "headline": judgement.verdict.headline, "parts": judgement.verdict.parts,
-        "notes": judgement.verdict.notes, "thresholds": judgement.checks,
+        "notes": [*judgement.verdict.notes, judgement.verdict.loop], "thresholds": judgement.checks,
         "requests": measures.tally(), "orders": measures.orders,
         "orders_per_s": rate(judgement), "degraded_percent": degraded_percent(judgement),
         "latency": {outcome: figures(measures.of(WORK, outcome)) for outcome in OUTCOMES}
