@@ -11,7 +11,7 @@ import click
 import msgspec
 import psutil
 
-from fleet.errors import CannotRun, Failed
+from fleet.errors import CannotRun
 from fleet.home import ROOT
 from fleet.tether import Child
 from loadtests import report
@@ -118,7 +118,7 @@ def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: st
     if not (folder / RAN).exists():
         if stop.asked:
             raise CannotRun("stopped before there was a result")
-        raise Failed(_why_it_died(folder, child.poll()))
+        raise CannotRun(_why_it_died(folder, child.poll()))
     return conclude(folder, target, demands, delivery)
 
 
@@ -136,7 +136,7 @@ def serve(
     finally:
         generator.stop(within_s=_QUIT_S)
     if child.poll() and not stop.asked:
-        raise Failed(_why_it_died(folder, child.poll()))
+        raise CannotRun(_why_it_died(folder, child.poll()))
 
 
 def conclude(folder: Path, target: Target, demands: Demands, delivery: str) -> int:

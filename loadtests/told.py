@@ -30,6 +30,10 @@ class Told:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more will be written."""
         self._file.close()
 
     def write(self, lines: list[bytes]) -> None:

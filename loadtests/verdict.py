@@ -18,6 +18,8 @@ _WORST_FIRST: tuple[Answer, ...] = ("broken", "unknown")
 
 # One busy second in ten is no accident.
 BUSY_SHARE = 0.1
+# A machine this busy has nothing left for a shop that is asked for more.
+FULL_PERCENT = 95.0
 # Answers that were read this late were not slow: the reader was.
 LATE_MS = 50.0
 # An open loop that could not begin one visit in a hundred did not offer what it was told to.
@@ -133,7 +135,7 @@ def _run(measures: Measures, plan: Plan, ran: Ran) -> Iterator[Part]:
         seconds, of = ran.ended_s - ran.began_s, plan.duration_s
         yield Part("run", "unknown", f"stopped by hand after {seconds:.0f} s of {of:.0f} s")
     if ran.missing_workers:
-        said = f"{ran.missing_workers} workers were lost, and with them what they saw last"
+        said = f"lost {ran.missing_workers} of its workers, and with them what they saw last"
         yield Part("generator", "unknown", said)
     if measures.not_begun > _NOT_BEGUN_SHARE * measures.due:
         said = f"{measures.not_begun} of {measures.due} visits could not begin: the rate asked for"
@@ -164,6 +166,12 @@ def is_saturated(watched: Watched) -> bool:
 
 def _notes(measures: Measures) -> Iterator[str]:
     watched = measures.watched
+    machine = watched.machine_sum_percent / max(watched.samples, 1)
+    if machine >= FULL_PERCENT:
+        yield (
+            f"The machine was full ({machine:.0f} % on average): the shop shared it with the "
+            "generator and whatever else ran there, so it can do better than this."
+        )
     if is_saturated(watched):
         late = watched.late.quantile(0.95) or 0.0
         yield (

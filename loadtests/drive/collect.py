@@ -104,7 +104,7 @@ class Collector:
         self._take_in()
         told, self._told = self._told, None
         if told is not None:
-            told.__exit__(None, None, None)
+            told.close()
         ran = Ran(
             self.began_s, ended_s, complete, "open" if self._plan.rate else "closed",
             locust.__version__, missing_workers=max(0, expected - self._last_words),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.knee import Level, find_knee, levels_of
-from tests.load.arranged import BEGAN_S, measured, plan_of
+from tests.load.arranged import BEGAN_S, calmly, measured, plan_of
 
 STEPS = range(10, 101, 10)
 
@@ -23,6 +23,7 @@ def shop(capacity_per_s: float, think_s: float, noise: float = 0.0, seed: int = 
     return found
 
 
+@calmly
 @given(st.integers(15, 80), st.floats(0.1, 2))
 def test_it_is_where_the_capacity_is_used_up(users: int, think_s: float):
     capacity = users / (think_s + 0.02)
@@ -33,6 +34,7 @@ def test_it_is_where_the_capacity_is_used_up(users: int, think_s: float):
     assert knee.per_s == pytest.approx(capacity, rel=0.15)
 
 
+@calmly
 @given(st.integers(25, 70), st.integers(0, 10_000))
 def test_noise_of_a_fifth_moves_it_by_little(users: int, seed: int):
     knee = find_knee(shop(users / 0.52, 0.5, noise=0.2, seed=seed))
@@ -40,6 +42,7 @@ def test_noise_of_a_fifth_moves_it_by_little(users: int, seed: int):
     assert knee.users == pytest.approx(users, abs=25)
 
 
+@calmly
 @given(st.floats(0.1, 2))
 def test_a_shop_that_is_never_full_has_none(think_s: float):
     knee = find_knee(shop(1e9, think_s))

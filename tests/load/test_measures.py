@@ -5,7 +5,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests import measures as module
@@ -13,11 +13,13 @@ from loadtests.histogram import COARSE, FINE, HIGHEST_MS, LOWEST_MS, Histogram, 
 from loadtests.measures import MOST_ANSWERS, MOST_NAMES, SLOWEST, Measures
 from loadtests.outcomes import OUTCOMES, PLACE
 from loadtests.timeline import MOST_SLOTS, Timeline
+from tests.load.arranged import calmly
 
 durations = st.floats(LOWEST_MS, HIGHEST_MS)
 NOW = 1_800_000_000.0
 
 
+@calmly
 @given(st.lists(durations, min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
 def test_a_quantile_is_right_to_one_bucket(taken: list[float], share: float):
     histogram = Histogram()
@@ -34,6 +36,7 @@ def test_nothing_measured_has_no_quantile():
     assert Histogram().mean_ms is None
 
 
+@calmly
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_duration_beyond_every_bucket_takes_no_new_one(ms: float):
     histogram = Histogram(COARSE)
@@ -93,7 +96,7 @@ def test_the_slowest_are_the_slowest(clock: _Clock):
     assert sorted(slow.ms for slow in measures.slowest) == list(range(190, 200))
 
 
-@settings(max_examples=25, deadline=None)
+@calmly
 @given(st.data())
 def test_workers_together_saw_what_one_would_have_seen(data: st.DataObject):
     seed = data.draw(st.integers(0, 1000))
@@ -127,6 +130,7 @@ def _facts(measures: Measures) -> list[float]:
     ]  # fmt: skip
 
 
+@calmly
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=100))
 def test_time_is_never_cut_into_more_slots_and_nothing_is_lost(moments: list[float]):
     timeline = Timeline()

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from loadtests.plan import Plan
 from loadtests.profiles import PROFILES, Profile
-from tests.load.arranged import plan_of
+from tests.load.arranged import calmly, plan_of
 
 any_profile = st.sampled_from(list(PROFILES.values()))
 scales = st.floats(0.01, 100)
 shares = st.floats(0, 0.999)
 
 
+@calmly
 @given(any_profile, scales, shares)
 def test_there_is_always_somebody_and_never_more_than_the_peak(profile: Profile, scale, share):
     users = profile.users_at(share * profile.duration_s(scale), scale)
@@ -20,24 +21,28 @@ def test_there_is_always_somebody_and_never_more_than_the_peak(profile: Profile,
     assert 1 <= users <= profile.peak
 
 
+@calmly
 @given(any_profile, scales, st.floats(0.0001, 1000))
 def test_it_ends_when_it_says_and_begins_at_nothing(profile: Profile, scale, late_s):
     assert profile.users_at(profile.duration_s(scale) + late_s, scale) is None
     assert profile.users_at(-late_s, scale) is None
 
 
+@calmly
 @given(any_profile, st.sampled_from([0.125, 0.25, 0.5, 2, 4]), shares)
 def test_a_scale_stretches_time_and_leaves_the_shoppers_alone(profile: Profile, scale, share):
     at_s = share * profile.duration_s(1)
     assert profile.users_at(at_s * scale, scale) == profile.users_at(at_s, 1)
 
 
+@calmly
 @given(any_profile, scales)
 def test_the_peak_is_reached(profile: Profile, scale):
     whole = profile.duration_s(scale)
     assert max(profile.users_at(whole * n / 1000, scale) or 0 for n in range(1000)) == profile.peak
 
 
+@calmly
 @given(any_profile, scales, shares, st.floats(0.1, 10_000))
 def test_an_open_loop_has_the_profile_s_shape_with_its_peak_at_the_rate(
     profile: Profile, scale, share, rate

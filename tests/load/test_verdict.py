@@ -107,6 +107,13 @@ def test_a_generator_that_wakes_up_late_says_so():
     assert "ms late" in judge(measures).notes[0]
 
 
+def test_a_full_machine_is_said_beside_the_figures():
+    measures = measures_of()
+    measures.watched = Watched(samples=2, machine_sum_percent=198.0)
+    assert "The machine was full (99 %" in judge(measures).notes[0]
+    assert not is_saturated(measures.watched)
+
+
 def test_each_loop_says_what_its_figures_mean():
     assert "coordinated omission" in judge(measures_of()).loop
     assert "moment it was due" in judge(measures_of(), plan=plan_of("smoke", rate=5.0)).loop
