@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 WAIT ?= 0
+PROFILE ?= smoke
+# Before the next line gives the tests' number to everybody: of the load only what somebody typed.
+LOAD_WORKERS := $(WORKERS)
 # Most tests wait for a real process or a real deadline, so twice the two cores of small machines
 # keeps both busy. A file stays on one worker: its tests share the processes they started.
 WORKERS ?= 4
@@ -21,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check verify calm chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +68,15 @@ verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charg
 calm: $(VENV)/.installed  ## call every gremlin off
 	@$(BIN)/valerix calm
 
+# Only what was given: everything else has its default, and its reason, in loadtests/.
+LOAD = $(if $(SCALE),--scale "$(SCALE)") $(if $(RATE),--rate "$(RATE)") $(if $(LOAD_WORKERS),--workers "$(LOAD_WORKERS)") $(ARGS)
+
+load: $(VENV)/.installed-dev  ## load with a verdict: make load PROFILE=stress SCALE=0.2, all of it in docs/load.md
+	@exec $(BIN)/python -m loadtests run --profile "$(PROFILE)" $(LOAD)
+
+locust: $(VENV)/.installed-dev  ## the same from Locust's own web page, http://127.0.0.1:8089
+	@exec $(BIN)/python -m loadtests web $(LOAD)
+
 chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make chaos SEEDS=25
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
@@ -85,9 +97,13 @@ migrate-force: $(VENV)/.installed  ## write down a version without running anyth
 	@$(BIN)/valerix migrate force $(V)
 
 lock: $(VENV)/.installed-dev  ## pin every dependency again, newest allowed by pyproject.toml
-	@for extra in "" dev bench; do \
+	@for extra in "" dev load bench; do \
 	  echo "resolving requirements$${extra:+-$$extra}.lock"; \
-	  case $$extra in dev) same="--constraint requirements.lock";; *) same=;; esac; \
+	  case $$extra in \
+	    dev) same="--constraint requirements.lock";; \
+	    load) same="--constraint requirements-dev.lock";; \
+	    *) same=;; \
+	  esac; \
 	  $(BIN)/uv pip compile pyproject.toml --extra build $${extra:+--extra $$extra} --upgrade --universal \
 	    --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet \
 	    $$same --output-file requirements$${extra:+-$$extra}.lock || exit 1; \

@@ -4,48 +4,16 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterable, Sequence
-from uuid import UUID
 
 import aiohttp
 import msgspec
 
+from loadtests.wish import Wish, Word, word_of
+
 # Mostly the product that never runs out, now and then one that does.
 _SHELF = ("PROD-001",) * 7 + ("PROD-002",) * 2 + ("PROD-003",)
 _NO_ANSWER = 0
-_CLAIMS = frozenset({200, 201, 202, 402, 404, 409, 422})
-_UNDECIDED = frozenset({"idempotency-in-progress"})
 _crowds = itertools.count(1)
-
-
-class Word(msgspec.Struct, frozen=True):
-    """One answer, or (status 0) one try that nobody answered."""
-
-    status: int
-    code: str = ""
-    order_id: UUID | None = None
-    replayed: bool = False
-    executed: bool = True
-    body: bytes = b""
-
-    @property
-    def decides(self) -> bool:
-        """Whether a shopper may stop asking."""
-        return self.status in _CLAIMS and self.code not in _UNDECIDED
-
-
-class Wish(msgspec.Struct):
-    """One order somebody wants, under one key, with everything that was said about it."""
-
-    key: str
-    product_id: str
-    quantity: int
-    words: list[Word] = msgspec.field(default_factory=list)
-    cancel_words: list[Word] = msgspec.field(default_factory=list)
-
-    @property
-    def order_id(self) -> UUID | None:
-        """The order this wish became, as far as anyone said."""
-        return next((word.order_id for word in self.words if word.order_id), None)
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -59,12 +27,6 @@ class Habits(msgspec.Struct, frozen=True):
     hasty: float = 0.1  # sends the same request twice at once
     curious: float = 0.2  # asks again after an answer
     fickle: float = 0.25  # cancels an order that is still undecided
-
-
-class _Body(msgspec.Struct):
-    order_id: UUID | None = None
-    code: str = ""
-    details: dict[str, object] | list[object] | None = None
 
 
 class Crowd:
@@ -158,27 +120,11 @@ class Crowd:
                 asyncio.timeout(self._habits.patience_s),
                 session.post(url, data=body, headers=headers) as response,
             ):
-                return _word(response, await response.read())
+                return word_of(response.status, response.headers, await response.read())
         except (aiohttp.ClientConnectorError, ConnectionRefusedError):
             return Word(_NO_ANSWER, "refused", executed=False)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return Word(_NO_ANSWER, type(error).__name__)
-
-
-def _word(response: aiohttp.ClientResponse, body: bytes) -> Word:
-    try:
-        said = msgspec.json.decode(body, type=_Body)
-    except msgspec.MsgspecError:
-        said = _Body(code="not-ours")
-    order_id = said.order_id
-    if order_id is None and isinstance(said.details, dict) and "order_id" in said.details:
-        order_id = UUID(str(said.details["order_id"]))
-    return Word(
-        response.status, said.code, order_id,
-        replayed=response.headers.get("Idempotent-Replayed") == "true",
-        executed=response.headers.get("X-Valerix-Executed") != "no",
-        body=body,
-    )  # fmt: skip
 
 
 def tally(wishes: Iterable[Wish]) -> dict[str, int]:

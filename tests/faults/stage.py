@@ -15,7 +15,7 @@ import asyncpg
 from chassis.settings import load
 from frontend.proof.evaluate import Report
 from frontend.proof.examiner import Examiner
-from tests.faults.oracle import disagreements
+from loadtests.oracle import disagreements, keyless
 from tests.faults.shoppers import Crowd, Habits, tally
 from tests.running import RunningFleet
 
@@ -130,6 +130,8 @@ class Stage:
             for crowd in crowds:
                 lies = await disagreements(connection, crowd.wishes)
                 assert not lies, f"{len(lies)} disagreements:\n" + "\n".join(lies[:20])
+            twice = await keyless(connection)  # every shopper of this database uses a key
+            assert not twice, f"orders without a key: {twice[:20]}"
         finally:
             await connection.close()
         return settled_s

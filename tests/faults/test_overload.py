@@ -5,7 +5,8 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from tests.faults.shoppers import Crowd, Habits, Wish
+from loadtests.wish import Wish
+from tests.faults.shoppers import Crowd, Habits
 from tests.faults.stage import BRISK, Stage
 
 FLEET_KEYS = ("inventory", "payment", "order")

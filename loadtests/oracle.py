@@ -1,20 +1,28 @@
 """What every shopper was told, held against what the database says in the end."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from tests.faults.shoppers import Wish, Word
+from loadtests.wish import Wish, Word
 
 _TRUTH = """
-SELECT i.key, o.id, o.status, o.reason FROM orders.idempotency i
-JOIN orders.orders o ON o.id = i.order_id"""
+SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,
+       p.state AS payment
+FROM orders.idempotency i
+JOIN orders.orders o ON o.id = i.order_id
+LEFT JOIN payments.payments p ON p.order_id = o.id
+WHERE i.key = ANY($1::text[])"""
 _KEYLESS = """
 SELECT o.id FROM orders.orders o
-WHERE NOT EXISTS (SELECT 1 FROM orders.idempotency i WHERE i.order_id = o.id)"""
-_TERMINAL = ("CONFIRMED", "FAILED")
+WHERE o.created_at >= $1
+  AND NOT EXISTS (SELECT 1 FROM orders.idempotency i WHERE i.order_id = o.id)
+ORDER BY o.created_at"""
+TERMINAL = ("CONFIRMED", "FAILED")
+_GIVEN_BACK = ("CANCELLED", "REFUNDED")
 # Answers that claim nothing about the order: nobody answered, shed, a fault of ours that says so.
 _NO_CLAIM = {
     (409, "idempotency-in-progress"),
@@ -33,44 +41,69 @@ _MUST_BE_SHED = {"overloaded", "database-busy", "database-down"}
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """How the order under a key ended."""
+    """How the order under a key ended, and its payment; the trace that placed it."""
 
     order_id: UUID
     status: str
     reason: str | None
+    trace_id: str | None = None
+    payment: str | None = None
+
+
+async def truths(connection: asyncpg.Connection, keys: Sequence[str]) -> dict[str, Truth]:
+    """How the orders under these keys ended; a key without an order is absent."""
+    rows = await connection.fetch(_TRUTH, list(keys))
+    return {
+        row["key"]: Truth(row["id"], row["status"], row["reason"], row["trace_id"], row["payment"])
+        for row in rows
+    }
 
 
 async def disagreements(connection: asyncpg.Connection, wishes: Iterable[Wish]) -> list[str]:
-    """Every contradiction between what was said and how the order ended; [] is agreement.
+    """Every contradiction between what was said and how the order ended; [] is agreement."""
+    told = list(wishes)
+    truth = await truths(connection, [wish.key for wish in told])
+    return [lie for wish in told for lie in lies_about(wish, truth.get(wish.key))]
 
-    Every shopper of the database uses a key, so an order without one is an order made twice."""
-    rows = await connection.fetch(_TRUTH)
-    truth = {row["key"]: Truth(row["id"], row["status"], row["reason"]) for row in rows}
-    found = [f"{wish.key}: {lie}" for wish in wishes for lie in _about(wish, truth.get(wish.key))]
-    found += [f"order {row['id']} has no key" for row in await connection.fetch(_KEYLESS)]
-    return found
+
+async def keyless(connection: asyncpg.Connection, since: datetime | None = None) -> list[UUID]:
+    """Orders that belong to no key. Where every shopper uses one, each is an order made twice."""
+    rows = await connection.fetch(_KEYLESS, since or datetime.fromtimestamp(0, UTC))
+    return [row["id"] for row in rows]
+
+
+def lies_about(wish: Wish, truth: Truth | None) -> list[str]:
+    """The contradictions between one shopper's words and the truth."""
+    return [f"{wish.key}: {lie}" for lie in _about(wish, truth)]
 
 
 def _about(wish: Wish, truth: Truth | None) -> Iterator[str]:
-    for word in (*wish.words, *wish.cancel_words):
+    for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
         yield from _nonsense(word)
     claims = [word for word in wish.words if word.decides]
     if truth is None:
         if claims or any(word.code == "idempotency-in-progress" for word in wish.words):
             yield f"was told {_said(wish.words)}, but there is no order"
         return
-    if truth.status not in _TERMINAL:
+    if truth.status not in TERMINAL:
         yield f"order {truth.order_id} is still {truth.status}"
     if all(not word.executed for word in wish.words):
         yield f"was only told that nothing was done ({_said(wish.words)}), but there is an order"
-    for word in (*wish.words, *wish.cancel_words):
-        if word.order_id not in (None, truth.order_id):
-            yield f"was told of order {word.order_id}, but the key owns {truth.order_id}"
-    for word in claims:
-        if not _fits(word, truth):
-            yield f"was told {word.status} {word.code}, but the order ended {_end(truth)}"
+    yield from _claims(wish, truth)
     yield from _replays(wish)
     yield from _cancels(wish, truth)
+    yield from _refunds(wish, truth)
+
+
+def _claims(wish: Wish, truth: Truth) -> Iterator[str]:
+    for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
+        if word.order_id not in (None, truth.order_id):
+            yield f"was told of order {word.order_id}, but the key owns {truth.order_id}"
+    for word in wish.words:
+        if word.decides and not _fits(word, truth):
+            yield f"was told {word.status} {word.code}, but the order ended {_end(truth)}"
+    if wish.shown in TERMINAL and wish.shown != truth.status:
+        yield f"was shown the order as {wish.shown}, but it ended {_end(truth)}"
 
 
 def _nonsense(word: Word) -> Iterator[str]:
@@ -85,7 +118,7 @@ def _fits(word: Word, truth: Truth) -> bool:
         case 201, _:
             return truth.status == "CONFIRMED"
         case 202, _:
-            return truth.status in _TERMINAL
+            return truth.status in TERMINAL
         case 402, "payment-declined":
             return _end(truth) == ("FAILED", "PAYMENT_DECLINED")
         case 409, "out-of-stock":
@@ -124,6 +157,14 @@ def _cancels(wish: Wish, truth: Truth) -> Iterator[str]:
             yield f"its cancel was answered {word.status} {word.code}"
     if cancelled and all(not word.executed for word in words):
         yield f"no cancel was executed ({_said(words)}), but the order ended {_end(truth)}"
+
+
+def _refunds(wish: Wish, truth: Truth) -> Iterator[str]:
+    for word in wish.refund_words:
+        if word.status in (200, 202) and truth.payment not in _GIVEN_BACK:
+            yield f"was told its money comes back ({word.status}), but it is {truth.payment}"
+        if word.status in (201, 402, 404, 409, 422):
+            yield f"its refund was answered {word.status} {word.code}"
 
 
 def _said(words: Iterable[Word]) -> str:

@@ -1,0 +1,189 @@
+"""`make load` and `make locust`: what they were asked, checked before anything starts."""
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from fleet.errors import CannotRun
+from fleet.home import find_home
+from fleet.ports import demand_free
+from loadtests import run as running
+from loadtests.folders import PLAN, new_folder
+from loadtests.judge import Demands
+from loadtests.plan import Plan, new_tag
+from loadtests.ports import free_port
+from loadtests.profiles import PROFILES, Profile
+from loadtests.stock import Delivery, restock
+from loadtests.target import Target, demand_open, find_target
+from loadtests.thresholds import Thresholds
+
+_SCALES, _RATES = (0.01, 100.0), (0.1, 10_000.0)
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - to be shown, not to be bound
+_EXITS = (
+    "Exit codes: 0 everything was kept, 1 something was broken, 2 it could not be run or judged."
+)
+
+
+class Number(click.ParamType[float]):
+    """A number within bounds, refused in one line that names the variable of `make`."""
+
+    name = "number"
+
+    def __init__(self, what: str, bounds: tuple[float, float], *, whole: bool = False) -> None:
+        self._what, self._bounds, self._whole = what, bounds, whole
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The number; a NaN is in no bounds."""
+        low, high = self._bounds
+        try:
+            number = int(value) if self._whole else float(value)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            kind = "a whole number" if self._whole else "a number"
+            raise CannotRun(f"{self._what}={value} is not {kind} from {low:g} to {high:g}")
+        return number
+
+
+def _shop_options(command: Any) -> Any:
+    """Where the shop is; without them the one that runs from VALERIX_HOME."""
+    for key in ("dashboard", "payment", "inventory"):
+        command = click.option(f"--{key}-url", help=f"Where its {key} is.")(command)
+    return click.option("--order-url", "--host", help="Which shop: its order service.")(command)
+
+
+def _run_options(command: Any) -> Any:
+    """How hard and how long."""
+    options = (
+        click.option("--scale", type=Number("SCALE", _SCALES), default="1", help="Stretch time."),
+        click.option("--rate", type=Number("RATE", _RATES), help="Open loop: visits a second."),
+        click.option("--workers", type=Number("WORKERS", (0, 1024), whole=True), default="0",
+                     help="Worker processes, at most one a core."),
+        click.option("--seed", type=int, help="Repeat a run's chances."),
+        click.option("--restock/--no-restock", "delivers", default=True,
+                     help="A delivery of stock before the run."),
+        click.option("--p95", type=Number("--p95", (1, 1e6)), help="Threshold in ms."),
+        click.option("--p99", type=Number("--p99", (1, 1e6)), help="Threshold in ms."),
+        click.option("--errors", type=Number("--errors", (0, 100)), help="Threshold in percent."),
+        click.option("--success", type=Number("--success", (0, 100)), help="The same."),
+        click.option("--settle", "settle_s", type=Number("--settle", (0, 3600)), default="60",
+                     help="Seconds in which open orders must settle."),
+        click.option("--alone", is_flag=True, help="Nobody else shops: a stray order is a lie."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS)
+def main() -> None:
+    """Load with a verdict."""
+
+
+@main.command()
+@click.option("--profile", default="smoke", help="One of: " + ", ".join(PROFILES) + ".")
+@click.option("--report", "folder", type=click.Path(path_type=Path), help="Where to write it.")
+@_run_options
+@_shop_options
+def run(profile: str, folder: Path | None, **said: Any) -> None:
+    """Run one profile and judge it."""
+    what = _profile(profile)
+    workers, word = running.workers_for(said["workers"])
+    if word:
+        click.echo(f"  {word}")
+    target = _target(said)
+    plan = _plan(what, target, said, workers)
+    delivery = _prepare(target, plan, delivers=said["delivers"])
+    demands = _demands(what.thresholds, said)
+    folder = new_folder(plan.profile, folder)
+    raise SystemExit(running.run(plan, target, demands, folder, str(delivery)))
+
+
+@main.command()
+@click.option("--profile", default="load", help="The one to begin with.")
+@click.option("--web-host", default="127.0.0.1", help="Where the page is.")
+@click.option("--web-port", type=Number("--web-port", (1, 65535), whole=True), default="8089")
+@click.option("--listen", default="", help="HOST:PORT for workers on other machines.")
+@_run_options
+@_shop_options
+def web(profile: str, web_host: str, web_port: int, listen: str, **said: Any) -> None:
+    """Locust's own page; each run that ends there is judged and leaves a report."""
+    what = _profile(profile)
+    workers, word = running.workers_for(said["workers"])
+    if word:
+        click.echo(f"  {word}")
+    demand_free("Locust's page", web_host, web_port, "choose another with --web-port")
+    target = _target(said)
+    plan = _plan(what, target, said, workers)
+    # Nobody knows which profiles will be chosen: as much as may be.
+    longest = msgspec.structs.replace(plan, scale=_SCALES[1])
+    delivery = str(_prepare(target, longest, delivers=said["delivers"]))
+    click.echo(f"  {delivery}")
+    master = ""
+    if workers or listen:
+        listen = listen or f"127.0.0.1:{free_port()}"
+        master = f"127.0.0.1:{listen.rpartition(':')[2]}"
+    folder = find_home().path / "reports" / "page"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PLAN).write_bytes(msgspec.json.encode(plan))
+    words = [f"--host={web_host}", f"--web-port={web_port}"] + (
+        [f"--listen={listen}"] * bool(listen)
+    )
+
+    def judged(report: Path) -> int:
+        told = msgspec.json.decode((report / PLAN).read_bytes(), type=Plan)
+        demands = _demands(told.what.thresholds, said)
+        urls = {"order": told.order_url, "inventory": told.inventory_url}
+        urls |= {"payment": told.payment_url, "dashboard": target.urls["dashboard"]}
+        return running.conclude(report, find_target({**urls}), demands, delivery)
+
+    page = f"http://{'127.0.0.1' if web_host == _EVERYWHERE else web_host}:{web_port}"
+    click.echo(f"  Locust's page: {page}     newest report: {page}/report     stop: Ctrl-C")
+    running.serve(folder, words, workers, master, judged)
+
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise CannotRun(f"no profile is called {name!r}; there are: {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def _target(said: dict[str, Any]) -> Target:
+    keys = ("order", "inventory", "payment", "dashboard")
+    return find_target({key: said[f"{key}_url"] for key in keys})
+
+
+def _plan(what: Profile, target: Target, said: dict[str, Any], workers: int) -> Plan:
+    seed = said["seed"] if said["seed"] is not None else random.randrange(1, 2**31)  # noqa: S311
+    urls = target.urls
+    return Plan(
+        what.name, urls["order"], urls["inventory"], urls["payment"], new_tag(), seed,
+        scale=said["scale"], rate=said["rate"] or 0.0, workers=workers,
+    )  # fmt: skip
+
+
+def _prepare(target: Target, plan: Plan, *, delivers: bool) -> Delivery | str:
+    """The shop is open and its shelves are full, or one line that says what is wrong."""
+    demand_open(target, inventory=delivers)
+    if not delivers:
+        return "no delivery before the run: it may end with empty shelves"
+    return restock(target, plan)
+
+
+def _demands(thresholds: Thresholds, said: dict[str, Any]) -> Demands:
+    given = {
+        "p95_ms": said["p95"], "p99_ms": said["p99"],
+        "errors_percent": said["errors"], "success_percent": said["success"],
+    }  # fmt: skip
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return Demands(
+        msgspec.structs.replace(thresholds, **chosen), said["settle_s"], alone=said["alone"]
+    )
+
+
+if __name__ == "__main__":
+    main()

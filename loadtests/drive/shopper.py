@@ -1,0 +1,103 @@
+"""The Locust user: a shopper who comes again (closed loop), or a door that lets them in (open)."""
+
+import itertools
+import time
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from locust import FastHttpUser, task
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from loadtests.drive.recorder import Recorder
+from loadtests.drive.shop import Shop
+from loadtests.drive.visits import Visits
+from loadtests.plan import Plan
+
+# Visits of an open loop under way at once in one process. Past this the generator, not the shop,
+# would be what is measured; the visits that did not begin are counted and said.
+MOST_UNDER_WAY = 1000
+# How often an open loop looks at the clock: a visit is late by less than this.
+_TICK_S = 0.005
+
+
+class Run:
+    """What every shopper of this process works for; set before the first of them is made."""
+
+    def __init__(self, plan: Plan, process: int, processes: int, began_s: float) -> None:
+        """This is process `process` of `processes`; `began_s` is the master's start of the run."""
+        self.plan, self.process, self.processes = plan, process, processes
+        self.began_s = began_s
+        self.over = False
+        self.numbers = itertools.count(1)
+
+
+class Shopper(FastHttpUser):
+    """One shopper, or with a rate this process's share of all visits."""
+
+    abstract = False
+    host = "http://127.0.0.1"  # every request names its own
+    concurrency = MOST_UNDER_WAY
+    recorder = Recorder()
+    run_now: Run
+
+    def on_start(self) -> None:
+        """Come in: a name of one's own, and so chances of one's own."""
+        run = self.run_now
+        name = f"{run.process}-{next(run.numbers):04d}"
+        shop = Shop(self.client, run.plan, self.recorder)
+        self.visits = Visits(shop, run.plan, name, self.recorder, self._leaving)
+        self._under_way = Pool(MOST_UNDER_WAY)
+
+    def on_stop(self) -> None:
+        """Go home, and take along whoever still shops on our behalf."""
+        self._under_way.join(timeout=self.run_now.plan.patience_s)
+        self._under_way.kill()
+        self.visits.leave()
+
+    def wait_time(self) -> float:
+        """Thinking, in a closed loop; an open one waits inside its task."""
+        return 0.0 if self.run_now.plan.rate else self.visits.think_s()
+
+    @task
+    def shop(self) -> None:
+        """One visit, or all visits until the end."""
+        if self.run_now.plan.rate:
+            self._open_the_door()
+        else:
+            self._visit(None)
+
+    def _open_the_door(self) -> None:
+        """Begin visits at the profile's rate, whatever becomes of those before."""
+        run = self.run_now
+        due = time.perf_counter()
+        while not self._leaving():
+            per_s = run.plan.arrivals_at(time.time() - run.began_s) / run.processes
+            if per_s <= 0:
+                gevent.sleep(_TICK_S)
+                due = time.perf_counter()
+                continue
+            if time.perf_counter() < due:
+                gevent.sleep(min(_TICK_S, due - time.perf_counter()))
+                continue
+            self._let_in(due)
+            due += 1 / per_s
+
+    def _let_in(self, due: float) -> None:
+        measures = self.recorder.measures
+        measures.due += 1
+        measures.timeline.at(time.time()).due += 1
+        if self._under_way.full():
+            measures.not_begun += 1
+        else:
+            self._under_way.spawn(self._visit, due)
+
+    def _visit(self, due: float | None) -> None:
+        try:
+            self.visits.visit(due)
+        except Exception as error:  # noqa: BLE001 - one shopper's mishap ends no other's visit
+            self.recorder.measures.failed(f"{type(error).__name__}: {error}")
+
+    def _leaving(self) -> bool:
+        state: Any = self._state
+        return self.run_now.over or state == LOCUST_STATE_STOPPING

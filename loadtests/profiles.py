@@ -1,0 +1,115 @@
+"""The load profiles as data: how many shoppers when, how they behave, what is demanded."""
+
+import math
+
+import msgspec
+
+from loadtests.thresholds import Thresholds
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A straight line: over `seconds` the shoppers go from `users` to `to`."""
+
+    seconds: float
+    users: int
+    to: int
+
+
+class Habits(msgspec.Struct, frozen=True):
+    """What shoppers do, as weights, and how long they think in between. Of the orders still
+    undecided `fickle` are cancelled; `refund` weighs giving a confirmed order's money back."""
+
+    think_s: tuple[float, float] = (0.5, 1.5)
+    browse: int = 3
+    order: int = 6
+    look_back: int = 1
+    refund: int = 0
+    fickle: float = 0.1
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """One profile. `steps` says that its stages are levels to be compared, one knee to be found;
+    `unit` is what is counted a second: requests that change something."""
+
+    name: str
+    about: str
+    stages: tuple[Stage, ...]
+    habits: Habits = Habits()
+    thresholds: Thresholds = Thresholds()
+    steps: bool = False
+    unit: str = "orders"
+
+    @property
+    def peak(self) -> int:
+        """The most shoppers at any moment."""
+        return max(max(stage.users, stage.to) for stage in self.stages)
+
+    def duration_s(self, scale: float) -> float:
+        """How long it takes; a scale stretches or shrinks time, never the number of shoppers."""
+        return sum(stage.seconds for stage in self.stages) * scale
+
+    def users_at(self, at_s: float, scale: float) -> int | None:
+        """The shoppers `at_s` seconds after the start; None before and after the profile."""
+        left_s = at_s / scale
+        if left_s < 0:
+            return None
+        for stage in self.stages:
+            if left_s < stage.seconds:
+                share = left_s / stage.seconds
+                # Rounded up, so that a ramp from or to nothing is never without a shopper.
+                return max(1, math.ceil(stage.users + (stage.to - stage.users) * share))
+            left_s -= stage.seconds
+        return None
+
+    def levels(self, scale: float) -> list[tuple[int, float, float]]:
+        """Each step as (shoppers, from, to) in seconds since the start. Its first third, in which
+        the new shoppers arrive and queues fill, is left out."""
+        found, at_s = [], 0.0
+        for stage in self.stages:
+            end_s = at_s + stage.seconds * scale
+            found.append((stage.to, at_s + stage.seconds * scale / 3, end_s))
+            at_s = end_s
+        return found
+
+
+_STEP_S, _STEP = 30.0, 10
+SMOKE = Profile(
+    "smoke", "one shopper for half a minute: does it work at all", (Stage(30, 1, 1),),
+    habits=Habits(think_s=(0.1, 0.3)),
+)  # fmt: skip
+LOAD = Profile(
+    "load", "an ordinary day: up to 20 shoppers, held, and home again",
+    (Stage(60, 0, 20), Stage(180, 20, 20), Stage(60, 20, 0)),
+)  # fmt: skip
+STRESS = Profile(
+    "stress", "ten more shoppers at each step up to 100: where is the knee",
+    tuple(Stage(_STEP_S, users, users) for users in range(_STEP, 101, _STEP)),
+    habits=Habits(think_s=(0.1, 0.3)),
+    # Past the knee the shop may be slow; within its own budget of 5 s it must still answer, and
+    # it may neither fail nor lose anything.
+    thresholds=Thresholds(p95_ms=2000, p99_ms=5000),
+    steps=True,
+)  # fmt: skip
+SPIKE = Profile(
+    "spike", "from 5 shoppers to 100 at once, and back: does it recover by itself",
+    (Stage(60, 5, 5), Stage(60, 100, 100), Stage(120, 5, 5)),
+    # Twenty times the shoppers: the crowd may wait as long as a page may take, not longer.
+    thresholds=Thresholds(p95_ms=1000, p99_ms=2000),
+)  # fmt: skip
+MIXED = Profile(
+    "mixed", "payments and refunds, four to one",
+    (Stage(30, 0, 20), Stage(180, 20, 20), Stage(30, 20, 0)),
+    # A payment without an order would be money that nobody can account for: payments are made by
+    # ordering, and money is given back for orders that were confirmed.
+    habits=Habits(browse=0, order=8, look_back=0, refund=2, fickle=0.0),
+    unit="payments and refunds",
+)  # fmt: skip
+
+PROFILES: dict[str, Profile] = {
+    profile.name: profile for profile in (SMOKE, LOAD, STRESS, SPIKE, MIXED)
+}
+
+# For the web page, where somebody turns the number of shoppers by hand.
+BY_HAND = Profile(
+    "by-hand", "as many shoppers as somebody set on the page", (Stage(3600, 1, 1),)
+)  # fmt: skip

@@ -1,0 +1,58 @@
+"""Gremlins' time on a chart: violet, with their names where there is room, else with a number."""
+
+from collections.abc import Sequence
+from html import escape
+
+import msgspec
+
+from frontend.timeline.windows import Window
+from loadtests.plan import Ran
+from loadtests.report.plot import CHARACTER, Frame, text
+
+
+class Band(msgspec.Struct, frozen=True):
+    """One gremlin's time, in seconds since the start of the run."""
+
+    number: int
+    name: str
+    service: str
+    what: str
+    from_s: float
+    to_s: float
+    open_end: bool
+
+
+def bands(windows: Sequence[Window], ran: Ran) -> list[Band]:
+    """The gremlins of the run, oldest first, cut to its time."""
+    until = ran.ended_s - ran.began_s
+    found = []
+    for number, window in enumerate(windows, 1):
+        off = window.off.timestamp() - ran.began_s if window.off else until
+        on = window.on.timestamp() - ran.began_s
+        what = f"{window.kind.replace('_', ' ')} {window.detail}".strip()
+        found.append(
+            Band(
+                number, window.name, window.service, what, max(0.0, on), min(until, off),
+                open_end=window.off is None,
+            )
+        )  # fmt: skip
+    return found
+
+
+def draw(frame: Frame, found: Sequence[Band]) -> None:
+    """Under everything else. Two that overlap are darker where they do, and named in two rows."""
+    ends = [float("-inf")] * 3
+    for band in found:
+        left, right = frame.x(band.from_s), frame.x(band.to_s)
+        title = f"<title>{escape(f'{band.name} on {band.service}: {band.what}')}</title>"
+        frame.add(
+            f'<rect class="band" x="{left:.1f}" y="{frame.roof:.1f}" '
+            f'width="{max(right - left, 1.5):.1f}" height="{frame.floor - frame.roof:.1f}">'
+            f"{title}</rect>"
+        )
+        row = next((r for r, end in enumerate(ends) if left >= end), len(ends) - 1)
+        room = frame.size.width - frame.size.right - left
+        full = f"{band.name} on {band.service}"
+        said = full if len(full) * CHARACTER < max(right - left, room / 3) else str(band.number)
+        ends[row] = left + len(said) * CHARACTER + 8
+        frame.add(text(left + 4, frame.roof + 13 + 14 * row, said, kind="named", anchor="start"))

@@ -1,0 +1,204 @@
+"""One run from the terminal: start the generator, wait for it, judge, write the report."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import click
+import msgspec
+import psutil
+
+from fleet.errors import CannotRun
+from fleet.home import ROOT
+from fleet.tether import Child
+from loadtests import report
+from loadtests.folders import GENERATOR_LOG, PLAN, RAN
+from loadtests.judge import Demands, Judgement, judge
+from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, Plan
+from loadtests.ports import free_port
+from loadtests.target import Target
+from loadtests.verdict import Answer
+
+_POLL_S = 0.1
+# What stopping may take: the shoppers' patience, the last words, and a busy machine.
+_STOP_S = PATIENCE_S + 40
+_QUIT_S = 5.0
+_MARKS: dict[Answer, tuple[str, str]] = {
+    "kept": ("✓", "green"),
+    "broken": ("✗", "red"),
+    "unknown": ("?", "magenta"),
+}
+
+
+class Stop:
+    """How often somebody asked us to stop: once is gently, twice is now."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._before = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked += 1
+
+    def over(self) -> None:
+        """From here on Ctrl-C means what it usually means."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Generator:
+    """The generator's processes: one alone, or a master with workers. None outlives us."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._children = folder, list[Child]()
+
+    def start(self, *words: str, log: str = GENERATOR_LOG) -> Child:
+        """Start one of its processes."""
+        argv = [sys.executable, "-m", *words]
+        child = Child(argv, log=self._folder / log, if_orphaned=signal.SIGKILL, cwd=ROOT)
+        self._children.append(child)
+        return child
+
+    def start_workers(self, count: int, master: str) -> None:
+        """So many workers for the master at this address."""
+        for number in range(1, count + 1):
+            words = ("loadtests.drive.process", "worker", master)
+            self.start(*words, log=f"worker-{number}.log")
+
+    def stop(self, within_s: float) -> None:
+        """Gently, then not."""
+        for child in self._children:
+            if child.poll() is None:
+                child.send(signal.SIGTERM)
+        end = time.monotonic() + within_s
+        for child in self._children:
+            child.wait(max(0.0, end - time.monotonic()))
+            child.kill()
+
+
+class Follower:
+    """Reads what the generator says, as it says it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+
+    def lines(self) -> Iterator[str]:
+        """Whole lines since the last time."""
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                yield line.decode(errors="replace").rstrip("\n")
+
+
+def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: str) -> int:
+    """Run the plan; returns the exit code. Whatever happens, nothing is left running."""
+    (folder / PLAN).write_bytes(msgspec.json.encode(plan))
+    what = f"{plan.profile}: {plan.what.about}; {plan.duration_s:.0f} s"
+    click.echo(f"  {what}, at {plan.order_url} (seed {plan.seed})")
+    click.echo(f"  {delivery}")
+    stop = Stop()
+    generator = Generator(folder)
+    try:
+        port = free_port() if plan.workers else 0
+        words = ("loadtests.drive.process", "headless", str(folder), f"--port={port}")
+        child = generator.start(*words)
+        generator.start_workers(plan.workers, f"127.0.0.1:{port}")
+        _wait(child, folder, stop)
+    finally:
+        generator.stop(within_s=_QUIT_S)
+    stop.over()
+    if not (folder / RAN).exists():
+        if stop.asked:
+            raise CannotRun("stopped before there was a result")
+        raise CannotRun(_why_it_died(folder, child.poll()))
+    return conclude(folder, target, demands, delivery)
+
+
+def serve(
+    folder: Path, words: list[str], workers: int, master: str, judged: Callable[[Path], int]
+) -> None:
+    """Locust's page until Ctrl-C; `judged` is called with the folder of each run that ended."""
+    stop, generator = Stop(), Generator(folder)
+    # What the page said last time is not to be followed again.
+    (folder / GENERATOR_LOG).unlink(missing_ok=True)
+    try:
+        child = generator.start("loadtests.drive.web", str(folder), *words)
+        generator.start_workers(workers, master)
+        _wait(child, folder, stop, judged)
+    finally:
+        generator.stop(within_s=_QUIT_S)
+    if child.poll() and not stop.asked:
+        raise CannotRun(_why_it_died(folder, child.poll()))
+
+
+def conclude(folder: Path, target: Target, demands: Demands, delivery: str) -> int:
+    """Judge the run in `folder`, write its reports, say the verdict; returns the exit code."""
+    click.echo("  the run is over: waiting for open orders, then asking for the proof")
+    judgement = judge(folder, target, demands, delivery)
+    page = report.write(folder, judgement)
+    say(judgement)
+    click.echo(f"\n  report: {page}")
+    return judgement.verdict.exit_code
+
+
+def say(judgement: Judgement) -> None:
+    """The verdict for a terminal: one line a part."""
+    click.echo()
+    for part in judgement.verdict.parts:
+        mark, colour = _MARKS[part.answer]
+        click.echo(f"  {click.style(mark, fg=colour, bold=True)} {part.name:<13} {part.said}")
+    for note in judgement.verdict.notes:
+        click.echo(f"    {note}")
+    mark, colour = _MARKS[judgement.verdict.answer]
+    click.echo(click.style(f"\n  {mark} {judgement.verdict.headline}", fg=colour, bold=True))
+
+
+def _wait(
+    child: Child, folder: Path, stop: Stop, judged: Callable[[Path], int] | None = None
+) -> None:
+    """Until the generator is done, passing on what it says; Ctrl-C asks it to stop, a second one
+    does not wait any longer."""
+    follower, asked, deadline = Follower(folder / GENERATOR_LOG), 0, float("inf")
+    while True:
+        over = child.poll() is not None
+        for line in follower.lines():
+            if line.startswith(FOR_PEOPLE):
+                click.echo("  " + line.removeprefix(FOR_PEOPLE))
+            elif line.startswith(FOR_JUDGE) and judged:
+                judged(Path(line.removeprefix(FOR_JUDGE)))
+        if over:
+            return
+        if stop.asked > asked:
+            asked = stop.asked
+            if asked > 1 or time.monotonic() > deadline:
+                return
+            click.echo("\n  stopping: the shoppers hear their last answers (Ctrl-C again: at once)")
+            child.send(signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_S
+        if time.monotonic() > deadline:
+            return
+        time.sleep(_POLL_S)
+
+
+def _why_it_died(folder: Path, code: int | None) -> str:
+    log = folder / GENERATOR_LOG
+    last = log.read_text(errors="replace").splitlines()[-6:] if log.exists() else []
+    said = "\n".join(f"    {line[:300]}" for line in last)
+    return f"the generator ended without a result (exit code {code}); its last lines:\n{said}"
+
+
+def workers_for(asked: int) -> tuple[int, str]:
+    """How many worker processes to start for so many asked for, and a word where that differs."""
+    cores = psutil.cpu_count() or 1
+    if asked <= cores:
+        return asked, ""
+    word = "more than there are cores would only be in each other's way"
+    return cores, f"{asked} workers asked for, {cores} started: {word}"

@@ -1,0 +1,69 @@
+"""The clients' log: what every shopper was told, one line an order, on disk and not in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from loadtests.wish import Wish
+
+# About half a gigabyte. What comes after it is counted, not written: the verdict says so.
+MOST_WISHES = 2_000_000
+_BATCH = 500
+
+
+class Told:
+    """The log being written: from one process, whoever the shoppers belong to."""
+
+    def __init__(self, path: Path, *, most: int = MOST_WISHES) -> None:
+        self._file = path.open("ab")
+        self._left = most
+        self.beyond = 0
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        self._file.close()
+
+    def write(self, lines: list[bytes]) -> None:
+        """Keep these wishes, each encoded by `line_of`."""
+        kept = lines[: self._left]
+        self._left -= len(kept)
+        self.beyond += len(lines) - len(kept)
+        if kept:
+            self._file.write(b"\n".join(kept) + b"\n")
+            # A run cut off by a kill still has what its shoppers heard before.
+            self._file.flush()
+
+
+def line_of(wish: Wish) -> bytes:
+    """One wish as a line of the log."""
+    return msgspec.json.encode(wish)
+
+
+def read(path: Path, size: int = _BATCH) -> Iterator[list[Wish]]:
+    """The log in pieces of `size`, so that its length is nobody's problem. A last line that was
+    cut off by a kill is left out."""
+    decoder = msgspec.json.Decoder(Wish)
+    batch: list[Wish] = []
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            batch.append(decoder.decode(line))
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,181 @@
+"""One answer from many: the thresholds, the proof, the clients' log, and the run itself."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from frontend.proof.evaluate import Report, State
+from loadtests.clients import ClientLog
+from loadtests.measures import Measures, Watched
+from loadtests.plan import Plan, Ran
+from loadtests.thresholds import Check
+
+Answer = Literal["kept", "broken", "unknown"]
+EXIT_CODES: dict[Answer, int] = {"kept": 0, "broken": 1, "unknown": 2}
+
+_WORST_FIRST: tuple[Answer, ...] = ("broken", "unknown")
+
+# One busy second in ten is no accident.
+BUSY_SHARE = 0.1
+# A machine this busy has nothing left for a shop that is asked for more.
+FULL_PERCENT = 95.0
+# Answers that were read this late were not slow: the reader was.
+LATE_MS = 50.0
+# An open loop that could not begin one visit in a hundred did not offer what it was told to.
+_NOT_BEGUN_SHARE = 0.01
+_OF_PROOF: dict[State, Answer] = {
+    "holds": "kept",
+    "violated": "broken",
+    "settling": "broken",
+    "unknown": "unknown",
+}
+
+
+_OPEN = (
+    "Open loop: visits began at a fixed rate whatever became of those before, and each was timed "
+    "from the moment it was due, so a stall counts for everybody it would have met."
+)
+_CLOSED = (
+    "Closed loop: a shopper waits for an answer before the next question, so a slow shop is asked "
+    "less often and its slow moments count too little (coordinated omission); RATE=n makes the "
+    "same profile an open loop."
+)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One thing that was asked, and the answer in one sentence."""
+
+    name: str
+    answer: Answer
+    said: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer, everything it is made of, what a reader should know beside it, and what its kind
+    of loop means for the figures."""
+
+    answer: Answer
+    headline: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+    loop: str
+
+    @property
+    def exit_code(self) -> int:
+        """0 everything was kept, 1 something was broken, 2 it could not be run or judged."""
+        return EXIT_CODES[self.answer]
+
+
+def verdict(
+    checks: Sequence[Check],
+    proof: Report | None,
+    clients: ClientLog,
+    measures: Measures,
+    plan: Plan,
+    ran: Ran,
+) -> Verdict:
+    """Broken comes before unknown: a run that broke something has an answer."""
+    parts = (
+        *(_threshold(check) for check in checks),
+        _proof(proof, clients),
+        _clients(clients),
+        *_run(measures, plan, ran),
+    )
+    answers = {part.answer for part in parts}
+    answer: Answer = next((a for a in _WORST_FIRST if a in answers), "kept")
+    notes, loop = tuple(_notes(measures)), _OPEN if plan.rate else _CLOSED
+    return Verdict(answer, _headline(answer, parts), parts, notes, loop)
+
+
+def _threshold(check: Check) -> Part:
+    if check.actual is None:
+        return Part(check.name, "broken", "nothing was measured: no order was answered")
+    actual = f"{check.actual:.0f}" if check.unit == "ms" else f"{check.actual:.1f}"
+    said = f"{actual} {check.unit}, {check.sign} {check.limit:g} {check.unit} is demanded"
+    return Part(check.name, "kept" if check.kept else "broken", said)
+
+
+def _proof(proof: Report | None, clients: ClientLog) -> Part:
+    if proof is None:
+        return Part("proof", "unknown", f"could not be judged: {clients.unjudged}")
+    of = len(proof.findings)
+    said = {
+        "holds": f"all {of} promises hold: no order was lost and nobody paid twice",
+        "violated": f"{len(proof.those('violated'))} of {of} promises are BROKEN",
+        "settling": "work is still open after the wait: "
+        + ", ".join(f"{f.invariant.id} {f.total}" for f in proof.those("settling")),
+        "unknown": f"{len(proof.those('unknown'))} of {of} promises could not be judged",
+    }[proof.state]
+    if proof.gremlins_loose:
+        said += f" ({proof.gremlins_loose} gremlins are still loose)"
+    return Part("proof", _OF_PROOF[proof.state], said)
+
+
+def _clients(clients: ClientLog) -> Part:
+    name = "clients' log"
+    if clients.unjudged:
+        return Part(name, "unknown", f"could not be compared: {clients.unjudged}")
+    if clients.lies:
+        said = f"{clients.lies} of {clients.wishes} orders are not as their shoppers were told"
+        return Part(name, "broken", said)
+    if clients.twice:
+        said = f"{clients.keyless} orders have no key of any shopper: they were made twice"
+        return Part(name, "broken", said)
+    if clients.beyond:
+        return Part(name, "unknown", f"{clients.beyond} orders were beyond the log's bound")
+    return Part(
+        name, "kept",
+        f"what was said about {clients.wishes} orders agrees with the database",
+    )  # fmt: skip
+
+
+def _run(measures: Measures, plan: Plan, ran: Ran) -> Iterator[Part]:
+    if not ran.complete:
+        seconds, of = ran.ended_s - ran.began_s, plan.duration_s
+        yield Part("run", "unknown", f"stopped by hand after {seconds:.0f} s of {of:.0f} s")
+    if ran.missing_workers:
+        said = f"lost {ran.missing_workers} of its workers, and with them what they saw last"
+        yield Part("generator", "unknown", said)
+    if measures.not_begun > _NOT_BEGUN_SHARE * measures.due:
+        said = f"{measures.not_begun} of {measures.due} visits could not begin: the rate asked for"
+        yield Part("generator", "unknown", f"{said} was not offered")
+    if measures.errors:
+        most = max(measures.errors, key=lambda said: measures.errors[said])
+        said = f"it failed itself {sum(measures.errors.values())} times, mostly: {most}"
+        yield Part("generator", "unknown", said)
+
+
+def _headline(answer: Answer, parts: Sequence[Part]) -> str:
+    if answer == "kept":
+        return "It held: every threshold was kept, nothing was lost, nobody was told a lie."
+    first = [part for part in parts if part.answer == answer]
+    names = ", ".join(dict.fromkeys(part.name for part in first))
+    if answer == "broken":
+        return f"It did not hold: {names}."
+    return f"No verdict: {first[0].name} {first[0].said}."
+
+
+def is_saturated(watched: Watched) -> bool:
+    """Whether the generator was so busy that it measured itself."""
+    if not watched.samples:
+        return False
+    late = watched.late.quantile(0.95) or 0.0
+    return watched.busy_samples > BUSY_SHARE * watched.samples or late > LATE_MS
+
+
+def _notes(measures: Measures) -> Iterator[str]:
+    watched = measures.watched
+    machine = watched.machine_sum_percent / max(watched.samples, 1)
+    if machine >= FULL_PERCENT:
+        yield (
+            f"The machine was full ({machine:.0f} % on average): the shop shared it with the "
+            "generator and whatever else ran there, so it can do better than this."
+        )
+    if is_saturated(watched):
+        late = watched.late.quantile(0.95) or 0.0
+        yield (
+            f"The generator was saturated: up to {watched.peak_percent:.0f} % of a core in one "
+            f"process, and it woke up {late:.0f} ms late in one case of twenty. What it measured "
+            "is an upper bound of how long the shop took: try WORKERS=n, or another machine."
+        )

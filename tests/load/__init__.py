@@ -1,0 +1,1 @@
+"""The load test tested: its arithmetic, its honesty, its report, and runs against the real shop."""

@@ -1,0 +1,130 @@
+"""The report stands alone: whole, escaped, without a single reference but the traces' links."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from playwright.async_api import Browser
+
+from loadtests.clients import ClientLog
+from loadtests.measures import Measures
+from loadtests.report import write
+from loadtests.report.page import page
+from tests.browser.conftest import browser as browser
+from tests.load.arranged import NASTY, TRACE, judged, plan_of, proof_of, ran_of
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+RUNS = {
+    "load with gremlins": lambda: judged(),
+    "stress": lambda: judged(plan_of("stress", scale=0.2), windows=()),
+    "open loop": lambda: judged(plan_of("spike", scale=0.1, rate=50.0)),
+    "nothing measured": lambda: judged(measures=Measures(), windows=()),
+    "no database": lambda: judged(proof=None, clients=ClientLog(unjudged=f"no {NASTY}")),
+    "broken, with lies": lambda: judged(
+        proof=proof_of("violated"), clients=ClientLog(wishes=9, lies=1, first=[NASTY], keyless=2)
+    ),
+    "stopped": lambda: judged(ran=ran_of(plan_of(scale=0.1), complete=False)),
+}
+
+
+class Balanced(HTMLParser):
+    """Demands that every element is closed where it should be, and ids are unique."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.references += [given[name] for name in ("href", "src", "data") if given.get(name)]
+        self.scripts += tag == "script" or any(name.startswith("on") for name in given)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_page_is_whole_and_refers_to_nothing_outside(name: str):
+    html = page(RUNS[name]())
+    parsed = Balanced()
+    parsed.feed(html)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.scripts == 0
+    assert NASTY not in html
+    outside = [link for link in parsed.references if not link.startswith(("#", "data:"))]
+    assert all(link.startswith("http://127.0.0.1:8080/traces/") for link in outside)
+    assert set(re.findall(r"https?://[^\s\"'<]+", html)) == set(outside)
+    assert not re.search(r"@import|url\(", html)
+
+
+def test_the_page_tells_what_was_found():
+    html = page(judged())
+    for said in ("slow-shelf on inventory", f"/traces/{TRACE}", f"/traces/{'f' * 32}",
+                 "no answer named it", "p95", "Every unit is on the shelf", "seed"):  # fmt: skip
+        assert said in html, said
+    assert 'name="description" content="' in html
+    assert "og:title" in html
+
+
+def test_a_stress_report_draws_its_knee():
+    assert "knee: 40 shoppers" in page(RUNS["stress"]())
+    assert "knee:" not in page(judged())
+
+
+def test_a_report_names_no_path_and_no_host():
+    html = page(judged())
+    assert str(Path.home()) not in html
+    assert str(Path(__file__).parents[2]) not in html
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_other_two_can_be_read_by_machines(name: str, tmp_path: Path):
+    judgement = RUNS[name]()
+    write(tmp_path, judgement)
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["exit_code"] == judgement.verdict.exit_code
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by us
+    cases = suite.findall("testcase")
+    assert len(cases) == int(suite.get("tests") or 0) == len(told["parts"])
+    assert len(suite.findall(".//failure")) == int(suite.get("failures") or 0)
+    kept = [part["name"] for part in told["parts"] if part["answer"] == "kept"]
+    assert [case.get("name") for case in cases if not len(case)] == kept
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
+async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
+    browser: Browser, tmp_path: Path, width: int, scheme: str
+):
+    write(tmp_path, RUNS["stress"]())
+    complaints: list[str] = []
+    size = {"width": width, "height": 900}
+    context = await browser.new_context(viewport=size, color_scheme=scheme)
+    opened = await context.new_page()
+    opened.on("console", lambda said: complaints.append(said.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda asked: complaints.append(asked.url) if "file:" not in asked.url
+              and "data:" not in asked.url else None)  # fmt: skip
+    await opened.goto((tmp_path / "report.html").as_uri())
+    wide = await opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    drawn = await opened.locator("svg[role=img]:visible").count()
+    await context.close()
+    assert complaints == []
+    assert wide, "the page scrolls sideways"
+    assert drawn == 4
