@@ -201,6 +201,9 @@ async def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> Logs
 
 def silence(evidence: Evidence, watch: Watch) -> Down | None:
     """Set when the services have work to do and say nothing about it."""
-    said = [watch.source.traffic(key) for key in NAMES]
-    busy = any(not isinstance(each, Down) and each.requests > 0 for each in said)
-    return evidence.silence(busy=busy)
+
+    def busy() -> bool:
+        said = [watch.source.traffic(key) for key in NAMES]
+        return any(not isinstance(each, Down) and each.requests > 0 for each in said)
+
+    return evidence.silence(busy)

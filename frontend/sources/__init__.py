@@ -1,6 +1,6 @@
 """Where metrics, traces and logs come from: two protocols, so that a page never knows which."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from litestar.handlers import HTTPRouteHandler
@@ -108,5 +108,5 @@ class Evidence(Protocol):
     def elsewhere(self) -> str:
         """The address that telemetry goes to when nobody here reads it; otherwise empty."""
 
-    def silence(self, *, busy: bool) -> Down | None:
-        """Set when services that are `busy` say nothing about what they do."""
+    def silence(self, busy: Callable[[], bool]) -> Down | None:
+        """Set when the services say nothing and are `busy`, which is asked only then."""

@@ -89,12 +89,12 @@ class Received:
         """Where telemetry goes; empty once some came here too, as a collector may pass it on."""
         return "" if self.heard else self._sent_to
 
-    def silence(self, *, busy: bool) -> Down | None:
+    def silence(self, busy: Callable[[], bool]) -> Down | None:
         """Set when services that are `busy` send nothing."""
         heard = self.heard.get("traces")
         if heard is not None and (datetime.now(UTC) - heard).total_seconds() < SILENT_S:
             return None
-        if not busy or self.elsewhere():
+        if self.elsewhere() or not busy():
             return None
         if heard is None:
             return Down("The services send no telemetry here", self._began, "Orders go on.")

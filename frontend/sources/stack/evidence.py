@@ -113,11 +113,11 @@ class StackEvidence:
         """Nowhere: it is read from where it goes."""
         return ""
 
-    def silence(self, *, busy: bool) -> Down | None:
+    def silence(self, busy: Callable[[], bool]) -> Down | None:
         """Set when Jaeger answers, but nothing new reaches it."""
         last, now = self._newest or self._began, datetime.now(UTC)
         lately = (now - self._looked).total_seconds() < SILENT_S
-        if not busy or not lately or (now - last).total_seconds() < SILENT_S:
+        if not lately or (now - last).total_seconds() < SILENT_S or not busy():
             return None
         return Down("No new trace reaches Jaeger", last, "Orders go on; older traces are here.")
 

@@ -231,11 +231,11 @@ async def test_a_shop_at_work_without_new_traces_is_told_from_a_quiet_one():
     now_ns = time.time_ns()
     jaeger.traces["0a" * 16][0] |= {"startTimeUnixNano": str(now_ns)}
     async with reading(jaeger.answer, Loki().answer) as evidence:
-        assert evidence.silence(busy=True) is None
+        assert evidence.silence(lambda: True) is None
         await evidence.find(TraceQuery(limit=50))
-        assert evidence.silence(busy=True) is None
+        assert evidence.silence(lambda: True) is None
         long_ago = {"startTimeUnixNano": str(now_ns - 90_000 * MS), "endTimeUnixNano": str(now_ns)}
         jaeger.traces["0a" * 16][0] |= long_ago
         await evidence.find(TraceQuery(limit=49))
-        assert evidence.silence(busy=False) is None
-        assert evidence.silence(busy=True).reason == "No new trace reaches Jaeger"
+        assert evidence.silence(lambda: False) is None
+        assert evidence.silence(lambda: True).reason == "No new trace reaches Jaeger"
