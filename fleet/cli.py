@@ -133,6 +133,24 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
     raise SystemExit(code)
 
 
+@main.command("restart")
+@click.argument("process", type=click.Choice(["order", "inventory", "payment", "postgres"]))
+@click.option("--away", "away_s", default=0.5, type=click.FloatRange(0.1, 30), metavar="SECONDS",
+              help="How long it stays away; half a second by default.")  # fmt: skip
+@click.option("--kill", is_flag=True, help="As kill -9 does it; not for postgres.")
+def restart_process(process: str, away_s: float, kill: bool) -> None:
+    """Restart one process of the running shop.
+
+    The shop stays open and is whole again by itself: that is what this is for. A process that dies
+    without being asked still stops the shop.
+    """
+    from fleet.restart import restart
+
+    if kill and process == "postgres":
+        raise click.UsageError("PostgreSQL is only ever stopped in order: leave --kill out")
+    restart(process, away_s=away_s, kill=kill)  # type: ignore[arg-type]
+
+
 @main.command()
 def settings() -> None:
     """Print every setting with its default and its reason."""
