@@ -55,6 +55,7 @@ class _Fault(Struct, frozen=True):
     red_at: datetime | None
     green_at: datetime | None
     settled_at: datetime | None
+    by_gremlins: bool = True
 
 
 def card(actor: str, began: datetime, journal: Journal, evidence: Evidence) -> Card:
@@ -101,6 +102,7 @@ def _of_slips(journal: Journal) -> _Fault | None:
         journal.first(on, lambda entry: not well(entry)),
         whole,
         settled,
+        by_gremlins=False,
     )
 
 
@@ -108,9 +110,11 @@ def _times(fault: _Fault, began: datetime, journal: Journal) -> list[Figure]:
     fired = journal.first(fault.on, lambda entry: bool(entry.firing))
     # Green and settled are counted from the calm, or where nobody called calm, from the fault.
     since, after = fault.off or fault.on, "calm" if fault.off else "the fault"
+    # Violet is what a gremlin did; a process that was killed has no colour of its own.
+    tone: Tone = "gremlin" if fault.by_gremlins else "none"
     calmed = Figure("calm after", "gremlin", _between(fault.on, fault.off), detail="the fault")
     return [
-        Figure("fault on", "gremlin", _between(began, fault.on), detail="after the curtain"),
+        Figure("fault on", tone, _between(began, fault.on), detail="after the curtain"),
         Figure("red after", "failed", _between(fault.on, fault.red_at), detail="the fault"),
         Figure("alert after", "failed", _between(fault.on, fired), detail="the fault"),
         *([calmed] if fault.off else []),

@@ -30,6 +30,7 @@ class Lookout:
     ) -> None:
         self._sight, self._told, self._clock, self._sleep = sight, told, clock, sleep
         self._looked = asyncio.Event()
+        self._judging: asyncio.Task[None] | None = None
         self.journal = Journal()
         self.seen: Seen | None = None
 
@@ -52,6 +53,17 @@ class Lookout:
         await self._looked.wait()
         return self.seen or Seen(self._clock())
 
+    def want_verdict(self) -> None:
+        """Have the promises judged while somebody waits for that: the proof's own pace is for a
+        panel that is open all day. One verdict at a time, and a pause as long as each took."""
+        if self._judging is None or self._judging.done():
+            self._judging = asyncio.create_task(self._judge(), name="act: judging")
+
+    async def _judge(self) -> None:
+        began = self._clock()
+        await self._sight.judge()
+        await self._sleep((self._clock() - began).total_seconds())
+
     def ask(self, condition: Condition) -> "Question":
         """A condition about the time from now on."""
         return Question(self, condition)
@@ -71,6 +83,7 @@ class Question:
         """The condition in the next look."""
         seen = await self._lookout.next()
         if self._about_promises:
+            self._lookout.want_verdict()
             # The database's clock, because the verdict carries its time.
             if self._since is None and seen.books is not None:
                 self._since = seen.books.at

@@ -185,4 +185,5 @@ def read_all(folder: Path = FOLDER) -> Sequence[Scenario | BadAct]:
             found.append(read(folder / f"{name}{SUFFIX}"))
         except BadAct as bad:
             found.append(bad)
-    return found
+    # Those that cannot be read come last: they are nobody's first act.
+    return sorted(found, key=lambda each: 100 if isinstance(each, BadAct) else each.act.place)

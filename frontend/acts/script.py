@@ -29,7 +29,6 @@ Look = Literal[
     "figures",
     "gremlins",
     "shop",
-    "products",
     "orders",
     "proof",
     "charts",
@@ -199,11 +198,12 @@ class Step(_Said, frozen=True):
     do: Annotated[list[Action | Word], Meta(max_length=8)] = []
 
 
-class Act(_Said, frozen=True):
+class Act(_Said, frozen=True, kw_only=True):
     """A demo written down. It always ends calm: every gremlin is called off at its end."""
 
     title: Title
     teaches: Annotated[str, Meta(min_length=1, max_length=400)]
+    place: Annotated[int, Meta(ge=1, le=99, description="in the list of acts")] = 99
     steps: Annotated[list[Step], Meta(min_length=1, max_length=20)]
 
     def actions(self) -> Iterator[tuple[int, int, Did]]:

@@ -162,15 +162,18 @@ def _promised(wanted: str, seen: Seen) -> Iterator[Check]:
 
 def _counted(wanted: object, number: int | None, noun: str) -> Check:
     now = "unknown" if number is None else str(number)
-    return Check(f"{_amount(wanted)} {noun}", now, fits(wanted, number))
+    return Check(_amount(wanted, noun), now, fits(wanted, number))
 
 
-def _amount(wanted: object) -> str:
-    if isinstance(wanted, int):
-        return str(wanted) if wanted else "no"
-    sign, number = split(str(wanted))
-    words = {"<": "fewer than", "<=": "at most", ">": "more than", ">=": "at least"}
-    return f"{words[sign]} {number}"
+def _amount(wanted: object, noun: str) -> str:
+    """ "> 2" orders are "at least 3 orders"."""
+    sign, number = ("", wanted) if isinstance(wanted, int) else split(str(wanted))
+    number = number + {">": 1, "<": -1}.get(sign, 0)
+    if number == 1:
+        first, _, rest = noun.partition(" ")
+        noun = f"{first.removesuffix('s')} {rest}".rstrip()
+    words = {"": "", ">": "at least ", ">=": "at least ", "<": "at most ", "<=": "at most "}
+    return f"{words[sign]}{number or 'no'} {noun}" if not sign else f"{words[sign]}{number} {noun}"
 
 
 _READERS: Mapping[str, Callable[[Any, Seen], Iterator[Check]]] = {

@@ -32,6 +32,9 @@ class Sight(Protocol):
     async def look(self, told: Mapping[str, int]) -> Seen:
         """How the shop is now."""
 
+    async def judge(self) -> None:
+        """Have the promises judged anew."""
+
 
 class Eyes:
     """The sight of a real shop. Everything but the books is what the watch knows anyway."""
@@ -68,6 +71,10 @@ class Eyes:
             bites=self._bites(),
         )
         return replace(seen, firing=self._alarm.firing(seen))
+
+    async def judge(self) -> None:
+        """Have the promises judged anew."""
+        await self._watch.judge()
 
     def incidents(self) -> tuple[Incident, ...]:
         """What the timeline tells of the gremlins."""

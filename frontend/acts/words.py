@@ -18,7 +18,7 @@ def in_short(does: Did) -> str:
     if isinstance(does, Wait):
         return f"wait until {_all_of(does.until)}, {does.limit} at most"
     if isinstance(does, Condition):
-        return f"see that {_all_of(does)}"
+        return f"see: {_all_of(does)}"
     if isinstance(does, Kill):
         return f"{NAMES[does.service]} killed, away for {does.away}"
     if isinstance(does, Restart):

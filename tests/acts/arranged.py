@@ -117,6 +117,9 @@ class Shop:
             seen["books"] = Books(now, books.orders, books.money_in_doubt, 0.0, books.stock)
         return Seen(**seen)
 
+    async def judge(self) -> None:
+        self._note("judge")
+
     def incidents(self) -> tuple[()]:
         return ()
 

@@ -52,7 +52,9 @@ async def test_an_act_that_shows_everything_has_passed():
     played = await stage.play()
     assert played.outcome == "passed"
     assert [mark.course for mark in played.marks] == ["done"] * 3
-    assert stage.shop.done == ["prepare", "begin", "gremlin", "calm", "leave", "calm"]
+    assert [what for what in stage.shop.done if what != "judge"] == [
+        "prepare", "begin", "gremlin", "calm", "leave", "calm",
+    ]  # fmt: skip
     assert stage.turn.held == 0
     assert played.card is not None
     assert "waiting" in stage.seen

@@ -1,6 +1,7 @@
 """An act is read with the line of every mistake; whatever is in the file, one line says why."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,18 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import validator_for
+from msgspec.structs import fields
 
 from frontend.acts import schema
 from frontend.acts.reading import FOLDER, BadAct, Scenario, find, parse, read, read_all
 from frontend.acts.script import Step, Wait
+from frontend.draw_acts import LOOKS as LOOK_WORDS
+from frontend.paint import HERE, STATIC
+from frontend.panels import PANELS
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
+SHEET = (STATIC / "acts.css").read_text()
+PAGES = ("overview.html", "charts.html", "panels/bar.html", "panels/health.html")
 SCHEMA = validator_for(json.loads(schema.schema()))
 
 
@@ -168,7 +175,7 @@ def test_a_file_that_is_none(tmp_path: Path):
 def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
     (tmp_path / "bad.yml").write_text("title: [")
     (tmp_path / "good.yml").write_text((FOLDER / "last-units.yml").read_text())
-    bad, good = read_all(tmp_path)
+    good, bad = read_all(tmp_path)
     assert isinstance(bad, BadAct)
     assert isinstance(good, Scenario)
 
@@ -212,3 +219,20 @@ def test_the_schema_takes_what_the_reader_takes(scenario: Scenario):
 def test_the_schema_refuses_what_the_reader_refuses(action):
     step = {"title": "a", "say": "b", "do": [action]}
     assert not SCHEMA.is_valid({"title": "T", "teaches": "x", "steps": [step]})
+
+
+LOOKS = next(field for field in fields(Step) if field.name == "look").type.__args__[0].__args__
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_everything_an_audience_is_told_to_look_at_is_there(look):
+    """The overview has it, and the sheet frames it."""
+    frames = re.search(rf'\[data-look="{look}"\]\) ([#.][\w.# -]+?)[,{{]', SHEET)
+    assert frames is not None, f"acts.css does not frame {look}"
+    place = frames[1].split()[-1]
+    if place.startswith("#panel-"):
+        assert place.removeprefix("#panel-") in PANELS
+    else:
+        page = "".join((HERE / "templates" / name).read_text() for name in PAGES)
+        assert re.search(rf'class="[^"]*\b{place[1:]}\b', page), f"no page has {place}"
+    assert look in LOOK_WORDS
