@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- the dashboard
     proof_interval_s: Seconds = 5.0
     control: str = ""
+    act_patience_s: Seconds = 90.0
     prometheus_url: str = ""
     jaeger_url: str = ""
     loki_url: str = ""
