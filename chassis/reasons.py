@@ -51,6 +51,8 @@ REASONS: dict[str, str] = {
     "payment_probe_base_s": "The first look at an unknown charge; a gateway rarely knows sooner.",
     "payment_probe_max_s": "A charge in doubt is looked up at least twice a minute.",
     "proof_interval_s": "Fresh enough to watch a recovery, cheap enough to run all day.",
+    "control": "Where `valerix up` is asked to restart a process; it sets this itself.",
+    "act_patience_s": "A hidden tab asks once a minute; past this a presenter is gone: calm.",
     "prometheus_url": "The dashboard reads metrics there; empty: it scrapes the services itself.",
     "jaeger_url": "The dashboard reads traces there (with Loki); empty: services send to it.",
     "loki_url": "The dashboard reads logs there; comes with Jaeger, as a trace shows its lines.",

@@ -98,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payment_probe_max_s: Seconds = 30.0
     # -- the dashboard
     proof_interval_s: Seconds = 5.0
+    control: str = ""
+    act_patience_s: Seconds = 90.0
     prometheus_url: str = ""
     jaeger_url: str = ""
     loki_url: str = ""

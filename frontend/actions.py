@@ -215,7 +215,7 @@ def sign_in_routes(doorman: Doorman) -> list[HTTPRouteHandler]:
             told = Told("refused", "That is not the operator's token", why)
             return page(problem_page(told, again=visitor), doorman, visitor, status=401)
         cookies = (doorman.operator_cookie(visitor),)
-        return see_other(_back(form.get("back")), doorman, visitor, cookies=cookies)
+        return see_other(own_page(form.get("back")), doorman, visitor, cookies=cookies)
 
     @post("/operator/sign-out", status_code=200, include_in_schema=False)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
@@ -228,7 +228,7 @@ def sign_in_routes(doorman: Doorman) -> list[HTTPRouteHandler]:
     return [sign_in, sign_out]
 
 
-def _back(path: object) -> str:
+def own_page(path: object) -> str:
     """Only to one of our own pages: a form field must not send anyone elsewhere."""
     text = str(path or "/")
     return quote(text, safe="/#-") if re.fullmatch(r"/(?!/)[\w/#-]*", text) else "/"

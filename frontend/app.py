@@ -9,6 +9,7 @@ from chassis.edge import Edge
 from chassis.gremlin_client import GremlinClient
 from chassis.outbound import Peer
 from chassis.settings import Settings
+from frontend.act_pages import act_routes
 from frontend.actions import Hands, action_routes, sign_in_routes
 from frontend.answers import leave_untraced, show_lost, show_problem
 from frontend.events import Hub
@@ -25,6 +26,7 @@ from frontend.sources.embedded import Embedded
 from frontend.sources.received import Received, sent_to
 from frontend.sources.stack.evidence import StackEvidence
 from frontend.sources.stack.metrics import StackMetrics
+from frontend.stage import Stage
 from frontend.visitor import Doorman
 from frontend.watch import Proof, Watch, service_urls
 from frontend.words import NAMES
@@ -59,7 +61,8 @@ def create_app(
         database=Database(settings, size=_POOL),
         proof=proof or ProofLoop(settings, registry=registry),
     )
-    doorman, links = Doorman(settings), Links(settings)
+    doorman = Doorman(settings, greeted=watch.playing.heard_from)
+    links, stage = Links(settings), Stage(settings, watch, wires)
     hands = _hands(settings, wires, watch)
     return service_app(
         name=NAME,
@@ -74,13 +77,14 @@ def create_app(
                     *evidence_routes(evidence, watch, doorman, links),
                     *action_routes(hands, watch, doorman),
                     *sign_in_routes(doorman),
+                    *act_routes(settings, stage, watch, doorman),
                 ]
             ),
             *FILES,
             *evidence.routes(),
         ],
-        loops=[watch.run, evidence.run],
-        closes=[*(wire.close for wire in wires.values()), evidence.close, drops.close],
+        loops=[watch.run, evidence.run, stage.run],
+        closes=[stage.close, *(wire.close for wire in wires.values()), evidence.close, drops.close],
         exception_handlers={Exception: show_lost},
     )
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from chassis.errors import Problem
-from frontend import draw, draw_gremlins
+from frontend import draw, draw_acts, draw_gremlins
 from frontend.answers import page
 from frontend.facts import StoryFacts
 from frontend.paint import render
@@ -83,6 +83,7 @@ PANELS = {
     for panel in (
         Panel("health", ("health",), lambda watch, _: draw.health(watch.health.now())),
         Panel("bar", ("gremlins",), _bar),
+        Panel("rail", ("acts",), lambda watch, now: draw_acts.rail(watch.playing.now, now)),
         Panel(
             "lights",
             ("metrics", "gremlins"),

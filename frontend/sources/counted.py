@@ -23,9 +23,14 @@ class Counted(ABC):
     epoch, which is how the charts and the gremlins count."""
 
     def __init__(
-        self, services: Iterable[str], clock: Callable[[], float], *, epoch: float
+        self,
+        services: Iterable[str],
+        clock: Callable[[], float],
+        *,
+        epoch: float,
+        window_s: float = WINDOW_S,
     ) -> None:
-        self._clock, self._epoch = clock, epoch
+        self._clock, self._epoch, self._window_s = clock, epoch, window_s
         self._rings = {service: Ring() for service in services}
         self._histories = {service: History() for service in self._rings}
 
@@ -52,8 +57,8 @@ class Counted(ABC):
         return None if newest is None else newest.at
 
     def traffic(self, service: str) -> Traffic | Down:
-        """Business requests of the last thirty seconds."""
-        return self.down(service) or self._rings[service].traffic(self._clock(), WINDOW_S)
+        """Business requests of the last `window_s`: thirty seconds, but for a hastened act."""
+        return self.down(service) or self._rings[service].traffic(self._clock(), self._window_s)
 
     def stock(self) -> dict[str, dict[str, int]] | Down:
         """Units by product and state, as the inventory service last said."""

@@ -10,7 +10,7 @@ import aiohttp
 from frontend.observatory.exposition import Series, parse, parse_exemplars
 from frontend.observatory.history import BUCKET, Exemplar
 from frontend.observatory.ring import Scrape
-from frontend.sources.counted import FAMILIES, STILL, Counted
+from frontend.sources.counted import FAMILIES, STILL, WINDOW_S, Counted
 from frontend.sources.feed import Feed
 from frontend.views import Down
 
@@ -31,10 +31,12 @@ class Embedded(Counted):
         changed: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
+        window_s: float = WINDOW_S,
+        every_s: float = SCRAPE_EVERY_S,
     ) -> None:
         # The rings keep time that never jumps; charts and gremlins have the wall clock's.
         self._began = time.time()
-        super().__init__(urls, clock, epoch=self._began - clock())
+        super().__init__(urls, clock, epoch=self._began - clock(), window_s=window_s)
         self._urls = urls
         self._session: aiohttp.ClientSession | None = None
         self._feeds = {
@@ -42,7 +44,7 @@ class Embedded(Counted):
                 "metrics",
                 partial(self._scrape, service),
                 changed,
-                every_s=SCRAPE_EVERY_S,
+                every_s=every_s,
                 still=STILL,
                 clock=clock,
             )

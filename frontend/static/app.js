@@ -102,7 +102,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
-const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs"];
+const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts"];
 let stream = null;
 const listen = () => {
   if (stream || document.hidden || !document.querySelector("[hx-get]")) return;

@@ -71,7 +71,8 @@ VIEWS = [
 ]
 # Each light has a source of its own, so it is down by itself.
 LIGHTS_DOWN = draw.lights(lambda _: DOWN, DOWN)
-DOWNS = [(name, LIGHTS_DOWN if name == "lights" else DOWN) for name in ALL]
+# The rail is read from memory: it has no source to lose.
+DOWNS = [(name, LIGHTS_DOWN if name == "lights" else DOWN) for name in ALL if name != "rail"]
 
 
 def paint(name, view, visitor=VISITOR):
@@ -158,5 +159,6 @@ def test_a_proof_says_what_it_rests_on_and_what_it_looked_at():
 
 def test_every_panel_template_is_a_panel():
     templates = {path.stem for path in (HERE / "templates" / "panels").iterdir()}
-    # Those of telemetry are drawn in test_evidence_panels.py.
-    assert templates == {*ALL, "toast", "traces", "trace", "order_traces", "logs"}
+    # Those of telemetry are drawn in test_evidence_panels.py, those of acts in test_act_panels.py.
+    elsewhere = {"traces", "trace", "order_traces", "logs", "act", "notes"}
+    assert templates == {*ALL, *elsewhere, "toast"}
