@@ -27,7 +27,8 @@ def test_every_act_shows_what_it_says(fleet, name):
 def test_what_does_not_show_is_said_and_the_shop_is_calm(fleet):
     code, said = check(fleet, parse(ENDLESS.replace("LIMIT", "1s"), "endless", "x.yml"))
     assert code == 1
-    assert "not within 1 s: more than 1000 orders confirmed (now: " in said
+    missed = " ".join(said.split())  # a long line is folded
+    assert "not within 1 s: more than 1000 orders confirmed (now: " in missed
     assert loose(fleet) == []
 
 
@@ -65,7 +66,10 @@ def test_a_product_nobody_sells_is_the_line_of_the_file(fleet):
 
 
 def test_a_killed_process_needs_a_valerix_up(fleet):
-    code, said = check(fleet, read(FOLDER / "operators-slip.yml"))
+    path = FOLDER / "operators-slip.yml"
+    lines = path.read_text().splitlines()
+    first = next(n for n, line in enumerate(lines, 1) if "restart:" in line or "kill:" in line)
+    code, said = check(fleet, read(path))
     assert code == 2
-    assert "scenarios/operators-slip.yml:27: only a shop" in said
+    assert f"scenarios/operators-slip.yml:{first}: only a shop" in said
     assert "started with `valerix up` on this machine" in said
