@@ -28,7 +28,7 @@ def test_what_does_not_show_is_said_and_the_shop_is_calm(fleet):
     code, said = check(fleet, parse(ENDLESS.replace("LIMIT", "1s"), "endless", "x.yml"))
     assert code == 1
     missed = " ".join(said.split())  # a long line is folded
-    assert "not within 1 s: more than 1000 orders confirmed (now: " in missed
+    assert "not within 1 s: at least 1001 orders confirmed (now: " in missed
     assert loose(fleet) == []
 
 
