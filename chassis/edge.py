@@ -14,6 +14,7 @@ from chassis.bites import CallerLeft, Dropped, answer, suffer
 from chassis.context import SERVER, Span, deadline_now, span_now
 from chassis.errors import Problem, shed
 from chassis.gremlins import EXEMPT, Gremlins
+from chassis.guard import is_foreign
 from chassis.http_metrics import HttpMetrics
 from chassis.settings import Settings
 
@@ -24,7 +25,7 @@ _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 # Asked every two seconds by machines: measured, but neither logged nor traced. Telemetry that
 # arrives must not make more of it.
 _QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
-_WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site"})
+_WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site", b"host"})
 CALLER_LEFT, NO_ANSWER = 499, 0
 
 
@@ -76,6 +77,7 @@ class Edge:
         self._metrics = metrics
         self._routes = routes
         self._gremlins = gremlins
+        self._is_guarded = bool(settings.operator_token)
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
         self._body_limit = settings.body_limit_bytes
@@ -136,6 +138,10 @@ class Edge:
         # lets a page forge this header.
         if visit.method in _UNSAFE and headers.get(b"sec-fetch-site") == b"cross-site":
             return Problem(403, "cross-site", "Another site's page may not change the shop")
+        # Nor may one whose name was made to lead here (DNS rebinding); behind a token it may.
+        open_ = visit.method in _UNSAFE and not self._is_guarded
+        if open_ and is_foreign(headers.get(b"host", b"")):
+            return Problem(403, "foreign-host", "Under this name an operator token must be set")
         if self._in_flight > self._limit and not exempt and not _QUIET.fullmatch(visit.path):
             self._metrics.shed.inc()
             return shed("Too many requests are being served already; nothing was done")

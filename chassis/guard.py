@@ -1,12 +1,21 @@
 """Who may do what only an operator may: one token, compared in constant time."""
 
 import hmac
+import re
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from chassis.errors import Problem
 from chassis.settings import Settings
+
+# A name of the wide world, such as shop.example: not this machine's, and no container's.
+_FOREIGN = re.compile(rb"[^\[\]:]*\.[^\[\]:]*[a-z][^\[\]:]*(:\d+)?", re.IGNORECASE)
+
+
+def is_foreign(host: bytes) -> bool:
+    """Whether a Host header is a name that anybody's DNS may have made to lead here."""
+    return _FOREIGN.fullmatch(host) is not None
 
 
 def is_operator(authorization: str | None, settings: Settings) -> bool:

@@ -30,7 +30,12 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- The triggers are ALWAYS ones: they fire as well for a session that has switched triggers off by
+CREATE FUNCTION proof.refuse_truncation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is never emptied', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+-- The triggers that mark and note are ALWAYS ones: they fire as well for a session that has switched triggers off by
 -- session_replication_role. What is done behind the guards' backs is what must not be missed.
 -- A function for each book, and no WHEN: a condition is parsed anew for every statement, which
 -- costs more than calling a function does.
@@ -69,6 +74,8 @@ END $body$
     $function$, name, book, owner, gone);
     EXECUTE format('CREATE TRIGGER mark_change BEFORE UPDATE OR DELETE ON %s'
                    ' FOR EACH ROW EXECUTE FUNCTION proof.mark_%s()', book, name);
+    EXECUTE format('CREATE TRIGGER refuse_truncation BEFORE TRUNCATE ON %s'
+                   ' EXECUTE FUNCTION proof.refuse_truncation()', book);
     EXECUTE format('CREATE TRIGGER note_truncation AFTER TRUNCATE ON %s'
                    ' EXECUTE FUNCTION proof.note_truncation()', book);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER mark_change,'
