@@ -122,7 +122,7 @@ class _Bench:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""
         shop = self._observed("glass")
         with shops.running([shop]):
-            found = asyncio.run(glass.measure(shop, spectators, self._orders))
+            found = asyncio.run(glass.measure(shop, spectators, self._orders, self._rounds))
             found["receiver"] = asyncio.run(receiver.measure(shop, 60))
             found["memory_mb"] = shop.resident_mb() | {"postgres": self._server_mb()}
         return found

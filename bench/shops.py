@@ -71,11 +71,15 @@ class Shop:
         """More environment, before the start."""
         self._environ.update(environ)
 
+    def log(self, what: str) -> Path:
+        """Where something of this shop writes its output."""
+        return self._home.log(f"{self.name}-{what}")
+
     def spawn(self, key: str) -> None:
         """Start one process; whether it is ready is for the caller to ask."""
         self.children[key] = Child(
             [*self._argv, key],
-            log=self._home.log(f"{self.name}-{key}"),
+            log=self.log(key),
             if_orphaned=signal.SIGKILL,
             environ=self._environ,
         )

@@ -12,10 +12,9 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from chassis import telemetry
 from chassis.asgi import App
 from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
 from chassis.edge import Edge, Routes
@@ -25,6 +24,7 @@ from chassis.gremlins import Gremlins
 from chassis.health import Probe, database_probe, health_routes, schema_probe
 from chassis.http_metrics import HttpMetrics
 from chassis.openapi import OpenApiJson
+from chassis.process_metrics import process_metrics
 from chassis.schema_page import PlainPage
 from chassis.settings import Settings
 
@@ -66,7 +66,7 @@ def service_app(
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
         gremlins.slows(*([database] if database else []))
-    _own_gauges(name, database, registry)
+    all_loops.append(process_metrics(name, database, registry).run)
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -145,24 +145,6 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
         return Response(encode(registry), headers={"content-type": content_type})
 
     return show_metrics
-
-
-def _own_gauges(name: str, database: Database | None, registry: CollectorRegistry) -> None:
-    ProcessCollector(registry=registry)
-    dropped = Gauge(
-        "valerix_telemetry_dropped",
-        "Spans and log lines thrown away since the start.",
-        ("service",),
-        registry=registry,
-    )
-    dropped.labels(name).set_function(telemetry.dropped)
-    if database is None:
-        return
-    pool = Gauge(
-        "valerix_pool_connections", "Database connections.", ("service", "state"), registry=registry
-    )
-    pool.labels(name, "in_use").set_function(lambda: database.in_use)
-    pool.labels(name, "idle").set_function(lambda: database.idle)
 
 
 def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -26,8 +26,12 @@ def mark(gremlins: Gremlins, bite: Active) -> None:
     work = span_now.get()
     if work is not None:
         name, kind = bite.view.name, bite.view.kind
-        work.attributes["valerix.gremlin.name"] = name
-        work.attributes["valerix.gremlin.kind"] = kind
+        # The same on every bite: a search for attributes knows equal, not present.
+        work.attributes["valerix.gremlin.bit"] = True
+        # Several may bite one request: each is named, as in its line of log.
+        for key, value in (("valerix.gremlin.name", name), ("valerix.gremlin.kind", kind)):
+            known = str(work.attributes.get(key) or "").split(",")
+            work.attributes[key] = ",".join(dict.fromkeys(filter(None, (*known, value))))
         work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))
 
 

@@ -23,7 +23,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"
 _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 # Asked every two seconds by machines: measured, but neither logged nor traced. Telemetry that
 # arrives must not make more of it.
-_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs)")
+_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site"})
 CALLER_LEFT, NO_ANSWER = 499, 0
 
@@ -143,7 +143,9 @@ class Edge:
 
     def _finish(self, scope: Scope, visit: Visit, work: Span, seconds: float) -> None:
         template = scope.get("path_template") or self._routes.template(visit.path)
-        self._metrics.observe(visit.method, template, visit.status, seconds, work.trace_id)
+        # A dot on a chart leads to a trace: where none is kept there is none.
+        trace_id = work.trace_id if work.sampled else ""
+        self._metrics.observe(visit.method, template, visit.status, seconds, trace_id)
         if _QUIET.fullmatch(template) and visit.status < 500:
             return
         fields = {

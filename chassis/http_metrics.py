@@ -46,7 +46,7 @@ class HttpMetrics:
         self._histograms: dict[tuple[str, str], Histogram] = {}
 
     def observe(self, method: str, path: str, status: int, seconds: float, trace_id: str) -> None:
-        """Count one request; the trace id rides along as the exemplar."""
+        """Count one request; the trace id, if there is one, rides along as the exemplar."""
         counter = self._counters.get((method, path, status))
         if counter is None:
             counter = self._requests.labels(self._service, method, path, f"{status:03d}")
@@ -56,4 +56,4 @@ class HttpMetrics:
             histogram = self._durations.labels(self._service, method, path)
             self._histograms[method, path] = histogram
         counter.inc()
-        histogram.observe(seconds, {"trace_id": trace_id})
+        histogram.observe(seconds, {"trace_id": trace_id} if trace_id else None)

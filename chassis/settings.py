@@ -9,9 +9,15 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from chassis.reasons import REASONS
+
 _PREFIX = "VALERIX_"
 # Read by the command line and by the tests, not by a process.
 _OF_OTHERS = ("VALERIX_HOME", "VALERIX_CHROMIUM", "VALERIX_CHAOS_ORDERS", "VALERIX_CHAOS_SEED")
+_ADDRESSES = ("order_url", "inventory_url", "payment_url")
+_MAY_BE_EMPTY = (
+    "otlp_endpoint", "prometheus_url", "jaeger_url", "loki_url", "grafana_link", "jaeger_link",
+)  # fmt: skip
 SERVICES = ("order", "inventory", "payment", "dashboard")
 PORTS = {"order": 5001, "inventory": 5002, "payment": 5003, "dashboard": 8080}
 
@@ -92,60 +98,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payment_probe_max_s: Seconds = 30.0
     # -- the dashboard
     proof_interval_s: Seconds = 5.0
-
-
-REASONS: dict[str, str] = {
-    "service": "Which process this is; set by `valerix run`, not by the environment.",
-    "host": "Loopback, so nothing is exposed by accident; else an operator token is required.",
-    "published_on": "Where the host publishes a container's port: this decides whether it is exposed.",
-    "port": "0 is the fleet's own: order 5001, inventory 5002, payment 5003, dashboard 8080.",
-    "operator_token": "Guards gremlins and restock when set; must be set when not on loopback.",
-    "database_url": "Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.",
-    "order_url": "Where the dashboard finds the order service.",
-    "inventory_url": "Where the order service and the dashboard find inventory.",
-    "payment_url": "Where the order service and the dashboard find payments.",
-    "telemetry": "`off` runs dark: no spans, no export; metrics and logs stay.",
-    "otlp_endpoint": "An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty exports nothing.",
-    "otlp_headers": "What a vendor's endpoint asks for, as in OpenTelemetry: name=value,name=value.",
-    "log_format": "`auto`: text on a terminal, JSON otherwise, so containers need no setting.",
-    "log_level": "INFO is one line a request and one a state change.",
-    "environment": "The deployment.environment.name of every signal.",
-    "max_in_flight": "Past this a request is shed at once (503, executed: no) instead of queueing.",
-    "body_limit_bytes": "64 KiB: an order is under 200 bytes; anything near the limit is abuse.",
-    "body_timeout_s": "A body that trickles in for longer holds a slot for nothing.",
-    "keep_alive_s": "Longer than the client's 15 s, so a reused connection is never stale.",
-    "stop_grace_s": "A request ends within its 5 s budget, so a stop need not wait longer.",
-    "pool_size": "Three services with 12 each stay under the embedded server's connections.",
-    "pool_wait_s": "Half of a caller's 2 s deadline: past that the caller is better told at once.",
-    "statement_timeout_s": "No statement of the shop takes 50 ms; 5 s means something is broken.",
-    "lock_timeout_s": "The caller's deadline: a lock that comes later helps nobody.",
-    "idle_transaction_timeout_s": "No transaction spans a network call, so an idle one is a bug.",
-    "peer_deadline_s": "The product's promise: a dependency has 2 s, whatever it does.",
-    "request_budget_s": "Two downstream calls of 2 s and 1 s of our own.",
-    "peer_connections": "Foreground bulkhead per peer: half of max_in_flight may wait on one.",
-    "peer_wait_s": "A place in the bulkhead that takes longer means the peer is drowning already.",
-    "repair_connections": "Bulkhead of repair traffic, so it cannot starve the foreground.",
-    "probe_deadline_s": "A health answer takes no longer than this, whatever the dependency does.",
-    "gremlin_poll_s": "Every process agrees within a second; half of it leaves room for one miss.",
-    "gremlin_default_ttl_s": "Five minutes: long enough to show, short enough to be forgotten.",
-    "order_deadline_s": "Three default lives of a gremlin: pending orders outlive a demo fault.",
-    "order_lease_s": "The request budget and a second: the reconciler leaves a live request alone.",
-    "reconcile_poll_s": "The longest a due order waits to be seen.",
-    "reconcile_batch": "One claim's worth of repair; equals the repair bulkhead.",
-    "reconcile_backoff_s": "The first retry; most faults are one lost answer.",
-    "reconcile_backoff_max_s": "On a stage all orders must settle soon after the fault ends.",
-    "idempotency_ttl_s": "24 h, as clients expect; the order itself stays unique for ever.",
-    "payment_connector": "`mock` answers well; `flaky` loses, delays and garbles by its shares.",
-    "payment_decline_rate": "One card in ten is declined, so the failure path is always in view.",
-    "payment_seed": "0 draws a fresh seed at start; any other value repeats the same approvals.",
-    "payment_gateway_fences": "Whether the gateway refuses a charge that comes after its void.",
-    "payment_gateway_timeout_s": "Leaves half a second of the caller's 2 s for our own commits.",
-    "payment_flaky_shares": "About one call in five goes wrong, each in its own way.",
-    "payment_late_capture_s": "Later than every deadline, so the capture comes after the answer.",
-    "payment_probe_base_s": "The first look at an unknown charge; a gateway rarely knows sooner.",
-    "payment_probe_max_s": "A charge in doubt is looked up at least twice a minute.",
-    "proof_interval_s": "Fresh enough to watch a recovery, cheap enough to run all day.",
-}
+    control: str = ""
+    act_patience_s: Seconds = 90.0
+    prometheus_url: str = ""
+    jaeger_url: str = ""
+    loki_url: str = ""
+    grafana_link: str = ""
+    jaeger_link: str = ""
 
 
 def load(service: str, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -191,13 +150,17 @@ def _safe(settings: Settings) -> Settings:
         raise BadSetting("VALERIX_OTLP_HEADERS cannot be used: write name=value,name=value")
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
-    for field in ("order_url", "inventory_url", "payment_url", "otlp_endpoint"):
+    for field in (*_ADDRESSES, *_MAY_BE_EMPTY):
         value = getattr(settings, field)
-        if not _is_address(value) and (value or field != "otlp_endpoint"):
+        if not _is_address(value) and (value or field not in _MAY_BE_EMPTY):
             raise BadSetting(
                 f"{_PREFIX}{field.upper()}={value!r} cannot be used: "
                 "it is no address such as http://127.0.0.1:4318"
             )
+    if bool(settings.jaeger_url) != bool(settings.loki_url):
+        raise BadSetting(
+            "VALERIX_JAEGER_URL and VALERIX_LOKI_URL come together: a trace shows its log lines"
+        )
     return settings
 
 

@@ -161,8 +161,14 @@ class _ExportHandler(logging.Handler):
         self._fields = formatter.fields
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _exporter is not None and threading.current_thread() is not _exporter.thread:
-            _exporter.add_log(self._fields(record), record.created)
+        if _exporter is None or threading.current_thread() is _exporter.thread:
+            return
+        work = span_now.get()
+        # Its trace is nowhere to be found, and the line itself tells nobody's story: unless
+        # something is wrong.
+        if work is not None and not work.sampled and record.levelno < logging.WARNING:
+            return
+        _exporter.add_log(self._fields(record), record.created)
 
 
 def _configure_logs(settings: Settings, service: str) -> None:

@@ -112,22 +112,94 @@ def calm() -> None:
 
 @main.command()
 @click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let open orders settle.")
+@click.option("--full", is_flag=True, help="Read the history again from the first order.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict for a script.")
-def verify(wait_s: float, as_json: bool) -> None:
+def verify(wait_s: float, full: bool, as_json: bool) -> None:
     """Prove that nothing was lost.
 
     Every promise is asked of the database: no order lost, nobody charged twice, no unit of stock
-    made or gone. Exit code 0: all hold; 1: one is broken, or work is still open; 2: cannot tell.
+    made or gone. Builds on the last proof and looks at what changed since; --full does not, and
+    is for a database whose triggers were off. Exit code 0: all hold; 1: one is broken, or work is
+    still open; 2: cannot tell.
     """
     from fleet.attach import is_idle, settings_at_hand
     from frontend.proof.report import verify as prove
 
     idle = is_idle()
     with settings_at_hand() as settings:
-        code = prove(settings, 0.0 if idle else wait_s, as_json)
+        code = prove(settings, 0.0 if idle else wait_s, as_json, full=full)
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)
     raise SystemExit(code)
+
+
+@main.command("restart")
+@click.argument("process", type=click.Choice(["order", "inventory", "payment", "postgres"]))
+@click.option("--away", "away_s", default=0.5, type=click.FloatRange(0.1, 30), metavar="SECONDS",
+              help="How long it stays away; half a second by default.")  # fmt: skip
+@click.option("--kill", is_flag=True, help="As kill -9 does it; not for postgres.")
+def restart_process(process: str, away_s: float, kill: bool) -> None:
+    """Restart one process of the running shop.
+
+    The shop stays open and is whole again by itself: that is what this is for. A process that dies
+    without being asked still stops the shop.
+    """
+    from fleet.restart import restart
+
+    if kill and process == "postgres":
+        raise click.UsageError("PostgreSQL is only ever stopped in order: leave --kill out")
+    restart(process, away_s=away_s, kill=kill)  # type: ignore[arg-type]
+
+
+@main.group()
+def act() -> None:
+    """Demos written down as files.
+
+    The files are in scenarios/; NAME is one of them, or the path of another file. Every act ends
+    calm, also when it is stopped.
+    """
+
+
+@act.command("list")
+def act_list() -> None:
+    """Which acts there are, and what each teaches."""
+    from fleet.act import list_acts
+
+    list_acts()
+
+
+@act.command("show")
+@click.argument("name")
+def act_show(name: str) -> None:
+    """What NAME says and does, step by step."""
+    from fleet.act import show_act
+
+    show_act(name)
+
+
+@act.command("play")
+@click.argument("name")
+def act_play(name: str) -> None:
+    """Play NAME for an audience; Enter is the Next key.
+
+    The speaker's notes stand here; the audience looks at the dashboard.
+    """
+    from fleet.act import play_act
+
+    raise SystemExit(play_act(name))
+
+
+@act.command("check")
+@click.argument("name")
+@click.option("--quick", is_flag=True, help="Averages that forget sooner: for a build machine.")
+def act_check(name: str, quick: bool) -> None:
+    """Play NAME unattended, or `all` of them.
+
+    Exit code 0: everything showed as written; 1: something did not; 2: it could not be run.
+    """
+    from fleet.act import check_acts
+
+    raise SystemExit(check_acts(name, quick=quick))
 
 
 @main.command()

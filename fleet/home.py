@@ -40,6 +40,11 @@ class Home(msgspec.Struct, frozen=True):
     def note(self) -> Path:
         return self.path / "run.json"
 
+    @property
+    def control(self) -> Path:
+        """Where a running shop is asked to restart a process: see errands.py."""
+        return self.path / "control"
+
     def log(self, key: str) -> Path:
         return self.logs / f"{key}.log"
 

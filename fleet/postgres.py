@@ -83,7 +83,8 @@ class PostgresServer:
         system_user.open_tree(installation, user)
         data_directory.ensure(self.data, installation, user, self._say)
         self._clear_the_last_one()
-        self._socket = _socket_folder(self.data.parent)
+        # After `halt` the same one again: those who were connected know no other.
+        self._socket = _socket_folder(self.data.parent, self._socket)
         system_user.open_way(self._socket, user, self._say)
         system_user.give(self._socket, user)
         settings = self._settings | {"unix_socket_directories": str(self._socket)}
@@ -99,8 +100,9 @@ class PostgresServer:
         )
         self._wait_until_ready(self.child)
 
-    def stop(self) -> None:
-        """Shut down in order; one that does not is killed, and recovers at its next start."""
+    def halt(self) -> None:
+        """Shut down in order; one that does not is killed, and recovers at its next start. Its
+        address stays, for whoever waits for it to come back."""
         if self.child is not None:
             for number in (signal.SIGINT, signal.SIGQUIT):
                 if self.child.poll() is None:
@@ -108,6 +110,10 @@ class PostgresServer:
                     self.child.wait(_STOP_LIMIT_S)
             self.child.kill()
             self.child = None
+
+    def stop(self) -> None:
+        """Halt, and leave nothing behind but the data."""
+        self.halt()
         if self._socket is not None and self._socket.parent != self.data.parent:
             shutil.rmtree(self._socket, ignore_errors=True)
         self._socket = None
@@ -170,11 +176,15 @@ def _last_complaint(log: Path, begins: int) -> str:
     return f"{(complaints or lines or ['no message'])[-1]} (all of it in {log})"
 
 
-def _socket_folder(beside: Path) -> Path:
+def _socket_folder(beside: Path, known: Path | None) -> Path:
     """An empty folder whose socket path the kernel and a URL can hold: beside the data if short.
 
     Empty, because a killed server leaves a lock file beside its socket.
     """
+    if known is not None:
+        shutil.rmtree(known, ignore_errors=True)
+        known.mkdir(mode=0o700)
+        return known
     folder = beside / "socket"
     fits = len(str(folder / _SOCKET_NAME).encode()) <= _SOCKET_PATH_LIMIT
     if fits and re.fullmatch(r"[\w./~+@-]+", str(folder), re.ASCII):

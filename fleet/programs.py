@@ -67,6 +67,15 @@ ENVIRON: dict[str, dict[str, str]] = {
         "PROMETHEUS_URL": PROMETHEUS.url,
         "JAEGER_URL": JAEGER.url,
         "LOKI_URL": LOKI.url,
+        "GRAFANA_DASHBOARDS": str(ROOT / "grafana/dashboards"),
+        "GF_PATHS_PROVISIONING": str(ROOT / "grafana/provisioning"),
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_USERS_VIEWERS_CAN_EDIT": "true",
+        "GF_USERS_DEFAULT_THEME": "dark",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(ROOT / "grafana/dashboards/stage.json"),
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
     },
 }
 
@@ -80,8 +89,8 @@ def command(program: Program, path: str, folder: Path) -> list[str]:
         "prometheus": [
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
-            "--storage.tsdb.retention.time=24h",
-            "--storage.tsdb.retention.size=1GB",
+            "--storage.tsdb.retention.time=31d",
+            "--storage.tsdb.retention.size=2GB",
             "--enable-feature=exemplar-storage",
             f"--web.listen-address={_HERE}:9090",
         ],

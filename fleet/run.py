@@ -1,5 +1,6 @@
 """`valerix run SERVICE`: one process, exactly as `valerix up` and a container start it."""
 
+import os
 from importlib import import_module
 
 from chassis import telemetry
@@ -16,6 +17,7 @@ def run_process(key: str) -> int:
     except BadSetting as error:
         raise CannotRun(str(error)) from None
     process = find(key)
+    os.nice(process.nice)
     create_app = import_module(process.module).create_app
     telemetry.start(settings, service=process.name)
     try:

@@ -43,8 +43,7 @@ class Stack:
         for program, path in paths.items():
             if path is None:
                 say(f"{program.key} is not installed ({' or '.join(program.commands)} on PATH)")
-        self._leave_out(COLLECTOR, JAEGER, "there is no jaeger to send traces to")
-        self._leave_out(LOKI, COLLECTOR, "there is no collector to send it anything")
+        self._keep_together(COLLECTOR, JAEGER, LOKI)
         self._running: list[Supervised] = []
         self._mourned: set[str] = set()
 
@@ -56,9 +55,9 @@ class Stack:
         facts = {
             "VALERIX_OTLP_ENDPOINT": (COLLECTOR, COLLECTOR.url),
             "VALERIX_DASHBOARD_PROMETHEUS_URL": (PROMETHEUS, PROMETHEUS.url),
-            "VALERIX_DASHBOARD_JAEGER_URL": (COLLECTOR, JAEGER.url),
+            "VALERIX_DASHBOARD_JAEGER_URL": (JAEGER, JAEGER.url),
             "VALERIX_DASHBOARD_LOKI_URL": (LOKI, LOKI.url),
-            "VALERIX_DASHBOARD_JAEGER_LINK": (COLLECTOR, JAEGER.url),
+            "VALERIX_DASHBOARD_JAEGER_LINK": (JAEGER, JAEGER.url),
             "VALERIX_DASHBOARD_GRAFANA_LINK": (GRAFANA, GRAFANA.url),
         }
         return {name: value for name, (program, value) in facts.items() if program in self}
@@ -127,25 +126,22 @@ class Stack:
         shown = [program for program in self._paths if program.shows]
         return [f"  {each.key:18} {each.url}   {each.shows}" for each in shown]
 
-    def _leave_out(self, program: Program, needed: Program, why: str) -> None:
-        if program in self._paths and needed not in self._paths:
-            del self._paths[program]
-            self._say(f"{program.key} is left out: {why}")
+    def _keep_together(self, *chain: Program) -> None:
+        """Traces and lines of one order belong together: the whole chain, or the dashboard."""
+        missing = [program.key for program in chain if program not in self._paths]
+        for program in chain:
+            if missing and program in self._paths:
+                del self._paths[program]
+                self._say(f"{program.key} is left out: it is of use only with {missing[0]}")
 
     def _environ(self, program: Program) -> dict[str, str]:
         own = dict(ENVIRON[program.key])
         folder = folder_of(program, self._home)
         if program is LOKI:
             own["LOKI_FOLDER"] = str(folder)
-        if program is COLLECTOR and LOKI not in self:
-            # The dashboard takes lines of log as well: they are not lost.
-            own["LOKI_OTLP"] = f"http://127.0.0.1:{self._settings['dashboard'].port}"
         if program is GRAFANA:
-            own |= {
-                "GF_PATHS_DATA": str(folder),
-                "GF_PATHS_PROVISIONING": str(ROOT / "grafana/provisioning"),
-                "VALERIX_GRAFANA_DASHBOARDS": str(ROOT / "grafana/dashboards"),
-            }
+            own["GF_PATHS_DATA"] = str(folder)
+            own["SHOP_URL"] = f"http://127.0.0.1:{self._settings['dashboard'].port}"
         return own
 
     def _write_targets(self) -> None:

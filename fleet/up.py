@@ -12,6 +12,7 @@ import click
 from chassis.settings import BadSetting, Settings, load, unknown
 from fleet import children, health, ports
 from fleet.children import Service
+from fleet.errands import Errands
 from fleet.errors import CannotRun, Failed
 from fleet.home import Home, find_home
 from fleet.postgres import PostgresServer, serving
@@ -69,15 +70,17 @@ def run_shop(*, with_stack: bool = False) -> None:
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
             services = plan(home, settings, database_url, stack.told() if stack else {})
+            errands = Errands(home.control, services, server, say)
             try:
                 if stack:
                     stack.start()
                 _start(services, stop)
                 if stack:
                     stack.wait(lambda: stop.asked)
-                _watch(services, server, home, database_url, stop, begun, stack)
+                _watch(services, server, home, database_url, stop, begun, stack, errands)
             finally:
                 home.retract()
+                errands.close()
                 grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
                 for name in children.stop(services, grace_s):
                     say(f"{name} did not stop in {grace_s:.0f} s and was killed")
@@ -121,8 +124,9 @@ def plan(
     # The dashboard keeps traces and logs itself, unless a collector is named. It is not told to
     # send to itself: what it does in order to show the shop is no part of the shop's story.
     observed = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
+    watching = {**environ, "VALERIX_CONTROL": str(home.control)}
     return [
-        Service(process, urls[process.key], home, observed if process in SERVICES else environ)
+        Service(process, urls[process.key], home, observed if process in SERVICES else watching)
         for process in PROCESSES
     ]
 
@@ -166,14 +170,17 @@ def _watch(
     stop: Stop,
     begun: float,
     stack: Stack | None,
+    errands: Errands,
 ) -> None:
     """Say where everything is, then look after it until someone asks to stop or one dies."""
     if not stop.asked:
+        errands.open()
         home.announce(database_url, {each.process.key: each.url for each in services})
         _greet(services, home, time.monotonic() - begun, stack.greeting() if stack else [])
     ticks = 0
     while not stop.asked:
-        _demand_alive(services)
+        errands.tick()
+        _demand_alive([service for service in services if not errands.excuses(service)])
         if server and server.child and (code := server.child.poll()) is not None:
             raise Failed(
                 f"PostgreSQL died ({children.describe_exit(code)}), so the shop stops; "

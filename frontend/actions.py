@@ -18,7 +18,7 @@ from chassis.gremlin_routes import Calmed
 from chassis.gremlins import PutGremlin
 from chassis.outbound import Answer, Outcome, decode
 from chassis.settings import Settings
-from frontend.answers import page, see_other
+from frontend.answers import page, problem_page, see_other
 from frontend.pages import new_order_key
 from frontend.paint import render
 from frontend.told import calmed_told, cancel_told, loose_told, order_told
@@ -75,7 +75,9 @@ class Hands:
         answer = await self._orders.place(
             product_id, quantity, key=key, deadline_s=self._order_deadline_s
         )
-        told = order_told(answer)
+        shop = self._watch.shop.now()
+        shelf = () if isinstance(shop, Down) else shop.products
+        told = order_told(answer, {each.product_id: each.name for each in shelf})
         # While the answer is not known the key stays, so that trying again cannot order twice.
         final = told.title not in ("Not sure yet", "Already on its way")
         return Done(told, f"/orders/{told.order_id}" if told.order_id else "/", final)
@@ -181,8 +183,7 @@ def action_routes(hands: Hands, watch: Watch, doorman: Doorman) -> list[HTTPRout
         done, visitor = await act(name, request)
         if done.told.status < 400 or done.told.order_id:
             return see_other(done.url, doorman, visitor)
-        html = render("problem.html", told=done.told)
-        return page(html, doorman, visitor, status=done.told.status)
+        return page(problem_page(done.told), doorman, visitor, status=done.told.status)
 
     @post("/actions/{name:str}", status_code=200, include_in_schema=False)
     async def do_here(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
@@ -210,10 +211,11 @@ def sign_in_routes(doorman: Doorman) -> list[HTTPRouteHandler]:
         visitor = doorman.check(request, str(form.get("csrf", "")))
         if not doorman.is_token(str(form.get("token", ""))):
             await asyncio.sleep(_WRONG_TOKEN_S)
-            told = Told("failed", "That is not the operator token", "Gremlins stay locked.")
-            return page(render("problem.html", told=told), doorman, visitor, status=401)
+            why = "Gremlins stay locked. Everything else on these pages is open to you."
+            told = Told("refused", "That is not the operator's token", why)
+            return page(problem_page(told, again=visitor), doorman, visitor, status=401)
         cookies = (doorman.operator_cookie(visitor),)
-        return see_other(_back(form.get("back")), doorman, visitor, cookies=cookies)
+        return see_other(own_page(form.get("back")), doorman, visitor, cookies=cookies)
 
     @post("/operator/sign-out", status_code=200, include_in_schema=False)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
@@ -226,7 +228,7 @@ def sign_in_routes(doorman: Doorman) -> list[HTTPRouteHandler]:
     return [sign_in, sign_out]
 
 
-def _back(path: object) -> str:
+def own_page(path: object) -> str:
     """Only to one of our own pages: a form field must not send anyone elsewhere."""
     text = str(path or "/")
     return quote(text, safe="/#-") if re.fullmatch(r"/(?!/)[\w/#-]*", text) else "/"

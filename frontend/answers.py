@@ -6,7 +6,7 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
 from chassis.app import answer_exception, as_problem
-from chassis.context import current_trace_id
+from chassis.context import current_trace_id, span_now
 from frontend.paint import render
 from frontend.views import Told
 from frontend.visitor import Doorman, Visitor
@@ -55,18 +55,25 @@ def see_other(
     return page("", doorman, visitor, status=303, cookies=cookies, headers={"Location": url})
 
 
+def problem_page(told: Told, *, again: Visitor | None = None, reference: str = "") -> str:
+    """What went wrong, as a page; `again` is who may try the operator's token once more,
+    `reference` what to look for in the dashboard's own log."""
+    return render("problem.html", told=told, again=again, reference=reference, here="")
+
+
 def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """An error as a page for people: what happened, what was not affected, what to do."""
     problem = as_problem(error)
     told = Told(
-        "failed",
+        "failed" if problem.status >= 500 else "refused",
         _TITLES.get(problem.status, "That did not work"),
         problem.detail,
-        current_trace_id() or "",
         status=problem.status,
     )
+    # The dashboard's own trace is not kept here: a link to it would lead nowhere.
+    reference = current_trace_id() or "" if problem.status >= 500 else ""
     return Response(
-        render("problem.html", told=told),
+        problem_page(told, reference=reference),
         status_code=problem.status,
         media_type=MediaType.HTML,
         headers={**HEADERS, **problem.headers},
@@ -77,6 +84,13 @@ def show_lost(request: Request[Any, Any, Any], error: Exception) -> Response[Any
     """An error at an address that is none of the pages': a page for a browser, else a document."""
     reads_html = "text/html" in request.headers.get("accept", "")
     return show_problem(request, error) if reads_html else answer_exception(request, error)
+
+
+async def leave_untraced(_: Request[Any, Any, Any]) -> None:
+    """Before a handler that only shows: an open page asks several times a second, and there are
+    two hundred of them. That is watching, not the shop's story; what a visitor does, a POST, is."""
+    if (work := span_now.get()) is not None:
+        work.sampled = False
 
 
 _TITLES = {

@@ -1,30 +1,32 @@
 """Composes the dashboard."""
 
-from typing import Any
-
-from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
 from chassis.app import service_app
-from chassis.context import span_now
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.gremlin_client import GremlinClient
 from chassis.outbound import Peer
 from chassis.settings import Settings
+from frontend.act_pages import act_routes
 from frontend.actions import Hands, action_routes, sign_in_routes
-from frontend.answers import show_lost, show_problem
+from frontend.answers import leave_untraced, show_lost, show_problem
 from frontend.events import Hub
-from frontend.evidence import Evidence
 from frontend.evidence_pages import evidence_routes
 from frontend.files import FILES
+from frontend.links import Links
+from frontend.observatory.drops import Drops
 from frontend.observatory.memory import Memory
 from frontend.pages import page_routes
 from frontend.panels import panel_routes
 from frontend.proof.loop import ProofLoop
-from frontend.sources import Source
+from frontend.sources import Evidence, Source
 from frontend.sources.embedded import Embedded
+from frontend.sources.received import Received, sent_to
+from frontend.sources.stack.evidence import StackEvidence
+from frontend.sources.stack.metrics import StackMetrics
+from frontend.stage import Stage
 from frontend.visitor import Doorman
 from frontend.watch import Proof, Watch, service_urls
 from frontend.words import NAMES
@@ -33,7 +35,6 @@ from services.order.client import OrderClient
 NAME = "dashboard"
 # The watch asks two small questions a second and a page two more; the rest is for visitors.
 _POOL = 4
-_POLLED = ("/panels/", "/charts/", "/events")
 
 
 def create_app(
@@ -49,17 +50,19 @@ def create_app(
     and the wires that actions take."""
     registry = CollectorRegistry()
     hub = Hub()
-    evidence = Evidence(_memory(registry), hub)
     urls = service_urls(settings)
+    drops = Drops(urls)
+    evidence = _evidence(settings, hub, registry, drops)
     wires = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     watch = Watch(
         settings,
         hub=hub,
-        source=source or Embedded(urls, hub.nudge),
+        source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
         proof=proof or ProofLoop(settings, registry=registry),
     )
-    doorman = Doorman(settings)
+    doorman = Doorman(settings, greeted=watch.playing.heard_from)
+    links, stage = Links(settings), Stage(settings, watch, wires)
     hands = _hands(settings, wires, watch)
     return service_app(
         name=NAME,
@@ -69,27 +72,38 @@ def create_app(
         routes=[
             *_for_people(
                 [
-                    *page_routes(watch, doorman, evidence),
+                    *page_routes(watch, doorman, evidence, links),
                     *panel_routes(watch, doorman),
-                    *evidence_routes(evidence, watch, doorman),
+                    *evidence_routes(evidence, watch, doorman, links),
                     *action_routes(hands, watch, doorman),
                     *sign_in_routes(doorman),
+                    *act_routes(settings, stage, watch, doorman),
                 ]
             ),
             *FILES,
-            *evidence.receiver.routes(),
+            *evidence.routes(),
         ],
-        loops=[watch.run, evidence.run],
-        closes=[*(wire.close for wire in wires.values()), evidence.receiver.close],
+        loops=[watch.run, evidence.run, stage.run],
+        closes=[stage.close, *(wire.close for wire in wires.values()), evidence.close, drops.close],
         exception_handlers={Exception: show_lost},
     )
 
 
-def _memory(registry: CollectorRegistry) -> Memory:
-    """Where the services' traces and logs are kept; how full it is stands on /metrics."""
+def _source(settings: Settings, hub: Hub) -> Source:
+    """Where metrics come from: Prometheus, if there is one."""
+    if settings.prometheus_url:
+        return StackMetrics(settings.prometheus_url, hub.nudge)
+    return Embedded(service_urls(settings), hub.nudge)
+
+
+def _evidence(settings: Settings, hub: Hub, registry: CollectorRegistry, drops: Drops) -> Evidence:
+    """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here. How
+    full the own memory is stands on /metrics."""
+    if settings.jaeger_url:
+        return StackEvidence(settings.jaeger_url, settings.loki_url, hub, dropped=drops.now)
     memory = Memory()
     memory.export(registry)
-    return memory
+    return Received(memory, hub, sent_to=sent_to(settings), dropped=drops.now)
 
 
 def _hands(settings: Settings, wires: dict[str, Peer], watch: Watch) -> Hands:
@@ -102,15 +116,9 @@ def _hands(settings: Settings, wires: dict[str, Peer], watch: Watch) -> Hands:
 
 
 def _for_people(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Errors on these routes are pages to read, not problem documents; polls are no traces."""
+    """Errors on these routes are pages to read, not problem documents; looking is no trace."""
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
-        if any(path.startswith(_POLLED) for path in handler.paths):
-            handler.before_request = _leave_untraced
+        if "GET" in handler.http_methods:
+            handler.before_request = leave_untraced
     return handlers
-
-
-async def _leave_untraced(_: Request[Any, Any, Any]) -> None:
-    """An open page asks several times a second: that is watching, not the shop's story."""
-    if (work := span_now.get()) is not None:
-        work.sampled = False

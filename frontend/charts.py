@@ -16,6 +16,7 @@ from frontend.draw import LIMIT_S
 from frontend.observatory.history import Point
 from frontend.sources import Source
 from frontend.timeline.windows import Window
+from frontend.views import Down
 from frontend.words import KIND_LABELS, LABELS, SERVICES
 
 EVERY_S = 2
@@ -27,7 +28,8 @@ _SPARK_S, _SPARK_HIGH, _DECADES = 300, 20.0, (0.001, 10.0)
 
 
 class Lines(Struct):
-    """One service's numbers, one per moment, and its exemplars as (epoch s, seconds, trace id)."""
+    """One service's numbers, one per moment, and its exemplars as (epoch s, seconds, trace id).
+    `silent_since` is set while its source cannot be read: its lines end, which is not calm."""
 
     rate: list[float | None]
     errors: list[float | None]
@@ -35,6 +37,7 @@ class Lines(Struct):
     p90: list[float | None]
     p99: list[float | None]
     exemplars: list[tuple[float, float, str]]
+    silent_since: float | None = None
 
 
 class Band(Struct):
@@ -102,12 +105,13 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _lines(source: Source, key: str, at: list[int], begin: float, end: float) -> Lines:
-    points = source.points(key, at)
+    points, said = source.points(key, at), source.traffic(key)
     # The slowest are the ones worth a click.
     found = sorted(source.exemplars(key, begin, end), key=lambda each: each.seconds)[-_TRACES:]
     return Lines(
         **{name: [_short(getattr(p, name)) for p in points] for name in Point.__struct_fields__},
         exemplars=[(round(e.at, 2), round(e.seconds, 4), e.trace_id) for e in found],
+        silent_since=said.since.timestamp() if isinstance(said, Down) else None,
     )
 
 

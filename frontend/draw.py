@@ -176,8 +176,10 @@ def order_row(order: OrderFacts) -> OrderRow:
     )
 
 
-def story(said: StoryFacts) -> StoryView:
+def story(said: StoryFacts | Down) -> StoryView | Down:
     """An order's whole life."""
+    if isinstance(said, Down):
+        return said
     order = order_row(said.order)
     return StoryView(
         order=order,

@@ -1,24 +1,22 @@
 """From kept traces and lines to lists of them; pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-
-from msgspec.structs import replace
 
 from frontend.observatory.bounds import Losses
 from frontend.observatory.waterfall import LogRow, TraceRow
 from frontend.paint import THIN, count
+from frontend.sources import Found, Tail
 from frontend.views import Down, State
 from frontend.views_traces import (
     Hue,
     LineView,
     LogsView,
-    OrderTraces,
     TraceLine,
     TracesView,
 )
-from frontend.words import SERVICES
+from frontend.words import NAMES, SERVICES
 
 _HUES = {name: Hue(key, label, name) for key, name, label in SERVICES}
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
@@ -56,26 +54,35 @@ def hue_of(service: str) -> Hue:
     return _HUES.get(service) or Hue("other", cut(service, 40), cut(service, 80))
 
 
-def verdict(status: int | None, *, failed: bool) -> tuple[State, str]:
-    """How a trace ended, in a state and a word or two."""
+def verdict(row: TraceRow) -> tuple[State, str]:
+    """How a trace ended, in a state and a word or two. What failed inside a request that was
+    answered well is trouble; a first span in error is a failure, unless the order goes on (202)."""
+    status = row.status
     if status is None:
-        return ("degraded", "trouble inside") if failed else ("good", "done")
+        return _verdict_without_http(row)
     if status == 0:
         return "failed", "cut off"
-    if status == 499:
-        return "refused", "caller left"
-    if status >= 500:
-        return "failed", f"{status} failed"
-    if status >= 400:
-        return "refused", f"{status} refused"
     if status == 202:
         return "degraded", "202 pending"
-    return ("degraded", f"{status}, trouble inside") if failed else ("good", f"{status} good")
+    if status >= 500 or (row.broken and status != 499):
+        return "failed", f"{status} failed"
+    if status >= 400:
+        return "refused", "caller left" if status == 499 else f"{status} refused"
+    return ("degraded", f"{status}, trouble inside") if row.failed else ("good", f"{status} good")
+
+
+def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
+    if row.broken:
+        return "failed", "failed"
+    if not row.complete:
+        # Whatever began it has not ended, or was never sent here: nobody knows yet how it went.
+        return "none", "incomplete"
+    return ("degraded", "trouble inside") if row.failed else ("good", "done")
 
 
 def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
     """One trace in a list."""
-    state, word = verdict(row.status, failed=row.failed)
+    state, word = verdict(row)
     return TraceLine(
         trace_id=row.trace_id,
         at=row.at,
@@ -101,23 +108,6 @@ def trace_lines(rows: Sequence[TraceRow]) -> tuple[TraceLine, ...]:
     return tuple(trace_line(row, longest_ms) for row in rows)
 
 
-def on_one_axis(rows: Sequence[TraceRow]) -> OrderTraces:
-    """Traces where they stand in time, from the first one's beginning to the last one's end."""
-    if not rows:
-        return OrderTraces((), "")
-    rows = sorted(rows, key=lambda row: row.at)
-    begun = rows[0].at
-    after_ms = [(row.at - begun) / timedelta(milliseconds=1) for row in rows]
-    total_ms = max(at + row.duration_ms for at, row in zip(after_ms, rows, strict=True)) or 1.0
-    return OrderTraces(
-        tuple(
-            replace(trace_line(row, total_ms), x=share(min(at / total_ms, 0.996)))
-            for at, row in zip(after_ms, rows, strict=True)
-        ),
-        took(total_ms),
-    )
-
-
 def hues(services: Iterable[str]) -> tuple[Hue, ...]:
     """Each service once, the shop's own in their usual order."""
     order = list(_HUES)
@@ -126,24 +116,26 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
 
 
 def traces(
-    rows: Sequence[TraceRow],
+    found: Found,
     *,
     kind: str,
     filtered: bool,
-    kept: int,
     limit: int,
-    losses: Losses,
     silent: Down | None,
+    unsent: str = "",
+    elsewhere: str = "",
 ) -> TracesView:
     """The list of traces."""
     return TracesView(
-        rows=trace_lines(rows),
+        rows=trace_lines(found.rows),
         kind=kind,
         filtered=filtered,
-        kept=kept,
-        more=len(rows) >= limit,
-        lost=traces_lost(losses),
+        kept=found.kept,
+        more=len(found.rows) >= limit,
+        lost=", ".join(filter(None, (traces_lost(found.losses), found.note))),
         silent=silent,
+        unsent=unsent,
+        elsewhere=elsewhere,
     )
 
 
@@ -183,20 +175,32 @@ def _tail(row: LogRow) -> str:
 
 
 def logs(
-    rows: Sequence[LogRow],
+    tail: Tail,
     *,
-    newest: int,
     filtered: bool,
-    kept: int,
-    more: bool,
-    losses: Losses,
     silent: Down | None,
+    unsent: str = "",
+    elsewhere: str = "",
 ) -> LogsView:
     """The tail, newest first."""
     # They are kept as they came, and each service sends its own once a second.
-    newest_first = sorted(rows, key=lambda row: (row.at, row.sequence), reverse=True)
-    lines = tuple(log_line(row) for row in newest_first)
-    return LogsView(lines, newest, filtered, kept, more, lines_lost(losses), silent)
+    newest_first = sorted(tail.rows, key=lambda row: (row.at, row.sequence), reverse=True)
+    return LogsView(
+        lines=tuple(log_line(row) for row in newest_first),
+        filtered=filtered,
+        kept=tail.kept,
+        more=tail.more,
+        lost=lines_lost(tail.losses),
+        silent=silent,
+        unsent=unsent,
+        elsewhere=elsewhere,
+    )
+
+
+def unsent(dropped: Mapping[str, int]) -> str:
+    """What the services could not send, in words; empty when all of it left."""
+    lost = [f"{count(dropped[key])} by {name}" for key, name in NAMES.items() if dropped.get(key)]
+    return f"Spans and lines that could not be sent: {', '.join(lost)}." if lost else ""
 
 
 def traces_lost(losses: Losses) -> str:

@@ -18,6 +18,8 @@ _THINNEST = 0.003
 # Spans of one trace come within seconds of each other; the reconciler's are another trace.
 _GROWS_S = 30.0
 _STEPS = (1, 2, 5)
+# From here on a label would leave the axis at its end.
+_LATE = 0.87
 
 
 def waterfall(kept: WaterfallView, now: datetime) -> TraceView:
@@ -114,13 +116,14 @@ def ticks(total_ms: float) -> tuple[Tick, ...]:
     over = limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
     found = [
-        Tick(share(at_ms / total_ms), _label(at_ms))
+        Tick(share(at_ms / total_ms), _label(at_ms), late=at_ms > _LATE * total_ms)
         for at_ms in times_ms
         # No label under the SLA's own.
         if not over or abs(at_ms - limit_ms) > total_ms / 20
     ]
     if over:
-        found.append(Tick(share(limit_ms / total_ms), f"SLA {LIMIT_S:g} s", sla=True))
+        late = limit_ms > _LATE * total_ms
+        found.append(Tick(share(limit_ms / total_ms), f"SLA {LIMIT_S:g} s", sla=True, late=late))
     return tuple(found)
 
 

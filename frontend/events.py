@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TOPICS = ("health", "metrics", "shop", "gremlins", "proof", "traces", "logs")
+TOPICS = ("health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts")
 # A tab each; past this a browser falls back to asking every five seconds by itself.
 MOST_LISTENERS = 64
 # A line now and then keeps proxies from closing the stream, and notices a browser that left.
@@ -53,6 +53,11 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._closing = False
         self.nudges = 0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
 
     def nudge(self, topic: str) -> None:
         """Tell everyone that `topic` changed. Never blocks."""

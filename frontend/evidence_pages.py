@@ -1,5 +1,6 @@
 """The pages of traces and logs: from a red light to the trace, and to the line of log behind it."""
 
+import asyncio
 from functools import partial
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from msgspec.structs import replace
 
 from chassis.errors import Problem
 from frontend.answers import page
-from frontend.evidence import Evidence
 from frontend.evidence_panels import (
     KINDS,
     Asked,
@@ -28,9 +28,12 @@ from frontend.evidence_panels import (
     traces_panel,
     traces_view,
 )
+from frontend.links import Links
 from frontend.observatory.assemble import is_id
 from frontend.paint import render
-from frontend.panels import Panel, paint_panel, paint_view
+from frontend.panels import Panel, paint_panel, paint_view, story_facts
+from frontend.sources import Evidence
+from frontend.views import Down
 from frontend.visitor import Doorman
 from frontend.watch import Watch, utc_now
 
@@ -64,55 +67,73 @@ class Desk:
         return page(paint_view(panel, view, visitor, utc_now()), self._doorman, visitor)
 
 
-def evidence_routes(evidence: Evidence, watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
+def evidence_routes(
+    evidence: Evidence, watch: Watch, doorman: Doorman, links: Links
+) -> list[HTTPRouteHandler]:
     """GET /traces, /traces/{id} and /logs, each with the panel inside it."""
     desk = Desk(watch, doorman)
     return [
-        *_traces_routes(evidence, watch, desk),
-        *_trace_routes(evidence, desk),
-        *_logs_routes(evidence, watch, desk),
+        *_traces_routes(evidence, watch, desk, links),
+        *_trace_routes(evidence, watch, desk, links),
+        *_logs_routes(evidence, watch, desk, links),
     ]
 
 
-def _traces_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+def _traces_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/traces", summary="Traces", include_in_schema=False)
     async def show_traces(request: Asked) -> Response[str]:
         wanted = trace_filter(request)
+        view, choices = await asyncio.gather(
+            traces_view(evidence, watch, wanted), evidence.choices()
+        )
         return desk.page(
             "traces.html",
             request,
             traces_panel(wanted),
-            traces_view(evidence, watch, wanted),
+            view,
             wanted=wanted,
             tabs=[(kind, address("/traces", replace(wanted, kind=kind))) for kind in KINDS],
-            selects=trace_selects(evidence.memory.choices(), wanted),
+            selects=trace_selects(choices, wanted),
+            ways=links.traces(wanted),
         )
 
     @get("/panels/traces", summary="The list of traces", include_in_schema=False)
     async def show_list(request: Asked) -> Response[str]:
         wanted = trace_filter(request)
-        return desk.panel(request, traces_panel(wanted), traces_view(evidence, watch, wanted))
+        return desk.panel(request, traces_panel(wanted), await traces_view(evidence, watch, wanted))
 
     return [show_traces, show_list]
 
 
-def _trace_routes(evidence: Evidence, desk: Desk) -> list[HTTPRouteHandler]:
+def _trace_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
     async def show_trace(trace_id: FromPath[str], request: Asked) -> Response[str]:
         known = _trace_id(trace_id)
-        view = trace_view(evidence, known)
+        view = await trace_view(evidence, known)
+        growing = isinstance(view, Down) or view.live
         return desk.page(
-            "trace.html", request, trace_panel(known), view, trace_id=known, growing=view.live
+            "trace.html",
+            request,
+            trace_panel(known),
+            view,
+            trace_id=known,
+            growing=growing,
+            ways=links.trace(known),
         )
 
     @get("/panels/trace/{trace_id:str}", summary="One trace's waterfall", include_in_schema=False)
     async def show_waterfall(trace_id: FromPath[str], request: Asked) -> Response[str]:
         known = _trace_id(trace_id)
-        return desk.panel(request, trace_panel(known), trace_view(evidence, known))
+        return desk.panel(request, trace_panel(known), await trace_view(evidence, known))
 
     @get("/panels/order-traces/{order_id:uuid}", include_in_schema=False)
     async def show_of_order(order_id: FromPath[UUID], request: Asked) -> Response[str]:
-        return desk.panel(request, order_panel(order_id), order_view(evidence, order_id))
+        view = await order_view(evidence, order_id, await story_facts(watch, order_id))
+        return desk.panel(request, order_panel(order_id), view)
 
     return [show_trace, show_waterfall, show_of_order]
 
@@ -123,22 +144,26 @@ def _trace_id(text: str) -> str:
     return text.lower()
 
 
-def _logs_routes(evidence: Evidence, watch: Watch, desk: Desk) -> list[HTTPRouteHandler]:
+def _logs_routes(
+    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+) -> list[HTTPRouteHandler]:
     @get("/logs", summary="The live tail of every log", include_in_schema=False)
     async def show_logs(request: Asked) -> Response[str]:
         wanted = log_filter(request)
+        view, writers = await asyncio.gather(logs_view(evidence, watch, wanted), evidence.writers())
         return desk.page(
             "logs.html",
             request,
             logs_panel(wanted),
-            logs_view(evidence, watch, wanted),
+            view,
             wanted=wanted,
-            selects=log_selects(evidence.memory.logs.choices("service"), wanted),
+            selects=log_selects(writers, wanted),
+            ways=links.logs(wanted),
         )
 
     @get("/panels/logs", summary="The newest lines", include_in_schema=False)
     async def show_tail(request: Asked) -> Response[str]:
         wanted = log_filter(request)
-        return desk.panel(request, logs_panel(wanted), logs_view(evidence, watch, wanted))
+        return desk.panel(request, logs_panel(wanted), await logs_view(evidence, watch, wanted))
 
     return [show_logs, show_tail]

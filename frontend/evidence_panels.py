@@ -7,19 +7,21 @@ from uuid import UUID
 
 from litestar import Request
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from frontend import draw_traces, draw_waterfall
-from frontend.evidence import Evidence
+from frontend.draw_life import life
+from frontend.facts import StoryFacts
 from frontend.observatory.logs import LogQuery
 from frontend.observatory.memory import Choices, TraceQuery
 from frontend.panels import Panel
+from frontend.sources import Evidence
 from frontend.views import Down
+from frontend.views_life import OrderTraces
 from frontend.views_traces import (
     LogFilter,
     LogsView,
     NoTrace,
-    OrderTraces,
     Select,
     TraceFilter,
     TracesView,
@@ -40,9 +42,6 @@ LEVELS = ("INFO", "WARNING", "ERROR")
 _MOST_TRACES, _MOST_LINES, _MOST_OF_AN_ORDER = 50, 200, 30
 # A form field is short; a longer one is not looked for.
 _FIELD_CHARS = 200
-# The traffic is that of the last 30 s and the services send every second: with requests, and
-# without telemetry for longer than both, it is lost.
-_SILENT_S = 35.0
 
 Asked = Request[Any, Any, Any]
 
@@ -129,9 +128,8 @@ def _field(request: Asked, name: str) -> str:
     return str(request.query_params.get(name, "")).strip()[:_FIELD_CHARS]
 
 
-def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> TracesView:
+async def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> TracesView | Down:
     """The list as it is now."""
-    memory = evidence.memory
     query = TraceQuery(
         kind=wanted.kind,  # type: ignore[arg-type]  # one of KINDS
         service=wanted.service,
@@ -141,56 +139,71 @@ def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> Traces
         order_id=wanted.order,
         limit=_MOST_TRACES,
     )
+    found = await evidence.find(query)
+    if isinstance(found, Down):
+        return found
     return draw_traces.traces(
-        memory.find(query),
+        found,
         kind=wanted.kind,
         filtered=wanted != TraceFilter(kind=wanted.kind),
-        kept=len(memory.traces),
         limit=_MOST_TRACES,
-        losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=evidence.elsewhere(),
     )
 
 
-def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace:
+async def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace | Down:
     """One trace as it is now."""
-    kept = evidence.memory.trace(trace_id)
-    if kept is None:
-        return NoTrace(trace_id, len(evidence.memory.traces))
-    return draw_waterfall.waterfall(kept, utc_now())
+    whole = await evidence.trace(trace_id)
+    if isinstance(whole, Down):
+        return whole
+    if whole.waterfall is None:
+        return NoTrace(trace_id, whole.kept, elsewhere=evidence.elsewhere())
+    return replace(draw_waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
 
 
-def order_view(evidence: Evidence, order_id: UUID) -> OrderTraces:
-    """The order's traces as they are now."""
-    query = TraceQuery(order_id=str(order_id), limit=_MOST_OF_AN_ORDER)
-    return draw_traces.on_one_axis(evidence.memory.find(query))
+async def order_view(
+    evidence: Evidence, order_id: UUID, facts: StoryFacts | Down | None = None
+) -> OrderTraces:
+    """All that is known of the order as it is now: what the book says, and its traces."""
+    book = None if isinstance(facts, Down) else facts
+    query = TraceQuery(order_id=str(order_id), trace_ids=_traces_of(book), limit=_MOST_OF_AN_ORDER)
+    found = await evidence.find(query)
+    rows = () if isinstance(found, Down) else found.rows
+    missing = next((each for each in (facts, found) if isinstance(each, Down)), None)
+    shown = life(book, rows, utc_now(), elsewhere=evidence.elsewhere())
+    return replace(shown, missing=missing)
 
 
-def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView:
+def _traces_of(book: StoryFacts | None) -> tuple[str, ...]:
+    """The traces that the order book names, its own first, each once."""
+    if book is None:
+        return ()
+    named = (book.order.trace_id, *(step.trace_id for step in book.steps))
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+async def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView | Down:
     """The tail as it is now."""
-    memory = evidence.memory
-    tail = memory.tail(
-        LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace, limit=_MOST_LINES)
-    )
+    query = LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace, limit=_MOST_LINES)
+    tail = await evidence.tail(query)
+    if isinstance(tail, Down):
+        return tail
     return draw_traces.logs(
-        tail.rows,
-        newest=tail.newest,
+        tail,
         filtered=wanted != LogFilter(),
-        kept=len(memory.logs),
-        more=tail.more,
-        losses=memory.losses,
         silent=silence(evidence, watch),
+        unsent=draw_traces.unsent(evidence.dropped()),
+        elsewhere=evidence.elsewhere(),
     )
 
 
 def silence(evidence: Evidence, watch: Watch) -> Down | None:
     """Set when the services have work to do and say nothing about it."""
-    heard = evidence.heard.get("traces")
-    if heard is not None and (utc_now() - heard).total_seconds() < _SILENT_S:
-        return None
-    said = [watch.source.traffic(key) for key in NAMES]
-    if not any(not isinstance(each, Down) and each.requests > 0 for each in said):
-        return None
-    if heard is None:
-        return Down("The services send no telemetry here", evidence.began, "Orders go on.")
-    return Down("No telemetry arrives", heard, "Orders go on; what came before is still here.")
+
+    def busy() -> bool:
+        said = [watch.source.traffic(key) for key in NAMES]
+        return any(not isinstance(each, Down) and each.requests > 0 for each in said)
+
+    return evidence.silence(busy)

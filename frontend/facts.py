@@ -39,16 +39,20 @@ class AttemptFacts(Struct, frozen=True):
     state: str
     detail: str
     at: datetime
+    # Every state it had, with its moment, oldest first.
+    states: tuple[tuple[str, datetime], ...] = ()
 
 
 class StoryFacts(Struct, frozen=True):
-    """All that is known of one order."""
+    """All that is known of one order. `reserved_at` is when its stock was first asked for and
+    when that was last changed; empty while it was not."""
 
     order: OrderFacts
     steps: tuple[StepFacts, ...]
     reservation: str | None
     payment: str | None
     attempts: tuple[AttemptFacts, ...]
+    reserved_at: tuple[datetime, ...] = ()
 
 
 class FigureFacts(Struct, frozen=True):

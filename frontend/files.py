@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from chassis.errors import Problem
-from frontend.answers import HEADERS
+from frontend.answers import HEADERS, leave_untraced
 from frontend.paint import STATIC
 
 # The address holds the content's hash, so what was fetched once stays right for ever.
@@ -25,7 +25,12 @@ def _read(name: str) -> bytes | None:
     return path.read_bytes()
 
 
-@get("/static/{name:path}", summary="A static file", include_in_schema=False)
+@get(
+    "/static/{name:path}",
+    summary="A static file",
+    include_in_schema=False,
+    before_request=leave_untraced,
+)
 async def show_file(name: FromPath[Path]) -> Response[bytes]:
     """One file of frontend/static, or 404."""
     relative = str(name).lstrip("/")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from chassis.database import Database, Row, statement
@@ -62,7 +63,10 @@ _HISTORY = statement(
     "SELECT history",
 )
 _RESERVATION = statement(
-    text("SELECT state FROM inventory.reservations WHERE order_id = :order_id"),
+    text(
+        "SELECT state, created_at, updated_at FROM inventory.reservations"
+        " WHERE order_id = :order_id"
+    ),
     "SELECT reservation",
 )
 _PAYMENT = statement(
@@ -74,6 +78,13 @@ _ATTEMPTS = statement(
         " FROM payments.attempts WHERE order_id = :order_id ORDER BY n LIMIT 50"
     ),
     "SELECT attempts",
+)
+_ATTEMPT_STATES = statement(
+    text(
+        "SELECT n, dst, at FROM payments.attempt_history WHERE order_id = :order_id"
+        " ORDER BY n, id LIMIT 200"
+    ),
+    "SELECT attempt history",
 )
 # Each part is an index scan over what is recent or open, never over all orders.
 _FIGURES = statement(
@@ -194,12 +205,20 @@ class Ledger:
             reservation = await connection.row(_RESERVATION, order_id=order_id)
             payment = await connection.row(_PAYMENT, order_id=order_id)
             attempts = await connection.rows(_ATTEMPTS, order_id=order_id)
+            changes = await connection.rows(_ATTEMPT_STATES, order_id=order_id)
+        states: dict[int, list[tuple[str, datetime]]] = {}
+        for change in changes:
+            states.setdefault(change["n"], []).append((change["dst"], change["at"]))
         return StoryFacts(
             msgspec.convert(dict(order), OrderFacts),
             tuple(_all(steps, StepFacts)),
             reservation["state"] if reservation else None,
             payment["state"] if payment else None,
-            tuple(_all(attempts, AttemptFacts)),
+            tuple(
+                replace(attempt, states=tuple(states.get(attempt.number, ())))
+                for attempt in _all(attempts, AttemptFacts)
+            ),
+            (reservation["created_at"], reservation["updated_at"]) if reservation else (),
         )
 
 

@@ -9,13 +9,15 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Response, Stream
+from markupsafe import Markup
 
 from chassis.errors import Problem, shed
+from frontend import draw
 from frontend.answers import HEADERS, page
 from frontend.charts import chart_routes, sparks
 from frontend.events import TooManyListeners
-from frontend.evidence import Evidence
 from frontend.evidence_panels import order_panel, order_view
+from frontend.links import Links
 from frontend.paint import render
 from frontend.panels import (
     AUDIT,
@@ -23,9 +25,10 @@ from frontend.panels import (
     audit_view,
     paint_panel,
     paint_view,
+    story_facts,
     story_panel,
-    story_view,
 )
+from frontend.sources import Evidence
 from frontend.visitor import Doorman, Visitor
 from frontend.watch import Watch, utc_now
 
@@ -37,40 +40,26 @@ def new_order_key() -> str:
     return secrets.token_hex(16)
 
 
-def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTPRouteHandler]:
+def page_routes(
+    watch: Watch, doorman: Doorman, evidence: Evidence, links: Links
+) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
-
-    def show(
-        template: str, request: Request[Any, Any, Any], visitor: Visitor, **context: object
-    ) -> Response[str]:
-        now = utc_now()
-        html = render(
-            template,
-            panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
-            visitor=visitor,
-            here=request.url.path,
-            now=now,
-            **context,
-        )
-        return page(html, doorman, visitor)
+    show = partial(_show, watch, doorman)
 
     @get("/", summary="The shop under glass", include_in_schema=False)
     async def show_overview(request: Request[Any, Any, Any]) -> Response[str]:
         visitor = doorman.welcome(request)
-        table = sparks(watch.source, utc_now().timestamp())
-        return show("overview.html", request, visitor, order_key=new_order_key(), chart_table=table)
+        charts = {"chart_table": sparks(watch.source, utc_now().timestamp())}
+        more = {"order_key": new_order_key(), "ways": links.overview(), **charts}
+        return show("overview.html", request, visitor, **more)
 
     @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
     async def show_order(
         order_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> Response[str]:
         visitor = doorman.welcome(request)
-        view = await story_view(watch, order_id)
-        if view is None:
-            raise Problem(404, "order-not-found", "There is no order with this id.")
-        html = paint_view(story_panel(order_id), view, visitor, utc_now())
-        kept = paint_view(order_panel(order_id), order_view(evidence, order_id), visitor, utc_now())
-        return show("order.html", request, visitor, story=html, traces=kept, order_id=str(order_id))
+        panels = await order_panels(watch, evidence, order_id, visitor)
+        return show("order.html", request, visitor, order_id=str(order_id), **panels)
 
     @get("/gremlins", summary="The gremlins and their diary", include_in_schema=False)
     async def show_gremlins(request: Request[Any, Any, Any]) -> Response[str]:
@@ -86,6 +75,40 @@ def page_routes(watch: Watch, doorman: Doorman, evidence: Evidence) -> list[HTTP
 
     charts = chart_routes(watch.source, lambda: watch.chronicle.windows, utc_now)
     return [show_overview, show_order, show_gremlins, show_timeline, *charts, nudges(watch)]
+
+
+async def order_panels(
+    watch: Watch, evidence: Evidence, order_id: UUID, visitor: Visitor
+) -> dict[str, Markup]:
+    """An order's two panels from one reading of the book; `Problem` 404 if it has none such."""
+    facts = await story_facts(watch, order_id)
+    if facts is None:
+        raise Problem(404, "order-not-found", "There is no order with this id.")
+    kept, now = await order_view(evidence, order_id, facts), utc_now()
+    return {
+        "story": paint_view(story_panel(order_id), draw.story(facts), visitor, now),
+        "traces": paint_view(order_panel(order_id), kept, visitor, now),
+    }
+
+
+def _show(
+    watch: Watch,
+    doorman: Doorman,
+    template: str,
+    request: Request[Any, Any, Any],
+    visitor: Visitor,
+    **context: object,
+) -> Response[str]:
+    now = utc_now()
+    html = render(
+        template,
+        panel=partial(paint_panel, watch=watch, visitor=visitor, now=now),
+        visitor=visitor,
+        here=request.url.path,
+        now=now,
+        **context,
+    )
+    return page(html, doorman, visitor)
 
 
 def nudges(watch: Watch) -> HTTPRouteHandler:

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from chassis.errors import Problem
-from frontend import draw, draw_gremlins
+from frontend import draw, draw_acts, draw_gremlins
 from frontend.answers import page
+from frontend.facts import StoryFacts
 from frontend.paint import render
 from frontend.sources.feed import reason_of
 from frontend.timeline import tell
@@ -82,6 +83,7 @@ PANELS = {
     for panel in (
         Panel("health", ("health",), lambda watch, _: draw.health(watch.health.now())),
         Panel("bar", ("gremlins",), _bar),
+        Panel("rail", ("acts",), lambda watch, now: draw_acts.rail(watch.playing.now, now)),
         Panel(
             "lights",
             ("metrics", "gremlins"),
@@ -139,13 +141,12 @@ async def audit_view(watch: Watch) -> object:
         return Down(reason_of(error), utc_now(), "Gremlins still run out by themselves.")
 
 
-async def story_view(watch: Watch, order_id: UUID) -> object:
+async def story_facts(watch: Watch, order_id: UUID) -> StoryFacts | Down | None:
     """An order's life, asked for when it is looked at; None if there is no such order."""
     try:
-        facts = await watch.ledger.story(order_id)
+        return await watch.ledger.story(order_id)
     except Exception as error:  # noqa: BLE001 - a panel never fails
         return Down(reason_of(error), utc_now(), "The order itself is safe in the database.")
-    return None if facts is None else draw.story(facts)
 
 
 def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
@@ -176,9 +177,10 @@ def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
         order_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> Response[str]:
         visitor = doorman.welcome(request)
-        view = await story_view(watch, order_id)
-        if view is None:
+        facts = await story_facts(watch, order_id)
+        if facts is None:
             raise Problem(404, "order-not-found", "There is no order with this id")
+        view = draw.story(facts)
         return page(paint_view(story_panel(order_id), view, visitor, utc_now()), doorman, visitor)
 
     return [show_panel, show_timeline, show_audit, show_story]

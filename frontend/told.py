@@ -1,9 +1,11 @@
 """What an action did, in words: what happened, what was not affected, what to do next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from chassis.context import current_trace_id
 from chassis.outbound import Answer, Outcome
 from frontend.paint import money
 from frontend.views import State, Told
@@ -25,10 +27,10 @@ class _Problem(msgspec.Struct):
     details: Any = None
 
 
-def order_told(answer: Answer) -> Told:
-    """The answer to an order, for the person who placed it."""
+def order_told(answer: Answer, names: Mapping[str, str]) -> Told:
+    """The answer to an order, for the person who placed it; `names` are the products' by id."""
     if answer.outcome is Outcome.OK:
-        return _order_taken(answer)
+        return _order_taken(answer, names)
     problem = _decode(answer, _Problem) or _Problem()
     order_id = problem.details.get("order_id", "") if isinstance(problem.details, dict) else ""
     if answer.code == "out-of-stock":
@@ -40,11 +42,12 @@ def order_told(answer: Answer) -> Told:
     return _not_done(answer, problem, "Nothing was ordered")
 
 
-def _order_taken(answer: Answer) -> Told:
+def _order_taken(answer: Answer, names: Mapping[str, str]) -> Told:
     order = _decode(answer, _Order)
     if order is None:
         return _told("degraded", answer, "Strange answer", "Look in the list before you try again.")
-    what = f"{order.quantity} of {order.product_id}, {money(order.amount_minor, order.currency)}"
+    product = names.get(order.product_id, order.product_id)
+    what = f"{order.quantity} × {product}, {money(order.amount_minor, order.currency)}"  # noqa: RUF001
     if answer.status == 201:
         return _told("good", answer, "Order confirmed", what, order.order_id)
     return _told(
@@ -79,7 +82,7 @@ def loose_told(answer: Answer, kind: str, service: str, detail: str, ttl_s: int)
 def calmed_told(answers: list[tuple[str, Answer]], ended: int) -> Told:
     """Gremlins were called off, or some could not be."""
     missed = [LABELS[service] for service, answer in answers if answer.outcome is not Outcome.OK]
-    trace_id = answers[-1][1].trace_id if answers else ""
+    trace_id = next(filter(None, (_trace_of(answer) for _, answer in answers)), "")
     if missed:
         still = f"{', '.join(missed)} did not answer. Gremlins there run out by themselves."
         return Told("failed", "Not everything is calm", still, trace_id, status=503)
@@ -104,7 +107,15 @@ def _not_done(answer: Answer, problem: _Problem, title: str) -> Told:
 
 def _told(state: Any, answer: Answer, title: str, detail: str = "", order_id: str = "") -> Told:
     status = 200 if answer.outcome is Outcome.OK else (answer.status or 503)
-    return Told(state, title, detail, answer.trace_id, order_id, status)
+    return Told(state, title, detail, _trace_of(answer), order_id, status)
+
+
+def _trace_of(answer: Answer) -> str:
+    """The trace that tells what became of a request. Where no answer came it is our own: the
+    service was told it along with the request. What never left has none."""
+    if answer.trace_id or answer.outcome is Outcome.NOT_SENT:
+        return answer.trace_id
+    return current_trace_id() or ""
 
 
 def _decode(answer: Answer, shape: Any) -> Any:

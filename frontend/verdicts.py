@@ -23,7 +23,17 @@ def proof(report: Report | Down) -> ProofView | Down:
     holds = len(report.those("holds"))
     headline, detail = _headline(report, holds, total)
     ordered = sorted(report.findings, key=lambda each: _FIRST.index(each.state))
-    return ProofView(state, headline, detail, tuple(map(_finding, ordered)), report.at)
+    reach = report.reach
+    return ProofView(
+        state,
+        headline,
+        detail,
+        tuple(map(_finding, ordered)),
+        report.at,
+        examined=reach.orders,
+        proven=reach.proven,
+        proven_at=reach.before,
+    )
 
 
 def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:

@@ -137,13 +137,17 @@ class Finding(Struct, frozen=True):
 
 
 class ProofView(Struct, frozen=True):
-    """All promises, with one headline."""
+    """All promises, with one headline; `proven` orders had been proven by `proven_at`, so that only
+    `examined` ones were looked at, or all of them where it is None."""
 
     state: State
     headline: str
     detail: str
     findings: tuple[Finding, ...]
     checked_at: datetime
+    examined: int = 0
+    proven: int = 0
+    proven_at: datetime | None = None
 
 
 class Step(Struct, frozen=True):

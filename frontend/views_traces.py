@@ -38,23 +38,19 @@ class TraceLine(Struct, frozen=True):
     x: str = "0%"
 
 
-class OrderTraces(Struct, frozen=True):
-    """All that is kept about one order on one time axis of `total`, oldest first."""
-
-    rows: tuple[TraceLine, ...]
-    total: str
-
-
 class TracesView(Struct, frozen=True):
-    """A list of traces. `kept` is how many there are in all, `lost` what is missing, in words."""
+    """A list of traces. `kept` is how many there are in all, if that is known, `lost` what is
+    missing and `unsent` what never came, in words; `elsewhere` is where they go instead of here."""
 
     rows: tuple[TraceLine, ...]
     kind: str
     filtered: bool
-    kept: int
+    kept: int | None
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class LineView(Struct, frozen=True):
@@ -79,20 +75,23 @@ class LogsView(Struct, frozen=True):
     """The newest lines that fit, newest first."""
 
     lines: tuple[LineView, ...]
-    newest: int
     filtered: bool
-    kept: int
+    kept: int | None
     more: bool
     lost: str
     silent: Down | None
+    unsent: str = ""
+    elsewhere: str = ""
 
 
 class Tick(Struct, frozen=True):
-    """A mark on the time axis; the SLA's own is dashed."""
+    """A mark on the time axis; the SLA's own is dashed, and one `late` on it is written to its
+    left."""
 
     x: str
     label: str
     sla: bool = False
+    late: bool = False
 
 
 class Moment(Struct, frozen=True):
@@ -130,7 +129,8 @@ class SpanLine(Struct, frozen=True):
 
 
 class TraceView(Struct, frozen=True):
-    """A whole trace as a waterfall. `live` while more of it may arrive."""
+    """A whole trace as a waterfall. `live` while more of it may arrive; `unread` says why the
+    lines are missing."""
 
     trace_id: str
     head: TraceLine
@@ -144,15 +144,17 @@ class TraceView(Struct, frozen=True):
     from_elsewhere: bool
     live: bool
     found: bool = True
+    unread: Down | None = None
 
 
 class NoTrace(Struct, frozen=True):
     """A trace that is not kept here, or not yet."""
 
     trace_id: str
-    kept: int
+    kept: int | None
     found: bool = False
     live: bool = True
+    elsewhere: str = ""
 
 
 class TraceFilter(Struct, frozen=True):

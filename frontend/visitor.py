@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Request
@@ -37,7 +38,11 @@ class Doorman:
     compute the token. Litestar's own CSRF middleware works the same way but keeps a cookie that
     its secret no longer fits, so every open page would fail for good after a restart."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, greeted: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`greeted` is told of every request, by the browser's own id."""
+        self._greeted = greeted
         self._token = settings.operator_token.encode()
         # With an operator token every replica must agree; without one there is one process.
         self._secret = self._sign(self._token, "forms") if self._token else secrets.token_hex(32)
@@ -47,6 +52,7 @@ class Doorman:
         known = request.cookies.get(VISITOR_COOKIE, "")
         is_new = _VISITOR.fullmatch(known) is None
         visitor_id = secrets.token_hex(16) if is_new else known
+        self._greeted(visitor_id)
         return Visitor(
             id=visitor_id,
             csrf=self._sign(self._secret.encode(), visitor_id),

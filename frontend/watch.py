@@ -10,6 +10,7 @@ from frontend.events import Hub, closing_on_stop
 from frontend.facts import GremlinFacts, ShopFacts
 from frontend.ledger import Ledger
 from frontend.painted import Painted
+from frontend.playing import Playing
 from frontend.proof.evaluate import Report
 from frontend.sources import Source
 from frontend.sources.feed import Feed
@@ -31,6 +32,9 @@ class Proof(Protocol):
     @property
     def age_s(self) -> float:
         """Seconds since the report was made."""
+
+    async def judge(self) -> Report:
+        """Make a fresh report now."""
 
     def start(self) -> None:
         """Begin judging."""
@@ -54,6 +58,7 @@ class Watch:
         self.source = source
         self.hub = hub
         self.painted = Painted()
+        self.playing = Playing()
         self.ledger = Ledger(database)
         self._database = database
         self._proof = proof
@@ -113,6 +118,10 @@ class Watch:
     async def look_again(self) -> None:
         """Look at once, because a visitor has just changed something."""
         await asyncio.gather(self.shop.refresh(), self.gremlins.refresh())
+
+    async def judge(self) -> None:
+        """Renew the verdict now, because somebody waits for it."""
+        await self._proof.judge()
 
     def report(self) -> Report | Down:
         """The newest verdict, or why there is none that can be trusted."""

@@ -27,11 +27,12 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 class Assembler:
-    """Makes the records of one request; `now_ns` is when it arrived."""
+    """Makes the records of one request; `now_ns` is when it arrived. Times from more than
+    `behind_ns` before that are taken for those of a broken clock."""
 
-    def __init__(self, now_ns: int) -> None:
+    def __init__(self, now_ns: int, behind_ns: int = bounds.BEHIND_NS) -> None:
         self._now_ns = now_ns
-        self._earliest_ns, self._latest_ns = now_ns - bounds.BEHIND_NS, now_ns + bounds.AHEAD_NS
+        self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + bounds.AHEAD_NS
         self.scissors = Scissors()
         self.adjusted = 0
 

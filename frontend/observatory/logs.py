@@ -72,9 +72,10 @@ class LogStore:
         """What is kept, bookkeeping included."""
         return sum(self._used)
 
-    def add(self, line: LogLine, packed: bytes) -> None:
-        """Keep a line; the oldest makes room, unless it belongs to a remarkable trace."""
-        self.newest += 1
+    def add(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
+        """Keep a line; the oldest makes room, unless it belongs to a remarkable trace. Its number
+        is the next one, or `at_least` this, where lines have numbers from elsewhere."""
+        self.newest = max(self.newest + 1, at_least)
         kept = Kept(self.newest, structs.replace(line, attributes=()), packed)
         self._lines[kept.sequence] = kept
         for key in _keys(line):

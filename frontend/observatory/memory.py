@@ -33,7 +33,8 @@ _LINES_OF_A_TRACE = 500
 
 class TraceQuery(Struct, frozen=True):
     """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (the
-    connection was) or "none" (no HTTP)."""
+    connection was) or "none" (no HTTP). `trace_ids` are some that are known to fit, for a store
+    that cannot look for everything."""
 
     kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
     service: str = ""
@@ -42,6 +43,7 @@ class TraceQuery(Struct, frozen=True):
     order_id: str = ""
     gremlin: str = ""
     limit: int = 50
+    trace_ids: tuple[str, ...] = ()
 
 
 class Choices(Struct, frozen=True):
@@ -74,9 +76,9 @@ class Memory:
         """A span has arrived."""
         self.traces.add(span, packed)
 
-    def keep_line(self, line: LogLine, packed: bytes) -> None:
-        """A line has arrived."""
-        self.logs.add(line, packed)
+    def keep_line(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
+        """A line has arrived; for `at_least` see `LogStore.add`."""
+        self.logs.add(line, packed, at_least=at_least)
         if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):
             self.traces.learn_order(line.trace_id, order)
 

@@ -29,7 +29,7 @@ _TAKE: dict[tuple[str, Signal], _Take] = {
     (PROTOBUF, "logs"): otlp_protobuf.line,
 }
 # google.rpc.Code, by the status of HTTP that carries it.
-_CODES = {400: 3, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+_CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 # While a batch is taken apart the pages must stay quick: every few items the thread lets go of
 # the interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
 _ITEMS_AT_A_TIME = 32
@@ -52,13 +52,21 @@ class Batch(Struct):
     adjusted: int = 0
 
 
-def read(signal: Signal, body: bytes, media_type: str, *, gzipped: bool, now_ns: int) -> Batch:
+def read(
+    signal: Signal,
+    body: bytes,
+    media_type: str,
+    *,
+    gzipped: bool,
+    now_ns: int,
+    behind_ns: int = bounds.BEHIND_NS,
+) -> Batch:
     """The batch in a request that arrived at `now_ns`. Runs in a thread.
 
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
     if gzipped:
         body = unpack_body(body)
-    assembler = Assembler(now_ns)
+    assembler = Assembler(now_ns, behind_ns)
     batch = Batch()
     take = _TAKE[media_type, signal]
     for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, assembler)):

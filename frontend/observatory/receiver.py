@@ -34,7 +34,7 @@ _RETRY = {"Retry-After": "1"}
 
 
 class Receiver:
-    """The two addresses of OTLP/HTTP, and the one thread that takes batches apart."""
+    """The addresses of OTLP/HTTP, and the one thread that takes batches apart."""
 
     def __init__(self, memory: Memory, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._memory = memory
@@ -45,16 +45,21 @@ class Receiver:
 
     def routes(self) -> list[HTTPRouteHandler]:
         """What to add to the app."""
+        route: dict[str, Any] = {**_ROUTE, "exception_handlers": {Exception: self._refuse}}
 
-        @post("/v1/traces", **_ROUTE)
+        @post("/v1/traces", **route)
         async def take_traces(request: Request[Any, Any, Any]) -> Response[bytes]:
             return await self._take(request, "traces")
 
-        @post("/v1/logs", **_ROUTE)
+        @post("/v1/logs", **route)
         async def take_logs(request: Request[Any, Any, Any]) -> Response[bytes]:
             return await self._take(request, "logs")
 
-        return [take_traces, take_logs]
+        @post("/v1/metrics", **route)
+        async def refuse_metrics() -> Response[bytes]:
+            raise Problem(404, "not-found", "Metrics are scraped from /metrics, not sent here")
+
+        return [take_traces, take_logs, refuse_metrics]
 
     async def close(self) -> None:
         """Stop taking; what is being decoded is thrown away."""
@@ -63,7 +68,6 @@ class Receiver:
     async def _take(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
         media_type, gzipped = _media_type(request), _gzipped(request)
         if self._places == 0:
-            self._memory.losses.refused_requests += 1
             raise Problem(503, "overloaded", "Too much telemetry at once", headers=_RETRY)
         self._places -= 1
         try:
@@ -85,10 +89,8 @@ class Receiver:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, decode)
         except Malformed as malformed:
-            self._memory.losses.refused_requests += 1
             raise Problem(400, "malformed", str(malformed)) from None
         except TooLarge as large:
-            self._memory.losses.refused_requests += 1
             raise Problem(413, "too-large", str(large)) from None
 
     async def _keep(self, batch: Batch) -> None:
@@ -101,6 +103,23 @@ class Receiver:
             self._memory.keep_line(line, packed)
             if number % _ITEMS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
+
+    def _refuse(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        """Every refusal as OTLP wants it: google.rpc.Status, in the sender's own encoding."""
+        problem = as_problem(error)
+        # A metric sent here by mistake was never going to be seen on these pages.
+        self._memory.losses.refused_requests += problem.status != 404
+        if problem.status >= 500 and problem.status != 503:
+            logger.error("taking telemetry failed", exc_info=error)
+        sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        # Who sends neither of the two gets the one that a person can read.
+        media_type = PROTOBUF if sent == PROTOBUF else JSON
+        return Response(
+            refused(problem.status, media_type, problem.detail),
+            status_code=problem.status,
+            media_type=media_type,
+            headers=problem.headers,
+        )
 
 
 def _media_type(request: Request[Any, Any, Any]) -> str:
@@ -129,25 +148,9 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
     return bytes(parts)
 
 
-def _refuse(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Every refusal as OTLP wants it: google.rpc.Status, in the sender's own encoding."""
-    problem = as_problem(error)
-    if problem.status >= 500 and problem.status != 503:
-        logger.error("taking telemetry failed", exc_info=error)
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    media_type = PROTOBUF if sent == PROTOBUF else JSON
-    return Response(
-        refused(problem.status, media_type, problem.detail),
-        status_code=problem.status,
-        media_type=media_type,
-        headers=problem.headers,
-    )
-
-
 _ROUTE: dict[str, Any] = {
     "status_code": 200,
     "request_max_body_size": bounds.BODY_BYTES,
-    "exception_handlers": {Exception: _refuse},
     # OTLP describes itself; in the shop's own API page it would only be noise.
     "include_in_schema": False,
 }

@@ -7,6 +7,8 @@ Pairs = tuple[tuple[str, str], ...]
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 BITE = "valerix.gremlin."
+# As many as there are kinds; more names in one attribute are a stranger's joke.
+_BITES = 8
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
@@ -63,7 +65,8 @@ class Span(Struct, frozen=True, array_like=True, gc=False):
         """The names of those that bit this span; "gremlin" for a bite without a name."""
         if not any(key.startswith(BITE) for key, _ in self.attributes):
             return ()
-        return (self.attribute("valerix.gremlin.name") or "gremlin",)
+        names = self.attribute("valerix.gremlin.name").split(",")[:_BITES]
+        return tuple(dict.fromkeys(name for name in names if name)) or ("gremlin",)
 
 
 class LogLine(Struct, frozen=True, array_like=True, gc=False):

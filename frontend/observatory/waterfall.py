@@ -14,7 +14,8 @@ from frontend.observatory.tree import Branch
 
 class TraceRow(Struct, frozen=True):
     """One line of a list of traces. `name`, `status` and `duration_ms` are those of its first
-    request; `complete` says whether that one has arrived. `status` 0 is a cut connection."""
+    request; `complete` says whether that one has arrived, `broken` whether it is in error itself
+    and not only something inside it. `status` 0 is a cut connection."""
 
     trace_id: str
     at: datetime
@@ -32,6 +33,7 @@ class TraceRow(Struct, frozen=True):
     gremlins: tuple[str, ...]
     orders: tuple[str, ...]
     complete: bool
+    broken: bool
 
 
 class LogRow(Struct, frozen=True):
@@ -124,6 +126,7 @@ def trace_row(trace: Trace) -> TraceRow:
         gremlins=trace.values("gremlin"),
         orders=trace.values("order"),
         complete=not head.parent_id,
+        broken=head.failed,
     )
 
 

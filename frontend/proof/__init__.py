@@ -1,8 +1,9 @@
 """The proof: every promise of the shop as a small named check against the database.
 
-It owns no data. `THEMES` is the table of promises, `evaluate` judges them all in one snapshot,
-`report` renders the verdict for people and scripts, `ProofLoop` keeps it fresh for the dashboard.
-Start reading in invariant.py, then the three themes: stock.py, money.py, orders.py.
+It owns no data but a note of how far was proven (checkpoint.py). `themes` is the table of promises,
+`prove` judges them all in one snapshot, `report` renders the verdict for people and scripts,
+`ProofLoop` keeps it fresh for the dashboard. Start reading in invariant.py, then the three themes:
+stock.py, money.py, orders.py; books.py says how they are asked of a few orders only.
 """
 
 from frontend.proof import money, orders, stock

@@ -1,44 +1,23 @@
 """Judges every promise against one snapshot of the database."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import asyncpg
 import msgspec
 
 from frontend.proof import invariants
+from frontend.proof.asking import CARRIED, ROWS, query
+from frontend.proof.checkpoint import Checkpoint, Ground, advance, keep, survey
 from frontend.proof.invariant import Invariant, Limits
+from frontend.proof.quiet import Quiet, find_quiet
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
-ROWS = 5
-
-# The row an invariant finds is shown with how many there are; the count costs no second pass.
-_ALWAYS = "SELECT count(*) OVER () AS _total, 0 AS _overdue, v.* FROM (\n{sql}\n) v LIMIT $1"
-# Of a promise about quiet times only rows that had long enough since the last fault count.
-_QUIET = """\
-SELECT count(*) OVER () AS _total,
-       count(*) FILTER (WHERE greatest(v.since, $2) < $3) OVER () AS _overdue, v.*
-FROM (
-{sql}
-) v ORDER BY v.since LIMIT $1"""
-
-# A fault that ran out leaves its row until somebody notices; one called off leaves an audit line.
-_FAULTS = """\
-SELECT count(*) FILTER (WHERE expires_at > now()) AS loose,
-       max(expires_at) FILTER (WHERE expires_at <= now()) AS expired_at,
-       greatest(
-         (SELECT at FROM orders.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1),
-         (SELECT at FROM inventory.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1),
-         (SELECT at FROM payments.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1)) AS calmed_at,
-       now() AS at
-FROM (SELECT expires_at FROM orders.gremlins
-      UNION ALL SELECT expires_at FROM inventory.gremlins
-      UNION ALL SELECT expires_at FROM payments.gremlins) g"""
+# So many orders are looked up in no time; more may take as long as reading everything.
+_FEW = 2_000
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -54,6 +33,18 @@ class Finding(msgspec.Struct, frozen=True):
     took_ms: float = 0.0
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """How far a proof looked. Where `before` is given, `proven` orders had been proven by then and
+    `orders` were examined now, all that changed since; where it is not, all of history was read,
+    and `why` says the reason. `not_kept` says why the next proof cannot build on this one."""
+
+    orders: int = 0
+    before: datetime | None = None
+    proven: int = 0
+    why: str = ""
+    not_kept: str = ""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The verdict on one snapshot. `gremlins_loose` counts faults in force; while there are any,
     unfinished work is not held against the shop. `quiet_since` is when the last one ended."""
@@ -65,19 +56,11 @@ class Report(msgspec.Struct, frozen=True):
     gremlins_loose: int = 0
     quiet_since: datetime | None = None
     settle_s: float = 0.0
+    reach: Reach = Reach()
 
     def those(self, state: State) -> tuple[Finding, ...]:
         """The findings in this state."""
         return tuple(each for each in self.findings if each.state == state)
-
-
-class Quiet(msgspec.Struct, frozen=True):
-    """Since when no gremlin is loose; work begun before `overdue_before` had time enough."""
-
-    at: datetime
-    since: datetime
-    overdue_before: datetime
-    loose: int
 
 
 def verdict(findings: tuple[Finding, ...]) -> State:
@@ -93,77 +76,160 @@ def could_not_judge(reason: str, limits: Limits | None = None) -> Report:
     return Report(datetime.now(UTC), "unknown", findings, settle_s=(limits or Limits()).settle_s)
 
 
-async def evaluate(
-    connection: asyncpg.Connection,
-    limits: Limits | None = None,
-    *,
-    statement_timeout_s: float = 30.0,
-) -> Report:
-    """Judge every promise in one REPEATABLE READ snapshot, so that they all speak of one moment.
+class Patience(msgspec.Struct, frozen=True):
+    """How long one statement may take: one about a few orders, and one that reads all of them."""
 
-    A promise whose SQL fails is `unknown` with the reason, and the others are still judged. Raises
-    only when the connection itself is lost.
+    few_s: float = 30.0
+    all_s: float = 30.0
+
+
+USUAL = Patience()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What comes next: a promise, asked of so many orders, which may take so long."""
+
+    promise: Invariant
+    orders: int
+    allowed_s: float
+
+
+async def evaluate(
+    connection: asyncpg.Connection, limits: Limits | None = None, *, patience: Patience = USUAL
+) -> Report:
+    """Judge every promise over the whole history; nothing is built on and nothing is kept.
+
+    One REPEATABLE READ snapshot, so that all promises speak of one moment. A promise whose SQL
+    fails is `unknown` with the reason, and the others are still judged.
     """
-    limits = limits or Limits()
+    report, _, _ = await _judge_all(connection, limits or Limits(), patience, whole=True)
+    return report
+
+
+async def prove(
+    connection: asyncpg.Connection,
+    limits: Limits,
+    *,
+    whole: bool = False,
+    patience: Patience = USUAL,
+    step: Callable[[Step], None] | None = None,
+) -> Report:
+    """Judge every promise as `evaluate` does, and keep how far it is proven now.
+
+    Only what changed since it was last proven is read, or everything where it never was proven or
+    `whole` asks for that. Raises when the connection is lost, or when it takes too long to find
+    out what changed.
+    """
+    report, ground, proven = await _judge_all(connection, limits, patience, whole=whole, step=step)
+    if proven is None or not ground.promises:
+        return report
+    not_kept = await keep(connection, ground.promises, proven)
+    reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
+    return msgspec.structs.replace(report, reach=reach)
+
+
+async def _judge_all(
+    connection: asyncpg.Connection,
+    limits: Limits,
+    patience: Patience,
+    *,
+    whole: bool,
+    step: Callable[[Step], None] | None = None,
+) -> tuple[Report, Ground, Checkpoint | None]:
     started = time.perf_counter()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(f"SET LOCAL statement_timeout = {int(statement_timeout_s * 1000)}")
-        quiet = await _quiet(connection, limits)
-        findings = tuple([await _judge(connection, each, quiet) for each in invariants(limits)])
-    return Report(
+        await _allow(connection, patience.few_s, of_few=True)
+        quiet = await find_quiet(connection, limits)
+        ground = await survey(connection, whole=whole)
+        allowed_s = patience.few_s
+        if ground.since is None or ground.orders > _FEW:
+            allowed_s = patience.all_s
+            await _allow(connection, allowed_s, of_few=ground.since is not None)
+        findings: list[Finding] = []
+        unsettled: set[str] = set()
+        for each in invariants(limits):
+            if step is not None:
+                step(Step(each, ground.orders, allowed_s))
+            finding, owners = await _judge(connection, each, quiet, ground)
+            findings.append(finding)
+            unsettled |= owners
+        proven = None
+        if _advances(findings, ground):
+            proven = await advance(connection, ground, quiet.at, tuple(sorted(unsettled)))
+    report = Report(
         at=quiet.at,
-        state=verdict(findings),
-        findings=findings,
+        state=verdict(tuple(findings)),
+        findings=tuple(findings),
         took_ms=_since(started),
         gremlins_loose=quiet.loose,
         quiet_since=None if quiet.loose else quiet.since,
         settle_s=limits.settle_s,
+        reach=_reach(ground),
+    )
+    return report, ground, proven
+
+
+async def _allow(connection: asyncpg.Connection, statement_s: float, *, of_few: bool) -> None:
+    """The time for each statement. About a few orders it is planned knowing how many they are, and
+    without helpers, who take longer to start than it takes."""
+    plan = "force_custom_plan" if of_few else "auto"
+    helpers = "0" if of_few else "DEFAULT"
+    await connection.execute(
+        f"SET LOCAL statement_timeout = {int(statement_s * 1000)};"
+        f"SET LOCAL plan_cache_mode = {plan};"
+        f"SET LOCAL max_parallel_workers_per_gather = {helpers}"
     )
 
 
-async def _quiet(connection: asyncpg.Connection, limits: Limits) -> Quiet:
-    try:
-        async with connection.transaction():
-            faults = await connection.fetchrow(_FAULTS)
-    except asyncpg.UndefinedTableError:
-        # No gremlins known: then work is held to its bound from the moment it began.
-        faults = await connection.fetchrow(
-            "SELECT 0 AS loose, NULL::timestamptz AS expired_at,"
-            " NULL::timestamptz AS calmed_at, now() AS at"
-        )
-    ends = [end for end in (faults["expired_at"], faults["calmed_at"]) if end is not None]
-    since = max(ends, default=datetime.fromtimestamp(0, UTC))
-    return Quiet(
-        at=faults["at"],
-        since=faults["at"] if faults["loose"] else since,
-        overdue_before=faults["at"] - timedelta(seconds=limits.settle_s),
-        loose=faults["loose"],
-    )
+def _advances(findings: list[Finding], ground: Ground) -> bool:
+    """Whether all before this snapshot is explained, so that a checkpoint may stand here."""
+    if ground.since is not None and not ground.since.question.refs:
+        return False  # nothing changed: the last one stands
+    return all(map(_is_explained, findings))
 
 
-async def _judge(connection: asyncpg.Connection, invariant: Invariant, quiet: Quiet) -> Finding:
+def _is_explained(finding: Finding) -> bool:
+    promise = finding.invariant
+    if finding.state in ("holds", "unknown"):
+        return finding.state == "holds"
+    if promise.kind == "Q" and promise.reads == "everything":
+        return True  # an order that waits too long, say: asked for each time, so nothing hides it
+    return finding.state == "settling" and finding.total <= CARRIED
+
+
+def _reach(ground: Ground) -> Reach:
+    if ground.since is None:
+        return Reach(ground.orders, why=ground.why)
+    last = ground.since.checkpoint
+    return Reach(ground.orders, before=last.at, proven=last.orders)
+
+
+async def _judge(
+    connection: asyncpg.Connection, invariant: Invariant, quiet: Quiet, ground: Ground
+) -> tuple[Finding, set[str]]:
+    """What was found, and the orders that it leaves unsettled."""
     started = time.perf_counter()
-    arguments: tuple[Any, ...] = (ROWS,)
-    if invariant.kind == "Q":
-        arguments = (ROWS, quiet.since, quiet.overdue_before)
-    template = _QUIET if invariant.kind == "Q" else _ALWAYS
+    sql, values = query(invariant, quiet, ground)
     try:
         async with connection.transaction():  # a savepoint: one failure leaves the others judgeable
-            found = await connection.fetch(template.format(sql=invariant.sql), *arguments)
+            found = await connection.fetch(sql, *values)
     except asyncpg.QueryCanceledError:
         reason = f"no answer within the time allowed ({_since(started) / 1000:.1f} s)"
-        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started))
+        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started)), set()
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
         reason = str(error).splitlines()[0]
-        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started))
+        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started)), set()
     if not found:
-        return Finding(invariant, "holds", took_ms=_since(started))
+        return Finding(invariant, "holds", took_ms=_since(started)), set()
     total, overdue = found[0]["_total"], found[0]["_overdue"]
     state: State = "settling" if invariant.kind == "Q" and not overdue else "violated"
     rows = tuple({k: v for k, v in row.items() if not k.startswith("_")} for row in found)
-    return Finding(invariant, state, total, overdue, rows, took_ms=_since(started))
+    owners: set[str] = set()
+    if invariant.settles_later:
+        owners = {str(row.get("order_ref") or row["order_id"]) for row in rows}
+    return Finding(invariant, state, total, overdue, rows[:ROWS], took_ms=_since(started)), owners
 
 
 def _since(started: float) -> float:

@@ -1,4 +1,4 @@
-"""One read-only connection, asked for a verdict again and again; it outlives the database."""
+"""One connection that asks for a verdict again and again; it outlives the database."""
 
 import asyncio
 from types import TracebackType
@@ -6,10 +6,12 @@ from types import TracebackType
 import asyncpg
 
 from chassis.settings import Settings
-from frontend.proof.evaluate import Report, could_not_judge, evaluate
+from frontend.proof.evaluate import Patience, Report, Step, could_not_judge, prove
 from frontend.proof.invariant import Limits
 
 CONNECT_S = 5.0
+# A statement that reads all of history may take so many times as long as one about a few orders.
+_ALL = 20
 # Everything that can go wrong between two processes and a database; none of it is a violation.
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -20,9 +22,11 @@ class Examiner:
     def __init__(self, settings: Settings, *, statement_timeout_s: float = 30.0) -> None:
         self._url = settings.database_url
         self._limits = Limits.of(settings)
-        self._statement_timeout_s = statement_timeout_s
+        self._patience = Patience(statement_timeout_s, _ALL * statement_timeout_s)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
+        # What it is at, while it is being asked.
+        self.doing: Step | None = None
 
     async def __aenter__(self) -> "Examiner":
         return self
@@ -35,19 +39,29 @@ class Examiner:
     ) -> None:
         await self.close()
 
-    async def ask(self) -> Report:
-        """The verdict of this moment; opens the connection, and after trouble reopens it."""
+    async def ask(self, *, whole: bool = False) -> Report:
+        """The verdict of this moment; opens the connection, and after trouble reopens it.
+
+        `whole` reads the history from its first order instead of building on the last proof."""
+        patience = self._patience
+
+        def step(next_: Step) -> None:
+            self.doing = next_
+            limit.reschedule(asyncio.get_running_loop().time() + 2 * next_.allowed_s)
+
         # The server's own timeout comes first; this one is for a server that has gone silent.
-        bound_s = CONNECT_S + 2 * self._statement_timeout_s
+        bound_s = CONNECT_S + 2 * patience.few_s
         try:
-            async with self._turn, asyncio.timeout(bound_s):
+            async with self._turn, asyncio.timeout(bound_s) as limit:
                 connection = await self._connected()
-                return await evaluate(
-                    connection, self._limits, statement_timeout_s=self._statement_timeout_s
+                return await prove(
+                    connection, self._limits, whole=whole, patience=patience, step=step
                 )
         except AWAY as error:
             await self.close()
             return could_not_judge(_why(error), self._limits)
+        finally:
+            self.doing = None
 
     async def close(self) -> None:
         """Let go of the connection without waiting for a server that may be gone."""
@@ -71,5 +85,7 @@ class Examiner:
 def _why(error: BaseException) -> str:
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError):
         return f"the schema is not there: {error}"
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return "the database took too long to say what has changed"
     said = str(error).splitlines()
     return f"no database: {said[0] if said else type(error).__name__}"

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from chassis.settings import Settings
+from frontend.proof.books import Reads
 
 Kind = Literal["A", "Q"]
 
@@ -14,7 +15,9 @@ class Invariant(msgspec.Struct, frozen=True):
 
     kind A holds at every instant. Kind Q holds once the shop is quiet: each of its rows carries
     `since`, the moment from which it had something left to do, so that a row which is merely young
-    can be told from one that will never settle.
+    can be told from one that will never settle; and names its order as `order_id` or `order_ref`.
+
+    `reads` says what of the books it must see when most of them were proven before.
     """
 
     id: str
@@ -23,6 +26,12 @@ class Invariant(msgspec.Struct, frozen=True):
     promise: str
     sql: str
     enforced_by: str
+    reads: Reads = "orders"
+
+    @property
+    def settles_later(self) -> bool:
+        """Whether an order it finds may yet come right, so that it must be looked at again."""
+        return self.kind == "Q" and self.reads == "orders"
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ from frontend.proof.evaluate import Report, could_not_judge
 from frontend.proof.examiner import Examiner
 from frontend.proof.invariant import Limits
 
-# The proof may read the whole history; it must never cost the shop more than a tenth of its time.
+# A proof may have to read the whole history; it must never cost the shop more than a tenth of its
+# time.
 _SHARE = 10
 
 

@@ -75,6 +75,7 @@ FROM orders.orders
 WHERE status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
    OR (status = 'CONFIRMED' AND stock_committed_at IS NULL)""",
     enforced_by="the reconciler: any replica takes any due order",
+    reads="everything",
 )
 
 NOTHING_HELD_BACK = Invariant(
@@ -92,6 +93,7 @@ UNION ALL
 SELECT 'attempt', gw_key, state, created_at
 FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')""",
     enforced_by="the order reconciler and the payment prober",
+    reads="everything",
 )
 
 ONE_ORDER_PER_KEY = Invariant(
@@ -100,8 +102,8 @@ ONE_ORDER_PER_KEY = Invariant(
     title="One order per key",
     promise="A request sent twice under one key is one order, and no order answers to two keys.",
     sql="""\
-SELECT 'key names several orders' AS what, scope, min(key) AS key, count(*) AS found
-FROM orders.idempotency GROUP BY scope, idempotency.key HAVING count(*) > 1
+SELECT 'key names several orders' AS what, i.scope, i.key, count(*) AS found
+FROM orders.idempotency i GROUP BY i.scope, i.key HAVING count(*) > 1
 UNION ALL
 SELECT 'order answers to several keys', min(scope), string_agg(key, ', '), count(*)
 FROM orders.idempotency WHERE order_id IS NOT NULL
@@ -178,6 +180,7 @@ def nothing_stranded(limits: Limits) -> Invariant:
         promise="Whatever is unfinished has a next attempt, due within its bound.",
         sql=_NOTHING_STRANDED.format(order_s=limits.order_due_s, payment_s=limits.payment_due_s),
         enforced_by="next_attempt_at is never null; leases are later due times",
+        reads="everything",
     )
 
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from frontend.proof import themes
-from frontend.proof.evaluate import Finding, Report, Row, State
+from frontend.proof.evaluate import Finding, Reach, Report, Row, State
 from frontend.proof.invariant import Limits
 
 MARKS: dict[State, tuple[str, str]] = {
@@ -45,9 +45,22 @@ def for_script(report: Report, exit_code: int) -> str:
             "gremlins_loose": report.gremlins_loose,
             "quiet_since": report.quiet_since and report.quiet_since.isoformat(),
             "settle_s": report.settle_s,
+            "reach": _reach_plain(report.reach),
             "invariants": [_plain(each) for each in report.findings],
         }
     ).decode()
+
+
+def _reach_plain(reach: Reach) -> dict[str, Any]:
+    """How far the proof looked; "whole" when it read all of the history."""
+    return {
+        "whole": reach.before is None,
+        "orders_examined": reach.orders,
+        "proven_before": reach.before and reach.before.isoformat(),
+        "orders_proven_before": reach.proven,
+        "why": reach.why or None,
+        "not_kept": reach.not_kept or None,
+    }
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
@@ -138,6 +151,27 @@ def _verdict(report: Report) -> list[str]:
             "the time to settle starts when calm returns."
         )
     when = report.at.isoformat(sep=" ", timespec="seconds")
-    how = f"One snapshot, {when}, judged in {report.took_ms:.0f} ms." if not away else f"At {when}."
-    lines.append(click.style(f"    {how}", dim=True))
+    how = [f"At {when}."]
+    if not away:
+        how = [f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.", *reached(report.reach)]
+    lines += [click.style(f"    {line}", dim=True) for line in how]
     return lines
+
+
+def reached(reach: Reach) -> Iterator[str]:
+    """In words: how much of the history was read now, and what the rest rests on."""
+    if reach.before is None:
+        yield f"The whole history was read, {count(reach.orders)}: {reach.why}."
+    else:
+        before = reach.before.isoformat(sep=" ", timespec="seconds")
+        yield (
+            f"History up to {before} was proven before ({count(reach.proven)}); "
+            f"{count(reach.orders)} examined now."
+        )
+    if reach.not_kept:
+        yield f"The next proof cannot build on this one: {reach.not_kept}."
+
+
+def count(orders: int) -> str:
+    """So many orders, with the number in groups of three."""
+    return f"{orders:,} order{'' if orders == 1 else 's'}".replace(",", " ")

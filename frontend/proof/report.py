@@ -1,14 +1,16 @@
 """`valerix verify`: asks for the verdict, waits for work in flight, answers with an exit code."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 
 import click
 
 from chassis.settings import Settings
 from frontend.proof.evaluate import Report, State
 from frontend.proof.examiner import Examiner
-from frontend.proof.render import for_script, for_terminal
+from frontend.proof.render import count, for_script, for_terminal
 
 # Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
 EXIT_CODES: dict[State, int] = {"holds": 0, "violated": 1, "settling": 1, "unknown": 2}
@@ -16,24 +18,27 @@ _POLL_S = 0.5
 _QUIET_S = 2.0
 
 
-def verify(settings: Settings, wait_s: float = 0.0, as_json: bool = False) -> int:
+def verify(
+    settings: Settings, wait_s: float = 0.0, as_json: bool = False, *, full: bool = False
+) -> int:
     """Print the verdict; 0 all hold, 1 something is broken or still unfinished, 2 cannot tell.
 
-    The verdict goes to standard output, progress of a wait to standard error.
+    `full` reads the history from its first order instead of building on the last proof. The
+    verdict goes to standard output, progress to standard error.
     """
-    report = asyncio.run(settled(settings, wait_s))
+    report = asyncio.run(settled(settings, wait_s, full=full))
     code = EXIT_CODES[report.state]
     click.echo(for_script(report, code) if as_json else for_terminal(report))
     return code
 
 
-async def settled(settings: Settings, wait_s: float) -> Report:
+async def settled(settings: Settings, wait_s: float, *, full: bool = False) -> Report:
     """The first report that waiting would not change, or the last one within `wait_s`."""
     started = time.monotonic()
     shown = _QUIET_S
-    async with Examiner(settings) as examiner:
+    async with Examiner(settings) as examiner, _telling(examiner):
         while True:
-            report = await examiner.ask()
+            report = await examiner.ask(whole=full)
             waited = time.monotonic() - started
             if _final(report) or waited >= wait_s:
                 break
@@ -42,6 +47,27 @@ async def settled(settings: Settings, wait_s: float) -> Report:
                 click.echo(f"  {waited:3.0f} s of {wait_s:.0f} s: {_waiting_for(report)}", err=True)
             await asyncio.sleep(min(_POLL_S, wait_s - waited))
     return report
+
+
+@contextlib.asynccontextmanager
+async def _telling(examiner: Examiner) -> AsyncIterator[None]:
+    """Say every two seconds what is being read, and for which promise."""
+    started = time.monotonic()
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(_QUIET_S)
+            if (step := examiner.doing) is not None:
+                took, promise = time.monotonic() - started, step.promise
+                what = f"reading {count(step.orders)}, now for {promise.id} {promise.title}"
+                click.echo(f"  {took:3.0f} s: {what}", err=True)
+
+    telling = asyncio.create_task(tell(), name="telling")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 def _final(report: Report) -> bool:

@@ -13,6 +13,7 @@ FROM inventory.stock
 WHERE stock + reserved + sold <> total OR least(stock, reserved, sold) < 0
 ORDER BY product_id""",
     enforced_by="CHECK constraints on inventory.stock",
+    reads="everything",
 )
 
 ACCOUNTED_FOR = Invariant(
@@ -32,6 +33,7 @@ LEFT JOIN (SELECT product_id,
 WHERE s.reserved <> coalesce(r.held, 0) OR s.sold <> coalesce(r.committed, 0)
 ORDER BY s.product_id""",
     enforced_by="stock and reservation move in one transaction",
+    reads="sums",
 )
 
 INVARIANTS = (CONSERVED, ACCOUNTED_FOR)

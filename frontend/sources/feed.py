@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 STALE_S = 6.0
 
 
+class Trouble(Exception):
+    """Why a source has no answer; the message is for the page and holds no address."""
+
+
 class Feed(Generic[T]):
     """Polls `ask`; `changed` is called with the topic when the answer differs from the last one."""
 
@@ -107,6 +111,8 @@ def reason_of(error: Exception) -> str:
     """Why a source failed, in words for the page; never a message with an address in it."""
     if isinstance(error, TimeoutError):
         return "No answer in time"
+    if isinstance(error, Trouble):
+        return str(error)
     names = {
         "DatabaseDown": "The database cannot be reached",
         "DatabaseBusy": "The database is busy",

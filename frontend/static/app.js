@@ -70,7 +70,7 @@ const tidyToasts = () => {
     toast.dataset.seen = "";
     shutLater(toast);
   }
-  for (const old of [...document.querySelectorAll("#toasts .toast")].slice(4)) old.remove();
+  for (const old of [...document.querySelectorAll("#toasts .toast")].slice(3)) old.remove();
 };
 
 // --- clicks and keys -------------------------------------------------------------------------------
@@ -94,16 +94,18 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches('input:not([type="radio"]):not([type="range"]), select, textarea');
-  if (event.key !== "s" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
-  toggleStage();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.key === "s" && !typing) toggleStage();
+  else if (event.key === "Escape" && root.dataset.stage === "on") keep("stage", "");
+  else return;
   showSwitches();
 });
 
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
-const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs"];
+const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts"];
 let stream = null;
 const listen = () => {
-  if (stream || document.hidden) return;
+  if (stream || document.hidden || !document.querySelector("[hx-get]")) return;
   stream = new EventSource("/events");
   for (const topic of TOPICS) {
     stream.addEventListener(topic, () => document.body.dispatchEvent(new Event("nudge-" + topic)));
@@ -121,7 +123,8 @@ addEventListener("pagehide", hush);
 // --- a page that has lost its server must not look alive ---------------------------------------------
 let heard = Date.now();
 const noticeSilence = () => {
-  if (document.hidden) { heard = Date.now(); return; }
+  // A page without panels, such as an error's, asks nothing and so is not answered either.
+  if (document.hidden || !document.querySelector("[hx-get]")) { heard = Date.now(); return; }
   const lost = Date.now() - heard > 12000;
   if (lost && !document.body.classList.contains("is-lost")) {
     const at = new Date(heard).toLocaleTimeString();

@@ -30,6 +30,7 @@
     for (const key of SERVICES) {
       const lines = kept[key], news = said.services[key];
       for (const line of LINES) lines[line] = take(lines[line], news[line]);
+      lines.silent_since = news.silent_since;
       lines.exemplars = lines.exemplars
         .filter(([at]) => at > said.now - said.reach_s)
         .concat(first < 0 ? [] : news.exemplars);
@@ -63,6 +64,9 @@
     dashes: plotting.QUANTILES.map((name) => plotting.DASHES[name]), limit: kept.sla_s,
     look: () => look((name) => kept[key][name], off.has("p99") ? [] : kept[key].exemplars)(),
     say: (index) => {
+      // A line that ends is not a quiet service.
+      const since = kept[key].silent_since;
+      if (index == null && since) return write(host, [["none", "no signal since " + plotting.clock(since, true)]]);
       const names = plotting.QUANTILES.filter((name) => !off.has(name));
       const texts = plotting.inSecondsEach(names.map((name) => at(kept[key][name], index)));
       write(host, names.map((name, place) => [name, texts[place]]));

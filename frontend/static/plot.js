@@ -44,32 +44,65 @@ const plotting = (() => {
   };
 
   // --- under and over the lines -------------------------------------------------------------------
+  // However many gremlins are loose at once, the ground under the lines is violet once.
+  const merged = (bands) => bands.reduce((whole, [from, to]) => {
+    const last = whole.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to); else whole.push([from, to]);
+    return whole;
+  }, []);
+
   const drawBands = (plot, look, named) => {
     const { ctx, bbox } = plot;
-    const right = bbox.left + bbox.width;
+    const right = bbox.left + bbox.width, px = devicePixelRatio;
     const clamp = (at) => Math.min(right, Math.max(bbox.left, plot.valToPos(at, "x", true)));
-    let free = bbox.left;
+    const seen = look().bands
+      .map((band) => [Math.round(clamp(band.since)), Math.round(clamp(band.until ?? look().now)), band.label])
+      .filter(([from, to]) => to > bbox.left && from < right)
+      .sort((a, b) => a[0] - b[0]);
     ctx.save();
-    ctx.font = font().replace(/\d+/, (size) => Math.round(size * devicePixelRatio));
+    ctx.fillStyle = colour("gremlin");
+    ctx.globalAlpha = 0.15;
+    for (const [from, to] of merged(seen)) ctx.fillRect(from, bbox.top, Math.max(to - from, px), bbox.height);
+    ctx.globalAlpha = 0.6;
+    for (const [from] of seen) ctx.fillRect(from, bbox.top, px, bbox.height);
+    ctx.globalAlpha = 1;
+    if (named) nameBands(ctx, bbox, seen);
+    ctx.restore();
+  };
+
+  // Each name beside its edge where there is room, else left of the plot's end; those that would
+  // stand in each other's way take a second line, and past that they are only counted.
+  const nameBands = (ctx, bbox, seen) => {
+    const right = bbox.left + bbox.width, px = devicePixelRatio;
+    const high = Math.round(0.6875 * rem()) + 2;
+    ctx.font = font().replace(/\d+/, (size) => Math.round(size * px));
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
-    for (const band of look().bands) {
-      const from = clamp(band.since), to = clamp(band.until ?? look().now);
-      if (to <= bbox.left || from >= right) continue;
-      ctx.fillStyle = colour("gremlin");
-      ctx.globalAlpha = 0.17;
-      ctx.fillRect(from, bbox.top, Math.max(to - from, devicePixelRatio), bbox.height);
-      ctx.globalAlpha = 1;
-      ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
-      if (!named) continue;
-      const width = ctx.measureText(band.label).width + 8 * devicePixelRatio;
-      // Beside the edge where there is room, else left of the plot's end; never over another name.
-      const start = Math.max(free, Math.min(from, right - width));
-      if (start + width > right + 1 || start > to) continue;
-      ctx.fillText(band.label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
-      free = start + width;
+    // Around each letter a rim of the ground, so that lines and edges do not run through it.
+    ctx.strokeStyle = colour("surface");
+    ctx.lineWidth = 4 * px;
+    ctx.lineJoin = "round";
+    const write = (text, x, row) => {
+      const y = bbox.top + (2 + row * high) * px;
+      ctx.strokeText(text, x, y);
+      ctx.fillText(text, x, y);
+    };
+    // Of a low chart the names would leave nothing.
+    const rows = [[], []].slice(0, Math.floor(bbox.height / (3 * high * px)));
+    let left = 0;
+    // The newest first: what is loose now is what a visitor asks about.
+    for (const [from, , label] of [...seen].reverse()) {
+      const width = ctx.measureText(label).width + 8 * px;
+      const start = Math.max(bbox.left, Math.min(from, right - width));
+      const row = rows.find((taken) => taken.every(([a, b]) => start >= b || start + width <= a));
+      if (!row || width > bbox.width) { left += 1; continue; }
+      row.push([start, start + width]);
+      write(label, start + 4 * px, rows.indexOf(row));
     }
-    ctx.restore();
+    if (left) {
+      const more = "+" + left;
+      write(more, right - ctx.measureText(more).width - 4 * px, rows.filter((row) => row.length).length);
+    }
   };
 
   const drawLimit = (plot, limit) => {
@@ -130,8 +163,11 @@ const plotting = (() => {
   const timeAxis = (shown) => ({
     ...axisLook(), show: shown, size: () => 1.15 * rem(), gap: 2, space: () => Math.max(44, 2.3 * rem()),
     incrs: [60, 120, 180, 300, 600], grid: { show: false },
-    // The newest label would be cut by the edge, the axis' end is now anyway.
-    values: (plot, splits) => splits.map((at) => (plot.scales.x.max - at < 0.05 * look_s(plot) ? "" : clock(at))),
+    // At its ends a label would be cut by the edge, or stand on the other axis' zero.
+    values: (plot, splits) => splits.map((at) => {
+      const near = (1.4 * rem() * look_s(plot)) / Math.max(1, plot.bbox.width / devicePixelRatio);
+      return Math.min(plot.scales.x.max - at, at - plot.scales.x.min) < near ? "" : clock(at);
+    }),
   });
   const valueAxis = (splits, words) => ({
     ...axisLook(), size: () => 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
@@ -152,7 +188,7 @@ const plotting = (() => {
     const plot = new uPlot({
       width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
       legend: { show: false },
-      padding: [0.5 * rem(), 6, flow === "rate" ? 2 : 0, 0],
+      padding: [0.5 * rem(), 6, flow === "rate" ? 0.4 * rem() : 0, 0],
       cursor: {
         y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 },
         // Of its own accord it listens to its empty ground only: over a dot it would stand still.
@@ -199,5 +235,5 @@ const plotting = (() => {
     };
   };
 
-  return { make, forgetColours, inSecondsEach, perSecond, QUANTILES, DASHES };
+  return { make, clock, forgetColours, inSecondsEach, perSecond, QUANTILES, DASHES };
 })();

@@ -81,12 +81,10 @@ class Chronicle:
             each.off is None or now < each.off + timedelta(seconds=ECHO_S)
         ):
             self._failures[each.key] = self._failed(each.on, each.cut_at or now)
-        counts = [self._bites.of(window) for window in each.windows]
-        seen = [number for number in counts if number is not None]
         return replace(
             each,
             orders=self._orders.get(each.key),
-            bites=sum(seen) if seen else None,
+            counts=tuple(self._bites.of(window) for window in each.windows),
             failures=self._failures.get(each.key),
         )
 

@@ -1,10 +1,11 @@
 """One incident: gremlins whose times overlap, and what the lights and the orders did; pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from frontend.facts import AftermathFacts
 from frontend.timeline.notes import Shade
@@ -13,16 +14,24 @@ from frontend.timeline.windows import Window
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
 # red later than this has another reason.
 ECHO_S = 45.0
+# So long after its end a request it bit may still end, and lift the average.
+_STILL_BITES_S = 12.0
+# Those that take time. The others answer at once, if badly, which no average of times shows.
+SLOW = frozenset({"latency", "late", "slow_database", "hang"})
+# Whose gremlins a light can show: its own service's, and those of whom that one waits for.
+_REACH = {"order": ("order", "inventory", "payment")}
 Span = tuple[datetime, datetime | None]
 Phase = Literal["loose", "red", "settling", "over"]
 
 
 class Reddening(Struct, frozen=True):
-    """One light's red times. `before` says that it was red already when the gremlin came."""
+    """One light's red times. `before` says that it was red already when the gremlin came;
+    `causes` are all gremlins that can have turned it red, oldest first."""
 
     service: str
     spans: tuple[Span, ...]
     before: bool = False
+    causes: tuple[Window, ...] = ()
     # What the light became after its last red time: "none" is grey for want of traffic.
     then: str = "good"
 
@@ -30,16 +39,18 @@ class Reddening(Struct, frozen=True):
 class Incident(Struct, frozen=True):
     """Everything known about one, with what was not seen left empty.
 
-    `unseen_until` is set when the dashboard began to watch only after the gremlin came;
-    `cut_at` when the next incident began before this one was over."""
+    `unseen_until` is set when the dashboard began to watch only after the gremlin came; `cut_at`
+    when the next incident began before this one was over; `followed` when it began so soon that a
+    light it turns red may be this one's doing. `counts` are bites, one for each of `windows`."""
 
     windows: tuple[Window, ...]
     reds: tuple[Reddening, ...] = ()
     had_traffic: bool = False
     unseen_until: datetime | None = None
     cut_at: datetime | None = None
+    followed: bool = False
     orders: AftermathFacts | None = None
-    bites: int | None = None
+    counts: tuple[int | None, ...] = ()
     failures: int | None = None
 
     @property
@@ -59,11 +70,38 @@ class Incident(Struct, frozen=True):
         return self.windows[0].key
 
     @property
-    def first_red_at(self) -> datetime | None:
-        """When the platform first showed it; None if it may have done so before anybody looked."""
+    def bites(self) -> int | None:
+        """How often its gremlins were seen to bite; None if nobody counted."""
+        seen = [number for number in self.counts if number is not None]
+        return sum(seen) if seen else None
+
+    @property
+    def first_red(self) -> Reddening | None:
+        """What the platform showed first; None if it may have done so before anybody looked."""
         if self.unseen_until is not None:
             return None
-        return min((red.spans[0][0] for red in self.reds if not red.before), default=None)
+        new = (red for red in self.reds if not red.before)
+        return min(new, key=lambda red: red.spans[0][0], default=None)
+
+    @property
+    def first_red_at(self) -> datetime | None:
+        """When the platform first showed it; None if it may have done so before anybody looked."""
+        return self.first_red.spans[0][0] if self.first_red else None
+
+    @property
+    def blamed_at(self) -> tuple[datetime, datetime]:
+        """When the first and the last of the gremlins that can have caused the first red were let
+        loose: the same moment, unless it cannot be told which of them did it."""
+        first = self.first_red
+        begun = [window.on for window in first.causes] if first else []
+        return (begun[0], begun[-1]) if begun else (self.on, self.on)
+
+    @property
+    def relieved_at(self) -> datetime | None:
+        """When the last gremlin ended that can have caused the last red; None while one is on."""
+        last = max(self.reds, key=lambda red: red.spans[-1][1] or datetime.max.replace(tzinfo=UTC))
+        ends = [window.off for window in last.causes] or [self.off]
+        return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def last_red_at(self) -> datetime | None:
@@ -90,7 +128,7 @@ def incidents(
     groups = _overlapping(windows)
     starts = [group[0].on for group in groups]
     return tuple(
-        _incident(group, lights, began, next_on)
+        _incident(group, windows, lights, began, next_on)
         for group, next_on in zip(groups, [*starts[1:], None], strict=False)
     )
 
@@ -107,6 +145,7 @@ def _overlapping(windows: Sequence[Window]) -> list[list[Window]]:
 
 def _incident(
     group: list[Window],
+    windows: Sequence[Window],
     lights: Mapping[str, Sequence[Shade]],
     began: datetime | None,
     next_on: datetime | None,
@@ -115,7 +154,11 @@ def _incident(
     late = None if bare.off is None else bare.off + timedelta(seconds=ECHO_S)
     limit = min((moment for moment in (late, next_on) if moment is not None), default=None)
     reds = [_reddening(name, shades, bare.on, limit, next_on) for name, shades in lights.items()]
-    found = tuple(red for red in reds if red is not None)
+    found = tuple(
+        red if red.before else replace(red, causes=_causes(red.service, red.spans[0][0], windows))
+        for red in reds
+        if red is not None
+    )
     unfinished = any(end is None for red in found for _, end in red.spans)
     return Incident(
         bare.windows,
@@ -127,7 +170,26 @@ def _incident(
         ),
         unseen_until=began if began is None or began > bare.on else None,
         cut_at=next_on if unfinished else None,
+        followed=next_on is not None and late is not None and next_on < late,
     )
+
+
+def _causes(service: str, at: datetime, windows: Sequence[Window]) -> tuple[Window, ...]:
+    """All gremlins that can have turned this light red at `at`, where its service meets them;
+    those that take time, if any of them does."""
+    reached = [
+        window
+        for window in sorted(windows, key=lambda each: each.on)
+        if window.service in _REACH.get(service, (service,)) and window.on <= at
+    ]
+    for kinds in (SLOW, None):
+        near = [window for window in reached if kinds is None or window.kind in kinds]
+        loose = [window for window in near if window.off is None or window.off >= at]
+        # Where one is loose that explains it, one that is over counts only while it still bites.
+        echo = timedelta(seconds=_STILL_BITES_S if loose else ECHO_S)
+        if found := [each for each in near if each.off is None or each.off + echo >= at]:
+            return tuple(found)
+    return ()
 
 
 def _reddening(
@@ -147,4 +209,4 @@ def _reddening(
         cut = next_on is not None and (shade.until is None or shade.until > next_on)
         spans.append((max(shade.since, on), None if cut else shade.until))
         then = shades[index + 1].state if index + 1 < len(shades) else "failed"
-    return Reddening(service, tuple(spans), before, then) if spans else None
+    return Reddening(service, tuple(spans), before, then=then) if spans else None

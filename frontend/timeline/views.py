@@ -42,6 +42,7 @@ class IncidentView(Struct, frozen=True):
     word: str
     actor: str
     at: datetime
+    many: bool
     figures: tuple[Figure, ...]
     lanes: tuple[Lane, ...]
     length: str

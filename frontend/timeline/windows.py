@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from frontend.facts import AuditFacts
+from frontend.paint import percent
 from frontend.words import gremlin_detail
 
 
@@ -98,7 +99,7 @@ def _detail(event: AuditFacts) -> str:
         int(_number(event, "status")),
     )
     share = _number(event, "probability")
-    return f"{detail} ({share * 100:.0f} %)".strip() if 0 < share < 1 else detail
+    return f"{detail} ({percent(share)})".strip() if 0 < share < 1 else detail
 
 
 def _number(event: AuditFacts, key: str) -> float:

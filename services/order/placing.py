@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis.context import current_traceparent, remaining_s
+from chassis.context import current_traceparent, remaining_s, span_now
 from chassis.database import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
 from chassis.errors import Problem
 from chassis.idempotency import in_progress, request_hash, reused
@@ -68,12 +68,17 @@ class Placing:
         except UnknownProduct:
             return await self._no_such_product(command, key, order_id)
         if isinstance(placed, Claimed):
+            note_order(placed.order_id)
             return await self._again(placed)
+        # Before the long part: whoever looks for the order finds its trace however that ends.
+        note_order(placed.id)
         order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
         if key is not None:
             reply = await self._keep(key, reply, order)
-        self._metrics.answered(_outcome(reply))
+        outcome = _outcome(reply)
+        self._metrics.answered(outcome)
+        note_order(order.id, outcome)
         if order.status == "CONFIRMED":
             self._reconciler.hand_over(order)
         return reply
@@ -145,6 +150,15 @@ class Placing:
         async with self._database.connect() as connection:
             order = await store.find(connection, claimed.order_id)
         return await self._keep(claimed.key, _accepted(order), order)
+
+
+def note_order(order_id: UUID | None, outcome: str = "") -> None:
+    """Say on the request's span which order it was about, and how that ended."""
+    work = span_now.get()
+    if work is not None and order_id is not None:
+        work.attributes["valerix.order.id"] = str(order_id)
+        if outcome:
+            work.attributes["valerix.outcome"] = outcome
 
 
 def _meaning(command: PlaceOrder) -> bytes:

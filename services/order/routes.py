@@ -28,7 +28,7 @@ from services.order.contract import (
     ProductList,
 )
 from services.order.domain import CANCELLABLE, UnknownOrder
-from services.order.placing import Placing, Reply
+from services.order.placing import Placing, Reply, note_order
 from services.order.views import order_view, read_cursor, write_cursor
 
 
@@ -138,6 +138,7 @@ async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[Order
                 order = await store.find(connection, order_id)
         except UnknownOrder:
             raise _not_found(order_id) from None
+        note_order(order_id)
         if order.status not in CANCELLABLE:
             break
         cancelling = await checkout.cancel(order)

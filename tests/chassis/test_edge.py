@@ -101,6 +101,14 @@ async def test_metrics_carry_the_trace_as_an_exemplar_when_asked_for_openmetrics
     assert "trace_id" not in plain.text
 
 
+async def test_a_trace_that_is_not_kept_is_no_exemplar(bare: Bare):
+    trace_id = "ab" * 16
+    parent = {"traceparent": f"00-{trace_id}-{'cd' * 8}-00"}
+    assert (await bare.door.get("/things/unkept", headers=parent)).headers["x-trace-id"] == trace_id
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    assert trace_id not in (await bare.door.get("/metrics", headers=accept)).text
+
+
 # ---- bounds -------------------------------------------------------------------------------------
 
 

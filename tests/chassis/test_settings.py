@@ -83,10 +83,10 @@ def test_loopback_needs_none(host: str):
 
 
 def test_where_a_container_is_published_decides_whether_it_is_exposed():
-    inside = {"VALERIX_HOST": "0.0.0.0", "VALERIX_PUBLISHED_ON": "127.0.0.1"}
-    assert load("order", inside).host == "0.0.0.0"
-    with pytest.raises(BadSetting, match=r"VALERIX_PUBLISHED_ON=0\.0\.0\.0 is not loopback"):
-        load("order", inside | {"VALERIX_PUBLISHED_ON": "0.0.0.0"})
+    inside = {"VALERIX_HOST": "::", "VALERIX_PUBLISHED_ON": "127.0.0.1"}
+    assert load("order", inside).host == "::"
+    with pytest.raises(BadSetting, match="VALERIX_PUBLISHED_ON=:: is not loopback"):
+        load("order", inside | {"VALERIX_PUBLISHED_ON": "::"})
 
 
 def test_headers_for_a_collector_are_pairs_and_never_stand_in_a_message():
@@ -137,3 +137,14 @@ def test_an_address_that_is_none_is_refused(value: str):
 def test_a_name_that_no_process_reads_is_found_with_what_was_meant():
     environ = {"VALERIX_POLSIZE": "3", "VALERIX_ORDER_POOL_SIZE": "3", "PATH": ""}
     assert unknown(environ) == ["VALERIX_POLSIZE (is VALERIX_POOL_SIZE meant?)"]
+
+
+def test_where_traces_and_logs_are_read_is_said_for_both_or_for_none():
+    both = {"VALERIX_JAEGER_URL": "http://jaeger:16686", "VALERIX_LOKI_URL": "http://loki:3100"}
+    assert load("dashboard", both).loki_url == "http://loki:3100"
+    for missing in both:
+        with pytest.raises(BadSetting, match="come together"):
+            load("dashboard", {name: value for name, value in both.items() if name != missing})
+    alone = load("dashboard", {"VALERIX_PROMETHEUS_URL": "http://prometheus:9090"})
+    assert alone.prometheus_url
+    assert not alone.jaeger_url

@@ -15,7 +15,7 @@ from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import BAD_COLLECTORS, Collector
 from tests.serving import settings_of
 
-TIMEOUT_S = 0.6
+TIMEOUT_S = 1.5
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +63,8 @@ async def test_a_request_leaves_a_server_span_a_statement_and_one_line_of_one_tr
 async def test_a_request_is_no_slower_with_a_bad_collector(database_url: str, behaviour: str):
     async with wire.listen(BAD_COLLECTORS[behaviour]) as url:
         _, took_s = await _ask(database_url, url)
-    assert took_s < 0.55
-    async with asyncio.timeout(2):
+    assert took_s < TIMEOUT_S  # it did not wait for the collector
+    async with asyncio.timeout(2 * TIMEOUT_S):
         while not telemetry.dropped():
             await asyncio.sleep(0.02)
 

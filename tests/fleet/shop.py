@@ -44,19 +44,19 @@ class UpShop:
             check=False,
         )
 
-    def begin(self) -> None:
+    def begin(self, *options: str) -> None:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fleet", "up"],
+                [sys.executable, "-m", "fleet", "up", *options],
                 env=self._environ,
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
-    def open(self) -> Running:
+    def open(self, *options: str) -> Running:
         """Start it and wait until it says that it is open."""
-        self.begin()
+        self.begin(*options)
         end = time.monotonic() + _OPEN_LIMIT_S
         while (running := self.home.running()) is None:
             assert self.poll() is None, f"valerix up ended:\n{self.said()}"

@@ -53,6 +53,11 @@ def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
     assert "started in" in open_shop.said()
 
 
+def test_the_glass_stands_back_for_the_shop(open_shop: UpShop):
+    shop, glass = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
+    assert glass == min(shop + 5, 19)
+
+
 def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
     family, postgres = open_shop.family(), open_shop.named("-D")
     open_shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees

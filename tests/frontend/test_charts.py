@@ -7,8 +7,9 @@ import pytest
 
 from frontend.charts import REACH_S, chart_data, moments, sparks
 from frontend.observatory.history import Exemplar, Point
+from frontend.observatory.ring import Traffic
 from frontend.timeline.windows import Window
-from tests.frontend.arranged import FixedSource
+from tests.frontend.arranged import DOWN, FixedSource
 
 NOW = 1_795_226_880.5
 AT = datetime.fromtimestamp(NOW, UTC)
@@ -47,6 +48,13 @@ def test_only_what_is_new_is_told():
     again = chart_data(Told(), (), since=data.at[-1], now=NOW)
     assert again.at == []
     assert again.services["order"].exemplars == []
+
+
+def test_a_service_without_a_signal_is_told_from_a_quiet_one():
+    quiet = chart_data(Told(Traffic(0, 0, 0.0, None)), (), since=NOW - 6.5, now=NOW)
+    assert quiet.services["order"].silent_since is None
+    lost = chart_data(Told(DOWN), (), since=NOW - 6.5, now=NOW)
+    assert lost.services["order"].silent_since == DOWN.since.timestamp()
 
 
 def test_gremlins_are_told_while_they_are_in_sight():

@@ -4,24 +4,53 @@ import pytest
 
 from frontend.draw_traces import share, took, verdict
 from frontend.draw_waterfall import ticks
+from frontend.observatory.memory import Memory, TraceQuery
+from tests.frontend.observatory.wires import keep, span
+
+FIRST = "1" * 16
 
 
 @pytest.mark.parametrize(
-    ("status", "failed", "state"),
+    ("status", "errors", "state"),
     [
-        (201, False, "good"),
-        (202, False, "degraded"),
-        (200, True, "degraded"),
-        (409, False, "refused"),
-        (499, True, "refused"),
-        (503, True, "failed"),
-        (0, True, "failed"),
-        (None, False, "good"),
-        (None, True, "degraded"),
+        (201, "none", "good"),
+        (202, "none", "degraded"),
+        (202, "first", "degraded"),
+        (200, "inside", "degraded"),
+        (200, "first", "failed"),
+        (409, "none", "refused"),
+        (404, "first", "failed"),
+        (499, "inside", "refused"),
+        (499, "first", "refused"),
+        (503, "first", "failed"),
+        (0, "first", "failed"),
+        (None, "none", "good"),
+        (None, "inside", "degraded"),
+        (None, "first", "failed"),
     ],
 )
-def test_how_a_trace_ended(status, failed, state):
-    assert verdict(status, failed=failed)[0] == state
+def test_how_a_trace_ended(status, errors, state):
+    memory = Memory()
+    answered = (("http.response.status_code", str(status)),) if status is not None else ()
+    keep(memory, span(span_id=FIRST, failed=errors == "first", attributes=answered))
+    keep(memory, span(parent_id=FIRST, failed=errors == "inside"))
+    (row,) = memory.find(TraceQuery())
+    assert verdict(row)[0] == state
+
+
+def test_a_trace_whose_only_span_is_in_error_failed():
+    memory = Memory()
+    keep(memory, span(kind=3, parent_id=FIRST, attributes=(), failed=True, error="timeout"))
+    (row,) = memory.find(TraceQuery())
+    assert verdict(row) == ("failed", "failed")
+
+
+def test_a_trace_whose_beginning_is_still_missing_is_neither_good_nor_bad():
+    memory = Memory()
+    keep(memory, span(kind=3, parent_id=FIRST, attributes=(), name="INSERT orders.orders"))
+    assert verdict(memory.find(TraceQuery())[0]) == ("none", "incomplete")
+    keep(memory, span(span_id=FIRST))
+    assert verdict(memory.find(TraceQuery())[0]) == ("good", "201 good")
 
 
 def test_times_have_the_digits_that_matter():

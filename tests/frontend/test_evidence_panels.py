@@ -1,5 +1,6 @@
 """Lists of traces, waterfalls and tails: every state, to scale, and nothing foreign runs."""
 
+import asyncio
 import html
 import re
 from datetime import timedelta
@@ -10,11 +11,11 @@ import pytest
 from frontend import evidence_panels
 from frontend.draw_waterfall import waterfall
 from frontend.events import Hub
-from frontend.evidence import Evidence
 from frontend.observatory.memory import Memory
 from frontend.observatory.ring import Traffic
 from frontend.observatory.waterfall import moment
 from frontend.panels import paint_view
+from frontend.sources.received import Received
 from frontend.views import Down
 from frontend.views_traces import LogFilter, NoTrace, TraceFilter
 from frontend.watch import utc_now
@@ -38,8 +39,8 @@ def paint(panel, view):
 
 def paint_traces(memory, watch=None, **wanted):
     wanted = TraceFilter(**wanted)
-    evidence = Evidence(memory, Hub())
-    view = evidence_panels.traces_view(evidence, watch or Watching(), wanted)
+    evidence = Received(memory, Hub())
+    view = asyncio.run(evidence_panels.traces_view(evidence, watch or Watching(), wanted))
     return paint(evidence_panels.traces_panel(wanted), view)
 
 
@@ -51,12 +52,13 @@ def paint_trace(memory, trace_id):
 
 def paint_logs(memory, **wanted):
     wanted = LogFilter(**wanted)
-    view = evidence_panels.logs_view(Evidence(memory, Hub()), Watching(), wanted)
+    evidence = Received(memory, Hub())
+    view = asyncio.run(evidence_panels.logs_view(evidence, Watching(), wanted))
     return paint(evidence_panels.logs_panel(wanted), view)
 
 
 def paint_of_order(memory):
-    view = evidence_panels.order_view(Evidence(memory, Hub()), UUID(ORDER_ID))
+    view = asyncio.run(evidence_panels.order_view(Received(memory, Hub()), UUID(ORDER_ID)))
     return paint(evidence_panels.order_panel(UUID(ORDER_ID)), view)
 
 
@@ -76,6 +78,7 @@ EVERY_STATE = {
     "traces down": lambda: paint(evidence_panels.traces_panel(TraceFilter()), DOWN),
     "trace down": lambda: paint(evidence_panels.trace_panel(ORDER_TRACE), DOWN),
     "logs down": lambda: paint(evidence_panels.logs_panel(LogFilter()), DOWN),
+    "order's down": lambda: paint(evidence_panels.order_panel(UUID(ORDER_ID)), DOWN),
 }
 
 
@@ -89,6 +92,11 @@ def test_every_state_is_drawn_and_nothing_foreign_runs(state):
     assert "</text></svg>'" not in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("state", [state for state in EVERY_STATE if state.endswith("down")])
+def test_a_panel_without_its_source_says_since_when(state):
+    assert "11:59:30" in EVERY_STATE[state]()
 
 
 def test_what_a_stranger_wrote_is_shown_as_text():
@@ -219,7 +227,7 @@ def test_too_many_traces_are_counted_and_bounded():
 def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
     assert "no telemetry" not in paint_traces(Memory(), Watching(Traffic(0, 0, 0.0, None)))
     assert "send no telemetry here" in paint_traces(Memory(), Watching(Traffic(9, 0, 1.0, 0.1)))
-    evidence = Evidence(Memory(), Hub())
+    evidence = Received(Memory(), Hub())
     evidence.heard["traces"] = utc_now() - timedelta(seconds=60)
     busy = evidence_panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
     assert isinstance(busy, Down)

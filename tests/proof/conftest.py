@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from frontend.proof import Limits
+from frontend.proof.evaluate import prove
 from tests.proof.rows import fill
 
 
@@ -12,5 +14,17 @@ from tests.proof.rows import fill
 async def shop(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     await fill(connection)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def auditor(shop: asyncpg.Connection, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that has proven the shop once; nothing is in question for the next time."""
+    connection = await asyncpg.connect(database_url)
+    first = await prove(connection, Limits())
+    assert (first.reach.before, first.reach.orders, first.reach.not_kept) == (None, 4, "")
+    second = await prove(connection, Limits())
+    assert (second.reach.proven, second.reach.orders) == (4, 0)
     yield connection
     await connection.close()

@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from frontend.proof import Limits, invariants
-from frontend.proof.evaluate import ROWS, Report, evaluate
+from frontend.proof.asking import ROWS
+from frontend.proof.evaluate import Report, evaluate
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.rows import DECLINED
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.settings import Settings
 from frontend.proof.loop import ProofLoop
+from tests.proof.crowd import crowd
 
 NAME = "valerix_invariant_violations"
 
@@ -93,6 +94,14 @@ async def test_asking_again_by_hand_waits_its_turn(loop):
     proof, _ = loop
     reports = await asyncio.gather(*(proof.judge() for _ in range(5)))
     assert {each.state for each in reports} == {"holds"}
+
+
+async def test_from_the_second_verdict_on_it_looks_at_what_changed(loop, shop: asyncpg.Connection):
+    proof, _ = loop
+    await until(lambda: proof.report.reach.before is not None)
+    await crowd(shop, 3)
+    await until(lambda: proof.report.reach.proven >= 7)
+    assert proof.report.state == "settling"
 
 
 async def test_its_connection_cannot_write(loop, database_url: str):

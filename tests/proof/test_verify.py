@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from chassis.settings import Settings
 from frontend.proof import invariants
 from frontend.proof.report import settled, verify
+from tests.proof.crowd import crowd
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
@@ -20,11 +22,18 @@ def settings(database_url: str) -> Settings:
     return Settings(service="dashboard", database_url=database_url)
 
 
-def run(database_url: str, capsys: pytest.CaptureFixture[str], *, wait_s: float = 0, as_json=False):
+def run(
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    wait_s: float = 0,
+    as_json=False,
+    full=False,
+):
     """In a thread, since `verify` brings an event loop of its own."""
     code: list[int] = []
     worker = threading.Thread(
-        target=lambda: code.append(verify(settings(database_url), wait_s, as_json))
+        target=lambda: code.append(verify(settings(database_url), wait_s, as_json, full=full))
     )
     worker.start()
     worker.join(30)
@@ -127,3 +136,34 @@ async def test_waiting_does_not_mend_what_must_hold_at_every_instant(shop, datab
     started = time.monotonic()
     assert (await settled(settings(database_url), wait_s=20)).state == "violated"
     assert time.monotonic() - started < 3
+
+
+async def test_it_says_what_was_proven_before_and_what_was_examined_now(shop, database_url, capsys):
+    _, first, _ = run(database_url, capsys)
+    assert "The whole history was read, 4 orders: there is no earlier proof to build on." in first
+    await crowd(shop, 1)
+    _, out, _ = run(database_url, capsys)
+    assert re.search(
+        r"History up to \d{4}-\S+ \S+ was proven before \(4 orders\); 1 order examined now\.", out
+    )
+    _, out, _ = run(database_url, capsys, full=True)
+    assert "The whole history was read, 5 orders: as asked." in out
+
+
+async def test_json_says_how_far_it_looked(shop, database_url, capsys):
+    for full, whole in ((False, True), (False, False), (True, True)):
+        _, out, _ = run(database_url, capsys, as_json=True, full=full)
+        reach = json.loads(out)["reach"]
+        assert (reach["whole"], reach["proven_before"] is None) == (whole, whole)
+    assert (reach["orders_examined"], reach["why"], reach["not_kept"]) == (4, "as asked", None)
+
+
+async def test_reading_for_long_is_not_done_in_silence(shop, database_url, capsys):
+    await shop.execute(
+        "ALTER TABLE orders.history RENAME TO slow;"
+        "CREATE VIEW orders.history AS SELECT s.* FROM orders.slow s, pg_sleep(1.2)"
+    )
+    code, out, err = run(database_url, capsys, full=True)
+    assert code == 1
+    assert "reading 4 orders, now for I13 History is whole" in err
+    assert "BROKEN" not in out

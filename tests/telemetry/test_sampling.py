@@ -54,3 +54,16 @@ async def test_a_caller_decides_whether_its_trace_is_recorded(database_url: str)
     assert "SELECT now" in names(kept)
     dropped = await sent(database_url, ("GET", "/now", {"traceparent": f"{ASKED}-00"}))
     assert dropped.spans == []
+
+
+async def test_a_line_without_a_trace_is_sent_only_if_something_is_wrong(database_url: str):
+    kept = await sent(database_url, ("GET", "/now", {"traceparent": f"{ASKED}-01"}))
+    assert "GET /now" in said(kept)
+    asked = {"traceparent": f"{ASKED}-00"}
+    dropped = await sent(database_url, ("GET", "/now", asked), ("GET", "/bug", asked))
+    assert "GET /now" not in said(dropped)
+    assert any(line["severityText"] == "ERROR" for line in dropped.lines)
+
+
+def said(collector: Collector) -> set[str]:
+    return {line["body"]["stringValue"] for line in collector.lines}

@@ -23,7 +23,7 @@ def test_the_fleet_and_the_settings_name_the_same_processes_and_ports():
 
 
 def test_the_version_in_every_signal_is_the_project_s():
-    assert VERSION == tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert tomllib.loads(read("pyproject.toml"))["project"]["version"] == VERSION
 
 
 def test_make_help_lists_every_target():

@@ -163,6 +163,45 @@ async def test_a_gzip_bomb_is_a_413_and_never_unpacked(post: Post):
     assert (answer.status_code, answer.content[:2]) == (413, b"\x08\x08")
 
 
+STATUS = b"\x08%c\x12"  # google.rpc.Status: its code in field 1, then a text in field 2
+
+
+@pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "status", "code"),
+    [
+        ("/v1/traces", {}, b"\xff\xff", 400, 3),
+        ("/v1/logs", {"Content-Encoding": "gzip"}, gzip.compress(b"x")[:-3], 400, 3),
+        ("/v1/traces", {"Content-Encoding": "br"}, b"", 415, 3),
+        ("/v1/logs", {}, bytes(bounds.BODY_BYTES + 1), 413, 8),
+        ("/v1/traces", {"Content-Encoding": "gzip"}, gzip.compress(bytes(64 << 20)), 413, 8),
+    ],
+    ids=["noise", "truncated", "packed otherwise", "too large", "bomb"],
+)
+async def test_every_refusal_is_a_status_in_the_encoding_of_the_request_and_counted(
+    client: httpx.AsyncClient, memory: Memory, media_type, path, headers, body, status, code
+):  # fmt: skip
+    answer = await client.post(path, content=body, headers={"Content-Type": media_type, **headers})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, media_type)
+    if media_type == JSON:
+        assert answer.json()["code"] == code
+        assert answer.json()["message"]
+    else:
+        assert answer.content[:3] == STATUS % code
+        assert len(answer.content) == 4 + answer.content[3]
+    assert memory.losses.refused_requests == 1
+
+
+async def test_metrics_are_told_where_they_belong(post: Post, memory: Memory):
+    as_json, as_bytes = await post("/v1/metrics", {}), await post("/v1/metrics", b"")
+    assert (as_json.status_code, as_bytes.status_code) == (404, 404)
+    assert as_json.json()["code"] == 12
+    assert "/metrics" in as_json.json()["message"]
+    assert as_bytes.headers["content-type"] == PROTOBUF
+    assert as_bytes.content[:3] == STATUS % 12
+    assert memory.losses.refused_requests == 0
+
+
 async def test_too_many_items_in_one_request_are_counted_not_kept(
     client: httpx.AsyncClient, memory: Memory
 ):

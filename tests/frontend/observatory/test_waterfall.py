@@ -1,6 +1,6 @@
 """A trace as it is drawn: shares of its time, what is odd in words, strangers' text as data."""
 
-from frontend.observatory.memory import Memory
+from frontend.observatory.memory import Memory, TraceQuery
 from frontend.observatory.records import Event
 from tests.frontend.observatory.conftest import Post
 from tests.frontend.observatory.wires import (
@@ -14,6 +14,7 @@ from tests.frontend.observatory.wires import (
     keep,
     line,
     span,
+    trace_id,
 )
 
 
@@ -48,6 +49,16 @@ def test_a_bite_is_on_its_bar_with_its_moment(memory: Memory):
     row = memory.trace(TRACE).rows[0]
     assert (row.gremlins, row.failed, row.error) == (("sleepy",), True, "http 503")
     assert [(e.name, e.offset, e.offset_ms) for e in row.events] == [("gremlin bite", 0.5, 5)]
+
+
+def test_all_who_bit_are_named_and_found(memory: Memory):
+    keep(memory, span(attributes=(("valerix.gremlin.name", "sour,sleepy,sour"),)))
+    assert memory.trace(TRACE).rows[0].gremlins == ("sour", "sleepy")
+    for gremlin in ("sour", "sleepy"):
+        assert len(memory.find(TraceQuery(gremlin=gremlin))) == 1
+    crowd = ",".join(f"g{number}" for number in range(500))
+    keep(memory, span(trace_id(), attributes=(("valerix.gremlin.name", crowd),)))
+    assert len(memory.find(TraceQuery())[0].gremlins) == 8
 
 
 def test_a_missing_parent_is_said_in_words(memory: Memory):

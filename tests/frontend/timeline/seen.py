@@ -13,12 +13,13 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def event(when, action="started", name="latency", service="inventory", **detail):
-    """A line of the diary. A start runs out after 300 s unless it says otherwise."""
+def event(when, action="started", name="latency", service="inventory", actor="", **detail):
+    """A line of the diary; its kind is its name. A start runs out after 300 s unless it says
+    otherwise."""
     if action in ("started", "changed"):
         detail = {"delay_ms": 3000, "ttl_s": 300.0, "probability": 1.0, **detail}
-    actor = "clock" if action == "expired" else "dashboard"
-    return AuditFacts(service, at(when), action, name, "latency", actor, detail)
+    actor = actor or ("clock" if action == "expired" else "dashboard")
+    return AuditFacts(service, at(when), action, name, name, actor, detail)
 
 
 def lights(*changes):

@@ -48,7 +48,8 @@ def test_gremlins_that_overlap_are_one_incident():
     notes = lights((-9, "good"), (14, "failed"), (95, "good"))
     (each,) = seen(diary, notes, 100)
     assert (len(each.windows), each.on, each.off) == (2, at(0), at(90))
-    assert figures(each)[:2] == ["14 s", "5.0 s"]
+    # It was inventory's light, and its gremlin ended after sixty seconds.
+    assert figures(each)[:2] == ["14 s", "35 s"]
     (row,) = tell.timeline((each,), at(100)).rows
     assert row.title == "Slow start 3 s on inventory and Slow start 3 s on payments"
     assert [lane.state for lane in row.lanes] == ["gremlin", "gremlin", "failed"]

@@ -1,0 +1,31 @@
+"""`valerix restart`: a running shop is asked to restart one of its processes, and stays open."""
+
+import asyncio
+import time
+from typing import Literal
+
+import click
+
+from fleet.errors import CannotRun, Failed
+from fleet.home import find_home
+from frontend.acts.errand import Backstage, NoErrand, Process
+
+
+def restart(process: Process, *, away_s: float, kill: bool) -> None:
+    """Return once it works again; says how long that took."""
+    home = find_home()
+    if home.running() is None:
+        raise CannotRun("the shop is not running: start it with `valerix up`")
+    verb: Literal["kill", "restart"] = "kill" if kill else "restart"
+    backstage, begun = Backstage(home.control), time.monotonic()
+
+    async def ask() -> None:
+        number = await backstage.ask(verb, process, away_s, "cli")
+        click.echo(f"{process} is down; back in {away_s:g} s at the soonest")
+        await backstage.back(number)
+
+    try:
+        asyncio.run(ask())
+    except NoErrand as error:
+        raise Failed(str(error)) from None
+    click.echo(f"{process} is back after {time.monotonic() - begun:.1f} s")

@@ -1,0 +1,109 @@
+"""What the database says about an act: orders since it began, money in doubt, stock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import text
+
+from chassis.database import Connection, Database, statement
+from frontend.acts.seen import Books, Shelved
+
+# The same words as the order service's own index of what is due.
+_DUE = (
+    "(status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')"
+    " OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))"
+)
+_ORDERS = statement(
+    text(
+        """
+SELECT count(*) AS placed,
+       count(*) FILTER (WHERE settled_at IS NULL) AS open,
+       count(*) FILTER (WHERE status = 'PENDING_INVENTORY') AS pending_inventory,
+       count(*) FILTER (WHERE status = 'PENDING_PAYMENT') AS pending_payment,
+       count(*) FILTER (WHERE status = 'CONFIRMED') AS confirmed,
+       count(*) FILTER (WHERE reason = 'PAYMENT_DECLINED') AS declined,
+       count(*) FILTER (WHERE reason = 'OUT_OF_STOCK') AS sold_out,
+       count(*) FILTER (WHERE status = 'FAILED'
+         AND reason NOT IN ('PAYMENT_DECLINED', 'OUT_OF_STOCK')) AS failed
+FROM orders.orders WHERE created_at >= :since"""
+    ),
+    "SELECT an act's orders",
+)
+_REST = statement(
+    text(
+        f"""
+SELECT now() AS at,
+  (SELECT coalesce(sum(amount_minor), 0)::bigint FROM payments.payments
+    WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')) AS money_in_doubt,
+  (SELECT greatest(0, coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0))::float8
+    FROM orders.orders WHERE {_DUE}) AS overdue_s"""  # noqa: S608 - a constant of this module
+    ),
+    "SELECT money in doubt",
+)
+_STOCK = statement(
+    text("SELECT product_id, stock, reserved, sold FROM inventory.stock LIMIT 200"),
+    "SELECT stock",
+)
+# Told "confirmed" is confirmed; told "accepted" is at least written down.
+_LOST = statement(
+    text(
+        """
+SELECT count(*) AS lost FROM (
+  SELECT id, true AS confirmed FROM unnest(CAST(:confirmed AS uuid[])) AS id
+  UNION ALL SELECT id, false FROM unnest(CAST(:accepted AS uuid[])) AS id) told
+LEFT JOIN orders.orders o USING (id)
+WHERE o.id IS NULL OR (told.confirmed AND o.status <> 'CONFIRMED')"""
+    ),
+    "SELECT lost orders",
+)
+
+
+class Since(Struct, frozen=True):
+    """When an act began, by the database's clock, and how much had been sold by then."""
+
+    at: datetime
+    sold: dict[str, int]
+
+
+async def open_books(database: Database) -> Since:
+    """The moment from which an act counts."""
+    async with database.connect() as connection:
+        rest = await connection.row(_REST)
+        stock = await connection.rows(_STOCK)
+    if rest is None:
+        raise LookupError("the database has no time")
+    return Since(rest["at"], {row["product_id"]: row["sold"] for row in stock})
+
+
+async def read_books(database: Database, since: Since) -> Books:
+    """Everything an act asks the database, in three short statements."""
+    async with database.connect() as connection:
+        return Books(
+            orders=await _orders(connection, since),
+            stock=await _stock(connection, since),
+            **dict(await connection.row(_REST) or {}),
+        )
+
+
+async def _orders(connection: Connection, since: Since) -> dict[str, int]:
+    return dict(await connection.row(_ORDERS, since=since.at) or {})
+
+
+async def _stock(connection: Connection, since: Since) -> dict[str, Shelved]:
+    return {
+        row["product_id"]: Shelved(
+            row["stock"], row["reserved"], row["sold"] - since.sold.get(row["product_id"], 0)
+        )
+        for row in await connection.rows(_STOCK)
+    }
+
+
+async def count_lost(
+    database: Database, confirmed: Sequence[UUID], accepted: Sequence[UUID]
+) -> int:
+    """How many orders customers were promised that the order book does not have as promised."""
+    async with database.connect() as connection:
+        row = await connection.row(_LOST, confirmed=list(confirmed), accepted=list(accepted))
+    return int(row["lost"]) if row is not None else 0

@@ -1,0 +1,83 @@
+"""All that a performance needs when it does not run in the dashboard: eyes, wires, a database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+
+from chassis.database import Database
+from chassis.outbound import Peer
+from chassis.settings import Settings
+from frontend.acts.hands import Hands
+from frontend.acts.reading import Scenario
+from frontend.acts.sight import Eyes
+from frontend.acts.tempo import Tempo
+from frontend.acts.turn import Turn
+from frontend.events import Hub
+from frontend.proof.loop import ProofLoop
+from frontend.sources.embedded import Embedded
+from frontend.watch import Watch, service_urls
+from frontend.words import NAMES
+
+# One connection looks, one counts what was lost.
+POOL = 2
+# The watch asks twice a second at the slowest; past this it will not see before the act begins.
+_FIRST_LOOK_S = 5.0
+_POLL_S = 0.05
+
+
+class Company(Struct, frozen=True):
+    """What several acts can be played with, one after the other."""
+
+    settings: Settings
+    watch: Watch
+    database: Database
+    peers: dict[str, Peer]
+    tempo: Tempo
+
+    def hands(self, scenario: Scenario) -> Hands:
+        """The hands of one performance."""
+        return Hands(self.settings, self.peers, actor=scenario.actor)
+
+    def eyes(self) -> Eyes:
+        """Its eyes."""
+        return Eyes(self.watch, self.database, pace=self.tempo.pace)
+
+    def turn(self, scenario: Scenario, who: str) -> Turn:
+        """Its turn."""
+        return Turn(self.settings.database_url, scenario.name, who)
+
+
+@contextlib.asynccontextmanager
+async def company(settings: Settings, tempo: Tempo) -> AsyncIterator[Company]:
+    """A watch of our own, as the dashboard has one, looking while the block runs."""
+    if tempo.judge_s is not None:
+        settings = replace(settings, proof_interval_s=tempo.judge_s)
+    hub, urls = Hub(), service_urls(settings)
+    watch = Watch(
+        settings,
+        hub=hub,
+        source=Embedded(urls, hub.nudge, window_s=tempo.window_s, every_s=tempo.scrape_s),
+        database=Database(settings, size=POOL),
+        proof=ProofLoop(settings, registry=CollectorRegistry()),
+    )
+    database = Database(settings, size=POOL)
+    peers = {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
+    watching = asyncio.create_task(watch.run(), name="act: watching")
+    try:
+        await _until_it_sees(watch)
+        yield Company(settings, watch, database, peers, tempo)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.gather(database.close(), *(peer.close() for peer in peers.values()))
+
+
+async def _until_it_sees(watch: Watch) -> None:
+    for _ in range(int(_FIRST_LOOK_S / _POLL_S)):
+        if watch.incidents.asked and watch.health.asked:
+            return
+        await asyncio.sleep(_POLL_S)

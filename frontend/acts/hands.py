@@ -1,0 +1,177 @@
+"""What an act does to the shop: gremlins, stock, customers, and slips of an operator's hand."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from msgspec import UNSET
+
+from chassis.gremlin_client import GremlinClient
+from chassis.gremlins import PutGremlin
+from chassis.outbound import Answer, Outcome, Peer, decode
+from chassis.settings import Settings
+from frontend.acts.customers import Customers
+from frontend.acts.errand import Backstage, NoErrand
+from frontend.acts.reading import Scenario
+from frontend.acts.script import Kill, LetLoose, Load, Restart, Shelf, seconds
+from frontend.words import NAMES
+from services.inventory.client import InventoryClient
+from services.inventory.contract import StockList
+
+_CALM_AGAIN_S = 0.5
+# A customer who clears the shelf buys a thousand units at a time, and one card in ten is declined.
+_CLEAR_TRIES = 200
+
+
+class CannotPlay(Exception):
+    """The act cannot begin, and why; nothing was done."""
+
+
+class CouldNot(Exception):
+    """Something an act wanted to do was refused, and why."""
+
+
+class Hands:
+    """Those of one performance. `peers` are the services by key; they are not closed here."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        peers: Mapping[str, Peer],
+        *,
+        actor: str,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings, self._actor, self._sleep = settings, actor, sleep
+        self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
+        self._inventory = InventoryClient(peers["inventory"])
+        self._urls = {key: getattr(settings, f"{key}_url") for key in NAMES}
+        self._backstage = Backstage(Path(settings.control)) if settings.control else None
+        self.customers = Customers(settings, sleep=sleep)
+        self._headers = {"X-Valerix-Actor": actor}
+        if settings.operator_token:
+            self._headers["Authorization"] = f"Bearer {settings.operator_token}"
+
+    async def prepare(self, scenario: Scenario) -> None:
+        """A calm shop that can do what the act wants; raises `CannotPlay` with what is missing."""
+        answers = await self._calm_all(tuple(self._gremlins))
+        for key, answer in answers.items():
+            if answer.status == 401:
+                raise CannotPlay(
+                    f"{NAMES[key]} wants another operator token: set VALERIX_OPERATOR_TOKEN "
+                    "to the one the shop was started with"
+                )
+            if answer.outcome is not Outcome.OK:
+                raise CannotPlay(
+                    f"{NAMES[key]} does not answer at {self._urls[key]}: "
+                    "start the shop with `valerix up`"
+                )
+        self._demand_backstage(scenario)
+        await self._demand_products(scenario)
+
+    async def calm(self, within_s: float) -> tuple[str, ...]:
+        """Call every gremlin off, again and again where nobody answers; the services, by name,
+        that had not answered in the time allowed."""
+        missing, tries = tuple(self._gremlins), math.ceil(within_s / _CALM_AGAIN_S)
+        for tried in range(tries):
+            if tried:
+                await self._sleep(_CALM_AGAIN_S)
+            answers = await self._calm_all(missing)
+            missing = tuple(k for k, said in answers.items() if said.outcome is not Outcome.OK)
+            if not missing:
+                break
+        return tuple(NAMES[key] for key in missing)
+
+    async def let_loose(self, gremlin: LetLoose) -> None:
+        """Named after its kind, as the dashboard's switches name it."""
+        command = PutGremlin(
+            kind=gremlin.kind,
+            probability=gremlin.share / 100,
+            routes=["*"] if gremlin.routes is UNSET else gremlin.routes,
+            delay_ms=_milliseconds(gremlin.delay),
+            jitter_ms=_milliseconds(gremlin.jitter),
+            status=503 if gremlin.status is UNSET else gremlin.status,
+            ttl_s=math.ceil(seconds(gremlin.ttl)),
+        )
+        client = self._gremlins[gremlin.service]
+        answer = await client.put(gremlin.kind, command, headers=self._headers)
+        if answer.outcome is not Outcome.OK:
+            raise CouldNot(f"{NAMES[gremlin.service]} let no gremlin loose: {_why(answer)}")
+
+    async def shelve(self, shelf: Shelf) -> None:
+        """Put units on the shelf, or sell what is too many as any shop would."""
+        wanted = int(shelf.at_least if shelf.exactly is UNSET else shelf.exactly)  # type: ignore[arg-type]
+        for _ in range(_CLEAR_TRIES):
+            left = await self._left(shelf.product)
+            if left < wanted:
+                await self._deliver(shelf.product, wanted - left)
+            elif left > wanted and shelf.exactly is not UNSET:
+                too_many = Load(product=shelf.product, quantity=min(left - wanted, 1000), count=1)
+                await self.customers.aside(too_many)
+            else:
+                return
+        raise CouldNot(f"{shelf.product} could not be brought to {wanted} units")
+
+    async def load(self, load: Load) -> None:
+        """Let customers come."""
+        await self.customers.come(load)
+
+    async def slip(self, slip: Kill | Restart) -> None:
+        """Kill or restart a process; returns once it is down."""
+        if self._backstage is None:
+            raise CouldNot("nobody here can restart a process")
+        away_s = seconds(slip.away)
+        try:
+            if isinstance(slip, Kill):
+                await self._backstage.ask("kill", slip.service, away_s, self._actor)
+            else:
+                await self._backstage.ask("restart", slip.process, away_s, self._actor)
+        except NoErrand as error:
+            raise CouldNot(str(error)) from None
+
+    async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, Answer]:
+        calls = (self._gremlins[key].calm(headers=self._headers) for key in keys)
+        return dict(zip(keys, await asyncio.gather(*calls), strict=True))
+
+    def _demand_backstage(self, scenario: Scenario) -> None:
+        for step, place, does in scenario.act.actions():
+            if isinstance(does, Kill | Restart) and not (
+                self._backstage is not None and self._backstage.is_open
+            ):
+                raise CannotPlay(
+                    f"{scenario.file}:{scenario.line(step, place)}: only a shop that was started "
+                    "with `valerix up` on this machine can have a process killed or restarted"
+                )
+
+    async def _demand_products(self, scenario: Scenario) -> None:
+        known = await self._stock()
+        for step, place, does in scenario.act.actions():
+            if isinstance(does, Load | Shelf) and does.product not in known:
+                raise CannotPlay(
+                    f"{scenario.file}:{scenario.line(step, place)}: the shop sells no "
+                    f"{does.product}; there are: {', '.join(sorted(known))}"
+                )
+
+    async def _left(self, product: str) -> int:
+        return (await self._stock())[product]
+
+    async def _stock(self) -> dict[str, int]:
+        answer = await self._inventory.stock()
+        found: StockList | None = decode(answer, StockList)
+        if answer.outcome is not Outcome.OK or found is None:
+            raise CouldNot(f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}")
+        return {each.product_id: each.stock for each in found.products}
+
+    async def _deliver(self, product: str, units: int) -> None:
+        answer = await self._inventory.restock(product, units, headers=self._headers)
+        if answer.outcome is not Outcome.OK:
+            raise CouldNot(f"{NAMES['inventory']} took no delivery: {_why(answer)}")
+
+
+def _milliseconds(length: object) -> int:
+    return 0 if length is UNSET else round(seconds(str(length)) * 1000)
+
+
+def _why(answer: Answer) -> str:
+    return answer.code or f"it answered {answer.status}"

@@ -1,0 +1,141 @@
+"""The course of a performance as a state machine: values in, values out, no clock of its own.
+
+    waiting --go--> working --done--> waiting … --done (last step)--> ending --over--> over
+       \\________________ stop, fail ____________/___________________/
+
+Every way leads through `ending`, and only `over` leads out of it: that is where calm is made."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from frontend.acts.card import Card
+from frontend.acts.reading import Scenario
+from frontend.acts.script import Step
+from frontend.acts.seen import Check
+
+Phase = Literal["waiting", "working", "ending", "over"]
+Outcome = Literal["", "passed", "missed", "stopped"]
+Course = Literal["working", "done", "missed", "stopped"]
+
+
+class NotNow(Exception):
+    """What was asked for does not fit where the performance is."""
+
+
+class Mark(Struct, frozen=True):
+    """How one step went; `notes` are what was seen or missed, in order."""
+
+    began: datetime
+    ended: datetime | None = None
+    course: Course = "working"
+    notes: tuple[str, ...] = ()
+
+    def lasted_s(self, now: datetime) -> float:
+        """Seconds of it so far."""
+        return ((self.ended or now) - self.began).total_seconds()
+
+
+class Doing(Struct, frozen=True):
+    """What is being done; a wait has a limit, and the state of each thing it waits for."""
+
+    what: str
+    since: datetime
+    limit_s: float | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class Performance(Struct, frozen=True):
+    """One act being played: by whom, how far, and how it went. `step` is -1 before the first."""
+
+    scenario: Scenario
+    who: str
+    began: datetime
+    phase: Phase = "waiting"
+    step: int = -1
+    marks: tuple[Mark, ...] = ()
+    doing: Doing | None = None
+    outcome: Outcome = ""
+    reason: str = ""
+    ended: datetime | None = None
+    card: Card | None = None
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps of the act."""
+        return self.scenario.act.steps
+
+    @property
+    def shown(self) -> Step | None:
+        """The step the audience is in; None before the first and after the end."""
+        return self.steps[self.step] if self.step >= 0 and self.phase != "over" else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self.phase == "over"
+
+
+def begin(scenario: Scenario, who: str, now: datetime) -> Performance:
+    """The curtain is up; nothing has happened yet."""
+    return Performance(scenario, who, now)
+
+
+def go(played: Performance, now: datetime) -> Performance:
+    """Next: the following step begins."""
+    _demand(played, "waiting")
+    return replace(played, phase="working", step=played.step + 1, marks=(*played.marks, Mark(now)))
+
+
+def do(played: Performance, doing: Doing) -> Performance:
+    """This is what is done now."""
+    _demand(played, "working")
+    return replace(played, doing=doing)
+
+
+def note(played: Performance, text: str, *, missed: bool = False) -> Performance:
+    """Something was seen, or was not; a step that missed something stays missed."""
+    _demand(played, "working")
+    mark = played.marks[-1]
+    course: Course = "missed" if missed else mark.course
+    return _marked(played, replace(mark, notes=(*mark.notes, text), course=course))
+
+
+def done(played: Performance, now: datetime) -> Performance:
+    """The step is over; after the last one the end begins."""
+    _demand(played, "working")
+    mark = played.marks[-1]
+    course: Course = "done" if mark.course == "working" else mark.course
+    played = _marked(played, replace(mark, ended=now, course=course))
+    if played.step + 1 < len(played.steps):
+        return replace(played, phase="waiting", doing=None)
+    missed = any(each.course == "missed" for each in played.marks)
+    return replace(played, phase="ending", doing=None, outcome="missed" if missed else "passed")
+
+
+def stop(played: Performance, reason: str, now: datetime, *, missed: bool = False) -> Performance:
+    """End it here: somebody wants to, or (`missed`) it makes no sense to go on."""
+    _demand(played, "waiting", "working")
+    if played.phase == "working":
+        mark = played.marks[-1]
+        course: Course = "missed" if missed or mark.course == "missed" else "stopped"
+        played = _marked(played, replace(mark, ended=now, course=course))
+    outcome: Outcome = "missed" if missed else "stopped"
+    return replace(played, phase="ending", doing=None, outcome=outcome, reason=reason)
+
+
+def over(played: Performance, card: Card, now: datetime) -> Performance:
+    """Calm is made, or could not be within its time (the card says which)."""
+    _demand(played, "ending")
+    return replace(played, phase="over", ended=now, card=card)
+
+
+def _marked(played: Performance, mark: Mark) -> Performance:
+    return replace(played, marks=(*played.marks[:-1], mark))
+
+
+def _demand(played: Performance, *phases: Phase) -> None:
+    if played.phase not in phases:
+        raise NotNow(f"the act is {played.phase}")

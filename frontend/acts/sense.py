@@ -1,0 +1,161 @@
+"""What no schema can say: bounds on time, and conditions that can never hold; pure."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from msgspec import UNSET, Struct
+
+from chassis.gremlins import DELAYING
+from frontend.acts import script
+from frontend.acts.script import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
+from frontend.acts.script import seconds as in_seconds
+
+# An audience that waits for longer has left. A pending order outlives a gremlin of 15 minutes
+# (VALERIX_ORDER_DEADLINE_S), and a process that is away for longer than half a minute is a ruin.
+WAIT_S, TTL_S, LOAD_S, AWAY_S, DELAY_S = 300.0, 900.0, 900.0, 30.0, 60.0
+
+
+class Nonsense(Struct, frozen=True):
+    """What makes no sense, and where."""
+
+    path: str
+    why: str
+
+
+def nonsense(act: Act) -> Nonsense | None:
+    """The first thing that cannot work, if there is one."""
+    most_told = 0.0
+    for step, each in enumerate(act.steps):
+        for place, action in enumerate(each.do):
+            path = f"$.steps[{step}].do[{place}]"
+            if isinstance(action, str):
+                continue
+            found = next(_of_action(action, path, most_told), None)
+            if found is not None:
+                return found
+            if action.load is not UNSET:
+                most_told += _most(action.load)
+    return None
+
+
+def _of_action(action: Action, path: str, most_told: float) -> Iterator[Nonsense]:
+    words = [name for name, _ in script.said(action)]
+    if len(words) != 1:
+        named = " and ".join(f"`{word}`" for word in words) or "nothing"
+        yield Nonsense(path, f"each action is one word with what belongs to it; this has {named}")
+        return
+    (word,) = words
+    does = getattr(action, word)
+    path = f"{path}.{word}"
+    if isinstance(does, Wait):
+        yield from _bounded(path, "limit", does.limit, 1, WAIT_S)
+        yield from _never(does.until, f"{path}.until", most_told)
+    elif isinstance(does, Condition):
+        yield from _never(does, path, most_told)
+    else:
+        yield from _CHECKS[type(does)](does, path)
+
+
+def _load(load: Load, path: str) -> Iterator[Nonsense]:
+    if (load.rate is UNSET) == (load.count is UNSET):
+        yield Nonsense(path, "`load` needs `rate` (with `for`), or `count`, and not both")
+    if load.rate is not UNSET:
+        if load.for_ is UNSET:
+            yield Nonsense(path, "`load` with `rate` needs `for`: customers stop coming some day")
+        else:
+            yield from _bounded(path, "for", load.for_, 1, LOAD_S)
+    elif load.for_ is not UNSET:
+        yield Nonsense(f"{path}.for", "`for` belongs to `rate`: `count` ends by itself")
+
+
+def _shelf(shelf: Shelf, path: str) -> Iterator[Nonsense]:
+    if (shelf.at_least is UNSET) == (shelf.exactly is UNSET):
+        yield Nonsense(path, "`shelf` needs either `at_least` or `exactly`")
+
+
+def _gremlin(gremlin: LetLoose, path: str) -> Iterator[Nonsense]:
+    yield from _bounded(path, "ttl", gremlin.ttl, 1, TTL_S)
+    for name in ("delay", "jitter"):
+        value = getattr(gremlin, name)
+        if value is UNSET:
+            continue
+        if gremlin.kind not in DELAYING:
+            yield Nonsense(f"{path}.{name}", f"a {gremlin.kind} gremlin has no `{name}`")
+        yield from _bounded(path, name, value, 0.001, DELAY_S)
+    if gremlin.kind in DELAYING and gremlin.delay is UNSET:
+        yield Nonsense(path, f"a {gremlin.kind} gremlin needs `delay`")
+    if gremlin.kind != "error" and gremlin.status is not UNSET:
+        yield Nonsense(f"{path}.status", f"a {gremlin.kind} gremlin answers no `status`")
+
+
+def _away(slip: Kill | Restart, path: str) -> Iterator[Nonsense]:
+    yield from _bounded(path, "away", slip.away, 0.5, AWAY_S)
+
+
+_CHECKS: dict[type, Callable[..., Iterator[Nonsense]]] = {
+    Load: _load,
+    Shelf: _shelf,
+    LetLoose: _gremlin,
+    Kill: _away,
+    Restart: _away,
+}
+
+
+def _bounded(path: str, name: str, text: str, least_s: float, most_s: float) -> Iterator[Nonsense]:
+    value = in_seconds(text)
+    if not least_s <= value <= most_s:
+        yield Nonsense(
+            f"{path}.{name}", f"`{name}: {text}` is out of bounds: {least_s:g}s to {most_s:g}s"
+        )
+
+
+def _never(condition: Condition, path: str, most_told: float) -> Iterator[Nonsense]:
+    """A condition that no shop can ever fulfil is a mistake, and waiting shows it too late."""
+    parts = dict(script.said(condition))
+    if not parts:
+        yield Nonsense(path, "this says nothing that could be true or not")
+    for name, part in parts.items():
+        if name in ("money_in_doubt", "bites"):
+            yield from _amount(part, f"{path}.{name}", math.inf)
+        if not isinstance(part, Struct):
+            continue
+        inner = [(key, value) for key, value in script.said(part) if key != "product"]
+        if not inner:
+            yield Nonsense(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
+        for key, value in inner:
+            if isinstance(part, script.Orders | script.Told | script.Stock):
+                most = most_told if name == "told" else math.inf
+                yield from _amount(value, f"{path}.{name}.{key}", most)
+
+
+def _amount(wanted: object, path: str, most: float) -> Iterator[Nonsense]:
+    least = _least(wanted)
+    if least is None:
+        yield Nonsense(path, f"`{wanted}` can never hold: nothing is counted below 0")
+    elif least > most:
+        so_far = f"at most {most:.0f}" if most else "no"
+        yield Nonsense(path, f"`{wanted}` can never hold: {so_far} orders were placed until here")
+
+
+def _least(wanted: object) -> int | None:
+    """The smallest count that would do; None if there is none."""
+    if isinstance(wanted, int):
+        return wanted
+    sign, number = split(str(wanted))
+    if sign == "<" and number == 0:
+        return None
+    return {"<": 0, "<=": 0, ">": number + 1, ">=": number}[sign]
+
+
+def split(compared: str) -> tuple[str, int]:
+    """The sign and the number of a comparison."""
+    sign = compared[:2].rstrip(" 0123456789")
+    return sign, int(compared[len(sign) :])
+
+
+def _most(load: Load) -> float:
+    """The most answers these customers can have got."""
+    if load.count is not UNSET:
+        return load.count * load.tries
+    for_s = in_seconds(load.for_) if load.for_ is not UNSET else 0.0
+    return (load.rate if load.rate is not UNSET else 0.0) * for_s * load.tries

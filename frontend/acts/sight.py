@@ -1,0 +1,144 @@
+"""Looks at the shop for an act: the dashboard's own lights, dots and verdicts, and the books."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from chassis.database import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from frontend.acts.alerts import Alarm
+from frontend.acts.books import Since, count_lost, open_books, read_books
+from frontend.acts.card import Evidence
+from frontend.acts.customers import Customers
+from frontend.acts.seen import Books, Health, Seen, Shade
+from frontend.draw import light_state
+from frontend.proof.money import NOBODY_PAYS_TWICE
+from frontend.timeline.incident import Incident
+from frontend.views import Down
+from frontend.watch import Watch
+from frontend.words import SERVICES
+
+_SHADES: Mapping[str, Shade] = {"good": "green", "failed": "red", "none": "grey"}
+_AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)
+
+
+class Sight(Protocol):
+    """What the player needs of it."""
+
+    async def begin(self) -> None:
+        """Count from now on."""
+
+    async def look(self, told: Mapping[str, int]) -> Seen:
+        """How the shop is now."""
+
+    async def judge(self) -> None:
+        """Have the promises judged anew."""
+
+
+class Eyes:
+    """The sight of a real shop. Everything but the books is what the watch knows anyway."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        database: Database,
+        *,
+        pace: float = 1.0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._watch, self._database, self._clock = watch, database, clock
+        self._alarm = Alarm(pace)
+        self._since: Since | None = None
+        self._bites_before: dict[str, dict[str, int]] = {}
+
+    async def begin(self) -> None:
+        """Count from now on; raises what the database raises."""
+        self._since = await open_books(self._database)
+        self._bites_before = {key: self._watch.source.bites(key) for key, _, _ in SERVICES}
+
+    async def look(self, told: Mapping[str, int]) -> Seen:
+        """How the shop is now; never raises for a source that is away."""
+        report = self._watch.report()
+        seen = Seen(
+            at=self._clock(),
+            lights=self._lights(),
+            services=self._services(),
+            books=await self._books(),
+            promises="unknown" if isinstance(report, Down) else report.state,
+            judged_at=None if isinstance(report, Down) else report.at,
+            told=dict(told),
+            bites=self._bites(),
+        )
+        return replace(seen, firing=self._alarm.firing(seen))
+
+    async def judge(self) -> None:
+        """Have the promises judged anew."""
+        await self._watch.judge()
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """What the timeline tells of the gremlins."""
+        found = self._watch.incidents.now()
+        return () if isinstance(found, Down) else found
+
+    async def testify(
+        self, customers: Customers, books: Books | None, not_calm: tuple[str, ...]
+    ) -> Evidence:
+        """What the story in numbers is made from."""
+        return Evidence(
+            incidents=self.incidents(),
+            books=books,
+            lost=await self._lost(customers),
+            charged_twice=self._charged_twice(),
+            not_calm=not_calm,
+        )
+
+    def _charged_twice(self) -> int | None:
+        """Orders that paid twice, by the gateway's own book; None if it cannot be judged."""
+        report = self._watch.report()
+        if isinstance(report, Down):
+            return None
+        judged = [each for each in report.findings if each.invariant.id == NOBODY_PAYS_TWICE.id]
+        return judged[0].total if judged and judged[0].state != "unknown" else None
+
+    async def _lost(self, customers: Customers) -> int | None:
+        """Promised orders that are not in the books; None if those cannot be read."""
+        try:
+            return await count_lost(self._database, customers.confirmed, customers.accepted)
+        except _AWAY:
+            return None
+
+    def _lights(self) -> dict[str, Shade]:
+        said = {key: self._watch.source.traffic(key) for key, _, _ in SERVICES}
+        return {
+            key: _SHADES[light_state(each)]
+            for key, each in said.items()
+            if not isinstance(each, Down)
+        }
+
+    def _services(self) -> dict[str, Health]:
+        asked = self._watch.health.now()
+        if isinstance(asked, Down):
+            return {}
+        found: dict[str, Health] = {}
+        for said in asked:
+            well = all(is_well for _, is_well, _ in said.dependencies)
+            found[said.service] = "down" if said.trouble else "healthy" if well else "degraded"
+        return found
+
+    def _bites(self) -> int:
+        """Since the act began; a service that was restarted counts from nothing again."""
+        new = 0
+        for key, _, _ in SERVICES:
+            for name, now in self._watch.source.bites(key).items():
+                before = self._bites_before.get(key, {}).get(name, 0)
+                new += now - before if now >= before else now
+        return new
+
+    async def _books(self) -> Books | None:
+        if self._since is None:
+            return None
+        try:
+            return await read_books(self._database, self._since)
+        except _AWAY:
+            return None

@@ -1,0 +1,22 @@
+"""How fast an act is watched: as an audience sees it, or hastened for a build machine."""
+
+from msgspec import Struct
+
+from frontend.sources.counted import WINDOW_S
+from frontend.sources.embedded import SCRAPE_EVERY_S
+
+
+class Tempo(Struct, frozen=True):
+    """`window_s` is what the lights average over, `scrape_s` how often the services are asked,
+    `judge_s` how often the promises are; `pace` shortens how long an alert waits."""
+
+    window_s: float = WINDOW_S
+    scrape_s: float = SCRAPE_EVERY_S
+    judge_s: float | None = None
+    pace: float = 1.0
+
+
+USUAL = Tempo()
+# The same file, the same conditions, the same limits: only the averages forget five times sooner.
+# Six seconds still hold a dozen scrapes, so that a light is no matter of luck.
+QUICK = Tempo(window_s=6.0, scrape_s=0.5, judge_s=0.5, pace=0.2)

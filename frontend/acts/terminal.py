@@ -1,0 +1,155 @@
+"""Acts at a terminal: played with Enter as the Next key, or checked by a machine."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from chassis.settings import Settings
+from frontend.acts.company import Company, company
+from frontend.acts.hands import CannotPlay
+from frontend.acts.player import Player
+from frontend.acts.progress import Performance
+from frontend.acts.reading import Scenario
+from frontend.acts.telling import Teller, in_numbers, verdict
+from frontend.acts.tempo import USUAL, Tempo
+
+Say = Callable[[str], None]
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class AtOnce:
+    """The cue of a machine."""
+
+    async def next(self, played: Performance) -> None:
+        """Go on."""
+
+
+class NextKey:
+    """The cue of a person: Enter goes on, s and Enter waits no longer."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._lines: asyncio.Queue[str] = asyncio.Queue(8)
+        self.player: Player | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Read the keyboard while the block runs; raises `CannotPlay` where there is none."""
+        loop, keyboard = asyncio.get_running_loop(), sys.stdin.fileno()
+        try:
+            loop.add_reader(keyboard, self._read, keyboard)
+        except OSError:
+            raise CannotPlay("there is no keyboard here: `valerix act check` needs none") from None
+        try:
+            yield
+        finally:
+            loop.remove_reader(keyboard)
+
+    async def next(self, played: Performance) -> None:
+        """Wait for Enter."""
+        while not self._lines.empty():
+            self._lines.get_nowait()
+        coming = played.steps[played.step + 1].title
+        self._say(f"\n  [Enter] {coming}")
+        await self._lines.get()
+
+    def _read(self, keyboard: int) -> None:
+        typed = os.read(keyboard, 4096)
+        if self.player is None:
+            return
+        if not typed:
+            self.player.stop("the terminal was closed")
+        elif typed.strip().lower() == b"s":
+            self.player.skip()
+        elif not self._lines.full():
+            self._lines.put_nowait("next")
+
+
+def play(settings: Settings, scenario: Scenario, say: Say, hint: Say) -> int:
+    """Play one act for an audience; the exit code."""
+
+    async def perform() -> int:
+        cue = NextKey(say)
+        with cue.listening():
+            async with company(settings, USUAL) as ours:
+                player = cue.player = _player(ours, scenario, cue, say, hint, strict=False)
+                say(f"\n{scenario.act.title}\n\n  Enter: next    s Enter: wait no longer")
+                say("  Ctrl-C: stop; the shop is calm afterwards")
+                return _code(await _perform(player, say))
+
+    return asyncio.run(perform())
+
+
+def check(
+    settings: Settings, scenarios: Sequence[Scenario], tempo: Tempo, say: Say, hint: Say
+) -> int:
+    """Play acts unattended; 0 if all showed what they should, 1 if not, 2 if one cannot be run."""
+
+    async def perform() -> int:
+        worst = 0
+        async with company(settings, tempo) as ours:
+            for scenario in scenarios:
+                say(f"{scenario.name}: {scenario.act.title}")
+                try:
+                    played = await _perform(
+                        _player(ours, scenario, AtOnce(), say, hint, strict=True), say
+                    )
+                except CannotPlay as why:
+                    hint(f"  cannot be played: {why}")
+                    worst = 2
+                    continue
+                worst = max(worst, _code(played))
+                if played.outcome == "stopped":
+                    break
+        return worst
+
+    return asyncio.run(perform())
+
+
+def _player(
+    ours: Company,
+    scenario: Scenario,
+    cue: AtOnce | NextKey,
+    say: Say,
+    hint: Say,
+    *,
+    strict: bool,
+) -> Player:
+    teller = Teller(say, hint, notes=not strict)
+    who = f"a terminal (pid {os.getpid()})"
+    return Player(
+        scenario,
+        who,
+        hands=ours.hands(scenario),
+        eyes=ours.eyes(),
+        turn=ours.turn(scenario, who),
+        cue=cue,
+        changed=lambda played: teller.tell(played, datetime.now(UTC)),
+        strict=strict,
+    )
+
+
+async def _perform(player: Player, say: Say) -> Performance:
+    await player.open()
+    loop = asyncio.get_running_loop()
+    for number in _STOPS:
+        loop.add_signal_handler(number, player.stop, f"stopped by {number.name}")
+    try:
+        played = await player.play()
+    finally:
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+    say(f"  {verdict(played)}")
+    for line in in_numbers(played.card) if played.card else ():
+        say(line)
+    say("")
+    return played
+
+
+def _code(played: Performance) -> int:
+    calm = played.card is not None and not played.card.not_calm
+    return 0 if played.outcome == "passed" and calm else 1

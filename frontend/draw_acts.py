@@ -1,0 +1,202 @@
+"""From a performance to what is shown of it; pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from frontend.acts.card import Card, Figure
+from frontend.acts.progress import Doing, Mark, Performance
+from frontend.acts.reading import BadAct, Scenario
+from frontend.acts.script import Kill, LetLoose, Restart, Step, done_by
+from frontend.acts.turn import Holder
+from frontend.acts.words import in_short
+from frontend.paint import THIN
+from frontend.views import State
+from frontend.views_acts import (
+    ActsView,
+    ActView,
+    CardView,
+    Course,
+    ListedAct,
+    Numeral,
+    RailView,
+    StepView,
+    WaitView,
+    Wanted,
+)
+from frontend.words import KIND_LABELS, LABELS
+
+# Where the audience looks, in the words of the page it looks at.
+LOOKS = {
+    "health": "the small dots at the top",
+    "bar": "the bar of gremlins",
+    "lights": "the three big lights",
+    "figures": "the three figures",
+    "gremlins": "the switches",
+    "shop": "the shop's shelf",
+    "orders": "the orders",
+    "proof": "the proof",
+    "charts": "the charts",
+}
+_COURSES: dict[Course, tuple[State, str]] = {
+    "coming": ("none", "coming"),
+    "working": ("degraded", "now"),
+    "done": ("good", "as written"),
+    "missed": ("failed", "not as written"),
+    "stopped": ("none", "stopped"),
+}
+_OUTCOMES: dict[str, tuple[State, str]] = {
+    "": ("degraded", "On"),
+    "passed": ("good", "Everything showed as written"),
+    "missed": ("failed", "Not everything showed as written"),
+    "stopped": ("none", "Stopped before its end"),
+}
+
+
+def rail(played: Performance | None, now: datetime) -> RailView:
+    """The slim line on every page."""
+    return RailView(None if played is None else act(played, now))
+
+
+def act(played: Performance, now: datetime) -> ActView:
+    """A performance."""
+    steps = tuple(
+        _step(number, step, played.marks[number] if number < len(played.marks) else None, now)
+        for number, step in enumerate(played.steps)
+    )
+    state, word = _OUTCOMES[played.outcome]
+    following = played.step + 1
+    return ActView(
+        name=played.scenario.name,
+        title=played.scenario.act.title,
+        teaches=_line(played.scenario.act.teaches),
+        phase=played.phase,
+        steps=steps,
+        at=steps[played.step] if played.shown is not None else None,
+        coming=steps[following] if following < len(steps) and not played.outcome else None,
+        doing=played.doing.what if played.doing and played.doing.limit_s is None else "",
+        wait=_wait(played.doing, now),
+        elapsed_s=((played.ended or now) - played.began).total_seconds(),
+        state=state,
+        word=word,
+        reason=played.reason,
+        card=_card(played.card) if played.card else None,
+        needs_up=_needs_up(played.scenario),
+    )
+
+
+def idle(scenario: Scenario, other: Performance | None, holder: Holder | None) -> ActView:
+    """An act that is not on; somebody else may have the stage."""
+    taken = ""
+    if other is not None and not other.is_over:
+        taken = f"{other.scenario.act.title} is being played here."
+    elif holder is not None:
+        taken = f"{holder.act} is being played by {holder.who} since {holder.since:%H:%M:%S} UTC."
+    steps = tuple(_step(n, step, None, None) for n, step in enumerate(scenario.act.steps))
+    return ActView(
+        scenario.name,
+        scenario.act.title,
+        _line(scenario.act.teaches),
+        "idle",
+        steps,
+        None,
+        steps[0],
+        "",
+        None,
+        0.0,
+        "none",
+        "",
+        "",
+        None,
+        taken,
+        _needs_up(scenario),
+    )
+
+
+def listed(
+    found: Sequence[Scenario | BadAct], played: Performance | None, holder: Holder | None
+) -> ActsView:
+    """Every act there is."""
+    is_here = played is not None and not played.is_over
+    elsewhere = "" if is_here or holder is None else f"{holder.act} is played by {holder.who}"
+    on = played.scenario.name if played is not None and is_here else ""
+    return ActsView(
+        tuple(_listed(each, on) for each in found), elsewhere, holder.since if holder else None
+    )
+
+
+def _listed(each: Scenario | BadAct, on: str) -> ListedAct:
+    if isinstance(each, BadAct):
+        return ListedAct(each.file, each.file, "", (), (), (), is_on=False, trouble=str(each))
+    deeds = [does for _, _, does in each.act.actions()]
+    kinds = [
+        f"{KIND_LABELS[does.kind]} on {LABELS[does.service].lower()}"
+        for does in deeds
+        if isinstance(does, LetLoose)
+    ]
+    slips = [in_short(does).split(",")[0] for does in deeds if isinstance(does, Kill | Restart)]
+    return ListedAct(
+        each.name,
+        each.act.title,
+        _line(each.act.teaches),
+        tuple(step.title for step in each.act.steps),
+        tuple(dict.fromkeys(kinds)),
+        tuple(dict.fromkeys(slips)),
+        each.name == on,
+    )
+
+
+def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> StepView:
+    course: Course = mark.course if mark is not None else "coming"
+    state, word = _COURSES[course]
+    look = step.look if isinstance(step.look, str) else ""
+    return StepView(
+        number=number + 1,
+        title=step.title,
+        say=_line(step.say),
+        look=look,
+        look_words=LOOKS.get(look, ""),
+        course=course,
+        state=state,
+        word=word,
+        elapsed_s=mark.lasted_s(now) if mark is not None and now is not None else None,
+        notes=mark.notes if mark is not None else (),
+        does=tuple(in_short(done_by(action)) for action in step.do),
+    )
+
+
+def _wait(doing: Doing | None, now: datetime) -> WaitView | None:
+    if doing is None or doing.limit_s is None:
+        return None
+    waited_s = max(0.0, (now - doing.since).total_seconds())
+    wanted = tuple(
+        Wanted(check.wanted, check.now, "good" if check.holds else "none") for check in doing.checks
+    )
+    share = min(1000, round(1000 * waited_s / doing.limit_s))
+    return WaitView(doing.what, wanted, waited_s, doing.limit_s, share)
+
+
+def _card(card: Card) -> CardView:
+    timed = [each for each in card.figures if each.label.endswith((" on", " after"))]
+    rest = [each for each in card.figures if each not in timed]
+    return CardView(
+        card.faults, tuple(map(_numeral, timed)), tuple(map(_numeral, rest)), card.not_calm
+    )
+
+
+def _numeral(figure: Figure) -> Numeral:
+    value, unit, state = "", "", figure.tone
+    if figure.seconds is not None:
+        value, unit = f"{figure.seconds:.1f}", f"{THIN}s"
+    elif figure.count is not None:
+        value = str(figure.count)
+    else:
+        state = "none"
+    return Numeral(figure.label, value, unit, figure.detail, state)
+
+
+def _needs_up(scenario: Scenario) -> bool:
+    return any(isinstance(does, Kill | Restart) for _, _, does in scenario.act.actions())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,36 @@
+"""How a promise is put to the database: its SQL in a count, over everything or a few orders."""
+
+from typing import Any
+
+from frontend.proof.books import narrowed
+from frontend.proof.checkpoint import Ground
+from frontend.proof.invariant import Invariant
+from frontend.proof.quiet import Quiet
+
+# So many offenders are shown.
+ROWS = 5
+# So many orders that are still settling go along with a checkpoint; with more it does not advance.
+CARRIED = 1_000
+
+# The row an invariant finds is shown with how many there are; the count costs no second pass.
+_ALWAYS = "SELECT count(*) OVER () AS _total, 0 AS _overdue, v.* FROM (\n{sql}\n) v LIMIT $1"
+# Of a promise about quiet times only rows that had long enough since the last fault count.
+_QUIET = """\
+SELECT count(*) OVER () AS _total,
+       count(*) FILTER (WHERE greatest(v.since, $2) < $3) OVER () AS _overdue, v.*
+FROM (
+{sql}
+) v ORDER BY v.since LIMIT $1"""
+
+
+def query(invariant: Invariant, quiet: Quiet, ground: Ground) -> tuple[str, tuple[Any, ...]]:
+    """The statement and its parameters, for as much of the books as `ground` leaves to be read."""
+    template = _QUIET if invariant.kind == "Q" else _ALWAYS
+    most = CARRIED + 1 if invariant.settles_later else ROWS
+    times = (quiet.since, quiet.overdue_before)
+    since = ground.since
+    if since is None or not since.serves(invariant.reads):
+        values = (most, *times) if invariant.kind == "Q" else (most,)
+        return template.format(sql=invariant.sql), values
+    given, sql = narrowed(invariant.sql, invariant.reads)
+    return given + template.format(sql=sql), (most, *times, *since.parameters(ground.until))

@@ -1,0 +1,98 @@
+"""What a source of counters answers, wherever the counters were read: light, charts, stock."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from frontend.observatory import ring
+from frontend.observatory.exposition import Series
+from frontend.observatory.history import BUCKET, Exemplar, History, Point
+from frontend.observatory.ring import Ring, Scrape, Traffic
+from frontend.views import Down
+
+WINDOW_S = 30.0
+STILL = "Orders go on; only the measuring is missing."
+STOCK = "valerix_stock_units"
+BITES = "valerix_gremlin_bites_total"
+FAMILIES = frozenset({ring.SUM, ring.COUNT, ring.REQUESTS, STOCK, BITES, BUCKET})
+
+
+class Counted(ABC):
+    """The answers of a `Source`, computed from readings: the same code for every origin.
+
+    `clock` is what the readings are timed by; `epoch` is what to add to it for seconds since the
+    epoch, which is how the charts and the gremlins count."""
+
+    def __init__(
+        self,
+        services: Iterable[str],
+        clock: Callable[[], float],
+        *,
+        epoch: float,
+        window_s: float = WINDOW_S,
+    ) -> None:
+        self._clock, self._epoch, self._window_s = clock, epoch, window_s
+        self._rings = {service: Ring() for service in services}
+        self._histories = {service: History() for service in self._rings}
+
+    @abstractmethod
+    def down(self, service: str) -> Down | None:
+        """Why the last reading of a service cannot be trusted; None while it can."""
+
+    def take(self, service: str, at: float, values: Mapping[Series, float]) -> Scrape:
+        """Remember one reading; `at` only goes forward."""
+        # Fifteen minutes of every bucket would be tens of megabytes; the history folds them.
+        kept = {series: value for series, value in values.items() if series.name != BUCKET}
+        scrape = Scrape(at, kept)
+        self._rings[service].add(scrape)
+        self._histories[service].add(at, values)
+        return scrape
+
+    def learn(self, service: str, found: Mapping[Series, Exemplar]) -> None:
+        """Remember exemplars that were not known."""
+        self._histories[service].learn(found)
+
+    def newest_at(self, service: str) -> float | None:
+        """When the last reading was taken, by `clock`."""
+        newest = self._rings[service].newest
+        return None if newest is None else newest.at
+
+    def traffic(self, service: str) -> Traffic | Down:
+        """Business requests of the last `window_s`: thirty seconds, but for a hastened act."""
+        return self.down(service) or self._rings[service].traffic(self._clock(), self._window_s)
+
+    def stock(self) -> dict[str, dict[str, int]] | Down:
+        """Units by product and state, as the inventory service last said."""
+        if (down := self.down("inventory")) is not None:
+            return down
+        units: dict[str, dict[str, int]] = {}
+        for series, value in self._newest("inventory").items():
+            if series.name == STOCK:
+                units.setdefault(series.label("product"), {})[series.label("state")] = int(value)
+        return units
+
+    def bites(self, service: str) -> dict[str, int]:
+        """Bites by gremlin name since the counting began."""
+        if self.down(service) is not None:
+            return {}
+        return {
+            series.label("gremlin"): int(value)
+            for series, value in self._newest(service).items()
+            if series.name == BITES
+        }
+
+    def points(self, service: str, moments: Sequence[float]) -> list[Point]:
+        """The service at each moment; seconds since the epoch."""
+        history = self._histories[service]
+        return [history.point(moment - self._epoch) for moment in moments]
+
+    def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
+        """Requests with a trace that became known after `since`, up to `until`."""
+        return self._histories[service].exemplars(since, until)
+
+    def failures(self, service: str, since: float, until: float) -> float:
+        """Failed answers between two moments."""
+        return self._histories[service].failures(since - self._epoch, until - self._epoch)
+
+    def _newest(self, service: str) -> Mapping[Series, float]:
+        newest = self._rings[service].newest
+        return {} if newest is None else newest.values

@@ -1,0 +1,1 @@
+"""The dashboard's numbers, traces and logs, read from Prometheus, Jaeger and Loki."""

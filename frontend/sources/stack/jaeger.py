@@ -1,0 +1,109 @@
+"""Traces from Jaeger 2 by its API v3: the answers are OTLP, read as if a service had sent them."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Raw, Struct
+
+from frontend.observatory import bounds
+from frontend.observatory.assemble import Malformed
+from frontend.observatory.otlp import JSON, Batch, read
+from frontend.sources.stack.wire import UNREADABLE, NotThere, Wire
+
+# The in-memory Jaeger keeps less, and another one need not search all it has.
+REACH = timedelta(days=1)
+# What was kept by somebody else is not judged by its age.
+_ANY_AGE_NS = 3650 * bounds.BEHIND_NS
+# Until 2.18 the parameters were spelled this way, later ones promise only camelCase. A Jaeger
+# overlooks the ones it does not know, so both are sent.
+_SPELLINGS = {
+    "query.serviceName": "query.service_name",
+    "query.startTimeMin": "query.start_time_min",
+    "query.startTimeMax": "query.start_time_max",
+    "query.durationMin": "query.duration_min",
+    "query.searchDepth": "query.num_traces",
+    "query.rawTraces": "query.raw_traces",
+    "rawTraces": "raw_traces",
+}
+
+
+class _Envelope(Struct):
+    result: Raw
+
+
+class _Services(Struct):
+    services: list[str] | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_services = msgspec.json.Decoder(_Services).decode
+
+
+class Jaeger:
+    """The questions that the dashboard has; each raises `Trouble`."""
+
+    def __init__(self, url: str) -> None:
+        self.wire = Wire("Jaeger", url)
+
+    async def search(
+        self,
+        *,
+        most: int,
+        service: str = "",
+        attributes: Mapping[str, str] | None = None,
+        least_s: float = 0.0,
+    ) -> Batch:
+        """Spans of the newest traces with one span that fits all of it. Not before 2.19 does
+        Jaeger heed `attributes` over HTTP: an older one answers with the newest traces of all."""
+        now = datetime.now(UTC)
+        asked = {
+            "query.startTimeMin": _rfc3339(now - REACH),
+            "query.startTimeMax": _rfc3339(now + timedelta(minutes=1)),
+            "query.searchDepth": str(most),
+            "query.rawTraces": "true",
+        }
+        if service:
+            asked["query.serviceName"] = service
+        if least_s:
+            asked["query.durationMin"] = f"{least_s * 1000:.0f}ms"
+        if attributes:
+            asked["query.attributes"] = msgspec.json.encode(attributes).decode()
+        return await self._spans("/api/v3/traces", asked)
+
+    async def trace(self, trace_id: str) -> Batch:
+        """All spans of one trace; none if there is no such trace."""
+        return await self._spans(f"/api/v3/traces/{trace_id}", {"rawTraces": "true"})
+
+    async def services(self) -> tuple[str, ...]:
+        """Everybody who ever sent a span."""
+        body = await self.wire.get("/api/v3/services", {})
+        try:
+            return tuple(_services(body).services or ())
+        except UNREADABLE:
+            raise self.wire.trouble("answers nonsense") from None
+
+    async def _spans(self, path: str, asked: Mapping[str, str]) -> Batch:
+        """Raw, as they were sent: otherwise Jaeger moves them by what it takes for a clock's
+        error, or adds a warning to each that it does not."""
+        older = {_SPELLINGS[name]: value for name, value in asked.items() if name in _SPELLINGS}
+        try:
+            body = await self.wire.get(path, {**asked, **older})
+        except NotThere:
+            return Batch()
+        # Off the event loop: two hundred traces take a tenth of a second.
+        try:
+            return await asyncio.to_thread(_read, body)
+        except (Malformed, *UNREADABLE):
+            raise self.wire.trouble("answers nonsense") from None
+
+
+def _read(body: bytes) -> Batch:
+    inner = bytes(_envelope(body).result)
+    return read("traces", inner, JSON, gzipped=False, now_ns=time.time_ns(), behind_ns=_ANY_AGE_NS)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

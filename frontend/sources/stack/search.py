@@ -1,0 +1,59 @@
+"""What to ask Jaeger for a list of traces: little enough to be quick, enough to pick from; pure."""
+
+from msgspec import Struct
+
+from frontend.observatory.memory import Memory, TraceQuery
+from frontend.observatory.postings import Key
+
+# Where a filter is ours, it is applied to this many: 4 MiB, read in a tenth of a second.
+MOST = 200
+# Jaeger does not sort by duration: the newest that took at least so long, from each class.
+_LEAST_S = (0.0, 0.05, 0.25, 1.0, 2.5)
+
+
+class Search(Struct, frozen=True):
+    """One condition for Jaeger; each trace found has `key` if Jaeger heeds attributes. With
+    several `least_s`, one question each."""
+
+    most: int
+    service: str = ""
+    attributes: dict[str, str] = {}
+    key: Key | None = None
+    least_s: tuple[float, ...] = (0.0,)
+
+
+def ask(query: TraceQuery) -> Search:
+    """The one condition that leaves least: Jaeger would want several of them on one span, where
+    our filters are about the whole trace. The others are applied to what it answers."""
+    conditions = _conditions(query)
+    slowest = query.kind == "slowest"
+    if conditions:
+        key, name = conditions[0]
+        others = len(conditions) > 1 or slowest or bool(query.service or query.outcome)
+        most = MOST if others else query.limit
+        return Search(most, attributes={name: _VALUES.get(key, key[1])}, key=key)
+    most = MOST if query.outcome else query.limit
+    return Search(most, service=query.service, least_s=_LEAST_S if slowest else (0.0,))
+
+
+# What a trace is found by here, where Jaeger looks for another word.
+_VALUES: dict[Key, str] = {("class", "bitten"): "true", ("class", "failed"): "true"}
+
+
+def _conditions(query: TraceQuery) -> list[tuple[Key, str]]:
+    """What a fitting trace has, each with Jaeger's attribute for it; the rarest first."""
+    failed = query.kind == "failed" or query.outcome in ("5xx", "cut")
+    found = [
+        (("order", query.order_id.lower()), "valerix.order.id"),
+        (("gremlin", query.gremlin), "valerix.gremlin.name"),
+        (("class", "bitten" if query.kind == "bitten" else ""), "valerix.gremlin.bit"),
+        (("class", "failed" if failed else ""), "error"),
+        (("route", query.route), "http.route"),
+    ]
+    return [each for each in found if each[0][1]]
+
+
+def overlooked(search: Search, memory: Memory) -> bool:
+    """Whether Jaeger answered with traces that it was not asked for."""
+    key = search.key
+    return key is not None and any(key not in trace.keys for trace in memory.traces.newest())

@@ -1,0 +1,45 @@
+"""`python -m grafana` writes the dashboards; with --check it only says whether they are current."""
+
+import json
+from pathlib import Path
+
+import click
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from grafana import load, orders, service, slo, stage
+from grafana.board import Board, built
+
+BOARDS: tuple[Board, ...] = (stage.BOARD, service.BOARD, slo.BOARD, orders.BOARD, load.BOARD)
+FOLDER = Path(__file__).parent / "dashboards"
+
+
+def files() -> dict[Path, str]:
+    """Every dashboard's file and what belongs in it."""
+    return {
+        FOLDER / f"{board.name}.json": json.dumps(
+            built(board), cls=JSONEncoder, indent=2, ensure_ascii=False
+        )
+        + "\n"
+        for board in BOARDS
+    }
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is not current.")
+def main(*, check: bool) -> None:
+    """Render Grafana's dashboards from their definitions."""
+    stale = {
+        path: text
+        for path, text in files().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    if check and stale:
+        names = ", ".join(path.name for path in stale)
+        raise click.ClickException(f"not current: {names}; run python -m grafana")
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {path.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What the shop does with its customers' orders, money and goods."""
+
+from grafana import panels
+from grafana.ask import named_by, now, over_time
+from grafana.board import Board
+from grafana.look import says, unknown
+from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
+from grafana.panels import Head, Panel
+from grafana.signals import EACH, OUTCOMES, WAITING, quantile
+from prometheus.names import ORDERS
+
+_SETTLE = "valerix_order_settle_seconds"
+_ENDS = {
+    "CONFIRMED": GOOD,
+    "OUT_OF_STOCK": NONE,
+    "PAYMENT_DECLINED": REFUSED,
+    "USER_CANCELLED": INK,
+    "INVENTORY_TIMEOUT": FAILED,
+    "PAYMENT_TIMEOUT": FAILED,
+    "INTERNAL_CONTRACT": FAILED,
+}
+_PAID = {"PROCESSING": DEGRADED, "SUCCEEDED": GOOD, "FAILED": REFUSED}
+
+
+def _grown(counter: str) -> str:
+    return f"sum(increase({counter}[$__range]))"
+
+
+def _flow() -> tuple[Panel, ...]:
+    return (
+        panels.bars(
+            Head(
+                "From placed to confirmed",
+                "Orders that got this far in the time shown. Between placed and held are the sold "
+                "out, between held and paid the declined.",
+                12,
+                8,
+            ),
+            "short",
+            now(_grown(f"http_requests_total{{{ORDERS}}}"), "placed", "A"),
+            now(_grown('valerix_payments_total{state="PROCESSING"}'), "stock held", "B"),
+            now(_grown('valerix_payments_total{state="SUCCEEDED"}'), "paid", "C"),
+            now(_grown('valerix_orders_settled_total{status="CONFIRMED"}'), "confirmed", "D"),
+            colours={"confirmed": GOOD},
+            colour=NONE,
+        ),
+        panels.bars(
+            Head("Answers", "What customers were told in the time shown.", 12, 8),
+            "short",
+            now("sum by (outcome) (increase(valerix_orders_total[$__range]))", "{{outcome}}"),
+            colours=OUTCOMES,
+        ),
+    )
+
+
+def _decisions() -> tuple[Panel, ...]:
+    ends = named_by(f"rate(valerix_orders_settled_total{EACH})", "end", "status", "reason")
+    return (
+        panels.lines(
+            Head("Decisions", "Orders per second that reached their end, and why.", 8, 7),
+            "suffix: orders/s",
+            over_time(f"sum by (end) ({ends})", "{{end}}"),
+            colours=_ENDS,
+            stacked=True,
+        ),
+        panels.lines(
+            Head("Time to settle", "From placed to decided, retries included.", 8, 7),
+            "s",
+            over_time(quantile(0.5, _SETTLE), "P50", "A"),
+            over_time(quantile(0.9, _SETTLE), "P90", "B"),
+            over_time(quantile(0.99, _SETTLE), "P99", "C"),
+            styles={"P50": "dot", "P90": "dash"},
+        ),
+        panels.lines(
+            Head("Waiting", "Orders without a decision, by what they wait for.", 8, 7),
+            "short",
+            over_time("sum by (status) (valerix_orders_pending)", "{{status}}", "A"),
+            over_time("sum(valerix_orders_uncommitted)", "paid, not yet marked sold", "B"),
+            colours=WAITING,
+        ),
+    )
+
+
+def _money() -> tuple[Panel, ...]:
+    return (
+        panels.lines(
+            Head("Reconciler lag", "How long the most overdue order has been due.", 8, 7),
+            "s",
+            over_time("max(valerix_reconciler_lag_seconds)", "most overdue"),
+            limit=(15, FAILED),
+        ),
+        panels.lines(
+            Head(
+                "Money in doubt",
+                "Minor units, all currencies added, in attempts whose outcome is not known.",
+                8,
+                7,
+            ),
+            "suffix: minor units",
+            over_time("max(valerix_money_in_doubt_minor)", "in doubt"),
+            colour=DEGRADED,
+        ),
+        panels.lines(
+            Head("Payments", "Payments per second that entered a state.", 8, 7),
+            "suffix: payments/s",
+            over_time(f"sum by (state) (rate(valerix_payments_total{EACH}))", "{{state}}"),
+            colours=_PAID,
+        ),
+        panels.lines(
+            Head("What providers answered", "Attempts per second; silence is no answer.", 8, 7),
+            "suffix: attempts/s",
+            over_time(
+                f"sum by (provider, outcome) (rate(valerix_payment_attempts_total{EACH}))",
+                "{{provider}} {{outcome}}",
+            ),
+            many=True,
+        ),
+        panels.figures(
+            Head(
+                "For a person to look at",
+                "Payments that no retry can resolve; refusals that mean a bug between services.",
+                8,
+                7,
+            ),
+            "short",
+            now("max(valerix_payments_needing_review)", "payments", "A"),
+            now("sum(valerix_contract_alarms_total)", "contract alarms", "B"),
+            steps=[(None, NONE), (0, GOOD), (1, FAILED)],
+            meanings=[says({"0": ("● none", GOOD)}), unknown("○ not known")],
+        ),
+    )
+
+
+def _stock() -> tuple[Panel, ...]:
+    return (
+        panels.lines(
+            Head("Left in stock", "Units that can still be ordered.", 8, 7),
+            "suffix: units",
+            over_time('max by (product) (valerix_stock_units{state="stock"})', "{{product}}"),
+            many=True,
+        ),
+        panels.bars(
+            Head("Stock by product", "Free, held for an order, and sold.", 24, 7),
+            "suffix: units",
+            now("max by (product, state) (valerix_stock_units)", "{{product}} {{state}}"),
+            colours={},
+            colour=NONE,
+        ),
+    )
+
+
+BOARD = Board(
+    "orders",
+    "Valerix: orders and stock",
+    "The life of orders, the money behind them and the goods in front of them.",
+    (*_flow(), *_decisions(), *_money(), *_stock()),
+)

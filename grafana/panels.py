@@ -1,0 +1,220 @@
+"""The kinds of panel, each with its title, what it means, its unit and the palette's colours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, Self, TypeVar
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    heatmap,
+    logs,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.cog import builder as cogbuilder
+from grafana_foundation_sdk.models import common as is_
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import heatmap as heatmap_models
+from msgspec import Struct
+
+from grafana.ask import JAEGER, LOKI, PROMETHEUS, Target
+from grafana.look import (
+    Link,
+    Steps,
+    by_step,
+    fixed,
+    in_colour,
+    in_steps,
+    in_stroke,
+    leads_to,
+    legend,
+    says,
+    shades,
+    tooltip,
+    unknown,
+)
+from grafana.palette import INK
+
+Panel = cogbuilder.Builder[models.Panel]
+
+
+class Head(Struct, frozen=True):
+    """What stands above a panel, what it means for who hovers there, and its size on the grid."""
+
+    title: str
+    about: str
+    width: int
+    height: int
+
+
+class _Dressable(Protocol):
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: is_.DataSourceRef) -> Self: ...
+    def targets(self, targets: list[Target]) -> Self: ...
+    def height(self, h: int) -> Self: ...
+    def span(self, w: int) -> Self: ...
+
+
+_P = TypeVar("_P", bound=_Dressable)
+
+
+def _dress(panel: _P, head: Head, source: is_.DataSourceRef, targets: Sequence[Target]) -> _P:
+    return (
+        panel.title(head.title)
+        .description(head.about)
+        .datasource(source)
+        .targets(list(targets))
+        .height(head.height)
+        .span(head.width)
+    )
+
+
+def lines(
+    head: Head,
+    unit: str,
+    *targets: Target,
+    colours: Mapping[str, str] | None = None,
+    colour: str = INK,
+    many: bool = False,
+    styles: Mapping[str, str] | None = None,
+    limit: tuple[float, str] | None = None,
+    stacked: bool = False,
+    link: Link | None = None,
+) -> timeseries.Panel:
+    """Lines over time. `colours` and `styles` ("dot", "dash") go by legend; of `many` that have
+    none, each gets a shade of `colour`; `limit` is dashed."""
+    panel = (
+        _dress(timeseries.Panel(), head, PROMETHEUS, targets)
+        .unit(unit)
+        .min(0)
+        .line_width(1.5)
+        .fill_opacity(25 if stacked else 0)
+        .show_points(is_.VisibilityMode.NEVER)
+        .color_scheme(shades(colour) if many else fixed(colour))
+        .legend(legend())
+        .tooltip(tooltip())
+        .no_value("no traffic")
+    )
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(is_.StackingMode.NORMAL))
+    if limit is not None:
+        dashed = is_.GraphThresholdsStyleMode.DASHED
+        panel.thresholds(in_steps([(None, colour), limit]))
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(dashed))
+    if link is not None:
+        panel.data_links([leads_to(link)])
+    for name, own in (colours or {}).items():
+        panel.override_by_name(name, [in_colour(own)])
+    for name, fill in (styles or {}).items():
+        panel.override_by_name(name, [in_stroke(fill)])
+    return panel
+
+
+def figures(
+    head: Head,
+    unit: str,
+    *targets: Target,
+    steps: Steps,
+    meanings: Sequence[models.ValueMapping] = (),
+    link: Link | None = None,
+    decimals: int | None = None,
+    rows: bool = False,
+) -> stat.Panel:
+    """Big figures on a ground of their state. `rows`: one per row of a table, named by its text."""
+    panel = (
+        _dress(stat.Panel(), head, PROMETHEUS, targets)
+        .unit(unit)
+        .thresholds(in_steps(steps))
+        .color_scheme(by_step())
+        .mappings(list(meanings or [unknown("○ no traffic")]))
+        .color_mode(is_.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(is_.BigValueGraphMode.NONE)
+        .text_mode(is_.BigValueTextMode.VALUE_AND_NAME)
+        .justify_mode(is_.BigValueJustifyMode.CENTER)
+        .orientation(is_.VizOrientation.VERTICAL)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(rows))
+        .no_value("○ no data")
+    )
+    if link is not None:
+        panel.data_links([leads_to(link)])
+    if decimals is not None:
+        panel.decimals(decimals)
+    return panel
+
+
+def bars(
+    head: Head, unit: str, *targets: Target, colours: Mapping[str, str], colour: str = INK
+) -> bargauge.Panel:
+    """One horizontal bar per series."""
+    panel = (
+        _dress(bargauge.Panel(), head, PROMETHEUS, targets)
+        .unit(unit)
+        .min(0)
+        .decimals(0)
+        .color_scheme(fixed(colour))
+        .display_mode(is_.BarGaugeDisplayMode.BASIC)
+        .orientation(is_.VizOrientation.HORIZONTAL)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .show_unfilled(False)
+        .no_value("no traffic")
+    )
+    for name, own in colours.items():
+        panel.override_by_name(name, [in_colour(own)])
+    return panel
+
+
+def stretches(
+    head: Head, unit: str, *targets: Target, on: str, silence: str
+) -> statetimeline.Panel:
+    """When something was on: a band of colour per series; `silence` is said when it never was."""
+    return (
+        _dress(statetimeline.Panel(), head, PROMETHEUS, targets)
+        .unit(unit)
+        .thresholds(in_steps([(None, "transparent"), (1, on)]))
+        .color_scheme(by_step())
+        .mappings([says({"0": ("off", "transparent"), "1": ("on", on)})])
+        .merge_values(True)
+        .show_value(is_.VisibilityMode.NEVER)
+        .row_height(0.7)
+        .legend(common.VizLegendOptions().show_legend(False))
+        .no_value(silence)
+    )
+
+
+def spread(head: Head, unit: str, target: Target, *, colour: str, dots: str) -> heatmap.Panel:
+    """Where the requests lie: time across, duration up, darker is more; `dots` are exemplars."""
+    return (
+        _dress(heatmap.Panel(), head, PROMETHEUS, [target])
+        .unit("short")
+        .calculate(False)
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heatmap_models.HeatmapColorMode.OPACITY)
+            .fill(colour)
+            .steps(64)
+        )
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .exemplars_color(dots)
+        .no_value("no traffic")
+    )
+
+
+def log(head: Head, target: Target) -> logs.Panel:
+    """Log lines; opening one shows its fields and the way to its trace."""
+    return (
+        _dress(logs.Panel(), head, LOKI, [target])
+        .show_time(True)
+        .show_labels(False)
+        .wrap_log_message(True)
+        .enable_log_details(True)
+        .sort_order(is_.LogsSortOrder.DESCENDING)
+        .dedup_strategy(is_.LogsDedupStrategy.NONE)
+    )
+
+
+def trace_table(head: Head, target: Target) -> table.Panel:
+    """Recent traces; the id in each row opens it."""
+    return _dress(table.Panel(), head, JAEGER, [target]).show_header(True)

@@ -1,0 +1,119 @@
+"""How fast each objective's budget burns, and the alerts of both sets of windows."""
+
+from prometheus.rule import Alert, Group, Record
+from prometheus.slo import (
+    BURNS,
+    LONG_WINDOWS,
+    PERIOD,
+    RECORD_EVERY_S,
+    SHORT_WINDOWS,
+    SLOS,
+    Burn,
+    Slo,
+    enough,
+    seconds,
+)
+
+OBJECTIVE = "slo:objective:ratio"
+BUDGET_LEFT = f"slo:budget_left:ratio{PERIOD}"
+EXHAUSTED_IN = "slo:time_to_exhaustion:seconds"
+
+
+def burn_rate(window: str) -> str:
+    """The recorded burn rate: at 1 the budget lasts exactly its period."""
+    return f"slo:burn:rate{window}"
+
+
+def _bad(window: str) -> str:
+    return f"slo:bad:rate{window}"
+
+
+def _requests(window: str) -> str:
+    return f"slo:requests:rate{window}"
+
+
+def _sum(counters: tuple[str, ...], window: str) -> str:
+    return f"sum({' or '.join(f'rate({counter}[{window}])' for counter in counters)})"
+
+
+def _events(slo: Slo, window: str) -> tuple[Record, ...]:
+    """Requests per second of the objective, and how many of them were bad."""
+    requests = _sum(slo.requests, window)
+    if slo.bad:
+        # What never failed has no series: that is none, not unknown.
+        bad = f"{_sum(slo.bad, window)} or vector(0)"
+    else:
+        bad = f"clamp_min({requests} - {_sum(slo.good, window)}, 0)"
+    labels = {"slo": slo.name}
+    return Record(_bad(window), bad, labels), Record(_requests(window), requests, labels)
+
+
+def _burn(window: str, bad: str, requests: str) -> Record:
+    # `> 0`: without a request nothing burns and nothing is proved, so the series ends.
+    return Record(burn_rate(window), f"{bad} / ({requests} > 0) / (1 - {OBJECTIVE})")
+
+
+def _short() -> tuple[Record, ...]:
+    objectives = [Record(OBJECTIVE, f"vector({slo.objective})", {"slo": slo.name}) for slo in SLOS]
+    events = [record for w in SHORT_WINDOWS for slo in SLOS for record in _events(slo, w)]
+    burns = [_burn(w, _bad(w), _requests(w)) for w in SHORT_WINDOWS]
+    return *objectives, *events, *burns
+
+
+def _long() -> tuple[Record, ...]:
+    events = [record for slo in SLOS for record in _events(slo, "1m")]
+    burns = [
+        _burn(w, f"sum_over_time({_bad('1m')}[{w}])", f"sum_over_time({_requests('1m')}[{w}])")
+        for w in LONG_WINDOWS
+    ]
+    return *events, *burns, *_budgets()
+
+
+def _budgets() -> tuple[Record, ...]:
+    return (
+        Record(BUDGET_LEFT, f"1 - {burn_rate(PERIOD)}"),
+        Record(
+            EXHAUSTED_IN,
+            # Only while something burns; a budget that is gone is gone now.
+            f"clamp_min({BUDGET_LEFT}, 0) * {seconds(PERIOD)} / ({burn_rate('5m')} > 0)",
+        ),
+    )
+
+
+def _guard(burn: Burn) -> str:
+    if burn.long in SHORT_WINDOWS:
+        return f"{_requests(burn.long)} * {seconds(burn.long)} >= {enough(burn)}"
+    return f"sum_over_time({_requests('1m')}[{burn.long}]) * {RECORD_EVERY_S} >= {enough(burn)}"
+
+
+def _alert(burn: Burn) -> Alert:
+    short = (
+        f'{{{{ with printf `{burn_rate(burn.short)}{{slo="%s"}}` $labels.slo | query }}}}'
+        "{{ . | first | value | printf `%.1f` }}{{ end }}"
+    )
+    return Alert(
+        burn.alert,
+        f"{burn_rate(burn.long)} > {burn.factor:g}\n"
+        f"and {burn_rate(burn.short)} > {burn.factor:g}\n"
+        f"and {_guard(burn)}",
+        burn.severity,
+        summary="{{ $labels.slo }} spends its error budget too fast",
+        numbers="The budget burns {{ $value | printf `%.1f` }} times as fast as it may over "
+        f"{burn.long} and {short} times over {burn.short}; the limit is {burn.factor:g}.",
+        spared="Orders that were confirmed stay confirmed; pending ones are settled by the "
+        "reconciler.",
+        do="See which service turned red and whether a gremlin is loose; calm it, or follow an "
+        "exemplar to its trace.",
+        dashboard="/d/valerix-slo",
+        labels={"windows": "stage" if burn.stage else "production"},
+    )
+
+
+GROUPS = (
+    Group("slo-stage", (*_short(), *(_alert(burn) for burn in BURNS if burn.stage))),
+    Group(
+        "slo-production",
+        (*_long(), *(_alert(burn) for burn in BURNS if not burn.stage)),
+        interval=f"{RECORD_EVERY_S}s",
+    ),
+)

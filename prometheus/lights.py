@@ -1,0 +1,32 @@
+"""The SLA light and the two rates beside it, per service, over the last thirty seconds."""
+
+from prometheus.names import AVERAGE, BUSINESS, ERRORS, FAILURE, RATE, WINDOW
+from prometheus.rule import Group, Record
+
+
+def _by_service(metric: str, *also: str) -> str:
+    return f"sum by (service) (rate({metric}{{{','.join([BUSINESS, *also])}}}[{WINDOW}]))"
+
+
+_REQUESTS = _by_service("http_requests_total")
+
+GROUPS = (
+    Group(
+        "lights",
+        (
+            Record(
+                AVERAGE,
+                # `> 0` drops a service without traffic: 0/0 is neither green nor red.
+                f"{_by_service('http_request_duration_seconds_sum')}\n"
+                "/\n"
+                f"({_by_service('http_request_duration_seconds_count')} > 0)",
+            ),
+            Record(RATE, _REQUESTS),
+            Record(
+                ERRORS,
+                # A service that never failed has no series of failures: that is none, not unknown.
+                f"({_by_service('http_requests_total', FAILURE)} or {RATE} * 0)\n/\n({RATE} > 0)",
+            ),
+        ),
+    ),
+)

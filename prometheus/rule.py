@@ -1,0 +1,95 @@
+"""A rule as a value, and as the YAML that Prometheus reads."""
+
+import json
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+
+class Record(Struct, frozen=True):
+    """A recording rule."""
+
+    record: str
+    expr: str
+    labels: dict[str, str] = {}
+
+
+class Alert(Struct, frozen=True):
+    """An alerting rule. `numbers` says what was measured, `spared` what is not affected, `do` what
+    to do; `dashboard` is a path below Grafana's address, so that it holds wherever Grafana is."""
+
+    alert: str
+    expr: str
+    severity: str
+    summary: str
+    numbers: str
+    spared: str
+    do: str
+    dashboard: str
+    wait: str = ""
+    labels: dict[str, str] = {}
+
+
+class Group(Struct, frozen=True):
+    """Rules that are evaluated one after the other; an empty `interval` is the global one."""
+
+    name: str
+    rules: tuple[Record | Alert, ...]
+    interval: str = ""
+
+
+def render(groups: tuple[Group, ...], about: str) -> str:
+    """A rules file. Text is quoted as JSON, which YAML reads; expressions stay readable blocks."""
+    lines = [
+        f"# {about}",
+        "# Written by `python -m prometheus` from prometheus/*.py: change it there.",
+        "groups:",
+        *(line for group in groups for line in _group(group)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _group(group: Group) -> Iterator[str]:
+    yield f"  - name: {group.name}"
+    if group.interval:
+        yield f"    interval: {group.interval}"
+    yield "    rules:"
+    for rule in group.rules:
+        yield from _record(rule) if isinstance(rule, Record) else _alert(rule)
+
+
+def _record(rule: Record) -> Iterator[str]:
+    yield f"      - record: {rule.record}"
+    yield from _expr(rule.expr)
+    yield from _table("labels", rule.labels)
+
+
+def _alert(rule: Alert) -> Iterator[str]:
+    yield f"      - alert: {rule.alert}"
+    yield from _expr(rule.expr)
+    if rule.wait:
+        yield f"        for: {rule.wait}"
+    yield from _table("labels", {"severity": rule.severity} | rule.labels)
+    yield from _table(
+        "annotations",
+        {
+            "summary": rule.summary,
+            "numbers": rule.numbers,
+            "not_affected": rule.spared,
+            "action": rule.do,
+            "dashboard": rule.dashboard,
+        },
+    )
+
+
+def _expr(expr: str) -> Iterator[str]:
+    yield "        expr: |-"
+    for line in expr.splitlines():
+        yield f"          {line}"
+
+
+def _table(name: str, values: dict[str, str]) -> Iterator[str]:
+    if values:
+        yield f"        {name}:"
+    for key, value in values.items():
+        yield f"          {key}: {json.dumps(value, ensure_ascii=False)}"

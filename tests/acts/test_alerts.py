@@ -1,0 +1,61 @@
+"""The platform's own alerts fire by the rules that Prometheus has."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from frontend.acts.alerts import ALERTS, LAG_S, Alarm
+from frontend.acts.script import Alerts, seconds
+from prometheus.alerts import GROUPS
+from tests.acts.arranged import BOOKS, NOW, WELL
+
+RULES = {alert.alert: alert for group in GROUPS for alert in group.rules}
+
+
+def test_names_waits_and_the_threshold_are_those_of_prometheus():
+    for alert in ALERTS:
+        rule = RULES[alert.name]
+        assert alert.wait_s == (seconds(rule.wait) if rule.wait else 0.0)
+    assert f"> {LAG_S:.0f}" in RULES["ReconcilerLag"].expr
+
+
+def test_an_act_can_ask_for_each_of_them():
+    assert set(Alerts.__struct_fields__) == {alert.name for alert in ALERTS}
+
+
+def test_a_red_light_fires_at_once_and_a_silent_service_after_a_while():
+    alarm = Alarm()
+    red = replace(WELL, lights={"order": "red"}, services={"order": "down"})
+    assert alarm.firing(red) == {"SlaLightRed"}
+    later = replace(red, at=NOW + timedelta(seconds=9))
+    assert alarm.firing(later) == {"SlaLightRed"}
+    assert alarm.firing(replace(red, at=NOW + timedelta(seconds=10))) == {
+        "SlaLightRed",
+        "ServiceDown",
+    }
+    assert alarm.firing(WELL) == frozenset()
+
+
+def test_a_reason_that_went_away_begins_again():
+    alarm = Alarm()
+    down = replace(WELL, services={"order": "down"})
+    alarm.firing(down)
+    alarm.firing(replace(WELL, at=NOW + timedelta(seconds=5)))
+    assert alarm.firing(replace(down, at=NOW + timedelta(seconds=12))) == frozenset()
+
+
+def test_a_hastened_act_waits_less():
+    alarm = Alarm(0.2)
+    down = replace(WELL, services={"order": "down"})
+    alarm.firing(down)
+    assert alarm.firing(replace(down, at=NOW + timedelta(seconds=2))) == {"ServiceDown"}
+
+
+def test_orders_that_nobody_settles_and_a_broken_promise():
+    late = replace(WELL, books=replace(BOOKS, overdue_s=LAG_S + 1), promises="violated")
+    alarm = Alarm()
+    alarm.firing(late)
+    assert alarm.firing(replace(late, at=NOW + timedelta(seconds=15))) == {
+        "ReconcilerLag",
+        "InvariantViolated",
+    }

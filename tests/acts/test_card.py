@@ -1,0 +1,107 @@
+"""The story in numbers says what was measured, and a dash where nothing was."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from frontend.acts.card import Evidence, card
+from frontend.acts.journal import Journal, Slip
+from frontend.acts.telling import in_numbers
+from frontend.facts import AftermathFacts
+from frontend.timeline.incident import Incident, Reddening
+from frontend.timeline.windows import Window
+from tests.acts.arranged import BOOKS, NOW, WELL
+
+ACTOR = "act short"
+RED = {**WELL.lights, "order": "red"}
+
+
+def at(seconds: float):
+    return NOW + timedelta(seconds=seconds)
+
+
+def window(actor: str = ACTOR, on: float = 3, off: float | None = 15) -> Window:
+    ends = None if off is None else at(off)
+    return Window("inventory", "latency", "latency", "3 s", actor, at(on), None, ends)
+
+
+def told(incident: Incident, journal: Journal | None = None, **more: object):
+    """The figures by their labels."""
+    evidence = Evidence((incident,), BOOKS, 0, 0)
+    made = card(ACTOR, NOW, journal or Journal(), replace(evidence, **more))
+    return made, {each.label: each for each in made.figures}
+
+
+def test_the_times_are_those_of_the_timeline():
+    reds = (Reddening("order", ((at(9), at(21)),)),)
+    orders = AftermathFacts(40, 3, 0, at(19))
+    journal = Journal()
+    journal.note(replace(WELL, at=at(1)))
+    journal.note(replace(WELL, at=at(10), lights=RED, firing=frozenset({"SlaLightRed"})))
+    made, figures = told(Incident((window(),), reds, True, orders=orders), journal)
+    assert made.faults == ("Slow start 3 s on inventory",)
+    assert {name: each.seconds for name, each in figures.items() if each.seconds is not None} == {
+        "fault on": 3.0, "red after": 6.0, "alert after": 7.0, "calm after": 12.0,
+        "green after": 6.0, "settled after": 4.0,
+    }  # fmt: skip
+    assert figures["orders"].count == 9
+    assert (figures["lost"].count, figures["lost"].tone) == (0, "good")
+
+
+def test_what_was_not_seen_is_a_dash():
+    made, figures = told(Incident((window(off=None),)), lost=None, charged_twice=None)
+    assert figures["red after"].seconds is None
+    assert "calm after" not in figures
+    assert figures["lost"].tone == "none"
+    assert any(line.split() == ["lost", "-", "orders", "that", "were", "promised"]
+               for line in in_numbers(made))  # fmt: skip
+
+
+def test_another_s_gremlin_is_another_story():
+    made, figures = told(Incident((window(actor="dashboard"),)))
+    assert made.faults == ()
+    assert "red after" not in figures
+
+
+def test_what_was_lost_or_taken_twice_is_red():
+    _, figures = told(Incident((window(),)), lost=2, charged_twice=1)
+    assert (figures["lost"].tone, figures["charged twice"].tone) == ("failed", "failed")
+
+
+def test_a_killed_process_is_told_by_its_dot():
+    journal = Journal()
+    ill = {"order": "healthy", "inventory": "down"}
+    open_orders = replace(BOOKS, orders={"open": 4})
+    settled = replace(BOOKS, orders={"open": 0})
+    journal.note(replace(WELL, at=at(1)))
+    journal.slips.append(Slip("inventory-service killed", at(2)))
+    journal.note(replace(WELL, at=at(4), services=ill, books=open_orders))
+    journal.note(replace(WELL, at=at(11), books=open_orders))
+    journal.note(replace(WELL, at=at(13), books=settled))
+    made = card(ACTOR, NOW, journal, Evidence((), settled, 0, 0))
+    figures = {each.label: each.seconds for each in made.figures}
+    assert made.faults == ("inventory-service killed",)
+    assert figures["red after"] == 2.0
+    assert figures["green after"] == 9.0
+    assert figures["settled after"] == 11.0
+
+
+def test_a_service_that_is_never_whole_again_is_not_called_green():
+    journal = Journal()
+    journal.slips.append(Slip("inventory-service killed", at(2)))
+    journal.note(replace(WELL, at=at(4), services={"inventory": "down"}))
+    made = card(ACTOR, NOW, journal, Evidence((), None, None, None))
+    assert {each.label: each.seconds for each in made.figures}["green after"] is None
+
+
+def test_the_journal_keeps_changes_only():
+    journal = Journal()
+    for second in range(10_000):
+        journal.note(replace(WELL, at=at(second)))
+    assert journal.first(at(5), lambda _: True) is None
+    assert journal.first(at(0), lambda _: True) == at(0)
+
+
+def test_a_calm_that_was_not_is_said():
+    made = card(ACTOR, NOW, Journal(), Evidence((), None, 0, 0, ("inventory-service",)))
+    assert any("NOT CALM: inventory-service" in line for line in in_numbers(made))

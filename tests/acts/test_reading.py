@@ -1,0 +1,238 @@
+"""An act is read with the line of every mistake; whatever is in the file, one line says why."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema_rs import validator_for
+from msgspec.structs import fields
+
+from frontend.acts import schema
+from frontend.acts.reading import FOLDER, BadAct, Scenario, find, parse, read, read_all
+from frontend.acts.script import Step, Wait
+from frontend.draw_acts import LOOKS as LOOK_WORDS
+from frontend.paint import HERE, STATIC
+from frontend.panels import PANELS
+
+HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
+SHEET = (STATIC / "acts.css").read_text()
+PAGES = ("overview.html", "charts.html", "panels/bar.html", "panels/health.html")
+SCHEMA = validator_for(json.loads(schema.schema()))
+
+
+def why(text: str) -> str:
+    with pytest.raises(BadAct) as refused:
+        parse(text, "x", "x.yml")
+    return str(refused.value)
+
+
+def said_about(text: str) -> str:
+    """The one line about a mistake; empty if there is none. Anything else fails the test."""
+    try:
+        parse(text, "x", "x.yml")
+    except BadAct as bad:
+        return str(bad)
+    return ""
+
+
+# What is written, and what must be said about it; the line is part of it.
+NOT_AN_ACT = [
+    ("", "x.yml:1: an act begins with `title: …`"),
+    ("- a", "x.yml:1: an act begins with `title: …`"),
+    ("title: T\nteaches: [", "x.yml:2: this is not YAML: expected the node content"),
+    ("title: T\nteaches: a\n\tsteps: []", "x.yml:3: this is not YAML: found character"),
+    ("title: T\nteaches: \x07", "x.yml:2: there is a character that no text has"),
+    ("title: T\ntitle: U", "x.yml:2: `title` is written twice"),
+    ("title: T", "x.yml:1: an act needs `teaches`"),
+    ("title: T\nteaches: x\nsteps: []", "x.yml:3: `steps`: expected `list` of length >= 1"),
+    ("title: T\nteaches: x\nsteps:\n  - 3", "x.yml:4: a step: expected `mapping`, got `int`"),
+    ("title: T\nteaches: x\nstep: 3", "x.yml:3: there is no word `step` (is `steps` meant?)"),
+    ("title: !!python/name:os.system", "x.yml:1: could not determine a constructor"),
+    ("title: 2026-11-21\nteaches: x\nsteps: []", "x.yml:1: `title`: expected `str`"),
+]
+BAD_ACTIONS = [
+    ("gremlins: {}", "there is no verb `gremlins` (is `gremlin` meant?); there are: calm, stop"),
+    ("clam", "there is no value `clam` (is `calm` meant?)"),
+    ("calm: {}", "`calm` stands alone: write `- calm`"),
+    ("3", "what a step does: expected `str | mapping`, got `int`"),
+    ("{}", "each action is one word with what belongs to it; this has nothing"),
+    (
+        "{expect: {money_in_doubt: 0}, kill: {service: order, away: 3s}}",
+        "this has `expect` and `kill`",
+    ),
+    ("no: 3", "a word is expected here, not 'no'"),
+    ("wait: {until: {money_in_doubt: 0}}", "`wait` needs `limit`"),
+    ("wait: {limit: 3s}", "`wait` needs `until`"),
+    ("wait: {until: {}, limit: 3s}", "this says nothing that could be true or not"),
+    ("wait: {until: {lights: {}}, limit: 3s}", "`lights` says nothing"),
+    ("wait: {until: {money_in_doubt: 0}, limit: 3}", "3 is no length of time: write 500ms, 3s"),
+    ("wait: {until: {money_in_doubt: 0}, limit: 3 s}", "'3 s' is no length of time"),
+    ("wait: {until: {money_in_doubt: 0}, limit: 9min}", "out of bounds: 1s to 300s"),
+    ("wait: {until: {lights: {order: purple}}, limit: 3s}", "there is no value `purple`"),
+    ("wait: {until: {lights: {stock: red}}, limit: 3s}", "there is no word `stock`; there are: or"),
+    ("wait: {until: {alerts: {TooSlow: firing}}, limit: 3s}", "there is no word `TooSlow`"),
+    ("wait: {until: {orders: {open: '< 0'}}, limit: 3s}", "`< 0` can never hold"),
+    ("wait: {until: {orders: {open: -1}}, limit: 3s}", "`open`: expected `int` >= 0"),
+    ("wait: {until: {orders: {open: '=3'}}, limit: 3s}", "'=3' is no number: write 5, or"),
+    ("wait: {until: {orders: {open: 1.5}}, limit: 3s}", "`open`: expected `int | str`"),
+    ("wait: {until: {told: {accepted: '> 0'}}, limit: 3s}", "`> 0` can never hold: no orders"),
+    ("expect: {stock: {product: PROD-001}}", "`stock` says nothing that could be true"),
+    ("expect: {promises: kept}", "there is no value `kept`; there are: hold, unbroken"),
+    ("gremlin: {service: order, kind: error}", "`gremlin` needs `ttl`"),
+    ("gremlin: {service: order, kind: error, ttl: 20min}", "out of bounds: 1s to 900s"),
+    ("gremlin: {service: order, kind: error, ttl: 9s, delay: 1s}", "error gremlin has no `delay`"),
+    ("gremlin: {service: order, kind: hang, ttl: 9s, status: 500}", "answers no `status`"),
+    ("gremlin: {service: order, kind: late, ttl: 9s}", "a late gremlin needs `delay`"),
+    ("gremlin: {service: order, kind: bite, ttl: 9s}", "there is no value `bite`"),
+    ("gremlin: {service: shop, kind: error, ttl: 9s}", "there is no value `shop`"),
+    ("gremlin: {service: order, kind: error, ttl: 9s, share: 0}", "`share`: expected `int` >= 1"),
+    ("load: {product: PROD-001}", "`load` needs `rate` (with `for`), or `count`"),
+    ("load: {product: PROD-001, rate: 3}", "`load` with `rate` needs `for`"),
+    ("load: {product: PROD-001, count: 3, for: 3s}", "`for` belongs to `rate`"),
+    ("load: {product: PROD-001, rate: 999, for: 3s}", "`rate`: expected `float` <= 50"),
+    ("load: {product: PROD-001, rate: 1, for: 16min}", "out of bounds: 1s to 900s"),
+    ("load: {product: '!', count: 3}", "'!' is not written as `product` is"),
+    ("shelf: {product: PROD-001}", "`shelf` needs either `at_least` or `exactly`"),
+    ("kill: {service: dashboard, away: 3s}", "there is no value `dashboard`"),
+    ("restart: {process: postgres, away: 1min}", "out of bounds: 0.5s to 30s"),
+    ("&a calm\n      - *a", "no anchors and aliases"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), NOT_AN_ACT)
+def test_what_is_no_act_is_one_line(text, said):
+    assert why(text).startswith(said)
+    assert "\n" not in why(text)
+
+
+@pytest.mark.parametrize(("action", "said"), BAD_ACTIONS)
+def test_a_mistake_is_one_line_with_its_line(action, said):
+    # After a good action, so that the line is not the first one that comes along.
+    told = why(f"{HEAD}      - calm\n      - {action}")
+    assert told.startswith(("x.yml:8: ", "x.yml:9: "))
+    assert said in told
+    assert "\n" not in told
+
+
+def test_the_line_is_that_of_the_word_not_of_the_step():
+    text = HEAD + "      - wait:\n          until:\n            lights: {order: rad}\n"
+    assert why(f"{text}          limit: 3s").startswith("x.yml:9: there is no value `rad` (is `r")
+
+
+def test_more_customers_than_ever_came_can_never_have_been_told():
+    load = f"{HEAD}      - load: {{product: PROD-001, count: 10}}\n"
+    parse(f"{load}      - expect: {{told: {{accepted: '>= 10'}}}}", "x", "x.yml")
+    assert "at most 10 orders were placed until here" in why(
+        f"{load}      - expect: {{told: {{accepted: '>= 11'}}}}"
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("titleachsp:-[]{}&*!'\"#|>%@ \n\t0123\x00é"), max_size=60))
+def test_any_text_is_an_act_or_one_line(text):
+    assert "\n" not in said_about(text)
+
+
+WORDS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
+    st.sampled_from(["3s", "> 3", "red", "order", "PROD-001", "calm", "hold", "latency"]),
+)  # fmt: skip
+KEYS = st.sampled_from([
+    "title", "teaches", "steps", "say", "do", "wait", "until", "limit", "lights", "order", "load",
+    "rate", "for", "count", "product", "gremlin", "kind", "service", "ttl", "delay", "expect",
+    "promises", "stock", "left", "shelf", "exactly", "kill", "away", "told", "accepted",
+])  # fmt: skip
+
+
+@given(
+    st.recursive(
+        WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
+    )
+)
+def test_any_values_are_an_act_or_one_line(values):
+    text = f"title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do: {json.dumps(values)}"
+    assert "\n" not in said_about(text)
+
+
+def test_a_file_that_is_none(tmp_path: Path):
+    with pytest.raises(BadAct, match="cannot be read: No such file"):
+        read(tmp_path / "nothing.yml")
+    with pytest.raises(BadAct, match=r"there is no such act; there are: .*slow-inventory"):
+        find("slow-invetory")
+    large = tmp_path / "large.yml"
+    large.write_bytes(b"#" * 70_000)
+    with pytest.raises(BadAct, match="larger than 64 KiB"):
+        read(large)
+    latin = tmp_path / "latin.yml"
+    latin.write_bytes("title: a\nteaches: Schrödinger".encode("latin-1"))
+    with pytest.raises(BadAct, match=r"latin.yml:2: this is not UTF-8"):
+        read(latin)
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
+    (tmp_path / "bad.yml").write_text("title: [")
+    (tmp_path / "good.yml").write_text((FOLDER / "last-units.yml").read_text())
+    good, bad = read_all(tmp_path)
+    assert isinstance(bad, BadAct)
+    assert isinstance(good, Scenario)
+
+
+SHIPPED = [each for each in read_all() if isinstance(each, Scenario)]
+
+
+def test_every_act_that_is_shipped_can_be_read():
+    assert [each for each in read_all() if isinstance(each, BadAct)] == []
+    assert {each.name for each in SHIPPED} >= {
+        "slow-inventory", "schroedingers-warehouse", "payment-brown-out", "last-units",
+        "operators-slip",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda each: each.name)
+def test_a_shipped_act_says_where_to_look_and_ends_with_the_proof(scenario: Scenario):
+    steps: list[Step] = scenario.act.steps
+    assert all(isinstance(step.look, str) for step in steps)
+    last = [does for step, _, does in scenario.act.actions() if step == len(steps) - 1]
+    assert any(isinstance(does, Wait) and does.until.promises == "hold" for does in last)
+    text = (FOLDER / f"{scenario.name}.yml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=act.schema.json\n")
+
+
+def test_the_schema_is_what_the_structs_say():
+    assert schema.FILE.read_text() == schema.schema(), "run python -m frontend.acts.schema"
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda each: each.name)
+def test_the_schema_takes_what_the_reader_takes(scenario: Scenario):
+    SCHEMA.validate(yaml.safe_load((FOLDER / f"{scenario.name}.yml").read_text()))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [{"gremlins": {}}, "clam", {}, 3, {"wait": {"until": {}}}, {"wait": {"limit": "3s"}},
+     {"expect": {"money_in_doubt": -1}}, {"kill": {"service": "dashboard", "away": "3s"}},
+     {"expect": {"money_in_doubt": 0}, "kill": {"service": "order", "away": "3s"}}],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_reader_refuses(action):
+    step = {"title": "a", "say": "b", "do": [action]}
+    assert not SCHEMA.is_valid({"title": "T", "teaches": "x", "steps": [step]})
+
+
+LOOKS = next(field for field in fields(Step) if field.name == "look").type.__args__[0].__args__
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_everything_an_audience_is_told_to_look_at_is_there(look):
+    """The overview has it, and the sheet frames it."""
+    frames = re.search(rf'\[data-look="{look}"\]\) ([#.][\w.# -]+?)[,{{]', SHEET)
+    assert frames is not None, f"acts.css does not frame {look}"
+    place = frames[1].split()[-1]
+    if place.startswith("#panel-"):
+        assert place.removeprefix("#panel-") in PANELS
+    else:
+        page = "".join((HERE / "templates" / name).read_text() for name in PAGES)
+        assert re.search(rf'class="[^"]*\b{place[1:]}\b', page), f"no page has {place}"
+    assert look in LOOK_WORDS

@@ -1,0 +1,95 @@
+"""What the glass is for, in one go: order, trace, line of log, a gremlin, red, calm, green."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looks import calm, expect_light, flip, no_gremlin, place_order, shoppers
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+SOON = 20_000
+
+
+async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fleet):
+    page = await visit()
+    await place_order(page)
+    toast = page.locator(".toast", has_text="Order confirmed").first
+    trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
+    await toast.locator("a[href^='/traces/']").click()
+    await expect(page.locator(".spans > li").first).to_contain_text("POST /orders", timeout=SOON)
+    line = page.locator(".spans .lines li", has_text="order CONFIRMED").first
+    await line.locator("a.at").click()
+    found = page.locator(".tail-lines > li:target")
+    await expect(found).to_contain_text("order CONFIRMED")
+    await expect(found.locator("a.to")).to_have_attribute("href", re.compile(f"^{trace}#span-"))
+
+    await page.get_by_role("link", name="Overview").click()
+    async with shoppers(fleet, every_s=0.4):
+        await expect_light(page, "order", "good", within_s=30)
+        # A whole window of ordinary orders, so that what is measured is the steady case.
+        await page.wait_for_timeout(25_000)
+        await flip(page, "Slow start", "Inventory")
+        loose = page.locator(".toast", has_text="Slow start on inventory is loose").first
+        await expect(loose.locator("a[href^='/traces/']")).to_be_visible()
+        await expect_light(page, "inventory", "failed", within_s=25)
+        reaction = page.locator("#panel-reaction")
+        await expect(reaction).to_contain_text(re.compile(r"red in \d+\ss"))
+        assert float(re.search(r"red in ([\d.]+)", await reaction.inner_text())[1]) <= 20
+
+        await page.goto("/traces?kind=bitten")
+        bitten = page.locator(".trace-rows > li.is-bitten").first
+        await expect(bitten).to_contain_text("latency", timeout=SOON)
+        await page.goto("/")
+        await calm(page)
+        await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+        await expect_light(page, "inventory", "good", within_s=60)
+        await expect_light(page, "order", "good", within_s=60)
+        await expect(reaction).to_contain_text("green in", timeout=SOON)
+    no_gremlin(fleet)
+
+
+async def test_an_order_that_was_bitten_has_its_faults_on_its_axis(visit, fleet):
+    page = await visit()
+    await flip(page, "Lost answer", "Payments")
+    await expect(page.locator("#panel-bar")).to_contain_text("Lost answer", timeout=SOON)
+    processed = page.locator(".toast", has_text="Order is being processed").first
+    for _ in range(5):
+        async with page.expect_response("**/actions/order"):
+            await place_order(page)
+        # Every process agrees within a second; an order that overtakes the switch is not bitten.
+        await page.wait_for_timeout(1000)
+        if await processed.count():
+            break
+    order = await processed.locator("a[href^='/orders/']").get_attribute("href")
+    no_gremlin(fleet)
+    await page.goto(order)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed", timeout=SOON)
+    lanes = page.locator(".life-lanes > li")
+    for label in ("State", "Stock", "Money", "Faults met"):
+        await expect(lanes.filter(has_text=label)).to_be_visible(timeout=SOON)
+    await expect(lanes.filter(has_text="Faults met")).to_contain_text("lost_response")
+    reconciled = page.locator(".trace-rows > li", has_text="reconcile order").first
+    await expect(reconciled).to_be_visible(timeout=SOON)
+    # One axis: the state's bar begins where the first request's does, the repair's lies later.
+    places = await page.evaluate(
+        """() => {
+            const left = (selector) => document.querySelector(selector).getBoundingClientRect().x;
+            const rows = [...document.querySelectorAll(".trace-rows > li")];
+            const later = rows.find((row) => row.textContent.includes("reconcile order"));
+            return {
+                state: left(".life-lanes .pieces rect"),
+                first: left(".trace-rows .length rect"),
+                later: later.querySelector("rect").getBoundingClientRect().x,
+                lanes: left(".life-lanes .pieces"), traces: left(".trace-rows .length"),
+            };
+        }"""
+    )
+    assert places["lanes"] == pytest.approx(places["traces"], abs=1)
+    assert places["state"] == pytest.approx(places["first"], abs=12)
+    assert places["later"] > places["first"]

@@ -1,0 +1,57 @@
+"""Where gremlins are locked: a wrong token, the right one, and locking again."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+TOKEN = "a token for the stage of tonight"
+FLEET_KEYS = ("dashboard",)
+FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
+async def test_a_wrong_token_can_be_tried_again_in_place(visit, scripts):
+    page = await visit("/gremlins", java_script_enabled=scripts)
+    switch = page.get_by_role("switch", name="Errors on Payments")
+    await expect(switch).to_be_disabled()
+    await page.get_by_label("Operator token").fill("not the token at all")
+    await page.get_by_role("button", name="Unlock").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "That is not the operator's token"
+    )
+    # A whole page, with a way to anywhere.
+    await expect(page.get_by_role("link", name="Timeline")).to_be_visible()
+    await expect(page.get_by_role("link", name="Back to the shop")).to_be_visible()
+    await page.get_by_label("Operator token").fill(TOKEN)
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page).to_have_url(re.compile(r"/gremlins$"))
+    await expect(switch).to_be_enabled()
+    await page.get_by_role("button", name="Lock").click()
+    await page.goto("/gremlins")
+    await expect(switch).to_be_disabled()
+
+
+async def test_the_lock_looks_like_the_other_buttons(visit):
+    page = await visit("/gremlins")
+    await page.get_by_label("Operator token").fill(TOKEN)
+    await page.get_by_role("button", name="Unlock").click()
+    looks = """button => { const its = getComputedStyle(button);
+        return [its.backgroundColor, its.borderTopColor, its.borderRadius, its.fontFamily]; }"""
+    lock = await page.get_by_role("button", name="Lock").evaluate(looks)
+    other = await page.get_by_label("How long").evaluate(looks)
+    assert lock == other
+
+
+async def test_a_page_that_asks_nothing_is_not_called_lost(visit):
+    page = await visit()
+    answer = await page.goto("/nowhere")
+    assert answer.status == 404
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Nothing here")
+    await page.wait_for_timeout(14_000)
+    await expect(page.locator("[data-lost]")).to_be_hidden()

@@ -1,0 +1,1 @@
+"""Tests of where the dashboard's numbers, traces and logs come from."""

@@ -1,0 +1,63 @@
+"""Many instances that come, restart and go count as one process that never does."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontend.observatory.exposition import Series
+from frontend.sources.stack.fold import Fold
+from frontend.sources.stack.readings import Reading
+
+ORDERS, ERRORS = (
+    Series("http_requests_total", (("status_code", code),)) for code in ("201", "500")
+)
+STOCK = Series("valerix_stock_units", (("product", "PROD-001"),))
+ONE, TWO = ("shop", "one:5001"), ("shop", "two:5001")
+
+
+def folded(*readings):
+    fold = Fold({"valerix_stock_units"})
+    for number, (instance, values) in enumerate(readings, 1):
+        fold.add(Reading(float(number), instance, values))
+    return fold.totals()
+
+
+def test_what_was_counted_before_anybody_looked_is_left_out():
+    assert folded((ONE, {ORDERS: 1000})) == {ORDERS: 0}
+    assert folded((ONE, {ORDERS: 1000}), (ONE, {ORDERS: 1003})) == {ORDERS: 3}
+
+
+def test_a_restart_counts_from_zero():
+    assert folded((ONE, {ORDERS: 10}), (ONE, {ORDERS: 15}), (ONE, {ORDERS: 2})) == {ORDERS: 7}
+
+
+def test_a_series_that_appears_counts_from_zero():
+    assert folded((ONE, {ORDERS: 10}), (ONE, {ORDERS: 10, ERRORS: 2}))[ERRORS] == 2
+
+
+def test_instances_add_up_and_neither_is_taken_for_the_other_s_restart():
+    totals = folded(
+        (ONE, {ORDERS: 500}), (TWO, {ORDERS: 10}), (ONE, {ORDERS: 502}), (TWO, {ORDERS: 13})
+    )
+    assert totals == {ORDERS: 5}
+
+
+def test_a_gauge_is_not_added_up():
+    assert folded((ONE, {STOCK: 90}), (TWO, {STOCK: 90}), (ONE, {STOCK: 89})) == {STOCK: 89}
+
+
+@given(st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.integers(0, 100)), max_size=60))
+def test_totals_never_fall(said):
+    fold, last = Fold(set()), 0.0
+    for number, (instance, value) in enumerate(said):
+        fold.add(Reading(float(number), instance, {ORDERS: float(value)}))
+        total = fold.totals()[ORDERS]
+        assert total >= last
+        last = total
+
+
+def test_a_thousand_instances_do_not_pile_up():
+    fold = Fold(set())
+    for number in range(1000):
+        fold.add(Reading(float(number), ("shop", str(number)), {ORDERS: 1.0}))
+    assert fold.is_news(Reading(0.0, ("shop", "1"), {}))
+    assert not fold.is_news(Reading(0.0, ("shop", "999"), {}))

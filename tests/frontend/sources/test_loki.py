@@ -1,0 +1,88 @@
+"""Questions in LogQL that nobody's text breaks out of, and lines read back as they were written."""
+
+import re
+
+import msgspec
+import pytest
+
+from frontend.observatory.logs import LogQuery
+from frontend.sources.stack.loki import logql, read_lines
+from tests.frontend.observatory.wires import HOSTILE, NOW_NS
+
+TRACE, SPAN = "0a" * 16, "0b" * 8
+
+
+def test_every_filter_is_a_part_of_the_question():
+    assert logql(LogQuery()) == '{service_name=~".+"}'
+    question = logql(LogQuery("order-service", "WARNING", "gone", TRACE))
+    assert question.startswith('{service_name="order-service"} | severity_number >= 13')
+    assert f'| trace_id = "{TRACE}"' in question
+    assert '| said =~ "(?is).*gone.*" | drop said' in question
+
+
+@pytest.mark.parametrize(
+    "text", ['"} | drop trace_id', "`", "\\", "a\nb", HOSTILE, ".*", "(?i", "\\Q", "a b-c#d", "é☃"]
+)
+def test_nobody_s_text_is_more_than_text(text):
+    question = logql(LogQuery(text, "", text, text))
+    quoted = r'("(?:[^"\\]|\\.)*")'
+    service, trace, wanted = (
+        msgspec.json.decode(re.search(before + quoted, question)[1])
+        for before in ("service_name=", "trace_id = ", "said =~ ")
+    )
+    assert service == trace == text
+    assert re.fullmatch(wanted, f"before {text} after")
+    assert not re.fullmatch(wanted, "anything else")
+
+
+def answered(*entries, stream=None):
+    labels = {"service_name": "order-service", **(stream or {})}
+    streams = [{"stream": labels, "values": list(entries)}]
+    return msgspec.json.encode({"status": "success", "data": {"result": streams}})
+
+
+def test_a_line_is_read_back_as_it_was_written():
+    said = {
+        "trace_id": TRACE, "span_id": SPAN, "severity_number": "13", "severity_text": "WARNING",
+        "detected_level": "warn", "scope_name": "valerix", "order_id": "abc", "gremlin": "slow",
+    }  # fmt: skip
+    (line,) = read_lines(
+        answered([str(NOW_NS), "handed over", {"structuredMetadata": said, "parsed": {}}])
+    )
+    assert (line.at_ns, line.message, line.level) == (NOW_NS, "handed over", "WARNING")
+    assert (line.service, line.trace_id, line.span_id) == ("order-service", TRACE, SPAN)
+    assert line.attributes == (("order_id", "abc"), ("gremlin", "slow"))
+
+
+def test_lines_of_all_streams_are_in_the_order_of_time():
+    first = answered([str(NOW_NS + 2), "c"], [str(NOW_NS), "a"])
+    both = msgspec.json.decode(first)
+    both["data"]["result"] += msgspec.json.decode(answered([str(NOW_NS + 1), "b"]))["data"][
+        "result"
+    ]
+    assert [line.message for line in read_lines(msgspec.json.encode(both))] == ["a", "b", "c"]
+
+
+def test_an_older_loki_says_everything_in_the_stream():
+    stream = {"trace_id": TRACE, "detected_level": "warn", "order_id": "abc"}
+    (line,) = read_lines(answered([str(NOW_NS), "x"], stream=stream))
+    assert (line.level, line.trace_id) == ("WARNING", TRACE)
+    assert line.attributes == (("order_id", "abc"),)
+
+
+def test_what_makes_no_sense_is_left_out_and_what_is_hostile_is_cut():
+    lines = read_lines(
+        answered(
+            ["yesterday", "no time"],
+            [str(NOW_NS), HOSTILE * 500, {"structuredMetadata": {HOSTILE: HOSTILE}}],
+        )
+    )
+    assert len(lines) == 1
+    assert len(lines[0].message) <= 2000
+    assert "\x1b" not in lines[0].message + str(lines[0].attributes)
+
+
+def test_a_broken_reference_is_none():
+    said = {"structuredMetadata": {"trace_id": "<script>", "span_id": SPAN, "severity_number": "x"}}
+    (line,) = read_lines(answered([str(NOW_NS), "x", said]))
+    assert (line.trace_id, line.span_id, line.level) == ("", "", "INFO")

@@ -1,0 +1,51 @@
+"""One condition for Jaeger, the one that leaves least; the rest is picked out here."""
+
+import pytest
+
+from frontend.observatory.memory import Memory, TraceQuery
+from frontend.sources.stack.search import MOST, ask, overlooked
+from tests.frontend.observatory.wires import keep, span
+
+
+@pytest.mark.parametrize(
+    ("wanted", "attributes", "service", "most"),
+    [
+        ({}, {}, "", 50),
+        ({"service": "order-service"}, {}, "order-service", 50),
+        ({"outcome": "4xx"}, {}, "", MOST),
+        ({"order_id": "ABC"}, {"valerix.order.id": "abc"}, "", 50),
+        ({"gremlin": "slow"}, {"valerix.gremlin.name": "slow"}, "", 50),
+        ({"kind": "bitten"}, {"valerix.gremlin.bit": "true"}, "", 50),
+        ({"kind": "failed"}, {"error": "true"}, "", 50),
+        ({"outcome": "5xx"}, {"error": "true"}, "", MOST),
+        ({"outcome": "cut"}, {"error": "true"}, "", MOST),
+        ({"route": "/orders"}, {"http.route": "/orders"}, "", 50),
+        ({"route": "/orders", "service": "a"}, {"http.route": "/orders"}, "", MOST),
+        ({"kind": "bitten", "order_id": "abc"}, {"valerix.order.id": "abc"}, "", MOST),
+        ({"kind": "failed", "gremlin": "slow"}, {"valerix.gremlin.name": "slow"}, "", MOST),
+        ({"kind": "slowest", "route": "/orders"}, {"http.route": "/orders"}, "", MOST),
+    ],
+)
+def test_the_rarest_condition_is_asked_for(wanted, attributes, service, most):
+    search = ask(TraceQuery(**wanted))
+    assert (search.attributes, search.service, search.most) == (attributes, service, most)
+    assert search.least_s == (0.0,)
+
+
+def test_the_slowest_are_looked_for_from_each_class_of_time():
+    search = ask(TraceQuery(kind="slowest", service="payment-service"))
+    assert search.service == "payment-service"
+    assert len(search.least_s) > 1
+    assert {0.0, 1.0} <= set(search.least_s)
+
+
+def test_what_was_not_asked_for_shows_that_jaeger_overlooked_the_question():
+    order = (("valerix.order.id", "abc"),)
+    memory = Memory()
+    keep(memory, span("0a" * 16, attributes=order), span("0b" * 16, attributes=order))
+    search = ask(TraceQuery(order_id="abc"))
+    assert not overlooked(search, memory)
+    keep(memory, span("0c" * 16))
+    assert overlooked(search, memory)
+    assert not overlooked(ask(TraceQuery()), memory)
+    assert not overlooked(search, Memory())

@@ -1,0 +1,241 @@
+"""Traces and lines from a Jaeger and a Loki: the same views as of our own memory."""
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from frontend.events import Hub
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import TraceQuery
+from frontend.sources.stack.evidence import StackEvidence
+from frontend.views import Down
+from tests.frontend.observatory.wires import MS, NOW_NS, json_span, json_traces
+from tests.frontend.sources.servers import BAD, says, serving
+
+ORDER = "75fd3bcd-6421-4ae4-9636-73f8a98ff710"
+
+
+class Jaeger:
+    """Answers with the traces that a test gave it; a new one searches by attribute."""
+
+    def __init__(self, *, new: bool = True) -> None:
+        self.new = new
+        self.traces: dict[str, list[dict]] = {}
+        self.asked: list[str] = []
+
+    def add(self, trace_id: str, *, name: str = "POST /orders", ms: int = 10, **attributes: str):
+        made = [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
+        number = len(self.traces)
+        spans = self.traces.setdefault(trace_id, [])
+        times = {
+            "startTimeUnixNano": str(NOW_NS + number * MS),
+            "endTimeUnixNano": str(NOW_NS + (number + ms) * MS),
+        }
+        spans.append(json_span(traceId=trace_id, name=name, attributes=made, **times))
+        return spans[-1]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        if request.path == "/api/v3/services":
+            return await says('{"services": ["order-service"]}')(request)
+        if request.path != "/api/v3/traces":
+            found = [request.path.rpartition("/")[2]]
+        else:
+            found = [each for each in reversed(self.traces) if self._fits(each, request.query)]
+            found = found[: int(request.query["query.searchDepth"])]
+        spans = [span for each in found for span in self.traces.get(each, [])]
+        if not spans:
+            return await says('{"error": {"httpCode": 404}}', status=404)(request)
+        body = {"result": json_traces(*spans, service="order-service")}
+        return await says(msgspec.json.encode(body))(request)
+
+    def _fits(self, trace_id: str, query) -> bool:
+        wanted = json.loads(query.get("query.attributes", "{}")) if self.new else {}
+        least_ms = float(query.get("query.durationMin", "0ms").removesuffix("ms"))
+        return any(
+            all(
+                {"key": key, "value": {"stringValue": value}} in span["attributes"]
+                for key, value in wanted.items()
+            )
+            and int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) >= least_ms * MS
+            for span in self.traces[trace_id]
+        )
+
+
+class Loki:
+    """Answers with all lines it has."""
+
+    def __init__(self) -> None:
+        self.lines: list[list] = []
+        self.asked: list[str] = []
+
+    def add(self, message: str, **said: str) -> None:
+        at = str(NOW_NS + len(self.lines) * MS)
+        self.lines.append([at, message, {"structuredMetadata": said}])
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.query.get("query", request.path))
+        if "values" in request.path:
+            return await says('{"data": ["order-service"]}')(request)
+        newest = self.lines[-int(request.query["limit"]) :]
+        streams = [{"stream": {"service_name": "order-service"}, "values": newest}]
+        return await says(msgspec.json.encode({"data": {"result": streams}}))(request)
+
+
+@asynccontextmanager
+async def reading(jaeger, loki):
+    """The dashboard's evidence at a Jaeger and a Loki."""
+    async with serving(jaeger) as first, serving(loki) as second:
+        evidence = StackEvidence(first, second, Hub())
+        try:
+            yield evidence
+        finally:
+            await evidence.close()
+
+
+def ids(found):
+    return [row.trace_id for row in found.rows]
+
+
+async def test_two_hundred_spectators_are_one_question():
+    jaeger, loki = Jaeger(), Loki()
+    jaeger.add("0a" * 16)
+    async with reading(jaeger.answer, loki.answer) as evidence:
+        await asyncio.gather(*(evidence.find(TraceQuery()) for _ in range(200)))
+        await asyncio.gather(*(evidence.tail(LogQuery()) for _ in range(200)))
+        await asyncio.gather(*(evidence.trace("0a" * 16) for _ in range(200)))
+    assert jaeger.asked == ["/api/v3/traces", f"/api/v3/traces/{'0a' * 16}"]
+    assert len(loki.asked) == 2
+
+
+async def test_nobody_who_looks_is_nobody_who_asks():
+    jaeger, loki = Jaeger(), Loki()
+    async with reading(jaeger.answer, loki.answer) as evidence:
+        running = asyncio.create_task(evidence.run())
+        await asyncio.sleep(0.2)
+        running.cancel()
+    assert jaeger.asked == loki.asked == []
+
+
+async def test_a_listener_is_nudged():
+    hub = Hub()
+    evidence = StackEvidence("http://127.0.0.1:9", "http://127.0.0.1:9", hub)
+    listener = hub.listen()
+    running = asyncio.create_task(evidence.run())
+    assert await listener.wait(3) == ["logs", "traces"]
+    running.cancel()
+    hub.leave(listener)
+
+
+async def test_lists_are_of_what_was_asked_for_in_the_order_that_was_asked_for():
+    jaeger = Jaeger()
+    jaeger.add("0a" * 16, ms=3000)
+    jaeger.add("0b" * 16, **{"valerix.order.id": ORDER})
+    jaeger.add("0c" * 16, **{"valerix.gremlin.name": "slow", "valerix.gremlin.bit": "true"})
+    for number in range(60):
+        jaeger.add(f"{number:02d}" + "0d" * 15)
+    async with reading(jaeger.answer, Loki().answer) as evidence:
+        newest = await evidence.find(TraceQuery(limit=50))
+        assert ids(newest)[0] == "59" + "0d" * 15
+        assert len(newest.rows) == 50
+        for wanted, only in (
+            ({"kind": "bitten"}, "0c"),
+            ({"gremlin": "slow"}, "0c"),
+            ({"order_id": ORDER.upper()}, "0b"),
+        ):
+            found = await evidence.find(TraceQuery(**wanted))
+            assert ids(found) == [only * 16]
+            assert not found.note
+        assert ids(await evidence.find(TraceQuery(kind="slowest", limit=1))) == ["0a" * 16]
+        assert not (await evidence.find(TraceQuery(order_id="none"))).rows
+
+
+async def test_a_jaeger_that_does_not_search_by_attribute_is_noticed():
+    jaeger = Jaeger(new=False)
+    jaeger.add("0a" * 16, **{"valerix.order.id": ORDER})
+    jaeger.add("0b" * 16)
+    for number in range(60):
+        jaeger.add(f"{number:02d}" + "0d" * 15)
+    async with reading(jaeger.answer, Loki().answer) as evidence:
+        found = await evidence.find(TraceQuery(order_id=ORDER, limit=50))
+    assert ids(found) == ["0a" * 16]
+    assert "the newest 200" in found.note
+    assert "2.19" in found.note
+
+
+async def test_a_trace_has_its_lines_in_place_and_what_belongs_to_it():
+    jaeger, loki = Jaeger(), Loki()
+    span = jaeger.add("0a" * 16, **{"valerix.order.id": ORDER})
+    jaeger.add("0b" * 16, name="reconcile order", **{"valerix.order.id": ORDER})
+    loki.add("placed", trace_id="0a" * 16, span_id=span["spanId"], order_id=ORDER)
+    async with reading(jaeger.answer, loki.answer) as evidence:
+        whole = await evidence.trace("0a" * 16)
+        tail = await evidence.tail(LogQuery(trace_id="0a" * 16))
+    assert [row.message for row in whole.waterfall.rows[0].logs] == ["placed"]
+    assert [row.name for row in whole.waterfall.related] == ["reconcile order"]
+    # The line is found again by its number: the page of logs jumps to it.
+    assert whole.waterfall.rows[0].logs[0].sequence == tail.rows[0].sequence
+
+
+async def test_lines_of_one_moment_have_numbers_of_their_own():
+    loki = Loki()
+    for _ in range(3):
+        loki.lines.append([str(NOW_NS), "same", {}])
+    async with reading(Jaeger().answer, loki.answer) as evidence:
+        tail = await evidence.tail(LogQuery())
+    assert len({row.sequence for row in tail.rows}) == 3
+
+
+@pytest.mark.parametrize("bad", ["500", "html", "hangs", "cut"])
+async def test_each_store_is_down_alone(bad):
+    answer, _ = BAD[bad]
+    jaeger, loki = Jaeger(), Loki()
+    jaeger.add("0a" * 16)
+    loki.add("placed")
+    async with reading(answer, loki.answer) as evidence:
+        began = time.monotonic()
+        for said in (await evidence.find(TraceQuery()), await evidence.trace("0a" * 16)):
+            assert isinstance(said, Down)
+            assert said.reason.startswith("Jaeger ")
+        assert not isinstance(await evidence.tail(LogQuery()), Down)
+        choices = await evidence.choices()
+        assert choices.routes == choices.gremlins == ()
+        assert time.monotonic() - began < 6
+    async with reading(jaeger.answer, answer) as evidence:
+        whole = await evidence.trace("0a" * 16)
+        assert whole.waterfall is not None
+        assert whole.unread.reason.startswith("Loki ")
+        assert isinstance(await evidence.tail(LogQuery()), Down)
+        assert await evidence.writers() == ()
+
+
+async def test_choices_are_what_there_is():
+    jaeger = Jaeger()
+    jaeger.add("0a" * 16, **{"valerix.gremlin.name": "slow", "http.route": "/orders"})
+    async with reading(jaeger.answer, Loki().answer) as evidence:
+        choices = await evidence.choices()
+        assert choices.services == (("order-service", 1),)
+        assert choices.routes == (("/orders", 1),)
+        assert choices.gremlins == (("slow", 1),)
+        assert await evidence.writers() == (("order-service", 0),)
+
+
+async def test_a_shop_at_work_without_new_traces_is_told_from_a_quiet_one():
+    jaeger = Jaeger()
+    jaeger.add("0a" * 16)
+    now_ns = time.time_ns()
+    jaeger.traces["0a" * 16][0] |= {"startTimeUnixNano": str(now_ns)}
+    async with reading(jaeger.answer, Loki().answer) as evidence:
+        assert evidence.silence(lambda: True) is None
+        await evidence.find(TraceQuery(limit=50))
+        assert evidence.silence(lambda: True) is None
+        long_ago = {"startTimeUnixNano": str(now_ns - 90_000 * MS), "endTimeUnixNano": str(now_ns)}
+        jaeger.traces["0a" * 16][0] |= long_ago
+        await evidence.find(TraceQuery(limit=49))
+        assert evidence.silence(lambda: False) is None
+        assert evidence.silence(lambda: True).reason == "No new trace reaches Jaeger"

@@ -1,0 +1,78 @@
+"""What the services could not send is asked of them, but only while somebody looks."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from frontend.observatory.drops import ASK_EVERY_S, Drops
+from tests.running import free_port
+
+
+class Service:
+    """A page of metrics with one count of drops."""
+
+    def __init__(self):
+        self.dropped, self.asked, self.broken = 7, 0, False
+
+    async def show(self, _):
+        self.asked += 1
+        if self.broken:
+            raise web.HTTPInternalServerError
+        name = "valerix_telemetry_dropped"
+        return web.Response(text=f'# TYPE {name} gauge\n{name}{{service="x"}} {self.dropped}.0\n')
+
+
+@pytest.fixture
+def now():
+    return [0.0]
+
+
+@pytest.fixture
+async def service():
+    return Service()
+
+
+@pytest.fixture
+async def drops(service, now):
+    app = web.Application()
+    app.router.add_get("/metrics", service.show)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    here, nowhere = runner.addresses[0][1], free_port()
+    urls = {"order": f"http://127.0.0.1:{here}", "payment": f"http://127.0.0.1:{nowhere}"}
+    made = Drops(urls, clock=lambda: now[0])
+    yield made
+    await made.close()
+    await runner.cleanup()
+
+
+async def until_said(drops, said):
+    async with asyncio.timeout(5):
+        while drops.now() != said:
+            await asyncio.sleep(0.01)
+
+
+async def test_nobody_is_asked_until_somebody_looks_and_then_not_more_than_now_and_then(
+    drops, service, now
+):
+    await asyncio.sleep(0.05)
+    assert service.asked == 0
+    assert drops.now() == {}
+    await until_said(drops, {"order": 7})
+    assert service.asked == 1
+    service.dropped, now[0] = 9, ASK_EVERY_S
+    await until_said(drops, {"order": 9})
+    assert service.asked == 2
+
+
+async def test_a_service_that_answers_no_more_keeps_its_count(drops, service, now):
+    await until_said(drops, {"order": 7})
+    service.broken, now[0] = True, ASK_EVERY_S
+    drops.now()
+    async with asyncio.timeout(5):
+        while service.asked < 2:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert drops.now() == {"order": 7}

@@ -1,0 +1,81 @@
+"""Every action that asked a service anything ends in a toast that leads to its trace."""
+
+import asyncio
+import re
+
+import asyncpg
+import pytest
+
+from chassis.outbound import Answer, Outcome
+from tests.frontend.test_pages import ORDERED, dashboard, text, token
+
+ORDER_ID = "0b0e6f5e-1111-4222-8333-944455556666"
+TRACE = "ab" * 16
+DONE = Answer(Outcome.OK, 200, body=b'{"calmed":0}', trace_id=TRACE)
+REFUSED = Answer(Outcome.DEFINITE_NO, 409, "state-conflict", b"{}", trace_id=TRACE)
+BROKEN = Answer(Outcome.UNKNOWN, 500, "internal", b"{}", trace_id=TRACE)
+SILENT = Answer(Outcome.UNKNOWN, 0, "timeout")
+NOBODY = Answer(Outcome.NOT_SENT, 0, "connect-failed")
+LOOSE = (
+    "INSERT INTO inventory.gremlins (name, kind, routes, probability, delay_ms, jitter_ms, status,"
+    " started_by, expires_at)"
+    " VALUES ('latency', 'latency', '{*}', 1, 9, 0, 503, 'me', now() + interval '1 minute')"
+)
+ACTIONS = {
+    "order": {"key": "k" * 32, "quantity": "1", "product_id": "PROD-001"},
+    "cancel": {"order_id": ORDER_ID},
+    "gremlin": {"switch": "on:inventory:latency"},
+    "gremlin off": {"switch": "off:inventory:latency"},
+    "calm": {},
+}
+
+
+async def toast_of(database_url, action, answer):
+    """The toast, and the id of the dashboard's own trace."""
+    async with dashboard(database_url, answer) as (browser, wire):
+        if action == "gremlin off":
+            connection = await asyncpg.connect(database_url)
+            await connection.execute(LOOSE)
+            await connection.close()
+            while "Slow start" not in await text(browser, "/panels/bar"):
+                await asyncio.sleep(0.05)
+        while "Glass lantern" not in await text(browser, "/panels/products"):
+            await asyncio.sleep(0.05)
+        form = {**ACTIONS[action], "csrf": await token(browser)}
+        async with browser.post(f"/actions/{action.split()[0]}", data=form) as response:
+            assert response.status == 200
+            assert wire.asked
+            return await response.text(), response.headers["X-Trace-Id"]
+
+
+def link(toast):
+    found = re.search(r'href="/traces/([0-9a-f]{32})"', toast)
+    return found[1] if found else None
+
+
+@pytest.mark.parametrize("answer", [DONE, REFUSED, BROKEN], ids=["done", "refused", "broken"])
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_a_toast_leads_to_the_trace_of_its_action(database_url, action, answer):
+    toast, _ = await toast_of(database_url, action, answer)
+    assert link(toast) == TRACE
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_without_an_answer_it_leads_to_the_trace_that_the_service_was_told(
+    database_url, action
+):
+    toast, own = await toast_of(database_url, action, SILENT)
+    assert link(toast) == own
+
+
+async def test_what_never_left_has_no_trace_to_lead_to(database_url):
+    toast, _ = await toast_of(database_url, "order", NOBODY)
+    assert "Nothing was done" in toast
+    assert link(toast) is None
+
+
+async def test_an_order_s_toast_leads_to_the_order_too(database_url):
+    placed = Answer(Outcome.OK, 201, body=ORDERED, trace_id=TRACE)
+    toast, _ = await toast_of(database_url, "order", placed)
+    assert f'href="/orders/{ORDER_ID}"' in toast
+    assert "1 × Glass lantern, 99.99" in toast  # noqa: RUF001 - as the page writes it

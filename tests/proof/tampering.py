@@ -1,0 +1,130 @@
+"""Whatever somebody might do to the books by hand: seeded random changes, sensible or not."""
+
+import random
+from typing import Any
+
+import asyncpg
+
+from tests.proof.rows import CONFIRMED, DECLINED, PENDING, REFUNDED
+
+_ORDERS = [str(each) for each in (CONFIRMED, DECLINED, REFUNDED, PENDING)]
+_STRAY = "00000000-0000-4000-8000-0000000000ff"
+_IDS = [f"'{each}'::uuid" for each in (*_ORDERS, _STRAY)]
+_STATES = ["HELD", "COMMITTED", "RELEASED", "REJECTED"]
+_PAYMENT = ["PROCESSING", "SUCCEEDED", "FAILED", "CANCELLED", "REFUND_PENDING", "REFUNDED"]
+_ATTEMPT = ["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
+_STATUS = ["PENDING", "PENDING_PAYMENT", "CONFIRMED", "CANCELLING", "FAILED"]
+_KEYS = [f"'ord_{each}:{n}'" for each in _ORDERS for n in (1, 2)]
+_TRANSFERS = [
+    f"'{ref}:{kind}'" for ref in (*_ORDERS, "gift") for kind in ("cap", "ref", "fee", "x:cap")
+]
+_AMOUNTS = ["1", "-1", "19998", "-19998", "NULL"]
+
+
+def _quoted(values: list[str]) -> list[str]:
+    return [f"'{value}'" for value in values]
+
+
+# Each book's columns that some promise reads, and values they may be given.
+_BOOKS: dict[str, dict[str, list[str]]] = {
+    "orders.orders": {
+        "id": _IDS, "status": _quoted(_STATUS), "version": ["version + 1", "version", "0"],
+        "amount_minor": _AMOUNTS, "quantity": ["1", "2"], "stock_committed_at": ["now()", "NULL"],
+    },
+    "orders.history": {
+        "order_id": _IDS, "version": ["0", "1", "2", "3"], "src": ["NULL", *_quoted(_STATUS)],
+        "dst": _quoted(_STATUS),
+    },
+    "orders.idempotency": {
+        "order_id": [*_IDS, "NULL"], "key": ["'the-first-key-of-all'", "'a-third-key-of-all'"],
+        "status_code": ["201", "202", "402", "NULL"], "response": ["''", "NULL"],
+    },
+    "inventory.reservations": {
+        "order_id": _IDS, "state": _quoted(_STATES), "quantity": ["1", "2", "3"],
+        "product_id": ["'PROD-001'", "'PROD-002'"],
+    },
+    "payments.payments": {
+        "order_id": _IDS, "state": _quoted(_PAYMENT), "amount_minor": _AMOUNTS,
+        "cancel_reason": ["'REFUND'", "NULL"],
+    },
+    "payments.attempts": {
+        "order_id": _IDS, "n": ["1", "2"], "gw_key": _KEYS, "state": _quoted(_ATTEMPT),
+        "amount_minor": _AMOUNTS,
+    },
+    "payments.attempt_history": {
+        "order_id": _IDS, "src": ["NULL", *_quoted(_ATTEMPT)], "dst": _quoted(_ATTEMPT),
+    },
+    "payments.ledger": {
+        "transfer_id": _TRANSFERS, "line": ["1", "2", "3"], "amount_minor": _AMOUNTS,
+        "account": ["'gateway_clearing'", "'merchant'"], "currency": ["'EUR'", "'USD'"],
+    },
+    "gateway.charges": {
+        "gw_key": _KEYS, "order_ref": [*_quoted(_ORDERS), "'nobody'"], "amount_minor": _AMOUNTS,
+        "state": ["'CAPTURED'", "'DECLINED'", "'VOIDED'", "'REFUNDED'"],
+    },
+}  # fmt: skip
+_CONSTRAINTS = """
+SELECT conrelid::regclass::text AS book, conname FROM pg_constraint
+WHERE conrelid::regclass::text = ANY ($1::text[]) AND contype IN ('c', 'p', 'u', 'f')
+ORDER BY contype = 'p', conname"""
+
+
+class Tamperer:
+    """Its own connection to the database, and a seed that decides what it does there."""
+
+    def __init__(self, connection: asyncpg.Connection, seed: int) -> None:
+        self._connection = connection
+        self._dice = random.Random(seed)
+        self.did: list[str] = []
+
+    async def prepare(self) -> None:
+        """Sometimes without the guards, sometimes without a few constraints as well."""
+        if self._dice.random() < 0.8:
+            await self._try("SET session_replication_role = replica")
+        if self._dice.random() < 0.6:
+            for row in await self._connection.fetch(_CONSTRAINTS, list(_BOOKS)):
+                if self._dice.random() < 0.7:
+                    await self._try(
+                        f"ALTER TABLE {row['book']} DROP CONSTRAINT {row['conname']} CASCADE"
+                    )
+
+    async def act(self) -> None:
+        """One change that the database lets pass; many are refused."""
+        while not await self._try(self._statement()):
+            pass
+
+    def _statement(self) -> str:
+        book = self._dice.choice(list(_BOOKS))
+        columns = _BOOKS[book]
+        row = f"ctid = (SELECT ctid FROM {book} ORDER BY random() LIMIT 1)"
+        what = self._dice.random()
+        if what < 0.15:
+            return f"DELETE FROM {book} WHERE {row}"
+        if what < 0.17:
+            return f"TRUNCATE {book} CASCADE"
+        changes = {
+            name: self._dice.choice(columns[name])
+            for name in self._dice.sample(list(columns), self._dice.randint(1, 2))
+        }
+        if what < 0.4:
+            return self._copy(book, row, changes)
+        set_ = ", ".join(f"{name} = {value}" for name, value in changes.items())
+        return f"UPDATE {book} SET {set_} WHERE {row}"
+
+    def _copy(self, book: str, row: str, changes: dict[str, str]) -> str:
+        set_ = ", ".join(f"{name} = {value}" for name, value in changes.items())
+        number = ", id = 1000 + random() * 1e9" if book == "payments.attempt_history" else ""
+        return (
+            f"CREATE TEMP TABLE copied AS SELECT * FROM {book} WHERE {row};"
+            f"UPDATE copied SET changed_in = pg_current_xact_id(), {set_}{number};"
+            f"INSERT INTO {book} OVERRIDING SYSTEM VALUE SELECT * FROM copied;"
+            "DROP TABLE copied"
+        )
+
+    async def _try(self, sql: str) -> bool:
+        try:
+            done: Any = await self._connection.execute(sql)
+        except asyncpg.PostgresError:
+            return False
+        self.did.append(sql)
+        return not done.endswith(" 0")

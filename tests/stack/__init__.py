@@ -1,0 +1,1 @@
+"""The shop beside the real telemetry programs, and the files they are configured with."""

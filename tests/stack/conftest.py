@@ -1,0 +1,51 @@
+"""The shop and a real Prometheus beside it, started once, with one story told to both."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from fleet.postgres import PostgresServer
+from tests.running import Databases, RunningFleet
+from tests.stack.prometheus_server import PrometheusServer
+from tests.stack.told import Story, Teller
+
+_ENVIRON = {
+    # So that some are declined in half a minute of orders, the same ones every time.
+    "VALERIX_PAYMENT_DECLINE_RATE": "0.2",
+    "VALERIX_PAYMENT_SEED": "7",
+    "VALERIX_PROOF_INTERVAL_S": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def watched(
+    postgres: PostgresServer | None,
+    databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningFleet, PrometheusServer]]:
+    """The real processes, scraped by the real configuration."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not on PATH: no dashboard was asked (install it, any 2.42 to 3)")
+    url = databases.create()
+    fleet = RunningFleet(
+        home=tmp_path_factory.mktemp("fleet"),
+        database_url=url,
+        postgres=postgres,
+        environ=_ENVIRON,
+    )
+    prometheus = PrometheusServer(tmp_path_factory.mktemp("prometheus"), fleet.urls)
+    try:
+        prometheus.start()
+        fleet.start_all()
+        yield fleet, prometheus
+    finally:
+        prometheus.stop()
+        fleet.stop_all()
+        databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def story(watched: tuple[RunningFleet, PrometheusServer]) -> Story:
+    """What happened."""
+    return Teller(*watched).tell()

@@ -1,0 +1,66 @@
+"""The page, the recording rule, Grafana and the alert tell one story of every service."""
+
+import pytest
+
+from frontend.words import NAMES
+from tests.stack.told import Lights, Story
+
+# Each samples on its own beat of two seconds and the page looks once more a second later.
+_BEATS_S = 5.0
+# OBSERVABILITY: with a deadline of two seconds an open load turns the light after about fifteen.
+_RED_WITHIN_S = 30.0
+
+
+def first(looks: list[Lights], who: str, service: str, state: str) -> float:
+    """When it was first seen saying so."""
+    return next(look.at for look in looks if getattr(look, who).get(service) == state)
+
+
+def test_before_the_first_order_every_light_is_grey(story: Story):
+    look = story.moments["silence"]
+    assert look.agreed == dict.fromkeys(NAMES.values(), "none"), look
+
+
+def test_under_load_every_light_is_green(story: Story):
+    look = story.moments["load"]
+    assert look.agreed == dict.fromkeys(NAMES.values(), "good"), look
+
+
+def test_a_slow_dependency_turns_two_red_and_silence_after_traffic_is_grey(story: Story):
+    """Nobody gets past inventory any more, so payments have nothing to do: 0/0 is not green."""
+    look = story.moments["gremlin"]
+    assert look.agreed == dict(zip(NAMES.values(), ("failed", "failed", "none"), strict=True)), look
+
+
+@pytest.mark.parametrize("key", ["order", "inventory"])
+def test_they_turn_red_together_and_soon(story: Story, key: str):
+    since = [look for look in story.looks if look.at >= story.bitten_at]
+    turned = {
+        who: first(since, who, NAMES[key], "failed") - story.bitten_at
+        for who in ("page", "rule", "grafana", "alert")
+    }
+    assert max(turned.values()) - min(turned.values()) <= _BEATS_S, turned
+    assert max(turned.values()) < _RED_WITHIN_S, turned
+
+
+def test_a_look_in_which_they_differ_is_at_a_turn(story: Story):
+    """Between two turns of a light nobody may say something else."""
+    turns = [
+        after.at
+        for before, after in zip(story.looks, story.looks[1:], strict=False)
+        for who in ("page", "rule", "grafana", "alert")
+        if getattr(before, who) != getattr(after, who)
+    ]
+    lost = [
+        look
+        for look in story.looks
+        if look.agreed is None and all(abs(look.at - turn) > _BEATS_S for turn in turns)
+    ]
+    assert not lost, lost
+
+
+def test_the_numbers_agree_as_well(story: Story):
+    """Both have half a minute of the same two-second answers by then."""
+    look = story.moments["gremlin"]
+    for service in (NAMES["order"], NAMES["inventory"]):
+        assert look.page_s[service] == pytest.approx(look.rule_s[service], rel=0.1)

@@ -1,0 +1,250 @@
+"""One suite for both sources of the dashboard: whatever it asks, they answer the same."""
+
+import asyncio
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from fleet.programs import JAEGER, LOKI
+from frontend.observatory.logs import LogQuery
+from frontend.observatory.memory import TraceQuery
+from frontend.views import Down
+from frontend.words import NAMES
+from tests.stack.both import (
+    MISSING,
+    SLOW_MS,
+    Shop,
+    Watched,
+    found,
+    is_down,
+    said,
+    until,
+    watching,
+    whole,
+)
+
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(module_database):
+    with tempfile.TemporaryDirectory(prefix="valerix-both-", ignore_cleanup_errors=True) as folder:
+        async with watching(module_database, Path(folder)) as shop:
+            yield shop
+
+
+@pytest.fixture(params=["embedded", "stack"])
+def watched(request, shop: Shop) -> Watched:
+    return shop.watched[request.param]
+
+
+# ---- metrics ------------------------------------------------------------------------------------
+
+
+async def test_the_light_sees_orders(shop, watched):
+    """The light reads the last 30 s, so this comes first."""
+
+    async def counted():
+        traffic = watched.source.traffic("order")
+        return not isinstance(traffic, Down) and traffic.requests >= 1 and traffic
+
+    for _ in range(3):
+        assert (await shop.place())[0] == 201
+    traffic = await until(counted)
+    assert 0 < traffic.average_s < 4
+    assert traffic.errors == 0
+
+
+async def test_both_lights_say_the_same(shop):
+    lights = {name: each.source.traffic("order") for name, each in shop.watched.items()}
+    # Each takes its window at its own samples, up to two seconds apart at either end.
+    assert lights["stack"].requests == pytest.approx(lights["embedded"].requests, abs=3)
+    assert lights["stack"].average_s == pytest.approx(lights["embedded"].average_s, rel=0.5)
+
+
+async def test_stock_is_what_the_shop_says(shop, watched):
+    async def known():
+        # Asked again and again: a confirmed order's units are sold a moment later.
+        _, body = shop.fleet.ask("GET", "inventory", "/inventory/PROD-001")
+        stock = watched.source.stock()
+        said = {} if isinstance(stock, Down) else stock["PROD-001"]
+        return stock if said and said == {key: body[key] for key in said} else None
+
+    stock = await until(known)
+    assert stock["PROD-001"]["sold"] >= len(shop.told.good) + 2
+    assert set(stock) == {"PROD-001", "PROD-002", "PROD-003"}
+
+
+async def test_bites_failures_and_charts_are_of_this_shop(shop, watched):
+    assert watched.source.bites("inventory") == {"latency-here": 1}
+    assert watched.source.bites("payment")["error-here"] >= 1
+    assert watched.source.failures("payment", shop.told.began, time.time()) >= 1
+    assert watched.source.failures("inventory", shop.told.began, time.time()) == 0
+    points = watched.source.points("order", [time.time() - 2])
+    assert points[0].rate is not None
+    assert [p for p in watched.source.points("order", range(int(shop.told.began), int(time.time())))
+            if p.p50 is not None]  # fmt: skip
+
+
+async def test_a_dot_on_a_chart_leads_to_a_trace_that_is_there(shop, watched):
+    exemplars = watched.source.exemplars("order", shop.told.began - 10, time.time() + 10)
+    assert exemplars
+    for exemplar in exemplars:
+        assert await until(partial(whole, watched, exemplar.trace_id))
+
+
+# ---- traces -------------------------------------------------------------------------------------
+
+
+async def test_lists_show_what_they_say(shop, watched):
+    told = shop.told
+    await until(partial(whole, watched, told.failed))
+    recent = await found(watched, limit=200)
+    assert {*told.good, told.bitten, told.failed} <= set(recent)
+    assert recent.index(told.bitten) < recent.index(told.good[0])
+    assert (await found(watched, kind="slowest", limit=1))[0] in await found(watched, kind="bitten")
+    assert told.bitten in await found(watched, kind="bitten")
+    assert told.failed in await found(watched, kind="failed")
+    assert not set(told.good) & set(await found(watched, kind="failed"))
+
+
+async def test_filters_find_what_they_say(shop, watched):
+    told = shop.told
+    for wanted, there, absent in (
+        ({"order_id": told.bitten_order}, told.bitten, told.failed),
+        ({"gremlin": "latency-here"}, told.bitten, told.failed),
+        ({"gremlin": "error-here"}, told.failed, told.bitten),
+        ({"service": "payment-service"}, told.good[0], told.bitten),
+        ({"route": "/payments"}, told.good[0], told.bitten),
+        ({"outcome": "2xx"}, told.good[0], "none"),
+        ({"kind": "bitten", "service": "payment-service"}, told.failed, told.bitten),
+        ({"kind": "failed", "route": "/orders"}, told.failed, told.good[0]),
+    ):
+        ids = await found(watched, limit=200, **wanted)
+        assert there in ids, wanted
+        assert absent not in ids, wanted
+    assert await found(watched, order_id="none") == []
+    assert await found(watched, service="nobody") == []
+    assert (await watched.evidence.trace("ab" * 16)).waterfall is None
+
+
+async def test_a_trace_is_whole_with_its_lines_in_place(shop, watched):
+    view = await until(partial(whole, watched, shop.told.good[0], spans=8))
+    assert view.head.name == "POST /orders"
+    assert view.head.outcome == "2xx"
+    assert set(view.head.services) == set(NAMES.values())
+    assert view.rows[0].depth == 0
+
+    async def with_lines():
+        view = await whole(watched, shop.told.good[0], spans=8)
+        return view if "order CONFIRMED" in [row.message for row in view.rows[0].logs] else None
+
+    view = await until(with_lines)
+    assert [row.name for row in view.related] == ["reconcile order"]
+
+
+async def test_a_bite_is_marked_where_it_was(shop, watched):
+    view = await until(partial(whole, watched, shop.told.bitten, spans=4))
+    bitten = [row for row in view.rows if row.gremlins]
+    assert [(row.service, row.gremlins) for row in bitten] == [
+        ("inventory-service", ("latency-here",))
+    ]
+    assert "gremlin bite" in [event.name for event in bitten[0].events]
+    assert view.head.orders == (shop.told.bitten_order,)
+    assert SLOW_MS > view.head.duration_ms > 1000
+
+
+async def test_both_show_the_same_waterfall(shop):
+    one, other = [
+        await until(partial(whole, watched, shop.told.good[0], spans=8))
+        for watched in shop.watched.values()
+    ]
+    assert (one.head.spans, one.head.name, one.total_ms) == (
+        other.head.spans, other.head.name, other.total_ms
+    )  # fmt: skip
+    for row, same in zip(one.rows, other.rows, strict=True):
+        assert sorted(row.attributes) == sorted(same.attributes)
+        assert [line.message for line in row.logs] == [line.message for line in same.logs]
+        assert replace(row, attributes=(), logs=()) == replace(same, attributes=(), logs=())
+
+
+# ---- logs ---------------------------------------------------------------------------------------
+
+
+async def test_the_tail_finds_lines_by_everything(shop, watched):
+    told = shop.told
+    await until(partial(said, watched, text="payment SUCCEEDED"))
+    for wanted, there, absent in (
+        ({"service": "payment-service"}, "payment SUCCEEDED", "order CONFIRMED"),
+        ({"text": "order confirmed"}, "order CONFIRMED", "payment SUCCEEDED"),
+        ({"text": told.bitten_order}, "order CONFIRMED", "GET /inventory/{product_id}"),
+        ({"text": "latency-here"}, "gremlin started", "payment SUCCEEDED"),
+        ({"level": "WARNING"}, "gremlin started", "order CONFIRMED"),
+        ({"trace_id": told.good[0]}, "order CONFIRMED", "gremlin started"),
+    ):
+        lines = await said(watched, **wanted)
+        assert there in lines, wanted
+        assert absent not in lines, wanted
+    assert await said(watched, text="no such text anywhere") == []
+    assert await said(watched, trace_id="ab" * 16) == []
+
+
+async def test_lines_come_in_order_with_numbers_that_the_trace_s_page_knows(shop, watched):
+    view = await until(partial(whole, watched, shop.told.good[0], spans=8))
+    tail = await watched.evidence.tail(LogQuery(trace_id=shop.told.good[0]))
+    assert [row.sequence for row in tail.rows] == sorted(row.sequence for row in tail.rows)
+    in_place = {line.sequence: line.message for row in view.rows for line in row.logs}
+    assert {row.sequence: row.message for row in tail.rows} == in_place
+
+
+async def test_what_can_be_chosen_is_what_there_is(watched):
+    choices = await watched.evidence.choices()
+    assert {name for name, _ in choices.services} == set(NAMES.values())
+    assert "/orders" in dict(choices.routes)
+    assert {"latency-here", "error-here"} <= set(dict(choices.gremlins))
+    assert {name for name, _ in await watched.evidence.writers()} == set(NAMES.values())
+
+
+# ---- when something is gone ---------------------------------------------------------------------
+
+
+async def test_a_store_that_hangs_is_said_in_place_and_comes_back(shop):
+    evidence = shop.watched["stack"].evidence
+    for program, ask in (
+        (JAEGER, lambda: evidence.find(TraceQuery(limit=7))),
+        (LOKI, lambda: evidence.tail(LogQuery(limit=7))),
+    ):
+        shop.stores.pause(program)
+        try:
+            began = time.monotonic()
+            down = await ask()
+            assert time.monotonic() - began < 2.5
+            assert isinstance(down, Down)
+            assert down.reason == f"{program.key.capitalize()} does not answer in time"
+        finally:
+            shop.stores.resume(program)
+
+        while isinstance(await ask(), Down):
+            await asyncio.sleep(0.2)
+
+
+async def test_a_service_that_is_gone_is_down_and_no_old_number_is_shown(shop):
+    shop.fleet.kill("payment")
+
+    for watched in shop.watched.values():
+        await until(partial(is_down, watched), within_s=12)
+        assert not isinstance(watched.source.traffic("order"), Down)
+        assert watched.source.points("payment", [time.time()])[0].rate is None
+
+    shop.fleet.start("payment")
+    for watched in shop.watched.values():
+        while await is_down(watched):
+            await asyncio.sleep(0.2)

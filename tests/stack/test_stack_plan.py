@@ -1,0 +1,112 @@
+"""Which programs of the stack are started, and what the shop is told, by what is installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chassis.settings import load
+from fleet.errors import CannotRun, Failed
+from fleet.home import Home
+from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
+from fleet.stack import Stack
+from fleet.topology import KEYS, PROCESSES
+from tests import wire
+from tests.running import free_port
+
+
+class Machine:
+    """A machine on which these programs are installed; each says its name and ends."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home, self.said = Home(folder / "home"), list[str]()
+        self._path = folder / "bin"
+        self._path.mkdir()
+        self.home.prepare()
+        monkeypatch.setenv("PATH", str(self._path))
+
+    def with_programs(self, *programs: Program) -> Stack:
+        for program in programs:
+            command = self._path / program.commands[-1]
+            command.write_text("#!/bin/sh\necho no such option\nexit 3\n")
+            command.chmod(0o755)
+        return Stack(self.home, {key: load(key, {}) for key in KEYS}, self.said.append)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_with_none_of_them_the_dashboard_watches_alone(machine: Machine):
+    stack = machine.with_programs()
+    assert stack.told() == {}
+    assert len(machine.said) == len(PROGRAMS)
+    assert all("is not installed" in line for line in machine.said)
+
+
+def test_with_all_of_them_the_services_send_to_the_collector(machine: Machine):
+    told = machine.with_programs(*PROGRAMS).told()
+    assert told["VALERIX_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+    assert told["VALERIX_DASHBOARD_PROMETHEUS_URL"] == "http://127.0.0.1:9090"
+    assert told["VALERIX_DASHBOARD_LOKI_URL"] == "http://127.0.0.1:3100"
+    assert told["VALERIX_DASHBOARD_GRAFANA_LINK"] == "http://127.0.0.1:3030"
+    assert machine.said == []
+
+
+@pytest.mark.parametrize("missing", [COLLECTOR, JAEGER, LOKI], ids=lambda each: each.key)
+def test_with_a_link_missing_traces_and_lines_stay_with_the_dashboard(
+    machine: Machine, missing: Program
+):
+    stack = machine.with_programs(*(each for each in PROGRAMS if each is not missing))
+    assert set(stack.told()) == {
+        "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
+    }  # fmt: skip
+    left_out = [line for line in machine.said if "left out" in line]
+    assert len(left_out) == 2
+    assert all(line.endswith(f"only with {missing.key}") for line in left_out)
+
+
+def test_prometheus_is_given_the_addresses_of_this_machine(machine: Machine):
+    stack = machine.with_programs(PROMETHEUS, GRAFANA)
+    stack.start()
+    stack.stop()
+    folder = machine.home.path / "stack/prometheus"
+    shop = json.loads((folder / "targets/shop.json").read_text())
+    assert {each["labels"]["service"] for each in shop} == {each.name for each in PROCESSES}
+    stack_targets = json.loads((folder / "targets/stack.json").read_text())
+    assert {each["labels"]["job"] for each in stack_targets} == {"prometheus", "grafana"}
+    assert (folder / "prometheus.yml").exists()
+    assert (folder / "rules").is_dir()
+
+
+def test_a_program_that_dies_at_the_start_is_shown_with_its_last_words(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    port = free_port()  # where nobody else's Grafana answers that it is ready
+    monkeypatch.setattr(
+        "fleet.stack.PROGRAMS", (Program("grafana", ("grafana",), (port,), f":{port}/"),)
+    )
+    stack = machine.with_programs(GRAFANA)
+    stack.start()
+    with pytest.raises(Failed, match=r"grafana died \(exit code 3\)(.|\n)*no such option"):
+        stack.wait(lambda: False)
+    stack.stop()
+
+
+def test_a_program_that_dies_later_is_mourned_once(machine: Machine):
+    stack = machine.with_programs(PROMETHEUS)
+    stack.start()
+    stack.stop()
+    stack.mourn()
+    stack.mourn()
+    assert [line for line in machine.said if "orders go on" in line] == machine.said[-1:]
+
+
+async def test_a_taken_port_is_one_line(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    async with wire.listen(wire.silence) as url:
+        port = int(url.rpartition(":")[2])
+        taken = Program("prometheus", ("prometheus",), (port,), f":{port}/")
+        monkeypatch.setattr("fleet.stack.PROGRAMS", (taken,))
+        with pytest.raises(CannotRun, match=f"port {port} for prometheus is taken by .*PATH"):
+            machine.with_programs(taken).demand_ports()

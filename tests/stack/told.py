@@ -1,0 +1,173 @@
+"""One run of the shop with everything in it: silence, every outcome, load, a gremlin, silence."""
+
+import random
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from msgspec import Struct
+
+from frontend.words import NAMES
+from prometheus.names import AVERAGE, SLA_S
+from tests.running import RunningFleet
+from tests.stack.prometheus_server import PrometheusServer
+from tests.stack.promql import panels
+
+ORDERS_PER_S = 8
+_CALLERS = 64
+_STATES = {"● Fast": "good", "■ Too slow": "failed", "○ No traffic": "none", "○ No signal": "none"}
+_LIGHT = re.compile(r'id="light-(\w+)"(.*?)data-word="([^"]+)"', re.DOTALL)
+_FIGURE = re.compile(r'class="big">([\d.]+)<span class="unit">(m?s)<')
+_PAGE = {"Fast": "good", "Too slow": "failed", "No traffic": "none", "No signal": "none"}
+
+
+class Lights(Struct, frozen=True):
+    """What each says of each service at one moment: good, failed or none; and in seconds."""
+
+    at: float
+    page: dict[str, str]
+    rule: dict[str, str]
+    grafana: dict[str, str]
+    alert: dict[str, str]
+    page_s: dict[str, float]
+    rule_s: dict[str, float]
+
+    @property
+    def agreed(self) -> dict[str, str] | None:
+        """What they all say, if they do."""
+        same = self.page == self.rule == self.grafana
+        return self.page if same and self.alert == self._red_of(self.page) else None
+
+    @staticmethod
+    def _red_of(states: dict[str, str]) -> dict[str, str]:
+        return {service: state for service, state in states.items() if state == "failed"}
+
+
+class Story(Struct, frozen=True):
+    """When it was told, every look at the lights, and the moments worth a name."""
+
+    began: float
+    ended: float
+    looks: list[Lights]
+    moments: dict[str, Lights]
+    bitten_at: float
+
+
+class Teller:
+    """Tells it to a running shop that a running Prometheus watches."""
+
+    def __init__(self, fleet: RunningFleet, prometheus: PrometheusServer) -> None:
+        self._fleet = fleet
+        self._prometheus = prometheus
+        self._client = httpx.Client(timeout=20, limits=httpx.Limits(max_connections=_CALLERS + 8))
+        self._callers = ThreadPoolExecutor(_CALLERS)
+        self._calm = threading.Event()
+        self._looks: list[Lights] = []
+        self._moments: dict[str, Lights] = {}
+        (self._query,) = panels("stage")[0]["targets"]
+
+    def tell(self) -> Story:
+        """About three quarters of a minute: the last light to go out needs its thirty seconds."""
+        began = time.time()
+        load = threading.Thread(target=self._load)
+        try:
+            self._until("silence", dict.fromkeys(NAMES.values(), "none"), within_s=10)
+            self._every_outcome()
+            load.start()
+            self._until("load", dict.fromkeys(NAMES.values(), "good"), within_s=15)
+            self._refuse_for(2.0)
+            bitten_at = time.time()
+            slow = {"kind": "latency", "delay_ms": 3000, "routes": ["POST /inventory/reserve"]}
+            self._bite("inventory", "slow", **slow)
+            # Nobody gets past inventory any more, so payments fall silent: 0/0 after traffic.
+            bitten = dict(zip(NAMES.values(), ("failed", "failed", "none"), strict=True))
+            self._until("gremlin", bitten, within_s=50)
+        finally:
+            self._calm.set()
+            if load.is_alive():
+                load.join()
+            self._callers.shutdown()
+            self._client.close()
+        return Story(began, time.time(), self._looks, self._moments, bitten_at)
+
+    # ---- doing ---------------------------------------------------------------------------------
+
+    def _place(self, product_id: str = "PROD-001", quantity: int = 1) -> None:
+        command = {"product_id": product_id, "quantity": quantity}
+        self._client.post(f"{self._fleet.url('order')}/orders", json=command)
+
+    def _every_outcome(self) -> None:
+        """Sold out, unknown, and looks around; the load brings the others."""
+        for product_id, quantity in (("PROD-003", 9_999), ("PROD-404", 1), ("PROD-001", 1)):
+            self._place(product_id, quantity)
+        for path in ("/orders", "/products"):
+            self._client.get(self._fleet.url("order") + path)
+
+    def _load(self) -> None:
+        """Open loop: an order every so often, however long they take."""
+        due = time.monotonic()
+        chance = random.Random(1)
+        while not self._calm.wait(max(0.0, due - time.monotonic())):
+            due += 1 / ORDERS_PER_S
+            short = chance.random() < 0.1
+            self._callers.submit(
+                self._place, "PROD-003" if short else "PROD-001", 99 if short else 1
+            )
+
+    def _bite(self, key: str, name: str, **gremlin: object) -> None:
+        url = f"{self._fleet.url(key)}/gremlins/{name}"
+        self._client.put(url, json={"ttl_s": 300, **gremlin}).raise_for_status()
+
+    def _refuse_for(self, seconds: float) -> None:
+        """The door is shut for a moment: answers of 503."""
+        self._bite("order", "shut", kind="error", routes=["POST /orders"])
+        time.sleep(seconds)
+        self._client.delete(f"{self._fleet.url('order')}/gremlins/shut").raise_for_status()
+
+    # ---- looking -------------------------------------------------------------------------------
+
+    def _until(self, moment: str, wanted: dict[str, str], *, within_s: float) -> None:
+        """Look every half second until all say what is wanted; the last look is kept, and if
+        they never did, the tests of the lights say so while the story goes on."""
+        end = time.monotonic() + within_s
+        while True:
+            look = self._look()
+            self._looks.append(look)
+            if look.agreed == wanted or time.monotonic() > end:
+                self._moments[moment] = look
+                return
+            time.sleep(0.5)
+
+    def _look(self) -> Lights:
+        page, page_s = self._page()
+        rule_s = {
+            series["metric"]["service"]: float(series["value"][1])
+            for series in self._prometheus.instant(AVERAGE)
+        }
+        rule = {name: _judged(rule_s.get(name)) for name in NAMES.values()}
+        return Lights(time.time(), page, rule, self._grafana(), self._alert(), page_s, rule_s)
+
+    def _page(self) -> tuple[dict[str, str], dict[str, float]]:
+        html = self._client.get(f"{self._fleet.url('dashboard')}/panels/lights").text
+        states, seconds = {}, {}
+        for key, inside, word in _LIGHT.findall(html):
+            states[NAMES[key]] = _PAGE[word]
+            if figure := _FIGURE.search(inside):
+                seconds[NAMES[key]] = float(figure[1]) / (1000 if figure[2] == "ms" else 1)
+        return states, seconds
+
+    def _grafana(self) -> dict[str, str]:
+        found = self._prometheus.instant(self._query["expr"])
+        return {each["metric"]["service"]: _STATES[each["metric"]["light"]] for each in found}
+
+    def _alert(self) -> dict[str, str]:
+        firing = self._prometheus.firing()
+        return {each["service"]: "failed" for each in firing if each["alertname"] == "SlaLightRed"}
+
+
+def _judged(average_s: float | None) -> str:
+    if average_s is None:
+        return "none"
+    return "good" if average_s < SLA_S else "failed"

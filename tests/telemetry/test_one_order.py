@@ -1,0 +1,219 @@
+"""One order through the real processes: one trace, what comes later linked to it, bites marked."""
+
+import asyncio
+import re
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests import wire
+from tests.chassis.collector import BAD_COLLECTORS, Collector
+from tests.running import RunningFleet, free_port
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+PORT = free_port()
+FLEET_KEYS = ("inventory", "payment", "order")
+FLEET_ENVIRON = {
+    "VALERIX_OTLP_ENDPOINT": f"http://127.0.0.1:{PORT}",
+    "VALERIX_PAYMENT_DECLINE_RATE": "0",
+}
+ALL = {"order-service", "inventory-service", "payment-service"}
+SERVER, CLIENT = 2, 3
+
+
+class Sink:
+    """A collector on the fleet's port that can be told to behave badly."""
+
+    def __init__(self) -> None:
+        self.kept = Collector()
+        self.behave: wire.Handler = self.kept.handle
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection; the exporter makes one a batch."""
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self.behave(reader, writer)
+        writer.transport.abort()
+
+    def spans(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """The spans that fit, each with its "service" and its attributes as plain "tags"."""
+        return [
+            {**span, "service": tags(resource["resource"])["service.name"], "tags": tags(span)}
+            for batch in self.kept.traces
+            for resource in batch["resourceSpans"]
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+            if wanted(span)
+        ]
+
+    def lines(self, trace_id: str) -> list[dict[str, Any]]:
+        """The lines of a trace, as plain "tags"."""
+        found = [record for record in self.kept.lines if record["traceId"] == trace_id]
+        return [{**tags(record), "message": record["body"]["stringValue"]} for record in found]
+
+
+def tags(holder: dict[str, Any]) -> dict[str, Any]:
+    return {pair["key"]: next(iter(pair["value"].values())) for pair in holder["attributes"]}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sink() -> AsyncIterator[Sink]:
+    made = Sink()
+    server = await asyncio.start_server(made.handle, "127.0.0.1", PORT)
+    yield made
+    server.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(fleet: RunningFleet, sink: Sink) -> AsyncIterator[aiohttp.ClientSession]:
+    """A customer; the shop is calm and the collector well before and afterwards."""
+    sink.behave = sink.kept.handle
+    async with aiohttp.ClientSession(fleet.url("order")) as customer:
+        yield customer
+    for key in FLEET_KEYS:
+        fleet.ask("DELETE", key, "/gremlins")
+    sink.behave = sink.kept.handle
+
+
+async def place(shop: aiohttp.ClientSession) -> tuple[int, dict[str, Any], str]:
+    order = {"product_id": "PROD-001", "quantity": 1}
+    async with shop.post("/orders", json=order) as answer:
+        return answer.status, await answer.json(), answer.headers["X-Trace-Id"]
+
+
+async def let_loose(fleet: RunningFleet, service: str, name: str, kind: str) -> None:
+    command = {"kind": kind, "ttl_s": 60}
+    async with (
+        aiohttp.ClientSession(fleet.url(service)) as operator,
+        operator.put(f"/gremlins/{name}", json=command) as answer,
+    ):
+        assert answer.status == 200
+
+
+async def until(found: Callable[[], Any], within_s: float = 15.0) -> Any:
+    """What `found` finds, as soon as it does; the services send once a second."""
+    async with asyncio.timeout(within_s):
+        while not (value := found()):
+            await asyncio.sleep(0.05)
+    return value
+
+
+def of_trace(sink: Sink, trace_id: str) -> list[dict[str, Any]]:
+    return sink.spans(lambda span: span["traceId"] == trace_id)
+
+
+async def whole(sink: Sink, trace_id: str) -> list[dict[str, Any]]:
+    """The trace, once all services and the first request's own span, the last to end, are in."""
+
+    def found() -> list[dict[str, Any]]:
+        spans = of_trace(sink, trace_id)
+        known = {"", *(span["spanId"] for span in spans)}
+        complete = known >= {span["parentSpanId"] for span in spans}
+        return spans if complete and {span["service"] for span in spans} == ALL else []
+
+    return await until(found)
+
+
+async def test_one_order_is_one_trace_across_all_three_services(shop, sink):
+    status, order, trace_id = await place(shop)
+    assert status == 201
+    spans = await whole(sink, trace_id)
+    by_id = {span["spanId"]: span for span in spans}
+    (root,) = [span for span in spans if span["parentSpanId"] not in by_id]
+    assert (root["name"], root["service"]) == ("POST /orders", "order-service")
+    assert root["tags"]["valerix.order.id"] == order["order_id"]
+    assert root["tags"]["valerix.outcome"] == "confirmed"
+    for service in ("inventory-service", "payment-service"):
+        served = next(s for s in spans if s["service"] == service and s["kind"] == SERVER)
+        call = by_id[served["parentSpanId"]]
+        assert (call["service"], call["kind"]) == ("order-service", CLIENT)
+        assert call["parentSpanId"] == root["spanId"]
+    await until(lambda: {line["service"] for line in sink.lines(trace_id)} == ALL)
+    assert order["order_id"] in {line.get("order_id") for line in sink.lines(trace_id)}
+
+
+async def test_what_is_done_for_an_order_later_is_linked_to_its_trace(shop, sink, fleet):
+    await let_loose(fleet, "inventory", "refuse", "refuse")
+    status, order, trace_id = await place(shop)
+    assert status == 202
+    fleet.ask("DELETE", "inventory", "/gremlins")
+
+    def later() -> list[dict[str, Any]]:
+        spans = sink.spans(lambda span: span["name"] == "reconcile order")
+        mine = [span for span in spans if span["tags"]["valerix.order.id"] == order["order_id"]]
+        return mine if any(s["tags"]["valerix.order.status"] == "CONFIRMED" for s in mine) else []
+
+    spans = await until(later, within_s=40)
+    for span in spans:
+        assert trace_id in {link["traceId"] for link in span["links"]}
+    done = next(s for s in spans if s["tags"]["valerix.order.status"] == "CONFIRMED")
+    asked = {span["service"] for span in await whole(sink, done["traceId"])}
+    assert asked == ALL
+    (root,) = [span for span in of_trace(sink, trace_id) if not span["parentSpanId"]]
+    assert root["tags"]["valerix.order.id"] == order["order_id"]
+    assert root["tags"]["valerix.outcome"] == "degraded"
+
+
+def bites(fleet: RunningFleet) -> float:
+    page = metrics(fleet, "inventory")
+    found = re.search(r'^valerix_gremlin_bites_total\{[^}]*gremlin="sour"[^}]*\} (\S+)', page, re.M)
+    return float(found[1]) if found else 0.0
+
+
+def metrics(fleet: RunningFleet, key: str) -> str:
+    with urllib.request.urlopen(f"{fleet.url(key)}/metrics", timeout=10) as page:  # noqa: S310
+        return str(page.read().decode())
+
+
+async def test_a_bite_is_marked_on_its_span_its_line_and_the_metric(shop, sink, fleet):
+    await let_loose(fleet, "inventory", "sour", "error")
+    before = bites(fleet)
+    _, _, trace_id = await place(shop)
+    bitten = await until(
+        lambda: [s for s in of_trace(sink, trace_id) if "valerix.gremlin.name" in s["tags"]]
+    )
+    for span in bitten:
+        assert (span["service"], span["kind"]) == ("inventory-service", SERVER)
+        assert span["tags"]["valerix.gremlin.name"] == "sour"
+        assert span["tags"]["valerix.gremlin.kind"] == "error"
+        assert [event["name"] for event in span["events"]] == ["gremlin bite"]
+    lines = await until(lambda: [each for each in sink.lines(trace_id) if "gremlin" in each])
+    assert {line["gremlin"] for line in lines} == {"sour"}
+    assert bites(fleet) > before
+
+
+async def test_every_gremlin_that_bit_one_request_is_named_on_its_span(shop, sink, fleet):
+    await let_loose(fleet, "inventory", "sour", "error")
+    await let_loose(fleet, "inventory", "twice", "duplicate")
+    _, _, trace_id = await place(shop)
+    bitten = await until(
+        lambda: [s for s in of_trace(sink, trace_id) if "valerix.gremlin.name" in s["tags"]]
+    )
+    for span in bitten:
+        assert set(span["tags"]["valerix.gremlin.name"].split(",")) == {"sour", "twice"}
+        assert set(span["tags"]["valerix.gremlin.kind"].split(",")) == {"error", "duplicate"}
+        assert len(span["events"]) == 2
+
+
+@pytest.mark.parametrize("behaviour", ["refuses", "resets", "says nothing"])
+async def test_a_bad_collector_costs_counted_drops_and_no_order(shop, sink, fleet, behaviour):
+    def dropped() -> float:
+        said = r"^valerix_telemetry_dropped\{[^}]*\} (\S+)"
+        return float(re.search(said, metrics(fleet, "order"), re.M)[1])
+
+    before = dropped()
+    sink.behave = BAD_COLLECTORS[behaviour]
+    took_s = []
+    for _ in range(5):
+        begun = time.monotonic()
+        status, _, _ = await place(shop)
+        took_s.append(time.monotonic() - begun)
+        assert status == 201
+    # Far from the three seconds the exporter waits for its collector.
+    assert sorted(took_s)[2] < 0.5
+    await until(lambda: dropped() > before)
