@@ -17,6 +17,7 @@ from frontend.views_acts import (
     CardView,
     Course,
     ListedAct,
+    Noted,
     Numeral,
     RailView,
     StepView,
@@ -41,12 +42,15 @@ _COURSES: dict[Course, tuple[State, str]] = {
     "coming": ("none", "coming"),
     "working": ("degraded", "now"),
     "done": ("good", "as written"),
+    "skipped": ("none", "not waited for"),
     "missed": ("failed", "not as written"),
     "stopped": ("none", "stopped"),
 }
+_TONES: dict[str, State] = {"seen": "good", "skipped": "none", "missed": "failed"}
 _OUTCOMES: dict[str, tuple[State, str]] = {
     "": ("degraded", "On"),
     "passed": ("good", "Everything showed as written"),
+    "skipped": ("none", "Not everything was waited for"),
     "missed": ("failed", "Not everything showed as written"),
     "stopped": ("none", "Stopped before its end"),
 }
@@ -159,7 +163,7 @@ def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> S
         state=state,
         word=word,
         elapsed_s=mark.lasted_s(now) if mark is not None and now is not None else None,
-        notes=mark.notes if mark is not None else (),
+        notes=tuple(Noted(note.text, _TONES[note.tone]) for note in (mark.notes if mark else ())),
         does=tuple(in_short(done_by(action)) for action in step.do),
     )
 

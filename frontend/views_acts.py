@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from frontend.views import State
 
-Course = Literal["coming", "working", "done", "missed", "stopped"]
+Course = Literal["coming", "working", "done", "skipped", "missed", "stopped"]
 
 
 class Wanted(Struct, frozen=True):
@@ -28,6 +28,13 @@ class Numeral(Struct, frozen=True):
     state: State | Literal["gremlin"]
 
 
+class Noted(Struct, frozen=True):
+    """What a step showed, or did not."""
+
+    text: str
+    state: State
+
+
 class StepView(Struct, frozen=True):
     """One step on the progress rail."""
 
@@ -40,7 +47,7 @@ class StepView(Struct, frozen=True):
     state: State
     word: str
     elapsed_s: float | None
-    notes: tuple[str, ...]
+    notes: tuple[Noted, ...]
     does: tuple[str, ...]
 
 

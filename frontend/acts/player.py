@@ -180,7 +180,8 @@ class Player:
                 self._miss(f"not within {limit_s:g} s: {unmet(found)}")
                 return
             if self._skip.is_set():
-                self._show(progress.note(self.played, f"not waited for: {unmet(found)}"))
+                text = f"not waited for: {unmet(found)}"
+                self._show(progress.note(self.played, text, "skipped"))
                 return
 
     async def _expect(self, condition: Condition) -> None:
@@ -199,7 +200,7 @@ class Player:
         return (self._clock() - moment).total_seconds()
 
     def _miss(self, what: str) -> None:
-        self._show(progress.note(self.played, what, missed=True))
+        self._show(progress.note(self.played, what, "missed"))
         if self._strict:
             raise Missed(what)
 

@@ -17,21 +17,29 @@ from frontend.acts.script import Step
 from frontend.acts.seen import Check
 
 Phase = Literal["waiting", "working", "ending", "over"]
-Outcome = Literal["", "passed", "missed", "stopped"]
-Course = Literal["working", "done", "missed", "stopped"]
+Outcome = Literal["", "passed", "skipped", "missed", "stopped"]
+Course = Literal["working", "done", "skipped", "missed", "stopped"]
+Tone = Literal["seen", "skipped", "missed"]
 
 
 class NotNow(Exception):
     """What was asked for does not fit where the performance is."""
 
 
+class Note(Struct, frozen=True):
+    """What was seen, or was not, or was not waited for."""
+
+    text: str
+    tone: Tone = "seen"
+
+
 class Mark(Struct, frozen=True):
-    """How one step went; `notes` are what was seen or missed, in order."""
+    """How one step went, and what was noted in it, in order."""
 
     began: datetime
     ended: datetime | None = None
     course: Course = "working"
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def lasted_s(self, now: datetime) -> float:
         """Seconds of it so far."""
@@ -95,12 +103,12 @@ def do(played: Performance, doing: Doing) -> Performance:
     return replace(played, doing=doing)
 
 
-def note(played: Performance, text: str, *, missed: bool = False) -> Performance:
+def note(played: Performance, text: str, tone: Tone = "seen") -> Performance:
     """Something was seen, or was not; a step that missed something stays missed."""
     _demand(played, "working")
     mark = played.marks[-1]
-    course: Course = "missed" if missed else mark.course
-    return _marked(played, replace(mark, notes=(*mark.notes, text), course=course))
+    course: Course = mark.course if tone == "seen" or mark.course == "missed" else tone
+    return _marked(played, replace(mark, notes=(*mark.notes, Note(text, tone)), course=course))
 
 
 def done(played: Performance, now: datetime) -> Performance:
@@ -111,8 +119,12 @@ def done(played: Performance, now: datetime) -> Performance:
     played = _marked(played, replace(mark, ended=now, course=course))
     if played.step + 1 < len(played.steps):
         return replace(played, phase="waiting", doing=None)
-    missed = any(each.course == "missed" for each in played.marks)
-    return replace(played, phase="ending", doing=None, outcome="missed" if missed else "passed")
+    return replace(played, phase="ending", doing=None, outcome=_verdict(played))
+
+
+def _verdict(played: Performance) -> Outcome:
+    courses = {mark.course for mark in played.marks}
+    return "missed" if "missed" in courses else "skipped" if "skipped" in courses else "passed"
 
 
 def stop(played: Performance, reason: str, now: datetime, *, missed: bool = False) -> Performance:

@@ -14,7 +14,7 @@ from frontend.acts.words import in_short
 # Whoever waits for longer than this wants to know for what.
 _HINT_EVERY_S = 2.0
 _WIDTH = 76
-_OUTCOMES = {"passed": "passed", "missed": "MISSED", "stopped": "stopped"}
+_OUTCOMES = {"missed": "MISSED", "skipped": "passed, but for what was not waited for"}
 
 
 class Teller:
@@ -55,8 +55,8 @@ class Teller:
         if not played.marks:
             return
         mark = played.marks[-1]
-        for text in mark.notes[self._told :]:
-            self._say(_indented(text, "      "))
+        for note in mark.notes[self._told :]:
+            self._say(_indented(note.text, "      "))
         self._told = len(mark.notes)
         if mark.ended is not None and not self._ended:
             self._ended = True

@@ -47,7 +47,12 @@ class Course(RuleBasedStateMachine):
     @precondition(lambda self: self.played.phase == "working")
     @rule()
     def miss(self) -> None:
-        self._went(progress.note(self.played, "not seen", missed=True))
+        self._went(progress.note(self.played, "not seen", "missed"))
+
+    @precondition(lambda self: self.played.phase == "working")
+    @rule()
+    def skip(self) -> None:
+        self._went(progress.note(self.played, "not waited for", "skipped"))
 
     @precondition(lambda self: self.played.phase == "working")
     @rule()
@@ -110,7 +115,7 @@ def test_one_thing_missed_is_an_act_missed():
     for step in range(3):
         played = progress.go(played, NOW)
         if step == 1:
-            played = progress.note(played, "not seen", missed=True)
+            played = progress.note(played, "not seen", "missed")
         played = progress.done(played, NOW)
     assert [mark.course for mark in played.marks] == ["done", "missed", "done"]
     assert (played.phase, played.outcome) == ("ending", "missed")

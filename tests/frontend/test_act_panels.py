@@ -32,7 +32,8 @@ WORKING = progress.do(
     Doing("wait", NOW, 10.0, (Check(HOSTILE, "green", False), Check("well", "holds", True))),
 )
 SEEN = progress.done(progress.note(WORKING, HOSTILE), LATER)
-MISSED = progress.done(progress.note(WORKING, HOSTILE, missed=True), LATER)
+MISSED = progress.done(progress.note(WORKING, HOSTILE, "missed"), LATER)
+SKIPPED = progress.done(progress.note(WORKING, HOSTILE, "skipped"), LATER)
 ENDING = progress.stop(WORKING, HOSTILE, LATER)
 FIGURES = (
     Figure("fault on", "gremlin", 3.0), Figure("red after", "failed", None),
@@ -41,8 +42,8 @@ FIGURES = (
 OVER = progress.over(ENDING, Card((HOSTILE,), FIGURES, ("inventory-service",)), LATER)
 BARE = progress.over(ENDING, card("x", NOW, Journal(), Evidence((), None, None, None)), LATER)
 STATES = {
-    "ready": READY, "working": WORKING, "seen": SEEN, "missed": MISSED, "ending": ENDING,
-    "over": OVER, "bare": BARE,
+    "ready": READY, "working": WORKING, "seen": SEEN, "missed": MISSED, "skipped": SKIPPED,
+    "ending": ENDING, "over": OVER, "bare": BARE,
 }  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_next_is_pressed_only_where_it_does_something():
         s: painted("act", draw_acts.act(p, LATER)) for s, p in STATES.items()
     }.items():
         pressable = re.search(r"<button[^>]*data-next(?![^>]*disabled)", html) is not None
-        assert pressable == (state in ("ready", "seen", "missed")), state
+        assert pressable == (state in ("ready", "seen", "missed", "skipped")), state
 
 
 def test_the_rail_points_where_the_step_says_and_nowhere_afterwards():
