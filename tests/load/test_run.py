@@ -97,12 +97,12 @@ def test_a_gremlin_during_a_run_is_seen_drawn_and_costs_no_order(load: Load, fle
     lossy = {"kind": "lost_response", "probability": 0.7, "routes": ["POST /payments"]}
     with gremlin(fleet, "payment", {**lossy, "ttl_s": 60}):
         child = subprocess.Popen(
-            load.command("--profile=load", "--scale=0.02", "--workers=2", *PATIENT),
+            load.command("--profile=load", "--scale=0.015", "--workers=2", *PATIENT),
             env=load.environ(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True,
         )  # fmt: skip
         _wait_for(lambda: (load.report / "told.jsonl").exists())
-        time.sleep(6.5)
+        time.sleep(5)
     said, _ = child.communicate(timeout=90)
     assert child.returncode == 0, said
     found = load.told()
