@@ -56,6 +56,9 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
 
 async def test_an_order_that_was_bitten_has_its_faults_on_its_axis(visit, fleet):
     page = await visit()
+    # The journey before this one may have sold all there was.
+    delivery = {"product_id": "PROD-001", "quantity": 100}
+    await page.request.post(f"{fleet.urls['inventory']}/inventory/restock", data=delivery)
     await flip(page, "Lost answer", "Payments")
     await expect(page.locator("#panel-bar")).to_contain_text("Lost answer", timeout=SOON)
     processed = page.locator(".toast", has_text="Order is being processed").first
