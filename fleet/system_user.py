@@ -1,10 +1,12 @@
 """The ordinary user PostgreSQL runs as when we are root, because it refuses to be root itself."""
 
+import fcntl
 import os
 import pwd
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fleet.errors import CannotRun
@@ -18,12 +20,32 @@ def choose(say: Callable[[str], None]) -> str | None:
     """Whom to run PostgreSQL as: nobody else (None) for an ordinary user, `pgserver` for root."""
     if os.geteuid() != 0:
         return None
+    if not _exists():
+        with _alone():
+            if not _exists():
+                say(f"PostgreSQL refuses to run as root: creating the system user {NAME} for it")
+                _create()
+    return NAME
+
+
+def _exists() -> bool:
     try:
         pwd.getpwnam(NAME)
     except KeyError:
-        say(f"PostgreSQL refuses to run as root: creating the system user {NAME} for it")
-        _create()
-    return NAME
+        return False
+    return True
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time: `useradd` looks for the name before it takes its own lock, so two at
+    once give one name two numbers in turn, and whoever runs under the first is nobody."""
+    folder = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _create() -> None:
