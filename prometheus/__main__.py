@@ -14,7 +14,12 @@ def files() -> dict[Path, str]:
     """Every rules file and what belongs in it."""
     return {
         RULES / "lights.yml": render(lights.GROUPS, "The SLA light: what each service averages."),
-        RULES / "slo.yml": render(burn.GROUPS, "The objectives: burn rates, budgets, alerts."),
+        RULES / "slo_stage.yml": render(
+            (burn.STAGE,), "The objectives, and the burn rates that answer within a scene."
+        ),
+        RULES / "slo_production.yml": render(
+            (burn.PRODUCTION,), "The burn rates of days and what is left; reads slo_stage.yml."
+        ),
         RULES / "alerts.yml": render(alerts.GROUPS, "What is worth a call besides the budgets."),
     }
 

@@ -109,11 +109,10 @@ def _alert(burn: Burn) -> Alert:
     )
 
 
-GROUPS = (
-    Group("slo-stage", (*_short(), *(_alert(burn) for burn in BURNS if burn.stage))),
-    Group(
-        "slo-production",
-        (*_long(), *(_alert(burn) for burn in BURNS if not burn.stage)),
-        interval=f"{RECORD_EVERY_S}s",
-    ),
+STAGE = Group("slo-stage", (*_short(), *(_alert(burn) for burn in BURNS if burn.stage)))
+PRODUCTION = Group(
+    "slo-production",
+    (*_long(), *(_alert(burn) for burn in BURNS if not burn.stage)),
+    interval=f"{RECORD_EVERY_S}s",
 )
+GROUPS = (STAGE, PRODUCTION)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from chassis import telemetry
 from chassis.settings import Settings, load
@@ -28,6 +29,23 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
 _ROOM_BYTES = 4 * 1024**3
 # The longest first, so that no worker is left with one of them at the end.
 _LONGEST = ("faults", "stack", "browser", "acts", "load", "fleet", "chaos", "journeys", "frontend")
+
+
+# What is costly to arrange and only looked at: the files that read it go to one worker.
+_TOGETHER = {"tests/stack/test_lights.py": "tests/stack/test_panels.py"}
+
+
+class _Together(LoadFileScheduling):
+    """A file's tests share the processes they started, and some files share one story."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return _TOGETHER.get(file, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    return _Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

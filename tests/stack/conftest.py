@@ -18,7 +18,7 @@ _ENVIRON = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(
     postgres: PostgresServer | None,
     databases: Databases,
@@ -45,7 +45,7 @@ def watched(
         databases.drop(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def story(watched: tuple[RunningFleet, PrometheusServer]) -> Story:
     """What happened."""
     return Teller(*watched).tell()
