@@ -1,6 +1,6 @@
 """The client of the gremlin API."""
 
-from chassis.gremlins import PutGremlin
+from chassis.gremlin_shapes import PutGremlin
 from chassis.outbound import Answer, Peer
 
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from chassis.body import Strict
 from chassis.errors import Problem, invalid
-from chassis.gremlins import NAME, AuditEvent, Gremlins, GremlinView, Milliseconds, PutGremlin
+from chassis.gremlin_shapes import NAME, AuditEvent, GremlinView, Milliseconds, PutGremlin
+from chassis.gremlins import Gremlins
 from chassis.guard import actor_of, operator_guard
 from chassis.openapi import refused
 

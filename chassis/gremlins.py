@@ -6,71 +6,20 @@ import logging
 import random
 import re
 import time
-from datetime import datetime
-from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database import Database, Row
 from chassis.errors import Problem, invalid
+from chassis.gremlin_shapes import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
 from chassis.gremlin_sql import Statements
 from chassis.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal[
-    "latency", "late", "error", "lost_response", "refuse", "hang", "duplicate", "slow_database"
-]
-DELAYING = frozenset({"latency", "late", "slow_database"})
-Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 # Never bitten: the way out stays open, measurements true, and a restart comes up with one loose.
 EXEMPT = re.compile(r"/metrics|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-
-
-class PutGremlin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Let a gremlin loose: what it does, to which share of which requests, for how long."""
-
-    kind: Kind
-    probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    routes: Annotated[
-        list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=32)
-    ] = msgspec.field(default_factory=lambda: ["*"])
-    delay_ms: Milliseconds = 0
-    jitter_ms: Milliseconds = 0
-    status: Literal[500, 503] = 503
-    ttl_s: Annotated[int, Meta(ge=1, le=3600)] | None = None
-
-
-class GremlinView(msgspec.Struct, frozen=True, kw_only=True):
-    """A gremlin as the API shows it. `bites` counts this process since the gremlin started here."""
-
-    name: str
-    kind: Kind
-    service: str
-    routes: list[str]
-    probability: float
-    delay_ms: int
-    jitter_ms: int
-    status: int
-    started_at: datetime
-    expires_at: datetime
-    started_by: str
-    remaining_s: float
-    bites: int
-
-
-class AuditEvent(msgspec.Struct, frozen=True):
-    """Something that happened to a gremlin, and who did it."""
-
-    at: datetime
-    action: Literal["started", "changed", "calmed", "expired"]
-    name: str
-    kind: str
-    actor: str
-    detail: dict[str, object]
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -220,7 +169,7 @@ class Gremlins:
             note = {"action": action, "name": name, "kind": command.kind, "actor": actor}
             await tx.execute(self._sql.note, detail=detail, **note)
         logger.warning("gremlin %s", action, extra={"gremlin": name, "actor": actor, **detail})
-        await self.refresh()
+        await self._in_force(name, self._live(row))
         return self._view(row)
 
     def _check(self, name: str, command: PutGremlin) -> None:
@@ -240,8 +189,15 @@ class Gremlins:
             ended = await connection.execute(self._sql.remove, name=name, actor=actor)
         if ended:
             logger.warning("gremlin calmed", extra={"gremlin": name, "actor": actor})
-        await self.refresh()
+        await self._in_force(name)
         return ended
+
+    async def _in_force(self, name: str, *instead: Active) -> None:
+        """What was committed holds from now on; that it cannot be read again undoes nothing."""
+        others = (gremlin for gremlin in self.active if name not in ("*", gremlin.view.name))
+        self._take((*others, *instead))
+        with contextlib.suppress(Exception):
+            await self.refresh()
 
     async def audit(self) -> list[AuditEvent]:
         """What happened to gremlins here, newest first, at most 100."""

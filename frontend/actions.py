@@ -15,7 +15,7 @@ from msgspec import Struct
 from chassis.errors import Problem
 from chassis.gremlin_client import GremlinClient
 from chassis.gremlin_routes import Calmed
-from chassis.gremlins import PutGremlin
+from chassis.gremlin_shapes import PutGremlin
 from chassis.outbound import Answer, Outcome, decode
 from chassis.settings import Settings
 from frontend.answers import page, problem_page, see_other

@@ -77,10 +77,10 @@ def verdict(
 ) -> Verdict:
     """Broken comes before unknown: a run that broke something has an answer."""
     parts = (
-        *(_threshold(check) for check in checks),
+        *_run(measures, plan, ran),
+        *(_threshold(check, ran) for check in checks),
         _proof(proof, clients),
         _clients(clients),
-        *_run(measures, plan, ran),
     )
     answers = {part.answer for part in parts}
     answer: Answer = next((a for a in _WORST_FIRST if a in answers), "kept")
@@ -88,9 +88,11 @@ def verdict(
     return Verdict(answer, _headline(answer, parts), parts, notes, loop)
 
 
-def _threshold(check: Check) -> Part:
+def _threshold(check: Check, ran: Ran) -> Part:
     if check.actual is None:
-        return Part(check.name, "broken", "nothing was measured: no order was answered")
+        # A whole run without an answer is an answer; one that was cut short is none.
+        answer: Answer = "broken" if ran.complete else "unknown"
+        return Part(check.name, answer, "nothing was measured: no order was answered")
     actual = f"{check.actual:.0f}" if check.unit == "ms" else f"{check.actual:.1f}"
     said = f"{actual} {check.unit}, {check.sign} {check.limit:g} {check.unit} is demanded"
     return Part(check.name, "kept" if check.kept else "broken", said)

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import UNSET
 
 from chassis.gremlin_client import GremlinClient
-from chassis.gremlins import PutGremlin
+from chassis.gremlin_shapes import PutGremlin
 from chassis.outbound import Answer, Outcome, Peer, decode
 from chassis.settings import Settings
 from frontend.acts.customers import Customers

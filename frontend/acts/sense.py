@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import UNSET, Struct
 
-from chassis.gremlins import DELAYING
+from chassis.gremlin_shapes import DELAYING
 from frontend.acts import script
 from frontend.acts.script import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
 from frontend.acts.script import seconds as in_seconds

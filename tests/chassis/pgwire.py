@@ -22,6 +22,9 @@ class PgWire:
         self._flowing.set()
         # The next request that holds these bytes is carried out, and its answer never arrives.
         self.swallow_answer_to: bytes | None = None
+        # The next request that holds these bytes is answered, and no other after it.
+        self.gone_after: bytes | None = None
+        self._gone = False
 
     @property
     def url(self) -> str:
@@ -33,6 +36,7 @@ class PgWire:
 
     async def mend(self) -> None:
         """Let connections through (again)."""
+        self._gone = False
         if self._listening is None:
             self._listening = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
             self._port = self._listening.sockets[0].getsockname()[1]
@@ -110,7 +114,12 @@ class PgWire:
                     await asyncio.sleep(0.05)
                     back.transport.abort()
                     return
+                if self._gone:
+                    back.transport.abort()
+                    return
                 upstream.write(data)
+                if self.gone_after and self.gone_after in data:
+                    self.gone_after, self._gone = None, True
             upstream.close()
 
     async def _answer(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

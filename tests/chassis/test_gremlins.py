@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from chassis.gremlin_client import GremlinClient
 from chassis.gremlin_routes import GremlinList
-from chassis.gremlins import Gremlins, PutGremlin
+from chassis.gremlin_shapes import PutGremlin
+from chassis.gremlins import Gremlins
 from chassis.outbound import Outcome, Peer, decode
 from tests.chassis.bare import NAME, Bare, run_bare
 from tests.problems import assert_problem

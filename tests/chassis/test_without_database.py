@@ -82,6 +82,18 @@ async def test_a_cut_in_mid_statement_is_not_said_to_be_nothing(bare: Bare, wire
     assert (await bare.door.get("/now")).status_code == 200
 
 
+async def test_a_gremlin_that_was_committed_is_loose_though_the_database_is_gone_at_once(
+    bare: Bare, wire: PgWire
+):
+    wire.gone_after = b"COMMIT"
+    answer = await bare.door.put("/gremlins/g", json={"kind": "error", "routes": ["/now"]})
+    assert answer.status_code == 200, "it was done: it must not be called undone"
+    assert_problem(await bare.door.get("/now"), 503, "gremlin")
+    await wire.mend()
+    assert [g["name"] for g in (await bare.door.get("/gremlins")).json()["gremlins"]] == ["g"]
+    assert_problem(await bare.door.get("/now"), 503, "gremlin")
+
+
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
 async def test_health_never_takes_longer_than_its_probes_though_the_database_is_frozen(
     bare: Bare, wire: PgWire, path: str

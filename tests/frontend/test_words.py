@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from chassis.gremlins import DELAYING, Kind
+from chassis.gremlin_shapes import DELAYING, Kind
 from frontend import words
 from frontend.paint import HERE
 from frontend.views import State

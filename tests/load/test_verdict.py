@@ -51,6 +51,10 @@ CASES = {
     "somebody else shopped too": (0, {**GOOD, "clients": ClientLog(wishes=9, keyless=1)}),
     "more orders than the log holds": (2, {**GOOD, "clients": ClientLog(wishes=9, beyond=1)}),
     "stopped by hand": (2, {**GOOD, "ran": {"complete": False}}),
+    "stopped before the first answer": (
+        2,
+        {"measures": Measures(), "ran": {"complete": False}},
+    ),
     "a worker was lost": (2, {**GOOD, "ran": {"missing_workers": 1}}),
 }
 
