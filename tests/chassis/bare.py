@@ -18,7 +18,7 @@ from chassis.body import Strict
 from chassis.database import Database, statement
 from chassis.gremlins import Gremlins
 from chassis.settings import Settings
-from tests.serving import serve
+from tests.serving import knock, serve
 
 NAME = "bare-service"
 _NOW = statement(text("SELECT now() AS now"), "SELECT now")
@@ -105,5 +105,5 @@ async def run_bare(settings: Settings) -> AsyncIterator[Bare]:
     bare = Bare(settings)
     async with serve(bare.app, settings) as url:
         bare.url = url
-        async with httpx.AsyncClient(base_url=url, timeout=20) as bare.door:
+        async with knock(url) as bare.door:
             yield bare

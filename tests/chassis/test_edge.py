@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from tests import wire
 from tests.chassis.bare import NAME, Bare
 from tests.problems import assert_problem
+from tests.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -114,7 +114,7 @@ async def test_a_trace_that_is_not_kept_is_no_exemplar(bare: Bare):
 
 async def test_past_the_limit_a_request_is_shed_at_once_and_nothing_was_done(bare: Bare):
     before = bare.sample("valerix_requests_shed_total")
-    async with httpx.AsyncClient(base_url=bare.url, timeout=20) as crowd:
+    async with knock(bare.url) as crowd:
         slow = [
             asyncio.create_task(crowd.get("/slow", params={"seconds": 0.8})) for _ in range(LIMIT)
         ]

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from services.inventory.app import create_app
 from tests.chassis.bare import Bare
 from tests.problems import assert_problem
-from tests.serving import serve, settings_of
+from tests.serving import knock, serve, settings_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +84,7 @@ async def test_only_an_operator_restocks(module_database: str):
     delivery = {"product_id": "PROD-001", "quantity": 5}
     async with (
         serve(create_app(settings), settings) as url,
-        httpx.AsyncClient(base_url=url) as door,
+        knock(url) as door,
     ):
         before = (await door.get("/inventory/PROD-001")).json()
         answer = await door.post("/inventory/restock", json=delivery)

@@ -37,6 +37,7 @@ def _problem(status: int, code: str, *headers: str) -> bytes:
     return wire.http(status, body, *headers, media_type=PROBLEM)
 
 
+_OUR_BUGS = (400, 401, 403, 404, 405, 413, 415, 422)
 ANSWERS = [
     (wire.http(200, b"{}"), Outcome.OK, ""),
     (wire.http(201, b"{}"), Outcome.OK, ""),
@@ -46,10 +47,7 @@ ANSWERS = [
     (_problem(409, "out-of-stock"), Outcome.DEFINITE_NO, "out-of-stock"),
     (_problem(409, "fenced"), Outcome.DEFINITE_NO, "fenced"),
     (_problem(410, "gone"), Outcome.DEFINITE_NO, "gone"),
-    *(
-        (_problem(status, "our-bug"), Outcome.DEFINITE_NO, "our-bug")
-        for status in (400, 401, 403, 404, 405, 413, 415, 422)
-    ),
+    *((_problem(bug, "our-bug"), Outcome.DEFINITE_NO, "our-bug") for bug in _OUR_BUGS),
     (wire.http(404, b"<html>"), Outcome.DEFINITE_NO, "http-404"),
     (_problem(409, "in-progress"), Outcome.IN_PROGRESS, "in-progress"),
     (_problem(409, "idempotency-in-progress"), Outcome.IN_PROGRESS, "idempotency-in-progress"),

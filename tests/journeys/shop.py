@@ -14,7 +14,7 @@ from chassis.asgi import App
 from services.inventory import app as inventory
 from services.order import app as order
 from services.payment import app as payment
-from tests.serving import serve, settings_of
+from tests.serving import knock, serve, settings_of
 
 _APPS = {"inventory": inventory, "payment": payment, "order": order}
 _TABLES = (
@@ -62,7 +62,7 @@ class Shop:
         for key in _APPS:
             url = await self._stack.enter_async_context(self.run(key))
             self.urls[key] = url
-            client = httpx.AsyncClient(base_url=url, timeout=20)
+            client = knock(url)
             self._clients[key] = await self._stack.enter_async_context(client)
 
     async def close(self) -> None:

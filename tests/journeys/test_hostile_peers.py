@@ -10,6 +10,7 @@ import pytest
 
 from tests import wire
 from tests.journeys.shop import Shop
+from tests.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,7 +54,7 @@ PEERS = {
 @asynccontextmanager
 async def _order_service(shop: Shop, **urls: str) -> AsyncIterator[httpx.AsyncClient]:
     times = {"peer_deadline_s": DEADLINE_S, "request_budget_s": 0.7, "order_lease_s": 0.8}
-    async with shop.run("order", **urls, **times) as url, httpx.AsyncClient(base_url=url) as door:
+    async with shop.run("order", **urls, **times) as url, knock(url) as door:
         yield door
 
 

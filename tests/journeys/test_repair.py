@@ -4,10 +4,10 @@ import asyncio
 from collections import Counter
 from uuid import UUID
 
-import httpx
 import pytest
 
 from tests.journeys.shop import Shop
+from tests.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,7 +60,7 @@ async def test_a_dependency_that_is_back_pulls_the_waiting_orders_forward(shop: 
 async def test_two_replicas_that_repair_the_same_orders_are_harmless(shop: Shop):
     count = 24
     before = await shop.stock()
-    async with shop.run("order") as second, httpx.AsyncClient(base_url=second) as other:
+    async with shop.run("order") as second, knock(second) as other:
         doors = [shop.order, other] * (count // 2)
         answers = await asyncio.gather(
             *(
@@ -98,7 +98,7 @@ async def test_two_replicas_that_repair_the_same_orders_are_harmless(shop: Shop)
 
 async def test_an_order_survives_the_replica_that_took_it(shop: Shop):
     """The replica stops between its first commit and everything else; another finishes it."""
-    async with shop.run("order") as second, httpx.AsyncClient(base_url=second) as other:
+    async with shop.run("order") as second, knock(second) as other:
         answer = await other.post(
             "/orders",
             json={"product_id": "PROD-001", "quantity": 1},

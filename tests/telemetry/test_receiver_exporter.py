@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -16,7 +15,7 @@ from frontend.observatory.logs import LogQuery
 from frontend.observatory.memory import Memory, TraceQuery
 from frontend.observatory.receiver import Receiver
 from tests.frontend.observatory.wires import MS, NOW_NS, json_span, json_traces
-from tests.serving import serve, settings_of
+from tests.serving import knock, serve, settings_of
 from tests.wire import exchange
 
 ORDER = "0b0e6f5e-1111-4222-8333-944455556666"
@@ -145,7 +144,7 @@ async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str,
         yield b"}"
 
     headers = {"Content-Type": "application/json"}
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with knock(url) as client:
         slow = [
             asyncio.create_task(client.post("/v1/traces", content=slowly(), headers=headers))
             for _ in range(bounds.REQUESTS_AT_ONCE)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from chassis.app import service_app
 from frontend.observatory.memory import Memory
 from frontend.observatory.receiver import Receiver
-from tests.serving import serve, settings_of
+from tests.serving import knock, serve, settings_of
 
 Post = Callable[..., Awaitable[httpx.Response]]
 
@@ -44,7 +44,7 @@ async def receiver_url(memory: Memory) -> AsyncIterator[str]:
 @pytest.fixture
 async def client(receiver_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A sender."""
-    async with httpx.AsyncClient(base_url=receiver_url, timeout=30) as client:
+    async with knock(receiver_url, timeout=30) as client:
         yield client
 
 

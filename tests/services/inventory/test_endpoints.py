@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.inventory.app import create_app
 from tests.problems import assert_problem
-from tests.serving import serve, settings_of
+from tests.serving import knock, serve, settings_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +21,7 @@ async def door(module_database: str) -> AsyncIterator[httpx.AsyncClient]:
     settings = settings_of("inventory", module_database)
     async with (
         serve(create_app(settings), settings) as url,
-        httpx.AsyncClient(base_url=url) as door,
+        knock(url) as door,
     ):
         yield door
 

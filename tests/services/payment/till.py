@@ -17,6 +17,7 @@ from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.prober import Prober
 from services.payment.sweep import Sweep
+from tests.serving import knock
 
 AMOUNT = 9999
 # A provider that will not answer is given up on soon, so that no test waits for the real timeout,
@@ -61,9 +62,7 @@ class Till:
         self.prober = Prober(self.desk, settings)
         self.sweep = Sweep(self.desk)
         self.eyes = eyes
-        self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.edge), base_url="http://payment"
-        )
+        self.http = knock("http://payment", transport=httpx.ASGITransport(app=self.edge))
 
     async def charge(
         self,
