@@ -150,6 +150,11 @@ def _safe(settings: Settings) -> Settings:
         raise BadSetting("VALERIX_OTLP_HEADERS cannot be used: write name=value,name=value")
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
+    if not _is_database(settings.database_url):
+        # It may hold a password, so it is not repeated here.
+        raise BadSetting(
+            f"{_PREFIX}DATABASE_URL cannot be used: write postgresql://user@host:5432/database"
+        )
     for field in (*_ADDRESSES, *_MAY_BE_EMPTY):
         value = getattr(settings, field)
         if not _is_address(value) and (value or field not in _MAY_BE_EMPTY):
@@ -169,6 +174,14 @@ def _is_address(value: str) -> bool:
         parts = urlsplit(value)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
+
+
+def _is_database(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("postgresql", "postgres") and parts.port != 0
+    except ValueError:
         return False
 
 

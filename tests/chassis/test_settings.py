@@ -97,6 +97,13 @@ def test_headers_for_a_collector_are_pairs_and_never_stand_in_a_message():
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", ["s3cret", "mysql://a:s3cret@db/x", "postgresql://s3cret:x:y/z"])
+def test_a_database_that_is_none_is_refused_and_never_stands_in_a_message(value: str):
+    with pytest.raises(BadSetting, match=r"DATABASE_URL cannot be used: write postgres") as refused:
+        load("order", {"VALERIX_DATABASE_URL": value})
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_short_token_is_no_guard():
     with pytest.raises(BadSetting, match="at least 16"):
         load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN[:-1]})
