@@ -1,5 +1,7 @@
 """Where things stand: nothing covers, cuts or pushes away what a visitor looks at."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -109,8 +111,11 @@ async def test_a_stage_shows_the_newest_orders_and_escape_leaves_it(visit):
 
 
 @pytest.mark.parametrize("width", [390, 1200, 1280, 1440, 1920])
-async def test_a_product_s_name_is_never_cut(visit, width):
+async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet, width):
     page = await visit(viewport={"width": width, "height": 900})
+    delivery = {"product_id": "PROD-001", "quantity": 150_000}
+    await page.request.post(f"{fleet.urls['inventory']}/inventory/restock", data=delivery)
+    await expect(page.locator(".tile").first).to_contain_text(re.compile(r"\d\d\d,?\s?\d\d\d left"))
     for product in ("Glass lantern", "Copper kettle", "Walnut clock"):
         await page.get_by_label(product).check(force=True)
         # A second press while the first is under way would be dropped.
@@ -118,7 +123,7 @@ async def test_a_product_s_name_is_never_cut(visit, width):
             await place_order(page)
         await expect(page.locator("#panel-orders .product").first).to_contain_text(product)
     cut = await page.evaluate(
-        """() => [...document.querySelectorAll("#panel-orders .product, .tile .name")]
+        """() => [...document.querySelectorAll("#panel-orders .product, .tile *")]
             .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)"""
     )
     assert cut == []
