@@ -1,11 +1,9 @@
 """What each kind of gremlin does to a request, at the wire, where the real fault would be."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from chassis.asgi import App, Message, Receive, Scope, Send
-from chassis.context import span_now
 from chassis.errors import MEDIA_TYPE, Problem
 from chassis.gremlins import Active, Gremlins
 
@@ -20,21 +18,6 @@ class Dropped(Exception):
     """The connection was cut on purpose; there is no answer."""
 
 
-def mark(gremlins: Gremlins, bite: Active) -> None:
-    """Make the bite visible on the metric and on the span."""
-    gremlins.count_bite(bite.view)
-    work = span_now.get()
-    if work is not None:
-        name, kind = bite.view.name, bite.view.kind
-        # The same on every bite: a search for attributes knows equal, not present.
-        work.attributes["valerix.gremlin.bit"] = True
-        # Several may bite one request: each is named, as in its line of log.
-        for key, value in (("valerix.gremlin.name", name), ("valerix.gremlin.kind", kind)):
-            known = str(work.attributes.get(key) or "").split(",")
-            work.attributes[key] = ",".join(dict.fromkeys(filter(None, (*known, value))))
-        work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))
-
-
 async def suffer(
     app: App,
     scope: Scope,
@@ -45,7 +28,7 @@ async def suffer(
 ) -> None:
     """Run `app` for one bitten request. Raises `CallerLeft` or `Dropped` instead of answering."""
     for bite in bites:
-        mark(gremlins, bite)
+        gremlins.mark(bite.view)
     by_kind = {bite.view.kind: bite for bite in bites}
     body = await _read(receive)
     await _before(scope, receive, bites, gremlins)

@@ -10,6 +10,7 @@ import time
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from chassis.context import span_now
 from chassis.database import Database, Row
 from chassis.errors import Problem, invalid
 from chassis.gremlin_shapes import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
@@ -125,10 +126,20 @@ class Gremlins:
         """Whether the gremlin is still in force."""
         return any(g.view.name == name and g.ends_at > time.monotonic() for g in self.active)
 
-    def count_bite(self, view: GremlinView) -> None:
-        """A bite happened."""
+    def mark(self, view: GremlinView) -> None:
+        """Make a bite visible, on the metric and on the span of the work that is bitten."""
         self._bites[view.name] = self._bites.get(view.name, 0) + 1
         self._bitten.labels(self.service, view.name, view.kind).inc()
+        work = span_now.get()
+        if work is not None:
+            name, kind = view.name, view.kind
+            # The same on every bite: a search for attributes knows equal, not present.
+            work.attributes["valerix.gremlin.bit"] = True
+            # Several may bite one request: each is named, as in its line of log.
+            for key, value in (("valerix.gremlin.name", name), ("valerix.gremlin.kind", kind)):
+                known = str(work.attributes.get(key) or "").split(",")
+                work.attributes[key] = ",".join(dict.fromkeys(filter(None, (*known, value))))
+            work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))
 
     async def _drag(self) -> None:
         """Where slow_database bites: every statement of the service's own pools."""
@@ -139,7 +150,7 @@ class Gremlins:
                 and gremlin.ends_at > now
                 and self._random.random() < gremlin.view.probability
             ):
-                self.count_bite(gremlin.view)
+                self.mark(gremlin.view)
                 await asyncio.sleep(gremlin.delay_s)
 
     def views(self) -> list[GremlinView]:

@@ -140,7 +140,7 @@ def _trace_routes(
 
 def _trace_id(text: str) -> str:
     if not is_id(text.lower(), 32):
-        raise Problem(404, "not-found", "A trace's id has 32 digits from 0 to f; this is not one.")
+        raise Problem(404, "not-found", "A trace's id is 32 digits from 0 to f, not all 0.")
     return text.lower()
 
 

@@ -35,10 +35,7 @@ def find_target(given: dict[str, str | None]) -> Target:
     """The shop: the addresses given by hand, else VALERIX_<KEY>_URL, else the one that runs from
     VALERIX_HOME, else the usual ports. Raises `CannotRun` for what is no address."""
     running = find_home().running()
-    try:
-        settings = load("dashboard")
-    except BadSetting as error:
-        raise CannotRun(str(error)) from None
+    settings = _settings("dashboard")
     named = {key: given.get(key) or os.environ.get(f"VALERIX_{key.upper()}_URL") for key in _KEYS}
     order_url = _address("order", named["order"] or (running.urls["order"] if running else ""))
     same = running if running and _same(order_url, running.urls["order"]) else None
@@ -48,6 +45,13 @@ def find_target(given: dict[str, str | None]) -> Target:
     } | {"order": order_url}
     database_url = os.environ.get("VALERIX_DATABASE_URL") or _database(same)
     return Target(urls, settings.operator_token, settings, database_url)
+
+
+def _settings(key: str) -> Settings:
+    try:
+        return load(key)
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
 
 
 def demand_open(target: Target, *, inventory: bool) -> None:
@@ -75,7 +79,7 @@ def _same(one: str, other: str) -> bool:
 def _address(key: str, url: str, *, beside: str = "") -> str:
     """`url`, or where `key` usually is beside the order service."""
     if not url:
-        port = next(process.port for process in PROCESSES if process.key == key)
+        port = _settings(key).port  # another shop's, where its variables say so
         host = urlsplit(beside).hostname or "127.0.0.1"
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{port}"

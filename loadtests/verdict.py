@@ -79,6 +79,7 @@ def verdict(
     parts = (
         *_run(measures, plan, ran),
         *(_threshold(check, ran) for check in checks),
+        *_confirmed(measures),
         _proof(proof, clients),
         _clients(clients),
     )
@@ -96,6 +97,12 @@ def _threshold(check: Check, ran: Ran) -> Part:
     actual = f"{check.actual:.0f}" if check.unit == "ms" else f"{check.actual:.1f}"
     said = f"{actual} {check.unit}, {check.sign} {check.limit:g} {check.unit} is demanded"
     return Part(check.name, "kept" if check.kept else "broken", said)
+
+
+def _confirmed(measures: Measures) -> Iterator[Part]:
+    orders = sum(measures.orders.values())
+    if orders and not measures.orders.get("confirmed"):
+        yield Part("orders", "unknown", f"not one of {orders} was confirmed: nothing to judge by")
 
 
 def _proof(proof: Report | None, clients: ClientLog) -> Part:
@@ -128,7 +135,8 @@ def _clients(clients: ClientLog) -> Part:
         return Part(name, "unknown", f"{clients.beyond} orders were beyond the log's bound")
     return Part(
         name, "kept",
-        f"what was said about {clients.wishes} orders agrees with the database",
+        f"what was said about {clients.wishes} order{'s' * (clients.wishes != 1)} agrees with the "
+        "database",
     )  # fmt: skip
 
 

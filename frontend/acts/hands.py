@@ -20,8 +20,9 @@ from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList
 
 _CALM_AGAIN_S = 0.5
-# A customer who clears the shelf buys a thousand units at a time, and one card in ten is declined.
-_CLEAR_TRIES = 200
+# A customer who clears the shelf buys a thousand units at a time, and one card in ten is declined:
+# enough for the million that a load run delivers at most.
+_CLEAR_TRIES = 1500
 
 
 class CannotPlay(Exception):
@@ -101,7 +102,7 @@ class Hands:
 
     async def shelve(self, shelf: Shelf) -> None:
         """Put units on the shelf, or sell what is too many as any shop would."""
-        wanted = int(shelf.at_least if shelf.exactly is UNSET else shelf.exactly)  # type: ignore[arg-type]
+        left, wanted = 0, int(shelf.at_least if shelf.exactly is UNSET else shelf.exactly)  # type: ignore[arg-type]
         for _ in range(_CLEAR_TRIES):
             left = await self._left(shelf.product)
             if left < wanted:
@@ -111,7 +112,10 @@ class Hands:
                 await self.customers.aside(too_many)
             else:
                 return
-        raise CouldNot(f"{shelf.product} could not be brought to {wanted} units")
+        raise CouldNot(
+            f"{shelf.product} could not be brought to {wanted} units ({left} are left): "
+            "play it in a shop of its own, with another VALERIX_HOME"
+        )
 
     async def load(self, load: Load) -> None:
         """Let customers come."""

@@ -104,13 +104,16 @@ document.addEventListener("keydown", (event) => {
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
 const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts"];
 let stream = null;
+let broken = 0;
 const listen = () => {
   if (stream || document.hidden || !document.querySelector("[hx-get]")) return;
   stream = new EventSource("/events");
   for (const topic of TOPICS) {
     stream.addEventListener(topic, () => document.body.dispatchEvent(new Event("nudge-" + topic)));
   }
+  stream.addEventListener("open", () => { broken = 0; });
   stream.addEventListener("error", () => {
+    broken ||= Date.now();
     // A browser gives up for good on an answer that is no stream; polling goes on meanwhile.
     if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 10000); }
   });
@@ -125,9 +128,11 @@ let heard = Date.now();
 const noticeSilence = () => {
   // A page without panels, such as an error's, asks nothing and so is not answered either.
   if (document.hidden || !document.querySelector("[hx-get]")) { heard = Date.now(); return; }
-  const lost = Date.now() - heard > 12000;
+  // Panels ask every five seconds: a broken stream and no answer since is a server that is gone.
+  const gone = broken > heard && Date.now() - broken > 6000;
+  const lost = gone || Date.now() - heard > 12000;
   if (lost && !document.body.classList.contains("is-lost")) {
-    const at = new Date(heard).toLocaleTimeString();
+    const at = new Date(heard).toLocaleTimeString([], { hour12: false });
     document.querySelector("[data-lost]").textContent =
       `The dashboard does not answer. What you see is from ${at}; the shop itself may be well.`;
   }

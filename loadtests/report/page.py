@@ -72,7 +72,7 @@ def _figures(judgement: Judgement) -> list[Figure]:
     work = measures.of(WORK)
     return [
         Figure(f"{rate(judgement):.1f}", f"{judgement.plan.what.unit} a second",
-               f"{count(work.count)} in all"),
+               f"{count(work.count)} answers in all"),
         Figure(duration(work.quantile(0.5)), "median", "half were answered within"),
         Figure(duration(work.quantile(0.95)), "p95", "19 of 20 within"),
         Figure(duration(work.quantile(0.99)), "p99", "99 of 100 within"),

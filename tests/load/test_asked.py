@@ -88,11 +88,15 @@ def test_a_database_is_believed_only_where_it_is_the_shop_s(monkeypatch: pytest.
     assert find_target({"order": CLOSED}).database_url == "postgresql://somewhere/valerix"
 
 
-def test_the_others_are_looked_for_beside_the_one_that_was_named():
+def test_the_others_are_looked_for_beside_the_one_that_was_named(
+    monkeypatch: pytest.MonkeyPatch,
+):
     urls = find_target({"order": "http://localhost:5001/"}).urls
     assert urls["order"] == "http://localhost:5001"
     assert urls["inventory"] == "http://localhost:5002"
     assert find_target({}).urls["order"] == "http://127.0.0.1:5001"
+    monkeypatch.setenv("VALERIX_ORDER_PORT", "6001")
+    assert find_target({}).urls["order"] == "http://127.0.0.1:6001"
 
 
 def test_every_key_of_two_runs_differs():

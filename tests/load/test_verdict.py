@@ -21,6 +21,14 @@ def measures_of(*, ms: float = 10.0, failed: int = 0, lost: int = 0) -> Measures
     return measures
 
 
+def unconfirmed() -> Measures:
+    """One order that was accepted and no more."""
+    measures = Measures()
+    measures.asked(PLACE, "degraded", 33.0, "202", trace_id="", key="")
+    measures.ended("degraded")
+    return measures
+
+
 def judge(measures: Measures, **more: object) -> Verdict:
     plan = more.get("plan") or plan_of("smoke")
     found = checks(more.get("thresholds") or plan.what.thresholds, measures)
@@ -51,6 +59,7 @@ CASES = {
     "somebody else shopped too": (0, {**GOOD, "clients": ClientLog(wishes=9, keyless=1)}),
     "more orders than the log holds": (2, {**GOOD, "clients": ClientLog(wishes=9, beyond=1)}),
     "stopped by hand": (2, {**GOOD, "ran": {"complete": False}}),
+    "nothing was confirmed": (2, {"measures": unconfirmed()}),
     "stopped before the first answer": (
         2,
         {"measures": Measures(), "ran": {"complete": False}},

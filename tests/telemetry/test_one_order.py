@@ -86,8 +86,10 @@ async def place(shop: aiohttp.ClientSession) -> tuple[int, dict[str, Any], str]:
         return answer.status, await answer.json(), answer.headers["X-Trace-Id"]
 
 
-async def let_loose(fleet: RunningFleet, service: str, name: str, kind: str) -> None:
-    command = {"kind": kind, "ttl_s": 60}
+async def let_loose(
+    fleet: RunningFleet, service: str, name: str, kind: str, **more: object
+) -> None:
+    command = {"kind": kind, "ttl_s": 60, **more}
     async with (
         aiohttp.ClientSession(fleet.url(service)) as operator,
         operator.put(f"/gremlins/{name}", json=command) as answer,
@@ -198,6 +200,17 @@ async def test_every_gremlin_that_bit_one_request_is_named_on_its_span(shop, sin
         assert set(span["tags"]["valerix.gremlin.name"].split(",")) == {"sour", "twice"}
         assert set(span["tags"]["valerix.gremlin.kind"].split(",")) == {"error", "duplicate"}
         assert len(span["events"]) == 2
+
+
+async def test_a_slow_database_is_named_on_the_request_that_waited_for_it(shop, sink, fleet):
+    await let_loose(fleet, "inventory", "mud", "slow_database", delay_ms=20)
+    _, _, trace_id = await place(shop)
+    bitten = await until(
+        lambda: [s for s in of_trace(sink, trace_id) if "valerix.gremlin.name" in s["tags"]]
+    )
+    assert {span["service"] for span in bitten} == {"inventory-service"}
+    assert {span["kind"] for span in bitten} == {SERVER}
+    assert {span["tags"]["valerix.gremlin.kind"] for span in bitten} == {"slow_database"}
 
 
 @pytest.mark.parametrize("behaviour", ["refuses", "resets", "says nothing"])
