@@ -45,8 +45,9 @@ class Trace(Struct):
 
     @property
     def duration_ns(self) -> int:
-        """How long the first request took; all of it when that one was not sent to us."""
-        if self.head.parent_id:
+        """How long the first request took to answer, whoever asked; all of it where no request
+        stands for the trace: its first span was not sent to us."""
+        if self.head.parent_id and self.head.status is None:
             return self.end_ns - self.start_ns
         return self.head.end_ns - self.head.start_ns
 

@@ -99,6 +99,17 @@ def test_work_after_the_answer_does_not_make_a_trace_slow(memory: Memory):
     assert (row.slow, row.duration_ms) == (False, 10)
 
 
+def test_a_request_of_somebody_else_s_trace_took_as_long_as_its_own_answer(memory: Memory):
+    caller = "9" * 16  # sends its spans nowhere
+    keep(
+        memory,
+        span(span_id="1" * 16, parent_id=caller, ms=(0, 10), attributes=answered(202)),
+        span(parent_id="1" * 16, ms=(5, 3_000)),
+    )
+    row = memory.find(TraceQuery())[0]
+    assert (row.slow, row.duration_ms) == (False, 10)
+
+
 def test_a_cut_connection_is_an_outcome_of_its_own(memory: Memory):
     keep(memory, span(attributes=answered(0), failed=True))
     assert found(memory, outcome="cut") == [TRACE]
