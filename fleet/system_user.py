@@ -1,6 +1,7 @@
 """The ordinary user PostgreSQL runs as when we are root, because it refuses to be root itself."""
 
 import fcntl
+import grp
 import os
 import pwd
 import stat
@@ -29,8 +30,10 @@ def choose(say: Callable[[str], None]) -> str | None:
 
 
 def _exists() -> bool:
+    """With its group, which `useradd` writes last."""
     try:
         pwd.getpwnam(NAME)
+        grp.getgrnam(NAME)
     except KeyError:
         return False
     return True

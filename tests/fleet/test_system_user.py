@@ -14,13 +14,14 @@ pytestmark = pytest.mark.skipif(
     reason="only root makes a user for PostgreSQL, with useradd",
 )
 CHOOSE = """
-import pwd, sys
+import grp, pwd, sys
 from fleet import system_user
 system_user.NAME = sys.argv[1]
 print("at the door", flush=True)
 sys.stdin.read()
 said = []
 user = system_user.choose(said.append)
+grp.getgrnam(user)
 print(pwd.getpwnam(user).pw_uid, len(said))
 """
 
