@@ -13,9 +13,10 @@ WAIT ?= 0
 PROFILE ?= smoke
 # Before the next line gives the tests' number to everybody: of the load only what somebody typed.
 LOAD_WORKERS := $(WORKERS)
-# Most tests wait for a real process or a real deadline, so twice the two cores of small machines
-# keeps both busy. A file stays on one worker: its tests share the processes they started.
-WORKERS ?= 4
+# Each worker's tests start real processes that keep real deadlines: four workers kept two cores full
+# and now and then let one of them miss its deadline. A file stays on one worker: its tests share the
+# processes they started.
+WORKERS ?= 3
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # sixty, and each would compile all it imports.

@@ -25,7 +25,7 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
         del os.environ[name]
 
 
-# Four workers with a few hundred megabytes each at their worst, twice over.
+# The workers with a few hundred megabytes each at their worst, twice over.
 _ROOM_BYTES = 4 * 1024**3
 # The longest first, so that no worker is left with one of them at the end.
 _LONGEST = ("faults", "stack", "browser", "acts", "load", "fleet", "chaos", "journeys", "frontend")
