@@ -180,8 +180,9 @@ class Gremlins:
             note = {"action": action, "name": name, "kind": command.kind, "actor": actor}
             await tx.execute(self._sql.note, detail=detail, **note)
         logger.warning("gremlin %s", action, extra={"gremlin": name, "actor": actor, **detail})
-        await self._in_force(name, self._live(row))
-        return self._view(row)
+        live = self._live(row)
+        await self._in_force(name, live)
+        return live.view
 
     def _check(self, name: str, command: PutGremlin) -> None:
         if not NAME.fullmatch(name):

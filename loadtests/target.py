@@ -33,7 +33,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def find_target(given: dict[str, str | None]) -> Target:
     """The shop: the addresses given by hand, else VALERIX_<KEY>_URL, else the one that runs from
-    VALERIX_HOME, else the usual ports. Raises `CannotRun` for what is no address."""
+    VALERIX_HOME, else the ports of its settings. Raises `CannotRun` for what is no address."""
     running = find_home().running()
     settings = _settings("dashboard")
     named = {key: given.get(key) or os.environ.get(f"VALERIX_{key.upper()}_URL") for key in _KEYS}
@@ -77,9 +77,9 @@ def _same(one: str, other: str) -> bool:
 
 
 def _address(key: str, url: str, *, beside: str = "") -> str:
-    """`url`, or where `key` usually is beside the order service."""
+    """`url`, or the port that the settings give `key`, beside the order service."""
     if not url:
-        port = _settings(key).port  # another shop's, where its variables say so
+        port = _settings(key).port
         host = urlsplit(beside).hostname or "127.0.0.1"
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{port}"
