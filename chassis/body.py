@@ -49,7 +49,9 @@ def parse_json(raw: bytes) -> Any:
 
 
 def _storable(text: str) -> bool:
-    return "\\u0000" not in text and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
+    # Two backslashes are one that was meant; a \u0000 that is there without them is a NUL.
+    is_nul = "\\u0000" in text.replace("\\\\", "")
+    return not is_nul and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
 
 
 def read_body(raw: bytes, content_type: str, shape: type[T]) -> T:

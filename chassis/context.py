@@ -1,5 +1,6 @@
 """What the code below the edge may know of its request: the trace and the deadline."""
 
+import os
 import random
 import time
 from contextvars import ContextVar
@@ -36,9 +37,11 @@ span_now: ContextVar[Span | None] = ContextVar("span_now", default=None)
 deadline_now: ContextVar[float | None] = ContextVar("deadline_now", default=None)
 
 
-# Seeded by the system once a process. An id is no secret, and asking the system for each of an
-# order's twenty-three costs a quarter of a millisecond.
+# Seeded by the system once a process, a forked one too, or both would give the same ids. An id is
+# no secret, and asking the system for each of an order's twenty-three costs a quarter of a
+# millisecond.
 _ids = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_ids.seed)
 
 
 def new_trace_id() -> str:

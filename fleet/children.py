@@ -34,15 +34,19 @@ class Supervised:
         self.child: Child | None = None
 
     def start(self) -> None:
-        """Start it; its log begins afresh, the last one stays beside it."""
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.1"))
+        """Start it with a log that begins afresh."""
+        self.put_log_aside()
         self.child = Child(
             self._argv,
             log=self.log,
             if_orphaned=self._if_orphaned,
             environ=self._environ,
         )
+
+    def put_log_aside(self) -> None:
+        """Make room for the next log; the last one stays beside it."""
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
 
     def ended(self) -> int | None:
         """Its exit code, once it has one."""

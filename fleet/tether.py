@@ -39,7 +39,7 @@ class Child:
                 env=environ,
                 cwd=cwd,
                 process_group=0,
-                preexec_fn=_when_parent_dies(if_orphaned),
+                preexec_fn=when_parent_dies(if_orphaned, os.getpid()),
                 user=user,
                 group=user,
                 extra_groups=[] if user else None,
@@ -75,14 +75,14 @@ class Child:
         self.poll()
 
 
-def _when_parent_dies(number: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before exec so that the kernel signals it when its parent is gone.
+def when_parent_dies(number: signal.Signals, parent: int) -> Callable[[], None] | None:
+    """What a child runs first so that the kernel signals it when its parent (a pid) is gone.
 
     Linux only (prctl(2)). A change of user clears it; `subprocess` changes users before this runs.
     """
     if _LIBC is None:
         return None
-    prctl, parent = _LIBC.prctl, os.getpid()
+    prctl = _LIBC.prctl
 
     def tie() -> None:
         prctl(_PR_SET_PDEATHSIG, number)

@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 
 from fleet import children, health
-from fleet.children import Service
 from fleet.home import Home
 from fleet.postgres import PostgresServer
 from fleet.topology import KEYS, SERVICES, find
+from tests.forked import ForkedService
 
 _READY_LIMIT_S = 120
 
@@ -92,7 +92,7 @@ class RunningFleet:
         observed = {"VALERIX_OTLP_ENDPOINT": self.urls["dashboard"], **whole}
         chosen = tuple(keys or KEYS)
         self._services = {
-            key: Service(
+            key: ForkedService(
                 find(key),
                 self.urls[key],
                 self._home,

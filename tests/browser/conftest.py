@@ -19,7 +19,8 @@ _NAMES = (
     "google-chrome",
     "google-chrome-stable",
 )
-# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody.
+# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody; and for one
+# site it needs no process apart from the one its window was opened with.
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +28,8 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-site-isolation-trials",
+    "--disable-features=IsolateOrigins,site-per-process,SpareRendererForSitePerProcess",
 ]
 Visit = Callable[..., Awaitable[Page]]
 

@@ -42,8 +42,10 @@ async def orders(fleet):
 
 
 async def colour_appears(page, chart, name, *, within_s=45):
-    """Wait until something of that colour is drawn."""
-    await page.wait_for_function(HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000)
+    """Wait until something of that colour is drawn; to look costs reading the whole picture."""
+    await page.wait_for_function(
+        HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000, polling=250
+    )
 
 
 async def test_every_chart_is_drawn_and_says_its_newest_value(visit):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chassis.body import parse_json, read_body
@@ -41,6 +41,7 @@ def _refusal(raw: bytes, content_type: str = "application/json") -> Problem:
 
 @settings(max_examples=150, deadline=None)
 @given(_JSON, st.booleans())
+@example(value={"C:\\u0000": "\\\\u0000"}, escaped=True)
 def test_whatever_is_json_is_read_as_it_was_meant(value: Any, escaped: bool):
     assert parse_json(json.dumps(value, ensure_ascii=escaped).encode()) == value
 

@@ -1,5 +1,6 @@
 """The trace a request arrives with: taken up when it is one, ignored when it is not."""
 
+import os
 import re
 
 import pytest
@@ -112,3 +113,15 @@ def test_time_left_is_what_the_caller_allows():
         assert left < 0
     finally:
         deadline_now.reset(token)
+
+
+def test_a_forked_process_gives_ids_of_its_own():
+    answer, said = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(said, new_trace_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(answer, 32).decode() != new_trace_id()
+    for end in (answer, said):
+        os.close(end)
