@@ -19,7 +19,7 @@ _NAMES = (
     "google-chrome",
     "google-chrome-stable",
 )
-# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody; and for one
+# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody; for one
 # site it needs no process apart from the one its window was opened with.
 _FLAGS = [
     "--no-sandbox",

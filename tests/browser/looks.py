@@ -10,6 +10,22 @@ from playwright.async_api import Page, expect
 
 from tests.running import RunningFleet
 
+# Whether anything of a colour is on a chart, by the custom property's name.
+HAS_COLOUR = """([chart, name]) => {
+  const canvas = document.querySelector(`[data-chart="${chart}"] canvas`);
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = `var(--${name})`;
+  const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+  probe.remove();
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < data.length; i += 4) {
+    const off = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
+    // A thin line between two rows of pixels is half of one in each.
+    if (data[i + 3] > 90 && off < 60) return true;
+  }
+  return false;
+}"""
+
 
 async def place_order(page: Page) -> None:
     """Press the button of the order form."""
@@ -26,6 +42,13 @@ async def expect_light(page: Page, service: str, state: str, *, within_s: float)
     light = page.locator(f"#light-{service}")
     await expect(light).to_have_class(re.compile(rf"\bis-{state}\b"), timeout=within_s * 1000)
     await expect(light.locator(":scope > .mark use")).to_have_attribute("href", f"#mark-{state}")
+
+
+async def colour_appears(page: Page, chart: str, name: str, *, within_s: float = 45) -> None:
+    """Wait until something of that colour is drawn; to look costs reading the whole picture."""
+    await page.wait_for_function(
+        HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000, polling=250
+    )
 
 
 async def calm(page: Page) -> None:

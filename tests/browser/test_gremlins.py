@@ -2,10 +2,9 @@
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, expect_light, flip, no_gremlin, place_order, shoppers
+from tests.browser.looks import calm, flip, no_gremlin, place_order
 
 pytestmark = [
     pytest.mark.browser,
@@ -15,41 +14,10 @@ pytestmark = [
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def load(fleet):
-    """Two orders a second from somewhere else, as long as the test runs."""
-    async with shoppers(fleet, every_s=0.5):
-        yield
-
-
 @pytest.fixture(autouse=True)
 def calm_afterwards(fleet):
     yield
     no_gremlin(fleet)
-
-
-async def test_slow_inventory_turns_the_lights_red_and_calm_turns_them_green(visit, load):
-    page = await visit()
-    await expect_light(page, "order", "good", within_s=20)
-    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
-
-    await flip(page, "Slow start", "Inventory")
-    await expect(page.locator(".toast strong").first).to_have_text(
-        "Slow start on inventory is loose"
-    )
-    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 3 s")
-    await expect(page.locator("#light-inventory")).to_have_class(
-        "light panel of-inventory is-good is-bitten", timeout=5000
-    )
-    await expect_light(page, "inventory", "failed", within_s=40)
-    await expect_light(page, "order", "failed", within_s=40)
-    await expect(page.locator("#panel-health")).to_contain_text("no answer in 1.2 s")
-    await expect(page.locator("#panel-orders")).to_contain_text("Stock unclear")
-
-    await calm(page)
-    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
-    await expect_light(page, "inventory", "good", within_s=60)
-    await expect_light(page, "order", "good", within_s=60)
 
 
 async def test_a_switch_goes_on_counts_down_and_goes_off(visit):

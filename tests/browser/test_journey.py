@@ -1,11 +1,21 @@
-"""What the glass is for, in one go: order, trace, line of log, a gremlin, red, calm, green."""
+"""What the glass is for, in one go: order, trace, line of log, a gremlin, red, the incident on the
+timeline, calm, green."""
 
 import re
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, expect_light, flip, no_gremlin, place_order, shoppers
+from tests.browser.looks import (
+    HAS_COLOUR,
+    calm,
+    colour_appears,
+    expect_light,
+    flip,
+    no_gremlin,
+    place_order,
+    shoppers,
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,6 +28,28 @@ SOON = 20_000
 
 async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fleet):
     page = await visit()
+    await from_an_order_to_its_line(page)
+    await page.get_by_role("link", name="Overview").click()
+    async with shoppers(fleet, every_s=0.4):
+        await expect_light(page, "order", "good", within_s=30)
+        # A whole window of ordinary orders, so that what is measured is the steady case.
+        await page.wait_for_timeout(25_000)
+        await from_a_switch_to_red(page)
+        incident = (await visit("/timeline")).locator(".incident").first
+        await expect(incident).to_contain_text("Slow start 3 s on inventory")
+        await expect(incident).to_contain_text("turned red after")
+        red_after = (await incident.locator(".measured dd").first.inner_text()).split()[0]
+        assert 0 < float(red_after) <= 20
+        await from_calm_to_green(page)
+        await expect(incident).to_contain_text("Every light was green", timeout=30_000)
+        await expect(incident).to_contain_text("Called off after")
+        await expect(incident).to_contain_text("It bit")
+        await expect(incident).to_contain_text("Over", timeout=60_000)
+        await expect(page.locator("#panel-reaction")).to_contain_text("Last: red in")
+    no_gremlin(fleet)
+
+
+async def from_an_order_to_its_line(page):
     await place_order(page)
     toast = page.locator(".toast", has_text="Order confirmed").first
     trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
@@ -29,29 +61,38 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
     await expect(found).to_contain_text("order CONFIRMED")
     await expect(found.locator("a.to")).to_have_attribute("href", re.compile(f"^{trace}#span-"))
 
-    await page.get_by_role("link", name="Overview").click()
-    async with shoppers(fleet, every_s=0.4):
-        await expect_light(page, "order", "good", within_s=30)
-        # A whole window of ordinary orders, so that what is measured is the steady case.
-        await page.wait_for_timeout(25_000)
-        await flip(page, "Slow start", "Inventory")
-        loose = page.locator(".toast", has_text="Slow start on inventory is loose").first
-        await expect(loose.locator("a[href^='/traces/']")).to_be_visible()
-        await expect_light(page, "inventory", "failed", within_s=25)
-        reaction = page.locator("#panel-reaction")
-        await expect(reaction).to_contain_text(re.compile(r"red in \d+\ss"))
-        assert float(re.search(r"red in ([\d.]+)", await reaction.inner_text())[1]) <= 20
 
-        await page.goto("/traces?kind=bitten")
-        bitten = page.locator(".trace-rows > li.is-bitten").first
-        await expect(bitten).to_contain_text("latency", timeout=SOON)
-        await page.goto("/")
-        await calm(page)
-        await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
-        await expect_light(page, "inventory", "good", within_s=60)
-        await expect_light(page, "order", "good", within_s=60)
-        await expect(reaction).to_contain_text("green in", timeout=SOON)
-    no_gremlin(fleet)
+async def from_a_switch_to_red(page):
+    assert not await page.evaluate(HAS_COLOUR, ["order", "gremlin"])
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+    await flip(page, "Slow start", "Inventory")
+    loose = page.locator(".toast", has_text="Slow start on inventory is loose").first
+    await expect(loose.locator("a[href^='/traces/']")).to_be_visible()
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 3 s")
+    await expect(page.locator("#light-inventory")).to_have_class(
+        "light panel of-inventory is-good is-bitten", timeout=5000
+    )
+    await colour_appears(page, "order", "gremlin")
+    await expect_light(page, "inventory", "failed", within_s=25)
+    await expect_light(page, "order", "failed", within_s=40)
+    await expect(page.locator("#panel-health")).to_contain_text("no answer in 1.2 s")
+    await expect(page.locator("#panel-orders")).to_contain_text("Stock unclear")
+    reaction = page.locator("#panel-reaction")
+    await expect(reaction).to_contain_text(re.compile(r"red in \d+\ss"))
+    assert float(re.search(r"red in ([\d.]+)", await reaction.inner_text())[1]) <= 20
+
+    await page.goto("/traces?kind=bitten")
+    bitten = page.locator(".trace-rows > li.is-bitten").first
+    await expect(bitten).to_contain_text("latency", timeout=SOON)
+    await page.goto("/")
+
+
+async def from_calm_to_green(page):
+    await calm(page)
+    await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
+    await expect_light(page, "inventory", "good", within_s=60)
+    await expect_light(page, "order", "good", within_s=60)
+    await expect(page.locator("#panel-reaction")).to_contain_text("green in", timeout=SOON)
 
 
 async def test_an_order_that_was_bitten_has_its_faults_on_its_axis(visit, fleet):

@@ -30,11 +30,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "slow_database": {"delay_ms": 20, "jitter_ms": 60},
 }
 _SHARE = 0.4
-# Twice what two hundred at once wait for on two busy cores: whoever leaves, leaves for the gremlin's
-# sake, and comes again.
+# Twice what two hundred at once wait for on two busy cores: whoever leaves, leaves for the
+# gremlin's sake, and comes again.
 _PATIENCE_S = 3.0
-# At the door a customer has less of it, or a gremlin would go unnoticed; and fewer are bitten, since
-# each of them waits that long.
+# At the door a customer has less of it, or a gremlin would go unnoticed; and fewer are bitten,
+# since each of them waits that long.
 _PATIENCE_AT_THE_DOOR_S = 1.5
 _AT_THE_DOOR = {
     "latency": {"delay_ms": 1800, "probability": 0.25},
