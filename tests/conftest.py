@@ -1,11 +1,12 @@
 """What every test may ask for: a database of its own, settings for it, and the real processes."""
 
 import gc
+import itertools
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -28,8 +29,10 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
 
 # The workers with a few hundred megabytes each at their worst, twice over.
 _ROOM_BYTES = 4 * 1024**3
-# The longest first, so that no worker is left with one of them at the end.
-_LONGEST = ("faults", "stack", "browser", "acts", "load", "fleet", "chaos", "journeys", "frontend")
+# Folders whose tests mostly wait, for a light to turn or a story to be told, and those that keep
+# the cores busy; the longest of each first, so that no worker is left with one at the end.
+_WAITING = ("browser", "acts", "stack", "load")
+_BUSY = ("faults", "fleet", "chaos", "journeys", "frontend")
 
 
 # What is costly to arrange and only looked at: the files that read it go to one worker.
@@ -50,14 +53,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the folders by how long they take; within one nothing moves."""
+    """Put one file that waits beside one that is busy, or the cores would be fought for first and
+    idle later; within a file nothing moves."""
     here = Path(__file__).parent
+    folders = {item.path: item.path.relative_to(here).parts[0] for item in items}
 
-    def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(here).parts[0]
-        return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
+    def ordered(files: Iterable[Path], longest: Sequence[str]) -> list[Path]:
+        place = {folder: number for number, folder in enumerate(longest)}
+        return sorted(files, key=lambda file: place.get(folders[file], len(longest)))
 
-    items.sort(key=place)
+    waiting = ordered((file for file in folders if folders[file] in _WAITING), _WAITING)
+    busy = ordered((file for file in folders if folders[file] not in _WAITING), _BUSY)
+    pairs = itertools.chain.from_iterable(itertools.zip_longest(busy, waiting))
+    turn = {file: number for number, file in enumerate(filter(None, pairs))}
+    items.sort(key=lambda item: turn[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Error, Page, async_playwright
+from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 from tests.running import RunningFleet
 
@@ -31,6 +31,9 @@ _FLAGS = [
     "--disable-site-isolation-trials",
     "--disable-features=IsolateOrigins,site-per-process,SpareRendererForSitePerProcess",
 ]
+# For an element to come as for a page to load: a busy machine is not what is tested.
+_PATIENCE_MS = 20_000
+expect.set_options(timeout=_PATIENCE_MS)
 Visit = Callable[..., Awaitable[Page]]
 
 
@@ -61,7 +64,7 @@ async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
         page = await (
             await browser.new_context(base_url=fleet.url("dashboard"), **chosen)
         ).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(_PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: _note(said, page.url, complaints))
         await page.goto(path)
