@@ -73,6 +73,7 @@ class Teller:
         began = time.time()
         load = threading.Thread(target=self._load)
         try:
+            self._until_scraped(within_s=20)
             self._until("silence", dict.fromkeys(NAMES.values(), "none"), within_s=10)
             self._every_outcome()
             load.start()
@@ -127,6 +128,12 @@ class Teller:
         self._client.delete(f"{self._fleet.url('order')}/gremlins/shut").raise_for_status()
 
     # ---- looking -------------------------------------------------------------------------------
+
+    def _until_scraped(self, *, within_s: float) -> None:
+        """Prometheus has nothing to say of a service that it has not looked at once."""
+        end = time.monotonic() + within_s
+        while len(self._grafana()) < len(NAMES) and time.monotonic() < end:
+            time.sleep(0.2)
 
     def _until(self, moment: str, wanted: dict[str, str], *, within_s: float) -> None:
         """Look every half second until all say what is wanted; the last look is kept, and if
