@@ -116,6 +116,18 @@ async def until(ask: Callable[[], Awaitable[T]], within_s: float = ARRIVES_S) ->
     return found
 
 
+async def lights_agree(shop: "Shop") -> bool:
+    """Whether both know the same orders: each takes its window at its own samples, up to two
+    seconds apart at either end."""
+    stack, embedded = (shop.watched[name].source.traffic("order") for name in ("stack", "embedded"))
+    assert not isinstance(stack, Down)
+    assert not isinstance(embedded, Down)
+    return (
+        abs(stack.requests - embedded.requests) <= 3
+        and abs(stack.average_s - embedded.average_s) <= 0.5 * embedded.average_s
+    )
+
+
 async def found(watched: Watched, **wanted: Any) -> list[str]:
     """Ids of the traces in a list."""
     said = await watched.evidence.find(TraceQuery(**wanted))
