@@ -19,7 +19,7 @@ LOAD_WORKERS := $(WORKERS)
 WORKERS ?= 3
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
-# sixty, and each would compile all it imports.
+# many more, and each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Compose is a plugin of docker, or on older machines a program of its own.

@@ -1,8 +1,7 @@
 """The processes of the shop, each forked from one that has imported all they need.
 
-The tests start a hundred and fifty of them, and most of what that cost was one interpreter after
-the other reading the same modules. A fork is the same command in a process of its own, past that;
-tests/fleet starts the command itself."""
+Most of what a start costs is one interpreter after the other reading the same modules. A fork is
+the same command in a process of its own, past that; tests/fleet starts the command itself."""
 
 import multiprocessing
 import os
