@@ -1,6 +1,7 @@
 """The wire without a client library's good manners: raw requests, and peers that misbehave."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -40,30 +41,38 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def listen(handler: Handler) -> AsyncIterator[str]:
-    """A server of raw TCP; yields its base URL. `handler` may do as it likes."""
+    """A server of raw TCP; yields its base URL. `handler` may do as it likes.
+
+    It accepts by itself: asyncio's own forgets a connection that comes while it is closing."""
+    loop = asyncio.get_running_loop()
     connections: set[asyncio.Task[None]] = set()
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
+    async def serve(peer: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=peer)
         try:
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await handler(reader, writer)
         finally:
             writer.transport.abort()
-            connections.discard(task)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in list(connections):
-            task.cancel()
-        if connections:
-            await asyncio.wait(list(connections))
-        await server.wait_closed()
+    def accept() -> None:
+        with suppress(BlockingIOError):
+            task = loop.create_task(serve(listener.accept()[0]))
+            connections.add(task)
+            task.add_done_callback(connections.discard)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        loop.add_reader(listener, accept)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            loop.remove_reader(listener)
+            await asyncio.sleep(0)  # whoever was accepted just now begins, and so can be ended
+            for task in connections:
+                task.cancel()
+            if connections:
+                await asyncio.wait(connections)
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
