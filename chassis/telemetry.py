@@ -29,9 +29,9 @@ _recording = True
 def start(settings: Settings, *, service: str) -> None:
     """Configure logs and start the exporter. Called once by `valerix run`, never by create_app."""
     global _exporter, _recording
-    _recording = settings.telemetry == "on"
+    _recording = settings.telemetry == "on" and bool(settings.otlp_endpoint)
     _configure_logs(settings, service)
-    if _recording and settings.otlp_endpoint:
+    if _recording:
         _exporter = Exporter(
             settings.otlp_endpoint, service, settings.environment, settings.otlp_headers
         )
@@ -56,7 +56,7 @@ def record(span: Span) -> None:
 
 
 def is_on() -> bool:
-    """Whether spans are worth making."""
+    """Whether spans are worth making: somebody is told of them."""
     return _recording
 
 
