@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,18 +18,29 @@ TRACES, LOGS = 8 * MIB, 4 * MIB
 ME = Resource("order-service", "1")
 
 
-@pytest.fixture
-def allocated() -> Iterator[Callable[[], int]]:
-    """How many bytes Python has allocated since the test began."""
-    gc.collect()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
+class Allocated:
+    """How many bytes Python has allocated, and not given back, since the counting began."""
 
-    def since() -> int:
+    def begin(self) -> None:
         gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.start()
 
-    yield since
+    def flood(self, numbers: int) -> Iterator[int]:
+        """0 to `numbers`, counting from the middle on, since counting is three times the work: by
+        then every bound is reached, and what comes later replaces all that was there."""
+        for number in range(numbers):
+            if number == numbers // 2:
+                self.begin()
+            yield number
+
+    def __call__(self) -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+
+@pytest.fixture
+def allocated() -> Iterator[Allocated]:
+    yield Allocated()
     tracemalloc.stop()
 
 
@@ -38,9 +49,9 @@ def small() -> Memory:
 
 
 @pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(100_000, 50), (40_000, 1)])
-def test_a_flood_of_spans(allocated: Callable[[], int], spans: int, spans_of_a_trace: int):
+def test_a_flood_of_spans(allocated: Allocated, spans: int, spans_of_a_trace: int):
     memory = small()
-    for number in range(spans // spans_of_a_trace):
+    for number in allocated.flood(spans // spans_of_a_trace):
         trace = trace_id()
         # All four classes, or one of them alone would fill only its own quarter.
         fields = [{}, {"failed": True}, {"ms": (0, 1_500)}, {"attributes": GREMLIN}][number % 4]
@@ -56,9 +67,9 @@ def test_a_flood_of_spans(allocated: Callable[[], int], spans: int, spans_of_a_t
 GREMLIN = (("valerix.gremlin.name", "sleepy"),)
 
 
-def test_a_million_distinct_names(allocated: Callable[[], int]):
+def test_a_million_distinct_names(allocated: Allocated):
     memory = small()
-    for number in range(50_000):
+    for number in allocated.flood(50_000):
         names = [f"{kind}-{number}" for kind in "abcdefghijklmnopqrst"]
         attributes = (
             ("http.route", names[0]),
@@ -73,9 +84,9 @@ def test_a_million_distinct_names(allocated: Callable[[], int]):
     assert len(memory.find(TraceQuery(service="r-49999", order_id="b-49999"))) == 1
 
 
-def test_a_flood_of_lines(allocated: Callable[[], int]):
+def test_a_flood_of_lines(allocated: Allocated):
     memory = small()
-    for number in range(50_000):
+    for number in allocated.flood(50_000):
         made = line(
             f"line {number} " * 5,
             service=f"service-{number}",
@@ -91,7 +102,8 @@ def test_a_flood_of_lines(allocated: Callable[[], int]):
     assert memory.losses.lines_evicted == 50_000 - len(memory.logs)
 
 
-def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Callable[[], int]):
+def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated):
+    allocated.begin()
     huge = "x" * (10 * MIB)
     assembler = Assembler(NOW_NS)
     sender = assembler.resource([("service.name", huge), ("service.instance.id", huge)])
