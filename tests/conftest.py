@@ -36,7 +36,10 @@ _BUSY = ("faults", "fleet", "chaos", "journeys", "frontend")
 
 
 # What is costly to arrange and only looked at: the files that read it go to one worker.
-_TOGETHER = {"tests/stack/test_lights.py": "tests/stack/test_panels.py"}
+_TOGETHER = {
+    "tests/stack/test_lights.py": "tests/stack/test_panels.py",
+    "tests/fleet/test_errands.py": "tests/fleet/test_another_terminal.py",
+}
 
 
 class _Together(LoadFileScheduling):
@@ -113,7 +116,7 @@ def databases(postgres: PostgresServer | None) -> Iterator[Databases]:
     try:
         yield databases
     finally:
-        databases.drop_all()
+        databases.close()
 
 
 @pytest.fixture

@@ -32,6 +32,9 @@ class Databases:
         self._numbers = itertools.count(1)
         self._mine: list[str] = []
         self._template = f"valerix_test_{os.getpid()}_template"
+        # Kept: to connect costs half as much again as to make a database.
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection | None = None
 
     def create_template(self) -> str:
         """The database the others are copied from; the caller migrates it."""
@@ -51,20 +54,29 @@ class Databases:
         self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._mine.remove(name)
 
-    def drop_all(self) -> None:
+    def close(self) -> None:
+        """Drop what is left, and leave the server."""
         for name in list(self._mine):
             self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._mine.clear()
+        if self._connection is not None:
+            self._runner.run(self._connection.close())
+        self._runner.close()
 
     def _tell(self, statement: str) -> None:
-        async def tell() -> None:
-            connection = await asyncpg.connect(self._server_url)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
+        try:
+            self._runner.run(self._told(statement))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            if self._connection is None or not self._connection.is_closed():
+                raise
+            # A test has restarted the server.
+            self._connection = None
+            self._runner.run(self._told(statement))
 
-        asyncio.run(tell())
+    async def _told(self, statement: str) -> None:
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._server_url)
+        await self._connection.execute(statement)
 
 
 class RunningFleet:

@@ -1,11 +1,14 @@
 """A shop to start and stop, in a folder of its own."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fleet.home import Home
+from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from tests.conftest import GIVEN_SERVER
 from tests.fleet.shop import UpShop
 
@@ -22,6 +25,30 @@ def home() -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
+@pytest.fixture(scope="session")
+def set_up() -> Iterator[Path]:
+    """A data directory as its first start leaves it, which takes two seconds of a processor."""
+    with tempfile.TemporaryDirectory(prefix="valerix-new-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        data = home / "data"
+        with serving(PostgresServer(data, home / "log", settings=FAST_SETTINGS, say=str)):
+            pass
+        yield data
+
+
+@pytest.fixture
+def home_set_up(home: Path, set_up: Path) -> Path:
+    """A home whose PostgreSQL has been started before."""
+    return _settle(home, set_up)
+
+
+def _settle(home: Path, data: Path) -> Path:
+    home.mkdir()
+    # With its owner, who is not ours when we are root.
+    subprocess.run(["cp", "-a", str(data), str(Home(home).data)], check=True)
+    return home
+
+
 @pytest.fixture
 def shop(home: Path) -> Iterator[UpShop]:
     shop = UpShop(home)
@@ -29,11 +56,11 @@ def shop(home: Path) -> Iterator[UpShop]:
     shop.close()
 
 
-@pytest.fixture(scope="module")
-def one_shop() -> Iterator[UpShop]:
-    """One folder for the module: a shop that has been through all of it before has to open too."""
+@pytest.fixture(scope="session")
+def one_shop(set_up: Path) -> Iterator[UpShop]:
+    """One folder for them all: a shop that has been through all of it before has to open too."""
     with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
-        shop = UpShop(Path(folder) / "home")
+        shop = UpShop(_settle(Path(folder) / "home", set_up))
         try:
             yield shop
         finally:

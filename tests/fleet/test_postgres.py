@@ -31,12 +31,21 @@ def said() -> Said:
     return Said()
 
 
-@pytest.fixture
-def server(home: Path, said: Said) -> PostgresServer:
-    home.mkdir()
+def server_in(home: Path, said: Said) -> PostgresServer:
     return PostgresServer(
         home / "postgres", home / "postgres.log", settings=FAST_SETTINGS, say=said
     )
+
+
+@pytest.fixture
+def new_server(home: Path, said: Said) -> PostgresServer:
+    home.mkdir()
+    return server_in(home, said)
+
+
+@pytest.fixture
+def server(home_set_up: Path, said: Said) -> PostgresServer:
+    return server_in(home_set_up, said)
 
 
 def ask(url: str, question: str) -> object:
@@ -50,11 +59,11 @@ def ask(url: str, question: str) -> object:
     return asyncio.run(fetch())
 
 
-def test_data_survives_and_the_second_start_sets_nothing_up(server: PostgresServer, said: Said):
-    with serving(server) as url:
+def test_data_survives_and_the_second_start_sets_nothing_up(new_server: PostgresServer, said: Said):
+    with serving(new_server) as url:
         ask(url, "CREATE TABLE kept AS SELECT 7 AS n")
     said.clear()
-    with serving(server) as url:
+    with serving(new_server) as url:
         assert ask(url, "SELECT n FROM kept") == 7
     assert said == []
 
@@ -68,8 +77,10 @@ def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer)
 
 
 @pytest.mark.parametrize(("settings", "fsync"), [({}, "on"), (FAST_SETTINGS, "off")])
-def test_only_tests_run_without_fsync(home: Path, said: Said, settings: dict[str, str], fsync: str):
-    home.mkdir()
+def test_only_tests_run_without_fsync(
+    home_set_up: Path, said: Said, settings: dict[str, str], fsync: str
+):
+    home = home_set_up
     server = PostgresServer(home / "postgres", home / "log", settings=settings, say=said)
     with serving(server) as url:
         assert ask(url, "SHOW fsync") == fsync
@@ -94,37 +105,37 @@ def test_a_home_with_spaces_and_signs_works_all_the_same(home: Path, said: Said)
         assert ask(url, "SELECT 1") == 1
 
 
-def test_an_interrupted_set_up_is_cleared_and_done_again(server: PostgresServer):
-    half = server.data.with_name(f"{server.data.name}.new-abc")
+def test_an_interrupted_set_up_is_cleared_and_done_again(new_server: PostgresServer):
+    half = new_server.data.with_name(f"{new_server.data.name}.new-abc")
     (half / "base").mkdir(parents=True)
-    with serving(server) as url:
+    with serving(new_server) as url:
         assert ask(url, "SELECT 1") == 1
     assert not half.exists()
 
 
-def test_an_incomplete_data_directory_is_put_aside_not_deleted(server: PostgresServer, said: Said):
-    server.data.mkdir()
-    (server.data / "PG_VERSION").write_text("18\n")
-    with serving(server) as url:
+def test_an_incomplete_data_directory_is_put_aside_not_deleted(
+    new_server: PostgresServer, said: Said
+):
+    new_server.data.mkdir()
+    (new_server.data / "PG_VERSION").write_text("18\n")
+    with serving(new_server) as url:
         assert ask(url, "SELECT 1") == 1
-    (aside,) = server.data.parent.glob("postgres.broken-*")
+    (aside,) = new_server.data.parent.glob("postgres.broken-*")
     assert (aside / "PG_VERSION").exists()
     assert any("not a complete data directory" in line for line in said)
 
 
-def test_data_of_another_major_version_is_refused_with_the_way_out(server: PostgresServer):
-    (server.data / "global").mkdir(parents=True)
-    (server.data / "global" / "pg_control").touch()
-    (server.data / "PG_VERSION").write_text("16\n")
+def test_data_of_another_major_version_is_refused_with_the_way_out(new_server: PostgresServer):
+    (new_server.data / "global").mkdir(parents=True)
+    (new_server.data / "global" / "pg_control").touch()
+    (new_server.data / "PG_VERSION").write_text("16\n")
     with pytest.raises(CannotRun, match="made by PostgreSQL 16 and this is 18") as refused:
-        server.start()
+        new_server.start()
     assert "mv " in refused.value.message
     assert "\n" not in refused.value.message
 
 
 def test_a_pid_file_that_names_a_stranger_is_removed(server: PostgresServer, said: Said):
-    with serving(server):
-        pass
     lines = [str(os.getpid()), str(server.data), "0", "5432", "", "", "", "ready"]
     (server.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
     with serving(server) as url:
@@ -133,8 +144,6 @@ def test_a_pid_file_that_names_a_stranger_is_removed(server: PostgresServer, sai
 
 
 def test_a_server_that_cannot_start_says_what_postgresql_said(server: PostgresServer):
-    with serving(server):
-        pass
     (server.data / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(CannotRun, match="contains errors"):
         server.start()
