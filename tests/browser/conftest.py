@@ -37,9 +37,9 @@ expect.set_options(timeout=_PATIENCE_MS)
 Visit = Callable[..., Awaitable[Page]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One for a module, since it takes a second of processor time to start; each visit is a fresh
+    """One for all files, since it takes seconds of processor time to start; each visit is a fresh
     profile. VALERIX_CHROMIUM names another than the one on PATH."""
     found = os.environ.get("VALERIX_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), "")
     async with async_playwright() as playwright:
@@ -53,7 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
         await started.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
     """`await visit("/")` opens a page; whatever the browser complains about fails the test."""
     complaints: list[str] = []

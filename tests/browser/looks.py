@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import aiohttp
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.running import RunningFleet
 
@@ -30,6 +30,19 @@ HAS_COLOUR = """([chart, name]) => {
 async def place_order(page: Page) -> None:
     """Press the button of the order form."""
     await page.get_by_role("button", name="Order", exact=True).click()
+
+
+async def confirmed_order(page: Page) -> Locator:
+    """Order until an answer says that it is confirmed: the toast that says so. On a busy machine
+    one may be answered before it is decided."""
+    toast = page.locator(".toast", has_text="Order confirmed").first
+    for _ in range(5):
+        async with page.expect_response("**/actions/order"):
+            await place_order(page)
+        with contextlib.suppress(AssertionError):
+            await expect(toast).to_be_visible(timeout=2000)
+            return toast
+    raise AssertionError(await page.locator("#toasts").inner_text())
 
 
 async def flip(page: Page, kind: str, service: str) -> None:

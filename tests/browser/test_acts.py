@@ -12,7 +12,7 @@ from tests.browser.looks import no_gremlin
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(240),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 # The pages ask every second or two; a closed one never again.
 PATIENCE_S = 15

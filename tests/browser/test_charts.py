@@ -11,13 +11,13 @@ from tests.browser.looks import HAS_COLOUR, colour_appears, flip, no_gremlin, sh
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 CHARTS = ("rate", "errors", "order", "inventory", "payment")
 
 
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def orders(fleet):
     """Three orders a second from somewhere else; no gremlin afterwards."""
     async with shoppers(fleet, every_s=0.33):

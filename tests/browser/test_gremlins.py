@@ -9,7 +9,7 @@ from tests.browser.looks import calm, flip, no_gremlin, place_order
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 

@@ -10,6 +10,7 @@ from tests.browser.looks import (
     HAS_COLOUR,
     calm,
     colour_appears,
+    confirmed_order,
     expect_light,
     flip,
     no_gremlin,
@@ -20,7 +21,7 @@ from tests.browser.looks import (
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(240),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 SOON = 20_000
@@ -50,8 +51,7 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
 
 
 async def from_an_order_to_its_line(page):
-    await place_order(page)
-    toast = page.locator(".toast", has_text="Order confirmed").first
+    toast = await confirmed_order(page)
     trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
     await toast.locator("a[href^='/traces/']").click()
     await expect(page.locator(".spans > li").first).to_contain_text("POST /orders", timeout=SOON)

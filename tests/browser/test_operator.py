@@ -8,7 +8,7 @@ from playwright.async_api import expect
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(120),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 TOKEN = "a token for the stage of tonight"
 FLEET_KEYS = ("dashboard",)

@@ -7,8 +7,14 @@ from playwright.async_api import expect
 
 from tests.browser.looks import place_order
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+# Patient services: how an order looks is tested here, not how long it takes on a busy machine.
+FLEET_ENVIRON = {
+    "VALERIX_PAYMENT_DECLINE_RATE": "0",
+    "VALERIX_PEER_DEADLINE_S": "20",
+    "VALERIX_REQUEST_BUDGET_S": "50",
+    "VALERIX_ORDER_LEASE_S": "60",
+}
 CONFIRMED = re.compile("Confirmed")
 
 
