@@ -16,7 +16,7 @@ LOAD_WORKERS := $(WORKERS)
 # Each worker's tests start real processes that keep real deadlines: four workers kept two cores full
 # and now and then let one of them miss its deadline. A file stays on one worker: its tests share the
 # processes they started.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # many more, and each would compile all it imports.

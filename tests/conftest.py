@@ -1,12 +1,11 @@
 """What every test may ask for: a database of its own, settings for it, and the real processes."""
 
 import gc
-import itertools
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +17,7 @@ from chassis.settings import Settings, load
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
 from tests.running import Databases, RunningFleet
+from tests.turns import Turns
 
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
 # and how hard a storm blows (VALERIX_CHAOS_ORDERS, _SEED, _BLOWS in tests/faults).
@@ -29,47 +29,11 @@ for name in [name for name in os.environ if name.startswith("VALERIX_")]:
 
 # The workers with a few hundred megabytes each at their worst, twice over.
 _ROOM_BYTES = 4 * 1024**3
-# Folders whose tests mostly wait, for a light to turn or a story to be told, and those that keep
-# the cores busy; the longest of each first, so that no worker is left with one at the end.
-_WAITING = ("browser", "acts", "stack", "load")
-_BUSY = ("faults", "fleet", "chaos", "journeys", "frontend")
-
-
-# What is costly to arrange and only looked at: the files that read it go to one worker.
-_TOGETHER = {
-    "tests/stack/test_lights.py": "tests/stack/test_panels.py",
-    "tests/fleet/test_errands.py": "tests/fleet/test_another_terminal.py",
-}
-
-
-class _Together(LoadFileScheduling):
-    """A file's tests share the processes they started, and some files share one story."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return _TOGETHER.get(file, file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
-    return _Together(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put one file that waits beside one that is busy, or the cores would be fought for first and
-    idle later; within a file nothing moves."""
-    here = Path(__file__).parent
-    folders = {item.path: item.path.relative_to(here).parts[0] for item in items}
-
-    def ordered(files: Iterable[Path], longest: Sequence[str]) -> list[Path]:
-        place = {folder: number for number, folder in enumerate(longest)}
-        return sorted(files, key=lambda file: place.get(folders[file], len(longest)))
-
-    waiting = ordered((file for file in folders if folders[file] in _WAITING), _WAITING)
-    busy = ordered((file for file in folders if folders[file] not in _WAITING), _BUSY)
-    pairs = itertools.chain.from_iterable(itertools.zip_longest(busy, waiting))
-    turn = {file: number for number, file in enumerate(filter(None, pairs))}
-    items.sort(key=lambda item: turn[item.path])
+    return Turns(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -107,7 +107,7 @@ def test_the_other_two_can_be_read_by_machines(name: str, tmp_path: Path):
 
 
 @pytest.mark.browser
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
 async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
     browser: Browser, tmp_path: Path, width: int, scheme: str

@@ -1,0 +1,70 @@
+"""Which file of tests a worker takes next: never more than two that keep a core busy, and beside
+them those that mostly wait, for a light to turn or a story to be told."""
+
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+# The longest first, so that no worker is left with one at the end; and those that wait most of all
+# beside those that are busiest. What is not named here waits and is short.
+_BUSY = (
+    "tests/faults/test_gremlins_on_every_hop.py",
+    "tests/faults/",
+    "tests/chaos/",
+    "tests/fleet/",
+    "tests/frontend/observatory/test_bounds.py",
+    "tests/stack/test_rules.py",
+    "tests/proof/",
+    "tests/services/",
+    "tests/tidy/",
+)
+_WAITING = (
+    "tests/browser/test_journey.py",
+    "tests/browser/test_acts.py",
+    "tests/stack/",
+    "tests/frontend/",
+    "tests/telemetry/",
+    "tests/acts/",
+    "tests/load/",
+    "tests/browser/",
+    "tests/journeys/",
+)
+_CORES = 2
+# What is costly to arrange and only looked at: the files that read it go to one worker.
+_TOGETHER = {
+    "tests/stack/test_lights.py": "tests/stack/test_panels.py",
+    "tests/fleet/test_errands.py": "tests/fleet/test_another_terminal.py",
+}
+
+
+class Turns(LoadFileScheduling):
+    """As `--dist loadfile`, one worker for one file; only which one is next is decided here."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _TOGETHER.get(file, file)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        # A worker begins a test when it knows the one after it. To know more would be to decide
+        # too early what it does next.
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        busy = sum(
+            any(_is_busy(file) and not all(tests.values()) for file, tests in files.items())
+            for other, files in self.assigned_work.items()
+            if other is not node
+        )
+        wanted = busy < _CORES
+        best = min(self.workqueue, key=lambda file: (_is_busy(file) != wanted, _place(file)))
+        self.workqueue.move_to_end(best, last=False)
+        super()._assign_work_unit(node)
+
+
+def _is_busy(file: str) -> bool:
+    return file.startswith(_BUSY)
+
+
+def _place(file: str) -> int:
+    named = (*_BUSY, *_WAITING)
+    return next((n for n, start in enumerate(named) if file.startswith(start)), len(named))
