@@ -15,7 +15,7 @@ from tests.running import RunningFleet
 FLEET_KEYS = ("inventory", "payment", "order")
 # The provider loses a fifth of the calls as well, so that kills meet orders in every state.
 FLEET_ENVIRON = BRISK | FLAKY
-_SHOPPERS = 16
+_SHOPPERS = 10
 # Before the fault, so that there is work to lose, and after it, so that there is work to recover.
 _BEFORE_S, _AFTER_S = 1.0, 1.0
 
