@@ -13,9 +13,8 @@ WAIT ?= 0
 PROFILE ?= smoke
 # Before the next line gives the tests' number to everybody: of the load only what somebody typed.
 LOAD_WORKERS := $(WORKERS)
-# Each worker's tests start real processes that keep real deadlines: four workers kept two cores full
-# and now and then let one of them miss its deadline. A file stays on one worker: its tests share the
-# processes they started.
+# Two for tests that keep a core busy, two for those that mostly wait: tests/turns.py sees to it. A
+# file stays on one worker: its tests share the processes they started.
 WORKERS ?= 4
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start

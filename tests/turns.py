@@ -6,7 +6,7 @@ from xdist.workermanage import WorkerController
 
 # The longest first, so that no worker is left with one at the end; and those that wait most of all
 # beside those that are busiest. What is not named here waits and is short.
-_BUSY = (
+BUSY = (
     "tests/faults/test_gremlins_on_every_hop.py",
     "tests/faults/",
     "tests/chaos/",
@@ -17,7 +17,7 @@ _BUSY = (
     "tests/services/",
     "tests/tidy/",
 )
-_WAITING = (
+WAITING = (
     "tests/browser/test_journey.py",
     "tests/browser/test_acts.py",
     "tests/stack/",
@@ -30,7 +30,7 @@ _WAITING = (
 )
 _CORES = 2
 # What is costly to arrange and only looked at: the files that read it go to one worker.
-_TOGETHER = {
+TOGETHER = {
     "tests/stack/test_lights.py": "tests/stack/test_panels.py",
     "tests/fleet/test_errands.py": "tests/fleet/test_another_terminal.py",
 }
@@ -41,7 +41,7 @@ class Turns(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return _TOGETHER.get(file, file)
+        return TOGETHER.get(file, file)
 
     def _reschedule(self, node: WorkerController) -> None:
         # A worker begins a test when it knows the one after it. To know more would be to decide
@@ -62,9 +62,9 @@ class Turns(LoadFileScheduling):
 
 
 def _is_busy(file: str) -> bool:
-    return file.startswith(_BUSY)
+    return file.startswith(BUSY)
 
 
 def _place(file: str) -> int:
-    named = (*_BUSY, *_WAITING)
+    named = (*BUSY, *WAITING)
     return next((n for n, start in enumerate(named) if file.startswith(start)), len(named))

@@ -7,6 +7,7 @@ import tomllib
 from chassis import VERSION, settings
 from fleet.home import ROOT
 from fleet.topology import PROCESSES
+from tests import turns
 from tests.tidy.files import complain, read
 
 
@@ -34,6 +35,11 @@ def test_make_help_lists_every_target():
     complain(sorted(targets - shown), "add `## what it does` behind the target")
     rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     complain(sorted(rules - targets), "a target that is no file belongs in .PHONY")
+
+
+def test_the_turns_of_the_tests_name_files_that_are_there():
+    named = {*turns.BUSY, *turns.WAITING, *turns.TOGETHER, *turns.TOGETHER.values()}
+    complain(sorted(name for name in named if not (ROOT / name).exists()), "see tests/turns.py")
 
 
 def test_every_direct_dependency_is_locked():
