@@ -15,6 +15,7 @@ BUSY = (
     "tests/stack/test_rules.py",
     "tests/proof/",
     "tests/services/",
+    "tests/journeys/",
     "tests/tidy/",
 )
 WAITING = (
@@ -26,7 +27,6 @@ WAITING = (
     "tests/acts/",
     "tests/load/",
     "tests/browser/",
-    "tests/journeys/",
 )
 _CORES = 2
 # What is costly to arrange and only looked at: the files that read it go to one worker.

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests import wire
 from tests.chassis.bare import NAME, Bare
+from tests.patience import LATE_S
 from tests.problems import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,21 +30,27 @@ async def _cut_off(bare: Bare) -> float:
     return time.monotonic() - begun
 
 
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
 async def test_latency_sleeps_before_the_work(bare: Bare):
     await bare.let_loose("latency", delay_ms=250)
     making = asyncio.create_task(_make(bare))
-    await asyncio.sleep(0.15)
+    await _until(lambda: bare.sample("http_requests_in_flight") == 1)
     assert bare.made == []
     answer, took_s = await making
     assert (answer.status_code, bare.made) == (201, ["x"])
-    assert 0.25 <= took_s < 1
+    assert took_s >= 0.25
 
 
 async def test_latency_with_jitter_sleeps_differently_each_time_within_its_bounds(bare: Bare):
     await bare.let_loose("latency", delay_ms=20, jitter_ms=200)
     times = [(await _make(bare))[1] for _ in range(6)]
     assert min(times) >= 0.02
-    assert max(times) < 1
+    assert max(times) < 0.22 + LATE_S
     assert max(times) - min(times) > 0.01
 
 
@@ -57,18 +65,18 @@ async def test_latency_does_not_begin_the_work_of_a_caller_that_has_left(bare: B
 async def test_late_does_the_work_and_sleeps_before_the_answer(bare: Bare):
     await bare.let_loose("late", delay_ms=250)
     making = asyncio.create_task(_make(bare))
-    await asyncio.sleep(0.15)
-    assert bare.made == ["x"]
+    await _until(lambda: bare.made == ["x"])
+    assert not making.done()
     answer, took_s = await making
     assert answer.json() == {"name": "x"}
-    assert 0.25 <= took_s < 1
+    assert took_s >= 0.25
 
 
 async def test_late_keeps_the_effect_of_a_caller_that_has_left(bare: Bare):
     await bare.let_loose("late", delay_ms=400)
     with pytest.raises(httpx.ReadTimeout):
         await _make(bare, timeout=0.1)
-    assert bare.made == ["x"]
+    await _until(lambda: bare.made == ["x"])
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -86,13 +94,13 @@ async def test_error_answers_before_the_work_and_says_that_it_was_a_gremlin(
 
 async def test_lost_response_does_the_work_and_cuts_the_connection(bare: Bare):
     await bare.let_loose("lost_response")
-    assert await _cut_off(bare) < 1.5
+    assert await _cut_off(bare) < LATE_S
     assert bare.made == ["x"]
 
 
 async def test_refuse_cuts_the_connection_before_the_work(bare: Bare):
     await bare.let_loose("refuse")
-    assert await _cut_off(bare) < 1.5
+    assert await _cut_off(bare) < LATE_S
     assert bare.made == []
 
 
@@ -100,11 +108,7 @@ async def test_hang_never_answers_and_forgets_the_caller_that_leaves(bare: Bare)
     await bare.let_loose("hang")
     with pytest.raises(httpx.ReadTimeout):
         await _make(bare, timeout=0.5)
-    for _ in range(100):
-        if bare.sample("http_requests_in_flight") == 0:
-            break
-        await asyncio.sleep(0.02)
-    assert bare.sample("http_requests_in_flight") == 0
+    await _until(lambda: bare.sample("http_requests_in_flight") == 0)
     assert bare.made == []
 
 
@@ -114,7 +118,7 @@ async def test_hang_cuts_its_callers_off_when_it_is_called_off(bare: Bare):
     await asyncio.sleep(0.2)
     assert not hanging.done()
     await bare.door.delete("/gremlins")
-    assert 0.2 < await hanging < 1
+    assert 0.2 < await hanging < 0.2 + LATE_S
     assert bare.made == []
 
 
@@ -133,12 +137,16 @@ async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare:
     await bare.let_loose("slow_database", delay_ms=500)
     begun = time.monotonic()
     assert (await bare.door.get("/now")).status_code == 200
-    assert 0.5 <= time.monotonic() - begun < 1.5
-    assert (await _make(bare))[1] < 0.45
+    assert 0.5 <= time.monotonic() - begun < 0.5 + LATE_S
+    # The quickest of three: a busy machine is not what is measured.
+    assert min([(await _make(bare))[1] for _ in range(3)]) < 0.45
     await bare.door.delete("/gremlins")
-    begun = time.monotonic()
-    await bare.door.get("/now")
-    assert time.monotonic() - begun < 0.45
+    took_s = []
+    for _ in range(3):
+        begun = time.monotonic()
+        await bare.door.get("/now")
+        took_s.append(time.monotonic() - begun)
+    assert min(took_s) < 0.45
 
 
 @pytest.mark.parametrize("kind", ["latency", "late", "error", "lost_response", "refuse", "hang"])
@@ -146,13 +154,13 @@ async def test_the_way_out_and_the_measurements_are_never_bitten(bare: Bare, kin
     await bare.let_loose(kind, delay_ms=5000)
     for path in ("/metrics", "/health/live", "/health/ready", "/gremlins", "/gremlins/audit",
                  "/schema", "/schema/openapi.json"):  # fmt: skip
-        answer = await bare.door.get(path, timeout=1)
+        answer = await bare.door.get(path, timeout=LATE_S)
         assert answer.status_code == 200, path
-    answer = await bare.door.put("/gremlins/other", json={"kind": "error"}, timeout=1)
+    answer = await bare.door.put("/gremlins/other", json={"kind": "error"}, timeout=LATE_S)
     assert answer.status_code == 200
-    answer = await bare.door.post("/gremlin/latency", json={"enabled": False}, timeout=1)
+    answer = await bare.door.post("/gremlin/latency", json={"enabled": False}, timeout=LATE_S)
     assert answer.status_code == 200
-    assert (await bare.door.delete("/gremlins/other", timeout=1)).status_code == 204
+    assert (await bare.door.delete("/gremlins/other", timeout=LATE_S)).status_code == 204
 
 
 async def test_health_is_bitten_so_that_the_dot_goes_red(bare: Bare):

@@ -11,6 +11,7 @@ from chassis.context import deadline_now
 from chassis.outbound import Outcome, Peer, classify, decode
 from chassis.settings import Settings, load
 from tests import wire
+from tests.patience import LATE_S
 
 PROBLEM = "application/problem+json"
 SETTINGS = load("order", {}, peer_deadline_s=0.4, peer_wait_s=0.1, peer_connections=2)
@@ -118,7 +119,7 @@ async def test_after_the_request_was_sent_trouble_means_unknown(
         took_s = time.monotonic() - begun
     assert heard.outcome is Outcome.UNKNOWN
     assert heard.code
-    assert took_s < 0.4 + 0.25
+    assert took_s < 0.4 + LATE_S
 
 
 async def test_the_deadline_is_a_total_even_against_a_trickle(peer_at: Callable[..., Peer]):
@@ -126,7 +127,7 @@ async def test_the_deadline_is_a_total_even_against_a_trickle(peer_at: Callable[
         begun = time.monotonic()
         heard = await peer_at(url).call("GET", "/x", deadline_s=0.25)
     assert (heard.outcome, heard.code) == (Outcome.UNKNOWN, "timeout")
-    assert 0.2 < time.monotonic() - begun < 0.45
+    assert 0.2 < time.monotonic() - begun < 0.25 + LATE_S
 
 
 async def test_nobody_listening_means_not_sent(peer_at: Callable[..., Peer]):
@@ -139,11 +140,10 @@ async def test_nobody_listening_means_not_sent(peer_at: Callable[..., Peer]):
 async def test_a_full_bulkhead_means_not_sent_and_costs_little_time(peer_at: Callable[..., Peer]):
     async with wire.listen(wire.silence) as url:
         peer = peer_at(url)
-        holding = [asyncio.create_task(peer.call("GET", "/x")) for _ in range(2)]
+        holding = [asyncio.create_task(peer.call("GET", "/x", deadline_s=2.0)) for _ in range(2)]
         await asyncio.sleep(0.05)
-        begun = time.monotonic()
-        heard = await peer.call("POST", "/x", {"a": 1})
-        assert time.monotonic() - begun < 0.3
+        async with asyncio.timeout(1.5):
+            heard = await peer.call("POST", "/x", {"a": 1}, deadline_s=2.0)
         assert (heard.outcome, heard.code) == (Outcome.NOT_SENT, "bulkhead-full")
         assert {answer.code for answer in await asyncio.gather(*holding)} == {"timeout"}
     async with wire.listen(wire.says(wire.http(200, b"{}"))) as url:
@@ -172,10 +172,10 @@ async def test_what_is_left_of_our_own_callers_time_shortens_the_deadline(
     async with wire.listen(wire.silence) as url:
         token = deadline_now.set(time.monotonic() + 0.15)
         begun = time.monotonic()
-        heard = await peer_at(url).call("GET", "/x")
+        heard = await peer_at(url).call("GET", "/x", deadline_s=20.0)
         deadline_now.reset(token)
     assert heard.code == "timeout"
-    assert time.monotonic() - begun < 0.35
+    assert time.monotonic() - begun < 0.15 + LATE_S
 
 
 async def test_the_callee_is_told_the_time_left_and_the_trace(peer_at: Callable[..., Peer]):

@@ -227,6 +227,6 @@ async def test_a_bad_collector_costs_counted_drops_and_no_order(shop, sink, flee
         status, _, _ = await place(shop)
         took_s.append(time.monotonic() - begun)
         assert status == 201
-    # Far from the three seconds the exporter waits for its collector.
-    assert sorted(took_s)[2] < 0.5
+    # The exporter waits three seconds for its collector.
+    assert sorted(took_s)[2] < 1.5
     await until(lambda: dropped() > before)

@@ -19,6 +19,7 @@ def payment_settings(settings_for: Callable[..., Settings]) -> Callable[..., Set
             "payment_gateway_timeout_s": GATEWAY_TIMEOUT_S,
             "payment_probe_base_s": 0.01,
             "payment_probe_max_s": 0.05,
+            "pool_wait_s": 20.0,  # forty at once on a busy machine are not turned away
         }
         return settings_for("payment", **{**calm, **overrides})
 
