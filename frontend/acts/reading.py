@@ -22,6 +22,8 @@ class BadAct(Exception):
     """A file that cannot be played: where, and why."""
 
     def __init__(self, file: str, line: int, why: str) -> None:
+        # A word of the file may hold what ends a line or colours a terminal.
+        why = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in why)
         super().__init__(f"{file}:{line}: {why}" if line else f"{file}: {why}")
         self.file, self.line, self.why = file, line, why
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from msgspec.structs import fields
@@ -149,6 +149,8 @@ KEYS = st.sampled_from([
 
 
 @settings(deadline=None)  # a busy machine makes one of them take long
+@example(["\n"])
+@example(["\x1b[31m\u2028"])
 @given(
     st.recursive(
         WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
@@ -156,7 +158,7 @@ KEYS = st.sampled_from([
 )
 def test_any_values_are_an_act_or_one_line(values):
     text = f"title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do: {json.dumps(values)}"
-    assert "\n" not in said_about(text)
+    assert len(said_about(text).splitlines()) <= 1
 
 
 def test_a_file_that_is_none(tmp_path: Path):
