@@ -131,3 +131,38 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
         assert cut == [], width
         wide = await page.locator("#panel-orders").evaluate("n => n.scrollWidth - n.clientWidth")
         assert wide <= 0, width
+
+
+# What is too wide for where it stands, among the big numbers.
+CUT = """() => [...document.querySelectorAll(".light .big, .figure .big")]
+    .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => each.innerText)"""
+# As the panels write them, by how long they are.
+LARGE = """() => {
+  const said = [
+    ["888", ""], ["88 888", "long"], ["1 199.88", "longer"], ["88 199.88 €", "longest"],
+  ];
+  for (const each of document.querySelectorAll(".light .big")) each.firstChild.data = "888";
+  return said.map(([text, size]) => {
+    for (const each of document.querySelectorAll(".figure .big")) {
+      each.className = `big ${size}`;
+      each.textContent = text;
+    }
+    return (CUT)();
+  }).flat();
+}""".replace("CUT", CUT)
+
+
+@pytest.mark.parametrize("path", ["/", "/acts/slow-inventory"])
+async def test_no_number_outgrows_its_tile(visit, path):
+    page = await visit("/")
+    async with page.expect_response("**/actions/order"):
+        await place_order(page)
+    await page.goto(path)
+    await expect(page.locator("#light-order .big")).to_be_visible()
+    for stage in ("", "s"):
+        if stage:
+            await page.keyboard.press(stage)
+        for width in (390, 1200, 1280, 1440, 1920):
+            await page.set_viewport_size({"width": width, "height": 900})
+            assert await page.evaluate(LARGE) == [], (width, stage)
