@@ -137,8 +137,8 @@ def _verdict(report: Report) -> list[str]:
     said = {
         "holds": f"All {of} promises hold: no order was lost and nobody paid twice.",
         "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
-        "settling": "STILL SETTLING: nothing is broken, but work is unfinished; "
-        "wait longer, for example with --wait 60.",
+        "settling": "STILL SETTLING: nothing is broken, but work is unfinished; it has to end "
+        f"{report.settle_s:.0f} s after the last fault. Wait longer, for example with --wait 60.",
         "unknown": f"{number} of {of} promises could not be judged, so nothing is proven.",
     }[report.state]
     lines = [click.style(f"  {mark} {said}", fg=colour, bold=True)]

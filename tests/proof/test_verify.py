@@ -67,6 +67,7 @@ async def test_work_in_flight_after_the_wait_is_one_and_says_so(shop, database_u
     code, out, err = run(database_url, capsys, wait_s=2.6)
     assert code == 1
     assert "STILL SETTLING" in out
+    assert "it has to end 992 s after the last fault" in out
     assert "settling: I10 1, I11 3" in err
 
 
