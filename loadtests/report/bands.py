@@ -40,7 +40,8 @@ def bands(windows: Sequence[Window], ran: Ran) -> list[Band]:
 
 
 def draw(frame: Frame, found: Sequence[Band]) -> None:
-    """Under everything else. Two that overlap are darker where they do, and named in two rows."""
+    """Under everything else. Two that overlap are darker where they do, and named in two rows; a
+    name for which no row has room left is a number beside the shortest of them."""
     ends = [float("-inf")] * 3
     for band in found:
         left, right = frame.x(band.from_s), frame.x(band.to_s)
@@ -50,9 +51,10 @@ def draw(frame: Frame, found: Sequence[Band]) -> None:
             f'width="{max(right - left, 1.5):.1f}" height="{frame.floor - frame.roof:.1f}">'
             f"{title}</rect>"
         )
-        row = next((r for r, end in enumerate(ends) if left >= end), len(ends) - 1)
+        row = next((r for r, end in enumerate(ends) if left >= end), ends.index(min(ends)))
         room = frame.size.width - frame.size.right - left
         full = f"{band.name} on {band.service}"
-        said = full if len(full) * CHARACTER < max(right - left, room / 3) else str(band.number)
-        ends[row] = left + len(said) * CHARACTER + 8
-        frame.add(text(left + 4, frame.roof + 13 + 14 * row, said, kind="named", anchor="start"))
+        fits = left >= ends[row] and len(full) * CHARACTER < max(right - left, room / 3)
+        said, begins = full if fits else str(band.number), max(left, ends[row])
+        ends[row] = begins + len(said) * CHARACTER + 8
+        frame.add(text(begins + 4, frame.roof + 13 + 14 * row, said, kind="named", anchor="start"))
