@@ -66,7 +66,7 @@
     say: (index) => {
       // A line that ends is not a quiet service.
       const since = kept[key].silent_since;
-      if (index == null && since) return write(host, [["none", "no signal since " + plotting.clock(since, true)]]);
+      if (index == null && since) return write(host, [["none", "no signal since " + plotting.clock(since)]]);
       const names = plotting.QUANTILES.filter((name) => !off.has(name));
       const texts = plotting.inSecondsEach(names.map((name) => at(kept[key][name], index)));
       write(host, names.map((name, place) => [name, texts[place]]));

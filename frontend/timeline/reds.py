@@ -12,11 +12,14 @@ def reaction(each: Incident, now: datetime) -> str:
     """When which light turned red, after which gremlin."""
     unseen = each.unseen_until
     if unseen is not None and each.off is not None and unseen > each.off:
-        return "The dashboard was not watching then: what the lights did is not known."
+        return "That was before this dashboard was started: what the lights did is not known."
     said = []
     names = [LABELS[red.service] for red in each.reds]
     if unseen is not None:
-        said.append(f"What the lights did before {clock(unseen)} is not known: nobody watched.")
+        said.append(
+            f"What the lights did before {clock(unseen)} is not known: "
+            "this dashboard was not started yet."
+        )
         if names:
             said.append(f"{listed(names)} {_be(names)} red later.")
     else:

@@ -119,10 +119,10 @@ def test_every_light_counts_and_the_last_one_decides():
 
 def test_what_nobody_watched_is_not_made_up():
     (each,) = seen(CALMED, lights((90, "good")), 100)
-    assert "not watching then" in told(each, 100)
+    assert "before this dashboard was started" in told(each, 100)
     (each,) = seen(CALMED, lights((30, "failed"), (80, "good")), 100)
     assert figures(each)[:2] == ["", "20 s"]
-    assert "is not known: nobody watched" in told(each, 100)
+    assert "is not known: this dashboard was not started yet" in told(each, 100)
     assert tell.reaction((each,)).text == ""
 
 
