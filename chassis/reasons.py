@@ -11,7 +11,7 @@ REASONS: dict[str, str] = {
     "inventory_url": "Where the order service and the dashboard find inventory.",
     "payment_url": "Where the order service and the dashboard find payments.",
     "telemetry": "`off` runs dark: no spans, no export; metrics and logs stay.",
-    "otlp_endpoint": "An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty exports nothing.",
+    "otlp_endpoint": "An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty makes no spans.",
     "otlp_headers": "What a vendor asks for, as in OpenTelemetry: name=value,name=value.",
     "log_format": "`auto`: text on a terminal, JSON otherwise, so containers need no setting.",
     "log_level": "INFO is one line a request and one a state change.",

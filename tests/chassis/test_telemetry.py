@@ -78,6 +78,12 @@ async def test_off_runs_dark(database_url: str):
     assert collector.spans == collector.lines == []
 
 
+@pytest.mark.usefixtures("signals")
+def test_where_nobody_is_told_no_span_is_made():
+    telemetry.start(load("order", {}, otlp_endpoint=""), service=NAME)
+    assert not telemetry.is_on()
+
+
 # ---- log lines ----------------------------------------------------------------------------------
 
 
