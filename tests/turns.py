@@ -13,9 +13,9 @@ BUSY = (
     "tests/fleet/",
     "tests/frontend/observatory/test_bounds.py",
     "tests/stack/test_rules.py",
+    "tests/journeys/",
     "tests/proof/",
     "tests/services/",
-    "tests/journeys/",
     "tests/tidy/",
 )
 WAITING = (
