@@ -125,7 +125,7 @@ FOREIGN = """() => ({
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_nothing_runs_and_no_page_breaks(visit, path):
-    page = await visit(path, viewport={"width": 1440, "height": 900})
+    page = await visit(path)
     dialogs = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     for summary in (await page.locator("main summary").all())[:12]:

@@ -1,7 +1,7 @@
 """A service with no business logic at all: what is left is the chassis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -107,3 +107,12 @@ async def run_bare(settings: Settings) -> AsyncIterator[Bare]:
         bare.url = url
         async with knock(url) as bare.door:
             yield bare
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so: two hundred looks, a hundredth of a second apart."""
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("still not so")

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import pytest
 
 from tests import wire
-from tests.chassis.bare import NAME, Bare
+from tests.chassis.bare import NAME, Bare, until
 from tests.problems import assert_problem
 from tests.serving import knock
 
@@ -118,7 +117,7 @@ async def test_past_the_limit_a_request_is_shed_at_once_and_nothing_was_done(bar
         slow = [
             asyncio.create_task(crowd.get("/slow", params={"seconds": 0.8})) for _ in range(LIMIT)
         ]
-        await _until(lambda: bare.sample("http_requests_in_flight") == LIMIT)
+        await until(lambda: bare.sample("http_requests_in_flight") == LIMIT)
         begun = time.monotonic()
         answer = await bare.door.post("/things", json={"name": "too much"})
         assert time.monotonic() - begun < 0.6
@@ -143,20 +142,12 @@ async def test_a_caller_that_leaves_in_mid_body_frees_its_place_and_is_no_fault_
     host, port = bare.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
-    await _until(lambda: bare.sample("http_requests_in_flight") == 1)
+    await until(lambda: bare.sample("http_requests_in_flight") == 1)
     await wire.hang_up(writer)
-    await _until(lambda: bare.sample("http_requests_in_flight") == 0)
+    await until(lambda: bare.sample("http_requests_in_flight") == 0)
     assert bare.made == []
     assert _requests(bare, "POST", "/things", 400) == before + 1
     assert "ERROR" not in caplog.text
-
-
-async def _until(is_so: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if is_so():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("still not so")
 
 
 @pytest.mark.parametrize("pause_s", [0.05, 10])

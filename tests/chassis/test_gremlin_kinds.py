@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests import wire
-from tests.chassis.bare import NAME, Bare
+from tests.chassis.bare import NAME, Bare, until
 from tests.patience import LATE_S
 from tests.problems import assert_problem
 
@@ -30,16 +29,10 @@ async def _cut_off(bare: Bare) -> float:
     return time.monotonic() - begun
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not is_so():
-            await asyncio.sleep(0.01)
-
-
 async def test_latency_sleeps_before_the_work(bare: Bare):
     await bare.let_loose("latency", delay_ms=250)
     making = asyncio.create_task(_make(bare))
-    await _until(lambda: bare.sample("http_requests_in_flight") == 1)
+    await until(lambda: bare.sample("http_requests_in_flight") == 1)
     assert bare.made == []
     answer, took_s = await making
     assert (answer.status_code, bare.made) == (201, ["x"])
@@ -65,7 +58,7 @@ async def test_latency_does_not_begin_the_work_of_a_caller_that_has_left(bare: B
 async def test_late_does_the_work_and_sleeps_before_the_answer(bare: Bare):
     await bare.let_loose("late", delay_ms=250)
     making = asyncio.create_task(_make(bare))
-    await _until(lambda: bare.made == ["x"])
+    await until(lambda: bare.made == ["x"])
     assert not making.done()
     answer, took_s = await making
     assert answer.json() == {"name": "x"}
@@ -76,7 +69,7 @@ async def test_late_keeps_the_effect_of_a_caller_that_has_left(bare: Bare):
     await bare.let_loose("late", delay_ms=400)
     with pytest.raises(httpx.ReadTimeout):
         await _make(bare, timeout=0.1)
-    await _until(lambda: bare.made == ["x"])
+    await until(lambda: bare.made == ["x"])
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -108,7 +101,7 @@ async def test_hang_never_answers_and_forgets_the_caller_that_leaves(bare: Bare)
     await bare.let_loose("hang")
     with pytest.raises(httpx.ReadTimeout):
         await _make(bare, timeout=0.5)
-    await _until(lambda: bare.sample("http_requests_in_flight") == 0)
+    await until(lambda: bare.sample("http_requests_in_flight") == 0)
     assert bare.made == []
 
 

@@ -80,8 +80,8 @@ def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer)
 def test_only_tests_run_without_fsync(
     home_set_up: Path, said: Said, settings: dict[str, str], fsync: str
 ):
-    home = home_set_up
-    server = PostgresServer(home / "postgres", home / "log", settings=settings, say=said)
+    data, log = home_set_up / "postgres", home_set_up / "log"
+    server = PostgresServer(data, log, settings=settings, say=said)
     with serving(server) as url:
         assert ask(url, "SHOW fsync") == fsync
 
