@@ -13,7 +13,7 @@ WAIT ?= 0
 PROFILE ?= smoke
 # Before the next line gives the tests' number to everybody: of the load only what somebody typed.
 LOAD_WORKERS := $(WORKERS)
-# Two for tests that keep a core busy, two for those that mostly wait: tests/turns.py sees to it. A
+# Two for tests that keep a core busy, two for those that mostly wait: tests/harness/turns.py sees to it. A
 # file stays on one worker: its tests share the processes they started.
 WORKERS ?= 4
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import psutil
 
-from bench import collectors, compare, glass, receiver, report, shops, startup, table
+from bench import collectors, compare, growth, receiver, report, shops, spectator_cost, startup
 from bench.shops import Shop
-from fleet.home import Home
 from fleet.postgres import PostgresServer, serving
+from fleet.run_dir import Home
 
 PARTS = ("compare", "clients", "replicas", "collectors", "glass", "table", "startup")
 
@@ -122,7 +122,9 @@ class _Bench:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""
         shop = self._observed("glass")
         with shops.running([shop]):
-            found = asyncio.run(glass.measure(shop, spectators, self._orders, self._rounds))
+            found = asyncio.run(
+                spectator_cost.measure(shop, spectators, self._orders, self._rounds)
+            )
             found["receiver"] = asyncio.run(receiver.measure(shop, 60))
             found["memory_mb"] = shop.resident_mb() | {"postgres": self._server_mb()}
         return found
@@ -130,7 +132,7 @@ class _Bench:
     def table(self, most: int) -> Any:
         """A thousand orders to a million."""
         sizes = tuple(size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= most)
-        return asyncio.run(table.measure(self._database("table"), sizes))
+        return asyncio.run(growth.measure(self._database("table"), sizes))
 
     def startup(self) -> Any:
         """Each process alone."""

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from chassis.database import Connection
+from chassis.database.pool import Connection
 from services.inventory import store as inventory
 from services.order import store as orders
 from services.payment import outcomes
 from services.payment import store as payments
-from services.payment.connectors import book
+from services.payment.connectors import mock_store
 from services.payment.domain import Charge, gw_key
 
 PRODUCT, AMOUNT, CURRENCY = "PROD-001", 9999, "EUR"
@@ -69,7 +69,7 @@ async def _pay(c: Connection, recorder: Recorder, order_id: UUID) -> None:
     ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
     await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
     await c.row(
-        book._ENTER,  # noqa: SLF001 - the floor is made of exactly these statements
+        mock_store._ENTER,  # noqa: SLF001 - the floor is made of exactly these statements
         gw_key=gw_key(order_id, 1), provider="mock", order_ref=str(order_id), amount_minor=AMOUNT,
         currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
     )  # fmt: skip

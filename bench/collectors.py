@@ -13,7 +13,7 @@ import click
 
 from bench import compare, shops
 from bench.shops import Shop
-from fleet.home import Home
+from fleet.run_dir import Home
 
 KINDS = ("dead", "slow", "refusing")
 _SLOW_S = 30.0

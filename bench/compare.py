@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bench import clients, floor
+from bench import baseline, clients
 from bench.shops import Shop
 
 # What was handed to the background belongs to nobody's round.
@@ -30,7 +30,7 @@ async def _rounds(
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await floor.Floor.open(floor_url, 16) if floor_url else None
+    sql = await baseline.Floor.open(floor_url, 16) if floor_url else None
     if sql is not None:
         await sql.round(orders // 4)
     for shop in by_name.values():

@@ -10,14 +10,14 @@ from uuid import UUID
 import asyncpg
 import click
 
-from bench import floor
-from chassis.database import Statement
+from bench import baseline
+from chassis.database.pool import Statement
 from chassis.settings import load
-from frontend import ledger
-from frontend.proof.evaluate import Report, Step, prove
-from frontend.proof.examiner import Examiner
-from frontend.proof.invariant import Limits
-from services.order import store, worklist
+from frontend import queries
+from proof.evaluate import Report, Step, prove
+from proof.invariant import Limits
+from proof.session import Examiner
+from services.order import due_work, store
 
 # Everything one order leaves behind, and the column that says whose it is.
 _TRACES = {
@@ -49,16 +49,16 @@ _PROVED = 3
 # What the shop takes in between two of the dashboard's proofs, more or less.
 _SINCE = 200
 _QUESTIONS: dict[str, tuple[Statement, Mapping[str, object]]] = {
-    "orders panel": (ledger._RECENT, {"limit": 14}),  # noqa: SLF001 - exactly these statements
-    "figures panel": (ledger._FIGURES, {"window_s": 30.0}),  # noqa: SLF001
+    "orders panel": (queries._RECENT, {"limit": 14}),  # noqa: SLF001 - exactly these statements
+    "figures panel": (queries._FIGURES, {"window_s": 30.0}),  # noqa: SLF001
     "GET /orders": (store._PAGE, {"most": 50}),  # noqa: SLF001
-    "reconciler's claim": (worklist._CLAIM_DUE, {"most": 16, "lease_s": 6.0}),  # noqa: SLF001
+    "reconciler's claim": (due_work._CLAIM_DUE, {"most": 16, "lease_s": 6.0}),  # noqa: SLF001
 }
 
 
 async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Milliseconds of each question at each size, and the plans at the largest."""
-    pattern, _ = await floor.record(database_url)
+    pattern, _ = await baseline.record(database_url)
     connection = await asyncpg.connect(database_url)
     await connection.execute(_KEY, pattern)
     found: dict[str, Any] = {"ms": {}, "plans": {}}
@@ -98,7 +98,7 @@ async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
         )
     await connection.execute(
         f"UPDATE inventory.stock SET total = total + {by}, sold = sold + {by}"  # noqa: S608
-        f" WHERE product_id = '{floor.PRODUCT}'"
+        f" WHERE product_id = '{baseline.PRODUCT}'"
     )
     await connection.execute("DROP TABLE copies")
     await connection.execute("SET session_replication_role = origin")

@@ -23,9 +23,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from chassis import telemetry
-from chassis.server import serve
+from chassis.http.server import serve
 from chassis.settings import load
+from chassis.telemetry import recording
 from fleet.topology import find
 
 
@@ -40,7 +40,7 @@ def main(key: str) -> int:
     trace.set_tracer_provider(provider)
     AsyncPGInstrumentor().instrument()
     AioHttpClientInstrumentor().instrument()
-    telemetry.start(settings, service=process.name)
+    recording.start(settings, service=process.name)
     logs = LoggerProvider(resource=resource)
     lines = OTLPLogExporter(endpoint=f"{settings.otlp_endpoint}/v1/logs")
     logs.add_log_record_processor(BatchLogRecordProcessor(lines))

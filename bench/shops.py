@@ -16,8 +16,8 @@ import asyncpg
 import psutil
 
 from fleet import health, migrate
-from fleet.home import Home
-from fleet.tether import Child
+from fleet.child_guard import Child
+from fleet.run_dir import Home
 from fleet.topology import PROCESSES, find
 
 SERVICES = ("inventory", "payment", "order")
@@ -51,8 +51,8 @@ class Shop:
         self.name = name
         self.database_url = database_url
         self._home, self._keys = home, keys
-        ours = [sys.executable, "-m", "fleet", "run"]
-        self._argv = [stock_python, "-m", "bench.stock"] if stock_python else ours
+        ours = [sys.executable, "-m", "cli", "run"]
+        self._argv = [stock_python, "-m", "bench.otel_baseline"] if stock_python else ours
         ports = {process.key: free_port() for process in PROCESSES}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         self._environ = {

@@ -15,7 +15,7 @@ import msgspec
 
 from bench import clients
 from bench.shops import Shop
-from fleet.tether import Child
+from fleet.child_guard import Child
 
 # As long as a person may look before somebody places the orders that are measured.
 _SETTLE_S = 8.0

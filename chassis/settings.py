@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from chassis.reasons import REASONS
+from chassis.settings_docs import REASONS
 
 _PREFIX = "VALERIX_"
 # Read by the command line and by the tests, not by a process.

@@ -8,11 +8,11 @@ import click
 from msgspec.structs import replace
 
 from chassis.settings import Settings
-from fleet.attach import is_idle, settings_at_hand
+from cli.connect import is_idle, settings_at_hand
 from fleet.errors import CannotRun
-from fleet.home import find_home
-from frontend.acts.hands import CannotPlay
-from frontend.acts.reading import BadAct, Scenario, find, read, read_all
+from fleet.run_dir import find_home
+from scenarios.executor import CannotPlay
+from scenarios.loader import BadAct, Scenario, find, read, read_all
 
 EVERY = "all"
 
@@ -31,7 +31,7 @@ def list_acts() -> None:
 
 def show_act(name: str) -> None:
     """What an act says and does, step by step."""
-    from frontend.acts.telling import described
+    from scenarios.console_log import described
 
     for line in described(_read(name)):
         click.echo(line)
@@ -39,7 +39,7 @@ def show_act(name: str) -> None:
 
 def play_act(name: str) -> int:
     """For an audience."""
-    from frontend.acts.terminal import play
+    from scenarios.cli import play
 
     scenario = _read(name)
     with _shop_at_hand() as settings, _one_line():
@@ -48,8 +48,8 @@ def play_act(name: str) -> int:
 
 def check_acts(name: str, *, quick: bool) -> int:
     """For a machine: one act, or every one in turn."""
-    from frontend.acts.tempo import QUICK, USUAL
-    from frontend.acts.terminal import check
+    from scenarios.cli import check
+    from scenarios.timing import QUICK, USUAL
 
     scenarios = [_read(name)] if name != EVERY else _read_every()
     with _shop_at_hand() as settings, _one_line():

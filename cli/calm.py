@@ -7,7 +7,7 @@ import click
 from chassis.settings import BadSetting, load
 from fleet.errors import CannotRun, Failed
 from fleet.health import ask
-from fleet.home import find_home
+from fleet.run_dir import find_home
 from fleet.topology import SERVICES, Process
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from chassis.settings import BadSetting, Settings, load
 from fleet.errors import CannotRun
-from fleet.home import find_home
 from fleet.postgres import PostgresServer, serving
+from fleet.run_dir import find_home
 
 
 @contextlib.contextmanager

@@ -56,8 +56,8 @@ def migrate() -> None:
 @migrate.command("up")
 def migrate_up() -> None:
     """Move to the newest migration."""
+    from cli.connect import database_at_hand
     from fleet import migrate
-    from fleet.attach import database_at_hand
 
     with database_at_hand() as url:
         moved = migrate.upgrade(url)
@@ -68,8 +68,8 @@ def migrate_up() -> None:
 @click.option("--all", "everything", is_flag=True, help="Take every migration back, data included.")
 def migrate_down(everything: bool) -> None:
     """Take the newest migration back."""
+    from cli.connect import database_at_hand, demand_stopped
     from fleet import migrate
-    from fleet.attach import database_at_hand, demand_stopped
 
     demand_stopped("take a migration back")
     with database_at_hand() as url:
@@ -80,8 +80,8 @@ def migrate_down(everything: bool) -> None:
 @migrate.command("version")
 def migrate_version() -> None:
     """Say which migration the database is at, and which is the newest."""
+    from cli.connect import database_at_hand
     from fleet import migrate
-    from fleet.attach import database_at_hand
 
     with database_at_hand() as url:
         click.echo(f"{migrate.current(url) or 'none'} (newest: {migrate.newest()})")
@@ -94,8 +94,8 @@ def migrate_force(revision: str) -> None:
 
     For a database put right by hand: REVISION is 0001, 0002, …, or base.
     """
+    from cli.connect import database_at_hand
     from fleet import migrate
-    from fleet.attach import database_at_hand
 
     with database_at_hand() as url:
         migrate.force(url, revision)
@@ -105,7 +105,7 @@ def migrate_force(revision: str) -> None:
 @main.command()
 def calm() -> None:
     """Call every gremlin of every service off."""
-    from fleet.calm import calm_all
+    from cli.calm import calm_all
 
     calm_all()
 
@@ -122,8 +122,8 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
     is for a database whose triggers were off. Exit code 0: all hold; 1: one is broken, or work is
     still open; 2: cannot tell.
     """
-    from fleet.attach import is_idle, settings_at_hand
-    from frontend.proof.report import verify as prove
+    from cli.connect import is_idle, settings_at_hand
+    from proof.verify import verify as prove
 
     idle = is_idle()
     with settings_at_hand() as settings:
@@ -144,7 +144,7 @@ def restart_process(process: str, away_s: float, kill: bool) -> None:
     The shop stays open and is whole again by itself: that is what this is for. A process that dies
     without being asked still stops the shop.
     """
-    from fleet.restart import restart
+    from cli.restart import restart
 
     if kill and process == "postgres":
         raise click.UsageError("PostgreSQL is only ever stopped in order: leave --kill out")
@@ -163,7 +163,7 @@ def act() -> None:
 @act.command("list")
 def act_list() -> None:
     """Which acts there are, and what each teaches."""
-    from fleet.act import list_acts
+    from cli.acts import list_acts
 
     list_acts()
 
@@ -172,7 +172,7 @@ def act_list() -> None:
 @click.argument("name")
 def act_show(name: str) -> None:
     """What NAME says and does, step by step."""
-    from fleet.act import show_act
+    from cli.acts import show_act
 
     show_act(name)
 
@@ -184,7 +184,7 @@ def act_play(name: str) -> None:
 
     The speaker's notes stand here; the audience looks at the dashboard.
     """
-    from fleet.act import play_act
+    from cli.acts import play_act
 
     raise SystemExit(play_act(name))
 
@@ -197,7 +197,7 @@ def act_check(name: str, quick: bool) -> None:
 
     Exit code 0: everything showed as written; 1: something did not; 2: it could not be run.
     """
-    from fleet.act import check_acts
+    from cli.acts import check_acts
 
     raise SystemExit(check_acts(name, quick=quick))
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 import click
 
+from fleet.client import Backstage, NoErrand, Process
 from fleet.errors import CannotRun, Failed
-from fleet.home import find_home
-from frontend.acts.errand import Backstage, NoErrand, Process
+from fleet.run_dir import find_home
 
 
 def restart(process: Process, *, away_s: float, kill: bool) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fleet.home import Home
-from fleet.tether import Child
+from fleet.child_guard import Child
+from fleet.run_dir import Home
 from fleet.topology import Process
 
 # A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
@@ -68,7 +68,7 @@ class Service(Supervised):
     """One process of the fleet and where it is reached."""
 
     def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
-        argv = [sys.executable, "-m", "fleet", "run", process.key]
+        argv = [sys.executable, "-m", "cli", "run", process.key]
         super().__init__(process.name, argv, home.log(process.key), environ)
         self.process, self.url = process, url
 

@@ -1,7 +1,8 @@
 """What may be asked of a running `valerix up`: to kill or restart one of its processes.
 
 A request is a file in the folder that `valerix up` looks into; the answer is a file beside it.
-Whoever may write there is the shop's own user: no port, no token. fleet/errands.py runs them."""
+Whoever may write there is the shop's own user: no port, no token.
+fleet/control_server.py runs them."""
 
 import asyncio
 import contextlib

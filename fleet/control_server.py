@@ -12,9 +12,9 @@ import msgspec
 
 from fleet import health
 from fleet.children import Service
+from fleet.client import ANSWERED, ASKED, Answer, Errand, read, write
 from fleet.errors import Failed
 from fleet.postgres import PostgresServer
-from frontend.acts.errand import ANSWERED, ASKED, Answer, Errand, read, write
 
 # A service ends within its own grace of five seconds; one that does not is killed.
 _STOP_S = 8.0

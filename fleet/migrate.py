@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from fleet.errors import CannotRun, Failed
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

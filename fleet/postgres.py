@@ -17,8 +17,8 @@ from urllib.parse import quote
 import psutil
 
 from fleet import data_directory, system_user
+from fleet.child_guard import Child
 from fleet.errors import CannotRun
-from fleet.tether import Child
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with the closing zero.
 _SOCKET_PATH_LIMIT = 103

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fleet.home import ROOT, Home
+from fleet.run_dir import ROOT, Home
 
 _HERE = "127.0.0.1"
 # Where a package puts Grafana's own pages; its program cannot find them by itself.

@@ -4,9 +4,9 @@ import gc
 import os
 from importlib import import_module
 
-from chassis import telemetry
-from chassis.server import serve
+from chassis.http.server import serve
 from chassis.settings import BadSetting, load
+from chassis.telemetry import recording
 from fleet.errors import CannotRun
 from fleet.topology import find
 
@@ -23,7 +23,7 @@ def run_process(key: str) -> int:
     process = find(key)
     os.nice(process.nice)
     create_app = import_module(process.module).create_app
-    telemetry.start(settings, service=process.name)
+    recording.start(settings, service=process.name)
     try:
         app = create_app(settings)
         gc.freeze()
@@ -32,4 +32,4 @@ def run_process(key: str) -> int:
     except BadSetting as error:
         raise CannotRun(str(error)) from None
     finally:
-        telemetry.stop()
+        recording.stop()

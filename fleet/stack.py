@@ -10,7 +10,6 @@ from chassis.settings import Settings
 from fleet import children, health, ports
 from fleet.children import Supervised
 from fleet.errors import Failed
-from fleet.home import ROOT, Home
 from fleet.programs import (
     COLLECTOR,
     ENVIRON,
@@ -23,6 +22,7 @@ from fleet.programs import (
     command,
     folder_of,
 )
+from fleet.run_dir import ROOT, Home
 from fleet.topology import PROCESSES
 
 _READY_LIMIT_S = 90  # Loki alone takes eleven seconds; a busy machine several times that

@@ -12,10 +12,10 @@ import click
 from chassis.settings import BadSetting, Settings, load, unknown
 from fleet import children, health, ports
 from fleet.children import Service
-from fleet.errands import Errands
+from fleet.control_server import Errands
 from fleet.errors import CannotRun, Failed
-from fleet.home import Home, find_home
 from fleet.postgres import PostgresServer, serving
+from fleet.run_dir import Home, find_home
 from fleet.stack import Stack
 from fleet.topology import PROCESSES, SERVICES
 

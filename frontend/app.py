@@ -3,33 +3,33 @@
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from chassis.database import Database
-from chassis.edge import Edge
-from chassis.gremlin_client import GremlinClient
-from chassis.outbound import Peer
+from chassis.database.pool import Database
+from chassis.faults.client import GremlinClient
+from chassis.http.app import service_app
+from chassis.http.edge import Edge
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
-from frontend.act_pages import act_routes
-from frontend.actions import Hands, action_routes, sign_in_routes
-from frontend.answers import leave_untraced, show_lost, show_problem
-from frontend.events import Hub
-from frontend.evidence_pages import evidence_routes
-from frontend.files import FILES
-from frontend.links import Links
-from frontend.observatory.drops import Drops
-from frontend.observatory.memory import Memory
-from frontend.pages import page_routes
-from frontend.panels import panel_routes
-from frontend.proof.loop import ProofLoop
-from frontend.sources import Evidence, Source
-from frontend.sources.embedded import Embedded
-from frontend.sources.received import Received, sent_to
-from frontend.sources.stack.evidence import StackEvidence
-from frontend.sources.stack.metrics import StackMetrics
-from frontend.stage import Stage
-from frontend.visitor import Doorman
-from frontend.watch import Proof, Watch, service_urls
-from frontend.words import NAMES
+from frontend.acts.page import act_routes
+from frontend.acts.scenario_runner import Stage
+from frontend.gremlins.actions import Hands, action_routes, sign_in_routes
+from frontend.live_state import Proof, Watch, service_urls
+from frontend.overview.page import page_routes
+from frontend.traces.page import evidence_routes
+from frontend.web.labels import NAMES
+from frontend.web.links import Links
+from frontend.web.panels import panel_routes
+from frontend.web.responses import leave_untraced, show_lost, show_problem
+from frontend.web.sessions import Doorman
+from frontend.web.sse import Hub
+from frontend.web.static_files import FILES
+from observatory.metrics.dropped_counts import Drops
+from observatory.sources import Evidence, Source
+from observatory.sources.embedded_metrics import Embedded
+from observatory.sources.embedded_traces import Received, sent_to
+from observatory.sources.stack.metrics import StackMetrics
+from observatory.sources.stack.traces_logs import StackEvidence
+from observatory.store.store import Memory
+from proof.scheduler import ProofLoop
 from services.order.client import OrderClient
 
 NAME = "dashboard"

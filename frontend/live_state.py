@@ -4,20 +4,20 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from chassis.settings import Settings
-from frontend.events import Hub, closing_on_stop
-from frontend.facts import GremlinFacts, ShopFacts
-from frontend.ledger import Ledger
-from frontend.painted import Painted
-from frontend.playing import Playing
-from frontend.proof.evaluate import Report
-from frontend.sources import Source
-from frontend.sources.feed import Feed
-from frontend.sources.health import Health, HealthProbe
-from frontend.timeline.chronicle import Chronicle
-from frontend.timeline.incident import Incident
-from frontend.views import Down
+from frontend.acts.current_scenario import Playing
+from frontend.overview.view_models import Down
+from frontend.queries import Ledger
+from frontend.query_results import GremlinFacts, ShopFacts
+from frontend.web.panel_cache import Painted
+from frontend.web.sse import Hub, closing_on_stop
+from observatory.sources import Source
+from observatory.sources.health import Health, HealthProbe
+from observatory.sources.poller import Feed
+from observatory.timeline.incident import Incident
+from observatory.timeline.recorder import Chronicle
+from proof.evaluate import Report
 
 # Orders and gremlins are looked at every second, so a page shows them within two.
 LOOK_EVERY_S = 1.0

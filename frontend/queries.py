@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from chassis.database import Database, Row, statement
-from frontend.facts import (
+from chassis.database.pool import Database, Row, statement
+from frontend.query_results import (
     AftermathFacts,
     AttemptFacts,
     AuditFacts,

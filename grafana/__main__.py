@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import load, orders, service, slo, stage
+from grafana import live_demo, load, orders, service, slo
 from grafana.board import Board, built
 
-BOARDS: tuple[Board, ...] = (stage.BOARD, service.BOARD, slo.BOARD, orders.BOARD, load.BOARD)
+BOARDS: tuple[Board, ...] = (live_demo.BOARD, service.BOARD, slo.BOARD, orders.BOARD, load.BOARD)
 FOLDER = Path(__file__).parent / "dashboards"
 
 

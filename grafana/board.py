@@ -6,9 +6,9 @@ from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as models
 from msgspec import Struct
 
-from grafana.ask import LOKI, PROMETHEUS
 from grafana.palette import GREMLIN
 from grafana.panels import Panel
+from grafana.queries import LOKI, PROMETHEUS
 
 TAG = "valerix"
 _STEP = "5s"

@@ -3,11 +3,10 @@
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana import panels
-from grafana.ask import lines_of_log, now, over_time, rows_now
 from grafana.board import Board
-from grafana.look import says, unknown
 from grafana.palette import FAILED, GOOD, GREMLIN, NONE, SERVICES
 from grafana.panels import Head, Panel
+from grafana.queries import lines_of_log, now, over_time, rows_now
 from grafana.signals import (
     BY_SERVICE,
     EACH,
@@ -18,6 +17,7 @@ from grafana.signals import (
     quantile,
     quantiles,
 )
+from grafana.style import says, unknown
 from prometheus.names import AVERAGE, BUSINESS, SHOP, SLA_S
 
 

@@ -1,12 +1,12 @@
 """Under load: the services' side of what a load test sees, with the same thresholds."""
 
 from grafana import panels
-from grafana.ask import now, over_time
 from grafana.board import Board
-from grafana.look import Steps
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED, SERVICES
 from grafana.panels import Head, Panel
+from grafana.queries import now, over_time
 from grafana.signals import BY_SERVICE, EACH, OUTCOMES, quantiles
+from grafana.style import Steps
 from prometheus.names import ERRORS, FAILURE, ORDERS, RATE, SHOP
 
 _WORST_S, _SLOW_S, _ERRORS, _SUCCESS = 1, 0.5, 0.05, 0.95

@@ -1,12 +1,12 @@
 """What the shop does with its customers' orders, money and goods."""
 
 from grafana import panels
-from grafana.ask import named_by, now, over_time
 from grafana.board import Board
-from grafana.look import says, unknown
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
 from grafana.panels import Head, Panel
+from grafana.queries import named_by, now, over_time
 from grafana.signals import EACH, OUTCOMES, WAITING, quantile
+from grafana.style import says, unknown
 from prometheus.names import ORDERS
 
 _SETTLE = "valerix_order_settle_seconds"

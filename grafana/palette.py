@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_SHEET = Path(__file__).parent.parent / "frontend" / "static" / "palette.css"
+_SHEET = Path(__file__).parent.parent / "frontend" / "web" / "static" / "palette.css"
 # Grafana keeps one colour for both of its themes; a stage is dark.
 _DARK = dict(
     re.findall(

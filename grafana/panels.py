@@ -19,8 +19,9 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import heatmap as heatmap_models
 from msgspec import Struct
 
-from grafana.ask import JAEGER, LOKI, PROMETHEUS, Target
-from grafana.look import (
+from grafana.palette import INK
+from grafana.queries import JAEGER, LOKI, PROMETHEUS, Target
+from grafana.style import (
     Link,
     Steps,
     by_step,
@@ -35,7 +36,6 @@ from grafana.look import (
     tooltip,
     unknown,
 )
-from grafana.palette import INK
 
 Panel = cogbuilder.Builder[models.Panel]
 

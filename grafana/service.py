@@ -4,10 +4,10 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana import panels
-from grafana.ask import PROMETHEUS, buckets, lines_of_log, over_time, traces
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
 from grafana.panels import Head, Panel
+from grafana.queries import PROMETHEUS, buckets, lines_of_log, over_time, traces
 from grafana.signals import EACH, failures, quantiles
 from prometheus.names import NOT_BUSINESS
 

@@ -1,10 +1,10 @@
 """What several dashboards ask or show alike: failures, quantiles, outcomes and their colours."""
 
 from grafana import panels
-from grafana.ask import over_time
-from grafana.look import Link
 from grafana.palette import DEGRADED, FAILED, GOOD, NONE, REFUSED, SERVICES
 from grafana.panels import Head, Panel
+from grafana.queries import over_time
+from grafana.style import Link
 from prometheus.names import BUSINESS, FAILURE, SLA_S
 
 EACH = "[$__rate_interval]"

@@ -1,10 +1,10 @@
 """The objectives: what is left of each budget, how fast it burns, and who is called."""
 
 from grafana import panels
-from grafana.ask import named_by, now, over_time
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
 from grafana.panels import Head, Panel
+from grafana.queries import named_by, now, over_time
 from prometheus.burn import BUDGET_LEFT, EXHAUSTED_IN, OBJECTIVE, burn_rate
 from prometheus.slo import BURNS, SLOS, Burn, Slo, seconds
 

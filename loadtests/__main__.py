@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from fleet.errors import CannotRun
-from fleet.home import find_home
 from fleet.ports import demand_free
+from fleet.run_dir import find_home
 from loadtests import run as running
 from loadtests.folders import PLAN, new_folder
 from loadtests.judge import Demands

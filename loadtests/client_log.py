@@ -6,7 +6,7 @@ from types import TracebackType
 
 import msgspec
 
-from loadtests.wish import Wish
+from loadtests.intent import Wish
 
 # About half a gigabyte. What comes after it is counted, not written: the verdict says so.
 MOST_WISHES = 2_000_000

@@ -6,9 +6,9 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from loadtests import told
+from loadtests import client_log
+from loadtests.intent import Wish
 from loadtests.oracle import TERMINAL, Truth, keyless, lies_about, truths
-from loadtests.wish import Wish
 
 SHOWN = 20
 
@@ -39,7 +39,7 @@ async def compare(
 ) -> ClientLog:
     """Read the whole log in pieces and ask the database about each."""
     found, known = ClientLog(), 0
-    for batch in told.read(log):
+    for batch in client_log.read(log):
         truth = await truths(connection, [wish.key for wish in batch])
         known += len(truth)
         found.wishes += len(batch)

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from fleet.errors import CannotRun
-from fleet.home import find_home
+from fleet.run_dir import find_home
 
 # What the generator leaves there, and what is made of it.
 PLAN, MEASURES, RAN, TOLD = "plan.json", "measures.json", "ran.json", "told.jsonl"

@@ -8,10 +8,7 @@ import asyncpg
 import msgspec
 
 from fleet.health import ask
-from frontend.facts import AuditFacts
-from frontend.proof.evaluate import Report
-from frontend.proof.report import settled
-from frontend.timeline.windows import Window, windows
+from frontend.query_results import AuditFacts
 from loadtests.clients import ClientLog, compare
 from loadtests.folders import MEASURES, PLAN, RAN, TOLD
 from loadtests.knee import Knee, Level, find_knee, levels_of
@@ -21,6 +18,9 @@ from loadtests.plan import Plan, Ran
 from loadtests.target import Target
 from loadtests.thresholds import Check, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
+from observatory.timeline.fault_windows import Window, windows
+from proof.evaluate import Report
+from proof.verify import settled
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _GREMLIN_HOLDERS = ("order", "inventory", "payment")

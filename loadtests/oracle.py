@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from loadtests.wish import Wish, Word
+from loadtests.intent import Wish, Word
 
 _TRUTH = """
 SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from loadtests.wish import Word
+from loadtests.intent import Word
 
 Outcome = Literal["good", "degraded", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("good", "degraded", "failed")

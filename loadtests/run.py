@@ -11,9 +11,9 @@ import click
 import msgspec
 import psutil
 
+from fleet.child_guard import Child
 from fleet.errors import CannotRun
-from fleet.home import ROOT
-from fleet.tether import Child
+from fleet.run_dir import ROOT
 from loadtests import report
 from loadtests.folders import GENERATOR_LOG, PLAN, RAN
 from loadtests.judge import Demands, Judgement, judge
@@ -67,7 +67,7 @@ class Generator:
     def start_workers(self, count: int, master: str) -> None:
         """So many workers for the master at this address."""
         for number in range(1, count + 1):
-            words = ("loadtests.drive.process", "worker", master)
+            words = ("loadtests.generator.process", "worker", master)
             self.start(*words, log=f"worker-{number}.log")
 
     def stop(self, within_s: float) -> None:
@@ -108,7 +108,7 @@ def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: st
     generator = Generator(folder)
     try:
         port = free_port() if plan.workers else 0
-        words = ("loadtests.drive.process", "headless", str(folder), f"--port={port}")
+        words = ("loadtests.generator.process", "headless", str(folder), f"--port={port}")
         child = generator.start(*words)
         generator.start_workers(plan.workers, f"127.0.0.1:{port}")
         _wait(child, folder, stop)
@@ -130,7 +130,7 @@ def serve(
     # What the page said last time is not to be followed again.
     (folder / GENERATOR_LOG).unlink(missing_ok=True)
     try:
-        child = generator.start("loadtests.drive.web", str(folder), *words)
+        child = generator.start("loadtests.generator.web", str(folder), *words)
         generator.start_workers(workers, master)
         _wait(child, folder, stop, judged)
     finally:

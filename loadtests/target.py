@@ -8,7 +8,7 @@ import msgspec
 from chassis.settings import BadSetting, Settings, load
 from fleet.errors import CannotRun
 from fleet.health import obstacle
-from fleet.home import Running, find_home
+from fleet.run_dir import Running, find_home
 from fleet.topology import PROCESSES
 
 _KEYS = tuple(process.key for process in PROCESSES)

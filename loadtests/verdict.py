@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
-from frontend.proof.evaluate import Report, State
 from loadtests.clients import ClientLog
 from loadtests.measures import Measures, Watched
 from loadtests.plan import Plan, Ran
 from loadtests.thresholds import Check
+from proof.evaluate import Report, State
 
 Answer = Literal["kept", "broken", "unknown"]
 EXIT_CODES: dict[Answer, int] = {"kept": 0, "broken": 1, "unknown": 2}

@@ -6,8 +6,8 @@ It owns no data but a note of how far was proven (checkpoint.py). `themes` is th
 stock.py, money.py, orders.py; books.py says how they are asked of a few orders only.
 """
 
-from frontend.proof import money, orders, stock
-from frontend.proof.invariant import Invariant, Limits
+from proof.invariant import Invariant, Limits
+from proof.invariants import money, orders, stock
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from frontend.proof import invariants
-from frontend.proof.books import IN_QUESTION, Question, Reads, narrowed, question
+from proof import invariants
+from proof.incremental import IN_QUESTION, Question, Reads, narrowed, question
 
 # No answer at all; any other trouble is a reason to do without a checkpoint.
 _AWAY = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)

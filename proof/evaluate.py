@@ -8,11 +8,11 @@ from typing import Any, Literal
 import asyncpg
 import msgspec
 
-from frontend.proof import invariants
-from frontend.proof.asking import CARRIED, ROWS, query
-from frontend.proof.checkpoint import Checkpoint, Ground, advance, keep, survey
-from frontend.proof.invariant import Invariant, Limits
-from frontend.proof.quiet import Quiet, find_quiet
+from proof import invariants
+from proof.checkpoint import Checkpoint, Ground, advance, keep, survey
+from proof.invariant import Invariant, Limits
+from proof.quiescence import Quiet, find_quiet
+from proof.statements import CARRIED, ROWS, query
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from chassis.settings import Settings
-from frontend.proof.books import Reads
+from proof.incremental import Reads
 
 Kind = Literal["A", "Q"]
 

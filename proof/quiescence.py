@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import msgspec
 
-from frontend.proof.invariant import Limits
+from proof.invariant import Limits
 
 # A fault that ran out leaves its row until somebody notices; one called off leaves an audit line.
 _FAULTS = """\

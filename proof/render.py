@@ -8,9 +8,9 @@ from typing import Any
 import click
 import msgspec
 
-from frontend.proof import themes
-from frontend.proof.evaluate import Finding, Reach, Report, Row, State
-from frontend.proof.invariant import Limits
+from proof import themes
+from proof.evaluate import Finding, Reach, Report, Row, State
+from proof.invariant import Limits
 
 MARKS: dict[State, tuple[str, str]] = {
     "holds": ("✓", "green"),

@@ -8,9 +8,9 @@ import time
 from prometheus_client import CollectorRegistry, Gauge
 
 from chassis.settings import Settings
-from frontend.proof.evaluate import Report, could_not_judge
-from frontend.proof.examiner import Examiner
-from frontend.proof.invariant import Limits
+from proof.evaluate import Report, could_not_judge
+from proof.invariant import Limits
+from proof.session import Examiner
 
 # A proof may have to read the whole history; it must never cost the shop more than a tenth of its
 # time.

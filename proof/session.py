@@ -6,8 +6,8 @@ from types import TracebackType
 import asyncpg
 
 from chassis.settings import Settings
-from frontend.proof.evaluate import Patience, Report, Step, could_not_judge, prove
-from frontend.proof.invariant import Limits
+from proof.evaluate import Patience, Report, Step, could_not_judge, prove
+from proof.invariant import Limits
 
 CONNECT_S = 5.0
 # A statement that reads all of history may take so many times as long as one about a few orders.

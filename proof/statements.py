@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from frontend.proof.books import narrowed
-from frontend.proof.checkpoint import Ground
-from frontend.proof.invariant import Invariant
-from frontend.proof.quiet import Quiet
+from proof.checkpoint import Ground
+from proof.incremental import narrowed
+from proof.invariant import Invariant
+from proof.quiescence import Quiet
 
 # So many offenders are shown.
 ROWS = 5

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import click
 
 from chassis.settings import Settings
-from frontend.proof.evaluate import Report, State
-from frontend.proof.examiner import Examiner
-from frontend.proof.render import count, for_script, for_terminal
+from proof.evaluate import Report, State
+from proof.render import count, for_script, for_terminal
+from proof.session import Examiner
 
 # Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
 EXIT_CODES: dict[State, int] = {"holds": 0, "violated": 1, "settling": 1, "unknown": 2}

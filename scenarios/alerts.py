@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.acts.seen import Seen
+from scenarios.conditions import Seen
 
 # Retries come at most ten seconds apart: what is overdue by more is not being settled.
 LAG_S = 15.0

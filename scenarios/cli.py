@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from chassis.settings import Settings
-from frontend.acts.company import Company, company
-from frontend.acts.hands import CannotPlay
-from frontend.acts.player import Player
-from frontend.acts.progress import Performance
-from frontend.acts.reading import Scenario
-from frontend.acts.telling import Teller, in_numbers, verdict
-from frontend.acts.tempo import USUAL, Tempo
+from scenarios.console_log import Teller, in_numbers, verdict
+from scenarios.executor import CannotPlay
+from scenarios.loader import Scenario
+from scenarios.player import Player
+from scenarios.progress import Performance
+from scenarios.standalone import Company, company
+from scenarios.timing import USUAL, Tempo
 
 Say = Callable[[str], None]
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

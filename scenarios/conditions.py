@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from frontend.acts.script import Alerts, Condition, Lights, Orders, Services, Stock, Told, said
-from frontend.acts.sense import split
-from frontend.words import LABELS, NAMES
+from frontend.web.labels import LABELS, NAMES
+from scenarios.model import Alerts, Condition, Lights, Orders, Services, Stock, Told, said
+from scenarios.validation import split
 
 Health = Literal["healthy", "degraded", "down", "unknown"]
 Shade = Literal["green", "red", "grey"]

@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Callable
 from datetime import datetime
 
-from frontend.acts.card import Card, Figure
-from frontend.acts.progress import Performance
-from frontend.acts.reading import Scenario
-from frontend.acts.script import done_by
-from frontend.acts.seen import unmet
-from frontend.acts.words import in_short
+from scenarios.conditions import unmet
+from scenarios.descriptions import in_short
+from scenarios.loader import Scenario
+from scenarios.model import done_by
+from scenarios.progress import Performance
+from scenarios.summary import Card, Figure
 
 # Whoever waits for longer than this wants to know for what.
 _HINT_EVERY_S = 2.0

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET
 
-from frontend.acts.script import Condition, Did, Kill, LetLoose, Load, Restart, Shelf, Wait, seconds
-from frontend.acts.seen import Seen, checks
-from frontend.words import KIND_LABELS, LABELS, NAMES, gremlin_detail
+from frontend.web.labels import KIND_LABELS, LABELS, NAMES, gremlin_detail
+from scenarios.conditions import Seen, checks
+from scenarios.model import Condition, Did, Kill, LetLoose, Load, Restart, Shelf, Wait, seconds
 
 _ANY_TIME = datetime(1, 1, 1, tzinfo=UTC)
 

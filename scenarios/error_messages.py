@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import inspect
 
-from frontend.acts.script import COMPARED, DURATION, Act
+from scenarios.model import COMPARED, DURATION, Act
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from chassis.gremlin_client import GremlinClient
-from chassis.gremlin_shapes import PutGremlin
-from chassis.outbound import Answer, Outcome, Peer, decode
+from chassis.faults.client import GremlinClient
+from chassis.faults.contract import PutGremlin
+from chassis.http.outbound import Answer, Outcome, Peer, decode
 from chassis.settings import Settings
-from frontend.acts.customers import Customers
-from frontend.acts.errand import Backstage, NoErrand
-from frontend.acts.reading import Scenario
-from frontend.acts.script import Kill, LetLoose, Load, Restart, Shelf, seconds
-from frontend.words import NAMES
+from fleet.client import Backstage, NoErrand
+from frontend.web.labels import NAMES
+from scenarios.loader import Scenario
+from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
+from scenarios.traffic import Customers
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList
 

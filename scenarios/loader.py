@@ -7,12 +7,12 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from frontend.acts.mistakes import in_words
-from frontend.acts.script import Act
-from frontend.acts.sense import nonsense
+from scenarios.error_messages import in_words
+from scenarios.model import Act
+from scenarios.validation import nonsense
 
-FOLDER = Path(__file__).resolve().parents[2] / "scenarios"
-SUFFIX = ".yml"
+FOLDER = Path(__file__).resolve().parent
+SUFFIX = ".yaml"
 # A long act has ten kilobytes. YAML's own traps (aliases, tags) are refused below.
 _LARGEST_BYTES = 64 * 1024
 _TEXTS = "tag:yaml.org,2002:str"

@@ -1,11 +1,11 @@
-"""What an act may say: the structs behind scenarios/*.yml, and behind their JSON Schema."""
+"""What an act may say: the structs behind scenarios/*.yaml, and behind their JSON Schema."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chassis.gremlin_shapes import Kind
+from chassis.faults.contract import Kind
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"

@@ -6,18 +6,18 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from chassis.database import CommitUnknown, Database, DatabaseBusy, DatabaseDown
-from frontend.acts.alerts import Alarm
-from frontend.acts.books import Since, count_lost, open_books, read_books
-from frontend.acts.card import Evidence
-from frontend.acts.customers import Customers
-from frontend.acts.seen import Books, Health, Seen, Shade
-from frontend.draw import light_state
-from frontend.proof.money import NOBODY_PAYS_TWICE
-from frontend.timeline.incident import Incident
-from frontend.views import Down
-from frontend.watch import Watch
-from frontend.words import SERVICES
+from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from frontend.live_state import Watch
+from frontend.overview.presenter import light_state
+from frontend.overview.view_models import Down
+from frontend.web.labels import SERVICES
+from observatory.timeline.incident import Incident
+from proof.invariants.money import NOBODY_PAYS_TWICE
+from scenarios.alerts import Alarm
+from scenarios.conditions import Books, Health, Seen, Shade
+from scenarios.order_counts import Since, count_lost, open_books, read_books
+from scenarios.summary import Evidence
+from scenarios.traffic import Customers
 
 _SHADES: Mapping[str, Shade] = {"good": "green", "failed": "red", "none": "grey"}
 _AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)

@@ -7,8 +7,8 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import text
 
-from chassis.database import Connection, Database, statement
-from frontend.acts.seen import Books, Shelved
+from chassis.database.pool import Connection, Database, statement
+from scenarios.conditions import Books, Shelved
 
 # The same words as the order service's own index of what is due.
 _DUE = (

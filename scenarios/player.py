@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from chassis.database import CommitUnknown, DatabaseBusy, DatabaseDown
-from frontend.acts import progress, script
-from frontend.acts.card import card
-from frontend.acts.hands import CannotPlay, CouldNot, Hands
-from frontend.acts.journal import Slip
-from frontend.acts.lookout import Lookout
-from frontend.acts.progress import Doing, Performance
-from frontend.acts.reading import Scenario
-from frontend.acts.script import Condition, Did, Wait, done_by, seconds
-from frontend.acts.seen import holds, unmet, wanted
-from frontend.acts.sight import Eyes
-from frontend.acts.turn import NoDatabase, TakenBy, Turn
-from frontend.acts.words import in_short
+from chassis.database.pool import CommitUnknown, DatabaseBusy, DatabaseDown
+from scenarios import model, progress
+from scenarios.conditions import holds, unmet, wanted
+from scenarios.descriptions import in_short
+from scenarios.executor import CannotPlay, CouldNot, Hands
+from scenarios.loader import Scenario
+from scenarios.lock import NoDatabase, TakenBy, Turn
+from scenarios.model import Condition, Did, Wait, done_by, seconds
+from scenarios.observer import Eyes
+from scenarios.progress import Doing, Performance
+from scenarios.recording import Slip
+from scenarios.summary import card
+from scenarios.waiter import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -148,15 +148,15 @@ class Player:
                 await self._wait(does)
             case Condition():
                 await self._expect(does)
-            case script.LetLoose():
+            case model.LetLoose():
                 await self._hands.let_loose(does)
-            case script.Shelf():
+            case model.Shelf():
                 await self._hands.shelve(does)
                 # What was delivered or sold to set the stage is no part of the story.
                 await self._eyes.begin()
-            case script.Load():
+            case model.Load():
                 await self._hands.load(does)
-            case script.Kill() | script.Restart():
+            case model.Kill() | model.Restart():
                 await self._hands.slip(does)
                 self._lookout.journal.slips.append(Slip(in_short(does), self._clock()))
             case "calm":

@@ -11,10 +11,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.acts.card import Card
-from frontend.acts.reading import Scenario
-from frontend.acts.script import Step
-from frontend.acts.seen import Check
+from scenarios.conditions import Check
+from scenarios.loader import Scenario
+from scenarios.model import Step
+from scenarios.summary import Card
 
 Phase = Literal["waiting", "working", "ending", "over"]
 Outcome = Literal["", "passed", "skipped", "missed", "stopped"]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.acts.seen import Seen
+from scenarios.conditions import Seen
 
 # A look every half second for an hour, if every single one differed from the one before.
 _LENGTH = 7200

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from frontend.acts.reading import FOLDER
-from frontend.acts.script import Act
+from scenarios.loader import FOLDER
+from scenarios.model import Act
 
 FILE = FOLDER / "act.schema.json"
 

@@ -8,19 +8,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from chassis.database import Database
-from chassis.outbound import Peer
+from chassis.database.pool import Database
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
-from frontend.acts.hands import Hands
-from frontend.acts.reading import Scenario
-from frontend.acts.sight import Eyes
-from frontend.acts.tempo import Tempo
-from frontend.acts.turn import Turn
-from frontend.events import Hub
-from frontend.proof.loop import ProofLoop
-from frontend.sources.embedded import Embedded
-from frontend.watch import Watch, service_urls
-from frontend.words import NAMES
+from frontend.live_state import Watch, service_urls
+from frontend.web.labels import NAMES
+from frontend.web.sse import Hub
+from observatory.sources.embedded_metrics import Embedded
+from proof.scheduler import ProofLoop
+from scenarios.executor import Hands
+from scenarios.loader import Scenario
+from scenarios.lock import Turn
+from scenarios.observer import Eyes
+from scenarios.timing import Tempo
 
 # One connection looks, one counts what was lost.
 POOL = 2

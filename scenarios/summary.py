@@ -6,11 +6,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frontend.acts.journal import Entry, Journal
-from frontend.acts.seen import Books
-from frontend.timeline.incident import Incident
-from frontend.timeline.windows import Window
-from frontend.words import KIND_LABELS, LABELS
+from frontend.web.labels import KIND_LABELS, LABELS
+from observatory.timeline.fault_windows import Window
+from observatory.timeline.incident import Incident
+from scenarios.conditions import Books
+from scenarios.recording import Entry, Journal
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
 # The diary's clock is the database's, the act's own is ours.

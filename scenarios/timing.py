@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from frontend.sources.counted import WINDOW_S
-from frontend.sources.embedded import SCRAPE_EVERY_S
+from observatory.sources.counters import WINDOW_S
+from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 
 
 class Tempo(Struct, frozen=True):

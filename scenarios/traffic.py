@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from chassis.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Answer, Outcome, Peer, decode
 from chassis.settings import Settings
-from frontend.acts.script import Load, seconds
+from scenarios.model import Load, seconds
 from services.order.client import OrderClient
 
 # One who got no clear answer asks again with the same key, so it stays one order.

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 from msgspec import UNSET, Struct
 
-from chassis.gremlin_shapes import DELAYING
-from frontend.acts import script
-from frontend.acts.script import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
-from frontend.acts.script import seconds as in_seconds
+from chassis.faults.contract import DELAYING
+from scenarios import model
+from scenarios.model import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
+from scenarios.model import seconds as in_seconds
 
 # An audience that waits for longer has left. A pending order outlives a gremlin of 15 minutes
 # (VALERIX_ORDER_DEADLINE_S), and a process that is away for longer than half a minute is a ruin.
@@ -39,7 +39,7 @@ def nonsense(act: Act) -> Nonsense | None:
 
 
 def _of_action(action: Action, path: str, most_told: float) -> Iterator[Nonsense]:
-    words = [name for name, _ in script.said(action)]
+    words = [name for name, _ in model.said(action)]
     if len(words) != 1:
         named = " and ".join(f"`{word}`" for word in words) or "nothing"
         yield Nonsense(path, f"each action is one word with what belongs to it; this has {named}")
@@ -111,7 +111,7 @@ def _bounded(path: str, name: str, text: str, least_s: float, most_s: float) -> 
 
 def _never(condition: Condition, path: str, most_told: float) -> Iterator[Nonsense]:
     """A condition that no shop can ever fulfil is a mistake, and waiting shows it too late."""
-    parts = dict(script.said(condition))
+    parts = dict(model.said(condition))
     if not parts:
         yield Nonsense(path, "this says nothing that could be true or not")
     for name, part in parts.items():
@@ -119,11 +119,11 @@ def _never(condition: Condition, path: str, most_told: float) -> Iterator[Nonsen
             yield from _amount(part, f"{path}.{name}", math.inf)
         if not isinstance(part, Struct):
             continue
-        inner = [(key, value) for key, value in script.said(part) if key != "product"]
+        inner = [(key, value) for key, value in model.said(part) if key != "product"]
         if not inner:
             yield Nonsense(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
         for key, value in inner:
-            if isinstance(part, script.Orders | script.Told | script.Stock):
+            if isinstance(part, model.Orders | model.Told | model.Stock):
                 most = most_told if name == "told" else math.inf
                 yield from _amount(value, f"{path}.{name}.{key}", most)
 

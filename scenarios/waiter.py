@@ -7,10 +7,10 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from frontend.acts.journal import Journal
-from frontend.acts.script import Condition, said
-from frontend.acts.seen import Check, Seen, checks
-from frontend.acts.sight import Sight
+from scenarios.conditions import Check, Seen, checks
+from scenarios.model import Condition, said
+from scenarios.observer import Sight
+from scenarios.recording import Journal
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ import asyncpg
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from chassis import telemetry
 from chassis.settings import Settings, load
+from chassis.telemetry import recording
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
-from tests.running import Databases, RunningFleet
-from tests.turns import Turns
+from tests.harness.running import Databases, RunningFleet
+from tests.harness.turns import Turns
 
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
 # and how hard a storm blows (VALERIX_CHAOS_ORDERS, _SEED, _BLOWS in tests/faults).
@@ -128,8 +128,8 @@ def settings_for(database_url: str) -> Callable[..., Settings]:
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts back what `telemetry.start` changes for the whole process."""
-    monkeypatch.setattr(telemetry, "_exporter", None)
-    monkeypatch.setattr(telemetry, "_recording", True)
+    monkeypatch.setattr(recording, "_exporter", None)
+    monkeypatch.setattr(recording, "_recording", True)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -15,9 +15,9 @@ import msgspec
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
-from chassis import telemetry
-from chassis.context import CLIENT, remaining_s, span_now
 from chassis.settings import Settings
+from chassis.telemetry import recording
+from chassis.telemetry.context import CLIENT, remaining_s, span_now
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
@@ -102,9 +102,9 @@ class Connection:
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
         # A loop that polls has no span of its own, and its statements are nobody's trace.
-        if not telemetry.is_on() or span_now.get() is None:
+        if not recording.is_on() or span_now.get() is None:
             return await method(query.sql, *arguments)
-        with telemetry.span(query.name, CLIENT) as work:
+        with recording.span(query.name, CLIENT) as work:
             work.attributes["db.system.name"] = "postgresql"
             work.attributes["db.query.text"] = query.sql
             return await method(query.sql, *arguments)

@@ -1,7 +1,7 @@
 """The client of the gremlin API."""
 
-from chassis.gremlin_shapes import PutGremlin
-from chassis.outbound import Answer, Peer
+from chassis.faults.contract import PutGremlin
+from chassis.http.outbound import Answer, Peer
 
 
 class GremlinClient:

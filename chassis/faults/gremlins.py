@@ -10,12 +10,12 @@ import time
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chassis.context import span_now
-from chassis.database import Database, Row
-from chassis.errors import Problem, invalid
-from chassis.gremlin_shapes import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
-from chassis.gremlin_sql import Statements
+from chassis.database.pool import Database, Row
+from chassis.faults.contract import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
+from chassis.faults.statements import Statements
+from chassis.http.problems import Problem, invalid
 from chassis.settings import Settings
+from chassis.telemetry.context import span_now
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from chassis.asgi import App, Message, Receive, Scope, Send
-from chassis.errors import MEDIA_TYPE, Problem
-from chassis.gremlins import Active, Gremlins
+from chassis.faults.gremlins import Active, Gremlins
+from chassis.http.asgi import App, Message, Receive, Scope, Send
+from chassis.http.problems import MEDIA_TYPE, Problem
 
 _HANG_CHECK_S = 0.25
 

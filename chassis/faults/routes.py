@@ -8,12 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, PathParameter
 from msgspec import Meta
 
-from chassis.body import Strict
-from chassis.errors import Problem, invalid
-from chassis.gremlin_shapes import NAME, AuditEvent, GremlinView, Milliseconds, PutGremlin
-from chassis.gremlins import Gremlins
-from chassis.guard import actor_of, operator_guard
-from chassis.openapi import refused
+from chassis.faults.contract import NAME, AuditEvent, GremlinView, Milliseconds, PutGremlin
+from chassis.faults.gremlins import Gremlins
+from chassis.http.json_body import Strict
+from chassis.http.openapi import refused
+from chassis.http.operator_auth import actor_of, operator_guard
+from chassis.http.problems import Problem, invalid
 
 _Name = Annotated[str, PathParameter(pattern=rf"^{NAME.pattern}$")]
 _NO_OPERATOR = refused("This needs the operator token")

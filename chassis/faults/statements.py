@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from chassis.database import Statement, statement
+from chassis.database.pool import Statement, statement
 
 _COLUMNS = (
     "name, kind, routes, probability, delay_ms, jitter_ms, status, started_by, started_at,"

@@ -15,18 +15,18 @@ from litestar.openapi import OpenAPIConfig
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from chassis.asgi import App
-from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
-from chassis.edge import Edge, Routes
-from chassis.errors import MEDIA_TYPE, Problem, shed
-from chassis.gremlin_routes import gremlin_routes
-from chassis.gremlins import Gremlins
-from chassis.health import Probe, database_probe, health_routes, schema_probe
-from chassis.http_metrics import HttpMetrics
-from chassis.openapi import OpenApiJson
-from chassis.process_metrics import process_metrics
-from chassis.schema_page import PlainPage
+from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.faults.gremlins import Gremlins
+from chassis.faults.routes import gremlin_routes
+from chassis.http.asgi import App
+from chassis.http.edge import Edge, Routes
+from chassis.http.health import Probe, database_probe, health_routes, schema_probe
+from chassis.http.metrics import HttpMetrics
+from chassis.http.openapi import OpenApiJson
+from chassis.http.problems import MEDIA_TYPE, Problem, shed
+from chassis.http.schema_page import PlainPage
 from chassis.settings import Settings
+from chassis.telemetry.process_metrics import process_metrics
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ import time
 
 import msgspec
 
-from chassis import telemetry
-from chassis.asgi import App, Message, Receive, Scope, Send
-from chassis.bites import CallerLeft, Dropped, answer, suffer
-from chassis.context import SERVER, Span, deadline_now, span_now
-from chassis.errors import Problem, shed
-from chassis.gremlins import EXEMPT, Gremlins
-from chassis.guard import is_foreign
-from chassis.http_metrics import HttpMetrics
+from chassis.faults.gremlins import EXEMPT, Gremlins
+from chassis.faults.inject import CallerLeft, Dropped, answer, suffer
+from chassis.http.asgi import App, Message, Receive, Scope, Send
+from chassis.http.metrics import HttpMetrics
+from chassis.http.operator_auth import is_foreign
+from chassis.http.problems import Problem, shed
 from chassis.settings import Settings
+from chassis.telemetry import recording
+from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
 
 logger = logging.getLogger("request")
 
@@ -92,7 +92,7 @@ class Edge:
         headers = {k: v for k, v in scope["headers"] if k in _WANTED}
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         visit = Visit(method, scope["path"])
-        work = telemetry.begin(method, SERVER, _text(headers.get(b"traceparent")))
+        work = recording.begin(method, SERVER, _text(headers.get(b"traceparent")))
         # A probe's own questions (SELECT 1, a neighbour's health) are as quiet as the probe.
         work.sampled = work.sampled and _QUIET.fullmatch(visit.path) is None
         tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
@@ -164,7 +164,7 @@ class Edge:
             fields["gremlin"] = visit.bites
         if logger.isEnabledFor(logging.INFO):
             logger.info("%s %s", visit.method, template, extra=fields)
-        if telemetry.is_on():
+        if recording.is_on():
             work.name = f"{visit.method} {template}"
             work.end_ns = work.start_ns + int(seconds * 1e9)
             work.attributes.update(
@@ -179,7 +179,7 @@ class Edge:
             if visit.status >= 500 or visit.status == NO_ANSWER:
                 work.error = work.error or f"http {visit.status:03d}"
                 work.attributes.setdefault("error.type", f"{visit.status:03d}")
-            telemetry.record(work)
+            recording.record(work)
 
 
 def _text(raw: bytes | None) -> str | None:

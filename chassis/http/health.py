@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from sqlalchemy import text
 
-from chassis.database import Database, statement
+from chassis.database.pool import Database, statement
 
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current"})

@@ -5,8 +5,8 @@ import re
 
 import msgspec
 
-from chassis.asgi import Scope
-from chassis.errors import Problem
+from chassis.http.asgi import Scope
+from chassis.http.problems import Problem
 
 # 16 characters make accidental reuse unlikely; 255 is what intermediaries carry.
 _KEY = re.compile(rb"[\x21-\x7e]{16,255}")

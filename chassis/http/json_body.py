@@ -12,7 +12,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from chassis.errors import Problem, invalid
+from chassis.http.problems import Problem, invalid
 
 T = TypeVar("T")
 # `curl -d` says "form" and means JSON, so a form content type is taken at its body.

@@ -9,7 +9,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 
-from chassis.errors import MEDIA_TYPE, ProblemDocument
+from chassis.http.problems import MEDIA_TYPE, ProblemDocument
 
 (_PROBLEM,), _SCHEMAS = msgspec.json.schema_components(
     [ProblemDocument], ref_template="#/components/schemas/{name}"
@@ -63,7 +63,7 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _close_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Bodies are read strictly (chassis/body.py), which the framework does not know."""
+    """Bodies are read strictly (chassis/http/json_body.py), which the framework does not know."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         name = content["schema"].get("$ref", "").rpartition("/")[2]
         if name in schemas:

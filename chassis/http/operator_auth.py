@@ -6,7 +6,7 @@ import re
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from chassis.errors import Problem
+from chassis.http.problems import Problem
 from chassis.settings import Settings
 
 # A name of the wide world, such as shop.example: not this machine's, and no container's.

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from chassis import telemetry
-from chassis.context import CLIENT, remaining_s
 from chassis.settings import Settings
+from chassis.telemetry import recording
+from chassis.telemetry.context import CLIENT, remaining_s
 
 # Answers of the shop are a few hundred bytes (a page of orders under 100 KiB); more is a fault.
 _LARGEST_ANSWER = 1 << 20
@@ -99,10 +99,10 @@ class Peer:
         budget_s = self._deadline_s if deadline_s is None else deadline_s
         if (left_s := remaining_s()) is not None:
             budget_s = min(budget_s, left_s)
-        if not telemetry.is_on():
+        if not recording.is_on():
             answer = await self._bounded(method, path, json, budget_s, headers or {})
         else:
-            with telemetry.span(f"{method} {route or path}", CLIENT) as work:
+            with recording.span(f"{method} {route or path}", CLIENT) as work:
                 sent = {"traceparent": work.traceparent, **(headers or {})}
                 answer = await self._bounded(method, path, json, budget_s, sent)
                 work.attributes.update(

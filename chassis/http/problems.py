@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from chassis.context import current_trace_id
+from chassis.telemetry.context import current_trace_id
 
 MEDIA_TYPE = "application/problem+json"
 NOT_EXECUTED = {"X-Valerix-Executed": "no"}

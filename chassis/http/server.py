@@ -6,8 +6,8 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chassis.asgi import App
-from chassis.errors import MEDIA_TYPE, Problem
+from chassis.http.asgi import App
+from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.settings import Settings
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from chassis import VERSION
-from chassis.context import Span
+from chassis.telemetry.context import Span
 
 # 4096 spans are about 2 MB; past that the oldest go, so that the newest fault stays visible.
 _QUEUE = 4096

@@ -5,8 +5,8 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessCollector
 
-from chassis import telemetry
-from chassis.database import Database
+from chassis.database.pool import Database
+from chassis.telemetry import recording
 
 # Ten looks a second find any block a visitor could feel; remembered for one scrape.
 _LOOK_EVERY_S, _REMEMBERED = 0.1, 20
@@ -47,7 +47,7 @@ def process_metrics(name: str, database: Database | None, registry: CollectorReg
         "Spans and log lines thrown away since the start.",
         ("service",),
         registry=registry,
-    ).labels(name).set_function(telemetry.dropped)
+    ).labels(name).set_function(recording.dropped)
     if database is not None:
         pool = Gauge(
             "valerix_pool_connections",

@@ -10,9 +10,16 @@ from typing import Any
 
 import msgspec
 
-from chassis.context import INTERNAL, Span, new_span_id, new_trace_id, parse_traceparent, span_now
-from chassis.export import Exporter
 from chassis.settings import Settings
+from chassis.telemetry.context import (
+    INTERNAL,
+    Span,
+    new_span_id,
+    new_trace_id,
+    parse_traceparent,
+    span_now,
+)
+from chassis.telemetry.exporter import Exporter
 
 _FIELDS = "valerix_fields"
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from frontend.acts.progress import Performance
+from scenarios.progress import Performance
 
 # A laptop, a notes screen, a phone in the hand; whoever comes after takes the oldest one's place.
 _PRESENTERS = 8

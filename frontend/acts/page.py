@@ -10,20 +10,20 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from chassis.errors import Problem
+from chassis.http.problems import Problem
 from chassis.settings import Settings
-from frontend import draw_acts
-from frontend.actions import own_page
-from frontend.acts.reading import read_all
-from frontend.acts.turn import holder
-from frontend.answers import page, see_other
-from frontend.paint import render
-from frontend.panels import Panel, paint_panel, paint_view
-from frontend.stage import Stage, scenario_of
-from frontend.views import Told
-from frontend.views_acts import ActView
-from frontend.visitor import Doorman, Visitor
-from frontend.watch import Watch, utc_now
+from frontend.acts import presenter
+from frontend.acts.scenario_runner import Stage, scenario_of
+from frontend.acts.view_models import ActView
+from frontend.gremlins.actions import own_page
+from frontend.live_state import Watch, utc_now
+from frontend.overview.view_models import Told
+from frontend.web.panels import Panel, paint_panel, paint_view
+from frontend.web.responses import page, see_other
+from frontend.web.sessions import Doorman, Visitor
+from frontend.web.templating import render
+from scenarios.loader import read_all
+from scenarios.lock import holder
 
 Asked = Request[Any, Any, Any]
 
@@ -48,10 +48,10 @@ class Playbill:
         """The act of this name: as it is played here, or as it lies in its file."""
         played = self._watch.playing.now
         if played is not None and played.scenario.name == name:
-            return draw_acts.act(played, now)
+            return presenter.act(played, now)
         scenario = scenario_of(name)
         is_on = self._watch.playing.is_on
-        return draw_acts.idle(scenario, played, None if is_on else await holder(self._url))
+        return presenter.idle(scenario, played, None if is_on else await holder(self._url))
 
     async def page(self, request: Asked, template: str, panel: Panel, name: str) -> Response[str]:
         """A page around a panel; its first paint holds the panel's own bytes."""
@@ -69,7 +69,7 @@ class Playbill:
     async def list(self, request: Asked) -> Response[str]:
         """Every act."""
         visitor, now = self._doorman.welcome(request), utc_now()
-        found = draw_acts.listed(read_all(), self._watch.playing.now, await holder(self._url))
+        found = presenter.listed(read_all(), self._watch.playing.now, await holder(self._url))
         return self._page(request, visitor, "acts.html", now, view=found)
 
     def _page(

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from frontend.acts.card import Card, Figure
-from frontend.acts.progress import Doing, Mark, Performance
-from frontend.acts.reading import BadAct, Scenario
-from frontend.acts.script import Kill, LetLoose, Restart, Step, done_by
-from frontend.acts.turn import Holder
-from frontend.acts.words import in_short
-from frontend.paint import THIN
-from frontend.views import State
-from frontend.views_acts import (
+from frontend.acts.view_models import (
     ActsView,
     ActView,
     CardView,
@@ -24,7 +16,15 @@ from frontend.views_acts import (
     WaitView,
     Wanted,
 )
-from frontend.words import KIND_LABELS, LABELS
+from frontend.overview.view_models import State
+from frontend.web.labels import KIND_LABELS, LABELS
+from frontend.web.templating import THIN
+from scenarios.descriptions import in_short
+from scenarios.loader import BadAct, Scenario
+from scenarios.lock import Holder
+from scenarios.model import Kill, LetLoose, Restart, Step, done_by
+from scenarios.progress import Doing, Mark, Performance
+from scenarios.summary import Card, Figure
 
 # Where the audience looks, in the words of the page it looks at.
 LOOKS = {

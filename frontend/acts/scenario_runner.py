@@ -5,20 +5,20 @@ import contextlib
 import contextvars
 import time
 
-from chassis.database import Database
-from chassis.errors import Problem
-from chassis.outbound import Peer
+from chassis.database.pool import Database
+from chassis.http.outbound import Peer
+from chassis.http.problems import Problem
 from chassis.settings import Settings
-from frontend.acts.company import POOL
-from frontend.acts.hands import CannotPlay, Hands
-from frontend.acts.player import Player
-from frontend.acts.progress import Performance
-from frontend.acts.reading import BadAct, Scenario, find, read
-from frontend.acts.sight import Eyes
-from frontend.acts.turn import Turn
-from frontend.playing import Playing
-from frontend.visitor import Visitor
-from frontend.watch import Watch, utc_now
+from frontend.acts.current_scenario import Playing
+from frontend.live_state import Watch, utc_now
+from frontend.web.sessions import Visitor
+from scenarios.executor import CannotPlay, Hands
+from scenarios.loader import BadAct, Scenario, find, read
+from scenarios.lock import Turn
+from scenarios.observer import Eyes
+from scenarios.player import Player
+from scenarios.progress import Performance
+from scenarios.standalone import POOL
 
 WHO = "the dashboard"
 # A gremlin of an act lives for a quarter of an hour at most; a presenter may talk a little longer.

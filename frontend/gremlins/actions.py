@@ -12,20 +12,20 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
-from chassis.errors import Problem
-from chassis.gremlin_client import GremlinClient
-from chassis.gremlin_routes import Calmed
-from chassis.gremlin_shapes import PutGremlin
-from chassis.outbound import Answer, Outcome, decode
+from chassis.faults.client import GremlinClient
+from chassis.faults.contract import PutGremlin
+from chassis.faults.routes import Calmed
+from chassis.http.outbound import Answer, Outcome, decode
+from chassis.http.problems import Problem
 from chassis.settings import Settings
-from frontend.answers import page, problem_page, see_other
-from frontend.pages import new_order_key
-from frontend.paint import render
-from frontend.told import calmed_told, cancel_told, loose_told, order_told
-from frontend.views import Down, Told
-from frontend.visitor import OPERATOR_COOKIE, Doorman, Visitor
-from frontend.watch import Watch
-from frontend.words import KINDS, NAMES, gremlin_detail
+from frontend.live_state import Watch
+from frontend.overview.page import new_order_key
+from frontend.overview.view_models import Down, Told
+from frontend.web.labels import KINDS, NAMES, gremlin_detail
+from frontend.web.responses import page, problem_page, see_other
+from frontend.web.sessions import OPERATOR_COOKIE, Doorman, Visitor
+from frontend.web.templating import render
+from frontend.web.toasts import calmed_told, cancel_told, loose_told, order_told
 from services.order.client import OrderClient
 
 Form = Mapping[str, str]

@@ -2,9 +2,25 @@
 
 from datetime import datetime
 
-from frontend.facts import AuditFacts, GremlinFacts
-from frontend.views_gremlins import AuditRow, AuditView, BarView, BoardView, Cell, Gremlin, KindRow
-from frontend.words import ACTION_WORDS, KIND_LABELS, KINDS, LABELS, NAMES, SERVICES, gremlin_detail
+from frontend.gremlins.view_models import (
+    AuditRow,
+    AuditView,
+    BarView,
+    BoardView,
+    Cell,
+    Gremlin,
+    KindRow,
+)
+from frontend.query_results import AuditFacts, GremlinFacts
+from frontend.web.labels import (
+    ACTION_WORDS,
+    KIND_LABELS,
+    KINDS,
+    LABELS,
+    NAMES,
+    SERVICES,
+    gremlin_detail,
+)
 
 
 def gremlin(said: GremlinFacts, now: datetime) -> Gremlin:

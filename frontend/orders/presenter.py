@@ -6,21 +6,21 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.draw_traces import cut, share, took, trace_line
-from frontend.draw_waterfall import ticks
-from frontend.facts import StoryFacts
-from frontend.observatory.waterfall import TraceRow
-from frontend.paint import clock
-from frontend.views import State
-from frontend.views_life import LifeLane, OrderTraces, Piece
-from frontend.views_traces import Tick, TraceLine
-from frontend.words import (
+from frontend.orders.view_models import LifeLane, OrderTraces, Piece
+from frontend.overview.view_models import State
+from frontend.query_results import StoryFacts
+from frontend.traces.presenter import cut, share, took, trace_line
+from frontend.traces.view_models import Tick, TraceLine
+from frontend.traces.waterfall import ticks
+from frontend.web.labels import (
     ATTEMPT_WORDS,
     PAYMENT_WORDS,
     RESERVATION_WORDS,
     TERMINAL,
     order_words,
 )
+from frontend.web.templating import clock
+from observatory.store.results import TraceRow
 
 _MS = timedelta(milliseconds=1)
 # Thinner than this nobody sees.

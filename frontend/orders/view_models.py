@@ -4,8 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frontend.views import Down, State
-from frontend.views_traces import Tick, TraceLine
+from frontend.overview.view_models import Down, State
+from frontend.traces.view_models import Tick, TraceLine
 
 
 class Piece(Struct, frozen=True):

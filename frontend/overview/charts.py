@@ -11,13 +11,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from frontend.answers import HEADERS
-from frontend.draw import LIMIT_S
-from frontend.observatory.history import Point
-from frontend.sources import Source
-from frontend.timeline.windows import Window
-from frontend.views import Down
-from frontend.words import KIND_LABELS, LABELS, SERVICES
+from frontend.overview.presenter import LIMIT_S
+from frontend.overview.view_models import Down
+from frontend.web.labels import KIND_LABELS, LABELS, SERVICES
+from frontend.web.responses import HEADERS
+from observatory.metrics.history import Point
+from observatory.sources import Source
+from observatory.timeline.fault_windows import Window
 
 EVERY_S = 2
 REACH_S = 900

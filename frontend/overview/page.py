@@ -11,15 +11,13 @@ from litestar.params import FromPath
 from litestar.response import Response, Stream
 from markupsafe import Markup
 
-from chassis.errors import Problem, shed
-from frontend import draw
-from frontend.answers import HEADERS, page
-from frontend.charts import chart_routes, sparks
-from frontend.events import TooManyListeners
-from frontend.evidence_panels import order_panel, order_view
-from frontend.links import Links
-from frontend.paint import render
-from frontend.panels import (
+from chassis.http.problems import Problem, shed
+from frontend.live_state import Watch, utc_now
+from frontend.overview import presenter
+from frontend.overview.charts import chart_routes, sparks
+from frontend.traces.panels import order_panel, order_view
+from frontend.web.links import Links
+from frontend.web.panels import (
     AUDIT,
     TIMELINE,
     audit_view,
@@ -28,9 +26,11 @@ from frontend.panels import (
     story_facts,
     story_panel,
 )
-from frontend.sources import Evidence
-from frontend.visitor import Doorman, Visitor
-from frontend.watch import Watch, utc_now
+from frontend.web.responses import HEADERS, page
+from frontend.web.sessions import Doorman, Visitor
+from frontend.web.sse import TooManyListeners
+from frontend.web.templating import render
+from observatory.sources import Evidence
 
 _NO_SHOP = "The order book cannot be read right now. Nothing is lost: load the page again soon."
 
@@ -86,7 +86,7 @@ async def order_panels(
         raise Problem(404, "order-not-found", "There is no order with this id.")
     kept, now = await order_view(evidence, order_id, facts), utc_now()
     return {
-        "story": paint_view(story_panel(order_id), draw.story(facts), visitor, now),
+        "story": paint_view(story_panel(order_id), presenter.story(facts), visitor, now),
         "traces": paint_view(order_panel(order_id), kept, visitor, now),
     }
 

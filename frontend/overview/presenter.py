@@ -4,17 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from frontend.facts import (
-    FigureFacts,
-    GremlinFacts,
-    OrderFacts,
-    ProductFacts,
-    StoryFacts,
-)
-from frontend.ledger import RECENT
-from frontend.observatory.ring import Traffic
-from frontend.sources.health import Health
-from frontend.views import (
+from frontend.overview.view_models import (
     Attempt,
     Dot,
     Down,
@@ -31,7 +21,9 @@ from frontend.views import (
     Step,
     StoryView,
 )
-from frontend.words import (
+from frontend.queries import RECENT
+from frontend.query_results import FigureFacts, GremlinFacts, OrderFacts, ProductFacts, StoryFacts
+from frontend.web.labels import (
     ATTEMPT_WORDS,
     KIND_LABELS,
     LABELS,
@@ -42,6 +34,8 @@ from frontend.words import (
     TERMINAL,
     order_words,
 )
+from observatory.metrics.counter_window import Traffic
+from observatory.sources.health import Health
 
 # SPEC section 5: green under one second, red from it.
 LIMIT_S = 1.0

@@ -1,8 +1,8 @@
 """The proof in words: one headline over all promises, and each promise with its offenders."""
 
-from frontend.proof.evaluate import Finding as Judged
-from frontend.proof.evaluate import Report
-from frontend.views import Down, Finding, ProofView, State
+from frontend.overview.view_models import Down, Finding, ProofView, State
+from proof.evaluate import Finding as Judged
+from proof.evaluate import Report
 
 _STATES: dict[str, tuple[State, str]] = {
     "holds": ("good", "holds"),

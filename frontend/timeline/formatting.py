@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from frontend.paint import THIN
-from frontend.timeline.windows import Window
-from frontend.words import KIND_LABELS, LABELS
+from frontend.web.labels import KIND_LABELS, LABELS
+from frontend.web.templating import THIN
+from observatory.timeline.fault_windows import Window
 
 
 def seconds(length: timedelta) -> str:

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from frontend.timeline.incident import Incident
-from frontend.timeline.views import Bar, Lane
-from frontend.words import KIND_LABELS, LABELS
+from frontend.timeline.view_models import Bar, Lane
+from frontend.web.labels import KIND_LABELS, LABELS
+from observatory.timeline.incident import Incident
 
 WIDTH = 1000
 _GREMLINS = 4

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from frontend.paint import clock
-from frontend.timeline.incident import ECHO_S, Incident, Reddening
-from frontend.timeline.phrases import gremlin, listed, seconds
-from frontend.words import LABELS
+from frontend.timeline.formatting import gremlin, listed, seconds
+from frontend.web.labels import LABELS
+from frontend.web.templating import clock
+from observatory.timeline.incident import ECHO_S, Incident, Reddening
 
 
 def reaction(each: Incident, now: datetime) -> str:

@@ -3,14 +3,14 @@
 from collections import Counter
 from datetime import datetime
 
-from frontend.paint import count
-from frontend.timeline.incident import Incident
+from frontend.overview.view_models import State
+from frontend.timeline.formatting import actors, gremlin, listed, reaction_time, seconds, title
 from frontend.timeline.lanes import lanes, length
-from frontend.timeline.phrases import actors, gremlin, listed, reaction_time, seconds, title
-from frontend.timeline.reds import reaction as of_the_lights
-from frontend.timeline.reds import recovery
-from frontend.timeline.views import Figure, IncidentView, ReactionView, TimelineView
-from frontend.views import State
+from frontend.timeline.light_changes import reaction as of_the_lights
+from frontend.timeline.light_changes import recovery
+from frontend.timeline.view_models import Figure, IncidentView, ReactionView, TimelineView
+from frontend.web.templating import count
+from observatory.timeline.incident import Incident
 
 # A sentence with more names than this nobody reads.
 _NAMED = 4

@@ -9,9 +9,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
 
-from chassis.errors import Problem
-from frontend.answers import page
-from frontend.evidence_panels import (
+from chassis.http.problems import Problem
+from frontend.live_state import Watch, utc_now
+from frontend.overview.view_models import Down
+from frontend.traces.panels import (
     KINDS,
     Asked,
     address,
@@ -28,14 +29,13 @@ from frontend.evidence_panels import (
     traces_panel,
     traces_view,
 )
-from frontend.links import Links
-from frontend.observatory.assemble import is_id
-from frontend.paint import render
-from frontend.panels import Panel, paint_panel, paint_view, story_facts
-from frontend.sources import Evidence
-from frontend.views import Down
-from frontend.visitor import Doorman
-from frontend.watch import Watch, utc_now
+from frontend.web.links import Links
+from frontend.web.panels import Panel, paint_panel, paint_view, story_facts
+from frontend.web.responses import page
+from frontend.web.sessions import Doorman
+from frontend.web.templating import render
+from observatory.otlp.normalize import is_id
+from observatory.sources import Evidence
 
 
 class Desk:

@@ -9,16 +9,13 @@ from litestar import Request
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from frontend import draw_traces, draw_waterfall
-from frontend.draw_life import life
-from frontend.facts import StoryFacts
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Choices, TraceQuery
-from frontend.panels import Panel
-from frontend.sources import Evidence
-from frontend.views import Down
-from frontend.views_life import OrderTraces
-from frontend.views_traces import (
+from frontend.live_state import Watch, utc_now
+from frontend.orders.presenter import life
+from frontend.orders.view_models import OrderTraces
+from frontend.overview.view_models import Down
+from frontend.query_results import StoryFacts
+from frontend.traces import presenter, waterfall
+from frontend.traces.view_models import (
     LogFilter,
     LogsView,
     NoTrace,
@@ -27,8 +24,11 @@ from frontend.views_traces import (
     TracesView,
     TraceView,
 )
-from frontend.watch import Watch, utc_now
-from frontend.words import NAMES
+from frontend.web.labels import NAMES
+from frontend.web.panels import Panel
+from observatory.sources import Evidence
+from observatory.store.logs import LogQuery
+from observatory.store.store import Choices, TraceQuery
 
 KINDS = ("recent", "slowest", "failed", "bitten")
 OUTCOMES = {
@@ -142,13 +142,13 @@ async def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> 
     found = await evidence.find(query)
     if isinstance(found, Down):
         return found
-    return draw_traces.traces(
+    return presenter.traces(
         found,
         kind=wanted.kind,
         filtered=wanted != TraceFilter(kind=wanted.kind),
         limit=_MOST_TRACES,
         silent=silence(evidence, watch),
-        unsent=draw_traces.unsent(evidence.dropped()),
+        unsent=presenter.unsent(evidence.dropped()),
         elsewhere=evidence.elsewhere(),
     )
 
@@ -160,7 +160,7 @@ async def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace |
         return whole
     if whole.waterfall is None:
         return NoTrace(trace_id, whole.kept, elsewhere=evidence.elsewhere())
-    return replace(draw_waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
+    return replace(waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
 
 
 async def order_view(
@@ -190,11 +190,11 @@ async def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> Logs
     tail = await evidence.tail(query)
     if isinstance(tail, Down):
         return tail
-    return draw_traces.logs(
+    return presenter.logs(
         tail,
         filtered=wanted != LogFilter(),
         silent=silence(evidence, watch),
-        unsent=draw_traces.unsent(evidence.dropped()),
+        unsent=presenter.unsent(evidence.dropped()),
         elsewhere=evidence.elsewhere(),
     )
 

@@ -4,19 +4,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from frontend.observatory.bounds import Losses
-from frontend.observatory.waterfall import LogRow, TraceRow
-from frontend.paint import THIN, count
-from frontend.sources import Found, Tail
-from frontend.views import Down, State
-from frontend.views_traces import (
-    Hue,
-    LineView,
-    LogsView,
-    TraceLine,
-    TracesView,
-)
-from frontend.words import NAMES, SERVICES
+from frontend.overview.view_models import Down, State
+from frontend.traces.view_models import Hue, LineView, LogsView, TraceLine, TracesView
+from frontend.web.labels import NAMES, SERVICES
+from frontend.web.templating import THIN, count
+from observatory.limits import Losses
+from observatory.sources import Found, Tail
+from observatory.store.results import LogRow, TraceRow
 
 _HUES = {name: Hue(key, label, name) for key, name, label in SERVICES}
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.views import Down, State
+from frontend.overview.view_models import Down, State
 
 Pairs = tuple[tuple[str, str], ...]
 

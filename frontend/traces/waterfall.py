@@ -2,11 +2,20 @@
 
 from datetime import datetime, timedelta
 
-from frontend.draw import LIMIT_S
-from frontend.draw_traces import cut, hue_of, hues, log_line, share, took, trace_line, trace_lines
-from frontend.observatory.tree import ORPHAN
-from frontend.observatory.waterfall import EventMark, SpanRow, WaterfallView
-from frontend.views_traces import LineView, Moment, Pairs, SpanLine, Tick, TraceView
+from frontend.overview.presenter import LIMIT_S
+from frontend.traces.presenter import (
+    cut,
+    hue_of,
+    hues,
+    log_line,
+    share,
+    took,
+    trace_line,
+    trace_lines,
+)
+from frontend.traces.view_models import LineView, Moment, Pairs, SpanLine, Tick, TraceView
+from observatory.store.results import EventMark, SpanRow, WaterfallView
+from observatory.store.span_tree import ORPHAN
 
 # Deeper spans stand under each other: a phone has no room for more steps.
 _DEEPEST = 12

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from frontend.views import State
+from frontend.overview.view_models import State
 
 # Key, name on the wire, and the label a visitor reads.
 SERVICES: tuple[tuple[str, str, str], ...] = (

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from chassis.settings import Settings
-from frontend.observatory.logs import LogQuery
-from frontend.sources.stack.loki import logql
-from frontend.views_traces import LogFilter, TraceFilter
+from frontend.traces.view_models import LogFilter, TraceFilter
+from observatory.sources.stack.loki import logql
+from observatory.store.logs import LogQuery
 
 # Which services Jaeger's own search begins with when the list was about all of them.
 _FIRST_SERVICE = "order-service"

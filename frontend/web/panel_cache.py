@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from markupsafe import Markup
 from msgspec.structs import replace
 
-from frontend.visitor import Visitor
+from frontend.web.sessions import Visitor
 
 # What differs from browser to browser is only this token; it cannot occur in anybody's data.
 _STANDS_FOR_CSRF = secrets.token_hex(16)

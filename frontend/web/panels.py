@@ -11,17 +11,19 @@ from litestar.params import FromPath
 from markupsafe import Markup
 from msgspec import Struct
 
-from chassis.errors import Problem
-from frontend import draw, draw_acts, draw_gremlins
-from frontend.answers import page
-from frontend.facts import StoryFacts
-from frontend.paint import render
-from frontend.sources.feed import reason_of
-from frontend.timeline import tell
-from frontend.verdicts import proof
-from frontend.views import Down
-from frontend.visitor import Doorman, Visitor
-from frontend.watch import Watch, utc_now
+from chassis.http.problems import Problem
+from frontend.acts import presenter as draw_acts
+from frontend.gremlins import presenter as draw_gremlins
+from frontend.live_state import Watch, utc_now
+from frontend.overview import presenter
+from frontend.overview.proof_presenter import proof
+from frontend.overview.view_models import Down
+from frontend.query_results import StoryFacts
+from frontend.timeline import narrative
+from frontend.web.responses import page
+from frontend.web.sessions import Doorman, Visitor
+from frontend.web.templating import render
+from observatory.sources.poller import reason_of
 
 
 class Panel(Struct, frozen=True):
@@ -45,17 +47,17 @@ class Panel(Struct, frozen=True):
 
 def _figures(watch: Watch, _: datetime) -> object:
     shop = watch.shop.now()
-    return shop if isinstance(shop, Down) else draw.figures(shop.figures)
+    return shop if isinstance(shop, Down) else presenter.figures(shop.figures)
 
 
 def _products(watch: Watch, _: datetime) -> object:
     shop = watch.shop.now()
-    return shop if isinstance(shop, Down) else draw.products(shop.products)
+    return shop if isinstance(shop, Down) else presenter.products(shop.products)
 
 
 def _orders(watch: Watch, _: datetime) -> object:
     shop = watch.shop.now()
-    return shop if isinstance(shop, Down) else draw.orders(shop.orders)
+    return shop if isinstance(shop, Down) else presenter.orders(shop.orders)
 
 
 def _bar(watch: Watch, now: datetime) -> object:
@@ -70,24 +72,24 @@ def _board(watch: Watch, now: datetime) -> object:
 
 def _reaction(watch: Watch, _: datetime) -> object:
     found = watch.incidents.now()
-    return found if isinstance(found, Down) else tell.reaction(found)
+    return found if isinstance(found, Down) else narrative.reaction(found)
 
 
 def _timeline(watch: Watch, now: datetime) -> object:
     found = watch.incidents.now()
-    return found if isinstance(found, Down) else tell.timeline(found, now)
+    return found if isinstance(found, Down) else narrative.timeline(found, now)
 
 
 PANELS = {
     panel.name: panel
     for panel in (
-        Panel("health", ("health",), lambda watch, _: draw.health(watch.health.now())),
+        Panel("health", ("health",), lambda watch, _: presenter.health(watch.health.now())),
         Panel("bar", ("gremlins",), _bar),
         Panel("rail", ("acts",), lambda watch, now: draw_acts.rail(watch.playing.now, now)),
         Panel(
             "lights",
             ("metrics", "gremlins"),
-            lambda watch, _: draw.lights(watch.source.traffic, watch.gremlins.now()),
+            lambda watch, _: presenter.lights(watch.source.traffic, watch.gremlins.now()),
         ),
         Panel("figures", ("shop",), _figures),
         Panel("board", ("gremlins",), _board),
@@ -180,7 +182,7 @@ def panel_routes(watch: Watch, doorman: Doorman) -> list[HTTPRouteHandler]:
         facts = await story_facts(watch, order_id)
         if facts is None:
             raise Problem(404, "order-not-found", "There is no order with this id")
-        view = draw.story(facts)
+        view = presenter.story(facts)
         return page(paint_view(story_panel(order_id), view, visitor, utc_now()), doorman, visitor)
 
     return [show_panel, show_timeline, show_audit, show_story]

@@ -5,11 +5,11 @@ from typing import Any
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
-from chassis.app import answer_exception, as_problem
-from chassis.context import current_trace_id, span_now
-from frontend.paint import render
-from frontend.views import Told
-from frontend.visitor import Doorman, Visitor
+from chassis.http.app import answer_exception, as_problem
+from chassis.telemetry.context import current_trace_id, span_now
+from frontend.overview.view_models import Told
+from frontend.web.sessions import Doorman, Visitor
+from frontend.web.templating import render
 
 # Everything comes from this origin, nothing is inline, nobody frames the page. `data:` nowhere.
 HEADERS = {

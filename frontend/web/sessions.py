@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.datastructures import Cookie
 from msgspec import Struct
 
-from chassis.errors import Problem
+from chassis.http.problems import Problem
 from chassis.settings import Settings
 
 VISITOR_COOKIE, OPERATOR_COOKIE = "valerix_visitor", "valerix_operator"

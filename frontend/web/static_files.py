@@ -8,9 +8,9 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from chassis.errors import Problem
-from frontend.answers import HEADERS, leave_untraced
-from frontend.paint import STATIC
+from chassis.http.problems import Problem
+from frontend.web.responses import HEADERS, leave_untraced
+from frontend.web.templating import STATIC
 
 # The address holds the content's hash, so what was fetched once stays right for ever.
 _FOREVER = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
@@ -32,7 +32,7 @@ def _read(name: str) -> bytes | None:
     before_request=leave_untraced,
 )
 async def show_file(name: FromPath[Path]) -> Response[bytes]:
-    """One file of frontend/static, or 404."""
+    """One file of frontend/web/static, or 404."""
     relative = str(name).lstrip("/")
     content = _read(relative)
     if content is None:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
+TEMPLATES = HERE.parent / "templates"
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 # ISO 4217: every other currency of the shop has two decimals.
 _DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
@@ -97,7 +98,7 @@ def asset(name: str) -> str:
 def environment() -> Environment:
     """The one environment: strict about names, and nothing from a service reaches a page raw."""
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         autoescape=select_autoescape(default=True),
         trim_blocks=True,

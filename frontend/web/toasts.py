@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from chassis.context import current_trace_id
-from chassis.outbound import Answer, Outcome
-from frontend.paint import money
-from frontend.views import State, Told
-from frontend.words import KIND_LABELS, LABELS, REASON_WORDS
+from chassis.http.outbound import Answer, Outcome
+from chassis.telemetry.context import current_trace_id
+from frontend.overview.view_models import State, Told
+from frontend.web.labels import KIND_LABELS, LABELS, REASON_WORDS
+from frontend.web.templating import money
 
 
 class _Order(msgspec.Struct):

@@ -10,12 +10,12 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.drive.recorder import Recorder
-from loadtests.drive.shopper import Run, Shopper
+from loadtests.client_log import Told
 from loadtests.folders import MEASURES, PLAN, RAN, TOLD
+from loadtests.generator.recorder import Recorder
+from loadtests.generator.shopper import Run, Shopper
 from loadtests.measures import Measures
 from loadtests.plan import Plan, Ran
-from loadtests.told import Told
 
 _LAST_WORDS = "valerix_last"
 _LAST_WORDS_S = 20.0

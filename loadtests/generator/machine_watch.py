@@ -5,7 +5,7 @@ import time
 import gevent
 import psutil
 
-from loadtests.drive.recorder import Recorder
+from loadtests.generator.recorder import Recorder
 from loadtests.measures import BUSY_PERCENT, Watched
 
 _SAMPLE_S = 1.0

@@ -15,12 +15,12 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import MasterRunner, Runner
 
-from loadtests.drive.collect import Collector, Worker
-from loadtests.drive.progress import progress, tell
-from loadtests.drive.shape import ProfileShape
-from loadtests.drive.shopper import Shopper
-from loadtests.drive.watch import watch
 from loadtests.folders import PLAN
+from loadtests.generator.collect import Collector, Worker
+from loadtests.generator.machine_watch import watch
+from loadtests.generator.progress import progress, tell
+from loadtests.generator.shape import ProfileShape
+from loadtests.generator.shopper import Shopper
 from loadtests.plan import PATIENCE_S, Plan
 
 _WORKERS_S = 30.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import gevent
 
-from loadtests.drive.collect import Collector
+from loadtests.generator.collect import Collector
 from loadtests.outcomes import OUTCOMES, WORK
 from loadtests.plan import FOR_PEOPLE, Plan
 

@@ -1,9 +1,9 @@
 """Where shoppers leave what they measured and heard, until it is handed on."""
 
+from loadtests.client_log import line_of
+from loadtests.intent import Wish
 from loadtests.measures import Measures
 from loadtests.outcomes import order_outcome
-from loadtests.told import line_of
-from loadtests.wish import Wish
 
 
 class Recorder:

@@ -9,10 +9,10 @@ import gevent
 import msgspec
 from locust.contrib.fasthttp import FastHttpSession
 
-from loadtests.drive.recorder import Recorder
+from loadtests.generator.recorder import Recorder
+from loadtests.intent import Wish, Word, word_of
 from loadtests.outcomes import CANCEL, FOLLOW, PLACE, REFUND, outcome_of
 from loadtests.plan import Plan
-from loadtests.wish import Wish, Word, word_of
 from services.order.contract import OrderView, PlaceOrder
 
 _ORDER = msgspec.json.Decoder(OrderView)

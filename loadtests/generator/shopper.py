@@ -9,9 +9,9 @@ from gevent.pool import Pool
 from locust import FastHttpUser, task
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from loadtests.drive.recorder import Recorder
-from loadtests.drive.shop import Shop
-from loadtests.drive.visits import Visits
+from loadtests.generator.recorder import Recorder
+from loadtests.generator.shop import Shop
+from loadtests.generator.visits import Visits
 from loadtests.plan import Plan
 
 # Visits of an open loop under way at once in one process. Past this the generator, not the shop,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import gevent
 
-from loadtests.drive.recorder import Recorder
-from loadtests.drive.shop import Shop
+from loadtests.generator.recorder import Recorder
+from loadtests.generator.shop import Shop
+from loadtests.intent import Wish, Word
 from loadtests.plan import Plan
-from loadtests.wish import Wish, Word
 
 # Tries under one key, and the first pause between them; the pause doubles up to eight times it.
 _TRIES, _PAUSE_S = 6, 0.2

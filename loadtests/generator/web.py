@@ -11,12 +11,12 @@ import msgspec
 from locust.env import Environment
 from locust.runners import Runner
 
-from loadtests.drive.collect import Collector
-from loadtests.drive.process import begin_housekeeping, end_gently, environment_of
-from loadtests.drive.progress import tell
-from loadtests.drive.shape import ProfileShape
-from loadtests.drive.shopper import Shopper
 from loadtests.folders import PAGE, PLAN, new_folder
+from loadtests.generator.collect import Collector
+from loadtests.generator.process import begin_housekeeping, end_gently, environment_of
+from loadtests.generator.progress import tell
+from loadtests.generator.shape import ProfileShape
+from loadtests.generator.shopper import Shopper
 from loadtests.plan import FOR_JUDGE, Plan, new_tag
 from loadtests.profiles import BY_HAND, PROFILES
 

@@ -5,9 +5,9 @@ from html import escape
 
 import msgspec
 
-from frontend.timeline.windows import Window
 from loadtests.plan import Ran
 from loadtests.report.plot import CHARACTER, Frame, text
+from observatory.timeline.fault_windows import Window
 
 
 class Band(msgspec.Struct, frozen=True):

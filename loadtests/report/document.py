@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from frontend.proof.render import plain_value
 from loadtests.histogram import Histogram
 from loadtests.judge import Judgement
 from loadtests.outcomes import OUTCOMES, WORK
+from proof.render import plain_value
 
 _QUANTILES = (("p50_ms", 0.5), ("p90_ms", 0.9), ("p95_ms", 0.95), ("p99_ms", 0.99))
 

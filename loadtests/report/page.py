@@ -8,7 +8,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from frontend.paint import STATIC, THIN, count
+from frontend.web.templating import STATIC, THIN, count
 from loadtests.judge import Judgement
 from loadtests.outcomes import OUTCOMES, WORK
 from loadtests.report import charts, levels

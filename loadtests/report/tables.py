@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from frontend.paint import THIN
+from frontend.web.templating import THIN
 from loadtests.judge import Judgement
 from loadtests.measures import Measures
 from loadtests.outcomes import ORDER_OUTCOMES, Outcome

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from frontend.observatory.exposition import Series
+from observatory.metrics.prometheus_text import Series
 
 SUM, COUNT = "http_request_duration_seconds_sum", "http_request_duration_seconds_count"
 REQUESTS = "http_requests_total"

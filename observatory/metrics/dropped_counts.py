@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from frontend.observatory.exposition import parse
+from observatory.metrics.prometheus_text import parse
 
 DROPPED = "valerix_telemetry_dropped"
 # Only while somebody looks at traces or logs: a page of metrics is not free for who writes it.

@@ -7,10 +7,10 @@ from math import inf
 
 from msgspec import Struct
 
-from chassis.http_metrics import BUCKETS
-from frontend.observatory.exposition import Series
-from frontend.observatory.quantile import quantile
-from frontend.observatory.ring import LENGTH, REQUESTS, is_business, is_failure
+from chassis.http.metrics import BUCKETS
+from observatory.metrics.counter_window import LENGTH, REQUESTS, is_business, is_failure
+from observatory.metrics.prometheus_text import Series
+from observatory.metrics.quantile import quantile
 
 BUCKET = "http_request_duration_seconds_bucket"
 BOUNDS: tuple[float, ...] = (*BUCKETS, inf)

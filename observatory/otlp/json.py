@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frontend.observatory import bounds, otlp_json_usual
-from frontend.observatory.assemble import Assembler, Malformed, Resource, text_of
-from frontend.observatory.otlp_json_fields import (
+from observatory import limits
+from observatory.otlp import json_usual
+from observatory.otlp.json_fields import (
     attributes_of,
     integer,
     mapping,
@@ -17,7 +17,8 @@ from frontend.observatory.otlp_json_fields import (
     text,
     value_of,
 )
-from frontend.observatory.records import KINDS, LogLine, Pairs, Span
+from observatory.otlp.normalize import Assembler, Malformed, Resource, text_of
+from observatory.store.model import KINDS, LogLine, Pairs, Span
 
 _STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _KIND = {f"SPAN_KIND_{word.upper()}": kind for kind, word in enumerate(KINDS) if word}
@@ -86,12 +87,12 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
 
 def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     """One span; raises `Malformed`."""
-    return otlp_json_usual.span(raw, resource, assembler) or _span(raw, resource, assembler)
+    return json_usual.span(raw, resource, assembler) or _span(raw, resource, assembler)
 
 
 def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
     """One line of log; raises `Malformed`."""
-    return otlp_json_usual.line(raw, resource, assembler) or _line(raw, resource, assembler)
+    return json_usual.line(raw, resource, assembler) or _line(raw, resource, assembler)
 
 
 def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
@@ -111,11 +112,11 @@ def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
         attributes=_pairs(it, assembler),
         events=[
             (integer(event, "timeUnixNano"), text(event, "name"), _pairs(event, assembler))
-            for event in objects(it, "events", bounds.EVENTS, assembler.scissors)
+            for event in objects(it, "events", limits.EVENTS, assembler.scissors)
         ],
         links=[
             (text(link, "traceId").lower(), text(link, "spanId").lower())
-            for link in objects(it, "links", bounds.LINKS, assembler.scissors)
+            for link in objects(it, "links", limits.LINKS, assembler.scissors)
         ],
     )
 

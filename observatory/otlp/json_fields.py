@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Malformed, Plain
-from frontend.observatory.bounds import Scissors
+from observatory import limits
+from observatory.limits import Scissors
+from observatory.otlp.normalize import Malformed, Plain
 
 _UINT64 = 1 << 64
 _DIGITS = 24
@@ -100,20 +100,20 @@ def plain(value: Any, depth: int = 0) -> Plain:
 
 
 def _nested(value: dict[str, Any], depth: int) -> Plain:
-    if depth >= bounds.NESTING:
+    if depth >= limits.NESTING:
         return "\u2026"
     if (found := value_of(value, "arrayValue")) is not None:
         values = found.get("values") if isinstance(found, dict) else found
         if not isinstance(values, list | None):
             raise Malformed("arrayValue is no list")
-        return [plain(inner, depth + 1) for inner in (values or [])[: bounds.WIDTH]]
+        return [plain(inner, depth + 1) for inner in (values or [])[: limits.WIDTH]]
     found = value_of(value, "kvlistValue")
     values = found.get("values") if isinstance(found, dict) else found
     if not isinstance(values, list) or not all(isinstance(pair, dict) for pair in values):
         raise Malformed("a value is of no known type")
     return {
         str(pair.get("key", "")): plain(pair.get("value"), depth + 1)
-        for pair in values[: bounds.WIDTH]
+        for pair in values[: limits.WIDTH]
     }
 
 
@@ -150,7 +150,7 @@ def _bytes(found: object) -> Plain:
     if not isinstance(found, str):
         raise Malformed("bytesValue is no text")
     # Protobuf's JSON takes both alphabets, with or without padding.
-    digits = found[: 4 * bounds.VALUE_CHARS].rstrip("=").replace("-", "+").replace("_", "/")
+    digits = found[: 4 * limits.VALUE_CHARS].rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (ValueError, binascii.Error):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, json
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Assembler, Resource, text_of
-from frontend.observatory.records import LogLine, Pairs, Span
+from observatory import limits
+from observatory.otlp.normalize import Assembler, Resource, text_of
+from observatory.store.model import LogLine, Pairs, Span
 
 # Nineteen digits are below 2**64 whatever they are.
 _DIGITS = 19
@@ -99,7 +99,7 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span | None:
     try:
         it = _decode_span(raw)
         times = (_nano(it.start_time_unix_nano), _nano(it.end_time_unix_nano))
-        if len(it.events) > bounds.EVENTS or len(it.links) > bounds.LINKS:
+        if len(it.events) > limits.EVENTS or len(it.links) > limits.LINKS:
             return None
         events = [
             (_nano(event.time_unix_nano), event.name, _pairs(event.attributes, assembler))
@@ -141,11 +141,11 @@ def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine | None
 
 
 def _pairs(found: list[_Pair], assembler: Assembler) -> Pairs:
-    if len(found) > bounds.ATTRIBUTES:
+    if len(found) > limits.ATTRIBUTES:
         raise _Unusual
     texts = [(pair.key, _text(pair.value)) for pair in found]
     cut = assembler.scissors
-    return tuple([(cut.line(key, bounds.KEY_CHARS), cut.lines(text)) for key, text in texts])
+    return tuple([(cut.line(key, limits.KEY_CHARS), cut.lines(text)) for key, text in texts])
 
 
 def _text(value: _Value | None) -> str:

@@ -5,9 +5,9 @@ from itertools import islice
 
 import msgspec
 
-from frontend.observatory import bounds
-from frontend.observatory.bounds import Scissors
-from frontend.observatory.records import Event, Link, LogLine, Pairs, Span
+from observatory import limits
+from observatory.limits import Scissors
+from observatory.store.model import Event, Link, LogLine, Pairs, Span
 
 Plain = object
 _UNKNOWN = "unknown_service"
@@ -30,15 +30,15 @@ class Assembler:
     """Makes the records of one request; `now_ns` is when it arrived. Times from more than
     `behind_ns` before that are taken for those of a broken clock."""
 
-    def __init__(self, now_ns: int, behind_ns: int = bounds.BEHIND_NS) -> None:
+    def __init__(self, now_ns: int, behind_ns: int = limits.BEHIND_NS) -> None:
         self._now_ns = now_ns
-        self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + bounds.AHEAD_NS
+        self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + limits.AHEAD_NS
         self.scissors = Scissors()
         self.adjusted = 0
 
     def resource(self, attributes: Iterable[tuple[str, Plain]]) -> Resource:
         """The sender, from its resource attributes."""
-        found = dict(islice(attributes, 4 * bounds.ATTRIBUTES))
+        found = dict(islice(attributes, 4 * limits.ATTRIBUTES))
         name = text_of(found.get("service.name", "")).strip() or _UNKNOWN
         instance = text_of(found.get("service.instance.id", ""))
         return Resource(self.scissors.line(name, 64), self.scissors.line(instance, 100))
@@ -46,10 +46,10 @@ class Assembler:
     def pairs(self, attributes: Iterable[tuple[str, Plain]], found: int) -> Pairs:
         """Attributes as text, a bounded number of them; `found` is how many there are."""
         cut = self.scissors
-        cut.count(found, bounds.ATTRIBUTES)
+        cut.count(found, limits.ATTRIBUTES)
         return tuple(
-            (cut.line(key, bounds.KEY_CHARS), cut.lines(text_of(value)))
-            for key, value in islice(attributes, bounds.ATTRIBUTES)
+            (cut.line(key, limits.KEY_CHARS), cut.lines(text_of(value)))
+            for key, value in islice(attributes, limits.ATTRIBUTES)
         )
 
     def span(
@@ -84,7 +84,7 @@ class Assembler:
             start_ns=start_ns,
             end_ns=end_ns,
             failed=status[0] == 2,
-            error=cut.line(status[1], bounds.MESSAGE_CHARS) if status[0] == 2 else "",
+            error=cut.line(status[1], limits.MESSAGE_CHARS) if status[0] == 2 else "",
             attributes=attributes,
             events=tuple(
                 [
@@ -116,7 +116,7 @@ class Assembler:
             severity=severity,
             level=level_of(severity),
             service=resource.service,
-            message=self.scissors.line(message, bounds.MESSAGE_CHARS),
+            message=self.scissors.line(message, limits.MESSAGE_CHARS),
             trace_id=ids[0] if in_trace else "",
             span_id=ids[1] if in_trace and is_id(ids[1], 16) else "",
             attributes=attributes,
@@ -126,7 +126,7 @@ class Assembler:
         marks: tuple[str, ...] = ()
         latest = self._latest_ns
         if not self._earliest_ns <= start_ns <= latest:
-            length_ns = min(max(0, end_ns - start_ns), bounds.AHEAD_NS)
+            length_ns = min(max(0, end_ns - start_ns), limits.AHEAD_NS)
             start_ns, end_ns = self._now_ns - length_ns, self._now_ns
             marks = ("its clock was wrong, so it stands where it arrived",)
         if end_ns > latest:
@@ -161,5 +161,5 @@ def text_of(value: Plain) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, bytes):
-        return value[: bounds.VALUE_CHARS].hex()
+        return value[: limits.VALUE_CHARS].hex()
     return "" if value is None else msgspec.json.encode(value, enc_hook=str).decode()

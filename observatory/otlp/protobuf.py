@@ -10,9 +10,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as WireResource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Assembler, Malformed, Plain, Resource, text_of
-from frontend.observatory.records import LogLine, Pairs, Span
+from observatory import limits
+from observatory.otlp.normalize import Assembler, Malformed, Plain, Resource, text_of
+from observatory.store.model import LogLine, Pairs, Span
 
 
 def _two_lists_of_bytes() -> Any:
@@ -57,7 +57,7 @@ def _pieces(raw: bytes) -> Any:
 
 
 def _resource(raw: bytes, assembler: Assembler) -> Resource:
-    if len(raw) > bounds.ITEM_BYTES:
+    if len(raw) > limits.ITEM_BYTES:
         raise Malformed("the resource is too large")
     try:
         return assembler.resource(_attributes(WireResource.FromString(raw).attributes))
@@ -71,8 +71,8 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
         it = WireSpan.FromString(raw)
     except DecodeError:
         raise Malformed("a span cannot be read") from None
-    assembler.scissors.count(len(it.events), bounds.EVENTS)
-    assembler.scissors.count(len(it.links), bounds.LINKS)
+    assembler.scissors.count(len(it.events), limits.EVENTS)
+    assembler.scissors.count(len(it.links), limits.LINKS)
     return assembler.span(
         resource,
         ids=(it.trace_id.hex(), it.span_id.hex(), it.parent_span_id.hex()),
@@ -83,9 +83,9 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
         attributes=_pairs(it.attributes, assembler),
         events=[
             (event.time_unix_nano, event.name, _pairs(event.attributes, assembler))
-            for event in it.events[: bounds.EVENTS]
+            for event in it.events[: limits.EVENTS]
         ],
-        links=[(link.trace_id.hex(), link.span_id.hex()) for link in it.links[: bounds.LINKS]],
+        links=[(link.trace_id.hex(), link.span_id.hex()) for link in it.links[: limits.LINKS]],
     )
 
 
@@ -120,11 +120,11 @@ def _plain(value: AnyValue, depth: int = 0) -> Plain:
         return ""
     if kind not in ("array_value", "kvlist_value"):
         return getattr(value, kind)
-    if depth >= bounds.NESTING:
+    if depth >= limits.NESTING:
         return "\u2026"
     if kind == "array_value":
-        return [_plain(inner, depth + 1) for inner in value.array_value.values[: bounds.WIDTH]]
+        return [_plain(inner, depth + 1) for inner in value.array_value.values[: limits.WIDTH]]
     return {
         pair.key: _plain(pair.value, depth + 1)
-        for pair in value.kvlist_value.values[: bounds.WIDTH]
+        for pair in value.kvlist_value.values[: limits.WIDTH]
     }

@@ -10,12 +10,11 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from chassis.app import as_problem
-from chassis.errors import Problem
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Malformed
-from frontend.observatory.memory import Memory
-from frontend.observatory.otlp import (
+from chassis.http.app import as_problem
+from chassis.http.problems import Problem
+from observatory import limits
+from observatory.otlp.normalize import Malformed
+from observatory.otlp.request import (
     JSON,
     PROTOBUF,
     Batch,
@@ -25,6 +24,7 @@ from frontend.observatory.otlp import (
     read,
     refused,
 )
+from observatory.store.store import Memory
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Receiver:
         self._clock = clock
         # One: two would not be faster under one interpreter lock, only hungrier.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
-        self._places = bounds.REQUESTS_AT_ONCE
+        self._places = limits.REQUESTS_AT_ONCE
 
     def routes(self) -> list[HTTPRouteHandler]:
         """What to add to the app."""
@@ -140,7 +140,7 @@ def _gzipped(request: Request[Any, Any, Any]) -> bool:
 async def _body(request: Request[Any, Any, Any]) -> bytes:
     parts = bytearray()
     try:
-        async with asyncio.timeout(bounds.BODY_S):
+        async with asyncio.timeout(limits.BODY_S):
             async for part in request.stream():
                 parts += part
     except TimeoutError:
@@ -150,7 +150,7 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
 
 _ROUTE: dict[str, Any] = {
     "status_code": 200,
-    "request_max_body_size": bounds.BODY_BYTES,
+    "request_max_body_size": limits.BODY_BYTES,
     # OTLP describes itself; in the shop's own API page it would only be noise.
     "include_in_schema": False,
 }

@@ -12,21 +12,22 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from frontend.observatory import bounds, otlp_json, otlp_protobuf
-from frontend.observatory.assemble import Assembler, Malformed, Resource
-from frontend.observatory.records import LogLine, Span, pack
+from observatory import limits
+from observatory.otlp import json, protobuf
+from observatory.otlp.normalize import Assembler, Malformed, Resource
+from observatory.store.model import LogLine, Span, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 Signal = Literal["traces", "logs"]
 _Items = Callable[[bytes, Signal, Assembler], Iterator[tuple[Resource, bytes]]]
 _Take = Callable[[bytes, Resource, Assembler], Any]
 
-_ITEMS: dict[str, _Items] = {JSON: otlp_json.items, PROTOBUF: otlp_protobuf.items}
+_ITEMS: dict[str, _Items] = {JSON: json.items, PROTOBUF: protobuf.items}
 _TAKE: dict[tuple[str, Signal], _Take] = {
-    (JSON, "traces"): otlp_json.span,
-    (JSON, "logs"): otlp_json.line,
-    (PROTOBUF, "traces"): otlp_protobuf.span,
-    (PROTOBUF, "logs"): otlp_protobuf.line,
+    (JSON, "traces"): json.span,
+    (JSON, "logs"): json.line,
+    (PROTOBUF, "traces"): protobuf.span,
+    (PROTOBUF, "logs"): protobuf.line,
 }
 # google.rpc.Code, by the status of HTTP that carries it.
 _CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
@@ -59,7 +60,7 @@ def read(
     *,
     gzipped: bool,
     now_ns: int,
-    behind_ns: int = bounds.BEHIND_NS,
+    behind_ns: int = limits.BEHIND_NS,
 ) -> Batch:
     """The batch in a request that arrived at `now_ns`. Runs in a thread.
 
@@ -88,10 +89,10 @@ def read(
 
 
 def _check(number: int, raw: bytes) -> None:
-    if number >= bounds.BATCH_ITEMS:
-        raise Malformed(f"more than {bounds.BATCH_ITEMS} in one request")
-    if len(raw) > bounds.ITEM_BYTES:
-        raise Malformed(f"one is larger than {bounds.ITEM_BYTES >> 20} MiB")
+    if number >= limits.BATCH_ITEMS:
+        raise Malformed(f"more than {limits.BATCH_ITEMS} in one request")
+    if len(raw) > limits.ITEM_BYTES:
+        raise Malformed(f"one is larger than {limits.ITEM_BYTES >> 20} MiB")
 
 
 def unpack_body(body: bytes) -> bytes:
@@ -100,11 +101,11 @@ def unpack_body(body: bytes) -> bytes:
     while body:
         member = zlib.decompressobj(wbits=31)
         try:
-            unpacked += member.decompress(body, bounds.UNPACKED_BYTES + 1 - len(unpacked))
+            unpacked += member.decompress(body, limits.UNPACKED_BYTES + 1 - len(unpacked))
         except zlib.error:
             raise Malformed("the body is no gzip") from None
-        if len(unpacked) > bounds.UNPACKED_BYTES:
-            raise TooLarge(f"unpacked, the body is over {bounds.UNPACKED_BYTES >> 20} MiB")
+        if len(unpacked) > limits.UNPACKED_BYTES:
+            raise TooLarge(f"unpacked, the body is over {limits.UNPACKED_BYTES >> 20} MiB")
         if not member.eof:
             raise Malformed("the gzip ends too early")
         body = member.unused_data

@@ -6,13 +6,13 @@ from typing import Protocol
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
-from frontend.observatory.bounds import Losses
-from frontend.observatory.history import Exemplar, Point
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Choices, TraceQuery
-from frontend.observatory.ring import Traffic
-from frontend.observatory.waterfall import LogRow, TraceRow, WaterfallView
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from observatory.limits import Losses
+from observatory.metrics.counter_window import Traffic
+from observatory.metrics.history import Exemplar, Point
+from observatory.store.logs import LogQuery
+from observatory.store.results import LogRow, TraceRow, WaterfallView
+from observatory.store.store import Choices, TraceQuery
 
 # The traffic is that of the last 30 s and the services send every second: with requests, and
 # without telemetry for longer than both, it is lost.

@@ -3,17 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from frontend.observatory import ring
-from frontend.observatory.exposition import Series
-from frontend.observatory.history import BUCKET, Exemplar, History, Point
-from frontend.observatory.ring import Ring, Scrape, Traffic
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from observatory.metrics import counter_window
+from observatory.metrics.counter_window import Ring, Scrape, Traffic
+from observatory.metrics.history import BUCKET, Exemplar, History, Point
+from observatory.metrics.prometheus_text import Series
 
 WINDOW_S = 30.0
 STILL = "Orders go on; only the measuring is missing."
 STOCK = "valerix_stock_units"
 BITES = "valerix_gremlin_bites_total"
-FAMILIES = frozenset({ring.SUM, ring.COUNT, ring.REQUESTS, STOCK, BITES, BUCKET})
+FAMILIES = frozenset(
+    {counter_window.SUM, counter_window.COUNT, counter_window.REQUESTS, STOCK, BITES, BUCKET}
+)
 
 
 class Counted(ABC):

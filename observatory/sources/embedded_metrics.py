@@ -7,12 +7,12 @@ from functools import partial
 
 import aiohttp
 
-from frontend.observatory.exposition import Series, parse, parse_exemplars
-from frontend.observatory.history import BUCKET, Exemplar
-from frontend.observatory.ring import Scrape
-from frontend.sources.counted import FAMILIES, STILL, WINDOW_S, Counted
-from frontend.sources.feed import Feed
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from observatory.metrics.counter_window import Scrape
+from observatory.metrics.history import BUCKET, Exemplar
+from observatory.metrics.prometheus_text import Series, parse, parse_exemplars
+from observatory.sources.counters import FAMILIES, STILL, WINDOW_S, Counted
+from observatory.sources.poller import Feed
 
 # OBSERVABILITY: a window of 30 s needs a sample at least every 5 s.
 SCRAPE_EVERY_S = 2.0

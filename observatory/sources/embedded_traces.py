@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from litestar.handlers import HTTPRouteHandler
 
 from chassis.settings import Settings, is_loopback
-from frontend.events import Hub
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Choices, Memory, TraceQuery
-from frontend.observatory.receiver import Receiver
-from frontend.sources import SILENT_S, Found, Tail, Whole
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from frontend.web.sse import Hub
+from observatory.otlp.receiver import Receiver
+from observatory.sources import SILENT_S, Found, Tail, Whole
+from observatory.store.logs import LogQuery
+from observatory.store.store import Choices, Memory, TraceQuery
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from chassis.context import INTERNAL, span_now
-from chassis.telemetry import begin
-from frontend.views import Down
+from chassis.telemetry.context import INTERNAL, span_now
+from chassis.telemetry.recording import begin
+from frontend.overview.view_models import Down
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct, structs
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import LEVELS, severity_of
-from frontend.observatory.bounds import Losses
-from frontend.observatory.postings import Key, Postings
-from frontend.observatory.records import LogLine
+from observatory import limits
+from observatory.limits import Losses
+from observatory.otlp.normalize import LEVELS, severity_of
+from observatory.store.index import Key, Postings
+from observatory.store.model import LogLine
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
 _KEPT_SHARE = 4
@@ -52,7 +52,7 @@ class LogStore:
         losses: Losses,
         worth_keeping: Callable[[str], bool],
         *,
-        limit: int = bounds.LOGS_BYTES,
+        limit: int = limits.LOGS_BYTES,
     ) -> None:
         self._losses = losses
         self._worth_keeping = worth_keeping

@@ -6,10 +6,10 @@ from itertools import chain
 
 from msgspec import Struct
 
-from frontend.observatory.logs import Kept
-from frontend.observatory.records import KINDS, Event, Pairs, unpack_pairs
-from frontend.observatory.trace import Trace, outcome
-from frontend.observatory.tree import Branch
+from observatory.store.logs import Kept
+from observatory.store.model import KINDS, Event, Pairs, unpack_pairs
+from observatory.store.span_tree import Branch
+from observatory.store.trace import Trace, outcome
 
 
 class TraceRow(Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from frontend.observatory.records import Span
+from observatory.store.model import Span
 
 ORPHAN = "its parent was not received"
 CYCLE = "its parents form a circle"

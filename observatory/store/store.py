@@ -9,15 +9,13 @@ from typing import Literal
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
-from frontend.observatory import bounds
-from frontend.observatory.bounds import Losses
-from frontend.observatory.logs import LogQuery, LogStore
-from frontend.observatory.otlp import Batch
-from frontend.observatory.postings import Key
-from frontend.observatory.records import LogLine, Span
-from frontend.observatory.traces import TraceStore
-from frontend.observatory.tree import arrange
-from frontend.observatory.waterfall import (
+from observatory import limits
+from observatory.limits import Losses
+from observatory.otlp.request import Batch
+from observatory.store.index import Key
+from observatory.store.logs import LogQuery, LogStore
+from observatory.store.model import LogLine, Span
+from observatory.store.results import (
     LogPage,
     TraceRow,
     WaterfallView,
@@ -25,6 +23,8 @@ from frontend.observatory.waterfall import (
     trace_row,
     waterfall,
 )
+from observatory.store.span_tree import arrange
+from observatory.store.traces import TraceStore
 
 _RELATED = 20
 # A trace's lines are read whole for its waterfall; more than this nobody reads in place.
@@ -64,8 +64,8 @@ class Memory:
         self,
         changed: Callable[[str], None] = lambda _: None,
         *,
-        traces_limit: int = bounds.TRACES_BYTES,
-        logs_limit: int = bounds.LOGS_BYTES,
+        traces_limit: int = limits.TRACES_BYTES,
+        logs_limit: int = limits.LOGS_BYTES,
     ) -> None:
         self.losses = Losses()
         self.changed = changed

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from frontend.observatory.postings import Key
-from frontend.observatory.records import SERVER, Span
+from observatory.store.index import Key
+from observatory.store.model import SERVER, Span
 
 # What the bookkeeping costs beside the packed spans, as measured by tests/telemetry.
 TRACE_OVERHEAD = 1_600

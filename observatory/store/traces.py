@@ -5,11 +5,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 
-from frontend.observatory import bounds
-from frontend.observatory.bounds import Losses
-from frontend.observatory.postings import Key, Postings
-from frontend.observatory.records import Span, unpack_span
-from frontend.observatory.trace import (
+from observatory import limits
+from observatory.limits import Losses
+from observatory.store.index import Key, Postings
+from observatory.store.model import Span, unpack_span
+from observatory.store.trace import (
     KEY_OVERHEAD,
     SPAN_OVERHEAD,
     Trace,
@@ -27,7 +27,7 @@ CLASSES = ("bitten", "failed", "slow", "ordinary")
 class TraceStore:
     """All traces of this process's memory. Not for threads: everything runs on the event loop."""
 
-    def __init__(self, losses: Losses, *, limit: int = bounds.TRACES_BYTES) -> None:
+    def __init__(self, losses: Losses, *, limit: int = limits.TRACES_BYTES) -> None:
         self._losses = losses
         self._quota = limit // len(CLASSES)
         self._traces: dict[str, Trace] = {}
@@ -62,7 +62,7 @@ class TraceStore:
             # A sender that got no answer sends again.
             self._losses.duplicates += 1
             return
-        elif len(trace.spans) >= bounds.SPANS_PER_TRACE:
+        elif len(trace.spans) >= limits.SPANS_PER_TRACE:
             trace.left_out += 1
             self._losses.spans_over_trace += 1
             return
@@ -123,7 +123,7 @@ class TraceStore:
             self._untag(trace, ("outcome", outcome(trace.head.status)))
             trace.head = head_of(span)
             self._tag(trace, ("outcome", outcome(trace.head.status)))
-        if span.service in trace.services or len(trace.services) < bounds.KEYS_PER_TRACE:
+        if span.service in trace.services or len(trace.services) < limits.KEYS_PER_TRACE:
             trace.services[span.service] = trace.services.get(span.service, 0) + 1
         for key in keys_of(span):
             self._tag(trace, key)
@@ -135,7 +135,7 @@ class TraceStore:
     def _tag(self, trace: Trace, key: Key) -> None:
         if key in trace.keys:
             return
-        if len(trace.keys) >= bounds.KEYS_PER_TRACE and key[0] not in ("class", "outcome"):
+        if len(trace.keys) >= limits.KEYS_PER_TRACE and key[0] not in ("class", "outcome"):
             self._losses.clipped += 1
             return
         trace.keys.add(key)

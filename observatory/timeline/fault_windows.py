@@ -7,9 +7,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.facts import AuditFacts
-from frontend.paint import percent
-from frontend.words import gremlin_detail
+from frontend.query_results import AuditFacts
+from frontend.web.labels import gremlin_detail
+from frontend.web.templating import percent
 
 
 class Window(Struct, frozen=True):

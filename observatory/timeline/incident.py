@@ -7,9 +7,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.facts import AftermathFacts
-from frontend.timeline.notes import Shade
-from frontend.timeline.windows import Window
+from frontend.query_results import AftermathFacts
+from observatory.timeline.fault_windows import Window
+from observatory.timeline.light_log import Shade
 
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
 # red later than this has another reason.

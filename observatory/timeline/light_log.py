@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.views import State
+from frontend.overview.view_models import State
 
 # A light that changed every scrape would fill this in a quarter of an hour; a real one in days.
 _LENGTH = 500

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from frontend.draw import light_state
-from frontend.facts import AftermathFacts
-from frontend.ledger import Ledger
-from frontend.sources import Source
-from frontend.timeline.incident import ECHO_S, Incident, incidents
-from frontend.timeline.notes import LightNotes
-from frontend.timeline.windows import Window, windows
-from frontend.views import Down
-from frontend.words import SERVICES
+from frontend.overview.presenter import light_state
+from frontend.overview.view_models import Down
+from frontend.queries import Ledger
+from frontend.query_results import AftermathFacts
+from frontend.web.labels import SERVICES
+from observatory.sources import Source
+from observatory.timeline.fault_windows import Window, windows
+from observatory.timeline.incident import ECHO_S, Incident, incidents
+from observatory.timeline.light_log import LightNotes
 
 # The diary is read a hundred events long, and a page of more than this tells nobody anything.
 KEPT = 30

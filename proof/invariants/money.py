@@ -1,6 +1,6 @@
 """Promises about money: nobody pays twice, and our ledger agrees with the gateway's own book."""
 
-from frontend.proof.invariant import Invariant
+from proof.invariant import Invariant
 
 NOBODY_PAYS_TWICE = Invariant(
     id="I3",

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from frontend.proof.invariant import Invariant, Limits
+from proof.invariant import Invariant, Limits
 
 CONFIRMED_MEANS_DELIVERED = Invariant(
     id="I4",

@@ -1,6 +1,6 @@
 """Promises about goods: units are conserved, and every reserved or sold unit has an owner."""
 
-from frontend.proof.invariant import Invariant
+from proof.invariant import Invariant
 
 CONSERVED = Invariant(
     id="I1",

@@ -2,10 +2,10 @@
 
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from chassis.database import Database
-from chassis.edge import Edge
-from chassis.gremlins import Gremlins
+from chassis.database.pool import Database
+from chassis.faults.gremlins import Gremlins
+from chassis.http.app import service_app
+from chassis.http.edge import Edge
 from chassis.settings import Settings
 from services.inventory.metrics import StockGauges
 from services.inventory.routes import ROUTES

@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from services.inventory import store
 
 # Prometheus scrapes every two seconds; twice that is fresh enough for stock.

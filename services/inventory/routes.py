@@ -8,11 +8,11 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from chassis.body import Strict
-from chassis.database import Database
-from chassis.errors import Problem
-from chassis.guard import operator_guard
-from chassis.openapi import refused
+from chassis.database.pool import Database
+from chassis.http.json_body import Strict
+from chassis.http.openapi import refused
+from chassis.http.operator_auth import operator_guard
+from chassis.http.problems import Problem
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,

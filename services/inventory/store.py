@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis.database import Connection, Row, statement
+from chassis.database.pool import Connection, Row, statement
 from services.inventory.domain import (
     AlreadySold,
     CannotCommit,

@@ -2,16 +2,16 @@
 
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from chassis.database import Database
-from chassis.edge import Edge
-from chassis.gremlins import Gremlins
-from chassis.outbound import Peer, peer_probe
+from chassis.database.pool import Database
+from chassis.faults.gremlins import Gremlins
+from chassis.http.app import service_app
+from chassis.http.edge import Edge
+from chassis.http.outbound import Peer, peer_probe
 from chassis.settings import Settings
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout
 from services.order.metrics import BacklogGauges, OrderMetrics
-from services.order.placing import Placing
+from services.order.place_order import Placing
 from services.order.reconciler import Reconciler
 from services.order.routes import ROUTES
 from services.order.tables import SCHEMA_REVISION

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chassis.database import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
 from chassis.settings import Settings
 from services.inventory.client import Hold, InventoryClient
 from services.order import store

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chassis.outbound import Answer, Peer
+from chassis.http.outbound import Answer, Peer
 from services.order.contract import PlaceOrder
 
 

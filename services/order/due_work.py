@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Connection, statement
+from chassis.database.pool import Connection, statement
 
 # The partial index orders_due has the same words.
 _DUE = (

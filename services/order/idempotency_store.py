@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import LargeBinary, bindparam, cast, func, select, text, update
 
-from chassis.database import Connection, statement
+from chassis.database.pool import Connection, statement
 from services.order.tables import idempotency
 
 _k = idempotency.c

@@ -5,8 +5,8 @@ import logging
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from chassis.database import Database
-from services.order import replies, worklist
+from chassis.database.pool import Database
+from services.order import due_work, idempotency_store
 from services.order.domain import Order
 
 logger = logging.getLogger("order")
@@ -82,8 +82,8 @@ class BacklogGauges:
         """Refresh for ever."""
         while True:
             async with self._database.connect() as connection:
-                found = await worklist.backlog(connection)
-                await replies.forget_expired(connection)
+                found = await due_work.backlog(connection)
+                await idempotency_store.forget_expired(connection)
             waiting = {status: orders for status, orders, _ in found}
             for status in _OPEN:
                 self._metrics.pending.labels(status).set(waiting.get(status, 0))

@@ -6,18 +6,18 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis.context import current_traceparent, remaining_s, span_now
-from chassis.database import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
-from chassis.errors import Problem
-from chassis.idempotency import in_progress, request_hash, reused
+from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
+from chassis.http.idempotency_key import in_progress, request_hash, reused
+from chassis.http.problems import Problem
 from chassis.settings import Settings
-from services.order import replies, store
+from chassis.telemetry.context import current_traceparent, remaining_s, span_now
+from services.order import idempotency_store, store
 from services.order.checkout import Checkout
 from services.order.contract import PlaceOrder
 from services.order.domain import Order, UnknownProduct
+from services.order.idempotency_store import Claimed, Key
 from services.order.metrics import OrderMetrics
 from services.order.reconciler import Reconciler
-from services.order.replies import Claimed, Key
 from services.order.views import order_view
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Placing:
             async with self._database.connect() as connection:
                 return await self._insert(connection, order_id, command)
         async with self._database.begin() as tx:
-            taken = await replies.claim(
+            taken = await idempotency_store.claim(
                 tx, key, order_id, lock_s=self._settings.order_lease_s,
                 ttl_s=self._settings.idempotency_ttl_s,
             )  # fmt: skip
@@ -110,7 +110,7 @@ class Placing:
         A decision is told only once it is kept, or a repeat could be told something else."""
         try:
             async with self._database.connect() as connection:
-                kept = await replies.keep(connection, key, reply.status_code, reply.body)
+                kept = await idempotency_store.keep(connection, key, reply.status_code, reply.body)
             return Reply(*kept, reply.order_id)
         except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
             why = type(error).__name__
@@ -130,12 +130,12 @@ class Placing:
         if key is None:
             return reply
         async with self._database.begin() as tx:
-            taken = await replies.claim(
+            taken = await idempotency_store.claim(
                 tx, key, order_id, lock_s=0.0, ttl_s=self._settings.idempotency_ttl_s
             )
             if taken is None:
-                await replies.disown(tx, key, order_id)
-                await replies.keep(tx, key, reply.status_code, reply.body)
+                await idempotency_store.disown(tx, key, order_id)
+                await idempotency_store.keep(tx, key, reply.status_code, reply.body)
         return reply if taken is None else await self._again(taken)
 
     async def _again(self, claimed: Claimed) -> Reply:

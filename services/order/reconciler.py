@@ -6,11 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from chassis import telemetry
-from chassis.database import Database
-from chassis.outbound import Peer
+from chassis.database.pool import Database
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
-from services.order import store, worklist
+from chassis.telemetry import recording
+from services.order import due_work, store
 from services.order.checkout import Checkout
 from services.order.domain import Order
 
@@ -72,7 +72,7 @@ class Reconciler:
 
     async def _claim(self, most: int) -> list[UUID]:
         async with self._database.connect() as connection:
-            return await worklist.claim_due(connection, most, self._settings.order_lease_s)
+            return await due_work.claim_due(connection, most, self._settings.order_lease_s)
 
     async def _repair(self, order_id: UUID) -> None:
         try:
@@ -83,7 +83,7 @@ class Reconciler:
             logger.exception("an order could not be repaired", extra={"order_id": str(order_id)})
 
     async def _drive(self, order: Order) -> None:
-        with telemetry.span("reconcile order", link=order.traceparent) as work:
+        with recording.span("reconcile order", link=order.traceparent) as work:
             work.attributes["valerix.order.id"] = str(order.id)
             if not order.is_settled:
                 until = time.monotonic() + self._settings.request_budget_s
@@ -106,6 +106,6 @@ class Reconciler:
             return
         self._recoveries = recoveries
         async with self._database.connect() as connection:
-            woken = await worklist.wake(connection, most=_WAKE_MOST, spread_s=_WAKE_SPREAD_S)
+            woken = await due_work.wake(connection, most=_WAKE_MOST, spread_s=_WAKE_SPREAD_S)
         if woken:
             logger.info("a dependency is back: %d orders pulled forward", woken)

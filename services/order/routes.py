@@ -10,13 +10,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from chassis.body import Strict
-from chassis.database import Database
-from chassis.errors import MEDIA_TYPE, Problem
-from chassis.idempotency import key_of
-from chassis.openapi import KeyedOperation, refused
+from chassis.database.pool import Database
+from chassis.http.idempotency_key import key_of
+from chassis.http.json_body import Strict
+from chassis.http.openapi import KeyedOperation, refused
+from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.settings import Settings
-from services.order import store, worklist
+from services.order import due_work, store
 from services.order.checkout import Checkout
 from services.order.contract import (
     DEFAULT_PAGE,
@@ -28,7 +28,7 @@ from services.order.contract import (
     ProductList,
 )
 from services.order.domain import CANCELLABLE, UnknownOrder
-from services.order.placing import Placing, Reply, note_order
+from services.order.place_order import Placing, Reply, note_order
 from services.order.views import order_view, read_cursor, write_cursor
 
 
@@ -100,7 +100,7 @@ async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
         async with _database(state).connect() as connection:
             order = await store.find(connection, order_id)
             if order.is_waiting:
-                await worklist.hasten(connection, order_id)
+                await due_work.hasten(connection, order_id)
     except UnknownOrder:
         raise _not_found(order_id) from None
     return order_view(order)

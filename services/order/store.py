@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from chassis.database import Connection, Row, statement
+from chassis.database.pool import Connection, Row, statement
 from services.order.contract import ProductView, Reason, Status, TransitionView
 from services.order.domain import TERMINAL, Order, UnknownOrder, UnknownProduct
 from services.order.tables import history, orders, products

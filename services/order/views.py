@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.errors import invalid
+from chassis.http.problems import invalid
 from services.order.contract import OrderView
 from services.order.domain import Order
 

@@ -3,20 +3,20 @@
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from chassis.database import Database
-from chassis.edge import Edge
-from chassis.gremlins import Gremlins
+from chassis.database.pool import Database
+from chassis.faults.gremlins import Gremlins
+from chassis.http.app import service_app
+from chassis.http.edge import Edge
 from chassis.settings import Settings
 from services.payment.charging import Desk
 from services.payment.connectors import Connector
-from services.payment.connectors.book import Book
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
+from services.payment.connectors.mock_store import Book
+from services.payment.late_captures import Sweep
 from services.payment.metrics import Meters
-from services.payment.prober import AT_ONCE, Prober
+from services.payment.reconciler import AT_ONCE, Prober
 from services.payment.routes import ROUTES
-from services.payment.sweep import Sweep
 from services.payment.tables import SCHEMA_REVISION
 
 NAME = "payment-service"

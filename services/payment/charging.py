@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from chassis import telemetry
-from chassis.context import CLIENT, current_traceparent, remaining_s
-from chassis.database import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.telemetry import recording
+from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s
 from services.payment import domain, outcomes, settlement, store
 from services.payment.connectors import Connector, GatewayNotSent, GatewayUnknown
 from services.payment.domain import ERRANDS, ON_CANCEL, Charge, Errand, Payment
@@ -174,7 +174,7 @@ async def _ask(
     desk: Desk, payment: Payment, errand: Errand | Literal["lookup"], timeout_s: float
 ) -> Outcome:
     attempt, said = payment.attempt, None
-    with telemetry.span(f"gateway {errand}", CLIENT) as work:
+    with recording.span(f"gateway {errand}", CLIENT) as work:
         try:
             async with asyncio.timeout(timeout_s):
                 said = await _call(desk.connector, payment, errand)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Answer, Outcome, Peer, decode
 from services.payment import contract
 from services.payment.contract import CancelPayment, CreatePayment, Currency, PaymentView
 

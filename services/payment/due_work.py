@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from chassis.database import Connection, statement
+from chassis.database.pool import Connection, statement
 from services.payment.connectors import Capture
 
 # Twenty unanswered looks, backing off to the maximum, are about eight minutes.

@@ -5,12 +5,12 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chassis import telemetry
-from services.payment import charging, domain, settlement, store, worklist
+from chassis.telemetry import recording
+from services.payment import charging, domain, due_work, settlement, store
 from services.payment.charging import Desk
 from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
+from services.payment.due_work import Fugitive
 from services.payment.outcomes import Captured
-from services.payment.worklist import Fugitive
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +56,13 @@ class Sweep:
     async def _look_at(self, page: list[Capture]) -> int:
         captures = {capture.gw_key: capture for capture in page}
         async with self._desk.database.connect() as connection:
-            fugitives = await worklist.fugitives(connection, list(captures))
+            fugitives = await due_work.fugitives(connection, list(captures))
         for fugitive in fugitives:
             await self._give_back(fugitive, captures[fugitive.gw_key])
         return len(fugitives)
 
     async def _give_back(self, fugitive: Fugitive, capture: Capture) -> None:
-        with telemetry.span("sweep capture") as work:
+        with recording.span("sweep capture") as work:
             work.attributes["valerix.order.id"] = capture.order_ref
             n, order_id = fugitive.n, fugitive.order_id
             if n is None or order_id is None:
@@ -87,7 +87,7 @@ class Sweep:
             order_id = None
         if order_id is not None and capture.gw_key == domain.gw_key(order_id, 1):
             async with self._desk.database.connect() as connection:
-                if await worklist.adopt(connection, capture, order_id, self._desk.connector.name):
+                if await due_work.adopt(connection, capture, order_id, self._desk.connector.name):
                     return order_id
                 await store.flag(connection, order_id)
         logger.error(

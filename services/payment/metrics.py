@@ -5,8 +5,8 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chassis.database import Database
-from services.payment import worklist
+from chassis.database.pool import Database
+from services.payment import due_work
 
 # The scrape interval: a figure is at most one scrape old, and no scrape costs a statement.
 _EVERY_S = 2.0
@@ -67,7 +67,7 @@ class Meters:
     async def refresh(self) -> None:
         """Read the gauges from the tables once."""
         async with self._database.connect() as connection:
-            doubt = await worklist.doubt(connection)
+            doubt = await due_work.doubt(connection)
         self._in_doubt.set(doubt.in_doubt_minor)
         self._needing_review.set(doubt.needing_review)
 

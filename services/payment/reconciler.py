@@ -9,9 +9,9 @@ import asyncio
 import logging
 from uuid import UUID
 
-from chassis import telemetry
 from chassis.settings import Settings
-from services.payment import charging, worklist
+from chassis.telemetry import recording
+from services.payment import charging, due_work
 from services.payment.charging import Desk
 from services.payment.outcomes import NotFound
 
@@ -42,7 +42,7 @@ class Prober:
     async def run_once(self) -> int:
         """One round: claim what is due, drive it; the number claimed."""
         async with self._desk.database.connect() as connection:
-            due = await worklist.claim_due(
+            due = await due_work.claim_due(
                 connection,
                 batch=self._batch,
                 base_s=self._desk.probe_base_s,
@@ -64,7 +64,7 @@ async def probe(desk: Desk, order_id: UUID) -> None:
     payment = await charging.look(desk, order_id)
     if payment is None:
         return
-    with telemetry.span("probe payment", link=payment.traceparent) as work:
+    with recording.span("probe payment", link=payment.traceparent) as work:
         work.attributes["valerix.order.id"] = str(order_id)
         if payment.state == "PROCESSING":
             payment, said = await charging.run_errand(

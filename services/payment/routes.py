@@ -12,11 +12,11 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody
 
-from chassis.asgi import Scope
-from chassis.body import Strict
-from chassis.context import parse_traceparent
-from chassis.errors import MEDIA_TYPE, Problem
-from chassis.idempotency import key_of, request_hash, reused
+from chassis.http.asgi import Scope
+from chassis.http.idempotency_key import key_of, request_hash, reused
+from chassis.http.json_body import Strict
+from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.telemetry.context import parse_traceparent
 from services.payment import charging, contract
 from services.payment.charging import Desk
 from services.payment.contract import AttemptView, CancelPayment, CreatePayment, PaymentView

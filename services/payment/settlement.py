@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.database import Connection, Database
+from chassis.database.pool import Connection, Database
 from services.payment import outcomes, store
 from services.payment.domain import Payment
 from services.payment.metrics import Meters

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Float, bindparam, cast, extract, func, select, text
 
-from chassis.database import Connection, Row, statement
+from chassis.database.pool import Connection, Row, statement
 from services.payment import domain
 from services.payment.domain import Attempt, AttemptState, Charge, Payment, PaymentState
 from services.payment.outcomes import Line

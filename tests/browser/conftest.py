@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 
 # The first is the same engine without windows of its own: a page costs a third of the time.
 _NAMES = (

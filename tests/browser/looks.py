@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 from playwright.async_api import Locator, Page, expect
 
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 
 # Whether anything of a colour is on a chart, by the custom property's name.
 HAS_COLOUR = """([chart, name]) => {

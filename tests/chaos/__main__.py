@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from fleet.home import ROOT
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
+from fleet.run_dir import ROOT
 from tests.chaos.run import Outcome, Plan, run
 
 _HEAD = ("seed", "gateway", "orders", "faults", "crashes", "settled", "took", "verdict")

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.database import Connection
-from chassis.errors import Problem
+from chassis.database.pool import Connection
+from chassis.http.problems import Problem
 from services.inventory import contract as stock_contract
 from services.inventory import store as stock
 from services.order import store as orders

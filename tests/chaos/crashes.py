@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from chassis import app
-from chassis.database import Connection, Database, Statement
+from chassis.database.pool import Connection, Database, Statement
+from chassis.http import app
 from tests.chaos.faults import Dice
 
 _WRITES = ("INSERT", "UPDATE", "WITH")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.outbound import Answer, Outcome
+from chassis.http.outbound import Answer, Outcome
 from services.order.client import OrderClient
 
 PRODUCTS = ("PROD-001", "PROD-002", "PROD-003")

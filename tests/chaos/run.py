@@ -7,8 +7,8 @@ from collections import Counter
 import asyncpg
 import msgspec
 
-from frontend.proof.evaluate import Report, evaluate, prove
-from frontend.proof.invariant import Limits
+from proof.evaluate import Report, evaluate, prove
+from proof.invariant import Limits
 from tests.chaos.crashes import crashing
 from tests.chaos.customers import Customer
 from tests.chaos.faults import Dice

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from chassis.asgi import App
+from chassis.http.asgi import App
 from chassis.settings import Settings
 from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
-from services.payment.connectors.book import Book
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
+from services.payment.connectors.mock_store import Book
 from tests.chaos.faults import Dice
 from tests.chaos.wire import Wire, WirePeer
 

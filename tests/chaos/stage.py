@@ -12,18 +12,18 @@ import aiohttp
 import asyncpg
 import msgspec
 
-from chassis.asgi import App
-from chassis.outbound import Answer
+from chassis.http.asgi import App
+from chassis.http.outbound import Answer
 from chassis.settings import Settings
-from frontend.proof.evaluate import evaluate
-from frontend.proof.invariant import Limits
+from proof.evaluate import evaluate
+from proof.invariant import Limits
 from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors import Capture, GatewayUnknown
-from services.payment.connectors.book import Book
 from services.payment.connectors.mock import Mock
+from services.payment.connectors.mock_store import Book
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 from tests.chaos.faults import Dice
 from tests.chaos.shop import alive

@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict
 
-from chassis.asgi import App, Message
-from chassis.outbound import Peer
+from chassis.http.asgi import App, Message
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
 from tests.chaos.faults import Dice, Fault
 

@@ -13,12 +13,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from chassis.app import service_app
-from chassis.body import Strict
-from chassis.database import Database, statement
-from chassis.gremlins import Gremlins
+from chassis.database.pool import Database, statement
+from chassis.faults.gremlins import Gremlins
+from chassis.http.app import service_app
+from chassis.http.json_body import Strict
 from chassis.settings import Settings
-from tests.serving import knock, serve
+from tests.harness.serving import knock, serve
 
 NAME = "bare-service"
 _NOW = statement(text("SELECT now() AS now"), "SELECT now")

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from tests import wire
+from tests.harness import wire
 
 
 class Collector:

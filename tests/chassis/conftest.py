@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from tests.chassis.bare import Bare, run_bare
 from tests.chassis.pgwire import PgWire, wire_to
 from tests.chassis.pool import BOUNDS
-from tests.serving import settings_of
+from tests.harness.serving import settings_of
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

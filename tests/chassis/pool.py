@@ -3,7 +3,7 @@
 import asyncpg
 from sqlalchemy import text
 
-from chassis.database import Database, statement
+from chassis.database.pool import Database, statement
 
 PRODUCT = statement(
     text("INSERT INTO orders.products VALUES (:id, 'x', 1, 'EUR')"), "INSERT product"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chassis.body import parse_json, read_body
-from chassis.errors import Problem
+from chassis.http.json_body import parse_json, read_body
+from chassis.http.problems import Problem
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 _JSON = st.recursive(

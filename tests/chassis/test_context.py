@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import telemetry
-from chassis.context import (
+from chassis.telemetry import recording
+from chassis.telemetry.context import (
     SERVER,
     Span,
     deadline_now,
@@ -70,7 +70,7 @@ def test_new_ids_are_ids():
 
 @pytest.mark.parametrize("header", [None, "", "nonsense"])
 def test_without_a_parent_a_trace_begins(header: str | None):
-    first, second = telemetry.begin("a", SERVER, header), telemetry.begin("b", SERVER, header)
+    first, second = recording.begin("a", SERVER, header), recording.begin("b", SERVER, header)
     assert first.trace_id != second.trace_id
     assert first.parent_id == ""
     assert first.sampled
@@ -78,11 +78,11 @@ def test_without_a_parent_a_trace_begins(header: str | None):
 
 def test_a_span_inside_another_is_its_child_and_the_remote_parent_wins():
     remote = f"00-{'a' * 32}-{'b' * 16}-00"
-    outer = telemetry.begin("outer", SERVER, remote)
+    outer = recording.begin("outer", SERVER, remote)
     assert (outer.trace_id, outer.parent_id, outer.sampled) == ("a" * 32, "b" * 16, False)
     token = span_now.set(outer)
     try:
-        with telemetry.span("inner", link=f"00-{'c' * 32}-{'d' * 16}-01") as inner:
+        with recording.span("inner", link=f"00-{'c' * 32}-{'d' * 16}-01") as inner:
             assert (inner.trace_id, inner.parent_id) == (outer.trace_id, outer.span_id)
             assert inner.links == [("c" * 32, "d" * 16)]
             assert span_now.get() is inner
@@ -94,7 +94,7 @@ def test_a_span_inside_another_is_its_child_and_the_remote_parent_wins():
 
 def test_a_span_remembers_what_broke_it():
     def have_a_bug() -> None:
-        with telemetry.span("broken") as work:
+        with recording.span("broken") as work:
             spans.append(work)
             raise ZeroDivisionError
 

@@ -8,16 +8,10 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, column, select, table, text
 
-from chassis.context import deadline_now
-from chassis.database import (
-    CallerGone,
-    CommitUnknown,
-    Database,
-    DatabaseBusy,
-    statement,
-)
+from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, statement
+from chassis.telemetry.context import deadline_now
 from tests.chassis.pool import PRODUCT, SLEEP, add, has
-from tests.patience import LATE_S
+from tests.harness.patience import LATE_S
 
 _COUNT = statement(text("SELECT count(*) AS n FROM orders.products WHERE product_id = :id"))
 _ONE = statement(text("SELECT 1 AS one"))

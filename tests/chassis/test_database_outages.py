@@ -6,15 +6,10 @@ import time
 import asyncpg
 import pytest
 
-from chassis.database import (
-    CommitUnknown,
-    Database,
-    DatabaseBusy,
-    DatabaseDown,
-)
+from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
 from tests.chassis.pgwire import PgWire
 from tests.chassis.pool import BOUNDS, SLEEP, add, has
-from tests.patience import LATE_S
+from tests.harness.patience import LATE_S
 
 
 async def test_a_server_that_is_gone_means_down_and_is_found_again(

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from tests import wire
 from tests.chassis.bare import NAME, Bare, until
-from tests.problems import assert_problem
-from tests.serving import knock
+from tests.harness import wire
+from tests.harness.problems import assert_problem
+from tests.harness.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,9 +11,9 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from chassis.app import as_problem
-from chassis.database import CallerGone, CommitUnknown, DatabaseBusy, DatabaseDown
-from chassis.errors import NOT_EXECUTED, Problem, invalid, shed
+from chassis.database.pool import CallerGone, CommitUnknown, DatabaseBusy, DatabaseDown
+from chassis.http.app import as_problem
+from chassis.http.problems import NOT_EXECUTED, Problem, invalid, shed
 
 SECRET = "SELECT secret FROM inside"
 

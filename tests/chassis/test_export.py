@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from chassis import VERSION, export
-from chassis.context import CLIENT, Span
-from chassis.export import Exporter
-from tests import wire
+from chassis import VERSION
+from chassis.telemetry import exporter as export
+from chassis.telemetry.context import CLIENT, Span
+from chassis.telemetry.exporter import Exporter
 from tests.chassis.collector import BAD_COLLECTORS, Collector
+from tests.harness import wire
 
 TIMEOUT_S = 0.3
 

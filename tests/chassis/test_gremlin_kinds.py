@@ -6,10 +6,10 @@ import time
 import httpx
 import pytest
 
-from tests import wire
 from tests.chassis.bare import NAME, Bare, until
-from tests.patience import LATE_S
-from tests.problems import assert_problem
+from tests.harness import wire
+from tests.harness.patience import LATE_S
+from tests.harness.problems import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,15 +8,15 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chassis.gremlin_client import GremlinClient
-from chassis.gremlin_routes import GremlinList
-from chassis.gremlin_shapes import PutGremlin
-from chassis.gremlins import Gremlins
-from chassis.outbound import Outcome, Peer, decode
+from chassis.faults.client import GremlinClient
+from chassis.faults.contract import PutGremlin
+from chassis.faults.gremlins import Gremlins
+from chassis.faults.routes import GremlinList
+from chassis.http.outbound import Outcome, Peer, decode
 from tests.chassis.bare import NAME, Bare, run_bare
-from tests.patience import LATE_S
-from tests.problems import assert_problem
-from tests.serving import settings_of
+from tests.harness.patience import LATE_S
+from tests.harness.problems import assert_problem
+from tests.harness.serving import settings_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

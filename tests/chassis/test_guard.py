@@ -7,8 +7,8 @@ import pytest_asyncio
 
 from services.inventory.app import create_app
 from tests.chassis.bare import Bare
-from tests.problems import assert_problem
-from tests.serving import knock, serve, settings_of
+from tests.harness.problems import assert_problem
+from tests.harness.serving import knock, serve, settings_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

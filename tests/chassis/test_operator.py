@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.guard import is_operator
+from chassis.http.operator_auth import is_operator
 from chassis.settings import load
 
 TOKEN = "correct-horse-battery"

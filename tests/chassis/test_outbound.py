@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from chassis.context import deadline_now
-from chassis.outbound import Outcome, Peer, classify, decode
+from chassis.http.outbound import Outcome, Peer, classify, decode
 from chassis.settings import Settings, load
-from tests import wire
-from tests.patience import LATE_S
+from chassis.telemetry.context import deadline_now
+from tests.harness import wire
+from tests.harness.patience import LATE_S
 
 PROBLEM = "application/problem+json"
 SETTINGS = load("order", {}, peer_deadline_s=0.4, peer_wait_s=0.1, peer_connections=2)

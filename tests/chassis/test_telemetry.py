@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from chassis import export, telemetry
 from chassis.settings import load
-from tests import wire
+from chassis.telemetry import exporter, recording
 from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import BAD_COLLECTORS, Collector
-from tests.serving import settings_of
+from tests.harness import wire
+from tests.harness.serving import settings_of
 
 TIMEOUT_S = 1.5
 
@@ -21,7 +21,7 @@ TIMEOUT_S = 1.5
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three seconds for a collector are right in life and long in a test."""
-    monkeypatch.setattr(export, "_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr(exporter, "_TIMEOUT_S", TIMEOUT_S)
 
 
 def _values(attributes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def _values(attributes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _ask(database_url: str, collector_url: str, **settings: Any) -> tuple[str, float]:
-    telemetry.start(load("order", {}, otlp_endpoint=collector_url, **settings), service=NAME)
+    recording.start(load("order", {}, otlp_endpoint=collector_url, **settings), service=NAME)
     async with run_bare(settings_of("order", database_url)) as bare:
         begun = time.monotonic()
         answer = await bare.door.get("/now")
         took_s = time.monotonic() - begun
         for path in ("/health", "/metrics", "/health/live"):
             await bare.door.get(path)
-    await asyncio.to_thread(telemetry.stop)
+    await asyncio.to_thread(recording.stop)
     return answer.headers["x-trace-id"], took_s
 
 
@@ -65,7 +65,7 @@ async def test_a_request_is_no_slower_with_a_bad_collector(database_url: str, be
         _, took_s = await _ask(database_url, url)
     assert took_s < TIMEOUT_S  # it did not wait for the collector
     async with asyncio.timeout(2 * TIMEOUT_S):
-        while not telemetry.dropped():
+        while not recording.dropped():
             await asyncio.sleep(0.02)
 
 
@@ -80,8 +80,8 @@ async def test_off_runs_dark(database_url: str):
 
 @pytest.mark.usefixtures("signals")
 def test_where_nobody_is_told_no_span_is_made():
-    telemetry.start(load("order", {}, otlp_endpoint=""), service=NAME)
-    assert not telemetry.is_on()
+    recording.start(load("order", {}, otlp_endpoint=""), service=NAME)
+    assert not recording.is_on()
 
 
 # ---- log lines ----------------------------------------------------------------------------------
@@ -95,10 +95,10 @@ def _record(message: str, **extra: object) -> logging.LogRecord:
 
 @pytest.mark.parametrize("nasty", ["a\nb", "a\r\nb", "\x1b[31m", "\x00", "a\u2028b"])
 def test_a_line_is_one_line_whatever_a_guest_has_typed(nasty: str):
-    text = telemetry.TextFormatter("x").format(_record(nasty, order_id=nasty))
+    text = recording.TextFormatter("x").format(_record(nasty, order_id=nasty))
     assert len(text.splitlines()) == 1
     assert "\x1b" not in text
-    document = json.loads(telemetry.JsonFormatter("x").format(_record(nasty, order_id=nasty)))
+    document = json.loads(recording.JsonFormatter("x").format(_record(nasty, order_id=nasty)))
     assert (document["message"], document["order_id"]) == (nasty, nasty)
     assert document["service"] == "x"
 
@@ -109,6 +109,6 @@ def test_a_json_line_is_one_line_with_an_exception_in_it():
     except ZeroDivisionError as error:
         record = _record("failed")
         record.exc_info = (type(error), error, error.__traceback__)
-    line = telemetry.JsonFormatter("x").format(record)
+    line = recording.JsonFormatter("x").format(record)
     assert "\n" not in line
     assert "ZeroDivisionError: oh" in json.loads(line)["exception"]

@@ -9,8 +9,8 @@ import pytest
 from tests.chassis.bare import Bare, run_bare
 from tests.chassis.pgwire import PgWire
 from tests.chassis.pool import BOUNDS
-from tests.problems import assert_problem
-from tests.serving import settings_of
+from tests.harness.problems import assert_problem
+from tests.harness.serving import settings_of
 
 PROBE_S = 0.3
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.stage import Stage
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import aiohttp
 import msgspec
 
-from loadtests.wish import Wish, Word, word_of
+from loadtests.intent import Wish, Word, word_of
 
 # Mostly the product that never runs out, now and then one that does.
 _SHELF = ("PROD-001",) * 7 + ("PROD-002",) * 2 + ("PROD-003",)

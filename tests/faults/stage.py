@@ -13,11 +13,11 @@ from typing import Any
 import asyncpg
 
 from chassis.settings import load
-from frontend.proof.evaluate import Report
-from frontend.proof.examiner import Examiner
 from loadtests.oracle import disagreements, keyless
+from proof.evaluate import Report
+from proof.session import Examiner
 from tests.faults.shoppers import Crowd, Habits, tally
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 
 # For a run by hand: more orders, other fates, more kills.
 ORDERS = int(os.environ.get("VALERIX_CHAOS_ORDERS", "200"))

@@ -10,7 +10,7 @@ import pytest
 from fleet.postgres import PostgresServer
 from tests.faults.shoppers import Habits
 from tests.faults.stage import BLOWS, BRISK, FLAKY, Stage
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 
 FLEET_KEYS = ("inventory", "payment", "order")
 # The provider loses a fifth of the calls as well, so that kills meet orders in every state.

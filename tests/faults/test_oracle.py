@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from loadtests.intent import Wish, Word
 from loadtests.oracle import disagreements, keyless
-from loadtests.wish import Wish, Word
 
 _KEY = "shopper-of-the-oracle-1"
 _PLACE = """

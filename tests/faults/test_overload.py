@@ -5,7 +5,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from loadtests.wish import Wish
+from loadtests.intent import Wish
 from tests.faults.shoppers import Crowd, Habits
 from tests.faults.stage import BRISK, Stage
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.home import Home
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
+from fleet.run_dir import Home
 from tests.conftest import GIVEN_SERVER
 from tests.fleet.shop import UpShop
 

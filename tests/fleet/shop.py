@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from fleet.home import ROOT, Home, Running
+from fleet.run_dir import ROOT, Home, Running
 from fleet.topology import PROCESSES
-from tests.running import free_port
+from tests.harness.running import free_port
 
 _OPEN_LIMIT_S = 130
 _STOP_LIMIT_S = 30
@@ -35,7 +35,7 @@ class UpShop:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another `valerix` in another terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "fleet", *words],
+            [sys.executable, "-m", "cli", *words],
             env=self._environ,
             cwd=ROOT,
             capture_output=True,
@@ -47,7 +47,7 @@ class UpShop:
     def begin(self, *options: str) -> None:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fleet", "up", *options],
+                [sys.executable, "-m", "cli", "up", *options],
                 env=self._environ,
                 cwd=ROOT,
                 stdout=output,

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fleet import health
+from fleet import client, health
 from fleet.children import Supervised
-from fleet.errands import Errands
-from fleet.home import Home
+from fleet.client import ANSWERED, ASKED, Answer, Backstage, Errand, NoErrand
+from fleet.control_server import Errands
+from fleet.run_dir import Home
 from fleet.topology import find
-from frontend.acts import errand
-from frontend.acts.errand import ANSWERED, ASKED, Answer, Backstage, Errand, NoErrand
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
 
@@ -51,7 +50,7 @@ def test_postgresql_is_restarted_under_the_running_shop(open_shop: UpShop):
 def test_ctrl_c_in_the_middle_of_an_errand_leaves_no_process(open_shop: UpShop):
     family, killed = open_shop.family(), open_shop.named("inventory")
     request = Errand("kill", "inventory", 20.0, "test", time.time() + 5)
-    errand.write(open_shop.home.control / f"1{ASKED}", request)
+    client.write(open_shop.home.control / f"1{ASKED}", request)
     assert alive([killed], within_s=5) == []
     open_shop.signal(signal.SIGINT)
     assert open_shop.wait() == 0
@@ -94,11 +93,11 @@ def errands(tmp_path: Path) -> Iterator[Errands]:
 def ask(folder: Path, number: str, **changes: object) -> None:
     request = {"verb": "kill", "process": "order", "away_s": 60.0, "actor": "test"}
     request = {**request, "until": time.time() + 5, **changes}
-    errand.write(folder / f"{number}{ASKED}", Errand(**request))
+    client.write(folder / f"{number}{ASKED}", Errand(**request))
 
 
 def answer(folder: Path, number: str) -> Answer | None:
-    return errand.read(folder / f"{number}{ANSWERED}", Answer)
+    return client.read(folder / f"{number}{ANSWERED}", Answer)
 
 
 def test_one_at_a_time(errands: Errands, tmp_path: Path):
@@ -129,7 +128,7 @@ def test_a_database_of_somebody_else_is_not_restarted(errands: Errands, tmp_path
 
 
 def test_nobody_there_is_said_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(errand, "TAKEN_WITHIN_S", 0.1)
+    monkeypatch.setattr(client, "TAKEN_WITHIN_S", 0.1)
     with pytest.raises(NoErrand, match="did not do it"):
         asyncio.run(Backstage(tmp_path).ask("kill", "order", 1.0, "test"))
     assert list(tmp_path.iterdir()) == [], "nor may it happen later"

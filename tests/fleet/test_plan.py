@@ -6,7 +6,7 @@ import pytest
 
 from chassis.settings import load
 from fleet import children, up
-from fleet.home import Home
+from fleet.run_dir import Home
 from fleet.topology import KEYS
 
 

@@ -158,7 +158,7 @@ def test_a_platform_without_a_wheel_is_told_of_the_other_way(monkeypatch: pytest
 def test_the_watch_for_systems_without_prctl_ends_an_orphan():
     script = (
         "import os, signal, subprocess, sys\n"
-        "from fleet.tether import _watch\n"
+        "from fleet.child_guard import _watch\n"
         "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
         "_watch(child.pid, signal.SIGKILL)\n"
         "print(child.pid, flush=True)\n"

@@ -9,7 +9,7 @@ import pytest
 from fleet import migrate
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
-from tests.running import free_port
+from tests.harness.running import free_port
 
 # Most start the whole shop: five seconds alone, far more on a busy machine.
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]

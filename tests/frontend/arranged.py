@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from frontend.facts import (
+from frontend.overview.view_models import Down
+from frontend.query_results import (
     AttemptFacts,
     AuditFacts,
     FigureFacts,
@@ -14,11 +15,10 @@ from frontend.facts import (
     StepFacts,
     StoryFacts,
 )
-from frontend.observatory.history import Exemplar, Point
-from frontend.observatory.ring import Traffic
-from frontend.proof.evaluate import Report, could_not_judge
-from frontend.views import Down
-from frontend.visitor import Visitor
+from frontend.web.sessions import Visitor
+from observatory.metrics.counter_window import Traffic
+from observatory.metrics.history import Exemplar, Point
+from proof.evaluate import Report, could_not_judge
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>'\"&"

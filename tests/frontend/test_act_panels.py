@@ -6,24 +6,24 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from frontend import draw_acts
-from frontend.act_pages import act_panel, notes_panel
-from frontend.acts import progress
-from frontend.acts.card import Card, Evidence, Figure, card
-from frontend.acts.journal import Journal
-from frontend.acts.progress import Doing
-from frontend.acts.reading import BadAct, parse
-from frontend.acts.seen import Check
-from frontend.acts.turn import Holder
-from frontend.paint import render
-from frontend.panels import PANELS, paint_view
-from tests.acts.arranged import TEXT
+from frontend.acts import presenter
+from frontend.acts.page import act_panel, notes_panel
+from frontend.web.panels import PANELS, paint_view
+from frontend.web.templating import render
+from scenarios import progress
+from scenarios.conditions import Check
+from scenarios.loader import BadAct, parse
+from scenarios.lock import Holder
+from scenarios.progress import Doing
+from scenarios.recording import Journal
+from scenarios.summary import Card, Evidence, Figure, card
 from tests.frontend.arranged import HOSTILE, LOCKED, NOW, VISITOR
+from tests.scenarios.arranged import TEXT
 
 SCENARIO = parse(
     TEXT.replace("the first thing", '"<script>alert(1)</script>"').replace("One", "'<b>One</b>'"),
     "short",
-    "short.yml",
+    "short.yaml",
 )
 LATER = NOW + timedelta(seconds=7)
 READY = progress.begin(SCENARIO, "the dashboard", NOW)
@@ -50,7 +50,7 @@ STATES = {
 def painted(panel: str, view, visitor=VISITOR) -> str:
     """One of the three panels around an act."""
     if panel == "rail":
-        shown = draw_acts.RailView(view)
+        shown = presenter.RailView(view)
         return paint_view(PANELS["rail"], shown, visitor, LATER)
     return paint_view(
         {"act": act_panel, "notes": notes_panel}[panel]("short"), view, visitor, LATER
@@ -61,7 +61,7 @@ def painted(panel: str, view, visitor=VISITOR) -> str:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("panel", ["rail", "act", "notes"])
 def test_every_state_is_drawn_and_nothing_foreign_runs(panel, state, visitor):
-    html = painted(panel, draw_acts.act(STATES[state], LATER), visitor)
+    html = painted(panel, presenter.act(STATES[state], LATER), visitor)
     assert f'id="panel-{panel}"' in html
     assert "<script" not in html
     assert "<b>" not in html
@@ -74,60 +74,60 @@ def test_every_state_is_drawn_and_nothing_foreign_runs(panel, state, visitor):
 
 @pytest.mark.parametrize("panel", ["act", "notes"])
 def test_an_act_that_is_not_on_says_who_has_the_stage(panel):
-    free = painted(panel, draw_acts.idle(SCENARIO, None, None))
+    free = painted(panel, presenter.idle(SCENARIO, None, None))
     assert "Begin" in free
     assert "disabled" not in free
     held = Holder("last-units", "a terminal (pid 7)", NOW)
-    taken = painted(panel, draw_acts.idle(SCENARIO, None, held))
+    taken = painted(panel, presenter.idle(SCENARIO, None, held))
     assert "last-units is being played by a terminal (pid 7) since 12:00:00 UTC" in taken
     assert "disabled" in taken
-    here = painted(panel, draw_acts.idle(SCENARIO, READY, None))
+    here = painted(panel, presenter.idle(SCENARIO, READY, None))
     assert "is being played here" in here
 
 
 def test_next_is_pressed_only_where_it_does_something():
     for state, html in {
-        s: painted("act", draw_acts.act(p, LATER)) for s, p in STATES.items()
+        s: painted("act", presenter.act(p, LATER)) for s, p in STATES.items()
     }.items():
         pressable = re.search(r"<button[^>]*data-next(?![^>]*disabled)", html) is not None
         assert pressable == (state in ("ready", "seen", "missed", "skipped")), state
 
 
 def test_the_rail_points_where_the_step_says_and_nowhere_afterwards():
-    assert 'data-look="lights"' in painted("rail", draw_acts.act(WORKING, LATER))
-    assert "data-look" not in painted("rail", draw_acts.act(READY, LATER))
-    assert "data-look" not in painted("rail", draw_acts.act(OVER, LATER))
-    nothing = paint_view(PANELS["rail"], draw_acts.rail(None, NOW), VISITOR, NOW)
+    assert 'data-look="lights"' in painted("rail", presenter.act(WORKING, LATER))
+    assert "data-look" not in painted("rail", presenter.act(READY, LATER))
+    assert "data-look" not in painted("rail", presenter.act(OVER, LATER))
+    nothing = paint_view(PANELS["rail"], presenter.rail(None, NOW), VISITOR, NOW)
     assert "hidden" in nothing
     assert "<button" not in nothing
 
 
 def test_the_notes_are_what_is_said_now_and_what_comes():
-    html = painted("notes", draw_acts.act(SEEN, LATER))
+    html = painted("notes", presenter.act(SEEN, LATER))
     assert "&lt;script&gt;" in html
     assert "the second thing" in html
     assert "wait until the light of orders is red, 10s at most" in html
 
 
 def test_the_stage_does_not_give_the_notes_away():
-    assert "the second thing" not in painted("act", draw_acts.act(SEEN, LATER))
+    assert "the second thing" not in painted("act", presenter.act(SEEN, LATER))
 
 
 def test_a_card_has_a_dash_for_what_was_not_measured_and_says_what_is_not_calm():
-    html = painted("act", draw_acts.act(OVER, LATER))
+    html = painted("act", presenter.act(OVER, LATER))
     assert 'aria-label="not measured"' in html
     assert "Not calm: inventory-service" in html
 
 
 def test_the_list_has_every_act_and_every_mistake():
-    bad = BadAct("scenarios/bad.yml", 3, "there is no verb `clam` <b>")
-    slip = parse(TEXT.replace("- calm", "- kill: {service: order, away: 3s}"), "slip", "slip.yml")
-    view = draw_acts.listed([SCENARIO, slip, bad], replace(READY), None)
+    bad = BadAct("scenarios/bad.yaml", 3, "there is no verb `clam` <b>")
+    slip = parse(TEXT.replace("- calm", "- kill: {service: order, away: 3s}"), "slip", "slip.yaml")
+    view = presenter.listed([SCENARIO, slip, bad], replace(READY), None)
     assert [each.is_on for each in view.acts] == [True, False, False]
     assert view.acts[1].slips == ("order-service killed",)
     html = render(
         "acts.html", view=view, panel=lambda _: "", visitor=VISITOR, here="/acts", now=NOW
     )
-    assert "scenarios/bad.yml:3: there is no verb `clam` &lt;b&gt;" in html
+    assert "scenarios/bad.yaml:3: there is no verb `clam` &lt;b&gt;" in html
     assert "on stage now" in html
-    assert draw_acts.listed([], None, Holder("x", "y", NOW)).elsewhere == "x is played by y"
+    assert presenter.listed([], None, Holder("x", "y", NOW)).elsewhere == "x is played by y"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from frontend.charts import REACH_S, chart_data, moments, sparks
-from frontend.observatory.history import Exemplar, Point
-from frontend.observatory.ring import Traffic
-from frontend.timeline.windows import Window
+from frontend.overview.charts import REACH_S, chart_data, moments, sparks
+from observatory.metrics.counter_window import Traffic
+from observatory.metrics.history import Exemplar, Point
+from observatory.timeline.fault_windows import Window
 from tests.frontend.arranged import DOWN, FixedSource
 
 NOW = 1_795_226_880.5

@@ -5,17 +5,18 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from frontend import draw, draw_gremlins
-from frontend.ledger import RECENT
-from frontend.observatory.ring import Traffic
-from frontend.sources.health import Health
-from frontend.views import Down
+from frontend.gremlins import presenter as draw_gremlins
+from frontend.overview import presenter
+from frontend.overview.view_models import Down
+from frontend.queries import RECENT
+from observatory.metrics.counter_window import Traffic
+from observatory.sources.health import Health
 from tests.frontend.arranged import DOWN, FIGURES, GREMLIN, NOW, ORDER, STORY
 
 
 def light(average_s, **more):
     traffic = Traffic(**{"requests": 20, "errors": 0, "per_second": 2, **more}, average_s=average_s)
-    return draw.lights(lambda _: traffic, ()).lights[0]
+    return presenter.lights(lambda _: traffic, ()).lights[0]
 
 
 @pytest.mark.parametrize(
@@ -40,18 +41,18 @@ def test_no_traffic_is_grey_not_green():
 
 
 def test_a_light_without_a_source_is_grey_and_says_since_when():
-    shown = draw.lights(lambda _: DOWN, ()).lights[0]
+    shown = presenter.lights(lambda _: DOWN, ()).lights[0]
     assert (shown.state, shown.word, shown.down) == ("none", "No signal", DOWN)
 
 
 def test_one_source_may_be_down_while_the_others_shine():
     well = Traffic(20, 0, 2.0, 0.1)
-    said = draw.lights(lambda key: DOWN if key == "payment" else well, DOWN)
+    said = presenter.lights(lambda key: DOWN if key == "payment" else well, DOWN)
     assert [each.state for each in said.lights] == ["good", "good", "none"]
 
 
 def test_a_light_shows_that_its_service_is_bitten():
-    said = draw.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,))
+    said = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,))
     assert [each.bitten_by for each in said.lights] == [(), ("Slow start",), ()]
 
 
@@ -67,35 +68,35 @@ def test_health_is_degraded_when_a_dependency_is_not_well():
         Health("inventory", (("database", True, "connected"),)),
         Health("payment", trouble="not running"),
     )
-    shown = draw.health(said)
+    shown = presenter.health(said)
     assert not isinstance(shown, Down)
     assert [each.dot.state for each in shown.services] == ["degraded", "good", "failed"]
     assert shown.services[2].dot.word == "not running"
 
 
 def test_every_order_is_in_exactly_one_figure():
-    shown = draw.figures(FIGURES)
+    shown = presenter.figures(FIGURES)
     assert shown.confirmed + shown.pending + shown.refused + shown.failed == shown.placed
 
 
 def test_a_business_no_is_told_from_a_failure_of_ours():
-    declined = draw.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_DECLINED"))
-    broken = draw.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_TIMEOUT"))
+    declined = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_DECLINED"))
+    broken = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_TIMEOUT"))
     assert (declined.state, broken.state) == ("refused", "failed")
 
 
 def test_an_open_order_has_no_latency_yet():
-    row = draw.order_row(replace(ORDER, status="PENDING_PAYMENT", settled_at=None))
+    row = presenter.order_row(replace(ORDER, status="PENDING_PAYMENT", settled_at=None))
     assert (row.state, row.latency_ms) == ("degraded", None)
 
 
 def test_too_many_orders_show_the_newest_and_say_so():
-    said = draw.orders(tuple(ORDER for _ in range(RECENT + 1)))
+    said = presenter.orders(tuple(ORDER for _ in range(RECENT + 1)))
     assert (len(said.rows), said.more) == (RECENT, True)
 
 
 def test_repeated_tries_are_one_step_with_a_count():
-    life = draw.story(STORY).steps
+    life = presenter.story(STORY).steps
     assert [(step.word, step.times) for step in life] == [
         ("Placed", 1),
         ("Stock unclear", 2),
@@ -110,7 +111,7 @@ def test_repeated_tries_are_one_step_with_a_count():
 )
 def test_an_order_can_be_cancelled_until_it_is_decided(status, allowed):
     said = replace(STORY, order=replace(ORDER, status=status))
-    assert draw.story(said).cancellable is allowed
+    assert presenter.story(said).cancellable is allowed
 
 
 def test_a_gremlin_whose_time_is_up_is_not_shown():

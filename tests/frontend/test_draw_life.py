@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from frontend.draw_life import life
-from frontend.facts import AttemptFacts, StepFacts, StoryFacts
-from frontend.observatory.memory import TraceQuery
-from frontend.observatory.waterfall import moment
+from frontend.orders.presenter import life
+from frontend.query_results import AttemptFacts, StepFacts, StoryFacts
+from observatory.store.results import moment
+from observatory.store.store import TraceQuery
 from tests.frontend.arranged import ORDER
-from tests.frontend.observatory.wires import NOW_NS
 from tests.frontend.recorded import ORDER_ID, recorded
+from tests.observatory.wires import NOW_NS
 
 BEGAN = moment(NOW_NS)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from frontend.draw_traces import share, took, verdict
-from frontend.draw_waterfall import ticks
-from frontend.observatory.memory import Memory, TraceQuery
-from tests.frontend.observatory.wires import keep, span
+from frontend.traces.presenter import share, took, verdict
+from frontend.traces.waterfall import ticks
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.wires import keep, span
 
 FIRST = "1" * 16
 

@@ -5,15 +5,15 @@ from uuid import UUID
 import pytest
 
 from chassis.settings import load
-from frontend import evidence_panels
-from frontend.events import Hub
-from frontend.observatory.memory import Memory
-from frontend.observatory.ring import Traffic
-from frontend.sources.received import Received, sent_to
-from frontend.views_traces import LogFilter, TraceFilter
-from tests.frontend.observatory.wires import keep, span
+from frontend.traces import panels as evidence_panels
+from frontend.traces.view_models import LogFilter, TraceFilter
+from frontend.web.sse import Hub
+from observatory.metrics.counter_window import Traffic
+from observatory.sources.embedded_traces import Received, sent_to
+from observatory.store.store import Memory
 from tests.frontend.recorded import ORDER_ID, ORDER_TRACE, recorded
 from tests.frontend.test_evidence_panels import Watching, paint
+from tests.observatory.wires import keep, span
 
 
 async def test_what_the_services_could_not_send_is_said():

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from frontend.events import TOPICS, Hub, TooManyListeners, closing_on_stop
+from frontend.web.sse import TOPICS, Hub, TooManyListeners, closing_on_stop
 
 
 async def test_a_slow_browser_is_told_once_not_once_per_change():

@@ -8,20 +8,20 @@ from uuid import UUID
 
 import pytest
 
-from frontend import evidence_panels
-from frontend.draw_waterfall import waterfall
-from frontend.events import Hub
-from frontend.observatory.memory import Memory
-from frontend.observatory.ring import Traffic
-from frontend.observatory.waterfall import moment
-from frontend.panels import paint_view
-from frontend.sources.received import Received
-from frontend.views import Down
-from frontend.views_traces import LogFilter, NoTrace, TraceFilter
-from frontend.watch import utc_now
+from frontend.live_state import utc_now
+from frontend.overview.view_models import Down
+from frontend.traces import panels
+from frontend.traces.view_models import LogFilter, NoTrace, TraceFilter
+from frontend.traces.waterfall import waterfall
+from frontend.web.panels import paint_view
+from frontend.web.sse import Hub
+from observatory.metrics.counter_window import Traffic
+from observatory.sources.embedded_traces import Received
+from observatory.store.results import moment
+from observatory.store.store import Memory
 from tests.frontend.arranged import DOWN, VISITOR, FixedSource
-from tests.frontend.observatory.wires import NOW_NS, keep, span
 from tests.frontend.recorded import EVIL_TRACE, ORDER_ID, ORDER_TRACE, RECONCILER_TRACE, recorded
+from tests.observatory.wires import NOW_NS, keep, span
 
 NOW = moment(NOW_NS) + timedelta(seconds=5)
 
@@ -40,26 +40,26 @@ def paint(panel, view):
 def paint_traces(memory, watch=None, **wanted):
     wanted = TraceFilter(**wanted)
     evidence = Received(memory, Hub())
-    view = asyncio.run(evidence_panels.traces_view(evidence, watch or Watching(), wanted))
-    return paint(evidence_panels.traces_panel(wanted), view)
+    view = asyncio.run(panels.traces_view(evidence, watch or Watching(), wanted))
+    return paint(panels.traces_panel(wanted), view)
 
 
 def paint_trace(memory, trace_id):
     kept = memory.trace(trace_id)
     view = waterfall(kept, NOW) if kept else NoTrace(trace_id, len(memory.traces))
-    return paint(evidence_panels.trace_panel(trace_id), view)
+    return paint(panels.trace_panel(trace_id), view)
 
 
 def paint_logs(memory, **wanted):
     wanted = LogFilter(**wanted)
     evidence = Received(memory, Hub())
-    view = asyncio.run(evidence_panels.logs_view(evidence, Watching(), wanted))
-    return paint(evidence_panels.logs_panel(wanted), view)
+    view = asyncio.run(panels.logs_view(evidence, Watching(), wanted))
+    return paint(panels.logs_panel(wanted), view)
 
 
 def paint_of_order(memory):
-    view = asyncio.run(evidence_panels.order_view(Received(memory, Hub()), UUID(ORDER_ID)))
-    return paint(evidence_panels.order_panel(UUID(ORDER_ID)), view)
+    view = asyncio.run(panels.order_view(Received(memory, Hub()), UUID(ORDER_ID)))
+    return paint(panels.order_panel(UUID(ORDER_ID)), view)
 
 
 EVERY_STATE = {
@@ -75,10 +75,10 @@ EVERY_STATE = {
     "order's none": lambda: paint_of_order(Memory()),
     "logs": lambda: paint_logs(recorded()),
     "no logs": lambda: paint_logs(Memory()),
-    "traces down": lambda: paint(evidence_panels.traces_panel(TraceFilter()), DOWN),
-    "trace down": lambda: paint(evidence_panels.trace_panel(ORDER_TRACE), DOWN),
-    "logs down": lambda: paint(evidence_panels.logs_panel(LogFilter()), DOWN),
-    "order's down": lambda: paint(evidence_panels.order_panel(UUID(ORDER_ID)), DOWN),
+    "traces down": lambda: paint(panels.traces_panel(TraceFilter()), DOWN),
+    "trace down": lambda: paint(panels.trace_panel(ORDER_TRACE), DOWN),
+    "logs down": lambda: paint(panels.logs_panel(LogFilter()), DOWN),
+    "order's down": lambda: paint(panels.order_panel(UUID(ORDER_ID)), DOWN),
 }
 
 
@@ -188,7 +188,7 @@ def test_only_an_order_s_own_id_becomes_a_link_to_an_order():
 
 def test_a_trace_that_is_over_asks_no_more():
     page = waterfall(recorded().trace(ORDER_TRACE), NOW + timedelta(minutes=5))
-    assert "hx-get" not in paint(evidence_panels.trace_panel(ORDER_TRACE), page)
+    assert "hx-get" not in paint(panels.trace_panel(ORDER_TRACE), page)
 
 
 def test_a_trace_that_is_not_here_yet_goes_on_asking():
@@ -229,8 +229,8 @@ def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
     assert "send no telemetry here" in paint_traces(Memory(), Watching(Traffic(9, 0, 1.0, 0.1)))
     evidence = Received(Memory(), Hub())
     evidence.heard["traces"] = utc_now() - timedelta(seconds=60)
-    busy = evidence_panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
+    busy = panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
     assert isinstance(busy, Down)
     assert busy.reason == "No telemetry arrives"
     evidence.heard["traces"] = utc_now()
-    assert evidence_panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1))) is None
+    assert panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1))) is None

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chassis.settings import load
-from frontend.links import Links
-from frontend.views_traces import LogFilter, TraceFilter
-from tests.frontend.observatory.wires import HOSTILE
+from frontend.traces.view_models import LogFilter, TraceFilter
+from frontend.web.links import Links
 from tests.frontend.recorded import ORDER_TRACE
 from tests.frontend.test_evidence_pages import NOWHERE
 from tests.frontend.test_pages import dashboard, text
+from tests.observatory.wires import HOSTILE
 
 BOTH = {"grafana_link": "https://grafana.example/", "jaeger_link": "http://localhost:16686"}
 PATHS = ("/", "/traces", f"/traces/{ORDER_TRACE}", "/logs")

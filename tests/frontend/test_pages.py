@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from chassis.outbound import Answer, Outcome
+from chassis.http.outbound import Answer, Outcome
 from frontend.app import create_app
-from frontend.panels import PANELS
+from frontend.web.panels import PANELS
 from tests.frontend.arranged import FixedProof, FixedSource
-from tests.serving import serve, settings_of
+from tests.harness.serving import serve, settings_of
 
 TOKEN = "an operator token of some length"
 

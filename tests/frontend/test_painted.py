@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from frontend.painted import Painted
-from frontend.visitor import Visitor
+from frontend.web.panel_cache import Painted
+from frontend.web.sessions import Visitor
 
 
 def visitor(csrf: str, *, locked: bool = False) -> Visitor:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from frontend.paint import STATIC
+from frontend.web.templating import STATIC
 
 PALETTE = (STATIC / "palette.css").read_text()
 PAIRS = {

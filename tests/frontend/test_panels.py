@@ -6,18 +6,19 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from frontend import draw, draw_gremlins
-from frontend.observatory.ring import Traffic
-from frontend.paint import HERE
-from frontend.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
-from frontend.proof import invariants
-from frontend.proof.evaluate import Finding, Reach, Report
-from frontend.timeline import tell
-from frontend.timeline.incident import incidents
-from frontend.timeline.notes import Shade
-from frontend.timeline.windows import windows
-from frontend.verdicts import proof
-from frontend.views import Down
+from frontend.gremlins import presenter as draw_gremlins
+from frontend.overview import presenter
+from frontend.overview.proof_presenter import proof
+from frontend.overview.view_models import Down
+from frontend.timeline import narrative
+from frontend.web.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
+from frontend.web.templating import TEMPLATES
+from observatory.metrics.counter_window import Traffic
+from observatory.timeline.fault_windows import windows
+from observatory.timeline.incident import incidents
+from observatory.timeline.light_log import Shade
+from proof import invariants
+from proof.evaluate import Finding, Reach, Report
 from tests.frontend.arranged import (
     DIARY,
     DOWN,
@@ -52,25 +53,25 @@ INCIDENTS = incidents(
 VIEWS = [
     ("bar", draw_gremlins.bar((GREMLIN,) * 6, NOW)),
     ("bar", draw_gremlins.bar((), NOW)),
-    ("lights", draw.lights(lambda _: Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
-    ("lights", draw.lights(lambda _: Traffic(0, 0, 0.0, None), ())),
-    ("figures", draw.figures(FIGURES)),
+    ("lights", presenter.lights(lambda _: Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
+    ("lights", presenter.lights(lambda _: Traffic(0, 0, 0.0, None), ())),
+    ("figures", presenter.figures(FIGURES)),
     ("board", draw_gremlins.board((GREMLIN,), NOW)),
-    ("products", draw.products((PRODUCT,))),
-    ("products", draw.products(())),
-    ("orders", draw.orders((ORDER,))),
-    ("orders", draw.orders(())),
+    ("products", presenter.products((PRODUCT,))),
+    ("products", presenter.products(())),
+    ("orders", presenter.orders((ORDER,))),
+    ("orders", presenter.orders(())),
     ("proof", proof(REPORT)),
     ("audit", draw_gremlins.audit((DIARY,))),
     ("audit", draw_gremlins.audit(())),
-    ("story", draw.story(STORY)),
-    ("timeline", tell.timeline(INCIDENTS, NOW)),
-    ("timeline", tell.timeline((), NOW)),
-    ("reaction", tell.reaction(INCIDENTS)),
-    ("reaction", tell.reaction(())),
+    ("story", presenter.story(STORY)),
+    ("timeline", narrative.timeline(INCIDENTS, NOW)),
+    ("timeline", narrative.timeline((), NOW)),
+    ("reaction", narrative.reaction(INCIDENTS)),
+    ("reaction", narrative.reaction(())),
 ]
 # Each light has a source of its own, so it is down by itself.
-LIGHTS_DOWN = draw.lights(lambda _: DOWN, DOWN)
+LIGHTS_DOWN = presenter.lights(lambda _: DOWN, DOWN)
 # The rail is read from memory: it has no source to lose.
 DOWNS = [(name, LIGHTS_DOWN if name == "lights" else DOWN) for name in ALL if name != "rail"]
 
@@ -107,19 +108,19 @@ def test_a_colour_never_comes_without_its_shape(name, view):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_panel_fetches_itself(name):
-    view = draw.story(STORY) if name == "story" else DOWN
-    html = paint(name, DOWN if name != "lights" else draw.lights(lambda _: DOWN, ()))
+    view = presenter.story(STORY) if name == "story" else DOWN
+    html = paint(name, DOWN if name != "lights" else presenter.lights(lambda _: DOWN, ()))
     assert f'hx-get="{ALL[name].url}"' in html
     assert "every 5s" in html
     assert view is not None
 
 
 def test_a_settled_order_asks_no_more():
-    assert "hx-get" not in paint("story", draw.story(STORY))
+    assert "hx-get" not in paint("story", presenter.story(STORY))
 
 
 def test_the_first_visit_teaches_the_next_click():
-    assert "Place the first one" in paint("orders", draw.orders(()))
+    assert "Place the first one" in paint("orders", presenter.orders(()))
     assert "Flip a switch" in paint("audit", draw_gremlins.audit(()))
 
 
@@ -158,7 +159,7 @@ def test_a_proof_says_what_it_rests_on_and_what_it_looked_at():
 
 
 def test_every_panel_template_is_a_panel():
-    templates = {path.stem for path in (HERE / "templates" / "panels").iterdir()}
+    templates = {path.stem for path in (TEMPLATES / "panels").iterdir()}
     # Those of telemetry are drawn in test_evidence_panels.py, those of acts in test_act_panels.py.
     elsewhere = {"traces", "trace", "order_traces", "logs", "act", "notes"}
     assert templates == {*ALL, *elsewhere, "toast"}

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from chassis.outbound import Answer, Outcome
-from frontend import stage as staging
-from frontend.acts.turn import Turn, holder
+from chassis.http.outbound import Answer, Outcome
+from frontend.acts import scenario_runner as staging
+from scenarios.lock import Turn, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 
 STOCK = (
@@ -40,7 +40,7 @@ async def until(browser, path, what):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     """The end waits for a timeline that has nothing to tell here."""
-    monkeypatch.setattr("frontend.acts.player._TOLD_WITHIN_S", 0.1)
+    monkeypatch.setattr("scenarios.player._TOLD_WITHIN_S", 0.1)
 
 
 async def test_an_act_begins_goes_on_and_ends_calm(database_url):
@@ -133,7 +133,7 @@ async def test_without_an_act_there_is_nothing_to_press(database_url, verb):
             assert 'data-toast="failed"' in await response.text()
 
 
-@pytest.mark.parametrize("name", ["nothing", "%2e%2e%2fREADME", "last-units.yml", "a%00b"])
+@pytest.mark.parametrize("name", ["nothing", "%2e%2e%2fREADME", "last-units.yaml", "a%00b"])
 async def test_an_act_that_is_none(database_url, name):
     async with dashboard(database_url, WELL) as (browser, _):
         for path in (f"/acts/{name}", f"/acts/{name}/notes", f"/panels/act/{name}"):
@@ -144,15 +144,15 @@ async def test_an_act_that_is_none(database_url, name):
 
 
 async def test_a_file_that_is_no_act_says_its_line(database_url, tmp_path, monkeypatch):
-    (tmp_path / "bad.yml").write_text("title: T\nteaches: x\nsteps:\n  - titel: a\n")
-    monkeypatch.setattr(staging, "find", lambda name: tmp_path / f"{name}.yml")
+    (tmp_path / "bad.yaml").write_text("title: T\nteaches: x\nsteps:\n  - titel: a\n")
+    monkeypatch.setattr(staging, "find", lambda name: tmp_path / f"{name}.yaml")
     async with (
         dashboard(database_url, WELL) as (browser, _),
         browser.get("/acts/bad") as response,
     ):
         assert response.status == 422
         html = (await response.text()).replace("&#39;", "'")
-    assert "bad.yml:4: there is no word `titel` (is `title` meant?)" in html
+    assert "bad.yaml:4: there is no word `titel` (is `title` meant?)" in html
 
 
 async def test_when_the_presenter_s_browser_is_gone_the_act_ends_calm(database_url, monkeypatch):

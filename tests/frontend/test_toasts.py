@@ -6,7 +6,7 @@ import re
 import asyncpg
 import pytest
 
-from chassis.outbound import Answer, Outcome
+from chassis.http.outbound import Answer, Outcome
 from tests.frontend.test_pages import ORDERED, dashboard, text, token
 
 ORDER_ID = "0b0e6f5e-1111-4222-8333-944455556666"

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from frontend.paint import STATIC
+from frontend.web.templating import STATIC
 
 VENDOR = STATIC / "vendor"
 ROW = re.compile(r"^\| (\S+\.\w+) \| \S+ \| .+ \| ([0-9a-f]{64}) \|$", re.M)

@@ -5,39 +5,39 @@ from typing import get_args
 
 import pytest
 
-from chassis.gremlin_shapes import DELAYING, Kind
-from frontend import words
-from frontend.paint import HERE
-from frontend.views import State
+from chassis.faults.contract import DELAYING, Kind
+from frontend.overview.view_models import State
+from frontend.web import labels
+from frontend.web.templating import TEMPLATES
 from services.inventory.contract import ReservationView
 from services.order.contract import Reason, Status
 from services.payment.contract import AttemptView, PaymentView
 
 
 def test_every_kind_of_gremlin_has_words():
-    assert {kind.kind for kind in words.KINDS} == set(get_args(Kind))
+    assert {kind.kind for kind in labels.KINDS} == set(get_args(Kind))
 
 
 def test_a_kind_that_delays_has_a_slider_and_no_other_has():
-    assert {kind.kind for kind in words.KINDS if kind.delay_ms} == DELAYING
+    assert {kind.kind for kind in labels.KINDS if kind.delay_ms} == DELAYING
 
 
 @pytest.mark.parametrize("status", get_args(Status))
 def test_every_status_has_words(status):
-    assert status in words.ORDER_WORDS
+    assert status in labels.ORDER_WORDS
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
 def test_every_reason_has_words(reason):
-    assert reason in words.REASON_WORDS
+    assert reason in labels.REASON_WORDS
 
 
 @pytest.mark.parametrize(
     ("struct", "field", "known"),
     [
-        (ReservationView, "state", words.RESERVATION_WORDS),
-        (PaymentView, "state", words.PAYMENT_WORDS),
-        (AttemptView, "state", words.ATTEMPT_WORDS),
+        (ReservationView, "state", labels.RESERVATION_WORDS),
+        (PaymentView, "state", labels.PAYMENT_WORDS),
+        (AttemptView, "state", labels.ATTEMPT_WORDS),
     ],
 )
 def test_every_state_of_the_others_has_words(struct, field, known):
@@ -45,11 +45,11 @@ def test_every_state_of_the_others_has_words(struct, field, known):
 
 
 def test_an_unknown_status_is_shown_rather_than_hidden():
-    assert words.order_words("NEW_THING", None) == ("none", "New thing", "")
+    assert labels.order_words("NEW_THING", None) == ("none", "New thing", "")
 
 
 def test_every_state_has_a_mark_of_its_own():
-    layout = (HERE / "templates" / "layout.html").read_text()
+    layout = (TEMPLATES / "layout.html").read_text()
     drawn = dict(re.findall(r'<symbol id="mark-(\w+)"[^>]*>(.*?)</symbol>', layout))
     assert set(drawn) == {*get_args(State), "gremlin"}
     assert len(set(drawn.values())) == len(drawn)

@@ -9,9 +9,9 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from fleet import tether
+from cli.main import main
+from fleet import child_guard
 from fleet.children import Service
-from fleet.cli import main
 from fleet.topology import PROCESSES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -29,7 +29,7 @@ class ForkedService(Service):
 
 
 class _Fork:
-    """As `fleet.tether.Child`."""
+    """As `fleet.child_guard.Child`."""
 
     def __init__(self, key: str, log: Path, environ: Mapping[str, str]) -> None:
         self._process = _CONTEXT.Process(target=_run, args=(key, log, dict(environ)), daemon=True)
@@ -53,7 +53,7 @@ class _Fork:
 
 def _run(key: str, log: Path, environ: dict[str, str]) -> None:
     """The whole life of one process."""
-    if tie := tether.when_parent_dies(signal.SIGKILL, os.getppid()):
+    if tie := child_guard.when_parent_dies(signal.SIGKILL, os.getppid()):
         tie()
     os.setpgid(0, 0)  # Ctrl-C at a terminal is for whoever runs the tests
     with log.open("ab") as output:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from chassis.errors import MEDIA_TYPE
+from chassis.http.problems import MEDIA_TYPE
 
 _MEMBERS = {
     "type", "title", "status", "detail", "code", "request_id", "trace_id", "retryable", "details",

@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 
 from fleet import children, health
-from fleet.home import Home
 from fleet.postgres import PostgresServer
+from fleet.run_dir import Home
 from fleet.topology import KEYS, SERVICES, find
-from tests.forked import ForkedService
+from tests.harness.forked import ForkedService
 
 _READY_LIMIT_S = 120
 
@@ -175,7 +175,7 @@ class RunningFleet:
 
     def valerix(self, *words: str) -> list[str]:
         """The command line as this fleet's Python runs it, for subprocess."""
-        return [sys.executable, "-m", "fleet", *words]
+        return [sys.executable, "-m", "cli", *words]
 
 
 def free_port() -> int:

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import uvicorn
 
-from chassis.asgi import App
-from chassis.server import config
+from chassis.http.asgi import App
+from chassis.http.server import config
 from chassis.settings import Settings, load
 
 # The pauses of background work, shortened; every deadline stays what production has.

@@ -11,7 +11,7 @@ BUSY = (
     "tests/faults/",
     "tests/chaos/",
     "tests/fleet/",
-    "tests/frontend/observatory/test_bounds.py",
+    "tests/observatory/test_bounds.py",
     "tests/stack/test_rules.py",
     "tests/journeys/",
     "tests/proof/",
@@ -24,8 +24,8 @@ WAITING = (
     "tests/stack/",
     "tests/frontend/",
     "tests/telemetry/",
-    "tests/acts/",
-    "tests/load/",
+    "tests/scenarios/",
+    "tests/loadtests/",
     "tests/browser/",
 )
 _CORES = 2

@@ -10,11 +10,11 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from chassis.asgi import App
+from chassis.http.asgi import App
 from services.inventory import app as inventory
 from services.order import app as order
 from services.payment import app as payment
-from tests.serving import knock, serve, settings_of
+from tests.harness.serving import knock, serve, settings_of
 
 _APPS = {"inventory": inventory, "payment": payment, "order": order}
 _TABLES = (

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.harness.problems import assert_problem
+from tests.harness.wire import exchange
 from tests.journeys.shop import Shop
-from tests.problems import assert_problem
-from tests.wire import exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.harness.problems import assert_problem
+from tests.harness.wire import exchange
 from tests.journeys.shop import Shop
-from tests.problems import assert_problem
-from tests.wire import exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,7 +12,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import positive_data_acceptance
 
-from chassis.errors import MEDIA_TYPE
+from chassis.http.problems import MEDIA_TYPE
 from tests.journeys.shop import Shop
 
 SERVICES = ("order", "inventory", "payment")

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests import wire
+from tests.harness import wire
+from tests.harness.patience import LATE_S
+from tests.harness.serving import knock
 from tests.journeys.shop import Shop
-from tests.patience import LATE_S
-from tests.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

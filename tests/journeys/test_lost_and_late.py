@@ -6,9 +6,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.harness.patience import LATE_S
+from tests.harness.problems import assert_problem
 from tests.journeys.shop import Shop
-from tests.patience import LATE_S
-from tests.problems import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.harness.problems import assert_problem
 from tests.journeys.shop import Shop
-from tests.problems import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.harness.serving import knock
 from tests.journeys.shop import Shop
-from tests.serving import knock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from tests.harness.patience import LATE_S
 from tests.journeys.shop import Shop
-from tests.patience import LATE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,13 +4,13 @@ from uuid import UUID
 
 import pytest
 
-from chassis.database import Database
-from frontend.draw_life import life
-from frontend.facts import StoryFacts
-from frontend.ledger import Ledger
-from frontend.watch import utc_now
+from chassis.database.pool import Database
+from frontend.live_state import utc_now
+from frontend.orders.presenter import life
+from frontend.queries import Ledger
+from frontend.query_results import StoryFacts
+from tests.harness.serving import settings_of
 from tests.journeys.shop import Shop
-from tests.serving import settings_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,10 +4,6 @@ from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, settings
 
-from frontend.proof import invariants
-from frontend.proof.evaluate import Finding, Report
-from frontend.proof.evaluate import verdict as proof_verdict
-from frontend.timeline.windows import Window
 from loadtests.clients import ClientLog
 from loadtests.histogram import Histogram
 from loadtests.judge import Judgement
@@ -18,6 +14,10 @@ from loadtests.outcomes import PLACE, Outcome
 from loadtests.plan import Plan, Ran
 from loadtests.thresholds import checks
 from loadtests.verdict import verdict
+from observatory.timeline.fault_windows import Window
+from proof import invariants
+from proof.evaluate import Finding, Report
+from proof.evaluate import verdict as proof_verdict
 
 # Two cores may be busy with other tests: how long an example takes says nothing.
 calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)

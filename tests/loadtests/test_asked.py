@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from loadtests.__main__ import main
 from loadtests.run import workers_for
 from loadtests.target import find_target
-from tests.load.arranged import plan_of
+from tests.loadtests.arranged import plan_of
 
 CLOSED = "http://127.0.0.1:1"
 NONSENSE = {

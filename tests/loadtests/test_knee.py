@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.knee import Level, find_knee, levels_of
-from tests.load.arranged import BEGAN_S, calmly, measured, plan_of
+from tests.loadtests.arranged import BEGAN_S, calmly, measured, plan_of
 
 STEPS = range(10, 101, 10)
 

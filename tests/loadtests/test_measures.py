@@ -13,7 +13,7 @@ from loadtests.histogram import COARSE, FINE, HIGHEST_MS, LOWEST_MS, Histogram, 
 from loadtests.measures import MOST_ANSWERS, MOST_NAMES, SLOWEST, Measures
 from loadtests.outcomes import OUTCOMES, PLACE
 from loadtests.timeline import MOST_SLOTS, Timeline
-from tests.load.arranged import calmly
+from tests.loadtests.arranged import calmly
 
 durations = st.floats(LOWEST_MS, HIGHEST_MS)
 NOW = 1_800_000_000.0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from loadtests.plan import Plan
 from loadtests.profiles import PROFILES, Profile
-from tests.load.arranged import calmly, plan_of
+from tests.loadtests.arranged import calmly, plan_of
 
 any_profile = st.sampled_from(list(PROFILES.values()))
 scales = st.floats(0.01, 100)

@@ -17,7 +17,7 @@ from loadtests.report.bands import Band, draw
 from loadtests.report.page import page
 from loadtests.report.plot import CHARACTER, NARROW, WIDE, Frame, Size
 from tests.browser.conftest import browser as browser
-from tests.load.arranged import NASTY, TRACE, judged, plan_of, proof_of, ran_of
+from tests.loadtests.arranged import NASTY, TRACE, judged, plan_of, proof_of, ran_of
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 RUNS = {

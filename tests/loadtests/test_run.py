@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from fleet.home import ROOT
-from loadtests import told
-from tests.running import RunningFleet
+from fleet.run_dir import ROOT
+from loadtests import client_log
+from tests.harness.running import RunningFleet
 
 TOKEN = "a-token-of-sixteen"
 FLEET_KEYS = ("inventory", "payment", "order")
@@ -113,7 +113,7 @@ def test_a_gremlin_during_a_run_is_seen_drawn_and_costs_no_order(load: Load, fle
     assert found["settled"]["count"] > 0
     assert found["clients"]["open"] == 0
     # What each worker wrote down came to the master: every order of both is in the one log.
-    keys = [w.key for batch in told.read(load.report / "told.jsonl") for w in batch]
+    keys = [w.key for batch in client_log.read(load.report / "told.jsonl") for w in batch]
     assert len(keys) == len(set(keys)) == sum(found["orders"].values())
     assert {key.split("-")[2] for key in keys} == {"0", "1"}
     (window,) = [w for w in found["gremlins"] if w["name"] == "test-gremlin"]

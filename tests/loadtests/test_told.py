@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from loadtests.client_log import Told, line_of, read
 from loadtests.clients import SHOWN, ClientLog, compare
+from loadtests.intent import Wish, Word, word_of
 from loadtests.outcomes import CANCEL, PLACE, order_outcome, outcome_of
-from loadtests.told import Told, line_of, read
-from loadtests.wish import Wish, Word, word_of
 
 _PLACE = """
 INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,

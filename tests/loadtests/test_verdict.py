@@ -8,7 +8,7 @@ from loadtests.measures import Measures, Watched
 from loadtests.outcomes import PLACE
 from loadtests.thresholds import Thresholds, checks
 from loadtests.verdict import Verdict, is_saturated, verdict
-from tests.load.arranged import plan_of, proof_of, ran_of
+from tests.loadtests.arranged import plan_of, proof_of, ran_of
 
 
 def measures_of(*, ms: float = 10.0, failed: int = 0, lost: int = 0) -> Measures:

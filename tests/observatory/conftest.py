@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from frontend.observatory.memory import Memory
-from frontend.observatory.receiver import Receiver
-from tests.serving import knock, serve, settings_of
+from chassis.http.app import service_app
+from observatory.otlp.receiver import Receiver
+from observatory.store.store import Memory
+from tests.harness.serving import knock, serve, settings_of
 
 Post = Callable[..., Awaitable[httpx.Response]]
 

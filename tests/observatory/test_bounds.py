@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Assembler, Resource
-from frontend.observatory.bounds import MIB, Scissors
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Memory, TraceQuery
-from tests.frontend.observatory.wires import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
+from observatory import limits
+from observatory.limits import MIB, Scissors
+from observatory.otlp.normalize import Assembler, Resource
+from observatory.store.logs import LogQuery
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.wires import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
 TRACES, LOGS = 8 * MIB, 4 * MIB
 ME = Resource("order-service", "1")
@@ -125,14 +125,14 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
     assert allocated() < 100_000
     assert assembler.scissors.clipped == 8
     assert made.attributes == pairs
-    assert (len(pairs[0][0]), len(pairs[0][1])) == (bounds.KEY_CHARS, bounds.VALUE_CHARS)
-    assert (len(made.name), len(said.message)) == (bounds.NAME_CHARS, bounds.MESSAGE_CHARS)
+    assert (len(pairs[0][0]), len(pairs[0][1])) == (limits.KEY_CHARS, limits.VALUE_CHARS)
+    assert (len(made.name), len(said.message)) == (limits.NAME_CHARS, limits.MESSAGE_CHARS)
 
 
 def test_too_many_attributes_are_left_out_and_counted():
     assembler = Assembler(NOW_NS)
-    many = [(f"key {number}", number) for number in range(bounds.ATTRIBUTES + 9)]
-    assert len(assembler.pairs(iter(many), len(many))) == bounds.ATTRIBUTES
+    many = [(f"key {number}", number) for number in range(limits.ATTRIBUTES + 9)]
+    assert len(assembler.pairs(iter(many), len(many))) == limits.ATTRIBUTES
     assert assembler.scissors.clipped == 9
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.observatory.exposition import Series
-from frontend.observatory.ring import COUNT, LENGTH, REQUESTS, SUM, Ring, Scrape
+from observatory.metrics.counter_window import COUNT, LENGTH, REQUESTS, SUM, Ring, Scrape
+from observatory.metrics.prometheus_text import Series
 
 
 def series(name, path="/orders", **labels):

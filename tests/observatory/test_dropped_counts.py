@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from frontend.observatory.drops import ASK_EVERY_S, Drops
-from tests.running import free_port
+from observatory.metrics.dropped_counts import ASK_EVERY_S, Drops
+from tests.harness.running import free_port
 
 
 class Service:

@@ -5,11 +5,11 @@ import gzip
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from frontend.observatory import bounds
-from frontend.observatory.bounds import MIB
-from frontend.observatory.memory import Memory, TraceQuery
-from tests.frontend.observatory.conftest import Post
-from tests.frontend.observatory.wires import (
+from observatory import limits
+from observatory.limits import MIB
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.conftest import Post
+from tests.observatory.wires import (
     NOW_NS,
     TRACE,
     json_attributes,
@@ -107,12 +107,12 @@ async def test_a_huge_attribute_is_clipped_and_counted(post: Post, memory: Memor
     huge = json_attributes({"http.route": "x" * size})
     assert (await post("/v1/traces", json_traces(json_span(attributes=huge)))).content == b"{}"
     ((_, kept),) = memory.trace(TRACE).rows[0].attributes
-    assert len(kept) == bounds.VALUE_CHARS
+    assert len(kept) == limits.VALUE_CHARS
     assert memory.losses.clipped == 1
 
 
 async def test_a_span_larger_than_any_telemetry_costs_only_itself(post: Post, memory: Memory):
-    huge = json_attributes({"a": "x" * (bounds.ITEM_BYTES + 1)})
+    huge = json_attributes({"a": "x" * (limits.ITEM_BYTES + 1)})
     answer = await post("/v1/traces", json_traces(json_span(attributes=huge), json_span()))
     partial = answer.json()["partialSuccess"]
     assert (partial["rejectedSpans"], "1 MiB" in partial["errorMessage"]) == ("1", True)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from frontend.observatory.exposition import Series
-from frontend.observatory.history import BOUNDS, BUCKET, Exemplar, History, Point
-from frontend.observatory.ring import REQUESTS
+from observatory.metrics.counter_window import REQUESTS
+from observatory.metrics.history import BOUNDS, BUCKET, Exemplar, History, Point
+from observatory.metrics.prometheus_text import Series
 
 TRACE = "a" * 32
 

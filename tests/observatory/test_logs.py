@@ -1,10 +1,10 @@
 """Lines are found by service, level, trace and text, followed live, and bounded in memory."""
 
-from frontend.observatory.bounds import Losses
-from frontend.observatory.logs import LogQuery, LogStore
-from frontend.observatory.memory import Memory
-from frontend.observatory.records import LogLine, pack
-from tests.frontend.observatory.wires import TRACE, keep, line, span, trace_id
+from observatory.limits import Losses
+from observatory.store.logs import LogQuery, LogStore
+from observatory.store.model import LogLine, pack
+from observatory.store.store import Memory
+from tests.observatory.wires import TRACE, keep, line, span, trace_id
 
 
 def said(memory: Memory, **query: object) -> list[str]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontend.observatory import otlp_json, otlp_json_usual
-from frontend.observatory.assemble import Assembler, Malformed, Resource
-from tests.frontend.observatory.wires import NOW_NS, json_span
+from observatory.otlp import json, json_usual
+from observatory.otlp.normalize import Assembler, Malformed, Resource
+from tests.observatory.wires import NOW_NS, json_span
 
 SENDER = Resource("order-service", "one")
 # What a field may hold that does not belong there, beside what does.
@@ -77,16 +77,16 @@ def said(read: Any, raw: bytes) -> object:
 @given(change=spans)
 def test_both_read_the_same_span(change: dict[str, Any]):
     raw = msgspec.json.encode(json_span(**change))
-    quick = said(otlp_json_usual.span, raw)
-    assert quick in (None, said(otlp_json._span, raw))  # noqa: SLF001 - the two are compared
+    quick = said(json_usual.span, raw)
+    assert quick in (None, said(json._span, raw))  # noqa: SLF001 - the two are compared
 
 
 @settings(max_examples=400, deadline=None)
 @given(it=lines)
 def test_both_read_the_same_line(it: dict[str, Any]):
     raw = msgspec.json.encode(it)
-    quick = said(otlp_json_usual.line, raw)
-    assert quick in (None, said(otlp_json._line, raw))  # noqa: SLF001 - the two are compared
+    quick = said(json_usual.line, raw)
+    assert quick in (None, said(json._line, raw))  # noqa: SLF001 - the two are compared
 
 
 @pytest.mark.parametrize("extra", [{}, {"flags": 257, "traceState": "", "droppedEventsCount": 0}])
@@ -94,4 +94,4 @@ def test_what_services_send_is_read_quickly(extra: dict[str, Any]):
     values = ({"stringValue": "a"}, {"intValue": "1"}, {"boolValue": True}, {"doubleValue": 1.5})
     attributes = [{"key": str(number), "value": value} for number, value in enumerate(values)]
     raw = msgspec.json.encode(json_span(attributes=attributes, **extra))
-    assert otlp_json_usual.span(raw, SENDER, Assembler(NOW_NS)) is not None
+    assert json_usual.span(raw, SENDER, Assembler(NOW_NS)) is not None

@@ -10,7 +10,7 @@ from prometheus_client.exposition import generate_latest as as_text
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from frontend.observatory.exposition import Series, parse, parse_exemplars
+from observatory.metrics.prometheus_text import Series, parse, parse_exemplars
 
 NAMES = frozenset({"requests_total", "seconds_sum", "seconds_count", "plain"})
 labels = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.observatory.quantile import quantile
+from observatory.metrics.quantile import quantile
 
 BOUNDS = (1.0, 2.0, 5.0, inf)
 

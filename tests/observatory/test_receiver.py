@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Memory, TraceQuery
-from tests.frontend.observatory.conftest import Post
-from tests.frontend.observatory.wires import (
+from observatory.store.logs import LogQuery
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.conftest import Post
+from tests.observatory.wires import (
     NOW_NS,
     TRACE,
     json_logs,

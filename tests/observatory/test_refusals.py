@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Malformed
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Memory
-from frontend.observatory.otlp import JSON, PROTOBUF, TooLarge, read
-from tests.frontend.observatory.conftest import Post
-from tests.frontend.observatory.wires import (
+from observatory import limits
+from observatory.otlp.normalize import Malformed
+from observatory.otlp.request import JSON, PROTOBUF, TooLarge, read
+from observatory.store.logs import LogQuery
+from observatory.store.store import Memory
+from tests.observatory.conftest import Post
+from tests.observatory.wires import (
     NOW_NS,
     TRACE,
     json_logs,
@@ -150,7 +150,7 @@ async def test_a_truncated_gzip_is_a_400(post: Post):
 
 
 async def test_a_body_over_the_bound_is_a_413(post: Post, memory: Memory):
-    answer = await post("/v1/traces", bytes(bounds.BODY_BYTES + 1))
+    answer = await post("/v1/traces", bytes(limits.BODY_BYTES + 1))
     assert answer.status_code == 413
     assert answer.content[:2] == b"\x08\x08"
     assert (await post("/v1/traces", proto_traces().SerializeToString())).status_code == 200
@@ -158,7 +158,7 @@ async def test_a_body_over_the_bound_is_a_413(post: Post, memory: Memory):
 
 async def test_a_gzip_bomb_is_a_413_and_never_unpacked(post: Post):
     bomb = gzip.compress(bytes(64 << 20))
-    assert len(bomb) < bounds.BODY_BYTES
+    assert len(bomb) < limits.BODY_BYTES
     answer = await post("/v1/traces", bomb, Content_Encoding="gzip")
     assert (answer.status_code, answer.content[:2]) == (413, b"\x08\x08")
 
@@ -173,7 +173,7 @@ STATUS = b"\x08%c\x12"  # google.rpc.Status: its code in field 1, then a text in
         ("/v1/traces", {}, b"\xff\xff", 400, 3),
         ("/v1/logs", {"Content-Encoding": "gzip"}, gzip.compress(b"x")[:-3], 400, 3),
         ("/v1/traces", {"Content-Encoding": "br"}, b"", 415, 3),
-        ("/v1/logs", {}, bytes(bounds.BODY_BYTES + 1), 413, 8),
+        ("/v1/logs", {}, bytes(limits.BODY_BYTES + 1), 413, 8),
         ("/v1/traces", {"Content-Encoding": "gzip"}, gzip.compress(bytes(64 << 20)), 413, 8),
     ],
     ids=["noise", "truncated", "packed otherwise", "too large", "bomb"],

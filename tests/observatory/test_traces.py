@@ -2,12 +2,12 @@
 
 import pytest
 
-from frontend.observatory import bounds
-from frontend.observatory.bounds import Losses
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.observatory.records import Link, Span, pack
-from frontend.observatory.traces import TraceStore
-from tests.frontend.observatory.wires import TRACE, keep, line, span, trace_id
+from observatory import limits
+from observatory.limits import Losses
+from observatory.store.model import Link, Span, pack
+from observatory.store.store import Memory, TraceQuery
+from observatory.store.traces import TraceStore
+from tests.observatory.wires import TRACE, keep, line, span, trace_id
 
 
 def found(memory: Memory, **query: object) -> list[str]:
@@ -181,16 +181,16 @@ def test_what_is_evicted_is_found_nowhere_any_more():
 
 
 def test_a_trace_without_end_is_cut_and_says_so(memory: Memory):
-    for _ in range(bounds.SPANS_PER_TRACE + 5):
+    for _ in range(limits.SPANS_PER_TRACE + 5):
         keep(memory, span())
     view = memory.trace(TRACE)
-    assert (len(view.rows), view.left_out) == (bounds.SPANS_PER_TRACE, 5)
+    assert (len(view.rows), view.left_out) == (limits.SPANS_PER_TRACE, 5)
     assert memory.losses.spans_over_trace == 5
 
 
 def test_a_trace_of_a_thousand_orders_is_found_by_the_first_of_them(memory: Memory):
     for number in range(1_000):
         keep(memory, span(attributes=(("valerix.order.id", f"order-{number}"),)))
-    assert len(memory.trace(TRACE).head.orders) < bounds.KEYS_PER_TRACE
+    assert len(memory.trace(TRACE).head.orders) < limits.KEYS_PER_TRACE
     assert found(memory, order_id="order-0") == [TRACE]
     assert memory.losses.clipped > 900

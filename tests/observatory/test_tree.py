@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.observatory.records import Span
-from frontend.observatory.tree import CYCLE, ORPHAN, Branch, arrange
-from tests.frontend.observatory.wires import span
+from observatory.store.model import Span
+from observatory.store.span_tree import CYCLE, ORPHAN, Branch, arrange
+from tests.observatory.wires import span
 
 IDS = [f"{number:016x}" for number in range(1, 9)]
 

@@ -1,9 +1,9 @@
 """A trace as it is drawn: shares of its time, what is odd in words, strangers' text as data."""
 
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.observatory.records import Event
-from tests.frontend.observatory.conftest import Post
-from tests.frontend.observatory.wires import (
+from observatory.store.model import Event
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.conftest import Post
+from tests.observatory.wires import (
     HOSTILE,
     NOW_NS,
     TRACE,

@@ -7,8 +7,8 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from frontend.observatory.memory import Memory
-from frontend.observatory.records import LogLine, Span, pack
+from observatory.store.model import LogLine, Span, pack
+from observatory.store.store import Memory
 
 NOW_NS = time.time_ns()
 MS = 10**6

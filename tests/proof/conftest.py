@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from frontend.proof import Limits
-from frontend.proof.evaluate import prove
+from proof import Limits
+from proof.evaluate import prove
 from tests.proof.rows import fill
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from frontend.proof import Limits, invariants
-from frontend.proof.asking import ROWS
-from frontend.proof.evaluate import Report, evaluate
+from proof import Limits, invariants
+from proof.evaluate import Report, evaluate
+from proof.statements import ROWS
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.rows import DECLINED
 

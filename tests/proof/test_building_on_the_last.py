@@ -6,9 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from frontend.proof import Limits, invariants
-from frontend.proof.asking import ROWS
-from frontend.proof.evaluate import Report, evaluate, prove
+from proof import Limits, invariants
+from proof.evaluate import Report, evaluate, prove
+from proof.statements import ROWS
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.crowd import crowd
 from tests.proof.tampering import Tamperer

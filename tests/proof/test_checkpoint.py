@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from frontend.proof import Limits, checkpoint, evaluate
-from frontend.proof.checkpoint import Checkpoint
-from frontend.proof.evaluate import Finding, Report, prove
+from proof import Limits, checkpoint, evaluate
+from proof.checkpoint import Checkpoint
+from proof.evaluate import Finding, Report, prove
 from tests.proof.crowd import crowd
 from tests.proof.rows import CONFIRMED, DECLINED, PENDING
 

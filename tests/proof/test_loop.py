@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chassis.settings import Settings
-from frontend.proof.loop import ProofLoop
+from proof.scheduler import ProofLoop
 from tests.proof.crowd import crowd
 
 NAME = "valerix_invariant_violations"

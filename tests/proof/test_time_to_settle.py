@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from frontend.proof import Limits
-from frontend.proof.evaluate import Finding, Patience, Report, evaluate, verdict
+from proof import Limits
+from proof.evaluate import Finding, Patience, Report, evaluate, verdict
 
 OLD = "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE status LIKE 'PENDING%'"
 GREMLIN = (

@@ -11,8 +11,8 @@ import click.testing
 import pytest
 
 from chassis.settings import Settings
-from frontend.proof import invariants
-from frontend.proof.report import settled, verify
+from proof import invariants
+from proof.verify import settled, verify
 from tests.proof.crowd import crowd
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"

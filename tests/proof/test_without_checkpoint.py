@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from frontend.proof import Limits, checkpoint
-from frontend.proof.evaluate import Report, prove
+from proof import Limits, checkpoint
+from proof.evaluate import Report, prove
 from tests.proof.crowd import crowd
 from tests.proof.rows import CONFIRMED
 

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from frontend.acts.card import Evidence
-from frontend.acts.customers import TOLD
-from frontend.acts.hands import CannotPlay, CouldNot
-from frontend.acts.reading import Scenario, parse
-from frontend.acts.seen import Books, Seen, Shelved
-from frontend.acts.turn import TakenBy
+from scenarios.conditions import Books, Seen, Shelved
+from scenarios.executor import CannotPlay, CouldNot
+from scenarios.loader import Scenario, parse
+from scenarios.lock import TakenBy
+from scenarios.summary import Evidence
+from scenarios.traffic import TOLD
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEXT = """\
@@ -29,7 +29,7 @@ steps:
     do:
       - calm
 """
-SCENARIO: Scenario = parse(TEXT, "short", "short.yml")
+SCENARIO: Scenario = parse(TEXT, "short", "short.yaml")
 BOOKS = Books(
     NOW,
     {"placed": 9, "open": 2, "confirmed": 7, "pending_inventory": 2},

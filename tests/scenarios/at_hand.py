@@ -10,12 +10,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chassis.settings import Settings, load
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 from fleet.topology import SERVICES
-from frontend.acts import terminal
-from frontend.acts.reading import Scenario
-from frontend.acts.tempo import QUICK
-from tests.running import RunningFleet
+from scenarios import cli
+from scenarios.loader import Scenario
+from scenarios.timing import QUICK
+from tests.harness.running import RunningFleet
 
 TOKEN = "an operator token of some length"
 # What a module sets as FLEET_ENVIRON and FLEET_KEYS: an act looks by itself, without a dashboard.
@@ -42,7 +42,7 @@ def settings(fleet: RunningFleet, **changes: object) -> Settings:
 def check(fleet: RunningFleet, scenario: Scenario, **changes: object) -> tuple[int, str]:
     """The exit code, and everything that was said."""
     said: list[str] = []
-    code = terminal.check(settings(fleet, **changes), [scenario], QUICK, said.append, said.append)
+    code = cli.check(settings(fleet, **changes), [scenario], QUICK, said.append, said.append)
     return code, "\n".join(said)
 
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from frontend.acts.alerts import ALERTS, LAG_S, Alarm
-from frontend.acts.script import Alerts, seconds
 from prometheus.alerts import GROUPS
-from tests.acts.arranged import BOOKS, NOW, WELL
+from scenarios.alerts import ALERTS, LAG_S, Alarm
+from scenarios.model import Alerts, seconds
+from tests.scenarios.arranged import BOOKS, NOW, WELL
 
 RULES = {alert.alert: alert for group in GROUPS for alert in group.rules}
 

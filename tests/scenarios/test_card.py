@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from frontend.acts.card import Evidence, card
-from frontend.acts.journal import Journal, Slip
-from frontend.acts.telling import in_numbers
-from frontend.facts import AftermathFacts
-from frontend.timeline.incident import Incident, Reddening
-from frontend.timeline.windows import Window
-from tests.acts.arranged import BOOKS, NOW, WELL
+from frontend.query_results import AftermathFacts
+from observatory.timeline.fault_windows import Window
+from observatory.timeline.incident import Incident, Reddening
+from scenarios.console_log import in_numbers
+from scenarios.recording import Journal, Slip
+from scenarios.summary import Evidence, card
+from tests.scenarios.arranged import BOOKS, NOW, WELL
 
 ACTOR = "act short"
 RED = {**WELL.lights, "order": "red"}

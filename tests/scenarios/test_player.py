@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from frontend.acts.hands import CannotPlay, CouldNot
-from frontend.acts.player import Player
-from frontend.acts.turn import Holder, TakenBy
-from tests.acts.arranged import NOW, SCENARIO, WELL, Clock, FreeTurn, Shop
+from scenarios.executor import CannotPlay, CouldNot
+from scenarios.lock import Holder, TakenBy
+from scenarios.player import Player
+from tests.scenarios.arranged import NOW, SCENARIO, WELL, Clock, FreeTurn, Shop
 
 RED = replace(WELL, lights={**WELL.lights, "order": "red"})
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from frontend.acts import progress
-from frontend.acts.card import Card
-from frontend.acts.progress import Doing, NotNow
-from tests.acts.arranged import NOW, SCENARIO
+from scenarios import progress
+from scenarios.progress import Doing, NotNow
+from scenarios.summary import Card
+from tests.scenarios.arranged import NOW, SCENARIO
 
 CARD = Card((), ())
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from msgspec.structs import fields
 
-from frontend.acts import schema
-from frontend.acts.reading import FOLDER, BadAct, Scenario, find, parse, read, read_all
-from frontend.acts.script import Step, Wait
-from frontend.draw_acts import LOOKS as LOOK_WORDS
-from frontend.paint import HERE, STATIC
-from frontend.panels import PANELS
+from frontend.acts.presenter import LOOKS as LOOK_WORDS
+from frontend.web.panels import PANELS
+from frontend.web.templating import STATIC, TEMPLATES
+from scenarios import schema
+from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
+from scenarios.model import Step, Wait
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
 SHEET = (STATIC / "acts.css").read_text()
@@ -26,14 +26,14 @@ SCHEMA = validator_for(json.loads(schema.schema()))
 
 def why(text: str) -> str:
     with pytest.raises(BadAct) as refused:
-        parse(text, "x", "x.yml")
+        parse(text, "x", "x.yaml")
     return str(refused.value)
 
 
 def said_about(text: str) -> str:
     """The one line about a mistake; empty if there is none. Anything else fails the test."""
     try:
-        parse(text, "x", "x.yml")
+        parse(text, "x", "x.yaml")
     except BadAct as bad:
         return str(bad)
     return ""
@@ -41,18 +41,18 @@ def said_about(text: str) -> str:
 
 # What is written, and what must be said about it; the line is part of it.
 NOT_AN_ACT = [
-    ("", "x.yml:1: an act begins with `title: …`"),
-    ("- a", "x.yml:1: an act begins with `title: …`"),
-    ("title: T\nteaches: [", "x.yml:2: this is not YAML: expected the node content"),
-    ("title: T\nteaches: a\n\tsteps: []", "x.yml:3: this is not YAML: found character"),
-    ("title: T\nteaches: \x07", "x.yml:2: there is a character that no text has"),
-    ("title: T\ntitle: U", "x.yml:2: `title` is written twice"),
-    ("title: T", "x.yml:1: an act needs `teaches`"),
-    ("title: T\nteaches: x\nsteps: []", "x.yml:3: `steps`: expected `list` of length >= 1"),
-    ("title: T\nteaches: x\nsteps:\n  - 3", "x.yml:4: a step: expected `mapping`, got `int`"),
-    ("title: T\nteaches: x\nstep: 3", "x.yml:3: there is no word `step` (is `steps` meant?)"),
-    ("title: !!python/name:os.system", "x.yml:1: could not determine a constructor"),
-    ("title: 2026-11-21\nteaches: x\nsteps: []", "x.yml:1: `title`: expected `str`"),
+    ("", "x.yaml:1: an act begins with `title: …`"),
+    ("- a", "x.yaml:1: an act begins with `title: …`"),
+    ("title: T\nteaches: [", "x.yaml:2: this is not YAML: expected the node content"),
+    ("title: T\nteaches: a\n\tsteps: []", "x.yaml:3: this is not YAML: found character"),
+    ("title: T\nteaches: \x07", "x.yaml:2: there is a character that no text has"),
+    ("title: T\ntitle: U", "x.yaml:2: `title` is written twice"),
+    ("title: T", "x.yaml:1: an act needs `teaches`"),
+    ("title: T\nteaches: x\nsteps: []", "x.yaml:3: `steps`: expected `list` of length >= 1"),
+    ("title: T\nteaches: x\nsteps:\n  - 3", "x.yaml:4: a step: expected `mapping`, got `int`"),
+    ("title: T\nteaches: x\nstep: 3", "x.yaml:3: there is no word `step` (is `steps` meant?)"),
+    ("title: !!python/name:os.system", "x.yaml:1: could not determine a constructor"),
+    ("title: 2026-11-21\nteaches: x\nsteps: []", "x.yaml:1: `title`: expected `str`"),
 ]
 BAD_ACTIONS = [
     ("gremlins: {}", "there is no verb `gremlins` (is `gremlin` meant?); there are: calm, stop"),
@@ -113,19 +113,19 @@ def test_what_is_no_act_is_one_line(text, said):
 def test_a_mistake_is_one_line_with_its_line(action, said):
     # After a good action, so that the line is not the first one that comes along.
     told = why(f"{HEAD}      - calm\n      - {action}")
-    assert told.startswith(("x.yml:8: ", "x.yml:9: "))
+    assert told.startswith(("x.yaml:8: ", "x.yaml:9: "))
     assert said in told
     assert "\n" not in told
 
 
 def test_the_line_is_that_of_the_word_not_of_the_step():
     text = HEAD + "      - wait:\n          until:\n            lights: {order: rad}\n"
-    assert why(f"{text}          limit: 3s").startswith("x.yml:9: there is no value `rad` (is `r")
+    assert why(f"{text}          limit: 3s").startswith("x.yaml:9: there is no value `rad` (is `r")
 
 
 def test_more_customers_than_ever_came_can_never_have_been_told():
     load = f"{HEAD}      - load: {{product: PROD-001, count: 10}}\n"
-    parse(f"{load}      - expect: {{told: {{accepted: '>= 10'}}}}", "x", "x.yml")
+    parse(f"{load}      - expect: {{told: {{accepted: '>= 10'}}}}", "x", "x.yaml")
     assert "at most 10 orders were placed until here" in why(
         f"{load}      - expect: {{told: {{accepted: '>= 11'}}}}"
     )
@@ -163,22 +163,22 @@ def test_any_values_are_an_act_or_one_line(values):
 
 def test_a_file_that_is_none(tmp_path: Path):
     with pytest.raises(BadAct, match="cannot be read: No such file"):
-        read(tmp_path / "nothing.yml")
+        read(tmp_path / "nothing.yaml")
     with pytest.raises(BadAct, match=r"there is no such act; there are: .*slow-inventory"):
         find("slow-invetory")
-    large = tmp_path / "large.yml"
+    large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * 70_000)
     with pytest.raises(BadAct, match="larger than 64 KiB"):
         read(large)
-    latin = tmp_path / "latin.yml"
+    latin = tmp_path / "latin.yaml"
     latin.write_bytes("title: a\nteaches: Schrödinger".encode("latin-1"))
-    with pytest.raises(BadAct, match=r"latin.yml:2: this is not UTF-8"):
+    with pytest.raises(BadAct, match=r"latin.yaml:2: this is not UTF-8"):
         read(latin)
 
 
 def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
-    (tmp_path / "bad.yml").write_text("title: [")
-    (tmp_path / "good.yml").write_text((FOLDER / "last-units.yml").read_text())
+    (tmp_path / "bad.yaml").write_text("title: [")
+    (tmp_path / "good.yaml").write_text((FOLDER / "last-units.yaml").read_text())
     good, bad = read_all(tmp_path)
     assert isinstance(bad, BadAct)
     assert isinstance(good, Scenario)
@@ -201,17 +201,17 @@ def test_a_shipped_act_says_where_to_look_and_ends_with_the_proof(scenario: Scen
     assert all(isinstance(step.look, str) for step in steps)
     last = [does for step, _, does in scenario.act.actions() if step == len(steps) - 1]
     assert any(isinstance(does, Wait) and does.until.promises == "hold" for does in last)
-    text = (FOLDER / f"{scenario.name}.yml").read_text()
+    text = (FOLDER / f"{scenario.name}.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=act.schema.json\n")
 
 
 def test_the_schema_is_what_the_structs_say():
-    assert schema.FILE.read_text() == schema.schema(), "run python -m frontend.acts.schema"
+    assert schema.FILE.read_text() == schema.schema(), "run python -m scenarios.schema"
 
 
 @pytest.mark.parametrize("scenario", SHIPPED, ids=lambda each: each.name)
 def test_the_schema_takes_what_the_reader_takes(scenario: Scenario):
-    SCHEMA.validate(yaml.safe_load((FOLDER / f"{scenario.name}.yml").read_text()))
+    SCHEMA.validate(yaml.safe_load((FOLDER / f"{scenario.name}.yaml").read_text()))
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,6 @@ def test_everything_an_audience_is_told_to_look_at_is_there(look):
     if place.startswith("#panel-"):
         assert place.removeprefix("#panel-") in PANELS
     else:
-        page = "".join((HERE / "templates" / name).read_text() for name in PAGES)
+        page = "".join((TEMPLATES / name).read_text() for name in PAGES)
         assert re.search(rf'class="[^"]*\b{place[1:]}\b', page), f"no page has {place}"
     assert look in LOOK_WORDS

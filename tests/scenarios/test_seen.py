@@ -4,9 +4,9 @@ import pytest
 from msgspec import convert
 from msgspec.structs import replace
 
-from frontend.acts.script import Condition
-from frontend.acts.seen import Seen, checks, fits, holds
-from tests.acts.arranged import NOW, WELL
+from scenarios.conditions import Seen, checks, fits, holds
+from scenarios.model import Condition
+from tests.scenarios.arranged import NOW, WELL
 
 
 def condition(**parts: object) -> Condition:

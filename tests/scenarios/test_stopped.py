@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from frontend.acts.turn import Turn
-from tests.acts.at_hand import FLEET, begin, command, loose, until_loose
+from scenarios.lock import Turn
+from tests.scenarios.at_hand import FLEET, begin, command, loose, until_loose
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)

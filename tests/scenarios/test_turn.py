@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from frontend.acts.turn import NoDatabase, TakenBy, Turn, holder
+from scenarios.lock import NoDatabase, TakenBy, Turn, holder
 
 
 async def test_the_second_is_told_who_plays_what_since_when(database_url):

@@ -11,21 +11,21 @@ import aiohttp
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
+from chassis.http.app import service_app
 from fleet.programs import COLLECTOR, JAEGER, LOKI, PROMETHEUS
-from frontend.events import Hub
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.observatory.waterfall import WaterfallView
-from frontend.sources import Evidence, Source
-from frontend.sources.embedded import Embedded
-from frontend.sources.received import Received
-from frontend.sources.stack.evidence import StackEvidence
-from frontend.sources.stack.metrics import StackMetrics
-from frontend.views import Down
-from frontend.words import NAMES
-from tests.running import RunningFleet
-from tests.serving import serve, settings_of
+from frontend.overview.view_models import Down
+from frontend.web.labels import NAMES
+from frontend.web.sse import Hub
+from observatory.sources import Evidence, Source
+from observatory.sources.embedded_metrics import Embedded
+from observatory.sources.embedded_traces import Received
+from observatory.sources.stack.metrics import StackMetrics
+from observatory.sources.stack.traces_logs import StackEvidence
+from observatory.store.logs import LogQuery
+from observatory.store.results import WaterfallView
+from observatory.store.store import Memory, TraceQuery
+from tests.harness.running import RunningFleet
+from tests.harness.serving import serve, settings_of
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.stores import Stores
 

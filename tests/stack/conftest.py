@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.postgres import PostgresServer
-from tests.running import Databases, RunningFleet
+from tests.harness.running import Databases, RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.told import Story, Teller
 

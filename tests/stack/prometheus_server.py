@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 from fleet.topology import find
-from tests.running import free_port
+from tests.harness.running import free_port
 
 _READY_LIMIT_S = 30
 _STEP_S = 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import yaml
 from msgspec import Struct
 
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 
 FOLDER = ROOT / "grafana" / "dashboards"
 DASHBOARDS = {

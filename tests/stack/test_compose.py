@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from chassis import VERSION, settings
-from fleet.home import ROOT
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROMETHEUS
+from fleet.run_dir import ROOT
 from fleet.topology import PROCESSES
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

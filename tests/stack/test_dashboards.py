@@ -8,7 +8,7 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from frontend.words import NAMES
+from frontend.web.labels import NAMES
 from grafana.__main__ import files
 from grafana.palette import COLOURS, GREMLIN, SERVICES
 from prometheus.__main__ import files as rules_files

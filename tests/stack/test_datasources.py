@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 from prometheus.names import AVERAGE
 from tests.stack.promql import DATASOURCES, metric_names, panels, questions
 

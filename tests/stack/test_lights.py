@@ -2,7 +2,7 @@
 
 import pytest
 
-from frontend.words import NAMES
+from frontend.web.labels import NAMES
 from tests.stack.told import Lights, Story
 
 # Each samples on its own beat of two seconds and the page looks once more a second later.

@@ -8,7 +8,7 @@ import pytest
 
 from prometheus import alerts, burn, lights
 from prometheus.rule import Alert, Record
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer, numbers
 from tests.stack.promql import (
     DASHBOARDS,

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fleet.home import ROOT
-from frontend.draw import LIMIT_S
-from frontend.observatory.ring import NOT_BUSINESS
-from frontend.sources.counted import WINDOW_S
-from frontend.sources.embedded import SCRAPE_EVERY_S
+from fleet.run_dir import ROOT
+from frontend.overview.presenter import LIMIT_S
+from observatory.metrics.counter_window import NOT_BUSINESS
+from observatory.sources.counters import WINDOW_S
+from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
 from prometheus.__main__ import files
 from prometheus.rule import Alert, Record

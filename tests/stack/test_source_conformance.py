@@ -11,10 +11,10 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from fleet.programs import JAEGER, LOKI
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import TraceQuery
-from frontend.views import Down
-from frontend.words import NAMES
+from frontend.overview.view_models import Down
+from frontend.web.labels import NAMES
+from observatory.store.logs import LogQuery
+from observatory.store.store import TraceQuery
 from tests.stack.both import (
     MISSING,
     SLOW_MS,

@@ -7,12 +7,12 @@ import pytest
 
 from chassis.settings import load
 from fleet.errors import CannotRun, Failed
-from fleet.home import Home
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
+from fleet.run_dir import Home
 from fleet.stack import Stack
 from fleet.topology import KEYS, PROCESSES
-from tests import wire
-from tests.running import free_port
+from tests.harness import wire
+from tests.harness.running import free_port
 
 
 class Machine:

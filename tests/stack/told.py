@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from msgspec import Struct
 
-from frontend.words import NAMES
+from frontend.web.labels import NAMES
 from prometheus.names import AVERAGE, SLA_S
-from tests.running import RunningFleet
+from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
 

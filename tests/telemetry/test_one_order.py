@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests import wire
 from tests.chassis.collector import BAD_COLLECTORS, Collector
-from tests.running import RunningFleet, free_port
+from tests.harness import wire
+from tests.harness.running import RunningFleet, free_port
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 PORT = free_port()

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chassis.app import service_app
-from chassis.context import CLIENT, SERVER, Span, new_span_id, new_trace_id
-from chassis.export import Exporter
-from frontend.observatory import bounds
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.observatory.receiver import Receiver
-from tests.frontend.observatory.wires import MS, NOW_NS, json_span, json_traces
-from tests.serving import knock, serve, settings_of
-from tests.wire import exchange
+from chassis.http.app import service_app
+from chassis.telemetry.context import CLIENT, SERVER, Span, new_span_id, new_trace_id
+from chassis.telemetry.exporter import Exporter
+from observatory import limits
+from observatory.otlp.receiver import Receiver
+from observatory.store.logs import LogQuery
+from observatory.store.store import Memory, TraceQuery
+from tests.harness.serving import knock, serve, settings_of
+from tests.harness.wire import exchange
+from tests.observatory.wires import MS, NOW_NS, json_span, json_traces
 
 ORDER = "0b0e6f5e-1111-4222-8333-944455556666"
 
@@ -147,7 +147,7 @@ async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str,
     async with knock(url) as client:
         slow = [
             asyncio.create_task(client.post("/v1/traces", content=slowly(), headers=headers))
-            for _ in range(bounds.REQUESTS_AT_ONCE)
+            for _ in range(limits.REQUESTS_AT_ONCE)
         ]
         for _ in range(100):
             await asyncio.sleep(0.02)
@@ -166,7 +166,7 @@ async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str,
 async def test_a_sender_that_dawdles_is_sent_away(
     place: tuple[str, Memory], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(bounds, "BODY_S", 0.2)
+    monkeypatch.setattr(limits, "BODY_S", 0.2)
 
     request = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     answer = await exchange(place[0], request + b"Content-Length: 100\r\n\r\n{")

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from chassis import telemetry
 from chassis.settings import load
-from tests import wire
+from chassis.telemetry import recording
 from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import Collector
-from tests.serving import settings_of
+from tests.harness import wire
+from tests.harness.serving import settings_of
 
 pytestmark = pytest.mark.usefixtures("signals")
 ASKED = "00-" + "ab" * 16 + "-" + "cd" * 8
@@ -20,11 +20,11 @@ async def sent(database_url: str, *requests: tuple[str, str, dict[str, str]]) ->
     """What a collector got after these requests (method, path, headers)."""
     collector = Collector()
     async with wire.listen(collector.handle) as url:
-        telemetry.start(load("order", {}, otlp_endpoint=url), service=NAME)
+        recording.start(load("order", {}, otlp_endpoint=url), service=NAME)
         async with run_bare(settings_of("order", database_url)) as bare:
             for method, path, headers in requests:
                 await bare.door.request(method, path, headers=headers)
-        await asyncio.to_thread(telemetry.stop)
+        await asyncio.to_thread(recording.stop)
     return collector
 
 

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 
-VENDORED = "frontend/static/vendor/"
+VENDORED = "frontend/web/static/vendor/"
 
 
 def project_files() -> list[str]:

@@ -5,9 +5,9 @@ import subprocess
 import tomllib
 
 from chassis import VERSION, settings
-from fleet.home import ROOT
+from fleet.run_dir import ROOT
 from fleet.topology import PROCESSES
-from tests import turns
+from tests.harness import turns
 from tests.tidy.files import complain, read
 
 
@@ -39,7 +39,9 @@ def test_make_help_lists_every_target():
 
 def test_the_turns_of_the_tests_name_files_that_are_there():
     named = {*turns.BUSY, *turns.WAITING, *turns.TOGETHER, *turns.TOGETHER.values()}
-    complain(sorted(name for name in named if not (ROOT / name).exists()), "see tests/turns.py")
+    complain(
+        sorted(name for name in named if not (ROOT / name).exists()), "see tests/harness/turns.py"
+    )
 
 
 def test_every_direct_dependency_is_locked():

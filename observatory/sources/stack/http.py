@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import aiohttp
 import msgspec
 
-from frontend.sources.feed import Trouble
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from observatory.sources.poller import Trouble
 
 # As long as a page may wait for a panel; a server that needs longer is as good as down.
 DEADLINE_S = 1.5

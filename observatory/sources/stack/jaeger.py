@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Raw, Struct
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Malformed
-from frontend.observatory.otlp import JSON, Batch, read
-from frontend.sources.stack.wire import UNREADABLE, NotThere, Wire
+from observatory import limits
+from observatory.otlp.normalize import Malformed
+from observatory.otlp.request import JSON, Batch, read
+from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
 
 # The in-memory Jaeger keeps less, and another one need not search all it has.
 REACH = timedelta(days=1)
 # What was kept by somebody else is not judged by its age.
-_ANY_AGE_NS = 3650 * bounds.BEHIND_NS
+_ANY_AGE_NS = 3650 * limits.BEHIND_NS
 # Until 2.18 the parameters were spelled this way, later ones promise only camelCase. A Jaeger
 # overlooks the ones it does not know, so both are sent.
 _SPELLINGS = {

@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.observatory.postings import Key
+from observatory.store.index import Key
+from observatory.store.store import Memory, TraceQuery
 
 # Where a filter is ours, it is applied to this many: 4 MiB, read in a tenth of a second.
 MOST = 200

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from frontend.observatory import bounds
-from frontend.observatory.assemble import Assembler, Malformed, Resource, severity_of
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.records import LogLine
-from frontend.sources.stack.wire import UNREADABLE, NotThere, Wire
+from observatory import limits
+from observatory.otlp.normalize import Assembler, Malformed, Resource, severity_of
+from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
+from observatory.store.logs import LogQuery
+from observatory.store.model import LogLine
 
 # The tail is about now; a trace may be older than that.
 _TAIL_S, _TRACE_S = 3600, 24 * 3600
@@ -127,7 +127,7 @@ def read_lines(body: bytes) -> list[LogLine]:
 
 
 def _lines(answer: _Answer) -> Iterator[LogLine]:
-    assembler = Assembler(time.time_ns(), 3650 * bounds.BEHIND_NS)
+    assembler = Assembler(time.time_ns(), 3650 * limits.BEHIND_NS)
     for stream in answer.data.result:
         service = stream.stream.get("service_name", "")
         resource = assembler.resource((("service.name", service),))

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Collection
 
-from frontend.observatory.exposition import Series
-from frontend.sources.stack.readings import Instance, Reading
+from observatory.metrics.prometheus_text import Series
+from observatory.sources.stack.prometheus_response import Instance, Reading
 
 # Instances that are remembered; one that comes back later counts as new.
 _MOST = 50

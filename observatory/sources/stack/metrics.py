@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from frontend.observatory.exposition import Series
-from frontend.observatory.history import BUCKET
-from frontend.observatory.ring import NOT_BUSINESS
-from frontend.sources.counted import FAMILIES, STILL, STOCK, Counted
-from frontend.sources.feed import STALE_S, Feed, Trouble
-from frontend.sources.stack.fold import Fold
-from frontend.sources.stack.readings import Instance, Reading, exemplars, readings
-from frontend.sources.stack.wire import NotThere, Wire
-from frontend.views import Down
-from frontend.words import NAMES
+from frontend.overview.view_models import Down
+from frontend.web.labels import NAMES
+from observatory.metrics.counter_window import NOT_BUSINESS
+from observatory.metrics.history import BUCKET
+from observatory.metrics.prometheus_text import Series
+from observatory.sources.counters import FAMILIES, STILL, STOCK, Counted
+from observatory.sources.poller import STALE_S, Feed, Trouble
+from observatory.sources.stack.http import NotThere, Wire
+from observatory.sources.stack.merge_instances import Fold
+from observatory.sources.stack.prometheus_response import Instance, Reading, exemplars, readings
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
-from frontend.events import Hub
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import Choices, Memory, TraceQuery
-from frontend.observatory.otlp import Batch
-from frontend.observatory.records import LogLine, pack
-from frontend.sources import SILENT_S, Found, Tail, Whole
-from frontend.sources.feed import Trouble
-from frontend.sources.stack.jaeger import Jaeger
-from frontend.sources.stack.loki import Loki
-from frontend.sources.stack.once import Once
-from frontend.sources.stack.search import MOST, Search, ask, overlooked
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from frontend.web.sse import Hub
+from observatory.otlp.request import Batch
+from observatory.sources import SILENT_S, Found, Tail, Whole
+from observatory.sources.poller import Trouble
+from observatory.sources.stack.coalesce import Once
+from observatory.sources.stack.jaeger import Jaeger
+from observatory.sources.stack.jaeger_query import MOST, Search, ask, overlooked
+from observatory.sources.stack.loki import Loki
+from observatory.store.logs import LogQuery
+from observatory.store.model import LogLine, pack
+from observatory.store.store import Choices, Memory, TraceQuery
 
 log = logging.getLogger(__name__)
 

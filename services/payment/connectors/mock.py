@@ -4,7 +4,7 @@ import random
 from datetime import datetime
 
 from services.payment.connectors import Capture
-from services.payment.connectors.book import Book
+from services.payment.connectors.mock_store import Book
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 DECLINE_CODES = ("insufficient_funds", "card_declined", "expired_card", "do_not_honor")

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from chassis.database import (
+from chassis.database.pool import (
     CommitUnknown,
     Connection,
     Database,

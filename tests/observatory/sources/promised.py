@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 from aiohttp import web
 
-from chassis.http_metrics import BUCKETS
+from chassis.http.metrics import BUCKETS
 
 METHOD = {"method": "POST", "path": "/orders"}
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.observatory.exposition import Series
-from frontend.sources.stack.fold import Fold
-from frontend.sources.stack.readings import Reading
+from observatory.metrics.prometheus_text import Series
+from observatory.sources.stack.merge_instances import Fold
+from observatory.sources.stack.prometheus_response import Reading
 
 ORDERS, ERRORS = (
     Series("http_requests_total", (("status_code", code),)) for code in ("201", "500")

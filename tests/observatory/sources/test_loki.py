@@ -5,9 +5,9 @@ import re
 import msgspec
 import pytest
 
-from frontend.observatory.logs import LogQuery
-from frontend.sources.stack.loki import logql, read_lines
-from tests.frontend.observatory.wires import HOSTILE, NOW_NS
+from observatory.sources.stack.loki import logql, read_lines
+from observatory.store.logs import LogQuery
+from tests.observatory.wires import HOSTILE, NOW_NS
 
 TRACE, SPAN = "0a" * 16, "0b" * 8
 

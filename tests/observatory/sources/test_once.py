@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from frontend.sources.stack.once import Once
+from observatory.sources.stack.coalesce import Once
 
 
 class Oracle:

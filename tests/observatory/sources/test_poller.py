@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from frontend.sources.feed import Feed
-from frontend.views import Down
+from frontend.overview.view_models import Down
+from observatory.sources.poller import Feed
 
 
 class Clock:

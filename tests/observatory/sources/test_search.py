@@ -2,9 +2,9 @@
 
 import pytest
 
-from frontend.observatory.memory import Memory, TraceQuery
-from frontend.sources.stack.search import MOST, ask, overlooked
-from tests.frontend.observatory.wires import keep, span
+from observatory.sources.stack.jaeger_query import MOST, ask, overlooked
+from observatory.store.store import Memory, TraceQuery
+from tests.observatory.wires import keep, span
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from frontend.events import Hub
-from frontend.observatory.logs import LogQuery
-from frontend.observatory.memory import TraceQuery
-from frontend.sources.stack.evidence import StackEvidence
-from frontend.views import Down
-from tests.frontend.observatory.wires import MS, NOW_NS, json_span, json_traces
-from tests.frontend.sources.servers import BAD, says, serving
+from frontend.overview.view_models import Down
+from frontend.web.sse import Hub
+from observatory.sources.stack.traces_logs import StackEvidence
+from observatory.store.logs import LogQuery
+from observatory.store.store import TraceQuery
+from tests.observatory.sources.servers import BAD, says, serving
+from tests.observatory.wires import MS, NOW_NS, json_span, json_traces
 
 ORDER = "75fd3bcd-6421-4ae4-9636-73f8a98ff710"
 

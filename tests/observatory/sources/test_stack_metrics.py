@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from frontend.sources.feed import Trouble
-from frontend.sources.stack.metrics import StackMetrics
-from frontend.sources.stack.readings import exemplars, readings
-from frontend.views import Down
-from tests.frontend.sources.promised import Prometheus
-from tests.frontend.sources.servers import BAD, says, serving
+from frontend.overview.view_models import Down
+from observatory.sources.poller import Trouble
+from observatory.sources.stack.metrics import StackMetrics
+from observatory.sources.stack.prometheus_response import exemplars, readings
+from tests.observatory.sources.promised import Prometheus
+from tests.observatory.sources.servers import BAD, says, serving
 
 ORDER, STOCK = "order-service", "inventory-service"
 ONE = f"{ORDER}:1"

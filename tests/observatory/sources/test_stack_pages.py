@@ -9,12 +9,12 @@ import pytest
 
 from frontend.app import create_app
 from tests.frontend.arranged import FixedProof
-from tests.frontend.sources.promised import Prometheus
-from tests.frontend.sources.servers import BAD, serving
-from tests.frontend.sources.test_stack_evidence import ORDER, Jaeger, Loki
 from tests.frontend.test_evidence_pages import EVIL, NOWHERE, Elements
 from tests.frontend.test_pages import text
-from tests.serving import serve, settings_of
+from tests.harness.serving import serve, settings_of
+from tests.observatory.sources.promised import Prometheus
+from tests.observatory.sources.servers import BAD, serving
+from tests.observatory.sources.test_stack_evidence import ORDER, Jaeger, Loki
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PATHS = ["/traces", "/traces?kind=bitten", f"/traces/{TRACE}", f"/traces/{'ab' * 16}", "/logs"]

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from frontend.observatory.logs import LogQuery
-from frontend.sources.feed import Trouble
-from frontend.sources.stack.jaeger import Jaeger
-from frontend.sources.stack.loki import Loki
-from frontend.sources.stack.wire import DEADLINE_S, NotThere, Wire
-from tests.frontend.sources.servers import BAD, says, serving
+from observatory.sources.poller import Trouble
+from observatory.sources.stack.http import DEADLINE_S, NotThere, Wire
+from observatory.sources.stack.jaeger import Jaeger
+from observatory.sources.stack.loki import Loki
+from observatory.store.logs import LogQuery
+from tests.observatory.sources.servers import BAD, says, serving
 
 QUESTIONS = {
     "search": (Jaeger, lambda jaeger: jaeger.search(most=5)),

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from frontend.facts import AuditFacts
-from frontend.timeline.incident import incidents
-from frontend.timeline.notes import LightNotes
-from frontend.timeline.windows import windows
+from frontend.query_results import AuditFacts
+from observatory.timeline.fault_windows import windows
+from observatory.timeline.incident import incidents
+from observatory.timeline.light_log import LightNotes
 from tests.frontend.arranged import NOW
 
 

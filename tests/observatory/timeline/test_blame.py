@@ -2,8 +2,8 @@
 
 import pytest
 
-from frontend.timeline import tell
-from tests.frontend.timeline.seen import at, event, lights, seen
+from frontend.timeline import narrative
+from tests.observatory.timeline.seen import at, event, lights, seen
 
 GOOD = [(-9, "good", service) for service in ("inventory", "order", "payment")]
 
@@ -11,7 +11,7 @@ GOOD = [(-9, "good", service) for service in ("inventory", "order", "payment")]
 def row(diary, notes, now=30, which=-1):
     """One incident as it is told at `now`; the newest unless told otherwise."""
     each = seen(diary, notes, now)[which]
-    (made,) = tell.timeline((each,), at(now)).rows
+    (made,) = narrative.timeline((each,), at(now)).rows
     return made, " ".join(made.sentences).replace("\u202f", " ")
 
 
@@ -99,7 +99,7 @@ def test_bites_are_told_apart(counts):
     diary = [event(0), event(5, name="error", probability=0.3, status=503)]
     (each,) = seen(diary, lights(*GOOD), 30)
     each = type(each)(each.windows, counts=counts)
-    (made,) = tell.timeline((each,), at(30)).rows
+    (made,) = narrative.timeline((each,), at(30)).rows
     said = " ".join(made.sentences).replace("\u202f", " ")
     other = " and Errors 503 (30 %) on inventory 4 times" if counts[1] else ""
     assert f"They bit {300 + (counts[1] or 0)} times: " in said

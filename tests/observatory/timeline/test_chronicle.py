@@ -2,11 +2,11 @@
 
 import pytest
 
-from frontend.facts import AftermathFacts
-from frontend.observatory.ring import Traffic
-from frontend.timeline.chronicle import KEPT, Chronicle
+from frontend.query_results import AftermathFacts
+from observatory.metrics.counter_window import Traffic
+from observatory.timeline.recorder import KEPT, Chronicle
 from tests.frontend.arranged import FixedSource
-from tests.frontend.timeline.seen import at, event
+from tests.observatory.timeline.seen import at, event
 
 FAST, SLOW = Traffic(30, 0, 1.0, 0.02), Traffic(30, 0, 1.0, 2.5)
 

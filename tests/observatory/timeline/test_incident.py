@@ -1,20 +1,20 @@
 """What an incident is, and what the lights did in it."""
 
-from frontend.facts import AftermathFacts
-from frontend.timeline import tell
-from frontend.timeline.incident import Incident
-from tests.frontend.timeline.seen import at, event, lights, seen
+from frontend.query_results import AftermathFacts
+from frontend.timeline import narrative
+from observatory.timeline.incident import Incident
+from tests.observatory.timeline.seen import at, event, lights, seen
 
 CALMED = [event(0), event(60, "calmed")]
 
 
 def told(incident: Incident, now: float) -> str:
-    (row,) = tell.timeline((incident,), at(now)).rows
+    (row,) = narrative.timeline((incident,), at(now)).rows
     return " ".join(row.sentences)
 
 
 def figures(incident, now=1000):
-    (row,) = tell.timeline((incident,), at(now)).rows
+    (row,) = narrative.timeline((incident,), at(now)).rows
     return [figure.value.replace("\u202f", " ") for figure in row.figures]
 
 
@@ -50,7 +50,7 @@ def test_gremlins_that_overlap_are_one_incident():
     assert (len(each.windows), each.on, each.off) == (2, at(0), at(90))
     # It was inventory's light, and its gremlin ended after sixty seconds.
     assert figures(each)[:2] == ["14 s", "35 s"]
-    (row,) = tell.timeline((each,), at(100)).rows
+    (row,) = narrative.timeline((each,), at(100)).rows
     assert row.title == "Slow start 3 s on inventory and Slow start 3 s on payments"
     assert [lane.state for lane in row.lanes] == ["gremlin", "gremlin", "failed"]
 
@@ -123,11 +123,11 @@ def test_what_nobody_watched_is_not_made_up():
     (each,) = seen(CALMED, lights((30, "failed"), (80, "good")), 100)
     assert figures(each)[:2] == ["", "20 s"]
     assert "is not known: this dashboard was not started yet" in told(each, 100)
-    assert tell.reaction((each,)).text == ""
+    assert narrative.reaction((each,)).text == ""
 
 
 def test_the_last_reaction_in_one_line():
     (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
-    assert tell.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
+    assert narrative.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
     (each,) = seen(CALMED[:1], lights((-9, "good"), (14, "failed")), 20)
-    assert tell.reaction((each,)).text == "Last: red in 14\u202fs"
+    assert narrative.reaction((each,)).text == "Last: red in 14\u202fs"

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.timeline.windows import loose_among, windows
-from tests.frontend.timeline.seen import at, event
+from observatory.timeline.fault_windows import loose_among, windows
+from tests.observatory.timeline.seen import at, event
 
 
 def test_on_and_off():

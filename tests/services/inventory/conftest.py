@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
-from chassis.database import Database
+from chassis.database.pool import Database
+from tests.harness.serving import settings_of
 from tests.services.inventory.shelf import Shelf
-from tests.serving import settings_of
 
 _numbers = itertools.count(1)
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from services.inventory import store
 from services.inventory.domain import Reservation, Stock
 

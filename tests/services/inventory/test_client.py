@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from chassis.outbound import Outcome, Peer
+from chassis.http.outbound import Outcome, Peer
 from chassis.settings import load
 from services.inventory.client import Hold, HoldAnswer, InventoryClient
 from services.inventory.contract import ReservationView
-from tests import wire
+from tests.harness import wire
 
 ORDER = uuid4()
 ASK: dict[str, Callable[[InventoryClient], Awaitable[HoldAnswer]]] = {

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from services.inventory.domain import AlreadySold, CannotCommit, OtherReservation
+from tests.harness.serving import settings_of
 from tests.services.inventory.shelf import Shelf
-from tests.serving import settings_of
 
 _numbers = itertools.count(1)
 

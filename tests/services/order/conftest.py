@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
-from chassis.database import Database
+from chassis.database.pool import Database
+from tests.harness.serving import settings_of
 from tests.services.order.desk import Desk
-from tests.serving import settings_of
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

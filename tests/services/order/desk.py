@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from chassis.database import Database
+from chassis.database.pool import Database
 from services.order import store
 from services.order.contract import Status
 from services.order.domain import TERMINAL, Order

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import Problem
+from chassis.http.problems import Problem
 from services.order.app import create_app
 from services.order.contract import Reason, Status
 from services.order.domain import CANCELLABLE, TERMINAL, Order, backoff_s
 from services.order.views import order_view, read_cursor, write_cursor
-from tests.serving import settings_of
+from tests.harness.serving import settings_of
 
 STATUSES: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
 REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]

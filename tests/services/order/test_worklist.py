@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from services.order import store, worklist
+from services.order import due_work, store
 from tests.services.order.desk import Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,7 +21,7 @@ async def nothing_due(desk: Desk) -> AsyncIterator[None]:
 
 async def _claim(desk: Desk, most: int = 100, lease_s: float = 9.0) -> list[object]:
     async with desk.pool.connect() as c:
-        return list(await worklist.claim_due(c, most, lease_s))
+        return list(await due_work.claim_due(c, most, lease_s))
 
 
 async def test_only_what_is_due_and_not_done_is_claimed_and_then_leased(desk: Desk):
@@ -74,7 +74,7 @@ async def test_a_recovery_wakes_what_waits_and_spreads_it(desk: Desk):
     driven = await desk.walk("PENDING_PAYMENT")
     fresh = await desk.place()
     async with desk.pool.connect() as c:
-        assert await worklist.wake(c, most=500, spread_s=2.0) >= 12
+        assert await due_work.wake(c, most=500, spread_s=2.0) >= 12
     dues = [await desk.due_in_s(order.id) for order in waiting]
     assert all(due < 2 for due in dues)
     assert max(dues) - min(dues) > 0.2
@@ -87,16 +87,16 @@ async def test_no_more_are_woken_than_asked_for(desk: Desk):
     for _ in range(5):
         await desk.walk("PENDING_INVENTORY", outcome="timeout", next_s=4000)
     async with desk.pool.connect() as c:
-        assert await worklist.wake(c, most=3, spread_s=1.0) == 3
+        assert await due_work.wake(c, most=3, spread_s=1.0) == 3
 
 
 async def test_a_look_hastens_an_order_that_waits_at_most_once_a_second(desk: Desk):
     order = await desk.walk("PENDING_INVENTORY", outcome="timeout")
     async with desk.pool.connect() as c:
-        await worklist.hasten(c, order.id)
+        await due_work.hasten(c, order.id)
         assert await desk.due_in_s(order.id) > 50
         await desk.set(order.id, "updated_at = now() - interval '2 seconds'")
-        await worklist.hasten(c, order.id)
+        await due_work.hasten(c, order.id)
         assert await desk.due_in_s(order.id) <= 0
 
 
@@ -109,15 +109,15 @@ async def test_a_look_at_an_order_that_is_done_or_driven_changes_nothing(desk: D
     for order in orders:
         await desk.set(order.id, "updated_at = now() - interval '2 seconds'")
         async with desk.pool.connect() as c:
-            await worklist.hasten(c, order.id)
+            await due_work.hasten(c, order.id)
         assert await desk.due_in_s(order.id) > 50
 
 
 async def test_the_backlog_is_counted_by_state_with_its_lag(desk: Desk):
     async with desk.pool.connect() as c:
-        before = {status: count for status, count, _ in await worklist.backlog(c)}
+        before = {status: count for status, count, _ in await due_work.backlog(c)}
         await desk.place(lease_s=-5)
-        after = {status: (count, lag) for status, count, lag in await worklist.backlog(c)}
+        after = {status: (count, lag) for status, count, lag in await due_work.backlog(c)}
     assert after["PENDING"][0] == before.get("PENDING", 0) + 1
     assert 5 <= after["PENDING"][1] < 15
     assert "FAILED" not in after

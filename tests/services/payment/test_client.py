@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chassis.errors import Problem
-from chassis.outbound import Answer, Outcome, classify
+from chassis.http.outbound import Answer, Outcome, classify
+from chassis.http.problems import Problem
 from services.payment.client import (
     Absent,
     Cancelled,
@@ -34,7 +34,7 @@ class Wire:
         self.asked: dict[str, Any] = {}
 
     async def call(self, method: str, path: str, json: object = None, **more: Any) -> Answer:
-        """As `chassis.outbound.Peer.call`."""
+        """As `chassis.http.outbound.Peer.call`."""
         self.asked = {"method": method, "path": path, "json": json, **more}
         return self.answer
 

@@ -9,9 +9,9 @@ import pytest
 from chassis.settings import BadSetting, Settings, load
 from services.payment.app import connector_of, create_app
 from services.payment.connectors import GatewayNotSent, GatewayUnknown
-from services.payment.connectors.book import Book
 from services.payment.connectors.flaky import FAULTS, Flaky, parse_shares
 from services.payment.connectors.mock import Mock
+from services.payment.connectors.mock_store import Book
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 MONEY = (100, "EUR")

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chassis.database import Connection
-from chassis.outbound import classify
+from chassis.database.pool import Connection
+from chassis.http.outbound import classify
 from services.payment import contract, domain, outcomes, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.domain import Payment
@@ -99,7 +99,7 @@ class _Straight:
         self._till = till
 
     async def call(self, method: str, path: str, json: object = None, **_: object) -> object:
-        """As `chassis.outbound.Peer.call`."""
+        """As `chassis.http.outbound.Peer.call`."""
         answer = await self._till.http.request(method, path, json={"reason": json.reason})  # type: ignore[attr-defined]
         return classify(answer.status_code, answer.content)
 

@@ -8,7 +8,7 @@ import pytest
 from litestar.testing import AsyncTestClient
 
 from chassis.settings import Settings
-from services.payment import worklist
+from services.payment import due_work
 from services.payment.app import create_app
 from tests.services.payment.books import unrest
 from tests.services.payment.till import Till, new_order, open_till, until
@@ -37,7 +37,7 @@ async def test_every_due_payment_is_claimed_by_one_replica(
 
         async def claim() -> list[object]:
             async with till.desk.database.connect() as replica:
-                return [*await worklist.claim_due(replica, batch=5, base_s=60, max_s=60)]
+                return [*await due_work.claim_due(replica, batch=5, base_s=60, max_s=60)]
 
         claims = await asyncio.gather(*(claim() for _ in range(6)))
         claimed = [order_id for batch in claims for order_id in batch]
@@ -51,7 +51,7 @@ async def test_looks_are_spread_out_up_to_a_maximum(till: Till):
     for _ in range(8):
         await till.eyes.execute("UPDATE payments.payments SET next_attempt_at = now()")
         async with till.desk.database.connect() as replica:
-            assert len(await worklist.claim_due(replica, batch=5, base_s=1.0, max_s=30.0)) == 1
+            assert len(await due_work.claim_due(replica, batch=5, base_s=1.0, max_s=30.0)) == 1
         waits.append(
             await till.eyes.fetchval(
                 "SELECT extract(epoch FROM next_attempt_at - now())::float8 FROM payments.payments"

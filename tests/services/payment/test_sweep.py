@@ -67,7 +67,7 @@ async def test_two_sweeps_at_once_refund_once(loose_till: Till):
 async def test_more_captures_than_a_page_are_all_looked_at(
     loose_till: Till, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("services.payment.sweep._PAGE", 3)
+    monkeypatch.setattr("services.payment.late_captures._PAGE", 3)
     till = loose_till
     orders = [new_order() for _ in range(8)]
     for order_id in orders:

@@ -12,12 +12,12 @@ import httpx
 from chassis.settings import Settings
 from services.payment.app import create_app
 from services.payment.charging import Desk
-from services.payment.connectors.book import Book
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
-from services.payment.prober import Prober
-from services.payment.sweep import Sweep
-from tests.serving import knock
+from services.payment.connectors.mock_store import Book
+from services.payment.late_captures import Sweep
+from services.payment.reconciler import Prober
+from tests.harness.serving import knock
 
 AMOUNT = 9999
 # A provider that will not answer is given up on soon, so that no test waits for the real timeout,

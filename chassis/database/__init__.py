@@ -1,0 +1,1 @@
+"""PostgreSQL for a service: the pool and its transactions."""

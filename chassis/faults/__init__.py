@@ -1,0 +1,1 @@
+"""Gremlins: named, bounded faults, kept in the database and injected at the wire."""

@@ -1,0 +1,1 @@
+"""Spans, log lines and process metrics: recorded in one pass, sent off the work's way."""

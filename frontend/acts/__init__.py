@@ -1,0 +1,1 @@
+"""Acts: the list, the one that is played, the speaker's notes."""

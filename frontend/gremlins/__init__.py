@@ -1,0 +1,1 @@
+"""Gremlins: the switchboard, the bar on every page, the audit log."""

@@ -1,0 +1,1 @@
+"""One order's whole life on one page."""

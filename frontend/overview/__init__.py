@@ -1,0 +1,1 @@
+"""The overview: lights, figures, orders, charts, proof."""

@@ -1,0 +1,1 @@
+"""The timeline: incidents in sentences with numbers."""

@@ -1,0 +1,1 @@
+"""Traces: lists, one waterfall, the lines of log in place."""

@@ -1,0 +1,1 @@
+"""The web itself: templates, responses, sessions, server-sent events, static files."""

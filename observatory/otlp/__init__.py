@@ -1,0 +1,1 @@
+"""OTLP in: from the bytes of an export request to spans and lines of log."""

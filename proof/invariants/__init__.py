@@ -1,0 +1,1 @@
+"""The promises of the shop, one file a theme."""

@@ -1,0 +1,1 @@
+"""One way to run a shop, and what every test may lean on."""
