@@ -12,7 +12,7 @@ import click
 
 from bench import baseline
 from chassis.database.pool import Statement
-from chassis.settings import load
+from fleet.settings import load
 from frontend import queries
 from proof.evaluate import Report, Step, prove
 from proof.invariant import Limits

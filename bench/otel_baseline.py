@@ -24,9 +24,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from chassis.http.server import serve
-from chassis.settings import load
 from chassis.telemetry import recording
-from fleet.topology import find
+from fleet.settings import load
+from topology import find
 
 
 def main(key: str) -> int:

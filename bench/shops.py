@@ -18,7 +18,7 @@ import psutil
 from fleet import health, migrate
 from fleet.child_guard import Child
 from fleet.run_dir import Home
-from fleet.topology import PROCESSES, find
+from topology import PROCESSES, find
 
 SERVICES = ("inventory", "payment", "order")
 _READY_S = 60

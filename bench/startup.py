@@ -7,7 +7,7 @@ import time
 from bench.shops import Shop
 from fleet import health
 from fleet.run_dir import Home
-from fleet.topology import PROCESSES
+from topology import PROCESSES
 
 _POLL_S = 0.01
 

@@ -1,25 +1,17 @@
-"""The one place that reads the environment: every knob with its default, bounds and reason."""
+"""What any process runs with, and the reader that fills it from the environment and one file.
 
-import difflib
-import os
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+A room declares its own settings as a subclass of `Settings` in its `settings.py`: each field with
+its bounds, its default and its reason. Which processes exist is not known here: the caller hands
+in the key, the port and the addresses (fleet/settings.py)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from chassis.settings_docs import REASONS
-
-_PREFIX = "VALERIX_"
-# Read by the command line and by the tests, not by a process.
-_OF_OTHERS = ("VALERIX_HOME", "VALERIX_CHROMIUM", "VALERIX_CHAOS_ORDERS", "VALERIX_CHAOS_SEED")
-_ADDRESSES = ("order_url", "inventory_url", "payment_url")
-_MAY_BE_EMPTY = (
-    "otlp_endpoint", "prometheus_url", "jaeger_url", "loki_url", "grafana_link", "jaeger_link",
-)  # fmt: skip
-SERVICES = ("order", "inventory", "payment", "dashboard")
-PORTS = {"order": 5001, "inventory": 5002, "payment": 5003, "dashboard": 8080}
+PREFIX = "VALERIX_"
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -27,122 +19,224 @@ Count = Annotated[int, Meta(ge=1, le=100_000)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
+def why(reason: str) -> Meta:
+    """Why a setting is what it is by default: shown beside it by `valerix settings`."""
+    return Meta(description=reason)
+
+
+# An address that other programs are reached at; empty where the field says what that means.
+Address = Annotated[str, Meta(extra={"address": True})]
+
+
 class BadSetting(Exception):
-    """An environment variable that cannot be used; the message is one line for a human."""
+    """A setting that cannot be used; the message is one line for a human."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process runs with. Field `x_y` is read from `VALERIX_X_Y`, or first from
-    `VALERIX_<SERVICE>_X_Y`, so that one service can differ from the others."""
+    """What every process needs. Field `x_y` is read from `VALERIX_X_Y`, or first from
+    `VALERIX_<KEY>_X_Y`, so that one process can differ from the others.
 
-    service: Literal["order", "inventory", "payment", "dashboard"]
+    `service` is the process's key and `urls` the address of every process by key."""
+
+    service: str
+    urls: dict[str, str] = {}
     # -- where it listens
-    host: str = "127.0.0.1"
-    published_on: str = ""
-    port: Port = 0
-    operator_token: str = ""
-    # -- where the others are
-    database_url: str = "postgresql://valerix@127.0.0.1:5432/valerix"
-    order_url: str = "http://127.0.0.1:5001"
-    inventory_url: str = "http://127.0.0.1:5002"
-    payment_url: str = "http://127.0.0.1:5003"
+    host: Annotated[
+        str, why("Loopback, so nothing is exposed by accident; else an operator token is required.")
+    ] = "127.0.0.1"
+    published_on: Annotated[
+        str, why("Where a container's port is published: this decides whether it is exposed.")
+    ] = ""
+    port: Annotated[Port, why("0 is the fleet's own: each process has its port in topology/.")] = 0
+    operator_token: Annotated[
+        str, why("Guards gremlins and restock when set; must be set when not on loopback.")
+    ] = ""
+    # -- the database
+    database_url: Annotated[
+        str, why("Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.")
+    ] = "postgresql://valerix@127.0.0.1:5432/valerix"
+    pool_size: Annotated[
+        Count, why("Three services with 12 each stay under the embedded server's connections.")
+    ] = 12
+    pool_wait_s: Annotated[
+        Seconds,
+        why("Half of a caller's 2 s deadline: past that the caller is better told at once."),
+    ] = 1.0
+    statement_timeout_s: Annotated[
+        Seconds, why("No statement of the shop takes 50 ms; 5 s means something is broken.")
+    ] = 5.0
+    lock_timeout_s: Annotated[
+        Seconds, why("The caller's deadline: a lock that comes later helps nobody.")
+    ] = 2.0
+    idle_transaction_timeout_s: Annotated[
+        Seconds, why("No transaction spans a network call, so an idle one is a bug.")
+    ] = 10.0
     # -- signals
-    telemetry: Literal["on", "off"] = "on"
-    otlp_endpoint: str = ""
-    otlp_headers: str = ""
-    log_format: Literal["auto", "json", "text"] = "auto"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    environment: str = "laptop"
-    # -- bounds of the front door
-    max_in_flight: Count = 256
-    body_limit_bytes: Count = 65_536
-    body_timeout_s: Seconds = 5.0
-    keep_alive_s: Seconds = 75.0
-    stop_grace_s: Seconds = 5.0
-    # -- bounds of the database
-    pool_size: Count = 12
-    pool_wait_s: Seconds = 1.0
-    statement_timeout_s: Seconds = 5.0
-    lock_timeout_s: Seconds = 2.0
-    idle_transaction_timeout_s: Seconds = 10.0
+    telemetry: Annotated[
+        Literal["on", "off"],
+        why("`off` runs dark: no spans, no export; metrics and logs stay."),
+    ] = "on"
+    otlp_endpoint: Annotated[
+        Address, why("An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty makes no spans.")
+    ] = ""
+    otlp_headers: Annotated[
+        str, why("What a vendor asks for, as in OpenTelemetry: name=value,name=value.")
+    ] = ""
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        why("`auto`: text on a terminal, JSON otherwise, so containers need no setting."),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        why("INFO is one line a request and one a state change."),
+    ] = "INFO"
+    environment: Annotated[str, why("The deployment.environment.name of every signal.")] = "laptop"
+    # -- bounds of incoming requests
+    max_in_flight: Annotated[
+        Count, why("Past this a request is shed at once (503, executed: no) instead of queueing.")
+    ] = 256
+    body_limit_bytes: Annotated[
+        Count, why("64 KiB: an order is under 200 bytes; anything near the limit is abuse.")
+    ] = 65_536
+    body_timeout_s: Annotated[
+        Seconds, why("A body that trickles in for longer holds a slot for nothing.")
+    ] = 5.0
+    keep_alive_s: Annotated[
+        Seconds, why("Longer than the client's 15 s, so a reused connection is never stale.")
+    ] = 75.0
+    stop_grace_s: Annotated[
+        Seconds, why("A request ends within its 5 s budget, so a stop need not wait longer.")
+    ] = 5.0
     # -- bounds of outgoing calls
-    peer_deadline_s: Seconds = 2.0
-    request_budget_s: Seconds = 5.0
-    peer_connections: Count = 128
-    peer_wait_s: Seconds = 0.25
-    repair_connections: Count = 16
-    probe_deadline_s: Seconds = 0.5
-    # -- gremlins
-    gremlin_poll_s: Seconds = 0.5
-    gremlin_default_ttl_s: Seconds = 300
-    # -- orders
-    order_deadline_s: Seconds = 900
-    order_lease_s: Seconds = 6.0
-    reconcile_poll_s: Seconds = 0.5
-    reconcile_batch: Count = 16
-    reconcile_backoff_s: Seconds = 0.25
-    reconcile_backoff_max_s: Seconds = 10.0
-    idempotency_ttl_s: Annotated[float, Meta(gt=0, le=604_800)] = 86_400
-    # -- payments
-    payment_connector: Literal["mock", "flaky"] = "mock"
-    payment_decline_rate: Share = 0.10
-    payment_seed: Annotated[int, Meta(ge=0, le=2**31)] = 0
-    payment_gateway_fences: bool = True
-    payment_gateway_timeout_s: Seconds = 1.5
-    payment_flaky_shares: str = (
-        "lost_request=0.05,lost_response=0.05,error_before=0.02,"
-        "error_after=0.02,garbage=0.02,late=0.05"
+    peer_deadline_s: Annotated[
+        Seconds, why("The product's promise: a dependency has 2 s, whatever it does.")
+    ] = 2.0
+    request_budget_s: Annotated[Seconds, why("Two downstream calls of 2 s and 1 s of our own.")] = (
+        5.0
     )
-    payment_late_capture_s: Seconds = 3.0
-    payment_probe_base_s: Seconds = 1.0
-    payment_probe_max_s: Seconds = 30.0
-    # -- the dashboard
-    proof_interval_s: Seconds = 5.0
-    control: str = ""
-    act_patience_s: Seconds = 90.0
-    prometheus_url: str = ""
-    jaeger_url: str = ""
-    loki_url: str = ""
-    grafana_link: str = ""
-    jaeger_link: str = ""
+    peer_connections: Annotated[
+        Count, why("Foreground bulkhead per peer: half of max_in_flight may wait on one.")
+    ] = 128
+    peer_wait_s: Annotated[
+        Seconds,
+        why("A place in the bulkhead that takes longer means the peer is drowning already."),
+    ] = 0.25
+    probe_deadline_s: Annotated[
+        Seconds, why("A health answer takes no longer than this, whatever the dependency does.")
+    ] = 0.5
+    # -- gremlins
+    gremlin_poll_s: Annotated[
+        Seconds,
+        why("Every process agrees within a second; half of it leaves room for one miss."),
+    ] = 0.5
+    gremlin_default_ttl_s: Annotated[
+        Seconds, why("Five minutes: long enough to show, short enough to be forgotten.")
+    ] = 300
+
+    def demand_consistent(self) -> None:
+        """Raise `BadSetting` for values that are good alone and not together."""
 
 
-def load(service: str, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Read the settings of `service` ("order", …); raises `BadSetting` with one clear line."""
-    environ = os.environ if environ is None else environ
-    if service not in SERVICES:
-        raise BadSetting(f"no service is called {service!r}; there are: {', '.join(SERVICES)}")
-    values: dict[str, object] = {"service": service}
-    names: dict[str, str] = {}
-    for field in Settings.__struct_fields__[1:]:
-        own, general = f"{_PREFIX}{service}_{field}".upper(), f"{_PREFIX}{field}".upper()
-        name = own if own in environ else general
-        if name in environ:
-            values[field], names[field] = environ[name].strip(), name
-    values.setdefault("port", PORTS[service])
-    values.update(overrides)
+S = TypeVar("S", bound=Settings)
+_HANDED_IN = ("service", "urls")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One value as it was written down, and where: a variable's name, or a file and its line."""
+
+    value: object
+    place: str
+    secret: bool = False
+
+
+def fields(shape: type[Settings]) -> tuple[str, ...]:
+    """The names of the settings that `shape` reads."""
+    return tuple(name for name in shape.__struct_fields__ if name not in _HANDED_IN)
+
+
+def names_of(key: str, field: str) -> tuple[str, str]:
+    """The two names a field has for the process `key`, its own first."""
+    return f"{PREFIX}{key}_{field}".upper(), f"{PREFIX}{field}".upper()
+
+
+def read(
+    shape: type[S],
+    sources: Sequence[Mapping[str, Found]],
+    *,
+    key: str,
+    port: int,
+    addresses: Mapping[str, str],
+    overrides: Mapping[str, object] | None = None,
+) -> S:
+    """The settings of the process `key`; raises `BadSetting` with one clear line.
+
+    `sources` are asked in order, each by the names of `names_of`; `addresses` is where every
+    process listens by itself; `overrides` beat everything."""
+    values: dict[str, object] = {}
+    places: dict[str, Found] = {}
+    for field in fields(shape):
+        for source in sources:
+            if found := next((source[n] for n in names_of(key, field) if n in source), None):
+                values[field], places[field] = found.value, found
+                break
+    urls = dict(addresses)
+    for peer in addresses:
+        for source in sources:
+            if found := source.get(f"{PREFIX}{peer}_URL".upper()):
+                _demand_address(found.place, str(found.value))
+                urls[peer] = str(found.value).rstrip("/")
+                break
+    given = dict(overrides or {})
+    urls |= {peer: str(given.pop(f"{peer}_url")) for peer in addresses if f"{peer}_url" in given}
+    values |= given
     for field, value in values.items():
-        _check(field, value, names.get(field, field), service)
-    settings = msgspec.convert(values, Settings, strict=False)
+        _check(shape, field, value, places[field].place if field in places else field)
+    settings = msgspec.convert({**values, "service": key, "urls": urls}, shape, strict=False)
     if settings.port == 0:
-        settings = msgspec.structs.replace(settings, port=PORTS[service])
-    return _safe(settings)
+        settings = msgspec.structs.replace(settings, port=port)
+    _demand_safe(settings)
+    settings.demand_consistent()
+    return settings
 
 
-def _check(field: str, value: object, name: str, service: str) -> None:
+def _check(shape: type[Settings], field: str, value: object, place: str) -> None:
     try:
-        msgspec.convert({"service": service, field: value}, Settings, strict=False)
+        msgspec.convert({"service": "", field: value}, shape, strict=False)
     except msgspec.ValidationError as error:
-        why = str(error).split(" - at ")[0]
-        raise BadSetting(f"{name}={value!r} cannot be used: {why}") from None
+        reason = str(error).split(" - at ")[0]
+        raise BadSetting(f"{place}={value!r} cannot be used: {reason}") from None
+    if is_address(shape, field) and value:
+        _demand_address(place, str(value))
 
 
-def _safe(settings: Settings) -> Settings:
+def is_address(shape: type[Settings], field: str) -> bool:
+    """Whether a setting holds an address of another program."""
+    return any(
+        isinstance(each, Meta) and bool((each.extra or {}).get("address"))
+        for each in _metas(shape, field)
+    )
+
+
+def reason_of(shape: type[Settings], field: str) -> str:
+    """Why a setting is what it is by default."""
+    reasons = [
+        each.description
+        for each in _metas(shape, field)
+        if isinstance(each, Meta) and each.description
+    ]
+    return reasons[-1] if reasons else ""
+
+
+def _metas(shape: type[Settings], field: str) -> Iterator[object]:
+    yield from get_args(get_type_hints(shape, include_extras=True)[field])[1:]
+
+
+def _demand_safe(settings: Settings) -> None:
     name = "PUBLISHED_ON" if settings.published_on else "HOST"
     reached_at = settings.published_on or settings.host
     if not is_loopback(reached_at) and not settings.operator_token:
         raise BadSetting(
-            f"{_PREFIX}{name}={reached_at} is not loopback, so gremlins need a guard: "
+            f"{PREFIX}{name}={reached_at} is not loopback, so gremlins need a guard: "
             "set VALERIX_OPERATOR_TOKEN"
         )
     if not all("=" in pair for pair in settings.otlp_headers.split(",") if pair.strip()):
@@ -153,28 +247,20 @@ def _safe(settings: Settings) -> Settings:
     if not _is_database(settings.database_url):
         # It may hold a password, so it is not repeated here.
         raise BadSetting(
-            f"{_PREFIX}DATABASE_URL cannot be used: write postgresql://user@host:5432/database"
+            f"{PREFIX}DATABASE_URL cannot be used: write postgresql://user@host:5432/database"
         )
-    for field in (*_ADDRESSES, *_MAY_BE_EMPTY):
-        value = getattr(settings, field)
-        if not _is_address(value) and (value or field not in _MAY_BE_EMPTY):
-            raise BadSetting(
-                f"{_PREFIX}{field.upper()}={value!r} cannot be used: "
-                "it is no address such as http://127.0.0.1:4318"
-            )
-    if bool(settings.jaeger_url) != bool(settings.loki_url):
-        raise BadSetting(
-            "VALERIX_JAEGER_URL and VALERIX_LOKI_URL come together: a trace shows its log lines"
-        )
-    return settings
 
 
-def _is_address(value: str) -> bool:
+def _demand_address(place: str, value: str) -> None:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        return False
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, a bracket that is not closed
+        good = False
+    if not good:
+        raise BadSetting(
+            f"{place}={value!r} cannot be used: it is no address such as http://127.0.0.1:4318"
+        )
 
 
 def _is_database(value: str) -> bool:
@@ -185,33 +271,6 @@ def _is_database(value: str) -> bool:
         return False
 
 
-def unknown(environ: Mapping[str, str]) -> list[str]:
-    """Variables of ours that no process reads, each with the name that was perhaps meant."""
-    fields = [field.name for field in msgspec.structs.fields(Settings)[1:]]
-    known = {f"{_PREFIX}{name}".upper() for name in fields} | set(_OF_OTHERS)
-    own = {f"{_PREFIX}{service}_{name}".upper() for service in SERVICES for name in fields}
-    found = []
-    for name in sorted(name for name in environ if name.startswith(_PREFIX)):
-        if name not in known and name not in own:
-            near = difflib.get_close_matches(name, known, 1)
-            found.append(f"{name}{f' (is {near[0]} meant?)' if near else ''}")
-    return found
-
-
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach `host`."""
     return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def table() -> str:
-    """The settings as the Markdown table that docs/settings.md shows."""
-    head = ["| variable | default | reason |", "|---|---|---|"]
-    return "\n".join(head + list(_table_rows())) + "\n"
-
-
-def _table_rows() -> Iterator[str]:
-    for field in msgspec.structs.fields(Settings)[1:]:
-        default = "the fleet's" if field.name == "port" else f"`{field.default}`"
-        if field.default == "":
-            default = "empty"
-        yield f"| `{_PREFIX}{field.name.upper()}` | {default} | {REASONS[field.name]} |"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import click
 from msgspec.structs import replace
 
-from chassis.settings import Settings
 from cli.connect import is_idle, settings_at_hand
 from fleet.errors import CannotRun
 from fleet.run_dir import find_home
 from scenarios.executor import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read, read_all
+from scenarios.settings import ScenarioSettings
 
 EVERY = "all"
 
@@ -71,7 +71,7 @@ def _read_every() -> list[Scenario]:
 
 
 @contextlib.contextmanager
-def _shop_at_hand() -> Iterator[Settings]:
+def _shop_at_hand() -> Iterator[ScenarioSettings]:
     if is_idle():
         raise CannotRun("the shop is not running: start it with `valerix up`")
     home = find_home()

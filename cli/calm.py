@@ -4,11 +4,12 @@ import os
 
 import click
 
-from chassis.settings import BadSetting, load
+from chassis.settings import BadSetting
 from fleet.errors import CannotRun, Failed
 from fleet.health import ask
 from fleet.run_dir import find_home
-from fleet.topology import SERVICES, Process
+from fleet.settings import load
+from topology import SERVICES, Process
 
 
 def calm_all() -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from chassis.settings import BadSetting, Settings, load
+from chassis.settings import BadSetting
 from fleet.errors import CannotRun
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import find_home
+from fleet.settings import load
+from frontend.settings import DashboardSettings
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def demand_stopped(what: str) -> None:
 
 
 @contextlib.contextmanager
-def settings_at_hand() -> Iterator[Settings]:
+def settings_at_hand() -> Iterator[DashboardSettings]:
     """The dashboard's settings, pointed at the database and the services of the running shop."""
     running = find_home().running()
     with database_at_hand() as database_url:
@@ -50,9 +52,8 @@ def settings_at_hand() -> Iterator[Settings]:
             settings = load("dashboard")
         except BadSetting as error:
             raise CannotRun(str(error)) from None
-        found = {f"{key}_url": url for key, url in running.urls.items()} if running else {}
-        known = {name: url for name, url in found.items() if hasattr(settings, name)}
-        yield msgspec.structs.replace(settings, database_url=database_url, **known)
+        urls = {**settings.urls, **(running.urls if running else {})}
+        yield msgspec.structs.replace(settings, database_url=database_url, urls=urls)
 
 
 def _note(line: str) -> None:

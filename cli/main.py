@@ -205,6 +205,6 @@ def act_check(name: str, quick: bool) -> None:
 @main.command()
 def settings() -> None:
     """Print every setting with its default and its reason."""
-    from chassis.settings import table
+    from fleet.settings import table
 
     click.echo(table(), nl=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleet.child_guard import Child
 from fleet.run_dir import Home
-from fleet.topology import Process
+from topology import Process
 
 # A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024

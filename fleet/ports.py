@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import psutil
 
 from fleet.errors import CannotRun
-from fleet.topology import Process
+from topology import Process
 
 
 def demand_free(name: str, host: str, port: int, other: str) -> None:

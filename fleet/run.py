@@ -5,10 +5,11 @@ import os
 from importlib import import_module
 
 from chassis.http.server import serve
-from chassis.settings import BadSetting, load
+from chassis.settings import BadSetting
 from chassis.telemetry import recording
 from fleet.errors import CannotRun
-from fleet.topology import find
+from fleet.settings import load
+from topology import find
 
 
 def run_process(key: str) -> int:
@@ -22,7 +23,7 @@ def run_process(key: str) -> int:
         raise CannotRun(str(error)) from None
     process = find(key)
     os.nice(process.nice)
-    create_app = import_module(process.module).create_app
+    create_app = import_module(f"{process.package}.app").create_app
     recording.start(settings, service=process.name)
     try:
         app = create_app(settings)

@@ -23,7 +23,7 @@ from fleet.programs import (
     folder_of,
 )
 from fleet.run_dir import ROOT, Home
-from fleet.topology import PROCESSES
+from topology import PROCESSES
 
 _READY_LIMIT_S = 90  # Loki alone takes eleven seconds; a busy machine several times that
 _PROGRESS_S = 2.0

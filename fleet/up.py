@@ -9,15 +9,16 @@ from types import FrameType
 
 import click
 
-from chassis.settings import BadSetting, Settings, load, unknown
+from chassis.settings import BadSetting, Settings
 from fleet import children, health, ports
 from fleet.children import Service
 from fleet.control_server import Errands
 from fleet.errors import CannotRun, Failed
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import Home, find_home
+from fleet.settings import load, unknown
 from fleet.stack import Stack
-from fleet.topology import PROCESSES, SERVICES
+from topology import PROCESSES, SERVICES
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0

@@ -8,14 +8,13 @@ from chassis.faults.client import GremlinClient
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
-from chassis.settings import Settings
 from frontend.acts.page import act_routes
 from frontend.acts.scenario_runner import Stage
 from frontend.gremlins.actions import Hands, action_routes, sign_in_routes
-from frontend.live_state import Proof, Watch, service_urls
+from frontend.live_state import Watch, service_urls
 from frontend.overview.page import page_routes
+from frontend.settings import DashboardSettings
 from frontend.traces.page import evidence_routes
-from frontend.web.labels import NAMES
 from frontend.web.links import Links
 from frontend.web.panels import panel_routes
 from frontend.web.responses import leave_untraced, show_lost, show_problem
@@ -29,8 +28,9 @@ from observatory.sources.embedded_traces import Received, sent_to
 from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.traces_logs import StackEvidence
 from observatory.store.store import Memory
-from proof.scheduler import ProofLoop
+from proof.scheduler import Proof, ProofLoop
 from services.order.client import OrderClient
+from topology import NAMES
 
 NAME = "dashboard"
 # The watch asks two small questions a second and a page two more; the rest is for visitors.
@@ -38,7 +38,7 @@ _POOL = 4
 
 
 def create_app(
-    settings: Settings,
+    settings: DashboardSettings,
     *,
     source: Source | None = None,
     proof: Proof | None = None,
@@ -89,24 +89,26 @@ def create_app(
     )
 
 
-def _source(settings: Settings, hub: Hub) -> Source:
+def _source(settings: DashboardSettings, hub: Hub) -> Source:
     """Where metrics come from: Prometheus, if there is one."""
     if settings.prometheus_url:
         return StackMetrics(settings.prometheus_url, hub.nudge)
     return Embedded(service_urls(settings), hub.nudge)
 
 
-def _evidence(settings: Settings, hub: Hub, registry: CollectorRegistry, drops: Drops) -> Evidence:
+def _evidence(
+    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: Drops
+) -> Evidence:
     """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here. How
     full the own memory is stands on /metrics."""
     if settings.jaeger_url:
-        return StackEvidence(settings.jaeger_url, settings.loki_url, hub, dropped=drops.now)
+        return StackEvidence(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
     memory = Memory()
     memory.export(registry)
-    return Received(memory, hub, sent_to=sent_to(settings), dropped=drops.now)
+    return Received(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
 
 
-def _hands(settings: Settings, wires: dict[str, Peer], watch: Watch) -> Hands:
+def _hands(settings: DashboardSettings, wires: dict[str, Peer], watch: Watch) -> Hands:
     return Hands(
         settings,
         orders=OrderClient(wires["order"]),

@@ -2,45 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Protocol
 
 from chassis.database.pool import Database
-from chassis.settings import Settings
 from frontend.acts.current_scenario import Playing
-from frontend.overview.view_models import Down
 from frontend.queries import Ledger
 from frontend.query_results import GremlinFacts, ShopFacts
+from frontend.settings import DashboardSettings
 from frontend.web.panel_cache import Painted
 from frontend.web.sse import Hub, closing_on_stop
+from observatory.live_state import ASK_DATABASE_EVERY_S, LiveState
 from observatory.sources import Source
-from observatory.sources.health import Health, HealthProbe
+from observatory.sources.down import Down
 from observatory.sources.poller import Feed
-from observatory.timeline.incident import Incident
-from observatory.timeline.recorder import Chronicle
 from proof.evaluate import Report
-
-# Orders and gremlins are looked at every second, so a page shows them within two.
-LOOK_EVERY_S = 1.0
-ASK_HEALTH_EVERY_S = 2.0
-
-
-class Proof(Protocol):
-    """The part of the proof loop that a page needs."""
-
-    report: Report
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the report was made."""
-
-    async def judge(self) -> Report:
-        """Make a fresh report now."""
-
-    def start(self) -> None:
-        """Begin judging."""
-
-    async def stop(self) -> None:
-        """End it."""
+from proof.scheduler import Proof, Untrusted
+from topology import NAMES
 
 
 class Watch:
@@ -48,60 +24,48 @@ class Watch:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: DashboardSettings,
         *,
         hub: Hub,
         source: Source,
         database: Database,
         proof: Proof,
     ) -> None:
-        self.source = source
         self.hub = hub
         self.painted = Painted()
         self.playing = Playing()
         self.ledger = Ledger(database)
+        self.proof = proof
         self._database = database
-        self._proof = proof
-        self._proof_stale_s = 10 * settings.proof_interval_s
-        self._probe = HealthProbe(service_urls(settings))
-        self.health: Feed[tuple[Health, ...]] = Feed(
-            "health", self._probe.ask_all, hub.nudge, every_s=ASK_HEALTH_EVERY_S
+        self.live = LiveState(
+            service_urls(settings), source=source, database=database, changed=hub.nudge
         )
+        self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
         self.shop: Feed[ShopFacts] = Feed(
             "shop",
             self.ledger.shop,
             hub.nudge,
-            every_s=LOOK_EVERY_S,
+            every_s=ASK_DATABASE_EVERY_S,
             still="Everything else on this page goes on.",
         )
         self.gremlins: Feed[tuple[GremlinFacts, ...]] = Feed(
             "gremlins",
             self.ledger.gremlins,
             hub.nudge,
-            every_s=LOOK_EVERY_S,
+            every_s=ASK_DATABASE_EVERY_S,
             still="Gremlins still run out by themselves.",
         )
-        self.chronicle = Chronicle(source, self.ledger)
-        # Told with the next nudge of gremlins or metrics: those are what an incident is made of.
-        self.incidents: Feed[tuple[Incident, ...]] = Feed(
-            "incidents",
-            self.chronicle.look,
-            lambda _: None,
-            every_s=LOOK_EVERY_S,
-            still="The lights are still being watched.",
-        )
         self._judged: Feed[datetime] = Feed(
-            "proof", self._report_time, hub.nudge, every_s=LOOK_EVERY_S
+            "proof", self._report_time, hub.nudge, every_s=ASK_DATABASE_EVERY_S
         )
-        self._feeds = (self.health, self.shop, self.gremlins, self.incidents, self._judged)
+        self._feeds = (self.shop, self.gremlins, self._judged)
 
     async def run(self) -> None:
         """Watch until cancelled."""
         try:
             with closing_on_stop(self.hub):
-                self._proof.start()
-                await self.source.start()
-                await asyncio.gather(*(feed.start() for feed in self._feeds))
+                self.proof.start()
+                await asyncio.gather(self.live.start(), *(feed.start() for feed in self._feeds))
                 await asyncio.Event().wait()
         finally:
             await self.stop()
@@ -110,40 +74,28 @@ class Watch:
         """End every loop and close every connection."""
         self.hub.close()
         await asyncio.gather(*(feed.stop() for feed in self._feeds))
-        await self.source.stop()
-        await self._proof.stop()
-        await self._probe.close()
+        await self.live.stop()
+        await self.proof.stop()
         await self._database.close()
 
     async def look_again(self) -> None:
         """Look at once, because a visitor has just changed something."""
         await asyncio.gather(self.shop.refresh(), self.gremlins.refresh())
 
-    async def judge(self) -> None:
-        """Renew the verdict now, because somebody waits for it."""
-        await self._proof.judge()
-
     def report(self) -> Report | Down:
         """The newest verdict, or why there is none that can be trusted."""
-        report = self._proof.report
-        if self._proof.age_s > self._proof_stale_s:
-            return Down("The proof has not been renewed", report.at)
-        if report.findings and all(finding.state == "unknown" for finding in report.findings):
-            # The reason holds the driver's own words, addresses included: that is for the log.
-            return Down("Nothing can be judged", report.at, "The database does not answer.")
+        report = self.proof.trusted()
+        if isinstance(report, Untrusted):
+            return Down(report.reason, report.since, report.detail)
         return report
 
     async def _report_time(self) -> datetime:
-        return self._proof.report.at
+        return self.proof.report.at
 
 
-def service_urls(settings: Settings) -> dict[str, str]:
-    """Where the three services are, by key."""
-    return {
-        "order": settings.order_url.rstrip("/"),
-        "inventory": settings.inventory_url.rstrip("/"),
-        "payment": settings.payment_url.rstrip("/"),
-    }
+def service_urls(settings: DashboardSettings) -> dict[str, str]:
+    """Where the services are, by key: the processes that are watched."""
+    return {key: settings.urls[key] for key in NAMES}
 
 
 def utc_now() -> datetime:

@@ -17,9 +17,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, Row, statement
 from frontend.query_results import (
-    AftermathFacts,
     AttemptFacts,
-    AuditFacts,
     FigureFacts,
     GremlinFacts,
     OrderFacts,
@@ -28,6 +26,7 @@ from frontend.query_results import (
     StepFacts,
     StoryFacts,
 )
+from topology import SERVICES
 
 T = TypeVar("T")
 
@@ -118,46 +117,18 @@ _PRODUCTS = statement(
     ),
     "SELECT products",
 )
-_SCHEMAS = (("order", "orders"), ("inventory", "inventory"), ("payment", "payments"))
 _GREMLINS = statement(
     text(
         " UNION ALL ".join(
-            f"SELECT '{key}' AS service, name, kind, probability, delay_ms, jitter_ms, status,"
-            " started_by, started_at, expires_at,"
+            f"SELECT '{process.key}' AS service, name, kind, probability, delay_ms, jitter_ms,"
+            " status, started_by, started_at, expires_at,"
             " extract(epoch FROM expires_at - now())::float8 AS remaining_s"
-            f" FROM {schema}.gremlins WHERE expires_at > now()"
-            for key, schema in _SCHEMAS
+            f" FROM {process.schema}.gremlins WHERE expires_at > now()"
+            for process in SERVICES
         )
         + " ORDER BY started_at, name"
     ),
     "SELECT gremlins",
-)
-_AUDIT = statement(
-    text(
-        "SELECT * FROM ("
-        + " UNION ALL ".join(
-            f"(SELECT '{key}' AS service, id, at, action, name, kind, actor, detail"
-            f" FROM {schema}.gremlin_audit ORDER BY id DESC LIMIT 100)"
-            for key, schema in _SCHEMAS
-        )
-        + ") AS diary ORDER BY at DESC LIMIT 100"
-    ),
-    "SELECT gremlin diary",
-)
-
-
-# An order older than a quarter of an hour is the reconciler's and the proof's business by now.
-_AFTERMATH = statement(
-    text(
-        """
-SELECT count(*) FILTER (WHERE created_at >= :since) AS placed,
-       count(*) FILTER (WHERE settled_at IS NULL OR settled_at > :until) AS open_at_end,
-       count(*) FILTER (WHERE settled_at IS NULL) AS open_now,
-       max(settled_at) FILTER (WHERE settled_at > :until) AS last_settled_at
-FROM orders.orders
-WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until"""
-    ),
-    "SELECT aftermath",
 )
 
 
@@ -183,17 +154,6 @@ class Ledger:
         """What is loose now, in every service, longest first."""
         async with self._database.connect() as connection:
             return tuple(_all(await connection.rows(_GREMLINS), GremlinFacts))
-
-    async def audit(self) -> tuple[AuditFacts, ...]:
-        """The gremlins' diary, newest first."""
-        async with self._database.connect() as connection:
-            return tuple(_all(await connection.rows(_AUDIT), AuditFacts))
-
-    async def aftermath(self, since: datetime, until: datetime) -> AftermathFacts:
-        """How many orders were placed in that time, and when the open ones were settled."""
-        async with self._database.connect() as connection:
-            row = await connection.row(_AFTERMATH, since=since, until=until)
-        return msgspec.convert(dict(row or {}), AftermathFacts)
 
     async def story(self, order_id: uuid.UUID) -> StoryFacts | None:
         """One order with everything that hangs on it; None if there is no such order."""

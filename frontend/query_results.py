@@ -95,27 +95,6 @@ class GremlinFacts(Struct, frozen=True):
     expires_at: datetime
 
 
-class AuditFacts(Struct, frozen=True):
-    """Something that happened to a gremlin."""
-
-    service: str
-    at: datetime
-    action: str
-    name: str
-    kind: str
-    actor: str
-    detail: dict[str, object]
-
-
-class AftermathFacts(Struct, frozen=True):
-    """The orders of a time that is over, seen from its end: who was still open, until when."""
-
-    placed: int
-    open_at_end: int
-    open_now: int
-    last_settled_at: datetime | None
-
-
 class ShopFacts(Struct, frozen=True):
     """One look at the shop."""
 

@@ -8,7 +8,6 @@ import asyncpg
 import msgspec
 
 from fleet.health import ask
-from frontend.query_results import AuditFacts
 from loadtests.clients import ClientLog, compare
 from loadtests.folders import MEASURES, PLAN, RAN, TOLD
 from loadtests.knee import Knee, Level, find_knee, levels_of
@@ -19,6 +18,7 @@ from loadtests.target import Target
 from loadtests.thresholds import Check, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
 from observatory.timeline.fault_windows import Window, windows
+from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
 from proof.verify import settled
 
@@ -124,14 +124,14 @@ class _Event(msgspec.Struct):
     detail: dict[str, object]
 
 
-def _audit(target: Target, key: str) -> list[AuditFacts]:
+def _audit(target: Target, key: str) -> list[AuditEntry]:
     try:
         _, said = ask("GET", f"{target.urls[key]}/gremlins/audit")
         events = msgspec.convert(said["events"], list[_Event])
     except (OSError, KeyError, TypeError, msgspec.ValidationError):
         return []  # not drawn; the proof reads the gremlins from the database
     return [
-        AuditFacts(
+        AuditEntry(
             key, event.at, event.action, event.name, event.kind,
             event.actor, event.detail,
         )

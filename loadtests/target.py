@@ -5,11 +5,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from chassis.settings import BadSetting, Settings, load
+from chassis.settings import BadSetting, Settings
 from fleet.errors import CannotRun
 from fleet.health import obstacle
 from fleet.run_dir import Running, find_home
-from fleet.topology import PROCESSES
+from fleet.settings import load
+from frontend.settings import DashboardSettings
+from topology import PROCESSES
 
 _KEYS = tuple(process.key for process in PROCESSES)
 
@@ -20,7 +22,7 @@ class Target(msgspec.Struct, frozen=True):
 
     urls: dict[str, str]
     operator_token: str
-    settings: Settings
+    settings: DashboardSettings
     database_url: str | None
 
     @property
@@ -35,7 +37,7 @@ def find_target(given: dict[str, str | None]) -> Target:
     """The shop: the addresses given by hand, else VALERIX_<KEY>_URL, else the one that runs from
     VALERIX_HOME, else the ports of its settings. Raises `CannotRun` for what is no address."""
     running = find_home().running()
-    settings = _settings("dashboard")
+    settings = _dashboard_settings()
     named = {key: given.get(key) or os.environ.get(f"VALERIX_{key.upper()}_URL") for key in _KEYS}
     order_url = _address("order", named["order"] or (running.urls["order"] if running else ""))
     same = running if running and _same(order_url, running.urls["order"]) else None
@@ -50,6 +52,13 @@ def find_target(given: dict[str, str | None]) -> Target:
 def _settings(key: str) -> Settings:
     try:
         return load(key)
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
+
+
+def _dashboard_settings() -> DashboardSettings:
+    try:
+        return load("dashboard")
     except BadSetting as error:
         raise CannotRun(str(error)) from None
 

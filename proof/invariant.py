@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from chassis.settings import Settings
 from proof.incremental import Reads
+from proof.settings import ProofSettings
 
 Kind = Literal["A", "Q"]
 
@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True):
     gateway_fences: bool = True
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: ProofSettings) -> "Limits":
         """The limits that the shop's own settings promise."""
         return cls(
             order_deadline_s=settings.order_deadline_s,

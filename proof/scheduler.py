@@ -4,24 +4,55 @@ import asyncio
 import contextlib
 import math
 import time
+from datetime import datetime
+from typing import Protocol
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
-from chassis.settings import Settings
 from proof.evaluate import Report, could_not_judge
 from proof.invariant import Limits
 from proof.session import Examiner
+from proof.settings import ProofSettings
 
 # A proof may have to read the whole history; it must never cost the shop more than a tenth of its
 # time.
 _SHARE = 10
+# So many missed rounds make a report too old to be shown as fresh.
+_MISSED = 10
+
+
+class Untrusted(Struct, frozen=True):
+    """In place of a report that says nothing about now: why, since when, and more for people."""
+
+    reason: str
+    since: datetime
+    detail: str = ""
+
+
+class Proof(Protocol):
+    """What pages and acts need of the scheduler."""
+
+    report: Report
+
+    def trusted(self) -> Report | Untrusted:
+        """The newest report, or why there is none that can be trusted."""
+
+    async def judge(self) -> Report:
+        """Make a fresh report now."""
+
+    def start(self) -> None:
+        """Begin judging."""
+
+    async def stop(self) -> None:
+        """End it."""
 
 
 class ProofLoop:
     """A background task with a read-only connection of its own. `report` is the latest verdict and
     `age_s` how old it is; while the database is away the verdict is `unknown` with the reason."""
 
-    def __init__(self, settings: Settings, *, registry: CollectorRegistry) -> None:
+    def __init__(self, settings: ProofSettings, *, registry: CollectorRegistry) -> None:
         self._interval_s = settings.proof_interval_s
         self._examiner = Examiner(settings, statement_timeout_s=settings.statement_timeout_s)
         self._gauge = Gauge(
@@ -38,6 +69,16 @@ class ProofLoop:
     def age_s(self) -> float:
         """Seconds since the latest report was made."""
         return time.monotonic() - self._judged_at
+
+    def trusted(self) -> Report | Untrusted:
+        """The newest report, or why there is none that can be trusted."""
+        report = self.report
+        if self.age_s > _MISSED * self._interval_s:
+            return Untrusted("The proof has not been renewed", report.at)
+        if report.findings and all(finding.state == "unknown" for finding in report.findings):
+            # The reason holds the driver's own words, addresses included: that is for the log.
+            return Untrusted("Nothing can be judged", report.at, "The database does not answer.")
+        return report
 
     def start(self) -> None:
         """Begin judging, at once and then every `proof_interval_s`."""

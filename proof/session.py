@@ -5,9 +5,9 @@ from types import TracebackType
 
 import asyncpg
 
-from chassis.settings import Settings
 from proof.evaluate import Patience, Report, Step, could_not_judge, prove
 from proof.invariant import Limits
+from proof.settings import ProofSettings
 
 CONNECT_S = 5.0
 # A statement that reads all of history may take so many times as long as one about a few orders.
@@ -19,7 +19,7 @@ AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 class Examiner:
     """`ask` always answers: a database that is down, slow or restarting is `unknown`."""
 
-    def __init__(self, settings: Settings, *, statement_timeout_s: float = 30.0) -> None:
+    def __init__(self, settings: ProofSettings, *, statement_timeout_s: float = 30.0) -> None:
         self._url = settings.database_url
         self._limits = Limits.of(settings)
         self._patience = Patience(statement_timeout_s, _ALL * statement_timeout_s)

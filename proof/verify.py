@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import click
 
-from chassis.settings import Settings
 from proof.evaluate import Report, State
 from proof.render import count, for_script, for_terminal
 from proof.session import Examiner
+from proof.settings import ProofSettings
 
 # Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
 EXIT_CODES: dict[State, int] = {"holds": 0, "violated": 1, "settling": 1, "unknown": 2}
@@ -19,7 +19,7 @@ _QUIET_S = 2.0
 
 
 def verify(
-    settings: Settings, wait_s: float = 0.0, as_json: bool = False, *, full: bool = False
+    settings: ProofSettings, wait_s: float = 0.0, as_json: bool = False, *, full: bool = False
 ) -> int:
     """Print the verdict; 0 all hold, 1 something is broken or still unfinished, 2 cannot tell.
 
@@ -32,7 +32,7 @@ def verify(
     return code
 
 
-async def settled(settings: Settings, wait_s: float, *, full: bool = False) -> Report:
+async def settled(settings: ProofSettings, wait_s: float, *, full: bool = False) -> Report:
     """The first report that waiting would not change, or the last one within `wait_s`."""
     started = time.monotonic()
     shown = _QUIET_S

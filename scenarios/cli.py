@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from chassis.settings import Settings
 from scenarios.console_log import Teller, in_numbers, verdict
 from scenarios.executor import CannotPlay
 from scenarios.loader import Scenario
 from scenarios.player import Player
 from scenarios.progress import Performance
+from scenarios.settings import ScenarioSettings
 from scenarios.standalone import Company, company
 from scenarios.timing import USUAL, Tempo
 
@@ -69,7 +69,7 @@ class NextKey:
             self._lines.put_nowait("next")
 
 
-def play(settings: Settings, scenario: Scenario, say: Say, hint: Say) -> int:
+def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) -> int:
     """Play one act for an audience; the exit code."""
 
     async def perform() -> int:
@@ -85,7 +85,7 @@ def play(settings: Settings, scenario: Scenario, say: Say, hint: Say) -> int:
 
 
 def check(
-    settings: Settings, scenarios: Sequence[Scenario], tempo: Tempo, say: Say, hint: Say
+    settings: ScenarioSettings, scenarios: Sequence[Scenario], tempo: Tempo, say: Say, hint: Say
 ) -> int:
     """Play acts unattended; 0 if all showed what they should, 1 if not, 2 if one cannot be run."""
 

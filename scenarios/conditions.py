@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from frontend.web.labels import LABELS, NAMES
 from scenarios.model import Alerts, Condition, Lights, Orders, Services, Stock, Told, said
 from scenarios.validation import split
+from topology import LABELS, NAMES
 
 Health = Literal["healthy", "degraded", "down", "unknown"]
 Shade = Literal["green", "red", "grey"]

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET
 
-from frontend.web.labels import KIND_LABELS, LABELS, NAMES, gremlin_detail
+from chassis.faults.kinds import KIND_LABELS, strength
 from scenarios.conditions import Seen, checks
 from scenarios.model import Condition, Did, Kill, LetLoose, Load, Restart, Shelf, Wait, seconds
+from topology import LABELS, NAMES
 
 _ANY_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -39,10 +40,10 @@ def _gremlin(does: LetLoose) -> str:
         for length in (does.delay, does.jitter)
     )
     status = 503 if does.status is UNSET else does.status
-    detail = gremlin_detail(does.kind, delay_ms, jitter_ms, status)
+    detail = strength(does.kind, delay_ms, jitter_ms, status)
     share = f"{does.share} % of requests" if does.share < 100 else ""
-    strength = ", ".join(filter(None, (detail, share)))
-    label = f"{KIND_LABELS[does.kind]} {strength}".strip()
+    how = ", ".join(filter(None, (detail, share)))
+    label = f"{KIND_LABELS[does.kind]} {how}".strip()
     return f"{label} on {LABELS[does.service].lower()}, for {does.ttl} at most"
 
 

@@ -10,14 +10,14 @@ from msgspec import UNSET
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.http.outbound import Answer, Outcome, Peer, decode
-from chassis.settings import Settings
 from fleet.client import Backstage, NoErrand
-from frontend.web.labels import NAMES
 from scenarios.loader import Scenario
 from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
+from scenarios.settings import ScenarioSettings
 from scenarios.traffic import Customers
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList
+from topology import NAMES
 
 _CALM_AGAIN_S = 0.5
 # A customer who clears the shelf buys a thousand units at a time, and one card in ten is declined:
@@ -38,7 +38,7 @@ class Hands:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ScenarioSettings,
         peers: Mapping[str, Peer],
         *,
         actor: str,
@@ -47,7 +47,7 @@ class Hands:
         self._settings, self._actor, self._sleep = settings, actor, sleep
         self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
         self._inventory = InventoryClient(peers["inventory"])
-        self._urls = {key: getattr(settings, f"{key}_url") for key in NAMES}
+        self._urls = {key: settings.urls[key] for key in NAMES}
         self._backstage = Backstage(Path(settings.control)) if settings.control else None
         self.customers = Customers(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor}

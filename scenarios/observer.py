@@ -7,17 +7,18 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
-from frontend.live_state import Watch
-from frontend.overview.presenter import light_state
-from frontend.overview.view_models import Down
-from frontend.web.labels import SERVICES
+from observatory.live_state import LiveState
+from observatory.sla import light_state
+from observatory.sources.down import Down
 from observatory.timeline.incident import Incident
 from proof.invariants.money import NOBODY_PAYS_TWICE
+from proof.scheduler import Proof, Untrusted
 from scenarios.alerts import Alarm
 from scenarios.conditions import Books, Health, Seen, Shade
 from scenarios.order_counts import Since, count_lost, open_books, read_books
 from scenarios.summary import Evidence
 from scenarios.traffic import Customers
+from topology import NAMES
 
 _SHADES: Mapping[str, Shade] = {"good": "green", "failed": "red", "none": "grey"}
 _AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)
@@ -37,17 +38,19 @@ class Sight(Protocol):
 
 
 class Eyes:
-    """The sight of a real shop. Everything but the books is what the watch knows anyway."""
+    """The sight of a real shop. Everything but the books is known anyway."""
 
     def __init__(
         self,
-        watch: Watch,
+        live: LiveState,
+        proof: Proof,
         database: Database,
         *,
         pace: float = 1.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._watch, self._database, self._clock = watch, database, clock
+        self._live, self._proof = live, proof
+        self._database, self._clock = database, clock
         self._alarm = Alarm(pace)
         self._since: Since | None = None
         self._bites_before: dict[str, dict[str, int]] = {}
@@ -55,18 +58,18 @@ class Eyes:
     async def begin(self) -> None:
         """Count from now on; raises what the database raises."""
         self._since = await open_books(self._database)
-        self._bites_before = {key: self._watch.source.bites(key) for key, _, _ in SERVICES}
+        self._bites_before = {key: self._live.source.bites(key) for key in NAMES}
 
     async def look(self, told: Mapping[str, int]) -> Seen:
         """How the shop is now; never raises for a source that is away."""
-        report = self._watch.report()
+        report = self._proof.trusted()
         seen = Seen(
             at=self._clock(),
             lights=self._lights(),
             services=self._services(),
             books=await self._books(),
-            promises="unknown" if isinstance(report, Down) else report.state,
-            judged_at=None if isinstance(report, Down) else report.at,
+            promises="unknown" if isinstance(report, Untrusted) else report.state,
+            judged_at=None if isinstance(report, Untrusted) else report.at,
             told=dict(told),
             bites=self._bites(),
         )
@@ -74,11 +77,11 @@ class Eyes:
 
     async def judge(self) -> None:
         """Have the promises judged anew."""
-        await self._watch.judge()
+        await self._proof.judge()
 
     def incidents(self) -> tuple[Incident, ...]:
         """What the timeline tells of the gremlins."""
-        found = self._watch.incidents.now()
+        found = self._live.incidents.now()
         return () if isinstance(found, Down) else found
 
     async def testify(
@@ -95,8 +98,8 @@ class Eyes:
 
     def _charged_twice(self) -> int | None:
         """Orders that paid twice, by the gateway's own book; None if it cannot be judged."""
-        report = self._watch.report()
-        if isinstance(report, Down):
+        report = self._proof.trusted()
+        if isinstance(report, Untrusted):
             return None
         judged = [each for each in report.findings if each.invariant.id == NOBODY_PAYS_TWICE.id]
         return judged[0].total if judged and judged[0].state != "unknown" else None
@@ -109,7 +112,7 @@ class Eyes:
             return None
 
     def _lights(self) -> dict[str, Shade]:
-        said = {key: self._watch.source.traffic(key) for key, _, _ in SERVICES}
+        said = {key: self._live.source.traffic(key) for key in NAMES}
         return {
             key: _SHADES[light_state(each)]
             for key, each in said.items()
@@ -117,7 +120,7 @@ class Eyes:
         }
 
     def _services(self) -> dict[str, Health]:
-        asked = self._watch.health.now()
+        asked = self._live.health.now()
         if isinstance(asked, Down):
             return {}
         found: dict[str, Health] = {}
@@ -129,8 +132,8 @@ class Eyes:
     def _bites(self) -> int:
         """Since the act began; a service that was restarted counts from nothing again."""
         new = 0
-        for key, _, _ in SERVICES:
-            for name, now in self._watch.source.bites(key).items():
+        for key in NAMES:
+            for name, now in self._live.source.bites(key).items():
                 before = self._bites_before.get(key, {}).get(name, 0)
                 new += now - before if now >= before else now
         return new

@@ -10,17 +10,16 @@ from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
-from chassis.settings import Settings
-from frontend.live_state import Watch, service_urls
-from frontend.web.labels import NAMES
-from frontend.web.sse import Hub
+from observatory.live_state import LiveState
 from observatory.sources.embedded_metrics import Embedded
 from proof.scheduler import ProofLoop
 from scenarios.executor import Hands
 from scenarios.loader import Scenario
 from scenarios.lock import Turn
 from scenarios.observer import Eyes
+from scenarios.settings import ScenarioSettings
 from scenarios.timing import Tempo
+from topology import NAMES
 
 # One connection looks, one counts what was lost.
 POOL = 2
@@ -32,8 +31,9 @@ _POLL_S = 0.05
 class Company(Struct, frozen=True):
     """What several acts can be played with, one after the other."""
 
-    settings: Settings
-    watch: Watch
+    settings: ScenarioSettings
+    live: LiveState
+    proof: ProofLoop
     database: Database
     peers: dict[str, Peer]
     tempo: Tempo
@@ -44,7 +44,7 @@ class Company(Struct, frozen=True):
 
     def eyes(self) -> Eyes:
         """Its eyes."""
-        return Eyes(self.watch, self.database, pace=self.tempo.pace)
+        return Eyes(self.live, self.proof, self.database, pace=self.tempo.pace)
 
     def turn(self, scenario: Scenario, who: str) -> Turn:
         """Its turn."""
@@ -52,32 +52,33 @@ class Company(Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def company(settings: Settings, tempo: Tempo) -> AsyncIterator[Company]:
+async def company(settings: ScenarioSettings, tempo: Tempo) -> AsyncIterator[Company]:
     """A watch of our own, as the dashboard has one, looking while the block runs."""
     if tempo.judge_s is not None:
         settings = replace(settings, proof_interval_s=tempo.judge_s)
-    hub, urls = Hub(), service_urls(settings)
-    watch = Watch(
-        settings,
-        hub=hub,
-        source=Embedded(urls, hub.nudge, window_s=tempo.window_s, every_s=tempo.scrape_s),
-        database=Database(settings, size=POOL),
-        proof=ProofLoop(settings, registry=CollectorRegistry()),
+    urls = {key: settings.urls[key] for key in NAMES}
+    watching, database = Database(settings, size=POOL), Database(settings, size=POOL)
+    live = LiveState(
+        urls,
+        source=Embedded(urls, lambda _: None, window_s=tempo.window_s, every_s=tempo.scrape_s),
+        database=watching,
     )
-    database = Database(settings, size=POOL)
+    proof = ProofLoop(settings, registry=CollectorRegistry())
     peers = {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
-    watching = asyncio.create_task(watch.run(), name="act: watching")
     try:
-        await _until_it_sees(watch)
-        yield Company(settings, watch, database, peers, tempo)
+        proof.start()
+        await live.start()
+        await _until_it_sees(live)
+        yield Company(settings, live, proof, database, peers, tempo)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await asyncio.gather(database.close(), *(peer.close() for peer in peers.values()))
+        await asyncio.gather(live.stop(), proof.stop())
+        await asyncio.gather(
+            watching.close(), database.close(), *(peer.close() for peer in peers.values())
+        )
 
 
-async def _until_it_sees(watch: Watch) -> None:
+async def _until_it_sees(live: LiveState) -> None:
     for _ in range(int(_FIRST_LOOK_S / _POLL_S)):
-        if watch.incidents.asked and watch.health.asked:
+        if live.incidents.asked and live.health.asked:
             return
         await asyncio.sleep(_POLL_S)

@@ -6,11 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frontend.web.labels import KIND_LABELS, LABELS
+from chassis.faults.kinds import KIND_LABELS
 from observatory.timeline.fault_windows import Window
 from observatory.timeline.incident import Incident
 from scenarios.conditions import Books
 from scenarios.recording import Entry, Journal
+from topology import LABELS
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
 # The diary's clock is the database's, the act's own is ours.

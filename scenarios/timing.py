@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from observatory.sources.counters import WINDOW_S
+from observatory.sla import WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 
 

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import UNSET
 
 from chassis.http.outbound import Answer, Outcome, Peer, decode
-from chassis.settings import Settings
 from scenarios.model import Load, seconds
+from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
 
 # One who got no clear answer asks again with the same key, so it stays one order.
@@ -32,7 +32,10 @@ class Customers:
     """Those of one act. Each load has connections of its own, so it cannot starve the dashboard."""
 
     def __init__(
-        self, settings: Settings, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        settings: ScenarioSettings,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings, self._sleep = settings, sleep
         self._visits: asyncio.Task[None] | None = None
@@ -91,7 +94,7 @@ class Customers:
     @contextlib.asynccontextmanager
     async def _door(self, load: Load) -> AsyncIterator[OrderClient]:
         peer = Peer(
-            "order-service", self._settings.order_url, self._settings, connections=load.clients
+            "order-service", self._settings.urls["order"], self._settings, connections=load.clients
         )
         try:
             yield OrderClient(peer)

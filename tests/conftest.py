@@ -12,10 +12,11 @@ import asyncpg
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from chassis.settings import Settings, load
+from chassis.settings import Settings
 from chassis.telemetry import recording
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
+from fleet.settings import load
 from tests.harness.running import Databases, RunningFleet
 from tests.harness.turns import Turns
 

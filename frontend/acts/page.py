@@ -11,13 +11,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from chassis.http.problems import Problem
-from chassis.settings import Settings
 from frontend.acts import presenter
 from frontend.acts.scenario_runner import Stage, scenario_of
 from frontend.acts.view_models import ActView
 from frontend.gremlins.actions import own_page
 from frontend.live_state import Watch, utc_now
 from frontend.overview.view_models import Told
+from frontend.settings import DashboardSettings
 from frontend.web.panels import Panel, paint_panel, paint_view
 from frontend.web.responses import page, see_other
 from frontend.web.sessions import Doorman, Visitor
@@ -41,7 +41,7 @@ def notes_panel(name: str) -> Panel:
 class Playbill:
     """Draws pages around the act that is on, or around one that could be."""
 
-    def __init__(self, settings: Settings, watch: Watch, doorman: Doorman) -> None:
+    def __init__(self, settings: DashboardSettings, watch: Watch, doorman: Doorman) -> None:
         self._url, self._watch, self._doorman = settings.database_url, watch, doorman
 
     async def view(self, name: str, now: datetime) -> ActView:
@@ -87,7 +87,7 @@ class Playbill:
 
 
 def act_routes(
-    settings: Settings, stage: Stage, watch: Watch, doorman: Doorman
+    settings: DashboardSettings, stage: Stage, watch: Watch, doorman: Doorman
 ) -> list[HTTPRouteHandler]:
     """GET /acts, /acts/{name}, /acts/{name}/notes with their panels; POST to play them."""
     bill = Playbill(settings, watch, doorman)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from chassis.faults.kinds import KIND_LABELS
 from frontend.acts.view_models import (
     ActsView,
     ActView,
@@ -17,7 +18,6 @@ from frontend.acts.view_models import (
     Wanted,
 )
 from frontend.overview.view_models import State
-from frontend.web.labels import KIND_LABELS, LABELS
 from frontend.web.templating import THIN
 from scenarios.descriptions import in_short
 from scenarios.loader import BadAct, Scenario
@@ -25,6 +25,7 @@ from scenarios.lock import Holder
 from scenarios.model import Kill, LetLoose, Restart, Step, done_by
 from scenarios.progress import Doing, Mark, Performance
 from scenarios.summary import Card, Figure
+from topology import LABELS
 
 # Where the audience looks, in the words of the page it looks at.
 LOOKS = {

@@ -8,9 +8,9 @@ import time
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
 from chassis.http.problems import Problem
-from chassis.settings import Settings
 from frontend.acts.current_scenario import Playing
 from frontend.live_state import Watch, utc_now
+from frontend.settings import DashboardSettings
 from frontend.web.sessions import Visitor
 from scenarios.executor import CannotPlay, Hands
 from scenarios.loader import BadAct, Scenario, find, read
@@ -47,7 +47,7 @@ class Button:
 class Stage:
     """One act at a time. What it shows is in `watch.playing`; every change is a nudge."""
 
-    def __init__(self, settings: Settings, watch: Watch, peers: dict[str, Peer]) -> None:
+    def __init__(self, settings: DashboardSettings, watch: Watch, peers: dict[str, Peer]) -> None:
         self._settings, self._watch, self._peers = settings, watch, peers
         self._database = Database(settings, size=POOL)
         self._opening = asyncio.Lock()
@@ -150,7 +150,7 @@ class Stage:
             scenario,
             WHO,
             hands=Hands(self._settings, self._peers, actor=scenario.actor),
-            eyes=Eyes(self._watch, self._database),
+            eyes=Eyes(self._watch.live, self._watch.proof, self._database),
             turn=Turn(self._settings.database_url, scenario.name, WHO),
             cue=self._button,
             changed=self._changed,

@@ -14,19 +14,21 @@ from msgspec import Struct
 
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
+from chassis.faults.kinds import KINDS, strength
 from chassis.faults.routes import Calmed
 from chassis.http.outbound import Answer, Outcome, decode
 from chassis.http.problems import Problem
-from chassis.settings import Settings
 from frontend.live_state import Watch
 from frontend.overview.page import new_order_key
-from frontend.overview.view_models import Down, Told
-from frontend.web.labels import KINDS, NAMES, gremlin_detail
+from frontend.overview.view_models import Told
+from frontend.settings import DashboardSettings
 from frontend.web.responses import page, problem_page, see_other
 from frontend.web.sessions import OPERATOR_COOKIE, Doorman, Visitor
 from frontend.web.templating import render
 from frontend.web.toasts import calmed_told, cancel_told, loose_told, order_told
+from observatory.sources.down import Down
 from services.order.client import OrderClient
+from topology import NAMES
 
 Form = Mapping[str, str]
 _KINDS = {kind.kind: kind for kind in KINDS}
@@ -49,7 +51,7 @@ class Hands:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: DashboardSettings,
         *,
         orders: OrderClient,
         gremlins: Mapping[str, GremlinClient],
@@ -112,7 +114,7 @@ class Hands:
         command = PutGremlin(kind=kind, delay_ms=delay_ms, ttl_s=ttl_s, probability=share / 100)  # type: ignore[arg-type]
         # Named after its kind, as the API's own shorthand names it: one switch, one gremlin.
         answer = await self._gremlins[service].put(kind, command, headers=self._headers)
-        detail = gremlin_detail(kind, delay_ms, 0, 503)
+        detail = strength(kind, delay_ms, 0, 503)
         if share < 100:
             detail = ", ".join(filter(None, (detail, f"{share} % of requests")))
         return loose_told(answer, kind, service, detail, ttl_s)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chassis.faults.kinds import KIND_LABELS, KINDS, strength
 from frontend.gremlins.view_models import (
     AuditRow,
     AuditView,
@@ -11,16 +12,10 @@ from frontend.gremlins.view_models import (
     Gremlin,
     KindRow,
 )
-from frontend.query_results import AuditFacts, GremlinFacts
-from frontend.web.labels import (
-    ACTION_WORDS,
-    KIND_LABELS,
-    KINDS,
-    LABELS,
-    NAMES,
-    SERVICES,
-    gremlin_detail,
-)
+from frontend.query_results import GremlinFacts
+from frontend.web.labels import ACTION_WORDS
+from observatory.timeline.queries import AuditEntry
+from topology import LABELS, NAMES
 
 
 def gremlin(said: GremlinFacts, now: datetime) -> Gremlin:
@@ -32,7 +27,7 @@ def gremlin(said: GremlinFacts, now: datetime) -> Gremlin:
         service=said.service,
         service_name=NAMES[said.service],
         service_label=LABELS[said.service],
-        detail=gremlin_detail(said.kind, said.delay_ms, said.jitter_ms, said.status),
+        detail=strength(said.kind, said.delay_ms, said.jitter_ms, said.status),
         probability=said.probability,
         started_by=said.started_by,
         started_at=said.started_at,
@@ -67,25 +62,25 @@ def board(said: tuple[GremlinFacts, ...], now: datetime) -> BoardView:
                     label,
                     gremlin(latest[kind.kind, key], now) if (kind.kind, key) in latest else None,
                 )
-                for key, _, label in SERVICES
+                for key, label in LABELS.items()
             ),
         )
         for kind in KINDS
     )
-    return BoardView(rows, tuple((key, label) for key, _, label in SERVICES), len(latest))
+    return BoardView(rows, tuple((key, label) for key, label in LABELS.items()), len(latest))
 
 
-def audit(said: tuple[AuditFacts, ...]) -> AuditView:
+def audit(said: tuple[AuditEntry, ...]) -> AuditView:
     """The gremlins' diary."""
     return AuditView(tuple(_audit_row(event) for event in said))
 
 
-def _audit_row(event: AuditFacts) -> AuditRow:
+def _audit_row(event: AuditEntry) -> AuditRow:
     def number(key: str) -> int:
         value = event.detail.get(key, 0)
         return int(value) if isinstance(value, int | float) else 0
 
-    detail = gremlin_detail(event.kind, number("delay_ms"), number("jitter_ms"), number("status"))
+    detail = strength(event.kind, number("delay_ms"), number("jitter_ms"), number("status"))
     if event.action in ("started", "changed") and (ttl_s := number("ttl_s")):
         detail = ", ".join(filter(None, (detail, f"for {ttl_s} s")))
     return AuditRow(

@@ -4,8 +4,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frontend.overview.view_models import Down, State
+from frontend.overview.view_models import State
 from frontend.traces.view_models import Tick, TraceLine
+from observatory.sources.down import Down
 
 
 class Piece(Struct, frozen=True):

@@ -11,13 +11,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from frontend.overview.presenter import LIMIT_S
-from frontend.overview.view_models import Down
-from frontend.web.labels import KIND_LABELS, LABELS, SERVICES
+from chassis.faults.kinds import KIND_LABELS
 from frontend.web.responses import HEADERS
 from observatory.metrics.history import Point
+from observatory.sla import LIMIT_S
 from observatory.sources import Source
+from observatory.sources.down import Down
 from observatory.timeline.fault_windows import Window
+from topology import LABELS, NAMES
 
 EVERY_S = 2
 REACH_S = 900
@@ -86,7 +87,7 @@ def chart_data(source: Source, windows: Sequence[Window], *, since: float, now: 
         reach_s=REACH_S,
         sla_s=LIMIT_S,
         at=at,
-        services={key: _lines(source, key, at, begin, end) for key, _, _ in SERVICES},
+        services={key: _lines(source, key, at, begin, end) for key in NAMES},
         gremlins=[
             Band(band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off))
             for each in windows[-_WINDOWS:]
@@ -123,7 +124,7 @@ def sparks(source: Source, now: float) -> list[Spark]:
     """The table a browser without scripts gets instead."""
     at = moments(now - _SPARK_S, now)
     made = []
-    for key, _, label in SERVICES:
+    for key, label in LABELS.items():
         points = source.points(key, at)
         made.append(Spark(key, label, points[-1] if points else Point(), _path(points)))
     return made

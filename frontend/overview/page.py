@@ -73,7 +73,7 @@ def page_routes(
         rows = paint_view(TIMELINE, TIMELINE.view(watch, now), visitor, now)
         return show("timeline.html", request, visitor, rows=rows)
 
-    charts = chart_routes(watch.source, lambda: watch.chronicle.windows, utc_now)
+    charts = chart_routes(watch.source, lambda: watch.live.recorder.windows, utc_now)
     return [show_overview, show_order, show_gremlins, show_timeline, *charts, nudges(watch)]
 
 

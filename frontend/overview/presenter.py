@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from chassis.faults.kinds import KIND_LABELS
 from frontend.overview.view_models import (
     Attempt,
     Dot,
-    Down,
     FiguresView,
     HealthView,
     Light,
@@ -25,20 +25,16 @@ from frontend.queries import RECENT
 from frontend.query_results import FigureFacts, GremlinFacts, OrderFacts, ProductFacts, StoryFacts
 from frontend.web.labels import (
     ATTEMPT_WORDS,
-    KIND_LABELS,
-    LABELS,
-    NAMES,
     PAYMENT_WORDS,
     RESERVATION_WORDS,
-    SERVICES,
     TERMINAL,
     order_words,
 )
 from observatory.metrics.counter_window import Traffic
+from observatory.sla import LIMIT_S, light_state
+from observatory.sources.down import Down
 from observatory.sources.health import Health
-
-# SPEC section 5: green under one second, red from it.
-LIMIT_S = 1.0
+from topology import LABELS, NAMES
 
 
 def health(asked: tuple[Health, ...] | Down) -> HealthView | Down:
@@ -63,7 +59,7 @@ def _service_dot(said: Health) -> ServiceDot:
 
 
 def _dependency_label(name: str) -> str:
-    return {name: label.lower() for _, name, label in SERVICES}.get(name, name)
+    return {NAMES[key]: label.lower() for key, label in LABELS.items()}.get(name, name)
 
 
 def lights(
@@ -78,7 +74,7 @@ def lights(
                 traffic(key),
                 tuple(KIND_LABELS.get(g.kind, g.kind) for g in gremlins if g.service == key),
             )
-            for key, _, _ in SERVICES
+            for key in NAMES
         ),
         limit_s=LIMIT_S,
     )
@@ -95,13 +91,6 @@ def _light(key: str, said: Traffic | Down, bitten_by: tuple[str, ...]) -> Light:
     state = light_state(said)
     word = "Fast" if state == "good" else "Too slow"
     return Light(key, label, state, word, figure, unit, rate, errors, bitten_by)
-
-
-def light_state(said: Traffic | Down) -> State:
-    """The rule of the light: no traffic, or no word of it, is neither good nor bad."""
-    if isinstance(said, Down) or said.average_s is None:
-        return "none"
-    return "good" if said.average_s < LIMIT_S else "failed"
 
 
 def _rate(said: Traffic) -> str:

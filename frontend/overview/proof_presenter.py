@@ -1,6 +1,7 @@
 """The proof in words: one headline over all promises, and each promise with its offenders."""
 
-from frontend.overview.view_models import Down, Finding, ProofView, State
+from frontend.overview.view_models import Finding, ProofView, State
+from observatory.sources.down import Down
 from proof.evaluate import Finding as Judged
 from proof.evaluate import Report
 

@@ -5,17 +5,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from observatory.sources.down import Down
+
 # One meaning each, everywhere: see static/palette.css. "refused" is an expected no (sold out,
 # declined, cancelled): the shop did its work, so it is neither good nor a failure of ours.
 State = Literal["good", "degraded", "failed", "none", "refused"]
-
-
-class Down(Struct, frozen=True):
-    """A source that cannot be read: in place of the data, since when, and what still works."""
-
-    reason: str
-    since: datetime
-    still: str = ""
 
 
 class Dot(Struct, frozen=True):

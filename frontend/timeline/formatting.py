@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from frontend.web.labels import KIND_LABELS, LABELS
+from chassis.faults.kinds import KIND_LABELS
 from frontend.web.templating import THIN
 from observatory.timeline.fault_windows import Window
+from topology import LABELS
 
 
 def seconds(length: timedelta) -> str:

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from chassis.faults.kinds import KIND_LABELS
 from frontend.timeline.view_models import Bar, Lane
-from frontend.web.labels import KIND_LABELS, LABELS
 from observatory.timeline.incident import Incident
+from topology import LABELS
 
 WIDTH = 1000
 _GREMLINS = 4

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from frontend.timeline.formatting import gremlin, listed, seconds
-from frontend.web.labels import LABELS
 from frontend.web.templating import clock
 from observatory.timeline.incident import ECHO_S, Incident, Reddening
+from topology import LABELS
 
 
 def reaction(each: Incident, now: datetime) -> str:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from chassis.http.problems import Problem
 from frontend.live_state import Watch, utc_now
-from frontend.overview.view_models import Down
 from frontend.traces.panels import (
     KINDS,
     Asked,
@@ -36,6 +35,7 @@ from frontend.web.sessions import Doorman
 from frontend.web.templating import render
 from observatory.otlp.normalize import is_id
 from observatory.sources import Evidence
+from observatory.sources.down import Down
 
 
 class Desk:

@@ -12,7 +12,6 @@ from msgspec.structs import asdict, replace
 from frontend.live_state import Watch, utc_now
 from frontend.orders.presenter import life
 from frontend.orders.view_models import OrderTraces
-from frontend.overview.view_models import Down
 from frontend.query_results import StoryFacts
 from frontend.traces import presenter, waterfall
 from frontend.traces.view_models import (
@@ -24,11 +23,12 @@ from frontend.traces.view_models import (
     TracesView,
     TraceView,
 )
-from frontend.web.labels import NAMES
 from frontend.web.panels import Panel
 from observatory.sources import Evidence
+from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.store import Choices, TraceQuery
+from topology import NAMES
 
 KINDS = ("recent", "slowest", "failed", "bitten")
 OUTCOMES = {

@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from frontend.overview.view_models import Down, State
+from frontend.overview.view_models import State
 from frontend.traces.view_models import Hue, LineView, LogsView, TraceLine, TracesView
-from frontend.web.labels import NAMES, SERVICES
 from frontend.web.templating import THIN, count
 from observatory.limits import Losses
 from observatory.sources import Found, Tail
+from observatory.sources.down import Down
 from observatory.store.results import LogRow, TraceRow
+from topology import NAMES, SERVICES
 
-_HUES = {name: Hue(key, label, name) for key, name, label in SERVICES}
+_HUES = {each.name: Hue(each.key, each.label, each.name) for each in SERVICES}
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
 # Fields that a line's own columns show already.
 _SHOWN = frozenset({"service", "gremlin", "exception", "trace_id", "span_id"})

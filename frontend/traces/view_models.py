@@ -4,7 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.overview.view_models import Down, State
+from frontend.overview.view_models import State
+from observatory.sources.down import Down
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from frontend.overview.presenter import LIMIT_S
 from frontend.traces.presenter import (
     cut,
     hue_of,
@@ -14,6 +13,7 @@ from frontend.traces.presenter import (
     trace_lines,
 )
 from frontend.traces.view_models import LineView, Moment, Pairs, SpanLine, Tick, TraceView
+from observatory.sla import LIMIT_S
 from observatory.store.results import EventMark, SpanRow, WaterfallView
 from observatory.store.span_tree import ORPHAN
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from chassis.settings import Settings
+from frontend.settings import DashboardSettings
 from frontend.traces.view_models import LogFilter, TraceFilter
 from observatory.sources.stack.loki import logql
 from observatory.store.logs import LogQuery
@@ -27,7 +27,7 @@ class Links:
     """What is not configured has no way. Addresses are those of the visitor's browser, which need
     not be the ones that the dashboard asks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DashboardSettings) -> None:
         self._grafana = settings.grafana_link.rstrip("/")
         self._jaeger = settings.jaeger_link.rstrip("/")
 

@@ -17,12 +17,12 @@ from frontend.gremlins import presenter as draw_gremlins
 from frontend.live_state import Watch, utc_now
 from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
-from frontend.overview.view_models import Down
 from frontend.query_results import StoryFacts
 from frontend.timeline import narrative
 from frontend.web.responses import page
 from frontend.web.sessions import Doorman, Visitor
 from frontend.web.templating import render
+from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
 
 
@@ -138,7 +138,7 @@ def paint_view(panel: Panel, view: object, visitor: Visitor, now: datetime) -> M
 async def audit_view(watch: Watch) -> object:
     """The gremlins' diary, asked for when it is looked at."""
     try:
-        return draw_gremlins.audit(await watch.ledger.audit())
+        return draw_gremlins.audit(await watch.live.timeline.audit())
     except Exception as error:  # noqa: BLE001 - a panel never fails
         return Down(reason_of(error), utc_now(), "Gremlins still run out by themselves.")
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 
+from chassis.faults.kinds import KIND_LABELS
 from chassis.http.outbound import Answer, Outcome
 from chassis.telemetry.context import current_trace_id
 from frontend.overview.view_models import State, Told
-from frontend.web.labels import KIND_LABELS, LABELS, REASON_WORDS
+from frontend.web.labels import REASON_WORDS
 from frontend.web.templating import money
+from topology import LABELS
 
 
 class _Order(msgspec.Struct):

@@ -6,10 +6,10 @@ from typing import Protocol
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
-from frontend.overview.view_models import Down
 from observatory.limits import Losses
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
+from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogRow, TraceRow, WaterfallView
 from observatory.store.store import Choices, TraceQuery

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from frontend.overview.view_models import Down
 from observatory.metrics import counter_window
 from observatory.metrics.counter_window import Ring, Scrape, Traffic
 from observatory.metrics.history import BUCKET, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
+from observatory.sla import WINDOW_S
+from observatory.sources.down import Down
 
-WINDOW_S = 30.0
 STILL = "Orders go on; only the measuring is missing."
 STOCK = "valerix_stock_units"
 BITES = "valerix_gremlin_bites_total"

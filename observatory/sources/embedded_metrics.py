@@ -7,11 +7,12 @@ from functools import partial
 
 import aiohttp
 
-from frontend.overview.view_models import Down
 from observatory.metrics.counter_window import Scrape
 from observatory.metrics.history import BUCKET, Exemplar
 from observatory.metrics.prometheus_text import Series, parse, parse_exemplars
-from observatory.sources.counters import FAMILIES, STILL, WINDOW_S, Counted
+from observatory.sla import WINDOW_S
+from observatory.sources.counters import FAMILIES, STILL, Counted
+from observatory.sources.down import Down
 from observatory.sources.poller import Feed
 
 # OBSERVABILITY: a window of 30 s needs a sample at least every 5 s.

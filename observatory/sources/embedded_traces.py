@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 from litestar.handlers import HTTPRouteHandler
 
 from chassis.settings import Settings, is_loopback
-from frontend.overview.view_models import Down
-from frontend.web.sse import Hub
 from observatory.otlp.receiver import Receiver
 from observatory.sources import SILENT_S, Found, Tail, Whole
+from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.store import Choices, Memory, TraceQuery
 
@@ -29,7 +28,7 @@ class Received:
     def __init__(
         self,
         memory: Memory,
-        hub: Hub,
+        changed: Callable[[str], None],
         *,
         sent_to: str = "",
         dropped: Callable[[], dict[str, int]] = dict,
@@ -39,7 +38,7 @@ class Received:
         self._sent_to, self._dropped = sent_to, dropped
         self._receiver = Receiver(memory)
         self._began = datetime.now(UTC)
-        self._hub = hub
+        self._changed_topic = changed
         self._due: set[str] = set()
         memory.changed = self._changed
 
@@ -47,7 +46,7 @@ class Received:
         """Pass nudges on until cancelled."""
         while True:
             for topic in sorted(self._due):
-                self._hub.nudge(topic)
+                self._changed_topic(topic)
             self._due.clear()
             await asyncio.sleep(NUDGE_EVERY_S)
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from chassis.telemetry.context import INTERNAL, span_now
 from chassis.telemetry.recording import begin
-from frontend.overview.view_models import Down
+from observatory.sources.down import Down
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

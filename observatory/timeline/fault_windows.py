@@ -7,9 +7,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.query_results import AuditFacts
-from frontend.web.labels import gremlin_detail
-from frontend.web.templating import percent
+from chassis.faults.kinds import strength
+from observatory.timeline.queries import AuditEntry
 
 
 class Window(Struct, frozen=True):
@@ -32,7 +31,7 @@ class Window(Struct, frozen=True):
         return self.service, self.name, self.on
 
 
-def windows(diary: Iterable[AuditFacts], now: datetime) -> tuple[Window, ...]:
+def windows(diary: Iterable[AuditEntry], now: datetime) -> tuple[Window, ...]:
     """Every gremlin's time, oldest first. The diary may come in any order and begin anywhere."""
     loose: dict[tuple[str, str], Window] = {}
     done: list[Window] = []
@@ -56,7 +55,7 @@ def loose_among(found: Sequence[Window], at: datetime) -> tuple[Window, ...]:
     return tuple(w for w in found if w.on <= at and (w.off is None or w.off > at))
 
 
-def _let_loose(event: AuditFacts, before: Window | None) -> Window:
+def _let_loose(event: AuditEntry, before: Window | None) -> Window:
     ttl_s = _number(event, "ttl_s")
     expires_at = event.at + timedelta(seconds=ttl_s) if ttl_s else None
     if before is not None:
@@ -67,7 +66,7 @@ def _let_loose(event: AuditFacts, before: Window | None) -> Window:
     )
 
 
-def _ended(event: AuditFacts, before: Window | None) -> Window:
+def _ended(event: AuditEntry, before: Window | None) -> Window:
     on = _moment(event, "started_at") or event.at
     expires_at = _moment(event, "expires_at")
     if before is None:
@@ -91,23 +90,23 @@ def _expired(window: Window, at: datetime) -> Window:
     return replace(window, off=max(off, window.on), ended="expired", ended_by="")
 
 
-def _detail(event: AuditFacts) -> str:
-    detail = gremlin_detail(
+def _detail(event: AuditEntry) -> str:
+    detail = strength(
         event.kind,
         int(_number(event, "delay_ms")),
         int(_number(event, "jitter_ms")),
         int(_number(event, "status")),
     )
     share = _number(event, "probability")
-    return f"{detail} ({percent(share)})".strip() if 0 < share < 1 else detail
+    return f"{detail} ({share * 100:.0f}\u202f%)".strip() if 0 < share < 1 else detail
 
 
-def _number(event: AuditFacts, key: str) -> float:
+def _number(event: AuditEntry, key: str) -> float:
     value = event.detail.get(key, 0)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _moment(event: AuditFacts, key: str) -> datetime | None:
+def _moment(event: AuditEntry, key: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(event.detail.get(key, "")))
     except ValueError:

@@ -7,9 +7,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.query_results import AftermathFacts
 from observatory.timeline.fault_windows import Window
 from observatory.timeline.light_log import Shade
+from observatory.timeline.queries import OrdersMeanwhile
 
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
 # red later than this has another reason.
@@ -49,7 +49,7 @@ class Incident(Struct, frozen=True):
     unseen_until: datetime | None = None
     cut_at: datetime | None = None
     followed: bool = False
-    orders: AftermathFacts | None = None
+    orders: OrdersMeanwhile | None = None
     counts: tuple[int | None, ...] = ()
     failures: int | None = None
 

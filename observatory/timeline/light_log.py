@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.overview.view_models import State
+from observatory.sla import LightState
 
 # A light that changed every scrape would fill this in a quarter of an hour; a real one in days.
 _LENGTH = 500
@@ -15,7 +15,7 @@ _LENGTH = 500
 class Shade(Struct, frozen=True):
     """A time in which a light did not change; `until` is None for how it is now."""
 
-    state: State
+    state: LightState
     since: datetime
     until: datetime | None
 
@@ -30,9 +30,9 @@ class LightNotes:
 
     def __init__(self) -> None:
         self.began: datetime | None = None
-        self._changes: dict[str, deque[tuple[datetime, State]]] = {}
+        self._changes: dict[str, deque[tuple[datetime, LightState]]] = {}
 
-    def note(self, at: datetime, states: Mapping[str, State]) -> None:
+    def note(self, at: datetime, states: Mapping[str, LightState]) -> None:
         """The lights as they are at `at`."""
         self.began = self.began or at
         for service, state in states.items():
@@ -45,6 +45,6 @@ class LightNotes:
         return {service: _shades(list(changes)) for service, changes in self._changes.items()}
 
 
-def _shades(changes: list[tuple[datetime, State]]) -> list[Shade]:
+def _shades(changes: list[tuple[datetime, LightState]]) -> list[Shade]:
     ends = [*(at for at, _ in changes[1:]), None]
     return [Shade(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]

@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from frontend.overview.presenter import light_state
-from frontend.overview.view_models import Down
-from frontend.queries import Ledger
-from frontend.query_results import AftermathFacts
-from frontend.web.labels import SERVICES
+from observatory.sla import light_state
 from observatory.sources import Source
+from observatory.sources.down import Down
 from observatory.timeline.fault_windows import Window, windows
 from observatory.timeline.incident import ECHO_S, Incident, incidents
 from observatory.timeline.light_log import LightNotes
+from observatory.timeline.queries import OrdersMeanwhile, TimelineQueries
+from topology import NAMES
 
 # The diary is read a hundred events long, and a page of more than this tells nobody anything.
 KEPT = 30
@@ -28,14 +27,14 @@ class Chronicle:
     def __init__(
         self,
         source: Source,
-        ledger: Ledger,
+        queries: TimelineQueries,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._source, self._ledger, self._clock = source, ledger, clock
+        self._source, self._queries, self._clock = source, queries, clock
         self._notes = LightNotes()
         self._bites = Bites()
-        self._orders: dict[Key, AftermathFacts] = {}
+        self._orders: dict[Key, OrdersMeanwhile] = {}
         self._failures: dict[Key, int] = {}
         self.windows: tuple[Window, ...] = ()
 
@@ -48,9 +47,9 @@ class Chronicle:
         """One look at everything: the incidents, oldest first. The lights are noted even when
         the database is away."""
         now = self._clock()
-        said = {key: self._source.traffic(key) for key, _, _ in SERVICES}
+        said = {key: self._source.traffic(key) for key in NAMES}
         self._notes.note(now, {key: light_state(traffic) for key, traffic in said.items()})
-        self.windows = windows(await self._ledger.audit(), now)
+        self.windows = windows(await self._queries.audit(), now)
         for key, traffic in said.items():
             if not isinstance(traffic, Down):
                 self._bites.count(key, self._source.bites(key), self._seen_windows())
@@ -71,7 +70,7 @@ class Chronicle:
             known = self._orders.get(each.key)
             if each.off is None or (known is not None and not known.open_now):
                 continue
-            self._orders[each.key] = await self._ledger.aftermath(each.on, each.off)
+            self._orders[each.key] = await self._queries.orders_meanwhile(each.on, each.off)
             asked += 1
             if asked >= _LOOK_UPS:
                 return

@@ -6,15 +6,15 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
-from chassis.settings import Settings
 from services.inventory.metrics import StockGauges
 from services.inventory.routes import ROUTES
+from services.inventory.settings import InventorySettings
 from services.inventory.tables import SCHEMA_REVISION
 
 NAME = "inventory-service"
 
 
-def create_app(settings: Settings) -> Edge:
+def create_app(settings: InventorySettings) -> Edge:
     """The inventory service as an ASGI app. Pure: nothing is opened before the lifespan."""
     registry = CollectorRegistry()
     database = Database(settings)

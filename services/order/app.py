@@ -7,13 +7,13 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer, peer_probe
-from chassis.settings import Settings
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout
 from services.order.metrics import BacklogGauges, OrderMetrics
 from services.order.place_order import Placing
 from services.order.reconciler import Reconciler
 from services.order.routes import ROUTES
+from services.order.settings import OrderSettings
 from services.order.tables import SCHEMA_REVISION
 from services.payment.client import PaymentClient
 
@@ -25,7 +25,7 @@ _PROBE_CONNECTIONS = 2
 
 
 def create_app(
-    settings: Settings, *, inventory: Peer | None = None, payments: Peer | None = None
+    settings: OrderSettings, *, inventory: Peer | None = None, payments: Peer | None = None
 ) -> Edge:
     """The order service as an ASGI app. Pure: nothing is opened before the lifespan.
 
@@ -37,8 +37,10 @@ def create_app(
     gremlins.slows(repair_database)
 
     def wire(connections: int) -> list[Peer]:
-        stock = Peer("inventory-service", settings.inventory_url, settings, connections=connections)
-        money = Peer("payment-service", settings.payment_url, settings, connections=connections)
+        stock = Peer(
+            "inventory-service", settings.urls["inventory"], settings, connections=connections
+        )
+        money = Peer("payment-service", settings.urls["payment"], settings, connections=connections)
         return [inventory or stock, payments or money]
 
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:

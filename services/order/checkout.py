@@ -12,12 +12,12 @@ from collections.abc import Callable
 import msgspec
 
 from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
-from chassis.settings import Settings
 from services.inventory.client import Hold, InventoryClient
 from services.order import store
 from services.order.contract import Reason, Status
 from services.order.domain import Order, backoff_s
 from services.order.metrics import OrderMetrics
+from services.order.settings import OrderSettings
 from services.payment.client import (
     Cancelled,
     ContractBreach,
@@ -53,7 +53,7 @@ class Checkout:
         database: Database,
         inventory: InventoryClient,
         payments: PaymentClient,
-        settings: Settings,
+        settings: OrderSettings,
         metrics: OrderMetrics,
         *,
         chance: Callable[[], float] = random.random,

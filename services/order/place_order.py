@@ -9,7 +9,6 @@ import msgspec
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
 from chassis.http.idempotency_key import in_progress, request_hash, reused
 from chassis.http.problems import Problem
-from chassis.settings import Settings
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import idempotency_store, store
 from services.order.checkout import Checkout
@@ -18,6 +17,7 @@ from services.order.domain import Order, UnknownProduct
 from services.order.idempotency_store import Claimed, Key
 from services.order.metrics import OrderMetrics
 from services.order.reconciler import Reconciler
+from services.order.settings import OrderSettings
 from services.order.views import order_view
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Placing:
         database: Database,
         checkout: Checkout,
         reconciler: Reconciler,
-        settings: Settings,
+        settings: OrderSettings,
         metrics: OrderMetrics,
     ) -> None:
         self._database = database

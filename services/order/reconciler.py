@@ -8,11 +8,11 @@ from uuid import UUID
 
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
-from chassis.settings import Settings
 from chassis.telemetry import recording
 from services.order import due_work, store
 from services.order.checkout import Checkout
 from services.order.domain import Order
+from services.order.settings import OrderSettings
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,11 @@ class Reconciler:
     """Repair traffic: its own connections to the database and to the peers."""
 
     def __init__(
-        self, database: Database, checkout: Checkout, settings: Settings, watched: Sequence[Peer]
+        self,
+        database: Database,
+        checkout: Checkout,
+        settings: OrderSettings,
+        watched: Sequence[Peer],
     ) -> None:
         self._database = database
         self._checkout = checkout

@@ -15,7 +15,6 @@ from chassis.http.idempotency_key import key_of
 from chassis.http.json_body import Strict
 from chassis.http.openapi import KeyedOperation, refused
 from chassis.http.problems import MEDIA_TYPE, Problem
-from chassis.settings import Settings
 from services.order import due_work, store
 from services.order.checkout import Checkout
 from services.order.contract import (
@@ -29,6 +28,7 @@ from services.order.contract import (
 )
 from services.order.domain import CANCELLABLE, UnknownOrder
 from services.order.place_order import Placing, Reply, note_order
+from services.order.settings import OrderSettings
 from services.order.views import order_view, read_cursor, write_cursor
 
 
@@ -130,7 +130,7 @@ async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
 async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[OrderView]:
     """POST /orders/{order_id}/cancel: 200 cancelled, 202 being cancelled, 409 decided already."""
     checkout: Checkout = state["checkout"]
-    settings: Settings = state["settings"]
+    settings: OrderSettings = state["settings"]
     until = time.monotonic() + settings.request_budget_s
     while True:
         try:

@@ -7,7 +7,6 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
-from chassis.settings import Settings
 from services.payment.charging import Desk
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
@@ -17,6 +16,7 @@ from services.payment.late_captures import Sweep
 from services.payment.metrics import Meters
 from services.payment.reconciler import AT_ONCE, Prober
 from services.payment.routes import ROUTES
+from services.payment.settings import PaymentSettings
 from services.payment.tables import SCHEMA_REVISION
 
 NAME = "payment-service"
@@ -24,7 +24,7 @@ NAME = "payment-service"
 _REPAIR_POOL = AT_ONCE + 1
 
 
-def create_app(settings: Settings, *, connector: Connector | None = None) -> Edge:
+def create_app(settings: PaymentSettings, *, connector: Connector | None = None) -> Edge:
     """The payment service as an ASGI app. Pure: nothing is opened before the lifespan.
 
     Raises `BadSetting` when the connector's settings cannot be used."""
@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, connector: Connector | None = None) -> Edg
     )
 
 
-def connector_of(settings: Settings) -> Connector:
+def connector_of(settings: PaymentSettings) -> Connector:
     """The provider the settings ask for; what another would need has to make sense as well."""
     shares = parse_shares(settings.payment_flaky_shares)
     mock = Mock(

@@ -9,11 +9,11 @@ import asyncio
 import logging
 from uuid import UUID
 
-from chassis.settings import Settings
 from chassis.telemetry import recording
 from services.payment import charging, due_work
 from services.payment.charging import Desk
 from services.payment.outcomes import NotFound
+from services.payment.settings import PaymentSettings
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ AT_ONCE = 4
 class Prober:
     """One replica's prober; any number may run."""
 
-    def __init__(self, desk: Desk, settings: Settings) -> None:
+    def __init__(self, desk: Desk, settings: PaymentSettings) -> None:
         self._desk = desk
         self._poll_s = settings.reconcile_poll_s
         self._batch = settings.reconcile_batch

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.http.operator_auth import is_operator
-from chassis.settings import load
+from fleet.settings import load
 
 TOKEN = "correct-horse-battery"
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from chassis.http.outbound import Outcome, Peer, classify, decode
-from chassis.settings import Settings, load
+from chassis.settings import Settings
 from chassis.telemetry.context import deadline_now
+from fleet.settings import load
 from tests.harness import wire
 from tests.harness.patience import LATE_S
 

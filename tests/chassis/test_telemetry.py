@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chassis.settings import load
 from chassis.telemetry import exporter, recording
+from fleet.settings import load
 from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import BAD_COLLECTORS, Collector
 from tests.harness import wire

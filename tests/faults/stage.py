@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from chassis.settings import load
+from fleet.settings import load
 from loadtests.oracle import disagreements, keyless
 from proof.evaluate import Report
 from proof.session import Examiner

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from fleet.run_dir import ROOT, Home, Running
-from fleet.topology import PROCESSES
 from tests.harness.running import free_port
+from topology import PROCESSES
 
 _OPEN_LIMIT_S = 130
 _STOP_LIMIT_S = 30

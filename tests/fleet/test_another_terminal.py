@@ -1,9 +1,9 @@
 """What can be said to a shop that runs in another terminal."""
 
 from fleet import health, migrate
-from fleet.topology import PROCESSES, SERVICES
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
+from topology import PROCESSES, SERVICES
 
 pytestmark = needs_embedded
 

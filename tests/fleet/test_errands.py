@@ -13,9 +13,9 @@ from fleet.children import Supervised
 from fleet.client import ANSWERED, ASKED, Answer, Backstage, Errand, NoErrand
 from fleet.control_server import Errands
 from fleet.run_dir import Home
-from fleet.topology import find
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
+from topology import find
 
 
 @needs_embedded

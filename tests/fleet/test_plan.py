@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from chassis.settings import load
 from fleet import children, up
 from fleet.run_dir import Home
-from fleet.topology import KEYS
+from fleet.settings import load
+from topology import KEYS
 
 
 def endpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:

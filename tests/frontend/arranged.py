@@ -4,10 +4,8 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from frontend.overview.view_models import Down
 from frontend.query_results import (
     AttemptFacts,
-    AuditFacts,
     FigureFacts,
     GremlinFacts,
     OrderFacts,
@@ -18,6 +16,8 @@ from frontend.query_results import (
 from frontend.web.sessions import Visitor
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
+from observatory.sources.down import Down
+from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report, could_not_judge
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -45,7 +45,7 @@ PRODUCT = ProductFacts("PROD-001", HOSTILE, 9999, "EUR", 0, 100)
 GREMLIN = GremlinFacts(
     "inventory", HOSTILE, "latency", 0.5, 3000, 0, 503, HOSTILE, NOW, NOW + timedelta(seconds=90)
 )
-DIARY = AuditFacts(
+DIARY = AuditEntry(
     "inventory", NOW, "started", HOSTILE, "latency", HOSTILE, {"delay_ms": 3000, "ttl_s": 300.0}
 )
 STORY = StoryFacts(

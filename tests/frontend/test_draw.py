@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from frontend.gremlins import presenter as draw_gremlins
 from frontend.overview import presenter
-from frontend.overview.view_models import Down
 from frontend.queries import RECENT
 from observatory.metrics.counter_window import Traffic
+from observatory.sources.down import Down
 from observatory.sources.health import Health
 from tests.frontend.arranged import DOWN, FIGURES, GREMLIN, NOW, ORDER, STORY
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from chassis.settings import load
+from fleet.settings import load
 from frontend.traces import panels as evidence_panels
 from frontend.traces.view_models import LogFilter, TraceFilter
 from frontend.web.sse import Hub

@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 
 from frontend.live_state import utc_now
-from frontend.overview.view_models import Down
 from frontend.traces import panels
 from frontend.traces.view_models import LogFilter, NoTrace, TraceFilter
 from frontend.traces.waterfall import waterfall
 from frontend.web.panels import paint_view
 from frontend.web.sse import Hub
 from observatory.metrics.counter_window import Traffic
+from observatory.sources.down import Down
 from observatory.sources.embedded_traces import Received
 from observatory.store.results import moment
 from observatory.store.store import Memory

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chassis.settings import load
+from fleet.settings import load
 from frontend.traces.view_models import LogFilter, TraceFilter
 from frontend.web.links import Links
 from tests.frontend.recorded import ORDER_TRACE

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from frontend.gremlins import presenter as draw_gremlins
 from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
-from frontend.overview.view_models import Down
 from frontend.timeline import narrative
 from frontend.web.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
 from frontend.web.templating import TEMPLATES
 from observatory.metrics.counter_window import Traffic
+from observatory.sources.down import Down
 from observatory.timeline.fault_windows import windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import Shade

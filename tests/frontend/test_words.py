@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from chassis.faults.contract import DELAYING, Kind
+from chassis.faults.kinds import KINDS
 from frontend.overview.view_models import State
 from frontend.web import labels
 from frontend.web.templating import TEMPLATES
@@ -15,11 +16,11 @@ from services.payment.contract import AttemptView, PaymentView
 
 
 def test_every_kind_of_gremlin_has_words():
-    assert {kind.kind for kind in labels.KINDS} == set(get_args(Kind))
+    assert {kind.kind for kind in KINDS} == set(get_args(Kind))
 
 
 def test_a_kind_that_delays_has_a_slider_and_no_other_has():
-    assert {kind.kind for kind in labels.KINDS if kind.delay_ms} == DELAYING
+    assert {kind.kind for kind in KINDS if kind.delay_ms} == DELAYING
 
 
 @pytest.mark.parametrize("status", get_args(Status))

@@ -12,11 +12,11 @@ from pathlib import Path
 from cli.main import main
 from fleet import child_guard
 from fleet.children import Service
-from fleet.topology import PROCESSES
+from topology import PROCESSES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    [__name__, "fleet.run", "uvloop", *(process.module for process in PROCESSES)]
+    [__name__, "fleet.run", "uvloop", *(f"{process.package}.app" for process in PROCESSES)]
 )
 
 

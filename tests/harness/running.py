@@ -18,8 +18,8 @@ import pytest
 from fleet import children, health
 from fleet.postgres import PostgresServer
 from fleet.run_dir import Home
-from fleet.topology import KEYS, SERVICES, find
 from tests.harness.forked import ForkedService
+from topology import KEYS, SERVICES, find
 
 _READY_LIMIT_S = 120
 

@@ -13,7 +13,8 @@ import uvicorn
 
 from chassis.http.asgi import App
 from chassis.http.server import config
-from chassis.settings import Settings, load
+from chassis.settings import Settings
+from fleet.settings import load
 
 # The pauses of background work, shortened; every deadline stays what production has.
 QUICK: dict[str, object] = {

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from chassis.settings import Settings, load
+from chassis.settings import Settings
 from fleet.run_dir import ROOT
-from fleet.topology import SERVICES
+from fleet.settings import load
 from scenarios import cli
 from scenarios.loader import Scenario
 from scenarios.timing import QUICK
 from tests.harness.running import RunningFleet
+from topology import SERVICES
 
 TOKEN = "an operator token of some length"
 # What a module sets as FLEET_ENVIRON and FLEET_KEYS: an act looks by itself, without a dashboard.

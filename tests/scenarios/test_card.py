@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from frontend.query_results import AftermathFacts
 from observatory.timeline.fault_windows import Window
 from observatory.timeline.incident import Incident, Reddening
+from observatory.timeline.queries import OrdersMeanwhile
 from scenarios.console_log import in_numbers
 from scenarios.recording import Journal, Slip
 from scenarios.summary import Evidence, card
@@ -34,7 +34,7 @@ def told(incident: Incident, journal: Journal | None = None, **more: object):
 
 def test_the_times_are_those_of_the_timeline():
     reds = (Reddening("order", ((at(9), at(21)),)),)
-    orders = AftermathFacts(40, 3, 0, at(19))
+    orders = OrdersMeanwhile(40, 3, 0, at(19))
     journal = Journal()
     journal.note(replace(WELL, at=at(1)))
     journal.note(replace(WELL, at=at(10), lights=RED, firing=frozenset({"SlaLightRed"})))

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.app import service_app
 from fleet.programs import COLLECTOR, JAEGER, LOKI, PROMETHEUS
-from frontend.overview.view_models import Down
-from frontend.web.labels import NAMES
 from frontend.web.sse import Hub
 from observatory.sources import Evidence, Source
+from observatory.sources.down import Down
 from observatory.sources.embedded_metrics import Embedded
 from observatory.sources.embedded_traces import Received
 from observatory.sources.stack.metrics import StackMetrics
@@ -28,6 +27,7 @@ from tests.harness.running import RunningFleet
 from tests.harness.serving import serve, settings_of
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.stores import Stores
+from topology import NAMES
 
 T = TypeVar("T")
 NEEDED = (COLLECTOR, JAEGER, LOKI, PROMETHEUS)

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from fleet.run_dir import ROOT
-from fleet.topology import find
 from tests.harness.running import free_port
+from topology import find
 
 _READY_LIMIT_S = 30
 _STEP_S = 2

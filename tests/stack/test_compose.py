@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from chassis import VERSION, settings
+from chassis import VERSION
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROMETHEUS
 from fleet.run_dir import ROOT
-from fleet.topology import PROCESSES
+from fleet.settings import unknown
+from topology import PROCESSES
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -101,7 +102,7 @@ def test_what_is_mounted_is_there(name: str):
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str):
     environ = SERVICES[name]["environment"]
-    assert settings.unknown({key: str(value) for key, value in environ.items()}) == []
+    assert unknown({key: str(value) for key, value in environ.items()}) == []
 
 
 def test_prometheus_scrapes_every_process_and_every_program():

@@ -8,11 +8,11 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from frontend.web.labels import NAMES
 from grafana.__main__ import files
 from grafana.palette import COLOURS, GREMLIN, SERVICES
 from prometheus.__main__ import files as rules_files
 from tests.stack.promql import DASHBOARDS, DATASOURCES, metric_names, panels
+from topology import NAMES
 
 NAMED = ["load", "orders", "service", "slo", "stage"]
 ALL = [(name, panel) for name in DASHBOARDS for panel in panels(name)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from frontend.web.labels import NAMES
 from tests.stack.told import Lights, Story
+from topology import NAMES
 
 # Each samples on its own beat of two seconds and the page looks once more a second later.
 _BEATS_S = 5.0

@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from fleet.run_dir import ROOT
-from frontend.overview.presenter import LIMIT_S
 from observatory.metrics.counter_window import NOT_BUSINESS
-from observatory.sources.counters import WINDOW_S
+from observatory.sla import LIMIT_S, WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
 from prometheus.__main__ import files

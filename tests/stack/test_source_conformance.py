@@ -11,8 +11,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from fleet.programs import JAEGER, LOKI
-from frontend.overview.view_models import Down
-from frontend.web.labels import NAMES
+from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.store import TraceQuery
 from tests.stack.both import (
@@ -28,6 +27,7 @@ from tests.stack.both import (
     watching,
     whole,
 )
+from topology import NAMES
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}"),

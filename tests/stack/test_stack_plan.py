@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from chassis.settings import load
 from fleet.errors import CannotRun, Failed
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
 from fleet.run_dir import Home
+from fleet.settings import load
 from fleet.stack import Stack
-from fleet.topology import KEYS, PROCESSES
 from tests.harness import wire
 from tests.harness.running import free_port
+from topology import KEYS, PROCESSES
 
 
 class Machine:

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from msgspec import Struct
 
-from frontend.web.labels import NAMES
 from prometheus.names import AVERAGE, SLA_S
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
+from topology import NAMES
 
 ORDERS_PER_S = 8
 _CALLERS = 64

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chassis.settings import load
 from chassis.telemetry import recording
+from fleet.settings import load
 from tests.chassis.bare import NAME, run_bare
 from tests.chassis.collector import Collector
 from tests.harness import wire

@@ -4,22 +4,16 @@ import re
 import subprocess
 import tomllib
 
-from chassis import VERSION, settings
+from chassis import VERSION
 from fleet.run_dir import ROOT
-from fleet.topology import PROCESSES
+from fleet.settings import table
 from tests.harness import turns
 from tests.tidy.files import complain, read
 
 
 def test_every_setting_is_documented_as_the_command_prints_it():
-    assert settings.table().strip() in read("docs/settings.md"), (
+    assert table().strip() in read("docs/settings.md"), (
         "docs/settings.md differs from the code: paste what `valerix settings` prints into it"
-    )
-
-
-def test_the_fleet_and_the_settings_name_the_same_processes_and_ports():
-    assert {process.key: process.port for process in PROCESSES} == settings.PORTS, (
-        "fleet/topology.py and chassis/settings.py must give every process the same port"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import aiohttp
 import msgspec
 
-from frontend.overview.view_models import Down
+from observatory.sources.down import Down
 from observatory.sources.poller import Trouble
 
 # As long as a page may wait for a panel; a server that needs longer is as good as down.

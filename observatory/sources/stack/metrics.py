@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from frontend.overview.view_models import Down
-from frontend.web.labels import NAMES
 from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.metrics.history import BUCKET
 from observatory.metrics.prometheus_text import Series
 from observatory.sources.counters import FAMILIES, STILL, STOCK, Counted
+from observatory.sources.down import Down
 from observatory.sources.poller import STALE_S, Feed, Trouble
 from observatory.sources.stack.http import NotThere, Wire
 from observatory.sources.stack.merge_instances import Fold
 from observatory.sources.stack.prometheus_response import Instance, Reading, exemplars, readings
+from topology import NAMES
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from frontend.web.labels import NAMES
 from observatory.metrics.history import Exemplar
 from observatory.metrics.prometheus_text import Series
 from observatory.sources.poller import Trouble
 from observatory.sources.stack.http import UNREADABLE
+from topology import NAMES
 
 # Who scraped a series is no part of its name: an instance's counters are one process's.
 _OF_THE_SCRAPE = frozenset({"__name__", "job", "instance"})

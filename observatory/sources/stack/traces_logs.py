@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
-from frontend.overview.view_models import Down
-from frontend.web.sse import Hub
 from observatory.otlp.request import Batch
 from observatory.sources import SILENT_S, Found, Tail, Whole
+from observatory.sources.down import Down
 from observatory.sources.poller import Trouble
 from observatory.sources.stack.coalesce import Once
 from observatory.sources.stack.jaeger import Jaeger
@@ -41,11 +40,11 @@ class StackEvidence:
         self,
         jaeger_url: str,
         loki_url: str,
-        hub: Hub,
+        changed: Callable[[str], None],
         *,
         dropped: Callable[[], dict[str, int]] = dict,
     ) -> None:
-        self._jaeger, self._loki, self._hub = Jaeger(jaeger_url), Loki(loki_url), hub
+        self._jaeger, self._loki, self._changed = Jaeger(jaeger_url), Loki(loki_url), changed
         self._dropped = dropped
         self._found: Once[tuple[Memory, Found] | Down] = Once()
         self._wholes: Once[Whole | Down] = Once()
@@ -56,11 +55,10 @@ class StackEvidence:
         self._looked = self._began
 
     async def run(self) -> None:
-        """Nudge while somebody listens; only a page that shows traces or lines then asks."""
+        """Say every second that there may be something new; only a page that shows it asks."""
         while True:
-            if self._hub.is_heard:
-                self._hub.nudge("traces")
-                self._hub.nudge("logs")
+            self._changed("traces")
+            self._changed("logs")
             await asyncio.sleep(NUDGE_EVERY_S)
 
     async def close(self) -> None:

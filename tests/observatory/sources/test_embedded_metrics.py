@@ -12,8 +12,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.http.metrics import HttpMetrics
-from frontend.overview import presenter
-from frontend.overview.view_models import Down
+from observatory.sla import light_state
+from observatory.sources.down import Down
 from observatory.sources.embedded_metrics import Embedded
 
 OLD, NEW = "a" * 32, "b" * 32
@@ -94,7 +94,7 @@ async def test_the_light_is_the_quotient_of_the_scraped_counters_over_business_r
         seconds, requests = (now - then for now, then in zip(after, before, strict=True))
         assert (seconds, requests) == (pytest.approx(5.6), 4)
         assert traffic.average_s == pytest.approx(seconds / requests)
-        assert presenter.light_state(traffic) == "failed"
+        assert light_state(traffic) == "failed"
 
 
 def counted(registry):

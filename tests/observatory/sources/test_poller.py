@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from frontend.overview.view_models import Down
+from observatory.sources.down import Down
 from observatory.sources.poller import Feed
 
 

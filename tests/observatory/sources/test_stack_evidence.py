@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from frontend.overview.view_models import Down
 from frontend.web.sse import Hub
+from observatory.sources.down import Down
 from observatory.sources.stack.traces_logs import StackEvidence
 from observatory.store.logs import LogQuery
 from observatory.store.store import TraceQuery

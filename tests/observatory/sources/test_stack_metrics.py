@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from frontend.overview.view_models import Down
+from observatory.sources.down import Down
 from observatory.sources.poller import Trouble
 from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.prometheus_response import exemplars, readings

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from frontend.query_results import AuditFacts
 from observatory.timeline.fault_windows import windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightNotes
+from observatory.timeline.queries import AuditEntry
 from tests.frontend.arranged import NOW
 
 
@@ -19,7 +19,7 @@ def event(when, action="started", name="latency", service="inventory", actor="",
     if action in ("started", "changed"):
         detail = {"delay_ms": 3000, "ttl_s": 300.0, "probability": 1.0, **detail}
     actor = actor or ("clock" if action == "expired" else "dashboard")
-    return AuditFacts(service, at(when), action, name, name, actor, detail)
+    return AuditEntry(service, at(when), action, name, name, actor, detail)
 
 
 def lights(*changes):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from frontend.query_results import AftermathFacts
 from observatory.metrics.counter_window import Traffic
+from observatory.timeline.queries import OrdersMeanwhile
 from observatory.timeline.recorder import KEPT, Chronicle
 from tests.frontend.arranged import FixedSource
 from tests.observatory.timeline.seen import at, event
@@ -17,7 +17,7 @@ class Shop(FixedSource):
     def __init__(self):
         super().__init__(FAST)
         self.now_s, self.diary, self.counted = 0.0, [], {}
-        self.after = AftermathFacts(10, 2, 0, at(66))
+        self.after = OrdersMeanwhile(10, 2, 0, at(66))
         self.asked = 0
 
     def clock(self):
@@ -73,10 +73,10 @@ async def test_a_whole_story(chronicle, shop):
 async def test_open_orders_are_asked_for_until_they_are_settled(chronicle, shop):
     await look(chronicle, shop, -5)
     shop.diary = [event(0), event(60, "calmed")]
-    shop.after = AftermathFacts(10, 2, 2, None)
+    shop.after = OrdersMeanwhile(10, 2, 2, None)
     (each,) = await look(chronicle, shop, 61)
     assert each.phase == "settling"
-    shop.after = AftermathFacts(10, 2, 0, at(66))
+    shop.after = OrdersMeanwhile(10, 2, 0, at(66))
     (each,) = await look(chronicle, shop, 67)
     assert each.phase == "over"
 

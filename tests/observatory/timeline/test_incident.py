@@ -1,8 +1,8 @@
 """What an incident is, and what the lights did in it."""
 
-from frontend.query_results import AftermathFacts
 from frontend.timeline import narrative
 from observatory.timeline.incident import Incident
+from observatory.timeline.queries import OrdersMeanwhile
 from tests.observatory.timeline.seen import at, event, lights, seen
 
 CALMED = [event(0), event(60, "calmed")]
@@ -35,7 +35,7 @@ def test_the_phases_follow_each_other():
     assert "Inventory is still red" in told(each, 70)
     (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
     assert each.phase == "settling"
-    done = AftermathFacts(118, 7, 0, at(66))
+    done = OrdersMeanwhile(118, 7, 0, at(66))
     over = Incident(each.windows, each.reds, each.had_traffic, orders=done)
     assert over.phase == "over"
     assert figures(over) == ["14 s", "27 s", "6.0 s"]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from chassis.http.outbound import Outcome, Peer
-from chassis.settings import load
+from fleet.settings import load
 from services.inventory.client import Hold, HoldAnswer, InventoryClient
 from services.inventory.contract import ReservationView
 from tests.harness import wire

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from chassis.settings import BadSetting, Settings, load
+from chassis.settings import BadSetting, Settings
+from fleet.settings import load
 from services.payment.app import connector_of, create_app
 from services.payment.connectors import GatewayNotSent, GatewayUnknown
 from services.payment.connectors.flaky import FAULTS, Flaky, parse_shares

@@ -1,29 +1,24 @@
-"""One place reads the environment, and says in one line what is wrong with it."""
+"""One place reads the environment and valerix.yaml, and says in one line what is wrong with it."""
+
+import itertools
 
 import msgspec
 import pytest
 
-from chassis.settings import (
-    PORTS,
-    REASONS,
-    SERVICES,
-    BadSetting,
-    Settings,
-    is_loopback,
-    load,
-    table,
-    unknown,
-)
+from chassis import settings
+from chassis.settings import BadSetting, is_loopback
+from fleet.settings import load, shape_of, table, unknown
+from topology import KEYS, find
 
 TOKEN = "0123456789abcdef"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", KEYS)
 def test_without_any_variable_every_service_has_usable_settings(service: str):
-    settings = load(service, {})
-    assert settings.port == PORTS[service]
-    assert is_loopback(settings.host)
-    assert settings.operator_token == ""
+    plain = load(service, {})
+    assert plain.port == find(service).port
+    assert is_loopback(plain.host)
+    assert plain.operator_token == ""
 
 
 def test_a_service_can_differ_from_the_others():
@@ -44,7 +39,7 @@ BAD = {
     "VALERIX_PORT": ["x", "-1", "65536", "1.5", ""],
     "VALERIX_POOL_SIZE": ["0", "-1", "many", "100001"],
     "VALERIX_PEER_DEADLINE_S": ["0", "-2", "soon", "3601", "nan"],
-    "VALERIX_ORDER_PAYMENT_DECLINE_RATE": ["1.1", "-0.1", "10%", "nan"],
+    "VALERIX_PAYMENT_DECLINE_RATE": ["1.1", "-0.1", "10%", "nan"],
     "VALERIX_TELEMETRY": ["yes", "ON", "1"],
     "VALERIX_LOG_FORMAT": ["xml"],
     "VALERIX_LOG_LEVEL": ["TRACE", "info"],
@@ -58,7 +53,7 @@ BAD = {
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
 def test_a_value_that_cannot_be_used_is_one_clear_line(name: str, value: str):
     with pytest.raises(BadSetting) as refused:
-        load("order", {name: value})
+        load("payment" if "PAYMENT" in name else "order", {name: value})
     line = str(refused.value)
     assert line.startswith(f"{name}={value!r} cannot be used: ")
     assert "\n" not in line
@@ -117,20 +112,34 @@ def test_a_token_never_stands_in_a_message():
 
 
 def test_every_setting_has_its_reason_and_its_row():
-    fields = set(Settings.__struct_fields__)
-    assert set(REASONS) == fields
-    for field in fields - {"service"}:
-        assert f"| `VALERIX_{field.upper()}` |" in table()
+    for key in KEYS:
+        for field in settings.fields(shape_of(key)):
+            assert settings.reason_of(shape_of(key), field), f"{key}: {field} has no reason"
+            assert f"| `VALERIX_{field.upper()}` |" in table()
 
 
-def test_no_reason_is_left_without_its_default():
-    defaults = msgspec.structs.asdict(load("order", {}))
-    assert defaults["peer_deadline_s"] == 2.0
-    assert defaults["request_budget_s"] > 2 * defaults["peer_deadline_s"]
-    assert defaults["order_lease_s"] > defaults["request_budget_s"]
-    assert defaults["payment_gateway_timeout_s"] < defaults["peer_deadline_s"]
-    assert defaults["keep_alive_s"] > 15
-    assert defaults["max_in_flight"] >= defaults["peer_connections"]
+def test_a_setting_that_two_rooms_declare_has_one_default_and_one_type():
+    for one, other in itertools.combinations(map(shape_of, KEYS), 2):
+        first = {field.name: field for field in msgspec.structs.fields(one)}
+        second = {field.name: field for field in msgspec.structs.fields(other)}
+        for name in first.keys() & second.keys():
+            assert first[name].default == second[name].default, name
+            assert _without_reason(first[name].type) == _without_reason(second[name].type), name
+
+
+def _without_reason(shape: object) -> list[object]:
+    metas = getattr(shape, "__metadata__", ())
+    return [getattr(shape, "__origin__", shape), *metas[:-1]]
+
+
+def test_the_bounds_fit_each_other():
+    order = msgspec.structs.asdict(load("order", {}))
+    assert order["peer_deadline_s"] == 2.0
+    assert order["request_budget_s"] > 2 * order["peer_deadline_s"]
+    assert order["order_lease_s"] > order["request_budget_s"]
+    assert load("payment", {}).payment_gateway_timeout_s < order["peer_deadline_s"]
+    assert order["keep_alive_s"] > 15
+    assert order["max_in_flight"] >= order["peer_connections"]
 
 
 @pytest.mark.parametrize("value", ["notaurl", "ftp://there", "http://", "http://a:b", "http://[1"])
@@ -155,3 +164,52 @@ def test_where_traces_and_logs_are_read_is_said_for_both_or_for_none():
     alone = load("dashboard", {"VALERIX_PROMETHEUS_URL": "http://prometheus:9090"})
     assert alone.prometheus_url
     assert not alone.jaeger_url
+
+
+@pytest.fixture
+def written(tmp_path):
+    """`written(text)`: the environment that points at a file with this text."""
+
+    def write(text: str) -> dict[str, str]:
+        path = tmp_path / "valerix.yaml"
+        path.write_text(text)
+        return {"VALERIX_CONFIG": str(path)}
+
+    return write
+
+
+def test_a_file_says_what_the_environment_does_not(written):
+    environ = written(
+        "pool_size: 5\nVALERIX_ORDER_POOL_SIZE: 7\n"
+        "payment_url: http://127.0.0.1:9/  # the slash goes\n"
+    )
+    assert load("inventory", environ).pool_size == 5
+    assert load("order", environ).pool_size == 7
+    assert load("order", environ).urls["payment"] == "http://127.0.0.1:9"
+    assert load("order", environ | {"VALERIX_POOL_SIZE": "9"}).pool_size == 9
+
+
+MISTAKES = {
+    "pool_size: 5\npool_siez: 6\n": "valerix.yaml:2: pool_siez is no setting (is VALERIX_POOL_SIZE",
+    "pool_size: 0\n": "valerix.yaml:1: pool_size='0' cannot be used: Expected",
+    "# x\n\npool_size: many\n": "valerix.yaml:3: pool_size='many' cannot be used",
+    "pool_size: [5]\n": "valerix.yaml:1: pool_size: one value is expected",
+    "pool_size: 5\nPOOL_SIZE: 5\n": "valerix.yaml:2: POOL_SIZE is written twice",
+    "- pool_size\n": "valerix.yaml:1: write settings as `name: value`",
+    "a: b: c\n": "valerix.yaml:1: this is not YAML",
+    "payment_url: nowhere\n": "valerix.yaml:1: payment_url='nowhere' cannot be used",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_the_file_is_said_with_its_line(written, text: str):
+    with pytest.raises(BadSetting) as refused:
+        load("order", written(text))
+    assert MISTAKES[text] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_empty_file_changes_nothing_and_a_missing_one_is_said(written, tmp_path):
+    assert load("order", written("")) == load("order", {})
+    with pytest.raises(BadSetting, match="no such file"):
+        load("order", {"VALERIX_CONFIG": str(tmp_path / "nothing.yaml")})

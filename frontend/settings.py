@@ -1,0 +1,38 @@
+"""What the dashboard runs with: where it reads telemetry, and where a browser finds more."""
+
+from typing import Annotated
+
+from chassis.settings import Address, BadSetting, Seconds, why
+from scenarios.settings import ScenarioSettings
+
+
+class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
+    """The dashboard plays acts and shows the proof, so it has their settings too."""
+
+    act_patience_s: Annotated[
+        Seconds, why("A hidden tab asks once a minute; past this a presenter is gone: calm.")
+    ] = 90.0
+    prometheus_url: Annotated[
+        Address, why("The dashboard reads metrics there; empty: it scrapes the services itself.")
+    ] = ""
+    jaeger_url: Annotated[
+        Address,
+        why("The dashboard reads traces there (with Loki); empty: services send to it."),
+    ] = ""
+    loki_url: Annotated[
+        Address,
+        why("The dashboard reads logs there; comes with Jaeger, as a trace shows its lines."),
+    ] = ""
+    grafana_link: Annotated[
+        Address, why("Where a visitor's browser finds Grafana; empty: pages do not link to it.")
+    ] = ""
+    jaeger_link: Annotated[
+        Address, why("Where a visitor's browser finds Jaeger; empty: pages do not link to it.")
+    ] = ""
+
+    def demand_consistent(self) -> None:
+        """Raise `BadSetting` for a source that is only half given."""
+        if bool(self.jaeger_url) != bool(self.loki_url):
+            raise BadSetting(
+                "VALERIX_JAEGER_URL and VALERIX_LOKI_URL come together: a trace shows its log lines"
+            )

@@ -1,0 +1,82 @@
+"""What the timeline asks the database: what happened to gremlins, and to orders meanwhile."""
+
+# ruff: noqa: S608 - what is put into these statements are this module's own constants.
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import text
+
+from chassis.database.pool import Database, statement
+from topology import SERVICES
+
+
+class AuditEntry(Struct, frozen=True):
+    """Something that happened to a gremlin."""
+
+    service: str
+    at: datetime
+    action: str
+    name: str
+    kind: str
+    actor: str
+    detail: dict[str, object]
+
+
+class OrdersMeanwhile(Struct, frozen=True):
+    """The orders of a time that is over, seen from its end: who was still open, until when."""
+
+    placed: int
+    open_at_end: int
+    open_now: int
+    last_settled_at: datetime | None
+
+
+_AUDIT = statement(
+    text(
+        "SELECT * FROM ("
+        + " UNION ALL ".join(
+            f"(SELECT '{process.key}' AS service, id, at, action, name, kind, actor, detail"
+            f" FROM {process.schema}.gremlin_audit ORDER BY id DESC LIMIT 100)"
+            for process in SERVICES
+        )
+        + ") AS audit ORDER BY at DESC LIMIT 100"
+    ),
+    "SELECT gremlin audit",
+)
+
+
+# An order older than a quarter of an hour is the reconciler's and the proof's business by now.
+_ORDERS = statement(
+    text(
+        """
+SELECT count(*) FILTER (WHERE created_at >= :since) AS placed,
+       count(*) FILTER (WHERE settled_at IS NULL OR settled_at > :until) AS open_at_end,
+       count(*) FILTER (WHERE settled_at IS NULL) AS open_now,
+       max(settled_at) FILTER (WHERE settled_at > :until) AS last_settled_at
+FROM orders.orders
+WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until"""
+    ),
+    "SELECT orders meanwhile",
+)
+
+
+class TimelineQueries:
+    """Read-only: what the recorder of incidents looks up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def audit(self) -> tuple[AuditEntry, ...]:
+        """What happened to gremlins, newest first."""
+        async with self._database.connect() as connection:
+            return tuple(
+                msgspec.convert(dict(row), AuditEntry) for row in await connection.rows(_AUDIT)
+            )
+
+    async def orders_meanwhile(self, since: datetime, until: datetime) -> OrdersMeanwhile:
+        """How many orders were placed in that time, and when the open ones were settled."""
+        async with self._database.connect() as connection:
+            row = await connection.row(_ORDERS, since=since, until=until)
+        return msgspec.convert(dict(row or {}), OrdersMeanwhile)

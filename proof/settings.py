@@ -1,0 +1,19 @@
+"""What the proof runs with: how often it judges, and the bounds the services promise to keep."""
+
+from typing import Annotated
+
+from chassis.settings import Seconds, Settings, why
+
+
+class ProofSettings(Settings, frozen=True, kw_only=True):
+    """The bounds repeat the services' own: an auditor shares no code with whom it audits. A test
+    says that the defaults are equal, and both read the same variables."""
+
+    proof_interval_s: Annotated[
+        Seconds, why("Fresh enough to watch a recovery, cheap enough to run all day.")
+    ] = 5.0
+    order_deadline_s: Annotated[Seconds, why("As the order service has it.")] = 900
+    order_lease_s: Annotated[Seconds, why("As the order service has it.")] = 6.0
+    reconcile_backoff_max_s: Annotated[Seconds, why("As the order service has it.")] = 10.0
+    payment_probe_max_s: Annotated[Seconds, why("As the payment service has it.")] = 30.0
+    payment_gateway_fences: Annotated[bool, why("As the payment service has it.")] = True

@@ -1,0 +1,7 @@
+"""What the inventory service runs with: what every process needs, and nothing else yet."""
+
+from chassis.settings import Settings
+
+
+class InventorySettings(Settings, frozen=True, kw_only=True):
+    """No knob of its own."""

@@ -1,0 +1,36 @@
+"""What the order service runs with, beside what every process needs."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from chassis.settings import Count, Seconds, Settings, why
+
+
+class OrderSettings(Settings, frozen=True, kw_only=True):
+    """The deadlines of an order and the pace of its reconciler."""
+
+    order_deadline_s: Annotated[
+        Seconds, why("Three default lives of a gremlin: pending orders outlive a demo fault.")
+    ] = 900
+    order_lease_s: Annotated[
+        Seconds,
+        why("The request budget and a second: the reconciler leaves a live request alone."),
+    ] = 6.0
+    reconcile_poll_s: Annotated[Seconds, why("The longest a due order waits to be seen.")] = 0.5
+    reconcile_batch: Annotated[
+        Count, why("One claim's worth of repair; equals the repair bulkhead.")
+    ] = 16
+    reconcile_backoff_s: Annotated[
+        Seconds, why("The first retry; most faults are one lost answer.")
+    ] = 0.25
+    reconcile_backoff_max_s: Annotated[
+        Seconds, why("In front of an audience all orders must settle soon after the fault ends.")
+    ] = 10.0
+    repair_connections: Annotated[
+        Count, why("Bulkhead of repair traffic, so it cannot starve the foreground.")
+    ] = 16
+    idempotency_ttl_s: Annotated[
+        Annotated[float, Meta(gt=0, le=604_800)],
+        why("24 h, as clients expect; the order itself stays unique for ever."),
+    ] = 86_400

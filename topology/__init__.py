@@ -1,0 +1,93 @@
+"""The only list of the shop's processes: data alone; everything that names them reads it here.
+
+Settings, addresses, scrape targets, containers, dashboards, gremlin targets, acts and tests derive
+from it, or are rendered from it and compared. A new process is one more line, its package and its
+migration (docs/processes.md)."""
+
+from typing import NamedTuple
+
+
+class Process(NamedTuple):
+    """One operating system process.
+
+    `name` is what it is called in health, metrics, traces and containers; `label` what a visitor
+    reads. `package` holds `app.py` with `create_app` and `settings.py`. `schema` is what it owns in
+    the database: a process without one watches and does no business. `calls` are the keys of the
+    processes it sends requests to. `colour` is its own in charts and spans, on light and on dark
+    ground. `nice` is how far it stands back when the processor is short (nice(2), 0 to 19)."""
+
+    key: str
+    name: str
+    label: str
+    package: str
+    port: int
+    schema: str | None
+    calls: tuple[str, ...]
+    colour: tuple[str, str]
+    nice: int = 0
+
+    @property
+    def port_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_PORT"
+
+    @property
+    def url_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_URL"
+
+
+PROCESSES = (
+    Process(
+        key="order",
+        name="order-service",
+        label="Orders",
+        package="services.order",
+        port=5001,
+        schema="orders",
+        calls=("inventory", "payment"),
+        colour=("#2c64b8", "#7fb0f5"),
+    ),
+    Process(
+        key="inventory",
+        name="inventory-service",
+        label="Inventory",
+        package="services.inventory",
+        port=5002,
+        schema="inventory",
+        calls=(),
+        colour=("#a3386f", "#e293bb"),
+    ),
+    Process(
+        key="payment",
+        name="payment-service",
+        label="Payments",
+        package="services.payment",
+        port=5003,
+        schema="payments",
+        calls=(),
+        colour=("#5d6b12", "#b9c56a"),
+    ),
+    Process(
+        key="dashboard",
+        name="dashboard",
+        label="Dashboard",
+        package="frontend",
+        port=8080,
+        schema=None,
+        calls=("order", "inventory", "payment"),
+        colour=("#12201e", "#e9f0ef"),
+        nice=5,
+    ),
+)
+KEYS = tuple(process.key for process in PROCESSES)
+# Those that do the shop's business: watched, bitten by gremlins, shown with a light.
+SERVICES = tuple(process for process in PROCESSES if process.schema is not None)
+NAMES = {process.key: process.name for process in SERVICES}
+LABELS = {process.key: process.label for process in SERVICES}
+
+
+def find(key: str) -> Process:
+    """The process of this key; `KeyError` with the keys there are."""
+    for process in PROCESSES:
+        if process.key == key:
+            return process
+    raise KeyError(f"no process is called {key!r}; there are: {', '.join(KEYS)}")
