@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from chassis.outbound import Outcome
-from fleet.home import ROOT
-from frontend.proof import Limits, invariants
+from chassis.http.outbound import Outcome
+from fleet.run_dir import ROOT
+from proof import Limits, invariants
 from services.inventory.domain import TRANSITIONS as RESERVATION
 from services.order.domain import TRANSITIONS as ORDER
 from services.payment.domain import ATTEMPT_TRANSITIONS, PAYMENT_TRANSITIONS
