@@ -25,7 +25,7 @@ def test_a_file_is_one_concept():
             for name, length in lengths.items()
             if length > FILE_LIMIT and name not in LONG_FILES
         ],
-        f"over {FILE_LIMIT} lines: split it where a second concept begins, or give its reason in LONG_FILES",
+        f"over {FILE_LIMIT} lines: split it at the second concept, or add a reason to LONG_FILES",
     )
     complain(
         [name for name in LONG_FILES if lengths.get(name, 0) <= FILE_LIMIT],
