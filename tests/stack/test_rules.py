@@ -15,9 +15,9 @@ from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.sla import LIMIT_S, WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
-from prometheus.__main__ import files
-from prometheus.rule import Alert, Record
-from prometheus.slo import BURNS, SLOS, enough
+from prometheus.__main__ import files, rules_files
+from prometheus.rule import AlertingRule, RecordingRule
+from prometheus.slo import BURNS, SLOS, min_requests
 
 HOME = ROOT / "prometheus"
 UNIT_TESTS = sorted((HOME / "tests").glob("*.yml"))
@@ -26,8 +26,8 @@ RULES = [
     for group in (*lights.GROUPS, *burn.GROUPS, *alerts.GROUPS)
     for rule in group.rules
 ]  # fmt: skip
-ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, Alert)}
-RECORDS = {rule.record for rule in RULES if isinstance(rule, Record)}
+ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, AlertingRule)}
+RECORDS = {rule.record for rule in RULES if isinstance(rule, RecordingRule)}
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
@@ -56,17 +56,17 @@ def unit_tests() -> tuple[dict, ...]:
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
-def test_the_rules_are_what_the_definition_renders(path: Path):
+def test_a_file_is_what_its_definition_renders(path: Path):
     assert path.read_text() == files()[path], "run python -m prometheus"
 
 
 def test_no_other_rules_lie_beside_them():
-    assert sorted((HOME / "rules").iterdir()) == sorted(files())
+    assert sorted((HOME / "rules").iterdir()) == sorted(rules_files())
 
 
 @needs_promtool
 def test_promtool_accepts_the_rules():
-    promtool("check", "rules", "--lint=all", "--lint-fatal", *files())
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *rules_files())
 
 
 @needs_promtool
@@ -135,9 +135,9 @@ def test_no_two_targets_share_an_address():
 
 
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
-def test_an_alert_says_what_how_much_and_what_to_do(alert: Alert):
+def test_an_alert_says_what_how_much_and_what_to_do(alert: AlertingRule):
     assert alert.severity in ("page", "ticket")
-    assert all((alert.summary, alert.numbers, alert.spared, alert.do))
+    assert all((alert.summary, alert.numbers, alert.not_affected, alert.action))
     assert re.search(r"\{\{ *\$(value|labels)", alert.numbers)
     assert alert.dashboard.startswith("/d/valerix-")
 
@@ -151,4 +151,4 @@ def test_no_factor_is_out_of_reach():
 @pytest.mark.parametrize("each", BURNS, ids=lambda each: each.alert)
 def test_one_bad_request_of_just_enough_does_not_call(each):
     for slo in SLOS:
-        assert 1 / enough(each) / slo.budget <= each.factor
+        assert 1 / min_requests(each) / slo.budget <= each.factor
