@@ -6,22 +6,23 @@ import asyncpg
 import msgspec
 
 from proof.invariant import Limits
+from topology import SERVICES
 
 # A gremlin that expired keeps its row until a process removes it; one calmed leaves an audit row.
+_CALMED = """\
+(SELECT at FROM {schema}.gremlin_audit
+          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1)"""
+_EXPIRING = "SELECT expires_at FROM {schema}.gremlins"
 _FAULTS = """\
 SELECT count(*) FILTER (WHERE expires_at > now()) AS active,
        max(expires_at) FILTER (WHERE expires_at <= now()) AS expired_at,
        greatest(
-         (SELECT at FROM orders.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1),
-         (SELECT at FROM inventory.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1),
-         (SELECT at FROM payments.gremlin_audit
-          WHERE action IN ('calmed', 'expired') ORDER BY id DESC LIMIT 1)) AS calmed_at,
+         {calmed}) AS calmed_at,
        now() AS at
-FROM (SELECT expires_at FROM orders.gremlins
-      UNION ALL SELECT expires_at FROM inventory.gremlins
-      UNION ALL SELECT expires_at FROM payments.gremlins) g"""
+FROM ({gremlins}) g""".format(
+    calmed=",\n         ".join(_CALMED.format(schema=each.schema) for each in SERVICES),
+    gremlins="\n      UNION ALL ".join(_EXPIRING.format(schema=each.schema) for each in SERVICES),
+)
 
 
 class Quiescence(msgspec.Struct, frozen=True):
