@@ -1,6 +1,7 @@
 """The files of the project, for every rule of the house."""
 
 import ast
+import gc
 import subprocess
 from functools import cache
 
@@ -42,8 +43,13 @@ def read(name: str) -> str:
 
 @cache
 def tree(name: str) -> ast.Module:
-    """The syntax tree of a Python file."""
-    return ast.parse(read(name))
+    """The syntax tree of a Python file, parsed once for all rules."""
+    # A tree is many small objects that stay: collecting garbage meanwhile takes half of the time.
+    gc.disable()
+    try:
+        return ast.parse(read(name))
+    finally:
+        gc.enable()
 
 
 def complain(broken: list[str], instead: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.tidy.files import complain, ours, read, tree
 from topology import PROCESSES
 
-WORDS = {word: process for process in PROCESSES for word in (process.key, process.name)}
+NAMES = {name: process for process in PROCESSES for name in (process.key, process.name)}
 # The list itself, migrations (which never change afterwards), and tests, which may expect a list.
 EXEMPT = ("topology/", "infra/migrations/", "tests/")
 # Places that name some processes for a reason of their own, and the reason.
@@ -30,9 +30,9 @@ def lists(name: str) -> Iterator[tuple[int, str]]:
 def _processes(nodes: list[ast.expr] | list[ast.expr | None]) -> dict[str, None]:
     """The keys of the processes that these expressions name, in their order."""
     return {
-        WORDS[node.value].key: None
+        NAMES[node.value].key: None
         for node in nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in WORDS
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in NAMES
     }
 
 

@@ -54,7 +54,7 @@ def test_functions_stay_short():
     )
 
 
-def test_no_module_has_a_name_that_says_nothing():
+def test_no_module_has_a_vague_name():
     complain(
         [name for name in PYTHON if VAGUE & {*PurePath(name).parent.parts, PurePath(name).stem}],
         "name it for what it holds: a vague name collects what belongs elsewhere",
