@@ -120,19 +120,23 @@ def _money() -> tuple[Panel, ...]:
             ),
             many=True,
         ),
-        panels.figures(
-            PanelHead(
-                "Needs an operator",
-                "Payments that no retry can resolve; refusals that mean a bug between services.",
-                8,
-                7,
-            ),
-            "short",
-            instant("max(valerix_payments_needing_review)", "payments", "A"),
-            instant("sum(valerix_contract_alarms_total)", "contract alarms", "B"),
-            steps=[(None, NONE), (0, GOOD), (1, FAILED)],
-            meanings=[value_labels({"0": ("● none", GOOD)}), nan_label("○ unknown")],
+        _needs_an_operator(),
+    )
+
+
+def _needs_an_operator() -> Panel:
+    return panels.figures(
+        PanelHead(
+            "Needs an operator",
+            "Payments that no retry can resolve; refusals that mean a bug between services.",
+            8,
+            7,
         ),
+        "short",
+        instant("max(valerix_payments_needing_review)", "payments", "A"),
+        instant("sum(valerix_contract_alarms_total)", "contract alarms", "B"),
+        steps=[(None, NONE), (0, GOOD), (1, FAILED)],
+        meanings=[value_labels({"0": ("● none", GOOD)}), nan_label("○ unknown")],
     )
 
 

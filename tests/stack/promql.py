@@ -1,4 +1,4 @@
-"""What the dashboards ask, and the names in a question, without a parser of the language."""
+"""The queries of the dashboards, and the metric names in a query, without a PromQL parser."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _KEYWORDS = frozenset(
 
 
 class PromQuery(Struct, frozen=True):
-    """One PromQL expression and where it is asked; `table` and `instant` as Grafana asks it."""
+    """One PromQL expression and where it is used; `exemplar` and `instant` as Grafana sends it."""
 
     where: str
     expr: str
@@ -42,7 +42,7 @@ def panels(name: str) -> list[dict]:
 
 
 def prom_queries() -> Iterator[PromQuery]:
-    """Every PromQL expression that Grafana sends: panels, annotations, the way from a span."""
+    """Every PromQL expression that Grafana sends: from panels, annotations and spans."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
             for target in panel["targets"]:
@@ -63,7 +63,7 @@ def prom_queries() -> Iterator[PromQuery]:
 
 
 def other_queries() -> Iterator[tuple[str, str]]:
-    """Where Grafana asks Loki or Jaeger, and what."""
+    """Every query that Grafana sends to Loki or Jaeger, with where it is used."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
             for target in panel["targets"]:
@@ -71,8 +71,8 @@ def other_queries() -> Iterator[tuple[str, str]]:
                     yield f"{name}/{panel['title']}", target.get("expr", "")
         for annotation in whole["annotations"]["list"]:
             if annotation["datasource"]["type"] != "prometheus":
-                words = f"{annotation['titleFormat']} {annotation['textFormat']}"
-                yield f"{name}/annotation {annotation['name']}", f"{annotation['expr']} {words}"
+                formats = f"{annotation['titleFormat']} {annotation['textFormat']}"
+                yield f"{name}/annotation {annotation['name']}", f"{annotation['expr']} {formats}"
     jaeger = DATASOURCES["jaeger"]["jsonData"]
     yield "a span's log lines", jaeger["tracesToLogsV2"]["query"]
 
