@@ -73,7 +73,9 @@ ENVIRON: dict[str, dict[str, str]] = {
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_USERS_VIEWERS_CAN_EDIT": "true",
         "GF_USERS_DEFAULT_THEME": "dark",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(ROOT / "grafana/dashboards/stage.json"),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(
+            ROOT / "grafana/dashboards/live_demo.json"
+        ),
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
     },

@@ -28,7 +28,7 @@ from observatory.sources.embedded_traces import Received, sent_to
 from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.traces_logs import StackEvidence
 from observatory.store.store import Memory
-from proof.scheduler import Proof, ProofLoop
+from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
 from topology import NAMES
 
@@ -59,7 +59,7 @@ def create_app(
         hub=hub,
         source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
-        proof=proof or ProofLoop(settings, registry=registry),
+        proof=proof or ProofScheduler(settings, registry=registry),
     )
     doorman = Doorman(settings, greeted=watch.playing.heard_from)
     links, stage = Links(settings), Stage(settings, watch, wires)

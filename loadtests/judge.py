@@ -20,7 +20,7 @@ from loadtests.verdict import Verdict, verdict
 from observatory.timeline.fault_windows import Window, windows
 from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
-from proof.verify import settled
+from proof.verify import wait_until_settled
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _GREMLIN_HOLDERS = ("order", "inventory", "payment")
@@ -81,10 +81,10 @@ async def _ask_database(
         return None, ClientLog(unjudged=why), ""
     settings = msgspec.structs.replace(target.settings, database_url=target.database_url)
     try:
-        proof = await settled(settings, demands.settle_s)
+        proof = await wait_until_settled(settings, demands.settle_s)
     except asyncio.CancelledError:
         # Ctrl-C while waiting: judge what there is, now.
-        proof = await settled(settings, 0.0)
+        proof = await wait_until_settled(settings, 0.0)
     away = {finding.reason for finding in proof.findings}
     if proof.state == "unknown" and len(away) == 1:
         return None, ClientLog(unjudged=str(away.pop())), ""

@@ -12,7 +12,7 @@ from chassis.database.pool import Database
 from chassis.http.outbound import Peer
 from observatory.live_state import LiveState
 from observatory.sources.embedded_metrics import Embedded
-from proof.scheduler import ProofLoop
+from proof.scheduler import ProofScheduler
 from scenarios.executor import Hands
 from scenarios.loader import Scenario
 from scenarios.lock import Turn
@@ -33,7 +33,7 @@ class Company(Struct, frozen=True):
 
     settings: ScenarioSettings
     live: LiveState
-    proof: ProofLoop
+    proof: ProofScheduler
     database: Database
     peers: dict[str, Peer]
     tempo: Tempo
@@ -63,7 +63,7 @@ async def company(settings: ScenarioSettings, tempo: Tempo) -> AsyncIterator[Com
         source=Embedded(urls, lambda _: None, window_s=tempo.window_s, every_s=tempo.scrape_s),
         database=watching,
     )
-    proof = ProofLoop(settings, registry=CollectorRegistry())
+    proof = ProofScheduler(settings, registry=CollectorRegistry())
     peers = {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     try:
         proof.start()

@@ -1,10 +1,10 @@
-"""Unfinished work is held against the shop only when it had calm and time enough."""
+"""Unfinished work is overdue only if it had time enough without an active gremlin."""
 
 import asyncpg
-import pytest
 
 from proof import Limits
-from proof.evaluate import Finding, Patience, Report, evaluate, verdict
+from proof.evaluate import Finding, StatementTimeouts, evaluate, verdict
+from tests.proof.reports import finding
 
 OLD = "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE status LIKE 'PENDING%'"
 GREMLIN = (
@@ -14,24 +14,20 @@ GREMLIN = (
 )
 
 
-def finding(report: Report, name: str) -> Finding:
-    return next(each for each in report.findings if each.invariant.id == name)
-
-
-async def test_an_old_order_without_an_end_is_overdue(shop: asyncpg.Connection):
+async def test_an_old_order_that_is_not_settled_is_overdue(shop: asyncpg.Connection):
     await shop.execute(OLD)
     found = finding(await evaluate(shop), "I10")
     assert (found.state, found.total, found.overdue) == ("violated", 1, 1)
 
 
-async def test_work_younger_than_the_bound_is_settling(shop: asyncpg.Connection):
+async def test_work_younger_than_the_limit_is_settling(shop: asyncpg.Connection):
     await shop.execute(OLD)
     patient = Limits(order_deadline_s=2 * 86_400)
     found = finding(await evaluate(shop, patient), "I10")
     assert (found.state, found.total, found.overdue) == ("settling", 1, 0)
 
 
-async def test_while_a_gremlin_is_loose_nothing_is_overdue(shop: asyncpg.Connection):
+async def test_while_a_gremlin_is_active_nothing_is_overdue(shop: asyncpg.Connection):
     await shop.execute(OLD)
     await shop.execute(GREMLIN % "interval '1 min'")
     report = await evaluate(shop)
@@ -39,31 +35,28 @@ async def test_while_a_gremlin_is_loose_nothing_is_overdue(shop: asyncpg.Connect
     assert (report.gremlins_loose, report.quiet_since) == (1, None)
 
 
-@pytest.mark.parametrize(("ended", "state"), [("1 min", "settling"), ("25 min", "violated")])
-async def test_the_clock_starts_when_the_last_gremlin_ends_by_itself(
-    shop: asyncpg.Connection, ended: str, state: str
-):
+async def test_the_time_to_settle_starts_when_the_last_gremlin_expires(shop: asyncpg.Connection):
     await shop.execute(OLD)
-    await shop.execute(GREMLIN % f"interval '-{ended}'")
+    await shop.execute(GREMLIN % "interval '-25 min'")
+    assert finding(await evaluate(shop), "I10").state == "violated"
+    await shop.execute("UPDATE payments.gremlins SET expires_at = now() - interval '1 min'")
     report = await evaluate(shop)
-    assert finding(report, "I10").state == state
+    assert finding(report, "I10").state == "settling"
     assert report.quiet_since is not None
 
 
-@pytest.mark.parametrize(("ended", "state"), [("1 min", "settling"), ("25 min", "violated")])
-async def test_the_clock_starts_when_the_last_gremlin_is_called_off(
-    shop: asyncpg.Connection, ended: str, state: str
-):
+async def test_the_time_to_settle_starts_when_the_last_gremlin_is_calmed(shop: asyncpg.Connection):
     await shop.execute(OLD)
-    await shop.execute(
-        "INSERT INTO inventory.gremlin_audit (at, action, name, kind, actor, detail)"
-        " VALUES (now() - $1::text::interval, 'calmed', 'ghost', 'hang', 'test', '{}')",
-        ended,
-    )
-    assert finding(await evaluate(shop), "I10").state == state
+    for ended, state in (("25 min", "violated"), ("1 min", "settling")):
+        await shop.execute(
+            "INSERT INTO inventory.gremlin_audit (at, action, name, kind, actor, detail)"
+            " VALUES (now() - $1::text::interval, 'calmed', 'ghost', 'hang', 'test', '{}')",
+            ended,
+        )
+        assert finding(await evaluate(shop), "I10").state == state
 
 
-async def test_a_promise_that_cannot_be_asked_is_unknown_and_the_others_are_judged(
+async def test_a_promise_whose_sql_fails_is_unknown_and_the_others_are_judged(
     shop: asyncpg.Connection,
 ):
     await shop.execute("DROP TABLE payments.ledger")
@@ -74,7 +67,7 @@ async def test_a_promise_that_cannot_be_asked_is_unknown_and_the_others_are_judg
     assert report.state == "unknown"
 
 
-async def test_without_gremlin_tables_work_is_held_to_its_bound(shop: asyncpg.Connection):
+async def test_without_gremlin_tables_old_work_is_overdue(shop: asyncpg.Connection):
     await shop.execute(OLD)
     await shop.execute("DROP TABLE orders.gremlins")
     assert finding(await evaluate(shop), "I10").state == "violated"
@@ -87,7 +80,7 @@ async def test_a_promise_that_takes_too_long_is_unknown(shop: asyncpg.Connection
         " o.id AS order_id,"
         " 201 AS status_code, ''::bytea AS response FROM orders.orders o, pg_sleep(3)"
     )
-    report = await evaluate(shop, patience=Patience(few_s=0.2, all_s=0.2))
+    report = await evaluate(shop, timeouts=StatementTimeouts(incremental_s=0.2, full_s=0.2))
     assert {each.invariant.id for each in report.those("unknown")} == {"I12", "R3"}
     assert "time allowed" in (finding(report, "R3").reason or "")
 
