@@ -84,7 +84,7 @@ chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make ch
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
 bench: $(VENV)/.installed $(VENV)-bench/.installed  ## what the shop costs, as ratios from one run: make bench ARGS="--rounds 9"
-	@$(BIN)/python -m bench --stock-python $(VENV)-bench/bin/python $(ARGS)
+	@$(BIN)/python -m bench --otel-python $(VENV)-bench/bin/python $(ARGS)
 
 migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
 	@$(BIN)/valerix migrate up

@@ -7,7 +7,7 @@ import pytest
 
 from fleet.errors import CannotRun, Failed
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from fleet.stack import Stack
 from tests.harness import wire
@@ -19,7 +19,7 @@ class Machine:
     """A machine on which these programs are installed; each prints a line and exits."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home, self.messages = Home(folder / "home"), list[str]()
+        self.home, self.messages = RunDirectory(folder / "home"), list[str]()
         self._path = folder / "bin"
         self._path.mkdir()
         self.home.prepare()
@@ -40,13 +40,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_without_programs_the_dashboard_keeps_its_own_telemetry(machine: Machine):
     stack = machine.with_programs()
-    assert stack.told() == {}
+    assert stack.environment() == {}
     assert len(machine.messages) == len(PROGRAMS)
     assert all("is not installed" in line for line in machine.messages)
 
 
 def test_with_all_of_them_the_services_send_to_the_collector(machine: Machine):
-    settings = machine.with_programs(*PROGRAMS).told()
+    settings = machine.with_programs(*PROGRAMS).environment()
     assert settings["VALERIX_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
     assert settings["VALERIX_DASHBOARD_PROMETHEUS_URL"] == "http://127.0.0.1:9090"
     assert settings["VALERIX_DASHBOARD_LOKI_URL"] == "http://127.0.0.1:3100"
@@ -59,7 +59,7 @@ def test_with_one_of_three_missing_traces_and_logs_stay_with_the_dashboard(
     machine: Machine, missing: Program
 ):
     stack = machine.with_programs(*(each for each in PROGRAMS if each is not missing))
-    assert set(stack.told()) == {
+    assert set(stack.environment()) == {
         "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
     }  # fmt: skip
     left_out = [line for line in machine.messages if "left out" in line]
@@ -98,8 +98,8 @@ def test_a_program_that_dies_later_is_reported_once(machine: Machine):
     stack = machine.with_programs(PROMETHEUS)
     stack.start()
     stack.stop()
-    stack.mourn()
-    stack.mourn()
+    stack.report_deaths()
+    stack.report_deaths()
     assert [line for line in machine.messages if "orders go on" in line] == machine.messages[-1:]
 
 

@@ -1,5 +1,6 @@
-"""The Mermaid diagrams of README and ARCHITECTURE, made from the topology, the imports and the state
-machines: `python -m tests.tidy.diagrams` writes them between their marks, a test compares."""
+"""The Mermaid diagrams of README and ARCHITECTURE, made from topology, imports and state machines.
+
+`python -m tests.tidy.diagrams` writes them between their marks; a test compares."""
 
 import ast
 import re

@@ -22,7 +22,7 @@ def test_a_restarted_database_and_a_killed_service_heal_by_themselves():
             done = shop.command("act", "check", "operators-slip", "--quick")
             assert done.returncode == 0, done.stdout + done.stderr
             assert shop.poll() is None
-            assert "PostgreSQL is back after" in shop.said()
-            assert "inventory-service is back after" in shop.said()
+            assert "PostgreSQL is back after" in shop.printed()
+            assert "inventory-service is back after" in shop.printed()
         finally:
             shop.close()

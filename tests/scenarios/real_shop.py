@@ -16,11 +16,11 @@ from scenarios import cli
 from scenarios.loader import Scenario
 from scenarios.timing import QUICK
 from tests.harness.running import RunningFleet
-from topology import SERVICES
+from topology import NAMES, SERVICES
 
 TOKEN = "an operator token of some length"
 # What a module sets as FLEET_ENVIRON and FLEET_KEYS: an act looks by itself, without a dashboard.
-FLEET = ({"VALERIX_OPERATOR_TOKEN": TOKEN}, ("inventory", "payment", "order"))
+FLEET = ({"VALERIX_OPERATOR_TOKEN": TOKEN}, tuple(NAMES))
 ENDLESS = """\
 title: T
 teaches: x
@@ -41,10 +41,10 @@ def settings(fleet: RunningFleet, **changes: object) -> Settings:
 
 
 def check(fleet: RunningFleet, scenario: Scenario, **changes: object) -> tuple[int, str]:
-    """The exit code, and everything that was said."""
-    said: list[str] = []
-    code = cli.check(settings(fleet, **changes), [scenario], QUICK, said.append, said.append)
-    return code, "\n".join(said)
+    """The exit code, and all lines of output."""
+    lines: list[str] = []
+    code = cli.check(settings(fleet, **changes), [scenario], QUICK, lines.append, lines.append)
+    return code, "\n".join(lines)
 
 
 def loose(fleet: RunningFleet) -> list[str]:
@@ -63,9 +63,9 @@ def environ(fleet: RunningFleet, home: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def command(fleet: RunningFleet, *words: str, home: Path = Path("none")) -> tuple[int, str]:
+def command(fleet: RunningFleet, *arguments: str, home: Path = Path("none")) -> tuple[int, str]:
     done = subprocess.run(
-        fleet.valerix("act", *words), env=environ(fleet, home), cwd=ROOT, text=True, timeout=60,
+        fleet.valerix("act", *arguments), env=environ(fleet, home), cwd=ROOT, text=True, timeout=60,
         capture_output=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -73,13 +73,13 @@ def command(fleet: RunningFleet, *words: str, home: Path = Path("none")) -> tupl
 
 @contextlib.contextmanager
 def begin(
-    fleet: RunningFleet, folder: Path, *words: str, **more: object
+    fleet: RunningFleet, folder: Path, *arguments: str, **more: object
 ) -> Iterator[subprocess.Popen[str]]:
     """A `valerix act` that waits for what never comes, with its gremlin loose."""
     act = folder / "endless.yml"
     act.write_text(ENDLESS.replace("LIMIT", "2min"))
     with subprocess.Popen(
-        fleet.valerix("act", *words, str(act)), env=environ(fleet, folder), cwd=ROOT, text=True,
+        fleet.valerix("act", *arguments, str(act)), env=environ(fleet, folder), cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more,
     ) as running:  # fmt: skip
         try:
