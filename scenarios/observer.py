@@ -126,7 +126,7 @@ class Eyes:
         found: dict[str, Health] = {}
         for said in asked:
             well = all(is_well for _, is_well, _ in said.dependencies)
-            found[said.service] = "down" if said.trouble else "healthy" if well else "degraded"
+            found[said.service] = "down" if said.problem else "healthy" if well else "degraded"
         return found
 
     def _bites(self) -> int:
