@@ -17,7 +17,7 @@ from loadtests.plan import LoadPlan, Ran
 from loadtests.target import Target
 from loadtests.thresholds import ThresholdCheck, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
-from observatory.timeline.fault_windows import Window, windows
+from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
 from proof.verify import wait_until_settled
@@ -46,7 +46,7 @@ class Judgement(msgspec.Struct, frozen=True):
     knee: Knee | None
     proof: Report | None
     clients: Comparison
-    windows: tuple[Window, ...]
+    windows: tuple[FaultWindow, ...]
     machine: MachineDescription
     verdict: Verdict
     delivery: str
@@ -104,13 +104,13 @@ async def _ask_database(
     return proof, found, postgres
 
 
-def gremlin_windows(target: Target, ran: Ran) -> tuple[Window, ...]:
+def gremlin_windows(target: Target, ran: Ran) -> tuple[FaultWindow, ...]:
     """Every gremlin that was loose during the run; the load itself lets none loose."""
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (ran.began_s, ran.ended_s))
     events = [event for key in NAMES for event in _audit(target, key)]
     return tuple(
         window
-        for window in windows(events, datetime.now(UTC))
+        for window in fault_windows(events, datetime.now(UTC))
         if window.on < end and (window.off is None or window.off > begin)
     )
 

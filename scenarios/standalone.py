@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
 from observatory.live_state import LiveState
-from observatory.sources.embedded_metrics import Embedded
+from observatory.sources.embedded_metrics import EmbeddedMetrics
 from proof.scheduler import ProofScheduler
 from scenarios.executor import Executor
 from scenarios.loader import Scenario
@@ -60,7 +60,9 @@ async def standalone(settings: ScenarioSettings, timing: Timing) -> AsyncIterato
     watching, database = Database(settings, size=POOL), Database(settings, size=POOL)
     live = LiveState(
         urls,
-        source=Embedded(urls, lambda _: None, window_s=timing.window_s, every_s=timing.scrape_s),
+        source=EmbeddedMetrics(
+            urls, lambda _: None, window_s=timing.window_s, every_s=timing.scrape_s
+        ),
         database=watching,
     )
     proof = ProofScheduler(settings, registry=CollectorRegistry())
@@ -79,6 +81,6 @@ async def standalone(settings: ScenarioSettings, timing: Timing) -> AsyncIterato
 
 async def _until_it_sees(live: LiveState) -> None:
     for _ in range(int(_FIRST_STATE_S / _POLL_S)):
-        if live.incidents.asked and live.health.asked:
+        if live.incidents.has_polled and live.health.has_polled:
             return
         await asyncio.sleep(_POLL_S)

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from chassis.faults.kinds import KIND_LABELS
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.incident import Incident
 from scenarios.conditions import OrderCounts
 from scenarios.recording import RecordedMoment, Recording
@@ -147,6 +147,6 @@ def _between(since: datetime, until: datetime | None) -> float | None:
     return None if until is None else max(0.0, (until - since).total_seconds())
 
 
-def _name(window: Window) -> str:
+def _name(window: FaultWindow) -> str:
     label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".strip()
     return f"{label} on {LABELS[window.service].lower()}"

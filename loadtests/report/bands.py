@@ -7,7 +7,7 @@ import msgspec
 
 from loadtests.plan import Ran
 from loadtests.report.plot import CHARACTER, Frame, text
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 
 
 class GremlinBand(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class GremlinBand(msgspec.Struct, frozen=True):
     open_end: bool
 
 
-def bands(windows: Sequence[Window], ran: Ran) -> list[GremlinBand]:
+def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[GremlinBand]:
     """The gremlins of the run, oldest first, cut to its time."""
     until = ran.ended_s - ran.began_s
     found = []

@@ -14,7 +14,7 @@ from loadtests.outcomes import PLACE, Outcome
 from loadtests.plan import LoadPlan, Ran
 from loadtests.thresholds import checks
 from loadtests.verdict import verdict
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from proof import invariants
 from proof.evaluate import Finding, Report
 from proof.evaluate import verdict as proof_verdict
@@ -70,12 +70,12 @@ def proof_of(state: str = "holds") -> Report:
     return Report(datetime.now(UTC), proof_verdict(tuple(findings)), tuple(findings))
 
 
-def windows() -> tuple[Window, ...]:
+def windows() -> tuple[FaultWindow, ...]:
     """One gremlin in the middle, one with a nasty name that was never called off."""
     on, off = (datetime.fromtimestamp(BEGAN_S + s, UTC) for s in (10, 20))
     return (
-        Window("inventory", "slow-shelf", "latency", "3 s", "cli", on, None, off, "calmed"),
-        Window("payment", NASTY, "lost_response", "(50 %)", "cli", off, None),
+        FaultWindow("inventory", "slow-shelf", "latency", "3 s", "cli", on, None, off, "calmed"),
+        FaultWindow("payment", NASTY, "lost_response", "(50 %)", "cli", off, None),
     )
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from observatory.timeline.fault_windows import Window
-from observatory.timeline.incident import Incident, Reddening
+from observatory.timeline.fault_windows import FaultWindow
+from observatory.timeline.incident import Incident, RedPeriods
 from observatory.timeline.queries import OrdersMeanwhile
 from scenarios.console_log import summary_lines
 from scenarios.recording import Outage, Recording
@@ -20,9 +20,9 @@ def at(seconds: float):
     return NOW + timedelta(seconds=seconds)
 
 
-def window(actor: str = ACTOR, on: float = 3, off: float | None = 15) -> Window:
+def window(actor: str = ACTOR, on: float = 3, off: float | None = 15) -> FaultWindow:
     ends = None if off is None else at(off)
-    return Window("inventory", "latency", "latency", "3 s", actor, at(on), None, ends)
+    return FaultWindow("inventory", "latency", "latency", "3 s", actor, at(on), None, ends)
 
 
 def figures_of(incident: Incident, recording: Recording | None = None, **more: object):
@@ -33,7 +33,7 @@ def figures_of(incident: Incident, recording: Recording | None = None, **more: o
 
 
 def test_the_times_are_those_of_the_timeline():
-    reds = (Reddening("order", ((at(9), at(21)),)),)
+    reds = (RedPeriods("order", ((at(9), at(21)),)),)
     orders = OrdersMeanwhile(40, 3, 0, at(19))
     recording = Recording()
     recording.add(replace(WELL, at=at(1)))

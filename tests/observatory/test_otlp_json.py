@@ -1,4 +1,4 @@
-"""The quick reader of OTLP in JSON reads what the patient one reads, or leaves it alone."""
+"""What is decoded in one step is read as it would be field by field."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from observatory.otlp import json, json_usual
-from observatory.otlp.normalize import Assembler, Malformed, Resource
-from tests.observatory.wires import NOW_NS, json_span
+from observatory.otlp import json
+from observatory.otlp.normalize import Malformed, Normalizer, Resource
+from tests.observatory.samples import NOW_NS, json_span
 
 SENDER = Resource("order-service", "one")
 # What a field may hold that does not belong there, beside what does.
@@ -63,35 +63,35 @@ lines = st.fixed_dictionaries(
 )
 
 
-def said(read: Any, raw: bytes) -> object:
-    """What a reader makes of it, refusals and counted cuts included."""
-    assembler = Assembler(NOW_NS)
+def outcome(read: Any, raw: bytes) -> object:
+    """What a reader returns, refusals and counted clips included."""
+    normalizer = Normalizer(NOW_NS)
     try:
-        found = read(raw, SENDER, assembler)
+        found = read(raw, SENDER, normalizer)
     except Malformed as malformed:
         return str(malformed)
-    return found and (found, assembler.scissors.clipped, assembler.adjusted)
+    return found and (found, normalizer.clipper.clipped, normalizer.adjusted)
 
 
 @settings(max_examples=400, deadline=None)
 @given(change=spans)
 def test_both_read_the_same_span(change: dict[str, Any]):
     raw = msgspec.json.encode(json_span(**change))
-    quick = said(json_usual.span, raw)
-    assert quick in (None, said(json._span, raw))  # noqa: SLF001 - the two are compared
+    quick = outcome(json.usual_span, raw)
+    assert quick in (None, outcome(json.any_span, raw))
 
 
 @settings(max_examples=400, deadline=None)
 @given(it=lines)
 def test_both_read_the_same_line(it: dict[str, Any]):
     raw = msgspec.json.encode(it)
-    quick = said(json_usual.line, raw)
-    assert quick in (None, said(json._line, raw))  # noqa: SLF001 - the two are compared
+    quick = outcome(json.usual_line, raw)
+    assert quick in (None, outcome(json.any_line, raw))
 
 
 @pytest.mark.parametrize("extra", [{}, {"flags": 257, "traceState": "", "droppedEventsCount": 0}])
-def test_what_services_send_is_read_quickly(extra: dict[str, Any]):
+def test_what_services_send_is_decoded_in_one_step(extra: dict[str, Any]):
     values = ({"stringValue": "a"}, {"intValue": "1"}, {"boolValue": True}, {"doubleValue": 1.5})
     attributes = [{"key": str(number), "value": value} for number, value in enumerate(values)]
     raw = msgspec.json.encode(json_span(attributes=attributes, **extra))
-    assert json_usual.span(raw, SENDER, Assembler(NOW_NS)) is not None
+    assert json.usual_span(raw, SENDER, Normalizer(NOW_NS)) is not None

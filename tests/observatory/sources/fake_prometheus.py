@@ -13,8 +13,8 @@ from chassis.http.metrics import BUCKETS
 METHOD = {"method": "POST", "path": "/orders"}
 
 
-class Prometheus:
-    """`scrape` takes a sample of what `count` has counted, at the time the test says."""
+class FakePrometheus:
+    """`scrape` takes a sample of what `count` has counted, at the time the test sends."""
 
     def __init__(self, *services: str) -> None:
         self.instances: dict[str, str] = {f"{name}:1": name for name in services}
