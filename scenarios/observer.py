@@ -112,7 +112,7 @@ class Observer:
         found: dict[str, Health] = {}
         for each in health:
             well = all(is_well for _, is_well, _ in each.dependencies)
-            found[each.service] = "down" if each.error else "healthy" if well else "degraded"
+            found[each.service] = "down" if each.problem else "healthy" if well else "degraded"
         return found
 
     def _bites(self) -> int:
