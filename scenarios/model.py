@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chassis.faults.contract import Kind
+from chassis.faults.kinds import Kind
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"

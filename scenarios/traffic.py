@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
+from chassis.outcome import CallResult, Outcome
 from scenarios.model import Load, seconds
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
@@ -124,7 +125,7 @@ class Customers:
                 break
         return word
 
-    def _note(self, answer: Answer) -> str:
+    def _note(self, answer: CallResult) -> str:
         word = _word(answer)
         known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(word)
         order = decode(answer, _Order) if known is not None else None
@@ -133,7 +134,7 @@ class Customers:
         return word
 
 
-def _word(answer: Answer) -> str:
+def _word(answer: CallResult) -> str:
     if answer.outcome is Outcome.OK:
         return "confirmed" if answer.status == 201 else "accepted"
     if answer.outcome is Outcome.DEFINITE_NO:
