@@ -78,8 +78,10 @@ async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> No
     payment = await payments.lock(c, order_id)
     if payment is None:
         raise RuntimeError("the recorded payment is gone")
-    effect = outcomes.settle(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
-    step = payments.Step(n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines)
+    effect = outcomes.outcome_effect(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
+    step = payments.PaymentStep(
+        n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines
+    )
     await payments.move(c, payment, step, grace_s=2.5)
     await recorder.execute("COMMIT")
 

@@ -9,7 +9,8 @@ from msgspec import UNSET
 
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
+from chassis.outcome import CallResult, Outcome
 from fleet.client import ControlClient, RequestRefused
 from scenarios.loader import Scenario
 from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
@@ -136,7 +137,7 @@ class Executor:
         except RequestRefused as error:
             raise ActionFailed(str(error)) from None
 
-    async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, Answer]:
+    async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, CallResult]:
         calls = (self._gremlins[key].calm(headers=self._headers) for key in keys)
         return dict(zip(keys, await asyncio.gather(*calls), strict=True))
 
@@ -181,5 +182,5 @@ def _milliseconds(length: object) -> int:
     return 0 if length is UNSET else round(seconds(str(length)) * 1000)
 
 
-def _why(answer: Answer) -> str:
+def _why(answer: CallResult) -> str:
     return answer.code or f"it answered {answer.status}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
-from chassis.faults.contract import Kind
+from chassis.faults.kinds import Kind
 from topology import NAMES
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
+from chassis.outcome import CallResult, Outcome
 from scenarios.model import Load, seconds
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
@@ -123,7 +124,7 @@ class CustomerTraffic:
                 break
         return response
 
-    def _count(self, answer: Answer) -> str:
+    def _count(self, answer: CallResult) -> str:
         response = _response_of(answer)
         known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(response)
         order = decode(answer, _Order) if known is not None else None
@@ -132,7 +133,7 @@ class CustomerTraffic:
         return response
 
 
-def _response_of(answer: Answer) -> str:
+def _response_of(answer: CallResult) -> str:
     if answer.outcome is Outcome.OK:
         return "confirmed" if answer.status == 201 else "accepted"
     if answer.outcome is Outcome.DEFINITE_NO:

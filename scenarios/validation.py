@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import UNSET, Struct
 
-from chassis.faults.contract import DELAYING
+from chassis.faults.kinds import DELAYING
 from scenarios import model
 from scenarios.model import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
 from scenarios.model import seconds as in_seconds

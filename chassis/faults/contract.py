@@ -1,4 +1,4 @@
-"""What a gremlin is to those who ask: the request, the view, the audit's rows, and their bounds."""
+"""The gremlin API on the wire: the request, the view, the audit's rows, and their bounds."""
 
 import re
 from datetime import datetime
@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Kind = Literal[
-    "latency", "late", "error", "lost_response", "refuse", "hang", "duplicate", "slow_database"
-]
-DELAYING = frozenset({"latency", "late", "slow_database"})
+from chassis.faults.kinds import Kind
+
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 

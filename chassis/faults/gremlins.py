@@ -6,12 +6,15 @@ import logging
 import random
 import re
 import time
+from functools import partial
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Database, Row
-from chassis.faults.contract import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
+from chassis.faults.contract import NAME, AuditEvent, GremlinView, PutGremlin
+from chassis.faults.kinds import BY_NAME, DELAYING, FaultKind
+from chassis.faults.request import Bite
 from chassis.faults.statements import Statements
 from chassis.http.problems import Problem, invalid
 from chassis.settings import Settings
@@ -27,6 +30,7 @@ class Active(msgspec.Struct, frozen=True):
     """A gremlin in this process, with its end on the local monotonic clock."""
 
     view: GremlinView
+    kind: FaultKind
     ends_at: float
     matches: frozenset[str]
 
@@ -64,7 +68,7 @@ class Gremlins:
         self._reading = asyncio.Lock()  # or an older look could overwrite a newer one
 
     def slows(self, *databases: Database) -> None:
-        """The pools that a slow_database gremlin makes slow."""
+        """The pools whose statements a gremlin can make slow."""
         self._slowed.extend(databases)
 
     async def run(self) -> None:
@@ -84,12 +88,13 @@ class Gremlins:
         async with self._reading, self.controls.connect() as connection:
             await connection.execute(self._sql.expire)
             rows = await connection.rows(self._sql.active)
-            self._take(tuple(self._live(row) for row in rows))
+            known = (row for row in rows if row["kind"] in BY_NAME)
+            self._take(tuple(self._live(row) for row in known))
 
     def _live(self, row: Row) -> Active:
         view = self._view(row)
         routes = self.known_routes if "*" in view.routes else frozenset(view.routes)
-        return Active(view, time.monotonic() + view.remaining_s, routes)
+        return Active(view, BY_NAME[view.kind], time.monotonic() + view.remaining_s, routes)
 
     def _view(self, row: Row) -> GremlinView:
         values = {k: v for k, v in row.items() if k != "is_new"}
@@ -101,9 +106,9 @@ class Gremlins:
         for new in active:
             self._loose.labels(self.service, new.view.name, new.view.kind).set(1)
         self.active = active
-        slow = any(gremlin.view.kind == "slow_database" for gremlin in active)
+        slow = any(gremlin.kind.on_statement is not None for gremlin in active)
         for database in self._slowed:
-            database.before_statement = self._drag if slow else None
+            database.before_statement = self._before_statement if slow else None
 
     def _forget_expired(self) -> None:
         now = time.monotonic()
@@ -117,10 +122,15 @@ class Gremlins:
             gremlin
             for gremlin in self.active
             if gremlin.ends_at > now
-            and gremlin.view.kind != "slow_database"
+            and gremlin.kind.on_statement is None
             and (route in gremlin.matches or f"{method} {route}" in gremlin.matches)
             and self._random.random() < gremlin.view.probability
         ]
+
+    def bite(self, gremlin: Active) -> Bite:
+        """What the gremlin's kind needs to know to bite once."""
+        view = gremlin.view
+        return Bite(view.name, view.status, gremlin.delay_s, partial(self.is_loose, view.name))
 
     def is_loose(self, name: str) -> bool:
         """Whether the gremlin is still in force."""
@@ -141,17 +151,17 @@ class Gremlins:
                 work.attributes[key] = ",".join(dict.fromkeys(filter(None, (*known, value))))
             work.events.append((time.time_ns(), "gremlin bite", {"name": name, "kind": kind}))
 
-    async def _drag(self) -> None:
-        """Where slow_database bites: every statement of the service's own pools."""
+    async def _before_statement(self) -> None:
+        """Where a fault of statements bites: every one of the service's own pools."""
         now = time.monotonic()
         for gremlin in self.active:
             if (
-                gremlin.view.kind == "slow_database"
+                gremlin.kind.on_statement is not None
                 and gremlin.ends_at > now
                 and self._random.random() < gremlin.view.probability
             ):
                 self.mark(gremlin.view)
-                await asyncio.sleep(gremlin.delay_s)
+                await gremlin.kind.on_statement(self.bite(gremlin))
 
     def views(self) -> list[GremlinView]:
         """What is loose now, with the seconds left."""

@@ -9,11 +9,12 @@ import time
 import msgspec
 
 from chassis.faults.gremlins import EXEMPT, Gremlins
-from chassis.faults.inject import CallerLeft, Dropped, answer, suffer
+from chassis.faults.inject import inject
+from chassis.faults.request import CallerLeft, Dropped
 from chassis.http.asgi import App, Message, Receive, Scope, Send
 from chassis.http.metrics import HttpMetrics
 from chassis.http.operator_auth import is_foreign
-from chassis.http.problems import Problem, shed
+from chassis.http.problems import Problem, send_problem, shed
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
@@ -116,7 +117,7 @@ class Edge:
     ) -> None:
         exempt = EXEMPT.fullmatch(visit.path) is not None
         if refusal := self._refusal(visit, headers, exempt=exempt):
-            await answer(send, refusal)
+            await send_problem(send, refusal)
             return
         receive = _bounded(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
@@ -125,9 +126,9 @@ class Edge:
                 visit.bites = ",".join(bite.view.name for bite in bites)
                 receive = _capped(receive, self._body_limit)
                 try:
-                    await suffer(self.app, scope, receive, send, bites, self._gremlins)
+                    await inject(self.app, scope, receive, send, bites, self._gremlins)
                 except Problem as problem:
-                    await answer(send, problem)
+                    await send_problem(send, problem)
                 return
         await self.app(scope, receive, send)
 

@@ -1,40 +1,20 @@
-"""One call to another service: a total deadline, a bulkhead, and what one may conclude."""
+"""One call to another service over HTTP: a total deadline, a bulkhead, connections kept open."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from chassis.outcome import CallResult, Failure, Outcome, failed, outcome_of_http
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s
 
-# Answers of the shop are a few hundred bytes (a page of orders under 100 KiB); more is a fault.
-_LARGEST_ANSWER = 1 << 20
-
-
-class Outcome(Enum):
-    """PROTOCOL: what a caller may conclude. NOT_SENT and DEFINITE_NO alone exclude an effect."""
-
-    OK = "ok"
-    DEFINITE_NO = "definite-no"
-    IN_PROGRESS = "in-progress"
-    NOT_SENT = "not-sent"
-    UNKNOWN = "unknown"
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came back. `code` is the problem's code; `status` is 0 where there was no answer."""
-
-    outcome: Outcome
-    status: int = 0
-    code: str = ""
-    body: bytes = b""
-    trace_id: str = ""
+# Responses are a few hundred bytes (a page of orders under 100 KiB); more is a fault.
+_LARGEST_BODY = 1 << 20
 
 
 class Peer:
@@ -91,8 +71,8 @@ class Peer:
         route: str = "",
         deadline_s: float | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Call and classify; never raises for trouble on the wire. `route` is the path template.
+    ) -> CallResult:
+        """Call and classify; never raises for a failure of the wire. `route` is the path template.
 
         `deadline_s` is the total time allowed, connection and body included; what is left of
         our own caller's time shortens it."""
@@ -100,28 +80,28 @@ class Peer:
         if (left_s := remaining_s()) is not None:
             budget_s = min(budget_s, left_s)
         if not recording.is_on():
-            answer = await self._bounded(method, path, json, budget_s, headers or {})
+            result = await self._bounded(method, path, json, budget_s, headers or {})
         else:
             with recording.span(f"{method} {route or path}", CLIENT) as work:
                 sent = {"traceparent": work.traceparent, **(headers or {})}
-                answer = await self._bounded(method, path, json, budget_s, sent)
+                result = await self._bounded(method, path, json, budget_s, sent)
                 work.attributes.update(
                     {
                         "http.request.method": method,
                         "server.address": self.name,
                         "url.full": self._base_url + path,
-                        "valerix.outcome": answer.outcome.value,
+                        "valerix.outcome": result.outcome.value,
                     }
                 )
-                if answer.status:
-                    work.attributes["http.response.status_code"] = answer.status
-                if answer.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
-                    work.error = work.attributes["error.type"] = answer.code
-        self._observe(answer)
-        return answer
+                if result.status:
+                    work.attributes["http.response.status_code"] = result.status
+                if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
+                    work.error = work.attributes["error.type"] = result.code
+        self._observe(result)
+        return result
 
-    def _observe(self, answer: Answer) -> None:
-        if answer.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
+    def _observe(self, result: CallResult) -> None:
+        if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
             self.failing_since = self.failing_since or time.monotonic()
         elif self.failing_since:
             self.failing_since = 0.0
@@ -129,14 +109,14 @@ class Peer:
 
     async def _bounded(
         self, method: str, path: str, json: object, budget_s: float, headers: dict[str, str]
-    ) -> Answer:
+    ) -> CallResult:
         if budget_s <= 0:
-            return Answer(Outcome.NOT_SENT, code="no-time-left")
+            return failed(Failure.NO_TIME_LEFT)
         started = time.monotonic()
         try:
             await asyncio.wait_for(self._places.acquire(), min(self._wait_s, budget_s))
         except TimeoutError:
-            return Answer(Outcome.NOT_SENT, code="bulkhead-full")
+            return failed(Failure.BULKHEAD_FULL)
         try:
             left_s = budget_s - (time.monotonic() - started)
             sent = {**self._headers, **headers, "X-Timeout-Ms": str(max(1, int(left_s * 1000)))}
@@ -144,15 +124,17 @@ class Peer:
             async with asyncio.timeout(left_s):
                 return await self._send(method, path, json, sent)
         except TimeoutError:
-            return Answer(Outcome.UNKNOWN, code="timeout")
+            return failed(Failure.TIMEOUT)
         except aiohttp.ClientConnectorError:
-            return Answer(Outcome.NOT_SENT, code="connect-failed")
+            return failed(Failure.CONNECT_FAILED)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(Outcome.UNKNOWN, code=type(error).__name__)
+            return failed(Failure.BROKEN, code=type(error).__name__)
         finally:
             self._places.release()
 
-    async def _send(self, method: str, path: str, json: object, headers: dict[str, str]) -> Answer:
+    async def _send(
+        self, method: str, path: str, json: object, headers: dict[str, str]
+    ) -> CallResult:
         data = None
         if json is not None:
             data = msgspec.json.encode(json)
@@ -160,41 +142,34 @@ class Peer:
         async with self._opened().request(
             method, self._base_url + path, data=data, headers=headers, allow_redirects=False
         ) as response:
-            body = await response.content.read(_LARGEST_ANSWER)
+            body = await response.content.read(_LARGEST_BODY)
             while not response.content.at_eof():
-                more = await response.content.read(_LARGEST_ANSWER)
+                more = await response.content.read(_LARGEST_BODY)
                 body += more
-                if len(body) > _LARGEST_ANSWER:
-                    return Answer(Outcome.UNKNOWN, response.status, code="answer-too-large")
-            shed = response.headers.get("X-Valerix-Executed") == "no"
+                if len(body) > _LARGEST_BODY:
+                    return failed(Failure.TOO_LARGE, status=response.status)
+            not_executed = response.headers.get("X-Valerix-Executed") == "no"
             trace_id = response.headers.get("X-Trace-Id", "")
-            return classify(response.status, body, shed=shed, trace_id=trace_id)
+            return classify(response.status, body, not_executed=not_executed, trace_id=trace_id)
 
 
 def peer_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
     """For health: whether the other service answers its own health check in time."""
 
     async def probe() -> str:
-        answer = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
-        return "reachable" if answer.outcome is Outcome.OK else f"unreachable ({answer.code})"
+        result = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
+        return "reachable" if result.outcome is Outcome.OK else f"unreachable ({result.code})"
 
     return probe
 
 
-def classify(status: int, body: bytes, *, shed: bool = False, trace_id: str = "") -> Answer:
-    """PROTOCOL, "Outcomes": the class of an HTTP answer."""
-    if 200 <= status < 300:
-        return Answer(Outcome.OK, status, body=body, trace_id=trace_id)
-    code = _problem_code(body)
-    if status in (503, 429):
-        outcome = Outcome.NOT_SENT if shed else Outcome.UNKNOWN
-    elif status == 409 and code in ("in-progress", "idempotency-in-progress"):
-        outcome = Outcome.IN_PROGRESS
-    elif 400 <= status < 500 and status != 408:
-        outcome = Outcome.DEFINITE_NO
-    else:
-        outcome = Outcome.UNKNOWN
-    return Answer(outcome, status, code=code or f"http-{status}", body=body, trace_id=trace_id)
+def classify(
+    status: int, body: bytes, *, not_executed: bool = False, trace_id: str = ""
+) -> CallResult:
+    """What an HTTP response means to the caller; a refusal carries its problem's code."""
+    code = "" if 200 <= status < 300 else _problem_code(body) or f"http-{status}"
+    outcome = outcome_of_http(status, code, not_executed=not_executed)
+    return CallResult(outcome, status, code=code, body=body, trace_id=trace_id)
 
 
 class _ProblemCode(msgspec.Struct):
@@ -211,9 +186,9 @@ def _problem_code(body: bytes) -> str:
         return ""
 
 
-def decode(answer: Answer, shape: Any) -> Any:
+def decode(result: CallResult, shape: Any) -> Any:
     """The body as `shape`, or None when it breaks the contract (to be treated as UNKNOWN)."""
     try:
-        return msgspec.json.decode(answer.body, type=shape)
+        return msgspec.json.decode(result.body, type=shape)
     except msgspec.MsgspecError:
         return None

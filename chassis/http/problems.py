@@ -1,10 +1,11 @@
-"""What a client is told when something is wrong: RFC 9457 problem details, never an internal."""
+"""What a client gets when something is wrong: RFC 9457 problem details, never an internal."""
 
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from chassis.http.asgi import Send
 from chassis.telemetry.context import current_trace_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,7 +36,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):
-    """An answer that is no success. `code` is the stable machine string; `detail` is for humans."""
+    """A refusal or a fault. `code` is the stable machine string; `detail` is for humans."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def body(self) -> bytes:
-        """The problem document, with the trace that tells the rest of the story."""
+        """The problem document, with the id of the trace that shows the rest."""
         trace_id = current_trace_id()
         document = ProblemDocument(
             type=f"urn:valerix:problem:{self.code}",
@@ -87,3 +88,21 @@ def invalid(pointer: str, message: str) -> Problem:
         f"{pointer or 'body'}: {message}",
         details=[{"pointer": pointer, "message": message}],
     )
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Answer with a problem from below any framework."""
+    body = problem.body()
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        **{name.lower(): value for name, value in problem.headers.items()},
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})

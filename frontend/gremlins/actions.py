@@ -16,8 +16,9 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.kinds import KINDS, strength
 from chassis.faults.routes import Calmed
-from chassis.http.outbound import Answer, Outcome, decode
+from chassis.http.outbound import decode
 from chassis.http.problems import Problem
+from chassis.outcome import CallResult, Outcome
 from frontend.live_state import Watch
 from frontend.overview.page import new_order_key
 from frontend.overview.view_models import Told
@@ -111,7 +112,7 @@ class Hands:
             delay_ms = _number(form, f"delay_{kind}", 1, words.delay_max_ms, words.delay_ms)
         ttl_s = _number(form, "ttl_s", 1, 3600, 300)
         share = _number(form, "share", 1, 100, 100)
-        command = PutGremlin(kind=kind, delay_ms=delay_ms, ttl_s=ttl_s, probability=share / 100)  # type: ignore[arg-type]
+        command = PutGremlin(kind=kind, delay_ms=delay_ms, ttl_s=ttl_s, probability=share / 100)
         # Named after its kind, as the API's own shorthand names it: one switch, one gremlin.
         answer = await self._gremlins[service].put(kind, command, headers=self._headers)
         detail = strength(kind, delay_ms, 0, 503)
@@ -148,9 +149,9 @@ def _operator_only(visitor: Visitor) -> None:
         )
 
 
-def _gone(answer: Answer) -> Answer:
+def _gone(answer: CallResult) -> CallResult:
     """One that ended by itself meanwhile is as gone as one that was called off."""
-    return Answer(Outcome.OK, trace_id=answer.trace_id) if answer.status == 404 else answer
+    return CallResult(Outcome.OK, trace_id=answer.trace_id) if answer.status == 404 else answer
 
 
 def _number(form: Form, field: str, least: int, most: int, default: int | None = None) -> int:

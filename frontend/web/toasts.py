@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from chassis.faults.kinds import KIND_LABELS
-from chassis.http.outbound import Answer, Outcome
+from chassis.outcome import CallResult, Outcome
 from chassis.telemetry.context import current_trace_id
 from frontend.overview.view_models import State, Told
 from frontend.web.labels import REASON_WORDS
@@ -29,7 +29,7 @@ class _Problem(msgspec.Struct):
     details: Any = None
 
 
-def order_told(answer: Answer, names: Mapping[str, str]) -> Told:
+def order_told(answer: CallResult, names: Mapping[str, str]) -> Told:
     """The answer to an order, for the person who placed it; `names` are the products' by id."""
     if answer.outcome is Outcome.OK:
         return _order_taken(answer, names)
@@ -44,7 +44,7 @@ def order_told(answer: Answer, names: Mapping[str, str]) -> Told:
     return _not_done(answer, problem, "Nothing was ordered")
 
 
-def _order_taken(answer: Answer, names: Mapping[str, str]) -> Told:
+def _order_taken(answer: CallResult, names: Mapping[str, str]) -> Told:
     order = _decode(answer, _Order)
     if order is None:
         return _told("degraded", answer, "Strange answer", "Look in the list before you try again.")
@@ -61,7 +61,7 @@ def _order_taken(answer: Answer, names: Mapping[str, str]) -> Told:
     )
 
 
-def cancel_told(answer: Answer, order_id: str) -> Told:
+def cancel_told(answer: CallResult, order_id: str) -> Told:
     """The answer to a cancel."""
     if answer.outcome is Outcome.OK:
         state: State = "degraded" if answer.status == 202 else "refused"
@@ -71,7 +71,7 @@ def cancel_told(answer: Answer, order_id: str) -> Told:
     return _not_done(answer, problem, "Not cancelled")
 
 
-def loose_told(answer: Answer, kind: str, service: str, detail: str, ttl_s: int) -> Told:
+def loose_told(answer: CallResult, kind: str, service: str, detail: str, ttl_s: int) -> Told:
     """A gremlin was let loose, or not."""
     label = f"{KIND_LABELS[kind]} on {LABELS[service].lower()}"
     if answer.outcome is Outcome.OK:
@@ -81,7 +81,7 @@ def loose_told(answer: Answer, kind: str, service: str, detail: str, ttl_s: int)
     return _not_done(answer, _decode(answer, _Problem) or _Problem(), f"{label} did not start")
 
 
-def calmed_told(answers: list[tuple[str, Answer]], ended: int) -> Told:
+def calmed_told(answers: list[tuple[str, CallResult]], ended: int) -> Told:
     """Gremlins were called off, or some could not be."""
     missed = [LABELS[service] for service, answer in answers if answer.outcome is not Outcome.OK]
     trace_id = next(filter(None, (_trace_of(answer) for _, answer in answers)), "")
@@ -94,7 +94,7 @@ def calmed_told(answers: list[tuple[str, Answer]], ended: int) -> Told:
     return Told("good", f"{ended} {noun} called off", "What was pending settles now.", trace_id)
 
 
-def _not_done(answer: Answer, problem: _Problem, title: str) -> Told:
+def _not_done(answer: CallResult, problem: _Problem, title: str) -> Told:
     if answer.outcome is Outcome.NOT_SENT:
         why = "The service cannot be reached or is full. Nothing was done: try again in a moment."
         return _told("failed", answer, title, why)
@@ -107,12 +107,12 @@ def _not_done(answer: Answer, problem: _Problem, title: str) -> Told:
     return _told("failed", answer, title, problem.detail or f"Answered {answer.status}")
 
 
-def _told(state: Any, answer: Answer, title: str, detail: str = "", order_id: str = "") -> Told:
+def _told(state: Any, answer: CallResult, title: str, detail: str = "", order_id: str = "") -> Told:
     status = 200 if answer.outcome is Outcome.OK else (answer.status or 503)
     return Told(state, title, detail, _trace_of(answer), order_id, status)
 
 
-def _trace_of(answer: Answer) -> str:
+def _trace_of(answer: CallResult) -> str:
     """The trace that tells what became of a request. Where no answer came it is our own: the
     service was told it along with the request. What never left has none."""
     if answer.trace_id or answer.outcome is Outcome.NOT_SENT:
@@ -120,7 +120,7 @@ def _trace_of(answer: Answer) -> str:
     return current_trace_id() or ""
 
 
-def _decode(answer: Answer, shape: Any) -> Any:
+def _decode(answer: CallResult, shape: Any) -> Any:
     try:
         return msgspec.json.decode(answer.body, type=shape)
     except msgspec.MsgspecError:

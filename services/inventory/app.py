@@ -10,8 +10,9 @@ from services.inventory.metrics import StockGauges
 from services.inventory.routes import ROUTES
 from services.inventory.settings import InventorySettings
 from services.inventory.tables import SCHEMA_REVISION
+from topology import find
 
-NAME = "inventory-service"
+NAME = find("inventory").name
 
 
 def create_app(settings: InventorySettings) -> Edge:

@@ -16,8 +16,9 @@ from services.order.routes import ROUTES
 from services.order.settings import OrderSettings
 from services.order.tables import SCHEMA_REVISION
 from services.payment.client import PaymentClient
+from topology import find
 
-NAME = "order-service"
+NAME = find("order").name
 # The reconciler, its workers and the gauges take turns on these; foreground traffic never does.
 _REPAIR_POOL = 6
 # One health answer asks once; a second may overlap it.
@@ -36,12 +37,14 @@ def create_app(
     gremlins = Gremlins(NAME, "orders", settings, registry)
     gremlins.slows(repair_database)
 
+    def peer(key: str, connections: int) -> Peer:
+        return Peer(find(key).name, settings.urls[key], settings, connections=connections)
+
     def wire(connections: int) -> list[Peer]:
-        stock = Peer(
-            "inventory-service", settings.urls["inventory"], settings, connections=connections
-        )
-        money = Peer("payment-service", settings.urls["payment"], settings, connections=connections)
-        return [inventory or stock, payments or money]
+        return [
+            inventory or peer("inventory", connections),
+            payments or peer("payment", connections),
+        ]
 
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:
         return Checkout(on, InventoryClient(stock), PaymentClient(money), settings, metrics)
@@ -62,11 +65,7 @@ def create_app(
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         dependencies={p.name: peer_probe(p, settings.probe_deadline_s) for p in probes},
-        loops=[
-            reconciler.run,
-            *reconciler.handed_workers(),
-            BacklogGauges(repair_database, metrics).run,
-        ],
+        loops=[*reconciler.workers(), BacklogGauges(repair_database, metrics).run],
         closes=[repair_database.close, *(peer.close for peer in [*front, *repair, *probes])],
         state={
             "database": database,

@@ -12,20 +12,21 @@ from collections.abc import Callable
 import msgspec
 
 from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.due_work import Backoff
 from services.inventory.client import Hold, InventoryClient
 from services.order import store
 from services.order.contract import Reason, Status
-from services.order.domain import Order, backoff_s
+from services.order.domain import Order
 from services.order.metrics import OrderMetrics
 from services.order.settings import OrderSettings
 from services.payment.client import (
     Cancelled,
     ContractBreach,
-    Declined,
-    Fenced,
-    Found,
     NotSent,
     PaymentClient,
+    PaymentDeclined,
+    PaymentFenced,
+    PaymentFound,
     Succeeded,
     Unknown,
 )
@@ -63,6 +64,7 @@ class Checkout:
         self.payments = payments
         self._settings = settings
         self._metrics = metrics
+        self._backoff = Backoff(settings.reconcile_backoff_s, settings.reconcile_backoff_max_s)
         self._chance = chance
 
     async def drive(self, order: Order, *, until: float) -> Order:
@@ -151,9 +153,9 @@ class Checkout:
         match answer:
             case Succeeded():
                 return Conclusion("CONFIRMED")
-            case Declined(code):
+            case PaymentDeclined(code):
                 return Conclusion("CANCELLING", "PAYMENT_DECLINED", code)
-            case Fenced():
+            case PaymentFenced():
                 return Conclusion("CANCELLING", "PAYMENT_CANCELLED", "fenced")
             case ContractBreach(_, code):
                 self._alarm(order, "charge", code)
@@ -165,7 +167,7 @@ class Checkout:
     async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
         """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
         answer = await self.payments.get(order.id, deadline_s=deadline_s)
-        if isinstance(answer, Found) and answer.payment.state == "SUCCEEDED":
+        if isinstance(answer, PaymentFound) and answer.payment.state == "SUCCEEDED":
             return Conclusion("CONFIRMED")
         return Conclusion("CANCELLING", "PAYMENT_TIMEOUT")
 
@@ -200,10 +202,7 @@ class Checkout:
             return await store.find(connection, order.id)
 
     def _backoff_s(self, order: Order) -> float:
-        return backoff_s(
-            order.attempts, self._settings.reconcile_backoff_s,
-            self._settings.reconcile_backoff_max_s, self._chance(),
-        )  # fmt: skip
+        return self._backoff.delay_s(order.attempts, self._chance())
 
     def _alarm(self, order: Order, asked: str, code: str) -> None:
         self._metrics.contract_alarms.inc()

@@ -87,31 +87,15 @@ class Order(msgspec.Struct, frozen=True):
     @property
     def message(self) -> str:
         """One sentence for a human."""
-        said = _MESSAGES[self.status]
+        message = _MESSAGES[self.status]
         if self.reason is None:
-            return said
-        return f"{said}: {_REASONS[self.reason]}"
+            return message
+        return f"{message}: {_REASONS[self.reason]}"
 
 
-class UnknownProduct(Exception):
+class NotForSale(Exception):
     """Nothing of that id is for sale."""
 
 
 class UnknownOrder(Exception):
     """There is no such order."""
-
-
-class NotCancellable(Exception):
-    """The order is decided already."""
-
-    def __init__(self, order: Order) -> None:
-        super().__init__(order.status)
-        self.order = order
-
-
-def backoff_s(attempts: int, base_s: float, largest_s: float, chance: float) -> float:
-    """Seconds to the next try: exponential, capped, jittered by `chance` in [0, 1).
-
-    Source: PROTOCOL.md, "Reconciler"."""
-    exponent = min(attempts, 30)
-    return float(min(largest_s, base_s * 2**exponent)) * (1 + chance)

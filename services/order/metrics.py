@@ -6,8 +6,9 @@ import logging
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis.database.pool import Database
-from services.order import due_work, idempotency_store
 from services.order.domain import Order
+from services.order.due_work import ORDERS_DUE
+from services.order.store import KEYS
 
 logger = logging.getLogger("order")
 
@@ -82,8 +83,8 @@ class BacklogGauges:
         """Refresh for ever."""
         while True:
             async with self._database.connect() as connection:
-                found = await due_work.backlog(connection)
-                await idempotency_store.forget_expired(connection)
+                found = await ORDERS_DUE.backlog(connection)
+                await KEYS.forget_expired(connection)
             waiting = {status: orders for status, orders, _ in found}
             for status in _OPEN:
                 self._metrics.pending.labels(status).set(waiting.get(status, 0))

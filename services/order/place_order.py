@@ -7,17 +7,17 @@ from uuid import UUID, uuid4
 import msgspec
 
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
-from chassis.http.idempotency_key import in_progress, request_hash, reused
 from chassis.http.problems import Problem
+from chassis.idempotency import Key, StoredKey, request_hash
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
-from services.order import idempotency_store, store
+from services.order import store
 from services.order.checkout import Checkout
 from services.order.contract import PlaceOrder
-from services.order.domain import Order, UnknownProduct
-from services.order.idempotency_store import Claimed, Key
+from services.order.domain import NotForSale, Order
 from services.order.metrics import OrderMetrics
 from services.order.reconciler import Reconciler
 from services.order.settings import OrderSettings
+from services.order.store import KEYS
 from services.order.views import order_view
 
 logger = logging.getLogger(__name__)
@@ -65,10 +65,10 @@ class Placing:
         order_id = uuid4()
         try:
             placed = await self._commit_intent(order_id, command, key)
-        except UnknownProduct:
+        except NotForSale:
             return await self._no_such_product(command, key, order_id)
-        if isinstance(placed, Claimed):
-            note_order(placed.order_id)
+        if isinstance(placed, StoredKey):
+            note_order(placed.entity_id)
             return await self._again(placed)
         # Before the long part: whoever looks for the order finds its trace however that ends.
         note_order(placed.id)
@@ -85,13 +85,13 @@ class Placing:
 
     async def _commit_intent(
         self, order_id: UUID, command: PlaceOrder, key: Key | None
-    ) -> Order | Claimed:
+    ) -> Order | StoredKey:
         """Rule R1: the key and the order in one transaction, before anyone else is asked."""
         if key is None:
             async with self._database.connect() as connection:
                 return await self._insert(connection, order_id, command)
         async with self._database.begin() as tx:
-            taken = await idempotency_store.claim(
+            taken = await KEYS.claim(
                 tx, key, order_id, lock_s=self._settings.order_lease_s,
                 ttl_s=self._settings.idempotency_ttl_s,
             )  # fmt: skip
@@ -110,7 +110,7 @@ class Placing:
         A decision is told only once it is kept, or a repeat could be told something else."""
         try:
             async with self._database.connect() as connection:
-                kept = await idempotency_store.keep(connection, key, reply.status_code, reply.body)
+                kept = await KEYS.keep(connection, key, reply.status_code, reply.body)
             return Reply(*kept, reply.order_id)
         except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
             why = type(error).__name__
@@ -130,26 +130,22 @@ class Placing:
         if key is None:
             return reply
         async with self._database.begin() as tx:
-            taken = await idempotency_store.claim(
+            taken = await KEYS.claim(
                 tx, key, order_id, lock_s=0.0, ttl_s=self._settings.idempotency_ttl_s
             )
             if taken is None:
-                await idempotency_store.disown(tx, key, order_id)
-                await idempotency_store.keep(tx, key, reply.status_code, reply.body)
+                await KEYS.disown(tx, key, order_id)
+                await KEYS.keep(tx, key, reply.status_code, reply.body)
         return reply if taken is None else await self._again(taken)
 
-    async def _again(self, claimed: Claimed) -> Reply:
-        if claimed.request_hash != claimed.key.request_hash:
-            raise reused()
-        if claimed.status_code is not None and claimed.response is not None:
-            return Reply(claimed.status_code, claimed.response, claimed.order_id, replayed=True)
-        if claimed.locked or claimed.order_id is None:
-            raise in_progress()
-        # The first try died half-way: it is not executed again, the order is on its way. What is
-        # answered now is the key's answer from here on.
+    async def _again(self, stored: StoredKey) -> Reply:
+        first = stored.replay()
+        if isinstance(first, tuple):
+            return Reply(*first, stored.entity_id, replayed=True)
+        # What is answered now is the key's answer from here on.
         async with self._database.connect() as connection:
-            order = await store.find(connection, claimed.order_id)
-        return await self._keep(claimed.key, _accepted(order), order)
+            order = await store.find(connection, first)
+        return await self._keep(stored.key, _accepted(order), order)
 
 
 def note_order(order_id: UUID | None, outcome: str = "") -> None:

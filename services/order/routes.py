@@ -1,4 +1,4 @@
-"""The order service's endpoints: a few lines each; `placing.py` and `checkout.py` do the work."""
+"""The order service's endpoints: `place_order.py` and `checkout.py` do the work."""
 
 import time
 from typing import Annotated, Any
@@ -11,11 +11,11 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
-from chassis.http.idempotency_key import key_of
 from chassis.http.json_body import Strict
 from chassis.http.openapi import KeyedOperation, refused
 from chassis.http.problems import MEDIA_TYPE, Problem
-from services.order import due_work, store
+from chassis.idempotency import key_of
+from services.order import store
 from services.order.checkout import Checkout
 from services.order.contract import (
     DEFAULT_PAGE,
@@ -27,6 +27,7 @@ from services.order.contract import (
     ProductList,
 )
 from services.order.domain import CANCELLABLE, UnknownOrder
+from services.order.due_work import ORDERS_DUE
 from services.order.place_order import Placing, Reply, note_order
 from services.order.settings import OrderSettings
 from services.order.views import order_view, read_cursor, write_cursor
@@ -100,7 +101,7 @@ async def show_order(order_id: FromPath[UUID], state: State) -> OrderView:
         async with _database(state).connect() as connection:
             order = await store.find(connection, order_id)
             if order.is_waiting:
-                await due_work.hasten(connection, order_id)
+                await ORDERS_DUE.hasten(connection, order_id)
     except UnknownOrder:
         raise _not_found(order_id) from None
     return order_view(order)

@@ -6,7 +6,6 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import (
     Float,
-    Interval,
     bindparam,
     case,
     cast,
@@ -21,9 +20,13 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from chassis.database.pool import Connection, Row, statement
+from chassis.due_work import in_seconds
+from chassis.idempotency import IdempotencyStore
 from services.order.contract import ProductView, Reason, Status, TransitionView
-from services.order.domain import TERMINAL, Order, UnknownOrder, UnknownProduct
-from services.order.tables import history, orders, products
+from services.order.domain import TERMINAL, NotForSale, Order, UnknownOrder
+from services.order.tables import history, idempotency, orders, products
+
+KEYS = IdempotencyStore(idempotency, entity=idempotency.c.order_id)
 
 _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
@@ -35,8 +38,7 @@ _SHOWN = (
 
 
 def _in_seconds(name: str) -> ColumnElement[datetime]:
-    seconds = cast(bindparam(name), Float)
-    return func.now() + cast(seconds * text("interval '1 second'"), Interval)
+    return in_seconds(cast(bindparam(name), Float))
 
 
 _PLACE = statement(
@@ -70,7 +72,7 @@ _MOVE = statement(
         reason=func.coalesce(cast(bindparam("why"), _o.reason.type), _o.reason),
         last_outcome=cast(bindparam("outcome"), _o.last_outcome.type),
         version=_o.version + 1,
-        # Tries in the present state: progress starts the backoff afresh.
+        # Attempts in the present state: progress starts the backoff afresh.
         attempts=case((_o.status == _to, _o.attempts + 1), else_=0),
         next_attempt_at=_in_seconds("next_s"),
         updated_at=func.now(),
@@ -134,7 +136,7 @@ async def place(
         deadline_s=deadline_s, traceparent=traceparent,
     )  # fmt: skip
     if row is None:
-        raise UnknownProduct(product_id)
+        raise NotForSale(product_id)
     return _order(row)
 
 

@@ -7,20 +7,21 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
-from services.payment.late_captures import Sweep
-from services.payment.metrics import Meters
-from services.payment.reconciler import AT_ONCE, Prober
+from services.payment.connectors.mock_store import MockStore
+from services.payment.late_captures import LateCaptures
+from services.payment.metrics import PaymentMetrics
+from services.payment.reconciler import AT_ONCE, payment_reconciler
 from services.payment.routes import ROUTES
 from services.payment.settings import PaymentSettings
 from services.payment.tables import SCHEMA_REVISION
+from topology import find
 
-NAME = "payment-service"
-# The prober and the sweep take turns on these; foreground traffic never waits for them.
+NAME = find("payment").name
+# The reconciler and the late captures take turns on these; foreground traffic never waits for them.
 _REPAIR_POOL = AT_ONCE + 1
 
 
@@ -31,22 +32,22 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
     registry = CollectorRegistry()
     database = Database(settings)
     repair_database = Database(settings, size=_REPAIR_POOL)
-    meters = Meters(Database(settings, size=1), registry)
+    metrics = PaymentMetrics(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
-    desk = Desk(
+    context = PaymentContext(
         database=database,
         connector=provider,
-        meters=meters,
+        metrics=metrics,
         gateway_timeout_s=settings.payment_gateway_timeout_s,
         probe_base_s=settings.payment_probe_base_s,
     )
-    repair_desk = msgspec.structs.replace(desk, database=repair_database)
+    repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
-    loops = [Prober(repair_desk, settings).run, meters.run]
+    loops = [payment_reconciler(repair_context, settings).run, metrics.run]
     if not provider.fences:
-        # A fencing provider cannot capture behind a void's back: there is nothing to sweep.
-        loops.append(Sweep(repair_desk).run)
+        # A provider that fences captures nothing after a void.
+        loops.append(LateCaptures(repair_context).run)
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -57,16 +58,16 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=loops,
-        closes=[provider.close, repair_database.close, meters.close],
-        state={"desk": desk},
+        closes=[provider.close, repair_database.close, metrics.close],
+        state={"context": context},
     )
 
 
 def connector_of(settings: PaymentSettings) -> Connector:
-    """The provider the settings ask for; what another would need has to make sense as well."""
+    """The provider the settings ask for; what only another one would need must be valid as well."""
     shares = parse_shares(settings.payment_flaky_shares)
     mock = Mock(
-        Book(settings),
+        MockStore(settings),
         decline_rate=settings.payment_decline_rate,
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,

@@ -53,9 +53,9 @@ ON_CANCEL: dict[PaymentState, PaymentState] = {
     "PROCESSING": "CANCELLING",
     "SUCCEEDED": "REFUND_PENDING",
 }
-# What the gateway is to be asked while a payment is in a state; the states not here rest.
-Errand = Literal["charge", "void", "refund"]
-ERRANDS: dict[PaymentState, Errand] = {
+# What to ask the gateway while a payment is in a state; in every other state it is finished.
+Operation = Literal["charge", "void", "refund"]
+OPERATIONS: dict[PaymentState, Operation] = {
     "PROCESSING": "charge",
     "CANCELLING": "void",
     "REFUND_PENDING": "refund",
@@ -68,11 +68,11 @@ def gw_key(order_id: UUID, n: int) -> str:
     return f"ord_{order_id}:{n}"
 
 
-# ---- what there is ------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try at the gateway, identified there by `gw_key`."""
+    """One attempt at the gateway, which knows it by `gw_key`."""
 
     n: int
     provider: str
@@ -83,7 +83,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     created_at: datetime
     updated_at: datetime
-    age_s: float = 0.0
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -99,12 +98,12 @@ class Payment(msgspec.Struct, frozen=True):
     request_hash: bytes | None = None
     needs_review: bool = False
     traceparent: str | None = None
-    tries: tuple[Attempt, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def attempt(self) -> Attempt:
         """The newest attempt; only a tombstone has none, and nobody asks a gateway about one."""
-        return self.tries[-1]
+        return self.attempts[-1]
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -117,7 +116,7 @@ class Charge(msgspec.Struct, frozen=True):
     request_hash: bytes
 
 
-# ---- what may happen ----------------------------------------------------------------------------
+# ---- rules ---------------------------------------------------------------------------------------
 
 
 class KeyReused(Exception):
@@ -133,7 +132,7 @@ class Fenced(Exception):
 
 
 def admit(payment: Payment, charge: Charge) -> None:
-    """Whether `charge` may speak for a payment that is there; raises the fact against it."""
+    """Whether `charge` is about a payment that exists already; raises what speaks against it."""
     same_key = payment.idempotency_key == charge.idempotency_key
     if same_key and payment.request_hash != charge.request_hash:
         raise KeyReused

@@ -1,33 +1,34 @@
-"""What is waiting, in SQL: due payments, money in doubt, captures that should not have been."""
+"""What is not finished, in SQL: due payments, money in doubt, captures that should not exist."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import literal_column, or_, text
 
 from chassis.database.pool import Connection, statement
+from chassis.due_work import DueWork, backoff
 from services.payment.connectors import Capture
+from services.payment.tables import payments
 
-# Twenty unanswered looks, backing off to the maximum, are about eight minutes.
-REVIEW_AFTER_PROBES = 20
+# Twenty unanswered attempts, backing off to the maximum, are about eight minutes.
+REVIEW_AFTER_ATTEMPTS = 20
 
-# Claiming is moving the due time: no lease to expire, and two probers on one payment are harmless.
-# Half to one and a half of the backoff, so that what failed together is not retried together.
-_CLAIM = statement(
-    text(
-        "UPDATE payments.payments SET attempts = attempts + 1,"
-        "   needs_review = needs_review OR attempts + 1 >= :review_after,"
-        "   next_attempt_at = now() + make_interval(secs =>"
-        "     least(:max_s ::float8, :base_s * 2 ^ least(attempts, 20)) * (0.5 + random()))"
-        " WHERE order_id IN ("
-        "   SELECT order_id FROM payments.payments"
-        "   WHERE next_attempt_at <= now()"
-        "     AND state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
-        "   ORDER BY next_attempt_at LIMIT :batch FOR UPDATE SKIP LOCKED)"
-        " RETURNING order_id"
-    ),
-    "UPDATE payments.payments claim",
+_attempts = payments.c.attempts + literal_column("1")
+PAYMENTS_DUE = DueWork(
+    payments,
+    key=payments.c.order_id,
+    state=payments.c.state,
+    # The partial index payments_due has the same words.
+    due="state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')",
+    # Half to one and a half of the backoff, so that what failed together is not tried together.
+    again_s=backoff(payments.c.attempts, floor=0.5),
+    on_claim={
+        "attempts": _attempts,
+        "needs_review": or_(
+            payments.c.needs_review, _attempts >= literal_column(str(REVIEW_AFTER_ATTEMPTS))
+        ),
+    },
 )
 _DOUBT = statement(
     text(
@@ -41,7 +42,7 @@ _DOUBT = statement(
 )
 # Of these captures at the gateway, the ones that are not money rightly taken: the payment was
 # cancelled or declined, or the attempt has never been heard of.
-_FUGITIVE = statement(
+_ORPHANS = statement(
     text(
         "SELECT c.gw_key, a.order_id, a.n, p.state"
         " FROM unnest(:gw_keys ::text[]) AS c (gw_key)"
@@ -49,7 +50,7 @@ _FUGITIVE = statement(
         " LEFT JOIN payments.payments p ON p.order_id = a.order_id"
         " WHERE p.state IS NULL OR p.state IN ('CANCELLED', 'CANCELLING', 'FAILED')"
     ),
-    "SELECT payments.attempts fugitive",
+    "SELECT payments.attempts orphans",
 )
 
 _ADOPT = statement(
@@ -68,13 +69,13 @@ _ADOPT = statement(
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """How much money nobody can vouch for at the moment, and how many payments need a human."""
+    """Money whose whereabouts are not known now, and how many payments need a human."""
 
     in_doubt_minor: float
     needing_review: int
 
 
-class Fugitive(msgspec.Struct, frozen=True):
+class OrphanCapture(msgspec.Struct, frozen=True):
     """A capture that belongs to a cancelled payment, or (no order id) to none at all."""
 
     gw_key: str
@@ -82,26 +83,16 @@ class Fugitive(msgspec.Struct, frozen=True):
     n: int | None
 
 
-async def claim_due(
-    connection: Connection, *, batch: int, base_s: float, max_s: float
-) -> list[UUID]:
-    """Payments whose time has come, claimed by making them due again later."""
-    rows = await connection.rows(
-        _CLAIM, batch=batch, base_s=base_s, max_s=max_s, review_after=REVIEW_AFTER_PROBES
-    )
-    return [row["order_id"] for row in rows]
-
-
 async def doubt(connection: Connection) -> Doubt:
-    """The figures of the moment."""
+    """The figures as they are now."""
     row = await connection.row(_DOUBT)
     return Doubt(0.0, 0) if row is None else Doubt(row["in_doubt_minor"], row["needing_review"])
 
 
-async def fugitives(connection: Connection, gw_keys: Sequence[str]) -> list[Fugitive]:
-    """Which of these captures should not be there."""
-    rows = await connection.rows(_FUGITIVE, gw_keys=list(gw_keys))
-    return [Fugitive(row["gw_key"], row["order_id"], row["n"]) for row in rows]
+async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> list[OrphanCapture]:
+    """Which of these captures should not exist."""
+    rows = await connection.rows(_ORPHANS, gw_keys=list(gw_keys))
+    return [OrphanCapture(row["gw_key"], row["order_id"], row["n"]) for row in rows]
 
 
 async def adopt(connection: Connection, capture: Capture, order_id: UUID, provider: str) -> bool:

@@ -1,4 +1,4 @@
-"""For a provider that cannot fence: finds what was captured after the cancel, gives it back."""
+"""For a provider that cannot fence: finds what was captured after a cancel and refunds it."""
 
 import asyncio
 import logging
@@ -7,9 +7,9 @@ from uuid import UUID
 
 from chassis.telemetry import recording
 from services.payment import charging, domain, due_work, settlement, store
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
-from services.payment.due_work import Fugitive
+from services.payment.due_work import OrphanCapture
 from services.payment.outcomes import Captured
 
 logger = logging.getLogger(__name__)
@@ -22,14 +22,14 @@ _PAGE = 500
 _OVERLAP = timedelta(minutes=1)
 
 
-class Sweep:
-    """Reads the provider's settlement report from where it stopped, the last hour after a start.
+class LateCaptures:
+    """Reads the provider's settlement report from where it stopped; after a start, its last hour.
 
     One look at each capture is enough: while its payment is still PROCESSING or SUCCEEDED, a
     cancel that comes later meets the capture itself, by its void or its refund."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: PaymentContext) -> None:
+        self._context = context
         self._since: datetime | None = None
 
     async def run(self) -> None:
@@ -42,9 +42,9 @@ class Sweep:
             await asyncio.sleep(_EVERY_S)
 
     async def run_once(self) -> int:
-        """Give back every capture that should not be there; how many there were."""
+        """Refund every capture that should not exist; how many there were."""
         found, since = 0, self._since
-        while page := await self._desk.connector.captures(since, _PAGE):
+        while page := await self._context.connector.captures(since, _PAGE):
             found += await self._look_at(page)
             newest = page[-1].captured_at
             self._since = newest - _OVERLAP
@@ -55,39 +55,40 @@ class Sweep:
 
     async def _look_at(self, page: list[Capture]) -> int:
         captures = {capture.gw_key: capture for capture in page}
-        async with self._desk.database.connect() as connection:
-            fugitives = await due_work.fugitives(connection, list(captures))
-        for fugitive in fugitives:
-            await self._give_back(fugitive, captures[fugitive.gw_key])
-        return len(fugitives)
+        async with self._context.database.connect() as connection:
+            orphans = await due_work.orphan_captures(connection, list(captures))
+        for orphan in orphans:
+            await self._refund(orphan, captures[orphan.gw_key])
+        return len(orphans)
 
-    async def _give_back(self, fugitive: Fugitive, capture: Capture) -> None:
-        with recording.span("sweep capture") as work:
+    async def _refund(self, orphan: OrphanCapture, capture: Capture) -> None:
+        with recording.span("refund late capture") as work:
             work.attributes["valerix.order.id"] = capture.order_ref
-            n, order_id = fugitive.n, fugitive.order_id
+            n, order_id = orphan.n, orphan.order_id
             if n is None or order_id is None:
                 n, order_id = 1, await self._adopt(capture)
             if order_id is None:
                 return
-            said = Captured(capture.amount_minor, capture.currency)
-            desk = self._desk
+            captured = Captured(capture.amount_minor, capture.currency)
+            context = self._context
             payment = await settlement.settle(
-                desk.database, desk.meters, order_id, n, said, grace_s=desk.grace_s
+                context.database, context.metrics, order_id, n, captured, grace_s=context.grace_s
             )
-            await charging.drive(desk, payment)
+            await charging.drive(context, payment)
 
     async def _adopt(self, capture: Capture) -> UUID | None:
-        """The order of a capture that no attempt here knows, if it can be booked and refunded.
+        """The order of a capture that no attempt here knows, if it can be posted and refunded.
 
-        A tombstone has no amount to book it under, and a key that is not ours is not ours to
-        refund: those are for a human."""
+        A tombstone has no amount to post, and a key that is not ours is not ours to refund:
+        those are for a human."""
         try:
             order_id = UUID(capture.order_ref)
         except ValueError:
             order_id = None
         if order_id is not None and capture.gw_key == domain.gw_key(order_id, 1):
-            async with self._desk.database.connect() as connection:
-                if await due_work.adopt(connection, capture, order_id, self._desk.connector.name):
+            async with self._context.database.connect() as connection:
+                provider = self._context.connector.name
+                if await due_work.adopt(connection, capture, order_id, provider):
                     return order_id
                 await store.flag(connection, order_id)
         logger.error(

@@ -1,4 +1,4 @@
-"""The payment service's own figures: what moved, what the providers said, what is in doubt."""
+"""The payment service's own metrics: what moved, what providers answered, what is in doubt."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from services.payment import due_work
 _EVERY_S = 2.0
 
 
-class Meters:
+class PaymentMetrics:
     """One process's counters, and the gauges every replica reads from the same tables, on a
     connection of their own: a pool that is exhausted must not blind them."""
 

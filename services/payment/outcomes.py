@@ -1,4 +1,4 @@
-"""What a gateway can say and what it does to a payment: one table, the same whoever asked."""
+"""What a gateway can answer and what that does to a payment: one table, whoever asked."""
 
 from uuid import UUID
 
@@ -36,21 +36,12 @@ class NotFound(msgspec.Struct, frozen=True):
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """No answer that means anything: timeout, 5xx, garbage, or a request that never left."""
+    """No answer that can be relied on: timeout, 5xx, garbage, or a request that was never sent."""
 
     why: str
 
 
-Outcome = Captured | Declined | Voided | Refunded | NotFound | Silence
-
-
-def when_silent(why: str, age_s: float) -> Outcome:
-    """What a silent gateway has said about an attempt of this age: nothing (rule R5).
-
-    However long it lasts, silence never turns into a no: the capture may have landed. This is
-    the one place that would make it so; `age_s` is here to be ignored."""
-    del age_s
-    return Silence(why)
+GatewayResult = Captured | Declined | Voided | Refunded | NotFound | Silence
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -63,9 +54,9 @@ class Line(msgspec.Struct, frozen=True):
     currency: str
 
 
-class Settlement(msgspec.Struct, frozen=True):
-    """What an outcome does: the states each row passes through, what is booked, or why a human
-    must look (`review`), in which case nothing moves."""
+class OutcomeEffect(msgspec.Struct, frozen=True):
+    """What a result does: the states each row passes through, what is posted to the ledger, or
+    why a human must look (`review`), in which case nothing moves."""
 
     attempt_path: tuple[AttemptState, ...] = ()
     payment_path: tuple[PaymentState, ...] = ()
@@ -73,9 +64,9 @@ class Settlement(msgspec.Struct, frozen=True):
     review: str = ""
 
 
-# For each outcome and each state it can meet, the states passed through. () is old news;
-# a state that is missing contradicts what the gateway said before.
-_ATTEMPT_PATHS: dict[type[Outcome], dict[AttemptState, tuple[AttemptState, ...]]] = {
+# For each result and each state it can meet, the states passed through. () repeats what is known;
+# a state that is missing contradicts an earlier answer of the gateway.
+_ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState, ...]]] = {
     Captured: {
         "IN_FLIGHT": ("SUCCEEDED",),
         "UNKNOWN": ("SUCCEEDED",),
@@ -103,7 +94,7 @@ _ATTEMPT_PATHS: dict[type[Outcome], dict[AttemptState, tuple[AttemptState, ...]]
 }
 _SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
 
-_PAYMENT_PATHS: dict[type[Outcome], dict[PaymentState, tuple[PaymentState, ...]]] = {
+_PAYMENT_PATHS: dict[type[GatewayResult], dict[PaymentState, tuple[PaymentState, ...]]] = {
     Captured: {
         "PROCESSING": ("SUCCEEDED",),
         "CANCELLING": ("REFUND_PENDING",),
@@ -124,24 +115,26 @@ _PAYMENT_PATHS: dict[type[Outcome], dict[PaymentState, tuple[PaymentState, ...]]
 }
 
 
-def settle(payment: Payment, attempt: Attempt, outcome: Outcome) -> Settlement:
-    """What `outcome` does to a payment and one of its attempts, as they stand."""
+def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> OutcomeEffect:
+    """What `outcome` does to a payment and one of its attempts, as they stand.
+
+    Silence is never a no, whatever the attempt's age (rule R5)."""
     if isinstance(outcome, Silence | NotFound):
-        return Settlement(attempt_path=_SILENT.get(attempt.state, ()))
+        return OutcomeEffect(attempt_path=_SILENT.get(attempt.state, ()))
     if isinstance(outcome, Captured | Refunded):
-        said = (outcome.amount_minor, outcome.currency)
-        if said != (attempt.amount_minor, attempt.currency):
-            return Settlement(review=f"the gateway took {said[0]} {said[1]}")
+        taken = (outcome.amount_minor, outcome.currency)
+        if taken != (attempt.amount_minor, attempt.currency):
+            return OutcomeEffect(review=f"the gateway took {taken[0]} {taken[1]}")
     attempt_path = _ATTEMPT_PATHS[type(outcome)].get(attempt.state)
     if attempt_path is None:
-        return Settlement(review=f"{type(outcome).__name__} after {attempt.state}")
+        return OutcomeEffect(review=f"{type(outcome).__name__} after {attempt.state}")
     if not attempt_path:
-        return Settlement()
+        return OutcomeEffect()
     payment_path = _PAYMENT_PATHS[type(outcome)].get(payment.state)
     if payment_path is None:
-        return Settlement(review=f"{type(outcome).__name__} while {payment.state}")
+        return OutcomeEffect(review=f"{type(outcome).__name__} while {payment.state}")
     lines = [line for state in attempt_path for line in _lines(payment.order_id, attempt, state)]
-    return Settlement(attempt_path, payment_path, tuple(lines))
+    return OutcomeEffect(attempt_path, payment_path, tuple(lines))
 
 
 def _lines(order_id: UUID, attempt: Attempt, state: AttemptState) -> tuple[Line, ...]:

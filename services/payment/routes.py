@@ -13,12 +13,12 @@ from litestar.openapi.spec import OpenAPIType, Operation, Parameter, RequestBody
 from litestar.params import FromPath, JSONBody
 
 from chassis.http.asgi import Scope
-from chassis.http.idempotency_key import key_of, request_hash, reused
 from chassis.http.json_body import Strict
 from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.idempotency import key_of, request_hash, reused
 from chassis.telemetry.context import parse_traceparent
 from services.payment import charging, contract
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.contract import AttemptView, CancelPayment, CreatePayment, PaymentView
 from services.payment.domain import AmountDiffers, Charge, Fenced, KeyReused, Payment
 
@@ -76,7 +76,7 @@ async def create_payment(
         request_hash("POST", "/payments", _CALLER, data),
     )
     try:
-        charged = await charging.charge(_desk(state), ask)
+        charged = await charging.charge(_context(state), ask)
     except KeyReused:
         raise reused() from None
     except Fenced:
@@ -111,7 +111,7 @@ async def cancel_payment(
     """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not. Without a body
     the reason is the default: who cancels by hand wants a refund."""
     reason = (data or CancelPayment()).reason
-    payment = await charging.cancel(_desk(state), order_id, reason)
+    payment = await charging.cancel(_context(state), order_id, reason)
     over = contract.cancel_is_acknowledged(payment.state)
     return Response(
         view(payment),
@@ -123,7 +123,7 @@ async def cancel_payment(
 @get("/payments/{order_id:str}", summary="An order's payment and its attempts")
 async def show_payment(order_id: FromPath[UUID], state: State) -> PaymentView:
     """GET /payments/{order_id}."""
-    payment = await charging.look(_desk(state), order_id)
+    payment = await charging.look(_context(state), order_id)
     if payment is None:
         raise Problem(404, contract.NOT_FOUND, "There is no payment for this order")
     return view(payment)
@@ -142,16 +142,16 @@ def view(payment: Payment) -> PaymentView:
         payment.currency,
         [
             AttemptView(t.n, t.provider, t.state, t.detail, t.created_at, t.updated_at)
-            for t in payment.tries
+            for t in payment.attempts
         ],
         payment.decline_code,
         payment.cancel_reason,
     )
 
 
-def _desk(state: State) -> Desk:
-    desk: Desk = state["desk"]
-    return desk
+def _context(state: State) -> PaymentContext:
+    context: PaymentContext = state["context"]
+    return context
 
 
 def _status(payment: Payment, key: str) -> int:

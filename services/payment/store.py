@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, bindparam, cast, extract, func, select, text
+from sqlalchemy import bindparam, select, text
 
 from chassis.database.pool import Connection, Row, statement
 from services.payment import domain
@@ -28,11 +28,10 @@ _FIND = statement(
         _a.n,
         _a.provider,
         _a.gw_key,
-        _a.state.label("try_state"),
+        _a.state.label("attempt_state"),
         _a.detail,
         _a.created_at,
         _a.updated_at,
-        cast(extract("epoch", func.now() - _a.created_at), Float).label("age_s"),
     )
     .select_from(payments.outerjoin(attempts, _a.order_id == _p.order_id))
     .where(_p.order_id == bindparam("order_id"))
@@ -68,8 +67,8 @@ _PLANT = statement(
     ),
     "INSERT payments.payments tombstone",
 )
-# One step of both machines and its booking, in one round trip; a step that is NULL is not taken.
-# Whatever the doubt was, a payment that moves has heard from its gateway, so nobody need look.
+# One step of both machines and its posting, in one round trip; a step that is NULL is not taken.
+# A payment that moves has an answer of its gateway, so it no longer needs a review.
 _MOVE = statement(
     text(
         "WITH moved AS ("
@@ -79,16 +78,16 @@ _MOVE = statement(
         "   needs_review = false, attempts = 0, updated_at = now(),"
         "   next_attempt_at = now() + make_interval(secs => :grace_s)"
         " WHERE order_id = :order_id AND :payment_to ::text IS NOT NULL),"
-        " tried AS ("
+        " attempt AS ("
         " UPDATE payments.attempts SET state = :attempt_to ::text, detail = :detail ::text,"
         "   updated_at = now()"
         " WHERE order_id = :order_id AND n = :n AND :attempt_to ::text IS NOT NULL"
         " RETURNING updated_at),"
-        " booked AS ("
+        " posted AS ("
         " INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)"
         " SELECT * FROM unnest(:transfers ::text[], :lines ::int[], :accounts ::text[],"
         "   :amounts ::bigint[], :currencies ::text[]))"
-        " SELECT updated_at FROM tried"
+        " SELECT updated_at FROM attempt"
     ),
     "UPDATE payments.payments, payments.attempts; INSERT payments.ledger",
 )
@@ -111,7 +110,7 @@ async def open_payment(
 ) -> Payment | None:
     """Commit the intent to charge (rule R1), or None when the order or the key is taken.
 
-    `grace_s` is how long the prober leaves the payment to whoever opened it."""
+    `grace_s` is how long the reconciler leaves the payment to whoever opened it."""
     gw_key = domain.gw_key(charge.order_id, 1)
     values = msgspec.structs.asdict(charge)
     row = await connection.row(
@@ -129,14 +128,14 @@ async def open_payment(
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-    return Payment(**values, state="PROCESSING", traceparent=traceparent, tries=(attempt,))
+    return Payment(**values, state="PROCESSING", traceparent=traceparent, attempts=(attempt,))
 
 
 async def plant_tombstone(
     connection: Connection, order_id: UUID, *, reason: str, traceparent: str | None
 ) -> Payment | None:
-    """Cancel a payment nobody has opened yet (rule R4), so that a charge which comes later finds
-    its place taken. None when there is a payment already."""
+    """Cancel a payment that nobody has opened yet (rule R4), so that a later charge is refused.
+    None when there is a payment already."""
     row = await connection.row(_PLANT, order_id=order_id, reason=reason, traceparent=traceparent)
     if row is None:
         return None
@@ -144,7 +143,7 @@ async def plant_tombstone(
 
 
 async def find(connection: Connection, order_id: UUID) -> Payment | None:
-    """The payment of an order with its attempts, to look at."""
+    """The payment of an order with its attempts, not locked."""
     rows = await connection.rows(_FIND, order_id=order_id)
     if not rows:
         return None
@@ -160,7 +159,7 @@ async def find(connection: Connection, order_id: UUID) -> Payment | None:
         request_hash=first["request_hash"],
         needs_review=first["needs_review"],
         traceparent=first["traceparent"],
-        tries=tuple(_attempt(row) for row in rows if row["n"] is not None),
+        attempts=tuple(_attempt(row) for row in rows if row["n"] is not None),
     )
 
 
@@ -172,11 +171,10 @@ def _attempt(row: Row) -> Attempt:
         # An attempt is always over the whole payment.
         amount_minor=row["amount_minor"],
         currency=row["currency"],
-        state=row["try_state"],
+        state=row["attempt_state"],
         detail=row["detail"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        age_s=row["age_s"],
     )
 
 
@@ -190,8 +188,8 @@ async def lock(tx: Connection, order_id: UUID) -> Payment | None:
     return await find(tx, order_id)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a payment, of one of its attempts, or of both, and what is booked with it."""
+class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a payment, of one of its attempts, or of both, and what is posted with it."""
 
     payment_to: PaymentState | None = None
     decline_code: str | None = None
@@ -202,10 +200,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
 
 
-async def move(tx: Connection, payment: Payment, step: Step, *, grace_s: float) -> Payment:
-    """Take one step; the database refuses one that is not in its tables, or booked before.
+async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: float) -> Payment:
+    """Take one step; the database refuses one that is not in its tables, or was posted before.
 
-    `grace_s` is how long the prober leaves what is unfinished to whoever is at it."""
+    `grace_s` is how long the reconciler leaves what is unfinished to whoever works on it."""
     row = await tx.row(
         _MOVE,
         order_id=payment.order_id,
@@ -232,11 +230,14 @@ async def move(tx: Connection, payment: Payment, step: Step, *, grace_s: float) 
         )
     if step.attempt_to is not None and row is not None:
         moved = {"state": step.attempt_to, "detail": step.detail, "updated_at": row["updated_at"]}
-        tries = (msgspec.structs.replace(t, **moved) if t.n == step.n else t for t in payment.tries)
-        payment = msgspec.structs.replace(payment, tries=tuple(tries))
+        changed = tuple(
+            msgspec.structs.replace(each, **moved) if each.n == step.n else each
+            for each in payment.attempts
+        )
+        payment = msgspec.structs.replace(payment, attempts=changed)
     return payment
 
 
 async def flag(connection: Connection, order_id: UUID) -> bool:
-    """Ask for a human; true when nobody had asked before."""
+    """Ask for a human's review; true when nobody had asked before."""
     return await connection.execute(_FLAG, order_id=order_id) > 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -16,7 +17,7 @@ from services.inventory import contract as stock_contract
 from services.inventory import store as stock
 from services.order import store as orders
 from services.order.domain import Order
-from services.payment import contract, domain, outcomes
+from services.payment import contract, domain, outcomes, settlement
 from services.payment import store as payments
 from services.payment.domain import Payment
 from tests.chaos.stage import Stage
@@ -33,7 +34,7 @@ class Guard(msgspec.Struct, frozen=True):
     off: Callable[[], AbstractContextManager[Any]]
     scene: Scene
     breaks: set[str]
-    tempo: dict[str, float]
+    timing: dict[str, float]
 
 
 # ---- a release leaves a tombstone ----------------------------------------------------------------
@@ -99,10 +100,17 @@ async def the_answer_to_a_capture_is_lost(stage: Stage) -> None:
 
 
 def silence_becomes_a_no() -> AbstractContextManager[Any]:
-    def when_silent(why: str, age_s: float) -> outcomes.Outcome:
-        return outcomes.Declined("timeout") if age_s > 0.1 else outcomes.Silence(why)
+    settle, silent_since = settlement.settle, dict[UUID, float]()
 
-    return patch.object(outcomes, "when_silent", when_silent)
+    async def settle_by_age(*first: Any, **more: Any) -> Payment:
+        *same, order_id, n, result = first
+        if isinstance(result, outcomes.Silence):
+            now = time.monotonic()
+            if now - silent_since.setdefault(order_id, now) > 0.1:
+                result = outcomes.Declined("timeout")
+        return await settle(*same, order_id, n, result, **more)
+
+    return patch.object(settlement, "settle", settle_by_age)
 
 
 async def the_gateway_takes_the_money_and_falls_silent(stage: Stage) -> None:

@@ -10,15 +10,17 @@ import msgspec
 
 from chassis.http.asgi import App
 from chassis.settings import Settings
+from fleet.settings import load
 from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from tests.chaos.faults import Dice
 from tests.chaos.wire import Wire, WirePeer
+from tests.harness.serving import known
 
 GATEWAY_FAULTS = {
     "not_sent": 0.05,
@@ -46,28 +48,28 @@ def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: 
     """The shop's own settings with time pressed together, about thirty to one.
 
     On a `slow` machine less so: a storm in which nothing ever answers in time proves little."""
-    return Settings(
-        service=service,  # type: ignore[arg-type]
-        database_url=database_url,
-        telemetry="off",
-        pool_size=6,
-        pool_wait_s=slow,
-        peer_deadline_s=0.4 * slow,
-        request_budget_s=0.9 * slow,
-        gremlin_poll_s=60.0,
+    values = {
+        "database_url": database_url,
+        "telemetry": "off",
+        "pool_size": 6,
+        "pool_wait_s": slow,
+        "peer_deadline_s": 0.4 * slow,
+        "request_budget_s": 0.9 * slow,
+        "gremlin_poll_s": 60.0,
         # From hopeless to comfortable, so that some seeds mostly undo and some mostly finish.
-        order_deadline_s=(0.5, 1.2, 3.0)[seed % 3] * slow,
-        order_lease_s=slow,
-        reconcile_poll_s=0.06,
-        reconcile_backoff_s=0.05,
-        reconcile_backoff_max_s=0.3,
-        payment_seed=seed + 1,
-        payment_gateway_fences=fences,
-        payment_gateway_timeout_s=0.15 * slow,
-        payment_late_capture_s=0.7 * slow,
-        payment_probe_base_s=0.06,
-        payment_probe_max_s=0.3,
-    )
+        "order_deadline_s": (0.5, 1.2, 3.0)[seed % 3] * slow,
+        "order_lease_s": slow,
+        "reconcile_poll_s": 0.06,
+        "reconcile_backoff_s": 0.05,
+        "reconcile_backoff_max_s": 0.3,
+        "payment_seed": seed + 1,
+        "payment_gateway_fences": fences,
+        "payment_gateway_timeout_s": 0.15 * slow,
+        "payment_late_capture_s": 0.7 * slow,
+        "payment_probe_base_s": 0.06,
+        "payment_probe_max_s": 0.3,
+    }
+    return load(service, {}, **known(service, values))
 
 
 class Shop:
@@ -115,7 +117,7 @@ class Shop:
 
     def _till(self, n: int) -> App:
         mine = self._settings("payment")
-        mock = Mock(Book(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
+        mock = Mock(MockStore(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
         flaky = Flaky(
             mock,
             shares=dict(GATEWAY_FAULTS),
@@ -150,7 +152,7 @@ class Shop:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way any more, neither between services nor to a gateway."""
-        late = any(gateway._on_their_way for gateway in self._gateways)  # noqa: SLF001 - as above
+        late = any(gateway._late_charges for gateway in self._gateways)  # noqa: SLF001 - as above
         return not late and not any(wire.under_way for wire in self.wires)
 
     @property

@@ -13,8 +13,9 @@ import asyncpg
 import msgspec
 
 from chassis.http.asgi import App
-from chassis.http.outbound import Answer
+from chassis.outcome import CallResult
 from chassis.settings import Settings
+from fleet.settings import load
 from proof.evaluate import evaluate
 from proof.invariant import Limits
 from services.inventory import app as inventory
@@ -23,11 +24,12 @@ from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors import Capture, GatewayUnknown
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 from tests.chaos.faults import Dice
 from tests.chaos.shop import alive
 from tests.chaos.wire import Call, Heard, Wire, WirePeer
+from tests.harness.serving import known
 
 KEY = "the-only-order-of-this-scene"
 _PATIENCE_S = 8.0
@@ -73,7 +75,7 @@ class ScriptedGateway(Mock):
     after which it is mute to whatever `mute_then` names; `speak` ends that."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(Book(settings), decline_rate=0, seed=1, fences=True)
+        super().__init__(MockStore(settings), decline_rate=0, seed=1, fences=True)
         self.unheard_once = False
         self.mute_then: set[str] = set()
         self._mute: set[str] = set()
@@ -121,8 +123,8 @@ class ScriptedGateway(Mock):
 class Stage:
     """One shop, one order, a look at the tables, and the verdict."""
 
-    def __init__(self, database_url: str, connection: asyncpg.Connection, **tempo: float) -> None:
-        self._tempo: dict[str, Any] = {
+    def __init__(self, database_url: str, connection: asyncpg.Connection, **timing: float) -> None:
+        self._timing: dict[str, Any] = {
             "order_deadline_s": 5.0,
             "order_lease_s": 0.7,
             "peer_deadline_s": 0.4,
@@ -133,7 +135,7 @@ class Stage:
             "payment_gateway_timeout_s": 0.2,
             "payment_probe_base_s": 0.05,
             "payment_probe_max_s": 0.1,
-            **tempo,
+            **timing,
         }
         self._url = database_url
         self.tables = connection
@@ -154,14 +156,14 @@ class Stage:
         self._apps = (stock, till, front)
 
     def _settings(self, service: str) -> Settings:
-        return Settings(
-            service=service,  # type: ignore[arg-type]
-            database_url=self._url,
-            telemetry="off",
-            pool_size=6,
-            gremlin_poll_s=60.0,
-            **self._tempo,
-        )
+        values = {
+            "database_url": self._url,
+            "telemetry": "off",
+            "pool_size": 6,
+            "gremlin_poll_s": 60.0,
+            **self._timing,
+        }
+        return load(service, {}, **known(service, values))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Stage"]:
@@ -171,7 +173,7 @@ class Stage:
                 await stack.enter_async_context(alive(app))
             yield self
 
-    async def place(self, quantity: int = 2) -> Answer:
+    async def place(self, quantity: int = 2) -> CallResult:
         """The scene's one order."""
         return await self.door.place("PROD-003", quantity, key=KEY)
 

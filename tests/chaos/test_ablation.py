@@ -32,7 +32,7 @@ async def test_without_the_guard_a_promise_breaks(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):
     with guard.off():
-        async with Stage(database_url, connection, **guard.tempo).open() as stage:
+        async with Stage(database_url, connection, **guard.timing).open() as stage:
             await guard.scene(stage)
     assert guard.breaks <= stage.broken
 
@@ -41,7 +41,7 @@ async def test_without_the_guard_a_promise_breaks(
 async def test_with_the_guard_the_same_scene_breaks_nothing(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):
-    async with Stage(database_url, connection, **guard.tempo).open() as stage:
+    async with Stage(database_url, connection, **guard.timing).open() as stage:
         await guard.scene(stage)
     assert stage.broken == set()
 

@@ -12,7 +12,8 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import GremlinList
-from chassis.http.outbound import Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
+from chassis.outcome import Outcome
 from tests.chassis.bare import NAME, Bare, run_bare
 from tests.harness.patience import LATE_S
 from tests.harness.problems import assert_problem

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chassis.http.outbound import Answer, Outcome
+from chassis.outcome import CallResult, Outcome
 from frontend.acts import scenario_runner as staging
 from scenarios.lock import ScenarioLock, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
@@ -14,7 +14,7 @@ STOCK = (
     b'{"product_id":"PROD-002","stock":900,"reserved":0,"sold":0,"total":900},'
     b'{"product_id":"PROD-003","stock":25,"reserved":0,"sold":0,"total":25}],"calmed":0}'
 )
-WELL = Answer(Outcome.OK, 200, body=STOCK, trace_id="ab" * 16)
+WELL = CallResult(Outcome.OK, 200, body=STOCK, trace_id="ab" * 16)
 
 
 async def press(browser, verb, csrf, **form):
@@ -93,7 +93,7 @@ async def test_two_who_begin_in_the_same_moment_are_one(database_url):
 
 
 async def test_a_shop_that_is_not_there_is_said(database_url):
-    gone = Answer(Outcome.NOT_SENT, 0, "connect-failed")
+    gone = CallResult(Outcome.NOT_SENT, 0, "connect-failed")
     async with dashboard(database_url, gone) as (browser, _):
         status, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert status == 409
@@ -102,7 +102,7 @@ async def test_a_shop_that_is_not_there_is_said(database_url):
 
 
 async def test_the_services_token_is_another_one(database_url):
-    wrong = Answer(Outcome.DEFINITE_NO, 401, "operator-token-needed")
+    wrong = CallResult(Outcome.DEFINITE_NO, 401, "operator-token-needed")
     async with dashboard(database_url, wrong) as (browser, _):
         _, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert "wants another operator token" in html

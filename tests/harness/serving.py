@@ -14,7 +14,7 @@ import uvicorn
 from chassis.http.asgi import App
 from chassis.http.server import config
 from chassis.settings import Settings
-from fleet.settings import load
+from fleet.settings import load, shape_of
 
 # The pauses of background work, shortened; every deadline stays what production has.
 QUICK: dict[str, object] = {
@@ -63,7 +63,14 @@ async def serve(app: App, settings: Settings) -> AsyncIterator[str]:
         await serving
 
 
+def known(service: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the values that the service has a setting for."""
+    fields = shape_of(service).__struct_fields__
+    return {name: value for name, value in values.items() if name in fields}
+
+
 def settings_of(service: str, database_url: str, *, port: int = 0, **overrides: Any) -> Settings:
     """A service's settings with QUICK pauses, on a free port unless told otherwise."""
-    settings = load(service, {}, **{**QUICK, "database_url": database_url, **overrides})
+    given = {**known(service, QUICK), "database_url": database_url, **overrides}
+    settings = load(service, {}, **given)
     return msgspec.structs.replace(settings, port=port)

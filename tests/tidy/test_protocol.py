@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from chassis.http.outbound import Outcome
+from chassis.outcome import Outcome
 from fleet.run_dir import ROOT
 from proof import Limits, invariants
 from services.inventory.domain import TRANSITIONS as RESERVATION

@@ -1,4 +1,4 @@
-"""The way to a payment provider: what every connector can be asked, and how it may not answer."""
+"""The payment providers: what every connector can be asked, and how it may fail to answer."""
 
 from datetime import datetime
 from typing import Protocol
@@ -9,11 +9,11 @@ from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Vo
 
 
 class GatewayUnknown(Exception):
-    """No answer that means anything (timeout, 5xx, garbage): it may or may not have happened."""
+    """No answer that can be relied on (timeout, 5xx, garbage): it may or may not have happened."""
 
 
 class GatewayNotSent(Exception):
-    """The request never left: it certainly did not happen."""
+    """The request was never sent: it certainly did not happen."""
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Connector(Protocol):
-    """One provider. Every call is idempotent by `gw_key` and raises only the two facts above."""
+    """One provider. Every call is idempotent by `gw_key`; it raises only the exceptions above."""
 
     @property
     def name(self) -> str:
@@ -40,19 +40,19 @@ class Connector(Protocol):
     async def charge(
         self, gw_key: str, order_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
-        """Take the money, or say what became of this key before."""
+        """Take the money, or answer what became of this key before."""
 
     async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """What has become of the key, without touching it."""
 
     async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
-        """Keep the key from being captured; says so if it is too late."""
+        """Keep the key from being captured; answers `Captured` if it is too late."""
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """Give back what was captured under the key."""
+        """Refund what was captured under the key."""
 
     async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
         """What the provider holds, oldest first, from `since` (the last hour without it)."""
 
     async def close(self) -> None:
-        """Let go of connections and of anything still on its way."""
+        """Close connections and drop what has not arrived yet."""

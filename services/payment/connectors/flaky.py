@@ -1,4 +1,4 @@
-"""A provider that fails in every way real ones do, by configured shares and a seed."""
+"""A provider that fails in the ways real ones do, by configured shares and a seed."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Vo
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# What each does to a call; the order is the order in which shares are laid side by side.
+# What each does to a call; the order is that in which the shares divide the range 0 to 1.
 FAULTS = {
     "not_sent": "the connection is refused; nothing happens",
     "lost_request": "the request never arrives; the caller waits for nothing",
@@ -26,8 +26,8 @@ FAULTS = {
 }
 # Longer than any caller waits. A caller without a deadline of its own gets an answer in the end.
 _SILENCE_S = 60.0
-# Charges on their way at once; past that they are lost, as in a full queue.
-_MOST_ON_THEIR_WAY = 1000
+# Late charges at once; more than that are lost, as in a full queue.
+_MOST_LATE_CHARGES = 1000
 
 
 def parse_shares(written: str) -> dict[str, float]:
@@ -37,7 +37,7 @@ def parse_shares(written: str) -> dict[str, float]:
         name, _, share = part.partition("=")
         name = name.strip()
         if name not in FAULTS:
-            raise _bad(f"{name!r} is no fault; there are: {', '.join(FAULTS)}")
+            raise _bad(f"{name!r} is not a fault; there are: {', '.join(FAULTS)}")
         if name in shares:
             raise _bad(f"{name} is given twice")
         try:
@@ -56,7 +56,7 @@ def _bad(why: str) -> BadSetting:
 
 
 class Flaky:
-    """`inner` with faults in between. Seeded, the same calls in the same order meet one fate."""
+    """`inner` with faults in between. Seeded, the same calls in the same order fail alike."""
 
     name = "flaky"
 
@@ -71,64 +71,64 @@ class Flaky:
     ) -> None:
         self._inner = inner
         self._shares = shares
-        self._chance = random.Random(seed or None)  # noqa: S311 - fate, not a secret
+        self._chance = random.Random(seed or None)  # noqa: S311 - a share of calls, not a secret
         self._late_s = late_s
         self._silence_s = silence_s
-        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._late_charges: set[asyncio.Task[None]] = set()
 
     @property
     def fences(self) -> bool:
-        """As the provider behind it."""
+        """As the provider behind it does."""
         return self._inner.fences
 
-    def fate(self) -> str:
+    def next_fault(self) -> str:
         """The fault the next call meets, or "" for none."""
-        drawn = self._chance.random()
+        left = self._chance.random()
         for name in FAULTS:
-            drawn -= self._shares.get(name, 0.0)
-            if drawn < 0:
+            left -= self._shares.get(name, 0.0)
+            if left < 0:
                 return name
         return ""
 
-    async def travel(self) -> None:
-        """How long a late charge is on its way."""
+    async def delay_late_charge(self) -> None:
+        """Wait for as long as a late charge takes to arrive."""
         await asyncio.sleep(self._late_s)
 
     async def charge(
         self, gw_key: str, order_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
-        """Take the money, or not, and say so, or not."""
+        """Take the money, or fail before or after it."""
 
         async def effect() -> Captured | Declined | Voided | Refunded:
             return await self._inner.charge(gw_key, order_ref, amount_minor, currency)
 
-        return await self._suffer(effect, may_be_late=True)
+        return await self._faulted(effect, may_be_late=True)
 
     async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """Even asking can fail."""
-        return await self._suffer(lambda: self._inner.lookup(gw_key))
+        """A lookup can fail as well."""
+        return await self._faulted(lambda: self._inner.lookup(gw_key))
 
     async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
-        """Void, or not, and say so, or not."""
-        return await self._suffer(lambda: self._inner.void(gw_key, order_ref))
+        """Void, or fail before or after it."""
+        return await self._faulted(lambda: self._inner.void(gw_key, order_ref))
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """Refund, or not, and say so, or not."""
-        return await self._suffer(lambda: self._inner.refund(gw_key))
+        """Refund, or fail before or after it."""
+        return await self._faulted(lambda: self._inner.refund(gw_key))
 
     async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
-        """The settlement report comes by another way, and whole."""
+        """The settlement report is never faulted."""
         return await self._inner.captures(since, limit)
 
     async def close(self) -> None:
-        """What is still on its way is lost, as when a queue's host dies."""
-        for task in self._on_their_way:
+        """Late charges that have not arrived are lost."""
+        for task in self._late_charges:
             task.cancel()
-        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+        await asyncio.gather(*self._late_charges, return_exceptions=True)
         await self._inner.close()
 
-    async def _suffer(self, effect: Callable[[], Awaitable[T]], *, may_be_late: bool = False) -> T:
-        match self.fate():
+    async def _faulted(self, effect: Callable[[], Awaitable[T]], *, may_be_late: bool = False) -> T:
+        match self.next_fault():
             case "not_sent":
                 raise GatewayNotSent("connection refused")
             case "lost_request":
@@ -150,17 +150,17 @@ class Flaky:
         return await effect()
 
     def _send_late(self, effect: Callable[[], Awaitable[Any]]) -> None:
-        if len(self._on_their_way) < _MOST_ON_THEIR_WAY:
-            task = asyncio.create_task(self._land(effect))
-            self._on_their_way.add(task)
-            task.add_done_callback(self._on_their_way.discard)
+        if len(self._late_charges) < _MOST_LATE_CHARGES:
+            task = asyncio.create_task(self._arrive_late(effect))
+            self._late_charges.add(task)
+            task.add_done_callback(self._late_charges.discard)
 
-    async def _land(self, effect: Callable[[], Awaitable[Any]]) -> None:
-        await self.travel()
+    async def _arrive_late(self, effect: Callable[[], Awaitable[Any]]) -> None:
+        await self.delay_late_charge()
         try:
             await effect()
         except (GatewayUnknown, GatewayNotSent):
-            logger.info("a late charge was lost after all")
+            logger.info("a late charge was lost")
 
     async def _silence(self) -> None:
         await asyncio.sleep(self._silence_s)

@@ -4,29 +4,29 @@ import random
 from datetime import datetime
 
 from services.payment.connectors import Capture
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 DECLINE_CODES = ("insufficient_funds", "card_declined", "expired_card", "do_not_honor")
 
 
 class Mock:
-    """`seed` 0 approves at random; any other gives every key the same verdict in every run."""
+    """`seed` 0 approves at random; any other gives each key the same verdict in every run."""
 
     name = "mock"
 
-    def __init__(self, book: Book, *, decline_rate: float, seed: int, fences: bool) -> None:
-        self._book = book
+    def __init__(self, store: MockStore, *, decline_rate: float, seed: int, fences: bool) -> None:
+        self._store = store
         self._decline_rate = decline_rate
         self._seed = seed
-        self._chance = random.Random()  # noqa: S311 - a make-believe bank, not a secret
+        self._chance = random.Random()  # noqa: S311 - a mock, not a secret
         self.fences = fences
 
     async def charge(
         self, gw_key: str, order_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
-        """Decide and write it down; the first request under a key decides for all."""
-        return await self._book.enter(
+        """Decide and record it; the first request under a key decides for all."""
+        return await self._store.record(
             self.verdict(gw_key, amount_minor, currency),
             gw_key=gw_key,
             provider=self.name,
@@ -44,27 +44,27 @@ class Mock:
         return Captured(amount_minor, currency)
 
     async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """What stands in the book."""
-        return await self._book.lookup(gw_key)
+        """What is recorded under the key."""
+        return await self._store.lookup(gw_key)
 
     async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
         """A fencing provider remembers the void of a key it has never seen; the other kind says
         "nothing to void" and captures a charge that comes later all the same."""
         if self.fences:
-            return await self._book.enter(
+            return await self._store.record(
                 Voided(), gw_key=gw_key, provider=self.name, order_ref=order_ref
             )
-        found = await self._book.lookup(gw_key)
+        found = await self._store.lookup(gw_key)
         return Voided() if isinstance(found, NotFound) else found
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """Give a capture back."""
-        return await self._book.refund(gw_key)
+        """Refund a capture."""
+        return await self._store.refund(gw_key)
 
     async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
         """The settlement report."""
-        return await self._book.captures(since, limit)
+        return await self._store.captures(since, limit)
 
     async def close(self) -> None:
-        """Close the book."""
-        await self._book.close()
+        """Close the store's connections."""
+        await self._store.close()

@@ -1,7 +1,7 @@
-"""The mock providers' own book: what the world outside believes, on connections of its own.
+"""The mock providers' own record: what the gateway believes, on connections of its own.
 
 It shares nothing with the service but the server, so the two can disagree as with a real gateway:
-our transaction may roll back while the book keeps the capture, and the other way round."""
+our transaction may roll back while the gateway keeps the capture, and the other way round."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,7 +39,7 @@ from chassis.settings import Settings
 from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
-# A statement of the book takes about a millisecond, so a few connections serve many charges.
+# A statement of the gateway takes about a millisecond, so a few connections serve many charges.
 _CONNECTIONS = 6
 charges = Table(
     "charges",
@@ -55,11 +55,11 @@ charges = Table(
     Column("refunded_at", DateTime(timezone=True)),
 )
 _c = charges.c
-_ENTRY = (_c.state, _c.decline_code, _c.amount_minor, _c.currency)
+_RESULT = (_c.state, _c.decline_code, _c.amount_minor, _c.currency)
 _this_key = _c.gw_key == bindparam("gw_key")
 
 # The primary key is the gateway's idempotency: the first request under a key decides.
-_ENTER = statement(
+_RECORD = statement(
     upsert(charges)
     .values(
         gw_key=bindparam("gw_key"),
@@ -72,15 +72,15 @@ _ENTER = statement(
         captured_at=case((bindparam("captured", type_=Boolean), func.clock_timestamp())),
     )
     .on_conflict_do_nothing()
-    .returning(*_ENTRY),
+    .returning(*_RESULT),
     "gateway enter",
 )
-_LOOKUP = statement(select(*_ENTRY).where(_this_key), "gateway lookup")
+_LOOKUP = statement(select(*_RESULT).where(_this_key), "gateway lookup")
 _REFUND = statement(
     update(charges)
     .where(_this_key, _c.state == "CAPTURED")
     .values(state="REFUNDED", refunded_at=func.clock_timestamp())
-    .returning(*_ENTRY),
+    .returning(*_RESULT),
     "gateway refund",
 )
 _CAPTURES = statement(
@@ -98,20 +98,20 @@ _CAPTURES = statement(
     "gateway captures",
 )
 
-Entry = Captured | Declined | Voided | Refunded
+Recorded = Captured | Declined | Voided | Refunded
 
 
-class Book:
-    """Schema `gateway`: one row a key, and only the connectors write it."""
+class MockStore:
+    """The gateway's own record, schema `gateway`: one row a key; only the connectors write it."""
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings, size=_CONNECTIONS)
 
     async def close(self) -> None:
-        """Close the book's connections."""
+        """Close its connections."""
         await self._database.close()
 
-    async def enter(
+    async def record(
         self,
         verdict: Captured | Declined | Voided,
         *,
@@ -120,8 +120,8 @@ class Book:
         order_ref: str,
         amount_minor: int | None = None,
         currency: str | None = None,
-    ) -> Entry:
-        """Enter `verdict` under a new key; an old key answers with what stands there."""
+    ) -> Recorded:
+        """Record `verdict` under a new key; an old key answers with what was recorded first."""
         values = {
             "gw_key": gw_key,
             "provider": provider,
@@ -132,32 +132,32 @@ class Book:
             "decline_code": verdict.code if isinstance(verdict, Declined) else None,
             "captured": isinstance(verdict, Captured),
         }
-        async with self._page() as page:
-            row = await page.row(_ENTER, **values)
-            row = row or await page.row(_LOOKUP, gw_key=gw_key)
-        return _entry(row)
+        async with self._connection() as connection:
+            row = await connection.row(_RECORD, **values)
+            row = row or await connection.row(_LOOKUP, gw_key=gw_key)
+        return _result(row)
 
-    async def lookup(self, gw_key: str) -> Entry | NotFound:
-        """What stands under the key."""
-        async with self._page() as page:
-            row = await page.row(_LOOKUP, gw_key=gw_key)
-        return NotFound() if row is None else _entry(row)
+    async def lookup(self, gw_key: str) -> Recorded | NotFound:
+        """What is recorded under the key."""
+        async with self._connection() as connection:
+            row = await connection.row(_LOOKUP, gw_key=gw_key)
+        return NotFound() if row is None else _result(row)
 
-    async def refund(self, gw_key: str) -> Entry | NotFound:
-        """Give a capture back; anything else answers with what stands there."""
-        async with self._page() as page:
-            row = await page.row(_REFUND, gw_key=gw_key)
-            row = row or await page.row(_LOOKUP, gw_key=gw_key)
-        return NotFound() if row is None else _entry(row)
+    async def refund(self, gw_key: str) -> Recorded | NotFound:
+        """Refund a capture; anything else answers with what is recorded."""
+        async with self._connection() as connection:
+            row = await connection.row(_REFUND, gw_key=gw_key)
+            row = row or await connection.row(_LOOKUP, gw_key=gw_key)
+        return NotFound() if row is None else _result(row)
 
     async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
-        """The captures that were not given back, oldest first."""
-        async with self._page() as page:
-            rows = await page.rows(_CAPTURES, since=since, at_most=limit)
+        """The captures that were not refunded, oldest first."""
+        async with self._connection() as connection:
+            rows = await connection.rows(_CAPTURES, since=since, at_most=limit)
         return [Capture(**dict(row)) for row in rows]
 
     @asynccontextmanager
-    async def _page(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._database.connect() as connection:
                 yield connection
@@ -167,9 +167,9 @@ class Book:
             raise GatewayUnknown(type(error).__name__) from error
 
 
-def _entry(row: Row | None) -> Entry:
+def _result(row: Row | None) -> Recorded:
     if row is None:
-        raise GatewayUnknown("the entry is gone")
+        raise GatewayUnknown("the record is gone")
     match row["state"]:
         case "CAPTURED":
             return Captured(row["amount_minor"], row["currency"])

@@ -7,7 +7,7 @@ import pytest
 
 from services.order.contract import Status
 from services.order.domain import CANCELLABLE, TERMINAL, TRANSITIONS
-from tests.services.order.desk import Desk
+from tests.services.order.order_rows import OrderRows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -15,8 +15,8 @@ STATUSES: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
 _REFUSED = asyncpg.IntegrityConstraintViolationError
 
 
-async def test_the_machine_in_the_code_is_the_machine_in_the_database(desk: Desk):
-    rows = await desk.eyes.fetch("SELECT src, dst FROM orders.transitions")
+async def test_the_machine_in_the_code_is_the_machine_in_the_database(orders_db: OrderRows):
+    rows = await orders_db.eyes.fetch("SELECT src, dst FROM orders.transitions")
     assert {(row["src"], row["dst"]) for row in rows} == TRANSITIONS
 
 
@@ -36,28 +36,28 @@ async def test_the_machine_ends_from_everywhere_and_never_begins_again():
 
 @pytest.mark.parametrize(("src", "dst"), list(product(STATUSES, STATUSES)))
 async def test_every_move_is_allowed_or_refused_as_the_machine_says(
-    desk: Desk, src: Status, dst: Status
+    orders_db: OrderRows, src: Status, dst: Status
 ):
-    order_id = await desk.insert(src)
+    order_id = await orders_db.insert(src)
     settled = "now()" if dst in TERMINAL else "NULL"
     change = (
         f"status = '{dst}', version = version + 1, reason = 'USER_CANCELLED',"
         f" settled_at = {settled}"
     )
     if (src, dst) in TRANSITIONS or src == dst == "CONFIRMED":
-        await desk.set(order_id, change)
-        assert (await desk.row(order_id))["status"] == dst
+        await orders_db.set(order_id, change)
+        assert (await orders_db.row(order_id))["status"] == dst
     else:
         with pytest.raises(_REFUSED):
-            await desk.set(order_id, change)
-        assert (await desk.row(order_id))["status"] == src
+            await orders_db.set(order_id, change)
+        assert (await orders_db.row(order_id))["status"] == src
 
 
 @pytest.mark.parametrize("version", ["version", "version + 2", "version - 1", "0"])
-async def test_a_move_counts_one_version(desk: Desk, version: str):
-    order_id = await desk.insert("PENDING")
+async def test_a_move_counts_one_version(orders_db: OrderRows, version: str):
+    order_id = await orders_db.insert("PENDING")
     with pytest.raises(_REFUSED, match="version"):
-        await desk.set(order_id, f"status = 'PENDING_INVENTORY', version = {version}")
+        await orders_db.set(order_id, f"status = 'PENDING_INVENTORY', version = {version}")
 
 
 @pytest.mark.parametrize("moving", [True, False])
@@ -71,20 +71,20 @@ async def test_a_move_counts_one_version(desk: Desk, version: str):
         "currency = 'JPY'",
     ],
 )
-async def test_what_was_ordered_never_changes(desk: Desk, change: str, moving: bool):
-    order_id = await desk.insert("PENDING")
+async def test_what_was_ordered_never_changes(orders_db: OrderRows, change: str, moving: bool):
+    order_id = await orders_db.insert("PENDING")
     if moving:
         change += ", status = 'PENDING_INVENTORY', version = version + 1"
     with pytest.raises(_REFUSED):
-        await desk.set(order_id, change)
+        await orders_db.set(order_id, change)
 
 
-async def test_a_sold_order_is_sold_for_good(desk: Desk):
-    order_id = await desk.insert("CONFIRMED")
-    await desk.set(order_id, "stock_committed_at = now(), version = version + 1")
+async def test_a_sold_order_is_sold_for_good(orders_db: OrderRows):
+    order_id = await orders_db.insert("CONFIRMED")
+    await orders_db.set(order_id, "stock_committed_at = now(), version = version + 1")
     for change in ("stock_committed_at = NULL", "stock_committed_at = now() + interval '1 s'"):
         with pytest.raises(_REFUSED, match="for good"):
-            await desk.set(order_id, f"{change}, version = version + 1")
+            await orders_db.set(order_id, f"{change}, version = version + 1")
 
 
 @pytest.mark.parametrize(
@@ -99,24 +99,24 @@ async def test_a_sold_order_is_sold_for_good(desk: Desk):
     ],
 )
 async def test_an_end_has_its_reason_and_its_time_and_nothing_else_has(
-    desk: Desk, status: Status, change: str
+    orders_db: OrderRows, status: Status, change: str
 ):
-    order_id = await desk.insert(status)
+    order_id = await orders_db.insert(status)
     with pytest.raises(_REFUSED):
-        await desk.set(order_id, change)
+        await orders_db.set(order_id, change)
 
 
-async def test_orders_and_their_history_are_never_deleted_or_rewritten(desk: Desk):
-    order = await desk.walk("PENDING_INVENTORY", "PENDING_PAYMENT")
+async def test_orders_and_their_history_are_never_deleted_or_rewritten(orders_db: OrderRows):
+    order = await orders_db.walk("PENDING_INVENTORY", "PENDING_PAYMENT")
     for statement in (
         "DELETE FROM orders.orders WHERE id = $1",
         "DELETE FROM orders.history WHERE order_id = $1",
         "UPDATE orders.history SET dst = 'CONFIRMED' WHERE order_id = $1",
     ):
         with pytest.raises(_REFUSED, match="append-only"):
-            await desk.eyes.execute(statement, order.id)
+            await orders_db.eyes.execute(statement, order.id)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await desk.eyes.execute(
+        await orders_db.eyes.execute(
             "INSERT INTO orders.history (order_id, version, dst, attempts) VALUES ($1, 1, 'X', 0)",
             order.id,
         )
@@ -132,9 +132,11 @@ async def test_orders_and_their_history_are_never_deleted_or_rewritten(desk: Des
         ("quantity, unit_price_minor, amount_minor", "1, -5, -5"),
     ],
 )
-async def test_an_order_is_for_something_at_its_price(desk: Desk, columns: str, values: str):
+async def test_an_order_is_for_something_at_its_price(
+    orders_db: OrderRows, columns: str, values: str
+):
     with pytest.raises(asyncpg.CheckViolationError):
-        await desk.eyes.execute(
+        await orders_db.eyes.execute(
             f"INSERT INTO orders.orders (id, product_id, currency, status, next_attempt_at,"
             f" deadline_at, {columns}) VALUES (gen_random_uuid(), 'P', 'EUR', 'PENDING', now(),"
             f" now(), {values})"

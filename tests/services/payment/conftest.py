@@ -1,4 +1,4 @@
-"""A till for each test: the composed service on a database of its own."""
+"""A payments for each test: the composed service on a database of its own."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
-from tests.services.payment.till import GATEWAY_TIMEOUT_S, Till, open_till
+from tests.services.payment.payment_service import GATEWAY_TIMEOUT_S, Replica, open_replica
 
 
 @pytest.fixture
@@ -27,29 +27,29 @@ def payment_settings(settings_for: Callable[..., Settings]) -> Callable[..., Set
 
 
 @pytest.fixture
-async def till(
+async def payments(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Till]:
+) -> AsyncIterator[Replica]:
     """A provider that approves, and fences."""
-    async with open_till(payment_settings(), connection) as till:
-        yield till
+    async with open_replica(payment_settings(), connection) as payments:
+        yield payments
 
 
 @pytest.fixture
-async def strict_till(
+async def declining(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Till]:
+) -> AsyncIterator[Replica]:
     """A provider that declines everything."""
     settings = payment_settings(payment_decline_rate=1.0)
-    async with open_till(settings, connection) as till:
-        yield till
+    async with open_replica(settings, connection) as payments:
+        yield payments
 
 
 @pytest.fixture
-async def loose_till(
+async def unfenced(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Till]:
+) -> AsyncIterator[Replica]:
     """A provider that cannot fence: a void is no promise about a charge that comes later."""
     settings = payment_settings(payment_gateway_fences=False)
-    async with open_till(settings, connection) as till:
-        yield till
+    async with open_replica(settings, connection) as payments:
+        yield payments

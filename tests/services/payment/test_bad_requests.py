@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.services.payment.till import AMOUNT, Till, new_order
+from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
 
 @pytest.mark.parametrize(
@@ -19,20 +19,22 @@ from tests.services.payment.till import AMOUNT, Till, new_order
         ([b"a-first-key-of-two-keys", b"a-second-key-of-two-keys"], "idempotency-key-invalid"),
     ],
 )
-async def test_a_bad_key_is_named_and_charges_nothing(till: Till, keys: list[bytes], code: str):
-    answer = await till.http.post(
+async def test_a_bad_key_is_named_and_charges_nothing(
+    payments: Replica, keys: list[bytes], code: str
+):
+    answer = await payments.http.post(
         "/payments",
         json={"order_id": str(new_order()), "amount_minor": 1, "currency": "EUR"},
         headers=[(b"Idempotency-Key", key) for key in keys],
     )
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert 'rel="describedby"' in answer.headers["link"]
-    assert await till.eyes.fetchval("SELECT count(*) FROM payments.payments") == 0
+    assert await payments.eyes.fetchval("SELECT count(*) FROM payments.payments") == 0
 
 
 @pytest.mark.parametrize("length", [16, 255])
-async def test_keys_of_the_allowed_lengths_are_taken(till: Till, length: int):
-    assert (await till.charge(new_order(), key="k" * length)).status_code == 201
+async def test_keys_of_the_allowed_lengths_are_taken(payments: Replica, length: int):
+    assert (await payments.charge(new_order(), key="k" * length)).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -56,29 +58,33 @@ async def test_keys_of_the_allowed_lengths_are_taken(till: Till, length: int):
         ("surprise", 1),
     ],
 )
-async def test_a_payment_that_makes_no_sense_is_refused(till: Till, field: str, value: object):
+async def test_a_payment_that_makes_no_sense_is_refused(
+    payments: Replica, field: str, value: object
+):
     body = {"order_id": str(new_order()), "amount_minor": 1, "currency": "EUR", field: value}
-    answer = await till.http.post(
+    answer = await payments.http.post(
         "/payments", json=body, headers={"Idempotency-Key": "a-key-of-good-length"}
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "validation")
     assert answer.json()["details"][0]["pointer"] == f"/{field}"
-    assert await till.eyes.fetchval("SELECT count(*) FROM payments.payments") == 0
+    assert await payments.eyes.fetchval("SELECT count(*) FROM payments.payments") == 0
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(1, "JPY"), (2**53, "EUR"), (9_999, "BHD")])
-async def test_amounts_are_kept_to_the_last_minor_unit(till: Till, amount: int, currency: str):
+async def test_amounts_are_kept_to_the_last_minor_unit(
+    payments: Replica, amount: int, currency: str
+):
     order_id = new_order()
-    answer = await till.charge(order_id, amount, currency)
+    answer = await payments.charge(order_id, amount, currency)
     assert answer.status_code == 201
     assert (answer.json()["amount_minor"], answer.json()["currency"]) == (amount, currency)
-    assert await till.ledger(order_id) == {"cap": amount}
+    assert await payments.ledger(order_id) == {"cap": amount}
 
 
-async def test_an_order_id_may_be_written_in_any_case(till: Till):
+async def test_an_order_id_may_be_written_in_any_case(payments: Replica):
     order_id = new_order()
-    first = await till.charge(order_id)
-    shouted = await till.http.post(
+    first = await payments.charge(order_id)
+    shouted = await payments.http.post(
         "/payments",
         json={"order_id": str(order_id).upper(), "amount_minor": AMOUNT, "currency": "EUR"},
         headers={"Idempotency-Key": f"charge-{order_id}"},

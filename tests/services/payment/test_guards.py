@@ -3,32 +3,33 @@
 The chaos run shows the same for the whole shop; here each guard has the one story it exists for.
 """
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from chassis.database.pool import Connection
 from chassis.http.outbound import classify
-from services.payment import contract, domain, outcomes, store
+from services.payment import contract, domain, settlement, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.domain import Payment
-from services.payment.outcomes import Declined, Outcome
-from tests.services.payment.books import unrest, violations
-from tests.services.payment.till import Till, new_order
+from services.payment.outcomes import Declined, Silence
+from tests.services.payment.money_checks import unsettled, violations
+from tests.services.payment.payment_service import Replica, new_order
 
 
-async def _late_charge(till: Till) -> UUID:
+async def _late_charge(payments: Replica) -> UUID:
     """The cancel overtakes the charge on its way to the service."""
     order_id = new_order()
-    assert (await till.cancel(order_id)).status_code == 200
-    await till.charge(order_id)
+    assert (await payments.cancel(order_id)).status_code == 200
+    await payments.charge(order_id)
     return order_id
 
 
 async def test_the_tombstone_keeps_a_late_charge_from_being_captured(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    payments: Replica, monkeypatch: pytest.MonkeyPatch
 ):
-    assert await till.book(await _late_charge(till)) == []
+    assert await payments.captures(await _late_charge(payments)) == []
 
     async def no_tombstone(
         connection: Connection, order_id: UUID, *, reason: str, traceparent: str | None
@@ -39,76 +40,79 @@ async def test_the_tombstone_keeps_a_late_charge_from_being_captured(
 
     monkeypatch.setattr(store, "plant_tombstone", no_tombstone)
     # The caller was told 200, CANCELLED, and has freed the goods; the money is gone all the same.
-    assert await till.book(await _late_charge(till)) == ["CAPTURED"]
+    assert await payments.captures(await _late_charge(payments)) == ["CAPTURED"]
 
 
-async def _retried_charge(till: Till) -> None:
+async def _retried_charge(payments: Replica) -> None:
     order_id = new_order()
-    till.gateway.script.append("lost_response")
-    await till.charge(order_id)
-    await till.charge(order_id)
+    payments.gateway.script.append("lost_response")
+    await payments.charge(order_id)
+    await payments.charge(order_id)
 
 
 async def test_the_key_per_attempt_keeps_a_retry_from_being_a_second_capture(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    payments: Replica, monkeypatch: pytest.MonkeyPatch
 ):
-    await _retried_charge(till)
-    assert not await unrest(till.eyes)
+    await _retried_charge(payments)
+    assert not await unsettled(payments.eyes)
     monkeypatch.setattr(domain, "gw_key", lambda order_id, n: f"ord_{order_id}:{n}:{uuid4()}")
-    await _retried_charge(till)
-    assert "charged twice" in await violations(till.eyes)
+    await _retried_charge(payments)
+    assert "charged twice" in await violations(payments.eyes)
 
 
-async def _silent_charge(till: Till) -> UUID:
+async def _silent_charge(payments: Replica) -> UUID:
     order_id = new_order()
-    till.gateway.script.append("late")
-    await till.charge(order_id)
-    await till.gateway.land()
+    payments.gateway.script.append("late")
+    await payments.charge(order_id)
+    await payments.gateway.land()
     return order_id
 
 
 async def test_doubt_that_never_ages_keeps_a_late_capture_from_being_lost(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    payments: Replica, monkeypatch: pytest.MonkeyPatch
 ):
-    order_id = await _silent_charge(till)
-    assert not await violations(till.eyes)
-    assert (await till.cancel(order_id)).json()["state"] == "REFUNDED"
+    order_id = await _silent_charge(payments)
+    assert not await violations(payments.eyes)
+    assert (await payments.cancel(order_id)).json()["state"] == "REFUNDED"
 
-    def gives_up(why: str, age_s: float) -> Outcome:
-        del age_s
-        return Declined(why)
+    settle = settlement.settle
 
-    monkeypatch.setattr(outcomes, "when_silent", gives_up)
-    assert await till.state(await _silent_charge(till)) == "FAILED"
-    assert "said over, still captured" in await violations(till.eyes)
+    async def give_up(*first: Any, **more: Any) -> Payment:
+        *same, result = first
+        result = Declined("timeout") if isinstance(result, Silence) else result
+        return await settle(*same, result, **more)
+
+    monkeypatch.setattr(settlement, "settle", give_up)
+    assert await payments.state(await _silent_charge(payments)) == "FAILED"
+    assert "said over, still captured" in await violations(payments.eyes)
 
 
-async def _unfinished_cancel(till: Till) -> object:
+async def _unfinished_cancel(payments: Replica) -> object:
     order_id = new_order()
-    await till.charge(order_id)
-    till.gateway.script.append("lost_request")
-    return await PaymentClient(_Straight(till)).cancel(  # type: ignore[arg-type]
+    await payments.charge(order_id)
+    payments.gateway.script.append("lost_request")
+    return await PaymentClient(_Straight(payments)).cancel(  # type: ignore[arg-type]
         order_id, "PAYMENT_TIMEOUT", deadline_s=1.0
     )
 
 
 class _Straight:
-    """A wire without faults between the client and the till."""
+    """A wire without faults between the client and the payments."""
 
-    def __init__(self, till: Till) -> None:
-        self._till = till
+    def __init__(self, payments: Replica) -> None:
+        self._payments = payments
 
     async def call(self, method: str, path: str, json: object = None, **_: object) -> object:
         """As `chassis.http.outbound.Peer.call`."""
-        answer = await self._till.http.request(method, path, json={"reason": json.reason})  # type: ignore[attr-defined]
+        answer = await self._payments.http.request(method, path, json={"reason": json.reason})  # type: ignore[attr-defined]
         return classify(answer.status_code, answer.content)
 
 
 async def test_an_acknowledged_cancel_means_that_no_money_is_held(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    payments: Replica, monkeypatch: pytest.MonkeyPatch
 ):
-    assert await _unfinished_cancel(till) == Processing()
+    assert await _unfinished_cancel(payments) == Processing()
     monkeypatch.setattr(contract, "cancel_is_acknowledged", lambda state: True)
-    told = await _unfinished_cancel(till)
-    assert isinstance(told, Cancelled)
-    assert await till.book(told.payment.order_id) == ["CAPTURED"]
+    result = await _unfinished_cancel(payments)
+    assert isinstance(result, Cancelled)
+    assert await payments.captures(result.payment.order_id) == ["CAPTURED"]

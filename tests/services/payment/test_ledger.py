@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.services.payment.books import unrest
-from tests.services.payment.till import AMOUNT, Till, new_order
+from tests.services.payment.money_checks import unsettled
+from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
 A_SECOND_LIVE_ATTEMPT = (
     "INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)"
@@ -12,18 +12,18 @@ A_SECOND_LIVE_ATTEMPT = (
 )
 
 
-async def test_the_ledger_is_what_the_provider_holds(till: Till):
+async def test_the_ledger_is_what_the_provider_holds(payments: Replica):
     orders = [new_order() for _ in range(6)]
     for n, order_id in enumerate(orders):
-        await till.charge(order_id, AMOUNT + n)
+        await payments.charge(order_id, AMOUNT + n)
     for order_id in orders[:2]:
-        await till.cancel(order_id)
-    clearing = await till.eyes.fetchval(
+        await payments.cancel(order_id)
+    clearing = await payments.eyes.fetchval(
         "SELECT sum(amount_minor) FROM payments.ledger WHERE account = 'gateway_clearing'"
     )
     assert clearing == sum(AMOUNT + n for n in range(2, 6))
-    assert await till.eyes.fetchval("SELECT sum(amount_minor) FROM payments.ledger") == 0
-    assert not await unrest(till.eyes)
+    assert await payments.eyes.fetchval("SELECT sum(amount_minor) FROM payments.ledger") == 0
+    assert not await unsettled(payments.eyes)
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ async def test_the_ledger_is_what_the_provider_holds(till: Till):
         A_SECOND_LIVE_ATTEMPT,
     ],
 )
-async def test_the_past_cannot_be_changed(till: Till, sql: str):
-    await till.charge(new_order())
+async def test_the_past_cannot_be_changed(payments: Replica, sql: str):
+    await payments.charge(new_order())
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
-        await till.eyes.execute(sql)
-    assert not await unrest(till.eyes)
+        await payments.eyes.execute(sql)
+    assert not await unsettled(payments.eyes)
 
 
-async def test_every_state_an_attempt_had_is_on_record(till: Till):
+async def test_every_state_an_attempt_had_is_on_record(payments: Replica):
     order_id = new_order()
-    till.gateway.script.append("lost_response")
-    await till.charge(order_id)
-    await till.cancel(order_id)
-    rows = await till.eyes.fetch("SELECT src, dst FROM payments.attempt_history ORDER BY id")
+    payments.gateway.script.append("lost_response")
+    await payments.charge(order_id)
+    await payments.cancel(order_id)
+    rows = await payments.eyes.fetch("SELECT src, dst FROM payments.attempt_history ORDER BY id")
     assert [(row["src"], row["dst"]) for row in rows] == [
         (None, "IN_FLIGHT"),
         ("IN_FLIGHT", "UNKNOWN"),
@@ -67,33 +67,33 @@ async def test_every_state_an_attempt_had_is_on_record(till: Till):
     ]
 
 
-async def test_money_in_doubt_is_measured_and_goes_back_to_zero(till: Till):
-    meters = till.desk.meters
+async def test_money_in_doubt_is_measured_and_goes_back_to_zero(payments: Replica):
+    metrics = payments.context.metrics
 
     async def doubt() -> float | None:
-        await meters.refresh()
-        page = (await till.http.get("/metrics")).text
+        await metrics.refresh()
+        page = (await payments.http.get("/metrics")).text
         line = next(x for x in page.splitlines() if x.startswith("valerix_money_in_doubt_minor "))
         return float(line.split()[1])
 
     assert await doubt() == 0
     orders = [new_order() for _ in range(3)]
     for order_id in orders:
-        till.gateway.script.append("error_after")
-        await till.charge(order_id)
-    await till.charge(new_order())
+        payments.gateway.script.append("error_after")
+        await payments.charge(order_id)
+    await payments.charge(new_order())
     assert await doubt() == 3 * AMOUNT
-    await till.probe()
+    await payments.reconcile()
     assert await doubt() == 0
 
 
-async def test_what_happened_is_counted(till: Till):
+async def test_what_happened_is_counted(payments: Replica):
     order_id = new_order()
-    till.gateway.script.append("garbage")
-    await till.charge(order_id)
-    await till.charge(order_id)
-    await till.cancel(order_id)
-    page = (await till.http.get("/metrics")).text
+    payments.gateway.script.append("garbage")
+    await payments.charge(order_id)
+    await payments.charge(order_id)
+    await payments.cancel(order_id)
+    page = (await payments.http.get("/metrics")).text
     for line in (
         'valerix_payments_total{state="PROCESSING"} 1.0',
         'valerix_payments_total{state="SUCCEEDED"} 1.0',

@@ -9,47 +9,49 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.settings import Settings
-from tests.services.payment.books import unrest, violations
-from tests.services.payment.till import Till, new_order, open_till
+from tests.services.payment.money_checks import unsettled, violations
+from tests.services.payment.payment_service import Replica, new_order, open_replica
 
 _FAULT = st.sampled_from(["", "", "lost_request", "lost_response", "error_after", "late"])
 _STEP = st.sampled_from(["charge", "charge", "cancel", "probe", "both", "land"])
 _STORY = st.lists(st.tuples(_STEP, _FAULT), min_size=1, max_size=6)
 
 
-async def _tell(till: Till, story: list[tuple[str, str]]) -> None:
+async def _tell(payments: Replica, story: list[tuple[str, str]]) -> None:
     order_id = new_order()
     acknowledged = False
     for step, fault in story:
         if fault:
-            till.gateway.script.append(fault)
+            payments.gateway.script.append(fault)
         if step == "charge":
-            answer = await till.charge(order_id)
+            answer = await payments.charge(order_id)
             assert answer.status_code in ((409, 402) if acknowledged else (201, 202, 402, 409))
         elif step == "cancel":
-            answer = await till.cancel(order_id)
+            answer = await payments.cancel(order_id)
             acknowledged = acknowledged or answer.status_code == 200
         elif step == "both":
-            _, cancelled = await asyncio.gather(till.charge(order_id), till.cancel(order_id))
+            _, cancelled = await asyncio.gather(
+                payments.charge(order_id), payments.cancel(order_id)
+            )
             acknowledged = acknowledged or cancelled.status_code == 200
         elif step == "land":
-            await till.gateway.land()
+            await payments.gateway.land()
         else:
-            await till.probe()
-        if till.gateway.fences:
+            await payments.reconcile()
+        if payments.gateway.fences:
             # Rule R8 rests on this: what was acknowledged holds no money, now and later.
-            assert not acknowledged or "CAPTURED" not in await till.book(order_id)
-            assert not await violations(till.eyes)
-    till.gateway.script.clear()
+            assert not acknowledged or "CAPTURED" not in await payments.captures(order_id)
+            assert not await violations(payments.eyes)
+    payments.gateway.script.clear()
 
 
-async def _come_to_rest(till: Till) -> None:
-    await till.gateway.land()
-    await till.probe()
-    if not till.gateway.fences:
-        await till.sweep.run_once()
-        await till.probe()
-    assert not await unrest(till.eyes)
+async def _come_to_rest(payments: Replica) -> None:
+    await payments.gateway.land()
+    await payments.reconcile()
+    if not payments.gateway.fences:
+        await payments.late_captures.run_once()
+        await payments.reconcile()
+    assert not await unsettled(payments.eyes)
 
 
 @pytest.mark.parametrize("fences", [True, False])
@@ -75,10 +77,10 @@ def test_any_story_ends_with_both_books_in_agreement(
         async def tell_all() -> None:
             eyes = await asyncpg.connect(database_url)
             try:
-                async with open_till(shop, eyes) as till:
+                async with open_replica(shop, eyes) as payments:
                     for story in stories:
-                        await _tell(till, story)
-                    await _come_to_rest(till)
+                        await _tell(payments, story)
+                    await _come_to_rest(payments)
             finally:
                 await eyes.close()
 

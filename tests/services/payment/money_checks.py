@@ -73,7 +73,7 @@ _AT_REST = {
 }
 
 
-async def unrest(eyes: asyncpg.Connection) -> dict[str, list[Any]]:
+async def unsettled(eyes: asyncpg.Connection) -> dict[str, list[Any]]:
     """What is not settled yet, and any violation."""
     return await violations(eyes) | {
         name: rows

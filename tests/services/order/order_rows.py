@@ -13,7 +13,7 @@ from services.order.domain import TERMINAL, Order
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
-class Desk:
+class OrderRows:
     """Each operation is one autocommitted statement, as in the service."""
 
     def __init__(self, pool: Database, eyes: asyncpg.Connection) -> None:

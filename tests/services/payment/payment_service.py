@@ -11,12 +11,12 @@ import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
-from services.payment.late_captures import Sweep
-from services.payment.reconciler import Prober
+from services.payment.connectors.mock_store import MockStore
+from services.payment.late_captures import LateCaptures
+from services.payment.reconciler import payment_reconciler
 from tests.harness.serving import knock
 
 AMOUNT = 9999
@@ -36,31 +36,31 @@ class Scripted(Flaky):
         self.calls = 0
         self._landing = asyncio.Event()
 
-    def fate(self) -> str:
+    def next_fault(self) -> str:
         """The next line of the script; a call beyond it goes well."""
         self.calls += 1
         return self.script.popleft() if self.script else ""
 
-    async def travel(self) -> None:
+    async def delay_late_charge(self) -> None:
         """Until the test lets it land."""
         await self._landing.wait()
 
     async def land(self) -> None:
         """Let every late charge arrive."""
         self._landing.set()
-        await asyncio.gather(*self._on_their_way)
+        await asyncio.gather(*self._late_charges)
         self._landing.clear()
 
 
-class Till:
+class Replica:
     """What a test needs: requests, the prober by hand, and a look at the rows."""
 
     def __init__(self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection) -> None:
         self.edge = create_app(settings, connector=gateway)
-        self.desk: Desk = self.edge.app.state["desk"]  # type: ignore[attr-defined]
+        self.context: PaymentContext = self.edge.app.state["context"]  # type: ignore[attr-defined]
         self.gateway = gateway
-        self.prober = Prober(self.desk, settings)
-        self.sweep = Sweep(self.desk)
+        self.reconciler = payment_reconciler(self.context, settings)
+        self.late_captures = LateCaptures(self.context)
         self.eyes = eyes
         self.http = knock("http://payment", transport=httpx.ASGITransport(app=self.edge))
 
@@ -95,14 +95,14 @@ class Till:
         """GET /payments/{order_id}."""
         return await self.http.get(f"/payments/{order_id}")
 
-    async def probe(self) -> None:
+    async def reconcile(self) -> None:
         """Let the prober finish whatever is unfinished, due or not, while the provider lets it."""
         for _ in range(3):
             await self.eyes.execute(
                 "UPDATE payments.payments SET next_attempt_at = now()"
                 " WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
             )
-            if not await self.prober.run_once():
+            if not await self.reconciler.run_once():
                 return
 
     async def state(self, order_id: UUID) -> str:
@@ -119,7 +119,7 @@ class Till:
         )
         return [row["state"] for row in rows]
 
-    async def book(self, order_id: UUID) -> list[str]:
+    async def captures(self, order_id: UUID) -> list[str]:
         """What the provider's own book says about the order."""
         rows = await self.eyes.fetch(
             "SELECT state FROM gateway.charges WHERE order_ref = $1 ORDER BY gw_key", str(order_id)
@@ -139,34 +139,34 @@ class Till:
         """Wait for a charge to land in the provider's book."""
 
         async def captured() -> bool:
-            return await self.book(order_id) == ["CAPTURED"]
+            return await self.captures(order_id) == ["CAPTURED"]
 
         await until(captured)
 
     async def close(self) -> None:
         """Close what the requests opened."""
         await self.http.aclose()
-        await self.desk.meters.close()
-        await self.desk.database.close()
+        await self.context.metrics.close()
+        await self.context.database.close()
         await self.gateway.close()
 
 
 @asynccontextmanager
-async def open_till(
+async def open_replica(
     settings: Settings, eyes: asyncpg.Connection, *, silence_s: float = SILENCE_S
-) -> AsyncIterator[Till]:
+) -> AsyncIterator[Replica]:
     """A replica for one test. Its background loops stay off: the test is the clock."""
     mock = Mock(
-        Book(settings),
+        MockStore(settings),
         decline_rate=settings.payment_decline_rate,
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,
     )
-    till = Till(settings, Scripted(mock, silence_s), eyes)
+    payments = Replica(settings, Scripted(mock, silence_s), eyes)
     try:
-        yield till
+        yield payments
     finally:
-        await till.close()
+        await payments.close()
 
 
 async def until(

@@ -1,0 +1,109 @@
+"""The sweep, for a provider that cannot fence: what is captured after the cancel is given back."""
+
+import asyncio
+
+import pytest
+
+from tests.services.payment.money_checks import unsettled, violations
+from tests.services.payment.payment_service import AMOUNT, Replica, new_order
+
+
+async def test_a_capture_after_the_cancel_is_swept_and_refunded(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    payments.gateway.script.append("late")
+    await payments.charge(order_id)
+    cancelled = await payments.cancel(order_id, "PAYMENT_TIMEOUT")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "CANCELLED")
+    await payments.gateway.land()
+    assert "said over, still captured" in await violations(payments.eyes)
+    assert await payments.late_captures.run_once() == 1
+    assert await payments.state(order_id) == "REFUNDED"
+    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert not await unsettled(payments.eyes)
+
+
+async def test_a_swept_refund_without_an_answer_is_finished_by_the_prober(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    payments.gateway.script.extend(["late", ""])
+    await payments.charge(order_id)
+    await payments.cancel(order_id)
+    await payments.gateway.land()
+    payments.gateway.script.append("lost_response")
+    await payments.late_captures.run_once()
+    assert await payments.state(order_id) == "REFUND_PENDING"
+    assert (await payments.cancel(order_id)).json()["state"] == "REFUNDED"
+    assert not await unsettled(payments.eyes)
+
+
+async def test_money_rightly_taken_is_left_alone(unfenced: Replica):
+    orders = [new_order() for _ in range(5)]
+    for order_id in orders:
+        await unfenced.charge(order_id)
+    assert await unfenced.late_captures.run_once() == 0
+    assert {await unfenced.state(order_id) for order_id in orders} == {"SUCCEEDED"}
+
+
+async def test_sweeping_again_finds_nothing_more(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    payments.gateway.script.append("late")
+    await payments.charge(order_id)
+    await payments.cancel(order_id)
+    await payments.gateway.land()
+    assert [await payments.late_captures.run_once() for _ in range(3)] == [1, 0, 0]
+
+
+async def test_two_sweeps_at_once_refund_once(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    payments.gateway.script.append("late")
+    await payments.charge(order_id)
+    await payments.cancel(order_id)
+    await payments.gateway.land()
+    await asyncio.gather(payments.late_captures.run_once(), payments.late_captures.run_once())
+    await payments.reconcile()
+    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert not await unsettled(payments.eyes)
+
+
+async def test_more_captures_than_a_page_are_all_looked_at(
+    unfenced: Replica, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("services.payment.late_captures._PAGE", 3)
+    payments = unfenced
+    orders = [new_order() for _ in range(8)]
+    for order_id in orders:
+        payments.gateway.script.append("late")
+        payments.gateway.script.append("")
+        await payments.charge(order_id)
+        await payments.cancel(order_id)
+    await payments.gateway.land()
+    found = sum([await payments.late_captures.run_once() for _ in range(2)])
+    assert found == 8
+    assert not await unsettled(payments.eyes)
+
+
+async def test_a_capture_this_database_never_heard_of_is_booked_and_refunded(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    assert await payments.late_captures.run_once() == 1
+    assert await payments.state(order_id) == "REFUNDED"
+    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert not await unsettled(payments.eyes)
+
+
+async def test_a_capture_for_a_tombstone_needs_a_human(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    await payments.cancel(order_id)
+    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.late_captures.run_once()
+    assert await payments.eyes.fetchval("SELECT needs_review FROM payments.payments")
+    assert await payments.state(order_id) == "CANCELLED"
+
+
+@pytest.mark.parametrize("ref", ["not-an-order", "00000000-0000-4000-8000-000000000000"])
+async def test_a_capture_under_a_key_that_is_not_ours_is_left_to_a_human(
+    unfenced: Replica, ref: str, caplog: pytest.LogCaptureFixture
+):
+    await unfenced.gateway.charge("a-key-of-someone-else", ref, AMOUNT, "EUR")
+    await unfenced.late_captures.run_once()
+    assert await unfenced.eyes.fetchval("SELECT state FROM gateway.charges") == "CAPTURED"
+    assert "never asked for" in caplog.text
