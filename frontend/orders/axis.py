@@ -7,19 +7,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from frontend.orders.view_models import LifeLane, OrderTraces, Piece
-from frontend.overview.view_models import State
-from frontend.query_results import StoryFacts
-from frontend.traces.presenter import cut, share, took, trace_line
+from frontend.query_results import OrderDetails
+from frontend.traces.presenter import trace_line
 from frontend.traces.view_models import Tick, TraceLine
 from frontend.traces.waterfall import ticks
+from frontend.web.formatting import clock, cut, share, took
 from frontend.web.labels import (
-    ATTEMPT_WORDS,
-    PAYMENT_WORDS,
-    RESERVATION_WORDS,
+    ATTEMPT_LABELS,
+    PAYMENT_LABELS,
+    RESERVATION_LABELS,
     TERMINAL,
-    order_words,
+    State,
+    order_label,
 )
-from frontend.web.templating import clock
 from observatory.store.results import TraceRow
 
 _MS = timedelta(milliseconds=1)
@@ -51,14 +51,14 @@ class _Axis(Struct, frozen=True):
 
 
 def life(
-    facts: StoryFacts | None, rows: Sequence[TraceRow], now: datetime, *, elsewhere: str = ""
+    details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime, *, elsewhere: str = ""
 ) -> OrderTraces:
     """The lanes that are known, and the traces below them, all to one scale."""
     rows = sorted(rows, key=lambda row: row.at)
-    if facts is None and not rows:
+    if details is None and not rows:
         return OrderTraces((), "", elsewhere=elsewhere)
-    axis = _axis(facts, rows, now)
-    lanes = [*(_of_the_book(facts, axis) if facts else ()), *_faults(rows, axis)]
+    axis = _axis(details, rows, now)
+    lanes = [*(_lanes(details, axis) if details else ()), *_faults(rows, axis)]
     return OrderTraces(
         tuple(_trace(row, axis) for row in rows),
         took(axis.total_ms),
@@ -68,14 +68,14 @@ def life(
     )
 
 
-def _axis(facts: StoryFacts | None, rows: Sequence[TraceRow], now: datetime) -> _Axis:
+def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime) -> _Axis:
     moments = [row.at for row in rows]
     moments += [row.at + row.duration_ms * _MS for row in rows]
-    if facts is not None:
-        moments += [facts.order.created_at, *(step.at for step in facts.steps)]
-        moments += [at for attempt in facts.attempts for _, at in attempt.states]
-        moments += facts.reserved_at
-        if facts.order.status not in TERMINAL:
+    if details is not None:
+        moments += [details.order.created_at, *(step.at for step in details.steps)]
+        moments += [at for attempt in details.attempts for _, at in attempt.states]
+        moments += details.reserved_at
+        if details.order.status not in TERMINAL:
             moments.append(now)
     return _Axis(min(moments), max(moments))
 
@@ -93,43 +93,43 @@ def _trace(row: TraceRow, axis: _Axis) -> TraceLine:
     return replace(line, x=share(min((row.at - axis.begin) / _MS / axis.total_ms, 0.996)))
 
 
-def _of_the_book(facts: StoryFacts, axis: _Axis) -> Iterable[LifeLane]:
-    yield _states(facts, axis)
-    if facts.reservation is not None and facts.reserved_at:
-        yield _stock(facts.reservation, facts.reserved_at, axis)
-    if any(attempt.states for attempt in facts.attempts):
-        yield _money(facts, axis)
+def _lanes(details: OrderDetails, axis: _Axis) -> Iterable[LifeLane]:
+    yield _states(details, axis)
+    if details.reservation is not None and details.reserved_at:
+        yield _stock(details.reservation, details.reserved_at, axis)
+    if any(attempt.states for attempt in details.attempts):
+        yield _money(details, axis)
 
 
-def _states(facts: StoryFacts, axis: _Axis) -> LifeLane:
-    ends = [*(step.at for step in facts.steps[1:]), None]
+def _states(details: OrderDetails, axis: _Axis) -> LifeLane:
+    ends = [*(step.at for step in details.steps[1:]), None]
     pieces = []
-    for step, end in zip(facts.steps, ends, strict=True):
-        state, word, _ = order_words(step.status, step.reason)
+    for step, end in zip(details.steps, ends, strict=True):
+        state, word, _ = order_label(step.status, step.reason)
         pieces.append(axis.piece(step.at, end, state, word))
-    state, word, _ = order_words(facts.order.status, facts.order.reason)
+    state, word, _ = order_label(details.order.status, details.order.reason)
     return LifeLane("State", state, word, tuple(pieces))
 
 
 def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
     """Held from its first moment; what it became since its second."""
-    state, word = RESERVATION_WORDS.get(state_now, ("none", state_now.lower()))
+    state, word = RESERVATION_LABELS.get(state_now, ("none", state_now.lower()))
     pieces = [axis.piece(at[-1], None, state, word)]
     if at[0] < at[-1]:
-        held, holds = RESERVATION_WORDS["HELD"]
+        held, holds = RESERVATION_LABELS["HELD"]
         pieces.insert(0, axis.piece(at[0], at[-1], held, holds))
     return LifeLane("Stock", state, word, tuple(pieces))
 
 
-def _money(facts: StoryFacts, axis: _Axis) -> LifeLane:
+def _money(details: OrderDetails, axis: _Axis) -> LifeLane:
     pieces = []
-    for attempt in facts.attempts:
+    for attempt in details.attempts:
         ends = [*(at for _, at in attempt.states[1:]), None]
         for (code, at), end in zip(attempt.states, ends, strict=True):
-            state, word = ATTEMPT_WORDS.get(code, ("none", code.lower()))
+            state, word = ATTEMPT_LABELS.get(code, ("none", code.lower()))
             pieces.append(axis.piece(at, end, state, f"try {attempt.number} {word}"))
-    state, word = PAYMENT_WORDS.get(facts.payment or "", ("none", facts.payment or ""))
-    tries = len(facts.attempts)
+    state, word = PAYMENT_LABELS.get(details.payment or "", ("none", details.payment or ""))
+    tries = len(details.attempts)
     return LifeLane(
         "Money", state, f"{word}, {tries} tr{'y' if tries == 1 else 'ies'}", tuple(pieces)
     )

@@ -97,7 +97,7 @@ def chart_data(source: Source, windows: Sequence[Window], *, since: float, now: 
 
 
 def band_label(window: Window) -> str:
-    """What stands in a violet band."""
+    """The label of a violet band."""
     return f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".rstrip()
 
 
@@ -106,13 +106,13 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _lines(source: Source, key: str, at: list[int], begin: float, end: float) -> Lines:
-    points, said = source.points(key, at), source.traffic(key)
+    points, traffic = source.points(key, at), source.traffic(key)
     # The slowest are the ones worth a click.
     found = sorted(source.exemplars(key, begin, end), key=lambda each: each.seconds)[-_TRACES:]
     return Lines(
         **{name: [_short(getattr(p, name)) for p in points] for name in Point.__struct_fields__},
         exemplars=[(round(e.at, 2), round(e.seconds, 4), e.trace_id) for e in found],
-        silent_since=said.since.timestamp() if isinstance(said, Down) else None,
+        silent_since=traffic.since.timestamp() if isinstance(traffic, Down) else None,
     )
 
 

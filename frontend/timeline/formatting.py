@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from chassis.faults.kinds import KIND_LABELS
-from frontend.web.templating import THIN
+from frontend.web.formatting import THIN
 from observatory.timeline.fault_windows import Window
 from topology import LABELS
 

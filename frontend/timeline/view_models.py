@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frontend.overview.view_models import State
+from frontend.web.labels import State
 
 
 class Bar(Struct, frozen=True):

@@ -2,17 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from frontend.traces.presenter import (
-    cut,
-    hue_of,
-    hues,
-    log_line,
-    share,
-    took,
-    trace_line,
-    trace_lines,
-)
-from frontend.traces.view_models import LineView, Moment, Pairs, SpanLine, Tick, TraceView
+from frontend.logs.presenter import log_line
+from frontend.logs.view_models import LogLine
+from frontend.traces.presenter import hues, trace_line, trace_lines
+from frontend.traces.view_models import Moment, Pairs, SpanLine, Tick, TraceView
+from frontend.web.formatting import cut, share, took
+from frontend.web.labels import hue_of
 from observatory.sla import LIMIT_S
 from observatory.store.results import EventMark, SpanRow, WaterfallView
 from observatory.store.span_tree import ORPHAN
@@ -96,7 +91,7 @@ def _span(row: SpanRow, begun: datetime, room: _Room) -> SpanLine:
     )
 
 
-def _lines(row: SpanRow, begun: datetime) -> tuple[LineView, ...]:
+def _lines(row: SpanRow, begun: datetime) -> tuple[LogLine, ...]:
     return tuple(log_line(line, since=begun) for line in row.logs)
 
 

@@ -8,7 +8,8 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from frontend.web.templating import STATIC, THIN, count
+from frontend.web.formatting import THIN, count
+from frontend.web.templating import STATIC
 from loadtests.judge import Judgement
 from loadtests.outcomes import OUTCOMES, WORK
 from loadtests.report import charts, levels

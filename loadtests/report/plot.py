@@ -6,7 +6,7 @@ from html import escape
 
 import msgspec
 
-from frontend.web.templating import THIN
+from frontend.web.formatting import THIN
 
 # A character of the small type, in the drawing's own units: wide enough for every system's font.
 CHARACTER = 6.6

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from frontend.web.templating import THIN
+from frontend.web.formatting import THIN
 from loadtests.judge import Judgement
 from loadtests.measures import Measures
 from loadtests.outcomes import ORDER_OUTCOMES, Outcome

@@ -1,4 +1,4 @@
-"""A fault on the stage: a switch, a red light, one button, a green light."""
+"""A fault on the overview: a switch, a red light, one button, a green light."""
 
 import aiohttp
 import pytest
@@ -59,7 +59,7 @@ async def test_a_gremlin_can_be_switched_without_javascript(visit):
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
 
 
-async def test_the_diary_says_who_did_what(visit):
+async def test_the_audit_log_names_who_did_what(visit):
     page = await visit("/gremlins")
     await flip(page, "Refusal", "Inventory")
     await expect(page.locator("#panel-audit tbody tr").first).to_contain_text("let loose")

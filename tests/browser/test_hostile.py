@@ -134,7 +134,7 @@ async def test_nothing_runs_and_no_page_breaks(visit, path):
     assert dialogs == []
 
 
-async def test_a_twisted_trace_shows_every_span_and_says_what_is_odd(visit):
+async def test_a_malformed_trace_shows_every_span_and_names_what_is_odd(visit):
     page = await visit(f"/traces/{TWISTED}")
     await expect(page.locator(".spans > li")).to_have_count(205)
     for name, said in (
@@ -156,7 +156,7 @@ async def test_a_twisted_trace_shows_every_span_and_says_what_is_odd(visit):
     assert inside
 
 
-async def test_a_trace_that_does_not_exist_is_a_page_that_says_so(visit):
+async def test_a_trace_that_does_not_exist_is_a_page_that_names_it(visit):
     page = await visit(f"/traces/{'ab' * 16}")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Not here yet")
     await expect(page.get_by_role("link", name="traces that are here")).to_be_visible()

@@ -85,7 +85,7 @@ async def test_the_scheme_is_chosen_and_remembered(visit):
     assert await page.evaluate(ground) != light
 
 
-async def test_stage_mode_enlarges_by_half_and_hides_the_secondary(visit):
+async def test_presentation_mode_enlarges_by_half_and_hides_the_secondary(visit):
     page = await visit()
     figure = page.locator("#light-order .word")
     before = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
@@ -99,15 +99,15 @@ async def test_stage_mode_enlarges_by_half_and_hides_the_secondary(visit):
     await expect(page.get_by_label("Share of requests")).to_be_visible()
 
 
-async def test_typing_an_s_does_not_change_the_stage(visit):
+async def test_typing_an_s_does_not_change_the_mode(visit):
     page = await visit("/gremlins")
     await page.get_by_label("How long").focus()
     await page.keyboard.press("s")
-    assert await page.evaluate("document.documentElement.dataset.stage") is None
+    assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
-async def test_a_service_that_is_down_is_said_in_place_and_comes_back(visit, fleet, scripts):
+async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fleet, scripts):
     page = await visit(java_script_enabled=scripts)
 
     async def said(place, words, *, there=True):

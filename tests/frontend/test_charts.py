@@ -9,7 +9,7 @@ from frontend.overview.charts import REACH_S, chart_data, moments, sparks
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
 from observatory.timeline.fault_windows import Window
-from tests.frontend.arranged import DOWN, FixedSource
+from tests.frontend.samples import DOWN, FixedSource
 
 NOW = 1_795_226_880.5
 AT = datetime.fromtimestamp(NOW, UTC)
@@ -37,7 +37,7 @@ def test_whatever_is_asked_for_the_answer_is_bounded(since):
     assert len(moments(since, NOW)) <= REACH_S // 2 + 1
 
 
-def test_only_what_is_new_is_told():
+def test_only_what_is_new_is_sent():
     data = chart_data(Told(), (), since=NOW - 6.5, now=NOW)
     assert data.at == [1_795_226_876, 1_795_226_878, 1_795_226_880]
     order = data.services["order"]
@@ -50,14 +50,14 @@ def test_only_what_is_new_is_told():
     assert again.services["order"].exemplars == []
 
 
-def test_a_service_without_a_signal_is_told_from_a_quiet_one():
+def test_a_service_without_a_signal_is_not_shown_as_a_quiet_one():
     quiet = chart_data(Told(Traffic(0, 0, 0.0, None)), (), since=NOW - 6.5, now=NOW)
     assert quiet.services["order"].silent_since is None
     lost = chart_data(Told(DOWN), (), since=NOW - 6.5, now=NOW)
     assert lost.services["order"].silent_since == DOWN.since.timestamp()
 
 
-def test_gremlins_are_told_while_they_are_in_sight():
+def test_gremlins_are_sent_while_the_charts_still_show_them():
     loose, recent, old = window(30), window(100, 20), window(2000, 60)
     bands = chart_data(Told(), (old, recent, loose), since=0, now=NOW).gremlins
     assert [band.label for band in bands] == ["Slow start 3 s"] * 2

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from msgspec.structs import fields
 
-from frontend.acts.presenter import LOOKS as LOOK_WORDS
-from frontend.web.panels import PANELS
+from frontend.acts.presenter import LOOK_LABELS as LOOK_WORDS
+from frontend.app import all_panels
 from frontend.web.templating import STATIC, TEMPLATES
 from scenarios import schema
 from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
@@ -20,7 +20,7 @@ from scenarios.model import Step, Wait
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
 SHEET = (STATIC / "acts.css").read_text()
-PAGES = ("overview.html", "charts.html", "panels/bar.html", "panels/health.html")
+PAGES = ("overview/page.html", "overview/charts.html", "gremlins/bar.html", "overview/health.html")
 SCHEMA = validator_for(json.loads(schema.schema()))
 
 
@@ -235,7 +235,7 @@ def test_everything_an_audience_is_told_to_look_at_is_there(look):
     assert frames is not None, f"acts.css does not frame {look}"
     place = frames[1].split()[-1]
     if place.startswith("#panel-"):
-        assert place.removeprefix("#panel-") in PANELS
+        assert place.removeprefix("#panel-") in {panel.name for panel in all_panels(None)}
     else:
         page = "".join((TEMPLATES / name).read_text() for name in PAGES)
         assert re.search(rf'class="[^"]*\b{place[1:]}\b', page), f"no page has {place}"

@@ -7,7 +7,7 @@ import pytest
 from frontend.web.sse import TOPICS, Hub, TooManyListeners, closing_on_stop
 
 
-async def test_a_slow_browser_is_told_once_not_once_per_change():
+async def test_a_slow_browser_is_nudged_once_not_once_per_change():
     hub = Hub()
     listener = hub.listen()
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""Lists of traces, waterfalls and tails: every state, to scale, and nothing foreign runs."""
+"""Lists of traces, waterfalls and tails: every state, to scale, and foreign text never runs."""
 
 import asyncio
 import html
@@ -8,82 +8,87 @@ from uuid import UUID
 
 import pytest
 
-from frontend.live_state import utc_now
-from frontend.traces import panels
-from frontend.traces.view_models import LogFilter, NoTrace, TraceFilter
+from frontend.logs.panels import logs_panel, logs_view
+from frontend.logs.view_models import LogFilter
+from frontend.orders.panels import order_traces, order_traces_panel
+from frontend.traces.panels import trace_panel, traces_panel, traces_view
+from frontend.traces.view_models import NoTrace, TraceFilter
 from frontend.traces.waterfall import waterfall
-from frontend.web.panels import paint_view
+from frontend.web.formatting import utc_now
+from frontend.web.gaps import silence
 from frontend.web.sse import Hub
 from observatory.metrics.counter_window import Traffic
 from observatory.sources.down import Down
 from observatory.sources.embedded_traces import Received
 from observatory.store.results import moment
 from observatory.store.store import Memory
-from tests.frontend.arranged import DOWN, VISITOR, FixedSource
-from tests.frontend.recorded import EVIL_TRACE, ORDER_ID, ORDER_TRACE, RECONCILER_TRACE, recorded
+from tests.frontend.recorded_telemetry import (
+    EVIL_TRACE,
+    ORDER_ID,
+    ORDER_TRACE,
+    RECONCILER_TRACE,
+    recorded,
+)
+from tests.frontend.samples import DOWN, FixedSource, show
 from tests.observatory.wires import NOW_NS, keep, span
 
 NOW = moment(NOW_NS) + timedelta(seconds=5)
 
 
-class Watching:
-    """The part of the watch that these panels look at."""
+class State:
+    """The part of the dashboard's state that these panels read."""
 
     def __init__(self, traffic=DOWN):
         self.source = FixedSource(traffic)
 
 
-def paint(panel, view):
-    return paint_view(panel, view, VISITOR, NOW)
+BUSY = Traffic(9, 0, 1.0, 0.1)
 
 
-def paint_traces(memory, watch=None, **wanted):
+def show_traces(memory, state=None, **wanted):
     wanted = TraceFilter(**wanted)
-    evidence = Received(memory, Hub())
-    view = asyncio.run(panels.traces_view(evidence, watch or Watching(), wanted))
-    return paint(panels.traces_panel(wanted), view)
+    view = asyncio.run(traces_view(Received(memory, Hub()), state or State(), wanted))
+    return show(traces_panel(wanted, view), now=NOW)
 
 
-def paint_trace(memory, trace_id):
+def show_trace(memory, trace_id):
     kept = memory.trace(trace_id)
     view = waterfall(kept, NOW) if kept else NoTrace(trace_id, len(memory.traces))
-    return paint(panels.trace_panel(trace_id), view)
+    return show(trace_panel(trace_id, view), now=NOW)
 
 
-def paint_logs(memory, **wanted):
-    wanted = LogFilter(**wanted)
-    evidence = Received(memory, Hub())
-    view = asyncio.run(panels.logs_view(evidence, Watching(), wanted))
-    return paint(panels.logs_panel(wanted), view)
+def show_logs(memory):
+    view = asyncio.run(logs_view(Received(memory, Hub()), State(), LogFilter()))
+    return show(logs_panel(LogFilter(), view), now=NOW)
 
 
-def paint_of_order(memory):
-    view = asyncio.run(panels.order_view(Received(memory, Hub()), UUID(ORDER_ID)))
-    return paint(panels.order_panel(UUID(ORDER_ID)), view)
+def show_order_traces(memory):
+    view = asyncio.run(order_traces(Received(memory, Hub()), UUID(ORDER_ID)))
+    return show(order_traces_panel(UUID(ORDER_ID), view), now=NOW)
 
 
 EVERY_STATE = {
-    "traces": lambda: paint_traces(recorded()),
-    "slowest": lambda: paint_traces(recorded(), kind="slowest"),
-    "bitten": lambda: paint_traces(recorded(), kind="bitten"),
-    "first visit": lambda: paint_traces(Memory()),
-    "nothing fits": lambda: paint_traces(recorded(), order="none"),
-    "order": lambda: paint_trace(recorded(), ORDER_TRACE),
-    "evil": lambda: paint_trace(recorded(), EVIL_TRACE),
-    "unknown": lambda: paint_trace(recorded(), "ab" * 16),
-    "order's": lambda: paint_of_order(recorded()),
-    "order's none": lambda: paint_of_order(Memory()),
-    "logs": lambda: paint_logs(recorded()),
-    "no logs": lambda: paint_logs(Memory()),
-    "traces down": lambda: paint(panels.traces_panel(TraceFilter()), DOWN),
-    "trace down": lambda: paint(panels.trace_panel(ORDER_TRACE), DOWN),
-    "logs down": lambda: paint(panels.logs_panel(LogFilter()), DOWN),
-    "order's down": lambda: paint(panels.order_panel(UUID(ORDER_ID)), DOWN),
+    "traces": lambda: show_traces(recorded()),
+    "slowest": lambda: show_traces(recorded(), kind="slowest"),
+    "bitten": lambda: show_traces(recorded(), kind="bitten"),
+    "first visit": lambda: show_traces(Memory()),
+    "nothing fits": lambda: show_traces(recorded(), order="none"),
+    "order": lambda: show_trace(recorded(), ORDER_TRACE),
+    "evil": lambda: show_trace(recorded(), EVIL_TRACE),
+    "unknown": lambda: show_trace(recorded(), "ab" * 16),
+    "order's": lambda: show_order_traces(recorded()),
+    "order's none": lambda: show_order_traces(Memory()),
+    "logs": lambda: show_logs(recorded()),
+    "no logs": lambda: show_logs(Memory()),
+    "traces down": lambda: show(traces_panel(TraceFilter(), DOWN)),
+    "trace down": lambda: show(trace_panel(ORDER_TRACE, DOWN)),
+    "logs down": lambda: show(logs_panel(LogFilter(), DOWN)),
+    "order's down": lambda: show(order_traces_panel(UUID(ORDER_ID), DOWN)),
 }
 
 
 @pytest.mark.parametrize("state", EVERY_STATE)
-def test_every_state_is_drawn_and_nothing_foreign_runs(state):
+def test_every_state_is_rendered_and_foreign_text_never_runs(state):
     page = EVERY_STATE[state]()
     assert page.count('id="panel-') == 1
     assert 'hx-get="/panels/' in page
@@ -95,7 +100,7 @@ def test_every_state_is_drawn_and_nothing_foreign_runs(state):
 
 
 @pytest.mark.parametrize("state", [state for state in EVERY_STATE if state.endswith("down")])
-def test_a_panel_without_its_source_says_since_when(state):
+def test_a_panel_without_its_source_shows_since_when(state):
     assert "11:59:30" in EVERY_STATE[state]()
 
 
@@ -150,7 +155,7 @@ def test_a_bite_is_violet_and_names_the_gremlin():
     assert "is-bitten" not in bar(page, "4" * 16)[0]
 
 
-def test_an_error_says_its_message_in_place():
+def test_an_error_shows_its_message_in_place():
     page = EVERY_STATE["order"]()
     assert "failed-span" in bar(page, "2" * 16)[0]
     after = page[page.index(f'id="span-{"2" * 16}"') :]
@@ -169,7 +174,7 @@ def test_a_trace_leads_to_its_order_and_to_what_belongs_to_it():
     page = EVERY_STATE["order"]()
     assert f'href="/orders/{ORDER_ID}"' in page
     assert f'href="/traces/{RECONCILER_TRACE}"' in page
-    assert f'href="/traces/{ORDER_TRACE}"' in paint_trace(recorded(), RECONCILER_TRACE)
+    assert f'href="/traces/{ORDER_TRACE}"' in show_trace(recorded(), RECONCILER_TRACE)
 
 
 def test_an_order_s_traces_stand_where_they_were_in_time():
@@ -187,8 +192,8 @@ def test_only_an_order_s_own_id_becomes_a_link_to_an_order():
 
 
 def test_a_trace_that_is_over_asks_no_more():
-    page = waterfall(recorded().trace(ORDER_TRACE), NOW + timedelta(minutes=5))
-    assert "hx-get" not in paint(panels.trace_panel(ORDER_TRACE), page)
+    view = waterfall(recorded().trace(ORDER_TRACE), NOW + timedelta(minutes=5))
+    assert "hx-get" not in show(trace_panel(ORDER_TRACE, view))
 
 
 def test_a_trace_that_is_not_here_yet_goes_on_asking():
@@ -201,36 +206,36 @@ def test_a_page_holds_a_thousand_spans_but_not_all_they_carry():
     memory = Memory()
     heavy = tuple((f"key.{number}", "v" * 1500) for number in range(8))
     keep(memory, *(span(ORDER_TRACE, attributes=heavy) for _ in range(1000)))
-    page = paint_trace(memory, ORDER_TRACE)
+    page = show_trace(memory, ORDER_TRACE)
     assert page.count('<rect class="bar-of"') == 1000
     assert "this page is full" in page
     assert len(page) < 4_000_000
 
 
-def test_what_was_dropped_is_said():
+def test_what_was_dropped_is_shown():
     memory = recorded()
-    assert "Not here" not in paint_traces(memory)
+    assert "Not here" not in show_traces(memory)
     memory.losses.traces_evicted = 1234
     memory.losses.lines_evicted = 5
-    assert "1\u202f234 older traces made room" in paint_traces(memory)
-    assert "5 older lines made room" in paint_logs(memory)
+    assert "1\u202f234 older traces made room" in show_traces(memory)
+    assert "5 older lines made room" in show_logs(memory)
 
 
 def test_too_many_traces_are_counted_and_bounded():
     memory = Memory()
     keep(memory, *(span(f"{number:032x}") for number in range(1, 80)))
-    page = paint_traces(memory)
+    page = show_traces(memory)
     assert page.count('<li id="trace-') == 50
     assert "The newest 50 of 79 kept" in page
 
 
-def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
-    assert "no telemetry" not in paint_traces(Memory(), Watching(Traffic(0, 0, 0.0, None)))
-    assert "send no telemetry here" in paint_traces(Memory(), Watching(Traffic(9, 0, 1.0, 0.1)))
-    evidence = Received(Memory(), Hub())
-    evidence.heard["traces"] = utc_now() - timedelta(seconds=60)
-    busy = panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
+def test_a_busy_shop_without_telemetry_is_not_shown_as_a_quiet_one():
+    assert "no telemetry" not in show_traces(Memory(), State(Traffic(0, 0, 0.0, None)))
+    assert "send no telemetry here" in show_traces(Memory(), State(BUSY))
+    telemetry = Received(Memory(), Hub())
+    telemetry.heard["traces"] = utc_now() - timedelta(seconds=60)
+    busy = silence(telemetry, FixedSource(BUSY))
     assert isinstance(busy, Down)
     assert busy.reason == "No telemetry arrives"
-    evidence.heard["traces"] = utc_now()
-    assert panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1))) is None
+    telemetry.heard["traces"] = utc_now()
+    assert silence(telemetry, FixedSource(BUSY)) is None

@@ -29,7 +29,7 @@ class Elements(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-async def tell(browser, *spans, service="order-service", lines=()):
+async def send(browser, *spans, service="order-service", lines=()):
     for path, body in (
         ("/v1/traces", json_traces(*spans, service=service)),
         ("/v1/logs", json_logs(*lines, service=service)),
@@ -62,7 +62,7 @@ def written(message, **more):
 @pytest.mark.parametrize("path", PATHS)
 async def test_hostile_telemetry_is_shown_and_never_runs(path):
     async with dashboard(NOWHERE) as (browser, _):
-        await tell(browser, named(EVIL), service=EVIL, lines=[written(EVIL)])
+        await send(browser, named(EVIL), service=EVIL, lines=[written(EVIL)])
         async with browser.get(path) as response:
             assert response.status == 200
             assert "unsafe" not in response.headers["Content-Security-Policy"]
@@ -77,7 +77,7 @@ async def test_hostile_telemetry_is_shown_and_never_runs(path):
 
 async def test_the_panel_in_the_page_is_the_panel_byte_for_byte():
     async with dashboard(NOWHERE) as (browser, _):
-        await tell(browser, named("GET /a"), lines=[written("hello")])
+        await send(browser, named("GET /a"), lines=[written("hello")])
         for page, panel in (
             ("/logs", "/panels/logs"),
             ("/logs?level=error&text=hell", "/panels/logs?level=ERROR&text=hell"),
@@ -86,10 +86,10 @@ async def test_the_panel_in_the_page_is_the_panel_byte_for_byte():
             assert await text(browser, panel) in await text(browser, page)
 
 
-async def test_the_filters_find_what_they_say():
+async def test_the_filters_find_what_they_name():
     async with dashboard(NOWHERE) as (browser, _):
-        await tell(browser, named("GET /mine"), lines=[written("needle")])
-        await tell(
+        await send(browser, named("GET /mine"), lines=[written("needle")])
+        await send(
             browser,
             json_span(traceId="cd" * 16, name="GET /other"),
             service="payment-service",
@@ -127,7 +127,7 @@ async def test_a_filter_that_finds_nothing_stays_chosen():
         assert '<option value="/gone" selected>' in page
 
 
-async def test_what_is_no_trace_s_id_is_said_so():
+async def test_a_malformed_trace_id_is_explained():
     async with dashboard(NOWHERE) as (browser, _):
         for path in ("nothing", "0" * 32, "ab" * 17, "%3Cscript%3E"):
             async with browser.get(f"/traces/{path}") as response:
@@ -147,8 +147,8 @@ async def test_every_light_leads_to_its_traces():
 async def test_telemetry_that_arrives_makes_no_telemetry(caplog):
     async with dashboard(NOWHERE) as (browser, _):
         with caplog.at_level("INFO", logger="request"):
-            await tell(browser, named("GET /a"), lines=[written("x")])
+            await send(browser, named("GET /a"), lines=[written("x")])
             await text(browser, "/traces")
-        said = [record.getMessage() for record in caplog.records if record.name == "request"]
-        assert said == ["GET /traces"]
+        messages = [record.getMessage() for record in caplog.records if record.name == "request"]
+        assert messages == ["GET /traces"]
         assert 'valerix_observatory_bytes{signal="traces"}' in await text(browser, "/metrics")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from frontend.traces.presenter import share, took, verdict
+from frontend.traces.presenter import verdict
 from frontend.traces.waterfall import ticks
+from frontend.web.formatting import share, took
 from observatory.store.store import Memory, TraceQuery
 from tests.observatory.wires import keep, span
 

@@ -1,16 +1,16 @@
-"""An order's life on one axis: what the book says and what its traces say, to one scale."""
+"""An order's life on one axis: what the database holds and its traces, to one scale."""
 
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from frontend.orders.presenter import life
-from frontend.query_results import AttemptFacts, StepFacts, StoryFacts
+from frontend.orders.axis import life
+from frontend.query_results import AttemptRecord, OrderDetails, StepRecord
 from observatory.store.results import moment
 from observatory.store.store import TraceQuery
-from tests.frontend.arranged import ORDER
-from tests.frontend.recorded import ORDER_ID, recorded
+from tests.frontend.recorded_telemetry import ORDER_ID, recorded
+from tests.frontend.samples import ORDER
 from tests.observatory.wires import NOW_NS
 
 BEGAN = moment(NOW_NS)
@@ -20,33 +20,33 @@ def at(seconds):
     return BEGAN + timedelta(seconds=seconds)
 
 
-def tried(number, *states):
-    return AttemptFacts(number, "mock", states[-1][0], "", states[-1][1], states)
+def attempt(number, *states):
+    return AttemptRecord(number, "mock", states[-1][0], "", states[-1][1], states)
 
 
 # Placed, bitten for two seconds, left to the reconciler, paid at the second try, over after ten.
-FACTS = StoryFacts(
+DETAILS = OrderDetails(
     replace(ORDER, order_id=ORDER_ID, created_at=at(0), settled_at=at(10)),
     (
-        StepFacts("PENDING", None, "", at(0)),
-        StepFacts("PENDING_INVENTORY", None, "", at(2)),
-        StepFacts("PENDING_PAYMENT", None, "", at(4)),
-        StepFacts("CONFIRMED", None, "", at(9)),
+        StepRecord("PENDING", None, "", at(0)),
+        StepRecord("PENDING_INVENTORY", None, "", at(2)),
+        StepRecord("PENDING_PAYMENT", None, "", at(4)),
+        StepRecord("CONFIRMED", None, "", at(9)),
     ),
     "COMMITTED",
     "SUCCEEDED",
     (
-        tried(1, ("IN_FLIGHT", at(5)), ("FAILED", at(6))),
-        tried(2, ("IN_FLIGHT", at(7)), ("SUCCEEDED", at(8))),
+        attempt(1, ("IN_FLIGHT", at(5)), ("FAILED", at(6))),
+        attempt(2, ("IN_FLIGHT", at(7)), ("SUCCEEDED", at(8))),
     ),
     (at(4), at(10)),
 )
 
 
-def drawn(facts=FACTS, now_s=20):
+def axis_of(details=DETAILS, now_s=20):
     rows = recorded().find(TraceQuery(order_id=ORDER_ID))
-    shown = life(facts, rows, at(now_s))
-    return shown, {lane.label: lane for lane in shown.lanes}
+    view = life(details, rows, at(now_s))
+    return view, {lane.label: lane for lane in view.lanes}
 
 
 def spans(lane):
@@ -62,9 +62,9 @@ def spans(lane):
 
 
 def test_states_reservation_attempts_faults_and_traces_share_one_axis():
-    shown, lanes = drawn()
+    view, lanes = axis_of()
     assert list(lanes) == ["State", "Stock", "Money", "Faults met"]
-    assert shown.total.replace("\u202f", " ") == "10.00 s"
+    assert view.total.replace("\u202f", " ") == "10.00 s"
     assert spans(lanes["State"]) == [
         (0, 2, "degraded"), (2, 2, "degraded"), (4, 5, "degraded"), (9, 1, "good"),
     ]  # fmt: skip
@@ -73,33 +73,33 @@ def test_states_reservation_attempts_faults_and_traces_share_one_axis():
     assert spans(lanes["Money"])[2:] == [(7, 1, "degraded"), (8, 2, "good")]
     assert spans(lanes["Faults met"]) == [(0, 2.05, "gremlin")]
     assert lanes["Faults met"].word == "latency"
-    assert [float(row.x[:-1]) / 10 for row in shown.rows] == pytest.approx([0, 4], abs=0.05)
+    assert [float(row.x[:-1]) / 10 for row in view.rows] == pytest.approx([0, 4], abs=0.05)
 
 
 def test_an_open_order_s_axis_goes_on_until_now():
-    order = replace(FACTS.order, status="PENDING_PAYMENT", settled_at=None)
-    facts = replace(
-        FACTS, order=order, steps=FACTS.steps[:3], attempts=(), reserved_at=(at(4), at(4))
+    order = replace(DETAILS.order, status="PENDING_PAYMENT", settled_at=None)
+    details = replace(
+        DETAILS, order=order, steps=DETAILS.steps[:3], attempts=(), reserved_at=(at(4), at(4))
     )
-    shown, lanes = drawn(replace(facts, reservation="HELD", payment=None))
-    assert shown.total.replace("\u202f", " ") == "20.00 s"
+    view, lanes = axis_of(replace(details, reservation="HELD", payment=None))
+    assert view.total.replace("\u202f", " ") == "20.00 s"
     assert list(lanes) == ["State", "Stock", "Faults met"]
     (held,) = lanes["Stock"].pieces
     assert (held.x, held.width, held.state) == ("20%", "80%", "degraded")
-    assert drawn(facts, now_s=40)[0].total.replace("\u202f", " ") == "40.00 s"
+    assert axis_of(details, now_s=40)[0].total.replace("\u202f", " ") == "40.00 s"
 
 
-def test_without_the_book_the_traces_stand_by_themselves():
-    shown, lanes = drawn(None)
+def test_without_the_order_the_traces_stand_by_themselves():
+    view, lanes = axis_of(None)
     assert list(lanes) == ["Faults met"]
-    assert len(shown.rows) == 2
+    assert len(view.rows) == 2
 
 
-def test_without_traces_the_book_stands_by_itself():
-    shown = life(FACTS, (), at(20))
-    assert [lane.label for lane in shown.lanes] == ["State", "Stock", "Money"]
-    assert shown.rows == ()
+def test_without_traces_the_order_stands_by_itself():
+    view = life(DETAILS, (), at(20))
+    assert [lane.label for lane in view.lanes] == ["State", "Stock", "Money"]
+    assert view.rows == ()
 
 
-def test_of_an_unknown_order_nothing_is_drawn():
+def test_of_an_unknown_order_nothing_is_axis_of():
     assert life(None, (), at(20)).total == ""

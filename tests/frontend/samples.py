@@ -1,18 +1,21 @@
-"""Views to draw panels from, and stand-ins at the dashboard's own doors: a source, a proof."""
+"""Records to render panels from, and a source and a proof that never change."""
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
+from frontend.app import all_panels
 from frontend.query_results import (
-    AttemptFacts,
-    FigureFacts,
-    GremlinFacts,
-    OrderFacts,
-    ProductFacts,
-    StepFacts,
-    StoryFacts,
+    ActiveGremlin,
+    AttemptRecord,
+    Figures,
+    OrderDetails,
+    OrderRecord,
+    ProductRecord,
+    StepRecord,
 )
+from frontend.web.panels import Panel, render_panel
 from frontend.web.sessions import Visitor
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
@@ -26,7 +29,7 @@ VISITOR = Visitor("a" * 32, "b" * 64, guarded=False, locked=False, is_new=False)
 LOCKED = Visitor("a" * 32, "b" * 64, guarded=True, locked=True, is_new=False)
 DOWN = Down("No answer in time", NOW - timedelta(seconds=30), "Orders go on.")
 
-ORDER = OrderFacts(
+ORDER = OrderRecord(
     order_id="0b0e6f5e-1111-4222-8333-944455556666",
     status="CONFIRMED",
     reason=None,
@@ -40,33 +43,44 @@ ORDER = OrderFacts(
     created_at=NOW - timedelta(seconds=12),
     settled_at=NOW - timedelta(seconds=11),
 )
-FIGURES = FigureFacts(9, 5, 2, 1, 49995, 3, NOW - timedelta(seconds=40), 1234567, "EUR")
-PRODUCT = ProductFacts("PROD-001", HOSTILE, 9999, "EUR", 0, 100)
-GREMLIN = GremlinFacts(
+FIGURES = Figures(9, 5, 2, 1, 49995, 3, NOW - timedelta(seconds=40), 1234567, "EUR")
+PRODUCT = ProductRecord("PROD-001", HOSTILE, 9999, "EUR", 0, 100)
+GREMLIN = ActiveGremlin(
     "inventory", HOSTILE, "latency", 0.5, 3000, 0, 503, HOSTILE, NOW, NOW + timedelta(seconds=90)
 )
-DIARY = AuditEntry(
+AUDIT_ENTRY = AuditEntry(
     "inventory", NOW, "started", HOSTILE, "latency", HOSTILE, {"delay_ms": 3000, "ttl_s": 300.0}
 )
-STORY = StoryFacts(
+DETAILS = OrderDetails(
     ORDER,
     (
-        StepFacts("PENDING", None, "t1", NOW - timedelta(seconds=12)),
-        StepFacts("PENDING_INVENTORY", None, "t1", NOW - timedelta(seconds=10)),
-        StepFacts("PENDING_INVENTORY", None, "t2", NOW - timedelta(seconds=9)),
-        StepFacts("CONFIRMED", None, "t3", NOW - timedelta(seconds=8)),
+        StepRecord("PENDING", None, "t1", NOW - timedelta(seconds=12)),
+        StepRecord("PENDING_INVENTORY", None, "t1", NOW - timedelta(seconds=10)),
+        StepRecord("PENDING_INVENTORY", None, "t2", NOW - timedelta(seconds=9)),
+        StepRecord("CONFIRMED", None, "t3", NOW - timedelta(seconds=8)),
     ),
     "COMMITTED",
     "SUCCEEDED",
-    (AttemptFacts(1, "mock", "SUCCEEDED", HOSTILE, NOW),),
+    (AttemptRecord(1, "mock", "SUCCEEDED", HOSTILE, NOW),),
 )
 
 
+# Their views are what a test gives them.
+PANELS: dict[str, Panel] = {panel.name: panel for panel in all_panels(None)}
+
+
+def show(panel: Panel | str, view: object = None, visitor: Visitor = VISITOR, now: datetime = NOW):
+    """A panel as HTML; one that is given by its name, with this view."""
+    if isinstance(panel, str):
+        panel = replace(PANELS[panel], view=lambda _: view)
+    return render_panel(panel, visitor, now)
+
+
 class FixedSource:
-    """A source that says what the test gave it."""
+    """A source whose traffic is what the test gave it."""
 
     def __init__(self, traffic: Traffic | Down = DOWN) -> None:
-        self.said = traffic
+        self._traffic = traffic
         self.started = self.stopped = 0
 
     async def start(self) -> None:
@@ -76,7 +90,7 @@ class FixedSource:
         self.stopped += 1
 
     def traffic(self, service: str) -> Traffic | Down:
-        return self.said
+        return self._traffic
 
     def stock(self) -> Down:
         return DOWN
@@ -95,15 +109,13 @@ class FixedSource:
 
 
 class FixedProof:
-    """A verdict that never changes."""
+    """A report that never changes."""
 
     def __init__(self, report: Report | None = None) -> None:
         self.report = report or could_not_judge("not judged here")
-        self.made = time.monotonic()
 
-    @property
-    def age_s(self) -> float:
-        return time.monotonic() - self.made
+    def trusted(self) -> Report:
+        return self.report
 
     async def judge(self) -> Report:
         return self.report

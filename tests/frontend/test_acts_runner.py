@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chassis.http.outbound import Answer, Outcome
-from frontend.acts import scenario_runner as staging
+from frontend.acts import scenario_runner
 from scenarios.lock import Turn, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 
@@ -92,7 +92,7 @@ async def test_two_who_begin_in_the_same_moment_are_one(database_url):
         assert sorted(status for status, _, _ in both) == [303, 409]
 
 
-async def test_a_shop_that_is_not_there_is_said(database_url):
+async def test_an_act_does_not_begin_without_the_shop(database_url):
     gone = Answer(Outcome.NOT_SENT, 0, "connect-failed")
     async with dashboard(database_url, gone) as (browser, _):
         status, _, html = await press(browser, "begin", await token(browser), act="last-units")
@@ -101,7 +101,7 @@ async def test_a_shop_that_is_not_there_is_said(database_url):
         assert await holder(database_url) is None
 
 
-async def test_the_services_token_is_another_one(database_url):
+async def test_an_act_does_not_begin_when_the_services_want_another_token(database_url):
     wrong = Answer(Outcome.DEFINITE_NO, 401, "operator-token-needed")
     async with dashboard(database_url, wrong) as (browser, _):
         _, _, html = await press(browser, "begin", await token(browser), act="last-units")
@@ -134,7 +134,7 @@ async def test_without_an_act_there_is_nothing_to_press(database_url, verb):
 
 
 @pytest.mark.parametrize("name", ["nothing", "%2e%2e%2fREADME", "last-units.yaml", "a%00b"])
-async def test_an_act_that_is_none(database_url, name):
+async def test_an_unknown_act_is_not_found(database_url, name):
     async with dashboard(database_url, WELL) as (browser, _):
         for path in (f"/acts/{name}", f"/acts/{name}/notes", f"/panels/act/{name}"):
             async with browser.get(path) as response:
@@ -143,9 +143,11 @@ async def test_an_act_that_is_none(database_url, name):
         assert (await press(browser, "begin", csrf, act=name))[0] in (400, 404)
 
 
-async def test_a_file_that_is_no_act_says_its_line(database_url, tmp_path, monkeypatch):
+async def test_a_file_that_is_not_an_act_is_named_with_its_line(
+    database_url, tmp_path, monkeypatch
+):
     (tmp_path / "bad.yaml").write_text("title: T\nteaches: x\nsteps:\n  - titel: a\n")
-    monkeypatch.setattr(staging, "find", lambda name: tmp_path / f"{name}.yaml")
+    monkeypatch.setattr(scenario_runner, "find", lambda name: tmp_path / f"{name}.yaml")
     async with (
         dashboard(database_url, WELL) as (browser, _),
         browser.get("/acts/bad") as response,
@@ -156,7 +158,7 @@ async def test_a_file_that_is_no_act_says_its_line(database_url, tmp_path, monke
 
 
 async def test_when_the_presenter_s_browser_is_gone_the_act_ends_calm(database_url, monkeypatch):
-    monkeypatch.setattr(staging, "_LISTEN_EVERY_S", 0.05)
+    monkeypatch.setattr(scenario_runner, "_CHECK_EVERY_S", 0.05)
     async with dashboard(database_url, WELL, act_patience_s=0.5) as (browser, wire):
         csrf = await token(browser)
         await press(browser, "begin", csrf, act="last-units")

@@ -1,4 +1,4 @@
-"""The rail, the stage and the notes draw every state a performance can be in, and escape it."""
+"""The rail, the act and the notes render every state of a performance, and escape its text."""
 
 import re
 from datetime import timedelta
@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from frontend.acts import presenter
-from frontend.acts.page import act_panel, notes_panel
-from frontend.web.panels import PANELS, paint_view
+from frontend.acts.panels import act_panel, notes_panel
+from frontend.acts.view_models import RailView
 from frontend.web.templating import render
 from scenarios import progress
 from scenarios.conditions import Check
@@ -17,7 +17,7 @@ from scenarios.lock import Holder
 from scenarios.progress import Doing
 from scenarios.recording import Journal
 from scenarios.summary import Card, Evidence, Figure, card
-from tests.frontend.arranged import HOSTILE, LOCKED, NOW, VISITOR
+from tests.frontend.samples import HOSTILE, LOCKED, NOW, VISITOR, show
 from tests.scenarios.arranged import TEXT
 
 SCENARIO = parse(
@@ -47,21 +47,19 @@ STATES = {
 }  # fmt: skip
 
 
-def painted(panel: str, view, visitor=VISITOR) -> str:
+def shown(panel: str, view, visitor=VISITOR) -> str:
     """One of the three panels around an act."""
     if panel == "rail":
-        shown = presenter.RailView(view)
-        return paint_view(PANELS["rail"], shown, visitor, LATER)
-    return paint_view(
-        {"act": act_panel, "notes": notes_panel}[panel]("short"), view, visitor, LATER
-    )
+        return show("rail", RailView(view), visitor, LATER)
+    made = {"act": act_panel, "notes": notes_panel}[panel]("short", lambda _: view)
+    return show(made, visitor=visitor, now=LATER)
 
 
 @pytest.mark.parametrize("visitor", [VISITOR, LOCKED], ids=["free", "locked"])
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("panel", ["rail", "act", "notes"])
-def test_every_state_is_drawn_and_nothing_foreign_runs(panel, state, visitor):
-    html = painted(panel, presenter.act(STATES[state], LATER), visitor)
+def test_every_state_is_rendered_and_foreign_text_never_runs(panel, state, visitor):
+    html = shown(panel, presenter.act(STATES[state], LATER), visitor)
     assert f'id="panel-{panel}"' in html
     assert "<script" not in html
     assert "<b>" not in html
@@ -73,48 +71,48 @@ def test_every_state_is_drawn_and_nothing_foreign_runs(panel, state, visitor):
 
 
 @pytest.mark.parametrize("panel", ["act", "notes"])
-def test_an_act_that_is_not_on_says_who_has_the_stage(panel):
-    free = painted(panel, presenter.idle(SCENARIO, None, None))
+def test_an_act_that_is_not_on_names_the_one_that_is(panel):
+    free = shown(panel, presenter.idle(SCENARIO, None, None))
     assert "Begin" in free
     assert "disabled" not in free
     held = Holder("last-units", "a terminal (pid 7)", NOW)
-    taken = painted(panel, presenter.idle(SCENARIO, None, held))
+    taken = shown(panel, presenter.idle(SCENARIO, None, held))
     assert "last-units is being played by a terminal (pid 7) since 12:00:00 UTC" in taken
     assert "disabled" in taken
-    here = painted(panel, presenter.idle(SCENARIO, READY, None))
+    here = shown(panel, presenter.idle(SCENARIO, READY, None))
     assert "is being played here" in here
 
 
 def test_next_is_pressed_only_where_it_does_something():
     for state, html in {
-        s: painted("act", presenter.act(p, LATER)) for s, p in STATES.items()
+        s: shown("act", presenter.act(p, LATER)) for s, p in STATES.items()
     }.items():
         pressable = re.search(r"<button[^>]*data-next(?![^>]*disabled)", html) is not None
         assert pressable == (state in ("ready", "seen", "missed", "skipped")), state
 
 
 def test_the_rail_points_where_the_step_says_and_nowhere_afterwards():
-    assert 'data-look="lights"' in painted("rail", presenter.act(WORKING, LATER))
-    assert "data-look" not in painted("rail", presenter.act(READY, LATER))
-    assert "data-look" not in painted("rail", presenter.act(OVER, LATER))
-    nothing = paint_view(PANELS["rail"], presenter.rail(None, NOW), VISITOR, NOW)
+    assert 'data-look="lights"' in shown("rail", presenter.act(WORKING, LATER))
+    assert "data-look" not in shown("rail", presenter.act(READY, LATER))
+    assert "data-look" not in shown("rail", presenter.act(OVER, LATER))
+    nothing = show("rail", presenter.rail(None, NOW))
     assert "hidden" in nothing
     assert "<button" not in nothing
 
 
-def test_the_notes_are_what_is_said_now_and_what_comes():
-    html = painted("notes", presenter.act(SEEN, LATER))
+def test_the_notes_show_the_text_of_this_step_and_of_the_next():
+    html = shown("notes", presenter.act(SEEN, LATER))
     assert "&lt;script&gt;" in html
     assert "the second thing" in html
     assert "wait until the light of orders is red, 10s at most" in html
 
 
-def test_the_stage_does_not_give_the_notes_away():
-    assert "the second thing" not in painted("act", presenter.act(SEEN, LATER))
+def test_the_audience_does_not_see_the_notes():
+    assert "the second thing" not in shown("act", presenter.act(SEEN, LATER))
 
 
-def test_a_card_has_a_dash_for_what_was_not_measured_and_says_what_is_not_calm():
-    html = painted("act", presenter.act(OVER, LATER))
+def test_a_card_has_a_dash_for_what_was_not_measured_and_names_what_is_not_calm():
+    html = shown("act", presenter.act(OVER, LATER))
     assert 'aria-label="not measured"' in html
     assert "Not calm: inventory-service" in html
 
@@ -122,12 +120,12 @@ def test_a_card_has_a_dash_for_what_was_not_measured_and_says_what_is_not_calm()
 def test_the_list_has_every_act_and_every_mistake():
     bad = BadAct("scenarios/bad.yaml", 3, "there is no verb `clam` <b>")
     slip = parse(TEXT.replace("- calm", "- kill: {service: order, away: 3s}"), "slip", "slip.yaml")
-    view = presenter.listed([SCENARIO, slip, bad], replace(READY), None)
+    view = presenter.act_list([SCENARIO, slip, bad], replace(READY), None)
     assert [each.is_on for each in view.acts] == [True, False, False]
-    assert view.acts[1].slips == ("order-service killed",)
+    assert view.acts[1].process_faults == ("order-service killed",)
     html = render(
-        "acts.html", view=view, panel=lambda _: "", visitor=VISITOR, here="/acts", now=NOW
+        "acts/page.html", view=view, panel=lambda _: "", visitor=VISITOR, here="/acts", now=NOW
     )
     assert "scenarios/bad.yaml:3: there is no verb `clam` &lt;b&gt;" in html
     assert "on stage now" in html
-    assert presenter.listed([], None, Holder("x", "y", NOW)).elsewhere == "x is played by y"
+    assert presenter.act_list([], None, Holder("x", "y", NOW)).elsewhere == "x is played by y"

@@ -1,0 +1,73 @@
+"""From what the database holds of orders to what is shown of them; pure."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from frontend.orders.view_models import (
+    AttemptRow,
+    OrderRow,
+    OrderStep,
+    OrdersView,
+    StateLabel,
+    StoryView,
+)
+from frontend.queries import RECENT
+from frontend.query_results import OrderDetails, OrderRecord
+from frontend.web.labels import (
+    ATTEMPT_LABELS,
+    PAYMENT_LABELS,
+    RESERVATION_LABELS,
+    TERMINAL,
+    State,
+    order_label,
+)
+
+
+def orders(newest: tuple[OrderRecord, ...]) -> OrdersView:
+    """The recent orders."""
+    rows = tuple(order_row(order) for order in newest[:RECENT])
+    return OrdersView(rows, more=len(newest) > RECENT)
+
+
+def order_row(order: OrderRecord) -> OrderRow:
+    """One order as a line."""
+    state, word, explanation = order_label(order.status, order.reason)
+    latency_ms = None
+    if order.settled_at is not None:
+        latency_ms = round((order.settled_at - order.created_at).total_seconds() * 1000)
+    return OrderRow(order, state, word, explanation, latency_ms)
+
+
+def story(details: OrderDetails) -> StoryView:
+    """An order's whole life."""
+    status = details.order.status
+    return StoryView(
+        row=order_row(details.order),
+        steps=_steps(details),
+        reservation=_label(details.reservation, RESERVATION_LABELS),
+        payment=_label(details.payment, PAYMENT_LABELS),
+        attempts=tuple(
+            AttemptRow(attempt, *ATTEMPT_LABELS.get(attempt.state, ("none", attempt.state)))
+            for attempt in details.attempts
+        ),
+        cancellable=status not in TERMINAL | {"CANCELLING"},
+        settled=status in TERMINAL,
+    )
+
+
+def _steps(details: OrderDetails) -> tuple[OrderStep, ...]:
+    """The states in order; tries that ended where they began are one step with a count."""
+    steps: list[OrderStep] = []
+    for record in details.steps:
+        label = order_label(record.status, record.reason)
+        after_ms = max(0, round((record.at - details.order.created_at).total_seconds() * 1000))
+        if steps and (steps[-1].state, steps[-1].word, steps[-1].explanation) == label:
+            steps[-1] = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)
+        else:
+            steps.append(OrderStep(record.at, after_ms, *label, record.trace_id, 1, after_ms))
+    return tuple(steps)
+
+
+def _label(code: str | None, labels: Mapping[str, tuple[State, str]]) -> StateLabel | None:
+    return None if code is None else StateLabel(*labels.get(code, ("none", code.lower())))
