@@ -75,31 +75,14 @@ def create_app(
         database=Database(settings, size=_POOL),
         proof=proof or ProofLoop(settings, registry=registry),
     )
-    sessions = Sessions(settings, seen=state.scenario.note_request)
-    pages = Pages(Panels(all_panels(state), hub), sessions)
-    links, runner = Links(settings), ScenarioRunner(settings, state, services)
+    runner = ScenarioRunner(settings, state, services)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
         routes=[
-            *_for_browsers(
-                [
-                    *overview_routes(pages, state, links),
-                    *order_routes(pages, state, telemetry),
-                    *gremlin_routes(pages, state),
-                    *timeline_routes(pages),
-                    *trace_routes(pages, state, telemetry, links),
-                    *log_routes(pages, state, telemetry, links),
-                    *act_routes(pages, state, settings, runner),
-                    *panel_routes(pages),
-                    *event_routes(hub),
-                    *action_routes(_actions(settings, services, state), sessions, state.refresh),
-                    *act_action_routes(runner, sessions),
-                    *sign_in_routes(sessions),
-                ]
-            ),
+            *_for_browsers(_routes(settings, state, telemetry, runner, services)),
             *FILES,
             *telemetry.routes(),
         ],
@@ -112,6 +95,32 @@ def create_app(
         ],
         exception_handlers={Exception: show_unknown},
     )
+
+
+def _routes(
+    settings: DashboardSettings,
+    state: DashboardState,
+    telemetry: Evidence,
+    runner: ScenarioRunner,
+    services: dict[str, Peer],
+) -> list[HTTPRouteHandler]:
+    """The pages, their panels and their actions."""
+    sessions, links = Sessions(settings, seen=state.scenario.note_request), Links(settings)
+    pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    return [
+        *overview_routes(pages, state, links),
+        *order_routes(pages, state, telemetry),
+        *gremlin_routes(pages, state),
+        *timeline_routes(pages),
+        *trace_routes(pages, state, telemetry, links),
+        *log_routes(pages, state, telemetry, links),
+        *act_routes(pages, state, settings, runner),
+        *panel_routes(pages),
+        *event_routes(state.hub),
+        *action_routes(_actions(settings, services, state), sessions, state.refresh),
+        *act_action_routes(runner, sessions),
+        *sign_in_routes(sessions),
+    ]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:

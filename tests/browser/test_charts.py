@@ -1,4 +1,4 @@
-"""Charts in a real browser: drawn under the policy, clickable, measured."""
+"""Charts in a real browser: plotted under the policy, clickable, measured."""
 
 import re
 

@@ -40,8 +40,8 @@ async def test_strength_goes_with_the_gremlin(visit, fleet):
     await page.get_by_label("How long").select_option("60")
     await flip(page, "Slow start", "Orders")
     await expect(page.locator("#panel-bar")).to_contain_text("25")
-    _, said = fleet.ask("GET", "order", "/gremlins")
-    (gremlin,) = said["gremlins"]
+    _, body = fleet.ask("GET", "order", "/gremlins")
+    (gremlin,) = body["gremlins"]
     assert (gremlin["kind"], gremlin["delay_ms"]) == ("latency", 1500)
     assert (gremlin["probability"], gremlin["started_by"]) == (0.25, "dashboard")
     assert gremlin["remaining_s"] <= 60

@@ -139,11 +139,11 @@ CUT = """() => [...document.querySelectorAll(".light .big, .figure .big")]
     .map((each) => each.innerText)"""
 # As the panels write them, by how long they are.
 LARGE = """() => {
-  const said = [
+  const numbers = [
     ["888", ""], ["88 888", "long"], ["1 199.88", "longer"], ["88 199.88 €", "longest"],
   ];
   for (const each of document.querySelectorAll(".light .big")) each.firstChild.data = "888";
-  return said.map(([text, size]) => {
+  return numbers.map(([text, size]) => {
     for (const each of document.querySelectorAll(".figure .big")) {
       each.className = `big ${size}`;
       each.textContent = text;

@@ -1,4 +1,4 @@
-"""How traces are put into words, digits and shares of a drawing."""
+"""How traces become labels, digits and shares of an axis."""
 
 import pytest
 
