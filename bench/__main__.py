@@ -12,9 +12,9 @@ import click
 import psutil
 
 from bench import collectors, compare, growth, receiver, report, shops, spectator_cost, startup
-from bench.shops import Shop
+from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 
 PARTS = ("compare", "clients", "replicas", "collectors", "glass", "table", "startup")
 
@@ -38,7 +38,7 @@ def main(
 ) -> None:
     """What the shop costs, as ratios from one run. Takes a quarter of an hour; asserts nothing."""
     with tempfile.TemporaryDirectory(prefix="valerix-bench-") as folder:
-        home = Home(Path(folder))
+        home = RunDirectory(Path(folder))
         home.prepare()
         # Three shops at once have three times the pools.
         more = {"max_connections": "300"}
@@ -67,7 +67,12 @@ class _Bench:
     """The parts, on one server; each has shops and databases of its own."""
 
     def __init__(
-        self, home: Home, server: PostgresServer, rounds: int, orders: int, stock_python: str
+        self,
+        home: RunDirectory,
+        server: PostgresServer,
+        rounds: int,
+        orders: int,
+        stock_python: str,
     ) -> None:
         self._home, self._server = home, server
         self._rounds, self._orders, self._stock_python = rounds, orders, stock_python
@@ -75,10 +80,10 @@ class _Bench:
     def _database(self, name: str) -> str:
         return shops.database(self._server.url_of("postgres"), f"bench_{name}")
 
-    def _observed(self, name: str) -> Shop:
+    def _observed(self, name: str) -> Variant:
         """A whole fleet, its services sending to its own dashboard."""
         keys = (*shops.SERVICES, "dashboard")
-        shop = Shop(name, self._home, self._database(name), {}, keys=keys)
+        shop = Variant(name, self._home, self._database(name), {}, keys=keys)
         shop.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"]})
         return shop
 
@@ -86,8 +91,8 @@ class _Bench:
         """Dark, observed and stock, and the floor."""
         observed = self._observed("observed")
         receiver_at = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
-        dark = Shop("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
-        stock = Shop(
+        dark = Variant("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
+        stock = Variant(
             "stock", self._home, self._database("stock"), receiver_at,
             stock_python=self._stock_python,
         )  # fmt: skip
@@ -99,7 +104,7 @@ class _Bench:
 
     def clients(self) -> Any:
         """1, 4, 16 and 64 clients."""
-        dark = Shop("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
+        dark = Variant("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
         observed = self._observed("observed_n")
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
@@ -107,7 +112,7 @@ class _Bench:
     def replicas(self) -> Any:
         """One order-service and two on one database."""
         shop = self._observed("replicas")
-        second = Shop("second", self._home, shop.database_url, {}, keys=("order",))
+        second = Variant("second", self._home, shop.database_url, {}, keys=("order",))
         others = {f"VALERIX_{key.upper()}_URL": shop.urls[key] for key in ("inventory", "payment")}
         second.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"], **others})
         with shops.running([shop, second]):

@@ -20,7 +20,7 @@ PRODUCT, AMOUNT, CURRENCY = "PROD-001", 9999, "EUR"
 Call = tuple[str, str, tuple[Any, ...]]
 
 
-class Recorder:
+class StatementRecorder:
     """Stands where asyncpg's connection stands and writes down what it is asked."""
 
     def __init__(self, wire: asyncpg.Connection) -> None:
@@ -39,7 +39,7 @@ async def record(database_url: str) -> tuple[UUID, list[Call]]:
     """The statements of one good order, in order, with their transactions, as the services send
     them: intent, reserve, charge, settle, confirm, commit."""
     wire = await asyncpg.connect(database_url)
-    recorder, order_id = Recorder(wire), uuid4()
+    recorder, order_id = StatementRecorder(wire), uuid4()
     c = Connection(recorder, None)
     order = await orders.place(
         c, order_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
@@ -65,7 +65,7 @@ async def _moved(c: Connection, order: orders.Order, to: Any) -> orders.Order:
     return moved
 
 
-async def _pay(c: Connection, recorder: Recorder, order_id: UUID) -> None:
+async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> None:
     ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
     await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
     await c.row(
@@ -77,8 +77,10 @@ async def _pay(c: Connection, recorder: Recorder, order_id: UUID) -> None:
     payment = await payments.lock(c, order_id)
     if payment is None:
         raise RuntimeError("the recorded payment is gone")
-    effect = outcomes.settle(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
-    step = payments.Step(n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines)
+    effect = outcomes.outcome_effect(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
+    step = payments.PaymentStep(
+        n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines
+    )
     await payments.move(c, payment, step, grace_s=2.5)
     await recorder.execute("COMMIT")
 
@@ -93,7 +95,7 @@ def _renamed(value: Any, old: UUID, new: UUID) -> Any:
     return value
 
 
-class Floor(msgspec.Struct):
+class Baseline(msgspec.Struct):
     """A recorded order and the connections that replay it."""
 
     old: UUID
@@ -101,7 +103,7 @@ class Floor(msgspec.Struct):
     wires: list[Any]
 
     @classmethod
-    async def open(cls, database_url: str, clients: int) -> "Floor":
+    async def open(cls, database_url: str, clients: int) -> "Baseline":
         """One connection a client, as if each were a service's pool slot."""
         wire = await asyncpg.connect(database_url)
         await wire.execute(

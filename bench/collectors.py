@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from bench import compare, shops
-from bench.shops import Shop
-from fleet.run_dir import Home
+from bench.shops import Variant
+from fleet.run_dir import RunDirectory
 
 KINDS = ("dead", "slow", "refusing")
 _SLOW_S = 30.0
@@ -21,13 +21,17 @@ _SLOW_S = 30.0
 _LATER_S = 5.0
 
 
-def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> dict[str, Any]:
+def measure(
+    home: RunDirectory, databases: dict[str, str], rounds: int, orders: int
+) -> dict[str, Any]:
     """Orders per second beside the same shop with telemetry off, and what was dropped."""
     found: dict[str, Any] = {}
     with _collectors() as urls:
         for kind in KINDS:
-            dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
-            sending = Shop(kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]})
+            dark = Variant("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
+            sending = Variant(
+                kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]}
+            )
             with shops.running([dark, sending]):
                 pair = {"dark": dark, "sending": sending}
                 found[kind] = compare.rounds(pair, rounds, orders)
@@ -37,7 +41,7 @@ def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> 
     return found
 
 
-def _dropped(shop: Shop) -> int:
+def _dropped(shop: Variant) -> int:
     total = 0
     for key in shop.children:
         with urllib.request.urlopen(f"{shop.urls[key]}/metrics", timeout=10) as answer:  # noqa: S310

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench import baseline, clients
-from bench.shops import Shop
+from bench.shops import Variant
 
 # What was handed to the background belongs to nobody's round.
 _REST_S = 1.0
@@ -18,7 +18,7 @@ _CLIENTS = (1, 4, 16, 64)
 
 
 def rounds(
-    by_name: Mapping[str, Shop], count: int, orders: int, *, floor_url: str = ""
+    by_name: Mapping[str, Variant], count: int, orders: int, *, floor_url: str = ""
 ) -> dict[str, Any]:
     """Medians of each shop at 16 clients, and every round's orders per second; those of the floor
     as well where it has a database."""
@@ -26,11 +26,11 @@ def rounds(
 
 
 async def _rounds(
-    by_name: Mapping[str, Shop], count: int, orders: int, floor_url: str
+    by_name: Mapping[str, Variant], count: int, orders: int, floor_url: str
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await baseline.Floor.open(floor_url, 16) if floor_url else None
+    sql = await baseline.Baseline.open(floor_url, 16) if floor_url else None
     if sql is not None:
         await sql.round(orders // 4)
     for shop in by_name.values():
@@ -59,7 +59,7 @@ async def _rounds(
     }
 
 
-def clients_grow(by_name: Mapping[str, Shop], orders: int) -> dict[str, Any]:
+def clients_grow(by_name: Mapping[str, Variant], orders: int) -> dict[str, Any]:
     """Each shop at 1, 4, 16 and 64 clients."""
     found: dict[str, Any] = {}
     for count in _CLIENTS:
@@ -73,7 +73,7 @@ def clients_grow(by_name: Mapping[str, Shop], orders: int) -> dict[str, Any]:
     return found
 
 
-def replicas(one: Shop, other: Shop, count: int, orders: int) -> dict[str, float]:
+def replicas(one: Variant, other: Variant, count: int, orders: int) -> dict[str, float]:
     """Orders per second through one order-service, and through two of them at once."""
     return asyncio.run(_replicas(one.urls["order"], other.urls["order"], count, orders))
 

@@ -14,9 +14,9 @@ from bench import baseline
 from chassis.database.pool import Statement
 from fleet.settings import load
 from frontend import queries
-from proof.evaluate import Report, Step, prove
+from proof.evaluate import ProofStep, Report, prove
 from proof.invariant import Limits
-from proof.session import Examiner
+from proof.session import ProofSession
 from services.order import due_work, store
 
 # Everything one order leaves behind, and the column that says whose it is.
@@ -137,7 +137,7 @@ async def _proved(
     """The proof of the whole history, and the usual one with a few orders since the last."""
     settings = load("dashboard", {}, database_url=database_url)
     took: dict[str, list[float]] = {"verify": [], "verify --full": []}
-    async with Examiner(settings) as examiner:
+    async with ProofSession(settings) as examiner:
         for _ in range(_PROVED):
             report = await examiner.ask(whole=True)
             took["verify --full"].append(_sound(report))
@@ -194,7 +194,7 @@ async def _ways(connection: asyncpg.Connection, pattern: UUID) -> list[str]:
     await _grow(connection, pattern, _SINCE)
     explained = _Explained(connection)
 
-    def step(next_: Step) -> None:
+    def step(next_: ProofStep) -> None:
         explained.about = next_.promise.id
 
     await prove(explained, Limits(), step=step)

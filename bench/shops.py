@@ -17,7 +17,7 @@ import psutil
 
 from fleet import health, migrate
 from fleet.child_guard import Child
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from topology import PROCESSES, find
 
 SERVICES = ("inventory", "payment", "order")
@@ -33,13 +33,13 @@ def free_port() -> int:
         return port
 
 
-class Shop:
+class Variant:
     """One variant: the services (and for some the dashboard) with their own environment."""
 
     def __init__(
         self,
         name: str,
-        home: Home,
+        home: RunDirectory,
         database_url: str,
         environ: Mapping[str, str],
         *,
@@ -148,7 +148,7 @@ def database(server_url: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def running(shops: list[Shop]) -> Iterator[list[Shop]]:
+def running(shops: list[Variant]) -> Iterator[list[Variant]]:
     """All shops open for the duration; none left afterwards."""
     try:
         for shop in shops:

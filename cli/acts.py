@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cli.connect import is_idle, settings_at_hand
 from fleet.errors import CannotRun
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 from scenarios.executor import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read, read_all
 from scenarios.settings import ScenarioSettings
@@ -31,9 +31,9 @@ def list_acts() -> None:
 
 def show_act(name: str) -> None:
     """What an act says and does, step by step."""
-    from scenarios.console_log import described
+    from scenarios.console_log import describe_scenario
 
-    for line in described(_read(name)):
+    for line in describe_scenario(_read(name)):
         click.echo(line)
 
 
@@ -74,7 +74,7 @@ def _read_every() -> list[Scenario]:
 def _shop_at_hand() -> Iterator[ScenarioSettings]:
     if is_idle():
         raise CannotRun("the shop is not running: start it with `valerix up`")
-    home = find_home()
+    home = find_run_directory()
     with settings_at_hand() as settings:
         ours = home.running() is not None and "VALERIX_DATABASE_URL" not in os.environ
         yield replace(settings, control=str(home.control)) if ours else settings

@@ -10,7 +10,7 @@ import msgspec
 from chassis.settings import BadSetting
 from fleet.errors import CannotRun
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 from fleet.settings import load
 from frontend.settings import DashboardSettings
 
@@ -24,7 +24,7 @@ def database_at_hand() -> Iterator[str]:
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield given
         return
-    home = find_home()
+    home = find_run_directory()
     if running := home.running():
         yield running.database_url
         return
@@ -34,19 +34,19 @@ def database_at_hand() -> Iterator[str]:
 
 def is_idle() -> bool:
     """Whether nothing runs on the embedded database; nobody can know that of a given one."""
-    return "VALERIX_DATABASE_URL" not in os.environ and find_home().running() is None
+    return "VALERIX_DATABASE_URL" not in os.environ and find_run_directory().running() is None
 
 
 def demand_stopped(what: str) -> None:
     """Raise one line when the shop runs: its services were written for the schema they found."""
-    if running := find_home().running():
+    if running := find_run_directory().running():
         raise CannotRun(f"the shop is running (pid {running.pid}): stop it first to {what}")
 
 
 @contextlib.contextmanager
 def settings_at_hand() -> Iterator[DashboardSettings]:
     """The dashboard's settings, pointed at the database and the services of the running shop."""
-    running = find_home().running()
+    running = find_run_directory().running()
     with database_at_hand() as database_url:
         try:
             settings = load("dashboard")

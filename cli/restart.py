@@ -6,18 +6,18 @@ from typing import Literal
 
 import click
 
-from fleet.client import Backstage, NoErrand, Process
+from fleet.client import ControlClient, Process, RequestRefused
 from fleet.errors import CannotRun, Failed
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 
 
 def restart(process: Process, *, away_s: float, kill: bool) -> None:
     """Return once it works again; says how long that took."""
-    home = find_home()
+    home = find_run_directory()
     if home.running() is None:
         raise CannotRun("the shop is not running: start it with `valerix up`")
     verb: Literal["kill", "restart"] = "kill" if kill else "restart"
-    backstage, begun = Backstage(home.control), time.monotonic()
+    backstage, begun = ControlClient(home.control), time.monotonic()
 
     async def ask() -> None:
         number = await backstage.ask(verb, process, away_s, "cli")
@@ -26,6 +26,6 @@ def restart(process: Process, *, away_s: float, kill: bool) -> None:
 
     try:
         asyncio.run(ask())
-    except NoErrand as error:
+    except RequestRefused as error:
         raise Failed(str(error)) from None
     click.echo(f"{process} is back after {time.monotonic() - begun:.1f} s")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleet.child_guard import Child
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from topology import Process
 
 # A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
@@ -64,10 +64,12 @@ class Supervised:
             os.truncate(self.log, 0)
 
 
-class Service(Supervised):
+class FleetProcess(Supervised):
     """One process of the fleet and where it is reached."""
 
-    def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, process: Process, url: str, home: RunDirectory, environ: Mapping[str, str]
+    ) -> None:
         argv = [sys.executable, "-m", "cli", "run", process.key]
         super().__init__(process.name, argv, home.log(process.key), environ)
         self.process, self.url = process, url

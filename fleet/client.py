@@ -24,10 +24,10 @@ TAKEN_WITHIN_S = 5.0
 DOWN_WITHIN_S = 40.0
 BACK_WITHIN_S = 150.0
 _POLL_S = 0.05
-ASKED, ANSWERED = ".asked.json", ".answer.json"
+REQUEST_SUFFIX, RESPONSE_SUFFIX = ".asked.json", ".answer.json"
 
 
-class Errand(Struct, frozen=True, forbid_unknown_fields=True):
+class ControlRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One request; `until` is seconds since the epoch, after which nobody may take it."""
 
     verb: Literal["kill", "restart"]
@@ -37,18 +37,18 @@ class Errand(Struct, frozen=True, forbid_unknown_fields=True):
     until: float
 
 
-class Answer(Struct, frozen=True):
+class ControlResponse(Struct, frozen=True):
     """How far it is; `why` says what went wrong."""
 
     state: Literal["taken", "down", "back", "refused"]
     why: str = ""
 
 
-class NoErrand(Exception):
+class RequestRefused(Exception):
     """It was not done, and why."""
 
 
-class Backstage:
+class ControlClient:
     """The way to a `valerix up` on this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,12 +64,12 @@ class Backstage:
     ) -> str:
         """Hand in a request and return its number once the process is down; raises `NoErrand`."""
         number = secrets.token_hex(8)
-        errand = Errand(verb, process, away_s, actor, time.time() + TAKEN_WITHIN_S)
-        asked = self._folder / f"{number}{ASKED}"
+        errand = ControlRequest(verb, process, away_s, actor, time.time() + TAKEN_WITHIN_S)
+        asked = self._folder / f"{number}{REQUEST_SUFFIX}"
         try:
             write(asked, errand)
         except OSError as error:
-            raise NoErrand(f"the shop cannot be asked: {error.strerror}") from None
+            raise RequestRefused(f"the shop cannot be asked: {error.strerror}") from None
         try:
             await self._reach(number, ("taken", "down", "back"), TAKEN_WITHIN_S)
             await self._reach(number, ("down", "back"), DOWN_WITHIN_S)
@@ -84,13 +84,13 @@ class Backstage:
     async def _reach(self, number: str, states: tuple[str, ...], within_s: float) -> None:
         end = time.monotonic() + within_s
         while True:
-            answer = read(self._folder / f"{number}{ANSWERED}", Answer)
+            answer = read(self._folder / f"{number}{RESPONSE_SUFFIX}", ControlResponse)
             if answer is not None and answer.state == "refused":
-                raise NoErrand(answer.why)
+                raise RequestRefused(answer.why)
             if answer is not None and answer.state in states:
                 return
             if time.monotonic() > end:
-                raise NoErrand(f"the shop did not do it within {within_s:.0f} s")
+                raise RequestRefused(f"the shop did not do it within {within_s:.0f} s")
             await asyncio.sleep(_POLL_S)
 
 

@@ -11,8 +11,15 @@ from pathlib import Path
 import msgspec
 
 from fleet import health
-from fleet.children import Service
-from fleet.client import ANSWERED, ASKED, Answer, Errand, read, write
+from fleet.children import FleetProcess
+from fleet.client import (
+    REQUEST_SUFFIX,
+    RESPONSE_SUFFIX,
+    ControlRequest,
+    ControlResponse,
+    read,
+    write,
+)
 from fleet.errors import Failed
 from fleet.postgres import PostgresServer
 
@@ -27,23 +34,23 @@ _MOST = 16
 class _Under(msgspec.Struct):
     """The errand that is under way. `phase` says what it waits for next, `due` until when."""
 
-    errand: Errand
+    errand: ControlRequest
     number: str
-    service: Service | None
+    service: FleetProcess | None
     begun: float
     phase: str = "stopping"
     due: float = 0.0
     asked: float = 0.0
 
 
-class Errands:
+class ControlServer:
     """Looks into the folder, runs one errand at a time, answers beside it. `tick` never waits, but
     for PostgreSQL's own stop and start, which are children of this thread."""
 
     def __init__(
         self,
         folder: Path,
-        services: Sequence[Service],
+        services: Sequence[FleetProcess],
         server: PostgresServer | None,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -61,7 +68,7 @@ class Errands:
         """Take no more."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def excuses(self, service: Service) -> bool:
+    def excuses(self, service: FleetProcess) -> bool:
         """Whether this one is away on purpose."""
         return (
             self._under is not None
@@ -73,14 +80,14 @@ class Errands:
         """Go on with the errand under way, or take the next one."""
         if self._under is not None:
             self._go_on(self._under)
-        for asked in sorted(self._folder.glob(f"*{ASKED}"))[:_MOST]:
-            errand = read(asked, Errand)
+        for asked in sorted(self._folder.glob(f"*{REQUEST_SUFFIX}"))[:_MOST]:
+            errand = read(asked, ControlRequest)
             asked.unlink(missing_ok=True)
-            number = asked.name.removesuffix(ASKED)
+            number = asked.name.removesuffix(REQUEST_SUFFIX)
             if errand is not None and time.time() <= errand.until:
                 self._take(errand, number)
 
-    def _take(self, errand: Errand, number: str) -> None:
+    def _take(self, errand: ControlRequest, number: str) -> None:
         service = self._services.get(errand.process)
         if self._under is not None:
             self._answer(number, "refused", f"{_name(self._under)} is being restarted already")
@@ -137,7 +144,7 @@ class Errands:
             raise Failed(f"{_name(under)} did not come back: {obstacle}")
 
     def _answer(self, number: str, state: str, why: str = "") -> None:
-        write(self._folder / f"{number}{ANSWERED}", Answer(state, why))  # type: ignore[arg-type]
+        write(self._folder / f"{number}{RESPONSE_SUFFIX}", ControlResponse(state, why))  # type: ignore[arg-type]
 
 
 def _name(under: _Under) -> str:

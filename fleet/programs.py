@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fleet.run_dir import ROOT, Home
+from fleet.run_dir import ROOT, RunDirectory
 
 _HERE = "127.0.0.1"
 # Where a package puts Grafana's own pages; its program cannot find them by itself.
@@ -103,6 +103,6 @@ def _grafana_pages() -> str:
     return next((path for path in _GRAFANA_PAGES if Path(path).is_dir()), _GRAFANA_PAGES[0])
 
 
-def folder_of(program: Program, home: Home) -> Path:
+def folder_of(program: Program, home: RunDirectory) -> Path:
     """Where the program keeps what it has."""
     return home.path / "stack" / program.key

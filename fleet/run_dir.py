@@ -23,7 +23,7 @@ class Running(msgspec.Struct, frozen=True):
     urls: dict[str, str]
 
 
-class Home(msgspec.Struct, frozen=True):
+class RunDirectory(msgspec.Struct, frozen=True):
     """The folder of one shop; VALERIX_HOME, or .valerix in the checkout."""
 
     path: Path
@@ -99,6 +99,6 @@ class Home(msgspec.Struct, frozen=True):
             yield
 
 
-def find_home(environ: Mapping[str, str] = os.environ) -> Home:
+def find_run_directory(environ: Mapping[str, str] = os.environ) -> RunDirectory:
     """The folder this command works in."""
-    return Home(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())
+    return RunDirectory(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())

@@ -22,7 +22,7 @@ from fleet.programs import (
     command,
     folder_of,
 )
-from fleet.run_dir import ROOT, Home
+from fleet.run_dir import ROOT, RunDirectory
 from topology import PROCESSES
 
 _READY_LIMIT_S = 90  # Loki alone takes eleven seconds; a busy machine several times that
@@ -35,7 +35,7 @@ class Stack:
     """What of the stack this machine has. `start` returns at once, `wait` once all are ready."""
 
     def __init__(
-        self, home: Home, settings: Mapping[str, Settings], say: Callable[[str], None]
+        self, home: RunDirectory, settings: Mapping[str, Settings], say: Callable[[str], None]
     ) -> None:
         self._home, self._settings, self._say = home, settings, say
         paths = {program: program.find() for program in PROGRAMS}

@@ -11,11 +11,11 @@ import click
 
 from chassis.settings import BadSetting, Settings
 from fleet import children, health, ports
-from fleet.children import Service
-from fleet.control_server import Errands
+from fleet.children import FleetProcess
+from fleet.control_server import ControlServer
 from fleet.errors import CannotRun, Failed
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import Home, find_home
+from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
 from fleet.stack import Stack
 from topology import PROCESSES, SERVICES
@@ -25,7 +25,7 @@ _PROGRESS_S = 2.0
 _POLL_S = 0.1
 
 
-class Stop:
+class StopFlag:
     """Whether someone asked us to stop. A flag, because a handler that raises could cut any line
     in two, the one that records a new child included."""
 
@@ -49,7 +49,7 @@ def run_shop(*, with_stack: bool = False) -> None:
 
     `with_stack` starts the telemetry programs that are installed as well. Raises `CannotRun` when
     it cannot start, `Failed` when a process died."""
-    begun, home, stop = time.monotonic(), find_home(), Stop()
+    begun, home, stop = time.monotonic(), find_run_directory(), StopFlag()
     settings = read_settings()
     for name in unknown(os.environ):
         say(f"{name} is no setting; there are: valerix settings")
@@ -71,7 +71,7 @@ def run_shop(*, with_stack: bool = False) -> None:
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
             services = plan(home, settings, database_url, stack.told() if stack else {})
-            errands = Errands(home.control, services, server, say)
+            errands = ControlServer(home.control, services, server, say)
             try:
                 if stack:
                     stack.start()
@@ -99,7 +99,7 @@ def read_settings() -> dict[str, Settings]:
 
 
 @contextlib.contextmanager
-def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
+def database(home: RunDirectory) -> Iterator[tuple[PostgresServer | None, str]]:
     """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration."""
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield None, given
@@ -110,11 +110,11 @@ def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
 
 
 def plan(
-    home: Home,
+    home: RunDirectory,
     settings: Mapping[str, Settings],
     database_url: str,
     told: Mapping[str, str] | None = None,
-) -> list[Service]:
+) -> list[FleetProcess]:
     """One service per row of the topology, with an environment in which each finds the others;
     `told` is what else they are told, where the visitor's own environment says nothing."""
     urls = {key: _url(each) for key, each in settings.items()}
@@ -127,7 +127,9 @@ def plan(
     observed = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
     watching = {**environ, "VALERIX_CONTROL": str(home.control)}
     return [
-        Service(process, urls[process.key], home, observed if process in SERVICES else watching)
+        FleetProcess(
+            process, urls[process.key], home, observed if process in SERVICES else watching
+        )
         for process in PROCESSES
     ]
 
@@ -139,7 +141,7 @@ def _url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _start(services: list[Service], stop: Stop) -> None:
+def _start(services: list[FleetProcess], stop: StopFlag) -> None:
     """Start all, and return once all are ready or someone asked to stop."""
     if stop.asked:
         return
@@ -164,14 +166,14 @@ def _start(services: list[Service], stop: Stop) -> None:
 
 
 def _watch(
-    services: list[Service],
+    services: list[FleetProcess],
     server: PostgresServer | None,
-    home: Home,
+    home: RunDirectory,
     database_url: str,
-    stop: Stop,
+    stop: StopFlag,
     begun: float,
     stack: Stack | None,
-    errands: Errands,
+    errands: ControlServer,
 ) -> None:
     """Say where everything is, then look after it until someone asks to stop or one dies."""
     if not stop.asked:
@@ -197,7 +199,9 @@ def _watch(
     say("\nstopping")
 
 
-def _greet(services: list[Service], home: Home, seconds: float, more: list[str]) -> None:
+def _greet(
+    services: list[FleetProcess], home: RunDirectory, seconds: float, more: list[str]
+) -> None:
     urls = {service.process.key: service.url for service in services}
     say("")
     say(f"  the shop is open: {urls['dashboard']}   (started in {seconds:.1f} s)")
@@ -213,7 +217,7 @@ def _greet(services: list[Service], home: Home, seconds: float, more: list[str])
     say("  stop:              Ctrl-C")
 
 
-def _demand_alive(services: list[Service]) -> None:
+def _demand_alive(services: list[FleetProcess]) -> None:
     for service in services:
         if (code := service.ended()) is not None:
             raise Failed(

@@ -1,6 +1,7 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
 from litestar.handlers import HTTPRouteHandler
+from observatory.sources.protocols import MetricsSource, TelemetrySource
 from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
@@ -35,14 +36,13 @@ from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
 from frontend.web.sse import Hub, event_routes
 from frontend.web.static_files import FILES
-from observatory.metrics.dropped_counts import Drops
-from observatory.sources import Evidence, Source
-from observatory.sources.embedded_metrics import Embedded
-from observatory.sources.embedded_traces import Received, sent_to
+from observatory.metrics.dropped_counts import DroppedCounts
+from observatory.sources.embedded_metrics import EmbeddedMetrics
+from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
 from observatory.sources.stack.metrics import StackMetrics
-from observatory.sources.stack.traces_logs import StackEvidence
-from observatory.store.store import Memory
-from proof.scheduler import Proof, ProofLoop
+from observatory.sources.stack.traces_logs import StackTraces
+from observatory.store.store import TelemetryStore
+from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
 from topology import NAMES
 
@@ -54,7 +54,7 @@ _POOL = 4
 def create_app(
     settings: DashboardSettings,
     *,
-    source: Source | None = None,
+    source: MetricsSource | None = None,
     proof: Proof | None = None,
     peers: dict[str, Peer] | None = None,
 ) -> Edge:
@@ -65,7 +65,7 @@ def create_app(
     registry = CollectorRegistry()
     hub = Hub()
     urls = service_urls(settings)
-    drops = Drops(urls)
+    drops = DroppedCounts(urls)
     telemetry = _telemetry(settings, hub, registry, drops)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     state = DashboardState(
@@ -73,7 +73,7 @@ def create_app(
         hub=hub,
         source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
-        proof=proof or ProofLoop(settings, registry=registry),
+        proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
     return service_app(
@@ -100,7 +100,7 @@ def create_app(
 def _routes(
     settings: DashboardSettings,
     state: DashboardState,
-    telemetry: Evidence,
+    telemetry: TelemetrySource,
     runner: ScenarioRunner,
     services: dict[str, Peer],
 ) -> list[HTTPRouteHandler]:
@@ -134,23 +134,23 @@ def all_panels(state: DashboardState) -> list[Panel]:
     ]
 
 
-def _source(settings: DashboardSettings, hub: Hub) -> Source:
+def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
     """Where metrics come from: Prometheus, if there is one."""
     if settings.prometheus_url:
         return StackMetrics(settings.prometheus_url, hub.nudge)
-    return Embedded(service_urls(settings), hub.nudge)
+    return EmbeddedMetrics(service_urls(settings), hub.nudge)
 
 
 def _telemetry(
-    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: Drops
-) -> Evidence:
+    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: DroppedCounts
+) -> TelemetrySource:
     """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here, kept in
     memory; /metrics says how full that is."""
     if settings.jaeger_url:
-        return StackEvidence(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
-    memory = Memory()
+        return StackTraces(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
+    memory = TelemetryStore()
     memory.export(registry)
-    return Received(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
+    return EmbeddedTraces(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
 
 
 def _actions(

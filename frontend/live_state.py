@@ -3,16 +3,17 @@
 import asyncio
 from datetime import datetime
 
+from observatory.sources.protocols import MetricsSource
+
 from chassis.database.pool import Database
 from frontend.acts.current_scenario import CurrentScenario
 from frontend.queries import Queries
 from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.settings import DashboardSettings
 from frontend.web.sse import Hub, closing_on_stop
-from observatory.live_state import ASK_DATABASE_EVERY_S, LiveState
-from observatory.sources import Source
+from observatory.live_state import READ_DATABASE_EVERY_S, LiveState
 from observatory.sources.down import Down
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
 from proof.evaluate import Report
 from proof.scheduler import Proof, Untrusted
 from topology import NAMES
@@ -26,7 +27,7 @@ class DashboardState:
         settings: DashboardSettings,
         *,
         hub: Hub,
-        source: Source,
+        source: MetricsSource,
         database: Database,
         proof: Proof,
     ) -> None:
@@ -39,22 +40,22 @@ class DashboardState:
             service_urls(settings), source=source, database=database, changed=hub.nudge
         )
         self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
-        self.shop: Feed[ShopSnapshot] = Feed(
+        self.shop: Poller[ShopSnapshot] = Poller(
             "shop",
             self.queries.shop,
             hub.nudge,
-            every_s=ASK_DATABASE_EVERY_S,
+            every_s=READ_DATABASE_EVERY_S,
             still="Everything else on this page goes on.",
         )
-        self.gremlins: Feed[tuple[ActiveGremlin, ...]] = Feed(
+        self.gremlins: Poller[tuple[ActiveGremlin, ...]] = Poller(
             "gremlins",
             self.queries.gremlins,
             hub.nudge,
-            every_s=ASK_DATABASE_EVERY_S,
+            every_s=READ_DATABASE_EVERY_S,
             still="Gremlins still run out by themselves.",
         )
-        self._proof: Feed[datetime] = Feed(
-            "proof", self._judged_at, hub.nudge, every_s=ASK_DATABASE_EVERY_S
+        self._proof: Poller[datetime] = Poller(
+            "proof", self._judged_at, hub.nudge, every_s=READ_DATABASE_EVERY_S
         )
         self._feeds = (self.shop, self.gremlins, self._proof)
 

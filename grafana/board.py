@@ -30,7 +30,7 @@ class Board(Struct, frozen=True):
         return f"valerix-{self.name}"
 
 
-def built(board: Board) -> models.Dashboard:
+def build(board: Board) -> models.Dashboard:
     """The dashboard as Grafana's own types have it; panels are numbered as they are read."""
     frame = (
         dashboard.Dashboard(board.title)

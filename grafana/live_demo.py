@@ -5,8 +5,8 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import FAILED, GOOD, GREMLIN, NONE, SERVICES
-from grafana.panels import Head, Panel
-from grafana.queries import lines_of_log, now, over_time, rows_now
+from grafana.panels import Panel, PanelHead
+from grafana.queries import instant, instant_rows, log_lines, over_time
 from grafana.signals import (
     BY_SERVICE,
     EACH,
@@ -17,7 +17,7 @@ from grafana.signals import (
     quantile,
     quantiles,
 )
-from grafana.style import says, unknown
+from grafana.style import nan_label, value_labels
 from prometheus.names import AVERAGE, BUSINESS, SHOP, SLA_S
 
 
@@ -39,7 +39,7 @@ LIGHTS = "\nor on (service) ".join(
 
 def _lights() -> Panel:
     panel = panels.figures(
-        Head(
+        PanelHead(
             "Average answer time, last 30 s",
             "● green under one second, ■ red from one second, ○ grey without traffic or signal. "
             "The same rule and the same numbers as the lights of the shop's own page.",
@@ -47,9 +47,9 @@ def _lights() -> Panel:
             4,
         ),
         "s",
-        rows_now(LIGHTS),
+        instant_rows(LIGHTS),
         steps=[(None, NONE), (0, GOOD), (SLA_S, FAILED)],
-        meanings=[says({"-1": ("-", NONE)}), unknown("-")],
+        meanings=[value_labels({"-1": ("-", NONE)}), nan_label("-")],
         link=("Open the service", TO_SERVICE + "${__data.fields.service}"),
         rows=True,
     )
@@ -62,21 +62,23 @@ def _traffic() -> tuple[Panel, ...]:
     per_second = f"sum by (service) (rate(http_requests_total{{{BUSINESS}}}{EACH}))"
     return (
         panels.lines(
-            Head("Requests", "Business requests per second, by service.", 8, 6),
+            PanelHead("Requests", "Business requests per second, by service.", 8, 6),
             "reqps",
             over_time(per_second, "{{service}}"),
             colours=SERVICES,
             link=BY_SERVICE,
         ),
         panels.lines(
-            Head("Failed answers", "Answers of 500 and above, and answers that never came.", 8, 6),
+            PanelHead(
+                "Failed answers", "Answers of 500 and above, and answers that never came.", 8, 6
+            ),
             "reqps",
             over_time(failures("service"), "{{service}}"),
             colours=SERVICES,
             link=BY_SERVICE,
         ),
         panels.lines(
-            Head(
+            PanelHead(
                 "Orders by outcome",
                 "Answers to POST /orders. Degraded is accepted but not decided yet; declined and "
                 "out of stock are an honest no.",
@@ -95,7 +97,7 @@ def _traffic() -> tuple[Panel, ...]:
 def _times() -> tuple[Panel, ...]:
     return tuple(
         quantiles(
-            Head(
+            PanelHead(
                 f"{service}: answer time",
                 "P50 dotted, P90 dashed, P99 drawn through; the dashed limit is the promise. A "
                 "dot is one real request: it opens its trace.",
@@ -114,7 +116,9 @@ def _state() -> tuple[Panel, ...]:
     settle = "valerix_order_settle_seconds"
     return (
         panels.lines(
-            Head("Pending orders", "Placed but not decided; the reconciler works them off.", 6, 5),
+            PanelHead(
+                "Pending orders", "Placed but not decided; the reconciler works them off.", 6, 5
+            ),
             "short",
             over_time("sum by (status) (valerix_orders_pending)", "{{status}}"),
             colours=WAITING,
@@ -122,14 +126,14 @@ def _state() -> tuple[Panel, ...]:
             link=("Orders and stock", "/d/valerix-orders?${__url_time_range}"),
         ),
         panels.lines(
-            Head("Time to settle", "From placed to decided, retries included.", 6, 5),
+            PanelHead("Time to settle", "From placed to decided, retries included.", 6, 5),
             "s",
             over_time(quantile(0.5, settle), "P50", "A"),
             over_time(quantile(0.9, settle), "P90", "B"),
             styles={"P50": "dot", "P90": "dash"},
         ),
         panels.stretches(
-            Head("Gremlins", "When a gremlin was loose, and where.", 6, 5),
+            PanelHead("Gremlins", "When a gremlin was loose, and where.", 6, 5),
             "short",
             over_time(
                 "max by (service, gremlin, kind) (valerix_gremlin_active)",
@@ -139,11 +143,13 @@ def _state() -> tuple[Panel, ...]:
             silence="no gremlin so far",
         ),
         panels.figures(
-            Head("Broken promises", "Rows that break an invariant of the shop: must be 0.", 6, 5),
+            PanelHead(
+                "Broken promises", "Rows that break an invariant of the shop: must be 0.", 6, 5
+            ),
             "suffix: rows",
-            now("sum(valerix_invariant_violations)", "all promises"),
+            instant("sum(valerix_invariant_violations)", "all promises"),
             steps=[(None, NONE), (0, GOOD), (1, FAILED)],
-            meanings=[says({"0": ("● kept", GOOD)}), unknown("○ not judged")],
+            meanings=[value_labels({"0": ("● kept", GOOD)}), nan_label("○ not judged")],
         ),
     )
 
@@ -158,10 +164,10 @@ BOARD = Board(
         *_times(),
         *_state(),
         panels.log(
-            Head(
+            PanelHead(
                 "Errors in the log", "Error lines, and requests answered 5xx or not at all.", 24, 7
             ),
-            lines_of_log(
+            log_lines(
                 # A gremlin's line has a status too, the one it will answer with; but no route.
                 '{service_name=~".+"} | severity_text=~"ERROR|CRITICAL"'
                 ' or (route=~".+" and status=~"5..|0")'

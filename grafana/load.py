@@ -3,8 +3,8 @@
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED, SERVICES
-from grafana.panels import Head, Panel
-from grafana.queries import now, over_time
+from grafana.panels import Panel, PanelHead
+from grafana.queries import instant, over_time
 from grafana.signals import BY_SERVICE, EACH, OUTCOMES, quantiles
 from grafana.style import Steps
 from prometheus.names import ERRORS, FAILURE, ORDERS, RATE, SHOP
@@ -27,28 +27,28 @@ def _verdict() -> tuple[Panel, ...]:
     same = "POST /orders in the time shown, against the load test's own threshold:"
     return (
         panels.figures(
-            Head("P95", f"{same} {_SLOW_S:g} s.", 6, 4),
+            PanelHead("P95", f"{same} {_SLOW_S:g} s.", 6, 4),
             "s",
-            now(_shown(0.95), "P95"),
+            instant(_shown(0.95), "P95"),
             steps=_under(_SLOW_S),
         ),
         panels.figures(
-            Head("P99", f"{same} {_WORST_S:g} s.", 6, 4),
+            PanelHead("P99", f"{same} {_WORST_S:g} s.", 6, 4),
             "s",
-            now(_shown(0.99), "P99"),
+            instant(_shown(0.99), "P99"),
             steps=_under(_WORST_S),
         ),
         panels.figures(
-            Head("Errors", f"{same} {_ERRORS:.0%}. 5xx and answers that never came.", 6, 4),
+            PanelHead("Errors", f"{same} {_ERRORS:.0%}. 5xx and answers that never came.", 6, 4),
             "percentunit",
-            now(f"({_UNWELL}) / ({_ANSWERS} > 0)", "errors"),
+            instant(f"({_UNWELL}) / ({_ANSWERS} > 0)", "errors"),
             steps=_under(_ERRORS),
             decimals=1,
         ),
         panels.figures(
-            Head("Success", f"{same} {_SUCCESS:.0%}. An honest no is a success.", 6, 4),
+            PanelHead("Success", f"{same} {_SUCCESS:.0%}. An honest no is a success.", 6, 4),
             "percentunit",
-            now(f"1 - ({_UNWELL}) / ({_ANSWERS} > 0)", "success"),
+            instant(f"1 - ({_UNWELL}) / ({_ANSWERS} > 0)", "success"),
             steps=[(None, FAILED), (_SUCCESS, GOOD)],
             decimals=1,
         ),
@@ -58,7 +58,7 @@ def _verdict() -> tuple[Panel, ...]:
 def _orders() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Answers to POST /orders", "Per second, by status code; 000 never came.", 8, 8),
+            PanelHead("Answers to POST /orders", "Per second, by status code; 000 never came.", 8, 8),
             "reqps",
             over_time(
                 f"sum by (status_code) (rate(http_requests_total{{{ORDERS}}}{EACH}))",
@@ -71,14 +71,14 @@ def _orders() -> tuple[Panel, ...]:
             stacked=True,
         ),
         panels.lines(
-            Head("Outcomes", "The same answers as the shop names them.", 8, 8),
+            PanelHead("Outcomes", "The same answers as the shop names them.", 8, 8),
             "suffix: orders/s",
             over_time(f"sum by (outcome) (rate(valerix_orders_total{EACH}))", "{{outcome}}"),
             colours=OUTCOMES,
             stacked=True,
         ),
         quantiles(
-            Head("Answer time of POST /orders", "P50 dotted, P90 dashed, P99 drawn through.", 8, 8),
+            PanelHead("Answer time of POST /orders", "P50 dotted, P90 dashed, P99 drawn through.", 8, 8),
             ORDERS,
             INK,
         ),
@@ -130,7 +130,7 @@ _ASKED = (
 def _services() -> tuple[Panel, ...]:
     return tuple(
         panels.lines(
-            Head(title, about, 6, 6),
+            PanelHead(title, about, 6, 6),
             unit,
             over_time(expr, "{{service}}"),
             colours=SERVICES,

@@ -22,23 +22,23 @@ def over_time(
     return query.exemplar(True) if exemplars else query
 
 
-def now(expr: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
+def instant(expr: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
     """One value per series, at this moment."""
     return _promql(expr, ref).instant().legend_format(legend)
 
 
-def rows_now(expr: str) -> prometheus.Dataquery:
+def instant_rows(expr: str) -> prometheus.Dataquery:
     """One row per series, its labels as columns."""
     return _promql(expr, "A").instant().format(_FORMATS.TABLE)
 
 
-def buckets(expr: str) -> prometheus.Dataquery:
+def histogram_buckets(expr: str) -> prometheus.Dataquery:
     """A histogram's buckets over time, with the traces behind them."""
     query = _promql(expr, "A").range().legend_format("{{le}}")
     return query.format(_FORMATS.HEATMAP).exemplar(True)
 
 
-def named_by(expr: str, name: str, *labels: str) -> str:
+def first_label(expr: str, name: str, *labels: str) -> str:
     """The expression with a label `name` that holds the last of `labels` that says anything."""
     for label in labels:
         expr = f'label_replace({expr}, "{name}", "$1", "{label}", "(.+)")'
@@ -49,7 +49,7 @@ def _promql(expr: str, ref: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr).ref_id(ref)
 
 
-def lines_of_log(expr: str) -> loki.Dataquery:
+def log_lines(expr: str) -> loki.Dataquery:
     """Log lines, the newest first."""
     return (
         loki.Dataquery()
@@ -78,7 +78,7 @@ class TraceSearch(variants.Dataquery):
         }
 
 
-class traces(cogbuilder.Builder[variants.Dataquery]):  # noqa: N801 - reads as its neighbours do
+class recent_traces(cogbuilder.Builder[variants.Dataquery]):  # noqa: N801 - reads as its neighbours do
     """Recent traces of a service."""
 
     def __init__(self, service: str, limit: int = 20) -> None:

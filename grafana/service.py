@@ -6,8 +6,8 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
-from grafana.panels import Head, Panel
-from grafana.queries import PROMETHEUS, buckets, lines_of_log, over_time, traces
+from grafana.panels import Panel, PanelHead
+from grafana.queries import PROMETHEUS, histogram_buckets, log_lines, over_time, recent_traces
 from grafana.signals import EACH, failures, quantiles
 from prometheus.names import NOT_BUSINESS
 
@@ -36,7 +36,7 @@ def _answers() -> tuple[Panel, ...]:
     by_class = f'label_replace({answers}, "class", "$1", "status_code", "(.)..")'
     return (
         panels.lines(
-            Head("Requests by route", "Business requests per second.", 8, 7),
+            PanelHead("Requests by route", "Business requests per second.", 8, 7),
             "reqps",
             over_time(
                 f"sum by (method, path) (rate(http_requests_total{{{_WORK}}}{EACH}))", _ROUTE
@@ -44,7 +44,7 @@ def _answers() -> tuple[Panel, ...]:
             many=True,
         ),
         panels.lines(
-            Head(
+            PanelHead(
                 "Answers by class",
                 "0xx is an answer that never came: a connection that was cut.",
                 8,
@@ -56,7 +56,7 @@ def _answers() -> tuple[Panel, ...]:
             stacked=True,
         ),
         panels.lines(
-            Head("Failed answers by route", "5xx, and answers that never came.", 8, 7),
+            PanelHead("Failed answers by route", "5xx, and answers that never came.", 8, 7),
             "reqps",
             over_time(failures("method, path", _WORK), _ROUTE),
             colour=FAILED,
@@ -68,21 +68,21 @@ def _answers() -> tuple[Panel, ...]:
 def _durations() -> tuple[Panel, ...]:
     return (
         panels.spread(
-            Head(
+            PanelHead(
                 "Answer time, every request",
                 "How many requests took how long; a dot is one of them and opens its trace.",
                 12,
                 8,
             ),
             "s",
-            buckets(
+            histogram_buckets(
                 f"sum by (le) (increase(http_request_duration_seconds_bucket{{{_WORK}}}{EACH}))"
             ),
             colour=REFUSED,
             dots=INK,
         ),
         quantiles(
-            Head(
+            PanelHead(
                 "Answer time, quantiles",
                 "P50 dotted, P90 dashed, P99 drawn through; the dashed limit is the promise.",
                 12,
@@ -97,26 +97,34 @@ def _durations() -> tuple[Panel, ...]:
 def _door() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("In flight and shed", "Requests being served; and refused before any work.", 6, 6),
+            PanelHead(
+                "In flight and shed", "Requests being served; and refused before any work.", 6, 6
+            ),
             "short",
             over_time(f"sum(http_requests_in_flight{{{_ME}}})", "in flight", "A"),
             over_time(f"sum(rate(valerix_requests_shed_total{{{_ME}}}{EACH}))", "shed per s", "B"),
             colours={"shed per s": FAILED},
         ),
         panels.lines(
-            Head("Database pool", "Connections in use and idle; none idle means waiting.", 6, 6),
+            PanelHead(
+                "Database pool", "Connections in use and idle; none idle means waiting.", 6, 6
+            ),
             "short",
             over_time(f"sum by (state) (valerix_pool_connections{{{_ME}}})", "{{state}}"),
             colours={"in_use": DEGRADED, "idle": NONE},
             stacked=True,
         ),
         panels.lines(
-            Head("Event loop lag", "The latest it woke a sleeper: delays every request.", 6, 6),
+            PanelHead(
+                "Event loop lag", "The latest it woke a sleeper: delays every request.", 6, 6
+            ),
             "s",
             over_time(f"max(valerix_event_loop_lag_seconds{{{_ME}}})", "worst in 2 s"),
         ),
         panels.lines(
-            Head("Telemetry dropped", "Spans and log lines thrown away since the start.", 6, 6),
+            PanelHead(
+                "Telemetry dropped", "Spans and log lines thrown away since the start.", 6, 6
+            ),
             "short",
             over_time(f"sum(valerix_telemetry_dropped{{{_ME}}})", "dropped"),
             colour=FAILED,
@@ -127,17 +135,17 @@ def _door() -> tuple[Panel, ...]:
 def _process() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Memory", "Resident set of the process.", 8, 6),
+            PanelHead("Memory", "Resident set of the process.", 8, 6),
             "bytes",
             over_time(f"sum(process_resident_memory_bytes{{{_ME}}})", "resident"),
         ),
         panels.lines(
-            Head("Processor", "Share of one core.", 8, 6),
+            PanelHead("Processor", "Share of one core.", 8, 6),
             "percentunit",
             over_time(f"sum(rate(process_cpu_seconds_total{{{_ME}}}{EACH}))", "of one core"),
         ),
         panels.lines(
-            Head("Garbage collection", "Collections per second, by generation.", 8, 6),
+            PanelHead("Garbage collection", "Collections per second, by generation.", 8, 6),
             "suffix: /s",
             over_time(
                 f"sum by (generation) (rate(python_gc_collections_total{{{_ME}}}{EACH}))",
@@ -158,12 +166,12 @@ BOARD = Board(
         *_door(),
         *_process(),
         panels.trace_table(
-            Head("Recent traces", "The newest traces that touch this service.", 12, 9),
-            traces("$service"),
+            PanelHead("Recent traces", "The newest traces that touch this service.", 12, 9),
+            recent_traces("$service"),
         ),
         panels.log(
-            Head("Log", "Everything this service writes.", 12, 9),
-            lines_of_log('{service_name="$service"}'),
+            PanelHead("Log", "Everything this service writes.", 12, 9),
+            log_lines('{service_name="$service"}'),
         ),
     ),
     variables=(_service(),),

@@ -2,7 +2,7 @@
 
 from grafana import panels
 from grafana.palette import DEGRADED, FAILED, GOOD, NONE, REFUSED, SERVICES
-from grafana.panels import Head, Panel
+from grafana.panels import Panel, PanelHead
 from grafana.queries import over_time
 from grafana.style import Link
 from prometheus.names import BUSINESS, FAILURE, SLA_S
@@ -37,7 +37,7 @@ def quantile(share: float, metric: str, where: str = "") -> str:
     return f"histogram_quantile({share}, sum by (le) (rate({metric}_bucket{{{where}}}{EACH})))"
 
 
-def quantiles(head: Head, where: str, colour: str, link: Link | None = None) -> Panel:
+def quantiles(head: PanelHead, where: str, colour: str, link: Link | None = None) -> Panel:
     """P50, P90 and P99 of answers, with the traces behind them and the promise dashed."""
     metric = "http_request_duration_seconds"
     return panels.lines(

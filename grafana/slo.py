@@ -3,8 +3,8 @@
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
-from grafana.panels import Head, Panel
-from grafana.queries import named_by, now, over_time
+from grafana.panels import Panel, PanelHead
+from grafana.queries import first_label, instant, over_time
 from prometheus.burn import BUDGET_LEFT, EXHAUSTED_IN, OBJECTIVE, burn_rate
 from prometheus.slo import BURNS, SLOS, Burn, Slo, seconds
 
@@ -15,14 +15,14 @@ def _budget() -> tuple[Panel, ...]:
     meant = " ".join(f"{slo.title}: {slo.means}" for slo in SLOS)
     return (
         panels.figures(
-            Head("Objective", meant, 8, 5),
+            PanelHead("Objective", meant, 8, 5),
             "percentunit",
-            now(OBJECTIVE, _OBJECTIVE),
+            instant(OBJECTIVE, _OBJECTIVE),
             steps=[(None, NONE)],
             decimals=1,
         ),
         panels.figures(
-            Head(
+            PanelHead(
                 "Budget left",
                 "Of what may go wrong in 30 days, over the traffic that is remembered. Below zero "
                 "the objective is missed.",
@@ -30,12 +30,12 @@ def _budget() -> tuple[Panel, ...]:
                 5,
             ),
             "percentunit",
-            now(BUDGET_LEFT, _OBJECTIVE),
+            instant(BUDGET_LEFT, _OBJECTIVE),
             steps=[(None, FAILED), (0, DEGRADED), (0.25, GOOD)],
             decimals=0,
         ),
         panels.figures(
-            Head(
+            PanelHead(
                 "Time to exhaustion",
                 "How long the budget lasts at the pace of the last five minutes. Empty while "
                 "nothing burns.",
@@ -43,7 +43,7 @@ def _budget() -> tuple[Panel, ...]:
                 5,
             ),
             "s",
-            now(EXHAUSTED_IN, _OBJECTIVE),
+            instant(EXHAUSTED_IN, _OBJECTIVE),
             steps=[(None, FAILED), (3600, DEGRADED), (7 * 86400, GOOD)],
         ),
     )
@@ -56,7 +56,7 @@ def _burning(slo: Slo, *, stage: bool) -> Panel:
         colours = {burn.long: colour, burn.short: colour} | colours
     calls = "; ".join(f"{b.alert} from {b.factor:g} over {b.long} and {b.short}" for b in pairs)
     return panels.lines(
-        Head(
+        PanelHead(
             f"{slo.title}: burn rate, {'stage' if stage else 'production'} windows",
             f"1 spends the budget in exactly 30 days. Who calls: {calls}. Short windows dotted.",
             12,
@@ -79,7 +79,7 @@ def _long(pairs: list[Burn]) -> set[str]:
 
 def _events(slo: Slo) -> Panel:
     return panels.lines(
-        Head(f"{slo.title}: requests", f"{slo.means} Averages over 25 s.", 12, 7),
+        PanelHead(f"{slo.title}: requests", f"{slo.means} Averages over 25 s.", 12, 7),
         "reqps",
         over_time(f'slo:requests:rate25s{{slo="{slo.name}"}}', "all", "A"),
         over_time(f'slo:bad:rate25s{{slo="{slo.name}"}}', "bad", "B"),
@@ -87,7 +87,7 @@ def _events(slo: Slo) -> Panel:
     )
 
 
-_FIRING = named_by('ALERTS{alertstate="firing"}', "what", "job", "service", "slo")
+_FIRING = first_label('ALERTS{alertstate="firing"}', "what", "job", "service", "slo")
 
 BOARD = Board(
     "slo",
@@ -99,7 +99,7 @@ BOARD = Board(
         *(_burning(slo, stage=False) for slo in SLOS),
         *(_events(slo) for slo in SLOS),
         panels.stretches(
-            Head("Alerts", "Which alerts were firing, and when.", 24, 7),
+            PanelHead("Alerts", "Which alerts were firing, and when.", 24, 7),
             "short",
             over_time(
                 f"max by (alertname, what) ({_FIRING})",

@@ -9,13 +9,12 @@ import click
 import msgspec
 
 from fleet.errors import CannotRun
-from fleet.ports import demand_free
-from fleet.run_dir import find_home
+from fleet.ports import demand_free, free_port
+from fleet.run_dir import find_run_directory
 from loadtests import run as running
 from loadtests.folders import PLAN, new_folder
 from loadtests.judge import Demands
-from loadtests.plan import Plan, new_tag
-from loadtests.ports import free_port
+from loadtests.plan import LoadPlan, new_tag
 from loadtests.profiles import PROFILES, Profile
 from loadtests.stock import Delivery, restock
 from loadtests.target import Target, demand_open, find_target
@@ -127,7 +126,7 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **said: Any) ->
     if workers or listen:
         listen = listen or f"127.0.0.1:{free_port()}"
         master = f"127.0.0.1:{listen.rpartition(':')[2]}"
-    folder = find_home().path / "reports" / "page"
+    folder = find_run_directory().path / "reports" / "page"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_bytes(msgspec.json.encode(plan))
     words = [f"--host={web_host}", f"--web-port={web_port}"] + (
@@ -135,7 +134,7 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **said: Any) ->
     )
 
     def judged(report: Path) -> int:
-        told = msgspec.json.decode((report / PLAN).read_bytes(), type=Plan)
+        told = msgspec.json.decode((report / PLAN).read_bytes(), type=LoadPlan)
         demands = _demands(told.what.thresholds, said)
         urls = {"order": told.order_url, "inventory": told.inventory_url}
         urls |= {"payment": told.payment_url, "dashboard": target.urls["dashboard"]}
@@ -157,16 +156,16 @@ def _target(said: dict[str, Any]) -> Target:
     return find_target({key: said[f"{key}_url"] for key in keys})
 
 
-def _plan(what: Profile, target: Target, said: dict[str, Any], workers: int) -> Plan:
+def _plan(what: Profile, target: Target, said: dict[str, Any], workers: int) -> LoadPlan:
     seed = said["seed"] if said["seed"] is not None else random.randrange(1, 2**31)  # noqa: S311
     urls = target.urls
-    return Plan(
+    return LoadPlan(
         what.name, urls["order"], urls["inventory"], urls["payment"], new_tag(), seed,
         scale=said["scale"], rate=said["rate"] or 0.0, workers=workers,
     )  # fmt: skip
 
 
-def _prepare(target: Target, plan: Plan, *, delivers: bool) -> Delivery | str:
+def _prepare(target: Target, plan: LoadPlan, *, delivers: bool) -> Delivery | str:
     """The shop is open and its shelves are full, or one line that says what is wrong."""
     demand_open(target, inventory=delivers)
     if not delivers:

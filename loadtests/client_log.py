@@ -6,22 +6,22 @@ from types import TracebackType
 
 import msgspec
 
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 
 # About half a gigabyte. What comes after it is counted, not written: the verdict says so.
-MOST_WISHES = 2_000_000
+MOST_INTENTS = 2_000_000
 _BATCH = 500
 
 
-class Told:
+class ClientLogWriter:
     """The log being written: from one process, whoever the shoppers belong to."""
 
-    def __init__(self, path: Path, *, most: int = MOST_WISHES) -> None:
+    def __init__(self, path: Path, *, most: int = MOST_INTENTS) -> None:
         self._file = path.open("ab")
         self._left = most
         self.beyond = 0
 
-    def __enter__(self) -> "Told":
+    def __enter__(self) -> "ClientLogWriter":
         return self
 
     def __exit__(
@@ -47,16 +47,16 @@ class Told:
             self._file.flush()
 
 
-def line_of(wish: Wish) -> bytes:
+def line_of(wish: Intent) -> bytes:
     """One wish as a line of the log."""
     return msgspec.json.encode(wish)
 
 
-def read(path: Path, size: int = _BATCH) -> Iterator[list[Wish]]:
+def read(path: Path, size: int = _BATCH) -> Iterator[list[Intent]]:
     """The log in pieces of `size`, so that its length is nobody's problem. A last line that was
     cut off by a kill is left out."""
-    decoder = msgspec.json.Decoder(Wish)
-    batch: list[Wish] = []
+    decoder = msgspec.json.Decoder(Intent)
+    batch: list[Intent] = []
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):

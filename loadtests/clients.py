@@ -7,8 +7,8 @@ import asyncpg
 import msgspec
 
 from loadtests import client_log
-from loadtests.intent import Wish
-from loadtests.oracle import TERMINAL, Truth, keyless, lies_about, truths
+from loadtests.intent import Intent
+from loadtests.oracle import TERMINAL, RecordedOrder, contradictions_of, keyless, recorded_orders
 
 SHOWN = 20
 
@@ -40,7 +40,7 @@ async def compare(
     """Read the whole log in pieces and ask the database about each."""
     found, known = ClientLog(), 0
     for batch in client_log.read(log):
-        truth = await truths(connection, [wish.key for wish in batch])
+        truth = await recorded_orders(connection, [wish.key for wish in batch])
         known += len(truth)
         found.wishes += len(batch)
         for wish in batch:
@@ -56,7 +56,7 @@ async def compare(
 
 
 def _judge(
-    found: ClientLog, wish: Wish, truth: Truth | None, wanted_traces: frozenset[str]
+    found: ClientLog, wish: Intent, truth: RecordedOrder | None, wanted_traces: frozenset[str]
 ) -> None:
     if truth is not None and wish.key in wanted_traces and truth.trace_id:
         found.traces[wish.key] = truth.trace_id
@@ -65,6 +65,6 @@ def _judge(
         # Its end is not known yet, so only who was told one already was told wrong.
         if not any(word.status == 201 for word in wish.words):
             return
-    lies = lies_about(wish, truth)
+    lies = contradictions_of(wish, truth)
     found.lies += bool(lies)
     found.first += lies[: max(0, SHOWN - len(found.first))]

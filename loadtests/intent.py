@@ -12,7 +12,7 @@ _UNDECIDED = frozenset({"idempotency-in-progress"})
 _SHOWN_BYTES = 200
 
 
-class Word(msgspec.Struct, frozen=True, omit_defaults=True):
+class LoggedReply(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answer, or (status 0) one try that nobody answered. `body` is the answer's bytes, or
     something shorter that is equal when they are; `executed` is False only where the shop, or the
     connection that was never made, excludes an effect."""
@@ -30,16 +30,16 @@ class Word(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.status in _CLAIMS and self.code not in _UNDECIDED
 
 
-class Wish(msgspec.Struct, omit_defaults=True):
+class Intent(msgspec.Struct, omit_defaults=True):
     """One order under one key. `shown` is the last state in which the shop showed the order;
     `refund_words` were said about giving its money back."""
 
     key: str
     product_id: str
     quantity: int
-    words: list[Word] = msgspec.field(default_factory=list)
-    cancel_words: list[Word] = msgspec.field(default_factory=list)
-    refund_words: list[Word] = msgspec.field(default_factory=list)
+    words: list[LoggedReply] = msgspec.field(default_factory=list)
+    cancel_words: list[LoggedReply] = msgspec.field(default_factory=list)
+    refund_words: list[LoggedReply] = msgspec.field(default_factory=list)
     shown: str = ""
 
     @property
@@ -57,7 +57,9 @@ class _Body(msgspec.Struct):
 _BODY = msgspec.json.Decoder(_Body)
 
 
-def word_of(status: int, headers: Mapping[str, str], body: bytes, *, brief: bool = False) -> Word:
+def logged_reply(
+    status: int, headers: Mapping[str, str], body: bytes, *, brief: bool = False
+) -> LoggedReply:
     """An HTTP answer as a word. `brief` keeps a digest of the bytes instead of the bytes, where
     thousands are kept; what does not decide anything keeps its beginning."""
     try:
@@ -67,7 +69,7 @@ def word_of(status: int, headers: Mapping[str, str], body: bytes, *, brief: bool
     order_id = said.order_id
     if order_id is None and isinstance(said.details, dict) and "order_id" in said.details:
         order_id = UUID(str(said.details["order_id"]))
-    word = Word(
+    word = LoggedReply(
         status, said.code, order_id,
         replayed=headers.get("Idempotent-Replayed") == "true",
         executed=headers.get("X-Valerix-Executed") != "no",

@@ -9,18 +9,18 @@ import msgspec
 
 from fleet.health import ask
 from loadtests.clients import ClientLog, compare
-from loadtests.folders import MEASURES, PLAN, RAN, TOLD
+from loadtests.folders import CLIENT_LOG, MEASURES, PLAN, RAN
 from loadtests.knee import Knee, Level, find_knee, levels_of
-from loadtests.machine import Machine, machine
+from loadtests.machine import MachineDescription, describe_machine
 from loadtests.measures import Measures
-from loadtests.plan import Plan, Ran
+from loadtests.plan import LoadPlan, Ran
 from loadtests.target import Target
-from loadtests.thresholds import Check, Thresholds, checks
+from loadtests.thresholds import ThresholdCheck, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
-from observatory.timeline.fault_windows import Window, windows
+from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
-from proof.verify import settled
+from proof.verify import wait_until_settled
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _GREMLIN_HOLDERS = ("order", "inventory", "payment")
@@ -38,16 +38,16 @@ class Demands(msgspec.Struct, frozen=True):
 class Judgement(msgspec.Struct, frozen=True):
     """Everything a report tells."""
 
-    plan: Plan
+    plan: LoadPlan
     ran: Ran
     measures: Measures
-    checks: tuple[Check, ...]
+    checks: tuple[ThresholdCheck, ...]
     levels: tuple[Level, ...]
     knee: Knee | None
     proof: Report | None
     clients: ClientLog
-    windows: tuple[Window, ...]
-    machine: Machine
+    fault_windows: tuple[FaultWindow, ...]
+    describe_machine: MachineDescription
     verdict: Verdict
     delivery: str
     dashboard_url: str
@@ -55,19 +55,19 @@ class Judgement(msgspec.Struct, frozen=True):
 
 def judge(folder: Path, target: Target, demands: Demands, delivery: str) -> Judgement:
     """The judgement on the run whose result is in `folder`."""
-    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=LoadPlan)
     ran = msgspec.json.decode((folder / RAN).read_bytes(), type=Ran)
     measures = msgspec.json.decode((folder / MEASURES).read_bytes(), type=Measures)
     wanted = frozenset(slow.key for slow in measures.slowest if not slow.trace_id)
     proof, clients, postgres = asyncio.run(
-        _ask_database(target, folder / TOLD, ran, demands, wanted)
+        _ask_database(target, folder / CLIENT_LOG, ran, demands, wanted)
     )
     clients.beyond = ran.beyond_log
     found = checks(demands.thresholds, measures)
     levels = levels_of(plan.what, plan.scale, measures, ran.began_s, ran.ended_s)
     return Judgement(
         plan, ran, measures, found, tuple(levels), find_knee(levels), proof, clients,
-        gremlin_windows(target, ran), machine(ran, postgres),
+        gremlin_windows(target, ran), describe_machine(ran, postgres),
         verdict(found, proof, clients, measures, plan, ran), delivery,
         target.urls["dashboard"],
     )  # fmt: skip
@@ -81,10 +81,10 @@ async def _ask_database(
         return None, ClientLog(unjudged=why), ""
     settings = msgspec.structs.replace(target.settings, database_url=target.database_url)
     try:
-        proof = await settled(settings, demands.settle_s)
+        proof = await wait_until_settled(settings, demands.settle_s)
     except asyncio.CancelledError:
         # Ctrl-C while waiting: judge what there is, now.
-        proof = await settled(settings, 0.0)
+        proof = await wait_until_settled(settings, 0.0)
     away = {finding.reason for finding in proof.findings}
     if proof.state == "unknown" and len(away) == 1:
         return None, ClientLog(unjudged=str(away.pop())), ""
@@ -104,13 +104,13 @@ async def _ask_database(
     return proof, found, postgres
 
 
-def gremlin_windows(target: Target, ran: Ran) -> tuple[Window, ...]:
+def gremlin_windows(target: Target, ran: Ran) -> tuple[FaultWindow, ...]:
     """Every gremlin that was loose during the run; the load itself lets none loose."""
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (ran.began_s, ran.ended_s))
     diary = [event for key in _GREMLIN_HOLDERS for event in _audit(target, key)]
     return tuple(
         window
-        for window in windows(diary, datetime.now(UTC))
+        for window in fault_windows(diary, datetime.now(UTC))
         if window.on < end and (window.off is None or window.off > begin)
     )
 

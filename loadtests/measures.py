@@ -30,7 +30,7 @@ class Slow(msgspec.Struct, frozen=True, order=True):
     key: str = ""
 
 
-class Watched(msgspec.Struct):
+class GeneratorUsage(msgspec.Struct):
     """How busy the generator's own processes were, one sample a second and process."""
 
     samples: int = 0
@@ -41,7 +41,7 @@ class Watched(msgspec.Struct):
     peak_rss_mb: float = 0.0
     late: Histogram = msgspec.field(default_factory=Histogram)
 
-    def merge(self, other: "Watched") -> None:
+    def merge(self, other: "GeneratorUsage") -> None:
         """Take in another process's."""
         self.samples += other.samples
         self.busy_samples += other.busy_samples
@@ -69,7 +69,7 @@ class Measures(msgspec.Struct):
     errors: dict[str, int] = msgspec.field(default_factory=dict)
     timeline: Timeline = msgspec.field(default_factory=Timeline)
     slowest: list[Slow] = msgspec.field(default_factory=list)
-    watched: Watched = msgspec.field(default_factory=Watched)
+    watched: GeneratorUsage = msgspec.field(default_factory=GeneratorUsage)
 
     def asked(
         self, name: str, outcome: Outcome, ms: float, said: str, *, trace_id: str, key: str

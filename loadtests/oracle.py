@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from loadtests.intent import Wish, Word
+from loadtests.intent import Intent, LoggedReply
 
 _TRUTH = """
 SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,
@@ -40,7 +40,7 @@ _NO_CLAIM = {
 _MUST_BE_SHED = {"overloaded", "database-busy", "database-down"}
 
 
-class Truth(msgspec.Struct, frozen=True):
+class RecordedOrder(msgspec.Struct, frozen=True):
     """How the order under a key ended, and its payment; the trace that placed it."""
 
     order_id: UUID
@@ -50,20 +50,24 @@ class Truth(msgspec.Struct, frozen=True):
     payment: str | None = None
 
 
-async def truths(connection: asyncpg.Connection, keys: Sequence[str]) -> dict[str, Truth]:
+async def recorded_orders(
+    connection: asyncpg.Connection, keys: Sequence[str]
+) -> dict[str, RecordedOrder]:
     """How the orders under these keys ended; a key without an order is absent."""
     rows = await connection.fetch(_TRUTH, list(keys))
     return {
-        row["key"]: Truth(row["id"], row["status"], row["reason"], row["trace_id"], row["payment"])
+        row["key"]: RecordedOrder(
+            row["id"], row["status"], row["reason"], row["trace_id"], row["payment"]
+        )
         for row in rows
     }
 
 
-async def disagreements(connection: asyncpg.Connection, wishes: Iterable[Wish]) -> list[str]:
+async def disagreements(connection: asyncpg.Connection, wishes: Iterable[Intent]) -> list[str]:
     """Every contradiction between what was said and how the order ended; [] is agreement."""
     told = list(wishes)
-    truth = await truths(connection, [wish.key for wish in told])
-    return [lie for wish in told for lie in lies_about(wish, truth.get(wish.key))]
+    truth = await recorded_orders(connection, [wish.key for wish in told])
+    return [lie for wish in told for lie in contradictions_of(wish, truth.get(wish.key))]
 
 
 async def keyless(connection: asyncpg.Connection, since: datetime | None = None) -> list[UUID]:
@@ -72,12 +76,12 @@ async def keyless(connection: asyncpg.Connection, since: datetime | None = None)
     return [row["id"] for row in rows]
 
 
-def lies_about(wish: Wish, truth: Truth | None) -> list[str]:
+def contradictions_of(wish: Intent, truth: RecordedOrder | None) -> list[str]:
     """The contradictions between one shopper's words and the truth."""
     return [f"{wish.key}: {lie}" for lie in _about(wish, truth)]
 
 
-def _about(wish: Wish, truth: Truth | None) -> Iterator[str]:
+def _about(wish: Intent, truth: RecordedOrder | None) -> Iterator[str]:
     for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
         yield from _nonsense(word)
     claims = [word for word in wish.words if word.decides]
@@ -95,7 +99,7 @@ def _about(wish: Wish, truth: Truth | None) -> Iterator[str]:
     yield from _refunds(wish, truth)
 
 
-def _claims(wish: Wish, truth: Truth) -> Iterator[str]:
+def _claims(wish: Intent, truth: RecordedOrder) -> Iterator[str]:
     for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
         if word.order_id not in (None, truth.order_id):
             yield f"was told of order {word.order_id}, but the key owns {truth.order_id}"
@@ -106,14 +110,14 @@ def _claims(wish: Wish, truth: Truth) -> Iterator[str]:
         yield f"was shown the order as {wish.shown}, but it ended {_end(truth)}"
 
 
-def _nonsense(word: Word) -> Iterator[str]:
+def _nonsense(word: LoggedReply) -> Iterator[str]:
     if word.status and not word.decides and (word.status, word.code) not in _NO_CLAIM:
         yield f"was answered {word.status} {word.code}: {word.body[:200]!r}"
     if word.code in _MUST_BE_SHED and word.executed:
         yield f"was shed with {word.code}, without the header that says so"
 
 
-def _fits(word: Word, truth: Truth) -> bool:
+def _fits(word: LoggedReply, truth: RecordedOrder) -> bool:
     match word.status, word.code:
         case 201, _:
             return truth.status == "CONFIRMED"
@@ -128,7 +132,7 @@ def _fits(word: Word, truth: Truth) -> bool:
     return False
 
 
-def _replays(wish: Wish) -> Iterator[str]:
+def _replays(wish: Intent) -> Iterator[str]:
     replays = {(word.status, word.body) for word in wish.words if word.replayed}
     if len(replays) > 1:
         yield f"heard {len(replays)} different replays"
@@ -145,7 +149,7 @@ def _replays(wish: Wish) -> Iterator[str]:
         yield "the replay is not the bytes of the first answer"
 
 
-def _cancels(wish: Wish, truth: Truth) -> Iterator[str]:
+def _cancels(wish: Intent, truth: RecordedOrder) -> Iterator[str]:
     words = wish.cancel_words
     cancelled = _end(truth) == ("FAILED", "USER_CANCELLED")
     for word in words:
@@ -159,7 +163,7 @@ def _cancels(wish: Wish, truth: Truth) -> Iterator[str]:
         yield f"no cancel was executed ({_said(words)}), but the order ended {_end(truth)}"
 
 
-def _refunds(wish: Wish, truth: Truth) -> Iterator[str]:
+def _refunds(wish: Intent, truth: RecordedOrder) -> Iterator[str]:
     for word in wish.refund_words:
         if word.status in (200, 202) and truth.payment not in _GIVEN_BACK:
             yield f"was told its money comes back ({word.status}), but it is {truth.payment}"
@@ -167,9 +171,9 @@ def _refunds(wish: Wish, truth: Truth) -> Iterator[str]:
             yield f"its refund was answered {word.status} {word.code}"
 
 
-def _said(words: Iterable[Word]) -> str:
+def _said(words: Iterable[LoggedReply]) -> str:
     return ", ".join(f"{word.status or 'nothing'} {word.code}".strip() for word in words)
 
 
-def _end(truth: Truth) -> tuple[str, str | None]:
+def _end(truth: RecordedOrder) -> tuple[str, str | None]:
     return truth.status, truth.reason

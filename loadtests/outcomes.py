@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from loadtests.intent import Word
+from loadtests.intent import LoggedReply
 
 Outcome = Literal["good", "degraded", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("good", "degraded", "failed")
@@ -31,7 +31,7 @@ _BUSINESS = frozenset(
 )
 
 
-def outcome_of(name: str, word: Word) -> Outcome:
+def outcome_of(name: str, word: LoggedReply) -> Outcome:
     """The class of one answer to the request called `name`.
 
     A refusal for a reason of the business is good: the shop did what it is for. 202, and "the first
@@ -43,7 +43,7 @@ def outcome_of(name: str, word: Word) -> Outcome:
     return "failed"
 
 
-def order_outcome(words: list[Word]) -> str:
+def order_outcome(words: list[LoggedReply]) -> str:
     """What became of one order, by everything that was said about placing it."""
     last = next((word for word in reversed(words) if word.decides), None)
     if last is None:
@@ -60,7 +60,7 @@ def order_outcome(words: list[Word]) -> str:
     return "failed"
 
 
-def _undecided(words: list[Word]) -> str:
+def _undecided(words: list[LoggedReply]) -> str:
     if not words or words[-1].code == "cut-off":
         return "cut_off"
     if not words[-1].status:

@@ -17,7 +17,7 @@ def new_tag() -> str:
     return f"load-{uuid4().hex[:12]}"
 
 
-class Plan(msgspec.Struct, frozen=True):
+class LoadPlan(msgspec.Struct, frozen=True):
     """One run. `rate` 0 is a closed loop, otherwise visits a second at the profile's peak. `tag`
     begins every Idempotency-Key, so that two runs never share one."""
 

@@ -7,7 +7,7 @@ import msgspec
 from loadtests.thresholds import Thresholds
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Ramp(msgspec.Struct, frozen=True):
     """A straight line: over `seconds` the shoppers go from `users` to `to`."""
 
     seconds: float
@@ -33,7 +33,7 @@ class Profile(msgspec.Struct, frozen=True):
 
     name: str
     about: str
-    stages: tuple[Stage, ...]
+    stages: tuple[Ramp, ...]
     habits: Habits = Habits()
     thresholds: Thresholds = Thresholds()
     steps: bool = False
@@ -74,16 +74,16 @@ class Profile(msgspec.Struct, frozen=True):
 
 _STEP_S, _STEP = 30.0, 10
 SMOKE = Profile(
-    "smoke", "one shopper for half a minute: does it work at all", (Stage(30, 1, 1),),
+    "smoke", "one shopper for half a minute: does it work at all", (Ramp(30, 1, 1),),
     habits=Habits(think_s=(0.1, 0.3)),
 )  # fmt: skip
 LOAD = Profile(
     "load", "an ordinary day: up to 20 shoppers, held, and home again",
-    (Stage(60, 0, 20), Stage(180, 20, 20), Stage(60, 20, 0)),
+    (Ramp(60, 0, 20), Ramp(180, 20, 20), Ramp(60, 20, 0)),
 )  # fmt: skip
 STRESS = Profile(
     "stress", "ten more shoppers at each step up to 100: where is the knee",
-    tuple(Stage(_STEP_S, users, users) for users in range(_STEP, 101, _STEP)),
+    tuple(Ramp(_STEP_S, users, users) for users in range(_STEP, 101, _STEP)),
     habits=Habits(think_s=(0.1, 0.3)),
     # Past the knee the shop may be slow; within its own budget of 5 s it must still answer, and
     # it may neither fail nor lose anything.
@@ -92,13 +92,13 @@ STRESS = Profile(
 )  # fmt: skip
 SPIKE = Profile(
     "spike", "from 5 shoppers to 100 at once, and back: does it recover by itself",
-    (Stage(60, 5, 5), Stage(60, 100, 100), Stage(120, 5, 5)),
+    (Ramp(60, 5, 5), Ramp(60, 100, 100), Ramp(120, 5, 5)),
     # Twenty times the shoppers: the crowd may wait as long as a page may take, not longer.
     thresholds=Thresholds(p95_ms=1000, p99_ms=2000),
 )  # fmt: skip
 MIXED = Profile(
     "mixed", "payments and refunds, four to one",
-    (Stage(30, 0, 20), Stage(180, 20, 20), Stage(30, 20, 0)),
+    (Ramp(30, 0, 20), Ramp(180, 20, 20), Ramp(30, 20, 0)),
     # A payment without an order would be money that nobody can account for: payments are made by
     # ordering, and money is given back for orders that were confirmed.
     habits=Habits(browse=0, order=8, look_back=0, refund=2, fickle=0.0),
@@ -111,5 +111,5 @@ PROFILES: dict[str, Profile] = {
 
 # For the web page, where somebody turns the number of shoppers by hand.
 BY_HAND = Profile(
-    "by-hand", "as many shoppers as somebody set on the page", (Stage(3600, 1, 1),)
+    "by-hand", "as many shoppers as somebody set on the page", (Ramp(3600, 1, 1),)
 )  # fmt: skip

@@ -13,12 +13,12 @@ import psutil
 
 from fleet.child_guard import Child
 from fleet.errors import CannotRun
+from fleet.ports import free_port
 from fleet.run_dir import ROOT
 from loadtests import report
 from loadtests.folders import GENERATOR_LOG, PLAN, RAN
 from loadtests.judge import Demands, Judgement, judge
-from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, Plan
-from loadtests.ports import free_port
+from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, LoadPlan
 from loadtests.target import Target
 from loadtests.verdict import Answer
 
@@ -33,7 +33,7 @@ _MARKS: dict[Answer, tuple[str, str]] = {
 }
 
 
-class Stop:
+class Interrupts:
     """How often somebody asked us to stop: once is gently, twice is now."""
 
     def __init__(self) -> None:
@@ -98,13 +98,13 @@ class Follower:
                 yield line.decode(errors="replace").rstrip("\n")
 
 
-def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: str) -> int:
+def run(plan: LoadPlan, target: Target, demands: Demands, folder: Path, delivery: str) -> int:
     """Run the plan; returns the exit code. Whatever happens, nothing is left running."""
     (folder / PLAN).write_bytes(msgspec.json.encode(plan))
     what = f"{plan.profile}: {plan.what.about}; {plan.duration_s:.0f} s"
     click.echo(f"  {what}, at {plan.order_url} (seed {plan.seed})")
     click.echo(f"  {delivery}")
-    stop = Stop()
+    stop = Interrupts()
     generator = Generator(folder)
     try:
         port = free_port() if plan.workers else 0
@@ -126,7 +126,7 @@ def serve(
     folder: Path, words: list[str], workers: int, master: str, judged: Callable[[Path], int]
 ) -> None:
     """Locust's page until Ctrl-C; `judged` is called with the folder of each run that ended."""
-    stop, generator = Stop(), Generator(folder)
+    stop, generator = Interrupts(), Generator(folder)
     # What the page said last time is not to be followed again.
     (folder / GENERATOR_LOG).unlink(missing_ok=True)
     try:
@@ -162,7 +162,7 @@ def say(judgement: Judgement) -> None:
 
 
 def _wait(
-    child: Child, folder: Path, stop: Stop, judged: Callable[[Path], int] | None = None
+    child: Child, folder: Path, stop: Interrupts, judged: Callable[[Path], int] | None = None
 ) -> None:
     """Until the generator is done, passing on what it says; Ctrl-C asks it to stop, a second one
     does not wait any longer."""

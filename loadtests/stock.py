@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fleet.errors import CannotRun
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 from loadtests.target import Target
 from services.inventory.contract import RestockProduct, StockList
 
@@ -31,14 +31,14 @@ class Delivery(msgspec.Struct, frozen=True):
         return f"delivered before the run: {brought}"
 
 
-def wanted_units(plan: Plan) -> int:
+def wanted_units(plan: LoadPlan) -> int:
     """Units of one product that the run could sell at the very most, within the bound."""
     think_s = plan.what.habits.think_s[0] + _FASTEST_ORDER_S
     per_s = plan.rate or plan.what.peak / think_s
     return min(MOST_UNITS, int(per_s * plan.duration_s * _UNITS) + 1000)
 
 
-def restock(target: Target, plan: Plan) -> Delivery:
+def restock(target: Target, plan: LoadPlan) -> Delivery:
     """Bring what is missing of each product. Raises `CannotRun` where the operator's token is
     wrong or inventory does not answer."""
     wanted, brought = wanted_units(plan), {}

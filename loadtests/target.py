@@ -8,7 +8,7 @@ import msgspec
 from chassis.settings import BadSetting, Settings
 from fleet.errors import CannotRun
 from fleet.health import obstacle
-from fleet.run_dir import Running, find_home
+from fleet.run_dir import Running, find_run_directory
 from fleet.settings import load
 from frontend.settings import DashboardSettings
 from topology import PROCESSES
@@ -36,7 +36,7 @@ class Target(msgspec.Struct, frozen=True):
 def find_target(given: dict[str, str | None]) -> Target:
     """The shop: the addresses given by hand, else VALERIX_<KEY>_URL, else the one that runs from
     VALERIX_HOME, else the ports of its settings. Raises `CannotRun` for what is no address."""
-    running = find_home().running()
+    running = find_run_directory().running()
     settings = _dashboard_settings()
     named = {key: given.get(key) or os.environ.get(f"VALERIX_{key.upper()}_URL") for key in _KEYS}
     order_url = _address("order", named["order"] or (running.urls["order"] if running else ""))

@@ -6,9 +6,9 @@ from typing import Literal
 import msgspec
 
 from loadtests.clients import ClientLog
-from loadtests.measures import Measures, Watched
-from loadtests.plan import Plan, Ran
-from loadtests.thresholds import Check
+from loadtests.measures import GeneratorUsage, Measures
+from loadtests.plan import LoadPlan, Ran
+from loadtests.thresholds import ThresholdCheck
 from proof.evaluate import Report, State
 
 Answer = Literal["kept", "broken", "unknown"]
@@ -68,11 +68,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdict(
-    checks: Sequence[Check],
+    checks: Sequence[ThresholdCheck],
     proof: Report | None,
     clients: ClientLog,
     measures: Measures,
-    plan: Plan,
+    plan: LoadPlan,
     ran: Ran,
 ) -> Verdict:
     """Broken comes before unknown: a run that broke something has an answer."""
@@ -89,7 +89,7 @@ def verdict(
     return Verdict(answer, _headline(answer, parts), parts, notes, loop)
 
 
-def _threshold(check: Check, ran: Ran) -> Part:
+def _threshold(check: ThresholdCheck, ran: Ran) -> Part:
     if check.actual is None:
         # A whole run without an answer is an answer; one that was cut short is none.
         answer: Answer = "broken" if ran.complete else "unknown"
@@ -140,7 +140,7 @@ def _clients(clients: ClientLog) -> Part:
     )  # fmt: skip
 
 
-def _run(measures: Measures, plan: Plan, ran: Ran) -> Iterator[Part]:
+def _run(measures: Measures, plan: LoadPlan, ran: Ran) -> Iterator[Part]:
     if not ran.complete:
         seconds, of = ran.ended_s - ran.began_s, plan.duration_s
         yield Part("run", "unknown", f"stopped by hand after {seconds:.0f} s of {of:.0f} s")
@@ -166,7 +166,7 @@ def _headline(answer: Answer, parts: Sequence[Part]) -> str:
     return f"No verdict: {first[0].name} {first[0].said}."
 
 
-def is_saturated(watched: Watched) -> bool:
+def is_saturated(watched: GeneratorUsage) -> bool:
     """Whether the generator was so busy that it measured itself."""
     if not watched.samples:
         return False

@@ -53,7 +53,7 @@ AHEAD_NS = 60 * 10**9
 BEHIND_NS = 24 * 3600 * 10**9
 
 
-class Losses(Struct):
+class LossCounts(Struct):
     """What was cut, refused or thrown away since the start; nothing is lost silently."""
 
     clipped: int = 0
@@ -84,7 +84,7 @@ _SEVERAL_LINES = {code: text for code, text in _ONE_LINE.items() if code not in 
 _SHARED_CHARS = 64
 
 
-class Scissors:
+class Clipper:
     """Makes strangers' text fit to keep: cut to size, without control characters, and counted."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ def files() -> dict[Path, str]:
     return {
         RULES / "lights.yml": render(lights.GROUPS, "The SLA light: what each service averages."),
         RULES / "slo_stage.yml": render(
-            (burn.STAGE,), "The objectives, and the burn rates that answer within a scene."
+            (burn.LIVE_DEMO,), "The objectives, and the burn rates that answer within a scene."
         ),
         RULES / "slo_production.yml": render(
             (burn.PRODUCTION,), "The burn rates of days and what is left; reads slo_stage.yml."

@@ -1,13 +1,13 @@
 """What is worth a call besides the budgets: each with its numbers and the next step."""
 
 from prometheus.names import AVERAGE, SLA_S
-from prometheus.rule import Alert, Group
+from prometheus.rule import AlertingRule, RuleGroup
 
 _SERVICE = "/d/valerix-service?var-service={{ $labels.service }}"
 _WHOLE = "{{ $value | printf `%.0f` }}"
 
 _SERVICES = (
-    Alert(
+    AlertingRule(
         "SlaLightRed",
         f"{AVERAGE} >= {SLA_S}",
         "page",
@@ -20,7 +20,7 @@ _SERVICES = (
         "behind the slowest dot.",
         dashboard=_SERVICE,
     ),
-    Alert(
+    AlertingRule(
         "ServiceDown",
         'up{job="shop"} == 0',
         "page",
@@ -31,7 +31,7 @@ _SERVICES = (
         do="Read the end of its log and start it again; what was in flight is finished by itself.",
         dashboard=_SERVICE,
     ),
-    Alert(
+    AlertingRule(
         "GremlinLeftOn",
         "valerix_gremlin_active == 1",
         "ticket",
@@ -43,7 +43,7 @@ _SERVICES = (
         "hour.",
         dashboard="/d/valerix-stage",
     ),
-    Alert(
+    AlertingRule(
         "TelemetryDown",
         'up{job!="shop"} == 0',
         "ticket",
@@ -56,7 +56,7 @@ _SERVICES = (
     ),
 )
 _PROMISES = (
-    Alert(
+    AlertingRule(
         "ReconcilerLag",
         "valerix_reconciler_lag_seconds > 15",
         "page",
@@ -68,7 +68,7 @@ _PROMISES = (
         do="See whether order-service reaches its database and the two services it asks.",
         dashboard="/d/valerix-orders",
     ),
-    Alert(
+    AlertingRule(
         "MoneyInDoubt",
         "valerix_money_in_doubt_minor > 0",
         "ticket",
@@ -80,7 +80,7 @@ _PROMISES = (
         "at least every 30 s.",
         dashboard="/d/valerix-orders",
     ),
-    Alert(
+    AlertingRule(
         "InvariantViolated",
         "valerix_invariant_violations > 0",
         "page",
@@ -92,4 +92,4 @@ _PROMISES = (
     ),
 )
 
-GROUPS = (Group("services", _SERVICES), Group("promises", _PROMISES))
+GROUPS = (RuleGroup("services", _SERVICES), RuleGroup("promises", _PROMISES))

@@ -1,6 +1,6 @@
 """How fast each objective's budget burns, and the alerts of both sets of windows."""
 
-from prometheus.rule import Alert, Group, Record
+from prometheus.rule import AlertingRule, RecordingRule, RuleGroup
 from prometheus.slo import (
     BURNS,
     LONG_WINDOWS,
@@ -10,7 +10,7 @@ from prometheus.slo import (
     SLOS,
     Burn,
     Slo,
-    enough,
+    min_requests,
     seconds,
 )
 
@@ -36,7 +36,7 @@ def _sum(counters: tuple[str, ...], window: str) -> str:
     return f"sum({' or '.join(f'rate({counter}[{window}])' for counter in counters)})"
 
 
-def _events(slo: Slo, window: str) -> tuple[Record, ...]:
+def _events(slo: Slo, window: str) -> tuple[RecordingRule, ...]:
     """Requests per second of the objective, and how many of them were bad."""
     requests = _sum(slo.requests, window)
     if slo.bad:
@@ -45,22 +45,26 @@ def _events(slo: Slo, window: str) -> tuple[Record, ...]:
     else:
         bad = f"clamp_min({requests} - {_sum(slo.good, window)}, 0)"
     labels = {"slo": slo.name}
-    return Record(_bad(window), bad, labels), Record(_requests(window), requests, labels)
+    return RecordingRule(_bad(window), bad, labels), RecordingRule(
+        _requests(window), requests, labels
+    )
 
 
-def _burn(window: str, bad: str, requests: str) -> Record:
+def _burn(window: str, bad: str, requests: str) -> RecordingRule:
     # `> 0`: without a request nothing burns and nothing is proved, so the series ends.
-    return Record(burn_rate(window), f"{bad} / ({requests} > 0) / (1 - {OBJECTIVE})")
+    return RecordingRule(burn_rate(window), f"{bad} / ({requests} > 0) / (1 - {OBJECTIVE})")
 
 
-def _short() -> tuple[Record, ...]:
-    objectives = [Record(OBJECTIVE, f"vector({slo.objective})", {"slo": slo.name}) for slo in SLOS]
+def _short() -> tuple[RecordingRule, ...]:
+    objectives = [
+        RecordingRule(OBJECTIVE, f"vector({slo.objective})", {"slo": slo.name}) for slo in SLOS
+    ]
     events = [record for w in SHORT_WINDOWS for slo in SLOS for record in _events(slo, w)]
     burns = [_burn(w, _bad(w), _requests(w)) for w in SHORT_WINDOWS]
     return *objectives, *events, *burns
 
 
-def _long() -> tuple[Record, ...]:
+def _long() -> tuple[RecordingRule, ...]:
     events = [record for slo in SLOS for record in _events(slo, "1m")]
     burns = [
         _burn(w, f"sum_over_time({_bad('1m')}[{w}])", f"sum_over_time({_requests('1m')}[{w}])")
@@ -69,10 +73,10 @@ def _long() -> tuple[Record, ...]:
     return *events, *burns, *_budgets()
 
 
-def _budgets() -> tuple[Record, ...]:
+def _budgets() -> tuple[RecordingRule, ...]:
     return (
-        Record(BUDGET_LEFT, f"1 - {burn_rate(PERIOD)}"),
-        Record(
+        RecordingRule(BUDGET_LEFT, f"1 - {burn_rate(PERIOD)}"),
+        RecordingRule(
             EXHAUSTED_IN,
             # Only while something burns; a budget that is gone is gone now.
             f"clamp_min({BUDGET_LEFT}, 0) * {seconds(PERIOD)} / ({burn_rate('5m')} > 0)",
@@ -82,16 +86,18 @@ def _budgets() -> tuple[Record, ...]:
 
 def _guard(burn: Burn) -> str:
     if burn.long in SHORT_WINDOWS:
-        return f"{_requests(burn.long)} * {seconds(burn.long)} >= {enough(burn)}"
-    return f"sum_over_time({_requests('1m')}[{burn.long}]) * {RECORD_EVERY_S} >= {enough(burn)}"
+        return f"{_requests(burn.long)} * {seconds(burn.long)} >= {min_requests(burn)}"
+    return (
+        f"sum_over_time({_requests('1m')}[{burn.long}]) * {RECORD_EVERY_S} >= {min_requests(burn)}"
+    )
 
 
-def _alert(burn: Burn) -> Alert:
+def _alert(burn: Burn) -> AlertingRule:
     short = (
         f'{{{{ with printf `{burn_rate(burn.short)}{{slo="%s"}}` $labels.slo | query }}}}'
         "{{ . | first | value | printf `%.1f` }}{{ end }}"
     )
-    return Alert(
+    return AlertingRule(
         burn.alert,
         f"{burn_rate(burn.long)} > {burn.factor:g}\n"
         f"and {burn_rate(burn.short)} > {burn.factor:g}\n"
@@ -109,10 +115,10 @@ def _alert(burn: Burn) -> Alert:
     )
 
 
-STAGE = Group("slo-stage", (*_short(), *(_alert(burn) for burn in BURNS if burn.stage)))
-PRODUCTION = Group(
+LIVE_DEMO = RuleGroup("slo-stage", (*_short(), *(_alert(burn) for burn in BURNS if burn.stage)))
+PRODUCTION = RuleGroup(
     "slo-production",
     (*_long(), *(_alert(burn) for burn in BURNS if not burn.stage)),
     interval=f"{RECORD_EVERY_S}s",
 )
-GROUPS = (STAGE, PRODUCTION)
+GROUPS = (LIVE_DEMO, PRODUCTION)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 
-class Record(Struct, frozen=True):
+class RecordingRule(Struct, frozen=True):
     """A recording rule."""
 
     record: str
@@ -14,7 +14,7 @@ class Record(Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-class Alert(Struct, frozen=True):
+class AlertingRule(Struct, frozen=True):
     """An alerting rule. `numbers` says what was measured, `spared` what is not affected, `do` what
     to do; `dashboard` is a path below Grafana's address, so that it holds wherever Grafana is."""
 
@@ -30,15 +30,15 @@ class Alert(Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-class Group(Struct, frozen=True):
+class RuleGroup(Struct, frozen=True):
     """Rules that are evaluated one after the other; an empty `interval` is the global one."""
 
     name: str
-    rules: tuple[Record | Alert, ...]
+    rules: tuple[RecordingRule | AlertingRule, ...]
     interval: str = ""
 
 
-def render(groups: tuple[Group, ...], about: str) -> str:
+def render(groups: tuple[RuleGroup, ...], about: str) -> str:
     """A rules file. Text is quoted as JSON, which YAML reads; expressions stay readable blocks."""
     lines = [
         f"# {about}",
@@ -49,22 +49,22 @@ def render(groups: tuple[Group, ...], about: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _group(group: Group) -> Iterator[str]:
+def _group(group: RuleGroup) -> Iterator[str]:
     yield f"  - name: {group.name}"
     if group.interval:
         yield f"    interval: {group.interval}"
     yield "    rules:"
     for rule in group.rules:
-        yield from _record(rule) if isinstance(rule, Record) else _alert(rule)
+        yield from _record(rule) if isinstance(rule, RecordingRule) else _alert(rule)
 
 
-def _record(rule: Record) -> Iterator[str]:
+def _record(rule: RecordingRule) -> Iterator[str]:
     yield f"      - record: {rule.record}"
     yield from _expr(rule.expr)
     yield from _table("labels", rule.labels)
 
 
-def _alert(rule: Alert) -> Iterator[str]:
+def _alert(rule: AlertingRule) -> Iterator[str]:
     yield f"      - alert: {rule.alert}"
     yield from _expr(rule.expr)
     if rule.wait:

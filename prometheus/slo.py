@@ -80,7 +80,7 @@ LONG_WINDOWS = ("30m", "1h", "6h", "3d", PERIOD)
 RECORD_EVERY_S = 15
 
 
-def enough(burn: Burn) -> int:
+def min_requests(burn: Burn) -> int:
     """How many requests are evidence: with so many, a single bad one cannot exceed the factor."""
     return max(10, *(ceil(1 / (burn.factor * slo.budget)) + 1 for slo in SLOS))
 

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.incremental import IN_QUESTION, Question, Reads, narrowed, question
+from proof.incremental import CHANGED_ORDERS, ChangedOrders, ReadScope, changed_orders, restrict
 
 # No answer at all; any other trouble is a reason to do without a checkpoint.
 _AWAY = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)
@@ -75,15 +75,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unsettled: tuple[str, ...] = ()
 
 
-class Since(msgspec.Struct, frozen=True):
+class Increment(msgspec.Struct, frozen=True):
     """A checkpoint to build on, and the orders in question since. `sold` is None where that must
     be counted from the first order."""
 
     checkpoint: Checkpoint
-    question: Question
+    changed_orders: ChangedOrders
     sold: dict[str, int] | None
 
-    def serves(self, reads: Reads) -> bool:
+    def serves(self, reads: ReadScope) -> bool:
         """Whether a promise can be judged by what came since."""
         return reads == "orders" or (reads == "sums" and self.sold is not None)
 
@@ -94,7 +94,7 @@ class Since(msgspec.Struct, frozen=True):
         return (asked.ids, asked.refs, asked.transfers, self.checkpoint.before, until, sold)
 
 
-class Ground(msgspec.Struct, frozen=True):
+class Baseline(msgspec.Struct, frozen=True):
     """What a proof can build on: `since`, or nothing, and then `why` says the reason.
 
     Transactions below `before` are over, none from `until` on is seen. `orders` is how many there
@@ -105,14 +105,14 @@ class Ground(msgspec.Struct, frozen=True):
     until: int
     orders: int = 0
     promises: str = ""
-    since: Since | None = None
+    since: Increment | None = None
     why: str = ""
 
 
-async def survey(connection: asyncpg.Connection, *, whole: bool) -> Ground:
+async def find_baseline(connection: asyncpg.Connection, *, whole: bool) -> Baseline:
     """What is known already in this transaction's snapshot; `whole` asks not to build on it."""
     moment = await connection.fetchrow(_MOMENT)
-    ground = Ground(moment["before"], moment["until"])
+    ground = Baseline(moment["before"], moment["until"])
     try:
         async with connection.transaction():
             ground = await _survey(connection, ground, whole=whole)
@@ -131,7 +131,7 @@ async def survey(connection: asyncpg.Connection, *, whole: bool) -> Ground:
     return msgspec.structs.replace(ground, orders=orders)
 
 
-async def _survey(connection: asyncpg.Connection, bare: Ground, *, whole: bool) -> Ground:
+async def _survey(connection: asyncpg.Connection, bare: Baseline, *, whole: bool) -> Baseline:
     rules = await connection.fetchrow(_RULES)
     if not rules["watched"]:
         return msgspec.structs.replace(bare, why="triggers that mark changes are missing or off")
@@ -152,9 +152,9 @@ async def _survey(connection: asyncpg.Connection, bare: Ground, *, whole: bool) 
     if refs is None:
         why = f"more than {most} orders changed since the last proof"
         return msgspec.structs.replace(ground, why=why)
-    asked = question({*refs, *found.unsettled})
+    asked = changed_orders({*refs, *found.unsettled})
     sold = None if removed["resold"] else found.sold
-    since = Since(found, asked, sold)
+    since = Increment(found, asked, sold)
     return msgspec.structs.replace(ground, since=since, orders=len(asked.refs))
 
 
@@ -164,7 +164,7 @@ async def _in_question(
     """The orders of which a row was written in the window; None when they are more than `most`."""
     if await connection.fetchval(_CHANGED, *window, most + 1) > most:
         return None
-    rows = await connection.fetch(IN_QUESTION, *window)
+    rows = await connection.fetch(CHANGED_ORDERS, *window)
     # A key may own no order.
     refs = {row["ref"] for row in rows if row["ref"] is not None}
     return refs if len(refs) <= most else None
@@ -181,8 +181,8 @@ async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | N
     return Checkpoint(row["before"], row["at"], row["orders"], sold, tuple(row["unsettled"]))
 
 
-async def advance(
-    connection: asyncpg.Connection, ground: Ground, at: datetime, unsettled: tuple[str, ...]
+async def next_checkpoint(
+    connection: asyncpg.Connection, ground: Baseline, at: datetime, unsettled: tuple[str, ...]
 ) -> Checkpoint:
     """The checkpoint that this snapshot's proof amounts to, all being well but for `unsettled`."""
     if ground.since is None:
@@ -195,7 +195,7 @@ async def advance(
     return Checkpoint(ground.before, at, orders, await _sold(connection, ground), unsettled)
 
 
-async def _sold(connection: asyncpg.Connection, ground: Ground) -> dict[str, int] | None:
+async def _sold(connection: asyncpg.Connection, ground: Baseline) -> dict[str, int] | None:
     last = ground.since
     if last is not None and last.sold is not None:
         window = (last.checkpoint.before, ground.before)
@@ -208,7 +208,7 @@ async def _sold(connection: asyncpg.Connection, ground: Ground) -> dict[str, int
     return {row["product_id"]: row["units"] for row in rows}
 
 
-async def keep(connection: asyncpg.Connection, promises: str, proven: Checkpoint) -> str:
+async def save(connection: asyncpg.Connection, promises: str, proven: Checkpoint) -> str:
     """Write it down, never going back; answers why it could not, or nothing.
 
     The one thing a proof writes, in a transaction of its own.
@@ -228,8 +228,8 @@ async def keep(connection: asyncpg.Connection, promises: str, proven: Checkpoint
 
 def fingerprint(rules: str) -> str:
     """A name for what was proven: every promise that is asked of some orders only, and how."""
-    parts = [rules, IN_QUESTION]
+    parts = [rules, CHANGED_ORDERS]
     for each in invariants():
         if each.reads != "everything":
-            parts += narrowed(each.sql, each.reads)
+            parts += restrict(each.sql, each.reads)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.checkpoint import Checkpoint, Ground, advance, keep, survey
+from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
 from proof.invariant import Invariant, Limits
-from proof.quiescence import Quiet, find_quiet
-from proof.statements import CARRIED, ROWS, query
+from proof.quiescence import Quiescence, find_quiescence
+from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
@@ -76,17 +76,17 @@ def could_not_judge(reason: str, limits: Limits | None = None) -> Report:
     return Report(datetime.now(UTC), "unknown", findings, settle_s=(limits or Limits()).settle_s)
 
 
-class Patience(msgspec.Struct, frozen=True):
+class StatementTimeouts(msgspec.Struct, frozen=True):
     """How long one statement may take: one about a few orders, and one that reads all of them."""
 
     few_s: float = 30.0
     all_s: float = 30.0
 
 
-USUAL = Patience()
+DEFAULT_TIMEOUTS = StatementTimeouts()
 
 
-class Step(msgspec.Struct, frozen=True):
+class ProofStep(msgspec.Struct, frozen=True):
     """What comes next: a promise, asked of so many orders, which may take so long."""
 
     promise: Invariant
@@ -95,7 +95,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 async def evaluate(
-    connection: asyncpg.Connection, limits: Limits | None = None, *, patience: Patience = USUAL
+    connection: asyncpg.Connection,
+    limits: Limits | None = None,
+    *,
+    patience: StatementTimeouts = DEFAULT_TIMEOUTS,
 ) -> Report:
     """Judge every promise over the whole history; nothing is built on and nothing is kept.
 
@@ -111,8 +114,8 @@ async def prove(
     limits: Limits,
     *,
     whole: bool = False,
-    patience: Patience = USUAL,
-    step: Callable[[Step], None] | None = None,
+    patience: StatementTimeouts = DEFAULT_TIMEOUTS,
+    step: Callable[[ProofStep], None] | None = None,
 ) -> Report:
     """Judge every promise as `evaluate` does, and keep how far it is proven now.
 
@@ -123,7 +126,7 @@ async def prove(
     report, ground, proven = await _judge_all(connection, limits, patience, whole=whole, step=step)
     if proven is None or not ground.promises:
         return report
-    not_kept = await keep(connection, ground.promises, proven)
+    not_kept = await save(connection, ground.promises, proven)
     reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
     return msgspec.structs.replace(report, reach=reach)
 
@@ -131,16 +134,16 @@ async def prove(
 async def _judge_all(
     connection: asyncpg.Connection,
     limits: Limits,
-    patience: Patience,
+    patience: StatementTimeouts,
     *,
     whole: bool,
-    step: Callable[[Step], None] | None = None,
-) -> tuple[Report, Ground, Checkpoint | None]:
+    step: Callable[[ProofStep], None] | None = None,
+) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await _allow(connection, patience.few_s, of_few=True)
-        quiet = await find_quiet(connection, limits)
-        ground = await survey(connection, whole=whole)
+        quiet = await find_quiescence(connection, limits)
+        ground = await find_baseline(connection, whole=whole)
         allowed_s = patience.few_s
         if ground.since is None or ground.orders > _FEW:
             allowed_s = patience.all_s
@@ -149,13 +152,13 @@ async def _judge_all(
         unsettled: set[str] = set()
         for each in invariants(limits):
             if step is not None:
-                step(Step(each, ground.orders, allowed_s))
+                step(ProofStep(each, ground.orders, allowed_s))
             finding, owners = await _judge(connection, each, quiet, ground)
             findings.append(finding)
             unsettled |= owners
         proven = None
         if _advances(findings, ground):
-            proven = await advance(connection, ground, quiet.at, tuple(sorted(unsettled)))
+            proven = await next_checkpoint(connection, ground, quiet.at, tuple(sorted(unsettled)))
     report = Report(
         at=quiet.at,
         state=verdict(tuple(findings)),
@@ -181,7 +184,7 @@ async def _allow(connection: asyncpg.Connection, statement_s: float, *, of_few: 
     )
 
 
-def _advances(findings: list[Finding], ground: Ground) -> bool:
+def _advances(findings: list[Finding], ground: Baseline) -> bool:
     """Whether all before this snapshot is explained, so that a checkpoint may stand here."""
     if ground.since is not None and not ground.since.question.refs:
         return False  # nothing changed: the last one stands
@@ -194,10 +197,10 @@ def _is_explained(finding: Finding) -> bool:
         return finding.state == "holds"
     if promise.kind == "Q" and promise.reads == "everything":
         return True  # an order that waits too long, say: asked for each time, so nothing hides it
-    return finding.state == "settling" and finding.total <= CARRIED
+    return finding.state == "settling" and finding.total <= UNSETTLED_LIMIT
 
 
-def _reach(ground: Ground) -> Reach:
+def _reach(ground: Baseline) -> Reach:
     if ground.since is None:
         return Reach(ground.orders, why=ground.why)
     last = ground.since.checkpoint
@@ -205,7 +208,7 @@ def _reach(ground: Ground) -> Reach:
 
 
 async def _judge(
-    connection: asyncpg.Connection, invariant: Invariant, quiet: Quiet, ground: Ground
+    connection: asyncpg.Connection, invariant: Invariant, quiet: Quiescence, ground: Baseline
 ) -> tuple[Finding, set[str]]:
     """What was found, and the orders that it leaves unsettled."""
     started = time.perf_counter()
@@ -229,7 +232,9 @@ async def _judge(
     owners: set[str] = set()
     if invariant.settles_later:
         owners = {str(row.get("order_ref") or row["order_id"]) for row in rows}
-    return Finding(invariant, state, total, overdue, rows[:ROWS], took_ms=_since(started)), owners
+    return Finding(
+        invariant, state, total, overdue, rows[:ROWS_SHOWN], took_ms=_since(started)
+    ), owners
 
 
 def _since(started: float) -> float:

@@ -14,12 +14,12 @@ import msgspec
 
 # What a promise has to see: the rows of the orders in question; with them the sum of all that was
 # sold before; or everything there is, where an index holds just what it asks for.
-Reads = Literal["orders", "sums", "everything"]
+ReadScope = Literal["orders", "sums", "everything"]
 
 # Orders of which a row was written in the window of transactions from $1 up to $2, and those that
 # share a key with such a row, at the gateway or of a request. A mark above the window came from
 # another server, in a dump that was restored here: older than anything that was proven here.
-IN_QUESTION = """\
+CHANGED_ORDERS = """\
 SELECT id::text AS ref FROM orders.orders WHERE :since
 UNION SELECT order_id::text FROM orders.history WHERE :since
 UNION SELECT order_id::text FROM inventory.reservations WHERE :since
@@ -76,7 +76,7 @@ _TYPES = (
 _BOOK = re.compile(rf"\b({'|'.join(map(re.escape, _OF_ORDERS))})\b")
 
 
-def narrowed(sql: str, reads: Reads) -> tuple[str, str]:
+def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
     """The same promise, asked of some rows only: what goes before the query, and its text.
 
     Each book it names becomes the part of that book, under the book's own name in quotes: one text
@@ -91,7 +91,7 @@ def narrowed(sql: str, reads: Reads) -> tuple[str, str]:
     return f"WITH given AS (SELECT {_TYPES}){named}\n", _BOOK.sub(r'"\1"', sql)
 
 
-class Question(msgspec.Struct, frozen=True):
+class ChangedOrders(msgspec.Struct, frozen=True):
     """The orders that a proof looks at, in the forms in which the books name them."""
 
     refs: tuple[str, ...]
@@ -99,11 +99,13 @@ class Question(msgspec.Struct, frozen=True):
     transfers: tuple[str, ...]
 
 
-def question(refs: Iterable[str]) -> Question:
+def changed_orders(refs: Iterable[str]) -> ChangedOrders:
     """These orders, and whatever else bears such a name: a book may hold rows of no order."""
     known = tuple(sorted(set(refs)))
     ids = tuple(each for each in map(_uuid, known) if each is not None)
-    return Question(known, ids, tuple(f"{ref}:{kind}" for ref in known for kind in ("cap", "ref")))
+    return ChangedOrders(
+        known, ids, tuple(f"{ref}:{kind}" for ref in known for kind in ("cap", "ref"))
+    )
 
 
 def _uuid(ref: str) -> UUID | None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from proof.incremental import Reads
+from proof.incremental import ReadScope
 from proof.settings import ProofSettings
 
 Kind = Literal["A", "Q"]
@@ -26,7 +26,7 @@ class Invariant(msgspec.Struct, frozen=True):
     promise: str
     sql: str
     enforced_by: str
-    reads: Reads = "orders"
+    reads: ReadScope = "orders"
 
     @property
     def settles_later(self) -> bool:

@@ -24,7 +24,7 @@ FROM (SELECT expires_at FROM orders.gremlins
       UNION ALL SELECT expires_at FROM payments.gremlins) g"""
 
 
-class Quiet(msgspec.Struct, frozen=True):
+class Quiescence(msgspec.Struct, frozen=True):
     """Since when no gremlin is loose; work begun before `overdue_before` had time enough."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Quiet(msgspec.Struct, frozen=True):
     loose: int
 
 
-async def find_quiet(connection: asyncpg.Connection, limits: Limits) -> Quiet:
+async def find_quiescence(connection: asyncpg.Connection, limits: Limits) -> Quiescence:
     """How it stands at the transaction's moment."""
     try:
         async with connection.transaction():
@@ -46,7 +46,7 @@ async def find_quiet(connection: asyncpg.Connection, limits: Limits) -> Quiet:
         )
     ends = [end for end in (faults["expired_at"], faults["calmed_at"]) if end is not None]
     since = max(ends, default=datetime.fromtimestamp(0, UTC))
-    return Quiet(
+    return Quiescence(
         at=faults["at"],
         since=faults["at"] if faults["loose"] else since,
         overdue_before=faults["at"] - timedelta(seconds=limits.settle_s),

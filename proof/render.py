@@ -153,25 +153,28 @@ def _verdict(report: Report) -> list[str]:
     when = report.at.isoformat(sep=" ", timespec="seconds")
     how = [f"At {when}."]
     if not away:
-        how = [f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.", *reached(report.reach)]
+        how = [
+            f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.",
+            *coverage_lines(report.reach),
+        ]
     lines += [click.style(f"    {line}", dim=True) for line in how]
     return lines
 
 
-def reached(reach: Reach) -> Iterator[str]:
+def coverage_lines(reach: Reach) -> Iterator[str]:
     """In words: how much of the history was read now, and what the rest rests on."""
     if reach.before is None:
-        yield f"The whole history was read, {count(reach.orders)}: {reach.why}."
+        yield f"The whole history was read, {format_orders(reach.orders)}: {reach.why}."
     else:
         before = reach.before.isoformat(sep=" ", timespec="seconds")
         yield (
-            f"History up to {before} was proven before ({count(reach.proven)}); "
-            f"{count(reach.orders)} examined now."
+            f"History up to {before} was proven before ({format_orders(reach.proven)}); "
+            f"{format_orders(reach.orders)} examined now."
         )
     if reach.not_kept:
         yield f"The next proof cannot build on this one: {reach.not_kept}."
 
 
-def count(orders: int) -> str:
+def format_orders(orders: int) -> str:
     """So many orders, with the number in groups of three."""
     return f"{orders:,} order{'' if orders == 1 else 's'}".replace(",", " ")

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proof.evaluate import Report, could_not_judge
 from proof.invariant import Limits
-from proof.session import Examiner
+from proof.session import ProofSession
 from proof.settings import ProofSettings
 
 # A proof may have to read the whole history; it must never cost the shop more than a tenth of its
@@ -48,13 +48,13 @@ class Proof(Protocol):
         """End it."""
 
 
-class ProofLoop:
+class ProofScheduler:
     """A background task with a read-only connection of its own. `report` is the latest verdict and
     `age_s` how old it is; while the database is away the verdict is `unknown` with the reason."""
 
     def __init__(self, settings: ProofSettings, *, registry: CollectorRegistry) -> None:
         self._interval_s = settings.proof_interval_s
-        self._examiner = Examiner(settings, statement_timeout_s=settings.statement_timeout_s)
+        self._examiner = ProofSession(settings, statement_timeout_s=settings.statement_timeout_s)
         self._gauge = Gauge(
             "valerix_invariant_violations",
             "Rows that break a promise of the shop; NaN while it cannot be judged",

@@ -5,7 +5,7 @@ from types import TracebackType
 
 import asyncpg
 
-from proof.evaluate import Patience, Report, Step, could_not_judge, prove
+from proof.evaluate import ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
 from proof.settings import ProofSettings
 
@@ -16,19 +16,19 @@ _ALL = 20
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Examiner:
+class ProofSession:
     """`ask` always answers: a database that is down, slow or restarting is `unknown`."""
 
     def __init__(self, settings: ProofSettings, *, statement_timeout_s: float = 30.0) -> None:
         self._url = settings.database_url
         self._limits = Limits.of(settings)
-        self._patience = Patience(statement_timeout_s, _ALL * statement_timeout_s)
+        self._patience = StatementTimeouts(statement_timeout_s, _ALL * statement_timeout_s)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         # What it is at, while it is being asked.
-        self.doing: Step | None = None
+        self.doing: ProofStep | None = None
 
-    async def __aenter__(self) -> "Examiner":
+    async def __aenter__(self) -> "ProofSession":
         return self
 
     async def __aexit__(
@@ -45,7 +45,7 @@ class Examiner:
         `whole` reads the history from its first order instead of building on the last proof."""
         patience = self._patience
 
-        def step(next_: Step) -> None:
+        def step(next_: ProofStep) -> None:
             self.doing = next_
             limit.reschedule(asyncio.get_running_loop().time() + 2 * next_.allowed_s)
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from proof.checkpoint import Ground
-from proof.incremental import narrowed
+from proof.checkpoint import Baseline
+from proof.incremental import restrict
 from proof.invariant import Invariant
-from proof.quiescence import Quiet
+from proof.quiescence import Quiescence
 
 # So many offenders are shown.
-ROWS = 5
+ROWS_SHOWN = 5
 # So many orders that are still settling go along with a checkpoint; with more it does not advance.
-CARRIED = 1_000
+UNSETTLED_LIMIT = 1_000
 
 # The row an invariant finds is shown with how many there are; the count costs no second pass.
 _ALWAYS = "SELECT count(*) OVER () AS _total, 0 AS _overdue, v.* FROM (\n{sql}\n) v LIMIT $1"
@@ -23,14 +23,14 @@ FROM (
 ) v ORDER BY v.since LIMIT $1"""
 
 
-def query(invariant: Invariant, quiet: Quiet, ground: Ground) -> tuple[str, tuple[Any, ...]]:
+def query(invariant: Invariant, quiet: Quiescence, ground: Baseline) -> tuple[str, tuple[Any, ...]]:
     """The statement and its parameters, for as much of the books as `ground` leaves to be read."""
     template = _QUIET if invariant.kind == "Q" else _ALWAYS
-    most = CARRIED + 1 if invariant.settles_later else ROWS
+    most = UNSETTLED_LIMIT + 1 if invariant.settles_later else ROWS_SHOWN
     times = (quiet.since, quiet.overdue_before)
     since = ground.since
     if since is None or not since.serves(invariant.reads):
         values = (most, *times) if invariant.kind == "Q" else (most,)
         return template.format(sql=invariant.sql), values
-    given, sql = narrowed(invariant.sql, invariant.reads)
+    given, sql = restrict(invariant.sql, invariant.reads)
     return given + template.format(sql=sql), (most, *times, *since.parameters(ground.until))

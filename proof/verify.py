@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import click
 
 from proof.evaluate import Report, State
-from proof.render import count, for_script, for_terminal
-from proof.session import Examiner
+from proof.render import for_script, for_terminal, format_orders
+from proof.session import ProofSession
 from proof.settings import ProofSettings
 
 # Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
@@ -26,17 +26,19 @@ def verify(
     `full` reads the history from its first order instead of building on the last proof. The
     verdict goes to standard output, progress to standard error.
     """
-    report = asyncio.run(settled(settings, wait_s, full=full))
+    report = asyncio.run(wait_until_settled(settings, wait_s, full=full))
     code = EXIT_CODES[report.state]
     click.echo(for_script(report, code) if as_json else for_terminal(report))
     return code
 
 
-async def settled(settings: ProofSettings, wait_s: float, *, full: bool = False) -> Report:
+async def wait_until_settled(
+    settings: ProofSettings, wait_s: float, *, full: bool = False
+) -> Report:
     """The first report that waiting would not change, or the last one within `wait_s`."""
     started = time.monotonic()
     shown = _QUIET_S
-    async with Examiner(settings) as examiner, _telling(examiner):
+    async with ProofSession(settings) as examiner, _telling(examiner):
         while True:
             report = await examiner.ask(whole=full)
             waited = time.monotonic() - started
@@ -50,7 +52,7 @@ async def settled(settings: ProofSettings, wait_s: float, *, full: bool = False)
 
 
 @contextlib.asynccontextmanager
-async def _telling(examiner: Examiner) -> AsyncIterator[None]:
+async def _telling(examiner: ProofSession) -> AsyncIterator[None]:
     """Say every two seconds what is being read, and for which promise."""
     started = time.monotonic()
 
@@ -59,7 +61,7 @@ async def _telling(examiner: Examiner) -> AsyncIterator[None]:
             await asyncio.sleep(_QUIET_S)
             if (step := examiner.doing) is not None:
                 took, promise = time.monotonic() - started, step.promise
-                what = f"reading {count(step.orders)}, now for {promise.id} {promise.title}"
+                what = f"reading {format_orders(step.orders)}, now for {promise.id} {promise.title}"
                 click.echo(f"  {took:3.0f} s: {what}", err=True)
 
     telling = asyncio.create_task(tell(), name="telling")

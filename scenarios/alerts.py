@@ -7,13 +7,13 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from scenarios.conditions import Seen
+from scenarios.conditions import Observation
 
 # Retries come at most ten seconds apart: what is overdue by more is not being settled.
 LAG_S = 15.0
 
 
-class Alert(Struct, frozen=True):
+class PlatformAlert(Struct, frozen=True):
     """`wait_s` is how long the reason must last before it fires."""
 
     name: str
@@ -21,21 +21,21 @@ class Alert(Struct, frozen=True):
 
 
 ALERTS = (
-    Alert("SlaLightRed", 0.0),
-    Alert("ServiceDown", 10.0),
-    Alert("ReconcilerLag", 15.0),
-    Alert("InvariantViolated", 0.0),
+    PlatformAlert("SlaLightRed", 0.0),
+    PlatformAlert("ServiceDown", 10.0),
+    PlatformAlert("ReconcilerLag", 15.0),
+    PlatformAlert("InvariantViolated", 0.0),
 )
 
 
-class Alarm:
+class AlertEvaluator:
     """Remembers since when each alert has its reason. `pace` shortens the waits: see tempo.py."""
 
     def __init__(self, pace: float = 1.0) -> None:
         self._pace = pace
         self._since: dict[str, datetime] = {}
 
-    def firing(self, seen: Seen) -> frozenset[str]:
+    def firing(self, seen: Observation) -> frozenset[str]:
         """The alerts that fire, this look included."""
         given = {name for name, is_given in _reasons(seen).items() if is_given}
         self._since = {name: self._since.get(name, seen.at) for name in given}
@@ -47,7 +47,7 @@ class Alarm:
         )
 
 
-def _reasons(seen: Seen) -> dict[str, bool]:
+def _reasons(seen: Observation) -> dict[str, bool]:
     return {
         "SlaLightRed": "red" in seen.lights.values(),
         "ServiceDown": "down" in seen.services.values(),

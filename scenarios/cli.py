@@ -8,27 +8,27 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from scenarios.console_log import Teller, in_numbers, verdict
+from scenarios.console_log import ConsoleLog, outcome_line, summary_lines
 from scenarios.executor import CannotPlay
 from scenarios.loader import Scenario
 from scenarios.player import Player
 from scenarios.progress import Performance
 from scenarios.settings import ScenarioSettings
-from scenarios.standalone import Company, company
-from scenarios.timing import USUAL, Tempo
+from scenarios.standalone import Standalone, standalone
+from scenarios.timing import USUAL, Timing
 
 Say = Callable[[str], None]
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class AtOnce:
+class Unattended:
     """The cue of a machine."""
 
     async def next(self, played: Performance) -> None:
         """Go on."""
 
 
-class NextKey:
+class Keyboard:
     """The cue of a person: Enter goes on, s and Enter waits no longer."""
 
     def __init__(self, say: Say) -> None:
@@ -73,9 +73,9 @@ def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) ->
     """Play one act for an audience; the exit code."""
 
     async def perform() -> int:
-        cue = NextKey(say)
+        cue = Keyboard(say)
         with cue.listening():
-            async with company(settings, USUAL) as ours:
+            async with standalone(settings, USUAL) as ours:
                 player = cue.player = _player(ours, scenario, cue, say, hint, strict=False)
                 say(f"\n{scenario.act.title}\n\n  Enter: next    s Enter: wait no longer")
                 say("  Ctrl-C: stop; the shop is calm afterwards")
@@ -85,18 +85,18 @@ def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) ->
 
 
 def check(
-    settings: ScenarioSettings, scenarios: Sequence[Scenario], tempo: Tempo, say: Say, hint: Say
+    settings: ScenarioSettings, scenarios: Sequence[Scenario], tempo: Timing, say: Say, hint: Say
 ) -> int:
     """Play acts unattended; 0 if all showed what they should, 1 if not, 2 if one cannot be run."""
 
     async def perform() -> int:
         worst = 0
-        async with company(settings, tempo) as ours:
+        async with standalone(settings, tempo) as ours:
             for scenario in scenarios:
                 say(f"{scenario.name}: {scenario.act.title}")
                 try:
                     played = await _perform(
-                        _player(ours, scenario, AtOnce(), say, hint, strict=True), say
+                        _player(ours, scenario, Unattended(), say, hint, strict=True), say
                     )
                 except CannotPlay as why:
                     hint(f"  cannot be played: {why}")
@@ -111,15 +111,15 @@ def check(
 
 
 def _player(
-    ours: Company,
+    ours: Standalone,
     scenario: Scenario,
-    cue: AtOnce | NextKey,
+    cue: Unattended | Keyboard,
     say: Say,
     hint: Say,
     *,
     strict: bool,
 ) -> Player:
-    teller = Teller(say, hint, notes=not strict)
+    teller = ConsoleLog(say, hint, notes=not strict)
     who = f"a terminal (pid {os.getpid()})"
     return Player(
         scenario,
@@ -143,8 +143,8 @@ async def _perform(player: Player, say: Say) -> Performance:
     finally:
         for number in _STOPS:
             loop.remove_signal_handler(number)
-    say(f"  {verdict(played)}")
-    for line in in_numbers(played.card) if played.card else ():
+    say(f"  {outcome_line(played)}")
+    for line in summary_lines(played.card) if played.card else ():
         say(line)
     say("")
     return played

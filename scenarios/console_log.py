@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from scenarios.conditions import unmet
-from scenarios.descriptions import in_short
+from scenarios.descriptions import describe
 from scenarios.loader import Scenario
-from scenarios.model import done_by
+from scenarios.model import instruction_of
 from scenarios.progress import Performance
-from scenarios.summary import Card, Figure
+from scenarios.summary import Summary, SummaryFigure
 
 # Whoever waits for longer than this wants to know for what.
 _HINT_EVERY_S = 2.0
@@ -17,7 +17,7 @@ _WIDTH = 76
 _OUTCOMES = {"missed": "MISSED", "skipped": "passed, but for what was not waited for"}
 
 
-class Teller:
+class ConsoleLog:
     """`say` gets what stays, `hint` what only says that it goes on. With `notes`, the speaker's
     words come along."""
 
@@ -74,7 +74,7 @@ class Teller:
             self._hint(f"      {waited_s:3.0f} s of {doing.limit_s:g} s: {missing}")
 
 
-def verdict(played: Performance) -> str:
+def outcome_line(played: Performance) -> str:
     """One line about the whole."""
     took_s = ((played.ended or played.began) - played.began).total_seconds()
     seen = sum(mark.course == "done" for mark in played.marks)
@@ -84,24 +84,26 @@ def verdict(played: Performance) -> str:
     )
 
 
-def in_numbers(card: Card) -> list[str]:
+def summary_lines(card: Summary) -> list[str]:
     """The card as a small table."""
     lines = [f"  {fault}" for fault in card.faults]
-    lines += [f"    {each.label:14} {number(each):>8}   {each.detail}" for each in card.figures]
+    lines += [
+        f"    {each.label:14} {format_figure(each):>8}   {each.detail}" for each in card.figures
+    ]
     if card.not_calm:
         lines.append(f"  NOT CALM: {', '.join(card.not_calm)} did not answer; gremlins there end")
         lines.append("  by themselves. Say `valerix calm` once they do.")
     return lines
 
 
-def number(figure: Figure) -> str:
+def format_figure(figure: SummaryFigure) -> str:
     """A measured number, or a dash."""
     if figure.seconds is not None:
         return f"{figure.seconds:.1f} s"
     return "-" if figure.count is None else str(figure.count)
 
 
-def described(scenario: Scenario) -> list[str]:
+def describe_scenario(scenario: Scenario) -> list[str]:
     """An act to be read before it is played."""
     act = scenario.act
     lines = [act.title, _indented(act.teaches, "  "), ""]
@@ -109,7 +111,7 @@ def described(scenario: Scenario) -> list[str]:
         look = f"   (look at: {step.look})" if isinstance(step.look, str) else ""
         lines += [f"  {place}. {step.title}{look}", _indented(step.say, "     | ")]
         for action in step.do:
-            lines.append(f"     - {in_short(done_by(action))}")
+            lines.append(f"     - {describe(instruction_of(action))}")
     return lines
 
 

@@ -5,14 +5,24 @@ from datetime import UTC, datetime
 from msgspec import UNSET
 
 from chassis.faults.kinds import KIND_LABELS, strength
-from scenarios.conditions import Seen, checks
-from scenarios.model import Condition, Did, Kill, LetLoose, Load, Restart, Shelf, Wait, seconds
+from scenarios.conditions import Observation, checks
+from scenarios.model import (
+    Condition,
+    Instruction,
+    Kill,
+    LetLoose,
+    Load,
+    Restart,
+    Shelf,
+    Wait,
+    seconds,
+)
 from topology import LABELS, NAMES
 
 _ANY_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def in_short(does: Did) -> str:
+def describe(does: Instruction) -> str:
     """One line."""
     if isinstance(does, str):
         return {"calm": "call every gremlin off", "stop load": "customers go home"}[does]
@@ -31,7 +41,7 @@ def in_short(does: Did) -> str:
 
 
 def _all_of(condition: Condition) -> str:
-    return ", ".join(check.wanted for check in checks(condition, Seen(_ANY_TIME)))
+    return ", ".join(check.wanted for check in checks(condition, Observation(_ANY_TIME)))
 
 
 def _gremlin(does: LetLoose) -> str:

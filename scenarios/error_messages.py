@@ -16,7 +16,7 @@ _PATTERNS = {
 }
 
 
-def in_words(said: str, data: object) -> tuple[str, str]:
+def explain(said: str, data: object) -> tuple[str, str]:
     """The path the mistake is at, and what is wrong there; `data` is what was read."""
     match = _AT.match(said)
     what, path = (match["what"], match["path"] or "$") if match else (said, "$")

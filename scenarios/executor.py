@@ -5,16 +5,17 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from chassis.outcome import CallResult, Outcome
 from msgspec import UNSET
 
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
-from chassis.http.outbound import Answer, Outcome, Peer, decode
-from fleet.client import Backstage, NoErrand
+from chassis.http.outbound import Peer, decode
+from fleet.client import ControlClient, RequestRefused
 from scenarios.loader import Scenario
 from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
 from scenarios.settings import ScenarioSettings
-from scenarios.traffic import Customers
+from scenarios.traffic import CustomerTraffic
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList
 from topology import NAMES
@@ -29,11 +30,11 @@ class CannotPlay(Exception):
     """The act cannot begin, and why; nothing was done."""
 
 
-class CouldNot(Exception):
+class ActionFailed(Exception):
     """Something an act wanted to do was refused, and why."""
 
 
-class Hands:
+class Executor:
     """Those of one performance. `peers` are the services by key; they are not closed here."""
 
     def __init__(
@@ -48,8 +49,8 @@ class Hands:
         self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
         self._inventory = InventoryClient(peers["inventory"])
         self._urls = {key: settings.urls[key] for key in NAMES}
-        self._backstage = Backstage(Path(settings.control)) if settings.control else None
-        self.customers = Customers(settings, sleep=sleep)
+        self._backstage = ControlClient(Path(settings.control)) if settings.control else None
+        self.customers = CustomerTraffic(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor}
         if settings.operator_token:
             self._headers["Authorization"] = f"Bearer {settings.operator_token}"
@@ -98,7 +99,7 @@ class Hands:
         client = self._gremlins[gremlin.service]
         answer = await client.put(gremlin.kind, command, headers=self._headers)
         if answer.outcome is not Outcome.OK:
-            raise CouldNot(f"{NAMES[gremlin.service]} let no gremlin loose: {_why(answer)}")
+            raise ActionFailed(f"{NAMES[gremlin.service]} let no gremlin loose: {_why(answer)}")
 
     async def shelve(self, shelf: Shelf) -> None:
         """Put units on the shelf, or sell what is too many as any shop would."""
@@ -112,7 +113,7 @@ class Hands:
                 await self.customers.aside(too_many)
             else:
                 return
-        raise CouldNot(
+        raise ActionFailed(
             f"{shelf.product} could not be brought to {wanted} units ({left} are left): "
             "play it in a shop of its own, with another VALERIX_HOME"
         )
@@ -124,17 +125,17 @@ class Hands:
     async def slip(self, slip: Kill | Restart) -> None:
         """Kill or restart a process; returns once it is down."""
         if self._backstage is None:
-            raise CouldNot("nobody here can restart a process")
+            raise ActionFailed("nobody here can restart a process")
         away_s = seconds(slip.away)
         try:
             if isinstance(slip, Kill):
                 await self._backstage.ask("kill", slip.service, away_s, self._actor)
             else:
                 await self._backstage.ask("restart", slip.process, away_s, self._actor)
-        except NoErrand as error:
-            raise CouldNot(str(error)) from None
+        except RequestRefused as error:
+            raise ActionFailed(str(error)) from None
 
-    async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, Answer]:
+    async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, CallResult]:
         calls = (self._gremlins[key].calm(headers=self._headers) for key in keys)
         return dict(zip(keys, await asyncio.gather(*calls), strict=True))
 
@@ -164,18 +165,20 @@ class Hands:
         answer = await self._inventory.stock()
         found: StockList | None = decode(answer, StockList)
         if answer.outcome is not Outcome.OK or found is None:
-            raise CouldNot(f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}")
+            raise ActionFailed(
+                f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}"
+            )
         return {each.product_id: each.stock for each in found.products}
 
     async def _deliver(self, product: str, units: int) -> None:
         answer = await self._inventory.restock(product, units, headers=self._headers)
         if answer.outcome is not Outcome.OK:
-            raise CouldNot(f"{NAMES['inventory']} took no delivery: {_why(answer)}")
+            raise ActionFailed(f"{NAMES['inventory']} took no delivery: {_why(answer)}")
 
 
 def _milliseconds(length: object) -> int:
     return 0 if length is UNSET else round(seconds(str(length)) * 1000)
 
 
-def _why(answer: Answer) -> str:
+def _why(answer: CallResult) -> str:
     return answer.code or f"it answered {answer.status}"

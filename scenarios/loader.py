@@ -7,9 +7,9 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from scenarios.error_messages import in_words
+from scenarios.error_messages import explain
 from scenarios.model import Act
-from scenarios.validation import nonsense
+from scenarios.validation import problems_of
 
 FOLDER = Path(__file__).resolve().parent
 SUFFIX = ".yaml"
@@ -87,11 +87,11 @@ def parse(text: str, name: str, file: str) -> Scenario:
         data = _data(node)
         act = msgspec.convert(data, Act)
     except msgspec.ValidationError as error:
-        path, why = in_words(str(error), data)
+        path, why = explain(str(error), data)
         raise BadAct(file, _line_of(path, lines), why) from None
     except yaml.MarkedYAMLError as error:
         raise BadAct(file, _marked(error), str(error.problem)) from None
-    found = nonsense(act)
+    found = problems_of(act)
     if found is not None:
         raise BadAct(file, _line_of(found.path, lines), found.why)
     return Scenario(name, file, act, lines)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chassis.faults.contract import Kind
+from chassis.faults.kinds import Kind
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"
@@ -74,7 +74,7 @@ class Orders(_Said, frozen=True):
     failed: Amount | UnsetType = UNSET
 
 
-class Told(_Said, frozen=True):
+class Responses(_Said, frozen=True):
     """What the act's own customers were told: 201, 202, 402, 409, 503, or nothing clear."""
 
     confirmed: Amount | UnsetType = UNSET
@@ -94,7 +94,7 @@ class Alerts(_Said, frozen=True):
     InvariantViolated: Literal["firing", "quiet"] | UnsetType = UNSET
 
 
-class Stock(_Said, frozen=True):
+class StockCondition(_Said, frozen=True):
     """One product: units left and reserved now, units sold since the act began."""
 
     product: ProductId
@@ -110,9 +110,9 @@ class Condition(_Said, frozen=True):
     lights: Lights | UnsetType = UNSET
     services: Services | UnsetType = UNSET
     orders: Orders | UnsetType = UNSET
-    told: Told | UnsetType = UNSET
+    told: Responses | UnsetType = UNSET
     alerts: Alerts | UnsetType = UNSET
-    stock: Stock | UnsetType = UNSET
+    stock: StockCondition | UnsetType = UNSET
     money_in_doubt: Amount | UnsetType = UNSET
     bites: Amount | UnsetType = UNSET
     promises: Literal["hold", "unbroken"] | UnsetType = UNSET
@@ -185,17 +185,17 @@ class Action(_Said, frozen=True):
     restart: Restart | UnsetType = UNSET
 
 
-Word = Literal["calm", "stop load"]
-Did = Shelf | Load | LetLoose | Wait | Condition | Kill | Restart | Word
+PlainAction = Literal["calm", "stop load"]
+Instruction = Shelf | Load | LetLoose | Wait | Condition | Kill | Restart | PlainAction
 
 
-class Step(_Said, frozen=True):
+class ActStep(_Said, frozen=True):
     """What one press of Next does, what the speaker says to it, and where the audience looks."""
 
     title: Title
     say: Annotated[str, Meta(min_length=1, max_length=2000)]
     look: Look | UnsetType = UNSET
-    do: Annotated[list[Action | Word], Meta(max_length=8)] = []
+    do: Annotated[list[Action | PlainAction], Meta(max_length=8)] = []
 
 
 class Act(_Said, frozen=True, kw_only=True):
@@ -204,16 +204,16 @@ class Act(_Said, frozen=True, kw_only=True):
     title: Title
     teaches: Annotated[str, Meta(min_length=1, max_length=400)]
     place: Annotated[int, Meta(ge=1, le=99, description="in the list of acts")] = 99
-    steps: Annotated[list[Step], Meta(min_length=1, max_length=20)]
+    steps: Annotated[list[ActStep], Meta(min_length=1, max_length=20)]
 
-    def actions(self) -> Iterator[tuple[int, int, Did]]:
+    def actions(self) -> Iterator[tuple[int, int, Instruction]]:
         """(step, place in it, what is done) of everything in order."""
         for at, step in enumerate(self.steps):
             for place, action in enumerate(step.do):
-                yield at, place, done_by(action)
+                yield at, place, instruction_of(action)
 
 
-def said(struct: Struct) -> Iterator[tuple[str, object]]:
+def given_fields(struct: Struct) -> Iterator[tuple[str, object]]:
     """The fields of a mapping that were written down."""
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
@@ -221,8 +221,8 @@ def said(struct: Struct) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def done_by(action: Action | Word) -> Did:
+def instruction_of(action: Action | PlainAction) -> Instruction:
     """The one thing an action does."""
     if isinstance(action, str):
         return action
-    return next(value for _, value in said(action))  # type: ignore[misc]
+    return next(value for _, value in given_fields(action))  # type: ignore[misc]

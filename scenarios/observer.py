@@ -13,14 +13,14 @@ from observatory.sources.down import Down
 from observatory.timeline.incident import Incident
 from proof.invariants.money import NOBODY_PAYS_TWICE
 from proof.scheduler import Proof, Untrusted
-from scenarios.alerts import Alarm
-from scenarios.conditions import Books, Health, Seen, Shade
-from scenarios.order_counts import Since, count_lost, open_books, read_books
-from scenarios.summary import Evidence
-from scenarios.traffic import Customers
+from scenarios.alerts import AlertEvaluator
+from scenarios.conditions import Health, LightColour, Observation, OrderCounts
+from scenarios.order_counts import CountingStart, count_lost, read_counts, start_counting
+from scenarios.summary import Measurements
+from scenarios.traffic import CustomerTraffic
 from topology import NAMES
 
-_SHADES: Mapping[str, Shade] = {"good": "green", "failed": "red", "none": "grey"}
+_SHADES: Mapping[str, LightColour] = {"good": "green", "failed": "red", "none": "grey"}
 _AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)
 
 
@@ -30,14 +30,14 @@ class Sight(Protocol):
     async def begin(self) -> None:
         """Count from now on."""
 
-    async def look(self, told: Mapping[str, int]) -> Seen:
+    async def look(self, told: Mapping[str, int]) -> Observation:
         """How the shop is now."""
 
     async def judge(self) -> None:
         """Have the promises judged anew."""
 
 
-class Eyes:
+class Observer:
     """The sight of a real shop. Everything but the books is known anyway."""
 
     def __init__(
@@ -51,19 +51,19 @@ class Eyes:
     ) -> None:
         self._live, self._proof = live, proof
         self._database, self._clock = database, clock
-        self._alarm = Alarm(pace)
-        self._since: Since | None = None
+        self._alarm = AlertEvaluator(pace)
+        self._since: CountingStart | None = None
         self._bites_before: dict[str, dict[str, int]] = {}
 
     async def begin(self) -> None:
         """Count from now on; raises what the database raises."""
-        self._since = await open_books(self._database)
+        self._since = await start_counting(self._database)
         self._bites_before = {key: self._live.source.bites(key) for key in NAMES}
 
-    async def look(self, told: Mapping[str, int]) -> Seen:
+    async def look(self, told: Mapping[str, int]) -> Observation:
         """How the shop is now; never raises for a source that is away."""
         report = self._proof.trusted()
-        seen = Seen(
+        seen = Observation(
             at=self._clock(),
             lights=self._lights(),
             services=self._services(),
@@ -85,10 +85,10 @@ class Eyes:
         return () if isinstance(found, Down) else found
 
     async def testify(
-        self, customers: Customers, books: Books | None, not_calm: tuple[str, ...]
-    ) -> Evidence:
+        self, customers: CustomerTraffic, books: OrderCounts | None, not_calm: tuple[str, ...]
+    ) -> Measurements:
         """What the story in numbers is made from."""
-        return Evidence(
+        return Measurements(
             incidents=self.incidents(),
             books=books,
             lost=await self._lost(customers),
@@ -104,14 +104,14 @@ class Eyes:
         judged = [each for each in report.findings if each.invariant.id == NOBODY_PAYS_TWICE.id]
         return judged[0].total if judged and judged[0].state != "unknown" else None
 
-    async def _lost(self, customers: Customers) -> int | None:
+    async def _lost(self, customers: CustomerTraffic) -> int | None:
         """Promised orders that are not in the books; None if those cannot be read."""
         try:
             return await count_lost(self._database, customers.confirmed, customers.accepted)
         except _AWAY:
             return None
 
-    def _lights(self) -> dict[str, Shade]:
+    def _lights(self) -> dict[str, LightColour]:
         said = {key: self._live.source.traffic(key) for key in NAMES}
         return {
             key: _SHADES[light_state(each)]
@@ -138,10 +138,10 @@ class Eyes:
                 new += now - before if now >= before else now
         return new
 
-    async def _books(self) -> Books | None:
+    async def _books(self) -> OrderCounts | None:
         if self._since is None:
             return None
         try:
-            return await read_books(self._database, self._since)
+            return await read_counts(self._database, self._since)
         except _AWAY:
             return None

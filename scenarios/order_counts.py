@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
-from scenarios.conditions import Books, Shelved
+from scenarios.conditions import OrderCounts, StockLevel
 
 # The same words as the order service's own index of what is due.
 _DUE = (
@@ -60,40 +60,40 @@ WHERE o.id IS NULL OR (told.confirmed AND o.status <> 'CONFIRMED')"""
 )
 
 
-class Since(Struct, frozen=True):
+class CountingStart(Struct, frozen=True):
     """When an act began, by the database's clock, and how much had been sold by then."""
 
     at: datetime
     sold: dict[str, int]
 
 
-async def open_books(database: Database) -> Since:
+async def start_counting(database: Database) -> CountingStart:
     """The moment from which an act counts."""
     async with database.connect() as connection:
         rest = await connection.row(_REST)
         stock = await connection.rows(_STOCK)
     if rest is None:
         raise LookupError("the database has no time")
-    return Since(rest["at"], {row["product_id"]: row["sold"] for row in stock})
+    return CountingStart(rest["at"], {row["product_id"]: row["sold"] for row in stock})
 
 
-async def read_books(database: Database, since: Since) -> Books:
+async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
     """Everything an act asks the database, in three short statements."""
     async with database.connect() as connection:
-        return Books(
+        return OrderCounts(
             orders=await _orders(connection, since),
             stock=await _stock(connection, since),
             **dict(await connection.row(_REST) or {}),
         )
 
 
-async def _orders(connection: Connection, since: Since) -> dict[str, int]:
+async def _orders(connection: Connection, since: CountingStart) -> dict[str, int]:
     return dict(await connection.row(_ORDERS, since=since.at) or {})
 
 
-async def _stock(connection: Connection, since: Since) -> dict[str, Shelved]:
+async def _stock(connection: Connection, since: CountingStart) -> dict[str, StockLevel]:
     return {
-        row["product_id"]: Shelved(
+        row["product_id"]: StockLevel(
             row["stock"], row["reserved"], row["sold"] - since.sold.get(row["product_id"], 0)
         )
         for row in await connection.rows(_STOCK)

@@ -9,16 +9,16 @@ from typing import Protocol
 from chassis.database.pool import CommitUnknown, DatabaseBusy, DatabaseDown
 from scenarios import model, progress
 from scenarios.conditions import holds, unmet, wanted
-from scenarios.descriptions import in_short
-from scenarios.executor import CannotPlay, CouldNot, Hands
+from scenarios.descriptions import describe
+from scenarios.executor import ActionFailed, CannotPlay, Executor
 from scenarios.loader import Scenario
-from scenarios.lock import NoDatabase, TakenBy, Turn
-from scenarios.model import Condition, Did, Wait, done_by, seconds
-from scenarios.observer import Eyes
-from scenarios.progress import Doing, Performance
-from scenarios.recording import Slip
-from scenarios.summary import card
-from scenarios.waiter import Lookout
+from scenarios.lock import LockTaken, LockUnavailable, ScenarioLock
+from scenarios.model import Condition, Instruction, Wait, instruction_of, seconds
+from scenarios.observer import Observer
+from scenarios.progress import Activity, Performance
+from scenarios.recording import Outage
+from scenarios.summary import summarize
+from scenarios.waiter import Waiter
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Cue(Protocol):
         """Return when the next step may begin."""
 
 
-class Missed(Exception):
+class ExpectationMissed(Exception):
     """What should have been seen was not; an unattended act ends here."""
 
 
@@ -50,9 +50,9 @@ class Player:
         scenario: Scenario,
         who: str,
         *,
-        hands: Hands,
-        eyes: Eyes,
-        turn: Turn,
+        hands: Executor,
+        eyes: Observer,
+        turn: ScenarioLock,
         cue: Cue,
         changed: Callable[[Performance], None],
         strict: bool = False,
@@ -62,7 +62,7 @@ class Player:
         self._scenario, self._who, self._strict = scenario, who, strict
         self._hands, self._eyes, self._turn, self._cue = hands, eyes, turn, cue
         self._changed, self._clock = changed, clock
-        self._lookout = Lookout(eyes, hands.customers.told, clock=clock, sleep=sleep)
+        self._lookout = Waiter(eyes, hands.customers.told, clock=clock, sleep=sleep)
         self._skip = asyncio.Event()
         self._acting: asyncio.Task[None] | None = None
         self._reason = ""
@@ -79,16 +79,16 @@ class Player:
         """Take the stage and see that the act can be played; raises `CannotPlay`."""
         try:
             await self._turn.__aenter__()
-        except TakenBy as taken:
+        except LockTaken as taken:
             raise CannotPlay(str(taken)) from None
-        except NoDatabase as error:
+        except LockUnavailable as error:
             raise CannotPlay(f"the database cannot be reached: {error}") from None
         try:
             await self._hands.prepare(self._scenario)
             await self._eyes.begin()
         except BaseException as error:
             await self._turn.__aexit__(None, None, None)
-            if isinstance(error, CouldNot | DatabaseDown | DatabaseBusy | CommitUnknown):
+            if isinstance(error, ActionFailed | DatabaseDown | DatabaseBusy | CommitUnknown):
                 raise CannotPlay(str(error)) from None
             raise
         self._show(progress.begin(self._scenario, self._who, self._clock()))
@@ -123,7 +123,7 @@ class Player:
     async def _keep_turn(self) -> None:
         try:
             await self._turn.keep()
-        except TakenBy as taken:
+        except LockTaken as taken:
             self.stop(f"while the database was away, {taken}")
 
     async def _steps(self) -> None:
@@ -131,18 +131,18 @@ class Player:
             await self._cue.next(self.played)
             self._show(progress.go(self.played, self._clock()))
             for action in self.played.steps[self.played.step].do:
-                await self._do(done_by(action))
+                await self._do(instruction_of(action))
             self._show(progress.done(self.played, self._clock()))
 
-    async def _do(self, does: Did) -> None:
+    async def _do(self, does: Instruction) -> None:
         if not isinstance(does, Wait | Condition):
-            self._show(progress.do(self.played, Doing(in_short(does), self._clock())))
+            self._show(progress.do(self.played, Activity(describe(does), self._clock())))
         try:
             await self._perform(does)
-        except CouldNot as error:
+        except ActionFailed as error:
             self._miss(str(error))
 
-    async def _perform(self, does: Did) -> None:
+    async def _perform(self, does: Instruction) -> None:
         match does:
             case Wait():
                 await self._wait(does)
@@ -158,10 +158,10 @@ class Player:
                 await self._hands.load(does)
             case model.Kill() | model.Restart():
                 await self._hands.slip(does)
-                self._lookout.journal.slips.append(Slip(in_short(does), self._clock()))
+                self._lookout.journal.slips.append(Outage(describe(does), self._clock()))
             case "calm":
                 if missing := await self._hands.calm(CALM_WITHIN_S):
-                    raise CouldNot(f"{' and '.join(missing)} did not answer the calm")
+                    raise ActionFailed(f"{' and '.join(missing)} did not answer the calm")
             case "stop load":
                 await self._hands.customers.leave()
 
@@ -172,7 +172,7 @@ class Player:
         while True:
             found = await question.answer()
             waited_s = (self._clock() - began).total_seconds()
-            self._show(progress.do(self.played, Doing(in_short(wait), began, limit_s, found)))
+            self._show(progress.do(self.played, Activity(describe(wait), began, limit_s, found)))
             if holds(found):
                 self._show(progress.note(self.played, f"after {waited_s:.1f} s: {wanted(found)}"))
                 return
@@ -186,7 +186,7 @@ class Player:
 
     async def _expect(self, condition: Condition) -> None:
         began, question = self._clock(), self._lookout.ask(condition)
-        doing = Doing(in_short(condition), began, _JUDGED_WITHIN_S)
+        doing = Activity(describe(condition), began, _JUDGED_WITHIN_S)
         self._show(progress.do(self.played, doing))
         found = await question.answer()
         while not question.is_judged and self._since(began) < _JUDGED_WITHIN_S:
@@ -202,13 +202,13 @@ class Player:
     def _miss(self, what: str) -> None:
         self._show(progress.note(self.played, what, "missed"))
         if self._strict:
-            raise Missed(what)
+            raise ExpectationMissed(what)
 
     async def _end(self, acting: asyncio.Task[None]) -> None:
         acting.cancel()
         (failure,) = await asyncio.gather(acting, return_exceptions=True)
         if self.played.phase in ("waiting", "working"):
-            why, missed = self._why(failure), isinstance(failure, Missed)
+            why, missed = self._why(failure), isinstance(failure, ExpectationMissed)
             self._show(progress.stop(self.played, why, self._clock(), missed=missed))
         customers = self._hands.customers
         await customers.leave()
@@ -219,13 +219,13 @@ class Player:
         books = seen.books if seen else None
         evidence = await self._eyes.testify(customers, books, not_calm)
         actor, began = self._scenario.actor, self.played.began
-        numbers = card(actor, began, self._lookout.journal, evidence)
+        numbers = summarize(actor, began, self._lookout.journal, evidence)
         self._show(progress.over(self.played, numbers, self._clock()))
 
     def _why(self, failure: BaseException | None) -> str:
         if self._reason:
             return self._reason
-        if isinstance(failure, Missed):
+        if isinstance(failure, ExpectationMissed):
             return str(failure)
         if failure is None or isinstance(failure, asyncio.CancelledError):
             return "it was stopped"

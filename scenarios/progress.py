@@ -11,18 +11,18 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from scenarios.conditions import Check
+from scenarios.conditions import ConditionCheck
 from scenarios.loader import Scenario
-from scenarios.model import Step
-from scenarios.summary import Card
+from scenarios.model import ActStep
+from scenarios.summary import Summary
 
 Phase = Literal["waiting", "working", "ending", "over"]
 Outcome = Literal["", "passed", "skipped", "missed", "stopped"]
-Course = Literal["working", "done", "skipped", "missed", "stopped"]
+StepState = Literal["working", "done", "skipped", "missed", "stopped"]
 Tone = Literal["seen", "skipped", "missed"]
 
 
-class NotNow(Exception):
+class IllegalTransition(Exception):
     """What was asked for does not fit where the performance is."""
 
 
@@ -33,12 +33,12 @@ class Note(Struct, frozen=True):
     tone: Tone = "seen"
 
 
-class Mark(Struct, frozen=True):
+class StepResult(Struct, frozen=True):
     """How one step went, and what was noted in it, in order."""
 
     began: datetime
     ended: datetime | None = None
-    course: Course = "working"
+    course: StepState = "working"
     notes: tuple[Note, ...] = ()
 
     def lasted_s(self, now: datetime) -> float:
@@ -46,13 +46,13 @@ class Mark(Struct, frozen=True):
         return ((self.ended or now) - self.began).total_seconds()
 
 
-class Doing(Struct, frozen=True):
+class Activity(Struct, frozen=True):
     """What is being done; a wait has a limit, and the state of each thing it waits for."""
 
     what: str
     since: datetime
     limit_s: float | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ConditionCheck, ...] = ()
 
 
 class Performance(Struct, frozen=True):
@@ -63,20 +63,20 @@ class Performance(Struct, frozen=True):
     began: datetime
     phase: Phase = "waiting"
     step: int = -1
-    marks: tuple[Mark, ...] = ()
-    doing: Doing | None = None
+    marks: tuple[StepResult, ...] = ()
+    doing: Activity | None = None
     outcome: Outcome = ""
     reason: str = ""
     ended: datetime | None = None
-    card: Card | None = None
+    card: Summary | None = None
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ActStep]:
         """The steps of the act."""
         return self.scenario.act.steps
 
     @property
-    def shown(self) -> Step | None:
+    def shown(self) -> ActStep | None:
         """The step the audience is in; None before the first and after the end."""
         return self.steps[self.step] if self.step >= 0 and self.phase != "over" else None
 
@@ -94,10 +94,12 @@ def begin(scenario: Scenario, who: str, now: datetime) -> Performance:
 def go(played: Performance, now: datetime) -> Performance:
     """Next: the following step begins."""
     _demand(played, "waiting")
-    return replace(played, phase="working", step=played.step + 1, marks=(*played.marks, Mark(now)))
+    return replace(
+        played, phase="working", step=played.step + 1, marks=(*played.marks, StepResult(now))
+    )
 
 
-def do(played: Performance, doing: Doing) -> Performance:
+def do(played: Performance, doing: Activity) -> Performance:
     """This is what is done now."""
     _demand(played, "working")
     return replace(played, doing=doing)
@@ -107,7 +109,7 @@ def note(played: Performance, text: str, tone: Tone = "seen") -> Performance:
     """Something was seen, or was not; a step that missed something stays missed."""
     _demand(played, "working")
     mark = played.marks[-1]
-    course: Course = mark.course if tone == "seen" or mark.course == "missed" else tone
+    course: StepState = mark.course if tone == "seen" or mark.course == "missed" else tone
     return _marked(played, replace(mark, notes=(*mark.notes, Note(text, tone)), course=course))
 
 
@@ -115,7 +117,7 @@ def done(played: Performance, now: datetime) -> Performance:
     """The step is over; after the last one the end begins."""
     _demand(played, "working")
     mark = played.marks[-1]
-    course: Course = "done" if mark.course == "working" else mark.course
+    course: StepState = "done" if mark.course == "working" else mark.course
     played = _marked(played, replace(mark, ended=now, course=course))
     if played.step + 1 < len(played.steps):
         return replace(played, phase="waiting", doing=None)
@@ -132,22 +134,22 @@ def stop(played: Performance, reason: str, now: datetime, *, missed: bool = Fals
     _demand(played, "waiting", "working")
     if played.phase == "working":
         mark = played.marks[-1]
-        course: Course = "missed" if missed or mark.course == "missed" else "stopped"
+        course: StepState = "missed" if missed or mark.course == "missed" else "stopped"
         played = _marked(played, replace(mark, ended=now, course=course))
     outcome: Outcome = "missed" if missed else "stopped"
     return replace(played, phase="ending", doing=None, outcome=outcome, reason=reason)
 
 
-def over(played: Performance, card: Card, now: datetime) -> Performance:
+def over(played: Performance, card: Summary, now: datetime) -> Performance:
     """Calm is made, or could not be within its time (the card says which)."""
     _demand(played, "ending")
     return replace(played, phase="over", ended=now, card=card)
 
 
-def _marked(played: Performance, mark: Mark) -> Performance:
+def _marked(played: Performance, mark: StepResult) -> Performance:
     return replace(played, marks=(*played.marks[:-1], mark))
 
 
 def _demand(played: Performance, *phases: Phase) -> None:
     if played.phase not in phases:
-        raise NotNow(f"the act is {played.phase}")
+        raise IllegalTransition(f"the act is {played.phase}")

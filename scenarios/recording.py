@@ -6,13 +6,13 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from scenarios.conditions import Seen
+from scenarios.conditions import Observation
 
 # A look every half second for an hour, if every single one differed from the one before.
 _LENGTH = 7200
 
 
-class Entry(Struct, frozen=True):
+class RecordedMoment(Struct, frozen=True):
     """The shop at one moment, as far as a story needs it."""
 
     at: datetime
@@ -22,23 +22,23 @@ class Entry(Struct, frozen=True):
     open: int | None
 
 
-class Slip(Struct, frozen=True):
+class Outage(Struct, frozen=True):
     """A process that was killed or restarted on purpose."""
 
     what: str
     at: datetime
 
 
-class Journal:
+class Recording:
     """Entries, oldest first; what did not change is not written down again."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=_LENGTH)
-        self.slips: list[Slip] = []
+        self._entries: deque[RecordedMoment] = deque(maxlen=_LENGTH)
+        self.slips: list[Outage] = []
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: Observation) -> None:
         """Remember a look."""
-        entry = Entry(
+        entry = RecordedMoment(
             seen.at,
             "red" in seen.lights.values(),
             any(state in ("down", "degraded") for state in seen.services.values()),
@@ -48,11 +48,13 @@ class Journal:
         if not self._entries or _same(self._entries[-1]) != _same(entry):
             self._entries.append(entry)
 
-    def first(self, since: datetime, wanted: Callable[[Entry], bool]) -> datetime | None:
+    def first(self, since: datetime, wanted: Callable[[RecordedMoment], bool]) -> datetime | None:
         """When it was first so after a moment."""
         return next((e.at for e in self._entries if e.at >= since and wanted(e)), None)
 
-    def last_change_to(self, since: datetime, wanted: Callable[[Entry], bool]) -> datetime | None:
+    def last_change_to(
+        self, since: datetime, wanted: Callable[[RecordedMoment], bool]
+    ) -> datetime | None:
         """When it became so for good, if it is so now and was not so at some time since."""
         became: datetime | None = None
         was_otherwise = False
@@ -66,5 +68,5 @@ class Journal:
         return became if was_otherwise else None
 
 
-def _same(entry: Entry) -> tuple[object, ...]:
+def _same(entry: RecordedMoment) -> tuple[object, ...]:
     return entry.red, entry.ill, entry.firing, entry.open

@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
 from observatory.live_state import LiveState
-from observatory.sources.embedded_metrics import Embedded
-from proof.scheduler import ProofLoop
-from scenarios.executor import Hands
+from observatory.sources.embedded_metrics import EmbeddedMetrics
+from proof.scheduler import ProofScheduler
+from scenarios.executor import Executor
 from scenarios.loader import Scenario
-from scenarios.lock import Turn
-from scenarios.observer import Eyes
+from scenarios.lock import ScenarioLock
+from scenarios.observer import Observer
 from scenarios.settings import ScenarioSettings
-from scenarios.timing import Tempo
+from scenarios.timing import Timing
 from topology import NAMES
 
 # One connection looks, one counts what was lost.
@@ -28,31 +28,31 @@ _FIRST_LOOK_S = 5.0
 _POLL_S = 0.05
 
 
-class Company(Struct, frozen=True):
+class Standalone(Struct, frozen=True):
     """What several acts can be played with, one after the other."""
 
     settings: ScenarioSettings
     live: LiveState
-    proof: ProofLoop
+    proof: ProofScheduler
     database: Database
     peers: dict[str, Peer]
-    tempo: Tempo
+    tempo: Timing
 
-    def hands(self, scenario: Scenario) -> Hands:
+    def hands(self, scenario: Scenario) -> Executor:
         """The hands of one performance."""
-        return Hands(self.settings, self.peers, actor=scenario.actor)
+        return Executor(self.settings, self.peers, actor=scenario.actor)
 
-    def eyes(self) -> Eyes:
+    def eyes(self) -> Observer:
         """Its eyes."""
-        return Eyes(self.live, self.proof, self.database, pace=self.tempo.pace)
+        return Observer(self.live, self.proof, self.database, pace=self.tempo.pace)
 
-    def turn(self, scenario: Scenario, who: str) -> Turn:
+    def turn(self, scenario: Scenario, who: str) -> ScenarioLock:
         """Its turn."""
-        return Turn(self.settings.database_url, scenario.name, who)
+        return ScenarioLock(self.settings.database_url, scenario.name, who)
 
 
 @contextlib.asynccontextmanager
-async def company(settings: ScenarioSettings, tempo: Tempo) -> AsyncIterator[Company]:
+async def standalone(settings: ScenarioSettings, tempo: Timing) -> AsyncIterator[Standalone]:
     """A watch of our own, as the dashboard has one, looking while the block runs."""
     if tempo.judge_s is not None:
         settings = replace(settings, proof_interval_s=tempo.judge_s)
@@ -60,16 +60,18 @@ async def company(settings: ScenarioSettings, tempo: Tempo) -> AsyncIterator[Com
     watching, database = Database(settings, size=POOL), Database(settings, size=POOL)
     live = LiveState(
         urls,
-        source=Embedded(urls, lambda _: None, window_s=tempo.window_s, every_s=tempo.scrape_s),
+        source=EmbeddedMetrics(
+            urls, lambda _: None, window_s=tempo.window_s, every_s=tempo.scrape_s
+        ),
         database=watching,
     )
-    proof = ProofLoop(settings, registry=CollectorRegistry())
+    proof = ProofScheduler(settings, registry=CollectorRegistry())
     peers = {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     try:
         proof.start()
         await live.start()
         await _until_it_sees(live)
-        yield Company(settings, live, proof, database, peers, tempo)
+        yield Standalone(settings, live, proof, database, peers, tempo)
     finally:
         await asyncio.gather(live.stop(), proof.stop())
         await asyncio.gather(

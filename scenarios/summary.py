@@ -7,10 +7,10 @@ from typing import Literal
 from msgspec import Struct
 
 from chassis.faults.kinds import KIND_LABELS
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.incident import Incident
-from scenarios.conditions import Books
-from scenarios.recording import Entry, Journal
+from scenarios.conditions import OrderCounts
+from scenarios.recording import RecordedMoment, Recording
 from topology import LABELS
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
@@ -18,7 +18,7 @@ Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
 _SKEW = timedelta(seconds=2)
 
 
-class Figure(Struct, frozen=True):
+class SummaryFigure(Struct, frozen=True):
     """One number; `seconds` or `count`, whichever it is, None where it was not measured."""
 
     label: str
@@ -28,20 +28,20 @@ class Figure(Struct, frozen=True):
     detail: str = ""
 
 
-class Card(Struct, frozen=True):
+class Summary(Struct, frozen=True):
     """What was broken, how soon it showed, how soon it was over, and what it cost."""
 
     faults: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[SummaryFigure, ...]
     # Services whose gremlins could not be called off in time; they run out by themselves.
     not_calm: tuple[str, ...] = ()
 
 
-class Evidence(Struct, frozen=True):
+class Measurements(Struct, frozen=True):
     """What a card is made from; None where it could not be asked."""
 
     incidents: Sequence[Incident]
-    books: Books | None
+    books: OrderCounts | None
     lost: int | None
     charged_twice: int | None
     not_calm: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class _Fault(Struct, frozen=True):
     by_gremlins: bool = True
 
 
-def card(actor: str, began: datetime, journal: Journal, evidence: Evidence) -> Card:
+def summarize(actor: str, began: datetime, journal: Recording, evidence: Measurements) -> Summary:
     """The numbers of the act that `actor` played since `began`."""
     mine = [
         each
@@ -68,7 +68,7 @@ def card(actor: str, began: datetime, journal: Journal, evidence: Evidence) -> C
     ]
     fault = _of_gremlins(mine) if mine else _of_slips(journal)
     figures = [*(_times(fault, began, journal) if fault else ()), *_costs(evidence)]
-    return Card(fault.names if fault else (), tuple(figures), evidence.not_calm)
+    return Summary(fault.names if fault else (), tuple(figures), evidence.not_calm)
 
 
 def _of_gremlins(found: Sequence[Incident]) -> _Fault:
@@ -85,13 +85,13 @@ def _of_gremlins(found: Sequence[Incident]) -> _Fault:
     return _Fault(tuple(names), first.on, last.off, first.first_red_at, healed, settled)
 
 
-def _of_slips(journal: Journal) -> _Fault | None:
+def _of_slips(journal: Recording) -> _Fault | None:
     """A process that died leaves no gremlin's window: its dot and the orders tell the time."""
     if not journal.slips:
         return None
     on = journal.slips[0].at
 
-    def well(entry: Entry) -> bool:
+    def well(entry: RecordedMoment) -> bool:
         return not entry.ill and not entry.red
 
     whole = journal.last_change_to(on, well)
@@ -107,42 +107,44 @@ def _of_slips(journal: Journal) -> _Fault | None:
     )
 
 
-def _times(fault: _Fault, began: datetime, journal: Journal) -> list[Figure]:
+def _times(fault: _Fault, began: datetime, journal: Recording) -> list[SummaryFigure]:
     fired = journal.first(fault.on, lambda entry: bool(entry.firing))
     # Green and settled are counted from the calm, or where nobody called calm, from the fault.
     since, after = fault.off or fault.on, "calm" if fault.off else "the fault"
     # Violet is what a gremlin did; a process that was killed has no colour of its own.
     tone: Tone = "gremlin" if fault.by_gremlins else "none"
-    calmed = Figure("calm after", "gremlin", _between(fault.on, fault.off), detail="the fault")
+    calmed = SummaryFigure(
+        "calm after", "gremlin", _between(fault.on, fault.off), detail="the fault"
+    )
     return [
-        Figure("fault on", tone, _between(began, fault.on), detail="after the curtain"),
-        Figure("red after", "failed", _between(fault.on, fault.red_at), detail="the fault"),
-        Figure("alert after", "failed", _between(fault.on, fired), detail="the fault"),
+        SummaryFigure("fault on", tone, _between(began, fault.on), detail="after the curtain"),
+        SummaryFigure("red after", "failed", _between(fault.on, fault.red_at), detail="the fault"),
+        SummaryFigure("alert after", "failed", _between(fault.on, fired), detail="the fault"),
         *([calmed] if fault.off else []),
-        Figure("green after", "good", _between(since, fault.green_at), detail=after),
-        Figure("settled after", "good", _between(since, fault.settled_at), detail=after),
+        SummaryFigure("green after", "good", _between(since, fault.green_at), detail=after),
+        SummaryFigure("settled after", "good", _between(since, fault.settled_at), detail=after),
     ]
 
 
-def _costs(evidence: Evidence) -> list[Figure]:
+def _costs(evidence: Measurements) -> list[SummaryFigure]:
     orders = evidence.books.orders if evidence.books else {}
     return [
-        Figure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
-        Figure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
+        SummaryFigure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
+        SummaryFigure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
         _none_is_good("lost", evidence.lost, "orders that were promised"),
         _none_is_good("charged twice", evidence.charged_twice, "in the gateway's own book"),
     ]
 
 
-def _none_is_good(label: str, number: int | None, detail: str) -> Figure:
+def _none_is_good(label: str, number: int | None, detail: str) -> SummaryFigure:
     tone: Tone = "none" if number is None else "failed" if number else "good"
-    return Figure(label, tone, count=number, detail=detail)
+    return SummaryFigure(label, tone, count=number, detail=detail)
 
 
 def _between(since: datetime, until: datetime | None) -> float | None:
     return None if until is None else max(0.0, (until - since).total_seconds())
 
 
-def _name(window: Window) -> str:
+def _name(window: FaultWindow) -> str:
     label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".strip()
     return f"{label} on {LABELS[window.service].lower()}"

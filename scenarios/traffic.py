@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import msgspec
+from chassis.outcome import CallResult, Outcome
 from msgspec import UNSET
 
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
 from scenarios.model import Load, seconds
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
@@ -20,7 +21,7 @@ _ASKS = 3
 _PAUSE_S = 0.3
 # What was promised is compared with the books at the end; past this many, the rest is not.
 _REMEMBERED = 20_000
-TOLD = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
+RESPONSES = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
 _NO = frozenset({"declined", "sold_out", "turned_away"})
 
 
@@ -28,7 +29,7 @@ class _Order(msgspec.Struct):
     order_id: UUID
 
 
-class Customers:
+class CustomerTraffic:
     """Those of one act. Each load has connections of its own, so it cannot starve the dashboard."""
 
     def __init__(
@@ -39,7 +40,7 @@ class Customers:
     ) -> None:
         self._settings, self._sleep = settings, sleep
         self._visits: asyncio.Task[None] | None = None
-        self.told: dict[str, int] = dict.fromkeys(TOLD, 0)
+        self.told: dict[str, int] = dict.fromkeys(RESPONSES, 0)
         self.confirmed: list[UUID] = []
         self.accepted: list[UUID] = []
 
@@ -124,7 +125,7 @@ class Customers:
                 break
         return word
 
-    def _note(self, answer: Answer) -> str:
+    def _note(self, answer: CallResult) -> str:
         word = _word(answer)
         known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(word)
         order = decode(answer, _Order) if known is not None else None
@@ -133,7 +134,7 @@ class Customers:
         return word
 
 
-def _word(answer: Answer) -> str:
+def _word(answer: CallResult) -> str:
     if answer.outcome is Outcome.OK:
         return "confirmed" if answer.status == 201 else "accepted"
     if answer.outcome is Outcome.DEFINITE_NO:

@@ -11,7 +11,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Database, Row
-from chassis.faults.contract import DELAYING, NAME, AuditEvent, GremlinView, PutGremlin
+from chassis.faults.contract import NAME, AuditEvent, GremlinView, PutGremlin
+from chassis.faults.kinds import DELAYING
 from chassis.faults.statements import Statements
 from chassis.http.problems import Problem, invalid
 from chassis.settings import Settings

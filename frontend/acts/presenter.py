@@ -19,12 +19,12 @@ from frontend.acts.view_models import (
 )
 from frontend.web.formatting import THIN
 from frontend.web.labels import State
-from scenarios.descriptions import in_short
+from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
-from scenarios.lock import Holder
-from scenarios.model import Kill, LetLoose, Restart, Step, done_by
-from scenarios.progress import Doing, Mark, Performance
-from scenarios.summary import Card, Figure
+from scenarios.lock import LockHolder
+from scenarios.model import ActStep, Kill, LetLoose, Restart, instruction_of
+from scenarios.progress import Activity, Performance, StepResult
+from scenarios.summary import Summary, SummaryFigure
 from topology import LABELS
 
 # Where the audience looks, as the page itself names it.
@@ -89,7 +89,7 @@ def act(played: Performance, now: datetime) -> ActView:
     )
 
 
-def idle(scenario: Scenario, other: Performance | None, holder: Holder | None) -> ActView:
+def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | None) -> ActView:
     """An act that is not on; another one may be."""
     taken = ""
     if other is not None and not other.is_over:
@@ -118,7 +118,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: Holder | None) -
 
 
 def act_list(
-    found: Sequence[Scenario | BadAct], played: Performance | None, holder: Holder | None
+    found: Sequence[Scenario | BadAct], played: Performance | None, holder: LockHolder | None
 ) -> ActsView:
     """Every act there is."""
     is_here = played is not None and not played.is_over
@@ -139,7 +139,7 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
         if isinstance(does, LetLoose)
     ]
     process_faults = [
-        in_short(does).split(",")[0] for does in actions if isinstance(does, Kill | Restart)
+        describe(does).split(",")[0] for does in actions if isinstance(does, Kill | Restart)
     ]
     return ListedAct(
         each.name,
@@ -152,7 +152,7 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
     )
 
 
-def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> StepView:
+def _step(number: int, step: ActStep, mark: StepResult | None, now: datetime | None) -> StepView:
     course: Course = mark.course if mark is not None else "coming"
     state, word = _COURSES[course]
     look = step.look if isinstance(step.look, str) else ""
@@ -167,11 +167,11 @@ def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> S
         word=word,
         elapsed_s=mark.lasted_s(now) if mark is not None and now is not None else None,
         notes=tuple(Noted(note.text, _TONES[note.tone]) for note in (mark.notes if mark else ())),
-        does=tuple(in_short(done_by(action)) for action in step.do),
+        does=tuple(describe(instruction_of(action)) for action in step.do),
     )
 
 
-def _wait(doing: Doing | None, now: datetime) -> WaitView | None:
+def _wait(doing: Activity | None, now: datetime) -> WaitView | None:
     if doing is None or doing.limit_s is None:
         return None
     waited_s = max(0.0, (now - doing.since).total_seconds())
@@ -182,7 +182,7 @@ def _wait(doing: Doing | None, now: datetime) -> WaitView | None:
     return WaitView(doing.what, wanted, waited_s, doing.limit_s, share)
 
 
-def _card(card: Card) -> CardView:
+def _card(card: Summary) -> CardView:
     timed = [each for each in card.figures if each.label.endswith((" on", " after"))]
     rest = [each for each in card.figures if each not in timed]
     return CardView(
@@ -190,7 +190,7 @@ def _card(card: Card) -> CardView:
     )
 
 
-def _numeral(figure: Figure) -> Numeral:
+def _numeral(figure: SummaryFigure) -> Numeral:
     value, unit, state = "", "", figure.tone
     if figure.seconds is not None:
         value, unit = f"{figure.seconds:.1f}", f"{THIN}s"

@@ -12,10 +12,10 @@ from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
 from frontend.web.formatting import utc_now
 from frontend.web.sessions import Visitor
-from scenarios.executor import CannotPlay, Hands
+from scenarios.executor import CannotPlay, Executor
 from scenarios.loader import BadAct, Scenario, find, read
-from scenarios.lock import Turn
-from scenarios.observer import Eyes
+from scenarios.lock import ScenarioLock
+from scenarios.observer import Observer
 from scenarios.player import Player
 from scenarios.progress import Performance
 from scenarios.standalone import POOL
@@ -147,9 +147,9 @@ class ScenarioRunner:
         return Player(
             scenario,
             WHO,
-            hands=Hands(self._settings, self._peers, actor=scenario.actor),
-            eyes=Eyes(self._state.live, self._state.proof, self._database),
-            turn=Turn(self._settings.database_url, scenario.name, WHO),
+            hands=Executor(self._settings, self._peers, actor=scenario.actor),
+            eyes=Observer(self._state.live, self._state.proof, self._database),
+            turn=ScenarioLock(self._settings.database_url, scenario.name, WHO),
             cue=self._button,
             changed=self._changed,
         )

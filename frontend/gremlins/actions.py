@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
+from chassis.outcome import CallResult, Outcome
+
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.kinds import KIND_LABELS, KINDS, strength
 from chassis.faults.routes import Calmed
-from chassis.http.outbound import Answer, Outcome, decode
+from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
@@ -83,14 +85,14 @@ class GremlinActions:
         return calm_toast(responses, len(responses))
 
 
-def _gone(response: Answer) -> Answer:
+def _gone(response: CallResult) -> CallResult:
     """One that ended by itself meanwhile is as gone as one that was called off."""
     if response.status == 404:
-        return Answer(Outcome.OK, trace_id=response.trace_id)
+        return CallResult(Outcome.OK, trace_id=response.trace_id)
     return response
 
 
-def loose_toast(response: Answer, kind: str, service: str, detail: str, ttl_s: int) -> Toast:
+def loose_toast(response: CallResult, kind: str, service: str, detail: str, ttl_s: int) -> Toast:
     """A gremlin was let loose, or not."""
     label = f"{KIND_LABELS[kind]} on {LABELS[service].lower()}"
     if response.outcome is not Outcome.OK:
@@ -100,7 +102,7 @@ def loose_toast(response: Answer, kind: str, service: str, detail: str, ttl_s: i
     return toast_of(response, "gremlin", f"{label} is loose", what)
 
 
-def calm_toast(responses: list[tuple[str, Answer]], ended: int) -> Toast:
+def calm_toast(responses: list[tuple[str, CallResult]], ended: int) -> Toast:
     """Gremlins were called off, or some could not be."""
     missed = [LABELS[service] for service, each in responses if each.outcome is not Outcome.OK]
     trace_id = next(filter(None, (trace_of(each) for _, each in responses)), "")

@@ -4,16 +4,16 @@ import asyncio
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from observatory.sources.protocols import TelemetrySource
 
 from frontend.live_state import DashboardState
 from frontend.logs.panels import log_filter, log_query, log_selects, logs_panel, logs_view
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
-from observatory.sources import Evidence
 
 
 def log_routes(
-    pages: Pages, state: DashboardState, telemetry: Evidence, links: Links
+    pages: Pages, state: DashboardState, telemetry: TelemetrySource, links: Links
 ) -> list[HTTPRouteHandler]:
     """GET /logs, and its panel."""
 

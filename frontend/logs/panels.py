@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from observatory.sources.protocols import TelemetrySource
+
 from frontend.live_state import DashboardState
 from frontend.logs import presenter
 from frontend.logs.view_models import LogFilter, LogsView
@@ -9,7 +11,6 @@ from frontend.web.filters import Select, field, filtered_url, select
 from frontend.web.gaps import silence, unsent
 from frontend.web.pages import HttpRequest
 from frontend.web.panels import Panel
-from observatory.sources import Evidence
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from topology import NAMES
@@ -50,7 +51,7 @@ def log_selects(services: tuple[tuple[str, int], ...], wanted: LogFilter) -> tup
 
 
 async def logs_view(
-    telemetry: Evidence, state: DashboardState, wanted: LogFilter
+    telemetry: TelemetrySource, state: DashboardState, wanted: LogFilter
 ) -> LogsView | Down:
     """The tail as it is now."""
     tail = await telemetry.tail(log_query(wanted))

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from observatory.sources.protocols import LogTail
+
 from frontend.logs.view_models import LogLine, LogsView
 from frontend.web.formatting import cut, took
 from frontend.web.gaps import lines_lost
 from frontend.web.labels import State, hue_of
-from observatory.sources import Tail
 from observatory.sources.down import Down
 from observatory.store.results import LogRow
 
@@ -54,7 +55,7 @@ def _tail(row: LogRow) -> str:
 
 
 def logs(
-    tail: Tail,
+    tail: LogTail,
     *,
     filtered: bool,
     silent: Down | None,

@@ -5,9 +5,10 @@ import secrets
 from collections.abc import Mapping
 from uuid import UUID
 
+from chassis.outcome import CallResult, Outcome
 from msgspec import Struct
 
-from chassis.http.outbound import Answer, Outcome, decode
+from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
@@ -77,7 +78,7 @@ class _Order(Struct):
     message: str = ""
 
 
-def order_toast(response: Answer, names: Mapping[str, str]) -> Toast:
+def order_toast(response: CallResult, names: Mapping[str, str]) -> Toast:
     """What came of an order, for the person who placed it; `names` are the products' by id."""
     if response.outcome is Outcome.OK:
         return _placed(response, names)
@@ -90,7 +91,7 @@ def order_toast(response: Answer, names: Mapping[str, str]) -> Toast:
     return toast_of(response, "refused", word, why, order_id)
 
 
-def _placed(response: Answer, names: Mapping[str, str]) -> Toast:
+def _placed(response: CallResult, names: Mapping[str, str]) -> Toast:
     order = decode(response, _Order)
     if order is None:
         why = "Look in the list before you try again."
@@ -103,7 +104,7 @@ def _placed(response: Answer, names: Mapping[str, str]) -> Toast:
     return toast_of(response, "degraded", "Order is being processed", what, order.order_id)
 
 
-def cancel_toast(response: Answer, order_id: str) -> Toast:
+def cancel_toast(response: CallResult, order_id: str) -> Toast:
     """What came of a cancellation."""
     if response.outcome is not Outcome.OK:
         return failure_toast(response, "Not cancelled")

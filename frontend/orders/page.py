@@ -5,18 +5,18 @@ from uuid import UUID
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from observatory.sources.protocols import TelemetrySource
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.orders.panels import order_details, order_traces, order_traces_panel, story_panel
 from frontend.query_results import OrderDetails
 from frontend.web.pages import HttpRequest, Pages
-from observatory.sources import Evidence
 from observatory.sources.down import Down
 
 
 def order_routes(
-    pages: Pages, state: DashboardState, telemetry: Evidence
+    pages: Pages, state: DashboardState, telemetry: TelemetrySource
 ) -> list[HTTPRouteHandler]:
     """GET /orders/{id}, and its two panels."""
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from msgspec.structs import replace
+from observatory.sources.protocols import TelemetrySource
 
 from frontend.live_state import DashboardState
 from frontend.orders import presenter
@@ -11,7 +12,6 @@ from frontend.orders.view_models import OrderTraces
 from frontend.query_results import OrderDetails
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
-from observatory.sources import Evidence
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
 from observatory.store.store import TraceQuery
@@ -57,7 +57,7 @@ async def order_details(state: DashboardState, order_id: UUID) -> OrderDetails |
 
 
 async def order_traces(
-    telemetry: Evidence, order_id: UUID, details: OrderDetails | Down | None = None
+    telemetry: TelemetrySource, order_id: UUID, details: OrderDetails | Down | None = None
 ) -> OrderTraces:
     """All that is known of the order now: what the database holds of it, and its traces."""
     known = None if isinstance(details, Down) else details

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
+from observatory.sources.protocols import TelemetrySource
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
@@ -22,12 +23,11 @@ from frontend.web.filters import filtered_url
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
 from observatory.otlp.normalize import is_id
-from observatory.sources import Evidence
 from observatory.sources.down import Down
 
 
 def trace_routes(
-    pages: Pages, state: DashboardState, telemetry: Evidence, links: Links
+    pages: Pages, state: DashboardState, telemetry: TelemetrySource, links: Links
 ) -> list[HTTPRouteHandler]:
     """GET /traces and /traces/{id}, each with its panel."""
 

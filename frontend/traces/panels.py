@@ -3,6 +3,7 @@
 from functools import partial
 
 from msgspec.structs import replace
+from observatory.sources.protocols import TelemetrySource
 
 from frontend.live_state import DashboardState
 from frontend.traces import presenter, waterfall
@@ -12,9 +13,8 @@ from frontend.web.formatting import utc_now
 from frontend.web.gaps import silence, unsent
 from frontend.web.pages import HttpRequest
 from frontend.web.panels import Panel
-from observatory.sources import Evidence
 from observatory.sources.down import Down
-from observatory.store.store import Choices, TraceQuery
+from observatory.store.store import FilterChoices, TraceQuery
 from topology import NAMES
 
 KINDS = ("recent", "slowest", "failed", "bitten")
@@ -53,7 +53,7 @@ def trace_filter(request: HttpRequest) -> TraceFilter:
     )
 
 
-def trace_selects(choices: Choices, wanted: TraceFilter) -> tuple[Select, ...]:
+def trace_selects(choices: FilterChoices, wanted: TraceFilter) -> tuple[Select, ...]:
     """What the list of traces can be filtered by."""
     selects = (
         select("service", "Service", wanted.service, choices.services),
@@ -65,7 +65,7 @@ def trace_selects(choices: Choices, wanted: TraceFilter) -> tuple[Select, ...]:
 
 
 async def traces_view(
-    telemetry: Evidence, state: DashboardState, wanted: TraceFilter
+    telemetry: TelemetrySource, state: DashboardState, wanted: TraceFilter
 ) -> TracesView | Down:
     """The list as it is now."""
     query = TraceQuery(
@@ -91,7 +91,7 @@ async def traces_view(
     )
 
 
-async def trace_view(telemetry: Evidence, trace_id: str) -> TraceView | NoTrace | Down:
+async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | NoTrace | Down:
     """One trace as it is now."""
     whole = await telemetry.trace(trace_id)
     if isinstance(whole, Down):

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from observatory.sources.protocols import TraceList
+
 from frontend.traces.view_models import TraceLine, TracesView
 from frontend.web.formatting import cut, share, took
 from frontend.web.gaps import traces_lost
 from frontend.web.labels import HUES, Hue, State, hue_of
-from observatory.sources import Found
 from observatory.sources.down import Down
 from observatory.store.results import TraceRow
 
@@ -77,7 +78,7 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
 
 
 def traces(
-    found: Found,
+    found: TraceList,
     *,
     kind: str,
     filtered: bool,

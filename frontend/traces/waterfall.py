@@ -9,7 +9,7 @@ from frontend.traces.view_models import Moment, Pairs, SpanLine, Tick, TraceView
 from frontend.web.formatting import cut, share, took
 from frontend.web.labels import hue_of
 from observatory.sla import LIMIT_S
-from observatory.store.results import EventMark, SpanRow, WaterfallView
+from observatory.store.results import EventMark, SpanRow, Waterfall
 from observatory.store.span_tree import ORPHAN
 
 # Deeper spans stand under each other: a phone has no room for more steps.
@@ -26,7 +26,7 @@ _STEPS = (1, 2, 5)
 _LATE = 0.87
 
 
-def waterfall(kept: WaterfallView, now: datetime) -> TraceView:
+def waterfall(kept: Waterfall, now: datetime) -> TraceView:
     """A trace with its lines in place."""
     begun = kept.head.at
     room = _Room(_PAGE_CHARS)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from observatory.sources.protocols import MetricsSource, TelemetrySource
+
 from frontend.web.formatting import count
-from observatory.limits import Losses
-from observatory.sources import Evidence, Source
+from observatory.limits import LossCounts
 from observatory.sources.down import Down
 from topology import NAMES
 
@@ -15,7 +16,7 @@ def unsent(dropped: Mapping[str, int]) -> str:
     return f"Spans and lines that could not be sent: {', '.join(lost)}." if lost else ""
 
 
-def traces_lost(losses: Losses) -> str:
+def traces_lost(losses: LossCounts) -> str:
     """What of the traces is missing, in words; empty when nothing is."""
     return _lost(
         (losses.traces_evicted, "older traces made room"),
@@ -25,7 +26,7 @@ def traces_lost(losses: Losses) -> str:
     )
 
 
-def lines_lost(losses: Losses) -> str:
+def lines_lost(losses: LossCounts) -> str:
     """What of the lines is missing, in words; empty when nothing is."""
     return _lost(
         (losses.lines_evicted, "older lines made room"),
@@ -38,7 +39,7 @@ def _lost(*counts: tuple[int, str]) -> str:
     return ", ".join(f"{count(number)} {label}" for number, label in counts if number)
 
 
-def silence(telemetry: Evidence, source: Source) -> Down | None:
+def silence(telemetry: TelemetrySource, source: MetricsSource) -> Down | None:
     """Set when the services have work to do and send no telemetry about it."""
 
     def busy() -> bool:

@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
+from chassis.outcome import CallResult, Outcome
 from msgspec import Struct
 
-from chassis.http.outbound import Answer, Outcome, decode
+from chassis.http.outbound import decode
 from chassis.telemetry.context import current_trace_id
 from frontend.web.labels import State
 
@@ -28,7 +29,7 @@ class ProblemBody(Struct):
 
 
 def toast_of(
-    response: Answer,
+    response: CallResult,
     state: State | Literal["gremlin"],
     title: str,
     detail: str = "",
@@ -39,7 +40,7 @@ def toast_of(
     return Toast(state, title, detail, trace_of(response), order_id, status)
 
 
-def failure_toast(response: Answer, title: str) -> Toast:
+def failure_toast(response: CallResult, title: str) -> Toast:
     """Why a request did not do what was asked, and what to do next."""
     if response.outcome is Outcome.NOT_SENT:
         why = "The service cannot be reached or is full. Nothing was done: try again in a moment."
@@ -55,7 +56,7 @@ def failure_toast(response: Answer, title: str) -> Toast:
     return toast_of(response, "failed", title, detail or f"Answered {response.status}")
 
 
-def trace_of(response: Answer) -> str:
+def trace_of(response: CallResult) -> str:
     """The trace that shows what became of a request. Without a response it is our own, which was
     sent to the service along with the request. A request that was never sent has none."""
     if response.trace_id or response.outcome is Outcome.NOT_SENT:

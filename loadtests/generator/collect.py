@@ -10,12 +10,12 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.client_log import Told
-from loadtests.folders import MEASURES, PLAN, RAN, TOLD
+from loadtests.client_log import ClientLogWriter
+from loadtests.folders import CLIENT_LOG, MEASURES, PLAN, RAN
 from loadtests.generator.recorder import Recorder
 from loadtests.generator.shopper import Run, Shopper
 from loadtests.measures import Measures
-from loadtests.plan import Plan, Ran
+from loadtests.plan import LoadPlan, Ran
 
 _LAST_WORDS = "valerix_last"
 _LAST_WORDS_S = 20.0
@@ -27,7 +27,7 @@ _LOCUST_KEEPS_S = 30
 class _Order(msgspec.Struct):
     """What the master tells its workers at the start of a run."""
 
-    plan: Plan
+    plan: LoadPlan
     began_s: float
     processes: int
 
@@ -59,14 +59,14 @@ class Worker:
             runner.send_message(_LAST_WORDS, data)
 
 
-class Collector:
+class ResultCollector:
     """Of one run after the other: everything measured, the clients' log, and how it went."""
 
     def __init__(self, environment: Environment, recorder: Recorder) -> None:
         self._environment, self._recorder = environment, recorder
         self._decoder = msgspec.msgpack.Decoder(tuple[Measures, list[bytes]])
         self._last_words = 0
-        self._told: Told | None = None
+        self._told: ClientLogWriter | None = None
         self.total = Measures()
         self.began_s = 0.0
         environment.events.worker_report.add_listener(self._hear)
@@ -75,11 +75,11 @@ class Collector:
         if isinstance(runner, MasterRunner):
             runner.register_message(_LAST_WORDS, self._hear_last_words)
 
-    def begin(self, plan: Plan, folder: Path) -> None:
+    def begin(self, plan: LoadPlan, folder: Path) -> None:
         """A run begins: everything afresh. To be called before its first user is made."""
         self._recorder.take()
         self.total, self._last_words = Measures(), 0
-        self._told = Told(folder / TOLD)
+        self._told = ClientLogWriter(folder / CLIENT_LOG)
         self.began_s, self._plan, self._folder = time.time(), plan, folder
         self._processes = max(1, getattr(self._environment.runner, "worker_count", 1))
         order = _Order(plan, self.began_s, self._processes)

@@ -1,7 +1,7 @@
 """Where shoppers leave what they measured and heard, until it is handed on."""
 
 from loadtests.client_log import line_of
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 from loadtests.measures import Measures
 from loadtests.outcomes import order_outcome
 
@@ -14,7 +14,7 @@ class Recorder:
         self.measures = Measures()
         self.lines: list[bytes] = []
 
-    def heard(self, wish: Wish) -> None:
+    def heard(self, wish: Intent) -> None:
         """A shopper is done with an order: nothing more will be said about it."""
         self.lines.append(line_of(wish))
         self.measures.ended(order_outcome(wish.words))

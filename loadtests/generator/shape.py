@@ -2,7 +2,7 @@
 
 from locust import LoadTestShape
 
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 
 # Users a second: every change of a profile is meant to be there at once.
 _SPAWN_RATE = 100.0
@@ -13,7 +13,7 @@ class ProfileShape(LoadTestShape):
 
     abstract = False
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         super().__init__()
         self.plan = plan
 

@@ -10,19 +10,19 @@ import msgspec
 from locust.contrib.fasthttp import FastHttpSession
 
 from loadtests.generator.recorder import Recorder
-from loadtests.intent import Wish, Word, word_of
+from loadtests.intent import Intent, LoggedReply, logged_reply
 from loadtests.outcomes import CANCEL, FOLLOW, PLACE, REFUND, outcome_of
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 from services.order.contract import OrderView, PlaceOrder
 
 _ORDER = msgspec.json.Decoder(OrderView)
 _JSON = {"Content-Type": "application/json"}
 
 
-class Shop:
+class ShopClient:
     """The endpoints a shopper uses, on one connection pool."""
 
-    def __init__(self, http: FastHttpSession, plan: Plan, recorder: Recorder) -> None:
+    def __init__(self, http: FastHttpSession, plan: LoadPlan, recorder: Recorder) -> None:
         self._http, self._plan, self._recorder = http, plan, recorder
 
     def look_around(self) -> None:
@@ -44,18 +44,18 @@ class Shop:
         """GET /orders: the newest."""
         self._ask("GET", self._plan.order_url, "/orders?limit=20", "GET /orders")
 
-    def place(self, wish: Wish, due: float | None = None) -> Word:
+    def place(self, wish: Intent, due: float | None = None) -> LoggedReply:
         """POST /orders under the wish's key; timed from `due` where it should have begun then."""
         body = msgspec.json.encode(PlaceOrder(wish.product_id, wish.quantity))
         headers = {**_JSON, "Idempotency-Key": wish.key}
         return self._say(wish, wish.words, "/orders", PLACE, body, headers, due)
 
-    def cancel(self, wish: Wish) -> Word:
+    def cancel(self, wish: Intent) -> LoggedReply:
         """POST /orders/{order_id}/cancel."""
         path = f"/orders/{wish.order_id}/cancel"
         return self._say(wish, wish.cancel_words, path, CANCEL)
 
-    def refund(self, wish: Wish) -> Word:
+    def refund(self, wish: Intent) -> LoggedReply:
         """POST /payments/{order_id}/cancel: who cancels by hand wants the money back."""
         path = f"/payments/{wish.order_id}/cancel"
         url = self._plan.payment_url
@@ -71,17 +71,17 @@ class Shop:
 
     def _say(
         self,
-        wish: Wish,
-        words: list[Word],
+        wish: Intent,
+        words: list[LoggedReply],
         path: str,
         name: str,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         due: float | None = None,
         url: str = "",
-    ) -> Word:
+    ) -> LoggedReply:
         # It stays if we are cut off before an answer: the order may have been placed.
-        words.append(Word(0, "cut-off"))
+        words.append(LoggedReply(0, "cut-off"))
         word, _ = self._ask(
             "POST", url or self._plan.order_url, path, name,
             body=body, headers=headers, due=due, key=wish.key,
@@ -100,7 +100,7 @@ class Shop:
         headers: Mapping[str, str] | None = None,
         due: float | None = None,
         key: str = "",
-    ) -> tuple[Word, bytes]:
+    ) -> tuple[LoggedReply, bytes]:
         begun = time.perf_counter() if due is None else due
         with (
             # The client's own limits are per operation; this one is a person's patience.
@@ -124,14 +124,14 @@ class Shop:
         return word, raw
 
 
-def _word(response: Any, raw: bytes) -> Word:
+def _word(response: Any, raw: bytes) -> LoggedReply:
     if response.status_code:
-        return word_of(response.status_code, response.headers, raw, brief=True)
+        return logged_reply(response.status_code, response.headers, raw, brief=True)
     error = getattr(response, "error", None)
     error = getattr(error, "original", None) or error
     if isinstance(error, ConnectionRefusedError):
         # Said by the kernel before anything was sent: no effect is possible.
-        return Word(0, "refused", executed=False)
+        return LoggedReply(0, "refused", executed=False)
     if isinstance(error, TimeoutError | gevent.Timeout):
-        return Word(0, "timeout")
-    return Word(0, "dropped")
+        return LoggedReply(0, "timeout")
+    return LoggedReply(0, "dropped")

@@ -10,9 +10,9 @@ from locust import FastHttpUser, task
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.generator.recorder import Recorder
-from loadtests.generator.shop import Shop
+from loadtests.generator.shop import ShopClient
 from loadtests.generator.visits import Visits
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 
 # Visits of an open loop under way at once in one process. Past this the generator, not the shop,
 # would be what is measured; the visits that did not begin are counted and said.
@@ -24,7 +24,7 @@ _TICK_S = 0.005
 class Run:
     """What every shopper of this process works for; set before the first of them is made."""
 
-    def __init__(self, plan: Plan, process: int, processes: int, began_s: float) -> None:
+    def __init__(self, plan: LoadPlan, process: int, processes: int, began_s: float) -> None:
         """This is process `process` of `processes`; `began_s` is the master's start of the run."""
         self.plan, self.process, self.processes = plan, process, processes
         self.began_s = began_s
@@ -45,7 +45,7 @@ class Shopper(FastHttpUser):
         """Come in: a name of one's own, and so chances of one's own."""
         run = self.run_now
         name = f"{run.process}-{next(run.numbers):04d}"
-        shop = Shop(self.client, run.plan, self.recorder)
+        shop = ShopClient(self.client, run.plan, self.recorder)
         self.visits = Visits(shop, run.plan, name, self.recorder, self._leaving)
         self._under_way = Pool(MOST_UNDER_WAY)
 

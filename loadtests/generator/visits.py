@@ -7,9 +7,9 @@ from collections.abc import Callable
 import gevent
 
 from loadtests.generator.recorder import Recorder
-from loadtests.generator.shop import Shop
-from loadtests.intent import Wish, Word
-from loadtests.plan import Plan
+from loadtests.generator.shop import ShopClient
+from loadtests.intent import Intent, LoggedReply
+from loadtests.plan import LoadPlan
 
 # Tries under one key, and the first pause between them; the pause doubles up to eight times it.
 _TRIES, _PAUSE_S = 6, 0.2
@@ -25,8 +25,8 @@ class Visits:
 
     def __init__(
         self,
-        shop: Shop,
-        plan: Plan,
+        shop: ShopClient,
+        plan: LoadPlan,
         name: str,
         recorder: Recorder,
         over: Callable[[], bool],
@@ -36,7 +36,7 @@ class Visits:
         self._name = name
         self._chance = random.Random(f"{plan.seed}-{name}")  # noqa: S311 - repeatable, no secret
         self._orders = 0
-        self._receipts: list[Wish] = []
+        self._receipts: list[Intent] = []
 
     def visit(self, due: float | None = None) -> None:
         """One thing a shopper does, by the profile's weights; `due` is when it should have begun
@@ -64,7 +64,7 @@ class Visits:
 
     def _order(self, due: float | None = None) -> None:
         self._orders += 1
-        wish = Wish(
+        wish = Intent(
             f"{self._plan.tag}-{self._name}-{self._orders:06d}",
             self._chance.choice(self._plan.products),
             self._chance.randint(1, 3),
@@ -85,7 +85,7 @@ class Visits:
     def _may_refund(self) -> bool:
         return self._plan.what.habits.refund > 0 and len(self._receipts) < _MOST_RECEIPTS
 
-    def _insist(self, wish: Wish, due: float | None) -> Word:
+    def _insist(self, wish: Intent, due: float | None) -> LoggedReply:
         """Ask, and after a lost answer or a refusal to listen ask again under the same key."""
         word = self._shop.place(wish, due)
         for number in range(_TRIES - 1):
@@ -94,7 +94,7 @@ class Visits:
             self._pause(_PAUSE_S * min(8, 2**number) * self._chance.uniform(0.5, 1.5))
             if self._over():
                 # Nobody was there to hear the answer: that is not the shop's failure.
-                wish.words.append(Word(0, "cut-off", executed=False))
+                wish.words.append(LoggedReply(0, "cut-off", executed=False))
                 break
             word = self._shop.place(wish)
         self._recorder.measures.compensations += word.status == 402
@@ -105,7 +105,7 @@ class Visits:
         while not self._over() and (left_s := end - time.monotonic()) > 0:
             gevent.sleep(min(left_s, 0.2))
 
-    def _wait_for(self, wish: Wish) -> None:
+    def _wait_for(self, wish: Intent) -> None:
         """Follow an accepted order to its end, now and then changing one's mind on the way."""
         if self._chance.random() < self._plan.what.habits.fickle:
             self._shop.cancel(wish)

@@ -37,7 +37,7 @@ class _OverTime:
         self.columns = columns(measures, plan, ran, size.columns)
         self.until = max(self.columns[-1].to_s, 0.1)
         self.frame = Frame(size, self.until)
-        bands.draw(self.frame, bands.bands(judgement.windows, ran))
+        bands.add_bands(self.frame, bands.bands(judgement.windows, ran))
 
     def middle(self, column: Column) -> float:
         """Where a column stands."""

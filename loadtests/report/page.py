@@ -24,7 +24,7 @@ _STATES = {"kept": "good", "broken": "failed", "unknown": "none"}
 _WORDS = {"kept": "Held", "broken": "Did not hold", "unknown": "No verdict"}
 
 
-class Figure(msgspec.Struct, frozen=True):
+class HeadlineFigure(msgspec.Struct, frozen=True):
     """One of the headline figures."""
 
     value: str
@@ -68,18 +68,18 @@ def _context(judgement: Judgement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _figures(judgement: Judgement) -> list[Figure]:
+def _figures(judgement: Judgement) -> list[HeadlineFigure]:
     measures = judgement.measures
     work = measures.of(WORK)
     return [
-        Figure(f"{rate(judgement):.1f}", f"{judgement.plan.what.unit} a second",
+        HeadlineFigure(f"{rate(judgement):.1f}", f"{judgement.plan.what.unit} a second",
                f"{count(work.count)} answers in all"),
-        Figure(duration(work.quantile(0.5)), "median", "half were answered within"),
-        Figure(duration(work.quantile(0.95)), "p95", "19 of 20 within"),
-        Figure(duration(work.quantile(0.99)), "p99", "99 of 100 within"),
-        Figure(_percent(success_percent(measures)), "success", "of orders"),
-        Figure(_percent(degraded_percent(judgement)), "degraded", "of orders, accepted to settle"),
-        Figure(_percent(errors_percent(measures)), "errors", "of requests"),
+        HeadlineFigure(duration(work.quantile(0.5)), "median", "half were answered within"),
+        HeadlineFigure(duration(work.quantile(0.95)), "p95", "19 of 20 within"),
+        HeadlineFigure(duration(work.quantile(0.99)), "p99", "99 of 100 within"),
+        HeadlineFigure(_percent(success_percent(measures)), "success", "of orders"),
+        HeadlineFigure(_percent(degraded_percent(judgement)), "degraded", "of orders, accepted to settle"),
+        HeadlineFigure(_percent(errors_percent(measures)), "errors", "of requests"),
     ]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Traffic(Struct, frozen=True):
     average_s: float | None
 
 
-class Ring:
+class CounterWindow:
     """A bounded row of scrapes."""
 
     def __init__(self, length: int = LENGTH) -> None:

@@ -10,13 +10,13 @@ from observatory.metrics.prometheus_text import parse
 
 DROPPED = "valerix_telemetry_dropped"
 # Only while somebody looks at traces or logs: a page of metrics is not free for who writes it.
-ASK_EVERY_S = 5.0
+READ_EVERY_S = 5.0
 _DEADLINE_S = 1.5
 # A page of metrics is some 50 KiB; more than this is a fault, not telemetry.
 _LARGEST_PAGE = 4 << 20
 
 
-class Drops:
+class DroppedCounts:
     """Counts by service key. Reading never waits: it is what was said last."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Drops:
 
     def now(self) -> dict[str, int]:
         """Spans and lines lost since each service's start; asks again where that is old."""
-        old = self._asked_at is None or self._clock() - self._asked_at >= ASK_EVERY_S
+        old = self._asked_at is None or self._clock() - self._asked_at >= READ_EVERY_S
         if old and (self._asking is None or self._asking.done()):
             self._asked_at = self._clock()
             self._asking = asyncio.create_task(self._ask_all(), name="ask for drops")

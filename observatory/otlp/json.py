@@ -17,7 +17,7 @@ from observatory.otlp.json_fields import (
     text,
     value_of,
 )
-from observatory.otlp.normalize import Assembler, Malformed, Resource, text_of
+from observatory.otlp.normalize import Malformed, Normalizer, Resource, text_of
 from observatory.store.model import KINDS, LogLine, Pairs, Span
 
 _STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
@@ -54,7 +54,7 @@ _request = msgspec.json.Decoder(_Request)
 _item = msgspec.json.Decoder(dict[str, Any])
 
 
-def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Resource, bytes]]:
+def items(body: bytes, signal: str, assembler: Normalizer) -> Iterator[tuple[Resource, bytes]]:
     """Each span or line of the request, not yet taken apart, with its sender.
 
     Raises `Malformed` when the request as a whole cannot be read."""
@@ -85,17 +85,17 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
                 yield resource, bytes(raw)
 
 
-def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
+def span(raw: bytes, resource: Resource, assembler: Normalizer) -> Span:
     """One span; raises `Malformed`."""
     return json_usual.span(raw, resource, assembler) or _span(raw, resource, assembler)
 
 
-def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
+def line(raw: bytes, resource: Resource, assembler: Normalizer) -> LogLine:
     """One line of log; raises `Malformed`."""
     return json_usual.line(raw, resource, assembler) or _line(raw, resource, assembler)
 
 
-def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
+def _span(raw: bytes, resource: Resource, assembler: Normalizer) -> Span:
     it = _decode(raw)
     status = mapping(it, "status")
     return assembler.span(
@@ -121,7 +121,7 @@ def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     )
 
 
-def _line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
+def _line(raw: bytes, resource: Resource, assembler: Normalizer) -> LogLine:
     it = _decode(raw)
     message = text_of(plain(value_of(it, "body")))
     return assembler.line(
@@ -145,7 +145,7 @@ def _decode(raw: bytes) -> dict[str, Any]:
         raise Malformed("not an object of JSON") from None
 
 
-def _pairs(it: dict[str, Any], assembler: Assembler) -> Pairs:
+def _pairs(it: dict[str, Any], assembler: Normalizer) -> Pairs:
     found = it.get("attributes")
     if not isinstance(found, list | None):
         raise Malformed("attributes are no list")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from observatory import limits
-from observatory.limits import Scissors
+from observatory.limits import Clipper
 from observatory.otlp.normalize import Malformed, Plain
 
 _UINT64 = 1 << 64
@@ -55,7 +55,7 @@ def mapping(it: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def objects(it: dict[str, Any], name: str, limit: int, scissors: Scissors) -> list[dict[str, Any]]:
+def objects(it: dict[str, Any], name: str, limit: int, scissors: Clipper) -> list[dict[str, Any]]:
     """A list of objects, its first `limit`."""
     found = value_of(it, name)
     if found is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, json
 
 from observatory import limits
-from observatory.otlp.normalize import Assembler, Resource, text_of
+from observatory.otlp.normalize import Normalizer, Resource, text_of
 from observatory.store.model import LogLine, Pairs, Span
 
 # Nineteen digits are below 2**64 whatever they are.
@@ -94,7 +94,7 @@ class _Unusual(Exception):
     """Not for this reader."""
 
 
-def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span | None:
+def span(raw: bytes, resource: Resource, assembler: Normalizer) -> Span | None:
     """One span, or None; raises `Malformed` for ids that are none."""
     try:
         it = _decode_span(raw)
@@ -121,7 +121,7 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span | None:
     )
 
 
-def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine | None:
+def line(raw: bytes, resource: Resource, assembler: Normalizer) -> LogLine | None:
     """One line of log, or None."""
     try:
         it = _decode_line(raw)
@@ -140,7 +140,7 @@ def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine | None
     )
 
 
-def _pairs(found: list[_Pair], assembler: Assembler) -> Pairs:
+def _pairs(found: list[_Pair], assembler: Normalizer) -> Pairs:
     if len(found) > limits.ATTRIBUTES:
         raise _Unusual
     texts = [(pair.key, _text(pair.value)) for pair in found]

@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from observatory import limits
-from observatory.limits import Scissors
+from observatory.limits import Clipper
 from observatory.store.model import Event, Link, LogLine, Pairs, Span
 
 Plain = object
@@ -26,14 +26,14 @@ class Resource(msgspec.Struct, frozen=True):
     instance: str = ""
 
 
-class Assembler:
+class Normalizer:
     """Makes the records of one request; `now_ns` is when it arrived. Times from more than
     `behind_ns` before that are taken for those of a broken clock."""
 
     def __init__(self, now_ns: int, behind_ns: int = limits.BEHIND_NS) -> None:
         self._now_ns = now_ns
         self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + limits.AHEAD_NS
-        self.scissors = Scissors()
+        self.scissors = Clipper()
         self.adjusted = 0
 
     def resource(self, attributes: Iterable[tuple[str, Plain]]) -> Resource:

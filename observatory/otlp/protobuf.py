@@ -11,7 +11,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as WireResourc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
 from observatory import limits
-from observatory.otlp.normalize import Assembler, Malformed, Plain, Resource, text_of
+from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
 from observatory.store.model import LogLine, Pairs, Span
 
 
@@ -35,7 +35,7 @@ def _two_lists_of_bytes() -> Any:
 _Pieces = _two_lists_of_bytes()
 
 
-def items(body: bytes, _: str, assembler: Assembler) -> Iterator[tuple[Resource, bytes]]:
+def items(body: bytes, _: str, assembler: Normalizer) -> Iterator[tuple[Resource, bytes]]:
     """Each span or line of the request, not yet taken apart, with its sender. Both signals have
     the same frame.
 
@@ -56,7 +56,7 @@ def _pieces(raw: bytes) -> Any:
         raise Malformed("the body is no OTLP in protobuf") from None
 
 
-def _resource(raw: bytes, assembler: Assembler) -> Resource:
+def _resource(raw: bytes, assembler: Normalizer) -> Resource:
     if len(raw) > limits.ITEM_BYTES:
         raise Malformed("the resource is too large")
     try:
@@ -65,7 +65,7 @@ def _resource(raw: bytes, assembler: Assembler) -> Resource:
         raise Malformed("the resource cannot be read") from None
 
 
-def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
+def span(raw: bytes, resource: Resource, assembler: Normalizer) -> Span:
     """One span; raises `Malformed`."""
     try:
         it = WireSpan.FromString(raw)
@@ -89,7 +89,7 @@ def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
     )
 
 
-def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
+def line(raw: bytes, resource: Resource, assembler: Normalizer) -> LogLine:
     """One line of log; raises `Malformed`."""
     try:
         it = LogRecord.FromString(raw)
@@ -105,7 +105,7 @@ def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
     )
 
 
-def _pairs(found: Any, assembler: Assembler) -> Pairs:
+def _pairs(found: Any, assembler: Normalizer) -> Pairs:
     return assembler.pairs(_attributes(found), len(found)) if found else ()
 
 

@@ -24,7 +24,7 @@ from observatory.otlp.request import (
     read,
     refused,
 )
-from observatory.store.store import Memory
+from observatory.store.store import TelemetryStore
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _RETRY = {"Retry-After": "1"}
 class Receiver:
     """The addresses of OTLP/HTTP, and the one thread that takes batches apart."""
 
-    def __init__(self, memory: Memory, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, memory: TelemetryStore, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._memory = memory
         self._clock = clock
         # One: two would not be faster under one interpreter lock, only hungrier.

@@ -14,13 +14,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from observatory import limits
 from observatory.otlp import json, protobuf
-from observatory.otlp.normalize import Assembler, Malformed, Resource
+from observatory.otlp.normalize import Malformed, Normalizer, Resource
 from observatory.store.model import LogLine, Span, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 Signal = Literal["traces", "logs"]
-_Items = Callable[[bytes, Signal, Assembler], Iterator[tuple[Resource, bytes]]]
-_Take = Callable[[bytes, Resource, Assembler], Any]
+_Items = Callable[[bytes, Signal, Normalizer], Iterator[tuple[Resource, bytes]]]
+_Take = Callable[[bytes, Resource, Normalizer], Any]
 
 _ITEMS: dict[str, _Items] = {JSON: json.items, PROTOBUF: protobuf.items}
 _TAKE: dict[tuple[str, Signal], _Take] = {
@@ -67,7 +67,7 @@ def read(
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
     if gzipped:
         body = unpack_body(body)
-    assembler = Assembler(now_ns, behind_ns)
+    assembler = Normalizer(now_ns, behind_ns)
     batch = Batch()
     take = _TAKE[media_type, signal]
     for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, assembler)):

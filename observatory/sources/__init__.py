@@ -6,13 +6,13 @@ from typing import Protocol
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
-from observatory.store.results import LogRow, TraceRow, WaterfallView
-from observatory.store.store import Choices, TraceQuery
+from observatory.store.results import LogRow, TraceRow, Waterfall
+from observatory.store.store import FilterChoices, TraceQuery
 
 # The traffic is that of the last 30 s and the services send every second: with requests, and
 # without telemetry for longer than both, it is lost.
@@ -53,7 +53,7 @@ class Found(Struct, frozen=True):
 
     rows: tuple[TraceRow, ...]
     kept: int | None = None
-    losses: Losses = field(default_factory=Losses)
+    losses: LossCounts = field(default_factory=LossCounts)
     note: str = ""
 
 
@@ -63,14 +63,14 @@ class Tail(Struct, frozen=True):
     rows: tuple[LogRow, ...]
     more: bool
     kept: int | None = None
-    losses: Losses = field(default_factory=Losses)
+    losses: LossCounts = field(default_factory=LossCounts)
 
 
 class Whole(Struct, frozen=True):
     """One trace; `waterfall` is None where there is none. `unread` says why its lines are missing
     when the logs cannot be read."""
 
-    waterfall: WaterfallView | None
+    waterfall: Waterfall | None
     kept: int | None = None
     unread: Down | None = None
 
@@ -96,7 +96,7 @@ class Evidence(Protocol):
     async def tail(self, query: LogQuery) -> Tail | Down:
         """The newest lines that fit."""
 
-    async def choices(self) -> Choices:
+    async def choices(self) -> FilterChoices:
         """What traces can be filtered by; nothing while that is not known."""
 
     async def writers(self) -> tuple[tuple[str, int], ...]:

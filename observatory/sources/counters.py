@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from observatory.metrics import counter_window
-from observatory.metrics.counter_window import Ring, Scrape, Traffic
+from observatory.metrics.counter_window import CounterWindow, Scrape, Traffic
 from observatory.metrics.history import BUCKET, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
 from observatory.sla import WINDOW_S
@@ -18,7 +18,7 @@ FAMILIES = frozenset(
 )
 
 
-class Counted(ABC):
+class Counters(ABC):
     """The answers of a `Source`, computed from readings: the same code for every origin.
 
     `clock` is what the readings are timed by; `epoch` is what to add to it for seconds since the
@@ -33,7 +33,7 @@ class Counted(ABC):
         window_s: float = WINDOW_S,
     ) -> None:
         self._clock, self._epoch, self._window_s = clock, epoch, window_s
-        self._rings = {service: Ring() for service in services}
+        self._rings = {service: CounterWindow() for service in services}
         self._histories = {service: History() for service in self._rings}
 
     @abstractmethod

@@ -11,9 +11,9 @@ from observatory.metrics.counter_window import Scrape
 from observatory.metrics.history import BUCKET, Exemplar
 from observatory.metrics.prometheus_text import Series, parse, parse_exemplars
 from observatory.sla import WINDOW_S
-from observatory.sources.counters import FAMILIES, STILL, Counted
+from observatory.sources.counters import FAMILIES, STILL, Counters
 from observatory.sources.down import Down
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
 
 # OBSERVABILITY: a window of 30 s needs a sample at least every 5 s.
 SCRAPE_EVERY_S = 2.0
@@ -23,7 +23,7 @@ _LARGEST_PAGE = 4 << 20
 _ACCEPT = {"Accept": "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"}
 
 
-class Embedded(Counted):
+class EmbeddedMetrics(Counters):
     """A `Source` in this process's own memory."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Embedded(Counted):
         self._urls = urls
         self._session: aiohttp.ClientSession | None = None
         self._feeds = {
-            service: Feed(
+            service: Poller(
                 "metrics",
                 partial(self._scrape, service),
                 changed,

@@ -9,16 +9,16 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.settings import Settings, is_loopback
 from observatory.otlp.receiver import Receiver
-from observatory.sources import SILENT_S, Found, Tail, Whole
 from observatory.sources.down import Down
+from observatory.sources.protocols import SILENT_S, LogTail, TraceList, TraceResult
 from observatory.store.logs import LogQuery
-from observatory.store.store import Choices, Memory, TraceQuery
+from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0
 
 
-class Received:
+class EmbeddedTraces:
     """An `Evidence` in this process's own memory, which never waits and is never `Down`.
 
     `heard` says when something last arrived, by topic; `sent_to` is the address that telemetry
@@ -27,7 +27,7 @@ class Received:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: TelemetryStore,
         changed: Callable[[str], None],
         *,
         sent_to: str = "",
@@ -58,21 +58,21 @@ class Received:
         """The addresses of OTLP/HTTP."""
         return self._receiver.routes()
 
-    async def find(self, query: TraceQuery) -> Found:
+    async def find(self, query: TraceQuery) -> TraceList:
         """Traces for a list."""
         memory = self.memory
-        return Found(memory.find(query), len(memory.traces), memory.losses)
+        return TraceList(memory.find(query), len(memory.traces), memory.losses)
 
-    async def trace(self, trace_id: str) -> Whole:
+    async def trace(self, trace_id: str) -> TraceResult:
         """One trace with its lines in place."""
-        return Whole(self.memory.trace(trace_id), len(self.memory.traces))
+        return TraceResult(self.memory.trace(trace_id), len(self.memory.traces))
 
-    async def tail(self, query: LogQuery) -> Tail:
+    async def tail(self, query: LogQuery) -> LogTail:
         """The newest lines that fit."""
         memory, page = self.memory, self.memory.tail(query)
-        return Tail(page.rows, page.more, len(memory.logs), memory.losses)
+        return LogTail(page.rows, page.more, len(memory.logs), memory.losses)
 
-    async def choices(self) -> Choices:
+    async def choices(self) -> FilterChoices:
         """What traces can be filtered by."""
         return self.memory.choices()
 

@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 STALE_S = 6.0
 
 
-class Trouble(Exception):
+class SourceError(Exception):
     """Why a source has no answer; the message is for the page and holds no address."""
 
 
-class Feed(Generic[T]):
+class Poller(Generic[T]):
     """Polls `ask`; `changed` is called with the topic when the answer differs from the last one."""
 
     def __init__(
@@ -93,14 +93,14 @@ class Feed(Generic[T]):
             self._task = None
 
     async def _run(self) -> None:
-        leave_no_trace()
+        stop_sampling()
         while True:
             started = self._clock()
             await self.refresh()
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
 
 
-def leave_no_trace() -> None:
+def stop_sampling() -> None:
     """Watching is not part of the shop's story: spans made below are not sampled."""
     work = begin("watch", INTERNAL)
     work.sampled = False
@@ -111,7 +111,7 @@ def reason_of(error: Exception) -> str:
     """Why a source failed, in words for the page; never a message with an address in it."""
     if isinstance(error, TimeoutError):
         return "No answer in time"
-    if isinstance(error, Trouble):
+    if isinstance(error, SourceError):
         return str(error)
     names = {
         "DatabaseDown": "The database cannot be reached",

@@ -8,7 +8,7 @@ Key = tuple[str, str]
 Id = TypeVar("Id", str, int)
 
 
-class Postings(Generic[Id]):
+class Index(Generic[Id]):
     """By kind and value ("service", "order-service"), the ids in the order they came.
 
     A key nobody has any more is forgotten, so a million distinct values cost nothing later."""

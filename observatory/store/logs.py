@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct, structs
 
 from observatory import limits
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.otlp.normalize import LEVELS, severity_of
-from observatory.store.index import Key, Postings
+from observatory.store.index import Index, Key
 from observatory.store.model import LogLine
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
@@ -49,7 +49,7 @@ class LogStore:
 
     def __init__(
         self,
-        losses: Losses,
+        losses: LossCounts,
         worth_keeping: Callable[[str], bool],
         *,
         limit: int = limits.LOGS_BYTES,
@@ -61,7 +61,7 @@ class LogStore:
         # By number, which grows: new ones at the end, and those kept longer behind them.
         self._rings: tuple[deque[int], deque[int]] = (deque(), deque())
         self._lines: dict[int, Kept] = {}
-        self._postings: Postings[int] = Postings()
+        self._postings: Index[int] = Index()
         self.newest = 0
 
     def __len__(self) -> int:

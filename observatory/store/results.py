@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from observatory.store.logs import Kept
 from observatory.store.model import KINDS, Event, Pairs, unpack_pairs
-from observatory.store.span_tree import Branch
-from observatory.store.trace import Trace, outcome
+from observatory.store.span_tree import PlacedSpan
+from observatory.store.trace import KeptTrace, outcome
 
 
 class TraceRow(Struct, frozen=True):
@@ -94,7 +94,7 @@ class SpanRow(Struct, frozen=True):
     logs: tuple[LogRow, ...]
 
 
-class WaterfallView(Struct, frozen=True):
+class Waterfall(Struct, frozen=True):
     """A whole trace. `logs` are its lines that belong to none of the spans; `related` are traces
     linked with it or about the same order; `left_out` spans did not fit."""
 
@@ -106,7 +106,7 @@ class WaterfallView(Struct, frozen=True):
     left_out: int
 
 
-def trace_row(trace: Trace) -> TraceRow:
+def trace_row(trace: KeptTrace) -> TraceRow:
     """A trace for a list."""
     head = trace.head
     return TraceRow(
@@ -146,8 +146,11 @@ def log_row(kept: Kept) -> LogRow:
 
 
 def waterfall(
-    trace: Trace, branches: Sequence[Branch], lines: Iterable[Kept], related: Iterable[Trace]
-) -> WaterfallView:
+    trace: KeptTrace,
+    branches: Sequence[PlacedSpan],
+    lines: Iterable[Kept],
+    related: Iterable[KeptTrace],
+) -> Waterfall:
     """A trace with its log lines in place."""
     by_span: dict[str, list[LogRow]] = {}
     for kept in sorted(lines, key=lambda kept: kept.line.at_ns):
@@ -158,7 +161,7 @@ def waterfall(
         _span_row(branch, trace.start_ns, total_ns, by_span.pop(branch.span.span_id, []))
         for branch in branches
     )
-    return WaterfallView(
+    return Waterfall(
         head=trace_row(trace),
         total_ms=_ms(trace.end_ns - trace.start_ns),
         rows=rows,
@@ -168,7 +171,7 @@ def waterfall(
     )
 
 
-def _span_row(branch: Branch, begin_ns: int, total_ns: int, logs: Sequence[LogRow]) -> SpanRow:
+def _span_row(branch: PlacedSpan, begin_ns: int, total_ns: int, logs: Sequence[LogRow]) -> SpanRow:
     span = branch.span
     offset = (span.start_ns - begin_ns) / total_ns
     return SpanRow(

@@ -10,7 +10,7 @@ ORPHAN = "its parent was not received"
 CYCLE = "its parents form a circle"
 
 
-class Branch(Struct):
+class PlacedSpan(Struct):
     """A span in its place. `self_ns` is the time in which none of its children was at work."""
 
     span: Span
@@ -21,15 +21,15 @@ class Branch(Struct):
     critical: bool = False
 
 
-def arrange(spans: Sequence[Span]) -> list[Branch]:
+def arrange(spans: Sequence[Span]) -> list[PlacedSpan]:
     """Every span exactly once, parents before children, by start within one parent.
 
     A span whose parent is missing is a root; a circle is opened at its earliest span."""
-    branches = [Branch(span, 0, []) for span in sorted(spans, key=lambda span: span.start_ns)]
-    first: dict[str, Branch] = {}
+    branches = [PlacedSpan(span, 0, []) for span in sorted(spans, key=lambda span: span.start_ns)]
+    first: dict[str, PlacedSpan] = {}
     for branch in branches:
         first.setdefault(branch.span.span_id, branch)
-    roots: list[Branch] = []
+    roots: list[PlacedSpan] = []
     for branch in branches:
         parent = first.get(branch.span.parent_id)
         if parent is not None:
@@ -37,7 +37,7 @@ def arrange(spans: Sequence[Span]) -> list[Branch]:
         else:
             branch.mark = ORPHAN if branch.span.parent_id else ""
             roots.append(branch)
-    placed: list[Branch] = []
+    placed: list[PlacedSpan] = []
     seen: set[int] = set()
     for root in roots:
         _descend(root, placed, seen)
@@ -54,8 +54,8 @@ def arrange(spans: Sequence[Span]) -> list[Branch]:
     return placed
 
 
-def _earliest_in_circle(branch: Branch, first: dict[str, Branch]) -> Branch:
-    passed: dict[int, Branch] = {}
+def _earliest_in_circle(branch: PlacedSpan, first: dict[str, PlacedSpan]) -> PlacedSpan:
+    passed: dict[int, PlacedSpan] = {}
     while id(branch) not in passed:
         passed[id(branch)] = branch
         branch = first[branch.span.parent_id]
@@ -64,7 +64,7 @@ def _earliest_in_circle(branch: Branch, first: dict[str, Branch]) -> Branch:
     return min(circle, key=lambda member: member.span.start_ns)
 
 
-def _descend(root: Branch, placed: list[Branch], seen: set[int]) -> None:
+def _descend(root: PlacedSpan, placed: list[PlacedSpan], seen: set[int]) -> None:
     # With a list, not by recursion: a trace may be a thousand spans deep.
     seen.add(id(root))
     stack = [root]
@@ -79,7 +79,7 @@ def _descend(root: Branch, placed: list[Branch], seen: set[int]) -> None:
         stack.extend(reversed(branch.children))
 
 
-def _alone_ns(branch: Branch) -> int:
+def _alone_ns(branch: PlacedSpan) -> int:
     start_ns, end_ns = branch.span.start_ns, branch.span.end_ns
     busy_ns, reached_ns = 0, start_ns
     for child in branch.children:
@@ -91,7 +91,7 @@ def _alone_ns(branch: Branch) -> int:
     return end_ns - start_ns - busy_ns
 
 
-def _mark_critical(root: Branch) -> None:
+def _mark_critical(root: PlacedSpan) -> None:
     """Mark the spans that the root's end waited for.
 
     Walks back from the end: what finished last before a moment is what that moment waited for
@@ -106,7 +106,7 @@ def _mark_critical(root: Branch) -> None:
                 until_ns = child.span.start_ns
 
 
-def _last_to_end(children: Iterable[Branch], until_ns: int) -> list[Branch]:
+def _last_to_end(children: Iterable[PlacedSpan], until_ns: int) -> list[PlacedSpan]:
     # One that outlived its parent was given up on: up to then the parent had waited for it.
     return sorted(
         children, key=lambda child: (-min(child.span.end_ns, until_ns), child.span.start_ns)

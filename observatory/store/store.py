@@ -10,19 +10,12 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
 from observatory import limits
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.otlp.request import Batch
 from observatory.store.index import Key
 from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import LogLine, Span
-from observatory.store.results import (
-    LogPage,
-    TraceRow,
-    WaterfallView,
-    log_row,
-    trace_row,
-    waterfall,
-)
+from observatory.store.results import LogPage, TraceRow, Waterfall, log_row, trace_row, waterfall
 from observatory.store.span_tree import arrange
 from observatory.store.traces import TraceStore
 
@@ -46,7 +39,7 @@ class TraceQuery(Struct, frozen=True):
     trace_ids: tuple[str, ...] = ()
 
 
-class Choices(Struct, frozen=True):
+class FilterChoices(Struct, frozen=True):
     """What there is to filter by, the most frequent first, each with how often it occurs."""
 
     services: tuple[tuple[str, int], ...]
@@ -55,7 +48,7 @@ class Choices(Struct, frozen=True):
     gremlins: tuple[tuple[str, int], ...]
 
 
-class Memory:
+class TelemetryStore:
     """Traces and logs, bounded. Reading never waits; everything runs on the event loop.
 
     `changed` is called with "traces" or "logs" after each batch."""
@@ -67,7 +60,7 @@ class Memory:
         traces_limit: int = limits.TRACES_BYTES,
         logs_limit: int = limits.LOGS_BYTES,
     ) -> None:
-        self.losses = Losses()
+        self.losses = LossCounts()
         self.changed = changed
         self.traces = TraceStore(self.losses, limit=traces_limit)
         self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
@@ -102,7 +95,7 @@ class Memory:
             found = list(islice(self.traces.slowest(), query.limit))
         return tuple(trace_row(trace) for trace in found)
 
-    def trace(self, trace_id: str) -> WaterfallView | None:
+    def trace(self, trace_id: str) -> Waterfall | None:
         """One trace as a waterfall; None if it is not, or no longer, known."""
         trace = self.traces.get(trace_id)
         if trace is None:
@@ -117,9 +110,9 @@ class Memory:
         rows = tuple(log_row(kept) for kept in found)
         return LogPage(rows, self.logs.newest, more=len(rows) >= query.limit > 0)
 
-    def choices(self) -> Choices:
+    def choices(self) -> FilterChoices:
         """What a page of traces can offer as filters."""
-        return Choices(
+        return FilterChoices(
             services=self.traces.choices("service"),
             routes=self.traces.choices("route"),
             outcomes=self.traces.choices("outcome"),
@@ -142,7 +135,7 @@ class Memory:
             ("reason",),
             registry=registry,
         )
-        for reason in Losses.__struct_fields__:
+        for reason in LossCounts.__struct_fields__:
             lost.labels(reason).set_function(partial(getattr, self.losses, reason))
 
     def _is_remarkable(self, trace_id: str) -> bool:

@@ -11,7 +11,7 @@ from chassis.faults.kinds import strength
 from observatory.timeline.queries import AuditEntry
 
 
-class Window(Struct, frozen=True):
+class FaultWindow(Struct, frozen=True):
     """One gremlin's time; `off` is None while it is loose."""
 
     service: str
@@ -31,10 +31,10 @@ class Window(Struct, frozen=True):
         return self.service, self.name, self.on
 
 
-def windows(diary: Iterable[AuditEntry], now: datetime) -> tuple[Window, ...]:
+def fault_windows(diary: Iterable[AuditEntry], now: datetime) -> tuple[FaultWindow, ...]:
     """Every gremlin's time, oldest first. The diary may come in any order and begin anywhere."""
-    loose: dict[tuple[str, str], Window] = {}
-    done: list[Window] = []
+    loose: dict[tuple[str, str], FaultWindow] = {}
+    done: list[FaultWindow] = []
     for event in sorted(diary, key=lambda event: event.at):
         place = event.service, event.name
         before = loose.pop(place, None)
@@ -50,29 +50,29 @@ def windows(diary: Iterable[AuditEntry], now: datetime) -> tuple[Window, ...]:
     return tuple(sorted(done, key=lambda window: window.on))
 
 
-def loose_among(found: Sequence[Window], at: datetime) -> tuple[Window, ...]:
+def loose_among(found: Sequence[FaultWindow], at: datetime) -> tuple[FaultWindow, ...]:
     """Those on at `at`."""
     return tuple(w for w in found if w.on <= at and (w.off is None or w.off > at))
 
 
-def _let_loose(event: AuditEntry, before: Window | None) -> Window:
+def _let_loose(event: AuditEntry, before: FaultWindow | None) -> FaultWindow:
     ttl_s = _number(event, "ttl_s")
     expires_at = event.at + timedelta(seconds=ttl_s) if ttl_s else None
     if before is not None:
         # Harder or longer, but the same gremlin: it bites since it was let loose.
         return replace(before, kind=event.kind, detail=_detail(event), expires_at=expires_at)
-    return Window(
+    return FaultWindow(
         event.service, event.name, event.kind, _detail(event), event.actor, event.at, expires_at
     )
 
 
-def _ended(event: AuditEntry, before: Window | None) -> Window:
+def _ended(event: AuditEntry, before: FaultWindow | None) -> FaultWindow:
     on = _moment(event, "started_at") or event.at
     expires_at = _moment(event, "expires_at")
     if before is None:
         # Its beginning is no longer in the diary; its last line still says when that was.
         actor = str(event.detail.get("started_by", ""))
-        before = Window(
+        before = FaultWindow(
             event.service, event.name, event.kind, _detail(event), actor, on, expires_at
         )
     if event.action == "expired" or _over(before, event.at):
@@ -81,11 +81,11 @@ def _ended(event: AuditEntry, before: Window | None) -> Window:
     return replace(before, off=event.at, ended="calmed", ended_by=event.actor)
 
 
-def _over(window: Window, at: datetime) -> bool:
+def _over(window: FaultWindow, at: datetime) -> bool:
     return window.expires_at is not None and window.expires_at <= at
 
 
-def _expired(window: Window, at: datetime) -> Window:
+def _expired(window: FaultWindow, at: datetime) -> FaultWindow:
     off = min(at, window.expires_at) if window.expires_at else at
     return replace(window, off=max(off, window.on), ended="expired", ended_by="")
 

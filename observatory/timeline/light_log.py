@@ -12,7 +12,7 @@ from observatory.sla import LightState
 _LENGTH = 500
 
 
-class Shade(Struct, frozen=True):
+class LightPeriod(Struct, frozen=True):
     """A time in which a light did not change; `until` is None for how it is now."""
 
     state: LightState
@@ -25,7 +25,7 @@ class Shade(Struct, frozen=True):
         return starts and (self.until is None or self.until > since)
 
 
-class LightNotes:
+class LightLog:
     """The lights' changes. `began` is None until the first look."""
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class LightNotes:
             if not changes or changes[-1][1] != state:
                 changes.append((at, state))
 
-    def shades(self) -> dict[str, list[Shade]]:
+    def shades(self) -> dict[str, list[LightPeriod]]:
         """Each light's life, oldest first."""
         return {service: _shades(list(changes)) for service, changes in self._changes.items()}
 
 
-def _shades(changes: list[tuple[datetime, LightState]]) -> list[Shade]:
+def _shades(changes: list[tuple[datetime, LightState]]) -> list[LightPeriod]:
     ends = [*(at for at, _ in changes[1:]), None]
-    return [Shade(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]
+    return [LightPeriod(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]

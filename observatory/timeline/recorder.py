@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from observatory.sla import light_state
-from observatory.sources import Source
 from observatory.sources.down import Down
-from observatory.timeline.fault_windows import Window, windows
+from observatory.sources.protocols import MetricsSource
+from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.incident import ECHO_S, Incident, incidents
-from observatory.timeline.light_log import LightNotes
+from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import OrdersMeanwhile, TimelineQueries
 from topology import NAMES
 
@@ -21,22 +21,22 @@ _LOOK_UPS = 3
 Key = tuple[str, str, datetime]
 
 
-class Chronicle:
+class IncidentRecorder:
     """What was seen. Everything it holds is bounded by the number of incidents it keeps."""
 
     def __init__(
         self,
-        source: Source,
+        source: MetricsSource,
         queries: TimelineQueries,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._source, self._queries, self._clock = source, queries, clock
-        self._notes = LightNotes()
-        self._bites = Bites()
+        self._notes = LightLog()
+        self._bites = BiteCounts()
         self._orders: dict[Key, OrdersMeanwhile] = {}
         self._failures: dict[Key, int] = {}
-        self.windows: tuple[Window, ...] = ()
+        self.windows: tuple[FaultWindow, ...] = ()
 
     @property
     def held(self) -> int:
@@ -49,7 +49,7 @@ class Chronicle:
         now = self._clock()
         said = {key: self._source.traffic(key) for key in NAMES}
         self._notes.note(now, {key: light_state(traffic) for key, traffic in said.items()})
-        self.windows = windows(await self._queries.audit(), now)
+        self.windows = fault_windows(await self._queries.audit(), now)
         for key, traffic in said.items():
             if not isinstance(traffic, Down):
                 self._bites.count(key, self._source.bites(key), self._seen_windows())
@@ -59,7 +59,7 @@ class Chronicle:
         self._forget_but({each.key for each in told}, {window.key for window in self.windows})
         return told
 
-    def _seen_windows(self) -> tuple[Window, ...]:
+    def _seen_windows(self) -> tuple[FaultWindow, ...]:
         """Those that were still on when watching began: of earlier ones no bite was seen."""
         began = self._notes.began
         return tuple(w for w in self.windows if began and (w.off is None or w.off > began))
@@ -98,7 +98,7 @@ class Chronicle:
         self._bites.forget_but(kept_windows)
 
 
-class Bites:
+class BiteCounts:
     """Counts each gremlin's bites from the services' counters, which restart with their process."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Bites:
     def __len__(self) -> int:
         return len(self._sums)
 
-    def count(self, service: str, said: dict[str, int], found: Sequence[Window]) -> None:
+    def count(self, service: str, said: dict[str, int], found: Sequence[FaultWindow]) -> None:
         """`said` is the counter by gremlin now; what is new belongs to its newest window."""
         last = self._last.get(service)
         newest = {window.name: window for window in found if window.service == service}
@@ -123,7 +123,7 @@ class Bites:
             )
         self._last[service] = dict(said)
 
-    def of(self, window: Window) -> int | None:
+    def of(self, window: FaultWindow) -> int | None:
         """How often it bit while it was watched; None if it was not."""
         return self._sums.get(window.key)
 

@@ -4,8 +4,9 @@ from enum import Enum
 from uuid import UUID
 
 import msgspec
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
 from services.inventory import contract
 from services.inventory.contract import (
     CommitStock,
@@ -30,7 +31,7 @@ class Hold(Enum):
     CONTRACT = "contract"
 
 
-class HoldAnswer(msgspec.Struct, frozen=True):
+class HoldResult(msgspec.Struct, frozen=True):
     """The fact, and the word for logs that led to it."""
 
     hold: Hold
@@ -54,30 +55,30 @@ class InventoryClient:
 
     async def reserve(
         self, order_id: UUID, product_id: str, quantity: int, *, deadline_s: float
-    ) -> HoldAnswer:
+    ) -> HoldResult:
         """HELD or COMMITTED, REJECTED, FENCED, or not known."""
         command = ReserveStock(order_id, product_id, quantity)
         return await self._ask("/inventory/reserve", command, order_id, deadline_s)
 
-    async def release(self, order_id: UUID, *, deadline_s: float) -> HoldAnswer:
+    async def release(self, order_id: UUID, *, deadline_s: float) -> HoldResult:
         """RELEASED or REJECTED, or not known."""
         return await self._ask("/inventory/release", ReleaseStock(order_id), order_id, deadline_s)
 
-    async def commit(self, order_id: UUID, *, deadline_s: float) -> HoldAnswer:
+    async def commit(self, order_id: UUID, *, deadline_s: float) -> HoldResult:
         """COMMITTED, or not known."""
         return await self._ask("/inventory/commit", CommitStock(order_id), order_id, deadline_s)
 
     async def _ask(
         self, path: str, command: msgspec.Struct, order_id: UUID, deadline_s: float
-    ) -> HoldAnswer:
+    ) -> HoldResult:
         answer = await self.peer.call("POST", path, command, route=path, deadline_s=deadline_s)
         return _fact(answer, order_id)
 
-    async def stock(self) -> Answer:
+    async def stock(self) -> CallResult:
         """GET /inventory; decode with `StockList`."""
         return await self.peer.call("GET", "/inventory", route="/inventory")
 
-    async def reservation(self, order_id: UUID) -> Answer:
+    async def reservation(self, order_id: UUID) -> CallResult:
         """GET /inventory/reservations/{order_id}; decode with `ReservationView`."""
         return await self.peer.call(
             "GET",
@@ -87,24 +88,24 @@ class InventoryClient:
 
     async def restock(
         self, product_id: str, quantity: int, *, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> CallResult:
         """POST /inventory/restock; decode with `StockView`."""
         path = "/inventory/restock"
         command = RestockProduct(product_id, quantity)
         return await self.peer.call("POST", path, command, route=path, headers=headers)
 
 
-def _fact(answer: Answer, order_id: UUID) -> HoldAnswer:
+def _fact(answer: CallResult, order_id: UUID) -> HoldResult:
     if answer.outcome is Outcome.OK:
         view: ReservationView | None = decode(answer, ReservationView)
         if view is None or view.order_id != order_id:
-            return HoldAnswer(Hold.UNKNOWN, "contract-broken")
-        return HoldAnswer(_STATES[view.state])
+            return HoldResult(Hold.UNKNOWN, "contract-broken")
+        return HoldResult(_STATES[view.state])
     if answer.outcome is Outcome.DEFINITE_NO:
-        return HoldAnswer(_REFUSALS.get(answer.code, Hold.CONTRACT), answer.code)
+        return HoldResult(_REFUSALS.get(answer.code, Hold.CONTRACT), answer.code)
     if answer.outcome is Outcome.NOT_SENT:
-        return HoldAnswer(Hold.NOT_SENT, answer.code)
-    return HoldAnswer(Hold.UNKNOWN, answer.code)
+        return HoldResult(Hold.NOT_SENT, answer.code)
+    return HoldResult(Hold.UNKNOWN, answer.code)
 
 
 __all__ = ["Hold", "HoldAnswer", "InventoryClient", "StockList"]

@@ -22,7 +22,7 @@ class Reservation(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class Stock(msgspec.Struct, frozen=True):
+class StockLevel(msgspec.Struct, frozen=True):
     """Units of one product."""
 
     product_id: str

@@ -28,7 +28,7 @@ from services.inventory.domain import (
     CannotCommit,
     OtherReservation,
     Reservation,
-    Stock,
+    StockLevel,
     TooMany,
     UnknownProduct,
 )
@@ -47,7 +47,7 @@ def _view(reservation: Reservation) -> ReservationView:
     )
 
 
-def _stock_view(stock: Stock) -> StockView:
+def _stock_view(stock: StockLevel) -> StockView:
     return StockView(stock.product_id, stock.stock, stock.reserved, stock.sold, stock.total)
 
 

@@ -16,7 +16,7 @@ from services.inventory.domain import (
     CannotCommit,
     OtherReservation,
     Reservation,
-    Stock,
+    StockLevel,
     TooMany,
     UnknownProduct,
 )
@@ -172,7 +172,7 @@ async def _moved(tx: Connection, order_id: UUID, to: str) -> Row:
     return row
 
 
-async def restock(c: Connection, product_id: str, quantity: int) -> Stock:
+async def restock(c: Connection, product_id: str, quantity: int) -> StockLevel:
     """A delivery, in one statement, so that conservation holds at every instant."""
     try:
         row = await c.row(_DELIVER, product=product_id, units=quantity)
@@ -180,20 +180,20 @@ async def restock(c: Connection, product_id: str, quantity: int) -> Stock:
         raise TooMany(product_id) from error
     if row is None:
         raise UnknownProduct(product_id)
-    return msgspec.convert(dict(row), Stock)
+    return msgspec.convert(dict(row), StockLevel)
 
 
-async def list_stock(c: Connection) -> list[Stock]:
+async def list_stock(c: Connection) -> list[StockLevel]:
     """All products by id."""
-    return [msgspec.convert(dict(row), Stock) for row in await c.rows(_ALL)]
+    return [msgspec.convert(dict(row), StockLevel) for row in await c.rows(_ALL)]
 
 
-async def find_stock(c: Connection, product_id: str) -> Stock:
+async def find_stock(c: Connection, product_id: str) -> StockLevel:
     """One product; raises `UnknownProduct`."""
     row = await c.row(_ONE, product=product_id)
     if row is None:
         raise UnknownProduct(product_id)
-    return msgspec.convert(dict(row), Stock)
+    return msgspec.convert(dict(row), StockLevel)
 
 
 async def find_reservation(c: Connection, order_id: UUID) -> Reservation | None:

@@ -21,11 +21,11 @@ from services.order.settings import OrderSettings
 from services.payment.client import (
     Cancelled,
     ContractBreach,
-    Declined,
-    Fenced,
-    Found,
     NotSent,
     PaymentClient,
+    PaymentDeclined,
+    PaymentFenced,
+    PaymentFound,
     Succeeded,
     Unknown,
 )
@@ -151,9 +151,9 @@ class Checkout:
         match answer:
             case Succeeded():
                 return Conclusion("CONFIRMED")
-            case Declined(code):
+            case PaymentDeclined(code):
                 return Conclusion("CANCELLING", "PAYMENT_DECLINED", code)
-            case Fenced():
+            case PaymentFenced():
                 return Conclusion("CANCELLING", "PAYMENT_CANCELLED", "fenced")
             case ContractBreach(_, code):
                 self._alarm(order, "charge", code)
@@ -165,7 +165,7 @@ class Checkout:
     async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
         """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
         answer = await self.payments.get(order.id, deadline_s=deadline_s)
-        if isinstance(answer, Found) and answer.payment.state == "SUCCEEDED":
+        if isinstance(answer, PaymentFound) and answer.payment.state == "SUCCEEDED":
             return Conclusion("CONFIRMED")
         return Conclusion("CANCELLING", "PAYMENT_TIMEOUT")
 

@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
-from chassis.http.outbound import Answer, Peer
+from chassis.outcome import CallResult
+
+from chassis.http.outbound import Peer
 from services.order.contract import PlaceOrder
 
 
@@ -19,7 +21,7 @@ class OrderClient:
         *,
         key: str | None = None,
         deadline_s: float | None = None,
-    ) -> Answer:
+    ) -> CallResult:
         """POST /orders; OrderView in 201 and 202, a problem otherwise."""
         headers = {} if key is None else {"Idempotency-Key": key}
         command = PlaceOrder(product_id, quantity)
@@ -27,27 +29,27 @@ class OrderClient:
             "POST", "/orders", command, route="/orders", headers=headers, deadline_s=deadline_s
         )
 
-    async def show(self, order_id: UUID) -> Answer:
+    async def show(self, order_id: UUID) -> CallResult:
         """GET /orders/{order_id}; OrderView."""
         return await self.peer.call("GET", f"/orders/{order_id}", route="/orders/{order_id}")
 
-    async def history(self, order_id: UUID) -> Answer:
+    async def history(self, order_id: UUID) -> CallResult:
         """GET /orders/{order_id}/history; OrderHistory."""
         return await self.peer.call(
             "GET", f"/orders/{order_id}/history", route="/orders/{order_id}/history"
         )
 
-    async def page(self, limit: int, cursor: str | None = None) -> Answer:
+    async def page(self, limit: int, cursor: str | None = None) -> CallResult:
         """GET /orders; OrderPage."""
         query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
         return await self.peer.call("GET", f"/orders{query}", route="/orders")
 
-    async def cancel(self, order_id: UUID) -> Answer:
+    async def cancel(self, order_id: UUID) -> CallResult:
         """POST /orders/{order_id}/cancel; OrderView."""
         return await self.peer.call(
             "POST", f"/orders/{order_id}/cancel", route="/orders/{order_id}/cancel"
         )
 
-    async def products(self) -> Answer:
+    async def products(self) -> CallResult:
         """GET /products; ProductList."""
         return await self.peer.call("GET", "/products", route="/products")

@@ -93,7 +93,7 @@ class Order(msgspec.Struct, frozen=True):
         return f"{said}: {_REASONS[self.reason]}"
 
 
-class UnknownProduct(Exception):
+class NotForSale(Exception):
     """Nothing of that id is for sale."""
 
 

@@ -13,7 +13,7 @@ from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import idempotency_store, store
 from services.order.checkout import Checkout
 from services.order.contract import PlaceOrder
-from services.order.domain import Order, UnknownProduct
+from services.order.domain import NotForSale, Order
 from services.order.idempotency_store import Claimed, Key
 from services.order.metrics import OrderMetrics
 from services.order.reconciler import Reconciler
@@ -65,7 +65,7 @@ class Placing:
         order_id = uuid4()
         try:
             placed = await self._commit_intent(order_id, command, key)
-        except UnknownProduct:
+        except NotForSale:
             return await self._no_such_product(command, key, order_id)
         if isinstance(placed, Claimed):
             note_order(placed.order_id)

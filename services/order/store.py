@@ -22,7 +22,7 @@ from sqlalchemy.sql import ColumnElement
 
 from chassis.database.pool import Connection, Row, statement
 from services.order.contract import ProductView, Reason, Status, TransitionView
-from services.order.domain import TERMINAL, Order, UnknownOrder, UnknownProduct
+from services.order.domain import TERMINAL, NotForSale, Order, UnknownOrder
 from services.order.tables import history, orders, products
 
 _o = orders.c
@@ -134,7 +134,7 @@ async def place(
         deadline_s=deadline_s, traceparent=traceparent,
     )  # fmt: skip
     if row is None:
-        raise UnknownProduct(product_id)
+        raise NotForSale(product_id)
     return _order(row)
 
 

@@ -7,14 +7,14 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
-from services.payment.late_captures import Sweep
-from services.payment.metrics import Meters
-from services.payment.reconciler import AT_ONCE, Prober
+from services.payment.connectors.mock_store import MockStore
+from services.payment.late_captures import LateCaptures
+from services.payment.metrics import PaymentMetrics
+from services.payment.reconciler import AT_ONCE, PaymentReconciler
 from services.payment.routes import ROUTES
 from services.payment.settings import PaymentSettings
 from services.payment.tables import SCHEMA_REVISION
@@ -31,9 +31,9 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
     registry = CollectorRegistry()
     database = Database(settings)
     repair_database = Database(settings, size=_REPAIR_POOL)
-    meters = Meters(Database(settings, size=1), registry)
+    meters = PaymentMetrics(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
-    desk = Desk(
+    desk = PaymentContext(
         database=database,
         connector=provider,
         meters=meters,
@@ -43,10 +43,10 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
     repair_desk = msgspec.structs.replace(desk, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
-    loops = [Prober(repair_desk, settings).run, meters.run]
+    loops = [PaymentReconciler(repair_desk, settings).run, meters.run]
     if not provider.fences:
         # A fencing provider cannot capture behind a void's back: there is nothing to sweep.
-        loops.append(Sweep(repair_desk).run)
+        loops.append(LateCaptures(repair_desk).run)
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -66,7 +66,7 @@ def connector_of(settings: PaymentSettings) -> Connector:
     """The provider the settings ask for; what another would need has to make sense as well."""
     shares = parse_shares(settings.payment_flaky_shares)
     mock = Mock(
-        Book(settings),
+        MockStore(settings),
         decline_rate=settings.payment_decline_rate,
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,

@@ -14,10 +14,10 @@ from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s
 from services.payment import domain, outcomes, settlement, store
 from services.payment.connectors import Connector, GatewayNotSent, GatewayUnknown
-from services.payment.domain import ERRANDS, ON_CANCEL, Charge, Errand, Payment
-from services.payment.metrics import Meters
-from services.payment.outcomes import Outcome, Silence
-from services.payment.store import Step
+from services.payment.domain import ON_CANCEL, OPERATIONS, Charge, Operation, Payment
+from services.payment.metrics import PaymentMetrics
+from services.payment.outcomes import GatewayResult, Silence
+from services.payment.store import PaymentStep
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ _RESERVE_S = 0.15
 _MOST_ERRANDS = 3
 
 
-class Desk(msgspec.Struct, frozen=True):
+class PaymentContext(msgspec.Struct, frozen=True):
     """What taking money needs: the tables, the way to the provider, and how long to wait for it."""
 
     database: Database
     connector: Connector
-    meters: Meters
+    meters: PaymentMetrics
     gateway_timeout_s: float
     probe_base_s: float
 
@@ -49,7 +49,7 @@ class Charged(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-async def charge(desk: Desk, ask: Charge) -> Charged:
+async def charge(desk: PaymentContext, ask: Charge) -> Charged:
     """Take the money once per order. Raises `KeyReused`, `Fenced` or `AmountDiffers`.
 
     Never decides from a missing answer: what the gateway did not say stays PROCESSING, and the
@@ -70,7 +70,7 @@ async def charge(desk: Desk, ask: Charge) -> Charged:
     return Charged(payment, replayed=False)
 
 
-async def _open(desk: Desk, ask: Charge) -> Payment | None:
+async def _open(desk: PaymentContext, ask: Charge) -> Payment | None:
     async with desk.database.connect() as connection:
         payment = await store.open_payment(
             connection,
@@ -84,7 +84,7 @@ async def _open(desk: Desk, ask: Charge) -> Payment | None:
     return payment
 
 
-async def cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
+async def cancel(desk: PaymentContext, order_id: UUID, reason: str) -> Payment:
     """Void what is open, refund what was taken, and leave a tombstone where there is nothing yet.
 
     The cancel has won once its first transaction commits; whether it is also over is for
@@ -93,7 +93,7 @@ async def cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
     return await _as_far_as_it_goes(desk, payment, errands=_MOST_ERRANDS)
 
 
-async def _begin_cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
+async def _begin_cancel(desk: PaymentContext, order_id: UUID, reason: str) -> Payment:
     async with desk.database.begin() as tx:
         payment = await store.plant_tombstone(
             tx, order_id, reason=reason, traceparent=current_traceparent()
@@ -107,7 +107,7 @@ async def _begin_cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
                 raise LookupError(f"no payment for order {order_id}")
             if to := ON_CANCEL.get(payment.state):
                 moved_to = to
-                step = Step(payment_to=to, cancel_reason=reason)
+                step = PaymentStep(payment_to=to, cancel_reason=reason)
                 payment = await store.move(tx, payment, step, grace_s=desk.grace_s)
     if moved_to is not None:
         desk.meters.moved(moved_to)
@@ -115,13 +115,13 @@ async def _begin_cancel(desk: Desk, order_id: UUID, reason: str) -> Payment:
     return payment
 
 
-async def look(desk: Desk, order_id: UUID) -> Payment | None:
+async def look(desk: PaymentContext, order_id: UUID) -> Payment | None:
     """The payment as it stands."""
     async with desk.database.connect() as connection:
         return await store.find(connection, order_id)
 
 
-async def _as_far_as_it_goes(desk: Desk, payment: Payment, *, errands: int) -> Payment:
+async def _as_far_as_it_goes(desk: PaymentContext, payment: Payment, *, errands: int) -> Payment:
     """Run errands for a caller who waits. Its intent is committed, so from here on trouble with
     the database is no "nothing was done": the payment is answered as last seen, unfinished."""
     try:
@@ -135,7 +135,7 @@ async def _as_far_as_it_goes(desk: Desk, payment: Payment, *, errands: int) -> P
         return payment
 
 
-async def drive(desk: Desk, payment: Payment, *, errands: int = _MOST_ERRANDS) -> Payment:
+async def drive(desk: PaymentContext, payment: Payment, *, errands: int = _MOST_ERRANDS) -> Payment:
     """Run the errands of a payment's state until it rests, the gateway is silent, or the time is
     up. All errands together take no longer than one gateway timeout."""
     budget_s = desk.gateway_timeout_s
@@ -143,20 +143,20 @@ async def drive(desk: Desk, payment: Payment, *, errands: int = _MOST_ERRANDS) -
         budget_s = min(budget_s, left_s - _RESERVE_S)
     until = time.monotonic() + budget_s
     for _ in range(errands):
-        errand = ERRANDS.get(payment.state)
+        errand = OPERATIONS.get(payment.state)
         left_s = until - time.monotonic()
         if errand is None or left_s <= 0:
             break
         before = payment.state
-        payment, _said = await run_errand(desk, payment, errand, left_s)
+        payment, _said = await run_operation(desk, payment, errand, left_s)
         if payment.state == before:
             break
     return payment
 
 
-async def run_errand(
-    desk: Desk, payment: Payment, errand: Errand | Literal["lookup"], timeout_s: float
-) -> tuple[Payment, Outcome]:
+async def run_operation(
+    desk: PaymentContext, payment: Payment, errand: Operation | Literal["lookup"], timeout_s: float
+) -> tuple[Payment, GatewayResult]:
     """Ask the gateway one thing about the payment's newest attempt, and settle what it said."""
     said = await _ask(desk, payment, errand, timeout_s)
     payment = await settlement.settle(
@@ -171,8 +171,8 @@ async def run_errand(
 
 
 async def _ask(
-    desk: Desk, payment: Payment, errand: Errand | Literal["lookup"], timeout_s: float
-) -> Outcome:
+    desk: PaymentContext, payment: Payment, errand: Operation | Literal["lookup"], timeout_s: float
+) -> GatewayResult:
     attempt, said = payment.attempt, None
     with recording.span(f"gateway {errand}", CLIENT) as work:
         try:
@@ -202,8 +202,8 @@ async def _ask(
 
 
 def _call(
-    connector: Connector, payment: Payment, errand: Errand | Literal["lookup"]
-) -> Awaitable[Outcome]:
+    connector: Connector, payment: Payment, errand: Operation | Literal["lookup"]
+) -> Awaitable[GatewayResult]:
     attempt = payment.attempt
     key = domain.gw_key(payment.order_id, attempt.n)
     order_ref = str(payment.order_id)

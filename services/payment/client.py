@@ -4,8 +4,9 @@ import logging
 from uuid import UUID
 
 import msgspec
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
 from services.payment import contract
 from services.payment.contract import CancelPayment, CreatePayment, Currency, PaymentView
 
@@ -18,13 +19,13 @@ class Succeeded(msgspec.Struct, frozen=True):
     payment: PaymentView
 
 
-class Declined(msgspec.Struct, frozen=True):
+class PaymentDeclined(msgspec.Struct, frozen=True):
     """The provider said no, for good."""
 
     code: str
 
 
-class Fenced(msgspec.Struct, frozen=True):
+class PaymentFenced(msgspec.Struct, frozen=True):
     """The payment was cancelled before; this charge had no effect and never will."""
 
 
@@ -38,7 +39,7 @@ class Cancelled(msgspec.Struct, frozen=True):
     payment: PaymentView
 
 
-class Found(msgspec.Struct, frozen=True):
+class PaymentFound(msgspec.Struct, frozen=True):
     """The payment as it stands."""
 
     payment: PaymentView
@@ -67,9 +68,11 @@ class ContractBreach(msgspec.Struct, frozen=True):
     code: str
 
 
-ChargeAnswer = Succeeded | Declined | Fenced | Processing | Unknown | NotSent | ContractBreach
-CancelAnswer = Cancelled | Processing | Unknown | NotSent | ContractBreach
-GetAnswer = Found | Absent | Unknown | NotSent | ContractBreach
+ChargeResult = (
+    Succeeded | PaymentDeclined | PaymentFenced | Processing | Unknown | NotSent | ContractBreach
+)
+CancelResult = Cancelled | Processing | Unknown | NotSent | ContractBreach
+GetResult = PaymentFound | Absent | Unknown | NotSent | ContractBreach
 
 
 class _DeclineProblem(msgspec.Struct, frozen=True):
@@ -91,7 +94,7 @@ class PaymentClient:
 
     async def charge(
         self, order_id: UUID, amount_minor: int, currency: Currency, *, deadline_s: float
-    ) -> ChargeAnswer:
+    ) -> ChargeResult:
         """Take `amount_minor` for the order, once, however often this is called."""
         answer = await self._peer.call(
             "POST",
@@ -106,10 +109,10 @@ class PaymentClient:
         if answer.status == 402 and answer.outcome is Outcome.DEFINITE_NO:
             return _declined(answer, order_id)
         if answer.status == 409 and answer.code == contract.FENCED:
-            return Fenced()
+            return PaymentFenced()
         return _otherwise(answer)
 
-    async def cancel(self, order_id: UUID, reason: str, *, deadline_s: float) -> CancelAnswer:
+    async def cancel(self, order_id: UUID, reason: str, *, deadline_s: float) -> CancelResult:
         """Void or refund whatever there is, and leave a tombstone where there is nothing yet."""
         answer = await self._peer.call(
             "POST",
@@ -127,21 +130,21 @@ class PaymentClient:
             return Cancelled(payment)
         return Processing()
 
-    async def get(self, order_id: UUID, *, deadline_s: float) -> GetAnswer:
+    async def get(self, order_id: UUID, *, deadline_s: float) -> GetResult:
         """Look without touching."""
         answer = await self._peer.call(
             "GET", f"/payments/{order_id}", route="/payments/{order_id}", deadline_s=deadline_s
         )
         if answer.outcome is Outcome.OK:
             payment = _payment(answer, order_id)
-            return Unknown("contract") if payment is None else Found(payment)
+            return Unknown("contract") if payment is None else PaymentFound(payment)
         if answer.status == 404 and answer.code == contract.NOT_FOUND:
             return Absent()
         breach = _otherwise(answer)
         return Unknown("in-progress") if isinstance(breach, Processing) else breach
 
 
-def _charged(answer: Answer, order_id: UUID, amount_minor: int, currency: str) -> ChargeAnswer:
+def _charged(answer: CallResult, order_id: UUID, amount_minor: int, currency: str) -> ChargeResult:
     payment = _payment(answer, order_id)
     if payment is None:
         return Unknown("contract")
@@ -154,15 +157,15 @@ def _charged(answer: Answer, order_id: UUID, amount_minor: int, currency: str) -
     return _alarm(f"state {payment.state} under status {answer.status}", answer, order_id)
 
 
-def _declined(answer: Answer, order_id: UUID) -> ChargeAnswer:
+def _declined(answer: CallResult, order_id: UUID) -> ChargeResult:
     # Someone else's 402 (a proxy's, say) is no decision about this order's money.
     problem = decode(answer, _DeclineProblem)
     if problem is None or problem.code != contract.DECLINED or problem.details.order_id != order_id:
         return _alarm("a 402 that is not about this order", answer, order_id)
-    return Declined(problem.details.decline_code)
+    return PaymentDeclined(problem.details.decline_code)
 
 
-def _payment(answer: Answer, order_id: UUID) -> PaymentView | None:
+def _payment(answer: CallResult, order_id: UUID) -> PaymentView | None:
     payment: PaymentView | None = decode(answer, PaymentView)
     if payment is None or payment.order_id != order_id:
         _alarm("a body that breaks the contract", answer, order_id)
@@ -170,7 +173,7 @@ def _payment(answer: Answer, order_id: UUID) -> PaymentView | None:
     return payment
 
 
-def _alarm(what: str, answer: Answer, order_id: UUID) -> Unknown:
+def _alarm(what: str, answer: CallResult, order_id: UUID) -> Unknown:
     log.error(
         "payment-service answered %s",
         what,
@@ -179,7 +182,7 @@ def _alarm(what: str, answer: Answer, order_id: UUID) -> Unknown:
     return Unknown("contract")
 
 
-def _otherwise(answer: Answer) -> Processing | Unknown | NotSent | ContractBreach:
+def _otherwise(answer: CallResult) -> Processing | Unknown | NotSent | ContractBreach:
     if answer.outcome is Outcome.IN_PROGRESS:
         return Processing()
     if answer.outcome is Outcome.NOT_SENT:

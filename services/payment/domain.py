@@ -54,8 +54,8 @@ ON_CANCEL: dict[PaymentState, PaymentState] = {
     "SUCCEEDED": "REFUND_PENDING",
 }
 # What the gateway is to be asked while a payment is in a state; the states not here rest.
-Errand = Literal["charge", "void", "refund"]
-ERRANDS: dict[PaymentState, Errand] = {
+Operation = Literal["charge", "void", "refund"]
+OPERATIONS: dict[PaymentState, Operation] = {
     "PROCESSING": "charge",
     "CANCELLING": "void",
     "REFUND_PENDING": "refund",

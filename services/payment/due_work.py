@@ -74,7 +74,7 @@ class Doubt(msgspec.Struct, frozen=True):
     needing_review: int
 
 
-class Fugitive(msgspec.Struct, frozen=True):
+class OrphanCapture(msgspec.Struct, frozen=True):
     """A capture that belongs to a cancelled payment, or (no order id) to none at all."""
 
     gw_key: str
@@ -98,10 +98,10 @@ async def doubt(connection: Connection) -> Doubt:
     return Doubt(0.0, 0) if row is None else Doubt(row["in_doubt_minor"], row["needing_review"])
 
 
-async def fugitives(connection: Connection, gw_keys: Sequence[str]) -> list[Fugitive]:
+async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> list[OrphanCapture]:
     """Which of these captures should not be there."""
     rows = await connection.rows(_FUGITIVE, gw_keys=list(gw_keys))
-    return [Fugitive(row["gw_key"], row["order_id"], row["n"]) for row in rows]
+    return [OrphanCapture(row["gw_key"], row["order_id"], row["n"]) for row in rows]
 
 
 async def adopt(connection: Connection, capture: Capture, order_id: UUID, provider: str) -> bool:

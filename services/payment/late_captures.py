@@ -7,9 +7,9 @@ from uuid import UUID
 
 from chassis.telemetry import recording
 from services.payment import charging, domain, due_work, settlement, store
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
-from services.payment.due_work import Fugitive
+from services.payment.due_work import OrphanCapture
 from services.payment.outcomes import Captured
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ _PAGE = 500
 _OVERLAP = timedelta(minutes=1)
 
 
-class Sweep:
+class LateCaptures:
     """Reads the provider's settlement report from where it stopped, the last hour after a start.
 
     One look at each capture is enough: while its payment is still PROCESSING or SUCCEEDED, a
     cancel that comes later meets the capture itself, by its void or its refund."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PaymentContext) -> None:
         self._desk = desk
         self._since: datetime | None = None
 
@@ -56,12 +56,12 @@ class Sweep:
     async def _look_at(self, page: list[Capture]) -> int:
         captures = {capture.gw_key: capture for capture in page}
         async with self._desk.database.connect() as connection:
-            fugitives = await due_work.fugitives(connection, list(captures))
+            fugitives = await due_work.orphan_captures(connection, list(captures))
         for fugitive in fugitives:
             await self._give_back(fugitive, captures[fugitive.gw_key])
         return len(fugitives)
 
-    async def _give_back(self, fugitive: Fugitive, capture: Capture) -> None:
+    async def _give_back(self, fugitive: OrphanCapture, capture: Capture) -> None:
         with recording.span("sweep capture") as work:
             work.attributes["valerix.order.id"] = capture.order_ref
             n, order_id = fugitive.n, fugitive.order_id

@@ -12,7 +12,7 @@ from services.payment import due_work
 _EVERY_S = 2.0
 
 
-class Meters:
+class PaymentMetrics:
     """One process's counters, and the gauges every replica reads from the same tables, on a
     connection of their own: a pool that is exhausted must not blind them."""
 

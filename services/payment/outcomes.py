@@ -41,10 +41,10 @@ class Silence(msgspec.Struct, frozen=True):
     why: str
 
 
-Outcome = Captured | Declined | Voided | Refunded | NotFound | Silence
+GatewayResult = Captured | Declined | Voided | Refunded | NotFound | Silence
 
 
-def when_silent(why: str, age_s: float) -> Outcome:
+def when_silent(why: str, age_s: float) -> GatewayResult:
     """What a silent gateway has said about an attempt of this age: nothing (rule R5).
 
     However long it lasts, silence never turns into a no: the capture may have landed. This is
@@ -63,7 +63,7 @@ class Line(msgspec.Struct, frozen=True):
     currency: str
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class OutcomeEffect(msgspec.Struct, frozen=True):
     """What an outcome does: the states each row passes through, what is booked, or why a human
     must look (`review`), in which case nothing moves."""
 
@@ -75,7 +75,7 @@ class Settlement(msgspec.Struct, frozen=True):
 
 # For each outcome and each state it can meet, the states passed through. () is old news;
 # a state that is missing contradicts what the gateway said before.
-_ATTEMPT_PATHS: dict[type[Outcome], dict[AttemptState, tuple[AttemptState, ...]]] = {
+_ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState, ...]]] = {
     Captured: {
         "IN_FLIGHT": ("SUCCEEDED",),
         "UNKNOWN": ("SUCCEEDED",),
@@ -103,7 +103,7 @@ _ATTEMPT_PATHS: dict[type[Outcome], dict[AttemptState, tuple[AttemptState, ...]]
 }
 _SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
 
-_PAYMENT_PATHS: dict[type[Outcome], dict[PaymentState, tuple[PaymentState, ...]]] = {
+_PAYMENT_PATHS: dict[type[GatewayResult], dict[PaymentState, tuple[PaymentState, ...]]] = {
     Captured: {
         "PROCESSING": ("SUCCEEDED",),
         "CANCELLING": ("REFUND_PENDING",),
@@ -124,24 +124,24 @@ _PAYMENT_PATHS: dict[type[Outcome], dict[PaymentState, tuple[PaymentState, ...]]
 }
 
 
-def settle(payment: Payment, attempt: Attempt, outcome: Outcome) -> Settlement:
+def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> OutcomeEffect:
     """What `outcome` does to a payment and one of its attempts, as they stand."""
     if isinstance(outcome, Silence | NotFound):
-        return Settlement(attempt_path=_SILENT.get(attempt.state, ()))
+        return OutcomeEffect(attempt_path=_SILENT.get(attempt.state, ()))
     if isinstance(outcome, Captured | Refunded):
         said = (outcome.amount_minor, outcome.currency)
         if said != (attempt.amount_minor, attempt.currency):
-            return Settlement(review=f"the gateway took {said[0]} {said[1]}")
+            return OutcomeEffect(review=f"the gateway took {said[0]} {said[1]}")
     attempt_path = _ATTEMPT_PATHS[type(outcome)].get(attempt.state)
     if attempt_path is None:
-        return Settlement(review=f"{type(outcome).__name__} after {attempt.state}")
+        return OutcomeEffect(review=f"{type(outcome).__name__} after {attempt.state}")
     if not attempt_path:
-        return Settlement()
+        return OutcomeEffect()
     payment_path = _PAYMENT_PATHS[type(outcome)].get(payment.state)
     if payment_path is None:
-        return Settlement(review=f"{type(outcome).__name__} while {payment.state}")
+        return OutcomeEffect(review=f"{type(outcome).__name__} while {payment.state}")
     lines = [line for state in attempt_path for line in _lines(payment.order_id, attempt, state)]
-    return Settlement(attempt_path, payment_path, tuple(lines))
+    return OutcomeEffect(attempt_path, payment_path, tuple(lines))
 
 
 def _lines(order_id: UUID, attempt: Attempt, state: AttemptState) -> tuple[Line, ...]:

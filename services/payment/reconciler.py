@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chassis.telemetry import recording
 from services.payment import charging, due_work
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 4
 
 
-class Prober:
+class PaymentReconciler:
     """One replica's prober; any number may run."""
 
-    def __init__(self, desk: Desk, settings: PaymentSettings) -> None:
+    def __init__(self, desk: PaymentContext, settings: PaymentSettings) -> None:
         self._desk = desk
         self._poll_s = settings.reconcile_poll_s
         self._batch = settings.reconcile_batch
@@ -54,12 +54,12 @@ class Prober:
     async def _guarded(self, order_id: UUID) -> None:
         async with self._places:
             try:
-                await probe(self._desk, order_id)
+                await reconcile(self._desk, order_id)
             except Exception:  # one payment's trouble must not keep the others waiting
                 logger.exception("probing a payment failed", extra={"order_id": order_id})
 
 
-async def probe(desk: Desk, order_id: UUID) -> None:
+async def reconcile(desk: PaymentContext, order_id: UUID) -> None:
     """Bring one payment as far as its gateway lets it. Two probers on one payment are harmless."""
     payment = await charging.look(desk, order_id)
     if payment is None:
@@ -67,7 +67,7 @@ async def probe(desk: Desk, order_id: UUID) -> None:
     with recording.span("probe payment", link=payment.traceparent) as work:
         work.attributes["valerix.order.id"] = str(order_id)
         if payment.state == "PROCESSING":
-            payment, said = await charging.run_errand(
+            payment, said = await charging.run_operation(
                 desk, payment, "lookup", desk.gateway_timeout_s
             )
             if payment.state == "PROCESSING" and not isinstance(said, NotFound):

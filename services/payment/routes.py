@@ -18,7 +18,7 @@ from chassis.http.json_body import Strict
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.telemetry.context import parse_traceparent
 from services.payment import charging, contract
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.contract import AttemptView, CancelPayment, CreatePayment, PaymentView
 from services.payment.domain import AmountDiffers, Charge, Fenced, KeyReused, Payment
 
@@ -149,8 +149,8 @@ def view(payment: Payment) -> PaymentView:
     )
 
 
-def _desk(state: State) -> Desk:
-    desk: Desk = state["desk"]
+def _desk(state: State) -> PaymentContext:
+    desk: PaymentContext = state["desk"]
     return desk
 
 

@@ -9,19 +9,19 @@ import msgspec
 from chassis.database.pool import Connection, Database
 from services.payment import outcomes, store
 from services.payment.domain import Payment
-from services.payment.metrics import Meters
-from services.payment.outcomes import Declined, Outcome, Settlement, Silence
-from services.payment.store import Step
+from services.payment.metrics import PaymentMetrics
+from services.payment.outcomes import Declined, GatewayResult, OutcomeEffect, Silence
+from services.payment.store import PaymentStep
 
 logger = logging.getLogger(__name__)
 
 
 async def settle(
     database: Database,
-    meters: Meters,
+    meters: PaymentMetrics,
     order_id: UUID,
     n: int,
-    outcome: Outcome,
+    outcome: GatewayResult,
     *,
     grace_s: float,
 ) -> Payment:
@@ -35,7 +35,7 @@ async def settle(
         if before is None:
             raise LookupError(f"no payment for order {order_id}")
         attempt = next(attempt for attempt in before.tries if attempt.n == n)
-        effect = outcomes.settle(before, attempt, outcome)
+        effect = outcomes.outcome_effect(before, attempt, outcome)
         after = await _apply(tx, before, n, effect, outcome, grace_s)
         wants_human = bool(effect.review) and await store.flag(tx, order_id)
     if wants_human:
@@ -54,15 +54,15 @@ async def _apply(
     tx: Connection,
     payment: Payment,
     n: int,
-    effect: Settlement,
-    outcome: Outcome,
+    effect: OutcomeEffect,
+    outcome: GatewayResult,
     grace_s: float,
 ) -> Payment:
     code = outcome.code if isinstance(outcome, Declined) else None
     last = max(len(effect.attempt_path), len(effect.payment_path)) - 1
     steps = zip_longest(effect.attempt_path, effect.payment_path)
     for at, (attempt_to, payment_to) in enumerate(steps):
-        step = Step(
+        step = PaymentStep(
             n=n,
             attempt_to=attempt_to,
             detail=_why(outcome),
@@ -76,7 +76,7 @@ async def _apply(
     return payment
 
 
-def _why(outcome: Outcome) -> str | None:
+def _why(outcome: GatewayResult) -> str | None:
     match outcome:
         case Declined(code):
             return code

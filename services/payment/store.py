@@ -190,7 +190,7 @@ async def lock(tx: Connection, order_id: UUID) -> Payment | None:
     return await find(tx, order_id)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a payment, of one of its attempts, or of both, and what is booked with it."""
 
     payment_to: PaymentState | None = None
@@ -202,7 +202,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
 
 
-async def move(tx: Connection, payment: Payment, step: Step, *, grace_s: float) -> Payment:
+async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: float) -> Payment:
     """Take one step; the database refuses one that is not in its tables, or booked before.
 
     `grace_s` is how long the prober leaves what is unfinished to whoever is at it."""

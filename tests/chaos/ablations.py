@@ -99,7 +99,7 @@ async def the_answer_to_a_capture_is_lost(stage: Stage) -> None:
 
 
 def silence_becomes_a_no() -> AbstractContextManager[Any]:
-    def when_silent(why: str, age_s: float) -> outcomes.Outcome:
+    def when_silent(why: str, age_s: float) -> outcomes.GatewayResult:
         return outcomes.Declined("timeout") if age_s > 0.1 else outcomes.Silence(why)
 
     return patch.object(outcomes, "when_silent", when_silent)

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome
 from services.order.client import OrderClient
 
 PRODUCTS = ("PROD-001", "PROD-002", "PROD-003")
@@ -95,7 +95,7 @@ class Customer:
             wish.cancel_told.append(_word(answer))
 
 
-def _word(answer: Answer) -> Word:
+def _word(answer: CallResult) -> Word:
     body = msgspec.json.decode(answer.body, type=_Body)
     order_id = body.order_id
     if order_id is None and isinstance(body.details, dict) and "order_id" in body.details:

@@ -16,7 +16,7 @@ from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from tests.chaos.faults import Dice
 from tests.chaos.wire import Wire, WirePeer
 
@@ -115,7 +115,7 @@ class Shop:
 
     def _till(self, n: int) -> App:
         mine = self._settings("payment")
-        mock = Mock(Book(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
+        mock = Mock(MockStore(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
         flaky = Flaky(
             mock,
             shares=dict(GATEWAY_FAULTS),

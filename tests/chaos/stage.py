@@ -11,9 +11,9 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 import msgspec
+from chassis.outcome import CallResult
 
 from chassis.http.asgi import App
-from chassis.http.outbound import Answer
 from chassis.settings import Settings
 from proof.evaluate import evaluate
 from proof.invariant import Limits
@@ -23,7 +23,7 @@ from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors import Capture, GatewayUnknown
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 from tests.chaos.faults import Dice
 from tests.chaos.shop import alive
@@ -73,7 +73,7 @@ class ScriptedGateway(Mock):
     after which it is mute to whatever `mute_then` names; `speak` ends that."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(Book(settings), decline_rate=0, seed=1, fences=True)
+        super().__init__(MockStore(settings), decline_rate=0, seed=1, fences=True)
         self.unheard_once = False
         self.mute_then: set[str] = set()
         self._mute: set[str] = set()
@@ -171,7 +171,7 @@ class Stage:
                 await stack.enter_async_context(alive(app))
             yield self
 
-    async def place(self, quantity: int = 2) -> Answer:
+    async def place(self, quantity: int = 2) -> CallResult:
         """The scene's one order."""
         return await self.door.place("PROD-003", quantity, key=KEY)
 

@@ -6,13 +6,14 @@ from datetime import datetime
 
 import asyncpg
 import pytest
+from chassis.outcome import Outcome
 from prometheus_client import CollectorRegistry
 
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import GremlinList
-from chassis.http.outbound import Outcome, Peer, decode
+from chassis.http.outbound import Peer, decode
 from tests.chassis.bare import NAME, Bare, run_bare
 from tests.harness.patience import LATE_S
 from tests.harness.problems import assert_problem

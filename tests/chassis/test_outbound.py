@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 import pytest
+from chassis.outcome import Outcome
 
-from chassis.http.outbound import Outcome, Peer, classify, decode
+from chassis.http.outbound import Peer, classify, decode
 from chassis.settings import Settings
 from chassis.telemetry.context import deadline_now
 from fleet.settings import load

@@ -15,7 +15,7 @@ import asyncpg
 from fleet.settings import load
 from loadtests.oracle import disagreements, keyless
 from proof.evaluate import Report
-from proof.session import Examiner
+from proof.session import ProofSession
 from tests.faults.shoppers import Crowd, Habits, tally
 from tests.harness.running import RunningFleet
 
@@ -93,7 +93,7 @@ class Stage:
 
     async def judge(self, over: asyncio.Event) -> None:
         """Fail at once where a promise for every instant is broken, faults or not."""
-        async with Examiner(self._settings) as examiner:
+        async with ProofSession(self._settings) as examiner:
             while not over.is_set():
                 _demand_unbroken(await examiner.ask())
                 await asyncio.sleep(0.5)
@@ -105,7 +105,7 @@ class Stage:
 
     async def _quiet(self, within_s: float, *, whole: bool = False) -> float:
         begun = time.monotonic()
-        async with Examiner(self._settings) as examiner:
+        async with ProofSession(self._settings) as examiner:
             while True:
                 report = await examiner.ask()
                 if whole and report.state == "holds":

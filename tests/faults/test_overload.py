@@ -5,7 +5,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 from tests.faults.shoppers import Crowd, Habits
 from tests.faults.stage import BRISK, Stage
 
@@ -64,5 +64,5 @@ def _demand_recovery(stage: Stage) -> None:
     stage.aftermath([crowd])
 
 
-def _word_of(wish: Wish) -> int:
+def _word_of(wish: Intent) -> int:
     return wish.words[-1].status

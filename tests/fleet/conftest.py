@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from tests.conftest import GIVEN_SERVER
 from tests.fleet.shop import UpShop
 
@@ -45,7 +45,7 @@ def home_set_up(home: Path, set_up: Path) -> Path:
 def _settle(home: Path, data: Path) -> Path:
     home.mkdir()
     # With its owner, who is not ours when we are root.
-    subprocess.run(["cp", "-a", str(data), str(Home(home).data)], check=True)
+    subprocess.run(["cp", "-a", str(data), str(RunDirectory(home).data)], check=True)
     return home
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from fleet.run_dir import ROOT, Home, Running
+from fleet.run_dir import ROOT, RunDirectory, Running
 from tests.harness.running import free_port
 from topology import PROCESSES
 
@@ -21,7 +21,7 @@ class UpShop:
     """One `valerix up`; every process it started is known by pid, so that none can hide."""
 
     def __init__(self, home: Path, **environ: str) -> None:
-        self.home = Home(home)
+        self.home = RunDirectory(home)
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fleet import children, up
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from topology import KEYS
 
@@ -18,7 +18,7 @@ def endpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | 
         told[command[-1]] = environ.get("VALERIX_OTLP_ENDPOINT")
 
     monkeypatch.setattr(children, "Child", note)
-    home = Home(folder)
+    home = RunDirectory(folder)
     home.prepare()
     for service in up.plan(home, {key: load(key, {}) for key in KEYS}, "postgresql://x"):
         service.start()

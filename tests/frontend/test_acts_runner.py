@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome
 from frontend.acts import scenario_runner
-from scenarios.lock import Turn, holder
+from scenarios.lock import ScenarioLock, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 
 STOCK = (
@@ -14,7 +14,7 @@ STOCK = (
     b'{"product_id":"PROD-002","stock":900,"reserved":0,"sold":0,"total":900},'
     b'{"product_id":"PROD-003","stock":25,"reserved":0,"sold":0,"total":25}],"calmed":0}'
 )
-WELL = Answer(Outcome.OK, 200, body=STOCK, trace_id="ab" * 16)
+WELL = CallResult(Outcome.OK, 200, body=STOCK, trace_id="ab" * 16)
 
 
 async def press(browser, verb, csrf, **form):
@@ -71,7 +71,7 @@ async def test_an_act_begins_goes_on_and_ends_calm(database_url):
 async def test_one_act_at_a_time(database_url):
     async with dashboard(database_url, WELL) as (browser, _):
         csrf = await token(browser)
-        async with Turn(database_url, "slow-inventory", "a terminal (pid 7)"):
+        async with ScenarioLock(database_url, "slow-inventory", "a terminal (pid 7)"):
             status, _, html = await press(browser, "begin", csrf, act="last-units")
             assert status == 409
             assert "The act slow-inventory is being played by a terminal (pid 7)" in html
@@ -93,7 +93,7 @@ async def test_two_who_begin_in_the_same_moment_are_one(database_url):
 
 
 async def test_an_act_does_not_begin_without_the_shop(database_url):
-    gone = Answer(Outcome.NOT_SENT, 0, "connect-failed")
+    gone = CallResult(Outcome.NOT_SENT, 0, "connect-failed")
     async with dashboard(database_url, gone) as (browser, _):
         status, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert status == 409
@@ -102,7 +102,7 @@ async def test_an_act_does_not_begin_without_the_shop(database_url):
 
 
 async def test_an_act_does_not_begin_when_the_services_want_another_token(database_url):
-    wrong = Answer(Outcome.DEFINITE_NO, 401, "operator-token-needed")
+    wrong = CallResult(Outcome.DEFINITE_NO, 401, "operator-token-needed")
     async with dashboard(database_url, wrong) as (browser, _):
         _, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert "wants another operator token" in html

@@ -11,17 +11,17 @@ from frontend.orders.panels import order_traces, order_traces_panel
 from frontend.traces.panels import trace_panel, trace_view, traces_panel, traces_view
 from frontend.traces.view_models import TraceFilter
 from frontend.web.sse import Hub
-from observatory.sources.embedded_traces import Received, sent_to
-from observatory.store.store import Memory
+from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
+from observatory.store.store import TelemetryStore
 from tests.frontend.recorded_telemetry import ORDER_ID, ORDER_TRACE, recorded
 from tests.frontend.samples import show
 from tests.frontend.test_traces_panels import BUSY, State
-from tests.observatory.wires import keep, span
+from tests.observatory.samples import keep, span
 
 
 async def test_what_the_services_could_not_send_is_shown():
     async def page(dropped):
-        telemetry = Received(recorded(), Hub(), dropped=lambda: dropped)
+        telemetry = EmbeddedTraces(recorded(), Hub(), dropped=lambda: dropped)
         view = await traces_view(telemetry, State(), TraceFilter())
         return show(traces_panel(TraceFilter(), view))
 
@@ -33,7 +33,7 @@ async def test_what_the_services_could_not_send_is_shown():
 
 async def panels_without_telemetry():
     """Every panel that waits for telemetry, at a shop that sends it to a collector."""
-    telemetry = Received(Memory(), Hub(), sent_to="http://collector:4318")
+    telemetry = EmbeddedTraces(TelemetryStore(), Hub(), sent_to="http://collector:4318")
     state, order_id = State(BUSY), UUID(ORDER_ID)
     traces, logs = TraceFilter(), LogFilter()
     return (
@@ -53,8 +53,8 @@ async def test_telemetry_that_goes_elsewhere_is_not_promised_here():
 
 
 async def test_what_came_here_all_the_same_is_shown():
-    memory = Memory()
-    telemetry = Received(memory, Hub(), sent_to="http://collector:4318")
+    memory = TelemetryStore()
+    telemetry = EmbeddedTraces(memory, Hub(), sent_to="http://collector:4318")
     keep(memory, span())
     memory.changed("traces")
     view = await traces_view(telemetry, State(), TraceFilter())

@@ -5,8 +5,7 @@ from typing import get_args
 
 import pytest
 
-from chassis.faults.contract import DELAYING, Kind
-from chassis.faults.kinds import KINDS
+from chassis.faults.kinds import DELAYING, KINDS, Kind
 from frontend.web import labels
 from frontend.web.templating import TEMPLATES
 from services.inventory.contract import ReservationView

@@ -11,7 +11,7 @@ from observatory.store.logs import LogQuery
 from tests.frontend.recorded_telemetry import ORDER_TRACE
 from tests.frontend.test_pages import dashboard, text
 from tests.frontend.test_traces_pages import NOWHERE
-from tests.observatory.wires import HOSTILE
+from tests.observatory.samples import HOSTILE
 
 BOTH = {"grafana_link": "https://grafana.example/", "jaeger_link": "http://localhost:16686"}
 PATHS = ("/", "/traces", f"/traces/{ORDER_TRACE}", "/logs")

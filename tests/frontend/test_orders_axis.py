@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from frontend.orders.axis import life
 from frontend.query_results import AttemptRecord, OrderDetails, StepRecord
-from observatory.store.results import moment
+from observatory.store.model import moment
 from observatory.store.store import TraceQuery
 from tests.frontend.recorded_telemetry import ORDER_ID, recorded
 from tests.frontend.samples import ORDER
-from tests.observatory.wires import NOW_NS
+from tests.observatory.samples import NOW_NS
 
 BEGAN = moment(NOW_NS)
 

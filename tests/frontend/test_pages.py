@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome
 from frontend.app import create_app
 from tests.frontend.samples import PANELS, FixedProof, FixedSource
 from tests.harness.serving import serve, settings_of
@@ -33,7 +33,7 @@ class Wire:
 async def dashboard(database_url, answer=None, **overrides):
     """A running dashboard, a browser at it, and the wire behind it."""
     settings = settings_of("dashboard", database_url, **overrides)
-    wire = Wire(answer or Answer(Outcome.OK, 200, body=b'{"calmed":0}', trace_id="ab" * 16))
+    wire = Wire(answer or CallResult(Outcome.OK, 200, body=b'{"calmed":0}', trace_id="ab" * 16))
     app = create_app(
         settings,
         source=FixedSource(),
@@ -168,13 +168,13 @@ ORDERED = (
 @pytest.mark.parametrize(
     ("answer", "state", "keeps_key"),
     [
-        (Answer(Outcome.OK, 201, body=ORDERED), "good", False),
-        (Answer(Outcome.OK, 202, body=ORDERED), "degraded", False),
-        (Answer(Outcome.DEFINITE_NO, 409, "out-of-stock", b"{}"), "refused", False),
-        (Answer(Outcome.DEFINITE_NO, 402, "payment-declined", b"{}"), "refused", False),
-        (Answer(Outcome.NOT_SENT, 503, "overloaded", b"{}"), "failed", False),
-        (Answer(Outcome.UNKNOWN, 0, "timeout"), "degraded", True),
-        (Answer(Outcome.IN_PROGRESS, 409, "in-progress", b"{}"), "degraded", True),
+        (CallResult(Outcome.OK, 201, body=ORDERED), "good", False),
+        (CallResult(Outcome.OK, 202, body=ORDERED), "degraded", False),
+        (CallResult(Outcome.DEFINITE_NO, 409, "out-of-stock", b"{}"), "refused", False),
+        (CallResult(Outcome.DEFINITE_NO, 402, "payment-declined", b"{}"), "refused", False),
+        (CallResult(Outcome.NOT_SENT, 503, "overloaded", b"{}"), "failed", False),
+        (CallResult(Outcome.UNKNOWN, 0, "timeout"), "degraded", True),
+        (CallResult(Outcome.IN_PROGRESS, 409, "in-progress", b"{}"), "degraded", True),
     ],
 )
 async def test_a_toast_shows_what_happened_and_an_unknown_outcome_keeps_the_key(

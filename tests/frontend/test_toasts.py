@@ -5,17 +5,17 @@ import re
 
 import asyncpg
 import pytest
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome
 from tests.frontend.test_pages import ORDERED, dashboard, text, token
 
 ORDER_ID = "0b0e6f5e-1111-4222-8333-944455556666"
 TRACE = "ab" * 16
-DONE = Answer(Outcome.OK, 200, body=b'{"calmed":0}', trace_id=TRACE)
-REFUSED = Answer(Outcome.DEFINITE_NO, 409, "state-conflict", b"{}", trace_id=TRACE)
-BROKEN = Answer(Outcome.UNKNOWN, 500, "internal", b"{}", trace_id=TRACE)
-SILENT = Answer(Outcome.UNKNOWN, 0, "timeout")
-NOBODY = Answer(Outcome.NOT_SENT, 0, "connect-failed")
+DONE = CallResult(Outcome.OK, 200, body=b'{"calmed":0}', trace_id=TRACE)
+REFUSED = CallResult(Outcome.DEFINITE_NO, 409, "state-conflict", b"{}", trace_id=TRACE)
+BROKEN = CallResult(Outcome.UNKNOWN, 500, "internal", b"{}", trace_id=TRACE)
+SILENT = CallResult(Outcome.UNKNOWN, 0, "timeout")
+NOBODY = CallResult(Outcome.NOT_SENT, 0, "connect-failed")
 LOOSE = (
     "INSERT INTO inventory.gremlins (name, kind, routes, probability, delay_ms, jitter_ms, status,"
     " started_by, expires_at)"
@@ -75,7 +75,7 @@ async def test_a_request_that_was_never_sent_has_no_trace_to_lead_to(database_ur
 
 
 async def test_an_order_s_toast_leads_to_the_order_too(database_url):
-    placed = Answer(Outcome.OK, 201, body=ORDERED, trace_id=TRACE)
+    placed = CallResult(Outcome.OK, 201, body=ORDERED, trace_id=TRACE)
     toast, _ = await toast_of(database_url, "order", placed)
     assert f'href="/orders/{ORDER_ID}"' in toast
     assert "1 × Glass lantern, 99.99" in toast  # noqa: RUF001 - as the page writes it

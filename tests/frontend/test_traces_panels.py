@@ -19,9 +19,9 @@ from frontend.web.gaps import silence
 from frontend.web.sse import Hub
 from observatory.metrics.counter_window import Traffic
 from observatory.sources.down import Down
-from observatory.sources.embedded_traces import Received
-from observatory.store.results import moment
-from observatory.store.store import Memory
+from observatory.sources.embedded_traces import EmbeddedTraces
+from observatory.store.model import moment
+from observatory.store.store import TelemetryStore
 from tests.frontend.recorded_telemetry import (
     EVIL_TRACE,
     ORDER_ID,
@@ -30,7 +30,7 @@ from tests.frontend.recorded_telemetry import (
     recorded,
 )
 from tests.frontend.samples import DOWN, FixedSource, show
-from tests.observatory.wires import NOW_NS, keep, span
+from tests.observatory.samples import NOW_NS, keep, span
 
 NOW = moment(NOW_NS) + timedelta(seconds=5)
 
@@ -47,7 +47,7 @@ BUSY = Traffic(9, 0, 1.0, 0.1)
 
 def show_traces(memory, state=None, **wanted):
     wanted = TraceFilter(**wanted)
-    view = asyncio.run(traces_view(Received(memory, Hub()), state or State(), wanted))
+    view = asyncio.run(traces_view(EmbeddedTraces(memory, Hub()), state or State(), wanted))
     return show(traces_panel(wanted, view), now=NOW)
 
 
@@ -58,12 +58,12 @@ def show_trace(memory, trace_id):
 
 
 def show_logs(memory):
-    view = asyncio.run(logs_view(Received(memory, Hub()), State(), LogFilter()))
+    view = asyncio.run(logs_view(EmbeddedTraces(memory, Hub()), State(), LogFilter()))
     return show(logs_panel(LogFilter(), view), now=NOW)
 
 
 def show_order_traces(memory):
-    view = asyncio.run(order_traces(Received(memory, Hub()), UUID(ORDER_ID)))
+    view = asyncio.run(order_traces(EmbeddedTraces(memory, Hub()), UUID(ORDER_ID)))
     return show(order_traces_panel(UUID(ORDER_ID), view), now=NOW)
 
 
@@ -71,15 +71,15 @@ EVERY_STATE = {
     "traces": lambda: show_traces(recorded()),
     "slowest": lambda: show_traces(recorded(), kind="slowest"),
     "bitten": lambda: show_traces(recorded(), kind="bitten"),
-    "first visit": lambda: show_traces(Memory()),
+    "first visit": lambda: show_traces(TelemetryStore()),
     "nothing fits": lambda: show_traces(recorded(), order="none"),
     "order": lambda: show_trace(recorded(), ORDER_TRACE),
     "evil": lambda: show_trace(recorded(), EVIL_TRACE),
     "unknown": lambda: show_trace(recorded(), "ab" * 16),
     "order's": lambda: show_order_traces(recorded()),
-    "order's none": lambda: show_order_traces(Memory()),
+    "order's none": lambda: show_order_traces(TelemetryStore()),
     "logs": lambda: show_logs(recorded()),
-    "no logs": lambda: show_logs(Memory()),
+    "no logs": lambda: show_logs(TelemetryStore()),
     "traces down": lambda: show(traces_panel(TraceFilter(), DOWN)),
     "trace down": lambda: show(trace_panel(ORDER_TRACE, DOWN)),
     "logs down": lambda: show(logs_panel(LogFilter(), DOWN)),
@@ -203,7 +203,7 @@ def test_a_trace_that_is_not_here_yet_goes_on_asking():
 
 
 def test_a_page_holds_a_thousand_spans_but_not_all_they_carry():
-    memory = Memory()
+    memory = TelemetryStore()
     heavy = tuple((f"key.{number}", "v" * 1500) for number in range(8))
     keep(memory, *(span(ORDER_TRACE, attributes=heavy) for _ in range(1000)))
     page = show_trace(memory, ORDER_TRACE)
@@ -222,7 +222,7 @@ def test_what_was_dropped_is_shown():
 
 
 def test_too_many_traces_are_counted_and_bounded():
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, *(span(f"{number:032x}") for number in range(1, 80)))
     page = show_traces(memory)
     assert page.count('<li id="trace-') == 50
@@ -230,9 +230,9 @@ def test_too_many_traces_are_counted_and_bounded():
 
 
 def test_a_busy_shop_without_telemetry_is_not_shown_as_a_quiet_one():
-    assert "no telemetry" not in show_traces(Memory(), State(Traffic(0, 0, 0.0, None)))
-    assert "send no telemetry here" in show_traces(Memory(), State(BUSY))
-    telemetry = Received(Memory(), Hub())
+    assert "no telemetry" not in show_traces(TelemetryStore(), State(Traffic(0, 0, 0.0, None)))
+    assert "send no telemetry here" in show_traces(TelemetryStore(), State(BUSY))
+    telemetry = EmbeddedTraces(TelemetryStore(), Hub())
     telemetry.heard["traces"] = utc_now() - timedelta(seconds=60)
     busy = silence(telemetry, FixedSource(BUSY))
     assert isinstance(busy, Down)

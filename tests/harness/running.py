@@ -17,7 +17,7 @@ import pytest
 
 from fleet import children, health
 from fleet.postgres import PostgresServer
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from tests.harness.forked import ForkedService
 from topology import KEYS, SERVICES, find
 
@@ -92,7 +92,7 @@ class RunningFleet:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.database_url, self._postgres = database_url, postgres
-        self._home = Home(home)
+        self._home = RunDirectory(home)
         self._home.prepare()
         ports = {key: free_port() for key in KEYS}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}

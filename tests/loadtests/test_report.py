@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from loadtests.clients import ClientLog
 from loadtests.measures import Measures
 from loadtests.report import write
-from loadtests.report.bands import Band, draw
+from loadtests.report.bands import GremlinBand, add_bands
 from loadtests.report.page import page
 from loadtests.report.plot import CHARACTER, NARROW, WIDE, Frame, Size
 from tests.browser.conftest import browser as browser
@@ -136,7 +136,7 @@ async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_no_two_gremlins_names_lie_on_each_other(size: Size):
     frame, names = Frame(size, 60.0), ("sleepy", "grumpy", "happy", "dopey", "sneezy", "bashful")
-    draw(frame, [Band(n, name, "order", "error", 20.0 + n, 50.0, False)
+    add_bands(frame, [GremlinBand(n, name, "order", "error", 20.0 + n, 50.0, False)
                  for n, name in enumerate(names, 1)])  # fmt: skip
     said = re.findall(r'<text[^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</', frame.svg("x", "x"))
     words = [(float(y), float(x), float(x) + CHARACTER * len(word)) for x, y, word in said]

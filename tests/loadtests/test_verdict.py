@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from loadtests.clients import ClientLog
-from loadtests.measures import Measures, Watched
+from loadtests.measures import GeneratorUsage, Measures
 from loadtests.outcomes import PLACE
 from loadtests.thresholds import Thresholds, checks
 from loadtests.verdict import Verdict, is_saturated, verdict
@@ -96,14 +96,14 @@ def test_a_generator_that_failed_itself_has_no_verdict():
     assert "KeyError" in said.headline
 
 
-BUSY = Watched(samples=10, busy_samples=2, sum_percent=700, peak_percent=99)
+BUSY = GeneratorUsage(samples=10, busy_samples=2, sum_percent=700, peak_percent=99)
 
 
 @pytest.mark.parametrize(
     ("watched", "saturated"),
-    [(Watched(), False), (Watched(samples=10, busy_samples=1), False), (BUSY, True)],
+    [(GeneratorUsage(), False), (GeneratorUsage(samples=10, busy_samples=1), False), (BUSY, True)],
 )
-def test_a_busy_generator_says_so(watched: Watched, saturated: bool):
+def test_a_busy_generator_says_so(watched: GeneratorUsage, saturated: bool):
     measures = measures_of()
     measures.watched = msgspec.structs.replace(watched)
     said = judge(measures)
@@ -122,7 +122,7 @@ def test_a_generator_that_wakes_up_late_says_so():
 
 def test_a_full_machine_is_said_beside_the_figures():
     measures = measures_of()
-    measures.watched = Watched(samples=2, machine_sum_percent=198.0)
+    measures.watched = GeneratorUsage(samples=2, machine_sum_percent=198.0)
     assert "The machine was full (99 %" in judge(measures).notes[0]
     assert not is_saturated(measures.watched)
 

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from observatory import limits
-from observatory.limits import MIB, Scissors
-from observatory.otlp.normalize import Assembler, Resource
+from observatory.limits import MIB, Clipper
+from observatory.otlp.normalize import Normalizer, Resource
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory, TraceQuery
-from tests.observatory.wires import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
+from observatory.store.store import TelemetryStore, TraceQuery
+from tests.observatory.samples import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
 TRACES, LOGS = 8 * MIB, 4 * MIB
 ME = Resource("order-service", "1")
@@ -44,8 +44,8 @@ def allocated() -> Iterator[Allocated]:
     tracemalloc.stop()
 
 
-def small() -> Memory:
-    return Memory(traces_limit=TRACES, logs_limit=LOGS)
+def small() -> TelemetryStore:
+    return TelemetryStore(traces_limit=TRACES, logs_limit=LOGS)
 
 
 @pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(100_000, 50), (40_000, 1)])
@@ -105,7 +105,7 @@ def test_a_flood_of_lines(allocated: Allocated):
 def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated):
     allocated.begin()
     huge = "x" * (10 * MIB)
-    assembler = Assembler(NOW_NS)
+    assembler = Normalizer(NOW_NS)
     sender = assembler.resource([("service.name", huge), ("service.instance.id", huge)])
     pairs = assembler.pairs([(huge, huge)], 1)
     made = assembler.span(
@@ -130,14 +130,14 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
 
 
 def test_too_many_attributes_are_left_out_and_counted():
-    assembler = Assembler(NOW_NS)
+    assembler = Normalizer(NOW_NS)
     many = [(f"key {number}", number) for number in range(limits.ATTRIBUTES + 9)]
     assert len(assembler.pairs(iter(many), len(many))) == limits.ATTRIBUTES
     assert assembler.scissors.clipped == 9
 
 
 def test_markup_is_kept_as_it_is_and_control_characters_become_visible():
-    cut = Scissors()
+    cut = Clipper()
     assert cut.line(HOSTILE) == "<script>alert('x')</script>␛[31m␀\ufffdevil"
     assert cut.line("one\nforged\ttwo\r\x85\x9b\u2028\x7f") == "one␊forged␉two␍\ufffd\ufffd\ufffd␡"
     assert cut.lines("Traceback:\n\tat x\r\n") == "Traceback:\n\tat x␍\n"
@@ -164,7 +164,7 @@ YEAR = 365 * 86_400 * SECOND
     ids=["fine", "backwards", "future", "future end", "none", "negative", "largest", "widest"],
 )
 def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
-    assembler = Assembler(NOW_NS)
+    assembler = Normalizer(NOW_NS)
     made = assembler.span(
         ME,
         ids=(TRACE, "1" * 16, ""),
@@ -183,7 +183,7 @@ def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
 
 
 def test_a_line_from_the_future_stands_where_it_arrived():
-    assembler = Assembler(NOW_NS)
+    assembler = Normalizer(NOW_NS)
     for at_ns in (NOW_NS + YEAR, -1, 0):
         made = assembler.line(ME, ids=("", ""), at_ns=at_ns, severity=0, message="x", attributes=())
         assert made.at_ns == NOW_NS

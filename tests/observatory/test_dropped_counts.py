@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from observatory.metrics.dropped_counts import ASK_EVERY_S, Drops
+from observatory.metrics.dropped_counts import READ_EVERY_S, DroppedCounts
 from tests.harness.running import free_port
 
 
@@ -42,7 +42,7 @@ async def drops(service, now):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     here, nowhere = runner.addresses[0][1], free_port()
     urls = {"order": f"http://127.0.0.1:{here}", "payment": f"http://127.0.0.1:{nowhere}"}
-    made = Drops(urls, clock=lambda: now[0])
+    made = DroppedCounts(urls, clock=lambda: now[0])
     yield made
     await made.close()
     await runner.cleanup()
@@ -62,14 +62,14 @@ async def test_nobody_is_asked_until_somebody_looks_and_then_not_more_than_now_a
     assert drops.now() == {}
     await until_said(drops, {"order": 7})
     assert service.asked == 1
-    service.dropped, now[0] = 9, ASK_EVERY_S
+    service.dropped, now[0] = 9, READ_EVERY_S
     await until_said(drops, {"order": 9})
     assert service.asked == 2
 
 
 async def test_a_service_that_answers_no_more_keeps_its_count(drops, service, now):
     await until_said(drops, {"order": 7})
-    service.broken, now[0] = True, ASK_EVERY_S
+    service.broken, now[0] = True, READ_EVERY_S
     drops.now()
     async with asyncio.timeout(5):
         while service.asked < 2:

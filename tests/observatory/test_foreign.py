@@ -7,9 +7,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from observatory import limits
 from observatory.limits import MIB
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.observatory.conftest import Post
-from tests.observatory.wires import (
+from tests.observatory.samples import (
     NOW_NS,
     TRACE,
     json_attributes,
@@ -75,7 +75,7 @@ BROWSER = {
 }
 
 
-async def test_a_browser_s_span_stands_in_the_trace_of_ours(post: Post, memory: Memory):
+async def test_a_browser_s_span_stands_in_the_trace_of_ours(post: Post, memory: TelemetryStore):
     assert (await post("/v1/traces", json_traces(json_span(spanId=ROOT)))).content == b"{}"
     assert (await post("/v1/traces", BROWSER)).content == b"{}"
     rows = memory.trace(TRACE).rows
@@ -87,7 +87,9 @@ async def test_a_browser_s_span_stands_in_the_trace_of_ours(post: Post, memory: 
     assert [event.name for event in rows[1].events] == ["fetchStart"]
 
 
-async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(post: Post, memory: Memory):
+async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(
+    post: Post, memory: TelemetryStore
+):
     request = proto_traces(1)
     span = request.resource_spans[0].scope_spans[0].spans[0]
     span.trace_state, span.flags, span.dropped_attributes_count = "a=b", 0x301, 4
@@ -103,7 +105,9 @@ async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(post: Post, me
 
 
 @pytest.mark.parametrize("size", [100_000, 900_000])
-async def test_a_huge_attribute_is_clipped_and_counted(post: Post, memory: Memory, size: int):
+async def test_a_huge_attribute_is_clipped_and_counted(
+    post: Post, memory: TelemetryStore, size: int
+):
     huge = json_attributes({"http.route": "x" * size})
     assert (await post("/v1/traces", json_traces(json_span(attributes=huge)))).content == b"{}"
     ((_, kept),) = memory.trace(TRACE).rows[0].attributes
@@ -111,7 +115,9 @@ async def test_a_huge_attribute_is_clipped_and_counted(post: Post, memory: Memor
     assert memory.losses.clipped == 1
 
 
-async def test_a_span_larger_than_any_telemetry_costs_only_itself(post: Post, memory: Memory):
+async def test_a_span_larger_than_any_telemetry_costs_only_itself(
+    post: Post, memory: TelemetryStore
+):
     huge = json_attributes({"a": "x" * (limits.ITEM_BYTES + 1)})
     answer = await post("/v1/traces", json_traces(json_span(attributes=huge), json_span()))
     partial = answer.json()["partialSuccess"]
@@ -120,7 +126,7 @@ async def test_a_span_larger_than_any_telemetry_costs_only_itself(post: Post, me
 
 
 async def test_ten_megabytes_in_one_attribute_are_refused_packed_or_plain(
-    post: Post, memory: Memory
+    post: Post, memory: TelemetryStore
 ):
     request = proto_traces(1)
     request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="a").value.string_value = (
@@ -134,7 +140,7 @@ async def test_ten_megabytes_in_one_attribute_are_refused_packed_or_plain(
 
 
 async def test_impossible_times_and_parents_over_the_wire_still_make_a_waterfall(
-    post: Post, memory: Memory
+    post: Post, memory: TelemetryStore
 ):
     ids = [f"{number:016x}" for number in range(1, 6)]
     year_ns = 365 * 86_400 * 10**9

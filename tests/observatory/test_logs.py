@@ -1,17 +1,17 @@
 """Lines are found by service, level, trace and text, followed live, and bounded in memory."""
 
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import LogLine, pack
-from observatory.store.store import Memory
-from tests.observatory.wires import TRACE, keep, line, span, trace_id
+from observatory.store.store import TelemetryStore
+from tests.observatory.samples import TRACE, keep, line, span, trace_id
 
 
-def said(memory: Memory, **query: object) -> list[str]:
+def said(memory: TelemetryStore, **query: object) -> list[str]:
     return [row.message for row in memory.tail(LogQuery(**query)).rows]
 
 
-def arrange_lines(memory: Memory) -> None:
+def arrange_lines(memory: TelemetryStore) -> None:
     warning = {"severity": 13, "level": "WARNING"}
     error = {"severity": 17, "level": "ERROR"}
     keep(
@@ -24,7 +24,7 @@ def arrange_lines(memory: Memory) -> None:
     )
 
 
-def test_each_filter_and_all_together(memory: Memory):
+def test_each_filter_and_all_together(memory: TelemetryStore):
     arrange_lines(memory)
     assert said(memory) == ["a", "b", "c", "d", "e"]
     assert said(memory, level="warning") == ["a", "c", "d", "e"]
@@ -38,7 +38,7 @@ def test_each_filter_and_all_together(memory: Memory):
     assert said(memory, trace_id=trace_id()) == []
 
 
-def test_a_live_tail_gets_each_line_once(memory: Memory):
+def test_a_live_tail_gets_each_line_once(memory: TelemetryStore):
     arrange_lines(memory)
     page = memory.tail(LogQuery(limit=2))
     assert ([row.message for row in page.rows], page.more) == (["d", "e"], True)
@@ -56,7 +56,7 @@ def flood(store: LogStore, count: int, **fields: object) -> list[LogLine]:
 
 
 def test_the_oldest_lines_make_room_and_are_counted():
-    losses = Losses()
+    losses = LossCounts()
     store = LogStore(losses, lambda _: False, limit=100_000)
     lines = flood(store, 1_000)
     assert store.used_bytes <= 100_000
@@ -67,7 +67,7 @@ def test_the_oldest_lines_make_room_and_are_counted():
 
 
 def test_lines_of_a_remarkable_trace_and_warnings_outlive_the_others():
-    store = LogStore(Losses(), lambda trace: trace == TRACE, limit=100_000)
+    store = LogStore(LossCounts(), lambda trace: trace == TRACE, limit=100_000)
     store.add(line("of the trace"), b"\x90")
     store.add(line("warned", trace_id="", severity=13, level="WARNING"), b"\x90")
     flood(store, 1_000)
@@ -76,13 +76,13 @@ def test_lines_of_a_remarkable_trace_and_warnings_outlive_the_others():
 
 
 def test_a_flood_of_errors_is_bounded_too():
-    store = LogStore(Losses(), lambda _: True, limit=100_000)
+    store = LogStore(LossCounts(), lambda _: True, limit=100_000)
     flood(store, 2_000, severity=17, level="ERROR")
     assert store.used_bytes <= 100_000
     assert len(store.find(LogQuery(level="ERROR", limit=9_999))) == len(store)
 
 
-def test_a_line_stands_under_its_span(memory: Memory):
+def test_a_line_stands_under_its_span(memory: TelemetryStore):
     own = span(span_id="1" * 16)
     keep(memory, own, line("mine", span_id="1" * 16), line("nobody's", span_id="2" * 16))
     view = memory.trace(TRACE)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observatory.otlp import json, json_usual
-from observatory.otlp.normalize import Assembler, Malformed, Resource
-from tests.observatory.wires import NOW_NS, json_span
+from observatory.otlp.normalize import Malformed, Normalizer, Resource
+from tests.observatory.samples import NOW_NS, json_span
 
 SENDER = Resource("order-service", "one")
 # What a field may hold that does not belong there, beside what does.
@@ -65,7 +65,7 @@ lines = st.fixed_dictionaries(
 
 def said(read: Any, raw: bytes) -> object:
     """What a reader makes of it, refusals and counted cuts included."""
-    assembler = Assembler(NOW_NS)
+    assembler = Normalizer(NOW_NS)
     try:
         found = read(raw, SENDER, assembler)
     except Malformed as malformed:
@@ -94,4 +94,4 @@ def test_what_services_send_is_read_quickly(extra: dict[str, Any]):
     values = ({"stringValue": "a"}, {"intValue": "1"}, {"boolValue": True}, {"doubleValue": 1.5})
     attributes = [{"key": str(number), "value": value} for number, value in enumerate(values)]
     raw = msgspec.json.encode(json_span(attributes=attributes, **extra))
-    assert json_usual.span(raw, SENDER, Assembler(NOW_NS)) is not None
+    assert json_usual.span(raw, SENDER, Normalizer(NOW_NS)) is not None

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.store.model import Span
-from observatory.store.span_tree import CYCLE, ORPHAN, Branch, arrange
-from tests.observatory.wires import span
+from observatory.store.span_tree import CYCLE, ORPHAN, PlacedSpan, arrange
+from tests.observatory.samples import span
 
 IDS = [f"{number:016x}" for number in range(1, 9)]
 
@@ -17,7 +17,7 @@ def made(span_id: int, parent: int | None, start: int, end: int) -> Span:
     return span(span_id=IDS[span_id], parent_id=parent_id, ms=(start, end))
 
 
-def drawn(branches: list[Branch]) -> list[tuple[int, int]]:
+def drawn(branches: list[PlacedSpan]) -> list[tuple[int, int]]:
     return [(IDS.index(branch.span.span_id), branch.depth) for branch in branches]
 
 
@@ -41,7 +41,7 @@ def test_every_span_stands_exactly_once(spans: list[Span]):
 
 @given(spans_of_any_kind)
 def test_a_span_stands_right_under_its_parent_or_is_a_root(spans: list[Span]):
-    above: list[Branch] = []
+    above: list[PlacedSpan] = []
     for branch in arrange(spans):
         del above[branch.depth :]
         assert len(above) == branch.depth

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from observatory.store.model import LogLine, Span, pack
-from observatory.store.store import Memory
+from observatory.store.store import TelemetryStore
 
 NOW_NS = time.time_ns()
 MS = 10**6
@@ -54,7 +54,7 @@ def line(message: str = "paid", **fields: Any) -> LogLine:
     return LogLine(message=message, **made)
 
 
-def keep(memory: Memory, *records: Span | LogLine) -> None:
+def keep(memory: TelemetryStore, *records: Span | LogLine) -> None:
     """As the receiver does it."""
     for record in records:
         if isinstance(record, Span):

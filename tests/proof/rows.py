@@ -45,7 +45,7 @@ _LONG_AGO = "now() - interval '1 day'"
 
 async def fill(connection: asyncpg.Connection) -> None:
     """Three orders of yesterday that came to their ends, and one of this second."""
-    shop = Shop(connection, _LONG_AGO)
+    shop = ShopRows(connection, _LONG_AGO)
     await shop.order(CONFIRMED, "PENDING_PAYMENT", "CONFIRMED")
     await shop.hold(CONFIRMED, "COMMITTED")
     await shop.pay(CONFIRMED, "SUCCEEDED", "CAPTURED")
@@ -58,13 +58,13 @@ async def fill(connection: asyncpg.Connection) -> None:
     await shop.hold(REFUNDED, "COMMITTED")
     await shop.pay(REFUNDED, "SUCCEEDED", "CAPTURED")
     await shop.refund(REFUNDED)
-    shop = Shop(connection, "now()")
+    shop = ShopRows(connection, "now()")
     await shop.order(PENDING, "PENDING_PAYMENT")
     await shop.hold(PENDING, "HELD")
     await shop.pay(PENDING, "IN_FLIGHT")
 
 
-class Shop:
+class ShopRows:
     """Writes rows as the services would have left them at the moment `at` (an SQL expression)."""
 
     def __init__(self, connection: asyncpg.Connection, at: str) -> None:

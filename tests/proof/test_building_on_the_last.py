@@ -8,9 +8,9 @@ import pytest
 
 from proof import Limits, invariants
 from proof.evaluate import Report, evaluate, prove
-from proof.statements import ROWS
+from proof.statements import ROWS_SHOWN
 from tests.proof.breaks import BREAKS, Break
-from tests.proof.crowd import crowd
+from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.tampering import Tamperer
 
 LIMITS = Limits()
@@ -28,7 +28,7 @@ def found(report: Report) -> Found:
             each.state,
             each.total,
             each.overdue,
-            sorted(map(repr, each.rows)) if each.total <= ROWS else [],
+            sorted(map(repr, each.rows)) if each.total <= ROWS_SHOWN else [],
         )
         for each in report.findings
     }
@@ -65,12 +65,12 @@ async def test_whatever_somebody_does_to_the_books_both_proofs_find_the_same(
 async def test_no_book_is_read_from_end_to_end_for_a_few_orders(
     shop: asyncpg.Connection, auditor: asyncpg.Connection
 ):
-    await crowd(shop, 5_000)
+    await insert_confirmed_orders(shop, 5_000)
     await shop.execute("VACUUM ANALYZE")
     assert (
         await prove(auditor, LIMITS)
     ).reach.why == "more than 2000 orders changed since the last proof"
-    await crowd(shop, 20)
+    await insert_confirmed_orders(shop, 20)
     explaining = Explaining(auditor)
     assert (await prove(explaining, LIMITS)).reach.orders == 20
     assert len(explaining.plans) > len(invariants())

@@ -9,7 +9,7 @@ import pytest
 from proof import Limits, checkpoint, evaluate
 from proof.checkpoint import Checkpoint
 from proof.evaluate import Finding, Report, prove
-from tests.proof.crowd import crowd
+from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.rows import CONFIRMED, DECLINED, PENDING
 
 LIMITS = Limits()
@@ -61,7 +61,7 @@ async def test_it_advances_while_orders_keep_coming(auditor, database_url):
 async def trade(database_url: str, over: asyncio.Event) -> None:
     connection = await asyncpg.connect(database_url)
     while not over.is_set():
-        await crowd(connection, 3)
+        await insert_confirmed_orders(connection, 3)
     await connection.close()
 
 
@@ -74,7 +74,7 @@ async def test_where_nothing_changed_nothing_is_written(auditor):
 async def test_writers_at_once_never_move_it_back(database_url):
     async def keep(place: int) -> None:
         connection = await asyncpg.connect(database_url)
-        await checkpoint.keep(connection, "these", Checkpoint(place, NOON, place, {"P": place}))
+        await checkpoint.save(connection, "these", Checkpoint(place, NOON, place, {"P": place}))
         await connection.close()
 
     # Places that transactions have been at: one from the future would not be believed.
@@ -99,7 +99,7 @@ async def test_a_transaction_open_across_it_is_examined_later(
     if wrote:
         await shop.execute(CAPTURE, *AGAIN)
     other = await asyncpg.connect(database_url)
-    await crowd(other, 2)
+    await insert_confirmed_orders(other, 2)
     await other.close()
     place = (await kept(auditor))["before"]
     for _ in range(3):
@@ -171,7 +171,7 @@ async def test_with_too_much_settling_it_stays(shop, auditor, monkeypatch):
 )
 async def test_it_does_not_pass_what_is_broken_or_cannot_be_judged(shop, auditor, sql: str):
     place = (await kept(auditor))["before"]
-    await crowd(shop, 2)
+    await insert_confirmed_orders(shop, 2)
     await shop.execute(sql)
     for whole in (False, True):
         assert (await prove(auditor, LIMITS, whole=whole)).state in ("violated", "unknown")
@@ -193,7 +193,7 @@ async def test_an_order_that_waits_for_a_human_does_not_hold_it_back(shop, audit
 
 async def test_units_sold_before_and_since_add_up_exactly(shop, auditor):
     for number in range(3):
-        await crowd(shop, number)
+        await insert_confirmed_orders(shop, number)
         assert finding(await prove(auditor, LIMITS), "I2").state == "holds"
     await shop.execute(
         "UPDATE inventory.reservations SET state = 'COMMITTED' WHERE state = 'HELD';"

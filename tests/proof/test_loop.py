@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chassis.settings import Settings
-from proof.scheduler import ProofLoop
-from tests.proof.crowd import crowd
+from proof.scheduler import ProofScheduler
+from tests.proof.bulk_orders import insert_confirmed_orders
 
 NAME = "valerix_invariant_violations"
 
@@ -27,14 +27,14 @@ async def until(what, timeout_s: float = 10.0) -> None:
 @pytest.fixture
 async def loop(database_url: str):
     registry = CollectorRegistry()
-    proof = ProofLoop(settings(database_url), registry=registry)
+    proof = ProofScheduler(settings(database_url), registry=registry)
     proof.start()
     yield proof, registry
     await proof.stop()
 
 
 async def test_before_the_first_verdict_nothing_is_claimed(database_url: str):
-    proof = ProofLoop(settings(database_url), registry=CollectorRegistry())
+    proof = ProofScheduler(settings(database_url), registry=CollectorRegistry())
     assert proof.report.state == "unknown"
     assert proof.report.findings[0].reason == "not judged yet"
 
@@ -60,7 +60,7 @@ async def test_the_age_is_that_of_the_latest_report(loop):
 
 async def test_without_a_database_the_verdict_is_unknown_with_the_reason():
     registry = CollectorRegistry()
-    proof = ProofLoop(settings("postgresql://nobody@127.0.0.1:9/none"), registry=registry)
+    proof = ProofScheduler(settings("postgresql://nobody@127.0.0.1:9/none"), registry=registry)
     report = await proof.judge()
     await proof.stop()
     assert report.state == "unknown"
@@ -99,7 +99,7 @@ async def test_asking_again_by_hand_waits_its_turn(loop):
 async def test_from_the_second_verdict_on_it_looks_at_what_changed(loop, shop: asyncpg.Connection):
     proof, _ = loop
     await until(lambda: proof.report.reach.before is not None)
-    await crowd(shop, 3)
+    await insert_confirmed_orders(shop, 3)
     await until(lambda: proof.report.reach.proven >= 7)
     assert proof.report.state == "settling"
 

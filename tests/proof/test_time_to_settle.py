@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from proof import Limits
-from proof.evaluate import Finding, Patience, Report, evaluate, verdict
+from proof.evaluate import Finding, Report, StatementTimeouts, evaluate, verdict
 
 OLD = "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE status LIKE 'PENDING%'"
 GREMLIN = (
@@ -87,7 +87,7 @@ async def test_a_promise_that_takes_too_long_is_unknown(shop: asyncpg.Connection
         " o.id AS order_id,"
         " 201 AS status_code, ''::bytea AS response FROM orders.orders o, pg_sleep(3)"
     )
-    report = await evaluate(shop, patience=Patience(few_s=0.2, all_s=0.2))
+    report = await evaluate(shop, patience=StatementTimeouts(few_s=0.2, all_s=0.2))
     assert {each.invariant.id for each in report.those("unknown")} == {"I12", "R3"}
     assert "time allowed" in (finding(report, "R3").reason or "")
 

@@ -12,8 +12,8 @@ import pytest
 
 from chassis.settings import Settings
 from proof import invariants
-from proof.verify import settled, verify
-from tests.proof.crowd import crowd
+from proof.verify import verify, wait_until_settled
+from tests.proof.bulk_orders import insert_confirmed_orders
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
@@ -114,7 +114,7 @@ async def test_waiting_ends_as_soon_as_the_work_is_done(
         "UPDATE payments.payments SET state = 'CANCELLED' WHERE state = 'CANCELLING'"
     )
     started = time.monotonic()
-    waiting = asyncio.create_task(settled(settings(database_url), wait_s=20))
+    waiting = asyncio.create_task(wait_until_settled(settings(database_url), wait_s=20))
     await asyncio.sleep(0.7)
     for status in ("CANCELLING", "FAILED"):
         await shop.execute(
@@ -135,14 +135,14 @@ async def test_waiting_does_not_mend_what_must_hold_at_every_instant(shop, datab
         " WHERE product_id = 'PROD-003'"
     )
     started = time.monotonic()
-    assert (await settled(settings(database_url), wait_s=20)).state == "violated"
+    assert (await wait_until_settled(settings(database_url), wait_s=20)).state == "violated"
     assert time.monotonic() - started < 3
 
 
 async def test_it_says_what_was_proven_before_and_what_was_examined_now(shop, database_url, capsys):
     _, first, _ = run(database_url, capsys)
     assert "The whole history was read, 4 orders: there is no earlier proof to build on." in first
-    await crowd(shop, 1)
+    await insert_confirmed_orders(shop, 1)
     _, out, _ = run(database_url, capsys)
     assert re.search(
         r"History up to \d{4}-\S+ \S+ was proven before \(4 orders\); 1 order examined now\.", out

@@ -8,7 +8,7 @@ import pytest
 
 from proof import Limits, checkpoint
 from proof.evaluate import Report, prove
-from tests.proof.crowd import crowd
+from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.rows import CONFIRMED
 
 LIMITS = Limits()
@@ -57,7 +57,7 @@ async def test_a_role_that_may_only_look_builds_on_the_proofs_of_others(shop, re
         assert whole(report) == "there is no earlier proof to build on"
         assert report.reach.not_kept == "permission denied for table checkpoint"
     await prove(shop, LIMITS)
-    await crowd(shop, 3)
+    await insert_confirmed_orders(shop, 3)
     report = await prove(reader, LIMITS)
     assert (report.reach.proven, report.reach.orders) == (4, 3)
     assert report.reach.not_kept == "permission denied for table checkpoint"
@@ -86,7 +86,7 @@ async def test_other_promises_or_other_rules_were_not_proven_before(shop, audito
 async def test_while_changes_go_unmarked_nothing_is_built_on_and_nothing_kept(shop, auditor, off):
     await shop.execute(f"ALTER TABLE gateway.charges {off} mark_change")
     kept = await shop.fetchrow("SELECT * FROM proof.checkpoint")
-    await crowd(shop, 2)
+    await insert_confirmed_orders(shop, 2)
     assert whole(await prove(auditor, LIMITS)) == "triggers that mark changes are missing or off"
     assert await shop.fetchrow("SELECT * FROM proof.checkpoint") == kept
 
@@ -103,9 +103,9 @@ async def test_an_emptied_book_is_noticed(shop, auditor):
 
 async def test_more_than_is_worth_looking_up_is_read_as_a_whole(shop, auditor, monkeypatch):
     monkeypatch.setattr(checkpoint, "_FEW", 3)
-    await crowd(shop, 4)
+    await insert_confirmed_orders(shop, 4)
     assert whole(await prove(auditor, LIMITS)) == "more than 3 orders changed since the last proof"
-    await crowd(shop, 3)
+    await insert_confirmed_orders(shop, 3)
     assert (await prove(auditor, LIMITS)).reach.orders == 3
 
 
@@ -117,7 +117,7 @@ async def test_a_checkpoint_of_the_future_is_not_believed_and_does_not_stay(shop
 
 async def test_a_checkpoint_that_makes_no_sense_is_read_by_nobody(shop, auditor):
     await shop.execute("""UPDATE proof.checkpoint SET sold = '{"PROD-001": "many"}'""")
-    await crowd(shop, 1)
+    await insert_confirmed_orders(shop, 1)
     assert whole(await prove(auditor, LIMITS)) == "there is no earlier proof to build on"
     assert (await prove(auditor, LIMITS)).reach.before is not None
 
@@ -134,7 +134,7 @@ async def test_in_a_restored_database_marks_of_the_other_server_mean_nothing(sho
         )
     await shop.execute("UPDATE proof.checkpoint SET promises = 'of another server'")
     assert whole(await prove(auditor, LIMITS)) == "there is no earlier proof to build on"
-    await crowd(shop, 2)
+    await insert_confirmed_orders(shop, 2)
     for changed in (2, 0):
         report = await prove(auditor, LIMITS)
         assert (report.reach.orders, report.state) == (changed, "settling")

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from scenarios.conditions import Books, Seen, Shelved
-from scenarios.executor import CannotPlay, CouldNot
+from scenarios.conditions import Observation, OrderCounts, StockLevel
+from scenarios.executor import CannotPlay
 from scenarios.loader import Scenario, parse
-from scenarios.lock import TakenBy
-from scenarios.summary import Evidence
-from scenarios.traffic import TOLD
+from scenarios.lock import LockTaken
+from scenarios.summary import Measurements
+from scenarios.traffic import RESPONSES
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEXT = """\
@@ -30,14 +30,14 @@ steps:
       - calm
 """
 SCENARIO: Scenario = parse(TEXT, "short", "short.yaml")
-BOOKS = Books(
+BOOKS = OrderCounts(
     NOW,
     {"placed": 9, "open": 2, "confirmed": 7, "pending_inventory": 2},
     500,
     0.0,
-    {"PROD-001": Shelved(3, 2, 25)},
+    {"PROD-001": StockLevel(3, 2, 25)},
 )
-WELL = Seen(
+WELL = Observation(
     NOW,
     lights={"order": "green", "inventory": "green", "payment": "grey"},
     services={"order": "healthy", "inventory": "healthy", "payment": "healthy"},
@@ -66,10 +66,10 @@ class Shop:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.done: list[str] = []
-        self.shows: Seen = WELL
+        self.shows: Observation = WELL
         self.refuses: dict[str, Exception] = {}
         self.not_calm: tuple[str, ...] = ()
-        self.told = dict.fromkeys(TOLD, 0)
+        self.told = dict.fromkeys(RESPONSES, 0)
         self.confirmed: list[object] = []
         self.accepted: list[object] = []
         self.customers = self
@@ -106,16 +106,16 @@ class Shop:
     async def begin(self) -> None:
         self._note("begin")
 
-    async def look(self, _: object) -> Seen:
+    async def look(self, _: object) -> Observation:
         now = self.clock()
         if isinstance(self.refuses.get("look"), Exception):
             raise self.refuses["look"]
         books = self.shows.books
-        seen = {name: getattr(self.shows, name) for name in Seen.__struct_fields__}
+        seen = {name: getattr(self.shows, name) for name in Observation.__struct_fields__}
         seen |= {"at": now, "judged_at": now}
         if books is not None:
-            seen["books"] = Books(now, books.orders, books.money_in_doubt, 0.0, books.stock)
-        return Seen(**seen)
+            seen["books"] = OrderCounts(now, books.orders, books.money_in_doubt, 0.0, books.stock)
+        return Observation(**seen)
 
     async def judge(self) -> None:
         self._note("judge")
@@ -123,8 +123,10 @@ class Shop:
     def incidents(self) -> tuple[()]:
         return ()
 
-    async def testify(self, _: object, books: Books | None, missing: tuple[str, ...]) -> Evidence:
-        return Evidence((), books, 0, 0, missing)
+    async def testify(
+        self, _: object, books: OrderCounts | None, missing: tuple[str, ...]
+    ) -> Measurements:
+        return Measurements((), books, 0, 0, missing)
 
 
 class FreeTurn:
@@ -132,7 +134,7 @@ class FreeTurn:
 
     def __init__(self) -> None:
         self.held = 0
-        self.taken: TakenBy | None = None
+        self.taken: LockTaken | None = None
 
     async def __aenter__(self) -> "FreeTurn":
         if self.taken:

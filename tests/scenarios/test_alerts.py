@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from prometheus.alerts import GROUPS
-from scenarios.alerts import ALERTS, LAG_S, Alarm
+from scenarios.alerts import ALERTS, LAG_S, AlertEvaluator
 from scenarios.model import Alerts, seconds
 from tests.scenarios.arranged import BOOKS, NOW, WELL
 
@@ -24,7 +24,7 @@ def test_an_act_can_ask_for_each_of_them():
 
 
 def test_a_red_light_fires_at_once_and_a_silent_service_after_a_while():
-    alarm = Alarm()
+    alarm = AlertEvaluator()
     red = replace(WELL, lights={"order": "red"}, services={"order": "down"})
     assert alarm.firing(red) == {"SlaLightRed"}
     later = replace(red, at=NOW + timedelta(seconds=9))
@@ -37,7 +37,7 @@ def test_a_red_light_fires_at_once_and_a_silent_service_after_a_while():
 
 
 def test_a_reason_that_went_away_begins_again():
-    alarm = Alarm()
+    alarm = AlertEvaluator()
     down = replace(WELL, services={"order": "down"})
     alarm.firing(down)
     alarm.firing(replace(WELL, at=NOW + timedelta(seconds=5)))
@@ -45,7 +45,7 @@ def test_a_reason_that_went_away_begins_again():
 
 
 def test_a_hastened_act_waits_less():
-    alarm = Alarm(0.2)
+    alarm = AlertEvaluator(0.2)
     down = replace(WELL, services={"order": "down"})
     alarm.firing(down)
     assert alarm.firing(replace(down, at=NOW + timedelta(seconds=2))) == {"ServiceDown"}
@@ -53,7 +53,7 @@ def test_a_hastened_act_waits_less():
 
 def test_orders_that_nobody_settles_and_a_broken_promise():
     late = replace(WELL, books=replace(BOOKS, overdue_s=LAG_S + 1), promises="violated")
-    alarm = Alarm()
+    alarm = AlertEvaluator()
     alarm.firing(late)
     assert alarm.firing(replace(late, at=NOW + timedelta(seconds=15))) == {
         "ReconcilerLag",

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from observatory.timeline.fault_windows import Window
-from observatory.timeline.incident import Incident, Reddening
+from observatory.timeline.fault_windows import FaultWindow
+from observatory.timeline.incident import Incident, RedPeriods
 from observatory.timeline.queries import OrdersMeanwhile
-from scenarios.console_log import in_numbers
-from scenarios.recording import Journal, Slip
-from scenarios.summary import Evidence, card
+from scenarios.console_log import summary_lines
+from scenarios.recording import Outage, Recording
+from scenarios.summary import Measurements, summarize
 from tests.scenarios.arranged import BOOKS, NOW, WELL
 
 ACTOR = "act short"
@@ -20,22 +20,22 @@ def at(seconds: float):
     return NOW + timedelta(seconds=seconds)
 
 
-def window(actor: str = ACTOR, on: float = 3, off: float | None = 15) -> Window:
+def window(actor: str = ACTOR, on: float = 3, off: float | None = 15) -> FaultWindow:
     ends = None if off is None else at(off)
-    return Window("inventory", "latency", "latency", "3 s", actor, at(on), None, ends)
+    return FaultWindow("inventory", "latency", "latency", "3 s", actor, at(on), None, ends)
 
 
-def told(incident: Incident, journal: Journal | None = None, **more: object):
+def told(incident: Incident, journal: Recording | None = None, **more: object):
     """The figures by their labels."""
-    evidence = Evidence((incident,), BOOKS, 0, 0)
-    made = card(ACTOR, NOW, journal or Journal(), replace(evidence, **more))
+    evidence = Measurements((incident,), BOOKS, 0, 0)
+    made = summarize(ACTOR, NOW, journal or Recording(), replace(evidence, **more))
     return made, {each.label: each for each in made.figures}
 
 
 def test_the_times_are_those_of_the_timeline():
-    reds = (Reddening("order", ((at(9), at(21)),)),)
+    reds = (RedPeriods("order", ((at(9), at(21)),)),)
     orders = OrdersMeanwhile(40, 3, 0, at(19))
-    journal = Journal()
+    journal = Recording()
     journal.note(replace(WELL, at=at(1)))
     journal.note(replace(WELL, at=at(10), lights=RED, firing=frozenset({"SlaLightRed"})))
     made, figures = told(Incident((window(),), reds, True, orders=orders), journal)
@@ -54,7 +54,7 @@ def test_what_was_not_seen_is_a_dash():
     assert "calm after" not in figures
     assert figures["lost"].tone == "none"
     assert any(line.split() == ["lost", "-", "orders", "that", "were", "promised"]
-               for line in in_numbers(made))  # fmt: skip
+               for line in summary_lines(made))  # fmt: skip
 
 
 def test_another_s_gremlin_is_another_story():
@@ -69,16 +69,16 @@ def test_what_was_lost_or_taken_twice_is_red():
 
 
 def test_a_killed_process_is_told_by_its_dot():
-    journal = Journal()
+    journal = Recording()
     ill = {"order": "healthy", "inventory": "down"}
     open_orders = replace(BOOKS, orders={"open": 4})
     settled = replace(BOOKS, orders={"open": 0})
     journal.note(replace(WELL, at=at(1)))
-    journal.slips.append(Slip("inventory-service killed", at(2)))
+    journal.slips.append(Outage("inventory-service killed", at(2)))
     journal.note(replace(WELL, at=at(4), services=ill, books=open_orders))
     journal.note(replace(WELL, at=at(11), books=open_orders))
     journal.note(replace(WELL, at=at(13), books=settled))
-    made = card(ACTOR, NOW, journal, Evidence((), settled, 0, 0))
+    made = summarize(ACTOR, NOW, journal, Measurements((), settled, 0, 0))
     figures = {each.label: each.seconds for each in made.figures}
     assert made.faults == ("inventory-service killed",)
     assert figures["red after"] == 2.0
@@ -87,15 +87,15 @@ def test_a_killed_process_is_told_by_its_dot():
 
 
 def test_a_service_that_is_never_whole_again_is_not_called_green():
-    journal = Journal()
-    journal.slips.append(Slip("inventory-service killed", at(2)))
+    journal = Recording()
+    journal.slips.append(Outage("inventory-service killed", at(2)))
     journal.note(replace(WELL, at=at(4), services={"inventory": "down"}))
-    made = card(ACTOR, NOW, journal, Evidence((), None, None, None))
+    made = summarize(ACTOR, NOW, journal, Measurements((), None, None, None))
     assert {each.label: each.seconds for each in made.figures}["green after"] is None
 
 
 def test_the_journal_keeps_changes_only():
-    journal = Journal()
+    journal = Recording()
     for second in range(10_000):
         journal.note(replace(WELL, at=at(second)))
     assert journal.first(at(5), lambda _: True) is None
@@ -103,5 +103,5 @@ def test_the_journal_keeps_changes_only():
 
 
 def test_a_calm_that_was_not_is_said():
-    made = card(ACTOR, NOW, Journal(), Evidence((), None, 0, 0, ("inventory-service",)))
-    assert any("NOT CALM: inventory-service" in line for line in in_numbers(made))
+    made = summarize(ACTOR, NOW, Recording(), Measurements((), None, 0, 0, ("inventory-service",)))
+    assert any("NOT CALM: inventory-service" in line for line in summary_lines(made))

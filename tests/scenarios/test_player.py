@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from scenarios.executor import CannotPlay, CouldNot
-from scenarios.lock import Holder, TakenBy
+from scenarios.executor import ActionFailed, CannotPlay
+from scenarios.lock import LockHolder, LockTaken
 from scenarios.player import Player
 from tests.scenarios.arranged import NOW, SCENARIO, WELL, Clock, FreeTurn, Shop
 
@@ -121,7 +121,7 @@ async def test_whoever_cancels_it_leaves_a_calm_shop():
 
 async def test_what_the_shop_refuses_is_what_was_missed():
     stage = Stage()
-    stage.shop.refuses["gremlin"] = CouldNot("inventory-service let no gremlin loose: 503")
+    stage.shop.refuses["gremlin"] = ActionFailed("inventory-service let no gremlin loose: 503")
     played = await stage.play()
     assert played.outcome == "missed"
     assert played.reason == "inventory-service let no gremlin loose: 503"
@@ -155,7 +155,7 @@ async def test_a_calm_that_nobody_answered_is_on_the_card():
 
 async def test_a_taken_stage_is_said_and_nothing_is_done():
     stage = Stage()
-    stage.turn.taken = TakenBy(Holder("last-units", "the dashboard", NOW))
+    stage.turn.taken = LockTaken(LockHolder("last-units", "the dashboard", NOW))
     with pytest.raises(CannotPlay, match="the act last-units is being played by the dashboard s"):
         await stage.player.open()
     assert stage.shop.done == []
@@ -173,7 +173,7 @@ async def test_who_lost_the_stage_while_the_database_was_away_ends():
     stage = Stage()
     stage.cue.waits.clear()
     await stage.player.open()
-    stage.turn.taken = TakenBy(None)
+    stage.turn.taken = LockTaken(None)
     played = await asyncio.wait_for(stage.player.play(), 10)
     assert played.outcome == "stopped"
     assert "another act is being played" in played.reason

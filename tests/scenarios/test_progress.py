@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from scenarios import progress
-from scenarios.progress import Doing, NotNow
-from scenarios.summary import Card
+from scenarios.progress import Activity, IllegalTransition
+from scenarios.summary import Summary
 from tests.scenarios.arranged import NOW, SCENARIO
 
-CARD = Card((), ())
+CARD = Summary((), ())
 
 
 class Course(RuleBasedStateMachine):
@@ -37,7 +37,7 @@ class Course(RuleBasedStateMachine):
     @precondition(lambda self: self.played.phase == "working")
     @rule()
     def do(self) -> None:
-        self._went(progress.do(self.played, Doing("something", self.now, 3.0)))
+        self._went(progress.do(self.played, Activity("something", self.now, 3.0)))
 
     @precondition(lambda self: self.played.phase == "working")
     @rule()
@@ -80,7 +80,7 @@ class Course(RuleBasedStateMachine):
         }[played.phase]
         events = {
             "go": lambda: progress.go(played, now),
-            "do": lambda: progress.do(played, Doing("x", now)),
+            "do": lambda: progress.do(played, Activity("x", now)),
             "note": lambda: progress.note(played, "x"),
             "done": lambda: progress.done(played, now),
             "stop": lambda: progress.stop(played, "x", now),
@@ -88,7 +88,7 @@ class Course(RuleBasedStateMachine):
         }
         for name, event in events.items():
             if name not in fits:
-                with pytest.raises(NotNow):
+                with pytest.raises(IllegalTransition):
                     event()
 
     @invariant()

@@ -16,7 +16,7 @@ from frontend.app import all_panels
 from frontend.web.templating import STATIC, TEMPLATES
 from scenarios import schema
 from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
-from scenarios.model import Step, Wait
+from scenarios.model import ActStep, Wait
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
 SHEET = (STATIC / "acts.css").read_text()
@@ -197,7 +197,7 @@ def test_every_act_that_is_shipped_can_be_read():
 
 @pytest.mark.parametrize("scenario", SHIPPED, ids=lambda each: each.name)
 def test_a_shipped_act_says_where_to_look_and_ends_with_the_proof(scenario: Scenario):
-    steps: list[Step] = scenario.act.steps
+    steps: list[ActStep] = scenario.act.steps
     assert all(isinstance(step.look, str) for step in steps)
     last = [does for step, _, does in scenario.act.actions() if step == len(steps) - 1]
     assert any(isinstance(does, Wait) and does.until.promises == "hold" for does in last)
@@ -225,7 +225,7 @@ def test_the_schema_refuses_what_the_reader_refuses(action):
     assert not SCHEMA.is_valid({"title": "T", "teaches": "x", "steps": [step]})
 
 
-LOOKS = next(field for field in fields(Step) if field.name == "look").type.__args__[0].__args__
+LOOKS = next(field for field in fields(ActStep) if field.name == "look").type.__args__[0].__args__
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -4,7 +4,7 @@ import pytest
 from msgspec import convert
 from msgspec.structs import replace
 
-from scenarios.conditions import Seen, checks, fits, holds
+from scenarios.conditions import Observation, checks, fits, holds
 from scenarios.model import Condition
 from tests.scenarios.arranged import NOW, WELL
 
@@ -50,7 +50,7 @@ def test_it_does_not_hold(parts):
     "parts", [each for each in TRUE if "alerts" not in each and "told" not in each]
 )
 def test_nothing_holds_on_what_is_not_known(parts):
-    found = checks(condition(**parts), Seen(NOW))
+    found = checks(condition(**parts), Observation(NOW))
     assert not holds(found)
     assert {check.now for check in found} == {"unknown"}
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from scenarios.lock import Turn
+from scenarios.lock import ScenarioLock
 from tests.scenarios.at_hand import FLEET, begin, command, loose, until_loose
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(150)
 
 def test_two_at_once_are_one_too_many(fleet):
     async def hold() -> tuple[int, str]:
-        async with Turn(fleet.database_url, "last-units", "the dashboard"):
+        async with ScenarioLock(fleet.database_url, "last-units", "the dashboard"):
             return await asyncio.to_thread(command, fleet, "check", "slow-inventory")
 
     code, said = asyncio.run(hold())

@@ -5,13 +5,13 @@ import asyncio
 import asyncpg
 import pytest
 
-from scenarios.lock import NoDatabase, TakenBy, Turn, holder
+from scenarios.lock import LockTaken, LockUnavailable, ScenarioLock, holder
 
 
 async def test_the_second_is_told_who_plays_what_since_when(database_url):
-    async with Turn(database_url, "slow-inventory", "a terminal (pid 7)"):
-        with pytest.raises(TakenBy) as taken:
-            async with Turn(database_url, "last-units", "the dashboard"):
+    async with ScenarioLock(database_url, "slow-inventory", "a terminal (pid 7)"):
+        with pytest.raises(LockTaken) as taken:
+            async with ScenarioLock(database_url, "last-units", "the dashboard"):
                 raise AssertionError("two acts at once")
         assert str(taken.value).startswith(
             "the act slow-inventory is being played by a terminal (pid 7) since "
@@ -20,19 +20,19 @@ async def test_the_second_is_told_who_plays_what_since_when(database_url):
         assert found is not None
         assert (found.act, found.who) == ("slow-inventory", "a terminal (pid 7)")
     assert await holder(database_url) is None
-    async with Turn(database_url, "last-units", "the dashboard"):
+    async with ScenarioLock(database_url, "last-units", "the dashboard"):
         pass
 
 
 async def test_a_player_that_dies_has_let_go(database_url):
-    dead = Turn(database_url, "slow-inventory", "somebody")
+    dead = ScenarioLock(database_url, "slow-inventory", "somebody")
     await dead.__aenter__()
     dead._connection.terminate()  # noqa: SLF001 - as the kernel closes the socket of a dead process
     for _ in range(100):
         if await holder(database_url) is None:
             break
         await asyncio.sleep(0.02)
-    async with Turn(database_url, "last-units", "the dashboard"):
+    async with ScenarioLock(database_url, "last-units", "the dashboard"):
         pass
 
 
@@ -50,7 +50,7 @@ async def cut(database_url: str) -> None:
 
 
 async def test_after_the_database_was_away_it_is_taken_again(database_url):
-    async with Turn(database_url, "slow-inventory", "somebody") as turn:
+    async with ScenarioLock(database_url, "slow-inventory", "somebody") as turn:
         await cut(database_url)
         assert await holder(database_url) is None
         await turn.keep()
@@ -58,22 +58,22 @@ async def test_after_the_database_was_away_it_is_taken_again(database_url):
 
 
 async def test_whoever_was_quicker_keeps_it(database_url):
-    async with Turn(database_url, "slow-inventory", "somebody") as turn:
+    async with ScenarioLock(database_url, "slow-inventory", "somebody") as turn:
         await cut(database_url)
-        async with Turn(database_url, "last-units", "another"):
-            with pytest.raises(TakenBy, match="last-units is being played by another"):
+        async with ScenarioLock(database_url, "last-units", "another"):
+            with pytest.raises(LockTaken, match="last-units is being played by another"):
                 await turn.keep()
 
 
 async def test_no_database_is_no_turn_and_no_holder():
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-    with pytest.raises(NoDatabase):
-        await Turn(nowhere, "x", "y").__aenter__()
+    with pytest.raises(LockUnavailable):
+        await ScenarioLock(nowhere, "x", "y").__aenter__()
     assert await holder(nowhere) is None
 
 
 async def test_a_long_name_fits_what_postgresql_keeps(database_url):
-    async with Turn(database_url, "a" * 60, "b" * 60):
+    async with ScenarioLock(database_url, "a" * 60, "b" * 60):
         found = await holder(database_url)
     assert found is not None
     assert found.act == "a" * 32

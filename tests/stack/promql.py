@@ -25,7 +25,7 @@ _KEYWORDS = frozenset(
 )
 
 
-class Question(Struct, frozen=True):
+class PromQuery(Struct, frozen=True):
     """One PromQL expression and where it is asked; `table` and `instant` as Grafana asks it."""
 
     where: str
@@ -41,13 +41,13 @@ def panels(name: str) -> list[dict]:
     return DASHBOARDS[name]["panels"]
 
 
-def questions() -> Iterator[Question]:
+def prom_queries() -> Iterator[PromQuery]:
     """Every PromQL expression that Grafana sends: panels, annotations, the way from a span."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
             for target in panel["targets"]:
                 if target["datasource"]["type"] == "prometheus":
-                    yield Question(
+                    yield PromQuery(
                         f"{name}/{panel['title']}/{target['refId']}",
                         target["expr"],
                         target.get("exemplar", False),
@@ -55,14 +55,14 @@ def questions() -> Iterator[Question]:
                     )
         for annotation in whole["annotations"]["list"]:
             if annotation["datasource"]["type"] == "prometheus":
-                yield Question(
+                yield PromQuery(
                     f"{name}/annotation {annotation['name']}", annotation["target"]["expr"]
                 )
     for query in DATASOURCES["jaeger"]["jsonData"]["tracesToMetrics"]["queries"]:
-        yield Question(f"a span's {query['name']}", query["query"].replace("$$", "$"))
+        yield PromQuery(f"a span's {query['name']}", query["query"].replace("$$", "$"))
 
 
-def asked_elsewhere() -> Iterator[tuple[str, str]]:
+def other_queries() -> Iterator[tuple[str, str]]:
     """Where Grafana asks Loki or Jaeger, and what."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
@@ -77,7 +77,7 @@ def asked_elsewhere() -> Iterator[tuple[str, str]]:
     yield "a span's log lines", jaeger["tracesToLogsV2"]["query"]
 
 
-def asked_as(expr: str, *, service: str = "order-service") -> str:
+def with_variables(expr: str, *, service: str = "order-service") -> str:
     """The expression with Grafana's variables as they are at a two-second interval."""
     filled = (
         expr.replace("$__rate_interval", "8s")

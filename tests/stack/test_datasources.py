@@ -6,7 +6,7 @@ import yaml
 
 from fleet.run_dir import ROOT
 from prometheus.names import AVERAGE
-from tests.stack.promql import DATASOURCES, metric_names, panels, questions
+from tests.stack.promql import DATASOURCES, metric_names, panels, prom_queries
 
 
 def test_the_names_in_a_question_are_found():
@@ -17,7 +17,7 @@ def test_the_names_in_a_question_are_found():
 
 def test_the_promises_window_stands_in_the_rules_and_nowhere_else():
     """Every chart takes the window that fits its zoom; the lights read what the rule recorded."""
-    for question in questions():
+    for question in prom_queries():
         windows = set(re.findall(r"\[([^\]]+)\]", question.expr))
         assert windows <= {"$__rate_interval", "$__range"}, question
     lights = panels("stage")[0]

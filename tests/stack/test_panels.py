@@ -7,16 +7,16 @@ import httpx
 import pytest
 
 from prometheus import alerts, burn, lights
-from prometheus.rule import Alert, Record
+from prometheus.rule import AlertingRule, RecordingRule
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer, numbers
 from tests.stack.promql import (
     DASHBOARDS,
-    Question,
-    asked_as,
-    asked_elsewhere,
+    PromQuery,
     metric_names,
-    questions,
+    other_queries,
+    prom_queries,
+    with_variables,
 )
 from tests.stack.told import Story
 
@@ -25,7 +25,7 @@ Watched = tuple[RunningFleet, PrometheusServer]
 RULES = [
     rule for group in (*lights.GROUPS, *burn.GROUPS, *alerts.GROUPS) for rule in group.rules
 ]  # fmt: skip
-QUESTIONS = list(questions())
+QUESTIONS = list(prom_queries())
 SERVICES = ("order-service", "inventory-service", "payment-service", "dashboard")
 # Where an empty answer is the right one, and why. Nothing else may be empty.
 EMPTY = {
@@ -46,7 +46,7 @@ ELSEWHERE = {
 _OF_OTLP = {"service_name", "severity_text", "trace_id"}
 
 
-def asked() -> list[tuple[Question, str]]:
+def asked() -> list[tuple[PromQuery, str]]:
     """Each question once, or once for each service if it has the variable."""
     return [
         (question, service)
@@ -55,17 +55,17 @@ def asked() -> list[tuple[Question, str]]:
     ]
 
 
-def name_of(pair: tuple[Question, str]) -> str:
+def name_of(pair: tuple[PromQuery, str]) -> str:
     question, service = pair
     return f"{question.where} of {service}" if "$service" in question.expr else question.where
 
 
 @pytest.mark.parametrize("pair", asked(), ids=name_of)
 def test_a_dashboards_question_is_answered(
-    story: Story, watched: Watched, pair: tuple[Question, str]
+    story: Story, watched: Watched, pair: tuple[PromQuery, str]
 ):
     question, service = pair
-    expr = asked_as(question.expr, service=service)
+    expr = with_variables(question.expr, service=service)
     _, prometheus = watched
     if question.instant:
         found = prometheus.instant(expr, at=story.ended)
@@ -96,10 +96,10 @@ def test_the_gremlins_of_the_story_bit(story: Story, watched: Watched, kind: str
 
 
 def test_what_is_asked_of_others_is_known():
-    assert {where for where, _ in asked_elsewhere()} == set(ELSEWHERE)
+    assert {where for where, _ in other_queries()} == set(ELSEWHERE)
 
 
-@pytest.mark.parametrize(("where", "query"), list(asked_elsewhere()))
+@pytest.mark.parametrize(("where", "query"), list(other_queries()))
 def test_a_question_about_the_log_names_what_lines_have(
     story: Story, watched: Watched, where: str, query: str
 ):
@@ -124,10 +124,10 @@ def test_the_choice_of_services_is_the_shop(watched: Watched, story: Story, serv
 
 
 @pytest.mark.parametrize(
-    "rule", [r for r in RULES if isinstance(r, Record)],
+    "rule", [r for r in RULES if isinstance(r, RecordingRule)],
     ids=lambda rule: f"{rule.record}{rule.labels or ''}",
 )  # fmt: skip
-def test_a_recording_has_recorded(story: Story, watched: Watched, rule: Record):
+def test_a_recording_has_recorded(story: Story, watched: Watched, rule: RecordingRule):
     _, prometheus = watched
     where = ",".join(f'{name}="{value}"' for name, value in rule.labels.items())
     found = prometheus.over(f"{rule.record}{{{where}}}", story.began, story.ended)
@@ -141,9 +141,9 @@ def before_thresholds(expr: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "rule", [r for r in RULES if isinstance(r, Alert)], ids=lambda rule: rule.alert
+    "rule", [r for r in RULES if isinstance(r, AlertingRule)], ids=lambda rule: rule.alert
 )
-def test_an_alert_has_something_to_compare(story: Story, watched: Watched, rule: Alert):
+def test_an_alert_has_something_to_compare(story: Story, watched: Watched, rule: AlertingRule):
     _, prometheus = watched
     for side in before_thresholds(rule.expr):
         assert side != rule.expr
@@ -176,11 +176,11 @@ WITH_DOTS = [pair for pair in asked() if pair[0].exemplar and pair[1] != "dashbo
 
 @pytest.mark.parametrize("pair", WITH_DOTS, ids=name_of)
 def test_a_dot_leads_to_a_trace_that_is_there(
-    story: Story, watched: Watched, pair: tuple[Question, str]
+    story: Story, watched: Watched, pair: tuple[PromQuery, str]
 ):
     question, service = pair
     fleet, prometheus = watched
-    expr = asked_as(question.expr, service=service)
+    expr = with_variables(question.expr, service=service)
     found = prometheus.exemplars(expr, story.began, story.ended)
     traces = {exemplar["labels"]["trace_id"] for exemplar in found}
     assert traces, expr

@@ -16,8 +16,8 @@ from observatory.sla import LIMIT_S, WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
 from prometheus.__main__ import files
-from prometheus.rule import Alert, Record
-from prometheus.slo import BURNS, SLOS, enough
+from prometheus.rule import AlertingRule, RecordingRule
+from prometheus.slo import BURNS, SLOS, min_requests
 
 HOME = ROOT / "prometheus"
 UNIT_TESTS = sorted((HOME / "tests").glob("*.yml"))
@@ -26,8 +26,8 @@ RULES = [
     for group in (*lights.GROUPS, *burn.GROUPS, *alerts.GROUPS)
     for rule in group.rules
 ]  # fmt: skip
-ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, Alert)}
-RECORDS = {rule.record for rule in RULES if isinstance(rule, Record)}
+ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, AlertingRule)}
+RECORDS = {rule.record for rule in RULES if isinstance(rule, RecordingRule)}
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
@@ -135,7 +135,7 @@ def test_no_two_targets_share_an_address():
 
 
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
-def test_an_alert_says_what_how_much_and_what_to_do(alert: Alert):
+def test_an_alert_says_what_how_much_and_what_to_do(alert: AlertingRule):
     assert alert.severity in ("page", "ticket")
     assert all((alert.summary, alert.numbers, alert.spared, alert.do))
     assert re.search(r"\{\{ *\$(value|labels)", alert.numbers)
@@ -151,4 +151,4 @@ def test_no_factor_is_out_of_reach():
 @pytest.mark.parametrize("each", BURNS, ids=lambda each: each.alert)
 def test_one_bad_request_of_just_enough_does_not_call(each):
     for slo in SLOS:
-        assert 1 / enough(each) / slo.budget <= each.factor
+        assert 1 / min_requests(each) / slo.budget <= each.factor

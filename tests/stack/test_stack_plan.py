@@ -7,7 +7,7 @@ import pytest
 
 from fleet.errors import CannotRun, Failed
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from fleet.stack import Stack
 from tests.harness import wire
@@ -19,7 +19,7 @@ class Machine:
     """A machine on which these programs are installed; each says its name and ends."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home, self.said = Home(folder / "home"), list[str]()
+        self.home, self.said = RunDirectory(folder / "home"), list[str]()
         self._path = folder / "bin"
         self._path.mkdir()
         self.home.prepare()

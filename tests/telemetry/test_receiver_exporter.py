@@ -13,18 +13,18 @@ from chassis.telemetry.exporter import Exporter
 from observatory import limits
 from observatory.otlp.receiver import Receiver
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.harness.serving import knock, serve, settings_of
 from tests.harness.wire import exchange
-from tests.observatory.wires import MS, NOW_NS, json_span, json_traces
+from tests.observatory.samples import MS, NOW_NS, json_span, json_traces
 
 ORDER = "0b0e6f5e-1111-4222-8333-944455556666"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[tuple[str, Memory]]:
+async def place() -> AsyncIterator[tuple[str, TelemetryStore]]:
     """Where to send to, and what arrived there."""
-    memory = Memory()
+    memory = TelemetryStore()
     settings = settings_of("dashboard", "postgresql://nobody@127.0.0.1:1/nothing")
     receiver = Receiver(memory)
     app = service_app(
@@ -90,7 +90,9 @@ async def send_an_order(url: str) -> tuple[Span, Span, Span]:
     return served, call, later
 
 
-async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tuple[str, Memory]):
+async def test_one_order_of_two_services_is_one_trace_with_its_lines(
+    place: tuple[str, TelemetryStore],
+):
     url, memory = place
     served, call, later = await send_an_order(url)
     view = memory.trace(served.trace_id)
@@ -125,7 +127,7 @@ async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tupl
     )
 
 
-async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, Memory]):
+async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, TelemetryStore]):
     url, memory = place
     exporter = await export(
         url, "order-service", *(work("x", None, 1, (0, 1)) for _ in range(2_000))
@@ -133,7 +135,7 @@ async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, Memory]
     assert (len(memory.traces), exporter.dropped) == (2_000, 0)
 
 
-async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, Memory]):
+async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, TelemetryStore]):
     url, memory = place
     waiting = threading.Event()
 
@@ -164,7 +166,7 @@ async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str,
 
 
 async def test_a_sender_that_dawdles_is_sent_away(
-    place: tuple[str, Memory], monkeypatch: pytest.MonkeyPatch
+    place: tuple[str, TelemetryStore], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(limits, "BODY_S", 0.2)
 

@@ -13,7 +13,7 @@ KEEP_S = 1.8
 _MOST = 64
 
 
-class Once(Generic[T]):
+class Coalesce(Generic[T]):
     """Answers kept for a moment, by question. Who comes while one is asked waits for the same."""
 
     def __init__(

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 
 from observatory.sources.down import Down
-from observatory.sources.poller import Trouble
+from observatory.sources.poller import SourceError
 
 # As long as a page may wait for a panel; a server that needs longer is as good as down.
 DEADLINE_S = 1.5
@@ -20,11 +20,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _PLACES = 8
 
 
-class NotThere(Exception):
+class NotFound(Exception):
     """The server answered that it has no such thing."""
 
 
-class Wire:
+class HttpSource:
     """One server. `get` answers or raises `Trouble`, whose words hold no address."""
 
     def __init__(self, name: str, base_url: str) -> None:
@@ -53,7 +53,7 @@ class Wire:
             # aiohttp's own timeouts are per operation; only this one holds against a trickle.
             async with asyncio.timeout(deadline_s), self._places:
                 body = await self._fetch(path, asked, headers)
-        except NotThere:
+        except NotFound:
             self._failing_since = None
             raise
         except TimeoutError:
@@ -65,12 +65,12 @@ class Wire:
         self._failing_since = None
         return body
 
-    def trouble(self, words: str) -> Trouble:
+    def trouble(self, words: str) -> SourceError:
         """What is wrong with this server, noted as the beginning or the going on of an outage."""
         self._failing_since = self._failing_since or datetime.now(UTC)
-        return Trouble(f"{self.name} {words}")
+        return SourceError(f"{self.name} {words}")
 
-    def down(self, trouble: Trouble, still: str) -> Down:
+    def down(self, trouble: SourceError, still: str) -> Down:
         """The trouble as a panel shows it, since when it lasts, and what works all the same."""
         return Down(str(trouble), self._failing_since or datetime.now(UTC), still)
 
@@ -82,7 +82,7 @@ class Wire:
             self._base_url + path, params=dict(asked), headers=headers, allow_redirects=False
         ) as response:
             if response.status == 404:
-                raise NotThere
+                raise NotFound
             if response.status != 200:
                 raise self.trouble(f"answers with an error ({response.status})")
             parts = bytearray()

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from observatory import limits
 from observatory.otlp.normalize import Malformed
 from observatory.otlp.request import JSON, Batch, read
-from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
+from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
 
 # The in-memory Jaeger keeps less, and another one need not search all it has.
 REACH = timedelta(days=1)
@@ -42,11 +42,11 @@ _envelope = msgspec.json.Decoder(_Envelope).decode
 _services = msgspec.json.Decoder(_Services).decode
 
 
-class Jaeger:
+class JaegerClient:
     """The questions that the dashboard has; each raises `Trouble`."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire("Jaeger", url)
+        self.wire = HttpSource("Jaeger", url)
 
     async def search(
         self,
@@ -91,7 +91,7 @@ class Jaeger:
         older = {_SPELLINGS[name]: value for name, value in asked.items() if name in _SPELLINGS}
         try:
             body = await self.wire.get(path, {**asked, **older})
-        except NotThere:
+        except NotFound:
             return Batch()
         # Off the event loop: two hundred traces take a tenth of a second.
         try:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from observatory.store.index import Key
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.store import TelemetryStore, TraceQuery
 
 # Where a filter is ours, it is applied to this many: 4 MiB, read in a tenth of a second.
 MOST = 200
@@ -11,7 +11,7 @@ MOST = 200
 _LEAST_S = (0.0, 0.05, 0.25, 1.0, 2.5)
 
 
-class Search(Struct, frozen=True):
+class JaegerSearch(Struct, frozen=True):
     """One condition for Jaeger; each trace found has `key` if Jaeger heeds attributes. With
     several `least_s`, one question each."""
 
@@ -22,7 +22,7 @@ class Search(Struct, frozen=True):
     least_s: tuple[float, ...] = (0.0,)
 
 
-def ask(query: TraceQuery) -> Search:
+def search_for(query: TraceQuery) -> JaegerSearch:
     """The one condition that leaves least: Jaeger would want several of them on one span, where
     our filters are about the whole trace. The others are applied to what it answers."""
     conditions = _conditions(query)
@@ -31,9 +31,9 @@ def ask(query: TraceQuery) -> Search:
         key, name = conditions[0]
         others = len(conditions) > 1 or slowest or bool(query.service or query.outcome)
         most = MOST if others else query.limit
-        return Search(most, attributes={name: _VALUES.get(key, key[1])}, key=key)
+        return JaegerSearch(most, attributes={name: _VALUES.get(key, key[1])}, key=key)
     most = MOST if query.outcome else query.limit
-    return Search(most, service=query.service, least_s=_LEAST_S if slowest else (0.0,))
+    return JaegerSearch(most, service=query.service, least_s=_LEAST_S if slowest else (0.0,))
 
 
 # What a trace is found by here, where Jaeger looks for another word.
@@ -53,7 +53,7 @@ def _conditions(query: TraceQuery) -> list[tuple[Key, str]]:
     return [each for each in found if each[0][1]]
 
 
-def overlooked(search: Search, memory: Memory) -> bool:
+def ignored_attributes(search: JaegerSearch, memory: TelemetryStore) -> bool:
     """Whether Jaeger answered with traces that it was not asked for."""
     key = search.key
     return key is not None and any(key not in trace.keys for trace in memory.traces.newest())

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from observatory import limits
-from observatory.otlp.normalize import Assembler, Malformed, Resource, severity_of
-from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
+from observatory.otlp.normalize import Malformed, Normalizer, Resource, severity_of
+from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
 from observatory.store.logs import LogQuery
 from observatory.store.model import LogLine
 
@@ -65,11 +65,11 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _values = msgspec.json.Decoder(_Values).decode
 
 
-class Loki:
+class LokiClient:
     """The questions that the dashboard has; each raises `Trouble`."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire("Loki", url)
+        self.wire = HttpSource("Loki", url)
 
     async def lines(self, query: LogQuery) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
@@ -85,7 +85,7 @@ class Loki:
         try:
             body = await self.wire.get("/loki/api/v1/query_range", asked, headers=_APART)
             return await asyncio.to_thread(read_lines, body)
-        except (*UNREADABLE, NotThere):
+        except (*UNREADABLE, NotFound):
             raise self.wire.trouble("answers nonsense") from None
 
     async def services(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class Loki:
                 _values(await self.wire.get("/loki/api/v1/label/service_name/values", asked)).data
                 or ()
             )
-        except (*UNREADABLE, NotThere):
+        except (*UNREADABLE, NotFound):
             raise self.wire.trouble("answers nonsense") from None
 
 
@@ -127,7 +127,7 @@ def read_lines(body: bytes) -> list[LogLine]:
 
 
 def _lines(answer: _Answer) -> Iterator[LogLine]:
-    assembler = Assembler(time.time_ns(), 3650 * limits.BEHIND_NS)
+    assembler = Normalizer(time.time_ns(), 3650 * limits.BEHIND_NS)
     for stream in answer.data.result:
         service = stream.stream.get("service_name", "")
         resource = assembler.resource((("service.name", service),))
@@ -139,7 +139,9 @@ def _lines(answer: _Answer) -> Iterator[LogLine]:
                 continue
 
 
-def _line(resource: Resource, entry: _Entry, said: dict[str, str], assembler: Assembler) -> LogLine:
+def _line(
+    resource: Resource, entry: _Entry, said: dict[str, str], assembler: Normalizer
+) -> LogLine:
     attributes = [(key, value) for key, value in said.items() if key not in _NOT_SAID]
     return assembler.line(
         resource,

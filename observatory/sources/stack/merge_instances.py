@@ -10,7 +10,7 @@ from observatory.sources.stack.prometheus_response import Instance, Reading
 _MOST = 50
 
 
-class Fold:
+class MergeInstances:
     """Totals of everything counted since each instance was first seen.
 
     As in the ring: a value that fell means a restart, a series that appears in a known instance

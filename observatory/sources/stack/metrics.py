@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.metrics.history import BUCKET
 from observatory.metrics.prometheus_text import Series
-from observatory.sources.counters import FAMILIES, STILL, STOCK, Counted
+from observatory.sources.counters import FAMILIES, STILL, STOCK, Counters
 from observatory.sources.down import Down
-from observatory.sources.poller import STALE_S, Feed, Trouble
-from observatory.sources.stack.http import NotThere, Wire
-from observatory.sources.stack.merge_instances import Fold
+from observatory.sources.poller import STALE_S, Poller, SourceError
+from observatory.sources.stack.http import HttpSource, NotFound
+from observatory.sources.stack.merge_instances import MergeInstances
 from observatory.sources.stack.prometheus_response import Instance, Reading, exemplars, readings
 from topology import NAMES
 
@@ -41,7 +41,7 @@ _SERIES, _BEHIND = f'{{__name__=~"{_NAMES}",{_OURS}}}', f"{BUCKET}{{{_OURS}}}"
 _MOST_BUCKETS = 10_000
 
 
-class StackMetrics(Counted):
+class StackMetrics(Counters):
     """A `Source` whose readings are Prometheus's own samples, at their own times."""
 
     def __init__(
@@ -53,11 +53,11 @@ class StackMetrics(Counted):
     ) -> None:
         # Prometheus tells the wall's time, so everything here does.
         super().__init__(NAMES, clock, epoch=0.0)
-        self._wire = Wire("Prometheus", url)
+        self._wire = HttpSource("Prometheus", url)
         self._began = datetime.now(UTC)
-        self._folds = {service: Fold({STOCK, _ALWAYS_THERE}) for service in NAMES}
+        self._folds = {service: MergeInstances({STOCK, _ALWAYS_THERE}) for service in NAMES}
         self._learned_to: dict[tuple[Instance, Series], float] = {}
-        self._feed: Feed[float] = Feed(
+        self._feed: Poller[float] = Poller(
             "metrics",
             self._poll,
             changed,
@@ -112,7 +112,7 @@ class StackMetrics(Counted):
     async def _get(self, path: str, asked: dict[str, str]) -> bytes:
         try:
             return await self._wire.get(path, asked, deadline_s=_DEADLINE_S)
-        except NotThere:
+        except NotFound:
             raise self._wire.trouble("answers with an error (404)") from None
 
     async def _behind(self, since: float, until: float) -> bytes | None:
@@ -120,7 +120,7 @@ class StackMetrics(Counted):
         asked = {"query": _BEHIND, "start": f"{since:.3f}", "end": f"{until:.3f}"}
         try:
             return await self._get("/api/v1/query_exemplars", asked)
-        except Trouble as trouble:
+        except SourceError as trouble:
             log.debug("no exemplars: %s", trouble)
             return None
 
@@ -147,5 +147,5 @@ class StackMetrics(Counted):
                     continue
                 self._learned_to[instance, series] = found.at
                 self.learn(service, {series: replace(found, seen=found.at) if old else found})
-        except Trouble as trouble:
+        except SourceError as trouble:
             log.debug("no exemplars: %s", trouble)

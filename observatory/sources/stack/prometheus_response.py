@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from observatory.metrics.history import Exemplar
 from observatory.metrics.prometheus_text import Series
-from observatory.sources.poller import Trouble
+from observatory.sources.poller import SourceError
 from observatory.sources.stack.http import UNREADABLE
 from topology import NAMES
 
@@ -66,7 +66,7 @@ def readings(body: bytes) -> dict[str, list[Reading]]:
     try:
         rows = _decode_rows(body).data.result
     except UNREADABLE:
-        raise Trouble("Prometheus answers nonsense") from None
+        raise SourceError("Prometheus answers nonsense") from None
     scrapes: dict[Instance, dict[float, dict[Series, float]]] = {}
     services: dict[Instance, str] = {}
     for row in rows:
@@ -92,7 +92,7 @@ def exemplars(body: bytes, seen: float) -> Iterator[tuple[str, Instance, Series,
     try:
         rows = _decode_exemplars(body).data or []
     except UNREADABLE:
-        raise Trouble("Prometheus answers nonsense") from None
+        raise SourceError("Prometheus answers nonsense") from None
     for row in rows:
         labels = row.series_labels
         service = _KEYS.get(labels.get("service", ""))

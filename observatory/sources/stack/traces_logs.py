@@ -9,16 +9,21 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
 from observatory.otlp.request import Batch
-from observatory.sources import SILENT_S, Found, Tail, Whole
 from observatory.sources.down import Down
-from observatory.sources.poller import Trouble
-from observatory.sources.stack.coalesce import Once
-from observatory.sources.stack.jaeger import Jaeger
-from observatory.sources.stack.jaeger_query import MOST, Search, ask, overlooked
-from observatory.sources.stack.loki import Loki
+from observatory.sources.poller import SourceError
+from observatory.sources.protocols import SILENT_S, LogTail, TraceList, TraceResult
+from observatory.sources.stack.coalesce import Coalesce
+from observatory.sources.stack.jaeger import JaegerClient
+from observatory.sources.stack.jaeger_query import (
+    MOST,
+    JaegerSearch,
+    ignored_attributes,
+    search_for,
+)
+from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
 from observatory.store.model import LogLine, pack
-from observatory.store.store import Choices, Memory, TraceQuery
+from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +38,7 @@ _KNOWN = 8
 _OLD = "this Jaeger is from before 2.19 and does not search by attribute"
 
 
-class StackEvidence:
+class StackTraces:
     """An `Evidence` that keeps nothing: what is asked is looked up, once for all who ask it."""
 
     def __init__(
@@ -44,12 +49,16 @@ class StackEvidence:
         *,
         dropped: Callable[[], dict[str, int]] = dict,
     ) -> None:
-        self._jaeger, self._loki, self._changed = Jaeger(jaeger_url), Loki(loki_url), changed
+        self._jaeger, self._loki, self._changed = (
+            JaegerClient(jaeger_url),
+            LokiClient(loki_url),
+            changed,
+        )
         self._dropped = dropped
-        self._found: Once[tuple[Memory, Found] | Down] = Once()
-        self._wholes: Once[Whole | Down] = Once()
-        self._tails: Once[Tail | Down] = Once()
-        self._words: Once[tuple[str, ...]] = Once(keep_s=10.0)
+        self._found: Coalesce[tuple[TelemetryStore, TraceList] | Down] = Coalesce()
+        self._wholes: Coalesce[TraceResult | Down] = Coalesce()
+        self._tails: Coalesce[LogTail | Down] = Coalesce()
+        self._words: Coalesce[tuple[str, ...]] = Coalesce(keep_s=10.0)
         self._began = datetime.now(UTC)
         self._newest: datetime | None = None
         self._looked = self._began
@@ -72,20 +81,20 @@ class StackEvidence:
         """None: telemetry goes to the collector, and nothing is kept in two places."""
         return []
 
-    async def find(self, query: TraceQuery) -> Found | Down:
+    async def find(self, query: TraceQuery) -> TraceList | Down:
         """Traces for a list."""
         found = await self._found.ask(query, lambda: self._search(query))
         return found if isinstance(found, Down) else found[1]
 
-    async def trace(self, trace_id: str) -> Whole | Down:
+    async def trace(self, trace_id: str) -> TraceResult | Down:
         """One trace with its lines in place."""
         return await self._wholes.ask(trace_id, lambda: self._whole(trace_id))
 
-    async def tail(self, query: LogQuery) -> Tail | Down:
+    async def tail(self, query: LogQuery) -> LogTail | Down:
         """The newest lines that fit."""
         return await self._tails.ask(query, lambda: self._lines(query))
 
-    async def choices(self) -> Choices:
+    async def choices(self) -> FilterChoices:
         """What the newest traces can be told apart by, and every service."""
         newest = TraceQuery()
         found, services = await asyncio.gather(
@@ -93,7 +102,7 @@ class StackEvidence:
             self._words.ask("services", lambda: _quietly(self._jaeger.services())),
         )
         if isinstance(found, Down):
-            return Choices(tuple((name, 0) for name in services), (), (), ())
+            return FilterChoices(tuple((name, 0) for name in services), (), (), ())
         choices = found[0].choices()
         counted = dict.fromkeys(services, 0) | dict(choices.services)
         return replace(choices, services=tuple(counted.items()))
@@ -119,26 +128,26 @@ class StackEvidence:
             return None
         return Down("No new trace reaches Jaeger", last, "Orders go on; older traces are here.")
 
-    async def _search(self, query: TraceQuery) -> tuple[Memory, Found] | Down:
-        search = ask(query)
+    async def _search(self, query: TraceQuery) -> tuple[TelemetryStore, TraceList] | Down:
+        search = search_for(query)
         try:
             memory = await self._look(search)
-            if search.most < MOST and overlooked(search, memory):
+            if search.most < MOST and ignored_attributes(search, memory):
                 search = replace(search, most=MOST)
                 memory = await self._look(search)
-            old = overlooked(search, memory)
+            old = ignored_attributes(search, memory)
             known = [self._jaeger.trace(each) for each in query.trace_ids[:_KNOWN]]
             _fill(memory, await asyncio.gather(*known))
-        except Trouble as trouble:
+        except SourceError as trouble:
             return self._jaeger.wire.down(trouble, STILL)
         rows = memory.find(query)
         if query == TraceQuery(limit=query.limit):
             self._looked = datetime.now(UTC)
             self._newest = max((row.at for row in rows), default=None)
         note = f"what is older than the newest {search.most}: {_OLD}" if old else ""
-        return memory, Found(rows, note=note)
+        return memory, TraceList(rows, note=note)
 
-    async def _look(self, search: Search) -> Memory:
+    async def _look(self, search: JaegerSearch) -> TelemetryStore:
         return _memory(
             await asyncio.gather(
                 *(
@@ -153,17 +162,17 @@ class StackEvidence:
             )
         )
 
-    async def _whole(self, trace_id: str) -> Whole | Down:
+    async def _whole(self, trace_id: str) -> TraceResult | Down:
         of_trace = LogQuery(trace_id=trace_id, limit=_LINES_OF_A_TRACE)
         batch, lines = await asyncio.gather(
             self._jaeger.trace(trace_id), self._loki.lines(of_trace), return_exceptions=True
         )
-        if isinstance(batch, Trouble):
+        if isinstance(batch, SourceError):
             return self._jaeger.wire.down(batch, STILL)
         if isinstance(batch, BaseException):
             raise batch
         unread, kept = None, []
-        if isinstance(lines, Trouble):
+        if isinstance(lines, SourceError):
             unread = self._loki.wire.down(lines, "The spans are all here.")
         elif isinstance(lines, BaseException):
             raise lines
@@ -171,9 +180,9 @@ class StackEvidence:
             kept = lines
         memory = _memory([batch], kept)
         _fill(memory, await self._related(memory, trace_id))
-        return Whole(memory.trace(trace_id), unread=unread)
+        return TraceResult(memory.trace(trace_id), unread=unread)
 
-    async def _related(self, memory: Memory, trace_id: str) -> list[Batch]:
+    async def _related(self, memory: TelemetryStore, trace_id: str) -> list[Batch]:
         """What the trace's orders and links lead to; a page is whole without it."""
         trace = memory.traces.get(trace_id)
         if trace is None:
@@ -188,27 +197,27 @@ class StackEvidence:
         )
         return [each for each in found if isinstance(each, Batch)]
 
-    async def _lines(self, query: LogQuery) -> Tail | Down:
+    async def _lines(self, query: LogQuery) -> LogTail | Down:
         try:
             lines = await self._loki.lines(query)
-        except Trouble as trouble:
+        except SourceError as trouble:
             return self._loki.wire.down(trouble, STILL)
         page = _memory([], lines).tail(LogQuery(limit=query.limit))
-        return Tail(page.rows, more=page.more)
+        return LogTail(page.rows, more=page.more)
 
 
 async def _quietly(words: Awaitable[tuple[str, ...]]) -> tuple[str, ...]:
     """Choices are an extra: the list says what is wrong."""
     try:
         return await words
-    except Trouble as trouble:
+    except SourceError as trouble:
         log.debug("no choices: %s", trouble)
         return ()
 
 
-def _memory(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> Memory:
+def _memory(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> TelemetryStore:
     """A memory of these, entered in the order of time as if they came just now."""
-    memory = Memory()
+    memory = TelemetryStore()
     _fill(memory, batches)
     for line in lines:
         # Numbered by its time, a line has the same number in every answer.
@@ -216,7 +225,7 @@ def _memory(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> Memory:
     return memory
 
 
-def _fill(memory: Memory, batches: Iterable[Batch]) -> None:
+def _fill(memory: TelemetryStore, batches: Iterable[Batch]) -> None:
     spans = [each for batch in batches for each in batch.spans]
     for span, packed in sorted(spans, key=lambda each: each[0].start_ns):
         memory.keep_span(span, packed)

@@ -4,7 +4,7 @@ import random
 from datetime import datetime
 
 from services.payment.connectors import Capture
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 DECLINE_CODES = ("insufficient_funds", "card_declined", "expired_card", "do_not_honor")
@@ -15,7 +15,7 @@ class Mock:
 
     name = "mock"
 
-    def __init__(self, book: Book, *, decline_rate: float, seed: int, fences: bool) -> None:
+    def __init__(self, book: MockStore, *, decline_rate: float, seed: int, fences: bool) -> None:
         self._book = book
         self._decline_rate = decline_rate
         self._seed = seed

@@ -101,7 +101,7 @@ _CAPTURES = statement(
 Entry = Captured | Declined | Voided | Refunded
 
 
-class Book:
+class MockStore:
     """Schema `gateway`: one row a key, and only the connectors write it."""
 
     def __init__(self, settings: Settings) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.metrics.prometheus_text import Series
-from observatory.sources.stack.merge_instances import Fold
+from observatory.sources.stack.merge_instances import MergeInstances
 from observatory.sources.stack.prometheus_response import Reading
 
 ORDERS, ERRORS = (
@@ -15,7 +15,7 @@ ONE, TWO = ("shop", "one:5001"), ("shop", "two:5001")
 
 
 def folded(*readings):
-    fold = Fold({"valerix_stock_units"})
+    fold = MergeInstances({"valerix_stock_units"})
     for number, (instance, values) in enumerate(readings, 1):
         fold.add(Reading(float(number), instance, values))
     return fold.totals()
@@ -47,7 +47,7 @@ def test_a_gauge_is_not_added_up():
 
 @given(st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.integers(0, 100)), max_size=60))
 def test_totals_never_fall(said):
-    fold, last = Fold(set()), 0.0
+    fold, last = MergeInstances(set()), 0.0
     for number, (instance, value) in enumerate(said):
         fold.add(Reading(float(number), instance, {ORDERS: float(value)}))
         total = fold.totals()[ORDERS]
@@ -56,7 +56,7 @@ def test_totals_never_fall(said):
 
 
 def test_a_thousand_instances_do_not_pile_up():
-    fold = Fold(set())
+    fold = MergeInstances(set())
     for number in range(1000):
         fold.add(Reading(float(number), ("shop", str(number)), {ORDERS: 1.0}))
     assert fold.is_news(Reading(0.0, ("shop", "1"), {}))

@@ -7,7 +7,7 @@ import pytest
 
 from observatory.sources.stack.loki import logql, read_lines
 from observatory.store.logs import LogQuery
-from tests.observatory.wires import HOSTILE, NOW_NS
+from tests.observatory.samples import HOSTILE, NOW_NS
 
 TRACE, SPAN = "0a" * 16, "0b" * 8
 

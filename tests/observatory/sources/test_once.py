@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from observatory.sources.stack.coalesce import Once
+from observatory.sources.stack.coalesce import Coalesce
 
 
 class Oracle:
@@ -21,7 +21,7 @@ class Oracle:
 
 
 async def test_two_hundred_who_ask_at_once_are_one_question():
-    once, oracle = Once(), Oracle()
+    once, oracle = Coalesce(), Oracle()
     answers = await asyncio.gather(*(once.ask("q", oracle.answer) for _ in range(200)))
     assert set(answers) == {1}
     assert oracle.asked == 1
@@ -29,14 +29,14 @@ async def test_two_hundred_who_ask_at_once_are_one_question():
 
 async def test_an_answer_serves_for_a_moment_only():
     now = [0.0]
-    once, oracle = Once(keep_s=2.0, clock=lambda: now[0]), Oracle()
+    once, oracle = Coalesce(keep_s=2.0, clock=lambda: now[0]), Oracle()
     for moment, answer in ((0.0, 1), (1.9, 1), (2.1, 2), (4.0, 2), (4.2, 3)):
         now[0] = moment
         assert await once.ask("q", oracle.answer) == answer
 
 
 async def test_who_leaves_takes_no_answer_away():
-    once, oracle = Once(), Oracle()
+    once, oracle = Coalesce(), Oracle()
     first = asyncio.create_task(once.ask("q", oracle.answer))
     await asyncio.sleep(0)
     second = asyncio.create_task(once.ask("q", oracle.answer))
@@ -47,7 +47,7 @@ async def test_who_leaves_takes_no_answer_away():
 
 async def test_a_failure_is_everybody_s_and_is_tried_again_later():
     now = [0.0]
-    once = Once(keep_s=2.0, clock=lambda: now[0])
+    once = Coalesce(keep_s=2.0, clock=lambda: now[0])
 
     async def fail():
         raise ValueError("no")
@@ -60,7 +60,7 @@ async def test_a_failure_is_everybody_s_and_is_tried_again_later():
 
 
 async def test_only_so_many_questions_are_remembered():
-    once, oracle = Once(most=4), Oracle()
+    once, oracle = Coalesce(most=4), Oracle()
     for number in range(50):
         await once.ask(number, oracle.answer)
     assert await once.ask(49, oracle.answer) == 50
@@ -68,7 +68,7 @@ async def test_only_so_many_questions_are_remembered():
 
 
 async def test_closing_ends_what_is_asked():
-    once = Once()
+    once = Coalesce()
     waiting = asyncio.create_task(once.ask("q", lambda: asyncio.sleep(60)))
     await asyncio.sleep(0)
     await once.close()

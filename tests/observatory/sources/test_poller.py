@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from observatory.sources.down import Down
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
 
 
 class Clock:
@@ -45,7 +45,7 @@ def nudges():
 
 @pytest.fixture
 def feed(asked, clock, nudges):
-    return Feed("shop", asked, nudges.append, every_s=1, clock=clock, still="All else goes on.")
+    return Poller("shop", asked, nudges.append, every_s=1, clock=clock, still="All else goes on.")
 
 
 async def test_before_the_first_answer_it_is_down(feed):
@@ -95,7 +95,7 @@ async def test_a_source_that_hangs_is_given_up(clock, nudges):
     async def hang():
         await asyncio.sleep(3600)
 
-    feed = Feed("shop", hang, nudges.append, every_s=1, deadline_s=0.01, clock=clock)
+    feed = Poller("shop", hang, nudges.append, every_s=1, deadline_s=0.01, clock=clock)
     await feed.refresh()
     assert feed.now().reason == "No answer in time"
 

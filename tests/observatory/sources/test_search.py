@@ -2,9 +2,9 @@
 
 import pytest
 
-from observatory.sources.stack.jaeger_query import MOST, ask, overlooked
-from observatory.store.store import Memory, TraceQuery
-from tests.observatory.wires import keep, span
+from observatory.sources.stack.jaeger_query import MOST, ignored_attributes, search_for
+from observatory.store.store import TelemetryStore, TraceQuery
+from tests.observatory.samples import keep, span
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ from tests.observatory.wires import keep, span
     ],
 )
 def test_the_rarest_condition_is_asked_for(wanted, attributes, service, most):
-    search = ask(TraceQuery(**wanted))
+    search = search_for(TraceQuery(**wanted))
     assert (search.attributes, search.service, search.most) == (attributes, service, most)
     assert search.least_s == (0.0,)
 
 
 def test_the_slowest_are_looked_for_from_each_class_of_time():
-    search = ask(TraceQuery(kind="slowest", service="payment-service"))
+    search = search_for(TraceQuery(kind="slowest", service="payment-service"))
     assert search.service == "payment-service"
     assert len(search.least_s) > 1
     assert {0.0, 1.0} <= set(search.least_s)
@@ -41,11 +41,11 @@ def test_the_slowest_are_looked_for_from_each_class_of_time():
 
 def test_what_was_not_asked_for_shows_that_jaeger_overlooked_the_question():
     order = (("valerix.order.id", "abc"),)
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, span("0a" * 16, attributes=order), span("0b" * 16, attributes=order))
-    search = ask(TraceQuery(order_id="abc"))
-    assert not overlooked(search, memory)
+    search = search_for(TraceQuery(order_id="abc"))
+    assert not ignored_attributes(search, memory)
     keep(memory, span("0c" * 16))
-    assert overlooked(search, memory)
-    assert not overlooked(ask(TraceQuery()), memory)
-    assert not overlooked(search, Memory())
+    assert ignored_attributes(search, memory)
+    assert not ignored_attributes(search_for(TraceQuery()), memory)
+    assert not ignored_attributes(search, TelemetryStore())

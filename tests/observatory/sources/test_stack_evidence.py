@@ -11,11 +11,11 @@ from aiohttp import web
 
 from frontend.web.sse import Hub
 from observatory.sources.down import Down
-from observatory.sources.stack.traces_logs import StackEvidence
+from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.logs import LogQuery
 from observatory.store.store import TraceQuery
+from tests.observatory.samples import MS, NOW_NS, json_span, json_traces
 from tests.observatory.sources.servers import BAD, says, serving
-from tests.observatory.wires import MS, NOW_NS, json_span, json_traces
 
 ORDER = "75fd3bcd-6421-4ae4-9636-73f8a98ff710"
 
@@ -91,7 +91,7 @@ class Loki:
 async def reading(jaeger, loki):
     """The dashboard's evidence at a Jaeger and a Loki."""
     async with serving(jaeger) as first, serving(loki) as second:
-        evidence = StackEvidence(first, second, Hub())
+        evidence = StackTraces(first, second, Hub())
         try:
             yield evidence
         finally:
@@ -124,7 +124,7 @@ async def test_nobody_who_looks_is_nobody_who_asks():
 
 async def test_a_listener_is_nudged():
     hub = Hub()
-    evidence = StackEvidence("http://127.0.0.1:9", "http://127.0.0.1:9", hub)
+    evidence = StackTraces("http://127.0.0.1:9", "http://127.0.0.1:9", hub)
     listener = hub.listen()
     running = asyncio.create_task(evidence.run())
     assert await listener.wait(3) == ["logs", "traces"]

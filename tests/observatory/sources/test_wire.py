@@ -6,17 +6,17 @@ import time
 
 import pytest
 
-from observatory.sources.poller import Trouble
-from observatory.sources.stack.http import DEADLINE_S, NotThere, Wire
-from observatory.sources.stack.jaeger import Jaeger
-from observatory.sources.stack.loki import Loki
+from observatory.sources.poller import SourceError
+from observatory.sources.stack.http import DEADLINE_S, HttpSource, NotFound
+from observatory.sources.stack.jaeger import JaegerClient
+from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
 from tests.observatory.sources.servers import BAD, says, serving
 
 QUESTIONS = {
-    "search": (Jaeger, lambda jaeger: jaeger.search(most=5)),
-    "trace": (Jaeger, lambda jaeger: jaeger.trace("ab" * 16)),
-    "lines": (Loki, lambda loki: loki.lines(LogQuery())),
+    "search": (JaegerClient, lambda jaeger: jaeger.search(most=5)),
+    "trace": (JaegerClient, lambda jaeger: jaeger.trace("ab" * 16)),
+    "lines": (LokiClient, lambda loki: loki.lines(LogQuery())),
 }
 
 
@@ -28,7 +28,7 @@ async def test_a_bad_answer_is_trouble_in_words_within_the_deadline(bad, questio
     async with serving(answer) as url:
         store = made(url)
         began = time.monotonic()
-        with pytest.raises(Trouble, match=words) as trouble:
+        with pytest.raises(SourceError, match=words) as trouble:
             await ask(store)
         assert time.monotonic() - began < DEADLINE_S + 1
         down = store.wire.down(trouble.value, "Orders go on.")
@@ -38,8 +38,8 @@ async def test_a_bad_answer_is_trouble_in_words_within_the_deadline(bad, questio
 
 
 async def test_a_server_that_is_not_there_is_said_to_be_so():
-    wire = Wire("Jaeger", "http://127.0.0.1:9")
-    with pytest.raises(Trouble, match="Jaeger is not there"):
+    wire = HttpSource("Jaeger", "http://127.0.0.1:9")
+    with pytest.raises(SourceError, match="Jaeger is not there"):
         await wire.get("/", {})
     await wire.close()
 
@@ -51,13 +51,13 @@ async def test_an_outage_begins_once_and_ends_with_the_first_good_answer():
         return await says("{}", status=state["status"])(request)
 
     async with serving(answer) as url:
-        wire = Wire("Loki", url)
+        wire = HttpSource("Loki", url)
         downs = []
         for status in (500, 500, 200, 500):
             state["status"] = status
             try:
                 await wire.get("/", {})
-            except Trouble as trouble:
+            except SourceError as trouble:
                 downs.append(wire.down(trouble, ""))
             await asyncio.sleep(0.01)
         await wire.close()
@@ -67,10 +67,10 @@ async def test_an_outage_begins_once_and_ends_with_the_first_good_answer():
 
 async def test_what_is_not_there_is_no_outage():
     async with serving(says("{}", status=404)) as url:
-        wire = Wire("Jaeger", url)
-        with pytest.raises(NotThere):
+        wire = HttpSource("Jaeger", url)
+        with pytest.raises(NotFound):
             await wire.get("/", {})
-        jaeger = Jaeger(url)
+        jaeger = JaegerClient(url)
         assert (await jaeger.search(most=5)).spans == []
         assert (await jaeger.trace("ab" * 16)).spans == []
         await wire.close()
@@ -89,7 +89,7 @@ async def test_only_so_many_questions_are_asked_at_once():
         return await says("{}")(request)
 
     async with serving(answer) as url:
-        wire = Wire("Loki", url)
+        wire = HttpSource("Loki", url)
         await asyncio.gather(*(wire.get(f"/{number}", {}) for number in range(40)))
         await wire.close()
     assert most == 8

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from observatory.timeline.fault_windows import windows
+from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
-from observatory.timeline.light_log import LightNotes
+from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import AuditEntry
 from tests.frontend.samples import NOW
 
@@ -24,7 +24,7 @@ def event(when, action="started", name="latency", service="inventory", actor="",
 
 def lights(*changes):
     """`lights((0, "good"), (12, "failed"), ...)` of the inventory service; others by a third."""
-    notes = LightNotes()
+    notes = LightLog()
     now = {}
     for when, state, *service in changes:
         now[service[0] if service else "inventory"] = state
@@ -34,4 +34,4 @@ def lights(*changes):
 
 def seen(diary, notes, now):
     """The incidents as they are known at `now`."""
-    return incidents(windows(diary, at(now)), notes.shades(), notes.began)
+    return incidents(fault_windows(diary, at(now)), notes.shades(), notes.began)

@@ -4,9 +4,9 @@ import pytest
 
 from observatory.metrics.counter_window import Traffic
 from observatory.timeline.queries import OrdersMeanwhile
-from observatory.timeline.recorder import KEPT, Chronicle
+from observatory.timeline.recorder import KEPT, IncidentRecorder
 from tests.frontend.samples import FixedSource
-from tests.observatory.timeline.seen import at, event
+from tests.observatory.timeline.arranged import at, event
 
 FAST, SLOW = Traffic(30, 0, 1.0, 0.02), Traffic(30, 0, 1.0, 2.5)
 
@@ -44,7 +44,7 @@ def shop():
 
 @pytest.fixture
 def chronicle(shop):
-    return Chronicle(shop, shop, clock=shop.clock)
+    return IncidentRecorder(shop, shop, clock=shop.clock)
 
 
 async def look(chronicle, shop, now_s, traffic=FAST):

@@ -6,7 +6,7 @@ import asyncpg
 
 from chassis.database.pool import Database
 from services.inventory import store
-from services.inventory.domain import Reservation, Stock
+from services.inventory.domain import Reservation, StockLevel
 
 
 class Shelf:
@@ -32,7 +32,7 @@ class Shelf:
         async with self.pool.begin() as tx:
             return await store.commit(tx, order_id)
 
-    async def restock(self, quantity: int) -> Stock:
+    async def restock(self, quantity: int) -> StockLevel:
         """Put more on the shelf."""
         async with self.pool.connect() as c:
             return await store.restock(c, self.product_id, quantity)

@@ -5,15 +5,16 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from chassis.outcome import Outcome
 
-from chassis.http.outbound import Outcome, Peer
+from chassis.http.outbound import Peer
 from fleet.settings import load
-from services.inventory.client import Hold, HoldAnswer, InventoryClient
+from services.inventory.client import Hold, HoldResult, InventoryClient
 from services.inventory.contract import ReservationView
 from tests.harness import wire
 
 ORDER = uuid4()
-ASK: dict[str, Callable[[InventoryClient], Awaitable[HoldAnswer]]] = {
+ASK: dict[str, Callable[[InventoryClient], Awaitable[HoldResult]]] = {
     "reserve": lambda client: client.reserve(ORDER, "PROD-001", 2, deadline_s=1),
     "release": lambda client: client.release(ORDER, deadline_s=1),
     "commit": lambda client: client.commit(ORDER, deadline_s=1),

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.order import store
-from services.order.domain import UnknownOrder, UnknownProduct
+from services.order.domain import NotForSale, UnknownOrder
 from tests.services.order.desk import TRACE, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +26,7 @@ async def test_an_order_is_placed_at_todays_price_pending_and_leased(desk: Desk)
 
 async def test_what_is_not_for_sale_cannot_be_ordered(desk: Desk):
     before = await desk.eyes.fetchval("SELECT count(*) FROM orders.orders")
-    with pytest.raises(UnknownProduct):
+    with pytest.raises(NotForSale):
         await desk.place(1, "NO-SUCH-THING")
     assert await desk.eyes.fetchval("SELECT count(*) FROM orders.orders") == before
 

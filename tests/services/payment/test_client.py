@@ -5,18 +5,19 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from chassis.outcome import CallResult, Outcome
 
-from chassis.http.outbound import Answer, Outcome, classify
+from chassis.http.outbound import classify
 from chassis.http.problems import Problem
 from services.payment.client import (
     Absent,
     Cancelled,
     ContractBreach,
-    Declined,
-    Fenced,
-    Found,
     NotSent,
     PaymentClient,
+    PaymentDeclined,
+    PaymentFenced,
+    PaymentFound,
     Processing,
     Succeeded,
     Unknown,
@@ -29,11 +30,11 @@ OTHER = UUID("00000000-0000-4000-8000-000000000002")
 class Wire:
     """A peer that has heard `answer`, and remembers what it was asked."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: CallResult) -> None:
         self.answer = answer
         self.asked: dict[str, Any] = {}
 
-    async def call(self, method: str, path: str, json: object = None, **more: Any) -> Answer:
+    async def call(self, method: str, path: str, json: object = None, **more: Any) -> CallResult:
         """As `chassis.http.outbound.Peer.call`."""
         self.asked = {"method": method, "path": path, "json": json, **more}
         return self.answer
@@ -55,18 +56,18 @@ def _problem(status: int, code: str, details: object = None) -> bytes:
     return Problem(status, code, "no", details=details).body()
 
 
-async def _charge(answer: Answer) -> object:
+async def _charge(answer: CallResult) -> object:
     return await PaymentClient(Wire(answer)).charge(  # type: ignore[arg-type]
         ORDER, 100, "EUR", deadline_s=1.0
     )
 
 
-async def _cancel(answer: Answer) -> object:
+async def _cancel(answer: CallResult) -> object:
     client = PaymentClient(Wire(answer))  # type: ignore[arg-type]
     return await client.cancel(ORDER, "USER_CANCELLED", deadline_s=1.0)
 
 
-async def _get(answer: Answer) -> object:
+async def _get(answer: CallResult) -> object:
     return await PaymentClient(Wire(answer)).get(ORDER, deadline_s=1.0)  # type: ignore[arg-type]
 
 
@@ -79,8 +80,8 @@ DECLINE = {"order_id": ORDER, "decline_code": "expired_card"}
         (201, _view("SUCCEEDED"), Succeeded),
         (200, _view("SUCCEEDED"), Succeeded),
         (202, _view("PROCESSING"), Processing),
-        (402, _problem(402, "payment-declined", DECLINE), Declined("expired_card")),
-        (409, _problem(409, "fenced"), Fenced()),
+        (402, _problem(402, "payment-declined", DECLINE), PaymentDeclined("expired_card")),
+        (409, _problem(409, "fenced"), PaymentFenced()),
         (409, _problem(409, "idempotency-in-progress"), Processing()),
         (409, _problem(409, "something-else"), ContractBreach(409, "something-else")),
         (400, _problem(400, "validation"), ContractBreach(400, "validation")),
@@ -139,7 +140,7 @@ async def test_what_a_cancel_means(status: int, body: bytes, fact: object):
 @pytest.mark.parametrize(
     ("status", "body", "fact"),
     [
-        (200, _view("PROCESSING"), Found),
+        (200, _view("PROCESSING"), PaymentFound),
         (404, _problem(404, "payment-not-found"), Absent()),
         (404, b"<html>", ContractBreach(404, "http-404")),
         (200, _view("SUCCEEDED", OTHER), Unknown("contract")),
@@ -155,8 +156,10 @@ async def test_what_a_look_means(status: int, body: bytes, fact: object):
 async def test_what_was_not_sent_certainly_did_not_happen(ask: Any):
     shed = classify(503, _problem(503, "overloaded"), shed=True)
     assert await ask(shed) == NotSent("overloaded")
-    assert await ask(Answer(Outcome.NOT_SENT, code="connect-failed")) == NotSent("connect-failed")
-    assert await ask(Answer(Outcome.UNKNOWN, code="timeout")) == Unknown("timeout")
+    assert await ask(CallResult(Outcome.NOT_SENT, code="connect-failed")) == NotSent(
+        "connect-failed"
+    )
+    assert await ask(CallResult(Outcome.UNKNOWN, code="timeout")) == Unknown("timeout")
 
 
 async def test_a_charge_carries_the_order_as_its_key_and_the_deadline():

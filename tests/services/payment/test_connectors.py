@@ -12,36 +12,38 @@ from services.payment.app import connector_of, create_app
 from services.payment.connectors import GatewayNotSent, GatewayUnknown
 from services.payment.connectors.flaky import FAULTS, Flaky, parse_shares
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
+from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 MONEY = (100, "EUR")
 
 
 @pytest.fixture
-async def book(payment_settings: Callable[..., Settings]) -> AsyncIterator[Book]:
-    book = Book(payment_settings())
+async def book(payment_settings: Callable[..., Settings]) -> AsyncIterator[MockStore]:
+    book = MockStore(payment_settings())
     yield book
     await book.close()
 
 
-def _mock(book: Book, *, decline_rate: float = 0.0, seed: int = 1, fences: bool = True) -> Mock:
+def _mock(
+    book: MockStore, *, decline_rate: float = 0.0, seed: int = 1, fences: bool = True
+) -> Mock:
     return Mock(book, decline_rate=decline_rate, seed=seed, fences=fences)
 
 
-async def test_a_key_is_charged_once_however_often_it_comes(book: Book):
+async def test_a_key_is_charged_once_however_often_it_comes(book: MockStore):
     mock = _mock(book)
     said = await asyncio.gather(*(mock.charge("k", "o", *MONEY) for _ in range(20)))
     assert set(said) == {Captured(*MONEY)}
     assert len(await mock.captures(None, 10)) == 1
 
 
-async def test_the_first_verdict_under_a_key_stands(book: Book):
+async def test_the_first_verdict_under_a_key_stands(book: MockStore):
     assert isinstance(await _mock(book, decline_rate=1.0).charge("k", "o", *MONEY), Declined)
     assert isinstance(await _mock(book, decline_rate=0.0).charge("k", "o", *MONEY), Declined)
 
 
-async def test_what_a_key_has_become_can_be_looked_up(book: Book):
+async def test_what_a_key_has_become_can_be_looked_up(book: MockStore):
     mock = _mock(book)
     assert await mock.lookup("k") == NotFound()
     await mock.charge("k", "o", *MONEY)
@@ -53,28 +55,28 @@ async def test_what_a_key_has_become_can_be_looked_up(book: Book):
     assert await mock.captures(None, 10) == []
 
 
-async def test_a_void_of_an_unknown_key_fences_it(book: Book):
+async def test_a_void_of_an_unknown_key_fences_it(book: MockStore):
     mock = _mock(book)
     assert await mock.void("k", "o") == Voided()
     assert await mock.charge("k", "o", *MONEY) == Voided()
     assert await mock.refund("k") == Voided()
 
 
-async def test_without_fences_a_charge_after_the_void_is_captured(book: Book):
+async def test_without_fences_a_charge_after_the_void_is_captured(book: MockStore):
     mock = _mock(book, fences=False)
     assert await mock.void("k", "o") == Voided()
     assert await mock.charge("k", "o", *MONEY) == Captured(*MONEY)
 
 
 @pytest.mark.parametrize("fences", [True, False])
-async def test_a_void_that_is_too_late_says_so(book: Book, fences: bool):
+async def test_a_void_that_is_too_late_says_so(book: MockStore, fences: bool):
     mock = _mock(book, fences=fences)
     await mock.charge("k", "o", *MONEY)
     assert await mock.void("k", "o") == Captured(*MONEY)
     assert await mock.lookup("k") == Captured(*MONEY)
 
 
-async def test_a_seed_gives_every_key_the_same_verdict_in_every_run(book: Book):
+async def test_a_seed_gives_every_key_the_same_verdict_in_every_run(book: MockStore):
     keys = [f"ord_{n}:1" for n in range(400)]
     one, same, other = (
         [_mock(book, decline_rate=0.1, seed=seed).verdict(key, *MONEY) for key in keys]
@@ -86,7 +88,7 @@ async def test_a_seed_gives_every_key_the_same_verdict_in_every_run(book: Book):
     assert len({verdict.code for verdict in one if isinstance(verdict, Declined)}) > 1
 
 
-async def test_without_a_seed_a_run_differs_from_the_last(book: Book):
+async def test_without_a_seed_a_run_differs_from_the_last(book: MockStore):
     keys = [str(n) for n in range(200)]
     one, other = (
         [_mock(book, decline_rate=0.5, seed=0).verdict(key, *MONEY) for key in keys]
@@ -98,7 +100,7 @@ async def test_without_a_seed_a_run_differs_from_the_last(book: Book):
 async def test_a_book_that_cannot_be_reached_was_not_asked(
     payment_settings: Callable[..., Settings],
 ):
-    book = Book(payment_settings(database_url="postgresql://nobody@127.0.0.1:1/nowhere"))
+    book = MockStore(payment_settings(database_url="postgresql://nobody@127.0.0.1:1/nowhere"))
     with pytest.raises(GatewayNotSent):
         await _mock(book).charge("k", "o", *MONEY)
     await book.close()
@@ -117,7 +119,7 @@ async def test_a_book_that_cannot_be_reached_was_not_asked(
     ],
 )
 async def test_each_fault_does_what_it_says(
-    book: Book, fault: str, raises: type[Exception], landed: bool
+    book: MockStore, fault: str, raises: type[Exception], landed: bool
 ):
     flaky = Flaky(_mock(book), shares={fault: 1.0}, seed=1, late_s=1.0, silence_s=0.01)
     with pytest.raises(raises):
@@ -129,7 +131,7 @@ async def test_each_fault_does_what_it_says(
                 await asyncio.sleep(0.02)
 
 
-async def test_what_will_not_answer_keeps_its_caller_waiting(book: Book):
+async def test_what_will_not_answer_keeps_its_caller_waiting(book: MockStore):
     flaky = Flaky(_mock(book), shares={"lost_response": 1.0}, seed=1, late_s=1.0)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):

@@ -15,15 +15,15 @@ from services.payment.domain import Attempt, Charge, Payment
 from services.payment.outcomes import (
     Captured,
     Declined,
+    GatewayResult,
     NotFound,
-    Outcome,
     Refunded,
     Silence,
     Voided,
 )
 
 ORDER = UUID("00000000-0000-4000-8000-000000000001")
-EVERY_OUTCOME: list[Outcome] = [
+EVERY_OUTCOME: list[GatewayResult] = [
     Captured(100, "EUR"),
     Declined("card_declined"),
     Voided(),
@@ -91,22 +91,22 @@ def test_a_cancel_is_acknowledged_exactly_where_nothing_is_left_to_do():
     assert acknowledged == {"CANCELLED", "REFUNDED", "FAILED"}
     # A cancel never rests in a state it would not acknowledge.
     assert acknowledged == set(get_args(domain.PaymentState)) - {
-        *domain.ERRANDS,
+        *domain.OPERATIONS,
         *domain.ON_CANCEL,
     }
 
 
 def test_every_unfinished_state_has_its_errand():
     left = {src for src, _ in domain.PAYMENT_TRANSITIONS} - {"SUCCEEDED", "CANCELLED"}
-    assert set(domain.ERRANDS) == left
+    assert set(domain.OPERATIONS) == left
 
 
 @pytest.mark.parametrize("outcome", EVERY_OUTCOME, ids=lambda o: type(o).__name__)
 @pytest.mark.parametrize("attempt_state", TOGETHER)
-def test_every_outcome_has_an_answer_in_every_state(attempt_state: str, outcome: Outcome):
+def test_every_outcome_has_an_answer_in_every_state(attempt_state: str, outcome: GatewayResult):
     for payment_state in TOGETHER[attempt_state]:
         payment = _payment(payment_state, attempt_state)
-        effect = outcomes.settle(payment, payment.attempt, outcome)
+        effect = outcomes.outcome_effect(payment, payment.attempt, outcome)
         for path, start, machine in (
             (effect.attempt_path, attempt_state, domain.ATTEMPT_TRANSITIONS),
             (effect.payment_path, payment_state, domain.PAYMENT_TRANSITIONS),
@@ -130,18 +130,20 @@ def test_every_outcome_has_an_answer_in_every_state(attempt_state: str, outcome:
         ("SUCCEEDED", Refunded(99, "EUR")),
     ],
 )
-def test_a_gateway_that_contradicts_itself_is_for_a_human(attempt_state: str, outcome: Outcome):
+def test_a_gateway_that_contradicts_itself_is_for_a_human(
+    attempt_state: str, outcome: GatewayResult
+):
     for payment_state in TOGETHER[attempt_state]:
         payment = _payment(payment_state, attempt_state)
-        assert outcomes.settle(payment, payment.attempt, outcome).review
+        assert outcomes.outcome_effect(payment, payment.attempt, outcome).review
 
 
 @given(st.lists(st.sampled_from(EVERY_OUTCOME), max_size=8), st.booleans())
-def test_no_sequence_of_outcomes_books_anything_twice(said: list[Outcome], cancelled: bool):
+def test_no_sequence_of_outcomes_books_anything_twice(said: list[GatewayResult], cancelled: bool):
     payment = _payment("CANCELLING" if cancelled else "PROCESSING", "IN_FLIGHT")
     booked: dict[str, int] = {}
     for outcome in said:
-        effect = outcomes.settle(payment, payment.attempt, outcome)
+        effect = outcomes.outcome_effect(payment, payment.attempt, outcome)
         for line in effect.lines:
             key = f"{line.transfer_id} {line.line}"
             assert key not in booked

@@ -12,7 +12,7 @@ from chassis.http.outbound import classify
 from services.payment import contract, domain, outcomes, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.domain import Payment
-from services.payment.outcomes import Declined, Outcome
+from services.payment.outcomes import Declined, GatewayResult
 from tests.services.payment.books import unrest, violations
 from tests.services.payment.till import Till, new_order
 
@@ -74,7 +74,7 @@ async def test_doubt_that_never_ages_keeps_a_late_capture_from_being_lost(
     assert not await violations(till.eyes)
     assert (await till.cancel(order_id)).json()["state"] == "REFUNDED"
 
-    def gives_up(why: str, age_s: float) -> Outcome:
+    def gives_up(why: str, age_s: float) -> GatewayResult:
         del age_s
         return Declined(why)
 

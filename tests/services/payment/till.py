@@ -11,12 +11,12 @@ import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
-from services.payment.charging import Desk
+from services.payment.charging import PaymentContext
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import Book
-from services.payment.late_captures import Sweep
-from services.payment.reconciler import Prober
+from services.payment.connectors.mock_store import MockStore
+from services.payment.late_captures import LateCaptures
+from services.payment.reconciler import PaymentReconciler
 from tests.harness.serving import knock
 
 AMOUNT = 9999
@@ -57,10 +57,10 @@ class Till:
 
     def __init__(self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection) -> None:
         self.edge = create_app(settings, connector=gateway)
-        self.desk: Desk = self.edge.app.state["desk"]  # type: ignore[attr-defined]
+        self.desk: PaymentContext = self.edge.app.state["desk"]  # type: ignore[attr-defined]
         self.gateway = gateway
-        self.prober = Prober(self.desk, settings)
-        self.sweep = Sweep(self.desk)
+        self.prober = PaymentReconciler(self.desk, settings)
+        self.sweep = LateCaptures(self.desk)
         self.eyes = eyes
         self.http = knock("http://payment", transport=httpx.ASGITransport(app=self.edge))
 
@@ -157,7 +157,7 @@ async def open_till(
 ) -> AsyncIterator[Till]:
     """A replica for one test. Its background loops stay off: the test is the clock."""
     mock = Mock(
-        Book(settings),
+        MockStore(settings),
         decline_rate=settings.payment_decline_rate,
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,
