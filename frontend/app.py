@@ -1,4 +1,4 @@
-"""Composes the dashboard."""
+"""Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
@@ -8,18 +8,32 @@ from chassis.faults.client import GremlinClient
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
+from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
-from frontend.acts.scenario_runner import Stage
-from frontend.gremlins.actions import Hands, action_routes, sign_in_routes
-from frontend.live_state import Watch, service_urls
-from frontend.overview.page import page_routes
+from frontend.acts.panels import act_panels
+from frontend.acts.scenario_runner import ScenarioRunner
+from frontend.gremlins.actions import GremlinActions
+from frontend.gremlins.page import gremlin_routes
+from frontend.gremlins.panels import gremlin_panels
+from frontend.live_state import DashboardState, service_urls
+from frontend.logs.page import log_routes
+from frontend.orders.actions import OrderActions
+from frontend.orders.page import order_routes
+from frontend.orders.panels import order_panels
+from frontend.overview.page import overview_routes
+from frontend.overview.panels import overview_panels
 from frontend.settings import DashboardSettings
-from frontend.traces.page import evidence_routes
+from frontend.timeline.page import timeline_routes
+from frontend.timeline.panels import timeline_panels
+from frontend.traces.page import trace_routes
+from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
-from frontend.web.panels import panel_routes
-from frontend.web.responses import leave_untraced, show_lost, show_problem
-from frontend.web.sessions import Doorman
-from frontend.web.sse import Hub
+from frontend.web.pages import Pages, panel_routes
+from frontend.web.panels import Panel, Panels
+from frontend.web.responses import leave_untraced, show_problem, show_unknown
+from frontend.web.sessions import Sessions
+from frontend.web.sign_in import sign_in_routes
+from frontend.web.sse import Hub, event_routes
 from frontend.web.static_files import FILES
 from observatory.metrics.dropped_counts import DroppedCounts
 from observatory.sources.embedded_metrics import EmbeddedMetrics
@@ -33,7 +47,7 @@ from services.order.client import OrderClient
 from topology import NAMES
 
 NAME = "dashboard"
-# The watch asks two small questions a second and a page two more; the rest is for visitors.
+# The state asks two small questions a second and a page two more; the rest is for visitors.
 _POOL = 4
 
 
@@ -46,47 +60,78 @@ def create_app(
 ) -> Edge:
     """The dashboard as an ASGI app. Pure: nothing is opened or started before the lifespan.
 
-    `source`, `proof` and `peers` (by service key) replace the origins of numbers and verdicts,
-    and the wires that actions take."""
+    `source` and `proof` replace where numbers and verdicts come from, `peers` (by service key)
+    how actions reach the services."""
     registry = CollectorRegistry()
     hub = Hub()
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
-    evidence = _evidence(settings, hub, registry, drops)
-    wires = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
-    watch = Watch(
+    telemetry = _telemetry(settings, hub, registry, drops)
+    services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
+    state = DashboardState(
         settings,
         hub=hub,
         source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
         proof=proof or ProofScheduler(settings, registry=registry),
     )
-    doorman = Doorman(settings, greeted=watch.playing.heard_from)
-    links, stage = Links(settings), Stage(settings, watch, wires)
-    hands = _hands(settings, wires, watch)
+    runner = ScenarioRunner(settings, state, services)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
         routes=[
-            *_for_people(
-                [
-                    *page_routes(watch, doorman, evidence, links),
-                    *panel_routes(watch, doorman),
-                    *evidence_routes(evidence, watch, doorman, links),
-                    *action_routes(hands, watch, doorman),
-                    *sign_in_routes(doorman),
-                    *act_routes(settings, stage, watch, doorman),
-                ]
-            ),
+            *_for_browsers(_routes(settings, state, telemetry, runner, services)),
             *FILES,
-            *evidence.routes(),
+            *telemetry.routes(),
         ],
-        loops=[watch.run, evidence.run, stage.run],
-        closes=[stage.close, *(wire.close for wire in wires.values()), evidence.close, drops.close],
-        exception_handlers={Exception: show_lost},
+        loops=[state.run, telemetry.run, runner.run],
+        closes=[
+            runner.close,
+            *(peer.close for peer in services.values()),
+            telemetry.close,
+            drops.close,
+        ],
+        exception_handlers={Exception: show_unknown},
     )
+
+
+def _routes(
+    settings: DashboardSettings,
+    state: DashboardState,
+    telemetry: TelemetrySource,
+    runner: ScenarioRunner,
+    services: dict[str, Peer],
+) -> list[HTTPRouteHandler]:
+    """The pages, their panels and their actions."""
+    sessions, links = Sessions(settings, seen=state.scenario.note_request), Links(settings)
+    pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    return [
+        *overview_routes(pages, state, links),
+        *order_routes(pages, state, telemetry),
+        *gremlin_routes(pages, state),
+        *timeline_routes(pages),
+        *trace_routes(pages, state, telemetry, links),
+        *log_routes(pages, state, telemetry, links),
+        *act_routes(pages, state, settings, runner),
+        *panel_routes(pages),
+        *event_routes(state.hub),
+        *action_routes(_actions(settings, services, state), sessions, state.refresh),
+        *act_action_routes(runner, sessions),
+        *sign_in_routes(sessions),
+    ]
+
+
+def all_panels(state: DashboardState) -> list[Panel]:
+    """The panels that any page may show by their name."""
+    return [
+        *overview_panels(state),
+        *order_panels(state),
+        *gremlin_panels(state),
+        *timeline_panels(state),
+        *act_panels(state),
+    ]
 
 
 def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
@@ -96,11 +141,11 @@ def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
     return EmbeddedMetrics(service_urls(settings), hub.nudge)
 
 
-def _evidence(
+def _telemetry(
     settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: DroppedCounts
 ) -> TelemetrySource:
-    """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here. How
-    full the own memory is stands on /metrics."""
+    """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here, kept in
+    memory; /metrics says how full that is."""
     if settings.jaeger_url:
         return StackTraces(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
     memory = TelemetryStore()
@@ -108,17 +153,23 @@ def _evidence(
     return EmbeddedTraces(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
 
 
-def _hands(settings: DashboardSettings, wires: dict[str, Peer], watch: Watch) -> Hands:
-    return Hands(
-        settings,
-        orders=OrderClient(wires["order"]),
-        gremlins={key: GremlinClient(wire) for key, wire in wires.items()},
-        watch=watch,
-    )
+def _actions(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> dict[str, Action]:
+    """What a visitor can do, by the last part of its URL."""
+    clients = {key: GremlinClient(peer) for key, peer in services.items()}
+    orders = OrderActions(settings, OrderClient(services["order"]), state)
+    gremlins = GremlinActions(settings, clients, state)
+    return {
+        "order": orders.place,
+        "cancel": orders.cancel,
+        "gremlin": gremlins.switch,
+        "calm": gremlins.calm,
+    }
 
 
-def _for_people(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Errors on these routes are pages to read, not problem documents; looking is no trace."""
+def _for_browsers(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Errors on these routes are pages to read, not problem documents; a GET makes no trace."""
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
         if "GET" in handler.http_methods:

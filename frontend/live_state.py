@@ -1,14 +1,13 @@
 """What the dashboard knows right now: all feeds, started and stopped together, read at once."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 
 from chassis.database.pool import Database
-from frontend.acts.current_scenario import Playing
-from frontend.queries import Ledger
-from frontend.query_results import GremlinFacts, ShopFacts
+from frontend.acts.current_scenario import CurrentScenario
+from frontend.queries import Queries
+from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.settings import DashboardSettings
-from frontend.web.panel_cache import Painted
 from frontend.web.sse import Hub, closing_on_stop
 from observatory.live_state import READ_DATABASE_EVERY_S, LiveState
 from observatory.sources.down import Down
@@ -19,7 +18,7 @@ from proof.scheduler import Proof, Untrusted
 from topology import NAMES
 
 
-class Watch:
+class DashboardState:
     """All feeds of one dashboard. Reading one never waits and never fails: it is data or `Down`."""
 
     def __init__(
@@ -32,36 +31,35 @@ class Watch:
         proof: Proof,
     ) -> None:
         self.hub = hub
-        self.painted = Painted()
-        self.playing = Playing()
-        self.ledger = Ledger(database)
+        self.scenario = CurrentScenario()
+        self.queries = Queries(database)
         self.proof = proof
         self._database = database
         self.live = LiveState(
             service_urls(settings), source=source, database=database, changed=hub.nudge
         )
         self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
-        self.shop: Poller[ShopFacts] = Poller(
+        self.shop: Poller[ShopSnapshot] = Poller(
             "shop",
-            self.ledger.shop,
+            self.queries.shop,
             hub.nudge,
             every_s=READ_DATABASE_EVERY_S,
             still="Everything else on this page goes on.",
         )
-        self.gremlins: Poller[tuple[GremlinFacts, ...]] = Poller(
+        self.gremlins: Poller[tuple[ActiveGremlin, ...]] = Poller(
             "gremlins",
-            self.ledger.gremlins,
+            self.queries.gremlins,
             hub.nudge,
             every_s=READ_DATABASE_EVERY_S,
             still="Gremlins still run out by themselves.",
         )
-        self._judged: Poller[datetime] = Poller(
-            "proof", self._report_time, hub.nudge, every_s=READ_DATABASE_EVERY_S
+        self._proof: Poller[datetime] = Poller(
+            "proof", self._judged_at, hub.nudge, every_s=READ_DATABASE_EVERY_S
         )
-        self._feeds = (self.shop, self.gremlins, self._judged)
+        self._feeds = (self.shop, self.gremlins, self._proof)
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Read every source until cancelled."""
         try:
             with closing_on_stop(self.hub):
                 self.proof.start()
@@ -78,26 +76,21 @@ class Watch:
         await self.proof.stop()
         await self._database.close()
 
-    async def look_again(self) -> None:
-        """Look at once, because a visitor has just changed something."""
+    async def refresh(self) -> None:
+        """Read at once, because a visitor has just changed something."""
         await asyncio.gather(self.shop.refresh(), self.gremlins.refresh())
 
     def report(self) -> Report | Down:
-        """The newest verdict, or why there is none that can be trusted."""
+        """The newest report, or why there is none that can be trusted."""
         report = self.proof.trusted()
         if isinstance(report, Untrusted):
             return Down(report.reason, report.since, report.detail)
         return report
 
-    async def _report_time(self) -> datetime:
+    async def _judged_at(self) -> datetime:
         return self.proof.report.at
 
 
 def service_urls(settings: DashboardSettings) -> dict[str, str]:
     """Where the services are, by key: the processes that are watched."""
     return {key: settings.urls[key] for key in NAMES}
-
-
-def utc_now() -> datetime:
-    """The wall clock, for ages on the page."""
-    return datetime.now(UTC)

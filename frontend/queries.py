@@ -4,7 +4,7 @@ Watching through the services' business routes would change what is watched: a l
 second turns a grey light green, dilutes the average behind it, and is itself bitten by the gremlin
 it should show (docs/decisions/0013-watch-from-outside.md)."""
 
-# ruff: noqa: S608 - what is put into these statements are this module's own constants.
+# ruff: noqa: S608 - only this module's own constants are put into these statements.
 
 import uuid
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, Row, statement
 from frontend.query_results import (
-    AttemptFacts,
-    FigureFacts,
-    GremlinFacts,
-    OrderFacts,
-    ProductFacts,
-    ShopFacts,
-    StepFacts,
-    StoryFacts,
+    ActiveGremlin,
+    AttemptRecord,
+    Figures,
+    OrderDetails,
+    OrderRecord,
+    ProductRecord,
+    ShopSnapshot,
+    StepRecord,
 )
+from observatory.sla import WINDOW_S
 from topology import SERVICES
 
 T = TypeVar("T")
 
 RECENT = 14
-WINDOW_S = 30
 
 _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
@@ -104,7 +104,8 @@ WITH recent AS (
   SELECT coalesce(sum(amount_minor), 0)::bigint AS in_doubt_minor FROM payments.payments
   WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
 )
-SELECT *, (SELECT currency FROM orders.products ORDER BY product_id LIMIT 1) AS currency
+SELECT *,
+  coalesce((SELECT currency FROM orders.products ORDER BY product_id LIMIT 1), '') AS currency
 FROM recent, open, doubt"""
     ),
     "SELECT figures",
@@ -132,31 +133,31 @@ _GREMLINS = statement(
 )
 
 
-class Ledger:
-    """Every question the pages ask the database."""
+class Queries:
+    """Every query of the pages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def shop(self) -> ShopFacts:
-        """Recent orders, headline counts and the shelf, one more order than is shown."""
+    async def shop(self) -> ShopSnapshot:
+        """Recent orders, one more than is shown, with the headline figures and the products."""
         async with self._database.connect() as connection:
             orders = await connection.rows(_RECENT, limit=RECENT + 1)
-            figures = await connection.row(_FIGURES, window_s=float(WINDOW_S))
+            figures = await connection.row(_FIGURES, window_s=WINDOW_S)
             products = await connection.rows(_PRODUCTS)
-        return ShopFacts(
-            tuple(_all(orders, OrderFacts)),
-            msgspec.convert(dict(figures or {}), FigureFacts),
-            tuple(_all(products, ProductFacts)),
+        return ShopSnapshot(
+            _all(orders, OrderRecord),
+            msgspec.convert(dict(figures or {}), Figures),
+            _all(products, ProductRecord),
         )
 
-    async def gremlins(self) -> tuple[GremlinFacts, ...]:
-        """What is loose now, in every service, longest first."""
+    async def gremlins(self) -> tuple[ActiveGremlin, ...]:
+        """What is loose now, in every service, the oldest first."""
         async with self._database.connect() as connection:
-            return tuple(_all(await connection.rows(_GREMLINS), GremlinFacts))
+            return _all(await connection.rows(_GREMLINS), ActiveGremlin)
 
-    async def story(self, order_id: uuid.UUID) -> StoryFacts | None:
-        """One order with everything that hangs on it; None if there is no such order."""
+    async def order(self, order_id: uuid.UUID) -> OrderDetails | None:
+        """One order with all that belongs to it; None if there is no such order."""
         async with self._database.connect() as connection:
             order = await connection.row(_ORDER_BY_ID, order_id=order_id)
             if order is None:
@@ -169,18 +170,18 @@ class Ledger:
         states: dict[int, list[tuple[str, datetime]]] = {}
         for change in changes:
             states.setdefault(change["n"], []).append((change["dst"], change["at"]))
-        return StoryFacts(
-            msgspec.convert(dict(order), OrderFacts),
-            tuple(_all(steps, StepFacts)),
+        return OrderDetails(
+            msgspec.convert(dict(order), OrderRecord),
+            _all(steps, StepRecord),
             reservation["state"] if reservation else None,
             payment["state"] if payment else None,
             tuple(
                 replace(attempt, states=tuple(states.get(attempt.number, ())))
-                for attempt in _all(attempts, AttemptFacts)
+                for attempt in _all(attempts, AttemptRecord)
             ),
             (reservation["created_at"], reservation["updated_at"]) if reservation else (),
         )
 
 
-def _all(rows: Sequence[Row], shape: type[T]) -> list[T]:
-    return [msgspec.convert(dict(row), shape) for row in rows]
+def _all(rows: Sequence[Row], shape: type[T]) -> tuple[T, ...]:
+    return tuple(msgspec.convert(dict(row), shape) for row in rows)

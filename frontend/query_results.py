@@ -1,11 +1,13 @@
-"""What the database says, as values: the rows behind every panel that shows orders or gremlins."""
+"""What the queries return: the rows behind every panel that shows orders or gremlins."""
 
 from datetime import datetime
 
 from msgspec import Struct
 
+from observatory.sla import WINDOW_S
 
-class OrderFacts(Struct, frozen=True):
+
+class OrderRecord(Struct, frozen=True):
     """An order as it stands in the database."""
 
     order_id: str
@@ -22,7 +24,7 @@ class OrderFacts(Struct, frozen=True):
     settled_at: datetime | None
 
 
-class StepFacts(Struct, frozen=True):
+class StepRecord(Struct, frozen=True):
     """One version of an order."""
 
     status: str
@@ -31,7 +33,7 @@ class StepFacts(Struct, frozen=True):
     at: datetime
 
 
-class AttemptFacts(Struct, frozen=True):
+class AttemptRecord(Struct, frozen=True):
     """One try at the payment provider."""
 
     number: int
@@ -43,20 +45,20 @@ class AttemptFacts(Struct, frozen=True):
     states: tuple[tuple[str, datetime], ...] = ()
 
 
-class StoryFacts(Struct, frozen=True):
+class OrderDetails(Struct, frozen=True):
     """All that is known of one order. `reserved_at` is when its stock was first asked for and
     when that was last changed; empty while it was not."""
 
-    order: OrderFacts
-    steps: tuple[StepFacts, ...]
+    order: OrderRecord
+    steps: tuple[StepRecord, ...]
     reservation: str | None
     payment: str | None
-    attempts: tuple[AttemptFacts, ...]
+    attempts: tuple[AttemptRecord, ...]
     reserved_at: tuple[datetime, ...] = ()
 
 
-class FigureFacts(Struct, frozen=True):
-    """Counts behind the headline figures."""
+class Figures(Struct, frozen=True):
+    """The headline figures: orders of the last `window_s` seconds, and what is open now."""
 
     placed: int
     confirmed: int
@@ -66,10 +68,16 @@ class FigureFacts(Struct, frozen=True):
     pending_now: int
     oldest_pending_at: datetime | None
     in_doubt_minor: int
-    currency: str | None
+    currency: str
+    window_s: int = int(WINDOW_S)
+
+    @property
+    def failed(self) -> int:
+        """Every order is in exactly one of the four counts."""
+        return self.placed - self.confirmed - self.pending - self.refused
 
 
-class ProductFacts(Struct, frozen=True):
+class ProductRecord(Struct, frozen=True):
     """A product, its price and what is left of it."""
 
     product_id: str
@@ -80,7 +88,7 @@ class ProductFacts(Struct, frozen=True):
     total: int | None
 
 
-class GremlinFacts(Struct, frozen=True):
+class ActiveGremlin(Struct, frozen=True):
     """A fault that is on."""
 
     service: str
@@ -95,9 +103,9 @@ class GremlinFacts(Struct, frozen=True):
     expires_at: datetime
 
 
-class ShopFacts(Struct, frozen=True):
-    """One look at the shop."""
+class ShopSnapshot(Struct, frozen=True):
+    """The shop at one moment."""
 
-    orders: tuple[OrderFacts, ...]
-    figures: FigureFacts
-    products: tuple[ProductFacts, ...]
+    orders: tuple[OrderRecord, ...]
+    figures: Figures
+    products: tuple[ProductRecord, ...]

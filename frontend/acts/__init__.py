@@ -1,1 +1,1 @@
-"""Acts: the list, the one that is played, the speaker's notes."""
+"""Acts: the list, the one that is being played, its speaker's notes."""

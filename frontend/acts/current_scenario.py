@@ -6,39 +6,39 @@ from collections.abc import Callable
 from scenarios.progress import Performance
 
 # A laptop, a notes screen, a phone in the hand; whoever comes after takes the oldest one's place.
-_PRESENTERS = 8
+_MOST_PRESENTERS = 8
 
 
-class Playing:
-    """`now` is the performance, also when it is over, until the next one or until it is put away.
-    A presenter is a browser that said Begin or Next, or has the speaker's notes open."""
+class CurrentScenario:
+    """`performance` stays when it is over, until the next one begins or it is put away. A presenter
+    is a browser that pressed Begin or Next, or has the speaker's notes open."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._presenters: dict[str, float] = {}
-        self.now: Performance | None = None
+        self.performance: Performance | None = None
 
     @property
     def is_on(self) -> bool:
         """Whether an act is under way."""
-        return self.now is not None and not self.now.is_over
+        return self.performance is not None and not self.performance.is_over
 
-    def present(self, visitor_id: str) -> None:
+    def add_presenter(self, visitor_id: str) -> None:
         """This browser presents from now on."""
         self._presenters.pop(visitor_id, None)
-        while len(self._presenters) >= _PRESENTERS:
+        while len(self._presenters) >= _MOST_PRESENTERS:
             del self._presenters[next(iter(self._presenters))]
         self._presenters[visitor_id] = self._clock()
 
-    def heard_from(self, visitor_id: str) -> None:
+    def note_request(self, visitor_id: str) -> None:
         """A request came from this browser; only a presenter's counts."""
         if visitor_id in self._presenters:
             self._presenters[visitor_id] = self._clock()
 
     def silent_s(self) -> float:
-        """How long nothing was heard from any presenter."""
+        """How long no request has come from any presenter."""
         return self._clock() - max(self._presenters.values(), default=self._clock())
 
-    def dismiss(self) -> None:
+    def remove_presenters(self) -> None:
         """Nobody presents any more."""
         self._presenters.clear()

@@ -17,8 +17,8 @@ from frontend.acts.view_models import (
     WaitView,
     Wanted,
 )
-from frontend.overview.view_models import State
-from frontend.web.templating import THIN
+from frontend.web.formatting import THIN
+from frontend.web.labels import State
 from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
 from scenarios.lock import LockHolder
@@ -27,8 +27,8 @@ from scenarios.progress import Activity, Performance, StepResult
 from scenarios.summary import Summary, SummaryFigure
 from topology import LABELS
 
-# Where the audience looks, in the words of the page it looks at.
-LOOKS = {
+# Where the audience looks, as the page itself names it.
+LOOK_LABELS = {
     "health": "the small dots at the top",
     "bar": "the bar of gremlins",
     "lights": "the three big lights",
@@ -90,7 +90,7 @@ def act(played: Performance, now: datetime) -> ActView:
 
 
 def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | None) -> ActView:
-    """An act that is not on; somebody else may have the stage."""
+    """An act that is not on; another one may be."""
     taken = ""
     if other is not None and not other.is_over:
         taken = f"{other.scenario.act.title} is being played here."
@@ -117,7 +117,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | Non
     )
 
 
-def listed(
+def act_list(
     found: Sequence[Scenario | BadAct], played: Performance | None, holder: LockHolder | None
 ) -> ActsView:
     """Every act there is."""
@@ -125,33 +125,35 @@ def listed(
     elsewhere = "" if is_here or holder is None else f"{holder.act} is played by {holder.who}"
     on = played.scenario.name if played is not None and is_here else ""
     return ActsView(
-        tuple(_listed(each, on) for each in found), elsewhere, holder.since if holder else None
+        tuple(_listed_act(each, on) for each in found), elsewhere, holder.since if holder else None
     )
 
 
-def _listed(each: Scenario | BadAct, on: str) -> ListedAct:
+def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
     if isinstance(each, BadAct):
         return ListedAct(each.file, each.file, "", (), (), (), is_on=False, trouble=str(each))
-    deeds = [does for _, _, does in each.act.actions()]
+    actions = [does for _, _, does in each.act.actions()]
     kinds = [
         f"{KIND_LABELS[does.kind]} on {LABELS[does.service].lower()}"
-        for does in deeds
+        for does in actions
         if isinstance(does, LetLoose)
     ]
-    slips = [describe(does).split(",")[0] for does in deeds if isinstance(does, Kill | Restart)]
+    process_faults = [
+        describe(does).split(",")[0] for does in actions if isinstance(does, Kill | Restart)
+    ]
     return ListedAct(
         each.name,
         each.act.title,
         _line(each.act.teaches),
         tuple(step.title for step in each.act.steps),
         tuple(dict.fromkeys(kinds)),
-        tuple(dict.fromkeys(slips)),
+        tuple(dict.fromkeys(process_faults)),
         each.name == on,
     )
 
 
-def _step(number: int, step: ActStep, mark: StepResult | None, now: datetime | None) -> StepView:
-    course: Course = mark.state if mark is not None else "coming"
+def _step(number: int, step: ActStep, result: StepResult | None, now: datetime | None) -> StepView:
+    course: Course = result.state if result is not None else "coming"
     state, word = _COURSES[course]
     look = step.look if isinstance(step.look, str) else ""
     return StepView(
@@ -159,12 +161,14 @@ def _step(number: int, step: ActStep, mark: StepResult | None, now: datetime | N
         title=step.title,
         say=_line(step.say),
         look=look,
-        look_words=LOOKS.get(look, ""),
+        look_label=LOOK_LABELS.get(look, ""),
         course=course,
         state=state,
         word=word,
-        elapsed_s=mark.lasted_s(now) if mark is not None and now is not None else None,
-        notes=tuple(Noted(note.text, _TONES[note.tone]) for note in (mark.notes if mark else ())),
+        elapsed_s=result.lasted_s(now) if result is not None and now is not None else None,
+        notes=tuple(
+            Noted(note.text, _TONES[note.tone]) for note in (result.notes if result else ())
+        ),
         does=tuple(describe(instruction_of(action)) for action in step.do),
     )
 

@@ -8,9 +8,9 @@ import time
 from chassis.database.pool import Database
 from chassis.http.outbound import Peer
 from chassis.http.problems import Problem
-from frontend.acts.current_scenario import Playing
-from frontend.live_state import Watch, utc_now
+from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
+from frontend.web.formatting import utc_now
 from frontend.web.sessions import Visitor
 from scenarios.executor import CannotPlay, Executor
 from scenarios.loader import BadAct, Scenario, find, read
@@ -23,13 +23,13 @@ from scenarios.standalone import POOL
 WHO = "the dashboard"
 # A gremlin of an act lives for a quarter of an hour at most; a presenter may talk a little longer.
 _LONGEST_S = 3600.0
-_LISTEN_EVERY_S = 1.0
+_CHECK_EVERY_S = 1.0
 # While it waits, numbers change with every look; a browser need not fetch each of them.
 _NUDGE_EVERY_S = 1.0
 
 
-class Button:
-    """The cue of a page: one press is one Next, and two presses at once are one as well."""
+class NextButton:
+    """A page's Next button as the cue of an act; two presses at once are one."""
 
     def __init__(self) -> None:
         self._pressed = asyncio.Event()
@@ -44,132 +44,130 @@ class Button:
         await self._pressed.wait()
 
 
-class Stage:
-    """One act at a time. What it shows is in `watch.playing`; every change is a nudge."""
+class ScenarioRunner:
+    """Plays one act at a time. What is on is in `state.scenario`; every change is a nudge."""
 
-    def __init__(self, settings: DashboardSettings, watch: Watch, peers: dict[str, Peer]) -> None:
-        self._settings, self._watch, self._peers = settings, watch, peers
+    def __init__(
+        self, settings: DashboardSettings, state: DashboardState, peers: dict[str, Peer]
+    ) -> None:
+        self._settings, self._state, self._peers = settings, state, peers
+        self._current = state.scenario
         self._database = Database(settings, size=POOL)
         self._opening = asyncio.Lock()
         self._player: Player | None = None
-        self._performing: asyncio.Task[Performance] | None = None
-        self._button = Button()
+        self._task: asyncio.Task[Performance] | None = None
+        self._button = NextButton()
         self._nudged_at = 0.0
         self._nudged: tuple[object, ...] = ()
 
-    @property
-    def playing(self) -> Playing:
-        """What is on."""
-        return self._watch.playing
-
     async def begin(self, name: str, visitor_id: str) -> None:
-        """Raise the curtain; a `Problem` says why not."""
+        """Begin an act; a `Problem` says why that is not possible."""
         scenario = scenario_of(name)
         async with self._opening:
-            if self.playing.is_on:
+            if self._current.is_on:
                 raise Problem(409, "act-under-way", "An act is under way: end it first.")
-            self._button = Button()
-            player = self._company(scenario)
+            self._button = NextButton()
+            player = self._player_of(scenario)
             try:
                 await player.open()
-            except CannotPlay as why:
+            except CannotPlay as error:
                 raise Problem(
-                    409, "act-cannot-begin", f"{str(why)[:1].upper()}{str(why)[1:]}."
+                    409, "act-cannot-begin", f"{str(error)[:1].upper()}{str(error)[1:]}."
                 ) from None
             self._player = player
-            self.playing.dismiss()
-            self.playing.present(visitor_id)
+            self._current.remove_presenters()
+            self._current.add_presenter(visitor_id)
             # Not the request's context: its trace and its deadline are no part of the act.
-            self._performing = asyncio.create_task(
+            self._task = asyncio.create_task(
                 player.play(), name=f"act {name}", context=contextvars.Context()
             )
 
     def attend(self, visitor: Visitor) -> None:
         """Whoever has the notes open and may press Next presents, too."""
-        if self.playing.is_on and not visitor.locked:
-            self.playing.present(visitor.id)
+        if self._current.is_on and not visitor.locked:
+            self._current.add_presenter(visitor.id)
 
     def next(self, visitor_id: str) -> None:
-        """Go on; while something is being done this says so instead."""
-        played = self._demand_on()
+        """Go on with the next step; `Problem` 409 while one is still going on."""
+        played = self._running()
         if played.phase != "waiting":
             raise Problem(409, "act-busy", "The step is still going on.")
-        self.playing.present(visitor_id)
+        self._current.add_presenter(visitor_id)
         self._button.press()
 
     def skip(self, visitor_id: str) -> None:
         """Wait no longer for what the step waits for."""
-        self._demand_on()
-        self.playing.present(visitor_id)
+        self._running()
+        self._current.add_presenter(visitor_id)
         if self._player is not None:
             self._player.skip()
 
     def end(self) -> None:
         """Stop the act: the shop is calm afterwards."""
-        self._demand_on()
+        self._running()
         if self._player is not None:
             self._player.stop("ended by the presenter")
 
     def put_away(self) -> None:
         """Take the card of an act that is over off every page."""
-        if not self.playing.is_on:
-            self.playing.now = None
-            self._watch.hub.nudge("acts")
+        if not self._current.is_on:
+            self._current.performance = None
+            self._state.hub.nudge("acts")
 
     async def run(self) -> None:
-        """End the act when its presenter is gone or has forgotten it; with the dashboard, too."""
+        """End the act when nobody presents it any more, or when the dashboard stops."""
         try:
             while True:
-                await asyncio.sleep(_LISTEN_EVERY_S)
-                self._see_to_it()
+                await asyncio.sleep(_CHECK_EVERY_S)
+                self._stop_if_abandoned()
         finally:
-            await self._leave()
+            await self._finish()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._database.close()
 
-    def _see_to_it(self) -> None:
-        player, played = self._player, self.playing.now
+    def _stop_if_abandoned(self) -> None:
+        player, played = self._player, self._current.performance
         if player is None or played is None or played.phase in ("ending", "over"):
             return
-        silent_s = self.playing.silent_s()
+        silent_s = self._current.silent_s()
         if silent_s > self._settings.act_patience_s:
             player.stop(f"no word from the presenter's browser for {silent_s:.0f} s")
         elif (utc_now() - played.began).total_seconds() > _LONGEST_S:
             player.stop("it has been on for an hour")
 
-    async def _leave(self) -> None:
-        if self._player is not None and self._performing is not None:
+    async def _finish(self) -> None:
+        if self._player is not None and self._task is not None:
             self._player.stop("the dashboard was stopped")
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._performing, self._settings.stop_grace_s)
+                await asyncio.wait_for(self._task, self._settings.stop_grace_s)
 
-    def _company(self, scenario: Scenario) -> Player:
+    def _player_of(self, scenario: Scenario) -> Player:
         return Player(
             scenario,
             WHO,
             executor=Executor(self._settings, self._peers, actor=scenario.actor),
-            observer=Observer(self._watch.live, self._watch.proof, self._database),
+            observer=Observer(self._state.live, self._state.proof, self._database),
             lock=ScenarioLock(self._settings.database_url, scenario.name, WHO),
             cue=self._button,
             on_change=self._changed,
         )
 
     def _changed(self, played: Performance) -> None:
-        self.playing.now = played
+        self._current.performance = played
         checks = played.activity.checks if played.activity else ()
         notes = played.results[-1].notes if played.results else ()
-        shown = played.phase, played.step, len(notes), tuple(check.holds for check in checks)
+        state = played.phase, played.step, len(notes), tuple(check.holds for check in checks)
         now = time.monotonic()
-        if shown != self._nudged or now - self._nudged_at >= _NUDGE_EVERY_S:
-            self._nudged, self._nudged_at = shown, now
-            self._watch.hub.nudge("acts")
+        if state != self._nudged or now - self._nudged_at >= _NUDGE_EVERY_S:
+            self._nudged, self._nudged_at = state, now
+            self._state.hub.nudge("acts")
 
-    def _demand_on(self) -> Performance:
-        if self.playing.now is None or self.playing.now.is_over:
+    def _running(self) -> Performance:
+        if self._current.performance is None or self._current.performance.is_over:
             raise Problem(409, "no-act", "No act is being played here.")
-        return self.playing.now
+        return self._current.performance
 
 
 def scenario_of(name: str) -> Scenario:

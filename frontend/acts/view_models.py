@@ -1,11 +1,11 @@
-"""What the templates are given about acts: the rail on every page, the stage, the notes."""
+"""What the templates are given about acts: the rail on every page, one act, the list."""
 
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
-from frontend.overview.view_models import State
+from frontend.web.labels import State
 
 Course = Literal["coming", "working", "done", "skipped", "missed", "stopped"]
 
@@ -42,7 +42,7 @@ class StepView(Struct, frozen=True):
     title: str
     say: str
     look: str
-    look_words: str
+    look_label: str
     course: Course
     state: State
     word: str
@@ -62,7 +62,7 @@ class WaitView(Struct, frozen=True):
 
 
 class CardView(Struct, frozen=True):
-    """The story in numbers."""
+    """What an act cost, in numbers."""
 
     faults: tuple[str, ...]
     times: tuple[Numeral, ...]
@@ -87,7 +87,7 @@ class ActView(Struct, frozen=True):
     word: str
     reason: str
     card: CardView | None
-    # Another one has the stage: by its name, who plays it, since when.
+    # Which other act is being played, by whom, since when.
     other: str = ""
     needs_up: bool = False
 
@@ -106,13 +106,13 @@ class ListedAct(Struct, frozen=True):
     teaches: str
     steps: tuple[str, ...]
     kinds: tuple[str, ...]
-    slips: tuple[str, ...]
+    process_faults: tuple[str, ...]
     is_on: bool
     trouble: str = ""
 
 
 class ActsView(Struct, frozen=True):
-    """The list, and who has the stage if it is not this dashboard."""
+    """The list, and who plays an act if it is not this dashboard."""
 
     acts: tuple[ListedAct, ...]
     elsewhere: str

@@ -1,4 +1,4 @@
-"""From the gremlins that are loose, and their diary, to what is shown of them; pure."""
+"""From the gremlins that are loose, and their audit log, to what is shown of them; pure."""
 
 from datetime import datetime
 
@@ -8,56 +8,45 @@ from frontend.gremlins.view_models import (
     AuditView,
     BarView,
     BoardView,
-    Cell,
-    Gremlin,
+    GremlinRow,
     KindRow,
+    Switch,
 )
-from frontend.query_results import GremlinFacts
-from frontend.web.labels import ACTION_WORDS
+from frontend.query_results import ActiveGremlin
+from frontend.web.labels import ACTION_LABELS
 from observatory.timeline.queries import AuditEntry
 from topology import LABELS, NAMES
 
 
-def gremlin(said: GremlinFacts, now: datetime) -> Gremlin:
+def gremlin(active: ActiveGremlin, now: datetime) -> GremlinRow:
     """A fault that is on."""
-    return Gremlin(
-        name=said.name,
-        kind=said.kind,
-        label=KIND_LABELS.get(said.kind, said.kind),
-        service=said.service,
-        service_name=NAMES[said.service],
-        service_label=LABELS[said.service],
-        detail=strength(said.kind, said.delay_ms, said.jitter_ms, said.status),
-        probability=said.probability,
-        started_by=said.started_by,
-        started_at=said.started_at,
-        expires_at=said.expires_at,
-        remaining_s=max(0, round((said.expires_at - now).total_seconds())),
+    return GremlinRow(
+        gremlin=active,
+        label=KIND_LABELS.get(active.kind, active.kind),
+        service_name=NAMES[active.service],
+        service_label=LABELS[active.service],
+        detail=strength(active.kind, active.delay_ms, active.jitter_ms, active.status),
+        remaining_s=max(0, round((active.expires_at - now).total_seconds())),
     )
 
 
-def bar(said: tuple[GremlinFacts, ...], now: datetime) -> BarView:
+def bar(active: tuple[ActiveGremlin, ...], now: datetime) -> BarView:
     """What is loose, soonest end first."""
-    loose = sorted(said, key=lambda each: each.expires_at)
-    return BarView(tuple(gremlin(each, now) for each in loose if each.expires_at > now))
+    by_end = sorted(active, key=lambda each: each.expires_at)
+    return BarView(tuple(gremlin(each, now) for each in by_end if each.expires_at > now))
 
 
-def board(said: tuple[GremlinFacts, ...], now: datetime) -> BoardView:
+def board(active: tuple[ActiveGremlin, ...], now: datetime) -> BoardView:
     """Every kind at every service. Several of one kind share a switch; it shows the last to end."""
-    latest: dict[tuple[str, str], GremlinFacts] = {}
-    for each in sorted(said, key=lambda each: each.expires_at):
+    latest: dict[tuple[str, str], ActiveGremlin] = {}
+    for each in sorted(active, key=lambda each: each.expires_at):
         if each.expires_at > now:
             latest[each.kind, each.service] = each
     rows = tuple(
         KindRow(
-            kind.kind,
-            kind.label,
-            kind.does,
-            kind.hint,
-            kind.delay_ms,
-            kind.delay_max_ms,
+            kind,
             tuple(
-                Cell(
+                Switch(
                     key,
                     label,
                     gremlin(latest[kind.kind, key], now) if (kind.kind, key) in latest else None,
@@ -67,28 +56,28 @@ def board(said: tuple[GremlinFacts, ...], now: datetime) -> BoardView:
         )
         for kind in KINDS
     )
-    return BoardView(rows, tuple((key, label) for key, label in LABELS.items()), len(latest))
+    return BoardView(rows, tuple(LABELS.values()), len(latest))
 
 
-def audit(said: tuple[AuditEntry, ...]) -> AuditView:
-    """The gremlins' diary."""
-    return AuditView(tuple(_audit_row(event) for event in said))
+def audit(entries: tuple[AuditEntry, ...]) -> AuditView:
+    """The audit log."""
+    return AuditView(tuple(map(_audit_row, entries)))
 
 
-def _audit_row(event: AuditEntry) -> AuditRow:
+def _audit_row(entry: AuditEntry) -> AuditRow:
     def number(key: str) -> int:
-        value = event.detail.get(key, 0)
+        value = entry.detail.get(key, 0)
         return int(value) if isinstance(value, int | float) else 0
 
-    detail = strength(event.kind, number("delay_ms"), number("jitter_ms"), number("status"))
-    if event.action in ("started", "changed") and (ttl_s := number("ttl_s")):
+    detail = strength(entry.kind, number("delay_ms"), number("jitter_ms"), number("status"))
+    if entry.action in ("started", "changed") and (ttl_s := number("ttl_s")):
         detail = ", ".join(filter(None, (detail, f"for {ttl_s} s")))
     return AuditRow(
-        event.at,
-        ACTION_WORDS.get(event.action, event.action),
-        event.name,
-        KIND_LABELS.get(event.kind, event.kind),
-        NAMES[event.service],
-        event.actor,
+        entry.at,
+        ACTION_LABELS.get(entry.action, entry.action),
+        entry.name,
+        KIND_LABELS.get(entry.kind, entry.kind),
+        NAMES[entry.service],
+        entry.actor,
         detail,
     )

@@ -1,58 +1,50 @@
-"""What the templates are given about gremlins: the bar, the switchboard, the diary."""
+"""What the templates are given about gremlins: the bar, the switchboard, the audit log."""
 
 from datetime import datetime
 
 from msgspec import Struct
 
+from chassis.faults.kinds import FaultKind
+from frontend.query_results import ActiveGremlin
 
-class Gremlin(Struct, frozen=True):
+
+class GremlinRow(Struct, frozen=True):
     """A fault that is on right now."""
 
-    name: str
-    kind: str
+    gremlin: ActiveGremlin
     label: str
-    service: str
     service_name: str
     service_label: str
     detail: str
-    probability: float
-    started_by: str
-    started_at: datetime
-    expires_at: datetime
     remaining_s: int
 
 
 class BarView(Struct, frozen=True):
     """The slim bar on every page."""
 
-    gremlins: tuple[Gremlin, ...]
+    gremlins: tuple[GremlinRow, ...]
 
 
-class Cell(Struct, frozen=True):
+class Switch(Struct, frozen=True):
     """One switch: a kind at a service."""
 
     key: str
     service: str
-    gremlin: Gremlin | None
+    active: GremlinRow | None
 
 
 class KindRow(Struct, frozen=True):
     """One kind of gremlin with its switches."""
 
-    kind: str
-    label: str
-    does: str
-    hint: str
-    delay_ms: int
-    delay_max_ms: int
-    cells: tuple[Cell, ...]
+    kind: FaultKind
+    switches: tuple[Switch, ...]
 
 
 class BoardView(Struct, frozen=True):
-    """The switchboard. `locked` means that the operator has not signed in yet."""
+    """The switchboard; `services` are the labels of its columns."""
 
     rows: tuple[KindRow, ...]
-    services: tuple[tuple[str, str], ...]
+    services: tuple[str, ...]
     active: int
 
 
@@ -69,6 +61,6 @@ class AuditRow(Struct, frozen=True):
 
 
 class AuditView(Struct, frozen=True):
-    """The gremlins' diary, newest first."""
+    """The audit log, newest first."""
 
     rows: tuple[AuditRow, ...]

@@ -1,1 +1,1 @@
-"""One order's whole life on one page."""
+"""Orders: the order form, the recent orders, and one order's whole life on one page."""

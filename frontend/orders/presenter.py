@@ -1,158 +1,73 @@
-"""An order's whole life on one axis: its states, stock, money and faults, and its traces; pure."""
+"""From what the database holds of orders to what is shown of them; pure."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.orders.view_models import LifeLane, OrderTraces, Piece
-from frontend.overview.view_models import State
-from frontend.query_results import StoryFacts
-from frontend.traces.presenter import cut, share, took, trace_line
-from frontend.traces.view_models import Tick, TraceLine
-from frontend.traces.waterfall import ticks
-from frontend.web.labels import (
-    ATTEMPT_WORDS,
-    PAYMENT_WORDS,
-    RESERVATION_WORDS,
-    TERMINAL,
-    order_words,
+from frontend.orders.view_models import (
+    AttemptRow,
+    OrderRow,
+    OrderStep,
+    OrdersView,
+    StateLabel,
+    StoryView,
 )
-from frontend.web.templating import clock
-from observatory.store.results import TraceRow
-
-_MS = timedelta(milliseconds=1)
-# Thinner than this nobody sees.
-_THINNEST = 0.004
-_NAMES = 3
-
-
-class _Axis(Struct, frozen=True):
-    """From the first thing known about an order to the last."""
-
-    begin: datetime
-    end: datetime
-
-    @property
-    def total_ms(self) -> float:
-        return max((self.end - self.begin) / _MS, 0.001)
-
-    def piece(
-        self, since: datetime, until: datetime | None, state: State | str, word: str
-    ) -> Piece:
-        """A part of a lane; one without an end goes on to the end of the axis."""
-        end = min(until or self.end, self.end)
-        width = max((end - since) / _MS / self.total_ms, _THINNEST)
-        at = min((since - self.begin) / _MS / self.total_ms, 1 - width)
-        after = took(max(0.0, (since - self.begin) / _MS))
-        title = f"{word} from +{after}, {clock(since)}"
-        return Piece(share(at), share(width), state, title)  # type: ignore[arg-type]
+from frontend.queries import RECENT
+from frontend.query_results import OrderDetails, OrderRecord
+from frontend.web.labels import (
+    ATTEMPT_LABELS,
+    PAYMENT_LABELS,
+    RESERVATION_LABELS,
+    TERMINAL,
+    State,
+    order_label,
+)
 
 
-def life(
-    facts: StoryFacts | None, rows: Sequence[TraceRow], now: datetime, *, elsewhere: str = ""
-) -> OrderTraces:
-    """The lanes that are known, and the traces below them, all to one scale."""
-    rows = sorted(rows, key=lambda row: row.at)
-    if facts is None and not rows:
-        return OrderTraces((), "", elsewhere=elsewhere)
-    axis = _axis(facts, rows, now)
-    lanes = [*(_of_the_book(facts, axis) if facts else ()), *_faults(rows, axis)]
-    return OrderTraces(
-        tuple(_trace(row, axis) for row in rows),
-        took(axis.total_ms),
-        tuple(lanes),
-        _few(ticks(axis.total_ms)),
-        elsewhere=elsewhere,
-    )
+def orders(newest: tuple[OrderRecord, ...]) -> OrdersView:
+    """The recent orders."""
+    rows = tuple(order_row(order) for order in newest[:RECENT])
+    return OrdersView(rows, more=len(newest) > RECENT)
 
 
-def _axis(facts: StoryFacts | None, rows: Sequence[TraceRow], now: datetime) -> _Axis:
-    moments = [row.at for row in rows]
-    moments += [row.at + row.duration_ms * _MS for row in rows]
-    if facts is not None:
-        moments += [facts.order.created_at, *(step.at for step in facts.steps)]
-        moments += [at for attempt in facts.attempts for _, at in attempt.states]
-        moments += facts.reserved_at
-        if facts.order.status not in TERMINAL:
-            moments.append(now)
-    return _Axis(min(moments), max(moments))
+def order_row(order: OrderRecord) -> OrderRow:
+    """One order as a line."""
+    state, word, explanation = order_label(order.status, order.reason)
+    latency_ms = None
+    if order.settled_at is not None:
+        latency_ms = round((order.settled_at - order.created_at).total_seconds() * 1000)
+    return OrderRow(order, state, word, explanation, latency_ms)
 
 
-def _few(marks: tuple[Tick, ...]) -> tuple[Tick, ...]:
-    """The axis is a third as wide as a waterfall's: every second mark, none at its end, which the
-    total names, and the SLA's."""
-    plain = [mark for mark in marks if not mark.sla and not mark.late]
-    kept = plain[::2] if len(plain) > 5 else plain
-    return (*kept, *(mark for mark in marks if mark.sla))
-
-
-def _trace(row: TraceRow, axis: _Axis) -> TraceLine:
-    line = trace_line(row, axis.total_ms)
-    return replace(line, x=share(min((row.at - axis.begin) / _MS / axis.total_ms, 0.996)))
-
-
-def _of_the_book(facts: StoryFacts, axis: _Axis) -> Iterable[LifeLane]:
-    yield _states(facts, axis)
-    if facts.reservation is not None and facts.reserved_at:
-        yield _stock(facts.reservation, facts.reserved_at, axis)
-    if any(attempt.states for attempt in facts.attempts):
-        yield _money(facts, axis)
-
-
-def _states(facts: StoryFacts, axis: _Axis) -> LifeLane:
-    ends = [*(step.at for step in facts.steps[1:]), None]
-    pieces = []
-    for step, end in zip(facts.steps, ends, strict=True):
-        state, word, _ = order_words(step.status, step.reason)
-        pieces.append(axis.piece(step.at, end, state, word))
-    state, word, _ = order_words(facts.order.status, facts.order.reason)
-    return LifeLane("State", state, word, tuple(pieces))
-
-
-def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
-    """Held from its first moment; what it became since its second."""
-    state, word = RESERVATION_WORDS.get(state_now, ("none", state_now.lower()))
-    pieces = [axis.piece(at[-1], None, state, word)]
-    if at[0] < at[-1]:
-        held, holds = RESERVATION_WORDS["HELD"]
-        pieces.insert(0, axis.piece(at[0], at[-1], held, holds))
-    return LifeLane("Stock", state, word, tuple(pieces))
-
-
-def _money(facts: StoryFacts, axis: _Axis) -> LifeLane:
-    pieces = []
-    for attempt in facts.attempts:
-        ends = [*(at for _, at in attempt.states[1:]), None]
-        for (code, at), end in zip(attempt.states, ends, strict=True):
-            state, word = ATTEMPT_WORDS.get(code, ("none", code.lower()))
-            pieces.append(axis.piece(at, end, state, f"try {attempt.number} {word}"))
-    state, word = PAYMENT_WORDS.get(facts.payment or "", ("none", facts.payment or ""))
-    tries = len(facts.attempts)
-    return LifeLane(
-        "Money", state, f"{word}, {tries} tr{'y' if tries == 1 else 'ies'}", tuple(pieces)
-    )
-
-
-def _faults(rows: Sequence[TraceRow], axis: _Axis) -> Iterable[LifeLane]:
-    """The gremlins that bit its requests, each while that request ran."""
-    bitten = [row for row in rows if row.gremlins]
-    if not bitten:
-        return
-    names = list(dict.fromkeys(name for row in bitten for name in row.gremlins))
-    word = ", ".join(cut(name, 40) for name in names[:_NAMES])
-    yield LifeLane(
-        "Faults met",
-        "gremlin",
-        word + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""),
-        tuple(
-            axis.piece(
-                row.at,
-                row.at + row.duration_ms * _MS,
-                "gremlin",
-                "bitten by " + ", ".join(row.gremlins),
-            )
-            for row in bitten
+def story(details: OrderDetails) -> StoryView:
+    """An order's whole life."""
+    status = details.order.status
+    return StoryView(
+        row=order_row(details.order),
+        steps=_steps(details),
+        reservation=_label(details.reservation, RESERVATION_LABELS),
+        payment=_label(details.payment, PAYMENT_LABELS),
+        attempts=tuple(
+            AttemptRow(attempt, *ATTEMPT_LABELS.get(attempt.state, ("none", attempt.state)))
+            for attempt in details.attempts
         ),
+        cancellable=status not in TERMINAL | {"CANCELLING"},
+        settled=status in TERMINAL,
     )
+
+
+def _steps(details: OrderDetails) -> tuple[OrderStep, ...]:
+    """The states in order; tries that ended where they began are one step with a count."""
+    steps: list[OrderStep] = []
+    for record in details.steps:
+        label = order_label(record.status, record.reason)
+        after_ms = max(0, round((record.at - details.order.created_at).total_seconds() * 1000))
+        if steps and (steps[-1].state, steps[-1].word, steps[-1].explanation) == label:
+            steps[-1] = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)
+        else:
+            steps.append(OrderStep(record.at, after_ms, *label, record.trace_id, 1, after_ms))
+    return tuple(steps)
+
+
+def _label(code: str | None, labels: Mapping[str, tuple[State, str]]) -> StateLabel | None:
+    return None if code is None else StateLabel(*labels.get(code, ("none", code.lower())))

@@ -1,1 +1,1 @@
-"""The overview: lights, figures, orders, charts, proof."""
+"""The overview: health, lights, headline figures, charts, proof."""

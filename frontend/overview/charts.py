@@ -41,7 +41,7 @@ class Lines(Struct):
     silent_since: float | None = None
 
 
-class Band(Struct):
+class GremlinBand(Struct):
     """A gremlin's time on the axis; `until` is None while it is loose."""
 
     label: str
@@ -59,7 +59,7 @@ class ChartData(Struct):
     sla_s: float
     at: list[int]
     services: dict[str, Lines]
-    gremlins: list[Band]
+    gremlins: list[GremlinBand]
 
 
 class Spark(Struct, frozen=True):
@@ -91,7 +91,9 @@ def chart_data(
         at=at,
         services={key: _lines(source, key, at, begin, end) for key in NAMES},
         gremlins=[
-            Band(band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off))
+            GremlinBand(
+                band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off)
+            )
             for each in windows[-_WINDOWS:]
             if each.off is None or each.off.timestamp() > now - REACH_S
         ],
@@ -99,7 +101,7 @@ def chart_data(
 
 
 def band_label(window: FaultWindow) -> str:
-    """What stands in a violet band."""
+    """The label of a violet band."""
     return f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".rstrip()
 
 
@@ -108,13 +110,13 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _lines(source: MetricsSource, key: str, at: list[int], begin: float, end: float) -> Lines:
-    points, said = source.points(key, at), source.traffic(key)
+    points, traffic = source.points(key, at), source.traffic(key)
     # The slowest are the ones worth a click.
     found = sorted(source.exemplars(key, begin, end), key=lambda each: each.seconds)[-_TRACES:]
     return Lines(
         **{name: [_short(getattr(p, name)) for p in points] for name in Point.__struct_fields__},
         exemplars=[(round(e.at, 2), round(e.seconds, 4), e.trace_id) for e in found],
-        silent_since=said.since.timestamp() if isinstance(said, Down) else None,
+        silent_since=traffic.since.timestamp() if isinstance(traffic, Down) else None,
     )
 
 

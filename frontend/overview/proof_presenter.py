@@ -1,9 +1,9 @@
 """The proof in words: one headline over all promises, and each promise with its offenders."""
 
-from frontend.overview.view_models import Finding, ProofView, State
+from frontend.overview.view_models import FindingView, ProofView
+from frontend.web.labels import State
 from observatory.sources.down import Down
-from proof.evaluate import Finding as Judged
-from proof.evaluate import Report
+from proof.evaluate import Finding, Report
 
 _STATES: dict[str, tuple[State, str]] = {
     "holds": ("good", "holds"),
@@ -48,20 +48,17 @@ def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
     return "Nothing lost, nobody charged twice", f"all {total} promises hold"
 
 
-def _finding(judged: Judged) -> Finding:
-    state, word = _STATES[judged.state]
-    columns = tuple(key for key in judged.rows[0] if not key.startswith("_")) if judged.rows else ()
-    return Finding(
-        id=judged.invariant.id,
-        kind=judged.invariant.kind,
-        title=judged.invariant.title,
-        promise=judged.invariant.promise,
-        sql=judged.invariant.sql,
-        state=state,
-        word=judged.reason or word,
-        violations=judged.total,
-        columns=columns,
-        rows=tuple(tuple(_cell(row.get(key)) for key in columns) for row in judged.rows),
+def _finding(finding: Finding) -> FindingView:
+    state, word = _STATES[finding.state]
+    rows = finding.rows
+    columns = tuple(key for key in rows[0] if not key.startswith("_")) if rows else ()
+    return FindingView(
+        finding.invariant,
+        state,
+        finding.reason or word,
+        finding.total,
+        columns,
+        tuple(tuple(_cell(row.get(key)) for key in columns) for row in rows),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from chassis.faults.kinds import KIND_LABELS
-from frontend.web.templating import THIN
+from frontend.web.formatting import THIN
 from observatory.timeline.fault_windows import FaultWindow
 from topology import LABELS
 
@@ -22,7 +22,7 @@ def seconds(length: timedelta) -> str:
 
 
 def reaction_time(blamed_at: tuple[datetime, datetime], red_at: datetime) -> str:
-    """How long until red, as one time or, where it cannot be told since when, as two: 11-19 s."""
+    """How long until red, as one time or, where it is not known since when, as two: 11-19 s."""
     longest, shortest = (seconds(red_at - at) for at in blamed_at)
     return longest if shortest == longest else f"{shortest}\u2013{longest}"
 

@@ -1,9 +1,9 @@
-"""What the lights did about the gremlins, in sentences that blame no more than can be known."""
+"""Describes light changes; names a gremlin only when the timing proves it."""
 
 from datetime import datetime, timedelta
 
 from frontend.timeline.formatting import gremlin, listed, seconds
-from frontend.web.templating import clock
+from frontend.web.formatting import clock
 from observatory.timeline.incident import ECHO_S, Incident, RedPeriods
 from topology import LABELS
 
@@ -13,20 +13,20 @@ def reaction(each: Incident, now: datetime) -> str:
     unseen = each.unseen_until
     if unseen is not None and each.off is not None and unseen > each.off:
         return "That was before this dashboard was started: what the lights did is not known."
-    said = []
+    sentences = []
     names = [LABELS[red.service] for red in each.reds]
     if unseen is not None:
-        said.append(
+        sentences.append(
             f"What the lights did before {clock(unseen)} is not known: "
             "this dashboard was not started yet."
         )
         if names:
-            said.append(f"{listed(names)} {_be(names)} red later.")
+            sentences.append(f"{listed(names)} {_be(names)} red later.")
     else:
-        said += _reddenings(each)
+        sentences += _reddenings(each)
     if not each.reds:
-        said.append(_none_red(each, now))
-    return " ".join(said)
+        sentences.append(_none_red(each, now))
+    return " ".join(sentences)
 
 
 def _none_red(each: Incident, now: datetime) -> str:
@@ -44,15 +44,15 @@ def _none_red(each: Incident, now: datetime) -> str:
 def _reddenings(each: Incident) -> list[str]:
     new = [red for red in each.reds if not red.before]
     already = [LABELS[red.service] for red in each.reds if red.before]
-    said = []
+    sentences = []
     if new and all(red.causes == each.windows[:1] == each.windows for red in new):
         # One gremlin, and nothing else it could have been: no need to name it again.
-        said.append(", ".join(_after(red, each, first=red is new[0]) for red in new) + ".")
+        sentences.append(", ".join(_after(red, each, first=red is new[0]) for red in new) + ".")
     else:
-        said += [f"{_blaming(red, each)}." for red in new]
+        sentences += [f"{_blaming(red, each)}." for red in new]
     if already:
-        said.append(f"{listed(already)} had been red already.")
-    return said
+        sentences.append(f"{listed(already)} had been red already.")
+    return sentences
 
 
 def _after(red: RedPeriods, each: Incident, *, first: bool) -> str:

@@ -1,20 +1,20 @@
-"""Incidents in sentences with numbers; what was not seen is said, never guessed. Pure."""
+"""Incidents in sentences with numbers; what was not seen is named as unknown. Pure."""
 
 from collections import Counter
 from datetime import datetime
 
-from frontend.overview.view_models import State
 from frontend.timeline.formatting import actors, gremlin, listed, reaction_time, seconds, title
 from frontend.timeline.lanes import lanes, length
 from frontend.timeline.light_changes import reaction as of_the_lights
 from frontend.timeline.light_changes import recovery
-from frontend.timeline.view_models import Figure, IncidentView, ReactionView, TimelineView
-from frontend.web.templating import count
+from frontend.timeline.view_models import IncidentView, MeasuredTime, ReactionView, TimelineView
+from frontend.web.formatting import count
+from frontend.web.labels import State
 from observatory.timeline.incident import Incident
 
 # A sentence with more names than this nobody reads.
 _NAMED = 4
-_WORDS: dict[str, tuple[str, str]] = {
+_PHASE_LABELS: dict[str, tuple[str, str]] = {
     "loose": ("gremlin", "Loose now"),
     "red": ("failed", "Recovering"),
     "settling": ("degraded", "Settling"),
@@ -45,7 +45,7 @@ def reaction(found: tuple[Incident, ...]) -> ReactionView:
 
 
 def _row(each: Incident, now: datetime) -> IncidentView:
-    state, word = _WORDS[each.phase]
+    state, word = _PHASE_LABELS[each.phase]
     return IncidentView(
         id=f"{each.on.timestamp():.0f}-{each.windows[0].service}-{each.windows[0].name}",
         title=title(each.windows),
@@ -71,12 +71,12 @@ def _row(each: Incident, now: datetime) -> IncidentView:
     )
 
 
-def _figures(each: Incident) -> tuple[Figure, ...]:
+def _figures(each: Incident) -> tuple[MeasuredTime, ...]:
     red, green, off = each.first_red_at, each.last_red_at, each.off
     orders = each.orders
     made = [_figure("red after", "failed", each.on, red)]
     if red is not None:
-        made = [Figure("red after", reaction_time(each.blamed_at, red), "failed")]
+        made = [MeasuredTime("red after", reaction_time(each.blamed_at, red), "failed")]
     since = each.relieved_at if each.reds and off is not None else None
     healed = green if since is not None and green is not None and green >= since else None
     made.append(_figure("green after its end", "good", since, healed))
@@ -87,10 +87,12 @@ def _figures(each: Incident) -> tuple[Figure, ...]:
     return tuple(made)
 
 
-def _figure(label: str, state: State, since: datetime | None, until: datetime | None) -> Figure:
+def _figure(
+    label: str, state: State, since: datetime | None, until: datetime | None
+) -> MeasuredTime:
     if since is None or until is None:
-        return Figure(label, "", "none")
-    return Figure(label, seconds(until - since), state)
+        return MeasuredTime(label, "", "none")
+    return MeasuredTime(label, seconds(until - since), state)
 
 
 def _end(each: Incident, now: datetime) -> str:
@@ -108,29 +110,29 @@ def _end(each: Incident, now: datetime) -> str:
 
 
 def _cost(each: Incident) -> list[str]:
-    said = []
+    sentences = []
     orders = each.orders
     if orders is not None:
         placed = f"{count(orders.placed)} order{' was' if orders.placed == 1 else 's were'} placed"
         last = orders.last_settled_at
         if orders.open_now:
             of = f"{orders.open_now} of {orders.open_at_end}"
-            said.append(f"{placed} meanwhile; {of} still open at its end are not settled yet.")
+            sentences.append(f"{placed} meanwhile; {of} still open at its end are not settled yet.")
         elif orders.open_at_end and last is not None and each.off is not None:
-            said.append(
+            sentences.append(
                 f"{placed} meanwhile, {orders.open_at_end} still open at its end; "
                 f"all were settled {seconds(last - each.off)} later."
             )
         elif orders.placed:
-            said.append(f"{placed} meanwhile, none left open.")
+            sentences.append(f"{placed} meanwhile, none left open.")
         else:
-            said.append("Nobody ordered meanwhile.")
+            sentences.append("Nobody ordered meanwhile.")
     if (bites := _bites(each)) is not None:
-        said.append(bites)
+        sentences.append(bites)
     if each.failures:
         request = "request" if each.failures == 1 else "requests"
-        said.append(f"{count(each.failures)} {request} to the shop failed.")
-    return said
+        sentences.append(f"{count(each.failures)} {request} to the shop failed.")
+    return sentences
 
 
 def _bites(each: Incident) -> str | None:

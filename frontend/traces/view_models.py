@@ -1,21 +1,14 @@
-"""What the templates are given about traces and logs: lists, one waterfall, a tail of lines."""
+"""What the templates are given about traces: lists of them, and one as a waterfall."""
 
 from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.overview.view_models import State
+from frontend.logs.view_models import LogRow
+from frontend.web.labels import Hue, State
 from observatory.sources.down import Down
 
 Pairs = tuple[tuple[str, str], ...]
-
-
-class Hue(Struct, frozen=True):
-    """A service and the key of its colour; "other" for one that is not of the shop."""
-
-    key: str
-    label: str
-    name: str
 
 
 class TraceLine(Struct, frozen=True):
@@ -45,37 +38,6 @@ class TracesView(Struct, frozen=True):
 
     rows: tuple[TraceLine, ...]
     kind: str
-    filtered: bool
-    kept: int | None
-    more: bool
-    lost: str
-    silent: Down | None
-    unsent: str = ""
-    elsewhere: str = ""
-
-
-class LogRow(Struct, frozen=True):
-    """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
-
-    sequence: int
-    at: datetime
-    clock: str
-    after: str
-    level: str
-    mark: State | None
-    hue: Hue
-    message: str
-    tail: str
-    gremlin: str
-    exception: str
-    trace_id: str
-    span_id: str
-
-
-class LogsView(Struct, frozen=True):
-    """The newest lines that fit, newest first."""
-
-    lines: tuple[LogRow, ...]
     filtered: bool
     kept: int | None
     more: bool
@@ -167,21 +129,3 @@ class TraceFilter(Struct, frozen=True):
     outcome: str = ""
     gremlin: str = ""
     order: str = ""
-
-
-class LogFilter(Struct, frozen=True):
-    """What a visitor asked of the tail of lines."""
-
-    service: str = ""
-    level: str = ""
-    text: str = ""
-    trace: str = ""
-
-
-class Select(Struct, frozen=True):
-    """One choice of a filter form, as (value, words)."""
-
-    name: str
-    label: str
-    chosen: str
-    values: Pairs

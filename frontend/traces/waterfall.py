@@ -5,17 +5,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.traces.presenter import (
-    cut,
-    hue_of,
-    hues,
-    log_row,
-    share,
-    took,
-    trace_line,
-    trace_lines,
-)
+from frontend.logs.presenter import log_row
+from frontend.traces.presenter import hues, trace_line, trace_lines
 from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
+from frontend.web.formatting import cut, share, took
+from frontend.web.labels import hue_of
 from observatory.sla import LIMIT_S
 from observatory.store.model import KINDS, Event, LogLine, moment
 from observatory.store.results import Waterfall, milliseconds

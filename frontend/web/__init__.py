@@ -1,1 +1,3 @@
-"""The web itself: templates, responses, sessions, server-sent events, static files."""
+"""What every page needs: templates, panels, actions, responses, sessions, nudges, static files.
+
+It imports no page."""

@@ -1,10 +1,30 @@
-"""Every word a visitor reads for a code the services speak: kinds, statuses, reasons, outcomes."""
+"""What a visitor reads for the codes of the services: statuses, reasons, outcomes, services."""
 
-from frontend.overview.view_models import State
+from typing import Literal
 
-Words = tuple[State, str, str]
+from msgspec import Struct
 
-ORDER_WORDS: dict[str, Words] = {
+from frontend.web.formatting import cut
+from topology import SERVICES
+
+# One meaning each, everywhere: see static/palette.css. "refused" is an expected no (sold out,
+# declined, cancelled): the shop did its work, so it is neither good nor a failure of ours.
+State = Literal["good", "degraded", "failed", "none", "refused"]
+# A state, its word and an explanation.
+OrderLabel = tuple[State, str, str]
+
+
+class Hue(Struct, frozen=True):
+    """A service and the key of its colour; "other" for one that is not of the shop."""
+
+    key: str
+    label: str
+    name: str
+
+
+HUES = {each.name: Hue(each.key, each.label, each.name) for each in SERVICES}
+
+ORDER_LABELS: dict[str, OrderLabel] = {
     "PENDING": ("degraded", "Placed", "Written down; the stock comes next."),
     "PENDING_INVENTORY": ("degraded", "Stock unclear", "Inventory has not said yes or no yet."),
     "PENDING_PAYMENT": (
@@ -16,7 +36,7 @@ ORDER_WORDS: dict[str, Words] = {
     "CONFIRMED": ("good", "Confirmed", "Paid for, and the stock is spoken for."),
     "FAILED": ("failed", "Failed", "Closed; nothing was kept."),
 }
-REASON_WORDS: dict[str, Words] = {
+REASON_LABELS: dict[str, OrderLabel] = {
     "OUT_OF_STOCK": ("refused", "Sold out", "There was not enough stock. Nothing was charged."),
     "PAYMENT_DECLINED": ("refused", "Declined", "The payment was declined. The stock went back."),
     "USER_CANCELLED": ("refused", "Cancelled", "Cancelled on request. Money and stock went back."),
@@ -25,13 +45,13 @@ REASON_WORDS: dict[str, Words] = {
     "PAYMENT_TIMEOUT": ("failed", "Failed", "The payment stayed unclear and was called back."),
     "INTERNAL_CONTRACT": ("failed", "Failed", "A service broke its contract; all was undone."),
 }
-RESERVATION_WORDS: dict[str, tuple[State, str]] = {
+RESERVATION_LABELS: dict[str, tuple[State, str]] = {
     "HELD": ("degraded", "held"),
     "COMMITTED": ("good", "sold"),
     "RELEASED": ("refused", "given back"),
     "REJECTED": ("refused", "not enough"),
 }
-PAYMENT_WORDS: dict[str, tuple[State, str]] = {
+PAYMENT_LABELS: dict[str, tuple[State, str]] = {
     "PROCESSING": ("degraded", "in doubt"),
     "SUCCEEDED": ("good", "paid"),
     "FAILED": ("refused", "declined"),
@@ -40,7 +60,7 @@ PAYMENT_WORDS: dict[str, tuple[State, str]] = {
     "REFUND_PENDING": ("degraded", "being refunded"),
     "REFUNDED": ("refused", "refunded"),
 }
-ATTEMPT_WORDS: dict[str, tuple[State, str]] = {
+ATTEMPT_LABELS: dict[str, tuple[State, str]] = {
     "IN_FLIGHT": ("degraded", "on its way"),
     "UNKNOWN": ("degraded", "in doubt"),
     "SUCCEEDED": ("good", "captured"),
@@ -48,7 +68,7 @@ ATTEMPT_WORDS: dict[str, tuple[State, str]] = {
     "VOIDED": ("refused", "called back"),
     "REFUNDED": ("refused", "refunded"),
 }
-ACTION_WORDS = {
+ACTION_LABELS = {
     "started": "let loose",
     "changed": "changed",
     "calmed": "called off",
@@ -57,8 +77,13 @@ ACTION_WORDS = {
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
 
 
-def order_words(status: str, reason: str | None) -> Words:
+def order_label(status: str, reason: str | None) -> OrderLabel:
     """(state, word, explanation) of an order; an unknown status is shown as it is."""
-    if status == "FAILED" and reason in REASON_WORDS:
-        return REASON_WORDS[reason]
-    return ORDER_WORDS.get(status, ("none", status.replace("_", " ").capitalize(), ""))
+    if status == "FAILED" and reason in REASON_LABELS:
+        return REASON_LABELS[reason]
+    return ORDER_LABELS.get(status, ("none", status.replace("_", " ").capitalize(), ""))
+
+
+def hue_of(service: str) -> Hue:
+    """A service's colour and label."""
+    return HUES.get(service) or Hue("other", cut(service, 40), cut(service, 80))

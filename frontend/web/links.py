@@ -1,4 +1,4 @@
-"""Ways from a page to the same thing in Jaeger and in Grafana, where these have an address."""
+"""Links from a page to the same thing in Jaeger and in Grafana, where these have an address."""
 
 from typing import Any
 from urllib.parse import quote
@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Struct
 
 from frontend.settings import DashboardSettings
-from frontend.traces.view_models import LogFilter, TraceFilter
 from observatory.sources.stack.loki import logql
 from observatory.store.logs import LogQuery
 
@@ -15,7 +14,7 @@ from observatory.store.logs import LogQuery
 _FIRST_SERVICE = "order-service"
 
 
-class Way(Struct, frozen=True):
+class ExternalLink(Struct, frozen=True):
     """A link out of the dashboard; `title` says what is there."""
 
     label: str
@@ -24,38 +23,37 @@ class Way(Struct, frozen=True):
 
 
 class Links:
-    """What is not configured has no way. Addresses are those of the visitor's browser, which need
+    """What is not configured has no link. Addresses are those of the visitor's browser, which need
     not be the ones that the dashboard asks."""
 
     def __init__(self, settings: DashboardSettings) -> None:
         self._grafana = settings.grafana_link.rstrip("/")
         self._jaeger = settings.jaeger_link.rstrip("/")
 
-    def overview(self) -> tuple[Way, ...]:
-        """Grafana's dashboard for a live demo."""
-        url = f"{self._grafana}/d/valerix-live-demo" if self._grafana else ""
-        return _ways(Way("Grafana", url, "The live demo dashboard"))
+    def overview(self) -> tuple[ExternalLink, ...]:
+        """The shop on Grafana's stage."""
+        url = f"{self._grafana}/d/valerix-stage" if self._grafana else ""
+        return _configured(ExternalLink("Grafana", url, "The shop on Grafana's stage"))
 
-    def traces(self, wanted: TraceFilter) -> tuple[Way, ...]:
+    def traces(self, service: str) -> tuple[ExternalLink, ...]:
         """Jaeger's own search."""
-        service = quote(wanted.service or _FIRST_SERVICE, safe="")
-        url = f"{self._jaeger}/search?service={service}" if self._jaeger else ""
-        return _ways(Way("Jaeger", url, "Search all traces in Jaeger"))
+        name = quote(service or _FIRST_SERVICE, safe="")
+        url = f"{self._jaeger}/search?service={name}" if self._jaeger else ""
+        return _configured(ExternalLink("Jaeger", url, "Search all traces in Jaeger"))
 
-    def trace(self, trace_id: str) -> tuple[Way, ...]:
+    def trace(self, trace_id: str) -> tuple[ExternalLink, ...]:
         """The trace in Jaeger, and in Grafana beside its logs and metrics."""
         jaeger = f"{self._jaeger}/trace/{trace_id}" if self._jaeger else ""
         grafana = self._explore("jaeger", {"query": trace_id})
-        return _ways(
-            Way("Jaeger", jaeger, "This trace in Jaeger"),
-            Way("Grafana", grafana, "This trace in Grafana"),
+        return _configured(
+            ExternalLink("Jaeger", jaeger, "This trace in Jaeger"),
+            ExternalLink("Grafana", grafana, "This trace in Grafana"),
         )
 
-    def logs(self, wanted: LogFilter) -> tuple[Way, ...]:
+    def logs(self, query: LogQuery) -> tuple[ExternalLink, ...]:
         """The same lines in Grafana."""
-        asked = logql(LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace))
-        url = self._explore("loki", {"expr": asked})
-        return _ways(Way("Grafana", url, "These lines in Grafana"))
+        url = self._explore("loki", {"expr": logql(query)})
+        return _configured(ExternalLink("Grafana", url, "These lines in Grafana"))
 
     def _explore(self, store: str, query: dict[str, Any]) -> str:
         """Grafana's page for one question to one store; its uid is its kind."""
@@ -71,5 +69,5 @@ class Links:
         return f"{self._grafana}/explore?schemaVersion=1&orgId=1&panes={panes}"
 
 
-def _ways(*found: Way) -> tuple[Way, ...]:
-    return tuple(way for way in found if way.url)
+def _configured(*links: ExternalLink) -> tuple[ExternalLink, ...]:
+    return tuple(link for link in links if link.url)

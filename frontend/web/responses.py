@@ -1,15 +1,17 @@
-"""How the dashboard answers a browser: HTML, strict headers, and the cookie of a new visitor."""
+"""Responses to a browser: HTML, strict headers, and the cookie of a new visitor."""
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
 from chassis.http.app import answer_exception, as_problem
 from chassis.telemetry.context import current_trace_id, span_now
-from frontend.overview.view_models import Told
-from frontend.web.sessions import Doorman, Visitor
+from frontend.web.sessions import Sessions, Visitor
 from frontend.web.templating import render
+from frontend.web.toasts import Toast
 
 # Everything comes from this origin, nothing is inline, nobody frames the page. `data:` nowhere.
 HEADERS = {
@@ -26,11 +28,17 @@ HEADERS = {
     # A page shows the state of a moment and carries a form's token: never from a cache.
     "Cache-Control": "no-store",
 }
+_TITLES = {
+    403: "Not from here",
+    404: "Nothing here",
+    429: "Too much at once",
+    503: "Busy",
+}
 
 
-def page(
+def html_response(
     html: str,
-    doorman: Doorman,
+    sessions: Sessions,
     visitor: Visitor,
     *,
     status: int = 200,
@@ -38,7 +46,7 @@ def page(
     headers: dict[str, str] | None = None,
 ) -> Response[str]:
     """A page or a fragment."""
-    sent = [*cookies, *([doorman.cookie(visitor)] if visitor.is_new else [])]
+    sent = [*cookies, *([sessions.cookie(visitor)] if visitor.is_new else [])]
     return Response(
         html,
         status_code=status,
@@ -49,22 +57,24 @@ def page(
 
 
 def see_other(
-    url: str, doorman: Doorman, visitor: Visitor, *, cookies: tuple[Cookie, ...] = ()
+    url: str, sessions: Sessions, visitor: Visitor, *, cookies: tuple[Cookie, ...] = ()
 ) -> Response[str]:
     """After a plain form: 303, so that a reload does not send it again."""
-    return page("", doorman, visitor, status=303, cookies=cookies, headers={"Location": url})
+    return html_response(
+        "", sessions, visitor, status=303, cookies=cookies, headers={"Location": url}
+    )
 
 
-def problem_page(told: Told, *, again: Visitor | None = None, reference: str = "") -> str:
+def problem_page(toast: Toast, *, again: Visitor | None = None, reference: str = "") -> str:
     """What went wrong, as a page; `again` is who may try the operator's token once more,
     `reference` what to look for in the dashboard's own log."""
-    return render("problem.html", told=told, again=again, reference=reference, here="")
+    return render("web/problem.html", toast=toast, again=again, reference=reference, here="")
 
 
 def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """An error as a page for people: what happened, what was not affected, what to do."""
     problem = as_problem(error)
-    told = Told(
+    toast = Toast(
         "failed" if problem.status >= 500 else "refused",
         _TITLES.get(problem.status, "That did not work"),
         problem.detail,
@@ -73,29 +83,27 @@ def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[
     # The dashboard's own trace is not kept here: a link to it would lead nowhere.
     reference = current_trace_id() or "" if problem.status >= 500 else ""
     return Response(
-        problem_page(told, reference=reference),
+        problem_page(toast, reference=reference),
         status_code=problem.status,
         media_type=MediaType.HTML,
         headers={**HEADERS, **problem.headers},
     )
 
 
-def show_lost(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """An error at an address that is none of the pages': a page for a browser, else a document."""
+def show_unknown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """An error at an address that is not a page's: a page for a browser, else a document."""
     reads_html = "text/html" in request.headers.get("accept", "")
     return show_problem(request, error) if reads_html else answer_exception(request, error)
+
+
+def own_page(path: object) -> str:
+    """The path, if it is one of our own pages: a form field must not send anyone elsewhere."""
+    text = str(path or "/")
+    return quote(text, safe="/#-") if re.fullmatch(r"/(?!/)[\w/#-]*", text) else "/"
 
 
 async def leave_untraced(_: Request[Any, Any, Any]) -> None:
     """Before a handler that only shows: an open page asks several times a second, and there are
     two hundred of them. That is watching, not the shop's story; what a visitor does, a POST, is."""
-    if (work := span_now.get()) is not None:
-        work.sampled = False
-
-
-_TITLES = {
-    403: "Not from here",
-    404: "Nothing here",
-    429: "Too much at once",
-    503: "Busy",
-}
+    if (span := span_now.get()) is not None:
+        span.sampled = False

@@ -31,28 +31,26 @@ class Visitor(Struct, frozen=True):
     is_new: bool
 
 
-class Doorman:
+class Sessions:
     """Gives each browser a random cookie, and each of its forms the HMAC of that cookie.
 
     A double submit: another site can make a browser send the cookie but can neither read it nor
     compute the token. Litestar's own CSRF middleware works the same way but keeps a cookie that
     its secret no longer fits, so every open page would fail for good after a restart."""
 
-    def __init__(
-        self, settings: Settings, *, greeted: Callable[[str], None] = lambda _: None
-    ) -> None:
-        """`greeted` is told of every request, by the browser's own id."""
-        self._greeted = greeted
+    def __init__(self, settings: Settings, *, seen: Callable[[str], None] = lambda _: None) -> None:
+        """`seen` is called for every request, with the browser's own id."""
+        self._seen = seen
         self._token = settings.operator_token.encode()
         # With an operator token every replica must agree; without one there is one process.
         self._secret = self._sign(self._token, "forms") if self._token else secrets.token_hex(32)
 
-    def welcome(self, request: Request[Any, Any, Any]) -> Visitor:
-        """Who asks; a browser without a usable cookie is new and gets one with the answer."""
+    def identify(self, request: Request[Any, Any, Any]) -> Visitor:
+        """Who asks; a browser without a usable cookie is new and gets one with the response."""
         known = request.cookies.get(VISITOR_COOKIE, "")
         is_new = _VISITOR.fullmatch(known) is None
         visitor_id = secrets.token_hex(16) if is_new else known
-        self._greeted(visitor_id)
+        self._seen(visitor_id)
         return Visitor(
             id=visitor_id,
             csrf=self._sign(self._secret.encode(), visitor_id),
@@ -63,7 +61,7 @@ class Doorman:
 
     def check(self, request: Request[Any, Any, Any], csrf: str) -> Visitor:
         """Who asks for a change; `Problem` 403 unless the form came from one of our pages."""
-        visitor = self.welcome(request)
+        visitor = self.identify(request)
         if visitor.is_new or not hmac.compare_digest(csrf.encode(), visitor.csrf.encode()):
             raise Problem(
                 403,

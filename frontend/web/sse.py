@@ -7,6 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+
+from chassis.http.problems import shed
+from frontend.web.responses import HEADERS
+
 TOPICS = ("health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts")
 # A tab each; past this a browser falls back to asking every five seconds by itself.
 MOST_LISTENERS = 64
@@ -28,7 +35,7 @@ class Listener:
         self._ready = asyncio.Event()
 
     def nudge(self, topic: str) -> None:
-        """Something changed; a slow browser is told once, not once per change."""
+        """Something changed; a slow browser hears of it once, not once per change."""
         self._due.add(topic)
         self._ready.set()
 
@@ -55,12 +62,12 @@ class Hub:
         self.nudges = 0
 
     @property
-    def is_heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners)
 
     def nudge(self, topic: str) -> None:
-        """Tell everyone that `topic` changed. Never blocks."""
+        """Notify every listener that `topic` changed. Never blocks."""
         self.nudges += 1
         for listener in self._listeners:
             listener.nudge(topic)
@@ -97,9 +104,9 @@ class Hub:
 
 @contextmanager
 def closing_on_stop(hub: Hub) -> Iterator[None]:
-    """Closes the hub when the process is told to stop, then lets the server hear it too.
+    """Closes the hub when the process is signalled to stop, then passes the signal to the server.
 
-    A server that stops waits for open answers before its lifespan ends, and a stream never ends
+    A server that stops waits for open responses before its lifespan ends, and a stream never ends
     by itself: without this, one open tab costs the whole grace period and an error in the log."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -127,3 +134,21 @@ def closing_on_stop(hub: Hub) -> Iterator[None]:
 def _event(topic: str) -> bytes:
     # A browser drops an event without a data field; an empty one is enough.
     return f"event: {topic}\ndata:\n\n".encode()
+
+
+def event_routes(hub: Hub) -> list[HTTPRouteHandler]:
+    """GET /events: which panel changed, as long as there is a place at the stream."""
+
+    @get("/events", summary="Nudges: which panel changed", include_in_schema=False)
+    async def show_events() -> Stream:
+        try:
+            listener = hub.listen()
+        except TooManyListeners:
+            raise shed("Every place at the stream is taken; panels still refresh") from None
+        return Stream(
+            hub.stream(listener),
+            media_type="text/event-stream",
+            headers={**HEADERS, "X-Accel-Buffering": "no"},
+        )
+
+    return [show_events]

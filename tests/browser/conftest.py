@@ -66,7 +66,7 @@ async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
         ).new_page()
         page.set_default_timeout(_PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: _note(said, page.url, complaints))
+        page.on("console", lambda message: _note(message, page.url, complaints))
         await page.goto(path)
         return page
 
@@ -76,11 +76,11 @@ async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
     assert complaints == []
 
 
-def _note(said: Any, url: str, complaints: list[str]) -> None:
+def _note(message: Any, url: str, complaints: list[str]) -> None:
     # A policy violation is an error on the console; so is a fetch from a paused server, or a page
     # that is an error's, which are the test's own doing.
-    own_doing = "net::" in said.text or (
-        "status of 4" in said.text and said.location.get("url") == url
+    own_doing = "net::" in message.text or (
+        "status of 4" in message.text and message.location.get("url") == url
     )
-    if said.type == "error" and not own_doing:
-        complaints.append(said.text)
+    if message.type == "error" and not own_doing:
+        complaints.append(message.text)

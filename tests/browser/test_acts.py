@@ -1,4 +1,4 @@
-"""An act on stage: Begin, Next by button, key and from the notes, and the story in numbers."""
+"""An act that is played: Begin, Next by button, key and from the notes, then the summary."""
 
 import asyncio
 import re
@@ -43,8 +43,8 @@ def loose(fleet) -> int:
 
 
 async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit, fleet):
-    stage = await visit("/acts/slow-inventory")
-    await stage.get_by_role("button", name="Begin").click()
+    act_page = await visit("/acts/slow-inventory")
+    await act_page.get_by_role("button", name="Begin").click()
     notes = await visit("/acts/slow-inventory/notes")
     await expect(notes.get_by_role("heading", level=1)).to_have_text("The curtain is up")
     overview = await visit("/")
@@ -63,28 +63,28 @@ async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit,
 
     await ready(overview).wait_for()
     await overview.keyboard.press("PageDown")  # as a clicker does
-    await expect(stage.get_by_role("heading", level=1)).to_have_text("The lights turn red")
+    await expect(act_page.get_by_role("heading", level=1)).to_have_text("The lights turn red")
     await expect(overview.locator("#light-order")).to_have_class(
         re.compile(r"\bis-failed\b"), timeout=60_000
     )
     for step in ("Orders wait, nothing is lost", "Calm", "Everything settles"):
-        await ready(stage).click(timeout=90_000)
-        for page in (notes, stage):  # a Next that was pressed may stand there for a moment more
+        await ready(act_page).click(timeout=90_000)
+        for page in (notes, act_page):  # a Next that was pressed may stand there for a moment more
             await expect(page.get_by_role("heading", level=1)).to_have_text(step)
 
-    card = stage.locator(".card")
+    card = act_page.locator(".card")
     await expect(card.get_by_role("heading")).to_have_text(
         "Everything showed as written", timeout=90_000
     )
-    said = await numbers(stage)
-    assert said["lost"] == said["charged twice"] == "0"
-    assert all(said[name] != "\u2013" for name in ("red after", "calm after", "settled after"))
+    figures = await numbers(act_page)
+    assert figures["lost"] == figures["charged twice"] == "0"
+    assert all(figures[name] != "\u2013" for name in ("red after", "calm after", "settled after"))
     assert loose(fleet) == 0
     # The timeline tells of the same incident with the same number.
     timeline = await visit("/timeline")
-    red_after = said["red after"].split()[0]
+    red_after = figures["red after"].split()[0]
     await expect(timeline.locator(".incident").first).to_contain_text(red_after)
-    await stage.get_by_role("button", name="Put away").click()
+    await act_page.get_by_role("button", name="Put away").click()
     await expect(overview.locator("#panel-rail")).to_be_hidden()
 
 

@@ -1,4 +1,4 @@
-"""Charts in a real browser: drawn under the policy, clickable, measured."""
+"""Charts in a real browser: plotted under the policy, clickable, measured."""
 
 import re
 
@@ -25,7 +25,7 @@ async def orders(fleet):
     no_gremlin(fleet)
 
 
-async def test_every_chart_is_drawn_and_says_its_newest_value(visit):
+async def test_every_chart_is_plotted_with_its_newest_value(visit):
     page = await visit()
     for chart in CHARTS:
         await expect(page.locator(f'[data-chart="{chart}"] canvas')).to_be_visible()
@@ -77,7 +77,7 @@ async def test_pointing_at_a_moment_shows_its_values(visit):
     await expect(values).to_have_text(re.compile(r"\d+ m?s"))
 
 
-async def test_a_service_that_is_silent_is_said_in_its_chart(visit, fleet):
+async def test_a_silent_service_is_named_in_its_chart(visit, fleet):
     page = await visit()
     payment = page.locator('[data-chart="payment"] .values')
     await expect(payment.locator(".of-p99")).to_have_text(re.compile(r"\d+ m?s"))

@@ -1,4 +1,4 @@
-"""A fault on the stage: a switch, a red light, one button, a green light."""
+"""A fault on the overview: a switch, a red light, one button, a green light."""
 
 import aiohttp
 import pytest
@@ -40,8 +40,8 @@ async def test_strength_goes_with_the_gremlin(visit, fleet):
     await page.get_by_label("How long").select_option("60")
     await flip(page, "Slow start", "Orders")
     await expect(page.locator("#panel-bar")).to_contain_text("25")
-    _, said = fleet.ask("GET", "order", "/gremlins")
-    (gremlin,) = said["gremlins"]
+    _, body = fleet.ask("GET", "order", "/gremlins")
+    (gremlin,) = body["gremlins"]
     assert (gremlin["kind"], gremlin["delay_ms"]) == ("latency", 1500)
     assert (gremlin["probability"], gremlin["started_by"]) == (0.25, "dashboard")
     assert gremlin["remaining_s"] <= 60
@@ -59,7 +59,7 @@ async def test_a_gremlin_can_be_switched_without_javascript(visit):
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
 
 
-async def test_the_diary_says_who_did_what(visit):
+async def test_the_audit_log_names_who_did_what(visit):
     page = await visit("/gremlins")
     await flip(page, "Refusal", "Inventory")
     await expect(page.locator("#panel-audit tbody tr").first).to_contain_text("let loose")

@@ -83,7 +83,7 @@ def twisted():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def told(fleet):
+def telemetry(fleet):
     url = fleet.url("dashboard")
     for number, evil in enumerate(EVIL):
         send(url, "/v1/traces", json_traces(harmful(number, evil), service=evil))
@@ -134,17 +134,17 @@ async def test_nothing_runs_and_no_page_breaks(visit, path):
     assert dialogs == []
 
 
-async def test_a_twisted_trace_shows_every_span_and_says_what_is_odd(visit):
+async def test_a_malformed_trace_shows_every_span_and_names_what_is_odd(visit):
     page = await visit(f"/traces/{TWISTED}")
     await expect(page.locator(".spans > li")).to_have_count(205)
-    for name, said in (
+    for name, mark in (
         ("circle", "its parents form a circle"),
         ("next year", "its clock was wrong"),
         ("before time", "its clock was wrong"),
     ):
         span = page.locator(".spans > li", has_text=name).first
         await span.locator("summary").click()
-        await expect(span).to_contain_text(said)
+        await expect(span).to_contain_text(mark)
     inside = await page.evaluate(
         """() => {
             const room = document.querySelector(".waterfall .grid").getBoundingClientRect();
@@ -156,7 +156,7 @@ async def test_a_twisted_trace_shows_every_span_and_says_what_is_odd(visit):
     assert inside
 
 
-async def test_a_trace_that_does_not_exist_is_a_page_that_says_so(visit):
+async def test_a_trace_that_does_not_exist_is_a_page_that_names_it(visit):
     page = await visit(f"/traces/{'ab' * 16}")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Not here yet")
     await expect(page.get_by_role("link", name="traces that are here")).to_be_visible()

@@ -10,7 +10,7 @@ pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-TOKEN = "a token for the stage of tonight"
+TOKEN = "a token for the talk of tonight"
 FLEET_KEYS = ("dashboard",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
 

@@ -44,7 +44,7 @@ async def test_every_word_on_the_page_can_be_read(visit, scheme, path):
     page = await visit(path, color_scheme=scheme)
     pairs = await page.evaluate(CONTRASTS)
     assert len(pairs) >= 4
-    weak = [(words, ink, ground) for ink, ground, words in pairs if contrast(ink, ground) < 4.5]
+    weak = [(text, ink, ground) for ink, ground, text in pairs if contrast(ink, ground) < 4.5]
     assert weak == []
 
 
@@ -85,7 +85,7 @@ async def test_the_scheme_is_chosen_and_remembered(visit):
     assert await page.evaluate(ground) != light
 
 
-async def test_stage_mode_enlarges_by_half_and_hides_the_secondary(visit):
+async def test_presentation_mode_enlarges_by_half_and_hides_the_secondary(visit):
     page = await visit()
     figure = page.locator("#light-order .word")
     before = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
@@ -99,20 +99,20 @@ async def test_stage_mode_enlarges_by_half_and_hides_the_secondary(visit):
     await expect(page.get_by_label("Share of requests")).to_be_visible()
 
 
-async def test_typing_an_s_does_not_change_the_stage(visit):
+async def test_typing_an_s_does_not_change_the_mode(visit):
     page = await visit("/gremlins")
     await page.get_by_label("How long").focus()
     await page.keyboard.press("s")
-    assert await page.evaluate("document.documentElement.dataset.stage") is None
+    assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
-async def test_a_service_that_is_down_is_said_in_place_and_comes_back(visit, fleet, scripts):
+async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fleet, scripts):
     page = await visit(java_script_enabled=scripts)
 
-    async def said(place, words, *, there=True):
-        """A page without scripts is asked again by hand."""
-        matching = page.locator(place).filter(has_text=words)
+    async def shows(place, text, *, there=True):
+        """Wait for it; a page without scripts is loaded again."""
+        matching = page.locator(place).filter(has_text=text)
         for _ in range(30):
             if bool(await matching.count()) == there:
                 return
@@ -123,12 +123,12 @@ async def test_a_service_that_is_down_is_said_in_place_and_comes_back(visit, fle
 
     fleet.pause("payment")
     try:
-        await said("#light-payment", "No signal")
-        await said("#panel-health", "no answer in 1.2 s")
-        await said("#light-inventory", "No signal", there=False)
+        await shows("#light-payment", "No signal")
+        await shows("#panel-health", "no answer in 1.2 s")
+        await shows("#light-inventory", "No signal", there=False)
     finally:
         fleet.resume("payment")
-    await said("#light-payment", "No signal", there=False)
+    await shows("#light-payment", "No signal", there=False)
 
 
 async def test_a_page_that_has_lost_its_server_does_not_look_alive(visit, fleet):

@@ -72,7 +72,7 @@ async def test_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
 
 
-async def test_on_a_stage_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
+async def test_in_presentation_mode_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     page = await visit()
     await page.keyboard.press("s")
     await toasts(page)
@@ -92,7 +92,7 @@ async def test_on_a_phone_a_toast_covers_neither_the_button_nor_the_order(visit)
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
 
 
-async def test_a_stage_shows_the_newest_orders_and_escape_leaves_it(visit):
+async def test_presentation_mode_shows_the_newest_orders_and_escape_leaves_it(visit):
     page = await visit()
     for _ in range(3):
         async with page.expect_response("**/actions/order"):
@@ -107,7 +107,7 @@ async def test_a_stage_shows_the_newest_orders_and_escape_leaves_it(visit):
     await page.keyboard.press("Escape")
     await expect(page.get_by_label("Share of requests")).to_be_visible()
     await page.keyboard.press("Escape")
-    assert await page.evaluate("document.documentElement.dataset.stage") is None
+    assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
 async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
@@ -139,11 +139,11 @@ CUT = """() => [...document.querySelectorAll(".light .big, .figure .big")]
     .map((each) => each.innerText)"""
 # As the panels write them, by how long they are.
 LARGE = """() => {
-  const said = [
+  const numbers = [
     ["888", ""], ["88 888", "long"], ["1 199.88", "longer"], ["88 199.88 €", "longest"],
   ];
   for (const each of document.querySelectorAll(".light .big")) each.firstChild.data = "888";
-  return said.map(([text, size]) => {
+  return numbers.map(([text, size]) => {
     for (const each of document.querySelectorAll(".figure .big")) {
       each.className = `big ${size}`;
       each.textContent = text;
@@ -160,9 +160,9 @@ async def test_no_number_outgrows_its_tile(visit, path):
         await place_order(page)
     await page.goto(path)
     await expect(page.locator("#light-order .big")).to_be_visible()
-    for stage in ("", "s"):
-        if stage:
-            await page.keyboard.press(stage)
+    for key in ("", "s"):
+        if key:
+            await page.keyboard.press(key)
         for width in (390, 1200, 1280, 1440, 1920):
             await page.set_viewport_size({"width": width, "height": 900})
-            assert await page.evaluate(LARGE) == [], (width, stage)
+            assert await page.evaluate(LARGE) == [], (width, key)

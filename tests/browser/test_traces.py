@@ -150,5 +150,5 @@ async def test_every_word_can_be_read_and_nothing_scrolls_sideways(visit, scheme
             await page.wait_for_timeout(300)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
             pairs = await page.evaluate(CONTRASTS)
-            weak = [(words, i, ground) for i, ground, words in pairs if contrast(i, ground) < 4.5]
+            weak = [(text, i, ground) for i, ground, text in pairs if contrast(i, ground) < 4.5]
             assert weak == [], path

@@ -1,1 +1,1 @@
-"""Tests of the dashboard without a browser: numbers, words, pages, who may do what."""
+"""Tests of the dashboard without a browser: numbers, labels, pages, who may do what."""

@@ -16,7 +16,7 @@ PAIRS = {
 GROUNDS = ["ground", "surface", "raised", "good-tint", "failed-tint", "gremlin-tint"]
 INKS = ["ink", "quiet", "good", "degraded", "failed", "none", "gremlin"]
 SERVICES = ["order", "inventory", "payment"]
-SHEETS = ["app.css", "panels.css", "charts.css", "traces.css", "stage.css", "acts.css"]
+SHEETS = ["app.css", "panels.css", "charts.css", "traces.css", "presentation.css", "acts.css"]
 
 
 def luminance(colour: str) -> float:

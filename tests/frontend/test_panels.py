@@ -1,4 +1,4 @@
-"""Each panel draws every state it can be in, and escapes what it is given."""
+"""Each panel of the overview renders every state it can be in, and escapes what it is given."""
 
 import re
 from datetime import timedelta
@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from frontend.gremlins import presenter as draw_gremlins
+from frontend.gremlins import presenter as gremlins
+from frontend.gremlins.panels import audit_panel
+from frontend.orders import presenter as orders
+from frontend.orders.panels import story_panel
 from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
 from frontend.timeline import narrative
-from frontend.web.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
 from frontend.web.templating import TEMPLATES
 from observatory.metrics.counter_window import Traffic
 from observatory.sources.down import Down
@@ -19,8 +21,9 @@ from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightPeriod
 from proof import invariants
 from proof.evaluate import Finding, Reach, Report
-from tests.frontend.arranged import (
-    DIARY,
+from tests.frontend.samples import (
+    AUDIT_ENTRY,
+    DETAILS,
     DOWN,
     FIGURES,
     GREMLIN,
@@ -28,12 +31,12 @@ from tests.frontend.arranged import (
     LOCKED,
     NOW,
     ORDER,
+    PANELS,
     PRODUCT,
-    STORY,
     VISITOR,
+    show,
 )
 
-ALL = {**PANELS, "audit": AUDIT, "timeline": TIMELINE, "story": story_panel(ORDER.order_id)}
 PROMISES = invariants()
 REPORT = Report(
     NOW,
@@ -46,7 +49,7 @@ REPORT = Report(
     ),
 )
 INCIDENTS = incidents(
-    fault_windows([DIARY], NOW + timedelta(seconds=9)),
+    fault_windows([AUDIT_ENTRY], NOW + timedelta(seconds=9)),
     {
         "order": [
             LightPeriod("good", NOW, NOW),
@@ -55,116 +58,123 @@ INCIDENTS = incidents(
     },
     NOW,
 )
-VIEWS = [
-    ("bar", draw_gremlins.bar((GREMLIN,) * 6, NOW)),
-    ("bar", draw_gremlins.bar((), NOW)),
-    ("lights", presenter.lights(lambda _: Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
-    ("lights", presenter.lights(lambda _: Traffic(0, 0, 0.0, None), ())),
-    ("figures", presenter.figures(FIGURES)),
-    ("board", draw_gremlins.board((GREMLIN,), NOW)),
-    ("products", presenter.products((PRODUCT,))),
-    ("products", presenter.products(())),
-    ("orders", presenter.orders((ORDER,))),
-    ("orders", presenter.orders(())),
-    ("proof", proof(REPORT)),
-    ("audit", draw_gremlins.audit((DIARY,))),
-    ("audit", draw_gremlins.audit(())),
-    ("story", presenter.story(STORY)),
-    ("timeline", narrative.timeline(INCIDENTS, NOW)),
-    ("timeline", narrative.timeline((), NOW)),
-    ("reaction", narrative.reaction(INCIDENTS)),
-    ("reaction", narrative.reaction(())),
+
+
+def lights(traffic, active):
+    return presenter.lights(lambda _: traffic, active)
+
+
+def with_view(name, view):
+    return replace(PANELS[name], view=lambda _: view)
+
+
+STATES = [
+    with_view("bar", gremlins.bar((GREMLIN,) * 6, NOW)),
+    with_view("bar", gremlins.bar((), NOW)),
+    with_view("lights", lights(Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
+    with_view("lights", lights(Traffic(0, 0, 0.0, None), ())),
+    with_view("figures", FIGURES),
+    with_view("board", gremlins.board((GREMLIN,), NOW)),
+    with_view("products", (PRODUCT,)),
+    with_view("products", ()),
+    with_view("orders", orders.orders((ORDER,))),
+    with_view("orders", orders.orders(())),
+    with_view("proof", proof(REPORT)),
+    with_view("timeline", narrative.timeline(INCIDENTS, NOW)),
+    with_view("timeline", narrative.timeline((), NOW)),
+    with_view("reaction", narrative.reaction(INCIDENTS)),
+    with_view("reaction", narrative.reaction(())),
+    audit_panel(gremlins.audit((AUDIT_ENTRY,))),
+    audit_panel(gremlins.audit(())),
+    story_panel(ORDER.order_id, DETAILS),
 ]
-# Each light has a source of its own, so it is down by itself.
-LIGHTS_DOWN = presenter.lights(lambda _: DOWN, DOWN)
-# The rail is read from memory: it has no source to lose.
-DOWNS = [(name, LIGHTS_DOWN if name == "lights" else DOWN) for name in ALL if name != "rail"]
+# Each light has a source of its own, so it is down by itself. The rail is read from memory: it has
+# no source to lose.
+DOWNS = [
+    *(
+        with_view(name, lights(DOWN, DOWN) if name == "lights" else DOWN)
+        for name in PANELS
+        if name != "rail"
+    ),
+    audit_panel(DOWN),
+    story_panel(ORDER.order_id, DOWN),
+]
 
 
-def paint(name, view, visitor=VISITOR):
-    return paint_view(ALL[name], view, visitor, NOW)
-
-
-@pytest.mark.parametrize(("name", "view"), VIEWS + DOWNS)
+@pytest.mark.parametrize("panel", STATES + DOWNS, ids=lambda panel: panel.name)
 @pytest.mark.parametrize("visitor", [VISITOR, LOCKED], ids=["free", "locked"])
-def test_every_state_is_drawn_and_nothing_foreign_runs(name, view, visitor):
-    html = paint(name, view, visitor)
-    assert f'id="panel-{name}"' in html
+def test_every_state_is_rendered_and_foreign_text_never_runs(panel, visitor):
+    html = show(panel, visitor=visitor)
+    assert f'id="panel-{panel.name}"' in html
     assert html.count('id="panel-') == 1
     assert "<script" not in html
     assert not re.search(r"\s(style|on\w+)=", html)
-    assert re.findall(r'\bid="([^"]+)"', html) == list(
-        dict.fromkeys(re.findall(r'\bid="([^"]+)"', html))
-    )
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    # A colour never comes without its shape.
+    for state, shape in re.findall(r'<svg class="mark (\w+)"[^>]*><use href="#mark-(\w+)"', html):
+        assert state == shape
 
 
-@pytest.mark.parametrize(("name", "view"), DOWNS)
-def test_a_panel_without_its_source_says_since_when(name, view):
-    assert "11:59:30" in paint(name, view)
-
-
-@pytest.mark.parametrize(("name", "view"), VIEWS)
-def test_a_colour_never_comes_without_its_shape(name, view):
-    for state in re.findall(
-        r'<svg class="mark (\w+)"[^>]*><use href="#mark-(\w+)"', paint(name, view)
-    ):
-        assert state[0] == state[1]
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_panel_fetches_itself(name):
-    view = presenter.story(STORY) if name == "story" else DOWN
-    html = paint(name, DOWN if name != "lights" else presenter.lights(lambda _: DOWN, ()))
-    assert f'hx-get="{ALL[name].url}"' in html
-    assert "every 5s" in html
-    assert view is not None
+def test_a_panel_without_its_source_shows_since_when_and_goes_on_asking():
+    for panel in DOWNS:
+        html = show(panel)
+        assert "11:59:30" in html, panel.name
+        assert f'hx-get="{panel.url}"' in html, panel.name
+        assert "every 5s" in html, panel.name
 
 
 def test_a_settled_order_asks_no_more():
-    assert "hx-get" not in paint("story", presenter.story(STORY))
+    assert "hx-get" not in show(story_panel(ORDER.order_id, DETAILS))
 
 
 def test_the_first_visit_teaches_the_next_click():
-    assert "Place the first one" in paint("orders", presenter.orders(()))
-    assert "Flip a switch" in paint("audit", draw_gremlins.audit(()))
+    assert "Place the first one" in show("orders", orders.orders(()))
+    assert "Flip a switch" in show(audit_panel(gremlins.audit(())))
 
 
 def test_a_locked_board_asks_for_the_token_and_its_switches_do_nothing():
-    html = paint("board", draw_gremlins.board((), NOW), LOCKED)
+    html = show("board", gremlins.board((), NOW), LOCKED)
     assert 'action="/operator/sign-in"' in html
     assert html.count("disabled") == 24
 
 
 def test_a_broken_promise_shows_its_rows_and_its_sql():
-    html = paint("proof", proof(REPORT))
+    html = show("proof", proof(REPORT))
     assert "1 promise is broken" in html
     assert "&lt;script&gt;" in html
     assert "_total" not in html
 
 
 def test_what_does_not_hold_stands_on_top():
-    shown = proof(REPORT)
-    assert not isinstance(shown, Down)
-    assert [each.state for each in shown.findings] == ["failed", "none", "degraded", "good"]
+    view = proof(REPORT)
+    assert not isinstance(view, Down)
+    assert [each.state for each in view.findings] == ["failed", "none", "degraded", "good"]
 
 
 def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
-    shown = proof(Report(NOW, "unknown", (Finding(PROMISES[0], "unknown", reason="timeout"),)))
-    assert not isinstance(shown, Down)
-    assert shown.state == "none"
+    view = proof(Report(NOW, "unknown", (Finding(PROMISES[0], "unknown", reason="timeout"),)))
+    assert not isinstance(view, Down)
+    assert view.state == "none"
 
 
-def test_a_proof_says_what_it_rests_on_and_what_it_looked_at():
+def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
     whole = Report(NOW, "holds", (Finding(PROMISES[0], "holds"),), reach=Reach(12345, why="asked"))
     since = Reach(213, before=NOW - timedelta(minutes=1), proven=1_000_000)
-    assert "all 12\u202f345 orders read" in paint("proof", proof(whole))
-    html = paint("proof", proof(replace(whole, reach=since)))
+    assert "all 12\u202f345 orders read" in show("proof", proof(whole))
+    html = show("proof", proof(replace(whole, reach=since)))
     assert "1\u202f000\u202f000 proven · 213 since" in html
     assert "proven up to 2026-" in html
 
 
-def test_every_panel_template_is_a_panel():
-    templates = {path.stem for path in (TEMPLATES / "panels").iterdir()}
-    # Those of telemetry are drawn in test_evidence_panels.py, those of acts in test_act_panels.py.
-    elsewhere = {"traces", "trace", "order_traces", "logs", "act", "notes"}
-    assert templates == {*ALL, *elsewhere, "toast"}
+def test_every_template_of_a_panel_is_a_panel_that_is_tested():
+    panels = {
+        str(path.relative_to(TEMPLATES))
+        for path in TEMPLATES.glob("*/*.html")
+        if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
+    } - {"web/marks.html"}
+    tested = {panel.template for panel in [*PANELS.values(), *STATES]}
+    # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py.
+    tested |= {"traces/traces.html", "traces/trace.html", "orders/order_traces.html"}
+    tested |= {"logs/logs.html", "acts/act.html", "acts/notes.html"}
+    assert panels == tested

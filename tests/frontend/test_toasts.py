@@ -61,14 +61,14 @@ async def test_a_toast_leads_to_the_trace_of_its_action(database_url, action, an
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_without_an_answer_it_leads_to_the_trace_that_the_service_was_told(
+async def test_without_a_response_it_leads_to_the_trace_that_was_sent_to_the_service(
     database_url, action
 ):
     toast, own = await toast_of(database_url, action, SILENT)
     assert link(toast) == own
 
 
-async def test_what_never_left_has_no_trace_to_lead_to(database_url):
+async def test_a_request_that_was_never_sent_has_no_trace_to_lead_to(database_url):
     toast, _ = await toast_of(database_url, "order", NOBODY)
     assert "Nothing was done" in toast
     assert link(toast) is None

@@ -5,20 +5,20 @@ from uuid import UUID
 import pytest
 
 from chassis.database.pool import Database
-from frontend.live_state import utc_now
-from frontend.orders.presenter import life
-from frontend.queries import Ledger
-from frontend.query_results import StoryFacts
+from frontend.orders.axis import life
+from frontend.queries import Queries
+from frontend.query_results import OrderDetails
+from frontend.web.formatting import utc_now
 from tests.harness.serving import settings_of
 from tests.journeys.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def read(shop: Shop, order_id: str) -> StoryFacts:
+async def read(shop: Shop, order_id: str) -> OrderDetails:
     database = Database(settings_of("dashboard", shop.database_url))
     try:
-        facts = await Ledger(database).story(UUID(order_id))
+        facts = await Queries(database).story(UUID(order_id))
     finally:
         await database.close()
     assert facts is not None

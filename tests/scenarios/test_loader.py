@@ -12,7 +12,7 @@ from jsonschema_rs import validator_for
 from msgspec.structs import fields
 
 from fleet.client import RESTARTABLE
-from frontend.acts.presenter import LOOKS as LOOK_LABELS
+from frontend.acts.presenter import LOOK_LABELS as LOOK_LABELS
 from frontend.web.panels import PANELS
 from frontend.web.templating import STATIC, TEMPLATES
 from scenarios import schema

@@ -17,8 +17,8 @@ const begun = new WeakMap();
 const countUp = () => {
   for (const each of document.querySelectorAll("[data-elapsed]")) {
     const known = begun.get(each);
-    if (!known || known.said !== each.dataset.elapsed) {
-      begun.set(each, { said: each.dataset.elapsed, at: performance.now() - 1000 * each.dataset.elapsed });
+    if (!known || known.value !== each.dataset.elapsed) {
+      begun.set(each, { value: each.dataset.elapsed, at: performance.now() - 1000 * each.dataset.elapsed });
     }
     const seconds = Math.floor((performance.now() - begun.get(each).at) / 1000);
     const text = Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");

@@ -13,12 +13,12 @@ const keep = (name, value) => {
 // --- the two switches -------------------------------------------------------------------------
 const SCHEMES = { "": "Auto", light: "Light", dark: "Dark" };
 const showSwitches = () => {
-  const stage = document.querySelector('[data-do="stage"]');
-  stage?.setAttribute("aria-pressed", String(root.dataset.stage === "on"));
+  const button = document.querySelector('[data-do="presentation"]');
+  button?.setAttribute("aria-pressed", String(root.dataset.presentation === "on"));
   const word = document.querySelector("[data-scheme-word]");
   if (word) word.textContent = SCHEMES[root.dataset.scheme ?? ""] ?? "Auto";
 };
-const toggleStage = () => keep("stage", root.dataset.stage === "on" ? "" : "on");
+const togglePresentation = () => keep("presentation", root.dataset.presentation === "on" ? "" : "on");
 const nextScheme = () => {
   const names = Object.keys(SCHEMES);
   keep("scheme", names[(names.indexOf(root.dataset.scheme ?? "") + 1) % names.length]);
@@ -29,8 +29,8 @@ const ends = new WeakMap();
 const countDown = () => {
   for (const each of document.querySelectorAll("[data-left]")) {
     const known = ends.get(each);
-    if (!known || known.said !== each.dataset.left) {
-      ends.set(each, { said: each.dataset.left, at: performance.now() + 1000 * each.dataset.left });
+    if (!known || known.value !== each.dataset.left) {
+      ends.set(each, { value: each.dataset.left, at: performance.now() + 1000 * each.dataset.left });
     }
     const left = Math.max(0, Math.round((ends.get(each).at - performance.now()) / 1000));
     const text = Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0");
@@ -45,17 +45,17 @@ const showDelay = (slider) => {
 };
 
 // --- motion that explains: a light that changed, an order that is new ----------------------------
-const words = new Map();
+const lightWords = new Map();
 const noticeChanges = () => {
   for (const word of document.querySelectorAll(".light [data-word]")) {
     const light = word.closest(".light");
-    const before = words.get(light.id);
+    const before = lightWords.get(light.id);
     if (before !== undefined && before !== word.dataset.word) {
       const mark = light.querySelector(":scope > .mark");
       mark.classList.add("changed");
       mark.addEventListener("animationend", () => mark.classList.remove("changed"), { once: true });
     }
-    words.set(light.id, word.dataset.word);
+    lightWords.set(light.id, word.dataset.word);
   }
 };
 
@@ -77,7 +77,7 @@ const tidyToasts = () => {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.dataset.do === "stage") toggleStage();
+  if (button.dataset.do === "presentation") togglePresentation();
   if (button.dataset.do === "scheme") nextScheme();
   if (button.dataset.do === "shut") button.closest(".toast").remove();
   if (button.dataset.copy) {
@@ -95,8 +95,8 @@ document.addEventListener("input", (event) => {
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches('input:not([type="radio"]):not([type="range"]), select, textarea');
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (event.key === "s" && !typing) toggleStage();
-  else if (event.key === "Escape" && root.dataset.stage === "on") keep("stage", "");
+  if (event.key === "s" && !typing) togglePresentation();
+  else if (event.key === "Escape" && root.dataset.presentation === "on") keep("presentation", "");
   else return;
   showSwitches();
 });

@@ -18,21 +18,21 @@
   const off = new Set();
   let minutes = 5;
 
-  const learn = (said) => {
-    kept.now = said.now;
-    kept.bands = said.gremlins;
+  const learn = (data) => {
+    kept.now = data.now;
+    kept.bands = data.gremlins;
     const known = kept.at.at(-1) ?? -Infinity;
-    const first = said.at.findIndex((at) => at > known);
-    const old = kept.at.findIndex((at) => at > said.now - said.reach_s);
+    const first = data.at.findIndex((at) => at > known);
+    const old = kept.at.findIndex((at) => at > data.now - data.reach_s);
     const drop = old < 0 ? kept.at.length : old;
     const take = (before, after) => before.slice(drop).concat(first < 0 ? [] : after.slice(first));
-    kept.at = take(kept.at, said.at);
+    kept.at = take(kept.at, data.at);
     for (const key of SERVICES) {
-      const lines = kept[key], news = said.services[key];
+      const lines = kept[key], news = data.services[key];
       for (const line of LINES) lines[line] = take(lines[line], news[line]);
       lines.silent_since = news.silent_since;
       lines.exemplars = lines.exemplars
-        .filter(([at]) => at > said.now - said.reach_s)
+        .filter(([at]) => at > data.now - data.reach_s)
         .concat(first < 0 ? [] : news.exemplars);
     }
   };
@@ -119,12 +119,12 @@
   ask();
 
   // --- another scheme, another size ---------------------------------------------------------------------
-  const repaint = () => {
+  const redraw = () => {
     plotting.forgetColours();
-    for (const chart of charts) if (!chart.host.hidden) chart.repaint();
+    for (const chart of charts) if (!chart.host.hidden) chart.redraw();
   };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  new MutationObserver(repaint).observe(document.documentElement, {
-    attributes: true, attributeFilter: ["data-scheme", "data-stage"],
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  new MutationObserver(redraw).observe(document.documentElement, {
+    attributes: true, attributeFilter: ["data-scheme", "data-presentation"],
   });
 })();

@@ -3,7 +3,7 @@
   const root = document.documentElement;
   root.dataset.script = "on";
   try {
-    for (const name of ["scheme", "stage"]) {
+    for (const name of ["scheme", "presentation"]) {
       const value = localStorage.getItem("valerix-" + name);
       if (value) root.dataset[name] = value;
     }

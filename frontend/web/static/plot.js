@@ -8,7 +8,7 @@ const plotting = (() => {
   const FLOOR_S = 0.002, CEILING_S = 10;
   const DOT_EVERY_PX = 14;
 
-  // A canvas knows no custom properties: their colours are read off an element, once a repaint.
+  // A canvas knows no custom properties: their colours are read off an element, once a redraw.
   const probe = document.createElement("span");
   probe.hidden = true;
   document.body.append(probe);
@@ -169,9 +169,9 @@ const plotting = (() => {
       return Math.min(plot.scales.x.max - at, at - plot.scales.x.min) < near ? "" : clock(at);
     }),
   });
-  const valueAxis = (splits, words) => ({
+  const valueAxis = (splits, format) => ({
     ...axisLook(), size: () => 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
-    values: (_, all) => all.map(words),
+    values: (_, all) => all.map(format),
   });
 
   // `look()` gives what the chart shows now: { at, lines, bands, now, span_s, exemplars, visible }.
@@ -224,11 +224,11 @@ const plotting = (() => {
         plot.setData([look().at, ...names.map((name) => floor(look().lines(name)))]);
         say(plot.cursor.idx);
       },
-      repaint() {
+      redraw() {
         // uPlot keeps [font on the canvas, its size there, its size on the page]; no axis, no font.
-        const size = Math.round(0.6875 * rem()), drawn = Math.round(size * devicePixelRatio);
+        const size = Math.round(0.6875 * rem()), fontSize = Math.round(size * devicePixelRatio);
         for (const axis of plot.axes) {
-          if (Array.isArray(axis.font)) axis.font.splice(0, 3, `${drawn}px system-ui, sans-serif`, drawn, size);
+          if (Array.isArray(axis.font)) axis.font.splice(0, 3, `${fontSize}px system-ui, sans-serif`, fontSize, size);
         }
         plot.redraw(true, true);
       },

@@ -1,0 +1,41 @@
+"""The panels of gremlins: the bar on every page, the switches, the audit log."""
+
+from datetime import datetime
+
+from frontend.gremlins import presenter
+from frontend.gremlins.view_models import AuditView
+from frontend.live_state import DashboardState
+from frontend.web.formatting import utc_now
+from frontend.web.panels import Panel
+from observatory.sources.down import Down
+from observatory.sources.poller import reason_of
+
+
+def gremlin_panels(state: DashboardState) -> list[Panel]:
+    """What is loose now, and the switches."""
+
+    def bar(now: datetime) -> object:
+        active = state.gremlins.now()
+        return active if isinstance(active, Down) else presenter.bar(active, now)
+
+    def board(now: datetime) -> object:
+        active = state.gremlins.now()
+        return active if isinstance(active, Down) else presenter.board(active, now)
+
+    return [
+        Panel("gremlins/bar.html", ("gremlins",), bar),
+        Panel("gremlins/board.html", ("gremlins",), board),
+    ]
+
+
+def audit_panel(view: AuditView | Down) -> Panel:
+    """The audit log."""
+    return Panel("gremlins/audit.html", ("gremlins",), lambda _: view)
+
+
+async def audit_view(state: DashboardState) -> AuditView | Down:
+    """The audit log as it is now."""
+    try:
+        return presenter.audit(await state.live.timeline.audit())
+    except Exception as error:  # noqa: BLE001 - a panel never fails
+        return Down(reason_of(error), utc_now(), "Gremlins still run out by themselves.")

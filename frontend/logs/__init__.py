@@ -1,0 +1,1 @@
+"""Logs: the live tail of every service's lines."""

@@ -1,0 +1,53 @@
+"""The page of one order: its life, and everything about it on one axis of time."""
+
+from uuid import UUID
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from chassis.http.problems import Problem
+from frontend.live_state import DashboardState
+from frontend.orders.panels import order_details, order_traces, order_traces_panel, story_panel
+from frontend.query_results import OrderDetails
+from frontend.web.pages import HttpRequest, Pages
+from observatory.sources.down import Down
+from observatory.sources.protocols import TelemetrySource
+
+
+def order_routes(
+    pages: Pages, state: DashboardState, telemetry: TelemetrySource
+) -> list[HTTPRouteHandler]:
+    """GET /orders/{id}, and its two panels."""
+
+    async def known(order_id: UUID) -> OrderDetails | Down:
+        details = await order_details(state, order_id)
+        if details is None:
+            raise Problem(404, "order-not-found", "There is no order with this id.")
+        return details
+
+    @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
+    async def show_order(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
+        # Both panels from one reading of the database.
+        details = await known(order_id)
+        traces = await order_traces(telemetry, order_id, details)
+        return pages.page(
+            request,
+            "orders/page.html",
+            order_id=str(order_id),
+            story=story_panel(order_id, details),
+            traces=order_traces_panel(order_id, traces),
+        )
+
+    @get("/panels/story/{order_id:uuid}", summary="One order's life", include_in_schema=False)
+    async def show_story(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
+        return pages.panel(request, story_panel(order_id, await known(order_id)))
+
+    @get("/panels/order-traces/{order_id:uuid}", include_in_schema=False)
+    async def show_order_traces(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
+        # Traces may be kept of an order that the database does not hold.
+        details = await order_details(state, order_id)
+        view = await order_traces(telemetry, order_id, details)
+        return pages.panel(request, order_traces_panel(order_id, view))
+
+    return [show_order, show_story, show_order_traces]

@@ -1,0 +1,77 @@
+"""The panels of orders: the order form's products, the recent orders, and one order's life."""
+
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from frontend.live_state import DashboardState
+from frontend.orders import presenter
+from frontend.orders.axis import life
+from frontend.orders.view_models import OrderTraces
+from frontend.query_results import OrderDetails
+from frontend.web.formatting import utc_now
+from frontend.web.panels import Panel
+from observatory.sources.down import Down
+from observatory.sources.poller import reason_of
+from observatory.sources.protocols import TelemetrySource
+from observatory.store.store import TraceQuery
+
+_MOST_TRACES = 30
+
+
+def order_panels(state: DashboardState) -> list[Panel]:
+    """Of the order form and the list below it."""
+
+    def products() -> object:
+        shop = state.shop.now()
+        return shop if isinstance(shop, Down) else shop.products
+
+    def orders() -> object:
+        shop = state.shop.now()
+        return shop if isinstance(shop, Down) else presenter.orders(shop.orders)
+
+    return [
+        Panel("orders/products.html", ("shop",), lambda _: products()),
+        Panel("orders/orders.html", ("shop",), lambda _: orders()),
+    ]
+
+
+def story_panel(order_id: UUID, details: OrderDetails | Down) -> Panel:
+    """One order's life."""
+    view = details if isinstance(details, Down) else presenter.story(details)
+    return Panel("orders/story.html", ("shop",), lambda _: view, f"/panels/story/{order_id}")
+
+
+def order_traces_panel(order_id: UUID, view: OrderTraces | Down) -> Panel:
+    """All that is known about one order, on one axis of time."""
+    url = f"/panels/order-traces/{order_id}"
+    return Panel("orders/order_traces.html", ("traces",), lambda _: view, url)
+
+
+async def order_details(state: DashboardState, order_id: UUID) -> OrderDetails | Down | None:
+    """An order's life, read when somebody looks at it; None if there is no such order."""
+    try:
+        return await state.queries.order(order_id)
+    except Exception as error:  # noqa: BLE001 - a panel never fails
+        return Down(reason_of(error), utc_now(), "The order itself is safe in the database.")
+
+
+async def order_traces(
+    telemetry: TelemetrySource, order_id: UUID, details: OrderDetails | Down | None = None
+) -> OrderTraces:
+    """All that is known of the order now: what the database holds of it, and its traces."""
+    known = None if isinstance(details, Down) else details
+    query = TraceQuery(order_id=str(order_id), trace_ids=_traces_of(known), limit=_MOST_TRACES)
+    found = await telemetry.find(query)
+    rows = () if isinstance(found, Down) else found.rows
+    missing = next((each for each in (details, found) if isinstance(each, Down)), None)
+    view = life(known, rows, utc_now(), elsewhere=telemetry.sent_to())
+    return replace(view, missing=missing)
+
+
+def _traces_of(details: OrderDetails | None) -> tuple[str, ...]:
+    """The traces that the order names, its own first, each once."""
+    if details is None:
+        return ()
+    named = (details.order.trace_id, *(step.trace_id for step in details.steps))
+    return tuple(dict.fromkeys(filter(None, named)))

@@ -1,0 +1,105 @@
+"""Numbers, times and identifiers as a reader writes them; most of them are filters of templates."""
+
+from datetime import UTC, datetime
+
+_SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
+# ISO 4217: every other currency of the shop has two decimals.
+_DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
+THIN = "\u202f"
+
+
+def utc_now() -> datetime:
+    """The wall clock, for ages on the page."""
+    return datetime.now(UTC)
+
+
+def money(minor: int, currency: str) -> str:
+    """Minor units as a reader writes them: 9999 EUR is "99.99 €"."""
+    decimals = _DECIMALS.get(currency, 2)
+    amount = f"{minor / 10**decimals:,.{decimals}f}".replace(",", THIN)
+    return f"{amount}{THIN}{_SYMBOLS.get(currency, currency)}".rstrip()
+
+
+def count(number: float) -> str:
+    """12345 as "12 345", with a space too thin to break at."""
+    return f"{number:,.0f}".replace(",", THIN)
+
+
+def span(milliseconds: int | None) -> str:
+    """A length of time with two or three digits that matter."""
+    if milliseconds is None:
+        return "-"
+    if milliseconds < 1000:
+        return f"{milliseconds}{THIN}ms"
+    seconds = milliseconds / 1000
+    if seconds < 10:
+        return f"{seconds:.2f}{THIN}s"
+    if seconds < 120:
+        return f"{seconds:.0f}{THIN}s"
+    return f"{seconds / 60:.0f}{THIN}min" if seconds < 7200 else f"{seconds / 3600:.0f}{THIN}h"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """How old something is, short enough for a column."""
+    seconds = max(0.0, (now - moment).total_seconds())
+    if seconds < 60:
+        return f"{seconds:.0f}{THIN}s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f}{THIN}min"
+    if seconds < 86_400:
+        return f"{seconds // 3600:.0f}{THIN}h"
+    return moment.strftime("%d %b")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in one word or two."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 1.5:
+        return "now"
+    return age(moment, now) + (" ago" if seconds < 86_400 else "")
+
+
+def when(moment: datetime) -> str:
+    """The absolute time, for a hover."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(moment: datetime) -> str:
+    """The time of day to the second."""
+    return moment.strftime("%H:%M:%S")
+
+
+def countdown(seconds: int) -> str:
+    """Minutes and seconds left."""
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def short(identifier: str) -> str:
+    """Enough of an id to distinguish it from its neighbours."""
+    return identifier[:8]
+
+
+def percent(share: float) -> str:
+    """0.25 as "25 %"."""
+    return f"{share * 100:.0f}{THIN}%"
+
+
+def took(milliseconds: float) -> str:
+    """A length of time with the digits that matter: 0.42 ms, 12.3 ms, 480 ms, 2.01 s."""
+    if milliseconds < 10:
+        return f"{milliseconds:.2f}{THIN}ms"
+    if milliseconds < 100:
+        return f"{milliseconds:.1f}{THIN}ms"
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f}{THIN}ms"
+    return f"{milliseconds / 1000:.2f}{THIN}s"
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a long text, with a sign that there was more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def share(part: float) -> str:
+    """0.125 as "12.5%", for an attribute of an SVG element."""
+    return f"{100 * min(max(part, 0.0), 1.0):.3f}".rstrip("0").rstrip(".") + "%"

@@ -1,0 +1,43 @@
+"""Orders as they are listed, and the steps of one order's life."""
+
+import pytest
+from msgspec.structs import replace
+
+from frontend.orders import presenter
+from frontend.queries import RECENT
+from tests.frontend.samples import DETAILS, ORDER
+
+
+def test_a_refusal_by_the_business_is_not_shown_as_a_failure():
+    declined = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_DECLINED"))
+    broken = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_TIMEOUT"))
+    assert (declined.state, broken.state) == ("refused", "failed")
+
+
+def test_an_open_order_has_no_latency_yet():
+    row = presenter.order_row(replace(ORDER, status="PENDING_PAYMENT", settled_at=None))
+    assert (row.state, row.latency_ms) == ("degraded", None)
+
+
+def test_too_many_orders_show_the_newest_and_name_the_rest():
+    view = presenter.orders(tuple(ORDER for _ in range(RECENT + 1)))
+    assert (len(view.rows), view.more) == (RECENT, True)
+
+
+def test_repeated_tries_are_one_step_with_a_count():
+    steps = presenter.story(DETAILS).steps
+    assert [(step.word, step.times) for step in steps] == [
+        ("Placed", 1),
+        ("Stock unclear", 2),
+        ("Confirmed", 1),
+    ]
+    assert (steps[1].after_ms, steps[1].last_ms) == (2000, 3000)
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed"),
+    [("PENDING", True), ("PENDING_PAYMENT", True), ("CANCELLING", False), ("CONFIRMED", False)],
+)
+def test_an_order_can_be_cancelled_until_it_is_decided(status, allowed):
+    details = replace(DETAILS, order=replace(ORDER, status=status))
+    assert presenter.story(details).cancellable is allowed

@@ -1,0 +1,74 @@
+"""The dots and the lights: the limit between green and red, and what is degraded."""
+
+import pytest
+
+from frontend.overview import presenter
+from observatory.metrics.counter_window import Traffic
+from observatory.sources.down import Down
+from observatory.sources.health import Health
+from tests.frontend.samples import DOWN, FIGURES, GREMLIN
+
+
+def light(average_s, **more):
+    traffic = Traffic(**{"requests": 20, "errors": 0, "per_second": 2, **more}, average_s=average_s)
+    return presenter.lights(lambda _: traffic, ()).lights[0]
+
+
+@pytest.mark.parametrize(
+    ("average_s", "state", "figure"),
+    [
+        (0.0004, "good", "0 ms"),
+        (0.25, "good", "250 ms"),
+        (0.99999, "good", "999 ms"),
+        (1.0, "failed", "1.00 s"),
+        (2.004, "failed", "2.00 s"),
+        (12.34, "failed", "12.3 s"),
+    ],
+)
+def test_the_light_is_green_under_one_second_and_red_from_it(average_s, state, figure):
+    view = light(average_s)
+    assert (view.state, f"{view.figure} {view.unit}") == (state, figure)
+
+
+def test_no_traffic_is_grey_not_green():
+    view = light(None, requests=0)
+    assert (view.state, view.word, view.figure) == ("none", "No traffic", None)
+
+
+def test_a_light_without_a_source_is_grey_and_says_since_when():
+    view = presenter.lights(lambda _: DOWN, ()).lights[0]
+    assert (view.state, view.word, view.down) == ("none", "No signal", DOWN)
+
+
+def test_one_source_may_be_down_while_the_others_shine():
+    well = Traffic(20, 0, 2.0, 0.1)
+    view = presenter.lights(lambda key: DOWN if key == "payment" else well, DOWN)
+    assert [each.state for each in view.lights] == ["good", "good", "none"]
+
+
+def test_a_light_shows_that_its_service_is_bitten():
+    view = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,))
+    assert [each.bitten_by for each in view.lights] == [(), ("Slow start",), ()]
+
+
+def test_few_requests_are_counted_and_many_are_a_rate():
+    assert light(0.1, requests=1).rate == "1 request"
+    assert light(0.1, requests=4).rate == "4 requests"
+    assert light(0.1, requests=120, per_second=4.04).rate == "4.0/s"
+
+
+def test_health_is_degraded_when_a_dependency_is_not_well():
+    answers = (
+        Health("order", (("database", True, "connected"), ("payment-service", False, "timeout"))),
+        Health("inventory", (("database", True, "connected"),)),
+        Health("payment", trouble="not running"),
+    )
+    view = presenter.health(answers)
+    assert not isinstance(view, Down)
+    assert [each.dot.state for each in view.services] == ["degraded", "good", "failed"]
+    assert view.services[2].dot.word == "not running"
+
+
+def test_every_order_is_in_exactly_one_figure():
+    counted = FIGURES.confirmed + FIGURES.pending + FIGURES.refused + FIGURES.failed
+    assert counted == FIGURES.placed

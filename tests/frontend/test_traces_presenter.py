@@ -1,0 +1,71 @@
+"""How traces become labels, digits and shares of an axis."""
+
+import pytest
+
+from frontend.traces.presenter import verdict
+from frontend.traces.waterfall import ticks
+from frontend.web.formatting import share, took
+from observatory.store.store import TelemetryStore, TraceQuery
+from tests.observatory.samples import keep, span
+
+FIRST = "1" * 16
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "state"),
+    [
+        (201, "none", "good"),
+        (202, "none", "degraded"),
+        (202, "first", "degraded"),
+        (200, "inside", "degraded"),
+        (200, "first", "failed"),
+        (409, "none", "refused"),
+        (404, "first", "failed"),
+        (499, "inside", "refused"),
+        (499, "first", "refused"),
+        (503, "first", "failed"),
+        (0, "first", "failed"),
+        (None, "none", "good"),
+        (None, "inside", "degraded"),
+        (None, "first", "failed"),
+    ],
+)
+def test_how_a_trace_ended(status, errors, state):
+    memory = TelemetryStore()
+    answered = (("http.response.status_code", str(status)),) if status is not None else ()
+    keep(memory, span(span_id=FIRST, failed=errors == "first", attributes=answered))
+    keep(memory, span(parent_id=FIRST, failed=errors == "inside"))
+    (row,) = memory.find(TraceQuery())
+    assert verdict(row)[0] == state
+
+
+def test_a_trace_whose_only_span_is_in_error_failed():
+    memory = TelemetryStore()
+    keep(memory, span(kind=3, parent_id=FIRST, attributes=(), failed=True, error="timeout"))
+    (row,) = memory.find(TraceQuery())
+    assert verdict(row) == ("failed", "failed")
+
+
+def test_a_trace_whose_beginning_is_still_missing_is_neither_good_nor_bad():
+    memory = TelemetryStore()
+    keep(memory, span(kind=3, parent_id=FIRST, attributes=(), name="INSERT orders.orders"))
+    assert verdict(memory.find(TraceQuery())[0]) == ("none", "incomplete")
+    keep(memory, span(span_id=FIRST))
+    assert verdict(memory.find(TraceQuery())[0]) == ("good", "201 good")
+
+
+def test_times_have_the_digits_that_matter():
+    assert [took(ms).replace("\u202f", " ") for ms in (0.4, 12.34, 480.2, 999.6, 2013)] == [
+        "0.40 ms", "12.3 ms", "480 ms", "1.00 s", "2.01 s",
+    ]  # fmt: skip
+    assert [share(part) for part in (-1, 0, 0.125, 1 / 3, 2)] == [
+        "0%", "0%", "12.5%", "33.333%", "100%",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("total_ms", [0.0, 0.003, 1.0, 37.0, 999.0, 1001.0, 2050.0, 7_200_000.0])
+def test_the_axis_has_a_few_round_times_and_the_sla_where_it_is_passed(total_ms):
+    marks = ticks(total_ms)
+    assert 1 <= len(marks) <= 10
+    assert any(mark.sla for mark in marks) is (1000 < total_ms <= 20_000)
+    assert marks[0].x == "0%"
