@@ -32,10 +32,10 @@ class UpShop:
         self.output = home.with_name(f"{home.name}.out")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `valerix` in another terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "cli", *words],
+            [sys.executable, "-m", "cli", *arguments],
             env=self._environ,
             cwd=ROOT,
             capture_output=True,
@@ -55,10 +55,10 @@ class UpShop:
             )
 
     def open(self, *options: str) -> Running:
-        """Start it and wait until it says that it is open."""
+        """Start it and wait until it has announced itself and printed its addresses."""
         self.begin(*options)
         end = time.monotonic() + _OPEN_LIMIT_S
-        while (running := self.home.running()) is None:
+        while (running := self.home.running()) is None or "stop:  " not in self.printed():
             assert self.poll() is None, f"valerix up ended:\n{self.printed()}"
             assert time.monotonic() < end, f"valerix up is not open:\n{self.printed()}"
             time.sleep(0.05)

@@ -8,7 +8,7 @@ from topology import PROCESSES, SERVICES
 pytestmark = needs_embedded
 
 
-def test_every_process_is_ready_when_the_shop_says_that_it_is_open(open_shop: UpShop):
+def test_every_process_is_ready_when_the_shop_is_open(open_shop: UpShop):
     running = open_shop.home.running()
     assert running is not None
     assert set(running.urls) == {process.key for process in PROCESSES}

@@ -29,10 +29,10 @@ def test_a_given_database_is_used_and_nothing_embedded_is_started(
         shop.close()
 
 
-@pytest.mark.parametrize("words", [["up"], ["migrate", "version"], ["migrate", "up"]])
-def test_a_given_database_that_is_not_there_is_one_line(home: Path, words: list[str]):
+@pytest.mark.parametrize("arguments", [["up"], ["migrate", "version"], ["migrate", "up"]])
+def test_a_given_database_that_is_not_there_is_one_line(home: Path, arguments: list[str]):
     shop = UpShop(home, VALERIX_DATABASE_URL="postgresql://a:secret@127.0.0.1:1/valerix")
-    refused = shop.command(*words)
+    refused = shop.command(*arguments)
     assert refused.returncode == 2
     assert "no database at postgresql://127.0.0.1:1/valerix" in refused.stderr
     assert "secret" not in refused.stderr

@@ -97,7 +97,7 @@ def test_a_version_this_checkout_does_not_know_is_one_clear_line(database_url: s
         migrate.force(database_url, "9999")
 
 
-def test_a_database_that_is_not_there_is_one_line_without_the_password():
+def test_a_database_that_does_not_answer_is_one_line_without_the_password():
     with pytest.raises(CannotRun) as refused:
         migrate.current("postgresql://someone:secret@127.0.0.1:1/valerix")
     assert "127.0.0.1:1/valerix" in refused.value.message

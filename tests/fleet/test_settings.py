@@ -31,7 +31,7 @@ def test_an_override_beats_the_environment():
     assert load("order", {"VALERIX_POOL_SIZE": "5"}, pool_size=9).pool_size == 9
 
 
-def test_port_zero_is_the_fleets_own():
+def test_port_zero_means_the_port_of_the_topology():
     assert load("order", {"VALERIX_PORT": "0"}).port == 5001
 
 
@@ -68,7 +68,7 @@ def refusal(service: str, environ: dict[str, str]) -> str:
     return ""
 
 
-def test_an_unknown_service_is_told_which_there_are():
+def test_the_error_for_an_unknown_service_lists_the_known_ones():
     with pytest.raises(BadSetting, match="order, inventory, payment, dashboard"):
         load("shipping", {})
 
@@ -92,7 +92,7 @@ def test_where_a_container_is_published_decides_whether_it_is_exposed():
         load("order", inside | {"VALERIX_PUBLISHED_ON": "::"})
 
 
-def test_headers_for_a_collector_are_pairs_and_never_stand_in_a_message():
+def test_headers_for_a_collector_are_pairs_and_are_not_printed():
     kept = load("order", {"VALERIX_OTLP_HEADERS": "api-key=s3cret, x-team = shop"})
     assert kept.otlp_headers == "api-key=s3cret, x-team = shop"
     with pytest.raises(BadSetting, match="name=value") as refused:
@@ -101,19 +101,19 @@ def test_headers_for_a_collector_are_pairs_and_never_stand_in_a_message():
 
 
 @pytest.mark.parametrize("value", ["s3cret", "mysql://a:s3cret@db/x", "postgresql://s3cret:x:y/z"])
-def test_a_database_that_is_none_is_refused_and_never_stands_in_a_message(value: str):
+def test_a_url_that_is_not_a_database_is_refused_and_not_printed(value: str):
     with pytest.raises(BadSetting, match=r"DATABASE_URL cannot be used: write postgres") as refused:
         load("order", {"VALERIX_DATABASE_URL": value})
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_short_token_is_no_guard():
+def test_a_short_operator_token_is_refused():
     with pytest.raises(BadSetting, match="at least 16"):
         load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN[:-1]})
     assert load("order", {"VALERIX_OPERATOR_TOKEN": TOKEN}).operator_token == TOKEN
 
 
-def test_a_token_never_stands_in_a_message():
+def test_a_token_is_not_printed():
     with pytest.raises(BadSetting) as refused:
         load("order", {"VALERIX_OPERATOR_TOKEN": "my-secret"})
     assert "my-secret" not in str(refused.value)
@@ -151,7 +151,7 @@ def test_the_bounds_fit_each_other():
 
 
 @pytest.mark.parametrize("value", ["notaurl", "ftp://there", "http://", "http://a:b", "http://[1"])
-def test_an_address_that_is_none_is_refused(value: str):
+def test_a_url_that_is_not_an_address_is_refused(value: str):
     with pytest.raises(BadSetting, match="VALERIX_OTLP_ENDPOINT"):
         load("order", {"VALERIX_OTLP_ENDPOINT": value})
     with pytest.raises(BadSetting, match="VALERIX_PAYMENT_URL"):
@@ -163,7 +163,7 @@ def test_a_name_that_no_process_reads_is_found_with_what_was_meant():
     assert unknown(environ) == ["VALERIX_POLSIZE (is VALERIX_POOL_SIZE meant?)"]
 
 
-def test_where_traces_and_logs_are_read_is_said_for_both_or_for_none():
+def test_the_stores_of_traces_and_of_logs_are_set_together_or_not_at_all():
     both = {"VALERIX_JAEGER_URL": "http://jaeger:16686", "VALERIX_LOKI_URL": "http://loki:3100"}
     assert load("dashboard", both).loki_url == "http://loki:3100"
     for missing in both:
@@ -186,7 +186,7 @@ def written(tmp_path):
     return write
 
 
-def test_a_file_says_what_the_environment_does_not(written):
+def test_the_file_fills_in_what_the_environment_leaves_out(written):
     environ = written(
         "pool_size: 5\nVALERIX_ORDER_POOL_SIZE: 7\n"
         "payment_url: http://127.0.0.1:9/  # the slash goes\n"
@@ -214,7 +214,7 @@ def test_a_mistake_in_the_file_is_reported_with_its_line(written):
     assert {t: line for t, line in lines.items() if MISTAKES[t] not in line or "\n" in line} == {}
 
 
-def test_an_empty_file_changes_nothing_and_a_missing_one_is_said(written, tmp_path):
+def test_an_empty_file_changes_nothing_and_a_missing_one_is_an_error(written, tmp_path):
     assert load("order", written("")) == load("order", {})
     with pytest.raises(BadSetting, match="no such file"):
         load("order", {"VALERIX_CONFIG": str(tmp_path / "nothing.yaml")})

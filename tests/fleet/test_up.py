@@ -104,7 +104,7 @@ def test_two_processes_on_one_port_are_one_line_and_nothing_is_started(home: Pat
     shop = UpShop(home, VALERIX_PAYMENT_PORT=port, VALERIX_ORDER_PORT=port)
     refused = shop.command("up")
     assert refused.returncode == 2
-    assert f"port {port} is meant for payment-service and for order-service" in refused.stderr
+    assert f"port {port} is meant for order-service and for payment-service" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not shop.home.data.exists()
 

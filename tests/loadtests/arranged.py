@@ -1,4 +1,4 @@
-"""A run as somebody might have measured it, without having to run it."""
+"""The result of a run, without a run."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The knee is found where a shop of known capacity has it, noise or not, and only there."""
+"""The knee is found where a shop of known capacity has it, with noise and without."""
 
 import random
 
@@ -25,7 +25,7 @@ def shop(capacity_per_s: float, think_s: float, noise: float = 0.0, seed: int = 
 
 @calmly
 @given(st.integers(15, 80), st.floats(0.1, 2))
-def test_it_is_where_the_capacity_is_used_up(users: int, think_s: float):
+def test_the_knee_is_where_the_capacity_is_used_up(users: int, think_s: float):
     capacity = users / (think_s + 0.02)
     knee = find_knee(shop(capacity, think_s))
     assert knee is not None
@@ -36,7 +36,7 @@ def test_it_is_where_the_capacity_is_used_up(users: int, think_s: float):
 
 @calmly
 @given(st.integers(25, 70), st.integers(0, 10_000))
-def test_noise_of_a_tenth_moves_it_by_little(users: int, seed: int):
+def test_noise_of_a_tenth_moves_the_knee_by_little(users: int, seed: int):
     knee = find_knee(shop(users / 0.52, 0.5, noise=0.1, seed=seed))
     assert knee is not None
     assert knee.users == pytest.approx(users, abs=20)
@@ -44,14 +44,14 @@ def test_noise_of_a_tenth_moves_it_by_little(users: int, seed: int):
 
 @calmly
 @given(st.floats(0.1, 2))
-def test_a_shop_that_is_never_full_has_none(think_s: float):
+def test_a_shop_that_is_never_full_has_no_knee(think_s: float):
     knee = find_knee(shop(1e9, think_s))
     assert knee is not None
     assert not knee.reached
     assert knee.level.users == 100
 
 
-def test_a_shop_that_is_full_from_the_start_has_it_at_the_first_step():
+def test_a_shop_that_is_full_from_the_start_has_its_knee_at_the_first_step():
     knee = find_knee(shop(5, 0.5))
     assert knee is not None
     assert knee.reached
@@ -59,7 +59,7 @@ def test_a_shop_that_is_full_from_the_start_has_it_at_the_first_step():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_two_points_bend_nowhere(count: int):
+def test_fewer_than_three_levels_have_no_knee(count: int):
     assert find_knee(shop(50, 0.5)[:count]) is None
 
 

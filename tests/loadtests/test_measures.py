@@ -1,4 +1,4 @@
-"""Measures are exact where they claim it, the same from one process or many, and never grow."""
+"""Measures are exact where they claim to be, the same from one process or many, and bounded."""
 
 import math
 import random
@@ -31,7 +31,7 @@ def test_a_quantile_is_right_to_one_bucket(taken: list[float], share: float):
     assert histogram.mean_ms == pytest.approx(sum(taken) / len(taken))
 
 
-def test_nothing_measured_has_no_quantile():
+def test_an_empty_histogram_has_no_quantile():
     assert Histogram().quantile(0.95) is None
     assert Histogram().mean_ms is None
 
@@ -48,9 +48,11 @@ def _fill(measures: Measures, requests: int, seconds: float, chance: random.Rand
     for _ in range(requests):
         clock.now = NOW + chance.uniform(0, seconds)
         name = chance.choice([PLACE, "GET /products", f"GET /{chance.random()}"])
-        said = chance.choice(["201", str(chance.random())])
+        answer = chance.choice(["201", str(chance.random())])
         outcome = chance.choice(OUTCOMES)
-        measures.add_request(name, outcome, chance.uniform(0.01, 9000), said, trace_id="t", key="k")
+        measures.add_request(
+            name, outcome, chance.uniform(0.01, 9000), answer, trace_id="t", key="k"
+        )
         measures.failed(str(chance.random()))
 
 
@@ -68,7 +70,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     return clock
 
 
-def test_a_week_takes_no_more_room_than_its_bound(clock: _Clock):
+def test_a_week_of_measures_stays_within_its_bound(clock: _Clock):
     """Whatever names, answers and errors somebody else invents, and however long it goes on."""
     measures, chance = Measures(), random.Random(1)
     _fill(measures, 20_000, 3600, chance, clock)
@@ -98,7 +100,7 @@ def test_the_slowest_are_the_slowest(clock: _Clock):
 
 @calmly
 @given(st.data())
-def test_workers_together_saw_what_one_would_have_seen(data: st.DataObject):
+def test_merged_workers_equal_one_generator(data: st.DataObject):
     seed = data.draw(st.integers(0, 1000))
     chance = random.Random(seed)
     alone, workers = Measures(), [Measures() for _ in range(data.draw(st.integers(1, 4)))]

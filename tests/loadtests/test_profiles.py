@@ -1,4 +1,4 @@
-"""Profiles are pure functions of time: what they promise holds at every moment and every scale."""
+"""Profiles are pure functions of time: their properties hold at every moment and scale."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ shares = st.floats(0, 0.999)
 
 @calmly
 @given(any_profile, scales, shares)
-def test_there_is_always_somebody_and_never_more_than_the_peak(profile: Profile, scale, share):
+def test_there_is_always_a_shopper_and_never_more_than_the_peak(profile: Profile, scale, share):
     users = profile.users_at(share * profile.duration_s(scale), scale)
     assert users is not None
     assert 1 <= users <= profile.peak
@@ -23,7 +23,9 @@ def test_there_is_always_somebody_and_never_more_than_the_peak(profile: Profile,
 
 @calmly
 @given(any_profile, scales, st.floats(0.0001, 1000))
-def test_it_ends_when_it_says_and_begins_at_nothing(profile: Profile, scale, late_s):
+def test_a_profile_ends_after_its_duration_and_does_not_begin_before_zero(
+    profile: Profile, scale, late_s
+):
     assert profile.users_at(profile.duration_s(scale) + late_s, scale) is None
     assert profile.users_at(-late_s, scale) is None
 
@@ -52,7 +54,7 @@ def test_an_open_loop_has_the_profile_s_shape_with_its_peak_at_the_rate(
     assert plan.arrivals_at(plan.duration_s + 1) == 0
 
 
-def test_the_profiles_are_those_that_were_promised():
+def test_the_profiles_are_those_of_the_documentation():
     peaks = {name: profile.peak for name, profile in PROFILES.items()}
     assert peaks == {"smoke": 1, "load": 20, "stress": 100, "spike": 100, "mixed": 20}
     assert PROFILES["smoke"].duration_s(1) == 30
@@ -67,13 +69,13 @@ def test_the_profiles_are_those_that_were_promised():
     ]
 
 
-def test_mixed_gives_money_back_once_for_four_payments():
+def test_mixed_refunds_one_payment_in_four():
     habits = PROFILES["mixed"].habits
     assert (habits.order, habits.refund, habits.browse, habits.look_back) == (8, 2, 0, 0)
 
 
 @pytest.mark.parametrize("scale", [0.1, 1])
-def test_a_step_is_measured_after_it_has_come_to_rest(scale: float):
+def test_a_step_is_measured_without_its_first_third(scale: float):
     stress = PROFILES["stress"]
     for users, from_s, to_s in stress.levels(scale):
         inside = from_s + (to_s - from_s) * 0.99

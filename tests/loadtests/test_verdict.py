@@ -105,7 +105,7 @@ BUSY = GeneratorUsage(samples=10, busy_samples=2, sum_percent=700, peak_percent=
     ("usage", "saturated"),
     [(GeneratorUsage(), False), (GeneratorUsage(samples=10, busy_samples=1), False), (BUSY, True)],
 )
-def test_a_busy_generator_says_so(usage: GeneratorUsage, saturated: bool):
+def test_a_busy_generator_is_reported(usage: GeneratorUsage, saturated: bool):
     measures = measures_of()
     measures.usage = msgspec.structs.replace(usage)
     result = judge(measures)
@@ -114,7 +114,7 @@ def test_a_busy_generator_says_so(usage: GeneratorUsage, saturated: bool):
     assert result.answer == "kept", "what it measured is an upper bound, so what was kept was kept"
 
 
-def test_a_generator_that_wakes_up_late_says_so():
+def test_a_generator_that_wakes_up_late_is_reported():
     measures = measures_of()
     measures.usage.samples = 1
     for _ in range(20):
@@ -122,13 +122,13 @@ def test_a_generator_that_wakes_up_late_says_so():
     assert "ms late" in judge(measures).notes[0]
 
 
-def test_a_full_machine_is_said_beside_the_figures():
+def test_a_full_machine_is_noted_beside_the_figures():
     measures = measures_of()
     measures.usage = GeneratorUsage(samples=2, machine_sum_percent=198.0)
     assert "The machine was full (99 %" in judge(measures).notes[0]
     assert not is_saturated(measures.usage)
 
 
-def test_each_loop_says_what_its_figures_mean():
+def test_the_meaning_of_the_figures_is_noted_for_each_loop():
     assert "coordinated omission" in judge(measures_of()).loop
     assert "moment it was due" in judge(measures_of(), plan=plan_of("smoke", rate=5.0)).loop

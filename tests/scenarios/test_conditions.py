@@ -56,7 +56,7 @@ def test_work_that_settles_breaks_no_promise_but_keeps_none_yet():
     assert not holds(checks(condition(promises="unbroken"), replace(WELL, promises="violated")))
 
 
-def test_each_part_says_what_is_wanted_and_what_is():
+def test_each_check_has_what_is_wanted_and_what_is():
     found = checks(condition(lights={"order": "red"}, orders={"open": ">= 3"}), WELL)
     assert [(each.wanted, each.now, each.holds) for each in found] == [
         ("the light of orders is red", "green", False),

@@ -51,7 +51,7 @@ def test_enter_starts_the_next_step_and_a_closed_terminal_ends_the_act_calm(flee
     assert loose(fleet) == []
 
 
-def test_without_a_keyboard_play_says_what_to_use(fleet, tmp_path):
+def test_play_without_a_keyboard_is_refused_with_the_alternative(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.DEVNULL) as running:
         output, _ = running.communicate(timeout=30)
     assert running.returncode == 2
