@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check diagrams verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house r
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/tidy
 
+diagrams: $(VENV)/.installed-dev  ## draw the diagrams of README and ARCHITECTURE anew
+	@$(BIN)/python -m tests.tidy.diagrams
+
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
 	@$(BIN)/valerix verify --wait $(WAIT)
 
@@ -81,7 +84,7 @@ chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make ch
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
 bench: $(VENV)/.installed $(VENV)-bench/.installed  ## what the shop costs, as ratios from one run: make bench ARGS="--rounds 9"
-	@$(BIN)/python -m bench --stock-python $(VENV)-bench/bin/python $(ARGS)
+	@$(BIN)/python -m bench --otel-python $(VENV)-bench/bin/python $(ARGS)
 
 migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
 	@$(BIN)/valerix migrate up

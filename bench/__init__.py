@@ -1,4 +1,4 @@
-"""What the shop costs: throughput with telemetry off, on and stock, start-up, memory.
+"""What the shop costs: throughput with telemetry off, on and by OpenTelemetry, start-up, memory.
 
 A benchmark reports ratios from interleaved rounds on one machine; it asserts nothing.
 Start reading at `__main__.py`.

@@ -12,20 +12,26 @@ import click
 import psutil
 
 from bench import collectors, compare, growth, receiver, report, shops, spectator_cost, startup
-from bench.shops import Shop
+from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
+from topology import KEYS, find
 
-PARTS = ("compare", "clients", "replicas", "collectors", "glass", "table", "startup")
+PARTS = ("compare", "clients", "replicas", "collectors", "spectators", "growth", "startup")
 
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Interleaved rounds per variant.")
 @click.option("--orders", default=600, show_default=True, help="Orders per round at 16 clients.")
 @click.option("--spectators", default=200, show_default=True, help="Browsers on the overview.")
-@click.option("--most-orders", default=1_000_000, show_default=True, help="Largest table.")
+@click.option(
+    "--most-orders",
+    default=1_000_000,
+    show_default=True,
+    help="Largest size of growth.",
+)
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="A part; may be repeated.")
-@click.option("--stock-python", required=True, help="An interpreter that has OpenTelemetry.")
+@click.option("--otel-python", required=True, help="An interpreter that has OpenTelemetry.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Keep the figures.")
 def main(
     rounds: int,
@@ -33,25 +39,25 @@ def main(
     spectators: int,
     most_orders: int,
     only: tuple[str, ...],
-    stock_python: str,
+    otel_python: str,
     json_path: Path | None,
 ) -> None:
     """What the shop costs, as ratios from one run. Takes a quarter of an hour; asserts nothing."""
     with tempfile.TemporaryDirectory(prefix="valerix-bench-") as folder:
-        home = Home(Path(folder))
+        home = RunDirectory(Path(folder))
         home.prepare()
         # Three shops at once have three times the pools.
         more = {"max_connections": "300"}
         server = PostgresServer(home.data, home.log("postgres"), settings=more, say=click.echo)
         with serving(server):
-            bench = _Bench(home, server, rounds, orders, stock_python)
+            bench = _Bench(home, server, rounds, orders, otel_python)
             parts: dict[str, Callable[[], Any]] = {
                 "compare": bench.compare,
                 "clients": bench.clients,
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
-                "glass": lambda: bench.glass(spectators),
-                "table": lambda: bench.table(most_orders),
+                "spectators": lambda: bench.watch_overview(spectators),
+                "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
@@ -67,39 +73,43 @@ class _Bench:
     """The parts, on one server; each has shops and databases of its own."""
 
     def __init__(
-        self, home: Home, server: PostgresServer, rounds: int, orders: int, stock_python: str
+        self,
+        home: RunDirectory,
+        server: PostgresServer,
+        rounds: int,
+        orders: int,
+        otel_python: str,
     ) -> None:
         self._home, self._server = home, server
-        self._rounds, self._orders, self._stock_python = rounds, orders, stock_python
+        self._rounds, self._orders, self._otel_python = rounds, orders, otel_python
 
     def _database(self, name: str) -> str:
         return shops.database(self._server.url_of("postgres"), f"bench_{name}")
 
-    def _observed(self, name: str) -> Shop:
+    def _observed(self, name: str) -> Variant:
         """A whole fleet, its services sending to its own dashboard."""
-        keys = (*shops.SERVICES, "dashboard")
-        shop = Shop(name, self._home, self._database(name), {}, keys=keys)
+        shop = Variant(name, self._home, self._database(name), {}, keys=KEYS)
         shop.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"]})
         return shop
 
     def compare(self) -> Any:
-        """Dark, observed and stock, and the floor."""
+        """Dark, observed and otel, and the baseline."""
         observed = self._observed("observed")
         receiver_at = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
-        dark = Shop("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
-        stock = Shop(
-            "stock", self._home, self._database("stock"), receiver_at,
-            stock_python=self._stock_python,
+        dark = Variant("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
+        otel = Variant(
+            "otel", self._home, self._database("otel"), receiver_at,
+            otel_python=self._otel_python,
         )  # fmt: skip
-        with shops.running([observed, dark, stock]):
-            by_name = {"dark": dark, "observed": observed, "stock": stock}
+        with shops.running([observed, dark, otel]):
+            by_name = {"dark": dark, "observed": observed, "otel": otel}
             return compare.rounds(
-                by_name, self._rounds, self._orders, floor_url=self._database("floor")
+                by_name, self._rounds, self._orders, baseline_url=self._database("baseline")
             )
 
     def clients(self) -> Any:
         """1, 4, 16 and 64 clients."""
-        dark = Shop("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
+        dark = Variant("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
         observed = self._observed("observed_n")
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
@@ -107,20 +117,20 @@ class _Bench:
     def replicas(self) -> Any:
         """One order-service and two on one database."""
         shop = self._observed("replicas")
-        second = Shop("second", self._home, shop.database_url, {}, keys=("order",))
-        others = {f"VALERIX_{key.upper()}_URL": shop.urls[key] for key in ("inventory", "payment")}
+        second = Variant("second", self._home, shop.database_url, {}, keys=("order",))
+        others = {find(key).url_variable: shop.urls[key] for key in find("order").calls}
         second.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"], **others})
         with shops.running([shop, second]):
             return compare.replicas(shop, second, self._rounds, self._orders)
 
     def collectors(self) -> Any:
-        """Collectors that do not work."""
+        """Collectors that are down, slow or refusing."""
         databases = {name: self._database(f"collect_{name}") for name in ("dark", "observed")}
         return collectors.measure(self._home, databases, self._rounds, self._orders)
 
-    def glass(self, spectators: int) -> Any:
+    def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""
-        shop = self._observed("glass")
+        shop = self._observed("spectators")
         with shops.running([shop]):
             found = asyncio.run(
                 spectator_cost.measure(shop, spectators, self._orders, self._rounds)
@@ -129,10 +139,10 @@ class _Bench:
             found["memory_mb"] = shop.resident_mb() | {"postgres": self._server_mb()}
         return found
 
-    def table(self, most: int) -> Any:
+    def grow(self, most: int) -> Any:
         """A thousand orders to a million."""
         sizes = tuple(size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= most)
-        return asyncio.run(growth.measure(self._database("table"), sizes))
+        return asyncio.run(growth.measure(self._database("growth"), sizes))
 
     def startup(self) -> Any:
         """Each process alone."""

@@ -1,4 +1,4 @@
-"""The floor: the very statements of one good order, replayed by asyncpg alone, without HTTP."""
+"""The baseline: the statements of one good order, replayed by asyncpg alone, without HTTP."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ import msgspec
 from chassis.database.pool import Connection
 from services.inventory import store as inventory
 from services.order import store as orders
+from services.order.domain import Order
 from services.payment import outcomes
 from services.payment import store as payments
 from services.payment.connectors import mock_store
@@ -20,8 +21,8 @@ PRODUCT, AMOUNT, CURRENCY = "PROD-001", 9999, "EUR"
 Call = tuple[str, str, tuple[Any, ...]]
 
 
-class Recorder:
-    """Stands where asyncpg's connection stands and writes down what it is asked."""
+class StatementRecorder:
+    """Stands in for asyncpg's connection and records each call."""
 
     def __init__(self, wire: asyncpg.Connection) -> None:
         self._wire = wire
@@ -39,7 +40,7 @@ async def record(database_url: str) -> tuple[UUID, list[Call]]:
     """The statements of one good order, in order, with their transactions, as the services send
     them: intent, reserve, charge, settle, confirm, commit."""
     wire = await asyncpg.connect(database_url)
-    recorder, order_id = Recorder(wire), uuid4()
+    recorder, order_id = StatementRecorder(wire), uuid4()
     c = Connection(recorder, None)
     order = await orders.place(
         c, order_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
@@ -58,18 +59,18 @@ async def record(database_url: str) -> tuple[UUID, list[Call]]:
     return order_id, recorder.calls
 
 
-async def _moved(c: Connection, order: orders.Order, to: Any) -> orders.Order:
+async def _moved(c: Connection, order: Order, to: Any) -> Order:
     moved = await orders.move(c, order, to, next_s=6.0)
     if moved is None:
         raise RuntimeError("the recorded order was moved by someone else")
     return moved
 
 
-async def _pay(c: Connection, recorder: Recorder, order_id: UUID) -> None:
+async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> None:
     ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
     await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
     await c.row(
-        mock_store._ENTER,  # noqa: SLF001 - the floor is made of exactly these statements
+        mock_store._ENTER,  # noqa: SLF001 - the baseline is made of exactly these statements
         gw_key=gw_key(order_id, 1), provider="mock", order_ref=str(order_id), amount_minor=AMOUNT,
         currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
     )  # fmt: skip
@@ -95,7 +96,7 @@ def _renamed(value: Any, old: UUID, new: UUID) -> Any:
     return value
 
 
-class Floor(msgspec.Struct):
+class Baseline(msgspec.Struct):
     """A recorded order and the connections that replay it."""
 
     old: UUID
@@ -103,7 +104,7 @@ class Floor(msgspec.Struct):
     wires: list[Any]
 
     @classmethod
-    async def open(cls, database_url: str, clients: int) -> "Floor":
+    async def open(cls, database_url: str, clients: int) -> "Baseline":
         """One connection a client, as if each were a service's pool slot."""
         wire = await asyncpg.connect(database_url)
         await wire.execute(

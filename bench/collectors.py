@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from bench import compare, shops
-from bench.shops import Shop
-from fleet.run_dir import Home
+from bench.shops import Variant
+from fleet.ports import free_port
+from fleet.run_dir import RunDirectory
 
 KINDS = ("dead", "slow", "refusing")
 _SLOW_S = 30.0
@@ -21,13 +22,17 @@ _SLOW_S = 30.0
 _LATER_S = 5.0
 
 
-def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> dict[str, Any]:
+def measure(
+    home: RunDirectory, databases: dict[str, str], rounds: int, orders: int
+) -> dict[str, Any]:
     """Orders per second beside the same shop with telemetry off, and what was dropped."""
     found: dict[str, Any] = {}
     with _collectors() as urls:
         for kind in KINDS:
-            dark = Shop("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
-            sending = Shop(kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]})
+            dark = Variant("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
+            sending = Variant(
+                kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]}
+            )
             with shops.running([dark, sending]):
                 pair = {"dark": dark, "sending": sending}
                 found[kind] = compare.rounds(pair, rounds, orders)
@@ -37,7 +42,7 @@ def measure(home: Home, databases: dict[str, str], rounds: int, orders: int) -> 
     return found
 
 
-def _dropped(shop: Shop) -> int:
+def _dropped(shop: Variant) -> int:
     total = 0
     for key in shop.children:
         with urllib.request.urlopen(f"{shop.urls[key]}/metrics", timeout=10) as answer:  # noqa: S310
@@ -67,7 +72,7 @@ class _Slow(_Refusing):
 
 @contextlib.contextmanager
 def _collectors() -> Iterator[dict[str, str]]:
-    """One that takes half a minute to answer, one that refuses, and an address with nobody."""
+    """One takes half a minute to answer, one refuses, and at one address nobody listens."""
     servers = {
         "slow": ThreadingHTTPServer(("127.0.0.1", 0), _Slow),
         "refusing": ThreadingHTTPServer(("127.0.0.1", 0), _Refusing),
@@ -77,7 +82,7 @@ def _collectors() -> Iterator[dict[str, str]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     urls = {name: f"http://127.0.0.1:{server.server_port}" for name, server in servers.items()}
     try:
-        yield {"dead": f"http://127.0.0.1:{shops.free_port()}", **urls}
+        yield {"dead": f"http://127.0.0.1:{free_port()}", **urls}
     finally:
         for server in servers.values():
             server.shutdown()

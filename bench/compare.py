@@ -10,27 +10,27 @@ from typing import Any
 import click
 
 from bench import baseline, clients
-from bench.shops import Shop
+from bench.shops import Variant
 
-# What was handed to the background belongs to nobody's round.
+# Background work must not run on into the next round.
 _REST_S = 1.0
 _CLIENTS = (1, 4, 16, 64)
 
 
 def rounds(
-    by_name: Mapping[str, Shop], count: int, orders: int, *, floor_url: str = ""
+    by_name: Mapping[str, Variant], count: int, orders: int, *, baseline_url: str = ""
 ) -> dict[str, Any]:
-    """Medians of each shop at 16 clients, and every round's orders per second; those of the floor
-    as well where it has a database."""
-    return asyncio.run(_rounds(by_name, count, orders, floor_url))
+    """Medians of each shop at 16 clients, and every round's orders per second; the baseline's as
+    well where it has a database."""
+    return asyncio.run(_rounds(by_name, count, orders, baseline_url))
 
 
 async def _rounds(
-    by_name: Mapping[str, Shop], count: int, orders: int, floor_url: str
+    by_name: Mapping[str, Variant], count: int, orders: int, baseline_url: str
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await baseline.Floor.open(floor_url, 16) if floor_url else None
+    sql = await baseline.Baseline.open(baseline_url, 16) if baseline_url else None
     if sql is not None:
         await sql.round(orders // 4)
     for shop in by_name.values():
@@ -48,7 +48,7 @@ async def _rounds(
                 found[name][key].append(getattr(done, key))
             found[name]["cpu_ms_per_order"].append((shop.cpu_s() - before) * 1000 / orders)
         if sql is not None:
-            found["floor"]["orders_per_s"].append(await sql.round(orders))
+            found["baseline"]["orders_per_s"].append(await sql.round(orders))
         click.echo(f"  round {number + 1} of {count}, {time.monotonic() - begun:.0f} s")
     if sql is not None:
         await sql.close()
@@ -59,7 +59,7 @@ async def _rounds(
     }
 
 
-def clients_grow(by_name: Mapping[str, Shop], orders: int) -> dict[str, Any]:
+def clients_grow(by_name: Mapping[str, Variant], orders: int) -> dict[str, Any]:
     """Each shop at 1, 4, 16 and 64 clients."""
     found: dict[str, Any] = {}
     for count in _CLIENTS:
@@ -73,7 +73,7 @@ def clients_grow(by_name: Mapping[str, Shop], orders: int) -> dict[str, Any]:
     return found
 
 
-def replicas(one: Shop, other: Shop, count: int, orders: int) -> dict[str, float]:
+def replicas(one: Variant, other: Variant, count: int, orders: int) -> dict[str, float]:
     """Orders per second through one order-service, and through two of them at once."""
     return asyncio.run(_replicas(one.urls["order"], other.urls["order"], count, orders))
 

@@ -14,13 +14,13 @@ from bench import baseline
 from chassis.database.pool import Statement
 from fleet.settings import load
 from frontend import queries
-from proof.evaluate import Report, Step, prove
+from proof.evaluate import ProofStep, Report, prove
 from proof.invariant import Limits
-from proof.session import Examiner
+from proof.session import ProofSession
 from services.order import due_work, store
 
-# Everything one order leaves behind, and the column that says whose it is.
-_TRACES = {
+# Every table with rows of an order, and the column that holds its id.
+_TABLES = {
     "orders.orders": "id",
     "orders.history": "order_id",
     "orders.idempotency": "order_id",
@@ -41,14 +41,14 @@ _COLUMNS = """
 SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute
 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
   AND attidentity = '' AND attgenerated = '' ORDER BY attnum"""
-_WAY = re.compile(r"(?:Seq Scan on (?P<table>\w+)|Index.* Scan (?:using|on) (?P<index>\w+))")
+_READS = re.compile(r"(?:Seq Scan on (?P<table>\w+)|Index.* Scan (?:using|on) (?P<index>\w+))")
 _FIRST = "what changed"
 _ASKED = 9
-# The proof is asked less often: of a million orders from the first it reads for half a minute.
+# The full proof runs less often: of a million orders it reads for half a minute.
 _PROVED = 3
 # What the shop takes in between two of the dashboard's proofs, more or less.
 _SINCE = 200
-_QUESTIONS: dict[str, tuple[Statement, Mapping[str, object]]] = {
+_QUERIES: dict[str, tuple[Statement, Mapping[str, object]]] = {
     "orders panel": (queries._RECENT, {"limit": 14}),  # noqa: SLF001 - exactly these statements
     "figures panel": (queries._FIGURES, {"window_s": 30.0}),  # noqa: SLF001
     "GET /orders": (store._PAGE, {"most": 50}),  # noqa: SLF001
@@ -57,7 +57,7 @@ _QUESTIONS: dict[str, tuple[Statement, Mapping[str, object]]] = {
 
 
 async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
-    """Milliseconds of each question at each size, and the plans at the largest."""
+    """Milliseconds of each query at each size, and the plans at the largest."""
     pattern, _ = await baseline.record(database_url)
     connection = await asyncpg.connect(database_url)
     await connection.execute(_KEY, pattern)
@@ -67,12 +67,12 @@ async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
         await _grow(connection, pattern, size - known)
         await connection.execute("VACUUM ANALYZE")
         found["ms"][str(size)] = {
-            name: await _asked(connection, *question) for name, question in _QUESTIONS.items()
-        } | await _proved(connection, database_url, pattern)
+            name: await _query_ms(connection, *query) for name, query in _QUERIES.items()
+        } | await _proof_ms(connection, database_url, pattern)
         click.echo(f"  {size} orders done")
-    for name, (query, values) in _QUESTIONS.items():
+    for name, (query, values) in _QUERIES.items():
         found["plans"][name] = await _plan(connection, query, values)
-    found["plans"]["verify, what each of its questions reads"] = await _ways(connection, pattern)
+    found["plans"]["verify, what each of its queries reads"] = await _reads(connection, pattern)
     await connection.close()
     return found
 
@@ -86,7 +86,7 @@ async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
         "CREATE TEMP TABLE copies AS SELECT gen_random_uuid() AS id, n * interval '1 s' AS ago"  # noqa: S608
         f" FROM generate_series(1, {by}) AS n"
     )
-    for table, key in _TRACES.items():
+    for table, key in _TABLES.items():
         columns = await connection.fetch(_COLUMNS, table)
         names = ", ".join(column["attname"] for column in columns)
         values = ", ".join(
@@ -119,10 +119,10 @@ def _copied(name: str, kind: str, pattern: UUID) -> str:
     return f"old.{name}"
 
 
-async def _asked(
+async def _query_ms(
     connection: asyncpg.Connection, query: Statement, values: Mapping[str, object]
 ) -> float:
-    arguments = [(query.constants | values)[name] for name in query.parameters]
+    arguments = [{**query.constants, **values}[name] for name in query.parameters]
     took: list[float] = []
     for _ in range(_ASKED):
         begun = time.perf_counter()
@@ -131,19 +131,19 @@ async def _asked(
     return statistics.median(took)
 
 
-async def _proved(
+async def _proof_ms(
     connection: asyncpg.Connection, database_url: str, pattern: UUID
 ) -> dict[str, float]:
     """The proof of the whole history, and the usual one with a few orders since the last."""
     settings = load("dashboard", {}, database_url=database_url)
     took: dict[str, list[float]] = {"verify": [], "verify --full": []}
-    async with Examiner(settings) as examiner:
+    async with ProofSession(settings) as session:
         for _ in range(_PROVED):
-            report = await examiner.ask(whole=True)
+            report = await session.judge(whole=True)
             took["verify --full"].append(_sound(report))
         for _ in range(_ASKED):
             await _grow(connection, pattern, _SINCE)
-            report = await examiner.ask()
+            report = await session.judge()
             took["verify"].append(_sound(report))
             if report.reach.orders != _SINCE:
                 raise click.ClickException(f"{report.reach}: no measurement")
@@ -159,13 +159,13 @@ def _sound(report: Report) -> float:
 async def _plan(
     connection: asyncpg.Connection, query: Statement, values: Mapping[str, object]
 ) -> list[str]:
-    arguments = [(query.constants | values)[name] for name in query.parameters]
+    arguments = [{**query.constants, **values}[name] for name in query.parameters]
     rows = await connection.fetch(f"EXPLAIN (COSTS OFF) {query.sql}", *arguments)
     return [row[0] for row in rows]
 
 
 class _Explained:
-    """Stands where a connection stands, and notes what the plan of each query reads."""
+    """Stands in for a connection, and notes what the plan of each query reads."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
@@ -180,7 +180,7 @@ class _Explained:
         async def ask(query: str, *values: object) -> Any:
             ways = self.ways.setdefault(self.about, {})
             for row in await self._connection.fetch(f"EXPLAIN (COSTS OFF) {query}", *values):
-                if way := _WAY.search(row[0]):
+                if way := _READS.search(row[0]):
                     ways.setdefault(way["index"] or f"all of {way['table']}")
             if self.about != _FIRST:
                 self.about = "what to keep"  # a promise is one query
@@ -189,13 +189,13 @@ class _Explained:
         return ask
 
 
-async def _ways(connection: asyncpg.Connection, pattern: UUID) -> list[str]:
-    """Which indexes, and which whole tables, each promise of a usual proof is judged by."""
+async def _reads(connection: asyncpg.Connection, pattern: UUID) -> list[str]:
+    """Which indexes, and which whole tables, each promise of a usual proof reads."""
     await _grow(connection, pattern, _SINCE)
     explained = _Explained(connection)
 
-    def step(next_: Step) -> None:
-        explained.about = next_.promise.id
+    def on_step(step: ProofStep) -> None:
+        explained.about = step.promise.id
 
-    await prove(explained, Limits(), step=step)
+    await prove(explained, Limits(), on_step=on_step)
     return [f"{about}: {', '.join(ways)}" for about, ways in explained.ways.items()]

@@ -45,7 +45,7 @@ def main(key: str) -> int:
     lines = OTLPLogExporter(endpoint=f"{settings.otlp_endpoint}/v1/logs")
     logs.add_log_record_processor(BatchLogRecordProcessor(lines))
     logging.getLogger().addHandler(LoggingHandler(logger_provider=logs))
-    bare = import_module(process.module).create_app(settings).app
+    bare = import_module(f"{process.package}.app").create_app(settings).app
     measured = PrometheusMiddleware(bare, PrometheusConfig(app_name=process.name))
     traced = OpenTelemetryMiddleware(cast("Any", _Served(bare, measured)))
     return serve(cast("Any", traced), settings)

@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 
-from bench.shops import Shop
+from bench.shops import Variant
 
 _BATCH = 512
 _OF_A_TRACE = 24
 
 
-async def measure(shop: Shop, batches: int) -> dict[str, float]:
+async def measure(shop: Variant, batches: int) -> dict[str, float]:
     """Spans per second from one sender, and the time of a page asked for again and again."""
     url = shop.urls["dashboard"]
     bodies = [_batch() for _ in range(batches)]

@@ -1,4 +1,4 @@
-"""The figures as the tables that the docs show."""
+"""The figures as the tables in docs/benchmark.md."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,21 +19,21 @@ def table(result: dict[str, Any]) -> str:
 def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     cells = [tuple(head), *(tuple(row) for row in rows)]
     rule = "|---" * len(cells[0]) + "|"
-    drawn = [f"| {' | '.join(row)} |" for row in cells]
-    return "\n".join([drawn[0], rule, *drawn[1:]])
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _compare(found: dict[str, Any]) -> str:
     keys = ("p50_ms", "p99_ms", "cpu_ms_per_order")
     rows = [
         (name, f"{row['orders_per_s']:.0f}", *(f"{row[k]:.1f}" if k in row else "" for k in keys))
-        for name, row in ((name, found[name]) for name in ("floor", "dark", "observed", "stock"))
+        for name, row in ((name, found[name]) for name in ("baseline", "dark", "observed", "otel"))
     ]
     speed = {name: row["orders_per_s"] for name, row in found.items()}
     return _lines(("16 clients", "orders/s", "p50 ms", "p99 ms", "CPU ms per order"), rows) + (
         f"\n\nobserved / dark {speed['observed'] / speed['dark']:.2f} (bar 0.80),"
-        f" observed / stock {speed['observed'] / speed['stock']:.2f} (bar 1.8),"
-        f" dark / floor {speed['dark'] / speed['floor']:.2f} (bar 0.45)"
+        f" observed / otel {speed['observed'] / speed['otel']:.2f} (bar 1.8),"
+        f" dark / baseline {speed['dark'] / speed['baseline']:.2f} (bar 0.45)"
     )
 
 
@@ -79,7 +79,7 @@ def _collectors(found: dict[str, Any]) -> str:
     return _lines(head, rows)
 
 
-def _glass(found: dict[str, Any]) -> str:
+def _spectators(found: dict[str, Any]) -> str:
     count = found["spectators"]
     rows = [
         ("orders/s, nobody watching", f"{found['alone_per_s']:.0f}"),
@@ -100,7 +100,7 @@ def _glass(found: dict[str, Any]) -> str:
     return f"{_lines(('watched', ''), rows)}\n\n{_lines(('after all this', 'resident MB'), memory)}"
 
 
-def _table(found: dict[str, Any]) -> str:
+def _growth(found: dict[str, Any]) -> str:
     names = list(next(iter(found["ms"].values())))
     rows = [
         (f"{int(size):,}".replace(",", " "), *(f"{row[name]:.2f}" for name in names))
@@ -123,7 +123,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "clients": _clients,
     "replicas": _replicas,
     "collectors": _collectors,
-    "glass": _glass,
-    "table": _table,
+    "spectators": _spectators,
+    "growth": _growth,
     "startup": _startup,
 }

@@ -1,11 +1,10 @@
-"""The shops to compare: real processes on free ports, one database each, one PostgreSQL for all."""
+"""The variants to compare: real processes on free ports, one database each, one PostgreSQL."""
 
 import asyncio
 import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,49 +16,41 @@ import psutil
 
 from fleet import health, migrate
 from fleet.child_guard import Child
-from fleet.run_dir import Home
-from topology import PROCESSES, find
+from fleet.ports import free_port
+from fleet.run_dir import RunDirectory
+from topology import NAMES, PROCESSES, find
 
-SERVICES = ("inventory", "payment", "order")
 _READY_S = 60
 _STOCK = 1_000_000
 
 
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Shop:
-    """One variant: the services (and for some the dashboard) with their own environment."""
+class Variant:
+    """A shop in one configuration: the services (for some the dashboard too) and an environment."""
 
     def __init__(
         self,
         name: str,
-        home: Home,
+        home: RunDirectory,
         database_url: str,
         environ: Mapping[str, str],
         *,
-        keys: tuple[str, ...] = SERVICES,
-        stock_python: str = "",
+        keys: tuple[str, ...] = tuple(NAMES),
+        otel_python: str = "",
     ) -> None:
-        """`stock_python`: an interpreter that has OpenTelemetry; the services run under it with
+        """`otel_python`: an interpreter that has OpenTelemetry; the services run under it with
         its instrumentation in place of the edge."""
         self.name = name
         self.database_url = database_url
         self._home, self._keys = home, keys
         ours = [sys.executable, "-m", "cli", "run"]
-        self._argv = [stock_python, "-m", "bench.otel_baseline"] if stock_python else ours
+        self._argv = [otel_python, "-m", "bench.otel_baseline"] if otel_python else ours
         ports = {process.key: free_port() for process in PROCESSES}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         self._environ = {
             **os.environ,
             "VALERIX_DATABASE_URL": database_url,
             "VALERIX_LOG_FORMAT": "json",
-            # Declined orders take other steps; a comparison wants the same work each time.
+            # Declined orders take other steps; a comparison needs the same work each time.
             "VALERIX_PAYMENT_DECLINE_RATE": "0",
             **{find(key).port_variable: str(port) for key, port in ports.items()},
             **{find(key).url_variable: url for key, url in self.urls.items()},
@@ -72,11 +63,11 @@ class Shop:
         self._environ.update(environ)
 
     def log(self, what: str) -> Path:
-        """Where something of this shop writes its output."""
+        """Where a process of this shop writes its output."""
         return self._home.log(f"{self.name}-{what}")
 
     def spawn(self, key: str) -> None:
-        """Start one process; whether it is ready is for the caller to ask."""
+        """Start one process; the caller asks whether it is ready."""
         self.children[key] = Child(
             [*self._argv, key],
             log=self.log(key),
@@ -148,7 +139,7 @@ def database(server_url: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def running(shops: list[Shop]) -> Iterator[list[Shop]]:
+def running(shops: list[Variant]) -> Iterator[list[Variant]]:
     """All shops open for the duration; none left afterwards."""
     try:
         for shop in shops:

@@ -1,4 +1,4 @@
-"""What it costs to be watched: browsers with the overview open while others place orders."""
+"""What spectators cost: browsers with the overview open while others place orders."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 
 from bench import clients
-from bench.shops import Shop
+from bench.shops import Variant
 from fleet.child_guard import Child
 
 # As long as a person may look before somebody places the orders that are measured.
@@ -31,7 +31,7 @@ class _Pair(msgspec.Struct, frozen=True):
     busy: float
 
 
-async def measure(shop: Shop, spectators: int, orders: int, rounds: int) -> dict[str, Any]:
+async def measure(shop: Variant, spectators: int, orders: int, rounds: int) -> dict[str, Any]:
     """Orders per second alone and watched, medians of interleaved rounds; the overview's time as
     the server's own clock has it."""
     before = await _server_times(shop.urls["dashboard"])
@@ -54,7 +54,7 @@ async def measure(shop: Shop, spectators: int, orders: int, rounds: int) -> dict
     }
 
 
-async def _round(shop: Shop, spectators: int, orders: int) -> _Pair:
+async def _round(shop: Variant, spectators: int, orders: int) -> _Pair:
     alone = await clients.shop(shop.urls["order"], 16, orders)
     with _audience(shop, spectators) as audience:
         await asyncio.sleep(_SETTLE_S)
@@ -62,12 +62,12 @@ async def _round(shop: Shop, spectators: int, orders: int) -> _Pair:
         watched = await clients.shop(shop.urls["order"], 16, orders)
         busy = (shop.cpu_s_of("dashboard") - cpu_s) / (time.monotonic() - begun)
         if audience.poll() is not None:
-            raise RuntimeError(f"the spectators gave up: see {shop.log('spectators')}")
+            raise RuntimeError(f"the spectators stopped: see {shop.log('spectators')}")
     return _Pair(alone, watched, busy)
 
 
 @contextlib.contextmanager
-def _audience(shop: Shop, count: int) -> Iterator[Child]:
+def _audience(shop: Variant, count: int) -> Iterator[Child]:
     argv = [sys.executable, "-m", "bench.spectators", shop.urls["dashboard"], str(count)]
     child = Child(
         ["nice", "-n", _NICEST, *argv], log=shop.log("spectators"), if_orphaned=signal.SIGKILL

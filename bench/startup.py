@@ -4,19 +4,19 @@ import subprocess
 import sys
 import time
 
-from bench.shops import Shop
+from bench.shops import Variant
 from fleet import health
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from topology import PROCESSES
 
 _POLL_S = 0.01
 
 
-def measure(home: Home, database_url: str) -> dict[str, dict[str, float]]:
+def measure(home: RunDirectory, database_url: str) -> dict[str, dict[str, float]]:
     """Seconds per process, each started alone."""
     return {
         process.key: {
-            "imports_s": _imports_s(process.module),
+            "imports_s": _imports_s(f"{process.package}.app"),
             **_start_s(home, database_url, process.key),
         }
         for process in PROCESSES
@@ -29,8 +29,8 @@ def _imports_s(module: str) -> float:
     return time.perf_counter() - begun
 
 
-def _start_s(home: Home, database_url: str, key: str) -> dict[str, float]:
-    shop = Shop("startup", home, database_url, {"VALERIX_TELEMETRY": "off"}, keys=(key,))
+def _start_s(home: RunDirectory, database_url: str, key: str) -> dict[str, float]:
+    shop = Variant("startup", home, database_url, {"VALERIX_TELEMETRY": "off"}, keys=(key,))
     begun = time.perf_counter()
     shop.spawn(key)
     try:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import click
 from msgspec.structs import replace
 
-from cli.connect import is_idle, settings_at_hand
+from cli.connect import is_idle, shop_settings
 from fleet.errors import CannotRun
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 from scenarios.executor import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read, read_all
 from scenarios.settings import ScenarioSettings
@@ -31,9 +31,9 @@ def list_acts() -> None:
 
 def show_act(name: str) -> None:
     """What an act says and does, step by step."""
-    from scenarios.console_log import described
+    from scenarios.console_log import describe_scenario
 
-    for line in described(_read(name)):
+    for line in describe_scenario(_read(name)):
         click.echo(line)
 
 
@@ -42,7 +42,7 @@ def play_act(name: str) -> int:
     from scenarios.cli import play
 
     scenario = _read(name)
-    with _shop_at_hand() as settings, _one_line():
+    with _running_shop() as settings, _one_line():
         return play(settings, scenario, click.echo, _aside)
 
 
@@ -52,7 +52,7 @@ def check_acts(name: str, *, quick: bool) -> int:
     from scenarios.timing import QUICK, USUAL
 
     scenarios = [_read(name)] if name != EVERY else _read_every()
-    with _shop_at_hand() as settings, _one_line():
+    with _running_shop() as settings, _one_line():
         return check(settings, scenarios, QUICK if quick else USUAL, click.echo, _aside)
 
 
@@ -71,11 +71,11 @@ def _read_every() -> list[Scenario]:
 
 
 @contextlib.contextmanager
-def _shop_at_hand() -> Iterator[ScenarioSettings]:
+def _running_shop() -> Iterator[ScenarioSettings]:
     if is_idle():
         raise CannotRun("the shop is not running: start it with `valerix up`")
-    home = find_home()
-    with settings_at_hand() as settings:
+    home = find_run_directory()
+    with shop_settings() as settings:
         ours = home.running() is not None and "VALERIX_DATABASE_URL" not in os.environ
         yield replace(settings, control=str(home.control)) if ours else settings
 

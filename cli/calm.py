@@ -7,14 +7,14 @@ import click
 from chassis.settings import BadSetting
 from fleet.errors import CannotRun, Failed
 from fleet.health import ask
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 from fleet.settings import load
 from topology import SERVICES, Process
 
 
 def calm_all() -> None:
     """Ask every service, also when one does not answer; raises `Failed` if one did not."""
-    running = find_home().running()
+    running = find_run_directory().running()
     silent = []
     for process in SERVICES:
         given = os.environ.get(process.url_variable)

@@ -1,4 +1,4 @@
-"""How a command in another terminal finds the shop: the one running, a given database, or ours."""
+"""How a command in another terminal finds the shop: the one that runs, or its database."""
 
 import contextlib
 import os
@@ -10,21 +10,21 @@ import msgspec
 from chassis.settings import BadSetting
 from fleet.errors import CannotRun
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 from fleet.settings import load
-from frontend.settings import DashboardSettings
+from scenarios.settings import ScenarioSettings
 
 
 @contextlib.contextmanager
-def database_at_hand() -> Iterator[str]:
+def open_database() -> Iterator[str]:
     """The URL of the database to work on; the embedded one is started for the duration if need be.
 
-    Notes go to standard error: standard output belongs to the answer.
+    Notes go to standard error: standard output is for the result.
     """
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield given
         return
-    home = find_home()
+    home = find_run_directory()
     if running := home.running():
         yield running.database_url
         return
@@ -33,21 +33,21 @@ def database_at_hand() -> Iterator[str]:
 
 
 def is_idle() -> bool:
-    """Whether nothing runs on the embedded database; nobody can know that of a given one."""
-    return "VALERIX_DATABASE_URL" not in os.environ and find_home().running() is None
+    """Whether nothing runs on the embedded database; of a given one this is not known."""
+    return "VALERIX_DATABASE_URL" not in os.environ and find_run_directory().running() is None
 
 
 def demand_stopped(what: str) -> None:
     """Raise one line when the shop runs: its services were written for the schema they found."""
-    if running := find_home().running():
+    if running := find_run_directory().running():
         raise CannotRun(f"the shop is running (pid {running.pid}): stop it first to {what}")
 
 
 @contextlib.contextmanager
-def settings_at_hand() -> Iterator[DashboardSettings]:
-    """The dashboard's settings, pointed at the database and the services of the running shop."""
-    running = find_home().running()
-    with database_at_hand() as database_url:
+def shop_settings() -> Iterator[ScenarioSettings]:
+    """The dashboard's settings, with the database and the addresses of the running shop."""
+    running = find_run_directory().running()
+    with open_database() as database_url:
         try:
             settings = load("dashboard")
         except BadSetting as error:

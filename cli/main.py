@@ -1,9 +1,12 @@
-"""The command line: every verb a person or a script can say to the shop.
+"""The command line: every command a person or a script can give to the shop.
 
-Imports happen inside the commands: `--help` and a wrong word answer at once.
+Imports happen inside the commands, so that `--help` and a mistyped command are quick. The topology
+is data alone.
 """
 
 import click
+
+from topology import KEYS, NAMES
 
 _EXITS = "Exit codes: 0 all is well, 1 the answer is no, 2 it could not be run."
 
@@ -34,11 +37,11 @@ def up(stack: bool) -> None:
 
 
 @main.command()
-@click.argument("service", type=click.Choice(["order", "inventory", "payment", "dashboard"]))
+@click.argument("service", type=click.Choice(KEYS))
 def run(service: str) -> None:
     """Run one process of the shop.
 
-    What `valerix up` starts four of, and what a container runs.
+    What `valerix up` starts for each of them, and what a container runs.
     """
     from fleet.run import run_process
 
@@ -56,10 +59,10 @@ def migrate() -> None:
 @migrate.command("up")
 def migrate_up() -> None:
     """Move to the newest migration."""
-    from cli.connect import database_at_hand
+    from cli.connect import open_database
     from fleet import migrate
 
-    with database_at_hand() as url:
+    with open_database() as url:
         moved = migrate.upgrade(url)
         click.echo(f"moved to {moved}" if moved else f"already at {migrate.newest()}")
 
@@ -68,11 +71,11 @@ def migrate_up() -> None:
 @click.option("--all", "everything", is_flag=True, help="Take every migration back, data included.")
 def migrate_down(everything: bool) -> None:
     """Take the newest migration back."""
-    from cli.connect import database_at_hand, demand_stopped
+    from cli.connect import demand_stopped, open_database
     from fleet import migrate
 
     demand_stopped("take a migration back")
-    with database_at_hand() as url:
+    with open_database() as url:
         left = migrate.downgrade(url, everything=everything)
         click.echo(f"moved to {left}" if left else "no migration is left")
 
@@ -80,10 +83,10 @@ def migrate_down(everything: bool) -> None:
 @migrate.command("version")
 def migrate_version() -> None:
     """Say which migration the database is at, and which is the newest."""
-    from cli.connect import database_at_hand
+    from cli.connect import open_database
     from fleet import migrate
 
-    with database_at_hand() as url:
+    with open_database() as url:
         click.echo(f"{migrate.current(url) or 'none'} (newest: {migrate.newest()})")
 
 
@@ -94,10 +97,10 @@ def migrate_force(revision: str) -> None:
 
     For a database put right by hand: REVISION is 0001, 0002, …, or base.
     """
-    from cli.connect import database_at_hand
+    from cli.connect import open_database
     from fleet import migrate
 
-    with database_at_hand() as url:
+    with open_database() as url:
         migrate.force(url, revision)
         click.echo(f"recorded as {migrate.current(url) or 'none'}")
 
@@ -122,11 +125,11 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
     is for a database whose triggers were off. Exit code 0: all hold; 1: one is broken, or work is
     still open; 2: cannot tell.
     """
-    from cli.connect import is_idle, settings_at_hand
+    from cli.connect import is_idle, shop_settings
     from proof.verify import verify as prove
 
     idle = is_idle()
-    with settings_at_hand() as settings:
+    with shop_settings() as settings:
         code = prove(settings, 0.0 if idle else wait_s, as_json, full=full)
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)
@@ -134,7 +137,7 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
 
 
 @main.command("restart")
-@click.argument("process", type=click.Choice(["order", "inventory", "payment", "postgres"]))
+@click.argument("process", type=click.Choice([*NAMES, "postgres"]))
 @click.option("--away", "away_s", default=0.5, type=click.FloatRange(0.1, 30), metavar="SECONDS",
               help="How long it stays away; half a second by default.")  # fmt: skip
 @click.option("--kill", is_flag=True, help="As kill -9 does it; not for postgres.")
@@ -148,7 +151,7 @@ def restart_process(process: str, away_s: float, kill: bool) -> None:
 
     if kill and process == "postgres":
         raise click.UsageError("PostgreSQL is only ever stopped in order: leave --kill out")
-    restart(process, away_s=away_s, kill=kill)  # type: ignore[arg-type]
+    restart(process, away_s=away_s, kill=kill)
 
 
 @main.group()

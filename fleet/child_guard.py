@@ -84,18 +84,18 @@ def when_parent_dies(number: signal.Signals, parent: int) -> Callable[[], None] 
         return None
     prctl = _LIBC.prctl
 
-    def tie() -> None:
+    def ask_for_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died between fork and prctl: no signal would ever come
+        if os.getppid() != parent:  # it died between fork and prctl: no signal would come
             os._exit(1)
 
-    return tie
+    return ask_for_signal
 
 
 def _watch(pid: int, number: signal.Signals) -> subprocess.Popen[bytes]:
-    """The same where there is no prctl: a shell waits on a pipe that only we hold open. An end of
-    file there means that we are gone; a line means that the child is, and it may leave."""
-    script = f"read word || kill -{int(number)} {pid}"
+    """The same where there is no prctl: a shell waits on a pipe that only we hold open. End of file
+    there means that we have died; a line means that the child has ended, and so does the shell."""
+    script = f"read line || kill -{int(number)} {pid}"
     # Its own session: the terminal's Ctrl-C must not end the watch before the child.
     return subprocess.Popen(
         ["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True

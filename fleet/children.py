@@ -1,4 +1,4 @@
-"""The shop's own processes: started as `valerix run KEY`, watched, and stopped together."""
+"""The shop's own processes: started as `valerix run KEY`, supervised, and stopped together."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleet.child_guard import Child
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from topology import Process
 
 # A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
@@ -26,7 +26,7 @@ class Supervised:
         argv: Sequence[str],
         log: Path,
         environ: Mapping[str, str],
-        # At once: what a crash leaves half done, the reconciler finishes. That is the product.
+        # At once: what a crash leaves half done, the reconciler finishes.
         if_orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.name, self.log = name, log
@@ -52,29 +52,31 @@ class Supervised:
         """Its exit code, once it has one."""
         return self.child.poll() if self.child else None
 
-    def last_words(self) -> str:
-        """The end of its log, for the reader who asks why it died."""
+    def log_tail(self) -> str:
+        """The end of its log, which says why it died."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(f"    {line[:400]}" for line in lines[-_SHOWN_LINES:]) or "    (no output)"
 
     def trim_log(self) -> None:
-        """Put an oversized log aside. It is open for appending, so writing goes on at its start."""
+        """Put an oversized log aside. It is open for appending, so it goes on at the start."""
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
             shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
             os.truncate(self.log, 0)
 
 
-class Service(Supervised):
+class FleetProcess(Supervised):
     """One process of the fleet and where it is reached."""
 
-    def __init__(self, process: Process, url: str, home: Home, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, process: Process, url: str, home: RunDirectory, environ: Mapping[str, str]
+    ) -> None:
         argv = [sys.executable, "-m", "cli", "run", process.key]
         super().__init__(process.name, argv, home.log(process.key), environ)
         self.process, self.url = process, url
 
 
 def stop(services: Sequence[Supervised], grace_s: float) -> list[str]:
-    """Ask all at once to stop, wait once for all, kill the rest; says whom it had to kill."""
+    """Ask all at once to stop, wait once for all, kill the rest; the names of those it killed."""
     running = [service.child for service in services if service.child and service.ended() is None]
     for child in running:
         child.send(signal.SIGTERM)
@@ -89,7 +91,7 @@ def stop(services: Sequence[Supervised], grace_s: float) -> list[str]:
 
 
 def describe_exit(code: int) -> str:
-    """An exit code in words: a number, or the signal that ended it."""
+    """An exit code for a reader: the number, or the signal that ended the process."""
     if code >= 0:
         return f"exit code {code}"
     try:

@@ -1,8 +1,8 @@
-"""What may be asked of a running `valerix up`: to kill or restart one of its processes.
+"""Asks a running `valerix up` to kill or restart one of its processes.
 
-A request is a file in the folder that `valerix up` looks into; the answer is a file beside it.
+A request is a file in the folder that `valerix up` looks into; the response is a file beside it.
 Whoever may write there is the shop's own user: no port, no token.
-fleet/control_server.py runs them."""
+fleet/control_server.py serves the requests."""
 
 import asyncio
 import contextlib
@@ -15,41 +15,45 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from topology import NAMES
+
 T = TypeVar("T")
-Process = Literal["order", "inventory", "payment", "postgres"]
-# A request nobody took in this time is void: what was asked for a story that is over must not
-# happen to the next one.
+Verb = Literal["kill", "restart"]
+POSTGRES = "postgres"
+# What can be asked for. The dashboard cannot: it is where most requests come from.
+RESTARTABLE = (*NAMES, POSTGRES)
+# After this a request is void: what was asked for one act must not happen in the next.
 TAKEN_WITHIN_S = 5.0
 # Stopping PostgreSQL in order may take fifteen seconds, twice.
 DOWN_WITHIN_S = 40.0
 BACK_WITHIN_S = 150.0
 _POLL_S = 0.05
-ASKED, ANSWERED = ".asked.json", ".answer.json"
+REQUEST_SUFFIX, RESPONSE_SUFFIX = ".asked.json", ".answer.json"
 
 
-class Errand(Struct, frozen=True, forbid_unknown_fields=True):
-    """One request; `until` is seconds since the epoch, after which nobody may take it."""
+class ControlRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """One request; `until` is seconds since the epoch, after which it is void."""
 
-    verb: Literal["kill", "restart"]
-    process: Process
+    verb: Verb
+    process: str
     away_s: float
     actor: str
     until: float
 
 
-class Answer(Struct, frozen=True):
-    """How far it is; `why` says what went wrong."""
+class ControlResponse(Struct, frozen=True):
+    """How far the request is; `why` says what went wrong."""
 
     state: Literal["taken", "down", "back", "refused"]
     why: str = ""
 
 
-class NoErrand(Exception):
-    """It was not done, and why."""
+class RequestRefused(Exception):
+    """The request was not carried out, and why."""
 
 
-class Backstage:
-    """The way to a `valerix up` on this machine."""
+class ControlClient:
+    """Sends requests to a `valerix up` on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -59,50 +63,48 @@ class Backstage:
         """Whether a `valerix up` looks into the folder."""
         return self._folder.is_dir()
 
-    async def ask(
-        self, verb: Literal["kill", "restart"], process: Process, away_s: float, actor: str
-    ) -> str:
-        """Hand in a request and return its number once the process is down; raises `NoErrand`."""
+    async def take_down(self, verb: Verb, process: str, away_s: float, actor: str) -> str:
+        """Send a request; its number once the process is down. Raises `RequestRefused`."""
         number = secrets.token_hex(8)
-        errand = Errand(verb, process, away_s, actor, time.time() + TAKEN_WITHIN_S)
-        asked = self._folder / f"{number}{ASKED}"
+        request = ControlRequest(verb, process, away_s, actor, time.time() + TAKEN_WITHIN_S)
+        path = self._folder / f"{number}{REQUEST_SUFFIX}"
         try:
-            write(asked, errand)
+            write(path, request)
         except OSError as error:
-            raise NoErrand(f"the shop cannot be asked: {error.strerror}") from None
+            raise RequestRefused(f"the shop cannot be asked: {error.strerror}") from None
         try:
             await self._reach(number, ("taken", "down", "back"), TAKEN_WITHIN_S)
             await self._reach(number, ("down", "back"), DOWN_WITHIN_S)
         finally:
-            asked.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return number
 
-    async def back(self, number: str) -> None:
-        """Return once the process of this request works again; raises `NoErrand`."""
+    async def wait_until_back(self, number: str) -> None:
+        """Return once the process of this request works again; raises `RequestRefused`."""
         await self._reach(number, ("back",), BACK_WITHIN_S)
 
     async def _reach(self, number: str, states: tuple[str, ...], within_s: float) -> None:
         end = time.monotonic() + within_s
         while True:
-            answer = read(self._folder / f"{number}{ANSWERED}", Answer)
-            if answer is not None and answer.state == "refused":
-                raise NoErrand(answer.why)
-            if answer is not None and answer.state in states:
+            response = read(self._folder / f"{number}{RESPONSE_SUFFIX}", ControlResponse)
+            if response is not None and response.state == "refused":
+                raise RequestRefused(response.why)
+            if response is not None and response.state in states:
                 return
             if time.monotonic() > end:
-                raise NoErrand(f"the shop did not do it within {within_s:.0f} s")
+                raise RequestRefused(f"the shop did not do it within {within_s:.0f} s")
             await asyncio.sleep(_POLL_S)
 
 
 def write(path: Path, what: Struct) -> None:
-    """Write a note aside and rename it, so that a reader never sees half of one."""
+    """Write a file aside and rename it, so that a reader never sees half of one."""
     aside = path.with_suffix(f".{os.getpid()}.new")
     aside.write_bytes(msgspec.json.encode(what))
     aside.replace(path)
 
 
 def read(path: Path, shape: type[T]) -> T | None:
-    """A note, or None while there is none."""
+    """The content of a file, or None while there is none."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode(path.read_bytes(), type=shape)
     return None

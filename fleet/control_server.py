@@ -1,6 +1,6 @@
-"""What a running shop can be asked to do to one of its processes: kill it or restart it, once.
+"""Serves requests to a running shop: kill or restart one of its processes, once.
 
-A process that dies by itself still stops the shop; one that is away on an errand does not."""
+A process that dies by itself still stops the shop; one that is down on request does not."""
 
 import shutil
 import signal
@@ -11,49 +11,61 @@ from pathlib import Path
 import msgspec
 
 from fleet import health
-from fleet.children import Service
-from fleet.client import ANSWERED, ASKED, Answer, Errand, read, write
+from fleet.children import FleetProcess
+from fleet.client import (
+    REQUEST_SUFFIX,
+    RESPONSE_SUFFIX,
+    RESTARTABLE,
+    ControlRequest,
+    ControlResponse,
+    read,
+    write,
+)
 from fleet.errors import Failed
 from fleet.postgres import PostgresServer
 
 # A service ends within its own grace of five seconds; one that does not is killed.
 _STOP_S = 8.0
 _READY_S = 120.0
-_ASK_EVERY_S = 0.3
-# More than this waiting in the folder is nobody's demo.
-_MOST = 16
+_PROBE_EVERY_S = 0.3
+# Of more requests than this waiting in the folder, the rest is left for the next tick.
+_MOST_PENDING = 16
 
 
-class _Under(msgspec.Struct):
-    """The errand that is under way. `phase` says what it waits for next, `due` until when."""
+class _InProgress(msgspec.Struct):
+    """The request that is being served: what it waits for (`phase`), and until when (`due`)."""
 
-    errand: Errand
+    request: ControlRequest
     number: str
-    service: Service | None
+    service: FleetProcess | None
     begun: float
     phase: str = "stopping"
     due: float = 0.0
-    asked: float = 0.0
+    probed: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.service.name if self.service is not None else "PostgreSQL"
 
 
-class Errands:
-    """Looks into the folder, runs one errand at a time, answers beside it. `tick` never waits, but
-    for PostgreSQL's own stop and start, which are children of this thread."""
+class ControlServer:
+    """Looks into the folder, serves one request at a time, responds beside it. `tick` never waits,
+    but for PostgreSQL's own stop and start, which are children of this thread."""
 
     def __init__(
         self,
         folder: Path,
-        services: Sequence[Service],
+        services: Sequence[FleetProcess],
         server: PostgresServer | None,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._server, self._say, self._clock = folder, server, say, clock
         self._services = {service.process.key: service for service in services}
-        self._under: _Under | None = None
+        self._current: _InProgress | None = None
 
     def open(self) -> None:
-        """Begin to take errands; what an earlier shop left is thrown away."""
+        """Begin to take requests; what an earlier shop left is thrown away."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(mode=0o700)
 
@@ -61,84 +73,84 @@ class Errands:
         """Take no more."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def excuses(self, service: Service) -> bool:
-        """Whether this one is away on purpose."""
+    def has_taken_down(self, service: FleetProcess) -> bool:
+        """Whether this process is down on request."""
         return (
-            self._under is not None
-            and self._under.service is service
-            and self._under.phase in ("stopping", "away")
+            self._current is not None
+            and self._current.service is service
+            and self._current.phase in ("stopping", "away")
         )
 
     def tick(self) -> None:
-        """Go on with the errand under way, or take the next one."""
-        if self._under is not None:
-            self._go_on(self._under)
-        for asked in sorted(self._folder.glob(f"*{ASKED}"))[:_MOST]:
-            errand = read(asked, Errand)
-            asked.unlink(missing_ok=True)
-            number = asked.name.removesuffix(ASKED)
-            if errand is not None and time.time() <= errand.until:
-                self._take(errand, number)
+        """Go on with the request in progress, or take the next one."""
+        if self._current is not None:
+            self._go_on(self._current)
+        for path in sorted(self._folder.glob(f"*{REQUEST_SUFFIX}"))[:_MOST_PENDING]:
+            request = read(path, ControlRequest)
+            path.unlink(missing_ok=True)
+            number = path.name.removesuffix(REQUEST_SUFFIX)
+            if request is not None and time.time() <= request.until:
+                self._take(request, number)
 
-    def _take(self, errand: Errand, number: str) -> None:
-        service = self._services.get(errand.process)
-        if self._under is not None:
-            self._answer(number, "refused", f"{_name(self._under)} is being restarted already")
+    def _take(self, request: ControlRequest, number: str) -> None:
+        service = self._services.get(request.process)
+        if request.process not in RESTARTABLE:
+            known = ", ".join(RESTARTABLE)
+            self._respond(number, "refused", f"{request.process} is not one of: {known}")
+        elif self._current is not None:
+            self._respond(number, "refused", f"{self._current.name} is being restarted already")
         elif service is None and self._server is None:
-            self._answer(number, "refused", "PostgreSQL is not ours: VALERIX_DATABASE_URL is set")
+            self._respond(number, "refused", "PostgreSQL is not ours: VALERIX_DATABASE_URL is set")
         else:
-            self._under = _Under(errand, number, service, self._clock())
-            self._answer(number, "taken")
-            verb = "killed" if errand.verb == "kill" else "restarted"
-            self._say(f"{_name(self._under)} is {verb} for {errand.actor}")
-            self._stop(self._under)
+            self._current = _InProgress(request, number, service, self._clock())
+            self._respond(number, "taken")
+            verb = "killed" if request.verb == "kill" else "restarted"
+            self._say(f"{self._current.name} is {verb} for {request.actor}")
+            self._stop(self._current)
 
-    def _stop(self, under: _Under) -> None:
-        if under.service is None:
+    def _stop(self, current: _InProgress) -> None:
+        if current.service is None:
             if self._server is not None:
                 self._server.halt()
-        elif (child := under.service.child) is not None and child.poll() is None:
-            if under.errand.verb == "kill":
+        elif (child := current.service.child) is not None and child.poll() is None:
+            if current.request.verb == "kill":
                 child.kill()
             else:
                 child.send(signal.SIGTERM)
-        under.due = self._clock() + _STOP_S
+        current.due = self._clock() + _STOP_S
 
-    def _go_on(self, under: _Under) -> None:
+    def _go_on(self, current: _InProgress) -> None:
         now = self._clock()
-        if under.phase == "stopping":
-            self._see_stopped(under, now)
-        elif under.phase == "away" and now >= under.due:
-            if under.service is not None:
-                under.service.start()
+        if current.phase == "stopping":
+            self._see_stopped(current, now)
+        elif current.phase == "away" and now >= current.due:
+            if current.service is not None:
+                current.service.start()
             elif self._server is not None:
                 self._server.start()
-            under.phase, under.due = "waking", now + _READY_S
-        elif under.phase == "waking" and now - under.asked >= _ASK_EVERY_S:
-            self._see_ready(under, now)
+            current.phase, current.due = "starting", now + _READY_S
+        elif current.phase == "starting" and now - current.probed >= _PROBE_EVERY_S:
+            self._see_ready(current, now)
 
-    def _see_stopped(self, under: _Under, now: float) -> None:
-        service = under.service
+    def _see_stopped(self, current: _InProgress, now: float) -> None:
+        service = current.service
         if service is not None and service.ended() is None:
-            if now < under.due or service.child is None:
+            if now < current.due or service.child is None:
                 return
             service.child.kill()
-        under.phase, under.due = "away", now + under.errand.away_s
-        self._answer(under.number, "down")
+        current.phase, current.due = "away", now + current.request.away_s
+        self._respond(current.number, "down")
 
-    def _see_ready(self, under: _Under, now: float) -> None:
-        under.asked = now
-        obstacle = health.obstacle(under.service.url) if under.service is not None else None
+    def _see_ready(self, current: _InProgress, now: float) -> None:
+        current.probed = now
+        obstacle = health.obstacle(current.service.url) if current.service is not None else None
         if obstacle is None:
-            self._under = None
-            self._answer(under.number, "back")
-            self._say(f"{_name(under)} is back after {now - under.begun:.1f} s")
-        elif now > under.due:
-            raise Failed(f"{_name(under)} did not come back: {obstacle}")
+            self._current = None
+            self._respond(current.number, "back")
+            self._say(f"{current.name} is back after {now - current.begun:.1f} s")
+        elif now > current.due:
+            raise Failed(f"{current.name} did not come back: {obstacle}")
 
-    def _answer(self, number: str, state: str, why: str = "") -> None:
-        write(self._folder / f"{number}{ANSWERED}", Answer(state, why))  # type: ignore[arg-type]
-
-
-def _name(under: _Under) -> str:
-    return under.service.name if under.service is not None else "PostgreSQL"
+    def _respond(self, number: str, state: str, why: str = "") -> None:
+        response = ControlResponse(state, why)  # type: ignore[arg-type]
+        write(self._folder / f"{number}{RESPONSE_SUFFIX}", response)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL's data: made whole or not at all, and told apart when it is not ours."""
+"""The embedded PostgreSQL's data: made whole or not at all; data that is not ours is recognised."""
 
 import shutil
 import subprocess
@@ -43,7 +43,7 @@ def find_installation() -> Path:
 def ensure(data: Path, installation: Path, user: str | None, say: Callable[[str], None]) -> None:
     """Make `data` a complete data directory of our PostgreSQL version, or say why it cannot be.
 
-    The caller holds the folder's lock, so whatever unfinished thing lies there is nobody's.
+    The caller holds the folder's lock, so no other process is at work on what lies there.
     """
     for leftover in data.parent.glob(f"{data.name}.new-*"):
         shutil.rmtree(leftover)

@@ -30,7 +30,7 @@ def ask(
 
 
 def obstacle(url: str) -> str | None:
-    """What keeps the process at `url` from its work, in its own words; None when it is ready."""
+    """What keeps the process at `url` from its work, as it reports it; None when it is ready."""
     try:
         status, body = ask("GET", f"{url}/health/ready")
     except OSError as error:
@@ -39,6 +39,6 @@ def obstacle(url: str) -> str | None:
         return None
     checks = body.get("checks", {}) if isinstance(body, dict) else {}
     good = ("connected", "reachable", "current")
-    return ", ".join(f"{name} {word}" for name, word in checks.items() if word not in good) or (
+    return ", ".join(f"{name} {state}" for name, state in checks.items() if state not in good) or (
         f"answers {status}"
     )

@@ -23,8 +23,8 @@ _CONNECT_LIMIT_S = 10
 # A migration that waits for a lock makes every later query wait behind it: better to give up.
 _LOCK_LIMIT = "5s"
 # Two migrations at once: the second waits for the first, which may be a long one.
-_TURN_LIMIT = "60s"
-_TURN = 0x76616C6572697800  # "valerix" in a bigint: the advisory lock that is ours
+_LOCK_WAIT_LIMIT = "60s"
+_ADVISORY_LOCK = 0x76616C6572697800  # "valerix" in a bigint: the advisory lock that is ours
 
 
 def newest() -> str:
@@ -38,7 +38,7 @@ def current(database_url: str) -> str | None:
 
 
 def upgrade(database_url: str) -> str | None:
-    """Move up to the newest revision; says which one, or None when it was there already."""
+    """Move up to the newest revision and return it, or None when it was there already."""
     if current(database_url) == newest():
         return None
     _run(database_url, "upgrade", "head")
@@ -46,7 +46,7 @@ def upgrade(database_url: str) -> str | None:
 
 
 def downgrade(database_url: str, *, everything: bool = False) -> str | None:
-    """Take the newest migration back, or all of them; says where the database is now."""
+    """Take the newest migration back, or all of them; the revision the database is at now."""
     if current(database_url) is not None:
         _run(database_url, "downgrade", "base" if everything else "-1")
     return current(database_url)
@@ -114,8 +114,8 @@ async def _with_connection(database_url: str, work: "Callable[[Connection], None
     try:
         async with engine.connect() as connection:
             # Held by the session, so it ends with the connection, whatever happens.
-            await connection.execute(text(f"SET lock_timeout = '{_TURN_LIMIT}'"))
-            await connection.execute(text(f"SELECT pg_advisory_lock({_TURN})"))
+            await connection.execute(text(f"SET lock_timeout = '{_LOCK_WAIT_LIMIT}'"))
+            await connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
             await connection.commit()
             await connection.run_sync(work)
     finally:
@@ -156,7 +156,7 @@ async def _connect(database_url: str) -> asyncpg.Connection:
 
 
 def _shown(database_url: str) -> str:
-    """The URL without what is secret in it."""
+    """The URL without its secrets."""
     parts = urlsplit(database_url)
     query = f"?{parts.query}" if parts.query.startswith("host=") else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"

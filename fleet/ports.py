@@ -12,8 +12,8 @@ from topology import Process
 
 
 def demand_free(name: str, host: str, port: int, other: str) -> None:
-    """Raise one line that names the port, who wants it, who holds it and, in the words of `other`,
-    what to do if that one stays."""
+    """Raise one line that names the port, what wants it and what holds it; `other` says what to do
+    if the holder stays."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the server itself will ask: a port in TIME_WAIT is free.
@@ -44,7 +44,7 @@ def demand_different(chosen: Mapping[Process, int]) -> None:
 
 
 def _holder(port: int) -> str:
-    """Who listens there, as far as we may know: other users' sockets are hidden from us."""
+    """What listens there, as far as we may know: other users' sockets are hidden from us."""
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
@@ -53,3 +53,11 @@ def _holder(port: int) -> str:
                     return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
                 return f" by pid {connection.pid}"
     return ""
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

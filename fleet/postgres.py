@@ -30,7 +30,7 @@ _POLL_S = 0.02
 SETTINGS = {
     "listen_addresses": "",  # the socket only: nothing on the network, no port to collide with
     "unix_socket_permissions": "0700",
-    "max_connections": "100",  # four processes with pools of 12, the command line, and room to look
+    "max_connections": "100",  # a pool of 12 in each process, the command line, and a few more
     "shared_buffers": "64MB",  # the whole shop fits; more would only be missing elsewhere
     "max_wal_size": "256MB",
     "io_method": "sync",  # no disk-bound reads here, so no worker processes for them
@@ -82,8 +82,8 @@ class PostgresServer:
         system_user.open_way(self.data, user, self._say)
         system_user.open_tree(installation, user)
         data_directory.ensure(self.data, installation, user, self._say)
-        self._clear_the_last_one()
-        # After `halt` the same one again: those who were connected know no other.
+        self._clear_last_server()
+        # After `halt` the same folder again: clients that were connected know no other.
         self._socket = _socket_folder(self.data.parent, self._socket)
         system_user.open_way(self._socket, user, self._say)
         system_user.give(self._socket, user)
@@ -119,31 +119,33 @@ class PostgresServer:
         self._socket = None
 
     def _wait_until_ready(self, child: Child) -> None:
-        begun = said = time.monotonic()
+        begun = reported = time.monotonic()
         while _status(self.data, child.pid) != "ready":
             now = time.monotonic()
             if child.poll() is not None or now - begun > _START_LIMIT_S:
                 self.stop()
                 raise CannotRun(
-                    f"PostgreSQL did not start: {_last_complaint(self.log, self._log_begins)}"
+                    f"PostgreSQL did not start: {_last_error(self.log, self._log_begins)}"
                 )
-            if now - said > 2:
+            if now - reported > 2:
                 self._say(f"PostgreSQL is starting ({now - begun:.0f} s)")
-                said = now
+                reported = now
             time.sleep(_POLL_S)
 
-    def _clear_the_last_one(self) -> None:
+    def _clear_last_server(self) -> None:
         """Deal with what a kill -9 left: a server that is still stopping, or its pid file.
 
-        PostgreSQL removes the file of a dead pid itself. It refuses when the pid is a stranger's,
-        or a zombie's that nobody reaps (a container without an init).
+        PostgreSQL removes the file of a dead pid itself. It refuses when the pid belongs to another
+        program, or to a zombie that nobody reaps (a container without an init).
         """
-        note = self.data / "postmaster.pid"
+        pid_file = self.data / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            last = psutil.Process(int(note.read_text().splitlines()[0]))
+            last = psutil.Process(int(pid_file.read_text().splitlines()[0]))
             if not _serves(last, self.data):
-                self._say(f"removing a stale {note.name}: its pid {last.pid} is no PostgreSQL now")
-                note.unlink()
+                self._say(
+                    f"removing a stale {pid_file.name}: its pid {last.pid} is not a PostgreSQL now"
+                )
+                pid_file.unlink()
                 return
             self._say(f"waiting for the last PostgreSQL to stop (pid {last.pid})")
             last.send_signal(signal.SIGINT)
@@ -168,12 +170,12 @@ def _status(data: Path, pid: int) -> str:
     return "starting"
 
 
-def _last_complaint(log: Path, begins: int) -> str:
-    """What this start wrote, which began so many bytes into the log."""
-    said = log.read_bytes()[begins:] if log.exists() else b""
-    lines = said.decode(errors="replace").splitlines()
-    complaints = [line for line in lines if re.search(r"FATAL|PANIC|ERROR", line)]
-    return f"{(complaints or lines or ['no message'])[-1]} (all of it in {log})"
+def _last_error(log: Path, begins: int) -> str:
+    """The last error of this start, whose output begins so many bytes into the log."""
+    output = log.read_bytes()[begins:] if log.exists() else b""
+    lines = output.decode(errors="replace").splitlines()
+    errors = [line for line in lines if re.search(r"FATAL|PANIC|ERROR", line)]
+    return f"{(errors or lines or ['no message'])[-1]} (all of it in {log})"
 
 
 def _socket_folder(beside: Path, known: Path | None) -> Path:

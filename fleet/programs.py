@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fleet.run_dir import ROOT, Home
+from fleet.run_dir import ROOT, RunDirectory
 
 _HERE = "127.0.0.1"
 # Where a package puts Grafana's own pages; its program cannot find them by itself.
@@ -43,7 +43,7 @@ JAEGER = Program(
 LOKI = Program("loki", ("loki",), (3100, 9096), ":3100/ready")
 PROMETHEUS = Program("prometheus", ("prometheus",), (9090,), ":9090/-/ready", "queries, alerts")
 GRAFANA = Program("grafana", ("grafana",), (3030,), ":3030/api/health", "dashboards")
-# In the order they are started: who is sent to comes before who sends.
+# In the order they are started: receivers before senders.
 PROGRAMS = (JAEGER, LOKI, COLLECTOR, PROMETHEUS, GRAFANA)
 
 # What each one's configuration file reads from the environment.
@@ -73,7 +73,9 @@ ENVIRON: dict[str, dict[str, str]] = {
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_USERS_VIEWERS_CAN_EDIT": "true",
         "GF_USERS_DEFAULT_THEME": "dark",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(ROOT / "grafana/dashboards/stage.json"),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(
+            ROOT / "grafana/dashboards/live_demo.json"
+        ),
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
     },
@@ -103,6 +105,6 @@ def _grafana_pages() -> str:
     return next((path for path in _GRAFANA_PAGES if Path(path).is_dir()), _GRAFANA_PAGES[0])
 
 
-def folder_of(program: Program, home: Home) -> Path:
+def folder_of(program: Program, home: RunDirectory) -> Path:
     """Where the program keeps what it has."""
     return home.path / "stack" / program.key

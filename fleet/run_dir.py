@@ -1,4 +1,4 @@
-"""Where a running shop keeps its data, its logs and the note that says it is running."""
+"""Where a running shop keeps its data, its logs and the file that says it is running."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The note `valerix up` leaves while it runs, so that other terminals find it."""
+    """The content of run.json while `valerix up` runs, so that other terminals find it."""
 
     pid: int
     started: float
@@ -23,7 +23,7 @@ class Running(msgspec.Struct, frozen=True):
     urls: dict[str, str]
 
 
-class Home(msgspec.Struct, frozen=True):
+class RunDirectory(msgspec.Struct, frozen=True):
     """The folder of one shop; VALERIX_HOME, or .valerix in the checkout."""
 
     path: Path
@@ -37,12 +37,12 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "logs"
 
     @property
-    def note(self) -> Path:
+    def run_file(self) -> Path:
         return self.path / "run.json"
 
     @property
     def control(self) -> Path:
-        """Where a running shop is asked to restart a process: see errands.py."""
+        """Where requests to restart a process are put: see client.py."""
         return self.path / "control"
 
     def log(self, key: str) -> Path:
@@ -59,30 +59,30 @@ class Home(msgspec.Struct, frozen=True):
             ) from None
 
     def running(self) -> Running | None:
-        """The shop that runs from this folder, or None. A note left by a kill -9 is no shop:
-        the process it names must exist and have started when the note says."""
+        """The shop that runs from this folder, or None. A kill -9 leaves the file behind, so the
+        process it names must exist and have started at the time it says."""
         try:
-            note = msgspec.json.decode(self.note.read_bytes(), type=Running)
-            started = psutil.Process(note.pid).create_time()
+            running = msgspec.json.decode(self.run_file.read_bytes(), type=Running)
+            started = psutil.Process(running.pid).create_time()
         except (OSError, msgspec.DecodeError, psutil.Error):
             return None
-        return note if abs(started - note.started) < 1 else None
+        return running if abs(started - running.started) < 1 else None
 
     def announce(self, database_url: str, urls: dict[str, str]) -> None:
         started = psutil.Process().create_time()
-        note = Running(os.getpid(), started, database_url, urls)
-        # Written aside and renamed, so that a reader never sees half a note.
-        aside = self.note.with_suffix(".new")
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(note)))
-        aside.replace(self.note)
+        running = Running(os.getpid(), started, database_url, urls)
+        # Written aside and renamed, so that a reader never sees half a file.
+        aside = self.run_file.with_suffix(".new")
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(running)))
+        aside.replace(self.run_file)
 
     def retract(self) -> None:
-        self.note.unlink(missing_ok=True)
+        self.run_file.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder: two servers on one data directory would be the end of the data.
-        The kernel lets go when the holder dies, however it dies."""
+        """Hold the folder: two servers on one data directory would destroy the data.
+        The kernel releases the lock when the holder dies, however it dies."""
         self.prepare()
         with (self.path / "lock").open("a+") as file:
             try:
@@ -99,6 +99,6 @@ class Home(msgspec.Struct, frozen=True):
             yield
 
 
-def find_home(environ: Mapping[str, str] = os.environ) -> Home:
+def find_run_directory(environ: Mapping[str, str] = os.environ) -> RunDirectory:
     """The folder this command works in."""
-    return Home(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())
+    return RunDirectory(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())

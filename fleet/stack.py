@@ -22,7 +22,7 @@ from fleet.programs import (
     command,
     folder_of,
 )
-from fleet.run_dir import ROOT, Home
+from fleet.run_dir import ROOT, RunDirectory
 from topology import PROCESSES
 
 _READY_LIMIT_S = 90  # Loki alone takes eleven seconds; a busy machine several times that
@@ -32,10 +32,10 @@ _STOP_S = 10  # as compose gives a container
 
 
 class Stack:
-    """What of the stack this machine has. `start` returns at once, `wait` once all are ready."""
+    """The installed programs of the stack. `start` returns at once, `wait` once all are ready."""
 
     def __init__(
-        self, home: Home, settings: Mapping[str, Settings], say: Callable[[str], None]
+        self, home: RunDirectory, settings: Mapping[str, Settings], say: Callable[[str], None]
     ) -> None:
         self._home, self._settings, self._say = home, settings, say
         paths = {program: program.find() for program in PROGRAMS}
@@ -45,14 +45,14 @@ class Stack:
                 say(f"{program.key} is not installed ({' or '.join(program.commands)} on PATH)")
         self._keep_together(COLLECTOR, JAEGER, LOKI)
         self._running: list[Supervised] = []
-        self._mourned: set[str] = set()
+        self._reported: set[str] = set()
 
     def __contains__(self, program: Program) -> bool:
         return program in self._paths
 
-    def told(self) -> dict[str, str]:
-        """What the shop's processes are told: where to send, where the dashboard is to read."""
-        facts = {
+    def environment(self) -> dict[str, str]:
+        """Variables for the shop's processes: where they send to, where the dashboard reads."""
+        addresses = {
             "VALERIX_OTLP_ENDPOINT": (COLLECTOR, COLLECTOR.url),
             "VALERIX_DASHBOARD_PROMETHEUS_URL": (PROMETHEUS, PROMETHEUS.url),
             "VALERIX_DASHBOARD_JAEGER_URL": (JAEGER, JAEGER.url),
@@ -60,7 +60,7 @@ class Stack:
             "VALERIX_DASHBOARD_JAEGER_LINK": (JAEGER, JAEGER.url),
             "VALERIX_DASHBOARD_GRAFANA_LINK": (GRAFANA, GRAFANA.url),
         }
-        return {name: value for name, (program, value) in facts.items() if program in self}
+        return {name: value for name, (program, value) in addresses.items() if program in self}
 
     def demand_ports(self) -> None:
         """Raise one line when a port of a program is taken."""
@@ -88,29 +88,29 @@ class Stack:
 
     def wait(self, asked_to_stop: Callable[[], bool]) -> None:
         """Return once all are ready or someone asked to stop; raises `Failed` when one is not."""
-        begun = said = time.monotonic()
+        begun = reported = time.monotonic()
         waiting = {program.key: program for program in self._paths}
         while waiting and not asked_to_stop():
             for each in self._running:
                 if (code := each.ended()) is not None:
                     raise Failed(
                         f"{each.name} died ({children.describe_exit(code)}). "
-                        f"Its last lines, from {each.log}:\n{each.last_words()}"
+                        f"Its last lines, from {each.log}:\n{each.log_tail()}"
                     )
             waiting = {key: each for key, each in waiting.items() if not _is_ready(each)}
             now = time.monotonic()
             if waiting and now - begun > _READY_LIMIT_S:
                 raise Failed(f"{', '.join(waiting)} not ready after {_READY_LIMIT_S} s")
-            if waiting and now - said > _PROGRESS_S:
+            if waiting and now - reported > _PROGRESS_S:
                 self._say(f"  {now - begun:3.0f} s: waiting for " + ", ".join(waiting))
-                said = now
+                reported = now
             time.sleep(_POLL_S)
 
-    def mourn(self) -> None:
-        """Say once of each that died. The shop goes on: telemetry never stops the work."""
+    def report_deaths(self) -> None:
+        """Report each death once. The shop goes on: telemetry never stops the work."""
         for each in self._running:
-            if each.name not in self._mourned and (code := each.ended()) is not None:
-                self._mourned.add(each.name)
+            if each.name not in self._reported and (code := each.ended()) is not None:
+                self._reported.add(each.name)
                 self._say(
                     f"{each.name} died ({children.describe_exit(code)}); orders go on, what it "
                     f"showed is missing until the next start; see {each.log}"
@@ -118,16 +118,16 @@ class Stack:
             each.trim_log()
 
     def stop(self) -> None:
-        """Stop all of them, who sends before who is sent to."""
+        """Stop all of them: senders before receivers."""
         children.stop(self._running[::-1], _STOP_S)
 
     def greeting(self) -> list[str]:
-        """A line for each that a visitor opens."""
+        """A line for each program that has pages to open."""
         shown = [program for program in self._paths if program.shows]
         return [f"  {each.key:18} {each.url}   {each.shows}" for each in shown]
 
     def _keep_together(self, *chain: Program) -> None:
-        """Traces and lines of one order belong together: the whole chain, or the dashboard."""
+        """Traces and log lines of one order belong together: the whole chain, or the dashboard."""
         missing = [program.key for program in chain if program not in self._paths]
         for program in chain:
             if missing and program in self._paths:

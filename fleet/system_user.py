@@ -42,7 +42,7 @@ def _exists() -> bool:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One process at a time: `useradd` looks for the name before it takes its own lock, so two at
-    once give one name two numbers in turn, and whoever runs under the first is nobody."""
+    once give one name two numbers in turn, and the first number then belongs to no user."""
     folder = os.open("/etc", os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -66,7 +66,7 @@ def _create() -> None:
 
 
 def give(folder: Path, user: str | None) -> None:
-    """Make `folder` the user's own."""
+    """Make the user the owner of `folder`."""
     if user is not None:
         entry = pwd.getpwnam(user)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
@@ -74,7 +74,7 @@ def give(folder: Path, user: str | None) -> None:
 
 def open_way(target: Path, user: str | None, say: Callable[[str], None]) -> None:
     """Let `user` reach `target`: search permission, nothing more, on each folder above it that
-    denies it (a checkout under /root, say). Each one opened is said."""
+    denies it (a checkout under /root, say). Each one opened is reported."""
     if user is None:
         return
     for folder in reversed(target.resolve().parents):

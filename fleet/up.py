@@ -11,11 +11,11 @@ import click
 
 from chassis.settings import BadSetting, Settings
 from fleet import children, health, ports
-from fleet.children import Service
-from fleet.control_server import Errands
+from fleet.children import FleetProcess
+from fleet.control_server import ControlServer
 from fleet.errors import CannotRun, Failed
 from fleet.postgres import PostgresServer, serving
-from fleet.run_dir import Home, find_home
+from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
 from fleet.stack import Stack
 from topology import PROCESSES, SERVICES
@@ -25,7 +25,7 @@ _PROGRESS_S = 2.0
 _POLL_S = 0.1
 
 
-class Stop:
+class StopFlag:
     """Whether someone asked us to stop. A flag, because a handler that raises could cut any line
     in two, the one that records a new child included."""
 
@@ -49,10 +49,10 @@ def run_shop(*, with_stack: bool = False) -> None:
 
     `with_stack` starts the telemetry programs that are installed as well. Raises `CannotRun` when
     it cannot start, `Failed` when a process died."""
-    begun, home, stop = time.monotonic(), find_home(), Stop()
+    begun, home, stop = time.monotonic(), find_run_directory(), StopFlag()
     settings = read_settings()
     for name in unknown(os.environ):
-        say(f"{name} is no setting; there are: valerix settings")
+        say(f"{name} is not a setting; all of them: valerix settings")
     ports.demand_different({process: settings[process.key].port for process in PROCESSES})
     with home.locked():
         for process in PROCESSES:
@@ -70,18 +70,18 @@ def run_shop(*, with_stack: bool = False) -> None:
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
-            services = plan(home, settings, database_url, stack.told() if stack else {})
-            errands = Errands(home.control, services, server, say)
+            services = plan(home, settings, database_url, stack.environment() if stack else {})
+            control = ControlServer(home.control, services, server, say)
             try:
                 if stack:
                     stack.start()
                 _start(services, stop)
                 if stack:
                     stack.wait(lambda: stop.asked)
-                _watch(services, server, home, database_url, stop, begun, stack, errands)
+                _watch(services, server, home, database_url, stop, begun, stack, control)
             finally:
                 home.retract()
-                errands.close()
+                control.close()
                 grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
                 for name in children.stop(services, grace_s):
                     say(f"{name} did not stop in {grace_s:.0f} s and was killed")
@@ -99,7 +99,7 @@ def read_settings() -> dict[str, Settings]:
 
 
 @contextlib.contextmanager
-def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
+def database(home: RunDirectory) -> Iterator[tuple[PostgresServer | None, str]]:
     """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration."""
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield None, given
@@ -110,24 +110,24 @@ def database(home: Home) -> Iterator[tuple[PostgresServer | None, str]]:
 
 
 def plan(
-    home: Home,
+    home: RunDirectory,
     settings: Mapping[str, Settings],
     database_url: str,
-    told: Mapping[str, str] | None = None,
-) -> list[Service]:
-    """One service per row of the topology, with an environment in which each finds the others;
-    `told` is what else they are told, where the visitor's own environment says nothing."""
+    defaults: Mapping[str, str] | None = None,
+) -> list[FleetProcess]:
+    """One child per row of the topology, with an environment in which each finds the others;
+    `defaults` are further variables, where our own environment does not set them."""
     urls = {key: _url(each) for key, each in settings.items()}
-    environ = {**(told or {}), **os.environ}
+    environ = {**(defaults or {}), **os.environ}
     environ |= {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
     for process in SERVICES:
         environ.setdefault(process.url_variable, urls[process.key])
-    # The dashboard keeps traces and logs itself, unless a collector is named. It is not told to
-    # send to itself: what it does in order to show the shop is no part of the shop's story.
-    observed = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
+    # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
+    # itself: the requests it makes to show the shop are not the shop's own work.
+    sending = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
     watching = {**environ, "VALERIX_CONTROL": str(home.control)}
     return [
-        Service(process, urls[process.key], home, observed if process in SERVICES else watching)
+        FleetProcess(process, urls[process.key], home, sending if process in SERVICES else watching)
         for process in PROCESSES
     ]
 
@@ -139,13 +139,13 @@ def _url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _start(services: list[Service], stop: Stop) -> None:
+def _start(services: list[FleetProcess], stop: StopFlag) -> None:
     """Start all, and return once all are ready or someone asked to stop."""
     if stop.asked:
         return
     for service in services:
         service.start()
-    begun = said = time.monotonic()
+    begun = reported = time.monotonic()
     waiting = {service.process.name: service for service in services}
     while waiting and not stop.asked:
         _demand_alive(services)
@@ -157,31 +157,31 @@ def _start(services: list[Service], stop: Stop) -> None:
             raise Failed(
                 f"{name} is not ready after {_READY_LIMIT_S} s: {why}; see {waiting[name].log}"
             )
-        if waiting and now - said > _PROGRESS_S:
+        if waiting and now - reported > _PROGRESS_S:
             say(f"  {now - begun:3.0f} s: waiting for " + ", ".join(waiting))
-            said = now
+            reported = now
         time.sleep(_POLL_S)
 
 
 def _watch(
-    services: list[Service],
+    services: list[FleetProcess],
     server: PostgresServer | None,
-    home: Home,
+    home: RunDirectory,
     database_url: str,
-    stop: Stop,
+    stop: StopFlag,
     begun: float,
     stack: Stack | None,
-    errands: Errands,
+    control: ControlServer,
 ) -> None:
-    """Say where everything is, then look after it until someone asks to stop or one dies."""
+    """Print where everything is, then supervise it until someone asks to stop or one dies."""
     if not stop.asked:
-        errands.open()
+        control.open()
         home.announce(database_url, {each.process.key: each.url for each in services})
         _greet(services, home, time.monotonic() - begun, stack.greeting() if stack else [])
     ticks = 0
     while not stop.asked:
-        errands.tick()
-        _demand_alive([service for service in services if not errands.excuses(service)])
+        control.tick()
+        _demand_alive([service for service in services if not control.has_taken_down(service)])
         if server and server.child and (code := server.child.poll()) is not None:
             raise Failed(
                 f"PostgreSQL died ({children.describe_exit(code)}), so the shop stops; "
@@ -192,12 +192,14 @@ def _watch(
             for service in services:
                 service.trim_log()
             if stack:
-                stack.mourn()
+                stack.report_deaths()
         time.sleep(_POLL_S)
     say("\nstopping")
 
 
-def _greet(services: list[Service], home: Home, seconds: float, more: list[str]) -> None:
+def _greet(
+    services: list[FleetProcess], home: RunDirectory, seconds: float, more: list[str]
+) -> None:
     urls = {service.process.key: service.url for service in services}
     say("")
     say(f"  the shop is open: {urls['dashboard']}   (started in {seconds:.1f} s)")
@@ -213,10 +215,10 @@ def _greet(services: list[Service], home: Home, seconds: float, more: list[str])
     say("  stop:              Ctrl-C")
 
 
-def _demand_alive(services: list[Service]) -> None:
+def _demand_alive(services: list[FleetProcess]) -> None:
     for service in services:
         if (code := service.ended()) is not None:
             raise Failed(
                 f"{service.process.name} died ({children.describe_exit(code)}), so the shop stops. "
-                f"Its last lines, from {service.log}:\n{service.last_words()}"
+                f"Its last lines, from {service.log}:\n{service.log_tail()}"
             )

@@ -21,14 +21,14 @@ from frontend.web.responses import leave_untraced, show_lost, show_problem
 from frontend.web.sessions import Doorman
 from frontend.web.sse import Hub
 from frontend.web.static_files import FILES
-from observatory.metrics.dropped_counts import Drops
-from observatory.sources import Evidence, Source
-from observatory.sources.embedded_metrics import Embedded
-from observatory.sources.embedded_traces import Received, sent_to
+from observatory.metrics.dropped_counts import DroppedCounts
+from observatory.sources.embedded_metrics import EmbeddedMetrics
+from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
+from observatory.sources.protocols import MetricsSource, TelemetrySource
 from observatory.sources.stack.metrics import StackMetrics
-from observatory.sources.stack.traces_logs import StackEvidence
-from observatory.store.store import Memory
-from proof.scheduler import Proof, ProofLoop
+from observatory.sources.stack.traces_logs import StackTraces
+from observatory.store.store import TelemetryStore
+from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
 from topology import NAMES
 
@@ -40,7 +40,7 @@ _POOL = 4
 def create_app(
     settings: DashboardSettings,
     *,
-    source: Source | None = None,
+    source: MetricsSource | None = None,
     proof: Proof | None = None,
     peers: dict[str, Peer] | None = None,
 ) -> Edge:
@@ -51,7 +51,7 @@ def create_app(
     registry = CollectorRegistry()
     hub = Hub()
     urls = service_urls(settings)
-    drops = Drops(urls)
+    drops = DroppedCounts(urls)
     evidence = _evidence(settings, hub, registry, drops)
     wires = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     watch = Watch(
@@ -59,7 +59,7 @@ def create_app(
         hub=hub,
         source=source or _source(settings, hub),
         database=Database(settings, size=_POOL),
-        proof=proof or ProofLoop(settings, registry=registry),
+        proof=proof or ProofScheduler(settings, registry=registry),
     )
     doorman = Doorman(settings, greeted=watch.playing.heard_from)
     links, stage = Links(settings), Stage(settings, watch, wires)
@@ -89,23 +89,23 @@ def create_app(
     )
 
 
-def _source(settings: DashboardSettings, hub: Hub) -> Source:
+def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
     """Where metrics come from: Prometheus, if there is one."""
     if settings.prometheus_url:
         return StackMetrics(settings.prometheus_url, hub.nudge)
-    return Embedded(service_urls(settings), hub.nudge)
+    return EmbeddedMetrics(service_urls(settings), hub.nudge)
 
 
 def _evidence(
-    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: Drops
-) -> Evidence:
+    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: DroppedCounts
+) -> TelemetrySource:
     """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here. How
     full the own memory is stands on /metrics."""
     if settings.jaeger_url:
-        return StackEvidence(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
-    memory = Memory()
+        return StackTraces(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
+    memory = TelemetryStore()
     memory.export(registry)
-    return Received(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
+    return EmbeddedTraces(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
 
 
 def _hands(settings: DashboardSettings, wires: dict[str, Peer], watch: Watch) -> Hands:

@@ -10,10 +10,10 @@ from frontend.query_results import GremlinFacts, ShopFacts
 from frontend.settings import DashboardSettings
 from frontend.web.panel_cache import Painted
 from frontend.web.sse import Hub, closing_on_stop
-from observatory.live_state import ASK_DATABASE_EVERY_S, LiveState
-from observatory.sources import Source
+from observatory.live_state import READ_DATABASE_EVERY_S, LiveState
 from observatory.sources.down import Down
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
+from observatory.sources.protocols import MetricsSource
 from proof.evaluate import Report
 from proof.scheduler import Proof, Untrusted
 from topology import NAMES
@@ -27,7 +27,7 @@ class Watch:
         settings: DashboardSettings,
         *,
         hub: Hub,
-        source: Source,
+        source: MetricsSource,
         database: Database,
         proof: Proof,
     ) -> None:
@@ -41,22 +41,22 @@ class Watch:
             service_urls(settings), source=source, database=database, changed=hub.nudge
         )
         self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
-        self.shop: Feed[ShopFacts] = Feed(
+        self.shop: Poller[ShopFacts] = Poller(
             "shop",
             self.ledger.shop,
             hub.nudge,
-            every_s=ASK_DATABASE_EVERY_S,
+            every_s=READ_DATABASE_EVERY_S,
             still="Everything else on this page goes on.",
         )
-        self.gremlins: Feed[tuple[GremlinFacts, ...]] = Feed(
+        self.gremlins: Poller[tuple[GremlinFacts, ...]] = Poller(
             "gremlins",
             self.ledger.gremlins,
             hub.nudge,
-            every_s=ASK_DATABASE_EVERY_S,
+            every_s=READ_DATABASE_EVERY_S,
             still="Gremlins still run out by themselves.",
         )
-        self._judged: Feed[datetime] = Feed(
-            "proof", self._report_time, hub.nudge, every_s=ASK_DATABASE_EVERY_S
+        self._judged: Poller[datetime] = Poller(
+            "proof", self._report_time, hub.nudge, every_s=READ_DATABASE_EVERY_S
         )
         self._feeds = (self.shop, self.gremlins, self._judged)
 

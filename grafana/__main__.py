@@ -1,4 +1,4 @@
-"""`python -m grafana` writes the dashboards; with --check it only says whether they are current."""
+"""`python -m grafana` writes the dashboards; with --check it only reports stale files."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,17 @@ import click
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana import live_demo, load, orders, service, slo
-from grafana.board import Board, built
+from grafana.board import Board, build
 
 BOARDS: tuple[Board, ...] = (live_demo.BOARD, service.BOARD, slo.BOARD, orders.BOARD, load.BOARD)
 FOLDER = Path(__file__).parent / "dashboards"
 
 
 def files() -> dict[Path, str]:
-    """Every dashboard's file and what belongs in it."""
+    """The file of every dashboard, with its text."""
     return {
         FOLDER / f"{board.name}.json": json.dumps(
-            built(board), cls=JSONEncoder, indent=2, ensure_ascii=False
+            build(board), cls=JSONEncoder, indent=2, ensure_ascii=False
         )
         + "\n"
         for board in BOARDS

@@ -1,4 +1,4 @@
-"""The frame of every dashboard: its address, its pace, and the gremlins over its charts."""
+"""The frame of every dashboard: uid, refresh, time range, and gremlins as annotations."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _STEP = "5s"
 
 
 class Board(Struct, frozen=True):
-    """A dashboard: `name` makes its uid and its file."""
+    """A dashboard; `name` gives its uid and its file."""
 
     name: str
     title: str
@@ -26,12 +26,12 @@ class Board(Struct, frozen=True):
 
     @property
     def uid(self) -> str:
-        """Fixed, so that a link from an alert or a page holds."""
-        return f"valerix-{self.name}"
+        """Fixed, so that links from alerts and pages stay valid."""
+        return f"valerix-{self.name.replace('_', '-')}"
 
 
-def built(board: Board) -> models.Dashboard:
-    """The dashboard as Grafana's own types have it; panels are numbered as they are read."""
+def build(board: Board) -> models.Dashboard:
+    """The dashboard in Grafana's own types; panels are numbered in reading order."""
     frame = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)
@@ -44,7 +44,7 @@ def built(board: Board) -> models.Dashboard:
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .link(_siblings())
         .annotation(_gremlin_windows())
-        .annotation(_gremlin_words())
+        .annotation(_gremlin_log())
     )
     for variable in board.variables:
         frame.with_variable(variable)
@@ -53,7 +53,7 @@ def built(board: Board) -> models.Dashboard:
     whole = frame.build()
     for number, placed in enumerate(_panels(whole), 1):
         placed.id_val = number
-    # The SDK would tuck the links away into a menu.
+    # By default the SDK puts the links into a menu.
     for link in whole.links or []:
         link.placement = None  # type: ignore[assignment]
     return whole
@@ -74,7 +74,7 @@ def _siblings() -> dashboard.DashboardLink:
 
 
 def _gremlin_windows() -> dashboard.AnnotationQuery:
-    """A violet band while a gremlin is loose. Samples further apart than `step` are two bands."""
+    """A violet band while a gremlin is active; a gap longer than `step` splits the band."""
     query = (
         prometheus.Dataquery()
         .datasource(PROMETHEUS)
@@ -97,8 +97,8 @@ def _gremlin_windows() -> dashboard.AnnotationQuery:
     )
 
 
-def _gremlin_words() -> dashboard.AnnotationQuery:
-    """Who let it loose, changed it, called it off: the service's own log line."""
+def _gremlin_log() -> dashboard.AnnotationQuery:
+    """Who started, changed or calmed it: the service's log line."""
     return (
         dashboard.AnnotationQuery()
         .name("Gremlin log")

@@ -1,12 +1,12 @@
-"""The stage: twelve panels for a projector, from the lights down to the log."""
+"""The live demo: one screen for a projector, from the lights down to the log."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import FAILED, GOOD, GREMLIN, NONE, SERVICES
-from grafana.panels import Head, Panel
-from grafana.queries import lines_of_log, now, over_time, rows_now
+from grafana.panels import Panel, PanelHead
+from grafana.queries import instant, instant_rows, log_lines, over_time
 from grafana.signals import (
     BY_SERVICE,
     EACH,
@@ -17,39 +17,40 @@ from grafana.signals import (
     quantile,
     quantiles,
 )
-from grafana.style import says, unknown
+from grafana.style import nan_label, value_labels
 from prometheus.names import AVERAGE, BUSINESS, SHOP, SLA_S
+from topology import NAMES
 
 
-def _marked(expr: str, light: str) -> str:
+def _with_light(expr: str, light: str) -> str:
     return f'label_replace({expr}, "light", "{light}", "", "")'
 
 
-# The same words and the same order of judgement as on the shop's own page. A service without a
-# signal counts -1, one without traffic NaN; neither is a number of seconds.
+# The same labels, in the same order of precedence, as on the shop's own page. A service without a
+# signal has the value -1, one without traffic NaN; neither is a number of seconds.
 LIGHTS = "\nor on (service) ".join(
     [
-        _marked(f'max by (service) (up{{job="shop",{SHOP}}} == 0) - 1', "○ No signal"),
-        _marked(f"{AVERAGE} < {SLA_S}", "● Fast"),
-        _marked(f"{AVERAGE} >= {SLA_S}", "■ Too slow"),
-        _marked(f'max by (service) (up{{job="shop",{SHOP}}}) * NaN', "○ No traffic"),
+        _with_light(f'max by (service) (up{{job="shop",{SHOP}}} == 0) - 1', "○ No signal"),
+        _with_light(f"{AVERAGE} < {SLA_S}", "● Fast"),
+        _with_light(f"{AVERAGE} >= {SLA_S}", "■ Too slow"),
+        _with_light(f'max by (service) (up{{job="shop",{SHOP}}}) * NaN', "○ No traffic"),
     ]
 )
 
 
-def _lights() -> Panel:
+def _lights_panel() -> Panel:
     panel = panels.figures(
-        Head(
-            "Average answer time, last 30 s",
+        PanelHead(
+            "Average response time, last 30 s",
             "● green under one second, ■ red from one second, ○ grey without traffic or signal. "
             "The same rule and the same numbers as the lights of the shop's own page.",
             24,
             4,
         ),
         "s",
-        rows_now(LIGHTS),
+        instant_rows(LIGHTS),
         steps=[(None, NONE), (0, GOOD), (SLA_S, FAILED)],
-        meanings=[says({"-1": ("-", NONE)}), unknown("-")],
+        meanings=[value_labels({"-1": ("-", NONE)}), nan_label("-")],
         link=("Open the service", TO_SERVICE + "${__data.fields.service}"),
         rows=True,
     )
@@ -62,24 +63,24 @@ def _traffic() -> tuple[Panel, ...]:
     per_second = f"sum by (service) (rate(http_requests_total{{{BUSINESS}}}{EACH}))"
     return (
         panels.lines(
-            Head("Requests", "Business requests per second, by service.", 8, 6),
+            PanelHead("Requests", "Business requests per second, by service.", 8, 6),
             "reqps",
             over_time(per_second, "{{service}}"),
             colours=SERVICES,
             link=BY_SERVICE,
         ),
         panels.lines(
-            Head("Failed answers", "Answers of 500 and above, and answers that never came.", 8, 6),
+            PanelHead("Failed responses", "Responses of 5xx, and dropped connections.", 8, 6),
             "reqps",
             over_time(failures("service"), "{{service}}"),
             colours=SERVICES,
             link=BY_SERVICE,
         ),
         panels.lines(
-            Head(
+            PanelHead(
                 "Orders by outcome",
-                "Answers to POST /orders. Degraded is accepted but not decided yet; declined and "
-                "out of stock are an honest no.",
+                "Responses to POST /orders. Degraded is accepted but not decided yet; declined and "
+                "out of stock are valid results.",
                 8,
                 6,
             ),
@@ -92,29 +93,33 @@ def _traffic() -> tuple[Panel, ...]:
     )
 
 
-def _times() -> tuple[Panel, ...]:
-    return tuple(
-        quantiles(
-            Head(
-                f"{service}: answer time",
-                "P50 dotted, P90 dashed, P99 drawn through; the dashed limit is the promise. A "
-                "dot is one real request: it opens its trace.",
-                8,
-                6,
-            ),
-            BUSINESS.replace(SHOP, f'service="{service}"'),
-            SERVICES[service],
-            ("Open the service", TO_SERVICE + service),
-        )
-        for service in ("order-service", "inventory-service", "payment-service")
+def _response_times() -> tuple[Panel, ...]:
+    """One panel per service, at most four in a row, each row as wide as the screen."""
+    names = tuple(NAMES.values())
+    rows = [names[start : start + 4] for start in range(0, len(names), 4)]
+    return tuple(_response_time(name, 24 // len(row)) for row in rows for name in row)
+
+
+def _response_time(service: str, width: int) -> Panel:
+    return quantiles(
+        PanelHead(
+            f"{service}: response time",
+            "P50 dotted, P90 dashed, P99 solid; the dashed limit is the SLA. A dot is one real "
+            "request: it opens its trace.",
+            width,
+            6,
+        ),
+        BUSINESS.replace(SHOP, f'service="{service}"'),
+        SERVICES[service],
+        ("Open the service", TO_SERVICE + service),
     )
 
 
-def _state() -> tuple[Panel, ...]:
+def _shop_state() -> tuple[Panel, ...]:
     settle = "valerix_order_settle_seconds"
     return (
         panels.lines(
-            Head("Pending orders", "Placed but not decided; the reconciler works them off.", 6, 5),
+            PanelHead("Pending orders", "Placed, not decided; the reconciler settles them.", 6, 5),
             "short",
             over_time("sum by (status) (valerix_orders_pending)", "{{status}}"),
             colours=WAITING,
@@ -122,47 +127,50 @@ def _state() -> tuple[Panel, ...]:
             link=("Orders and stock", "/d/valerix-orders?${__url_time_range}"),
         ),
         panels.lines(
-            Head("Time to settle", "From placed to decided, retries included.", 6, 5),
+            PanelHead("Time to settle", "From placed to decided, retries included.", 6, 5),
             "s",
             over_time(quantile(0.5, settle), "P50", "A"),
             over_time(quantile(0.9, settle), "P90", "B"),
             styles={"P50": "dot", "P90": "dash"},
         ),
         panels.stretches(
-            Head("Gremlins", "When a gremlin was loose, and where.", 6, 5),
+            PanelHead("Gremlins", "When a gremlin was active, and where.", 6, 5),
             "short",
             over_time(
                 "max by (service, gremlin, kind) (valerix_gremlin_active)",
                 "{{kind}} · {{service}}",
             ),
             on=GREMLIN,
-            silence="no gremlin so far",
+            no_value="no gremlin so far",
         ),
         panels.figures(
-            Head("Broken promises", "Rows that break an invariant of the shop: must be 0.", 6, 5),
+            PanelHead("Broken promises", "Rows that break an invariant; must be 0.", 6, 5),
             "suffix: rows",
-            now("sum(valerix_invariant_violations)", "all promises"),
+            instant("sum(valerix_invariant_violations)", "all promises"),
             steps=[(None, NONE), (0, GOOD), (1, FAILED)],
-            meanings=[says({"0": ("● kept", GOOD)}), unknown("○ not judged")],
+            meanings=[value_labels({"0": ("● kept", GOOD)}), nan_label("○ not judged")],
         ),
     )
 
 
 BOARD = Board(
-    "stage",
-    "Valerix: stage",
-    "Is the shop well, what was broken on purpose, and where to look next.",
+    "live_demo",
+    "Live demo",
+    "The state of the shop, the active gremlins, and where to look next.",
     (
-        _lights(),
+        _lights_panel(),
         *_traffic(),
-        *_times(),
-        *_state(),
+        *_response_times(),
+        *_shop_state(),
         panels.log(
-            Head(
-                "Errors in the log", "Error lines, and requests answered 5xx or not at all.", 24, 7
+            PanelHead(
+                "Errors in the log",
+                "Error lines, and requests with a response of 5xx or none.",
+                24,
+                7,
             ),
-            lines_of_log(
-                # A gremlin's line has a status too, the one it will answer with; but no route.
+            log_lines(
+                # A gremlin's log line has a status too, the one that it sends, but no route.
                 '{service_name=~".+"} | severity_text=~"ERROR|CRITICAL"'
                 ' or (route=~".+" and status=~"5..|0")'
             ),

@@ -1,24 +1,24 @@
-"""Under load: the services' side of what a load test sees, with the same thresholds."""
+"""Under load: what the services measure during a load test, with its thresholds."""
 
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED, SERVICES
-from grafana.panels import Head, Panel
-from grafana.queries import now, over_time
+from grafana.panels import Panel, PanelHead
+from grafana.queries import instant, over_time
 from grafana.signals import BY_SERVICE, EACH, OUTCOMES, quantiles
 from grafana.style import Steps
 from prometheus.names import ERRORS, FAILURE, ORDERS, RATE, SHOP
 
 _WORST_S, _SLOW_S, _ERRORS, _SUCCESS = 1, 0.5, 0.05, 0.95
-_ANSWERS = f"sum(rate(http_requests_total{{{ORDERS}}}[$__range]))"
-_UNWELL = f"sum(rate(http_requests_total{{{ORDERS},{FAILURE}}}[$__range])) or vector(0)"
+_ALL = f"sum(rate(http_requests_total{{{ORDERS}}}[$__range]))"
+_FAILED = f"sum(rate(http_requests_total{{{ORDERS},{FAILURE}}}[$__range])) or vector(0)"
 
 
 def _under(limit: float) -> Steps:
     return [(None, GOOD), (limit, FAILED)]
 
 
-def _shown(share: float) -> str:
+def _quantile_shown(share: float) -> str:
     bucket = f"http_request_duration_seconds_bucket{{{ORDERS}}}"
     return f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__range])))"
 
@@ -27,28 +27,30 @@ def _verdict() -> tuple[Panel, ...]:
     same = "POST /orders in the time shown, against the load test's own threshold:"
     return (
         panels.figures(
-            Head("P95", f"{same} {_SLOW_S:g} s.", 6, 4),
+            PanelHead("P95", f"{same} {_SLOW_S:g} s.", 6, 4),
             "s",
-            now(_shown(0.95), "P95"),
+            instant(_quantile_shown(0.95), "P95"),
             steps=_under(_SLOW_S),
         ),
         panels.figures(
-            Head("P99", f"{same} {_WORST_S:g} s.", 6, 4),
+            PanelHead("P99", f"{same} {_WORST_S:g} s.", 6, 4),
             "s",
-            now(_shown(0.99), "P99"),
+            instant(_quantile_shown(0.99), "P99"),
             steps=_under(_WORST_S),
         ),
         panels.figures(
-            Head("Errors", f"{same} {_ERRORS:.0%}. 5xx and answers that never came.", 6, 4),
+            PanelHead("Errors", f"{same} {_ERRORS:.0%}. 5xx and dropped connections.", 6, 4),
             "percentunit",
-            now(f"({_UNWELL}) / ({_ANSWERS} > 0)", "errors"),
+            instant(f"({_FAILED}) / ({_ALL} > 0)", "errors"),
             steps=_under(_ERRORS),
             decimals=1,
         ),
         panels.figures(
-            Head("Success", f"{same} {_SUCCESS:.0%}. An honest no is a success.", 6, 4),
+            PanelHead(
+                "Success", f"{same} {_SUCCESS:.0%}. Declined and sold out count as one.", 6, 4
+            ),
             "percentunit",
-            now(f"1 - ({_UNWELL}) / ({_ANSWERS} > 0)", "success"),
+            instant(f"1 - ({_FAILED}) / ({_ALL} > 0)", "success"),
             steps=[(None, FAILED), (_SUCCESS, GOOD)],
             decimals=1,
         ),
@@ -58,7 +60,7 @@ def _verdict() -> tuple[Panel, ...]:
 def _orders() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Answers to POST /orders", "Per second, by status code; 000 never came.", 8, 8),
+            PanelHead("Responses to POST /orders", "By status code; 000: no response.", 8, 8),
             "reqps",
             over_time(
                 f"sum by (status_code) (rate(http_requests_total{{{ORDERS}}}{EACH}))",
@@ -71,32 +73,32 @@ def _orders() -> tuple[Panel, ...]:
             stacked=True,
         ),
         panels.lines(
-            Head("Outcomes", "The same answers as the shop names them.", 8, 8),
+            PanelHead("Outcomes", "The same responses, by outcome.", 8, 8),
             "suffix: orders/s",
             over_time(f"sum by (outcome) (rate(valerix_orders_total{EACH}))", "{{outcome}}"),
             colours=OUTCOMES,
             stacked=True,
         ),
         quantiles(
-            Head("Answer time of POST /orders", "P50 dotted, P90 dashed, P99 drawn through.", 8, 8),
+            PanelHead("Response time of POST /orders", "P50 dotted, P90 dashed, P99 solid.", 8, 8),
             ORDERS,
             INK,
         ),
     )  # fmt: skip
 
 
-_ASKED = (
+_CHARTS = (
     ("Requests", "Business requests per second, over 30 s.", "reqps", RATE),
-    ("Share of errors", "5xx and answers that never came, over 30 s.", "percentunit", ERRORS),
+    ("Share of errors", "5xx and dropped connections, over 30 s.", "percentunit", ERRORS),
     (
         "In flight",
-        "Requests being served; past the limit they are shed.",
+        "Requests being served; above the limit they are shed.",
         "short",
         f"sum by (service) (http_requests_in_flight{{{SHOP}}})",
     ),
     (
         "Shed",
-        "Refused before any work, per second.",
+        "Rejected before any work, per second.",
         "reqps",
         f"sum by (service) (rate(valerix_requests_shed_total{{{SHOP}}}{EACH}))",
     ),
@@ -108,13 +110,13 @@ _ASKED = (
     ),
     (
         "Event loop lag",
-        "The latest it woke a sleeper in two seconds.",
+        "The longest delay of a timer within two seconds.",
         "s",
         f"max by (service) (valerix_event_loop_lag_seconds{{{SHOP}}})",
     ),
     (
         "Pool in use",
-        "Database connections at work.",
+        "Database connections in use.",
         "short",
         f'sum by (service) (valerix_pool_connections{{{SHOP},state="in_use"}})',
     ),
@@ -130,19 +132,19 @@ _ASKED = (
 def _services() -> tuple[Panel, ...]:
     return tuple(
         panels.lines(
-            Head(title, about, 6, 6),
+            PanelHead(title, about, 6, 6),
             unit,
             over_time(expr, "{{service}}"),
             colours=SERVICES,
             link=BY_SERVICE,
         )
-        for title, about, unit, expr in _ASKED
+        for title, about, unit, expr in _CHARTS
     )
 
 
 BOARD = Board(
     "load",
     "Valerix: load test",
-    "What the services see while a load test runs; the test's own view is in its report.",
+    "What the services measure while a load test runs; the clients' figures are in its report.",
     (*_verdict(), *_orders(), *_services()),
 )

@@ -1,16 +1,16 @@
-"""What the shop does with its customers' orders, money and goods."""
+"""Orders, money and stock: how many, in which state, and what waits."""
 
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
-from grafana.panels import Head, Panel
-from grafana.queries import named_by, now, over_time
+from grafana.panels import Panel, PanelHead
+from grafana.queries import instant, last_label, over_time
 from grafana.signals import EACH, OUTCOMES, WAITING, quantile
-from grafana.style import says, unknown
+from grafana.style import nan_label, value_labels
 from prometheus.names import ORDERS
 
 _SETTLE = "valerix_order_settle_seconds"
-_ENDS = {
+_REASONS = {
     "CONFIRMED": GOOD,
     "OUT_OF_STOCK": NONE,
     "PAYMENT_DECLINED": REFUSED,
@@ -19,7 +19,7 @@ _ENDS = {
     "PAYMENT_TIMEOUT": FAILED,
     "INTERNAL_CONTRACT": FAILED,
 }
-_PAID = {"PROCESSING": DEGRADED, "SUCCEEDED": GOOD, "FAILED": REFUSED}
+_PAYMENT_STATES = {"PROCESSING": DEGRADED, "SUCCEEDED": GOOD, "FAILED": REFUSED}
 
 
 def _grown(counter: str) -> str:
@@ -29,42 +29,42 @@ def _grown(counter: str) -> str:
 def _flow() -> tuple[Panel, ...]:
     return (
         panels.bars(
-            Head(
+            PanelHead(
                 "From placed to confirmed",
-                "Orders that got this far in the time shown. Between placed and held are the sold "
-                "out, between held and paid the declined.",
+                "Orders that reached each step in the time shown. Between placed and held are the "
+                "sold out, between held and paid the declined.",
                 12,
                 8,
             ),
             "short",
-            now(_grown(f"http_requests_total{{{ORDERS}}}"), "placed", "A"),
-            now(_grown('valerix_payments_total{state="PROCESSING"}'), "stock held", "B"),
-            now(_grown('valerix_payments_total{state="SUCCEEDED"}'), "paid", "C"),
-            now(_grown('valerix_orders_settled_total{status="CONFIRMED"}'), "confirmed", "D"),
+            instant(_grown(f"http_requests_total{{{ORDERS}}}"), "placed", "A"),
+            instant(_grown('valerix_payments_total{state="PROCESSING"}'), "stock held", "B"),
+            instant(_grown('valerix_payments_total{state="SUCCEEDED"}'), "paid", "C"),
+            instant(_grown('valerix_orders_settled_total{status="CONFIRMED"}'), "confirmed", "D"),
             colours={"confirmed": GOOD},
             colour=NONE,
         ),
         panels.bars(
-            Head("Answers", "What customers were told in the time shown.", 12, 8),
+            PanelHead("Responses", "Responses to customers in the time shown, by outcome.", 12, 8),
             "short",
-            now("sum by (outcome) (increase(valerix_orders_total[$__range]))", "{{outcome}}"),
+            instant("sum by (outcome) (increase(valerix_orders_total[$__range]))", "{{outcome}}"),
             colours=OUTCOMES,
         ),
     )
 
 
 def _decisions() -> tuple[Panel, ...]:
-    ends = named_by(f"rate(valerix_orders_settled_total{EACH})", "end", "status", "reason")
+    ends = last_label(f"rate(valerix_orders_settled_total{EACH})", "end", "status", "reason")
     return (
         panels.lines(
-            Head("Decisions", "Orders per second that reached their end, and why.", 8, 7),
+            PanelHead("Decisions", "Orders per second that were settled, and why.", 8, 7),
             "suffix: orders/s",
             over_time(f"sum by (end) ({ends})", "{{end}}"),
-            colours=_ENDS,
+            colours=_REASONS,
             stacked=True,
         ),
         panels.lines(
-            Head("Time to settle", "From placed to decided, retries included.", 8, 7),
+            PanelHead("Time to settle", "From placed to decided, retries included.", 8, 7),
             "s",
             over_time(quantile(0.5, _SETTLE), "P50", "A"),
             over_time(quantile(0.9, _SETTLE), "P90", "B"),
@@ -72,7 +72,7 @@ def _decisions() -> tuple[Panel, ...]:
             styles={"P50": "dot", "P90": "dash"},
         ),
         panels.lines(
-            Head("Waiting", "Orders without a decision, by what they wait for.", 8, 7),
+            PanelHead("Waiting", "Orders that are not settled, by what they wait for.", 8, 7),
             "short",
             over_time("sum by (status) (valerix_orders_pending)", "{{status}}", "A"),
             over_time("sum(valerix_orders_uncommitted)", "paid, not yet marked sold", "B"),
@@ -84,13 +84,13 @@ def _decisions() -> tuple[Panel, ...]:
 def _money() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Reconciler lag", "How long the most overdue order has been due.", 8, 7),
+            PanelHead("Reconciler lag", "How long the most overdue order has been due.", 8, 7),
             "s",
             over_time("max(valerix_reconciler_lag_seconds)", "most overdue"),
             limit=(15, FAILED),
         ),
         panels.lines(
-            Head(
+            PanelHead(
                 "Money in doubt",
                 "Minor units, all currencies added, in attempts whose outcome is not known.",
                 8,
@@ -101,13 +101,18 @@ def _money() -> tuple[Panel, ...]:
             colour=DEGRADED,
         ),
         panels.lines(
-            Head("Payments", "Payments per second that entered a state.", 8, 7),
+            PanelHead("Payments", "Payments per second that entered a state.", 8, 7),
             "suffix: payments/s",
             over_time(f"sum by (state) (rate(valerix_payments_total{EACH}))", "{{state}}"),
-            colours=_PAID,
+            colours=_PAYMENT_STATES,
         ),
         panels.lines(
-            Head("What providers answered", "Attempts per second; silence is no answer.", 8, 7),
+            PanelHead(
+                "Outcomes of attempts",
+                "Attempts per second, by provider.",
+                8,
+                7,
+            ),
             "suffix: attempts/s",
             over_time(
                 f"sum by (provider, outcome) (rate(valerix_payment_attempts_total{EACH}))",
@@ -115,34 +120,38 @@ def _money() -> tuple[Panel, ...]:
             ),
             many=True,
         ),
-        panels.figures(
-            Head(
-                "For a person to look at",
-                "Payments that no retry can resolve; refusals that mean a bug between services.",
-                8,
-                7,
-            ),
-            "short",
-            now("max(valerix_payments_needing_review)", "payments", "A"),
-            now("sum(valerix_contract_alarms_total)", "contract alarms", "B"),
-            steps=[(None, NONE), (0, GOOD), (1, FAILED)],
-            meanings=[says({"0": ("● none", GOOD)}), unknown("○ not known")],
+        _needs_an_operator(),
+    )
+
+
+def _needs_an_operator() -> Panel:
+    return panels.figures(
+        PanelHead(
+            "Needs an operator",
+            "Payments that no retry can resolve; refusals that mean a bug between services.",
+            8,
+            7,
         ),
+        "short",
+        instant("max(valerix_payments_needing_review)", "payments", "A"),
+        instant("sum(valerix_contract_alarms_total)", "contract alarms", "B"),
+        steps=[(None, NONE), (0, GOOD), (1, FAILED)],
+        meanings=[value_labels({"0": ("● none", GOOD)}), nan_label("○ unknown")],
     )
 
 
 def _stock() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Left in stock", "Units that can still be ordered.", 8, 7),
+            PanelHead("Left in stock", "Units that can still be ordered.", 8, 7),
             "suffix: units",
             over_time('max by (product) (valerix_stock_units{state="stock"})', "{{product}}"),
             many=True,
         ),
         panels.bars(
-            Head("Stock by product", "Free, held for an order, and sold.", 24, 7),
+            PanelHead("Stock by product", "In stock, reserved for an order, and sold.", 24, 7),
             "suffix: units",
-            now("max by (product, state) (valerix_stock_units)", "{{product}} {{state}}"),
+            instant("max by (product, state) (valerix_stock_units)", "{{product}} {{state}}"),
             colours={},
             colour=NONE,
         ),
@@ -152,6 +161,6 @@ def _stock() -> tuple[Panel, ...]:
 BOARD = Board(
     "orders",
     "Valerix: orders and stock",
-    "The life of orders, the money behind them and the goods in front of them.",
+    "How orders proceed, with their payments and their stock.",
     (*_flow(), *_decisions(), *_money(), *_stock()),
 )

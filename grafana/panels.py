@@ -24,24 +24,24 @@ from grafana.queries import JAEGER, LOKI, PROMETHEUS, Target
 from grafana.style import (
     Link,
     Steps,
-    by_step,
-    fixed,
-    in_colour,
-    in_steps,
-    in_stroke,
-    leads_to,
+    data_link,
+    fixed_colour,
     legend,
-    says,
+    line_style,
+    nan_label,
+    series_colour,
     shades,
+    threshold_colour,
+    thresholds,
     tooltip,
-    unknown,
+    value_labels,
 )
 
 Panel = cogbuilder.Builder[models.Panel]
 
 
-class Head(Struct, frozen=True):
-    """What stands above a panel, what it means for who hovers there, and its size on the grid."""
+class PanelHead(Struct, frozen=True):
+    """The title of a panel, its description, and its size on the grid."""
 
     title: str
     about: str
@@ -49,7 +49,7 @@ class Head(Struct, frozen=True):
     height: int
 
 
-class _Dressable(Protocol):
+class _PanelBuilder(Protocol):
     def title(self, title: str) -> Self: ...
     def description(self, description: str) -> Self: ...
     def datasource(self, datasource: is_.DataSourceRef) -> Self: ...
@@ -58,10 +58,12 @@ class _Dressable(Protocol):
     def span(self, w: int) -> Self: ...
 
 
-_P = TypeVar("_P", bound=_Dressable)
+_P = TypeVar("_P", bound=_PanelBuilder)
 
 
-def _dress(panel: _P, head: Head, source: is_.DataSourceRef, targets: Sequence[Target]) -> _P:
+def _with_head(
+    panel: _P, head: PanelHead, source: is_.DataSourceRef, targets: Sequence[Target]
+) -> _P:
     return (
         panel.title(head.title)
         .description(head.about)
@@ -73,7 +75,7 @@ def _dress(panel: _P, head: Head, source: is_.DataSourceRef, targets: Sequence[T
 
 
 def lines(
-    head: Head,
+    head: PanelHead,
     unit: str,
     *targets: Target,
     colours: Mapping[str, str] | None = None,
@@ -84,16 +86,16 @@ def lines(
     stacked: bool = False,
     link: Link | None = None,
 ) -> timeseries.Panel:
-    """Lines over time. `colours` and `styles` ("dot", "dash") go by legend; of `many` that have
-    none, each gets a shade of `colour`; `limit` is dashed."""
+    """Lines over time. `colours` and `styles` ("dot", "dash") are by legend; with `many`, each line
+    without a colour gets a shade of `colour`; `limit` is dashed."""
     panel = (
-        _dress(timeseries.Panel(), head, PROMETHEUS, targets)
+        _with_head(timeseries.Panel(), head, PROMETHEUS, targets)
         .unit(unit)
         .min(0)
         .line_width(1.5)
         .fill_opacity(25 if stacked else 0)
         .show_points(is_.VisibilityMode.NEVER)
-        .color_scheme(shades(colour) if many else fixed(colour))
+        .color_scheme(shades(colour) if many else fixed_colour(colour))
         .legend(legend())
         .tooltip(tooltip())
         .no_value("no traffic")
@@ -102,19 +104,19 @@ def lines(
         panel.stacking(common.StackingConfig().mode(is_.StackingMode.NORMAL))
     if limit is not None:
         dashed = is_.GraphThresholdsStyleMode.DASHED
-        panel.thresholds(in_steps([(None, colour), limit]))
+        panel.thresholds(thresholds([(None, colour), limit]))
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(dashed))
     if link is not None:
-        panel.data_links([leads_to(link)])
+        panel.data_links([data_link(link)])
     for name, own in (colours or {}).items():
-        panel.override_by_name(name, [in_colour(own)])
+        panel.override_by_name(name, [series_colour(own)])
     for name, fill in (styles or {}).items():
-        panel.override_by_name(name, [in_stroke(fill)])
+        panel.override_by_name(name, [line_style(fill)])
     return panel
 
 
 def figures(
-    head: Head,
+    head: PanelHead,
     unit: str,
     *targets: Target,
     steps: Steps,
@@ -123,13 +125,13 @@ def figures(
     decimals: int | None = None,
     rows: bool = False,
 ) -> stat.Panel:
-    """Big figures on a ground of their state. `rows`: one per row of a table, named by its text."""
+    """Big figures on the colour of their state; with `rows`, one per row of a table."""
     panel = (
-        _dress(stat.Panel(), head, PROMETHEUS, targets)
+        _with_head(stat.Panel(), head, PROMETHEUS, targets)
         .unit(unit)
-        .thresholds(in_steps(steps))
-        .color_scheme(by_step())
-        .mappings(list(meanings or [unknown("○ no traffic")]))
+        .thresholds(thresholds(steps))
+        .color_scheme(threshold_colour())
+        .mappings(list(meanings or [nan_label("○ no traffic")]))
         .color_mode(is_.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(is_.BigValueGraphMode.NONE)
         .text_mode(is_.BigValueTextMode.VALUE_AND_NAME)
@@ -139,22 +141,22 @@ def figures(
         .no_value("○ no data")
     )
     if link is not None:
-        panel.data_links([leads_to(link)])
+        panel.data_links([data_link(link)])
     if decimals is not None:
         panel.decimals(decimals)
     return panel
 
 
 def bars(
-    head: Head, unit: str, *targets: Target, colours: Mapping[str, str], colour: str = INK
+    head: PanelHead, unit: str, *targets: Target, colours: Mapping[str, str], colour: str = INK
 ) -> bargauge.Panel:
     """One horizontal bar per series."""
     panel = (
-        _dress(bargauge.Panel(), head, PROMETHEUS, targets)
+        _with_head(bargauge.Panel(), head, PROMETHEUS, targets)
         .unit(unit)
         .min(0)
         .decimals(0)
-        .color_scheme(fixed(colour))
+        .color_scheme(fixed_colour(colour))
         .display_mode(is_.BarGaugeDisplayMode.BASIC)
         .orientation(is_.VizOrientation.HORIZONTAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -162,32 +164,32 @@ def bars(
         .no_value("no traffic")
     )
     for name, own in colours.items():
-        panel.override_by_name(name, [in_colour(own)])
+        panel.override_by_name(name, [series_colour(own)])
     return panel
 
 
 def stretches(
-    head: Head, unit: str, *targets: Target, on: str, silence: str
+    head: PanelHead, unit: str, *targets: Target, on: str, no_value: str
 ) -> statetimeline.Panel:
-    """When something was on: a band of colour per series; `silence` is said when it never was."""
+    """When something was on: a band of colour per series; `no_value` is shown if it never was."""
     return (
-        _dress(statetimeline.Panel(), head, PROMETHEUS, targets)
+        _with_head(statetimeline.Panel(), head, PROMETHEUS, targets)
         .unit(unit)
-        .thresholds(in_steps([(None, "transparent"), (1, on)]))
-        .color_scheme(by_step())
-        .mappings([says({"0": ("off", "transparent"), "1": ("on", on)})])
+        .thresholds(thresholds([(None, "transparent"), (1, on)]))
+        .color_scheme(threshold_colour())
+        .mappings([value_labels({"0": ("off", "transparent"), "1": ("on", on)})])
         .merge_values(True)
         .show_value(is_.VisibilityMode.NEVER)
         .row_height(0.7)
         .legend(common.VizLegendOptions().show_legend(False))
-        .no_value(silence)
+        .no_value(no_value)
     )
 
 
-def spread(head: Head, unit: str, target: Target, *, colour: str, dots: str) -> heatmap.Panel:
-    """Where the requests lie: time across, duration up, darker is more; `dots` are exemplars."""
+def spread(head: PanelHead, unit: str, target: Target, *, colour: str, dots: str) -> heatmap.Panel:
+    """A heatmap of durations: time across, duration up, darker is more; `dots` are exemplars."""
     return (
-        _dress(heatmap.Panel(), head, PROMETHEUS, [target])
+        _with_head(heatmap.Panel(), head, PROMETHEUS, [target])
         .unit("short")
         .calculate(False)
         .color(
@@ -202,10 +204,10 @@ def spread(head: Head, unit: str, target: Target, *, colour: str, dots: str) -> 
     )
 
 
-def log(head: Head, target: Target) -> logs.Panel:
-    """Log lines; opening one shows its fields and the way to its trace."""
+def log(head: PanelHead, target: Target) -> logs.Panel:
+    """Log lines; opening one shows its fields and the link to its trace."""
     return (
-        _dress(logs.Panel(), head, LOKI, [target])
+        _with_head(logs.Panel(), head, LOKI, [target])
         .show_time(True)
         .show_labels(False)
         .wrap_log_message(True)
@@ -215,6 +217,6 @@ def log(head: Head, target: Target) -> logs.Panel:
     )
 
 
-def trace_table(head: Head, target: Target) -> table.Panel:
+def trace_table(head: PanelHead, target: Target) -> table.Panel:
     """Recent traces; the id in each row opens it."""
-    return _dress(table.Panel(), head, JAEGER, [target]).show_header(True)
+    return _with_head(table.Panel(), head, JAEGER, [target]).show_header(True)

@@ -1,4 +1,4 @@
-"""The kinds of question a panel asks its data source."""
+"""The kinds of query that a panel sends to its data source."""
 
 from grafana_foundation_sdk.builders import loki, prometheus
 from grafana_foundation_sdk.cog import builder as cogbuilder
@@ -22,24 +22,24 @@ def over_time(
     return query.exemplar(True) if exemplars else query
 
 
-def now(expr: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
+def instant(expr: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
     """One value per series, at this moment."""
     return _promql(expr, ref).instant().legend_format(legend)
 
 
-def rows_now(expr: str) -> prometheus.Dataquery:
+def instant_rows(expr: str) -> prometheus.Dataquery:
     """One row per series, its labels as columns."""
     return _promql(expr, "A").instant().format(_FORMATS.TABLE)
 
 
-def buckets(expr: str) -> prometheus.Dataquery:
+def histogram_buckets(expr: str) -> prometheus.Dataquery:
     """A histogram's buckets over time, with the traces behind them."""
     query = _promql(expr, "A").range().legend_format("{{le}}")
     return query.format(_FORMATS.HEATMAP).exemplar(True)
 
 
-def named_by(expr: str, name: str, *labels: str) -> str:
-    """The expression with a label `name` that holds the last of `labels` that says anything."""
+def last_label(expr: str, name: str, *labels: str) -> str:
+    """The expression with a label `name`: the value of the last of `labels` that is not empty."""
     for label in labels:
         expr = f'label_replace({expr}, "{name}", "$1", "{label}", "(.+)")'
     return expr
@@ -49,7 +49,7 @@ def _promql(expr: str, ref: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr).ref_id(ref)
 
 
-def lines_of_log(expr: str) -> loki.Dataquery:
+def log_lines(expr: str) -> loki.Dataquery:
     """Log lines, the newest first."""
     return (
         loki.Dataquery()
@@ -68,7 +68,7 @@ class TraceSearch(variants.Dataquery):
         self.service, self.limit = service, limit
 
     def to_json(self) -> dict[str, object]:
-        """As the Jaeger data source keeps its queries."""
+        """The format of the Jaeger data source."""
         return {
             "datasource": JAEGER,
             "queryType": "search",
@@ -78,7 +78,7 @@ class TraceSearch(variants.Dataquery):
         }
 
 
-class traces(cogbuilder.Builder[variants.Dataquery]):  # noqa: N801 - reads as its neighbours do
+class recent_traces(cogbuilder.Builder[variants.Dataquery]):  # noqa: N801 - named like the functions beside it
     """Recent traces of a service."""
 
     def __init__(self, service: str, limit: int = 20) -> None:

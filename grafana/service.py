@@ -6,13 +6,14 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
-from grafana.panels import Head, Panel
-from grafana.queries import PROMETHEUS, buckets, lines_of_log, over_time, traces
+from grafana.panels import Panel, PanelHead
+from grafana.queries import PROMETHEUS, histogram_buckets, log_lines, over_time, recent_traces
 from grafana.signals import EACH, failures, quantiles
 from prometheus.names import NOT_BUSINESS
+from topology import PROCESSES
 
-_ME = 'service="$service"'
-_WORK = f'{_ME},path!~"{NOT_BUSINESS}"'
+_THIS = 'service="$service"'
+_BUSINESS = f'{_THIS},path!~"{NOT_BUSINESS}"'
 _ROUTE = "{{method}} {{path}}"
 
 
@@ -27,26 +28,26 @@ def _service() -> dashboard.QueryVariable:
         .definition(query)
         .refresh(models.VariableRefresh.ON_DASHBOARD_LOAD)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
-        .current(models.VariableOption(True, "order-service", "order-service"))
+        .current(models.VariableOption(True, PROCESSES[0].name, PROCESSES[0].name))
     )
 
 
-def _answers() -> tuple[Panel, ...]:
-    answers = f"rate(http_requests_total{{{_WORK}}}{EACH})"
-    by_class = f'label_replace({answers}, "class", "$1", "status_code", "(.)..")'
+def _responses() -> tuple[Panel, ...]:
+    responses = f"rate(http_requests_total{{{_BUSINESS}}}{EACH})"
+    by_class = f'label_replace({responses}, "class", "$1", "status_code", "(.)..")'
     return (
         panels.lines(
-            Head("Requests by route", "Business requests per second.", 8, 7),
+            PanelHead("Requests by route", "Business requests per second.", 8, 7),
             "reqps",
             over_time(
-                f"sum by (method, path) (rate(http_requests_total{{{_WORK}}}{EACH}))", _ROUTE
+                f"sum by (method, path) (rate(http_requests_total{{{_BUSINESS}}}{EACH}))", _ROUTE
             ),
             many=True,
         ),
         panels.lines(
-            Head(
-                "Answers by class",
-                "0xx is an answer that never came: a connection that was cut.",
+            PanelHead(
+                "Responses by class",
+                "0xx is a dropped connection.",
                 8,
                 7,
             ),
@@ -56,9 +57,9 @@ def _answers() -> tuple[Panel, ...]:
             stacked=True,
         ),
         panels.lines(
-            Head("Failed answers by route", "5xx, and answers that never came.", 8, 7),
+            PanelHead("Failed responses by route", "5xx, and dropped connections.", 8, 7),
             "reqps",
-            over_time(failures("method, path", _WORK), _ROUTE),
+            over_time(failures("method, path", _BUSINESS), _ROUTE),
             colour=FAILED,
             many=True,
         ),
@@ -68,57 +69,62 @@ def _answers() -> tuple[Panel, ...]:
 def _durations() -> tuple[Panel, ...]:
     return (
         panels.spread(
-            Head(
-                "Answer time, every request",
+            PanelHead(
+                "Response time, every request",
                 "How many requests took how long; a dot is one of them and opens its trace.",
                 12,
                 8,
             ),
             "s",
-            buckets(
-                f"sum by (le) (increase(http_request_duration_seconds_bucket{{{_WORK}}}{EACH}))"
+            histogram_buckets(
+                f"sum by (le) (increase(http_request_duration_seconds_bucket{{{_BUSINESS}}}{EACH}))"
             ),
             colour=REFUSED,
             dots=INK,
         ),
         quantiles(
-            Head(
-                "Answer time, quantiles",
-                "P50 dotted, P90 dashed, P99 drawn through; the dashed limit is the promise.",
+            PanelHead(
+                "Response time, quantiles",
+                "P50 dotted, P90 dashed, P99 solid; the dashed limit is the SLA.",
                 12,
                 8,
             ),
-            _WORK,
+            _BUSINESS,
             INK,
         ),
     )
 
 
-def _door() -> tuple[Panel, ...]:
+def _capacity() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("In flight and shed", "Requests being served; and refused before any work.", 6, 6),
+            PanelHead("In flight and shed", "Requests being served; and rejected ones.", 6, 6),
             "short",
-            over_time(f"sum(http_requests_in_flight{{{_ME}}})", "in flight", "A"),
-            over_time(f"sum(rate(valerix_requests_shed_total{{{_ME}}}{EACH}))", "shed per s", "B"),
-            colours={"shed per s": FAILED},
+            over_time(f"sum(http_requests_in_flight{{{_THIS}}})", "in flight", "A"),
+            over_time(f"sum(rate(valerix_requests_shed_total{{{_THIS}}}{EACH}))", "shed/s", "B"),
+            colours={"shed/s": FAILED},
         ),
         panels.lines(
-            Head("Database pool", "Connections in use and idle; none idle means waiting.", 6, 6),
+            PanelHead(
+                "Database pool",
+                "Connections in use and idle; without idle ones, requests wait.",
+                6,
+                6,
+            ),
             "short",
-            over_time(f"sum by (state) (valerix_pool_connections{{{_ME}}})", "{{state}}"),
+            over_time(f"sum by (state) (valerix_pool_connections{{{_THIS}}})", "{{state}}"),
             colours={"in_use": DEGRADED, "idle": NONE},
             stacked=True,
         ),
         panels.lines(
-            Head("Event loop lag", "The latest it woke a sleeper: delays every request.", 6, 6),
+            PanelHead("Event loop lag", "The longest delay of a timer within two seconds.", 6, 6),
             "s",
-            over_time(f"max(valerix_event_loop_lag_seconds{{{_ME}}})", "worst in 2 s"),
+            over_time(f"max(valerix_event_loop_lag_seconds{{{_THIS}}})", "worst in 2 s"),
         ),
         panels.lines(
-            Head("Telemetry dropped", "Spans and log lines thrown away since the start.", 6, 6),
+            PanelHead("Telemetry dropped", "Spans and log lines dropped since the start.", 6, 6),
             "short",
-            over_time(f"sum(valerix_telemetry_dropped{{{_ME}}})", "dropped"),
+            over_time(f"sum(valerix_telemetry_dropped{{{_THIS}}})", "dropped"),
             colour=FAILED,
         ),
     )
@@ -127,20 +133,20 @@ def _door() -> tuple[Panel, ...]:
 def _process() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            Head("Memory", "Resident set of the process.", 8, 6),
+            PanelHead("Memory", "Resident set of the process.", 8, 6),
             "bytes",
-            over_time(f"sum(process_resident_memory_bytes{{{_ME}}})", "resident"),
+            over_time(f"sum(process_resident_memory_bytes{{{_THIS}}})", "resident"),
         ),
         panels.lines(
-            Head("Processor", "Share of one core.", 8, 6),
+            PanelHead("Processor", "Share of one core.", 8, 6),
             "percentunit",
-            over_time(f"sum(rate(process_cpu_seconds_total{{{_ME}}}{EACH}))", "of one core"),
+            over_time(f"sum(rate(process_cpu_seconds_total{{{_THIS}}}{EACH}))", "of one core"),
         ),
         panels.lines(
-            Head("Garbage collection", "Collections per second, by generation.", 8, 6),
+            PanelHead("Garbage collection", "Collections per second, by generation.", 8, 6),
             "suffix: /s",
             over_time(
-                f"sum by (generation) (rate(python_gc_collections_total{{{_ME}}}{EACH}))",
+                f"sum by (generation) (rate(python_gc_collections_total{{{_THIS}}}{EACH}))",
                 "generation {{generation}}",
             ),
             colours={"generation 2": FAILED, "generation 1": DEGRADED, "generation 0": NONE},
@@ -153,17 +159,17 @@ BOARD = Board(
     "Valerix: service",
     "Rate, errors and duration of one service, what it runs on, its traces and its log.",
     (
-        *_answers(),
+        *_responses(),
         *_durations(),
-        *_door(),
+        *_capacity(),
         *_process(),
         panels.trace_table(
-            Head("Recent traces", "The newest traces that touch this service.", 12, 9),
-            traces("$service"),
+            PanelHead("Recent traces", "The newest traces that touch this service.", 12, 9),
+            recent_traces("$service"),
         ),
         panels.log(
-            Head("Log", "Everything this service writes.", 12, 9),
-            lines_of_log('{service_name="$service"}'),
+            PanelHead("Log", "Everything this service writes.", 12, 9),
+            log_lines('{service_name="$service"}'),
         ),
     ),
     variables=(_service(),),

@@ -1,11 +1,12 @@
-"""What several dashboards ask or show alike: failures, quantiles, outcomes and their colours."""
+"""Queries and colours that several dashboards share: failures, quantiles, outcomes."""
 
 from grafana import panels
 from grafana.palette import DEGRADED, FAILED, GOOD, NONE, REFUSED, SERVICES
-from grafana.panels import Head, Panel
+from grafana.panels import Panel, PanelHead
 from grafana.queries import over_time
 from grafana.style import Link
 from prometheus.names import BUSINESS, FAILURE, SLA_S
+from topology import NAMES
 
 EACH = "[$__rate_interval]"
 TO_SERVICE = "/d/valerix-service?${__url_time_range}&var-service="
@@ -19,14 +20,14 @@ OUTCOMES = {
 }
 WAITING = {
     "PENDING": DEGRADED,
-    "PENDING_INVENTORY": SERVICES["inventory-service"],
-    "PENDING_PAYMENT": SERVICES["payment-service"],
+    "PENDING_INVENTORY": SERVICES[NAMES["inventory"]],
+    "PENDING_PAYMENT": SERVICES[NAMES["payment"]],
     "CANCELLING": REFUSED,
 }
 
 
 def failures(by: str, also: str = BUSINESS) -> str:
-    """Failed answers per second; what never failed is a line at zero, not a missing line."""
+    """Failed responses per second; without failures it is a line at zero, not a missing line."""
     every = f"sum by ({by}) (rate(http_requests_total{{{also}}}{EACH}))"
     failed = f"sum by ({by}) (rate(http_requests_total{{{also},{FAILURE}}}{EACH}))"
     return f"{failed}\nor {every} * 0"
@@ -37,8 +38,8 @@ def quantile(share: float, metric: str, where: str = "") -> str:
     return f"histogram_quantile({share}, sum by (le) (rate({metric}_bucket{{{where}}}{EACH})))"
 
 
-def quantiles(head: Head, where: str, colour: str, link: Link | None = None) -> Panel:
-    """P50, P90 and P99 of answers, with the traces behind them and the promise dashed."""
+def quantiles(head: PanelHead, where: str, colour: str, link: Link | None = None) -> Panel:
+    """P50, P90 and P99 of response times, with exemplars, and the SLA as a dashed line."""
     metric = "http_request_duration_seconds"
     return panels.lines(
         head,

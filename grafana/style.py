@@ -1,4 +1,4 @@
-"""How values look: words for states, thresholds, strokes, legends and links."""
+"""How values look: labels for states, thresholds, line styles, legends and links."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,35 +13,35 @@ Link = tuple[str, str]
 Steps = Sequence[tuple[float | None, str]]
 
 
-def says(words: Mapping[str, tuple[str, str]]) -> models.ValueMap:
-    """These values as a word and a colour."""
+def value_labels(labels: Mapping[str, tuple[str, str]]) -> models.ValueMap:
+    """These values as a text and a colour."""
     results = {
         value: models.ValueMappingResult(text, colour, index=index)
-        for index, (value, (text, colour)) in enumerate(words.items())
+        for index, (value, (text, colour)) in enumerate(labels.items())
     }
     return models.ValueMap(results)
 
 
-def unknown(text: str) -> models.SpecialValueMap:
-    """NaN and null as a word, in the colour of no data."""
+def nan_label(text: str) -> models.SpecialValueMap:
+    """NaN and null as a text, in the colour of no data."""
     match = models.SpecialValueMatch.NULL_AND_NAN
     result = models.ValueMappingResult(text, NONE, index=99)
     return models.SpecialValueMap(models.DashboardSpecialValueMapOptions(match, result))
 
 
-def in_colour(colour: str) -> models.DynamicConfigValue:
+def series_colour(colour: str) -> models.DynamicConfigValue:
     """A series in one colour."""
-    return models.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})
+    return models.DynamicConfigValue("color", {"mode": "fixed_colour", "fixedColor": colour})
 
 
-def in_stroke(fill: str) -> models.DynamicConfigValue:
-    """A series in strokes: "dot" or "dash"."""
+def line_style(fill: str) -> models.DynamicConfigValue:
+    """A series as a line of style "dot" or "dash"."""
     dash = {"dot": [2, 5], "dash": [8, 6]}[fill]
     return models.DynamicConfigValue("custom.lineStyle", {"fill": fill, "dash": dash})
 
 
-def in_steps(steps: Steps) -> dashboard.ThresholdsConfig:
-    """A colour from each step on."""
+def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+    """The colour from each step on."""
     return (
         dashboard.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
@@ -66,7 +66,7 @@ def tooltip() -> common.VizTooltipOptions:
     return multi.sort(is_.SortOrder.DESCENDING)
 
 
-def fixed(colour: str) -> dashboard.FieldColor:
+def fixed_colour(colour: str) -> dashboard.FieldColor:
     """One colour for every series that has none of its own."""
     return dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(colour)
 
@@ -76,12 +76,12 @@ def shades(colour: str) -> dashboard.FieldColor:
     return dashboard.FieldColor().mode(models.FieldColorModeId.SHADES).fixed_color(colour)
 
 
-def by_step() -> dashboard.FieldColor:
+def threshold_colour() -> dashboard.FieldColor:
     """The colour of the step a value is on."""
     return dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
 
 
-def leads_to(link: Link) -> dashboard.DashboardLink:
+def data_link(link: Link) -> dashboard.DashboardLink:
     """Where a click on a value leads."""
     title, url = link
     return dashboard.DashboardLink(title).url(url)

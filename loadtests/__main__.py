@@ -1,4 +1,4 @@
-"""`make load` and `make locust`: what they were asked, checked before anything starts."""
+"""`make load` and `make locust`: their options, checked before anything starts."""
 
 import math
 import random
@@ -9,17 +9,17 @@ import click
 import msgspec
 
 from fleet.errors import CannotRun
-from fleet.ports import demand_free
-from fleet.run_dir import find_home
+from fleet.ports import demand_free, free_port
+from fleet.run_dir import find_run_directory
 from loadtests import run as running
 from loadtests.folders import PLAN, new_folder
 from loadtests.judge import Demands
-from loadtests.plan import Plan, new_tag
-from loadtests.ports import free_port
+from loadtests.plan import LoadPlan, new_tag
 from loadtests.profiles import PROFILES, Profile
 from loadtests.stock import Delivery, restock
 from loadtests.target import Target, demand_open, find_target
 from loadtests.thresholds import Thresholds
+from topology import KEYS
 
 _SCALES, _RATES = (0.01, 100.0), (0.1, 10_000.0)
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - to be shown, not to be bound
@@ -51,7 +51,7 @@ class Number(click.ParamType[float]):
 
 def _shop_options(command: Any) -> Any:
     """Where the shop is; without them the one that runs from VALERIX_HOME."""
-    for key in ("dashboard", "payment", "inventory"):
+    for key in reversed([key for key in KEYS if key != "order"]):
         command = click.option(f"--{key}-url", help=f"Where its {key} is.")(command)
     return click.option("--order-url", "--host", help="Which shop: its order service.")(command)
 
@@ -63,7 +63,7 @@ def _run_options(command: Any) -> Any:
         click.option("--rate", type=Number("RATE", _RATES), help="Open loop: visits a second."),
         click.option("--workers", type=Number("WORKERS", (0, 1024), whole=True), default="0",
                      help="Worker processes, at most one a core."),
-        click.option("--seed", type=int, help="Repeat a run's chances."),
+        click.option("--seed", type=int, help="Repeat a run's random choices."),
         click.option("--restock/--no-restock", "delivers", default=True,
                      help="A delivery of stock before the run."),
         click.option("--p95", type=Number("--p95", (1, 1e6)), help="Threshold in ms."),
@@ -72,7 +72,8 @@ def _run_options(command: Any) -> Any:
         click.option("--success", type=Number("--success", (0, 100)), help="The same."),
         click.option("--settle", "settle_s", type=Number("--settle", (0, 3600)), default="60",
                      help="Seconds in which open orders must settle."),
-        click.option("--alone", is_flag=True, help="Nobody else shops: a stray order is a lie."),
+        click.option("--alone", is_flag=True,
+                     help="Nobody else shops: an unknown order is one made twice."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -89,16 +90,16 @@ def main() -> None:
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Where to write it.")
 @_run_options
 @_shop_options
-def run(profile: str, folder: Path | None, **said: Any) -> None:
+def run(profile: str, folder: Path | None, **options: Any) -> None:
     """Run one profile and judge it."""
     what = _profile(profile)
-    workers, word = running.workers_for(said["workers"])
-    if word:
-        click.echo(f"  {word}")
-    target = _target(said)
-    plan = _plan(what, target, said, workers)
-    delivery = _prepare(target, plan, delivers=said["delivers"])
-    demands = _demands(what.thresholds, said)
+    workers, note = running.workers_for(options["workers"])
+    if note:
+        click.echo(f"  {note}")
+    target = _target(options)
+    plan = _plan(what, target, options, workers)
+    delivery = _prepare(target, plan, delivers=options["delivers"])
+    demands = _demands(what.thresholds, options)
     folder = new_folder(plan.profile, folder)
     raise SystemExit(running.run(plan, target, demands, folder, str(delivery)))
 
@@ -110,40 +111,38 @@ def run(profile: str, folder: Path | None, **said: Any) -> None:
 @click.option("--listen", default="", help="HOST:PORT for workers on other machines.")
 @_run_options
 @_shop_options
-def web(profile: str, web_host: str, web_port: int, listen: str, **said: Any) -> None:
+def web(profile: str, web_host: str, web_port: int, listen: str, **options: Any) -> None:
     """Locust's own page; each run that ends there is judged and leaves a report."""
     what = _profile(profile)
-    workers, word = running.workers_for(said["workers"])
-    if word:
-        click.echo(f"  {word}")
+    workers, note = running.workers_for(options["workers"])
+    if note:
+        click.echo(f"  {note}")
     demand_free("Locust's page", web_host, web_port, "choose another with --web-port")
-    target = _target(said)
-    plan = _plan(what, target, said, workers)
-    # Nobody knows which profiles will be chosen: as much as may be.
+    target = _target(options)
+    plan = _plan(what, target, options, workers)
+    # Any profile may be chosen on the page, so the delivery is for the longest.
     longest = msgspec.structs.replace(plan, scale=_SCALES[1])
-    delivery = str(_prepare(target, longest, delivers=said["delivers"]))
+    delivery = str(_prepare(target, longest, delivers=options["delivers"]))
     click.echo(f"  {delivery}")
     master = ""
     if workers or listen:
         listen = listen or f"127.0.0.1:{free_port()}"
         master = f"127.0.0.1:{listen.rpartition(':')[2]}"
-    folder = find_home().path / "reports" / "page"
+    folder = find_run_directory().path / "reports" / "page"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_bytes(msgspec.json.encode(plan))
-    words = [f"--host={web_host}", f"--web-port={web_port}"] + (
+    arguments = [f"--host={web_host}", f"--web-port={web_port}"] + (
         [f"--listen={listen}"] * bool(listen)
     )
 
     def judged(report: Path) -> int:
-        told = msgspec.json.decode((report / PLAN).read_bytes(), type=Plan)
-        demands = _demands(told.what.thresholds, said)
-        urls = {"order": told.order_url, "inventory": told.inventory_url}
-        urls |= {"payment": told.payment_url, "dashboard": target.urls["dashboard"]}
-        return running.conclude(report, find_target({**urls}), demands, delivery)
+        plan = msgspec.json.decode((report / PLAN).read_bytes(), type=LoadPlan)
+        demands = _demands(plan.what.thresholds, options)
+        return running.conclude(report, find_target(plan.urls), demands, delivery)
 
     page = f"http://{'127.0.0.1' if web_host == _EVERYWHERE else web_host}:{web_port}"
     click.echo(f"  Locust's page: {page}     newest report: {page}/report     stop: Ctrl-C")
-    running.serve(folder, words, workers, master, judged)
+    running.serve(folder, arguments, workers, master, judged)
 
 
 def _profile(name: str) -> Profile:
@@ -152,36 +151,34 @@ def _profile(name: str) -> Profile:
     return PROFILES[name]
 
 
-def _target(said: dict[str, Any]) -> Target:
-    keys = ("order", "inventory", "payment", "dashboard")
-    return find_target({key: said[f"{key}_url"] for key in keys})
+def _target(options: dict[str, Any]) -> Target:
+    return find_target({key: options[f"{key}_url"] for key in KEYS})
 
 
-def _plan(what: Profile, target: Target, said: dict[str, Any], workers: int) -> Plan:
-    seed = said["seed"] if said["seed"] is not None else random.randrange(1, 2**31)  # noqa: S311
-    urls = target.urls
-    return Plan(
-        what.name, urls["order"], urls["inventory"], urls["payment"], new_tag(), seed,
-        scale=said["scale"], rate=said["rate"] or 0.0, workers=workers,
+def _plan(what: Profile, target: Target, options: dict[str, Any], workers: int) -> LoadPlan:
+    seed = options["seed"] if options["seed"] is not None else random.randrange(1, 2**31)  # noqa: S311
+    return LoadPlan(
+        what.name, target.urls, new_tag(), seed,
+        scale=options["scale"], rate=options["rate"] or 0.0, workers=workers,
     )  # fmt: skip
 
 
-def _prepare(target: Target, plan: Plan, *, delivers: bool) -> Delivery | str:
-    """The shop is open and its shelves are full, or one line that says what is wrong."""
+def _prepare(target: Target, plan: LoadPlan, *, delivers: bool) -> Delivery | str:
+    """See that the shop is open, and fill its shelves; or one line that says what is wrong."""
     demand_open(target, inventory=delivers)
     if not delivers:
         return "no delivery before the run: it may end with empty shelves"
     return restock(target, plan)
 
 
-def _demands(thresholds: Thresholds, said: dict[str, Any]) -> Demands:
+def _demands(thresholds: Thresholds, options: dict[str, Any]) -> Demands:
     given = {
-        "p95_ms": said["p95"], "p99_ms": said["p99"],
-        "errors_percent": said["errors"], "success_percent": said["success"],
+        "p95_ms": options["p95"], "p99_ms": options["p99"],
+        "errors_percent": options["errors"], "success_percent": options["success"],
     }  # fmt: skip
     chosen = {name: value for name, value in given.items() if value is not None}
     return Demands(
-        msgspec.structs.replace(thresholds, **chosen), said["settle_s"], alone=said["alone"]
+        msgspec.structs.replace(thresholds, **chosen), options["settle_s"], alone=options["alone"]
     )
 
 

@@ -1,4 +1,4 @@
-"""The clients' log: what every shopper was told, one line an order, on disk and not in memory."""
+"""The clients' log: every reply to every shopper, one line an order, on disk, not in memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,22 +6,22 @@ from types import TracebackType
 
 import msgspec
 
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 
-# About half a gigabyte. What comes after it is counted, not written: the verdict says so.
-MOST_WISHES = 2_000_000
+# About half a gigabyte. What comes after it is counted, not written, and the verdict says so.
+MOST_INTENTS = 2_000_000
 _BATCH = 500
 
 
-class Told:
-    """The log being written: from one process, whoever the shoppers belong to."""
+class ClientLogWriter:
+    """Writes the log: one process, for the shoppers of all processes."""
 
-    def __init__(self, path: Path, *, most: int = MOST_WISHES) -> None:
+    def __init__(self, path: Path, *, most: int = MOST_INTENTS) -> None:
         self._file = path.open("ab")
         self._left = most
         self.beyond = 0
 
-    def __enter__(self) -> "Told":
+    def __enter__(self) -> "ClientLogWriter":
         return self
 
     def __exit__(
@@ -37,26 +37,26 @@ class Told:
         self._file.close()
 
     def write(self, lines: list[bytes]) -> None:
-        """Keep these wishes, each encoded by `line_of`."""
+        """Append these intents, each encoded by `line_of`."""
         kept = lines[: self._left]
         self._left -= len(kept)
         self.beyond += len(lines) - len(kept)
         if kept:
             self._file.write(b"\n".join(kept) + b"\n")
-            # A run cut off by a kill still has what its shoppers heard before.
+            # A run that is killed still has the replies received before.
             self._file.flush()
 
 
-def line_of(wish: Wish) -> bytes:
-    """One wish as a line of the log."""
-    return msgspec.json.encode(wish)
+def line_of(intent: Intent) -> bytes:
+    """One intent as a line of the log."""
+    return msgspec.json.encode(intent)
 
 
-def read(path: Path, size: int = _BATCH) -> Iterator[list[Wish]]:
-    """The log in pieces of `size`, so that its length is nobody's problem. A last line that was
-    cut off by a kill is left out."""
-    decoder = msgspec.json.Decoder(Wish)
-    batch: list[Wish] = []
+def read(path: Path, size: int = _BATCH) -> Iterator[list[Intent]]:
+    """The log in batches of `size`, so that memory does not grow with its length. A last line that
+    was cut off by a kill is left out."""
+    decoder = msgspec.json.Decoder(Intent)
+    batch: list[Intent] = []
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):

@@ -4,17 +4,17 @@ import time
 from pathlib import Path
 
 from fleet.errors import CannotRun
-from fleet.run_dir import find_home
+from fleet.run_dir import find_run_directory
 
 # What the generator leaves there, and what is made of it.
-PLAN, MEASURES, RAN, TOLD = "plan.json", "measures.json", "ran.json", "told.jsonl"
+PLAN, MEASURES, RAN, CLIENT_LOG = "plan.json", "measures.json", "ran.json", "client_log.jsonl"
 GENERATOR_LOG, PAGE, DOCUMENT, JUNIT = "generator.log", "report.html", "report.json", "junit.xml"
 
 
 def new_folder(profile: str, given: Path | None = None) -> Path:
     """A new, empty folder: `given`, or <VALERIX_HOME>/reports/<time>-<profile>."""
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    folder = given or find_home().path / "reports" / f"{name}-{profile}"
+    folder = given or find_run_directory().path / "reports" / f"{name}-{profile}"
     number = 1
     while given is None and folder.exists():
         number += 1
@@ -22,7 +22,7 @@ def new_folder(profile: str, given: Path | None = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=given is not None)
         if any(folder.iterdir()):
-            raise CannotRun(f"{folder} is not empty: a report wants a folder of its own")
+            raise CannotRun(f"{folder} is not empty: a report needs a folder of its own")
     except OSError as error:
         raise CannotRun(f"{folder} cannot be written ({error.strerror})") from None
     return folder

@@ -1,4 +1,4 @@
-"""One order somebody wants, and every word that was said about it: what an oracle needs."""
+"""One order a shopper wants, with every reply about it: what the oracle compares."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -8,14 +8,14 @@ import msgspec
 
 _CLAIMS = frozenset({200, 201, 202, 402, 404, 409, 422})
 _UNDECIDED = frozenset({"idempotency-in-progress"})
-# Of an answer nobody foresaw this much is kept, to be shown.
+# How much of an unexpected reply is kept, to be shown.
 _SHOWN_BYTES = 200
 
 
-class Word(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer, or (status 0) one try that nobody answered. `body` is the answer's bytes, or
-    something shorter that is equal when they are; `executed` is False only where the shop, or the
-    connection that was never made, excludes an effect."""
+class LoggedReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One reply, or (status 0) one try without a reply. `body` is the reply's bytes, or a digest
+    that is equal when they are; `executed` is False only where the shop, or a connection that was
+    never made, excludes an effect."""
 
     status: int
     code: str = ""
@@ -30,22 +30,22 @@ class Word(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.status in _CLAIMS and self.code not in _UNDECIDED
 
 
-class Wish(msgspec.Struct, omit_defaults=True):
-    """One order under one key. `shown` is the last state in which the shop showed the order;
-    `refund_words` were said about giving its money back."""
+class Intent(msgspec.Struct, omit_defaults=True):
+    """One order under one key, with the replies to placing, cancelling and refunding it. `shown` is
+    the last state in which the shop showed the order."""
 
     key: str
     product_id: str
     quantity: int
-    words: list[Word] = msgspec.field(default_factory=list)
-    cancel_words: list[Word] = msgspec.field(default_factory=list)
-    refund_words: list[Word] = msgspec.field(default_factory=list)
+    replies: list[LoggedReply] = msgspec.field(default_factory=list)
+    cancel_replies: list[LoggedReply] = msgspec.field(default_factory=list)
+    refund_replies: list[LoggedReply] = msgspec.field(default_factory=list)
     shown: str = ""
 
     @property
     def order_id(self) -> UUID | None:
-        """The order this wish became, as far as anyone said."""
-        return next((word.order_id for word in self.words if word.order_id), None)
+        """The order's id, if any reply had one."""
+        return next((reply.order_id for reply in self.replies if reply.order_id), None)
 
 
 class _Body(msgspec.Struct):
@@ -57,23 +57,25 @@ class _Body(msgspec.Struct):
 _BODY = msgspec.json.Decoder(_Body)
 
 
-def word_of(status: int, headers: Mapping[str, str], body: bytes, *, brief: bool = False) -> Word:
-    """An HTTP answer as a word. `brief` keeps a digest of the bytes instead of the bytes, where
-    thousands are kept; what does not decide anything keeps its beginning."""
+def logged_reply(
+    status: int, headers: Mapping[str, str], body: bytes, *, brief: bool = False
+) -> LoggedReply:
+    """An HTTP response as it is logged. `brief` keeps a digest of the bytes instead of the bytes,
+    where thousands are kept; of a reply that decides nothing it keeps the beginning."""
     try:
-        said = _BODY.decode(body)
+        content = _BODY.decode(body)
     except msgspec.MsgspecError:
-        said = _Body(code="not-ours")
-    order_id = said.order_id
-    if order_id is None and isinstance(said.details, dict) and "order_id" in said.details:
-        order_id = UUID(str(said.details["order_id"]))
-    word = Word(
-        status, said.code, order_id,
+        content = _Body(code="not-ours")
+    order_id = content.order_id
+    if order_id is None and isinstance(content.details, dict) and "order_id" in content.details:
+        order_id = UUID(str(content.details["order_id"]))
+    reply = LoggedReply(
+        status, content.code, order_id,
         replayed=headers.get("Idempotent-Replayed") == "true",
         executed=headers.get("X-Valerix-Executed") != "no",
         body=body,
     )  # fmt: skip
     if not brief:
-        return word
-    short = blake2b(body, digest_size=8).digest() if word.decides else body[:_SHOWN_BYTES]
-    return msgspec.structs.replace(word, body=short)
+        return reply
+    short = blake2b(body, digest_size=8).digest() if reply.decides else body[:_SHOWN_BYTES]
+    return msgspec.structs.replace(reply, body=short)

@@ -8,27 +8,27 @@ import asyncpg
 import msgspec
 
 from fleet.health import ask
-from loadtests.clients import ClientLog, compare
-from loadtests.folders import MEASURES, PLAN, RAN, TOLD
+from loadtests.comparison import Comparison, compare
+from loadtests.folders import CLIENT_LOG, MEASURES, PLAN, RAN
 from loadtests.knee import Knee, Level, find_knee, levels_of
-from loadtests.machine import Machine, machine
+from loadtests.machine import MachineDescription, describe_machine
 from loadtests.measures import Measures
-from loadtests.plan import Plan, Ran
+from loadtests.plan import LoadPlan, Ran
 from loadtests.target import Target
-from loadtests.thresholds import Check, Thresholds, checks
+from loadtests.thresholds import ThresholdCheck, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
-from observatory.timeline.fault_windows import Window, windows
+from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
-from proof.verify import settled
+from proof.verify import wait_until_settled
+from topology import NAMES
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_GREMLIN_HOLDERS = ("order", "inventory", "payment")
 
 
 class Demands(msgspec.Struct, frozen=True):
-    """What is asked of a run beside its profile: thresholds, how long open orders may take to
-    settle, and whether nobody else was shopping, so that a stray order is one made twice."""
+    """What is demanded of a run beside its profile: thresholds, how long open orders may take to
+    settle, and whether nobody else was shopping, so that an unknown order is one made twice."""
 
     thresholds: Thresholds
     settle_s: float = 60.0
@@ -36,18 +36,18 @@ class Demands(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """Everything a report tells."""
+    """Everything a report shows."""
 
-    plan: Plan
+    plan: LoadPlan
     ran: Ran
     measures: Measures
-    checks: tuple[Check, ...]
+    checks: tuple[ThresholdCheck, ...]
     levels: tuple[Level, ...]
     knee: Knee | None
     proof: Report | None
-    clients: ClientLog
-    windows: tuple[Window, ...]
-    machine: Machine
+    clients: Comparison
+    windows: tuple[FaultWindow, ...]
+    machine: MachineDescription
     verdict: Verdict
     delivery: str
     dashboard_url: str
@@ -55,19 +55,19 @@ class Judgement(msgspec.Struct, frozen=True):
 
 def judge(folder: Path, target: Target, demands: Demands, delivery: str) -> Judgement:
     """The judgement on the run whose result is in `folder`."""
-    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=LoadPlan)
     ran = msgspec.json.decode((folder / RAN).read_bytes(), type=Ran)
     measures = msgspec.json.decode((folder / MEASURES).read_bytes(), type=Measures)
     wanted = frozenset(slow.key for slow in measures.slowest if not slow.trace_id)
     proof, clients, postgres = asyncio.run(
-        _ask_database(target, folder / TOLD, ran, demands, wanted)
+        _ask_database(target, folder / CLIENT_LOG, ran, demands, wanted)
     )
     clients.beyond = ran.beyond_log
     found = checks(demands.thresholds, measures)
     levels = levels_of(plan.what, plan.scale, measures, ran.began_s, ran.ended_s)
     return Judgement(
         plan, ran, measures, found, tuple(levels), find_knee(levels), proof, clients,
-        gremlin_windows(target, ran), machine(ran, postgres),
+        gremlin_windows(target, ran), describe_machine(ran, postgres),
         verdict(found, proof, clients, measures, plan, ran), delivery,
         target.urls["dashboard"],
     )  # fmt: skip
@@ -75,42 +75,42 @@ def judge(folder: Path, target: Target, demands: Demands, delivery: str) -> Judg
 
 async def _ask_database(
     target: Target, log: Path, ran: Ran, demands: Demands, wanted: frozenset[str]
-) -> tuple[Report | None, ClientLog, str]:
+) -> tuple[Report | None, Comparison, str]:
     if target.database_url is None:
         why = "the database behind this shop is not known here (VALERIX_DATABASE_URL)"
-        return None, ClientLog(unjudged=why), ""
+        return None, Comparison(unjudged=why), ""
     settings = msgspec.structs.replace(target.settings, database_url=target.database_url)
     try:
-        proof = await settled(settings, demands.settle_s)
+        proof = await wait_until_settled(settings, demands.settle_s)
     except asyncio.CancelledError:
         # Ctrl-C while waiting: judge what there is, now.
-        proof = await settled(settings, 0.0)
+        proof = await wait_until_settled(settings, 0.0)
     away = {finding.reason for finding in proof.findings}
     if proof.state == "unknown" and len(away) == 1:
-        return None, ClientLog(unjudged=str(away.pop())), ""
+        return None, Comparison(unjudged=str(away.pop())), ""
     try:
         connection = await asyncpg.connect(target.database_url, timeout=5.0)
     except _AWAY as error:
-        return proof, ClientLog(unjudged=f"no database: {error}"), ""
+        return proof, Comparison(unjudged=f"no database: {error}"), ""
     try:
         found = await compare(
             connection, log, ran.began_s, alone=demands.alone, wanted_traces=wanted
         )
         postgres = str(await connection.fetchval("SHOW server_version"))
     except _AWAY as error:
-        return proof, ClientLog(unjudged=f"the database went away: {error}"), ""
+        return proof, Comparison(unjudged=f"the database went away: {error}"), ""
     finally:
         connection.terminate()
     return proof, found, postgres
 
 
-def gremlin_windows(target: Target, ran: Ran) -> tuple[Window, ...]:
+def gremlin_windows(target: Target, ran: Ran) -> tuple[FaultWindow, ...]:
     """Every gremlin that was loose during the run; the load itself lets none loose."""
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (ran.began_s, ran.ended_s))
-    diary = [event for key in _GREMLIN_HOLDERS for event in _audit(target, key)]
+    events = [event for key in NAMES for event in _audit(target, key)]
     return tuple(
         window
-        for window in windows(diary, datetime.now(UTC))
+        for window in fault_windows(events, datetime.now(UTC))
         if window.on < end and (window.off is None or window.off > begin)
     )
 
@@ -126,10 +126,10 @@ class _Event(msgspec.Struct):
 
 def _audit(target: Target, key: str) -> list[AuditEntry]:
     try:
-        _, said = ask("GET", f"{target.urls[key]}/gremlins/audit")
-        events = msgspec.convert(said["events"], list[_Event])
+        _, body = ask("GET", f"{target.urls[key]}/gremlins/audit")
+        events = msgspec.convert(body["events"], list[_Event])
     except (OSError, KeyError, TypeError, msgspec.ValidationError):
-        return []  # not drawn; the proof reads the gremlins from the database
+        return []  # not shown; the proof reads the gremlins from the database
     return [
         AuditEntry(
             key, event.at, event.action, event.name, event.kind,

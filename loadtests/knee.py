@@ -8,7 +8,7 @@ from loadtests.histogram import COARSE, together
 from loadtests.measures import Measures
 from loadtests.profiles import Profile
 
-# A plateau that lies less than this under the rising line's end is no plateau but noise.
+# A plateau that lies less than this under the rising line's end is noise, not a plateau.
 _BEND = 0.9
 
 

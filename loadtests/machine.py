@@ -10,7 +10,7 @@ from chassis import VERSION
 from loadtests.plan import Ran
 
 
-class Machine(msgspec.Struct, frozen=True):
+class MachineDescription(msgspec.Struct, frozen=True):
     """Kind, size and versions; no host name, no user, no path."""
 
     processor: str
@@ -23,9 +23,9 @@ class Machine(msgspec.Struct, frozen=True):
     postgres: str
 
 
-def machine(ran: Ran, postgres: str) -> Machine:
+def describe_machine(ran: Ran, postgres: str) -> MachineDescription:
     """The machine the generator runs on, and the versions of what was at work."""
-    return Machine(
+    return MachineDescription(
         _processor(),
         psutil.cpu_count() or 1,
         round(psutil.virtual_memory().total / 2**30),

@@ -10,7 +10,7 @@ from loadtests.outcomes import OUTCOMES, WORK, Outcome
 from loadtests.timeline import Timeline
 
 SLOWEST = 10
-# Names are templates and answers are codes, both of ours; an answer of somebody else's invention
+# Names are templates and answers are codes, both from our own code; answers of another program
 # cannot fill the memory.
 MOST_NAMES, MOST_ANSWERS = 32, 128
 OTHER = "other"
@@ -19,18 +19,18 @@ BUSY_PERCENT = 90.0
 
 
 class Slow(msgspec.Struct, frozen=True, order=True):
-    """One slow request; `trace_id` is empty where nobody answered, then `key` may lead to it."""
+    """One slow request; `trace_id` is empty without a response; then `key` may lead to it."""
 
     ms: float
     at_s: float
     name: str
     outcome: Outcome
-    said: str
+    result: str
     trace_id: str = ""
     key: str = ""
 
 
-class Watched(msgspec.Struct):
+class GeneratorUsage(msgspec.Struct):
     """How busy the generator's own processes were, one sample a second and process."""
 
     samples: int = 0
@@ -41,7 +41,7 @@ class Watched(msgspec.Struct):
     peak_rss_mb: float = 0.0
     late: Histogram = msgspec.field(default_factory=Histogram)
 
-    def merge(self, other: "Watched") -> None:
+    def merge(self, other: "GeneratorUsage") -> None:
         """Take in another process's."""
         self.samples += other.samples
         self.busy_samples += other.busy_samples
@@ -69,16 +69,16 @@ class Measures(msgspec.Struct):
     errors: dict[str, int] = msgspec.field(default_factory=dict)
     timeline: Timeline = msgspec.field(default_factory=Timeline)
     slowest: list[Slow] = msgspec.field(default_factory=list)
-    watched: Watched = msgspec.field(default_factory=Watched)
+    usage: GeneratorUsage = msgspec.field(default_factory=GeneratorUsage)
 
-    def asked(
-        self, name: str, outcome: Outcome, ms: float, said: str, *, trace_id: str, key: str
+    def add_request(
+        self, name: str, outcome: Outcome, ms: float, result: str, *, trace_id: str, key: str
     ) -> None:
-        """Count one request and its answer, at the moment the answer came."""
+        """Count one request and its response, at the moment of the response."""
         now = time.time()
         held = name if name in self.names or len(self.names) < MOST_NAMES else OTHER
         self.names.setdefault(held, {}).setdefault(outcome, Histogram()).add(ms)
-        _count(self.answers, f"{held}: {said}", MOST_ANSWERS)
+        _count(self.answers, f"{held}: {result}", MOST_ANSWERS)
         slot = self.timeline.at(now)
         if name in WORK:
             slot.took(outcome, ms)
@@ -86,14 +86,14 @@ class Measures(msgspec.Struct):
             slot.looks += 1
             slot.looks_failed += outcome == "failed"
         if len(self.slowest) < SLOWEST or ms > self.slowest[0].ms:
-            self._keep(Slow(ms, now, name, outcome, said, trace_id, key))
+            self._keep(Slow(ms, now, name, outcome, result, trace_id, key))
 
     def ended(self, outcome: str) -> None:
-        """Count what became of one order, as far as its shopper was told."""
+        """Count what became of one order, as far as its shopper knows."""
         self.orders[outcome] = self.orders.get(outcome, 0) + 1
 
     def failed(self, error: str) -> None:
-        """Count an error of the generator's own, which is nobody's but ours."""
+        """Count an error of the generator itself."""
         _count(self.errors, error[:200], MOST_ANSWERS)
 
     def merge(self, other: "Measures") -> None:
@@ -104,15 +104,15 @@ class Measures(msgspec.Struct):
             for outcome, histogram in found.items():
                 mine.setdefault(outcome, Histogram()).merge(histogram)
         for theirs, ours in ((other.answers, self.answers), (other.errors, self.errors)):
-            for said, count in theirs.items():
-                _count(ours, said, MOST_ANSWERS, count)
+            for result, count in theirs.items():
+                _count(ours, result, MOST_ANSWERS, count)
         for outcome_, count in other.orders.items():
             self.orders[outcome_] = self.orders.get(outcome_, 0) + count
         for field in _SUMS:
             setattr(self, field, getattr(self, field) + getattr(other, field))
         self.settled.merge(other.settled)
         self.timeline.merge(other.timeline)
-        self.watched.merge(other.watched)
+        self.usage.merge(other.usage)
         for slow in other.slowest:
             self._keep(slow)
 

@@ -1,4 +1,4 @@
-"""What every shopper was told, held against what the database says in the end."""
+"""What every shopper was answered, compared with what the database holds in the end."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from loadtests.intent import Wish, Word
+from loadtests.intent import Intent, LoggedReply
 
-_TRUTH = """
+_RECORDED = """
 SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,
        p.state AS payment
 FROM orders.idempotency i
@@ -23,7 +23,7 @@ WHERE o.created_at >= $1
 ORDER BY o.created_at"""
 TERMINAL = ("CONFIRMED", "FAILED")
 _GIVEN_BACK = ("CANCELLED", "REFUNDED")
-# Answers that claim nothing about the order: nobody answered, shed, a fault of ours that says so.
+# Replies that claim nothing about the order: shed, or an error that says so.
 _NO_CLAIM = {
     (409, "idempotency-in-progress"),
     (500, "outcome-unknown"),
@@ -36,11 +36,11 @@ _NO_CLAIM = {
     (503, "database-down"),
     (504, "caller-gone"),
 }
-# What may only be said when nothing was done.
+# Codes that are allowed only when nothing was executed.
 _MUST_BE_SHED = {"overloaded", "database-busy", "database-down"}
 
 
-class Truth(msgspec.Struct, frozen=True):
+class RecordedOrder(msgspec.Struct, frozen=True):
     """How the order under a key ended, and its payment; the trace that placed it."""
 
     order_id: UUID
@@ -50,20 +50,28 @@ class Truth(msgspec.Struct, frozen=True):
     payment: str | None = None
 
 
-async def truths(connection: asyncpg.Connection, keys: Sequence[str]) -> dict[str, Truth]:
+async def recorded_orders(
+    connection: asyncpg.Connection, keys: Sequence[str]
+) -> dict[str, RecordedOrder]:
     """How the orders under these keys ended; a key without an order is absent."""
-    rows = await connection.fetch(_TRUTH, list(keys))
+    rows = await connection.fetch(_RECORDED, list(keys))
     return {
-        row["key"]: Truth(row["id"], row["status"], row["reason"], row["trace_id"], row["payment"])
+        row["key"]: RecordedOrder(
+            row["id"], row["status"], row["reason"], row["trace_id"], row["payment"]
+        )
         for row in rows
     }
 
 
-async def disagreements(connection: asyncpg.Connection, wishes: Iterable[Wish]) -> list[str]:
-    """Every contradiction between what was said and how the order ended; [] is agreement."""
-    told = list(wishes)
-    truth = await truths(connection, [wish.key for wish in told])
-    return [lie for wish in told for lie in lies_about(wish, truth.get(wish.key))]
+async def disagreements(connection: asyncpg.Connection, intents: Iterable[Intent]) -> list[str]:
+    """Every contradiction between the replies and how the order ended; [] is agreement."""
+    known = list(intents)
+    recorded = await recorded_orders(connection, [intent.key for intent in known])
+    return [
+        contradiction
+        for intent in known
+        for contradiction in contradictions_of(intent, recorded.get(intent.key))
+    ]
 
 
 async def keyless(connection: asyncpg.Connection, since: datetime | None = None) -> list[UUID]:
@@ -72,104 +80,104 @@ async def keyless(connection: asyncpg.Connection, since: datetime | None = None)
     return [row["id"] for row in rows]
 
 
-def lies_about(wish: Wish, truth: Truth | None) -> list[str]:
-    """The contradictions between one shopper's words and the truth."""
-    return [f"{wish.key}: {lie}" for lie in _about(wish, truth)]
+def contradictions_of(intent: Intent, recorded: RecordedOrder | None) -> list[str]:
+    """The contradictions between the replies to one intent and the order in the database."""
+    return [f"{intent.key}: {contradiction}" for contradiction in _about(intent, recorded)]
 
 
-def _about(wish: Wish, truth: Truth | None) -> Iterator[str]:
-    for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
-        yield from _nonsense(word)
-    claims = [word for word in wish.words if word.decides]
-    if truth is None:
-        if claims or any(word.code == "idempotency-in-progress" for word in wish.words):
-            yield f"was told {_said(wish.words)}, but there is no order"
+def _about(intent: Intent, recorded: RecordedOrder | None) -> Iterator[str]:
+    for reply in (*intent.replies, *intent.cancel_replies, *intent.refund_replies):
+        yield from _unexpected(reply)
+    claims = [reply for reply in intent.replies if reply.decides]
+    if recorded is None:
+        if claims or any(reply.code == "idempotency-in-progress" for reply in intent.replies):
+            yield f"got {_listed(intent.replies)}, but there is no order"
         return
-    if truth.status not in TERMINAL:
-        yield f"order {truth.order_id} is still {truth.status}"
-    if all(not word.executed for word in wish.words):
-        yield f"was only told that nothing was done ({_said(wish.words)}), but there is an order"
-    yield from _claims(wish, truth)
-    yield from _replays(wish)
-    yield from _cancels(wish, truth)
-    yield from _refunds(wish, truth)
+    if recorded.status not in TERMINAL:
+        yield f"order {recorded.order_id} is still {recorded.status}"
+    if all(not reply.executed for reply in intent.replies):
+        yield f"nothing was executed ({_listed(intent.replies)}), but there is an order"
+    yield from _claims(intent, recorded)
+    yield from _replays(intent)
+    yield from _cancels(intent, recorded)
+    yield from _refunds(intent, recorded)
 
 
-def _claims(wish: Wish, truth: Truth) -> Iterator[str]:
-    for word in (*wish.words, *wish.cancel_words, *wish.refund_words):
-        if word.order_id not in (None, truth.order_id):
-            yield f"was told of order {word.order_id}, but the key owns {truth.order_id}"
-    for word in wish.words:
-        if word.decides and not _fits(word, truth):
-            yield f"was told {word.status} {word.code}, but the order ended {_end(truth)}"
-    if wish.shown in TERMINAL and wish.shown != truth.status:
-        yield f"was shown the order as {wish.shown}, but it ended {_end(truth)}"
+def _claims(intent: Intent, recorded: RecordedOrder) -> Iterator[str]:
+    for reply in (*intent.replies, *intent.cancel_replies, *intent.refund_replies):
+        if reply.order_id not in (None, recorded.order_id):
+            yield f"got order {reply.order_id}, but the key owns {recorded.order_id}"
+    for reply in intent.replies:
+        if reply.decides and not _fits(reply, recorded):
+            yield f"got {reply.status} {reply.code}, but the order ended {_end(recorded)}"
+    if intent.shown in TERMINAL and intent.shown != recorded.status:
+        yield f"saw the order as {intent.shown}, but it ended {_end(recorded)}"
 
 
-def _nonsense(word: Word) -> Iterator[str]:
-    if word.status and not word.decides and (word.status, word.code) not in _NO_CLAIM:
-        yield f"was answered {word.status} {word.code}: {word.body[:200]!r}"
-    if word.code in _MUST_BE_SHED and word.executed:
-        yield f"was shed with {word.code}, without the header that says so"
+def _unexpected(reply: LoggedReply) -> Iterator[str]:
+    if reply.status and not reply.decides and (reply.status, reply.code) not in _NO_CLAIM:
+        yield f"got an unexpected {reply.status} {reply.code}: {reply.body[:200]!r}"
+    if reply.code in _MUST_BE_SHED and reply.executed:
+        yield f"got {reply.code} without the header that says nothing was executed"
 
 
-def _fits(word: Word, truth: Truth) -> bool:
-    match word.status, word.code:
+def _fits(reply: LoggedReply, recorded: RecordedOrder) -> bool:
+    match reply.status, reply.code:
         case 201, _:
-            return truth.status == "CONFIRMED"
+            return recorded.status == "CONFIRMED"
         case 202, _:
-            return truth.status in TERMINAL
+            return recorded.status in TERMINAL
         case 402, "payment-declined":
-            return _end(truth) == ("FAILED", "PAYMENT_DECLINED")
+            return _end(recorded) == ("FAILED", "PAYMENT_DECLINED")
         case 409, "out-of-stock":
-            return _end(truth) == ("FAILED", "OUT_OF_STOCK")
+            return _end(recorded) == ("FAILED", "OUT_OF_STOCK")
         case 409, "order-failed":
-            return truth.status == "FAILED"
+            return recorded.status == "FAILED"
     return False
 
 
-def _replays(wish: Wish) -> Iterator[str]:
-    replays = {(word.status, word.body) for word in wish.words if word.replayed}
+def _replays(intent: Intent) -> Iterator[str]:
+    replays = {(reply.status, reply.body) for reply in intent.replies if reply.replayed}
     if len(replays) > 1:
-        yield f"heard {len(replays)} different replays"
-    # An answer that could not be kept is followed by 202s, which claim nothing; any other first
-    # answer was kept, or there would be no replay.
+        yield f"got {len(replays)} different replays"
+    # A reply that could not be stored is followed by 202s, which claim nothing; any other first
+    # reply was stored, or there would be no replay.
     firsts = {
-        (word.status, word.body)
-        for word in wish.words
-        if word.decides and not word.replayed and word.status != 202
+        (reply.status, reply.body)
+        for reply in intent.replies
+        if reply.decides and not reply.replayed and reply.status != 202
     }
     if len(firsts) > 1:
-        yield f"heard {len(firsts)} different first answers"
+        yield f"got {len(firsts)} different first replies"
     if firsts and replays and firsts != replays:
-        yield "the replay is not the bytes of the first answer"
+        yield "the replay does not have the bytes of the first reply"
 
 
-def _cancels(wish: Wish, truth: Truth) -> Iterator[str]:
-    words = wish.cancel_words
-    cancelled = _end(truth) == ("FAILED", "USER_CANCELLED")
-    for word in words:
-        if word.status in (200, 202) and not cancelled:
-            yield f"its cancel counted ({word.status}), but the order ended {_end(truth)}"
-        if word.status == 409 and cancelled:
-            yield f"its cancel came too late ({word.code}), but the order ended {_end(truth)}"
-        if word.status in (201, 402, 404, 422):
-            yield f"its cancel was answered {word.status} {word.code}"
-    if cancelled and all(not word.executed for word in words):
-        yield f"no cancel was executed ({_said(words)}), but the order ended {_end(truth)}"
+def _cancels(intent: Intent, recorded: RecordedOrder) -> Iterator[str]:
+    replies = intent.cancel_replies
+    cancelled = _end(recorded) == ("FAILED", "USER_CANCELLED")
+    for reply in replies:
+        if reply.status in (200, 202) and not cancelled:
+            yield f"its cancel was accepted ({reply.status}), but the order ended {_end(recorded)}"
+        if reply.status == 409 and cancelled:
+            yield f"its cancel came too late ({reply.code}), but the order ended {_end(recorded)}"
+        if reply.status in (201, 402, 404, 422):
+            yield f"its cancel was answered {reply.status} {reply.code}"
+    if cancelled and all(not reply.executed for reply in replies):
+        yield f"no cancel was executed ({_listed(replies)}), but the order ended {_end(recorded)}"
 
 
-def _refunds(wish: Wish, truth: Truth) -> Iterator[str]:
-    for word in wish.refund_words:
-        if word.status in (200, 202) and truth.payment not in _GIVEN_BACK:
-            yield f"was told its money comes back ({word.status}), but it is {truth.payment}"
-        if word.status in (201, 402, 404, 409, 422):
-            yield f"its refund was answered {word.status} {word.code}"
+def _refunds(intent: Intent, recorded: RecordedOrder) -> Iterator[str]:
+    for reply in intent.refund_replies:
+        if reply.status in (200, 202) and recorded.payment not in _GIVEN_BACK:
+            yield f"its refund was accepted ({reply.status}), but the payment is {recorded.payment}"
+        if reply.status in (201, 402, 404, 409, 422):
+            yield f"its refund was answered {reply.status} {reply.code}"
 
 
-def _said(words: Iterable[Word]) -> str:
-    return ", ".join(f"{word.status or 'nothing'} {word.code}".strip() for word in words)
+def _listed(replies: Iterable[LoggedReply]) -> str:
+    return ", ".join(f"{reply.status or 'nothing'} {reply.code}".strip() for reply in replies)
 
 
-def _end(truth: Truth) -> tuple[str, str | None]:
-    return truth.status, truth.reason
+def _end(recorded: RecordedOrder) -> tuple[str, str | None]:
+    return recorded.status, recorded.reason

@@ -1,8 +1,8 @@
-"""What an answer means to a shopper: good, degraded or failed, in the shop's own words."""
+"""What a reply means to a shopper: good, degraded or failed, by the shop's own codes."""
 
 from typing import Literal
 
-from loadtests.intent import Word
+from loadtests.intent import LoggedReply
 
 Outcome = Literal["good", "degraded", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("good", "degraded", "failed")
@@ -19,7 +19,7 @@ WORK = frozenset({PLACE, CANCEL, REFUND})
 ORDER_OUTCOMES = (
     "confirmed", "degraded", "declined", "out_of_stock", "failed", "shed", "unanswered", "cut_off",
 )  # fmt: skip
-# Not failed for a reason of ours: the shop said yes, no for a reason of the business, or "later".
+# Not failed by the shop: it confirmed, refused for a reason of the business, or accepted to settle.
 SUCCESSES = frozenset({"confirmed", "degraded", "declined", "out_of_stock"})
 
 _BUSINESS = frozenset(
@@ -31,23 +31,23 @@ _BUSINESS = frozenset(
 )
 
 
-def outcome_of(name: str, word: Word) -> Outcome:
-    """The class of one answer to the request called `name`.
+def outcome_of(name: str, reply: LoggedReply) -> Outcome:
+    """The class of one reply to the request called `name`.
 
     A refusal for a reason of the business is good: the shop did what it is for. 202, and "the first
     request with this key is still running", are degraded: an honest "not yet"."""
-    if (name, word.status, word.code) in _BUSINESS or word.status in (200, 201):
+    if (name, reply.status, reply.code) in _BUSINESS or reply.status in (200, 201):
         return "good"
-    if word.status == 202 or word.code == "idempotency-in-progress":
+    if reply.status == 202 or reply.code == "idempotency-in-progress":
         return "degraded"
     return "failed"
 
 
-def order_outcome(words: list[Word]) -> str:
-    """What became of one order, by everything that was said about placing it."""
-    last = next((word for word in reversed(words) if word.decides), None)
+def order_outcome(replies: list[LoggedReply]) -> str:
+    """What became of one order, by all replies to placing it."""
+    last = next((reply for reply in reversed(replies) if reply.decides), None)
     if last is None:
-        return _undecided(words)
+        return _undecided(replies)
     match last.status, last.code:
         case 201, _:
             return "confirmed"
@@ -60,9 +60,9 @@ def order_outcome(words: list[Word]) -> str:
     return "failed"
 
 
-def _undecided(words: list[Word]) -> str:
-    if not words or words[-1].code == "cut-off":
+def _undecided(replies: list[LoggedReply]) -> str:
+    if not replies or replies[-1].code == "cut-off":
         return "cut_off"
-    if not words[-1].status:
+    if not replies[-1].status:
         return "unanswered"
-    return "failed" if words[-1].executed else "shed"
+    return "failed" if replies[-1].executed else "shed"

@@ -1,4 +1,4 @@
-"""What a generator process is told: one small file, the same for the master and every worker."""
+"""The plan of a run: one small file, the same for the master and every worker."""
 
 from uuid import uuid4
 
@@ -6,9 +6,9 @@ import msgspec
 
 from loadtests.profiles import BY_HAND, PROFILES, Profile
 
-# Longer than the shop's own budget of 5 s: who gives up sooner learns less than was said.
+# Longer than the shop's own budget of 5 s: a client that gives up sooner misses responses.
 PATIENCE_S = 8.0
-# A line of a generator's output that begins so is meant for the person who waits.
+# A line of a generator's output that begins so is passed on to the person, or to the judge.
 FOR_PEOPLE, FOR_JUDGE = "| ", "judge "
 
 
@@ -17,14 +17,13 @@ def new_tag() -> str:
     return f"load-{uuid4().hex[:12]}"
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """One run. `rate` 0 is a closed loop, otherwise visits a second at the profile's peak. `tag`
-    begins every Idempotency-Key, so that two runs never share one."""
+class LoadPlan(msgspec.Struct, frozen=True):
+    """One run. `urls` are those of the shop's processes by key. `rate` 0 is a closed loop,
+    otherwise visits a second at the profile's peak. `tag` begins every Idempotency-Key, so that two
+    runs never share one."""
 
     profile: str
-    order_url: str
-    inventory_url: str
-    payment_url: str
+    urls: dict[str, str]
     tag: str
     seed: int
     scale: float = 1.0

@@ -7,7 +7,7 @@ import msgspec
 from loadtests.thresholds import Thresholds
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Ramp(msgspec.Struct, frozen=True):
     """A straight line: over `seconds` the shoppers go from `users` to `to`."""
 
     seconds: float
@@ -33,7 +33,7 @@ class Profile(msgspec.Struct, frozen=True):
 
     name: str
     about: str
-    stages: tuple[Stage, ...]
+    ramps: tuple[Ramp, ...]
     habits: Habits = Habits()
     thresholds: Thresholds = Thresholds()
     steps: bool = False
@@ -42,48 +42,48 @@ class Profile(msgspec.Struct, frozen=True):
     @property
     def peak(self) -> int:
         """The most shoppers at any moment."""
-        return max(max(stage.users, stage.to) for stage in self.stages)
+        return max(max(ramp.users, ramp.to) for ramp in self.ramps)
 
     def duration_s(self, scale: float) -> float:
         """How long it takes; a scale stretches or shrinks time, never the number of shoppers."""
-        return sum(stage.seconds for stage in self.stages) * scale
+        return sum(ramp.seconds for ramp in self.ramps) * scale
 
     def users_at(self, at_s: float, scale: float) -> int | None:
         """The shoppers `at_s` seconds after the start; None before and after the profile."""
         left_s = at_s / scale
         if left_s < 0:
             return None
-        for stage in self.stages:
-            if left_s < stage.seconds:
-                share = left_s / stage.seconds
+        for ramp in self.ramps:
+            if left_s < ramp.seconds:
+                share = left_s / ramp.seconds
                 # Rounded up, so that a ramp from or to nothing is never without a shopper.
-                return max(1, math.ceil(stage.users + (stage.to - stage.users) * share))
-            left_s -= stage.seconds
+                return max(1, math.ceil(ramp.users + (ramp.to - ramp.users) * share))
+            left_s -= ramp.seconds
         return None
 
     def levels(self, scale: float) -> list[tuple[int, float, float]]:
         """Each step as (shoppers, from, to) in seconds since the start. Its first third, in which
         the new shoppers arrive and queues fill, is left out."""
         found, at_s = [], 0.0
-        for stage in self.stages:
-            end_s = at_s + stage.seconds * scale
-            found.append((stage.to, at_s + stage.seconds * scale / 3, end_s))
+        for ramp in self.ramps:
+            end_s = at_s + ramp.seconds * scale
+            found.append((ramp.to, at_s + ramp.seconds * scale / 3, end_s))
             at_s = end_s
         return found
 
 
 _STEP_S, _STEP = 30.0, 10
 SMOKE = Profile(
-    "smoke", "one shopper for half a minute: does it work at all", (Stage(30, 1, 1),),
+    "smoke", "one shopper for half a minute: does it work at all", (Ramp(30, 1, 1),),
     habits=Habits(think_s=(0.1, 0.3)),
 )  # fmt: skip
 LOAD = Profile(
     "load", "an ordinary day: up to 20 shoppers, held, and home again",
-    (Stage(60, 0, 20), Stage(180, 20, 20), Stage(60, 20, 0)),
+    (Ramp(60, 0, 20), Ramp(180, 20, 20), Ramp(60, 20, 0)),
 )  # fmt: skip
 STRESS = Profile(
     "stress", "ten more shoppers at each step up to 100: where is the knee",
-    tuple(Stage(_STEP_S, users, users) for users in range(_STEP, 101, _STEP)),
+    tuple(Ramp(_STEP_S, users, users) for users in range(_STEP, 101, _STEP)),
     habits=Habits(think_s=(0.1, 0.3)),
     # Past the knee the shop may be slow; within its own budget of 5 s it must still answer, and
     # it may neither fail nor lose anything.
@@ -92,13 +92,13 @@ STRESS = Profile(
 )  # fmt: skip
 SPIKE = Profile(
     "spike", "from 5 shoppers to 100 at once, and back: does it recover by itself",
-    (Stage(60, 5, 5), Stage(60, 100, 100), Stage(120, 5, 5)),
+    (Ramp(60, 5, 5), Ramp(60, 100, 100), Ramp(120, 5, 5)),
     # Twenty times the shoppers: the crowd may wait as long as a page may take, not longer.
     thresholds=Thresholds(p95_ms=1000, p99_ms=2000),
 )  # fmt: skip
 MIXED = Profile(
     "mixed", "payments and refunds, four to one",
-    (Stage(30, 0, 20), Stage(180, 20, 20), Stage(30, 20, 0)),
+    (Ramp(30, 0, 20), Ramp(180, 20, 20), Ramp(30, 20, 0)),
     # A payment without an order would be money that nobody can account for: payments are made by
     # ordering, and money is given back for orders that were confirmed.
     habits=Habits(browse=0, order=8, look_back=0, refund=2, fickle=0.0),
@@ -111,5 +111,5 @@ PROFILES: dict[str, Profile] = {
 
 # For the web page, where somebody turns the number of shoppers by hand.
 BY_HAND = Profile(
-    "by-hand", "as many shoppers as somebody set on the page", (Stage(3600, 1, 1),)
+    "by-hand", "as many shoppers as somebody set on the page", (Ramp(3600, 1, 1),)
 )  # fmt: skip

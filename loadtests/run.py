@@ -13,17 +13,17 @@ import psutil
 
 from fleet.child_guard import Child
 from fleet.errors import CannotRun
+from fleet.ports import free_port
 from fleet.run_dir import ROOT
 from loadtests import report
 from loadtests.folders import GENERATOR_LOG, PLAN, RAN
 from loadtests.judge import Demands, Judgement, judge
-from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, Plan
-from loadtests.ports import free_port
+from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, LoadPlan
 from loadtests.target import Target
 from loadtests.verdict import Answer
 
 _POLL_S = 0.1
-# What stopping may take: the shoppers' patience, the last words, and a busy machine.
+# What stopping may take: the shoppers' patience, the final reports, and a busy machine.
 _STOP_S = PATIENCE_S + 40
 _QUIT_S = 5.0
 _MARKS: dict[Answer, tuple[str, str]] = {
@@ -33,8 +33,8 @@ _MARKS: dict[Answer, tuple[str, str]] = {
 }
 
 
-class Stop:
-    """How often somebody asked us to stop: once is gently, twice is now."""
+class Interrupts:
+    """How often somebody asked us to stop: once is gently, twice is at once."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -57,9 +57,9 @@ class Generator:
     def __init__(self, folder: Path) -> None:
         self._folder, self._children = folder, list[Child]()
 
-    def start(self, *words: str, log: str = GENERATOR_LOG) -> Child:
+    def start(self, *arguments: str, log: str = GENERATOR_LOG) -> Child:
         """Start one of its processes."""
-        argv = [sys.executable, "-m", *words]
+        argv = [sys.executable, "-m", *arguments]
         child = Child(argv, log=self._folder / log, if_orphaned=signal.SIGKILL, cwd=ROOT)
         self._children.append(child)
         return child
@@ -67,8 +67,8 @@ class Generator:
     def start_workers(self, count: int, master: str) -> None:
         """So many workers for the master at this address."""
         for number in range(1, count + 1):
-            words = ("loadtests.generator.process", "worker", master)
-            self.start(*words, log=f"worker-{number}.log")
+            arguments = ("loadtests.generator.process", "worker", master)
+            self.start(*arguments, log=f"worker-{number}.log")
 
     def stop(self, within_s: float) -> None:
         """Gently, then not."""
@@ -82,7 +82,7 @@ class Generator:
 
 
 class Follower:
-    """Reads what the generator says, as it says it."""
+    """Reads the generator's output as it is written."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
@@ -98,18 +98,18 @@ class Follower:
                 yield line.decode(errors="replace").rstrip("\n")
 
 
-def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: str) -> int:
+def run(plan: LoadPlan, target: Target, demands: Demands, folder: Path, delivery: str) -> int:
     """Run the plan; returns the exit code. Whatever happens, nothing is left running."""
     (folder / PLAN).write_bytes(msgspec.json.encode(plan))
     what = f"{plan.profile}: {plan.what.about}; {plan.duration_s:.0f} s"
-    click.echo(f"  {what}, at {plan.order_url} (seed {plan.seed})")
+    click.echo(f"  {what}, at {plan.urls['order']} (seed {plan.seed})")
     click.echo(f"  {delivery}")
-    stop = Stop()
+    stop = Interrupts()
     generator = Generator(folder)
     try:
         port = free_port() if plan.workers else 0
-        words = ("loadtests.generator.process", "headless", str(folder), f"--port={port}")
-        child = generator.start(*words)
+        arguments = ("loadtests.generator.process", "headless", str(folder), f"--port={port}")
+        child = generator.start(*arguments)
         generator.start_workers(plan.workers, f"127.0.0.1:{port}")
         _wait(child, folder, stop)
     finally:
@@ -123,14 +123,14 @@ def run(plan: Plan, target: Target, demands: Demands, folder: Path, delivery: st
 
 
 def serve(
-    folder: Path, words: list[str], workers: int, master: str, judged: Callable[[Path], int]
+    folder: Path, arguments: list[str], workers: int, master: str, judged: Callable[[Path], int]
 ) -> None:
     """Locust's page until Ctrl-C; `judged` is called with the folder of each run that ended."""
-    stop, generator = Stop(), Generator(folder)
-    # What the page said last time is not to be followed again.
+    stop, generator = Interrupts(), Generator(folder)
+    # The output of the last time must not be read again.
     (folder / GENERATOR_LOG).unlink(missing_ok=True)
     try:
-        child = generator.start("loadtests.generator.web", str(folder), *words)
+        child = generator.start("loadtests.generator.web", str(folder), *arguments)
         generator.start_workers(workers, master)
         _wait(child, folder, stop, judged)
     finally:
@@ -140,7 +140,7 @@ def serve(
 
 
 def conclude(folder: Path, target: Target, demands: Demands, delivery: str) -> int:
-    """Judge the run in `folder`, write its reports, say the verdict; returns the exit code."""
+    """Judge the run in `folder`, write its reports, print the verdict; returns the exit code."""
     click.echo("  the run is over: waiting for open orders, then asking for the proof")
     judgement = judge(folder, target, demands, delivery)
     page = report.write(folder, judgement)
@@ -154,7 +154,7 @@ def say(judgement: Judgement) -> None:
     click.echo()
     for part in judgement.verdict.parts:
         mark, colour = _MARKS[part.answer]
-        click.echo(f"  {click.style(mark, fg=colour, bold=True)} {part.name:<13} {part.said}")
+        click.echo(f"  {click.style(mark, fg=colour, bold=True)} {part.name:<13} {part.detail}")
     for note in judgement.verdict.notes:
         click.echo(f"    {note}")
     mark, colour = _MARKS[judgement.verdict.answer]
@@ -162,10 +162,10 @@ def say(judgement: Judgement) -> None:
 
 
 def _wait(
-    child: Child, folder: Path, stop: Stop, judged: Callable[[Path], int] | None = None
+    child: Child, folder: Path, stop: Interrupts, judged: Callable[[Path], int] | None = None
 ) -> None:
-    """Until the generator is done, passing on what it says; Ctrl-C asks it to stop, a second one
-    does not wait any longer."""
+    """Wait until the generator is done, passing on its lines; Ctrl-C asks it to stop, a second one
+    waits no longer."""
     follower, asked, deadline = Follower(folder / GENERATOR_LOG), 0, float("inf")
     while True:
         over = child.poll() is not None
@@ -180,7 +180,7 @@ def _wait(
             asked = stop.asked
             if asked > 1 or time.monotonic() > deadline:
                 return
-            click.echo("\n  stopping: the shoppers hear their last answers (Ctrl-C again: at once)")
+            click.echo("\n  stopping: waiting for the last responses (Ctrl-C again: at once)")
             child.send(signal.SIGTERM)
             deadline = time.monotonic() + _STOP_S
         if time.monotonic() > deadline:
@@ -191,14 +191,14 @@ def _wait(
 def _why_it_died(folder: Path, code: int | None) -> str:
     log = folder / GENERATOR_LOG
     last = log.read_text(errors="replace").splitlines()[-6:] if log.exists() else []
-    said = "\n".join(f"    {line[:300]}" for line in last)
-    return f"the generator ended without a result (exit code {code}); its last lines:\n{said}"
+    tail = "\n".join(f"    {line[:300]}" for line in last)
+    return f"the generator ended without a result (exit code {code}); its last lines:\n{tail}"
 
 
 def workers_for(asked: int) -> tuple[int, str]:
-    """How many worker processes to start for so many asked for, and a word where that differs."""
+    """How many worker processes to start for so many asked for, and a note where that differs."""
     cores = psutil.cpu_count() or 1
     if asked <= cores:
         return asked, ""
-    word = "more than there are cores would only be in each other's way"
-    return cores, f"{asked} workers asked for, {cores} started: {word}"
+    why = "more than there are cores would only be in each other's way"
+    return cores, f"{asked} workers asked for, {cores} started: {why}"

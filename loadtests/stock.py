@@ -1,4 +1,4 @@
-"""A delivery before the run, so that a load test does not end as a test of empty shelves."""
+"""A delivery before the run, so that a load test does not become a test of empty shelves."""
 
 import http.client
 import json
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fleet.errors import CannotRun
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 from loadtests.target import Target
 from services.inventory.contract import RestockProduct, StockList
 
@@ -20,35 +20,37 @@ _UNITS = 3
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """What was brought: units by product, nothing where there was enough."""
+    """What was delivered: units by product, 0 where there was enough."""
 
     units: dict[str, int]
 
     def __str__(self) -> str:
         if not any(self.units.values()):
             return "nothing had to be delivered: there was enough in stock"
-        brought = ", ".join(f"{units} {product}" for product, units in self.units.items() if units)
-        return f"delivered before the run: {brought}"
+        delivered = ", ".join(
+            f"{units} {product}" for product, units in self.units.items() if units
+        )
+        return f"delivered before the run: {delivered}"
 
 
-def wanted_units(plan: Plan) -> int:
+def wanted_units(plan: LoadPlan) -> int:
     """Units of one product that the run could sell at the very most, within the bound."""
     think_s = plan.what.habits.think_s[0] + _FASTEST_ORDER_S
     per_s = plan.rate or plan.what.peak / think_s
     return min(MOST_UNITS, int(per_s * plan.duration_s * _UNITS) + 1000)
 
 
-def restock(target: Target, plan: Plan) -> Delivery:
-    """Bring what is missing of each product. Raises `CannotRun` where the operator's token is
+def restock(target: Target, plan: LoadPlan) -> Delivery:
+    """Deliver what is missing of each product. Raises `CannotRun` where the operator's token is
     wrong or inventory does not answer."""
-    wanted, brought = wanted_units(plan), {}
+    wanted, delivered = wanted_units(plan), {}
     for product in stock(target).products:
         missing = max(0, wanted - product.stock)
-        brought[product.product_id] = missing
+        delivered[product.product_id] = missing
         if missing:
             body = RestockProduct(product.product_id, missing)
             _ask(target, "POST", "/inventory/restock", msgspec.json.encode(body))
-    return Delivery(brought)
+    return Delivery(delivered)
 
 
 def stock(target: Target) -> StockList:
@@ -56,7 +58,9 @@ def stock(target: Target) -> StockList:
     try:
         return msgspec.json.decode(_ask(target, "GET", "/inventory"), type=StockList)
     except msgspec.MsgspecError:
-        raise CannotRun(f"what answers at {target.urls['inventory']} is no inventory") from None
+        raise CannotRun(
+            f"what answers at {target.urls['inventory']} is not an inventory service"
+        ) from None
 
 
 def _ask(target: Target, method: str, path: str, body: bytes | None = None) -> bytes:

@@ -1,28 +1,27 @@
 """Which shop is meant: its addresses, its database, and what an operator may do there."""
 
 import os
+from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from chassis.settings import BadSetting, Settings
+from chassis.settings import BadSetting
 from fleet.errors import CannotRun
 from fleet.health import obstacle
-from fleet.run_dir import Running, find_home
+from fleet.run_dir import Running, find_run_directory
 from fleet.settings import load
-from frontend.settings import DashboardSettings
-from topology import PROCESSES
-
-_KEYS = tuple(process.key for process in PROCESSES)
+from proof.settings import ProofSettings
+from topology import KEYS, find
 
 
 class Target(msgspec.Struct, frozen=True):
     """A shop to be loaded. `database_url` is None where it is not known which one is behind it:
-    then nothing is proven by asking some other one."""
+    asking some other database would prove nothing."""
 
     urls: dict[str, str]
     operator_token: str
-    settings: DashboardSettings
+    settings: ProofSettings
     database_url: str | None
 
     @property
@@ -33,34 +32,27 @@ class Target(msgspec.Struct, frozen=True):
         return actor | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
-def find_target(given: dict[str, str | None]) -> Target:
+def find_target(given: Mapping[str, str | None]) -> Target:
     """The shop: the addresses given by hand, else VALERIX_<KEY>_URL, else the one that runs from
-    VALERIX_HOME, else the ports of its settings. Raises `CannotRun` for what is no address."""
-    running = find_home().running()
-    settings = _dashboard_settings()
-    named = {key: given.get(key) or os.environ.get(f"VALERIX_{key.upper()}_URL") for key in _KEYS}
+    VALERIX_HOME, else the ports of its settings. Raises `CannotRun` for what is not an address."""
+    try:
+        return _find(given)
+    except BadSetting as error:
+        raise CannotRun(str(error)) from None
+
+
+def _find(given: Mapping[str, str | None]) -> Target:
+    running = find_run_directory().running()
+    settings = load("dashboard")
+    named = {key: given.get(key) or os.environ.get(find(key).url_variable) for key in KEYS}
     order_url = _address("order", named["order"] or (running.urls["order"] if running else ""))
     same = running if running and _same(order_url, running.urls["order"]) else None
     urls = {
         key: _address(key, named[key] or (same.urls[key] if same else ""), beside=order_url)
-        for key in _KEYS
+        for key in KEYS
     } | {"order": order_url}
     database_url = os.environ.get("VALERIX_DATABASE_URL") or _database(same)
     return Target(urls, settings.operator_token, settings, database_url)
-
-
-def _settings(key: str) -> Settings:
-    try:
-        return load(key)
-    except BadSetting as error:
-        raise CannotRun(str(error)) from None
-
-
-def _dashboard_settings() -> DashboardSettings:
-    try:
-        return load("dashboard")
-    except BadSetting as error:
-        raise CannotRun(str(error)) from None
 
 
 def demand_open(target: Target, *, inventory: bool) -> None:
@@ -88,7 +80,7 @@ def _same(one: str, other: str) -> bool:
 def _address(key: str, url: str, *, beside: str = "") -> str:
     """`url`, or the port that the settings give `key`, beside the order service."""
     if not url:
-        port = _settings(key).port
+        port = load(key).port
         host = urlsplit(beside).hostname or "127.0.0.1"
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{port}"
@@ -98,5 +90,5 @@ def _address(key: str, url: str, *, beside: str = "") -> str:
     except ValueError:
         good = False
     if not good:
-        raise CannotRun(f"{url} is no address: write http://HOST:PORT")
+        raise CannotRun(f"{url} is not an address: write http://HOST:PORT")
     return urlunsplit((parts.scheme, parts.netloc, "", "", ""))

@@ -15,7 +15,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     success_percent: float = 95.0
 
 
-class Check(msgspec.Struct, frozen=True):
+class ThresholdCheck(msgspec.Struct, frozen=True):
     """One threshold with what was measured; None where there was nothing to measure."""
 
     name: str
@@ -31,7 +31,7 @@ class Check(msgspec.Struct, frozen=True):
         return ">" if self.name == "success" else "<"
 
 
-def checks(thresholds: Thresholds, measures: Measures) -> tuple[Check, ...]:
+def checks(thresholds: Thresholds, measures: Measures) -> tuple[ThresholdCheck, ...]:
     """Every threshold, judged. A run in which nothing was ordered keeps none of them."""
     work = measures.of(WORK)
     return (
@@ -60,11 +60,13 @@ def success_percent(measures: Measures) -> float | None:
     return 100 * well / ended if ended else None
 
 
-def _below(name: str, about: str, unit: str, limit: float, actual: float | None) -> Check:
-    return Check(name, about, limit, actual, unit, actual is not None and actual < limit)
+def _below(name: str, about: str, unit: str, limit: float, actual: float | None) -> ThresholdCheck:
+    return ThresholdCheck(name, about, limit, actual, unit, actual is not None and actual < limit)
 
 
-def _above_success(thresholds: Thresholds, measures: Measures) -> Check:
+def _above_success(thresholds: Thresholds, measures: Measures) -> ThresholdCheck:
     actual, limit = success_percent(measures), thresholds.success_percent
     about = "orders confirmed, accepted, or refused for a reason of the business"
-    return Check("success", about, limit, actual, "%", actual is not None and actual > limit)
+    return ThresholdCheck(
+        "success", about, limit, actual, "%", actual is not None and actual > limit
+    )

@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from loadtests.clients import ClientLog
-from loadtests.measures import Measures, Watched
-from loadtests.plan import Plan, Ran
-from loadtests.thresholds import Check
+from loadtests.comparison import Comparison
+from loadtests.measures import GeneratorUsage, Measures
+from loadtests.plan import LoadPlan, Ran
+from loadtests.thresholds import ThresholdCheck
 from proof.evaluate import Report, State
 
 Answer = Literal["kept", "broken", "unknown"]
@@ -16,13 +16,13 @@ EXIT_CODES: dict[Answer, int] = {"kept": 0, "broken": 1, "unknown": 2}
 
 _WORST_FIRST: tuple[Answer, ...] = ("broken", "unknown")
 
-# One busy second in ten is no accident.
+# One busy second in ten is not an accident.
 BUSY_SHARE = 0.1
 # A machine this busy has nothing left for a shop that is asked for more.
 FULL_PERCENT = 95.0
-# Answers that were read this late were not slow: the reader was.
+# Responses that were read this late were not slow: the generator was.
 LATE_MS = 50.0
-# An open loop that could not begin one visit in a hundred did not offer what it was told to.
+# An open loop that could not begin one visit in a hundred did not offer its rate.
 _NOT_BEGUN_SHARE = 0.01
 _OF_PROOF: dict[State, Answer] = {
     "holds": "kept",
@@ -44,16 +44,16 @@ _CLOSED = (
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One thing that was asked, and the answer in one sentence."""
+    """One thing that was judged, and why it is so in one sentence."""
 
     name: str
     answer: Answer
-    said: str
+    detail: str
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The answer, everything it is made of, what a reader should know beside it, and what its kind
-    of loop means for the figures."""
+    """The answer, the parts it is made of, notes for the reader, and what its kind of loop means
+    for the figures."""
 
     answer: Answer
     headline: str
@@ -68,11 +68,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdict(
-    checks: Sequence[Check],
+    checks: Sequence[ThresholdCheck],
     proof: Report | None,
-    clients: ClientLog,
+    clients: Comparison,
     measures: Measures,
-    plan: Plan,
+    plan: LoadPlan,
     ran: Ran,
 ) -> Verdict:
     """Broken comes before unknown: a run that broke something has an answer."""
@@ -89,14 +89,14 @@ def verdict(
     return Verdict(answer, _headline(answer, parts), parts, notes, loop)
 
 
-def _threshold(check: Check, ran: Ran) -> Part:
+def _threshold(check: ThresholdCheck, ran: Ran) -> Part:
     if check.actual is None:
-        # A whole run without an answer is an answer; one that was cut short is none.
+        # A whole run without any response is broken; of one that was cut short nothing is known.
         answer: Answer = "broken" if ran.complete else "unknown"
         return Part(check.name, answer, "nothing was measured: no order was answered")
     actual = f"{check.actual:.0f}" if check.unit == "ms" else f"{check.actual:.1f}"
-    said = f"{actual} {check.unit}, {check.sign} {check.limit:g} {check.unit} is demanded"
-    return Part(check.name, "kept" if check.kept else "broken", said)
+    detail = f"{actual} {check.unit}, {check.sign} {check.limit:g} {check.unit} is demanded"
+    return Part(check.name, "kept" if check.kept else "broken", detail)
 
 
 def _confirmed(measures: Measures) -> Iterator[Part]:
@@ -105,11 +105,11 @@ def _confirmed(measures: Measures) -> Iterator[Part]:
         yield Part("orders", "unknown", f"not one of {orders} was confirmed: nothing to judge by")
 
 
-def _proof(proof: Report | None, clients: ClientLog) -> Part:
+def _proof(proof: Report | None, clients: Comparison) -> Part:
     if proof is None:
         return Part("proof", "unknown", f"could not be judged: {clients.unjudged}")
     of = len(proof.findings)
-    said = {
+    detail = {
         "holds": f"all {of} promises hold: no order was lost and nobody paid twice",
         "violated": f"{len(proof.those('violated'))} of {of} promises are BROKEN",
         "settling": "work is still open after the wait: "
@@ -117,75 +117,79 @@ def _proof(proof: Report | None, clients: ClientLog) -> Part:
         "unknown": f"{len(proof.those('unknown'))} of {of} promises could not be judged",
     }[proof.state]
     if proof.gremlins_loose:
-        said += f" ({proof.gremlins_loose} gremlins are still loose)"
-    return Part("proof", _OF_PROOF[proof.state], said)
+        detail += f" ({proof.gremlins_loose} gremlins are still loose)"
+    return Part("proof", _OF_PROOF[proof.state], detail)
 
 
-def _clients(clients: ClientLog) -> Part:
+def _clients(clients: Comparison) -> Part:
     name = "clients' log"
     if clients.unjudged:
         return Part(name, "unknown", f"could not be compared: {clients.unjudged}")
-    if clients.lies:
-        said = f"{clients.lies} of {clients.wishes} orders are not as their shoppers were told"
-        return Part(name, "broken", said)
-    if clients.twice:
-        said = f"{clients.keyless} orders have no key of any shopper: they were made twice"
-        return Part(name, "broken", said)
+    if clients.contradictions:
+        detail = (
+            f"{clients.contradictions} of {clients.orders} orders contradict the replies about them"
+        )
+        return Part(name, "broken", detail)
+    if clients.duplicated:
+        detail = f"{clients.keyless} orders have no key of any shopper: they were made twice"
+        return Part(name, "broken", detail)
     if clients.beyond:
         return Part(name, "unknown", f"{clients.beyond} orders were beyond the log's bound")
     return Part(
         name, "kept",
-        f"what was said about {clients.wishes} order{'s' * (clients.wishes != 1)} agrees with the "
+        f"the replies about {clients.orders} order{'s' * (clients.orders != 1)} agree with the "
         "database",
     )  # fmt: skip
 
 
-def _run(measures: Measures, plan: Plan, ran: Ran) -> Iterator[Part]:
+def _run(measures: Measures, plan: LoadPlan, ran: Ran) -> Iterator[Part]:
     if not ran.complete:
         seconds, of = ran.ended_s - ran.began_s, plan.duration_s
         yield Part("run", "unknown", f"stopped by hand after {seconds:.0f} s of {of:.0f} s")
     if ran.missing_workers:
-        said = f"lost {ran.missing_workers} of its workers, and with them what they saw last"
-        yield Part("generator", "unknown", said)
+        detail = f"lost {ran.missing_workers} of its workers, and with them their last measures"
+        yield Part("generator", "unknown", detail)
     if measures.not_begun > _NOT_BEGUN_SHARE * measures.due:
-        said = f"{measures.not_begun} of {measures.due} visits could not begin: the rate asked for"
-        yield Part("generator", "unknown", f"{said} was not offered")
+        detail = (
+            f"{measures.not_begun} of {measures.due} visits could not begin: the rate asked for"
+        )
+        yield Part("generator", "unknown", f"{detail} was not offered")
     if measures.errors:
-        most = max(measures.errors, key=lambda said: measures.errors[said])
-        said = f"it failed itself {sum(measures.errors.values())} times, mostly: {most}"
-        yield Part("generator", "unknown", said)
+        most = max(measures.errors, key=lambda error: measures.errors[error])
+        detail = f"it failed itself {sum(measures.errors.values())} times, mostly: {most}"
+        yield Part("generator", "unknown", detail)
 
 
 def _headline(answer: Answer, parts: Sequence[Part]) -> str:
     if answer == "kept":
-        return "It held: every threshold was kept, nothing was lost, nobody was told a lie."
+        return "It held: every threshold was kept, nothing was lost, every reply was true."
     first = [part for part in parts if part.answer == answer]
     names = ", ".join(dict.fromkeys(part.name for part in first))
     if answer == "broken":
         return f"It did not hold: {names}."
-    return f"No verdict: {first[0].name} {first[0].said}."
+    return f"No verdict: {first[0].name} {first[0].detail}."
 
 
-def is_saturated(watched: Watched) -> bool:
+def is_saturated(usage: GeneratorUsage) -> bool:
     """Whether the generator was so busy that it measured itself."""
-    if not watched.samples:
+    if not usage.samples:
         return False
-    late = watched.late.quantile(0.95) or 0.0
-    return watched.busy_samples > BUSY_SHARE * watched.samples or late > LATE_MS
+    late = usage.late.quantile(0.95) or 0.0
+    return usage.busy_samples > BUSY_SHARE * usage.samples or late > LATE_MS
 
 
 def _notes(measures: Measures) -> Iterator[str]:
-    watched = measures.watched
-    machine = watched.machine_sum_percent / max(watched.samples, 1)
+    usage = measures.usage
+    machine = usage.machine_sum_percent / max(usage.samples, 1)
     if machine >= FULL_PERCENT:
         yield (
             f"The machine was full ({machine:.0f} % on average): the shop shared it with the "
             "generator and whatever else ran there, so it can do better than this."
         )
-    if is_saturated(watched):
-        late = watched.late.quantile(0.95) or 0.0
+    if is_saturated(usage):
+        late = usage.late.quantile(0.95) or 0.0
         yield (
-            f"The generator was saturated: up to {watched.peak_percent:.0f} % of a core in one "
+            f"The generator was saturated: up to {usage.peak_percent:.0f} % of a core in one "
             f"process, and it woke up {late:.0f} ms late in one case of twenty. What it measured "
             "is an upper bound of how long the shop took: try WORKERS=n, or another machine."
         )

@@ -1,1 +1,1 @@
-"""The embedded telemetry: what the services say about themselves, kept in bounded memory."""
+"""Telemetry of the services: received, kept in bounded memory or read from the stack, and shown."""

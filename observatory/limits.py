@@ -1,13 +1,12 @@
 """How much telemetry is kept and how large each piece may be: every limit with its reason."""
 
 import sys
-from collections.abc import Iterable
 
 from msgspec import Struct
 
 MIB = 1 << 20
 
-# ---- the memory --------------------------------------------------------------------------------
+# ---- the store ---------------------------------------------------------------------------------
 # A laptop runs the whole shop beside this. Each of the four classes has a quarter: some 1 500
 # orders' traces of 25 spans, which is five minutes at five orders a second. Where only some of
 # them are slow, failed or bitten, those last for the quarter of an hour that the charts reach back.
@@ -20,13 +19,13 @@ LOGS_BYTES = 32 * MIB
 BODY_BYTES = 4 * MIB
 # What a gzipped body may grow to: past this it is a bomb.
 UNPACKED_BYTES = 8 * MIB
-# A span or a line of log. Larger is no telemetry, and taking it apart could cost 50 times its size.
+# A span or a line of log. A larger one is not telemetry; decoding it could cost 50 times its size.
 ITEM_BYTES = 1 * MIB
 # A collector's largest default batch is 8 192.
 BATCH_ITEMS = 20_000
 # Bodies in memory at once (8 x 4 MiB); one more sender is asked to come back.
 REQUESTS_AT_ONCE = 8
-# Time to send a whole body: a slow sender must not keep one of those places.
+# Time to send a whole body: a slow sender must not occupy one of those places.
 BODY_S = 5.0
 
 # ---- one span or line --------------------------------------------------------------------------
@@ -38,7 +37,7 @@ MESSAGE_CHARS = 2_000
 ATTRIBUTES = 64
 EVENTS = 32
 LINKS = 16
-# Nested values are shown as text: deeper or wider than this nobody reads them.
+# Nested values are shown as text: deeper or wider than this they are not readable.
 NESTING = 4
 WIDTH = 32
 # A trace with more spans than this cannot be read as a waterfall.
@@ -53,8 +52,8 @@ AHEAD_NS = 60 * 10**9
 BEHIND_NS = 24 * 3600 * 10**9
 
 
-class Losses(Struct):
-    """What was cut, refused or thrown away since the start; nothing is lost silently."""
+class LossCounts(Struct):
+    """What was clipped, refused or evicted since the start: every loss is counted."""
 
     clipped: int = 0
     malformed: int = 0
@@ -67,50 +66,45 @@ class Losses(Struct):
     lines_evicted: int = 0
 
 
-def _pictures() -> dict[int, str]:
-    """Control characters as their visible pictures; what turns text around as a question mark."""
-    pictures = {code: chr(0x2400 + code) for code in range(0x20)}
-    pictures[0x7F] = "\u2421"
-    pictures.update(dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029), "\ufffd"))
-    pictures.update(dict.fromkeys((0x200E, 0x200F, 0x061C, 0xFEFF), "\ufffd"))
-    pictures.update(dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"))
-    pictures.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
-    return pictures
+def _visible_forms() -> dict[int, str]:
+    """Control characters as visible symbols; those that reverse text as a replacement character."""
+    forms = {code: chr(0x2400 + code) for code in range(0x20)}
+    forms[0x7F] = "\u2421"
+    forms.update(dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029), "\ufffd"))
+    forms.update(dict.fromkeys((0x200E, 0x200F, 0x061C, 0xFEFF), "\ufffd"))
+    forms.update(dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"))
+    forms.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
+    return forms
 
 
-_ONE_LINE = _pictures()
+_ONE_LINE = _visible_forms()
 _SEVERAL_LINES = {code: text for code, text in _ONE_LINE.items() if code not in (0x09, 0x0A)}
 # Names and short values repeat in every span: one string serves all of them while any is kept.
 _SHARED_CHARS = 64
 
 
-class Scissors:
-    """Makes strangers' text fit to keep: cut to size, without control characters, and counted."""
+class Clipper:
+    """Makes received text safe to keep: without control characters, clipped, and counted if so."""
 
     def __init__(self) -> None:
         self.clipped = 0
 
     def line(self, text: str, limit: int = NAME_CHARS) -> str:
-        """One line: a stranger's line break must not forge a second one."""
-        return self._cut(text, limit, _ONE_LINE)
+        """One line: a line break in received text must not forge a second line."""
+        return self._clip(text, limit, _ONE_LINE)
 
     def lines(self, text: str, limit: int = VALUE_CHARS) -> str:
         """Text that may hold line breaks and tabs, such as a stack trace."""
-        return self._cut(text, limit, _SEVERAL_LINES)
+        return self._clip(text, limit, _SEVERAL_LINES)
 
     def count(self, found: int, limit: int) -> None:
         """Some of `found` things are left out because only `limit` are kept."""
         self.clipped += max(0, found - limit)
 
-    def _cut(self, text: str, limit: int, pictures: dict[int, str]) -> str:
+    def _clip(self, text: str, limit: int, forms: dict[int, str]) -> str:
         if len(text) > limit:
             self.clipped += 1
             text = text[: limit - 1] + "\u2026"
         if not text.isprintable():
-            text = text.translate(pictures)
+            text = text.translate(forms)
         return sys.intern(text) if len(text) <= _SHARED_CHARS else text
-
-
-def first(found: Iterable[str], limit: int) -> tuple[str, ...]:
-    """The first few different ones."""
-    return tuple(dict.fromkeys(found))[:limit]

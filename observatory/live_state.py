@@ -4,54 +4,54 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from chassis.database.pool import Database
-from observatory.sources import Source
 from observatory.sources.health import Health, HealthProbe
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
+from observatory.sources.protocols import MetricsSource
 from observatory.timeline.incident import Incident
 from observatory.timeline.queries import TimelineQueries
-from observatory.timeline.recorder import Chronicle
+from observatory.timeline.recorder import IncidentRecorder
 
-# The database is asked every second, so a page shows a change within two.
-ASK_DATABASE_EVERY_S = 1.0
-_ASK_HEALTH_EVERY_S = 2.0
+# The database is read every second, so a page shows a change within two.
+READ_DATABASE_EVERY_S = 1.0
+_READ_HEALTH_EVERY_S = 2.0
 
 
 class LiveState:
-    """Reading it never waits and never fails: every answer is data or `Down`.
+    """Reading it never waits and never fails: every result is data or `Down`.
 
-    `changed` is called with a topic ("health", "metrics") when its answer differs."""
+    `changed` is called with a topic ("health", "metrics") when its result differs."""
 
     def __init__(
         self,
         urls: Mapping[str, str],
         *,
-        source: Source,
+        source: MetricsSource,
         database: Database,
         changed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.source = source
         self.timeline = TimelineQueries(database)
         self._probe = HealthProbe(urls)
-        self.health: Feed[tuple[Health, ...]] = Feed(
-            "health", self._probe.ask_all, changed, every_s=_ASK_HEALTH_EVERY_S
+        self.health: Poller[tuple[Health, ...]] = Poller(
+            "health", self._probe.read_all, changed, every_s=_READ_HEALTH_EVERY_S
         )
-        self.recorder = Chronicle(source, self.timeline)
+        self.recorder = IncidentRecorder(source, self.timeline)
         # No event of its own: gremlin and metric events already refresh it.
-        self.incidents: Feed[tuple[Incident, ...]] = Feed(
+        self.incidents: Poller[tuple[Incident, ...]] = Poller(
             "incidents",
-            self.recorder.look,
+            self.recorder.update,
             lambda _: None,
-            every_s=ASK_DATABASE_EVERY_S,
+            every_s=READ_DATABASE_EVERY_S,
             still="The lights are still being watched.",
         )
 
     async def start(self) -> None:
-        """Begin to ask."""
+        """Begin to poll."""
         await self.source.start()
         await asyncio.gather(self.health.start(), self.incidents.start())
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Stop polling and close the connections."""
         await asyncio.gather(self.health.stop(), self.incidents.stop())
         await self.source.stop()
         await self._probe.close()

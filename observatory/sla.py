@@ -13,8 +13,8 @@ LightState = Literal["good", "degraded", "failed", "none"]
 
 
 def light_state(traffic: Traffic | Down) -> LightState:
-    """The state of one service's light. Without traffic, or without an answer from the source, it
-    is `none`: neither good nor bad."""
+    """The state of one service's light. Without traffic, or without a reading of it, it is
+    `none`: neither good nor bad."""
     if isinstance(traffic, Down) or traffic.average_s is None:
         return "none"
     return "good" if traffic.average_s < LIMIT_S else "failed"

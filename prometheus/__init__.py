@@ -1,6 +1,7 @@
-"""What Prometheus records and when it calls: one definition, rendered to rules/*.yml.
+"""What Prometheus scrapes, records and alerts on: Python definitions, rendered to files.
 
-`slo.py` is the definition of the objectives, `names.py` what both rules and dashboards call things.
-`lights.py`, `burn.py` and `alerts.py` make rules of them; `python -m prometheus` writes the files.
-Beside them lie the configuration itself, the targets of either stack, and the rules' unit tests.
+`slo.py` defines the objectives, `names.py` the PromQL that rules and dashboards share. `lights.py`,
+`burn.py` and `alerts.py` define the rules; `targets.py` lists the containers of the topology.
+`python -m prometheus` writes rules/*.yml and targets/compose/shop.json. The folder also holds the
+configuration itself, the targets of the other containers, and the unit tests of the rules.
 """

@@ -1,33 +1,41 @@
-"""`python -m prometheus` writes the rules; with --check it only says whether they are current."""
+"""`python -m prometheus` writes rules and targets; with --check it only reports stale files."""
 
 from pathlib import Path
 
 import click
 
-from prometheus import alerts, burn, lights
+from prometheus import alerts, burn, lights, targets
 from prometheus.rule import render
 
-RULES = Path(__file__).parent / "rules"
+HOME = Path(__file__).parent
+RULES = HOME / "rules"
+
+
+def rules_files() -> dict[Path, str]:
+    """Every file of rules, with its text."""
+    return {
+        RULES / "lights.yml": render(lights.GROUPS, "The SLA light of each service."),
+        RULES / "slo_live_demo.yml": render(
+            (burn.LIVE_DEMO,),
+            "The objectives, and burn rates for a live demo.",
+        ),
+        RULES / "slo_production.yml": render(
+            (burn.PRODUCTION,),
+            "Burn rates over hours and days; reads slo_live_demo.yml.",
+        ),
+        RULES / "alerts.yml": render(alerts.GROUPS, "Alerts besides those on error budgets."),
+    }
 
 
 def files() -> dict[Path, str]:
-    """Every rules file and what belongs in it."""
-    return {
-        RULES / "lights.yml": render(lights.GROUPS, "The SLA light: what each service averages."),
-        RULES / "slo_stage.yml": render(
-            (burn.STAGE,), "The objectives, and the burn rates that answer within a scene."
-        ),
-        RULES / "slo_production.yml": render(
-            (burn.PRODUCTION,), "The burn rates of days and what is left; reads slo_stage.yml."
-        ),
-        RULES / "alerts.yml": render(alerts.GROUPS, "What is worth a call besides the budgets."),
-    }
+    """Every rendered file, with its text."""
+    return rules_files() | {HOME / "targets/compose/shop.json": targets.render()}
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is not current.")
 def main(*, check: bool) -> None:
-    """Render the rules of Prometheus from their definitions."""
+    """Render the rules and targets of Prometheus from their definitions."""
     stale = [
         path
         for path, text in files().items()

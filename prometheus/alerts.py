@@ -1,62 +1,63 @@
-"""What is worth a call besides the budgets: each with its numbers and the next step."""
+"""The alerts besides those on error budgets: each with its numbers and the next step."""
 
 from prometheus.names import AVERAGE, SLA_S
-from prometheus.rule import Alert, Group
+from prometheus.rule import AlertingRule, RuleGroup
 
 _SERVICE = "/d/valerix-service?var-service={{ $labels.service }}"
 _WHOLE = "{{ $value | printf `%.0f` }}"
 
 _SERVICES = (
-    Alert(
+    AlertingRule(
         "SlaLightRed",
         f"{AVERAGE} >= {SLA_S}",
         "page",
-        summary="{{ $labels.service }} answers too slowly",
+        summary="{{ $labels.service }} responds too slowly",
         numbers="{{ $value | printf `%.2f` }} s on average over the last 30 s; "
-        f"the promise is under {SLA_S} s.",
-        spared="Orders are still accepted: what is not decided in time is answered 202 and "
+        f"the limit is {SLA_S} s.",
+        not_affected="Orders are still accepted: what is not decided in time is answered 202 and "
         "settled later.",
-        do="See on the stage whether a gremlin bites this service or one it asks; open the trace "
-        "behind the slowest dot.",
+        action="See on the live demo dashboard whether a gremlin is active on this service or on "
+        "one that it calls; open the trace of the slowest exemplar.",
         dashboard=_SERVICE,
     ),
-    Alert(
+    AlertingRule(
         "ServiceDown",
         'up{job="shop"} == 0',
         "page",
         wait="10s",
         summary="{{ $labels.service }} does not answer the scrape",
         numbers="No metrics from {{ $labels.instance }} for 10 s.",
-        spared="The other services go on; orders that need this one wait and lose nothing.",
-        do="Read the end of its log and start it again; what was in flight is finished by itself.",
+        not_affected="The other services go on; orders that need this one are settled "
+        "later, none is lost.",
+        action="Read the end of its log and start it again; unfinished orders are then settled.",
         dashboard=_SERVICE,
     ),
-    Alert(
+    AlertingRule(
         "GremlinLeftOn",
         "valerix_gremlin_active == 1",
         "ticket",
         wait="15m",
-        summary="A gremlin has been loose on {{ $labels.service }} for 15 minutes",
-        numbers="{{ $labels.gremlin }}, kind {{ $labels.kind }}: three times the usual life.",
-        spared="Services without a gremlin of their own, as far as they do not ask this one.",
-        do="Run `valerix calm`, or switch it off on the dashboard; it ends by itself within the "
-        "hour.",
-        dashboard="/d/valerix-stage",
+        summary="A gremlin has been active on {{ $labels.service }} for 15 minutes",
+        numbers="{{ $labels.gremlin }}, kind {{ $labels.kind }}: three times the default duration.",
+        not_affected="Services without a gremlin that do not call this one.",
+        action="Run `valerix calm`, or switch it off on the dashboard; it expires within the hour.",
+        dashboard="/d/valerix-live-demo",
     ),
-    Alert(
+    AlertingRule(
         "TelemetryDown",
         'up{job!="shop"} == 0',
         "ticket",
         wait="1m",
         summary="{{ $labels.job }} does not answer the scrape",
         numbers="No metrics from {{ $labels.instance }} for a minute.",
-        spared="The shop: signals wait in bounded queues and are dropped, orders are not.",
-        do="Start it again; traces and logs of the gap may be missing.",
-        dashboard="/d/valerix-stage",
+        not_affected="The shop: telemetry waits in bounded queues and is then dropped, "
+        "orders are not.",
+        action="Start it again; traces and logs of that time may be missing.",
+        dashboard="/d/valerix-live-demo",
     ),
 )
 _PROMISES = (
-    Alert(
+    AlertingRule(
         "ReconcilerLag",
         "valerix_reconciler_lag_seconds > 15",
         "page",
@@ -64,32 +65,32 @@ _PROMISES = (
         summary="Pending orders are not being settled",
         numbers=f"The most overdue order has been due for {_WHOLE} s; retries come at most 10 s "
         "apart.",
-        spared="New orders and orders that were decided.",
-        do="See whether order-service reaches its database and the two services it asks.",
+        not_affected="New orders, and orders that are settled.",
+        action="See whether order-service reaches its database and the services it calls.",
         dashboard="/d/valerix-orders",
     ),
-    Alert(
+    AlertingRule(
         "MoneyInDoubt",
         "valerix_money_in_doubt_minor > 0",
         "ticket",
         wait="2m",
         summary="The outcome of charges is unknown for two minutes",
         numbers=f"{_WHOLE} minor units, all currencies added, in attempts without an outcome.",
-        spared="Nobody is charged twice: an attempt in doubt is looked up, never repeated.",
-        do="See whether payment-service or its provider is slow or silent; the prober asks again "
-        "at least every 30 s.",
+        not_affected="Nobody is charged twice: an attempt in doubt is looked up, never repeated.",
+        action="See whether payment-service or its provider is slow or does not respond; the "
+        "payment reconciler looks the attempt up at least every 30 s.",
         dashboard="/d/valerix-orders",
     ),
-    Alert(
+    AlertingRule(
         "InvariantViolated",
         "valerix_invariant_violations > 0",
         "page",
         summary="The promise {{ $labels.invariant }} is broken",
         numbers=f"{_WHOLE} rows break it.",
-        spared="The other promises are judged on their own and shown beside it.",
-        do="Run `valerix verify`: it prints the check and the rows that break it.",
-        dashboard="/d/valerix-stage",
+        not_affected="The other promises are judged separately and shown beside it.",
+        action="Run `valerix verify`: it prints the check and the rows that break it.",
+        dashboard="/d/valerix-live-demo",
     ),
 )
 
-GROUPS = (Group("services", _SERVICES), Group("promises", _PROMISES))
+GROUPS = (RuleGroup("services", _SERVICES), RuleGroup("promises", _PROMISES))

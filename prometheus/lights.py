@@ -1,7 +1,7 @@
 """The SLA light and the two rates beside it, per service, over the last thirty seconds."""
 
 from prometheus.names import AVERAGE, BUSINESS, ERRORS, FAILURE, RATE, WINDOW
-from prometheus.rule import Group, Record
+from prometheus.rule import RecordingRule, RuleGroup
 
 
 def _by_service(metric: str, *also: str) -> str:
@@ -11,20 +11,20 @@ def _by_service(metric: str, *also: str) -> str:
 _REQUESTS = _by_service("http_requests_total")
 
 GROUPS = (
-    Group(
+    RuleGroup(
         "lights",
         (
-            Record(
+            RecordingRule(
                 AVERAGE,
                 # `> 0` drops a service without traffic: 0/0 is neither green nor red.
                 f"{_by_service('http_request_duration_seconds_sum')}\n"
                 "/\n"
                 f"({_by_service('http_request_duration_seconds_count')} > 0)",
             ),
-            Record(RATE, _REQUESTS),
-            Record(
+            RecordingRule(RATE, _REQUESTS),
+            RecordingRule(
                 ERRORS,
-                # A service that never failed has no series of failures: that is none, not unknown.
+                # A service that never failed has no series of failures: that means zero.
                 f"({_by_service('http_requests_total', FAILURE)} or {RATE} * 0)\n/\n({RATE} > 0)",
             ),
         ),

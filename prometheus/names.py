@@ -1,16 +1,16 @@
-"""The few PromQL words that rules and dashboards must spell alike."""
+"""The PromQL fragments that rules and dashboards share."""
 
-# Not the shop's work: probes, the scrape itself, the API page, the switches. The dashboard's own
-# light leaves out the same routes; a test compares the two expressions.
+# Routes that do no business: probes, scrapes, API pages, gremlins. The dashboard's own light
+# excludes the same routes; a test compares the two expressions.
 NOT_BUSINESS = r"^(/health.*|/metrics|/schema.*|/gremlin.*)$"
-# The three services of the shop; the dashboard only watches and has no light.
+# The services of the shop; the dashboard only watches and has no light.
 SHOP = 'service=~".+-service"'
 BUSINESS = f'{SHOP},path!~"{NOT_BUSINESS}"'
 ORDERS = 'service="order-service",method="POST",path="/orders"'
-# 000 is how a service counts an answer that never came: a dropped connection.
+# A service counts a dropped connection, which has no status, as 000.
 FAILURE = 'status_code=~"5..|000"'
 
-# SPEC section 5: green under one second on average over thirty seconds, red from it.
+# Green below one second on average over thirty seconds, red from one second.
 SLA_S = 1
 WINDOW = "30s"
 

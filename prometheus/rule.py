@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 
-class Record(Struct, frozen=True):
+class RecordingRule(Struct, frozen=True):
     """A recording rule."""
 
     record: str
@@ -14,57 +14,57 @@ class Record(Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-class Alert(Struct, frozen=True):
-    """An alerting rule. `numbers` says what was measured, `spared` what is not affected, `do` what
-    to do; `dashboard` is a path below Grafana's address, so that it holds wherever Grafana is."""
+class AlertingRule(Struct, frozen=True):
+    """An alerting rule. `numbers` says what was measured, `not_affected` what still works, `action`
+    what to do; `dashboard` is a path below Grafana's address, valid wherever Grafana runs."""
 
     alert: str
     expr: str
     severity: str
     summary: str
     numbers: str
-    spared: str
-    do: str
+    not_affected: str
+    action: str
     dashboard: str
     wait: str = ""
     labels: dict[str, str] = {}
 
 
-class Group(Struct, frozen=True):
-    """Rules that are evaluated one after the other; an empty `interval` is the global one."""
+class RuleGroup(Struct, frozen=True):
+    """Rules that are evaluated in order; an empty `interval` is the global one."""
 
     name: str
-    rules: tuple[Record | Alert, ...]
+    rules: tuple[RecordingRule | AlertingRule, ...]
     interval: str = ""
 
 
-def render(groups: tuple[Group, ...], about: str) -> str:
-    """A rules file. Text is quoted as JSON, which YAML reads; expressions stay readable blocks."""
+def render(groups: tuple[RuleGroup, ...], about: str) -> str:
+    """A rules file. Text is quoted as JSON, which is valid YAML; expressions are block scalars."""
     lines = [
         f"# {about}",
-        "# Written by `python -m prometheus` from prometheus/*.py: change it there.",
+        "# Rendered by `python -m prometheus` from prometheus/*.py: make changes there.",
         "groups:",
         *(line for group in groups for line in _group(group)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _group(group: Group) -> Iterator[str]:
+def _group(group: RuleGroup) -> Iterator[str]:
     yield f"  - name: {group.name}"
     if group.interval:
         yield f"    interval: {group.interval}"
     yield "    rules:"
     for rule in group.rules:
-        yield from _record(rule) if isinstance(rule, Record) else _alert(rule)
+        yield from _record(rule) if isinstance(rule, RecordingRule) else _alert(rule)
 
 
-def _record(rule: Record) -> Iterator[str]:
+def _record(rule: RecordingRule) -> Iterator[str]:
     yield f"      - record: {rule.record}"
     yield from _expr(rule.expr)
     yield from _table("labels", rule.labels)
 
 
-def _alert(rule: Alert) -> Iterator[str]:
+def _alert(rule: AlertingRule) -> Iterator[str]:
     yield f"      - alert: {rule.alert}"
     yield from _expr(rule.expr)
     if rule.wait:
@@ -75,8 +75,8 @@ def _alert(rule: Alert) -> Iterator[str]:
         {
             "summary": rule.summary,
             "numbers": rule.numbers,
-            "not_affected": rule.spared,
-            "action": rule.do,
+            "not_affected": rule.not_affected,
+            "action": rule.action,
             "dashboard": rule.dashboard,
         },
     )

@@ -25,19 +25,19 @@ class Slo(Struct, frozen=True):
 
 
 class Burn(Struct, frozen=True):
-    """A pair of windows: the long one for evidence, the short one to end soon after the trouble."""
+    """A pair of windows: the long one for evidence, the short one so that the alert ends soon."""
 
     alert: str
     long: str
     short: str
     factor: float
     severity: str
-    stage: bool = False
+    live_demo: bool = False
 
 
-# `valerix_orders_total` alone cannot say what failed for a reason of ours: what is refused at the
-# door never becomes an order, and its `failed` holds a guest's unknown product. So: answers of 5xx
-# or none at all, and orders that were accepted but given up later.
+# `valerix_orders_total` alone does not count the shop's own failures: a request that is refused
+# never becomes an order, and its `failed` includes orders for an unknown product. So: responses of
+# 5xx, dropped connections, and orders that were accepted but failed later.
 _GIVEN_UP = 'status="FAILED",reason=~"INVENTORY_TIMEOUT|PAYMENT_TIMEOUT|INTERNAL_CONTRACT"'
 _OURS = (
     f"http_requests_total{{{ORDERS},{FAILURE}}}",
@@ -47,7 +47,7 @@ AVAILABILITY = Slo(
     "order-availability",
     "Order availability",
     0.995,
-    "An order gets an answer that stands: confirmed, accepted, declined or sold out.",
+    "A request for an order gets a valid result: confirmed, accepted, declined or sold out.",
     requests=(*_OURS, 'valerix_orders_total{outcome=~"confirmed|degraded|declined|out_of_stock"}'),
     bad=_OURS,
 )
@@ -64,24 +64,24 @@ SLOS = (AVAILABILITY, LATENCY)
 
 # The pairs of the Site Reliability Workbook (Google, 2018, chapter 5) for a month's budget, and its
 # two fast ones pressed together (1 h to 2 min, 6 h to 5 min; the short window stays a twelfth of
-# the long one), so that a fault on a stage is answered within the scene.
+# the long one), so that an alert fires while a live demo still shows the fault.
 BURNS = (
     Burn("SloBurnFast", "1h", "5m", 14.4, "page"),
     Burn("SloBurnSteady", "6h", "30m", 6, "page"),
     Burn("SloBurnSlow", "3d", "6h", 1, "ticket"),
-    Burn("StageSloBurnFast", "2m", "10s", 14.4, "page", stage=True),
-    Burn("StageSloBurnSteady", "5m", "25s", 6, "ticket", stage=True),
+    Burn("LiveDemoSloBurnFast", "2m", "10s", 14.4, "page", live_demo=True),
+    Burn("LiveDemoSloBurnSteady", "5m", "25s", 6, "ticket", live_demo=True),
 )
 PERIOD = "30d"
-# Read straight from the counters; the longer ones from minutes that are recorded, because a month
-# of two-second samples is more than a rule should read.
+# Computed from the counters; the longer windows from recorded minutes, because a month of samples
+# every two seconds is too much for a rule to read.
 SHORT_WINDOWS = ("10s", "25s", "2m", "5m")
 LONG_WINDOWS = ("30m", "1h", "6h", "3d", PERIOD)
 RECORD_EVERY_S = 15
 
 
-def enough(burn: Burn) -> int:
-    """How many requests are evidence: with so many, a single bad one cannot exceed the factor."""
+def min_requests(burn: Burn) -> int:
+    """How many requests are enough: with so many, a single bad one cannot exceed the factor."""
     return max(10, *(ceil(1 / (burn.factor * slo.budget)) + 1 for slo in SLOS))
 
 

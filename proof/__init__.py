@@ -1,9 +1,12 @@
 """The proof: every promise of the shop as a small named check against the database.
 
-It owns no data but a note of how far was proven (checkpoint.py). `themes` is the table of promises,
-`prove` judges them all in one snapshot, `report` renders the verdict for people and scripts,
-`ProofLoop` keeps it fresh for the dashboard. Start reading in invariant.py, then the three themes:
-stock.py, money.py, orders.py; books.py says how they are asked of a few orders only.
+It owns no data but the checkpoint of what was proven (checkpoint.py). `themes` is the table of
+promises, `evaluate.py` judges them all in one snapshot, `render.py` prints the verdict,
+`ProofScheduler` keeps it fresh for the dashboard. Start reading in invariant.py, then the themes in
+invariants/; incremental.py limits their SQL to the orders that changed.
+
+Adding a promise takes two files: its theme in invariants/, and a case that breaks it in
+tests/proof/breaks.py. The report, `valerix verify`, the gauge and the dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits

@@ -1,8 +1,8 @@
-"""What was proven before: kept in one row, so that the next proof looks only at what came since.
+"""What was proven before: kept in one row, so that the next proof reads only what changed since.
 
-Every row of an order's books carries the transaction that wrote it last (`changed_in`). Of a
-snapshot PostgreSQL can say below which number every transaction is over: that number, and no
-clock, is where a checkpoint stands. docs/decisions/0017 says what it rests on.
+Every row that belongs to an order carries the transaction that wrote it last (`changed_in`). For a
+snapshot, PostgreSQL knows the number below which every transaction has ended: a checkpoint is such
+a number, not a time. docs/decisions/0017 gives the assumptions.
 """
 
 import hashlib
@@ -14,32 +14,33 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.incremental import IN_QUESTION, Question, Reads, narrowed, question
+from proof.incremental import CHANGED_ORDERS, ChangedOrders, ReadScope, changed_orders, restrict
 
-# No answer at all; any other trouble is a reason to do without a checkpoint.
-_AWAY = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)
-# Past this share of all orders it is quicker to read everything once than to look each up; and so
-# many are what can be found within the time of one statement.
-_SHARE, _FEW, _MANY = 0.15, 2_000, 200_000
+# The database did not answer. After any other error the proof goes on without a checkpoint.
+_UNAVAILABLE = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)
+# Above this share of all orders, one read of everything is quicker than looking each order up. The
+# limit lies between what is always quick and what one statement can find in its time.
+_MAX_SHARE, _MIN_LIMIT, _MAX_LIMIT = 0.15, 2_000, 200_000
 
-_MOMENT = """\
+_SNAPSHOT = """\
 SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before,
        pg_snapshot_xmax(pg_current_snapshot()) AS until"""
-# Promises were proven of this server's transactions, under these rules, with every mark being set.
+# A checkpoint is valid on this server, under these transitions, while every trigger that marks
+# changes is enabled.
 _RULES = """\
 SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
          (SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM orders.transitions t),
          (SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM payments.transitions t)) AS rules,
        (SELECT count(*) FROM pg_trigger
-        WHERE tgname IN ('mark_change', 'note_truncation') AND tgenabled = 'A') = 17 AS watched"""
+        WHERE tgname IN ('mark_change', 'note_truncation') AND tgenabled = 'A') = 17 AS marked"""
 _FIND = """\
 SELECT before, at, orders, sold, unsettled FROM proof.checkpoint WHERE promises = $1"""
 _REMOVED = """\
-SELECT coalesce(bool_or(order_ref IS NULL), false) AS emptied,
-       coalesce(bool_or(book = 'inventory.reservations'), false) AS resold
+SELECT coalesce(bool_or(order_ref IS NULL), false) AS truncated,
+       coalesce(bool_or(book = 'inventory.reservations'), false) AS sales_changed
 FROM proof.removals WHERE changed_in >= $1 AND changed_in < $2"""
-# The first line of an order's history carries the mark of the transaction that began the order.
-_BEGUN = """\
+# The first row of an order's history carries the transaction that created the order.
+_CREATED = """\
 SELECT count(*) FROM orders.history WHERE version = 0 AND changed_in >= $1 AND changed_in < $2"""
 _SOLD_SINCE = """\
 SELECT product_id, sum(quantity)::bigint AS units FROM inventory.reservations
@@ -47,25 +48,26 @@ WHERE state = 'COMMITTED' AND changed_in >= $1 AND changed_in < $2 GROUP BY prod
 _SOLD_BEFORE = """\
 SELECT product_id, sum(quantity)::bigint AS units FROM inventory.reservations
 WHERE state = 'COMMITTED' AND changed_in < $1 AND product_id IS NOT NULL GROUP BY product_id"""
-_STRANGERS = "SELECT EXISTS (SELECT FROM inventory.reservations WHERE changed_in >= $1)"
+_OF_ANOTHER_SERVER = "SELECT EXISTS (SELECT FROM inventory.reservations WHERE changed_in >= $1)"
 _CHANGED = """\
 SELECT count(*) FROM (
   SELECT FROM orders.orders WHERE changed_in >= $1 AND changed_in < $2 LIMIT $3) o"""
-_KEEP = """\
+_SAVE = """\
 INSERT INTO proof.checkpoint AS c (promises, before, at, orders, sold, unsettled)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (promises) DO UPDATE
 SET before = excluded.before, at = excluded.at, orders = excluded.orders, sold = excluded.sold,
     unsettled = excluded.unsettled
--- Never back, unless it stands where no transaction has been yet: then it is not ours.
+-- Never move back, unless the stored one is ahead of every transaction of this server.
 WHERE c.before < excluded.before OR c.before > pg_snapshot_xmax(pg_current_snapshot())"""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """All that transactions before `before` wrote keeps every promise, but for `unsettled` orders.
+    """Everything that transactions before `before` wrote keeps every promise, except in the
+    `unsettled` orders.
 
-    `orders` is how many that are, `sold` the units sold by then or None where that is not known
-    exactly, `at` the moment of the proof.
+    `orders` counts the orders proven, `sold` the units sold by then (None if that is not known
+    exactly), `at` is the time of the proof.
     """
 
     before: int
@@ -75,99 +77,102 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unsettled: tuple[str, ...] = ()
 
 
-class Since(msgspec.Struct, frozen=True):
-    """A checkpoint to build on, and the orders in question since. `sold` is None where that must
-    be counted from the first order."""
+class Increment(msgspec.Struct, frozen=True):
+    """A checkpoint, and the orders that changed since. `sold` is None if the units sold must be
+    counted from the first order."""
 
     checkpoint: Checkpoint
-    question: Question
+    changed: ChangedOrders
     sold: dict[str, int] | None
 
-    def serves(self, reads: Reads) -> bool:
-        """Whether a promise can be judged by what came since."""
+    def covers(self, reads: ReadScope) -> bool:
+        """Whether a promise can be judged from what changed since the checkpoint."""
         return reads == "orders" or (reads == "sums" and self.sold is not None)
 
     def parameters(self, until: int) -> tuple[Any, ...]:
-        """What `narrowed` SQL asks for, from $4 on."""
-        asked = self.question
+        """The parameters of `restrict`'s SQL, from $4 on."""
+        changed = self.changed
         sold = msgspec.json.encode(self.sold).decode()
-        return (asked.ids, asked.refs, asked.transfers, self.checkpoint.before, until, sold)
+        return (changed.ids, changed.refs, changed.transfers, self.checkpoint.before, until, sold)
 
 
-class Ground(msgspec.Struct, frozen=True):
-    """What a proof can build on: `since`, or nothing, and then `why` says the reason.
+class Baseline(msgspec.Struct, frozen=True):
+    """What a proof can build on: an `increment`, or nothing, and then `why` gives the reason.
 
-    Transactions below `before` are over, none from `until` on is seen. `orders` is how many there
-    are to read. A proof may be kept under the name `promises`, unless it is empty.
+    Transactions below `before` have ended; none from `until` on is visible. `orders` is how many
+    orders there are to read. `promises` names the checkpoint; without a name none is saved.
     """
 
     before: int
     until: int
     orders: int = 0
     promises: str = ""
-    since: Since | None = None
+    increment: Increment | None = None
     why: str = ""
 
 
-async def survey(connection: asyncpg.Connection, *, whole: bool) -> Ground:
-    """What is known already in this transaction's snapshot; `whole` asks not to build on it."""
-    moment = await connection.fetchrow(_MOMENT)
-    ground = Ground(moment["before"], moment["until"])
+async def find_baseline(connection: asyncpg.Connection, *, whole: bool) -> Baseline:
+    """What is proven already in this transaction's snapshot; `whole` asks not to build on it."""
+    snapshot = await connection.fetchrow(_SNAPSHOT)
+    baseline = Baseline(snapshot["before"], snapshot["until"])
     try:
         async with connection.transaction():
-            ground = await _survey(connection, ground, whole=whole)
-    except _AWAY:
+            baseline = await _find_baseline(connection, baseline, whole=whole)
+    except _UNAVAILABLE:
         raise
     except asyncpg.PostgresError as error:
-        why = f"no earlier proof can be seen: {str(error).splitlines()[0]}"
-        ground = msgspec.structs.replace(ground, why=why)
-    if ground.since is not None:
-        return ground
+        why = f"no earlier proof can be read: {str(error).splitlines()[0]}"
+        baseline = msgspec.structs.replace(baseline, why=why)
+    if baseline.increment is not None:
+        return baseline
     try:
         async with connection.transaction():
             orders = await connection.fetchval("SELECT count(*) FROM orders.orders")
     except asyncpg.UndefinedTableError:
-        return ground
-    return msgspec.structs.replace(ground, orders=orders)
+        return baseline
+    return msgspec.structs.replace(baseline, orders=orders)
 
 
-async def _survey(connection: asyncpg.Connection, bare: Ground, *, whole: bool) -> Ground:
+async def _find_baseline(
+    connection: asyncpg.Connection, empty: Baseline, *, whole: bool
+) -> Baseline:
     rules = await connection.fetchrow(_RULES)
-    if not rules["watched"]:
-        return msgspec.structs.replace(bare, why="triggers that mark changes are missing or off")
-    ground = msgspec.structs.replace(bare, promises=fingerprint(rules["rules"]))
+    if not rules["marked"]:
+        return msgspec.structs.replace(empty, why="triggers that mark changes are missing or off")
+    baseline = msgspec.structs.replace(empty, promises=fingerprint(rules["rules"]))
     if whole:
-        return msgspec.structs.replace(ground, why="as asked")
-    found = await _find(connection, ground.promises)
+        return msgspec.structs.replace(baseline, why="as asked")
+    found = await _find(connection, baseline.promises)
     if found is None:
-        return msgspec.structs.replace(ground, why="there is no earlier proof to build on")
-    if found.before > ground.before:
-        return msgspec.structs.replace(ground, why="the earlier proof is not of this past")
-    window = (found.before, ground.until)
+        return msgspec.structs.replace(baseline, why="there is no earlier proof to build on")
+    if found.before > baseline.before:
+        why = "the earlier proof is ahead of this database"
+        return msgspec.structs.replace(baseline, why=why)
+    window = (found.before, baseline.until)
     removed = await connection.fetchrow(_REMOVED, *window)
-    if removed["emptied"]:
-        return msgspec.structs.replace(ground, why="a book was emptied since the last proof")
-    most = max(_FEW, min(_MANY, int(_SHARE * found.orders)))
-    refs = await _in_question(connection, window, most)
+    if removed["truncated"]:
+        return msgspec.structs.replace(baseline, why="a table was truncated since the last proof")
+    limit = max(_MIN_LIMIT, min(_MAX_LIMIT, int(_MAX_SHARE * found.orders)))
+    refs = await _changed_in(connection, window, limit)
     if refs is None:
-        why = f"more than {most} orders changed since the last proof"
-        return msgspec.structs.replace(ground, why=why)
-    asked = question({*refs, *found.unsettled})
-    sold = None if removed["resold"] else found.sold
-    since = Since(found, asked, sold)
-    return msgspec.structs.replace(ground, since=since, orders=len(asked.refs))
+        why = f"more than {limit} orders changed since the last proof"
+        return msgspec.structs.replace(baseline, why=why)
+    changed = changed_orders({*refs, *found.unsettled})
+    sold = None if removed["sales_changed"] else found.sold
+    increment = Increment(found, changed, sold)
+    return msgspec.structs.replace(baseline, increment=increment, orders=len(changed.refs))
 
 
-async def _in_question(
-    connection: asyncpg.Connection, window: tuple[int, int], most: int
+async def _changed_in(
+    connection: asyncpg.Connection, window: tuple[int, int], limit: int
 ) -> set[str] | None:
-    """The orders of which a row was written in the window; None when they are more than `most`."""
-    if await connection.fetchval(_CHANGED, *window, most + 1) > most:
+    """The orders of which a row was written in the window; None if there are more than `limit`."""
+    if await connection.fetchval(_CHANGED, *window, limit + 1) > limit:
         return None
-    rows = await connection.fetch(IN_QUESTION, *window)
+    rows = await connection.fetch(CHANGED_ORDERS, *window)
     # A key may own no order.
     refs = {row["ref"] for row in rows if row["ref"] is not None}
-    return refs if len(refs) <= most else None
+    return refs if len(refs) <= limit else None
 
 
 async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | None:
@@ -177,48 +182,48 @@ async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | N
     try:
         sold = row["sold"] and msgspec.json.decode(row["sold"], type=dict[str, int])
     except msgspec.ValidationError:
-        return None  # nobody's but a person's
+        return None  # not written by a proof
     return Checkpoint(row["before"], row["at"], row["orders"], sold, tuple(row["unsettled"]))
 
 
-async def advance(
-    connection: asyncpg.Connection, ground: Ground, at: datetime, unsettled: tuple[str, ...]
+async def next_checkpoint(
+    connection: asyncpg.Connection, baseline: Baseline, at: datetime, unsettled: tuple[str, ...]
 ) -> Checkpoint:
-    """The checkpoint that this snapshot's proof amounts to, all being well but for `unsettled`."""
-    if ground.since is None:
-        # Begun by those that may not be over: they count from the next time on.
-        begun = await connection.fetchval(_BEGUN, ground.before, ground.until)
-        orders = ground.orders - begun
+    """The checkpoint after this snapshot's proof: everything holds except the `unsettled`."""
+    if baseline.increment is None:
+        # Orders of transactions that may not have ended are counted by the next proof.
+        created = await connection.fetchval(_CREATED, baseline.before, baseline.until)
+        orders = baseline.orders - created
     else:
-        last = ground.since.checkpoint
-        orders = last.orders + await connection.fetchval(_BEGUN, last.before, ground.before)
-    return Checkpoint(ground.before, at, orders, await _sold(connection, ground), unsettled)
+        last = baseline.increment.checkpoint
+        orders = last.orders + await connection.fetchval(_CREATED, last.before, baseline.before)
+    return Checkpoint(baseline.before, at, orders, await _sold(connection, baseline), unsettled)
 
 
-async def _sold(connection: asyncpg.Connection, ground: Ground) -> dict[str, int] | None:
-    last = ground.since
+async def _sold(connection: asyncpg.Connection, baseline: Baseline) -> dict[str, int] | None:
+    last = baseline.increment
     if last is not None and last.sold is not None:
-        window = (last.checkpoint.before, ground.before)
+        window = (last.checkpoint.before, baseline.before)
         rows = await connection.fetch(_SOLD_SINCE, *window)
         return Counter(last.sold) + Counter({row["product_id"]: row["units"] for row in rows})
-    # Marks of another server mean nothing here until our own have passed them.
-    if await connection.fetchval(_STRANGERS, ground.until):
+    # Marks of another server mean nothing until this server's transactions have passed them.
+    if await connection.fetchval(_OF_ANOTHER_SERVER, baseline.until):
         return None
-    rows = await connection.fetch(_SOLD_BEFORE, ground.before)
+    rows = await connection.fetch(_SOLD_BEFORE, baseline.before)
     return {row["product_id"]: row["units"] for row in rows}
 
 
-async def keep(connection: asyncpg.Connection, promises: str, proven: Checkpoint) -> str:
-    """Write it down, never going back; answers why it could not, or nothing.
+async def save(connection: asyncpg.Connection, promises: str, proven: Checkpoint) -> str:
+    """Save the checkpoint unless a later one is stored; returns why it could not, or "".
 
-    The one thing a proof writes, in a transaction of its own.
+    The only write of a proof, in a transaction of its own.
     """
     sold = None if proven.sold is None else msgspec.json.encode(proven.sold).decode()
     values = (proven.before, proven.at, proven.orders, sold, list(proven.unsettled))
     try:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ WRITE")
-            await connection.execute(_KEEP, promises, *values)
+            await connection.execute(_SAVE, promises, *values)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
@@ -227,9 +232,9 @@ async def keep(connection: asyncpg.Connection, promises: str, proven: Checkpoint
 
 
 def fingerprint(rules: str) -> str:
-    """A name for what was proven: every promise that is asked of some orders only, and how."""
-    parts = [rules, IN_QUESTION]
+    """A name for what was proven: the SQL of every promise that can be limited to some orders."""
+    parts = [rules, CHANGED_ORDERS]
     for each in invariants():
         if each.reads != "everything":
-            parts += narrowed(each.sql, each.reads)
+            parts += restrict(each.sql, each.reads)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

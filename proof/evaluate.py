@@ -9,20 +9,20 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.checkpoint import Checkpoint, Ground, advance, keep, survey
+from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
 from proof.invariant import Invariant, Limits
-from proof.quiescence import Quiet, find_quiet
-from proof.statements import CARRIED, ROWS, query
+from proof.quiescence import Quiescence, find_quiescence
+from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
 
 State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
-# So many orders are looked up in no time; more may take as long as reading everything.
-_FEW = 2_000
+# Up to so many changed orders, a statement is quick; with more it may take as long as a full read.
+_QUICK = 2_000
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One promise and what was found. `rows` are the first few offenders of `total`; `overdue` of
-    them had long enough to settle; `reason` says why a promise could not be judged."""
+    """One promise and what was found. `rows` are the first of `total` offending rows; `overdue` of
+    them had time enough to settle; `reason` says why a promise could not be judged."""
 
     invariant: Invariant
     state: State
@@ -34,9 +34,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """How far a proof looked. Where `before` is given, `proven` orders had been proven by then and
-    `orders` were examined now, all that changed since; where it is not, all of history was read,
-    and `why` says the reason. `not_kept` says why the next proof cannot build on this one."""
+    """How much a proof read. With `before`, `proven` orders had been proven by that time and the
+    `orders` that changed since were examined now. Without it, the whole history was read, for the
+    reason `why`. `not_kept` says why the next proof cannot build on this one."""
 
     orders: int = 0
     before: datetime | None = None
@@ -46,8 +46,8 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The verdict on one snapshot. `gremlins_loose` counts faults in force; while there are any,
-    unfinished work is not held against the shop. `quiet_since` is when the last one ended."""
+    """The verdict on one snapshot. `gremlins_loose` counts active gremlins; while there are any,
+    unfinished work is not overdue. `quiet_since` is when the last one ended."""
 
     at: datetime
     state: State
@@ -64,30 +64,30 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def verdict(findings: tuple[Finding, ...]) -> State:
-    """The worst state found: broken before unjudged before unfinished."""
+    """The worst state found: violated, then unknown, then settling."""
     states = {each.state for each in findings}
     order: tuple[State, ...] = ("violated", "unknown", "settling")
     return next((state for state in order if state in states), "holds")
 
 
 def could_not_judge(reason: str, limits: Limits | None = None) -> Report:
-    """The report of a database that cannot be asked: nothing holds, nothing is broken."""
+    """The report when the database does not answer: every promise is unknown."""
     findings = tuple(Finding(each, "unknown", reason=reason) for each in invariants(limits))
     return Report(datetime.now(UTC), "unknown", findings, settle_s=(limits or Limits()).settle_s)
 
 
-class Patience(msgspec.Struct, frozen=True):
-    """How long one statement may take: one about a few orders, and one that reads all of them."""
+class StatementTimeouts(msgspec.Struct, frozen=True):
+    """How long a statement may take when it reads the changed orders, and when it reads all."""
 
-    few_s: float = 30.0
-    all_s: float = 30.0
-
-
-USUAL = Patience()
+    incremental_s: float = 30.0
+    full_s: float = 30.0
 
 
-class Step(msgspec.Struct, frozen=True):
-    """What comes next: a promise, asked of so many orders, which may take so long."""
+DEFAULT_TIMEOUTS = StatementTimeouts()
+
+
+class ProofStep(msgspec.Struct, frozen=True):
+    """The promise that is judged now, over how many orders, and the time it may take."""
 
     promise: Invariant
     orders: int
@@ -95,14 +95,17 @@ class Step(msgspec.Struct, frozen=True):
 
 
 async def evaluate(
-    connection: asyncpg.Connection, limits: Limits | None = None, *, patience: Patience = USUAL
+    connection: asyncpg.Connection,
+    limits: Limits | None = None,
+    *,
+    timeouts: StatementTimeouts = DEFAULT_TIMEOUTS,
 ) -> Report:
-    """Judge every promise over the whole history; nothing is built on and nothing is kept.
+    """Judge every promise over the whole history; no checkpoint is used or saved.
 
-    One REPEATABLE READ snapshot, so that all promises speak of one moment. A promise whose SQL
+    One REPEATABLE READ snapshot, so that all promises are judged at one moment. A promise whose SQL
     fails is `unknown` with the reason, and the others are still judged.
     """
-    report, _, _ = await _judge_all(connection, limits or Limits(), patience, whole=True)
+    report, _, _ = await _judge_all(connection, limits or Limits(), timeouts, whole=True)
     return report
 
 
@@ -111,19 +114,20 @@ async def prove(
     limits: Limits,
     *,
     whole: bool = False,
-    patience: Patience = USUAL,
-    step: Callable[[Step], None] | None = None,
+    timeouts: StatementTimeouts = DEFAULT_TIMEOUTS,
+    on_step: Callable[[ProofStep], None] | None = None,
 ) -> Report:
-    """Judge every promise as `evaluate` does, and keep how far it is proven now.
+    """Judge every promise as `evaluate` does, and save the checkpoint.
 
-    Only what changed since it was last proven is read, or everything where it never was proven or
-    `whole` asks for that. Raises when the connection is lost, or when it takes too long to find
-    out what changed.
+    Reads what changed since the last checkpoint; everything if there is none or if `whole` is
+    true. Raises if the connection is lost, or if it takes too long to find what changed.
     """
-    report, ground, proven = await _judge_all(connection, limits, patience, whole=whole, step=step)
-    if proven is None or not ground.promises:
+    report, baseline, proven = await _judge_all(
+        connection, limits, timeouts, whole=whole, on_step=on_step
+    )
+    if proven is None or not baseline.promises:
         return report
-    not_kept = await keep(connection, ground.promises, proven)
+    not_kept = await save(connection, baseline.promises, proven)
     reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
     return msgspec.structs.replace(report, reach=reach)
 
@@ -131,106 +135,114 @@ async def prove(
 async def _judge_all(
     connection: asyncpg.Connection,
     limits: Limits,
-    patience: Patience,
+    timeouts: StatementTimeouts,
     *,
     whole: bool,
-    step: Callable[[Step], None] | None = None,
-) -> tuple[Report, Ground, Checkpoint | None]:
+    on_step: Callable[[ProofStep], None] | None = None,
+) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await _allow(connection, patience.few_s, of_few=True)
-        quiet = await find_quiet(connection, limits)
-        ground = await survey(connection, whole=whole)
-        allowed_s = patience.few_s
-        if ground.since is None or ground.orders > _FEW:
-            allowed_s = patience.all_s
-            await _allow(connection, allowed_s, of_few=ground.since is not None)
+        await _set_timeout(connection, timeouts.incremental_s, incremental=True)
+        quiescence = await find_quiescence(connection, limits)
+        baseline = await find_baseline(connection, whole=whole)
+        allowed_s = timeouts.incremental_s
+        if baseline.increment is None or baseline.orders > _QUICK:
+            allowed_s = timeouts.full_s
+            await _set_timeout(connection, allowed_s, incremental=baseline.increment is not None)
         findings: list[Finding] = []
         unsettled: set[str] = set()
         for each in invariants(limits):
-            if step is not None:
-                step(Step(each, ground.orders, allowed_s))
-            finding, owners = await _judge(connection, each, quiet, ground)
+            if on_step is not None:
+                on_step(ProofStep(each, baseline.orders, allowed_s))
+            finding, found = await _judge(connection, each, quiescence, baseline)
             findings.append(finding)
-            unsettled |= owners
+            unsettled |= found
         proven = None
-        if _advances(findings, ground):
-            proven = await advance(connection, ground, quiet.at, tuple(sorted(unsettled)))
+        if _can_advance(findings, baseline):
+            proven = await next_checkpoint(
+                connection, baseline, quiescence.at, tuple(sorted(unsettled))
+            )
     report = Report(
-        at=quiet.at,
+        at=quiescence.at,
         state=verdict(tuple(findings)),
         findings=tuple(findings),
-        took_ms=_since(started),
-        gremlins_loose=quiet.loose,
-        quiet_since=None if quiet.loose else quiet.since,
+        took_ms=_elapsed_ms(started),
+        gremlins_loose=quiescence.active_gremlins,
+        quiet_since=None if quiescence.active_gremlins else quiescence.since,
         settle_s=limits.settle_s,
-        reach=_reach(ground),
+        reach=_reach(baseline),
     )
-    return report, ground, proven
+    return report, baseline, proven
 
 
-async def _allow(connection: asyncpg.Connection, statement_s: float, *, of_few: bool) -> None:
-    """The time for each statement. About a few orders it is planned knowing how many they are, and
-    without helpers, who take longer to start than it takes."""
-    plan = "force_custom_plan" if of_few else "auto"
-    helpers = "0" if of_few else "DEFAULT"
+async def _set_timeout(
+    connection: asyncpg.Connection, statement_s: float, *, incremental: bool
+) -> None:
+    """Set the time for each statement. An incremental one is planned with its actual parameters and
+    without parallel workers, which take longer to start than the statement takes."""
+    plan = "force_custom_plan" if incremental else "auto"
+    workers = "0" if incremental else "DEFAULT"
     await connection.execute(
         f"SET LOCAL statement_timeout = {int(statement_s * 1000)};"
         f"SET LOCAL plan_cache_mode = {plan};"
-        f"SET LOCAL max_parallel_workers_per_gather = {helpers}"
+        f"SET LOCAL max_parallel_workers_per_gather = {workers}"
     )
 
 
-def _advances(findings: list[Finding], ground: Ground) -> bool:
-    """Whether all before this snapshot is explained, so that a checkpoint may stand here."""
-    if ground.since is not None and not ground.since.question.refs:
-        return False  # nothing changed: the last one stands
-    return all(map(_is_explained, findings))
+def _can_advance(findings: list[Finding], baseline: Baseline) -> bool:
+    """Whether a checkpoint may be saved: every finding before this snapshot is accounted for."""
+    if baseline.increment is not None and not baseline.increment.changed.refs:
+        return False  # nothing changed: the last checkpoint stays
+    return all(map(_is_accounted_for, findings))
 
 
-def _is_explained(finding: Finding) -> bool:
+def _is_accounted_for(finding: Finding) -> bool:
     promise = finding.invariant
     if finding.state in ("holds", "unknown"):
         return finding.state == "holds"
     if promise.kind == "Q" and promise.reads == "everything":
-        return True  # an order that waits too long, say: asked for each time, so nothing hides it
-    return finding.state == "settling" and finding.total <= CARRIED
+        return (
+            True  # such a promise reads everything each time, so a checkpoint hides nothing from it
+        )
+    return finding.state == "settling" and finding.total <= UNSETTLED_LIMIT
 
 
-def _reach(ground: Ground) -> Reach:
-    if ground.since is None:
-        return Reach(ground.orders, why=ground.why)
-    last = ground.since.checkpoint
-    return Reach(ground.orders, before=last.at, proven=last.orders)
+def _reach(baseline: Baseline) -> Reach:
+    if baseline.increment is None:
+        return Reach(baseline.orders, why=baseline.why)
+    last = baseline.increment.checkpoint
+    return Reach(baseline.orders, before=last.at, proven=last.orders)
 
 
 async def _judge(
-    connection: asyncpg.Connection, invariant: Invariant, quiet: Quiet, ground: Ground
+    connection: asyncpg.Connection, invariant: Invariant, quiescence: Quiescence, baseline: Baseline
 ) -> tuple[Finding, set[str]]:
-    """What was found, and the orders that it leaves unsettled."""
+    """The finding, and the orders that are still unsettled."""
     started = time.perf_counter()
-    sql, values = query(invariant, quiet, ground)
+    sql, values = query(invariant, quiescence, baseline)
     try:
         async with connection.transaction():  # a savepoint: one failure leaves the others judgeable
             found = await connection.fetch(sql, *values)
     except asyncpg.QueryCanceledError:
-        reason = f"no answer within the time allowed ({_since(started) / 1000:.1f} s)"
-        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started)), set()
+        reason = f"no result within the time allowed ({_elapsed_ms(started) / 1000:.1f} s)"
+        return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
         reason = str(error).splitlines()[0]
-        return Finding(invariant, "unknown", reason=reason, took_ms=_since(started)), set()
+        return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
     if not found:
-        return Finding(invariant, "holds", took_ms=_since(started)), set()
+        return Finding(invariant, "holds", took_ms=_elapsed_ms(started)), set()
     total, overdue = found[0]["_total"], found[0]["_overdue"]
     state: State = "settling" if invariant.kind == "Q" and not overdue else "violated"
     rows = tuple({k: v for k, v in row.items() if not k.startswith("_")} for row in found)
-    owners: set[str] = set()
+    unsettled: set[str] = set()
     if invariant.settles_later:
-        owners = {str(row.get("order_ref") or row["order_id"]) for row in rows}
-    return Finding(invariant, state, total, overdue, rows[:ROWS], took_ms=_since(started)), owners
+        unsettled = {str(row.get("order_ref") or row["order_id"]) for row in rows}
+    return Finding(
+        invariant, state, total, overdue, rows[:ROWS_SHOWN], took_ms=_elapsed_ms(started)
+    ), unsettled
 
 
-def _since(started: float) -> float:
+def _elapsed_ms(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)

@@ -1,10 +1,10 @@
-"""What a promise of the shop looks like: words for people, SQL that finds whoever broke it."""
+"""One promise of the shop: a sentence for people, and SQL that finds the rows that break it."""
 
 from typing import Literal
 
 import msgspec
 
-from proof.incremental import Reads
+from proof.incremental import ReadScope
 from proof.settings import ProofSettings
 
 Kind = Literal["A", "Q"]
@@ -13,11 +13,11 @@ Kind = Literal["A", "Q"]
 class Invariant(msgspec.Struct, frozen=True):
     """One promise. Its SQL returns the offending rows and nothing else: no row is the proof.
 
-    kind A holds at every instant. Kind Q holds once the shop is quiet: each of its rows carries
-    `since`, the moment from which it had something left to do, so that a row which is merely young
-    can be told from one that will never settle; and names its order as `order_id` or `order_ref`.
+    Kind A holds at every instant. Kind Q holds once the shop is quiescent: each of its rows carries
+    `since`, the time from which work was left to do, which separates a young row from one that
+    never settles; and names its order as `order_id` or `order_ref`.
 
-    `reads` says what of the books it must see when most of them were proven before.
+    `reads` says which rows it must read when the orders before a checkpoint were proven already.
     """
 
     id: str
@@ -26,11 +26,11 @@ class Invariant(msgspec.Struct, frozen=True):
     promise: str
     sql: str
     enforced_by: str
-    reads: Reads = "orders"
+    reads: ReadScope = "orders"
 
     @property
     def settles_later(self) -> bool:
-        """Whether an order it finds may yet come right, so that it must be looked at again."""
+        """Whether an order it finds may still settle, so that it must be judged again."""
         return self.kind == "Q" and self.reads == "orders"
 
 
@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: ProofSettings) -> "Limits":
-        """The limits that the shop's own settings promise."""
+        """The limits that follow from the settings."""
         return cls(
             order_deadline_s=settings.order_deadline_s,
             order_backoff_s=settings.reconcile_backoff_max_s,

@@ -1,4 +1,4 @@
-"""Puts a verdict into words for a terminal, and into JSON for a script."""
+"""Prints a report: text for a terminal, JSON for a script."""
 
 import textwrap
 from collections.abc import Iterator
@@ -23,19 +23,19 @@ _WIDTH = 100
 
 
 def for_terminal(report: Report) -> str:
-    """One line a promise; whatever does not hold is followed by its offenders and its SQL."""
+    """One line per promise; one that does not hold is followed by offending rows and its SQL."""
     findings = {each.invariant.id: each for each in report.findings}
-    away = _one_reason(report)
+    common_reason = _common_reason(report)
     lines: list[str] = []
     for theme, promises in themes(Limits()).items():
         lines += ["", click.style(f"  {theme}", bold=True)]
         for promise in promises:
-            lines += _finding(findings[promise.id], away)
+            lines += _finding(findings[promise.id], common_reason)
     return "\n".join([*lines, "", *_verdict(report)])
 
 
 def for_script(report: Report, exit_code: int) -> str:
-    """The same as one JSON object; every value of a row is a plain JSON value."""
+    """The report as one JSON object; every value of a row is a plain JSON value."""
     return msgspec.json.encode(
         {
             "state": report.state,
@@ -45,14 +45,14 @@ def for_script(report: Report, exit_code: int) -> str:
             "gremlins_loose": report.gremlins_loose,
             "quiet_since": report.quiet_since and report.quiet_since.isoformat(),
             "settle_s": report.settle_s,
-            "reach": _reach_plain(report.reach),
-            "invariants": [_plain(each) for each in report.findings],
+            "reach": _reach_fields(report.reach),
+            "invariants": [_finding_fields(each) for each in report.findings],
         }
     ).decode()
 
 
-def _reach_plain(reach: Reach) -> dict[str, Any]:
-    """How far the proof looked; "whole" when it read all of the history."""
+def _reach_fields(reach: Reach) -> dict[str, Any]:
+    """How much the proof read; "whole" if it read the whole history."""
     return {
         "whole": reach.before is None,
         "orders_examined": reach.orders,
@@ -63,7 +63,7 @@ def _reach_plain(reach: Reach) -> dict[str, Any]:
     }
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
+def _finding_fields(finding: Finding) -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(finding.invariant),
         "state": finding.state,
@@ -76,25 +76,25 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 
 def plain_value(value: Any) -> str | int | float | bool | None:
-    """A cell of an offending row as JSON can say it: numbers stay numbers, the rest is text."""
+    """A cell of an offending row as a JSON value: numbers stay numbers, the rest becomes text."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _one_reason(report: Report) -> str | None:
-    """Why nothing at all could be judged, when it is the same for all: then it is said once."""
+def _common_reason(report: Report) -> str | None:
+    """The reason why nothing could be judged, if it is the same for all: it is printed once."""
     reasons = {each.reason for each in report.findings}
     return reasons.pop() if len(reasons) == 1 else None
 
 
-def _finding(finding: Finding, away: str | None) -> list[str]:
+def _finding(finding: Finding, common_reason: str | None) -> list[str]:
     mark, colour = MARKS[finding.state]
     promise = finding.invariant
     head = f"  {click.style(mark, fg=colour, bold=True)} {promise.id:<4} {promise.promise}"
-    if finding.state == "holds" or away:
+    if finding.state == "holds" or common_reason:
         return [head]
-    lines = [head, _INDENT + click.style(_said(finding), fg=colour)]
+    lines = [head, _INDENT + click.style(_description(finding), fg=colour)]
     if finding.rows:
         lines += _table(finding.rows)
     if finding.total > len(finding.rows):
@@ -105,7 +105,7 @@ def _finding(finding: Finding, away: str | None) -> list[str]:
     return lines
 
 
-def _said(finding: Finding) -> str:
+def _description(finding: Finding) -> str:
     rows = f"{finding.total} row{'s' if finding.total != 1 else ''}"
     if finding.state == "unknown":
         return f"could not be judged: {finding.reason}"
@@ -116,7 +116,7 @@ def _said(finding: Finding) -> str:
 
 
 def _table(rows: tuple[Row, ...]) -> Iterator[str]:
-    """The offenders as an aligned table, cut at the width of a terminal."""
+    """The offending rows as an aligned table, cut at the width of a terminal."""
     cells = [[_cell(value) for value in row.values()] for row in rows]
     table = [list(rows[0]), *cells]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
@@ -134,44 +134,47 @@ def _cell(value: Any) -> str:
 def _verdict(report: Report) -> list[str]:
     mark, colour = MARKS[report.state]
     number, of = len(report.those(report.state)), len(report.findings)
-    said = {
+    sentence = {
         "holds": f"All {of} promises hold: no order was lost and nobody paid twice.",
         "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
         "settling": "STILL SETTLING: nothing is broken, but work is unfinished; it has to end "
         f"{report.settle_s:.0f} s after the last fault. Wait longer, for example with --wait 60.",
         "unknown": f"{number} of {of} promises could not be judged, so nothing is proven.",
     }[report.state]
-    lines = [click.style(f"  {mark} {said}", fg=colour, bold=True)]
-    if away := _one_reason(report):
-        lines.append(f"    {away}")
+    lines = [click.style(f"  {mark} {sentence}", fg=colour, bold=True)]
+    if common_reason := _common_reason(report):
+        lines.append(f"    {common_reason}")
     if report.gremlins_loose:
         loose = report.gremlins_loose
         lines.append(
             f"    {loose} gremlin{'s are' if loose > 1 else ' is'} loose: "
-            "the time to settle starts when calm returns."
+            "the time to settle starts when the last one ends."
         )
     when = report.at.isoformat(sep=" ", timespec="seconds")
-    how = [f"At {when}."]
-    if not away:
-        how = [f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.", *reached(report.reach)]
-    lines += [click.style(f"    {line}", dim=True) for line in how]
+    details = [f"At {when}."]
+    if not common_reason:
+        details = [
+            f"One snapshot, {when}, judged in {report.took_ms:.0f} ms.",
+            *coverage_lines(report.reach),
+        ]
+    lines += [click.style(f"    {line}", dim=True) for line in details]
     return lines
 
 
-def reached(reach: Reach) -> Iterator[str]:
-    """In words: how much of the history was read now, and what the rest rests on."""
+def coverage_lines(reach: Reach) -> Iterator[str]:
+    """Sentences: how much of the history was read now, and how much was proven before."""
     if reach.before is None:
-        yield f"The whole history was read, {count(reach.orders)}: {reach.why}."
+        yield f"The whole history was read, {format_orders(reach.orders)}: {reach.why}."
     else:
         before = reach.before.isoformat(sep=" ", timespec="seconds")
         yield (
-            f"History up to {before} was proven before ({count(reach.proven)}); "
-            f"{count(reach.orders)} examined now."
+            f"History up to {before} was proven before ({format_orders(reach.proven)}); "
+            f"{format_orders(reach.orders)} examined now."
         )
     if reach.not_kept:
         yield f"The next proof cannot build on this one: {reach.not_kept}."
 
 
-def count(orders: int) -> str:
-    """So many orders, with the number in groups of three."""
+def format_orders(orders: int) -> str:
+    """The number of orders, with its digits in groups of three."""
     return f"{orders:,} order{'' if orders == 1 else 's'}".replace(",", " ")

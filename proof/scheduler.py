@@ -1,4 +1,4 @@
-"""Keeps a fresh verdict for the dashboard and exports it as a gauge."""
+"""Judges at intervals, keeps the newest report for the dashboard, and exports it as a gauge."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proof.evaluate import Report, could_not_judge
 from proof.invariant import Limits
-from proof.session import Examiner
+from proof.session import ProofSession
 from proof.settings import ProofSettings
 
-# A proof may have to read the whole history; it must never cost the shop more than a tenth of its
-# time.
-_SHARE = 10
-# So many missed rounds make a report too old to be shown as fresh.
-_MISSED = 10
+# A proof may have to read the whole history. It must never use more than a tenth of the time, so
+# the pause after it is so many times as long as it took.
+_PAUSE_FACTOR = 10
+# After so many missed intervals a report is too old to be shown as current.
+_MAX_MISSED = 10
 
 
 class Untrusted(Struct, frozen=True):
-    """In place of a report that says nothing about now: why, since when, and more for people."""
+    """In place of a report that is too old or judged nothing: why, since when, and details."""
 
     reason: str
     since: datetime
@@ -31,7 +31,7 @@ class Untrusted(Struct, frozen=True):
 
 
 class Proof(Protocol):
-    """What pages and acts need of the scheduler."""
+    """What pages and acts use of the scheduler."""
 
     report: Report
 
@@ -42,19 +42,19 @@ class Proof(Protocol):
         """Make a fresh report now."""
 
     def start(self) -> None:
-        """Begin judging."""
+        """Start judging at intervals."""
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop judging."""
 
 
-class ProofLoop:
-    """A background task with a read-only connection of its own. `report` is the latest verdict and
-    `age_s` how old it is; while the database is away the verdict is `unknown` with the reason."""
+class ProofScheduler:
+    """A background task with a read-only connection of its own. `report` is the newest one and
+    `age_s` its age; while the database is away every promise is `unknown`, with the reason."""
 
     def __init__(self, settings: ProofSettings, *, registry: CollectorRegistry) -> None:
         self._interval_s = settings.proof_interval_s
-        self._examiner = Examiner(settings, statement_timeout_s=settings.statement_timeout_s)
+        self._session = ProofSession(settings, statement_timeout_s=settings.statement_timeout_s)
         self._gauge = Gauge(
             "valerix_invariant_violations",
             "Rows that break a promise of the shop; NaN while it cannot be judged",
@@ -73,30 +73,30 @@ class ProofLoop:
     def trusted(self) -> Report | Untrusted:
         """The newest report, or why there is none that can be trusted."""
         report = self.report
-        if self.age_s > _MISSED * self._interval_s:
+        if self.age_s > _MAX_MISSED * self._interval_s:
             return Untrusted("The proof has not been renewed", report.at)
         if report.findings and all(finding.state == "unknown" for finding in report.findings):
-            # The reason holds the driver's own words, addresses included: that is for the log.
+            # The reason is the driver's message, with addresses in it: it belongs in the log only.
             return Untrusted("Nothing can be judged", report.at, "The database does not answer.")
         return report
 
     def start(self) -> None:
-        """Begin judging, at once and then every `proof_interval_s`."""
+        """Start judging, at once and then every `proof_interval_s`."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="proof")
 
     async def stop(self) -> None:
-        """End the task and let go of the connection."""
+        """End the task and close the connection."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._examiner.close()
+        await self._session.close()
 
     async def judge(self) -> Report:
         """Make a fresh report now; the panel's "check again" uses it too."""
-        self.report = await self._examiner.ask()
+        self.report = await self._session.judge()
         self._judged_at = time.monotonic()
         for finding in self.report.findings:
             self._gauge.labels(finding.invariant.id).set(violations(finding.state, finding.total))
@@ -107,11 +107,11 @@ class ProofLoop:
             started = time.monotonic()
             await self.judge()
             took_s = time.monotonic() - started
-            await asyncio.sleep(max(self._interval_s, _SHARE * took_s))
+            await asyncio.sleep(max(self._interval_s, _PAUSE_FACTOR * took_s))
 
 
 def violations(state: str, total: int) -> float:
-    """What the gauge shows: work that is still within its time is no violation."""
+    """The value of the gauge: work that still has time to settle is not a violation."""
     if state == "unknown":
         return math.nan
     return float(total) if state == "violated" else 0.0

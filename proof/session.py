@@ -1,34 +1,34 @@
-"""One connection that asks for a verdict again and again; it outlives the database."""
+"""One connection that judges again and again, and reconnects after the database was away."""
 
 import asyncio
 from types import TracebackType
 
 import asyncpg
 
-from proof.evaluate import Patience, Report, Step, could_not_judge, prove
+from proof.evaluate import ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
 from proof.settings import ProofSettings
 
 CONNECT_S = 5.0
-# A statement that reads all of history may take so many times as long as one about a few orders.
-_ALL = 20
-# Everything that can go wrong between two processes and a database; none of it is a violation.
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# A statement that reads the whole history may take so many times as long as an incremental one.
+_FULL_FACTOR = 20
+# Errors of the connection or the server; none of them is a violation.
+_UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Examiner:
-    """`ask` always answers: a database that is down, slow or restarting is `unknown`."""
+class ProofSession:
+    """`judge` never raises for a database that is down, slow or restarting: that is `unknown`."""
 
     def __init__(self, settings: ProofSettings, *, statement_timeout_s: float = 30.0) -> None:
         self._url = settings.database_url
         self._limits = Limits.of(settings)
-        self._patience = Patience(statement_timeout_s, _ALL * statement_timeout_s)
+        self._timeouts = StatementTimeouts(statement_timeout_s, _FULL_FACTOR * statement_timeout_s)
         self._connection: asyncpg.Connection | None = None
-        self._turn = asyncio.Lock()
-        # What it is at, while it is being asked.
-        self.doing: Step | None = None
+        self._lock = asyncio.Lock()
+        # The step it is at, while it judges.
+        self.current_step: ProofStep | None = None
 
-    async def __aenter__(self) -> "Examiner":
+    async def __aenter__(self) -> "ProofSession":
         return self
 
     async def __aexit__(
@@ -39,32 +39,32 @@ class Examiner:
     ) -> None:
         await self.close()
 
-    async def ask(self, *, whole: bool = False) -> Report:
-        """The verdict of this moment; opens the connection, and after trouble reopens it.
+    async def judge(self, *, whole: bool = False) -> Report:
+        """The verdict now; opens the connection, and reopens it after an error.
 
         `whole` reads the history from its first order instead of building on the last proof."""
-        patience = self._patience
+        timeouts = self._timeouts
 
-        def step(next_: Step) -> None:
-            self.doing = next_
-            limit.reschedule(asyncio.get_running_loop().time() + 2 * next_.allowed_s)
+        def on_step(step: ProofStep) -> None:
+            self.current_step = step
+            limit.reschedule(asyncio.get_running_loop().time() + 2 * step.allowed_s)
 
-        # The server's own timeout comes first; this one is for a server that has gone silent.
-        bound_s = CONNECT_S + 2 * patience.few_s
+        # The server's own timeout comes first; this one is for a server that stopped responding.
+        bound_s = CONNECT_S + 2 * timeouts.incremental_s
         try:
-            async with self._turn, asyncio.timeout(bound_s) as limit:
+            async with self._lock, asyncio.timeout(bound_s) as limit:
                 connection = await self._connected()
                 return await prove(
-                    connection, self._limits, whole=whole, patience=patience, step=step
+                    connection, self._limits, whole=whole, timeouts=timeouts, on_step=on_step
                 )
-        except AWAY as error:
+        except _UNAVAILABLE as error:
             await self.close()
-            return could_not_judge(_why(error), self._limits)
+            return could_not_judge(_reason(error), self._limits)
         finally:
-            self.doing = None
+            self.current_step = None
 
     async def close(self) -> None:
-        """Let go of the connection without waiting for a server that may be gone."""
+        """Close the connection without waiting for a server that may be gone."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -82,10 +82,10 @@ class Examiner:
         return self._connection
 
 
-def _why(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError):
-        return f"the schema is not there: {error}"
+        return f"the schema is missing: {error}"
     if isinstance(error, asyncpg.QueryCanceledError):
-        return "the database took too long to say what has changed"
-    said = str(error).splitlines()
-    return f"no database: {said[0] if said else type(error).__name__}"
+        return "the database took too long to find what has changed"
+    lines = str(error).splitlines()
+    return f"no database: {lines[0] if lines else type(error).__name__}"

@@ -6,8 +6,8 @@ from chassis.settings import Seconds, Settings, why
 
 
 class ProofSettings(Settings, frozen=True, kw_only=True):
-    """The bounds repeat the services' own: an auditor shares no code with whom it audits. A test
-    says that the defaults are equal, and both read the same variables."""
+    """The bounds repeat the services' own, because the auditor shares no code with the services.
+    Both read the same variables, and a test compares the defaults."""
 
     proof_interval_s: Annotated[
         Seconds, why("Fresh enough to watch a recovery, cheap enough to run all day.")

@@ -1,21 +1,23 @@
-"""How a promise is put to the database: its SQL in a count, over everything or a few orders."""
+"""The statement of a promise: its SQL with a count, over all orders or only the changed ones."""
 
 from typing import Any
 
-from proof.checkpoint import Ground
-from proof.incremental import narrowed
+from proof.checkpoint import Baseline
+from proof.incremental import restrict
 from proof.invariant import Invariant
-from proof.quiescence import Quiet
+from proof.quiescence import Quiescence
 
-# So many offenders are shown.
-ROWS = 5
-# So many orders that are still settling go along with a checkpoint; with more it does not advance.
-CARRIED = 1_000
+# How many offending rows are shown.
+ROWS_SHOWN = 5
+# A checkpoint names at most so many orders that are still settling; with more it does not advance.
+UNSETTLED_LIMIT = 1_000
 
-# The row an invariant finds is shown with how many there are; the count costs no second pass.
-_ALWAYS = "SELECT count(*) OVER () AS _total, 0 AS _overdue, v.* FROM (\n{sql}\n) v LIMIT $1"
-# Of a promise about quiet times only rows that had long enough since the last fault count.
-_QUIET = """\
+# Each row carries the total; a window function needs no second pass.
+_AT_EVERY_INSTANT = (
+    "SELECT count(*) OVER () AS _total, 0 AS _overdue, v.* FROM (\n{sql}\n) v LIMIT $1"
+)
+# For kind Q, a row is overdue if it had time enough since the last fault.
+_WHEN_QUIESCENT = """\
 SELECT count(*) OVER () AS _total,
        count(*) FILTER (WHERE greatest(v.since, $2) < $3) OVER () AS _overdue, v.*
 FROM (
@@ -23,14 +25,16 @@ FROM (
 ) v ORDER BY v.since LIMIT $1"""
 
 
-def query(invariant: Invariant, quiet: Quiet, ground: Ground) -> tuple[str, tuple[Any, ...]]:
-    """The statement and its parameters, for as much of the books as `ground` leaves to be read."""
-    template = _QUIET if invariant.kind == "Q" else _ALWAYS
-    most = CARRIED + 1 if invariant.settles_later else ROWS
-    times = (quiet.since, quiet.overdue_before)
-    since = ground.since
-    if since is None or not since.serves(invariant.reads):
-        values = (most, *times) if invariant.kind == "Q" else (most,)
+def query(
+    invariant: Invariant, quiescence: Quiescence, baseline: Baseline
+) -> tuple[str, tuple[Any, ...]]:
+    """SQL and parameters, limited to rows changed since the checkpoint."""
+    template = _WHEN_QUIESCENT if invariant.kind == "Q" else _AT_EVERY_INSTANT
+    limit = UNSETTLED_LIMIT + 1 if invariant.settles_later else ROWS_SHOWN
+    times = (quiescence.since, quiescence.overdue_before)
+    increment = baseline.increment
+    if increment is None or not increment.covers(invariant.reads):
+        values = (limit, *times) if invariant.kind == "Q" else (limit,)
         return template.format(sql=invariant.sql), values
-    given, sql = narrowed(invariant.sql, invariant.reads)
-    return given + template.format(sql=sql), (most, *times, *since.parameters(ground.until))
+    clause, sql = restrict(invariant.sql, invariant.reads)
+    return clause + template.format(sql=sql), (limit, *times, *increment.parameters(baseline.until))

@@ -1,4 +1,4 @@
-"""`valerix verify`: asks for the verdict, waits for work in flight, answers with an exit code."""
+"""`valerix verify`: judges, waits for unfinished work, prints the report, sets the exit code."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import click
 
 from proof.evaluate import Report, State
-from proof.render import count, for_script, for_terminal
-from proof.session import Examiner
+from proof.render import for_script, for_terminal, format_orders
+from proof.session import ProofSession
 from proof.settings import ProofSettings
 
-# Unfinished work that outlasted the wait is not proven, so a script must not read it as success.
+# Work that did not finish within the wait is not proven, so a script must not see a success.
 EXIT_CODES: dict[State, int] = {"holds": 0, "violated": 1, "settling": 1, "unknown": 2}
 _POLL_S = 0.5
-_QUIET_S = 2.0
+_PROGRESS_EVERY_S = 2.0
 
 
 def verify(
@@ -26,52 +26,54 @@ def verify(
     `full` reads the history from its first order instead of building on the last proof. The
     verdict goes to standard output, progress to standard error.
     """
-    report = asyncio.run(settled(settings, wait_s, full=full))
+    report = asyncio.run(wait_until_settled(settings, wait_s, full=full))
     code = EXIT_CODES[report.state]
     click.echo(for_script(report, code) if as_json else for_terminal(report))
     return code
 
 
-async def settled(settings: ProofSettings, wait_s: float, *, full: bool = False) -> Report:
-    """The first report that waiting would not change, or the last one within `wait_s`."""
+async def wait_until_settled(
+    settings: ProofSettings, wait_s: float, *, full: bool = False
+) -> Report:
+    """The first report that waiting cannot change, or the last one within `wait_s`."""
     started = time.monotonic()
-    shown = _QUIET_S
-    async with Examiner(settings) as examiner, _telling(examiner):
+    shown = _PROGRESS_EVERY_S
+    async with ProofSession(settings) as session, _progress(session):
         while True:
-            report = await examiner.ask(whole=full)
+            report = await session.judge(whole=full)
             waited = time.monotonic() - started
-            if _final(report) or waited >= wait_s:
+            if _is_final(report) or waited >= wait_s:
                 break
             if waited >= shown:
-                shown = waited + _QUIET_S
+                shown = waited + _PROGRESS_EVERY_S
                 click.echo(f"  {waited:3.0f} s of {wait_s:.0f} s: {_waiting_for(report)}", err=True)
             await asyncio.sleep(min(_POLL_S, wait_s - waited))
     return report
 
 
 @contextlib.asynccontextmanager
-async def _telling(examiner: Examiner) -> AsyncIterator[None]:
-    """Say every two seconds what is being read, and for which promise."""
+async def _progress(session: ProofSession) -> AsyncIterator[None]:
+    """Print every two seconds how much is being read, and for which promise."""
     started = time.monotonic()
 
-    async def tell() -> None:
+    async def report_progress() -> None:
         while True:
-            await asyncio.sleep(_QUIET_S)
-            if (step := examiner.doing) is not None:
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            if (step := session.current_step) is not None:
                 took, promise = time.monotonic() - started, step.promise
-                what = f"reading {count(step.orders)}, now for {promise.id} {promise.title}"
+                what = f"reading {format_orders(step.orders)}, now for {promise.id} {promise.title}"
                 click.echo(f"  {took:3.0f} s: {what}", err=True)
 
-    telling = asyncio.create_task(tell(), name="telling")
+    task = asyncio.create_task(report_progress(), name="progress")
     try:
         yield
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-def _final(report: Report) -> bool:
-    """A promise that must hold at every instant and does not is not mended by waiting."""
+def _is_final(report: Report) -> bool:
+    """Waiting does not repair a promise that must hold at every instant."""
     broken = any(each.invariant.kind == "A" for each in report.those("violated"))
     return broken or report.state == "holds"
 

@@ -1,6 +1,7 @@
 """Acts: a demo written down as a file, played for an audience or checked by a machine.
 
-`script` is what a file may say, `reading` turns a file into it with line numbers for every mistake.
-`progress` is the course of a performance, pure; `player` walks through it with `hands` (what an act
-does to the shop) and `sight` (what it sees of it). `card` is the story in numbers at the end.
+`model` is what a file may say; `loader` reads it, with a line number for every mistake. `progress`
+is the course of a performance, pure; `player` walks through it with `executor` (what an act does to
+the shop), `observer` (what it knows of the shop) and `waiter` (until a condition holds). `summary`
+holds the figures at the end. Start reading at `player`.
 """

@@ -8,28 +8,28 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from scenarios.console_log import Teller, in_numbers, verdict
+from scenarios.console_log import ConsoleLog, outcome_line, summary_lines
 from scenarios.executor import CannotPlay
 from scenarios.loader import Scenario
 from scenarios.player import Player
 from scenarios.progress import Performance
 from scenarios.settings import ScenarioSettings
-from scenarios.standalone import Company, company
-from scenarios.timing import USUAL, Tempo
+from scenarios.standalone import Standalone, standalone
+from scenarios.timing import USUAL, Timing
 
 Say = Callable[[str], None]
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class AtOnce:
-    """The cue of a machine."""
+class Unattended:
+    """The cue of a machine, which never waits."""
 
-    async def next(self, played: Performance) -> None:
+    async def next(self, performance: Performance, /) -> None:
         """Go on."""
 
 
-class NextKey:
-    """The cue of a person: Enter goes on, s and Enter waits no longer."""
+class Keyboard:
+    """The cue of a person: Enter starts the next step, s and Enter ends the wait."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -49,11 +49,11 @@ class NextKey:
         finally:
             loop.remove_reader(keyboard)
 
-    async def next(self, played: Performance) -> None:
+    async def next(self, performance: Performance, /) -> None:
         """Wait for Enter."""
         while not self._lines.empty():
             self._lines.get_nowait()
-        coming = played.steps[played.step + 1].title
+        coming = performance.steps[performance.step + 1].title
         self._say(f"\n  [Enter] {coming}")
         await self._lines.get()
 
@@ -73,37 +73,37 @@ def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) ->
     """Play one act for an audience; the exit code."""
 
     async def perform() -> int:
-        cue = NextKey(say)
+        cue = Keyboard(say)
         with cue.listening():
-            async with company(settings, USUAL) as ours:
+            async with standalone(settings, USUAL) as ours:
                 player = cue.player = _player(ours, scenario, cue, say, hint, strict=False)
                 say(f"\n{scenario.act.title}\n\n  Enter: next    s Enter: wait no longer")
                 say("  Ctrl-C: stop; the shop is calm afterwards")
-                return _code(await _perform(player, say))
+                return _exit_code(await _perform(player, say))
 
     return asyncio.run(perform())
 
 
 def check(
-    settings: ScenarioSettings, scenarios: Sequence[Scenario], tempo: Tempo, say: Say, hint: Say
+    settings: ScenarioSettings, scenarios: Sequence[Scenario], timing: Timing, say: Say, hint: Say
 ) -> int:
     """Play acts unattended; 0 if all showed what they should, 1 if not, 2 if one cannot be run."""
 
     async def perform() -> int:
         worst = 0
-        async with company(settings, tempo) as ours:
+        async with standalone(settings, timing) as ours:
             for scenario in scenarios:
                 say(f"{scenario.name}: {scenario.act.title}")
                 try:
-                    played = await _perform(
-                        _player(ours, scenario, AtOnce(), say, hint, strict=True), say
+                    performance = await _perform(
+                        _player(ours, scenario, Unattended(), say, hint, strict=True), say
                     )
                 except CannotPlay as why:
                     hint(f"  cannot be played: {why}")
                     worst = 2
                     continue
-                worst = max(worst, _code(played))
-                if played.outcome == "stopped":
+                worst = max(worst, _exit_code(performance))
+                if performance.outcome == "stopped":
                     break
         return worst
 
@@ -111,24 +111,24 @@ def check(
 
 
 def _player(
-    ours: Company,
+    ours: Standalone,
     scenario: Scenario,
-    cue: AtOnce | NextKey,
+    cue: Unattended | Keyboard,
     say: Say,
     hint: Say,
     *,
     strict: bool,
 ) -> Player:
-    teller = Teller(say, hint, notes=not strict)
+    log = ConsoleLog(say, hint, notes=not strict)
     who = f"a terminal (pid {os.getpid()})"
     return Player(
         scenario,
         who,
-        hands=ours.hands(scenario),
-        eyes=ours.eyes(),
-        turn=ours.turn(scenario, who),
+        executor=ours.executor(scenario),
+        observer=ours.observer(),
+        lock=ours.lock(scenario, who),
         cue=cue,
-        changed=lambda played: teller.tell(played, datetime.now(UTC)),
+        on_change=lambda performance: log.update(performance, datetime.now(UTC)),
         strict=strict,
     )
 
@@ -139,17 +139,17 @@ async def _perform(player: Player, say: Say) -> Performance:
     for number in _STOPS:
         loop.add_signal_handler(number, player.stop, f"stopped by {number.name}")
     try:
-        played = await player.play()
+        performance = await player.play()
     finally:
         for number in _STOPS:
             loop.remove_signal_handler(number)
-    say(f"  {verdict(played)}")
-    for line in in_numbers(played.card) if played.card else ():
+    say(f"  {outcome_line(performance)}")
+    for line in summary_lines(performance.summary) if performance.summary else ():
         say(line)
     say("")
-    return played
+    return performance
 
 
-def _code(played: Performance) -> int:
-    calm = played.card is not None and not played.card.not_calm
-    return 0 if played.outcome == "passed" and calm else 1
+def _exit_code(performance: Performance) -> int:
+    calm = performance.summary is not None and not performance.summary.not_calm
+    return 0 if performance.outcome == "passed" and calm else 1

@@ -1,4 +1,4 @@
-"""What an act sees of the shop at one moment, and whether a condition holds in it; pure."""
+"""What an act knows of the shop at one moment, and whether a condition holds in it; pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -6,15 +6,24 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from scenarios.model import Alerts, Condition, Lights, Orders, Services, Stock, Told, said
+from scenarios.model import (
+    Alerts,
+    Condition,
+    Lights,
+    Orders,
+    Responses,
+    Services,
+    StockCondition,
+    given_fields,
+)
 from scenarios.validation import split
 from topology import LABELS, NAMES
 
 Health = Literal["healthy", "degraded", "down", "unknown"]
-Shade = Literal["green", "red", "grey"]
+LightColour = Literal["green", "red", "grey"]
 
 
-class Shelved(Struct, frozen=True):
+class StockLevel(Struct, frozen=True):
     """A product: units on the shelf, units held for orders, units sold since the act began."""
 
     left: int
@@ -22,32 +31,32 @@ class Shelved(Struct, frozen=True):
     sold: int
 
 
-class Books(Struct, frozen=True):
-    """What the database says, at its own time; `orders` are those placed since the act began, by
+class OrderCounts(Struct, frozen=True):
+    """What the database holds, at its own time; `orders` are those placed since the act began, by
     state."""
 
     at: datetime
     orders: dict[str, int]
     money_in_doubt: int
     overdue_s: float
-    stock: dict[str, Shelved]
+    stock: dict[str, StockLevel]
 
 
-class Seen(Struct, frozen=True):
-    """One look. What cannot be known is absent: no condition holds on it."""
+class Observation(Struct, frozen=True):
+    """The shop at one moment. What is not known is absent: no condition holds on it."""
 
     at: datetime
-    lights: dict[str, Shade] = field(default_factory=dict)
+    lights: dict[str, LightColour] = field(default_factory=dict)
     services: dict[str, Health] = field(default_factory=dict)
-    books: Books | None = None
+    counts: OrderCounts | None = None
     promises: Literal["holds", "settling", "violated", "unknown"] = "unknown"
-    judged_at: datetime | None = None  # by the database's clock, as `Books.at`
+    judged_at: datetime | None = None  # by the database's clock, as `OrderCounts.at`
     firing: frozenset[str] = frozenset()
-    told: dict[str, int] = field(default_factory=dict)
+    responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
 
 
-class Check(Struct, frozen=True):
+class ConditionCheck(Struct, frozen=True):
     """One part of a condition: what is wanted, how it is now, and whether that will do."""
 
     wanted: str
@@ -65,7 +74,7 @@ _STATES = {
     "sold_out": "refused as sold out",
     "failed": "failed",
 }
-_ANSWERS = {
+_RESPONSES = {
     "confirmed": "told “confirmed” (201)",
     "accepted": "told “is being processed” (202)",
     "declined": "told “declined” (402)",
@@ -76,22 +85,26 @@ _ANSWERS = {
 _PROMISES = {"hold": "every promise holds", "unbroken": "no promise is broken"}
 
 
-def checks(condition: Condition, seen: Seen) -> tuple[Check, ...]:
+def checks(condition: Condition, observation: Observation) -> tuple[ConditionCheck, ...]:
     """Every part of a condition, in the order it is written down."""
-    return tuple(check for name, part in said(condition) for check in _READERS[name](part, seen))
+    return tuple(
+        check
+        for name, part in given_fields(condition)
+        for check in _READERS[name](part, observation)
+    )
 
 
-def holds(found: tuple[Check, ...]) -> bool:
+def holds(found: tuple[ConditionCheck, ...]) -> bool:
     """Whether all of it is true."""
     return all(check.holds for check in found)
 
 
-def wanted(found: tuple[Check, ...]) -> str:
+def wanted(found: tuple[ConditionCheck, ...]) -> str:
     """What is wanted, all of it."""
     return ", ".join(check.wanted for check in found)
 
 
-def unmet(found: tuple[Check, ...]) -> str:
+def unmet(found: tuple[ConditionCheck, ...]) -> str:
     """What does not hold, and how it is instead."""
     return ", ".join(f"{c.wanted} (now: {c.now})" for c in found if not c.holds)
 
@@ -108,61 +121,63 @@ def fits(wanted: object, number: int | None) -> bool:
     ]
 
 
-def _lights(wanted: Lights, seen: Seen) -> Iterator[Check]:
-    for service, colour in said(wanted):
-        now = seen.lights.get(service, "unknown")
-        yield Check(f"the light of {LABELS[service].lower()} is {colour}", now, now == colour)
+def _lights(wanted: Lights, observation: Observation) -> Iterator[ConditionCheck]:
+    for service, colour in given_fields(wanted):
+        now = observation.lights.get(service, "unknown")
+        yield ConditionCheck(
+            f"the light of {LABELS[service].lower()} is {colour}", now, now == colour
+        )
 
 
-def _services(wanted: Services, seen: Seen) -> Iterator[Check]:
-    for service, state in said(wanted):
-        now = seen.services.get(service, "unknown")
-        yield Check(f"{NAMES[service]} is {state}", now, now == state)
+def _services(wanted: Services, observation: Observation) -> Iterator[ConditionCheck]:
+    for service, state in given_fields(wanted):
+        now = observation.services.get(service, "unknown")
+        yield ConditionCheck(f"{NAMES[service]} is {state}", now, now == state)
 
 
-def _alerts(wanted: Alerts, seen: Seen) -> Iterator[Check]:
-    for name, state in said(wanted):
-        now = "firing" if name in seen.firing else "quiet"
-        yield Check(f"the alert {name} is {state}", now, now == state)
+def _alerts(wanted: Alerts, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, state in given_fields(wanted):
+        now = "firing" if name in observation.firing else "quiet"
+        yield ConditionCheck(f"the alert {name} is {state}", now, now == state)
 
 
-def _orders(wanted: Orders, seen: Seen) -> Iterator[Check]:
-    known = seen.books.orders if seen.books else {}
-    for name, amount in said(wanted):
+def _orders(wanted: Orders, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.orders if observation.counts else {}
+    for name, amount in given_fields(wanted):
         yield _counted(amount, known.get(name), f"orders {_STATES[name]}")
 
 
-def _told(wanted: Told, seen: Seen) -> Iterator[Check]:
-    for name, amount in said(wanted):
-        yield _counted(amount, seen.told.get(name, 0), f"customers {_ANSWERS[name]}")
+def _responses(wanted: Responses, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, observation.responses.get(name, 0), f"customers {_RESPONSES[name]}")
 
 
-def _stock(wanted: Stock, seen: Seen) -> Iterator[Check]:
-    known = seen.books.stock.get(wanted.product) if seen.books else None
-    words = {"left": "left on the shelf", "reserved": "held for orders", "sold": "sold"}
-    for name, amount in said(wanted):
+def _stock(wanted: StockCondition, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.stock.get(wanted.product) if observation.counts else None
+    labels = {"left": "left on the shelf", "reserved": "held for orders", "sold": "sold"}
+    for name, amount in given_fields(wanted):
         if name != "product":
             number = None if known is None else getattr(known, name)
-            yield _counted(amount, number, f"units of {wanted.product} {words[name]}")
+            yield _counted(amount, number, f"units of {wanted.product} {labels[name]}")
 
 
-def _money(wanted: object, seen: Seen) -> Iterator[Check]:
-    now = seen.books.money_in_doubt if seen.books else None
+def _money(wanted: object, observation: Observation) -> Iterator[ConditionCheck]:
+    now = observation.counts.money_in_doubt if observation.counts else None
     yield _counted(wanted, now, "cents in doubt")
 
 
-def _bites(wanted: object, seen: Seen) -> Iterator[Check]:
-    yield _counted(wanted, seen.bites, "bites of gremlins")
+def _bites(wanted: object, observation: Observation) -> Iterator[ConditionCheck]:
+    yield _counted(wanted, observation.bites, "bites of gremlins")
 
 
-def _promised(wanted: str, seen: Seen) -> Iterator[Check]:
+def _promised(wanted: str, observation: Observation) -> Iterator[ConditionCheck]:
     well = ("holds",) if wanted == "hold" else ("holds", "settling")
-    yield Check(_PROMISES[wanted], seen.promises, seen.promises in well)
+    yield ConditionCheck(_PROMISES[wanted], observation.promises, observation.promises in well)
 
 
-def _counted(wanted: object, number: int | None, noun: str) -> Check:
+def _counted(wanted: object, number: int | None, noun: str) -> ConditionCheck:
     now = "unknown" if number is None else str(number)
-    return Check(_amount(wanted, noun), now, fits(wanted, number))
+    return ConditionCheck(_amount(wanted, noun), now, fits(wanted, number))
 
 
 def _amount(wanted: object, noun: str) -> str:
@@ -172,15 +187,15 @@ def _amount(wanted: object, noun: str) -> str:
     if number == 1:
         first, _, rest = noun.partition(" ")
         noun = f"{first.removesuffix('s')} {rest}".rstrip()
-    words = {"": "", ">": "at least ", ">=": "at least ", "<": "at most ", "<=": "at most "}
-    return f"{words[sign]}{number or 'no'} {noun}" if not sign else f"{words[sign]}{number} {noun}"
+    bounds = {"": "", ">": "at least ", ">=": "at least ", "<": "at most ", "<=": "at most "}
+    return f"{bounds[sign]}{number or ('no' if not sign else 0)} {noun}"
 
 
-_READERS: Mapping[str, Callable[[Any, Seen], Iterator[Check]]] = {
+_READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] = {
     "lights": _lights,
     "services": _services,
     "orders": _orders,
-    "told": _told,
+    "told": _responses,
     "alerts": _alerts,
     "stock": _stock,
     "money_in_doubt": _money,

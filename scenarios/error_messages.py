@@ -11,15 +11,15 @@ from scenarios.model import COMPARED, DURATION, Act
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _PATTERNS = {
-    DURATION: "is no length of time: write 500ms, 3s or 2min",
-    COMPARED: "is no number: write 5, or compare: '> 0', '>= 3', '< 10'",
+    DURATION: "is not a length of time: write 500ms, 3s or 2min",
+    COMPARED: "is not a number: write 5, or compare: '> 0', '>= 3', '< 10'",
 }
 
 
-def in_words(said: str, data: object) -> tuple[str, str]:
+def explain(error: str, data: object) -> tuple[str, str]:
     """The path the mistake is at, and what is wrong there; `data` is what was read."""
-    match = _AT.match(said)
-    what, path = (match["what"], match["path"] or "$") if match else (said, "$")
+    match = _AT.match(error)
+    what, path = (match["what"], match["path"] or "$") if match else (error, "$")
     shape, value = _at(path, data)
     if field := _quoted(r"unknown field `(.*)`", what):
         return f"{path}.{field}", _unknown(field, shape, path)
@@ -47,19 +47,19 @@ def _unknown(field: str, shape: inspect.Type, path: str) -> str:
     return _no_such(field, verbs, "verb")
 
 
-def _no_such(word: str, known: Iterable[str], noun: str) -> str:
+def _no_such(name: str, known: Iterable[str], noun: str) -> str:
     known = list(known)
-    near = difflib.get_close_matches(word, known, 1)
+    near = difflib.get_close_matches(name, known, 1)
     meant = f" (is `{near[0]}` meant?)" if near else ""
-    return f"there is no {noun} `{word}`{meant}; there are: {', '.join(known)}"
+    return f"there is no {noun} `{name}`{meant}; there are: {', '.join(known)}"
 
 
 def _name(path: str) -> str:
-    """What the reader calls the thing at this path: the last word of it."""
-    words = [match[1] for match in _STEP.finditer(path) if match[1]]
+    """What the reader calls the thing at this path: its last key."""
+    keys = [match[1] for match in _STEP.finditer(path) if match[1]]
     if path.endswith("]"):
-        return {"do": "what a step does", "steps": "a step"}.get(words[-1], f"`{words[-1]}`")
-    return f"`{words[-1]}`" if words else "an act"
+        return {"do": "what a step does", "steps": "a step"}.get(keys[-1], f"`{keys[-1]}`")
+    return f"`{keys[-1]}`" if keys else "an act"
 
 
 def _quoted(pattern: str, text: str) -> str:
@@ -111,6 +111,6 @@ def _fields(shape: inspect.Type) -> list[str]:
 
 
 def _choices(shape: inspect.Type) -> list[str]:
-    words = [p for p in _parts(shape) if isinstance(p, inspect.LiteralType)]
-    # Where a word or a mapping may stand, the mappings' own verbs are choices as well.
-    return [str(value) for part in words for value in part.values] + _fields(shape)
+    literals = [part for part in _parts(shape) if isinstance(part, inspect.LiteralType)]
+    # Where a plain action or a mapping may stand, the mapping's keys are choices as well.
+    return [str(value) for part in literals for value in part.values] + _fields(shape)

@@ -1,4 +1,4 @@
-"""What an act does to the shop: gremlins, stock, customers, and slips of an operator's hand."""
+"""Does to the shop what an act says: gremlins, stock, customers, processes killed or restarted."""
 
 import asyncio
 import math
@@ -11,18 +11,18 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
-from fleet.client import Backstage, NoErrand
+from fleet.client import ControlClient, RequestRefused
 from scenarios.loader import Scenario
 from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
 from scenarios.settings import ScenarioSettings
-from scenarios.traffic import Customers
+from scenarios.traffic import CustomerTraffic
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList
 from topology import NAMES
 
 _CALM_AGAIN_S = 0.5
-# A customer who clears the shelf buys a thousand units at a time, and one card in ten is declined:
-# enough for the million that a load run delivers at most.
+# Clearing a shelf buys a thousand units at a time, and one card in ten is declined: enough for the
+# million units that a load run delivers at most.
 _CLEAR_TRIES = 1500
 
 
@@ -30,12 +30,12 @@ class CannotPlay(Exception):
     """The act cannot begin, and why; nothing was done."""
 
 
-class CouldNot(Exception):
-    """Something an act wanted to do was refused, and why."""
+class ActionFailed(Exception):
+    """The shop refused what an act asked for, and why."""
 
 
-class Hands:
-    """Those of one performance. `peers` are the services by key; they are not closed here."""
+class Executor:
+    """Serves one performance. `peers` are the services by key; they are not closed here."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class Hands:
         self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
         self._inventory = InventoryClient(peers["inventory"])
         self._urls = {key: settings.urls[key] for key in NAMES}
-        self._backstage = Backstage(Path(settings.control)) if settings.control else None
-        self.customers = Customers(settings, sleep=sleep)
+        self._control = ControlClient(Path(settings.control)) if settings.control else None
+        self.traffic = CustomerTraffic(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor}
         if settings.operator_token:
             self._headers["Authorization"] = f"Bearer {settings.operator_token}"
@@ -69,7 +69,7 @@ class Hands:
                     f"{NAMES[key]} does not answer at {self._urls[key]}: "
                     "start the shop with `valerix up`"
                 )
-        self._demand_backstage(scenario)
+        self._demand_control(scenario)
         await self._demand_products(scenario)
 
     async def calm(self, within_s: float) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Hands:
             if tried:
                 await self._sleep(_CALM_AGAIN_S)
             answers = await self._calm_all(missing)
-            missing = tuple(k for k, said in answers.items() if said.outcome is not Outcome.OK)
+            missing = tuple(k for k, answer in answers.items() if answer.outcome is not Outcome.OK)
             if not missing:
                 break
         return tuple(NAMES[key] for key in missing)
@@ -99,9 +99,11 @@ class Hands:
         client = self._gremlins[gremlin.service]
         answer = await client.put(gremlin.kind, command, headers=self._headers)
         if answer.outcome is not Outcome.OK:
-            raise CouldNot(f"{NAMES[gremlin.service]} let no gremlin loose: {_why(answer)}")
+            raise ActionFailed(
+                f"{NAMES[gremlin.service]} did not accept the gremlin: {_why(answer)}"
+            )
 
-    async def shelve(self, shelf: Shelf) -> None:
+    async def stock_shelf(self, shelf: Shelf) -> None:
         """Put units on the shelf, or sell what is too many as any shop would."""
         left, wanted = 0, int(shelf.at_least if shelf.exactly is UNSET else shelf.exactly)  # type: ignore[arg-type]
         for _ in range(_CLEAR_TRIES):
@@ -110,39 +112,39 @@ class Hands:
                 await self._deliver(shelf.product, wanted - left)
             elif left > wanted and shelf.exactly is not UNSET:
                 too_many = Load(product=shelf.product, quantity=min(left - wanted, 1000), count=1)
-                await self.customers.aside(too_many)
+                await self.traffic.place_uncounted(too_many)
             else:
                 return
-        raise CouldNot(
+        raise ActionFailed(
             f"{shelf.product} could not be brought to {wanted} units ({left} are left): "
             "play it in a shop of its own, with another VALERIX_HOME"
         )
 
-    async def load(self, load: Load) -> None:
+    async def start_load(self, load: Load) -> None:
         """Let customers come."""
-        await self.customers.come(load)
+        await self.traffic.start(load)
 
-    async def slip(self, slip: Kill | Restart) -> None:
+    async def take_down(self, outage: Kill | Restart) -> None:
         """Kill or restart a process; returns once it is down."""
-        if self._backstage is None:
-            raise CouldNot("nobody here can restart a process")
-        away_s = seconds(slip.away)
+        if self._control is None:
+            raise ActionFailed("no `valerix up` is known here that could restart a process")
+        away_s = seconds(outage.away)
         try:
-            if isinstance(slip, Kill):
-                await self._backstage.ask("kill", slip.service, away_s, self._actor)
+            if isinstance(outage, Kill):
+                await self._control.take_down("kill", outage.service, away_s, self._actor)
             else:
-                await self._backstage.ask("restart", slip.process, away_s, self._actor)
-        except NoErrand as error:
-            raise CouldNot(str(error)) from None
+                await self._control.take_down("restart", outage.process, away_s, self._actor)
+        except RequestRefused as error:
+            raise ActionFailed(str(error)) from None
 
     async def _calm_all(self, keys: tuple[str, ...]) -> dict[str, CallResult]:
         calls = (self._gremlins[key].calm(headers=self._headers) for key in keys)
         return dict(zip(keys, await asyncio.gather(*calls), strict=True))
 
-    def _demand_backstage(self, scenario: Scenario) -> None:
-        for step, place, does in scenario.act.actions():
-            if isinstance(does, Kill | Restart) and not (
-                self._backstage is not None and self._backstage.is_open
+    def _demand_control(self, scenario: Scenario) -> None:
+        for step, place, instruction in scenario.act.actions():
+            if isinstance(instruction, Kill | Restart) and not (
+                self._control is not None and self._control.is_open
             ):
                 raise CannotPlay(
                     f"{scenario.file}:{scenario.line(step, place)}: only a shop that was started "
@@ -151,11 +153,11 @@ class Hands:
 
     async def _demand_products(self, scenario: Scenario) -> None:
         known = await self._stock()
-        for step, place, does in scenario.act.actions():
-            if isinstance(does, Load | Shelf) and does.product not in known:
+        for step, place, instruction in scenario.act.actions():
+            if isinstance(instruction, Load | Shelf) and instruction.product not in known:
                 raise CannotPlay(
                     f"{scenario.file}:{scenario.line(step, place)}: the shop sells no "
-                    f"{does.product}; there are: {', '.join(sorted(known))}"
+                    f"{instruction.product}; there are: {', '.join(sorted(known))}"
                 )
 
     async def _left(self, product: str) -> int:
@@ -165,13 +167,15 @@ class Hands:
         answer = await self._inventory.stock()
         found: StockList | None = decode(answer, StockList)
         if answer.outcome is not Outcome.OK or found is None:
-            raise CouldNot(f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}")
+            raise ActionFailed(
+                f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}"
+            )
         return {each.product_id: each.stock for each in found.products}
 
     async def _deliver(self, product: str, units: int) -> None:
         answer = await self._inventory.restock(product, units, headers=self._headers)
         if answer.outcome is not Outcome.OK:
-            raise CouldNot(f"{NAMES['inventory']} took no delivery: {_why(answer)}")
+            raise ActionFailed(f"{NAMES['inventory']} did not accept the delivery: {_why(answer)}")
 
 
 def _milliseconds(length: object) -> int:

@@ -7,9 +7,9 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from scenarios.error_messages import in_words
+from scenarios.error_messages import explain
 from scenarios.model import Act
-from scenarios.validation import nonsense
+from scenarios.validation import problems_of
 
 FOLDER = Path(__file__).resolve().parent
 SUFFIX = ".yaml"
@@ -22,7 +22,7 @@ class BadAct(Exception):
     """A file that cannot be played: where, and why."""
 
     def __init__(self, file: str, line: int, why: str) -> None:
-        # A word of the file may hold what ends a line or colours a terminal.
+        # A value of the file may hold a line break or a terminal's colour code.
         why = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in why)
         super().__init__(f"{file}:{line}: {why}" if line else f"{file}: {why}")
         self.file, self.line, self.why = file, line, why
@@ -38,7 +38,7 @@ class Scenario(Struct, frozen=True):
 
     @property
     def actor(self) -> str:
-        """Who lets its gremlins loose, in the diary."""
+        """Who lets its gremlins loose, in the audit log."""
         return f"act {self.name}"
 
     def line(self, step: int, place: int | None = None) -> int:
@@ -70,7 +70,7 @@ def read(path: Path) -> Scenario:
     except OSError as error:
         raise BadAct(file, 0, f"cannot be read: {error.strerror}") from None
     if len(raw) > _LARGEST_BYTES:
-        raise BadAct(file, 0, f"is larger than {_LARGEST_BYTES // 1024} KiB: that is no act")
+        raise BadAct(file, 0, f"is larger than {_LARGEST_BYTES // 1024} KiB: that is not an act")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -87,13 +87,12 @@ def parse(text: str, name: str, file: str) -> Scenario:
         data = _data(node)
         act = msgspec.convert(data, Act)
     except msgspec.ValidationError as error:
-        path, why = in_words(str(error), data)
+        path, why = explain(str(error), data)
         raise BadAct(file, _line_of(path, lines), why) from None
     except yaml.MarkedYAMLError as error:
         raise BadAct(file, _marked(error), str(error.problem)) from None
-    found = nonsense(act)
-    if found is not None:
-        raise BadAct(file, _line_of(found.path, lines), found.why)
+    for problem in problems_of(act):
+        raise BadAct(file, _line_of(problem.path, lines), problem.why)
     return Scenario(name, file, act, lines)
 
 
@@ -104,7 +103,7 @@ def _compose(text: str, file: str) -> yaml.Node:
         raise BadAct(file, _marked(error), f"this is not YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise BadAct(file, line, "there is a character that no text has") from None
+        raise BadAct(file, line, "there is a character that text cannot contain") from None
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1 if node is not None else 1
         raise BadAct(file, line, "an act begins with `title: …`; this is something else")
@@ -119,7 +118,7 @@ def _walk(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int], fil
         raise BadAct(file, line, "an act is read from top to bottom: no anchors and aliases")
     seen.add(id(node))
     if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
-        raise BadAct(file, line, "there is a character that no text has")
+        raise BadAct(file, line, "there is a character that text cannot contain")
     if isinstance(node, yaml.SequenceNode):
         for at, child in enumerate(node.value):
             _walk(child, f"{path}[{at}]", lines, seen, file)
@@ -127,11 +126,11 @@ def _walk(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int], fil
         written: set[str] = set()
         for key, child in node.value:
             at = key.start_mark.line + 1
-            # `on`, `no` and 1 are other things than words to YAML; nobody means that in a key.
+            # YAML reads `on`, `no` and 1 as something else than text; nobody means that in a key.
             if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXTS:
                 raise BadAct(file, at, f"a word is expected here, not {_source(key)!r}")
             if not _is_text(key.value):
-                raise BadAct(file, at, "there is a character that no text has")
+                raise BadAct(file, at, "there is a character that text cannot contain")
             if key.value in written:
                 raise BadAct(file, at, f"`{key.value}` is written twice")
             written.add(key.value)
@@ -140,7 +139,7 @@ def _walk(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int], fil
 
 
 def _is_text(value: str) -> bool:
-    """Half of a surrogate pair, which an escape can write, is none."""
+    """Whether it can be encoded: an escape can write half of a surrogate pair, which cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -187,5 +186,5 @@ def read_all(folder: Path = FOLDER) -> Sequence[Scenario | BadAct]:
             found.append(read(folder / f"{name}{SUFFIX}"))
         except BadAct as bad:
             found.append(bad)
-    # Those that cannot be read come last: they are nobody's first act.
+    # Those that cannot be read come last.
     return sorted(found, key=lambda each: 100 if isinstance(each, BadAct) else each.act.place)

@@ -8,7 +8,7 @@ from types import TracebackType
 import asyncpg
 from msgspec import Struct
 
-# Any two numbers, as long as nobody else's advisory locks use them: "act" and "turn" as bytes.
+# Any two numbers that no other advisory lock uses: "act" and "turn" as bytes.
 _LOCK = (0x616374, 0x7475726E)
 _CONNECT_S = 3.0
 # What PostgreSQL keeps of an application's name is 63 bytes.
@@ -21,7 +21,7 @@ WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.granted
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Holder(Struct, frozen=True):
+class LockHolder(Struct, frozen=True):
     """Who plays which act since when."""
 
     act: str
@@ -29,10 +29,10 @@ class Holder(Struct, frozen=True):
     since: datetime
 
 
-class TakenBy(Exception):
-    """Somebody else has the stage."""
+class LockTaken(Exception):
+    """Somebody else plays an act."""
 
-    def __init__(self, holder: Holder | None) -> None:
+    def __init__(self, holder: LockHolder | None) -> None:
         super().__init__(
             "another act is being played"
             if holder is None
@@ -42,20 +42,20 @@ class TakenBy(Exception):
         self.holder = holder
 
 
-class NoDatabase(Exception):
-    """Whose turn it is cannot be asked."""
+class LockUnavailable(Exception):
+    """The database that holds the lock cannot be reached."""
 
 
-class Turn:
-    """The lock of one performance. PostgreSQL lets go of it when the player dies, however it
-    dies; when PostgreSQL itself was away, `keep` takes it again."""
+class ScenarioLock:
+    """The lock of one performance. PostgreSQL releases it when the player dies, however it dies;
+    after PostgreSQL itself was away, `keep` takes it again."""
 
     def __init__(self, database_url: str, act: str, who: str) -> None:
         self._url, self._name = database_url, _NAME.format(act=act[:32], who=who)[:63]
         self._connection: asyncpg.Connection | None = None
 
-    async def __aenter__(self) -> "Turn":
-        """Take it; raises `TakenBy` or `NoDatabase`."""
+    async def __aenter__(self) -> "ScenarioLock":
+        """Take it; raises `LockTaken` or `LockUnavailable`."""
         await self._take()
         return self
 
@@ -66,7 +66,7 @@ class Turn:
         trace: TracebackType | None,
     ) -> None:
         if self._connection is not None:
-            # The next act may begin at once; a server that is gone has let go by itself.
+            # The next act may begin at once; a server that is gone has released it already.
             try:
                 await self._connection.close(timeout=1.0)
             except AWAY:
@@ -74,9 +74,9 @@ class Turn:
             self._connection = None
 
     async def keep(self) -> None:
-        """Take it again after PostgreSQL was away; raises `TakenBy` if somebody was quicker."""
+        """Take it again after PostgreSQL was away; raises `LockTaken` if somebody was quicker."""
         if self._connection is None or self._connection.is_closed():
-            with contextlib.suppress(NoDatabase):
+            with contextlib.suppress(LockUnavailable):
                 await self._take()
 
     async def _take(self) -> None:
@@ -90,14 +90,16 @@ class Turn:
         except AWAY as error:
             if connection is not None:
                 connection.terminate()
-            raise NoDatabase(str(error).splitlines()[0] if str(error) else "no answer") from None
+            raise LockUnavailable(
+                str(error).splitlines()[0] if str(error) else "no answer"
+            ) from None
         if not taken:
             connection.terminate()
-            raise TakenBy(holder)
+            raise LockTaken(holder)
         self._connection = connection
 
 
-async def holder(database_url: str) -> Holder | None:
+async def holder(database_url: str) -> LockHolder | None:
     """Who plays an act right now; None if nobody does, or if that cannot be asked."""
     try:
         connection = await asyncpg.connect(database_url, timeout=_CONNECT_S)
@@ -111,7 +113,7 @@ async def holder(database_url: str) -> Holder | None:
         connection.terminate()
 
 
-async def _ask(connection: asyncpg.Connection) -> Holder | None:
+async def _ask(connection: asyncpg.Connection) -> LockHolder | None:
     row = await connection.fetchrow(_HOLDER, *_LOCK)
     match = row and _NAMED.fullmatch(row["application_name"])
-    return Holder(match[1], match[2], row["backend_start"]) if row and match else None
+    return LockHolder(match[1], match[2], row["backend_start"]) if row and match else None

@@ -1,11 +1,12 @@
 """What an act may say: the structs behind scenarios/*.yaml, and behind their JSON Schema."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from chassis.faults.kinds import Kind
+from topology import NAMES
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"
@@ -18,7 +19,6 @@ Amount = (
     Annotated[int, Meta(ge=0, le=1_000_000_000, description="exactly so many")]
     | Annotated[str, Meta(pattern=COMPARED, description="compared", examples=["> 0", "<= 3"])]
 )
-Service = Literal["order", "inventory", "payment"]
 ProductId = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
 Title = Annotated[str, Meta(min_length=1, max_length=80)]
 # The parts of the overview that the audience can be told to look at.
@@ -36,32 +36,45 @@ Look = Literal[
 
 
 def seconds(text: str) -> float:
-    """A duration of a script in seconds."""
+    """A duration of an act in seconds."""
     number = text.rstrip("mins")
     return float(number) * _UNITS[text[len(number) :]]
 
 
-class _Said(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A mapping of a script: a word it does not know is a mistake, never ignored."""
+class _Mapping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping of an act: an unknown key is a mistake, never ignored."""
 
 
-class Lights(_Said, frozen=True):
-    """The SLA lights; red from one second on average, grey without traffic."""
-
-    order: Literal["green", "red", "grey"] | UnsetType = UNSET
-    inventory: Literal["green", "red", "grey"] | UnsetType = UNSET
-    payment: Literal["green", "red", "grey"] | UnsetType = UNSET
-
-
-class Services(_Said, frozen=True):
-    """The small dots beside the services' names."""
-
-    order: Literal["healthy", "degraded", "down"] | UnsetType = UNSET
-    inventory: Literal["healthy", "degraded", "down"] | UnsetType = UNSET
-    payment: Literal["healthy", "degraded", "down"] | UnsetType = UNSET
+def _per_service(name: str, doc: str, state: Any) -> Any:
+    """A mapping with one optional state for each service of the topology."""
+    fields = [(key, state | UnsetType, UNSET) for key in NAMES]
+    return defstruct(
+        name, fields, bases=(_Mapping,), namespace={"__doc__": doc}, module=__name__, frozen=True
+    )
 
 
-class Orders(_Said, frozen=True):
+# The services are those of the topology; a type checker, which cannot read it, sees plain types.
+if TYPE_CHECKING:
+    Service = str
+    Restartable = str
+    Lights = _Mapping
+    Services = _Mapping
+else:
+    Service = Literal[tuple(NAMES)]
+    Restartable = Literal[(*NAMES, "postgres")]
+    Lights = _per_service(
+        "Lights",
+        "The SLA lights; red from one second on average, grey without traffic.",
+        Literal["green", "red", "grey"],
+    )
+    Services = _per_service(
+        "Services",
+        "The small dots beside the services' names.",
+        Literal["healthy", "degraded", "down"],
+    )
+
+
+class Orders(_Mapping, frozen=True):
     """Orders placed since the act began, by how they stand in the order book now."""
 
     placed: Amount | UnsetType = UNSET
@@ -74,7 +87,7 @@ class Orders(_Said, frozen=True):
     failed: Amount | UnsetType = UNSET
 
 
-class Told(_Said, frozen=True):
+class Responses(_Mapping, frozen=True):
     """What the act's own customers were told: 201, 202, 402, 409, 503, or nothing clear."""
 
     confirmed: Amount | UnsetType = UNSET
@@ -85,7 +98,7 @@ class Told(_Said, frozen=True):
     unclear: Amount | UnsetType = UNSET
 
 
-class Alerts(_Said, frozen=True):
+class Alerts(_Mapping, frozen=True):
     """The platform's own alerts, named as in Prometheus."""
 
     SlaLightRed: Literal["firing", "quiet"] | UnsetType = UNSET
@@ -94,7 +107,7 @@ class Alerts(_Said, frozen=True):
     InvariantViolated: Literal["firing", "quiet"] | UnsetType = UNSET
 
 
-class Stock(_Said, frozen=True):
+class StockCondition(_Mapping, frozen=True):
     """One product: units left and reserved now, units sold since the act began."""
 
     product: ProductId
@@ -103,22 +116,22 @@ class Stock(_Said, frozen=True):
     sold: Amount | UnsetType = UNSET
 
 
-class Condition(_Said, frozen=True):
+class Condition(_Mapping, frozen=True, rename={"responses": "told"}):
     """What must be true, all of it at once. Money is in minor units; bites are those of all
     gremlins since the act began."""
 
     lights: Lights | UnsetType = UNSET
     services: Services | UnsetType = UNSET
     orders: Orders | UnsetType = UNSET
-    told: Told | UnsetType = UNSET
+    responses: Responses | UnsetType = UNSET
     alerts: Alerts | UnsetType = UNSET
-    stock: Stock | UnsetType = UNSET
+    stock: StockCondition | UnsetType = UNSET
     money_in_doubt: Amount | UnsetType = UNSET
     bites: Amount | UnsetType = UNSET
     promises: Literal["hold", "unbroken"] | UnsetType = UNSET
 
 
-class Load(_Said, frozen=True, rename={"for_": "for"}):
+class Load(_Mapping, frozen=True, rename={"for_": "for"}):
     """Customers. With `count` the act goes on once each has an answer; with `rate` (orders per
     second) they keep coming in the background for as long as `for` says."""
 
@@ -131,7 +144,7 @@ class Load(_Said, frozen=True, rename={"for_": "for"}):
     tries: Annotated[int, Meta(ge=1, le=50, description="orders of one who is told no")] = 1
 
 
-class Shelf(_Said, frozen=True):
+class Shelf(_Mapping, frozen=True):
     """Units on the shelf before the story begins: delivered if missing, sold if too many."""
 
     product: ProductId
@@ -139,7 +152,7 @@ class Shelf(_Said, frozen=True):
     exactly: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType = UNSET
 
 
-class LetLoose(_Said, frozen=True):
+class LetLoose(_Mapping, frozen=True):
     """A gremlin; it ends after `ttl` whatever becomes of the act."""
 
     service: Service
@@ -152,29 +165,29 @@ class LetLoose(_Said, frozen=True):
     routes: Annotated[list[str], Meta(min_length=1, max_length=8)] | UnsetType = UNSET
 
 
-class Wait(_Said, frozen=True):
+class Wait(_Mapping, frozen=True):
     """Go on once this is true; if it is not within `limit`, the act has failed."""
 
     until: Condition
     limit: Duration
 
 
-class Kill(_Said, frozen=True):
+class Kill(_Mapping, frozen=True):
     """Kill one service as kill -9 does; it is started again after `away`."""
 
     service: Service
     away: Duration
 
 
-class Restart(_Said, frozen=True):
+class Restart(_Mapping, frozen=True):
     """Stop a process in order, and start it again after `away`."""
 
-    process: Literal["order", "inventory", "payment", "postgres"]
+    process: Restartable
     away: Duration
 
 
-class Action(_Said, frozen=True):
-    """One thing that happens: exactly one of these words."""
+class Action(_Mapping, frozen=True):
+    """One thing that happens: exactly one of these fields is set."""
 
     shelf: Shelf | UnsetType = UNSET
     load: Load | UnsetType = UNSET
@@ -185,44 +198,45 @@ class Action(_Said, frozen=True):
     restart: Restart | UnsetType = UNSET
 
 
-Word = Literal["calm", "stop load"]
-Did = Shelf | Load | LetLoose | Wait | Condition | Kill | Restart | Word
+PlainAction = Literal["calm", "stop load"]
+Instruction = Shelf | Load | LetLoose | Wait | Condition | Kill | Restart | PlainAction
 
 
-class Step(_Said, frozen=True):
-    """What one press of Next does, what the speaker says to it, and where the audience looks."""
+class ActStep(_Mapping, frozen=True):
+    """What one press of Next does, what the speaker says meanwhile, where the audience looks."""
 
     title: Title
     say: Annotated[str, Meta(min_length=1, max_length=2000)]
     look: Look | UnsetType = UNSET
-    do: Annotated[list[Action | Word], Meta(max_length=8)] = []
+    do: Annotated[list[Action | PlainAction], Meta(max_length=8)] = []
 
 
-class Act(_Said, frozen=True, kw_only=True):
+class Act(_Mapping, frozen=True, kw_only=True):
     """A demo written down. It always ends calm: every gremlin is called off at its end."""
 
     title: Title
     teaches: Annotated[str, Meta(min_length=1, max_length=400)]
     place: Annotated[int, Meta(ge=1, le=99, description="in the list of acts")] = 99
-    steps: Annotated[list[Step], Meta(min_length=1, max_length=20)]
+    steps: Annotated[list[ActStep], Meta(min_length=1, max_length=20)]
 
-    def actions(self) -> Iterator[tuple[int, int, Did]]:
+    def actions(self) -> Iterator[tuple[int, int, Instruction]]:
         """(step, place in it, what is done) of everything in order."""
         for at, step in enumerate(self.steps):
             for place, action in enumerate(step.do):
-                yield at, place, done_by(action)
+                yield at, place, instruction_of(action)
 
 
-def said(struct: Struct) -> Iterator[tuple[str, object]]:
-    """The fields of a mapping that were written down."""
-    for name in struct.__struct_fields__:
+def given_fields(struct: Struct) -> Iterator[tuple[str, object]]:
+    """The fields of a mapping that are in the file, by the names they have there."""
+    names = zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True)
+    for name, written in names:
         value = getattr(struct, name)
         if value is not UNSET:
-            yield name, value
+            yield written, value
 
 
-def done_by(action: Action | Word) -> Did:
-    """The one thing an action does."""
+def instruction_of(action: Action | PlainAction) -> Instruction:
+    """What an action does: the one field that is set."""
     if isinstance(action, str):
         return action
-    return next(value for _, value in said(action))  # type: ignore[misc]
+    return next(value for _, value in given_fields(action))  # type: ignore[misc]

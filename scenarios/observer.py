@@ -1,8 +1,7 @@
-"""Looks at the shop for an act: the dashboard's own lights, dots and verdicts, and the books."""
+"""Observes the shop for an act: the dashboard's lights, dots and verdicts, and order counts."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -13,32 +12,19 @@ from observatory.sources.down import Down
 from observatory.timeline.incident import Incident
 from proof.invariants.money import NOBODY_PAYS_TWICE
 from proof.scheduler import Proof, Untrusted
-from scenarios.alerts import Alarm
-from scenarios.conditions import Books, Health, Seen, Shade
-from scenarios.order_counts import Since, count_lost, open_books, read_books
-from scenarios.summary import Evidence
-from scenarios.traffic import Customers
+from scenarios.alerts import AlertEvaluator
+from scenarios.conditions import Health, LightColour, Observation, OrderCounts
+from scenarios.order_counts import CountingStart, count_lost, read_counts, start_counting
+from scenarios.summary import Measurements
+from scenarios.traffic import CustomerTraffic
 from topology import NAMES
 
-_SHADES: Mapping[str, Shade] = {"good": "green", "failed": "red", "none": "grey"}
+_COLOURS: Mapping[str, LightColour] = {"good": "green", "failed": "red", "none": "grey"}
 _AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)
 
 
-class Sight(Protocol):
-    """What the player needs of it."""
-
-    async def begin(self) -> None:
-        """Count from now on."""
-
-    async def look(self, told: Mapping[str, int]) -> Seen:
-        """How the shop is now."""
-
-    async def judge(self) -> None:
-        """Have the promises judged anew."""
-
-
-class Eyes:
-    """The sight of a real shop. Everything but the books is known anyway."""
+class Observer:
+    """What an act knows of the shop. Only the order counts cost a query of their own."""
 
     def __init__(
         self,
@@ -51,82 +37,82 @@ class Eyes:
     ) -> None:
         self._live, self._proof = live, proof
         self._database, self._clock = database, clock
-        self._alarm = Alarm(pace)
-        self._since: Since | None = None
+        self._alarm = AlertEvaluator(pace)
+        self._since: CountingStart | None = None
         self._bites_before: dict[str, dict[str, int]] = {}
 
     async def begin(self) -> None:
         """Count from now on; raises what the database raises."""
-        self._since = await open_books(self._database)
+        self._since = await start_counting(self._database)
         self._bites_before = {key: self._live.source.bites(key) for key in NAMES}
 
-    async def look(self, told: Mapping[str, int]) -> Seen:
-        """How the shop is now; never raises for a source that is away."""
+    async def observe(self, responses: Mapping[str, int]) -> Observation:
+        """How the shop is now; a source that does not answer is absent, nothing is raised."""
         report = self._proof.trusted()
-        seen = Seen(
+        observation = Observation(
             at=self._clock(),
             lights=self._lights(),
             services=self._services(),
-            books=await self._books(),
+            counts=await self._counts(),
             promises="unknown" if isinstance(report, Untrusted) else report.state,
             judged_at=None if isinstance(report, Untrusted) else report.at,
-            told=dict(told),
+            responses=dict(responses),
             bites=self._bites(),
         )
-        return replace(seen, firing=self._alarm.firing(seen))
+        return replace(observation, firing=self._alarm.firing(observation))
 
     async def judge(self) -> None:
         """Have the promises judged anew."""
         await self._proof.judge()
 
     def incidents(self) -> tuple[Incident, ...]:
-        """What the timeline tells of the gremlins."""
+        """The gremlins' incidents, as the timeline has them."""
         found = self._live.incidents.now()
         return () if isinstance(found, Down) else found
 
-    async def testify(
-        self, customers: Customers, books: Books | None, not_calm: tuple[str, ...]
-    ) -> Evidence:
-        """What the story in numbers is made from."""
-        return Evidence(
+    async def measure(
+        self, traffic: CustomerTraffic, counts: OrderCounts | None, not_calm: tuple[str, ...]
+    ) -> Measurements:
+        """What the act's summary is made from."""
+        return Measurements(
             incidents=self.incidents(),
-            books=books,
-            lost=await self._lost(customers),
+            counts=counts,
+            lost=await self._lost(traffic),
             charged_twice=self._charged_twice(),
             not_calm=not_calm,
         )
 
     def _charged_twice(self) -> int | None:
-        """Orders that paid twice, by the gateway's own book; None if it cannot be judged."""
+        """Orders that paid twice, by the gateway's own records; None if it cannot be judged."""
         report = self._proof.trusted()
         if isinstance(report, Untrusted):
             return None
         judged = [each for each in report.findings if each.invariant.id == NOBODY_PAYS_TWICE.id]
         return judged[0].total if judged and judged[0].state != "unknown" else None
 
-    async def _lost(self, customers: Customers) -> int | None:
-        """Promised orders that are not in the books; None if those cannot be read."""
+    async def _lost(self, traffic: CustomerTraffic) -> int | None:
+        """Promised orders that the database does not have; None if it cannot be read."""
         try:
-            return await count_lost(self._database, customers.confirmed, customers.accepted)
+            return await count_lost(self._database, traffic.confirmed, traffic.accepted)
         except _AWAY:
             return None
 
-    def _lights(self) -> dict[str, Shade]:
-        said = {key: self._live.source.traffic(key) for key in NAMES}
+    def _lights(self) -> dict[str, LightColour]:
+        traffic = {key: self._live.source.traffic(key) for key in NAMES}
         return {
-            key: _SHADES[light_state(each)]
-            for key, each in said.items()
+            key: _COLOURS[light_state(each)]
+            for key, each in traffic.items()
             if not isinstance(each, Down)
         }
 
     def _services(self) -> dict[str, Health]:
-        asked = self._live.health.now()
-        if isinstance(asked, Down):
+        health = self._live.health.now()
+        if isinstance(health, Down):
             return {}
         found: dict[str, Health] = {}
-        for said in asked:
-            well = all(is_well for _, is_well, _ in said.dependencies)
-            found[said.service] = "down" if said.trouble else "healthy" if well else "degraded"
+        for each in health:
+            well = all(is_well for _, is_well, _ in each.dependencies)
+            found[each.service] = "down" if each.problem else "healthy" if well else "degraded"
         return found
 
     def _bites(self) -> int:
@@ -138,10 +124,10 @@ class Eyes:
                 new += now - before if now >= before else now
         return new
 
-    async def _books(self) -> Books | None:
+    async def _counts(self) -> OrderCounts | None:
         if self._since is None:
             return None
         try:
-            return await read_books(self._database, self._since)
+            return await read_counts(self._database, self._since)
         except _AWAY:
             return None

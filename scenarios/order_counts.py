@@ -1,4 +1,4 @@
-"""What the database says about an act: orders since it began, money in doubt, stock."""
+"""What the database holds of an act: orders since it began, money in doubt, stock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +8,9 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
-from scenarios.conditions import Books, Shelved
+from scenarios.conditions import OrderCounts, StockLevel
 
-# The same words as the order service's own index of what is due.
+# The same condition as the order service's own index of what is due.
 _DUE = (
     "(status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')"
     " OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))"
@@ -46,54 +46,54 @@ _STOCK = statement(
     text("SELECT product_id, stock, reserved, sold FROM inventory.stock LIMIT 200"),
     "SELECT stock",
 )
-# Told "confirmed" is confirmed; told "accepted" is at least written down.
+# Answered "confirmed" must be confirmed; answered "accepted" must at least exist.
 _LOST = statement(
     text(
         """
 SELECT count(*) AS lost FROM (
   SELECT id, true AS confirmed FROM unnest(CAST(:confirmed AS uuid[])) AS id
-  UNION ALL SELECT id, false FROM unnest(CAST(:accepted AS uuid[])) AS id) told
+  UNION ALL SELECT id, false FROM unnest(CAST(:accepted AS uuid[])) AS id) promised
 LEFT JOIN orders.orders o USING (id)
-WHERE o.id IS NULL OR (told.confirmed AND o.status <> 'CONFIRMED')"""
+WHERE o.id IS NULL OR (promised.confirmed AND o.status <> 'CONFIRMED')"""
     ),
     "SELECT lost orders",
 )
 
 
-class Since(Struct, frozen=True):
+class CountingStart(Struct, frozen=True):
     """When an act began, by the database's clock, and how much had been sold by then."""
 
     at: datetime
     sold: dict[str, int]
 
 
-async def open_books(database: Database) -> Since:
+async def start_counting(database: Database) -> CountingStart:
     """The moment from which an act counts."""
     async with database.connect() as connection:
         rest = await connection.row(_REST)
         stock = await connection.rows(_STOCK)
     if rest is None:
         raise LookupError("the database has no time")
-    return Since(rest["at"], {row["product_id"]: row["sold"] for row in stock})
+    return CountingStart(rest["at"], {row["product_id"]: row["sold"] for row in stock})
 
 
-async def read_books(database: Database, since: Since) -> Books:
+async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
     """Everything an act asks the database, in three short statements."""
     async with database.connect() as connection:
-        return Books(
+        return OrderCounts(
             orders=await _orders(connection, since),
             stock=await _stock(connection, since),
             **dict(await connection.row(_REST) or {}),
         )
 
 
-async def _orders(connection: Connection, since: Since) -> dict[str, int]:
+async def _orders(connection: Connection, since: CountingStart) -> dict[str, int]:
     return dict(await connection.row(_ORDERS, since=since.at) or {})
 
 
-async def _stock(connection: Connection, since: Since) -> dict[str, Shelved]:
+async def _stock(connection: Connection, since: CountingStart) -> dict[str, StockLevel]:
     return {
-        row["product_id"]: Shelved(
+        row["product_id"]: StockLevel(
             row["stock"], row["reserved"], row["sold"] - since.sold.get(row["product_id"], 0)
         )
         for row in await connection.rows(_STOCK)
@@ -103,7 +103,7 @@ async def _stock(connection: Connection, since: Since) -> dict[str, Shelved]:
 async def count_lost(
     database: Database, confirmed: Sequence[UUID], accepted: Sequence[UUID]
 ) -> int:
-    """How many orders customers were promised that the order book does not have as promised."""
+    """How many orders customers were promised that the database does not have as promised."""
     async with database.connect() as connection:
         row = await connection.row(_LOST, confirmed=list(confirmed), accepted=list(accepted))
     return int(row["lost"]) if row is not None else 0

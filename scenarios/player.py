@@ -9,16 +9,16 @@ from typing import Protocol
 from chassis.database.pool import CommitUnknown, DatabaseBusy, DatabaseDown
 from scenarios import model, progress
 from scenarios.conditions import holds, unmet, wanted
-from scenarios.descriptions import in_short
-from scenarios.executor import CannotPlay, CouldNot, Hands
+from scenarios.descriptions import describe
+from scenarios.executor import ActionFailed, CannotPlay, Executor
 from scenarios.loader import Scenario
-from scenarios.lock import NoDatabase, TakenBy, Turn
-from scenarios.model import Condition, Did, Wait, done_by, seconds
-from scenarios.observer import Eyes
-from scenarios.progress import Doing, Performance
-from scenarios.recording import Slip
-from scenarios.summary import card
-from scenarios.waiter import Lookout
+from scenarios.lock import LockTaken, LockUnavailable, ScenarioLock
+from scenarios.model import Condition, Instruction, Wait, instruction_of, seconds
+from scenarios.observer import Observer
+from scenarios.progress import Activity, Performance
+from scenarios.recording import Outage
+from scenarios.summary import summarize
+from scenarios.waiter import Waiter
 
 log = logging.getLogger(__name__)
 
@@ -26,76 +26,76 @@ log = logging.getLogger(__name__)
 CALM_WITHIN_S = 30.0
 # An assertion about promises waits for a verdict that is younger than what it is about.
 _JUDGED_WITHIN_S = 20.0
-# After the last step all is settled already; the timeline only has to be told.
-_TOLD_WITHIN_S = 6.0
+# After the last step all is settled already; the timeline only has to read it.
+_TIMELINE_WITHIN_S = 6.0
 
 
 class Cue(Protocol):
-    """Who says Next: a key, a button, or a machine that never waits."""
+    """What starts the next step: a key, a button, or a machine that never waits."""
 
-    async def next(self, played: Performance) -> None:
+    async def next(self, performance: Performance, /) -> None:
         """Return when the next step may begin."""
 
 
-class Missed(Exception):
+class ExpectationMissed(Exception):
     """What should have been seen was not; an unattended act ends here."""
 
 
 class Player:
-    """One performance. `changed` is told whenever there is something new to show; `strict` ends
-    the act at the first thing that is missed, where an audience would rather go on."""
+    """One performance. `on_change` is called whenever there is something new to show; `strict` ends
+    the act at the first missed expectation, where an audience would rather go on."""
 
     def __init__(
         self,
         scenario: Scenario,
         who: str,
         *,
-        hands: Hands,
-        eyes: Eyes,
-        turn: Turn,
+        executor: Executor,
+        observer: Observer,
+        lock: ScenarioLock,
         cue: Cue,
-        changed: Callable[[Performance], None],
+        on_change: Callable[[Performance], None],
         strict: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._scenario, self._who, self._strict = scenario, who, strict
-        self._hands, self._eyes, self._turn, self._cue = hands, eyes, turn, cue
-        self._changed, self._clock = changed, clock
-        self._lookout = Lookout(eyes, hands.customers.told, clock=clock, sleep=sleep)
+        self._executor, self._observer, self._lock, self._cue = executor, observer, lock, cue
+        self._on_change, self._clock = on_change, clock
+        self._waiter = Waiter(observer, executor.traffic.responses, clock=clock, sleep=sleep)
         self._skip = asyncio.Event()
         self._acting: asyncio.Task[None] | None = None
         self._reason = ""
-        self._played: Performance | None = None
+        self._performance: Performance | None = None
 
     @property
-    def played(self) -> Performance:
+    def performance(self) -> Performance:
         """How far it is; only once it is open."""
-        if self._played is None:
+        if self._performance is None:
             raise CannotPlay("the act was not opened")
-        return self._played
+        return self._performance
 
     async def open(self) -> None:
-        """Take the stage and see that the act can be played; raises `CannotPlay`."""
+        """Take the lock and see that the act can be played; raises `CannotPlay`."""
         try:
-            await self._turn.__aenter__()
-        except TakenBy as taken:
+            await self._lock.__aenter__()
+        except LockTaken as taken:
             raise CannotPlay(str(taken)) from None
-        except NoDatabase as error:
+        except LockUnavailable as error:
             raise CannotPlay(f"the database cannot be reached: {error}") from None
         try:
-            await self._hands.prepare(self._scenario)
-            await self._eyes.begin()
+            await self._executor.prepare(self._scenario)
+            await self._observer.begin()
         except BaseException as error:
-            await self._turn.__aexit__(None, None, None)
-            if isinstance(error, CouldNot | DatabaseDown | DatabaseBusy | CommitUnknown):
+            await self._lock.__aexit__(None, None, None)
+            if isinstance(error, ActionFailed | DatabaseDown | DatabaseBusy | CommitUnknown):
                 raise CannotPlay(str(error)) from None
             raise
         self._show(progress.begin(self._scenario, self._who, self._clock()))
 
     async def play(self) -> Performance:
         """From the first Next to the end; `open` comes before."""
-        looking = asyncio.create_task(self._lookout.run(self._keep_turn), name="act: looking")
+        observing = asyncio.create_task(self._waiter.run(self._keep_lock), name="act: observing")
         self._acting = asyncio.create_task(self._steps(), name="act: acting")
         if self._reason:
             self._acting.cancel()  # stopped before it began
@@ -105,10 +105,10 @@ class Player:
             try:
                 await self._end(self._acting)
             finally:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
-                await self._turn.__aexit__(None, None, None)
-        return self.played
+                observing.cancel()
+                await asyncio.gather(observing, return_exceptions=True)
+                await self._lock.__aexit__(None, None, None)
+        return self.performance
 
     def stop(self, reason: str) -> None:
         """End the act now: calm, and no further step."""
@@ -120,79 +120,85 @@ class Player:
         """Wait no longer for what is being waited for."""
         self._skip.set()
 
-    async def _keep_turn(self) -> None:
+    async def _keep_lock(self) -> None:
         try:
-            await self._turn.keep()
-        except TakenBy as taken:
+            await self._lock.keep()
+        except LockTaken as taken:
             self.stop(f"while the database was away, {taken}")
 
     async def _steps(self) -> None:
-        while self.played.phase == "waiting":
-            await self._cue.next(self.played)
-            self._show(progress.go(self.played, self._clock()))
-            for action in self.played.steps[self.played.step].do:
-                await self._do(done_by(action))
-            self._show(progress.done(self.played, self._clock()))
+        while self.performance.phase == "waiting":
+            await self._cue.next(self.performance)
+            self._show(progress.go(self.performance, self._clock()))
+            for action in self.performance.steps[self.performance.step].do:
+                await self._do(instruction_of(action))
+            self._show(progress.done(self.performance, self._clock()))
 
-    async def _do(self, does: Did) -> None:
-        if not isinstance(does, Wait | Condition):
-            self._show(progress.do(self.played, Doing(in_short(does), self._clock())))
+    async def _do(self, instruction: Instruction) -> None:
+        if not isinstance(instruction, Wait | Condition):
+            self._show(
+                progress.do(self.performance, Activity(describe(instruction), self._clock()))
+            )
         try:
-            await self._perform(does)
-        except CouldNot as error:
+            await self._perform(instruction)
+        except ActionFailed as error:
             self._miss(str(error))
 
-    async def _perform(self, does: Did) -> None:
-        match does:
+    async def _perform(self, instruction: Instruction) -> None:
+        match instruction:
             case Wait():
-                await self._wait(does)
+                await self._wait(instruction)
             case Condition():
-                await self._expect(does)
+                await self._expect(instruction)
             case model.LetLoose():
-                await self._hands.let_loose(does)
+                await self._executor.let_loose(instruction)
             case model.Shelf():
-                await self._hands.shelve(does)
-                # What was delivered or sold to set the stage is no part of the story.
-                await self._eyes.begin()
+                await self._executor.stock_shelf(instruction)
+                # What was delivered or sold in preparation is not counted.
+                await self._observer.begin()
             case model.Load():
-                await self._hands.load(does)
+                await self._executor.start_load(instruction)
             case model.Kill() | model.Restart():
-                await self._hands.slip(does)
-                self._lookout.journal.slips.append(Slip(in_short(does), self._clock()))
+                await self._executor.take_down(instruction)
+                self._waiter.recording.outages.append(Outage(describe(instruction), self._clock()))
             case "calm":
-                if missing := await self._hands.calm(CALM_WITHIN_S):
-                    raise CouldNot(f"{' and '.join(missing)} did not answer the calm")
+                if missing := await self._executor.calm(CALM_WITHIN_S):
+                    raise ActionFailed(f"{' and '.join(missing)} did not answer the calm")
             case "stop load":
-                await self._hands.customers.leave()
+                await self._executor.traffic.stop()
 
     async def _wait(self, wait: Wait) -> None:
         began, limit_s = self._clock(), seconds(wait.limit)
-        question = self._lookout.ask(wait.until)
+        watched = self._waiter.watch(wait.until)
         self._skip.clear()
         while True:
-            found = await question.answer()
+            found = await watched.check()
             waited_s = (self._clock() - began).total_seconds()
-            self._show(progress.do(self.played, Doing(in_short(wait), began, limit_s, found)))
+            self._show(
+                progress.do(self.performance, Activity(describe(wait), began, limit_s, found))
+            )
             if holds(found):
-                self._show(progress.note(self.played, f"after {waited_s:.1f} s: {wanted(found)}"))
+                self._show(
+                    progress.note(self.performance, f"after {waited_s:.1f} s: {wanted(found)}")
+                )
                 return
             if waited_s >= limit_s:
                 self._miss(f"not within {limit_s:g} s: {unmet(found)}")
                 return
             if self._skip.is_set():
                 text = f"not waited for: {unmet(found)}"
-                self._show(progress.note(self.played, text, "skipped"))
+                self._show(progress.note(self.performance, text, "skipped"))
                 return
 
     async def _expect(self, condition: Condition) -> None:
-        began, question = self._clock(), self._lookout.ask(condition)
-        doing = Doing(in_short(condition), began, _JUDGED_WITHIN_S)
-        self._show(progress.do(self.played, doing))
-        found = await question.answer()
-        while not question.is_judged and self._since(began) < _JUDGED_WITHIN_S:
-            found = await question.answer()
+        began, watched = self._clock(), self._waiter.watch(condition)
+        activity = Activity(describe(condition), began, _JUDGED_WITHIN_S)
+        self._show(progress.do(self.performance, activity))
+        found = await watched.check()
+        while not watched.is_judged and self._since(began) < _JUDGED_WITHIN_S:
+            found = await watched.check()
         if holds(found):
-            self._show(progress.note(self.played, f"as expected: {wanted(found)}"))
+            self._show(progress.note(self.performance, f"as expected: {wanted(found)}"))
         else:
             self._miss(f"expected: {unmet(found)}")
 
@@ -200,49 +206,51 @@ class Player:
         return (self._clock() - moment).total_seconds()
 
     def _miss(self, what: str) -> None:
-        self._show(progress.note(self.played, what, "missed"))
+        self._show(progress.note(self.performance, what, "missed"))
         if self._strict:
-            raise Missed(what)
+            raise ExpectationMissed(what)
 
     async def _end(self, acting: asyncio.Task[None]) -> None:
         acting.cancel()
         (failure,) = await asyncio.gather(acting, return_exceptions=True)
-        if self.played.phase in ("waiting", "working"):
-            why, missed = self._why(failure), isinstance(failure, Missed)
-            self._show(progress.stop(self.played, why, self._clock(), missed=missed))
-        customers = self._hands.customers
-        await customers.leave()
-        not_calm = await self._hands.calm(CALM_WITHIN_S)
-        if self.played.outcome != "stopped":
-            await self._until_told()
-        seen = self._lookout.seen
-        books = seen.books if seen else None
-        evidence = await self._eyes.testify(customers, books, not_calm)
-        actor, began = self._scenario.actor, self.played.began
-        numbers = card(actor, began, self._lookout.journal, evidence)
-        self._show(progress.over(self.played, numbers, self._clock()))
+        if self.performance.phase in ("waiting", "working"):
+            why, missed = self._why(failure), isinstance(failure, ExpectationMissed)
+            self._show(progress.stop(self.performance, why, self._clock(), missed=missed))
+        traffic = self._executor.traffic
+        await traffic.stop()
+        not_calm = await self._executor.calm(CALM_WITHIN_S)
+        if self.performance.outcome != "stopped":
+            await self._until_timeline_is_over()
+        observation = self._waiter.latest
+        counts = observation.counts if observation else None
+        measurements = await self._observer.measure(traffic, counts, not_calm)
+        actor, began = self._scenario.actor, self.performance.began
+        numbers = summarize(actor, began, self._waiter.recording, measurements)
+        self._show(progress.over(self.performance, numbers, self._clock()))
 
     def _why(self, failure: BaseException | None) -> str:
         if self._reason:
             return self._reason
-        if isinstance(failure, Missed):
+        if isinstance(failure, ExpectationMissed):
             return str(failure)
         if failure is None or isinstance(failure, asyncio.CancelledError):
             return "it was stopped"
         log.error("an act broke", exc_info=failure)
         return f"it broke: {type(failure).__name__}"
 
-    async def _until_told(self) -> None:
-        """Until the timeline knows how the incident ended, so that the card can say it."""
-        end = self._clock() + timedelta(seconds=_TOLD_WITHIN_S)
+    async def _until_timeline_is_over(self) -> None:
+        """Until the timeline knows how the incident ended, so that the summary can show it."""
+        end = self._clock() + timedelta(seconds=_TIMELINE_WITHIN_S)
         while self._clock() < end:
-            await self._lookout.next()
-            found = [each for each in self._eyes.incidents() if each.on >= self.played.began]
+            await self._waiter.next()
+            found = [
+                each for each in self._observer.incidents() if each.on >= self.performance.began
+            ]
             if all(each.phase == "over" for each in found) and (
-                found or self._lookout.journal.slips
+                found or self._waiter.recording.outages
             ):
                 return
 
-    def _show(self, played: Performance) -> None:
-        self._played = played
-        self._changed(played)
+    def _show(self, performance: Performance) -> None:
+        self._performance = performance
+        self._on_change(performance)

@@ -11,19 +11,19 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from scenarios.conditions import Check
+from scenarios.conditions import ConditionCheck
 from scenarios.loader import Scenario
-from scenarios.model import Step
-from scenarios.summary import Card
+from scenarios.model import ActStep
+from scenarios.summary import Summary
 
 Phase = Literal["waiting", "working", "ending", "over"]
 Outcome = Literal["", "passed", "skipped", "missed", "stopped"]
-Course = Literal["working", "done", "skipped", "missed", "stopped"]
+StepState = Literal["working", "done", "skipped", "missed", "stopped"]
 Tone = Literal["seen", "skipped", "missed"]
 
 
-class NotNow(Exception):
-    """What was asked for does not fit where the performance is."""
+class IllegalTransition(Exception):
+    """The event is not allowed in the phase the performance is in."""
 
 
 class Note(Struct, frozen=True):
@@ -33,12 +33,12 @@ class Note(Struct, frozen=True):
     tone: Tone = "seen"
 
 
-class Mark(Struct, frozen=True):
+class StepResult(Struct, frozen=True):
     """How one step went, and what was noted in it, in order."""
 
     began: datetime
     ended: datetime | None = None
-    course: Course = "working"
+    state: StepState = "working"
     notes: tuple[Note, ...] = ()
 
     def lasted_s(self, now: datetime) -> float:
@@ -46,13 +46,13 @@ class Mark(Struct, frozen=True):
         return ((self.ended or now) - self.began).total_seconds()
 
 
-class Doing(Struct, frozen=True):
+class Activity(Struct, frozen=True):
     """What is being done; a wait has a limit, and the state of each thing it waits for."""
 
     what: str
     since: datetime
     limit_s: float | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ConditionCheck, ...] = ()
 
 
 class Performance(Struct, frozen=True):
@@ -63,20 +63,20 @@ class Performance(Struct, frozen=True):
     began: datetime
     phase: Phase = "waiting"
     step: int = -1
-    marks: tuple[Mark, ...] = ()
-    doing: Doing | None = None
+    results: tuple[StepResult, ...] = ()
+    activity: Activity | None = None
     outcome: Outcome = ""
     reason: str = ""
     ended: datetime | None = None
-    card: Card | None = None
+    summary: Summary | None = None
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ActStep]:
         """The steps of the act."""
         return self.scenario.act.steps
 
     @property
-    def shown(self) -> Step | None:
+    def shown(self) -> ActStep | None:
         """The step the audience is in; None before the first and after the end."""
         return self.steps[self.step] if self.step >= 0 and self.phase != "over" else None
 
@@ -87,67 +87,76 @@ class Performance(Struct, frozen=True):
 
 
 def begin(scenario: Scenario, who: str, now: datetime) -> Performance:
-    """The curtain is up; nothing has happened yet."""
+    """The act is open; nothing has happened yet."""
     return Performance(scenario, who, now)
 
 
-def go(played: Performance, now: datetime) -> Performance:
+def go(performance: Performance, now: datetime) -> Performance:
     """Next: the following step begins."""
-    _demand(played, "waiting")
-    return replace(played, phase="working", step=played.step + 1, marks=(*played.marks, Mark(now)))
+    _demand(performance, "waiting")
+    return replace(
+        performance,
+        phase="working",
+        step=performance.step + 1,
+        results=(*performance.results, StepResult(now)),
+    )
 
 
-def do(played: Performance, doing: Doing) -> Performance:
+def do(performance: Performance, activity: Activity) -> Performance:
     """This is what is done now."""
-    _demand(played, "working")
-    return replace(played, doing=doing)
+    _demand(performance, "working")
+    return replace(performance, activity=activity)
 
 
-def note(played: Performance, text: str, tone: Tone = "seen") -> Performance:
+def note(performance: Performance, text: str, tone: Tone = "seen") -> Performance:
     """Something was seen, or was not; a step that missed something stays missed."""
-    _demand(played, "working")
-    mark = played.marks[-1]
-    course: Course = mark.course if tone == "seen" or mark.course == "missed" else tone
-    return _marked(played, replace(mark, notes=(*mark.notes, Note(text, tone)), course=course))
+    _demand(performance, "working")
+    result = performance.results[-1]
+    state: StepState = result.state if tone == "seen" or result.state == "missed" else tone
+    return _with_result(
+        performance, replace(result, notes=(*result.notes, Note(text, tone)), state=state)
+    )
 
 
-def done(played: Performance, now: datetime) -> Performance:
+def done(performance: Performance, now: datetime) -> Performance:
     """The step is over; after the last one the end begins."""
-    _demand(played, "working")
-    mark = played.marks[-1]
-    course: Course = "done" if mark.course == "working" else mark.course
-    played = _marked(played, replace(mark, ended=now, course=course))
-    if played.step + 1 < len(played.steps):
-        return replace(played, phase="waiting", doing=None)
-    return replace(played, phase="ending", doing=None, outcome=_verdict(played))
+    _demand(performance, "working")
+    result = performance.results[-1]
+    state: StepState = "done" if result.state == "working" else result.state
+    performance = _with_result(performance, replace(result, ended=now, state=state))
+    if performance.step + 1 < len(performance.steps):
+        return replace(performance, phase="waiting", activity=None)
+    return replace(performance, phase="ending", activity=None, outcome=_verdict(performance))
 
 
-def _verdict(played: Performance) -> Outcome:
-    courses = {mark.course for mark in played.marks}
+def _verdict(performance: Performance) -> Outcome:
+    courses = {result.state for result in performance.results}
     return "missed" if "missed" in courses else "skipped" if "skipped" in courses else "passed"
 
 
-def stop(played: Performance, reason: str, now: datetime, *, missed: bool = False) -> Performance:
-    """End it here: somebody wants to, or (`missed`) it makes no sense to go on."""
-    _demand(played, "waiting", "working")
-    if played.phase == "working":
-        mark = played.marks[-1]
-        course: Course = "missed" if missed or mark.course == "missed" else "stopped"
-        played = _marked(played, replace(mark, ended=now, course=course))
+def stop(
+    performance: Performance, reason: str, now: datetime, *, missed: bool = False
+) -> Performance:
+    """End it here: somebody wants to, or (`missed`) an expectation was missed."""
+    _demand(performance, "waiting", "working")
+    if performance.phase == "working":
+        result = performance.results[-1]
+        state: StepState = "missed" if missed or result.state == "missed" else "stopped"
+        performance = _with_result(performance, replace(result, ended=now, state=state))
     outcome: Outcome = "missed" if missed else "stopped"
-    return replace(played, phase="ending", doing=None, outcome=outcome, reason=reason)
+    return replace(performance, phase="ending", activity=None, outcome=outcome, reason=reason)
 
 
-def over(played: Performance, card: Card, now: datetime) -> Performance:
-    """Calm is made, or could not be within its time (the card says which)."""
-    _demand(played, "ending")
-    return replace(played, phase="over", ended=now, card=card)
+def over(performance: Performance, summary: Summary, now: datetime) -> Performance:
+    """The shop is calm, or could not be made so in time (the summary says which)."""
+    _demand(performance, "ending")
+    return replace(performance, phase="over", ended=now, summary=summary)
 
 
-def _marked(played: Performance, mark: Mark) -> Performance:
-    return replace(played, marks=(*played.marks[:-1], mark))
+def _with_result(performance: Performance, result: StepResult) -> Performance:
+    return replace(performance, results=(*performance.results[:-1], result))
 
 
-def _demand(played: Performance, *phases: Phase) -> None:
-    if played.phase not in phases:
-        raise NotNow(f"the act is {played.phase}")
+def _demand(performance: Performance, *phases: Phase) -> None:
+    if performance.phase not in phases:
+        raise IllegalTransition(f"the act is {performance.phase}")

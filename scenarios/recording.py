@@ -6,14 +6,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from scenarios.conditions import Seen
+from scenarios.conditions import Observation
 
-# A look every half second for an hour, if every single one differed from the one before.
+# An observation every half second for an hour, if each differed from the one before.
 _LENGTH = 7200
 
 
-class Entry(Struct, frozen=True):
-    """The shop at one moment, as far as a story needs it."""
+class RecordedMoment(Struct, frozen=True):
+    """The shop at one moment, as far as the summary needs it."""
 
     at: datetime
     red: bool
@@ -22,49 +22,51 @@ class Entry(Struct, frozen=True):
     open: int | None
 
 
-class Slip(Struct, frozen=True):
+class Outage(Struct, frozen=True):
     """A process that was killed or restarted on purpose."""
 
     what: str
     at: datetime
 
 
-class Journal:
-    """Entries, oldest first; what did not change is not written down again."""
+class Recording:
+    """Moments, oldest first; an observation that changes nothing adds none."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=_LENGTH)
-        self.slips: list[Slip] = []
+        self._moments: deque[RecordedMoment] = deque(maxlen=_LENGTH)
+        self.outages: list[Outage] = []
 
-    def note(self, seen: Seen) -> None:
-        """Remember a look."""
-        entry = Entry(
-            seen.at,
-            "red" in seen.lights.values(),
-            any(state in ("down", "degraded") for state in seen.services.values()),
-            seen.firing,
-            None if seen.books is None else seen.books.orders.get("open"),
+    def add(self, observation: Observation) -> None:
+        """Remember an observation."""
+        moment = RecordedMoment(
+            observation.at,
+            "red" in observation.lights.values(),
+            any(state in ("down", "degraded") for state in observation.services.values()),
+            observation.firing,
+            None if observation.counts is None else observation.counts.orders.get("open"),
         )
-        if not self._entries or _same(self._entries[-1]) != _same(entry):
-            self._entries.append(entry)
+        if not self._moments or _same(self._moments[-1]) != _same(moment):
+            self._moments.append(moment)
 
-    def first(self, since: datetime, wanted: Callable[[Entry], bool]) -> datetime | None:
+    def first(self, since: datetime, wanted: Callable[[RecordedMoment], bool]) -> datetime | None:
         """When it was first so after a moment."""
-        return next((e.at for e in self._entries if e.at >= since and wanted(e)), None)
+        return next((e.at for e in self._moments if e.at >= since and wanted(e)), None)
 
-    def last_change_to(self, since: datetime, wanted: Callable[[Entry], bool]) -> datetime | None:
+    def last_change_to(
+        self, since: datetime, wanted: Callable[[RecordedMoment], bool]
+    ) -> datetime | None:
         """When it became so for good, if it is so now and was not so at some time since."""
         became: datetime | None = None
         was_otherwise = False
-        for entry in self._entries:
-            if entry.at < since:
+        for moment in self._moments:
+            if moment.at < since:
                 continue
-            if not wanted(entry):
+            if not wanted(moment):
                 became, was_otherwise = None, True
             elif became is None:
-                became = entry.at
+                became = moment.at
         return became if was_otherwise else None
 
 
-def _same(entry: Entry) -> tuple[object, ...]:
-    return entry.red, entry.ill, entry.firing, entry.open
+def _same(moment: RecordedMoment) -> tuple[object, ...]:
+    return moment.red, moment.ill, moment.firing, moment.open

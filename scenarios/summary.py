@@ -1,4 +1,4 @@
-"""The story in numbers at the end of an act, each measured by the platform; pure."""
+"""The figures at the end of an act, each measured by the platform; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,18 +7,18 @@ from typing import Literal
 from msgspec import Struct
 
 from chassis.faults.kinds import KIND_LABELS
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.incident import Incident
-from scenarios.conditions import Books
-from scenarios.recording import Entry, Journal
+from scenarios.conditions import OrderCounts
+from scenarios.recording import RecordedMoment, Recording
 from topology import LABELS
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
-# The diary's clock is the database's, the act's own is ours.
+# The audit log has the database's clock, the act has this process's.
 _SKEW = timedelta(seconds=2)
 
 
-class Figure(Struct, frozen=True):
+class SummaryFigure(Struct, frozen=True):
     """One number; `seconds` or `count`, whichever it is, None where it was not measured."""
 
     label: str
@@ -28,27 +28,27 @@ class Figure(Struct, frozen=True):
     detail: str = ""
 
 
-class Card(Struct, frozen=True):
+class Summary(Struct, frozen=True):
     """What was broken, how soon it showed, how soon it was over, and what it cost."""
 
     faults: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[SummaryFigure, ...]
     # Services whose gremlins could not be called off in time; they run out by themselves.
     not_calm: tuple[str, ...] = ()
 
 
-class Evidence(Struct, frozen=True):
-    """What a card is made from; None where it could not be asked."""
+class Measurements(Struct, frozen=True):
+    """What a summary is made from; None where it could not be measured."""
 
     incidents: Sequence[Incident]
-    books: Books | None
+    counts: OrderCounts | None
     lost: int | None
     charged_twice: int | None
     not_calm: tuple[str, ...] = ()
 
 
 class _Fault(Struct, frozen=True):
-    """The trouble of an act as one stretch of time."""
+    """The faults of an act as one stretch of time."""
 
     names: tuple[str, ...]
     on: datetime
@@ -59,20 +59,22 @@ class _Fault(Struct, frozen=True):
     by_gremlins: bool = True
 
 
-def card(actor: str, began: datetime, journal: Journal, evidence: Evidence) -> Card:
+def summarize(
+    actor: str, began: datetime, recording: Recording, measurements: Measurements
+) -> Summary:
     """The numbers of the act that `actor` played since `began`."""
     mine = [
         each
-        for each in evidence.incidents
+        for each in measurements.incidents
         if each.on >= began - _SKEW and any(window.actor == actor for window in each.windows)
     ]
-    fault = _of_gremlins(mine) if mine else _of_slips(journal)
-    figures = [*(_times(fault, began, journal) if fault else ()), *_costs(evidence)]
-    return Card(fault.names if fault else (), tuple(figures), evidence.not_calm)
+    fault = _of_gremlins(mine) if mine else _of_outages(recording)
+    figures = [*(_times(fault, began, recording) if fault else ()), *_costs(measurements)]
+    return Summary(fault.names if fault else (), tuple(figures), measurements.not_calm)
 
 
 def _of_gremlins(found: Sequence[Incident]) -> _Fault:
-    """As the timeline tells it: the two pages must not differ."""
+    """As the timeline has it: the two pages must not differ."""
     first, last = found[0], found[-1]
     orders = last.orders
     settled = None
@@ -85,64 +87,66 @@ def _of_gremlins(found: Sequence[Incident]) -> _Fault:
     return _Fault(tuple(names), first.on, last.off, first.first_red_at, healed, settled)
 
 
-def _of_slips(journal: Journal) -> _Fault | None:
-    """A process that died leaves no gremlin's window: its dot and the orders tell the time."""
-    if not journal.slips:
+def _of_outages(recording: Recording) -> _Fault | None:
+    """A process that died leaves no gremlin's window: its dot and the orders give the times."""
+    if not recording.outages:
         return None
-    on = journal.slips[0].at
+    on = recording.outages[0].at
 
-    def well(entry: Entry) -> bool:
-        return not entry.ill and not entry.red
+    def well(moment: RecordedMoment) -> bool:
+        return not moment.ill and not moment.red
 
-    whole = journal.last_change_to(on, well)
-    settled = journal.last_change_to(on, lambda entry: entry.open == 0)
+    whole = recording.last_change_to(on, well)
+    settled = recording.last_change_to(on, lambda moment: moment.open == 0)
     return _Fault(
-        tuple(slip.what for slip in journal.slips),
+        tuple(outage.what for outage in recording.outages),
         on,
         None,
-        journal.first(on, lambda entry: not well(entry)),
+        recording.first(on, lambda moment: not well(moment)),
         whole,
         settled,
         by_gremlins=False,
     )
 
 
-def _times(fault: _Fault, began: datetime, journal: Journal) -> list[Figure]:
-    fired = journal.first(fault.on, lambda entry: bool(entry.firing))
+def _times(fault: _Fault, began: datetime, recording: Recording) -> list[SummaryFigure]:
+    fired = recording.first(fault.on, lambda moment: bool(moment.firing))
     # Green and settled are counted from the calm, or where nobody called calm, from the fault.
     since, after = fault.off or fault.on, "calm" if fault.off else "the fault"
     # Violet is what a gremlin did; a process that was killed has no colour of its own.
     tone: Tone = "gremlin" if fault.by_gremlins else "none"
-    calmed = Figure("calm after", "gremlin", _between(fault.on, fault.off), detail="the fault")
+    calmed = SummaryFigure(
+        "calm after", "gremlin", _between(fault.on, fault.off), detail="the fault"
+    )
     return [
-        Figure("fault on", tone, _between(began, fault.on), detail="after the curtain"),
-        Figure("red after", "failed", _between(fault.on, fault.red_at), detail="the fault"),
-        Figure("alert after", "failed", _between(fault.on, fired), detail="the fault"),
+        SummaryFigure("fault on", tone, _between(began, fault.on), detail="after the curtain"),
+        SummaryFigure("red after", "failed", _between(fault.on, fault.red_at), detail="the fault"),
+        SummaryFigure("alert after", "failed", _between(fault.on, fired), detail="the fault"),
         *([calmed] if fault.off else []),
-        Figure("green after", "good", _between(since, fault.green_at), detail=after),
-        Figure("settled after", "good", _between(since, fault.settled_at), detail=after),
+        SummaryFigure("green after", "good", _between(since, fault.green_at), detail=after),
+        SummaryFigure("settled after", "good", _between(since, fault.settled_at), detail=after),
     ]
 
 
-def _costs(evidence: Evidence) -> list[Figure]:
-    orders = evidence.books.orders if evidence.books else {}
+def _costs(measurements: Measurements) -> list[SummaryFigure]:
+    orders = measurements.counts.orders if measurements.counts else {}
     return [
-        Figure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
-        Figure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
-        _none_is_good("lost", evidence.lost, "orders that were promised"),
-        _none_is_good("charged twice", evidence.charged_twice, "in the gateway's own book"),
+        SummaryFigure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
+        SummaryFigure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
+        _none_is_good("lost", measurements.lost, "orders that were promised"),
+        _none_is_good("charged twice", measurements.charged_twice, "by the gateway's own records"),
     ]
 
 
-def _none_is_good(label: str, number: int | None, detail: str) -> Figure:
+def _none_is_good(label: str, number: int | None, detail: str) -> SummaryFigure:
     tone: Tone = "none" if number is None else "failed" if number else "good"
-    return Figure(label, tone, count=number, detail=detail)
+    return SummaryFigure(label, tone, count=number, detail=detail)
 
 
 def _between(since: datetime, until: datetime | None) -> float | None:
     return None if until is None else max(0.0, (until - since).total_seconds())
 
 
-def _name(window: Window) -> str:
+def _name(window: FaultWindow) -> str:
     label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".strip()
     return f"{label} on {LABELS[window.service].lower()}"

@@ -1,4 +1,4 @@
-"""How fast an act is watched: as an audience sees it, or hastened for a build machine."""
+"""How fast an act is observed: as an audience sees it, or faster for a build machine."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from observatory.sla import WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 
 
-class Tempo(Struct, frozen=True):
+class Timing(Struct, frozen=True):
     """`window_s` is what the lights average over, `scrape_s` how often the services are asked,
     `judge_s` how often the promises are; `pace` shortens how long an alert waits."""
 
@@ -16,7 +16,7 @@ class Tempo(Struct, frozen=True):
     pace: float = 1.0
 
 
-USUAL = Tempo()
+USUAL = Timing()
 # The same file, the same conditions, the same limits: only the averages forget five times sooner.
-# Six seconds still hold a dozen scrapes, so that a light is no matter of luck.
-QUICK = Tempo(window_s=6.0, scrape_s=0.5, judge_s=0.5, pace=0.2)
+# Six seconds still hold a dozen scrapes, so that a light does not depend on luck.
+QUICK = Timing(window_s=6.0, scrape_s=0.5, judge_s=0.5, pace=0.2)

@@ -1,5 +1,4 @@
-"""The act's own customers: they order, try again after a lost answer, and remember what they were
-told."""
+"""The act's own customers: they order, and try again after a lost response; all are counted."""
 
 import asyncio
 import contextlib
@@ -16,21 +15,21 @@ from scenarios.model import Load, seconds
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
 
-# One who got no clear answer asks again with the same key, so it stays one order.
-_ASKS = 3
+# After an unclear response the same key is sent again, so it stays one order.
+_ATTEMPTS = 3
 _PAUSE_S = 0.3
-# What was promised is compared with the books at the end; past this many, the rest is not.
+# What was promised is compared with the database at the end; past this many, the rest is not.
 _REMEMBERED = 20_000
-TOLD = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
-_NO = frozenset({"declined", "sold_out", "turned_away"})
+RESPONSES = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
+_REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
 
 
 class _Order(msgspec.Struct):
     order_id: UUID
 
 
-class Customers:
-    """Those of one act. Each load has connections of its own, so it cannot starve the dashboard."""
+class CustomerTraffic:
+    """The customers of one act. Each load has connections of its own: the dashboard keeps its."""
 
     def __init__(
         self,
@@ -40,41 +39,41 @@ class Customers:
     ) -> None:
         self._settings, self._sleep = settings, sleep
         self._visits: asyncio.Task[None] | None = None
-        self.told: dict[str, int] = dict.fromkeys(TOLD, 0)
+        self.responses: dict[str, int] = dict.fromkeys(RESPONSES, 0)
         self.confirmed: list[UUID] = []
         self.accepted: list[UUID] = []
 
-    async def come(self, load: Load) -> None:
-        """With `count`, return once each has been served; with `rate`, let them come meanwhile,
-        in place of those who came until now."""
+    async def start(self, load: Load) -> None:
+        """With `count`, return once each has been served; with `rate`, keep them coming in the
+        background, in place of the load before."""
         if load.count is not UNSET:
-            await self._crowd(load, load.count)
+            await self._fixed_count(load, load.count)
         else:
-            await self.leave()
-            self._visits = asyncio.create_task(self._stream(load), name="customers")
+            await self.stop()
+            self._visits = asyncio.create_task(self._steady_rate(load), name="customers")
 
-    async def aside(self, load: Load) -> None:
-        """One order before the story begins, which it does not tell of."""
-        async with self._door(load) as orders:
+    async def place_uncounted(self, load: Load) -> None:
+        """One order in preparation of the act, which is not counted as a customer's."""
+        async with self._client(load) as orders:
             await orders.place(load.product, load.quantity)
 
-    async def leave(self) -> None:
-        """Nobody else comes, and nobody waits any longer."""
+    async def stop(self) -> None:
+        """No further customers; those who wait are cut off."""
         if self._visits is not None:
             self._visits.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._visits
             self._visits = None
 
-    async def _crowd(self, load: Load, count: int) -> None:
+    async def _fixed_count(self, load: Load, count: int) -> None:
         places = asyncio.Semaphore(load.clients)
-        async with self._door(load) as orders, asyncio.TaskGroup() as crowd:
+        async with self._client(load) as orders, asyncio.TaskGroup() as crowd:
             for _ in range(count):
                 await places.acquire()
                 visit = crowd.create_task(self._visit(orders, load))
                 visit.add_done_callback(lambda _: places.release())
 
-    async def _stream(self, load: Load) -> None:
+    async def _steady_rate(self, load: Load) -> None:
         clock = asyncio.get_running_loop().time
         rate, last = float(load.rate or 1), seconds(str(load.for_))
         began, number, inside = clock(), 0, 0
@@ -83,17 +82,17 @@ class Customers:
             nonlocal inside
             inside -= 1
 
-        async with self._door(load) as orders, asyncio.TaskGroup() as visits:
+        async with self._client(load) as orders, asyncio.TaskGroup() as visits:
             while (due := number / rate) < last:
                 await self._sleep(max(0.0, began + due - clock()))
                 number += 1
-                # Whoever finds every place taken goes elsewhere: the queue stays bounded.
+                # A customer who finds every place taken leaves: the queue stays bounded.
                 if inside < load.clients:
                     inside += 1
                     visits.create_task(self._visit(orders, load)).add_done_callback(left)
 
     @contextlib.asynccontextmanager
-    async def _door(self, load: Load) -> AsyncIterator[OrderClient]:
+    async def _client(self, load: Load) -> AsyncIterator[OrderClient]:
         peer = Peer(
             "order-service", self._settings.urls["order"], self._settings, connections=load.clients
         )
@@ -106,35 +105,35 @@ class Customers:
         for tried in range(load.tries):
             if tried:
                 await self._sleep(_PAUSE_S)
-            word = await self._order(orders, load)
-            self.told[word] += 1
-            if word not in _NO:
+            response = await self._order(orders, load)
+            self.responses[response] += 1
+            if response not in _REFUSALS:
                 return
 
     async def _order(self, orders: OrderClient, load: Load) -> str:
         key = f"act-{secrets.token_hex(16)}"
-        # An order answers within its budget even when two peers hang; a second for the way.
+        # An order answers within its budget even when two peers hang; a second for the network.
         deadline_s = self._settings.request_budget_s + 1.0
-        word = "unclear"
-        for asked in range(_ASKS):
+        response = "unclear"
+        for asked in range(_ATTEMPTS):
             if asked:
                 await self._sleep(_PAUSE_S)
             answer = await orders.place(load.product, load.quantity, key=key, deadline_s=deadline_s)
-            word = self._note(answer)
-            if word not in ("unclear", "turned_away"):
+            response = self._count(answer)
+            if response not in ("unclear", "turned_away"):
                 break
-        return word
+        return response
 
-    def _note(self, answer: CallResult) -> str:
-        word = _word(answer)
-        known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(word)
+    def _count(self, answer: CallResult) -> str:
+        response = _response_of(answer)
+        known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(response)
         order = decode(answer, _Order) if known is not None else None
         if known is not None and order is not None and len(known) < _REMEMBERED:
             known.append(order.order_id)
-        return word
+        return response
 
 
-def _word(answer: CallResult) -> str:
+def _response_of(answer: CallResult) -> str:
     if answer.outcome is Outcome.OK:
         return "confirmed" if answer.status == 201 else "accepted"
     if answer.outcome is Outcome.DEFINITE_NO:

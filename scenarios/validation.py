@@ -10,89 +10,84 @@ from scenarios import model
 from scenarios.model import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
 from scenarios.model import seconds as in_seconds
 
-# An audience that waits for longer has left. A pending order outlives a gremlin of 15 minutes
-# (VALERIX_ORDER_DEADLINE_S), and a process that is away for longer than half a minute is a ruin.
+# No audience waits for longer. A pending order outlives a gremlin of 15 minutes
+# (VALERIX_ORDER_DEADLINE_S). A process that is away for more than half a minute is a broken demo.
 WAIT_S, TTL_S, LOAD_S, AWAY_S, DELAY_S = 300.0, 900.0, 900.0, 30.0, 60.0
 
 
-class Nonsense(Struct, frozen=True):
-    """What makes no sense, and where."""
+class ActProblem(Struct, frozen=True):
+    """Something that cannot work, and where it is written."""
 
     path: str
     why: str
 
 
-def nonsense(act: Act) -> Nonsense | None:
-    """The first thing that cannot work, if there is one."""
-    most_told = 0.0
+def problems_of(act: Act) -> Iterator[ActProblem]:
+    """Everything that cannot work, in the order of the file."""
+    most_responses = 0.0
     for step, each in enumerate(act.steps):
         for place, action in enumerate(each.do):
-            path = f"$.steps[{step}].do[{place}]"
             if isinstance(action, str):
                 continue
-            found = next(_of_action(action, path, most_told), None)
-            if found is not None:
-                return found
+            yield from _of_action(action, f"$.steps[{step}].do[{place}]", most_responses)
             if action.load is not UNSET:
-                most_told += _most(action.load)
-    return None
+                most_responses += _most(action.load)
 
 
-def _of_action(action: Action, path: str, most_told: float) -> Iterator[Nonsense]:
-    words = [name for name, _ in model.said(action)]
-    if len(words) != 1:
-        named = " and ".join(f"`{word}`" for word in words) or "nothing"
-        yield Nonsense(path, f"each action is one word with what belongs to it; this has {named}")
+def _of_action(action: Action, path: str, most_responses: float) -> Iterator[ActProblem]:
+    given = dict(model.given_fields(action))
+    if len(given) != 1:
+        named = " and ".join(f"`{name}`" for name in given) or "nothing"
+        yield ActProblem(path, f"each action is one word with what belongs to it; this has {named}")
         return
-    (word,) = words
-    does = getattr(action, word)
-    path = f"{path}.{word}"
-    if isinstance(does, Wait):
-        yield from _bounded(path, "limit", does.limit, 1, WAIT_S)
-        yield from _never(does.until, f"{path}.until", most_told)
-    elif isinstance(does, Condition):
-        yield from _never(does, path, most_told)
+    ((name, instruction),) = given.items()
+    path = f"{path}.{name}"
+    if isinstance(instruction, Wait):
+        yield from _bounded(path, "limit", instruction.limit, 1, WAIT_S)
+        yield from _never(instruction.until, f"{path}.until", most_responses)
+    elif isinstance(instruction, Condition):
+        yield from _never(instruction, path, most_responses)
     else:
-        yield from _CHECKS[type(does)](does, path)
+        yield from _CHECKS[type(instruction)](instruction, path)
 
 
-def _load(load: Load, path: str) -> Iterator[Nonsense]:
+def _load(load: Load, path: str) -> Iterator[ActProblem]:
     if (load.rate is UNSET) == (load.count is UNSET):
-        yield Nonsense(path, "`load` needs `rate` (with `for`), or `count`, and not both")
+        yield ActProblem(path, "`load` needs `rate` (with `for`), or `count`, and not both")
     if load.rate is not UNSET:
         if load.for_ is UNSET:
-            yield Nonsense(path, "`load` with `rate` needs `for`: customers stop coming some day")
+            yield ActProblem(path, "`load` with `rate` needs `for`: how long customers keep coming")
         else:
             yield from _bounded(path, "for", load.for_, 1, LOAD_S)
     elif load.for_ is not UNSET:
-        yield Nonsense(f"{path}.for", "`for` belongs to `rate`: `count` ends by itself")
+        yield ActProblem(f"{path}.for", "`for` belongs to `rate`: `count` ends by itself")
 
 
-def _shelf(shelf: Shelf, path: str) -> Iterator[Nonsense]:
+def _shelf(shelf: Shelf, path: str) -> Iterator[ActProblem]:
     if (shelf.at_least is UNSET) == (shelf.exactly is UNSET):
-        yield Nonsense(path, "`shelf` needs either `at_least` or `exactly`")
+        yield ActProblem(path, "`shelf` needs either `at_least` or `exactly`")
 
 
-def _gremlin(gremlin: LetLoose, path: str) -> Iterator[Nonsense]:
+def _gremlin(gremlin: LetLoose, path: str) -> Iterator[ActProblem]:
     yield from _bounded(path, "ttl", gremlin.ttl, 1, TTL_S)
     for name in ("delay", "jitter"):
         value = getattr(gremlin, name)
         if value is UNSET:
             continue
         if gremlin.kind not in DELAYING:
-            yield Nonsense(f"{path}.{name}", f"a {gremlin.kind} gremlin has no `{name}`")
+            yield ActProblem(f"{path}.{name}", f"a {gremlin.kind} gremlin has no `{name}`")
         yield from _bounded(path, name, value, 0.001, DELAY_S)
     if gremlin.kind in DELAYING and gremlin.delay is UNSET:
-        yield Nonsense(path, f"a {gremlin.kind} gremlin needs `delay`")
+        yield ActProblem(path, f"a {gremlin.kind} gremlin needs `delay`")
     if gremlin.kind != "error" and gremlin.status is not UNSET:
-        yield Nonsense(f"{path}.status", f"a {gremlin.kind} gremlin answers no `status`")
+        yield ActProblem(f"{path}.status", f"a {gremlin.kind} gremlin has no `status`")
 
 
-def _away(slip: Kill | Restart, path: str) -> Iterator[Nonsense]:
-    yield from _bounded(path, "away", slip.away, 0.5, AWAY_S)
+def _away(outage: Kill | Restart, path: str) -> Iterator[ActProblem]:
+    yield from _bounded(path, "away", outage.away, 0.5, AWAY_S)
 
 
-_CHECKS: dict[type, Callable[..., Iterator[Nonsense]]] = {
+_CHECKS: dict[type, Callable[..., Iterator[ActProblem]]] = {
     Load: _load,
     Shelf: _shelf,
     LetLoose: _gremlin,
@@ -101,40 +96,42 @@ _CHECKS: dict[type, Callable[..., Iterator[Nonsense]]] = {
 }
 
 
-def _bounded(path: str, name: str, text: str, least_s: float, most_s: float) -> Iterator[Nonsense]:
+def _bounded(
+    path: str, name: str, text: str, least_s: float, most_s: float
+) -> Iterator[ActProblem]:
     value = in_seconds(text)
     if not least_s <= value <= most_s:
-        yield Nonsense(
+        yield ActProblem(
             f"{path}.{name}", f"`{name}: {text}` is out of bounds: {least_s:g}s to {most_s:g}s"
         )
 
 
-def _never(condition: Condition, path: str, most_told: float) -> Iterator[Nonsense]:
-    """A condition that no shop can ever fulfil is a mistake, and waiting shows it too late."""
-    parts = dict(model.said(condition))
+def _never(condition: Condition, path: str, most_responses: float) -> Iterator[ActProblem]:
+    """A condition that no shop can ever fulfil is a mistake; waiting would show it too late."""
+    parts = dict(model.given_fields(condition))
     if not parts:
-        yield Nonsense(path, "this says nothing that could be true or not")
+        yield ActProblem(path, "this says nothing that could be true or not")
     for name, part in parts.items():
         if name in ("money_in_doubt", "bites"):
             yield from _amount(part, f"{path}.{name}", math.inf)
         if not isinstance(part, Struct):
             continue
-        inner = [(key, value) for key, value in model.said(part) if key != "product"]
+        inner = [(key, value) for key, value in model.given_fields(part) if key != "product"]
         if not inner:
-            yield Nonsense(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
+            yield ActProblem(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
         for key, value in inner:
-            if isinstance(part, model.Orders | model.Told | model.Stock):
-                most = most_told if name == "told" else math.inf
+            if isinstance(part, model.Orders | model.Responses | model.StockCondition):
+                most = most_responses if name == "told" else math.inf
                 yield from _amount(value, f"{path}.{name}.{key}", most)
 
 
-def _amount(wanted: object, path: str, most: float) -> Iterator[Nonsense]:
+def _amount(wanted: object, path: str, most: float) -> Iterator[ActProblem]:
     least = _least(wanted)
     if least is None:
-        yield Nonsense(path, f"`{wanted}` can never hold: nothing is counted below 0")
+        yield ActProblem(path, f"`{wanted}` can never hold: nothing is counted below 0")
     elif least > most:
         so_far = f"at most {most:.0f}" if most else "no"
-        yield Nonsense(path, f"`{wanted}` can never hold: {so_far} orders were placed until here")
+        yield ActProblem(path, f"`{wanted}` can never hold: {so_far} orders were placed until here")
 
 
 def _least(wanted: object) -> int | None:

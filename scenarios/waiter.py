@@ -1,4 +1,4 @@
-"""Looks at the shop all through an act, and answers whether a condition holds now."""
+"""Observes the shop all through an act, and says whether a condition holds now."""
 
 import asyncio
 import logging
@@ -7,92 +7,94 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from scenarios.conditions import Check, Seen, checks
-from scenarios.model import Condition, said
-from scenarios.observer import Sight
-from scenarios.recording import Journal
+from scenarios.conditions import ConditionCheck, Observation, checks
+from scenarios.model import Condition, given_fields
+from scenarios.observer import Observer
+from scenarios.recording import Recording
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
+OBSERVE_EVERY_S = 0.5
 
 
-class Lookout:
-    """`told` is what the act's customers were told, as it stands at each look."""
+class Waiter:
+    """Keeps the latest observation and the recording of all of them. `responses` counts what the
+    act's customers were answered, as it stands at each observation."""
 
     def __init__(
         self,
-        sight: Sight,
-        told: Mapping[str, int],
+        observer: Observer,
+        responses: Mapping[str, int],
         *,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._sight, self._told, self._clock, self._sleep = sight, told, clock, sleep
-        self._looked = asyncio.Event()
+        self._observer, self._responses = observer, responses
+        self._clock, self._sleep = clock, sleep
+        self._observed = asyncio.Event()
         self._judging: asyncio.Task[None] | None = None
-        self.journal = Journal()
-        self.seen: Seen | None = None
+        self.recording = Recording()
+        self.latest: Observation | None = None
 
-    async def run(self, between: Callable[[], Awaitable[None]]) -> None:
-        """Look for ever; `between` is done after every look."""
+    async def run(self, after_each: Callable[[], Awaitable[None]]) -> None:
+        """Observe until cancelled; `after_each` runs after every observation."""
         while True:
             try:
-                self.seen = await self._sight.look(self._told)
-            except Exception:  # an act that cannot see goes on, and its limits still hold
-                log.exception("a look failed")
-                self.seen = Seen(self._clock())
-            self.journal.note(self.seen)
-            self._looked.set()
-            self._looked.clear()
-            await between()
-            await self._sleep(LOOK_EVERY_S)
+                self.latest = await self._observer.observe(self._responses)
+            except Exception:  # the act goes on without this observation; its limits still hold
+                log.exception("the shop could not be observed")
+                self.latest = Observation(self._clock())
+            self.recording.add(self.latest)
+            self._observed.set()
+            self._observed.clear()
+            await after_each()
+            await self._sleep(OBSERVE_EVERY_S)
 
-    async def next(self) -> Seen:
-        """The look after this one."""
-        await self._looked.wait()
-        return self.seen or Seen(self._clock())
+    async def next(self) -> Observation:
+        """The observation after the latest one."""
+        await self._observed.wait()
+        return self.latest or Observation(self._clock())
 
-    def want_verdict(self) -> None:
-        """Have the promises judged while somebody waits for that: the proof's own pace is for a
+    def request_verdict(self) -> None:
+        """Have the promises judged while a condition waits for that: the proof's own pace is for a
         panel that is open all day. One verdict at a time, and a pause as long as each took."""
         if self._judging is None or self._judging.done():
             self._judging = asyncio.create_task(self._judge(), name="act: judging")
 
     async def _judge(self) -> None:
         began = self._clock()
-        await self._sight.judge()
+        await self._observer.judge()
         await self._sleep((self._clock() - began).total_seconds())
 
-    def ask(self, condition: Condition) -> "Question":
+    def watch(self, condition: Condition) -> "WatchedCondition":
         """A condition about the time from now on."""
-        return Question(self, condition)
+        return WatchedCondition(self, condition)
 
 
-class Question:
-    """A condition that is asked again and again. A verdict on the promises counts only if it is
-    younger than the question: the one from before the fault would still say that all is well."""
+class WatchedCondition:
+    """A condition that is checked again and again. A verdict on the promises counts only if it is
+    younger than this object: one from before the fault would still say that all is well."""
 
-    def __init__(self, lookout: Lookout, condition: Condition) -> None:
-        self._lookout, self._condition = lookout, condition
-        self._about_promises = "promises" in dict(said(condition))
+    def __init__(self, waiter: Waiter, condition: Condition) -> None:
+        self._waiter, self._condition = waiter, condition
+        self._about_promises = "promises" in dict(given_fields(condition))
         self._since: datetime | None = None
         self.is_judged = not self._about_promises
 
-    async def answer(self) -> tuple[Check, ...]:
-        """The condition in the next look."""
-        seen = await self._lookout.next()
+    async def check(self) -> tuple[ConditionCheck, ...]:
+        """The condition in the next observation."""
+        observation = await self._waiter.next()
         if self._about_promises:
-            self._lookout.want_verdict()
+            self._waiter.request_verdict()
             # The database's clock, because the verdict carries its time.
-            if self._since is None and seen.books is not None:
-                self._since = seen.books.at
+            if self._since is None and observation.counts is not None:
+                self._since = observation.counts.at
             self.is_judged = (
                 self._since is not None
-                and seen.judged_at is not None
-                and seen.judged_at >= self._since
-                and seen.promises != "unknown"
+                and observation.judged_at is not None
+                and observation.judged_at >= self._since
+                and observation.promises != "unknown"
             )
             if not self.is_judged:
-                seen = replace(seen, promises="unknown")
-        return checks(self._condition, seen)
+                observation = replace(observation, promises="unknown")
+        return checks(self._condition, observation)

@@ -19,12 +19,12 @@ from frontend.acts.view_models import (
 )
 from frontend.overview.view_models import State
 from frontend.web.templating import THIN
-from scenarios.descriptions import in_short
+from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
-from scenarios.lock import Holder
-from scenarios.model import Kill, LetLoose, Restart, Step, done_by
-from scenarios.progress import Doing, Mark, Performance
-from scenarios.summary import Card, Figure
+from scenarios.lock import LockHolder
+from scenarios.model import ActStep, Kill, LetLoose, Restart, instruction_of
+from scenarios.progress import Activity, Performance, StepResult
+from scenarios.summary import Summary, SummaryFigure
 from topology import LABELS
 
 # Where the audience looks, in the words of the page it looks at.
@@ -65,7 +65,7 @@ def rail(played: Performance | None, now: datetime) -> RailView:
 def act(played: Performance, now: datetime) -> ActView:
     """A performance."""
     steps = tuple(
-        _step(number, step, played.marks[number] if number < len(played.marks) else None, now)
+        _step(number, step, played.results[number] if number < len(played.results) else None, now)
         for number, step in enumerate(played.steps)
     )
     state, word = _OUTCOMES[played.outcome]
@@ -78,18 +78,18 @@ def act(played: Performance, now: datetime) -> ActView:
         steps=steps,
         at=steps[played.step] if played.shown is not None else None,
         coming=steps[following] if following < len(steps) and not played.outcome else None,
-        doing=played.doing.what if played.doing and played.doing.limit_s is None else "",
-        wait=_wait(played.doing, now),
+        doing=played.activity.what if played.activity and played.activity.limit_s is None else "",
+        wait=_wait(played.activity, now),
         elapsed_s=((played.ended or now) - played.began).total_seconds(),
         state=state,
         word=word,
         reason=played.reason,
-        card=_card(played.card) if played.card else None,
+        card=_card(played.summary) if played.summary else None,
         needs_up=_needs_up(played.scenario),
     )
 
 
-def idle(scenario: Scenario, other: Performance | None, holder: Holder | None) -> ActView:
+def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | None) -> ActView:
     """An act that is not on; somebody else may have the stage."""
     taken = ""
     if other is not None and not other.is_over:
@@ -118,7 +118,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: Holder | None) -
 
 
 def listed(
-    found: Sequence[Scenario | BadAct], played: Performance | None, holder: Holder | None
+    found: Sequence[Scenario | BadAct], played: Performance | None, holder: LockHolder | None
 ) -> ActsView:
     """Every act there is."""
     is_here = played is not None and not played.is_over
@@ -138,7 +138,7 @@ def _listed(each: Scenario | BadAct, on: str) -> ListedAct:
         for does in deeds
         if isinstance(does, LetLoose)
     ]
-    slips = [in_short(does).split(",")[0] for does in deeds if isinstance(does, Kill | Restart)]
+    slips = [describe(does).split(",")[0] for does in deeds if isinstance(does, Kill | Restart)]
     return ListedAct(
         each.name,
         each.act.title,
@@ -150,8 +150,8 @@ def _listed(each: Scenario | BadAct, on: str) -> ListedAct:
     )
 
 
-def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> StepView:
-    course: Course = mark.course if mark is not None else "coming"
+def _step(number: int, step: ActStep, mark: StepResult | None, now: datetime | None) -> StepView:
+    course: Course = mark.state if mark is not None else "coming"
     state, word = _COURSES[course]
     look = step.look if isinstance(step.look, str) else ""
     return StepView(
@@ -165,11 +165,11 @@ def _step(number: int, step: Step, mark: Mark | None, now: datetime | None) -> S
         word=word,
         elapsed_s=mark.lasted_s(now) if mark is not None and now is not None else None,
         notes=tuple(Noted(note.text, _TONES[note.tone]) for note in (mark.notes if mark else ())),
-        does=tuple(in_short(done_by(action)) for action in step.do),
+        does=tuple(describe(instruction_of(action)) for action in step.do),
     )
 
 
-def _wait(doing: Doing | None, now: datetime) -> WaitView | None:
+def _wait(doing: Activity | None, now: datetime) -> WaitView | None:
     if doing is None or doing.limit_s is None:
         return None
     waited_s = max(0.0, (now - doing.since).total_seconds())
@@ -180,7 +180,7 @@ def _wait(doing: Doing | None, now: datetime) -> WaitView | None:
     return WaitView(doing.what, wanted, waited_s, doing.limit_s, share)
 
 
-def _card(card: Card) -> CardView:
+def _card(card: Summary) -> CardView:
     timed = [each for each in card.figures if each.label.endswith((" on", " after"))]
     rest = [each for each in card.figures if each not in timed]
     return CardView(
@@ -188,7 +188,7 @@ def _card(card: Card) -> CardView:
     )
 
 
-def _numeral(figure: Figure) -> Numeral:
+def _numeral(figure: SummaryFigure) -> Numeral:
     value, unit, state = "", "", figure.tone
     if figure.seconds is not None:
         value, unit = f"{figure.seconds:.1f}", f"{THIN}s"

@@ -12,10 +12,10 @@ from frontend.acts.current_scenario import Playing
 from frontend.live_state import Watch, utc_now
 from frontend.settings import DashboardSettings
 from frontend.web.sessions import Visitor
-from scenarios.executor import CannotPlay, Hands
+from scenarios.executor import CannotPlay, Executor
 from scenarios.loader import BadAct, Scenario, find, read
-from scenarios.lock import Turn
-from scenarios.observer import Eyes
+from scenarios.lock import ScenarioLock
+from scenarios.observer import Observer
 from scenarios.player import Player
 from scenarios.progress import Performance
 from scenarios.standalone import POOL
@@ -149,17 +149,17 @@ class Stage:
         return Player(
             scenario,
             WHO,
-            hands=Hands(self._settings, self._peers, actor=scenario.actor),
-            eyes=Eyes(self._watch.live, self._watch.proof, self._database),
-            turn=Turn(self._settings.database_url, scenario.name, WHO),
+            executor=Executor(self._settings, self._peers, actor=scenario.actor),
+            observer=Observer(self._watch.live, self._watch.proof, self._database),
+            lock=ScenarioLock(self._settings.database_url, scenario.name, WHO),
             cue=self._button,
-            changed=self._changed,
+            on_change=self._changed,
         )
 
     def _changed(self, played: Performance) -> None:
         self.playing.now = played
-        checks = played.doing.checks if played.doing else ()
-        notes = played.marks[-1].notes if played.marks else ()
+        checks = played.activity.checks if played.activity else ()
+        notes = played.results[-1].notes if played.results else ()
         shown = played.phase, played.step, len(notes), tuple(check.holds for check in checks)
         now = time.monotonic()
         if shown != self._nudged or now - self._nudged_at >= _NUDGE_EVERY_S:

@@ -15,9 +15,9 @@ from chassis.faults.kinds import KIND_LABELS
 from frontend.web.responses import HEADERS
 from observatory.metrics.history import Point
 from observatory.sla import LIMIT_S
-from observatory.sources import Source
 from observatory.sources.down import Down
-from observatory.timeline.fault_windows import Window
+from observatory.sources.protocols import MetricsSource
+from observatory.timeline.fault_windows import FaultWindow
 from topology import LABELS, NAMES
 
 EVERY_S = 2
@@ -77,7 +77,9 @@ def moments(since: float, now: float) -> list[int]:
     return list(range((math.floor(first / EVERY_S) + 1) * EVERY_S, math.floor(now) + 1, EVERY_S))
 
 
-def chart_data(source: Source, windows: Sequence[Window], *, since: float, now: float) -> ChartData:
+def chart_data(
+    source: MetricsSource, windows: Sequence[FaultWindow], *, since: float, now: float
+) -> ChartData:
     """Everything after `since` (epoch seconds); the gremlins always whole, they are few."""
     at = moments(since, now)
     begin, end = (at[0] - EVERY_S, at[-1]) if at else (now, now)
@@ -96,7 +98,7 @@ def chart_data(source: Source, windows: Sequence[Window], *, since: float, now: 
     )
 
 
-def band_label(window: Window) -> str:
+def band_label(window: FaultWindow) -> str:
     """What stands in a violet band."""
     return f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".rstrip()
 
@@ -105,7 +107,7 @@ def _seconds(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _lines(source: Source, key: str, at: list[int], begin: float, end: float) -> Lines:
+def _lines(source: MetricsSource, key: str, at: list[int], begin: float, end: float) -> Lines:
     points, said = source.points(key, at), source.traffic(key)
     # The slowest are the ones worth a click.
     found = sorted(source.exemplars(key, begin, end), key=lambda each: each.seconds)[-_TRACES:]
@@ -120,7 +122,7 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def sparks(source: Source, now: float) -> list[Spark]:
+def sparks(source: MetricsSource, now: float) -> list[Spark]:
     """The table a browser without scripts gets instead."""
     at = moments(now - _SPARK_S, now)
     made = []
@@ -145,7 +147,9 @@ def _path(points: list[Point]) -> str:
 
 
 def chart_routes(
-    source: Source, windows: Callable[[], Sequence[Window]], clock: Callable[[], datetime]
+    source: MetricsSource,
+    windows: Callable[[], Sequence[FaultWindow]],
+    clock: Callable[[], datetime],
 ) -> list[HTTPRouteHandler]:
     """GET /charts/data?since=SECONDS: the charts poll it while somebody looks."""
 

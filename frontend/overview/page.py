@@ -30,7 +30,7 @@ from frontend.web.responses import HEADERS, page
 from frontend.web.sessions import Doorman, Visitor
 from frontend.web.sse import TooManyListeners
 from frontend.web.templating import render
-from observatory.sources import Evidence
+from observatory.sources.protocols import TelemetrySource
 
 _NO_SHOP = "The order book cannot be read right now. Nothing is lost: load the page again soon."
 
@@ -41,7 +41,7 @@ def new_order_key() -> str:
 
 
 def page_routes(
-    watch: Watch, doorman: Doorman, evidence: Evidence, links: Links
+    watch: Watch, doorman: Doorman, evidence: TelemetrySource, links: Links
 ) -> list[HTTPRouteHandler]:
     """GET /, /orders/{id}, /gremlins, /timeline, /charts/data and /events."""
     show = partial(_show, watch, doorman)
@@ -78,7 +78,7 @@ def page_routes(
 
 
 async def order_panels(
-    watch: Watch, evidence: Evidence, order_id: UUID, visitor: Visitor
+    watch: Watch, evidence: TelemetrySource, order_id: UUID, visitor: Visitor
 ) -> dict[str, Markup]:
     """An order's two panels from one reading of the book; `Problem` 404 if it has none such."""
     facts = await story_facts(watch, order_id)

@@ -47,8 +47,8 @@ def health(asked: tuple[Health, ...] | Down) -> HealthView | Down:
 def _service_dot(said: Health) -> ServiceDot:
     name = NAMES[said.service]
     label = LABELS[said.service]
-    if said.trouble:
-        return ServiceDot(said.service, Dot(name, label, "failed", said.trouble))
+    if said.problem:
+        return ServiceDot(said.service, Dot(name, label, "failed", said.problem))
     dependencies = tuple(
         Dot(dependency, _dependency_label(dependency), "good" if well else "failed", word)
         for dependency, well, word in said.dependencies

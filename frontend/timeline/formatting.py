@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.web.templating import THIN
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from topology import LABELS
 
 
@@ -27,13 +27,13 @@ def reaction_time(blamed_at: tuple[datetime, datetime], red_at: datetime) -> str
     return longest if shortest == longest else f"{shortest}\u2013{longest}"
 
 
-def gremlin(window: Window) -> str:
+def gremlin(window: FaultWindow) -> str:
     """One gremlin: "Slow start 3 s on inventory"."""
     label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".strip()
     return f"{label} on {LABELS[window.service].lower()}"
 
 
-def title(windows: Sequence[Window]) -> str:
+def title(windows: Sequence[FaultWindow]) -> str:
     """Several of them, the first by name."""
     names = list(dict.fromkeys(map(gremlin, windows)))
     if len(names) > 3:
@@ -41,7 +41,7 @@ def title(windows: Sequence[Window]) -> str:
     return listed(names)
 
 
-def actors(windows: Iterable[Window]) -> str:
+def actors(windows: Iterable[FaultWindow]) -> str:
     """Everybody who let one loose, in the order they did."""
     return listed(list(dict.fromkeys(window.actor or "somebody" for window in windows)))
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from frontend.timeline.formatting import gremlin, listed, seconds
 from frontend.web.templating import clock
-from observatory.timeline.incident import ECHO_S, Incident, Reddening
+from observatory.timeline.incident import ECHO_S, Incident, RedPeriods
 from topology import LABELS
 
 
@@ -55,12 +55,12 @@ def _reddenings(each: Incident) -> list[str]:
     return said
 
 
-def _after(red: Reddening, each: Incident, *, first: bool) -> str:
+def _after(red: RedPeriods, each: Incident, *, first: bool) -> str:
     turned = " turned red" if first else ""
     return f"{LABELS[red.service]}{turned} after {seconds(red.spans[0][0] - each.on)}"
 
 
-def _blaming(red: Reddening, each: Incident) -> str:
+def _blaming(red: RedPeriods, each: Incident) -> str:
     at = red.spans[0][0]
     light = f"{LABELS[red.service]} turned red"
     if not red.causes:

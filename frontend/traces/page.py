@@ -34,8 +34,8 @@ from frontend.web.responses import page
 from frontend.web.sessions import Doorman
 from frontend.web.templating import render
 from observatory.otlp.normalize import is_id
-from observatory.sources import Evidence
 from observatory.sources.down import Down
+from observatory.sources.protocols import TelemetrySource
 
 
 class Desk:
@@ -68,7 +68,7 @@ class Desk:
 
 
 def evidence_routes(
-    evidence: Evidence, watch: Watch, doorman: Doorman, links: Links
+    evidence: TelemetrySource, watch: Watch, doorman: Doorman, links: Links
 ) -> list[HTTPRouteHandler]:
     """GET /traces, /traces/{id} and /logs, each with the panel inside it."""
     desk = Desk(watch, doorman)
@@ -80,7 +80,7 @@ def evidence_routes(
 
 
 def _traces_routes(
-    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+    evidence: TelemetrySource, watch: Watch, desk: Desk, links: Links
 ) -> list[HTTPRouteHandler]:
     @get("/traces", summary="Traces", include_in_schema=False)
     async def show_traces(request: Asked) -> Response[str]:
@@ -108,7 +108,7 @@ def _traces_routes(
 
 
 def _trace_routes(
-    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+    evidence: TelemetrySource, watch: Watch, desk: Desk, links: Links
 ) -> list[HTTPRouteHandler]:
     @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
     async def show_trace(trace_id: FromPath[str], request: Asked) -> Response[str]:
@@ -145,7 +145,7 @@ def _trace_id(text: str) -> str:
 
 
 def _logs_routes(
-    evidence: Evidence, watch: Watch, desk: Desk, links: Links
+    evidence: TelemetrySource, watch: Watch, desk: Desk, links: Links
 ) -> list[HTTPRouteHandler]:
     @get("/logs", summary="The live tail of every log", include_in_schema=False)
     async def show_logs(request: Asked) -> Response[str]:

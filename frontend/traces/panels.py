@@ -24,10 +24,10 @@ from frontend.traces.view_models import (
     TraceView,
 )
 from frontend.web.panels import Panel
-from observatory.sources import Evidence
 from observatory.sources.down import Down
+from observatory.sources.protocols import TelemetrySource
 from observatory.store.logs import LogQuery
-from observatory.store.store import Choices, TraceQuery
+from observatory.store.store import FilterChoices, TraceQuery
 from topology import NAMES
 
 KINDS = ("recent", "slowest", "failed", "bitten")
@@ -96,7 +96,7 @@ def log_filter(request: Asked) -> LogFilter:
     )
 
 
-def trace_selects(choices: Choices, wanted: TraceFilter) -> tuple[Select, ...]:
+def trace_selects(choices: FilterChoices, wanted: TraceFilter) -> tuple[Select, ...]:
     """What the list of traces can be filtered by."""
     selects = (
         _select("service", "Service", wanted.service, choices.services),
@@ -128,7 +128,9 @@ def _field(request: Asked, name: str) -> str:
     return str(request.query_params.get(name, "")).strip()[:_FIELD_CHARS]
 
 
-async def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> TracesView | Down:
+async def traces_view(
+    evidence: TelemetrySource, watch: Watch, wanted: TraceFilter
+) -> TracesView | Down:
     """The list as it is now."""
     query = TraceQuery(
         kind=wanted.kind,  # type: ignore[arg-type]  # one of KINDS
@@ -149,22 +151,22 @@ async def traces_view(evidence: Evidence, watch: Watch, wanted: TraceFilter) -> 
         limit=_MOST_TRACES,
         silent=silence(evidence, watch),
         unsent=presenter.unsent(evidence.dropped()),
-        elsewhere=evidence.elsewhere(),
+        elsewhere=evidence.sent_to(),
     )
 
 
-async def trace_view(evidence: Evidence, trace_id: str) -> TraceView | NoTrace | Down:
+async def trace_view(evidence: TelemetrySource, trace_id: str) -> TraceView | NoTrace | Down:
     """One trace as it is now."""
     whole = await evidence.trace(trace_id)
     if isinstance(whole, Down):
         return whole
     if whole.waterfall is None:
-        return NoTrace(trace_id, whole.kept, elsewhere=evidence.elsewhere())
+        return NoTrace(trace_id, whole.kept, elsewhere=evidence.sent_to())
     return replace(waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
 
 
 async def order_view(
-    evidence: Evidence, order_id: UUID, facts: StoryFacts | Down | None = None
+    evidence: TelemetrySource, order_id: UUID, facts: StoryFacts | Down | None = None
 ) -> OrderTraces:
     """All that is known of the order as it is now: what the book says, and its traces."""
     book = None if isinstance(facts, Down) else facts
@@ -172,7 +174,7 @@ async def order_view(
     found = await evidence.find(query)
     rows = () if isinstance(found, Down) else found.rows
     missing = next((each for each in (facts, found) if isinstance(each, Down)), None)
-    shown = life(book, rows, utc_now(), elsewhere=evidence.elsewhere())
+    shown = life(book, rows, utc_now(), elsewhere=evidence.sent_to())
     return replace(shown, missing=missing)
 
 
@@ -184,7 +186,7 @@ def _traces_of(book: StoryFacts | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, named)))
 
 
-async def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> LogsView | Down:
+async def logs_view(evidence: TelemetrySource, watch: Watch, wanted: LogFilter) -> LogsView | Down:
     """The tail as it is now."""
     query = LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace, limit=_MOST_LINES)
     tail = await evidence.tail(query)
@@ -195,15 +197,15 @@ async def logs_view(evidence: Evidence, watch: Watch, wanted: LogFilter) -> Logs
         filtered=wanted != LogFilter(),
         silent=silence(evidence, watch),
         unsent=presenter.unsent(evidence.dropped()),
-        elsewhere=evidence.elsewhere(),
+        elsewhere=evidence.sent_to(),
     )
 
 
-def silence(evidence: Evidence, watch: Watch) -> Down | None:
+def silence(evidence: TelemetrySource, watch: Watch) -> Down | None:
     """Set when the services have work to do and say nothing about it."""
 
     def busy() -> bool:
         said = [watch.source.traffic(key) for key in NAMES]
         return any(not isinstance(each, Down) and each.requests > 0 for each in said)
 
-    return evidence.silence(busy)
+    return evidence.outage(busy)

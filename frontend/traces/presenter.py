@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from frontend.overview.view_models import State
-from frontend.traces.view_models import Hue, LineView, LogsView, TraceLine, TracesView
+from frontend.traces.view_models import Hue, LogRow, LogsView, TraceLine, TracesView
 from frontend.web.templating import THIN, count
-from observatory.limits import Losses
-from observatory.sources import Found, Tail
+from observatory.limits import LossCounts
 from observatory.sources.down import Down
-from observatory.store.results import LogRow, TraceRow
+from observatory.sources.protocols import TraceList
+from observatory.store.model import LogLine
+from observatory.store.results import LogTail, TraceRow
 from topology import NAMES, SERVICES
 
 _HUES = {each.name: Hue(each.key, each.label, each.name) for each in SERVICES}
@@ -111,7 +112,7 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
 
 
 def traces(
-    found: Found,
+    found: TraceList,
     *,
     kind: str,
     filtered: bool,
@@ -134,35 +135,35 @@ def traces(
     )
 
 
-def log_line(row: LogRow, *, since: datetime | None = None) -> LineView:
+def log_row(line: LogLine, *, since: datetime | None = None) -> LogRow:
     """One line of log; `since` is the beginning of the trace it is shown in."""
-    pairs = dict(row.attributes)
+    pairs = dict(line.attributes)
     after = ""
     if since is not None:
-        after = "+" + took(max(0.0, (row.at - since) / timedelta(milliseconds=1)))
-    return LineView(
-        sequence=row.sequence,
-        at=row.at,
-        clock=row.at.strftime("%H:%M:%S.") + f"{row.at.microsecond // 1000:03d}",
+        after = "+" + took(max(0.0, (line.at - since) / timedelta(milliseconds=1)))
+    return LogRow(
+        sequence=line.sequence,
+        at=line.at,
+        clock=line.at.strftime("%H:%M:%S.") + f"{line.at.microsecond // 1000:03d}",
         after=after,
-        level=row.level,
-        mark=_LEVEL_MARKS.get(row.level),
-        hue=hue_of(row.service),
-        message=cut(row.message, _LINE_CHARS),
-        tail=_tail(row),
+        level=line.level,
+        mark=_LEVEL_MARKS.get(line.level),
+        hue=hue_of(line.service),
+        message=cut(line.message, _LINE_CHARS),
+        tail=_tail(line),
         gremlin=cut(pairs.get("gremlin", ""), 80),
         exception=cut(pairs.get("exception", ""), _EXCEPTION_CHARS),
-        trace_id=row.trace_id,
-        span_id=row.span_id,
+        trace_id=line.trace_id,
+        span_id=line.span_id,
     )
 
 
-def _tail(row: LogRow) -> str:
+def _tail(line: LogLine) -> str:
     """What the line says beside its message; words that the message has already are left out."""
-    said = set(row.message.split())
+    said = set(line.message.split())
     pairs = [
         f"{cut(key, 40)}={cut(value, _TAIL_CHARS)}"
-        for key, value in row.attributes
+        for key, value in line.attributes
         if key not in _SHOWN and value not in said and value not in _NOTHING
     ]
     more = len(pairs) - _TAIL_PAIRS
@@ -170,7 +171,7 @@ def _tail(row: LogRow) -> str:
 
 
 def logs(
-    tail: Tail,
+    tail: LogTail,
     *,
     filtered: bool,
     silent: Down | None,
@@ -179,9 +180,9 @@ def logs(
 ) -> LogsView:
     """The tail, newest first."""
     # They are kept as they came, and each service sends its own once a second.
-    newest_first = sorted(tail.rows, key=lambda row: (row.at, row.sequence), reverse=True)
+    newest_first = sorted(tail.lines, key=lambda line: (line.at, line.sequence), reverse=True)
     return LogsView(
-        lines=tuple(log_line(row) for row in newest_first),
+        lines=tuple(log_row(line) for line in newest_first),
         filtered=filtered,
         kept=tail.kept,
         more=tail.more,
@@ -198,7 +199,7 @@ def unsent(dropped: Mapping[str, int]) -> str:
     return f"Spans and lines that could not be sent: {', '.join(lost)}." if lost else ""
 
 
-def traces_lost(losses: Losses) -> str:
+def traces_lost(losses: LossCounts) -> str:
     """What of the traces is missing, in words; empty when nothing is."""
     return _lost(
         (losses.traces_evicted, "older traces made room"),
@@ -208,7 +209,7 @@ def traces_lost(losses: Losses) -> str:
     )
 
 
-def lines_lost(losses: Losses) -> str:
+def lines_lost(losses: LossCounts) -> str:
     """What of the lines is missing, in words; empty when nothing is."""
     return _lost(
         (losses.lines_evicted, "older lines made room"),

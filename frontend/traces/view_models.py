@@ -54,7 +54,7 @@ class TracesView(Struct, frozen=True):
     elsewhere: str = ""
 
 
-class LineView(Struct, frozen=True):
+class LogRow(Struct, frozen=True):
     """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
 
     sequence: int
@@ -75,7 +75,7 @@ class LineView(Struct, frozen=True):
 class LogsView(Struct, frozen=True):
     """The newest lines that fit, newest first."""
 
-    lines: tuple[LineView, ...]
+    lines: tuple[LogRow, ...]
     filtered: bool
     kept: int | None
     more: bool
@@ -105,7 +105,7 @@ class Moment(Struct, frozen=True):
     attributes: Pairs
 
 
-class SpanLine(Struct, frozen=True):
+class SpanRow(Struct, frozen=True):
     """One bar of the waterfall; `x` and `width` are shares of the trace's time, as "12.5%"."""
 
     span_id: str
@@ -126,7 +126,7 @@ class SpanLine(Struct, frozen=True):
     attributes: Pairs
     held_back: bool
     events: tuple[Moment, ...]
-    lines: tuple[LineView, ...]
+    lines: tuple[LogRow, ...]
 
 
 class TraceView(Struct, frozen=True):
@@ -137,8 +137,8 @@ class TraceView(Struct, frozen=True):
     head: TraceLine
     total: str
     ticks: tuple[Tick, ...]
-    spans: tuple[SpanLine, ...]
-    lines: tuple[LineView, ...]
+    spans: tuple[SpanRow, ...]
+    lines: tuple[LogRow, ...]
     related: tuple[TraceLine, ...]
     hues: tuple[Hue, ...]
     left_out: int

@@ -1,21 +1,25 @@
 """From one kept trace to its waterfall, everything in shares of its time; pure."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
 
 from frontend.traces.presenter import (
     cut,
     hue_of,
     hues,
-    log_line,
+    log_row,
     share,
     took,
     trace_line,
     trace_lines,
 )
-from frontend.traces.view_models import LineView, Moment, Pairs, SpanLine, Tick, TraceView
+from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
 from observatory.sla import LIMIT_S
-from observatory.store.results import EventMark, SpanRow, WaterfallView
-from observatory.store.span_tree import ORPHAN
+from observatory.store.model import KINDS, Event, LogLine, moment
+from observatory.store.results import Waterfall, milliseconds
+from observatory.store.span_tree import ORPHAN, PlacedSpan
 
 # Deeper spans stand under each other: a phone has no room for more steps.
 _DEEPEST = 12
@@ -31,25 +35,47 @@ _STEPS = (1, 2, 5)
 _LATE = 0.87
 
 
-def waterfall(kept: WaterfallView, now: datetime) -> TraceView:
+def waterfall(kept: Waterfall, now: datetime) -> TraceView:
     """A trace with its lines in place."""
-    begun = kept.head.at
+    axis = _Axis(kept.start_ns, kept.end_ns)
     room = _Room(_PAGE_CHARS)
-    services = [row.service for row in kept.rows] or [kept.head.service]
-    ended = begun + timedelta(milliseconds=kept.total_ms)
+    services = [placed.span.service for placed in kept.spans] or [kept.head.service]
+    lines: dict[str, list[LogLine]] = {placed.span.span_id: [] for placed in kept.spans}
+    outside: list[LogLine] = []
+    for line in kept.lines:
+        lines.get(line.span_id, outside).append(line)
     return TraceView(
         trace_id=kept.head.trace_id,
         head=trace_line(kept.head, kept.head.duration_ms),
-        total=took(kept.total_ms),
-        ticks=ticks(kept.total_ms),
-        spans=tuple(_span(row, begun, room) for row in kept.rows),
-        lines=tuple(log_line(line, since=begun) for line in kept.logs),
+        total=took(axis.total_ms),
+        ticks=ticks(axis.total_ms),
+        spans=tuple(_row(each, axis, lines[each.span.span_id], room) for each in kept.spans),
+        lines=tuple(log_row(line, since=kept.head.at) for line in outside),
         related=trace_lines(kept.related),
         hues=hues(services),
         left_out=kept.left_out,
-        from_elsewhere=bool(kept.rows) and ORPHAN in kept.rows[0].marks,
-        live=(now - ended).total_seconds() < _GROWS_S,
+        from_elsewhere=bool(kept.spans) and kept.spans[0].mark == ORPHAN,
+        live=(now - moment(kept.end_ns)).total_seconds() < _GROWS_S,
     )
+
+
+class _Axis(Struct, frozen=True):
+    """The trace's whole time."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def total_ms(self) -> float:
+        return milliseconds(self.end_ns - self.start_ns)
+
+    def share(self, ns: int) -> float:
+        """A length of time as a share of the whole, from 0 to 1."""
+        return ns / max(self.end_ns - self.start_ns, 1)
+
+    def after(self, at_ns: int) -> str:
+        """How long after the beginning, as "+12.3 ms"."""
+        return "+" + took(milliseconds(at_ns - self.start_ns))
 
 
 class _Room:
@@ -67,45 +93,43 @@ class _Room:
         return True
 
 
-def _span(row: SpanRow, begun: datetime, room: _Room) -> SpanLine:
-    attributes = _pairs(row.attributes)
+def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[LogLine], room: _Room) -> SpanRow:
+    span = placed.span
+    attributes = _pairs(span.attributes)
     fits = room.takes(attributes)
-    width = max(row.width, _THINNEST)
-    x = min(row.offset, 1 - width)
-    return SpanLine(
-        span_id=row.span_id,
-        depth=min(row.depth, _DEEPEST),
-        hue=hue_of(row.service),
-        name=cut(row.name, _NAME_CHARS),
-        kind=row.kind,
-        x=share(x),
+    offset = axis.share(span.start_ns - axis.start_ns)
+    width = max(min(axis.share(span.end_ns - span.start_ns), 1 - offset), _THINNEST)
+    marks = (placed.mark, *span.marks) if placed.mark else span.marks
+    return SpanRow(
+        span_id=span.span_id,
+        depth=min(placed.depth, _DEEPEST),
+        hue=hue_of(span.service),
+        name=cut(span.name, _NAME_CHARS),
+        kind=KINDS[span.kind],
+        x=share(min(offset, 1 - width)),
         width=share(width),
-        took=took(row.duration_ms),
-        alone=took(row.self_ms),
-        after="+" + took(row.offset_ms),
-        critical=row.critical,
-        failed=row.failed,
-        error=cut(row.error or ("failed" if row.failed else ""), _ERROR_CHARS),
-        gremlins=tuple(cut(name, 60) for name in row.gremlins),
+        took=took(milliseconds(span.end_ns - span.start_ns)),
+        alone=took(milliseconds(placed.self_ns)),
+        after=axis.after(span.start_ns),
+        critical=placed.critical,
+        failed=span.failed,
+        error=cut(span.error or ("failed" if span.failed else ""), _ERROR_CHARS),
+        gremlins=tuple(cut(name, 60) for name in span.gremlins),
         # Of the first span that is no fault: whoever asked keeps no spans here.
-        marks=tuple(mark for mark in row.marks if not (row.depth == 0 and mark == ORPHAN)),
+        marks=tuple(mark for mark in marks if not (placed.depth == 0 and mark == ORPHAN)),
         attributes=attributes if fits else (),
         held_back=not fits,
-        events=tuple(_moment(event, room) for event in row.events),
-        lines=_lines(row, begun),
+        events=tuple(_moment(event, axis, room) for event in span.events),
+        lines=tuple(log_row(line, since=moment(axis.start_ns)) for line in lines),
     )
 
 
-def _lines(row: SpanRow, begun: datetime) -> tuple[LineView, ...]:
-    return tuple(log_line(line, since=begun) for line in row.logs)
-
-
-def _moment(event: EventMark, room: _Room) -> Moment:
+def _moment(event: Event, axis: _Axis, room: _Room) -> Moment:
     attributes = _pairs(event.attributes)
     return Moment(
         name=cut(event.name, _NAME_CHARS),
-        x=share(event.offset),
-        after="+" + took(event.offset_ms),
+        x=share(axis.share(event.at_ns - axis.start_ns)),
+        after=axis.after(event.at_ns),
         gremlin=event.name.startswith("gremlin"),
         attributes=attributes if room.takes(attributes) else (),
     )

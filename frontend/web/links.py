@@ -32,9 +32,9 @@ class Links:
         self._jaeger = settings.jaeger_link.rstrip("/")
 
     def overview(self) -> tuple[Way, ...]:
-        """The shop on Grafana's stage."""
-        url = f"{self._grafana}/d/valerix-stage" if self._grafana else ""
-        return _ways(Way("Grafana", url, "The shop on Grafana's stage"))
+        """Grafana's dashboard for a live demo."""
+        url = f"{self._grafana}/d/valerix-live-demo" if self._grafana else ""
+        return _ways(Way("Grafana", url, "The live demo dashboard"))
 
     def traces(self, wanted: TraceFilter) -> tuple[Way, ...]:
         """Jaeger's own search."""

@@ -6,7 +6,7 @@ import gevent
 import psutil
 
 from loadtests.generator.recorder import Recorder
-from loadtests.measures import BUSY_PERCENT, Watched
+from loadtests.measures import BUSY_PERCENT, GeneratorUsage
 
 _SAMPLE_S = 1.0
 _NAP_S = 0.05
@@ -22,15 +22,15 @@ def watch(recorder: Recorder) -> None:
         slept = time.perf_counter()
         gevent.sleep(_NAP_S)
         now = time.perf_counter()
-        recorder.measures.watched.late.add((now - slept - _NAP_S) * 1000)
+        recorder.measures.usage.late.add((now - slept - _NAP_S) * 1000)
         if now - sampled >= _SAMPLE_S:
             sampled = now
-            recorder.measures.watched.merge(_sample(process))
+            recorder.measures.usage.merge(_sample(process))
 
 
-def _sample(process: psutil.Process) -> Watched:
+def _sample(process: psutil.Process) -> GeneratorUsage:
     percent = process.cpu_percent()
-    return Watched(
+    return GeneratorUsage(
         samples=1,
         busy_samples=int(percent >= BUSY_PERCENT),
         sum_percent=percent,

@@ -16,12 +16,12 @@ from locust.exception import RPCError
 from locust.runners import MasterRunner, Runner
 
 from loadtests.folders import PLAN
-from loadtests.generator.collect import Collector, Worker
+from loadtests.generator.collect import ResultCollector, Worker
 from loadtests.generator.machine_watch import watch
-from loadtests.generator.progress import progress, tell
+from loadtests.generator.progress import print_line, progress
 from loadtests.generator.shape import ProfileShape
 from loadtests.generator.shopper import Shopper
-from loadtests.plan import PATIENCE_S, Plan
+from loadtests.plan import PATIENCE_S, LoadPlan
 
 _WORKERS_S = 30.0
 # Long enough for a shopper to hear the answer it waits for; then it is cut off.
@@ -56,7 +56,7 @@ def main() -> None:
 @click.option("--port", default=0, help="Listen here for workers; 0 is alone.")
 def headless(folder: Path, port: int) -> None:
     """Run the plan in FOLDER to its end, and leave the result there."""
-    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=LoadPlan)
     environment = environment_of({}, ProfileShape(plan))
     runner: Runner
     if port:
@@ -64,7 +64,7 @@ def headless(folder: Path, port: int) -> None:
         _wait_for_workers(runner, plan.workers)
     else:
         runner = environment.create_local_runner()
-    collector = Collector(environment, Shopper.recorder)
+    collector = ResultCollector(environment, Shopper.recorder)
     end_gently(runner.stop)
     begin_housekeeping(collector)
     collector.begin(plan, folder)
@@ -99,7 +99,7 @@ def worker(master: str, alive: Path | None) -> None:
     runner.greenlet.join()
 
 
-def begin_housekeeping(collector: Collector) -> None:
+def begin_housekeeping(collector: ResultCollector) -> None:
     """What runs beside the users. A master has none of its own, but one that is too busy to collect
     is as bad as a busy worker."""
     gevent.spawn(collector.collect)
@@ -116,7 +116,7 @@ def _wait_for_workers(runner: MasterRunner, wanted: int) -> None:
     end = time.monotonic() + _WORKERS_S
     while len(runner.clients.ready) < wanted:
         if time.monotonic() > end:
-            tell(f"{len(runner.clients.ready)} of {wanted} workers came")
+            print_line(f"{len(runner.clients.ready)} of {wanted} workers came")
             runner.quit()
             sys.exit(_NO_WORKERS)
         gevent.sleep(0.1)

@@ -1,13 +1,13 @@
-"""A line now and then for whoever waits: where the run is and how the shop is doing."""
+"""A line now and then for the person who waits: where the run is and how the shop is doing."""
 
 import time
 from collections.abc import Callable
 
 import gevent
 
-from loadtests.generator.collect import Collector
+from loadtests.generator.collect import ResultCollector
 from loadtests.outcomes import OUTCOMES, WORK
-from loadtests.plan import FOR_PEOPLE, Plan
+from loadtests.plan import FOR_PEOPLE, LoadPlan
 
 _LINES = 12
 _SOONEST_S, _LATEST_S = 1.0, 10.0
@@ -15,22 +15,24 @@ _SOONEST_S, _LATEST_S = 1.0, 10.0
 _WORKERS_S = 4.0
 
 
-def tell(line: str) -> None:
-    """Say it in the way that the process which waits for us passes on."""
+def print_line(line: str) -> None:
+    """Print a line that the waiting process passes on to the person."""
     print(f"{FOR_PEOPLE}{line}", flush=True)  # noqa: T201 - its reader is a process
 
 
-def progress(plan: Plan, collector: Collector, users: Callable[[], int]) -> None:
+def progress(plan: LoadPlan, collector: ResultCollector, users: Callable[[], int]) -> None:
     """About a dozen lines a run."""
     every_s = min(_LATEST_S, max(_SOONEST_S, plan.duration_s / _LINES))
     begun = time.monotonic()
     while True:
         gevent.sleep(every_s)
         gone_s = time.monotonic() - begun
-        tell(line_of(plan, collector, users(), gone_s, every_s))
+        print_line(line_of(plan, collector, users(), gone_s, every_s))
 
 
-def line_of(plan: Plan, collector: Collector, users: int, gone_s: float, last_s: float) -> str:
+def line_of(
+    plan: LoadPlan, collector: ResultCollector, users: int, gone_s: float, last_s: float
+) -> str:
     """Where the run is, and the last `last_s` seconds of it."""
     now = time.time()
     back_s = max(last_s, _WORKERS_S if plan.workers else 0.0)

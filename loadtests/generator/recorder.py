@@ -1,31 +1,32 @@
-"""Where shoppers leave what they measured and heard, until it is handed on."""
+"""Collects what the shoppers of a process measured and logged, until it is sent on."""
 
 from loadtests.client_log import line_of
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 from loadtests.measures import Measures
 from loadtests.outcomes import order_outcome
 
 
 class Recorder:
-    """What one process has seen since it was last asked. A worker is asked every three seconds, so
-    it never holds more than that."""
+    """What one process has seen since it was last asked. A worker is asked every three
+    seconds, so it never holds more than that."""
 
     def __init__(self) -> None:
         self.measures = Measures()
         self.lines: list[bytes] = []
 
-    def heard(self, wish: Wish) -> None:
-        """A shopper is done with an order: nothing more will be said about it."""
-        self.lines.append(line_of(wish))
-        self.measures.ended(order_outcome(wish.words))
-        self.measures.retries += max(0, len(wish.words) - 1)
-        self.measures.replays += sum(word.replayed for word in wish.words)
+    def add_intent(self, intent: Intent) -> None:
+        """A shopper is done with an order: there will be no further reply."""
+        self.lines.append(line_of(intent))
+        self.measures.ended(order_outcome(intent.replies))
+        self.measures.retries += max(0, len(intent.replies) - 1)
+        self.measures.replays += sum(reply.replayed for reply in intent.replies)
         self.measures.lost_answers += sum(
-            word.status == 0 and word.executed and word.code != "cut-off" for word in wish.words
+            reply.status == 0 and reply.executed and reply.code != "cut-off"
+            for reply in intent.replies
         )
 
     def take(self) -> tuple[Measures, list[bytes]]:
-        """Hand everything on and begin afresh."""
+        """Return everything and begin afresh."""
         taken = self.measures, self.lines
         self.measures, self.lines = Measures(), []
         return taken

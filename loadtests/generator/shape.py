@@ -2,18 +2,18 @@
 
 from locust import LoadTestShape
 
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 
 # Users a second: every change of a profile is meant to be there at once.
 _SPAWN_RATE = 100.0
 
 
 class ProfileShape(LoadTestShape):
-    """The shape of one plan. An open loop has one door a process, whatever the profile's number."""
+    """The shape of one plan. An open loop has one user a process, whatever the profile's number."""
 
     abstract = False
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         super().__init__()
         self.plan = plan
 
@@ -22,7 +22,7 @@ class ProfileShape(LoadTestShape):
         users = self.plan.what.users_at(self.get_run_time(), self.plan.scale)
         if users is None:
             return None
-        return (self._doors() if self.plan.rate else users), _SPAWN_RATE
+        return (self._processes() if self.plan.rate else users), _SPAWN_RATE
 
-    def _doors(self) -> int:
+    def _processes(self) -> int:
         return max(1, getattr(self.runner, "worker_count", 1))

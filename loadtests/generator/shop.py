@@ -1,4 +1,4 @@
-"""The shop as a shopper's client sees it: every request measured, classed, made a word."""
+"""The shop as a shopper's client sees it: every request measured, classed and logged."""
 
 import time
 from collections.abc import Mapping
@@ -10,86 +10,86 @@ import msgspec
 from locust.contrib.fasthttp import FastHttpSession
 
 from loadtests.generator.recorder import Recorder
-from loadtests.intent import Wish, Word, word_of
+from loadtests.intent import Intent, LoggedReply, logged_reply
 from loadtests.outcomes import CANCEL, FOLLOW, PLACE, REFUND, outcome_of
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 from services.order.contract import OrderView, PlaceOrder
 
 _ORDER = msgspec.json.Decoder(OrderView)
 _JSON = {"Content-Type": "application/json"}
 
 
-class Shop:
+class ShopClient:
     """The endpoints a shopper uses, on one connection pool."""
 
-    def __init__(self, http: FastHttpSession, plan: Plan, recorder: Recorder) -> None:
+    def __init__(self, http: FastHttpSession, plan: LoadPlan, recorder: Recorder) -> None:
         self._http, self._plan, self._recorder = http, plan, recorder
 
     def look_around(self) -> None:
         """GET /inventory: what is on the shelves."""
-        self._ask("GET", self._plan.inventory_url, "/inventory", "GET /inventory")
+        self._request("GET", self._plan.urls["inventory"], "/inventory", "GET /inventory")
 
     def look_at(self, product_id: str) -> None:
         """GET /inventory/{product_id}."""
-        self._ask(
-            "GET", self._plan.inventory_url, f"/inventory/{product_id}",
+        self._request(
+            "GET", self._plan.urls["inventory"], f"/inventory/{product_id}",
             "GET /inventory/{product_id}",
         )  # fmt: skip
 
     def read_prices(self) -> None:
         """GET /products: what it costs."""
-        self._ask("GET", self._plan.order_url, "/products", "GET /products")
+        self._request("GET", self._plan.urls["order"], "/products", "GET /products")
 
     def list_orders(self) -> None:
         """GET /orders: the newest."""
-        self._ask("GET", self._plan.order_url, "/orders?limit=20", "GET /orders")
+        self._request("GET", self._plan.urls["order"], "/orders?limit=20", "GET /orders")
 
-    def place(self, wish: Wish, due: float | None = None) -> Word:
-        """POST /orders under the wish's key; timed from `due` where it should have begun then."""
-        body = msgspec.json.encode(PlaceOrder(wish.product_id, wish.quantity))
-        headers = {**_JSON, "Idempotency-Key": wish.key}
-        return self._say(wish, wish.words, "/orders", PLACE, body, headers, due)
+    def place(self, intent: Intent, due: float | None = None) -> LoggedReply:
+        """POST /orders under the intent's key; timed from `due` where it should have begun then."""
+        body = msgspec.json.encode(PlaceOrder(intent.product_id, intent.quantity))
+        headers = {**_JSON, "Idempotency-Key": intent.key}
+        return self._post(intent, intent.replies, "/orders", PLACE, body, headers, due)
 
-    def cancel(self, wish: Wish) -> Word:
+    def cancel(self, intent: Intent) -> LoggedReply:
         """POST /orders/{order_id}/cancel."""
-        path = f"/orders/{wish.order_id}/cancel"
-        return self._say(wish, wish.cancel_words, path, CANCEL)
+        path = f"/orders/{intent.order_id}/cancel"
+        return self._post(intent, intent.cancel_replies, path, CANCEL)
 
-    def refund(self, wish: Wish) -> Word:
+    def refund(self, intent: Intent) -> LoggedReply:
         """POST /payments/{order_id}/cancel: who cancels by hand wants the money back."""
-        path = f"/payments/{wish.order_id}/cancel"
-        url = self._plan.payment_url
-        return self._say(wish, wish.refund_words, path, REFUND, url=url)
+        path = f"/payments/{intent.order_id}/cancel"
+        url = self._plan.urls["payment"]
+        return self._post(intent, intent.refund_replies, path, REFUND, url=url)
 
     def show(self, order_id: UUID) -> OrderView | None:
         """GET /orders/{order_id}; None where there was no answer to read."""
-        _, raw = self._ask("GET", self._plan.order_url, f"/orders/{order_id}", FOLLOW)
+        _, raw = self._request("GET", self._plan.urls["order"], f"/orders/{order_id}", FOLLOW)
         try:
             return _ORDER.decode(raw)
         except msgspec.MsgspecError:
             return None
 
-    def _say(
+    def _post(
         self,
-        wish: Wish,
-        words: list[Word],
+        intent: Intent,
+        replies: list[LoggedReply],
         path: str,
         name: str,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         due: float | None = None,
         url: str = "",
-    ) -> Word:
-        # It stays if we are cut off before an answer: the order may have been placed.
-        words.append(Word(0, "cut-off"))
-        word, _ = self._ask(
-            "POST", url or self._plan.order_url, path, name,
-            body=body, headers=headers, due=due, key=wish.key,
+    ) -> LoggedReply:
+        # It stays if we are cut off before a response: the order may have been placed.
+        replies.append(LoggedReply(0, "cut-off"))
+        reply, _ = self._request(
+            "POST", url or self._plan.urls["order"], path, name,
+            body=body, headers=headers, due=due, key=intent.key,
         )  # fmt: skip
-        words[-1] = word
-        return word
+        replies[-1] = reply
+        return reply
 
-    def _ask(
+    def _request(
         self,
         method: str,
         url: str,
@@ -100,10 +100,10 @@ class Shop:
         headers: Mapping[str, str] | None = None,
         due: float | None = None,
         key: str = "",
-    ) -> tuple[Word, bytes]:
+    ) -> tuple[LoggedReply, bytes]:
         begun = time.perf_counter() if due is None else due
         with (
-            # The client's own limits are per operation; this one is a person's patience.
+            # The client's own limits are per operation; this one is for the whole request.
             gevent.Timeout(self._plan.patience_s),
             self._http.request(
                 method, url + path, name=name, data=body, headers=dict(headers or {}),
@@ -111,27 +111,29 @@ class Shop:
             ) as response,
         ):  # fmt: skip
             raw = response.content or b""
-            word = _word(response, raw)
+            reply = _reply_of(response, raw)
             ms = (time.perf_counter() - begun) * 1000
-            outcome = outcome_of(name, word)
-            said = f"{word.status or 'none'} {word.code}".strip()
+            outcome = outcome_of(name, reply)
+            result = f"{reply.status or 'none'} {reply.code}".strip()
             if outcome == "failed":
-                response.failure(said)
+                response.failure(result)
             else:
                 response.success()
             trace_id = (response.headers or {}).get("X-Trace-Id", "")
-            self._recorder.measures.asked(name, outcome, ms, said, trace_id=trace_id, key=key)
-        return word, raw
+            self._recorder.measures.add_request(
+                name, outcome, ms, result, trace_id=trace_id, key=key
+            )
+        return reply, raw
 
 
-def _word(response: Any, raw: bytes) -> Word:
+def _reply_of(response: Any, raw: bytes) -> LoggedReply:
     if response.status_code:
-        return word_of(response.status_code, response.headers, raw, brief=True)
+        return logged_reply(response.status_code, response.headers, raw, brief=True)
     error = getattr(response, "error", None)
     error = getattr(error, "original", None) or error
     if isinstance(error, ConnectionRefusedError):
-        # Said by the kernel before anything was sent: no effect is possible.
-        return Word(0, "refused", executed=False)
+        # The kernel refused before anything was sent: no effect is possible.
+        return LoggedReply(0, "refused", executed=False)
     if isinstance(error, TimeoutError | gevent.Timeout):
-        return Word(0, "timeout")
-    return Word(0, "dropped")
+        return LoggedReply(0, "timeout")
+    return LoggedReply(0, "dropped")

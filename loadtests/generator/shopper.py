@@ -10,12 +10,12 @@ from locust import FastHttpUser, task
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.generator.recorder import Recorder
-from loadtests.generator.shop import Shop
+from loadtests.generator.shop import ShopClient
 from loadtests.generator.visits import Visits
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 
 # Visits of an open loop under way at once in one process. Past this the generator, not the shop,
-# would be what is measured; the visits that did not begin are counted and said.
+# would be what is measured; the visits that did not begin are counted and reported.
 MOST_UNDER_WAY = 1000
 # How often an open loop looks at the clock: a visit is late by less than this.
 _TICK_S = 0.005
@@ -24,7 +24,7 @@ _TICK_S = 0.005
 class Run:
     """What every shopper of this process works for; set before the first of them is made."""
 
-    def __init__(self, plan: Plan, process: int, processes: int, began_s: float) -> None:
+    def __init__(self, plan: LoadPlan, process: int, processes: int, began_s: float) -> None:
         """This is process `process` of `processes`; `began_s` is the master's start of the run."""
         self.plan, self.process, self.processes = plan, process, processes
         self.began_s = began_s
@@ -42,15 +42,15 @@ class Shopper(FastHttpUser):
     run_now: Run
 
     def on_start(self) -> None:
-        """Come in: a name of one's own, and so chances of one's own."""
+        """Give this shopper a name, which seeds its random choices."""
         run = self.run_now
         name = f"{run.process}-{next(run.numbers):04d}"
-        shop = Shop(self.client, run.plan, self.recorder)
+        shop = ShopClient(self.client, run.plan, self.recorder)
         self.visits = Visits(shop, run.plan, name, self.recorder, self._leaving)
         self._under_way = Pool(MOST_UNDER_WAY)
 
     def on_stop(self) -> None:
-        """Go home, and take along whoever still shops on our behalf."""
+        """Let the visits under way end within the patience, then end them."""
         self._under_way.join(timeout=self.run_now.plan.patience_s)
         self._under_way.kill()
         self.visits.leave()
@@ -63,11 +63,11 @@ class Shopper(FastHttpUser):
     def shop(self) -> None:
         """One visit, or all visits until the end."""
         if self.run_now.plan.rate:
-            self._open_the_door()
+            self._begin_visits()
         else:
             self._visit(None)
 
-    def _open_the_door(self) -> None:
+    def _begin_visits(self) -> None:
         """Begin visits at the profile's rate, whatever becomes of those before."""
         run = self.run_now
         due = time.perf_counter()
@@ -80,10 +80,10 @@ class Shopper(FastHttpUser):
             if time.perf_counter() < due:
                 gevent.sleep(min(_TICK_S, due - time.perf_counter()))
                 continue
-            self._let_in(due)
+            self._begin_visit(due)
             due += 1 / per_s
 
-    def _let_in(self, due: float) -> None:
+    def _begin_visit(self, due: float) -> None:
         measures = self.recorder.measures
         measures.due += 1
         measures.timeline.at(time.time()).due += 1
@@ -95,7 +95,7 @@ class Shopper(FastHttpUser):
     def _visit(self, due: float | None) -> None:
         try:
             self.visits.visit(due)
-        except Exception as error:  # noqa: BLE001 - one shopper's mishap ends no other's visit
+        except Exception as error:  # noqa: BLE001 - one shopper's error must not end the others' visits
             self.recorder.measures.failed(f"{type(error).__name__}: {error}")
 
     def _leaving(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a shopper does on one visit: look, order, insist, follow, change their mind."""
+"""What a shopper does on one visit: browse, order, retry, follow, cancel, refund."""
 
 import random
 import time
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import gevent
 
 from loadtests.generator.recorder import Recorder
-from loadtests.generator.shop import Shop
-from loadtests.intent import Wish, Word
-from loadtests.plan import Plan
+from loadtests.generator.shop import ShopClient
+from loadtests.intent import Intent, LoggedReply
+from loadtests.plan import LoadPlan
 
 # Tries under one key, and the first pause between them; the pause doubles up to eight times it.
 _TRIES, _PAUSE_S = 6, 0.2
@@ -25,8 +25,8 @@ class Visits:
 
     def __init__(
         self,
-        shop: Shop,
-        plan: Plan,
+        shop: ShopClient,
+        plan: LoadPlan,
         name: str,
         recorder: Recorder,
         over: Callable[[], bool],
@@ -36,11 +36,11 @@ class Visits:
         self._name = name
         self._chance = random.Random(f"{plan.seed}-{name}")  # noqa: S311 - repeatable, no secret
         self._orders = 0
-        self._receipts: list[Wish] = []
+        self._receipts: list[Intent] = []
 
     def visit(self, due: float | None = None) -> None:
         """One thing a shopper does, by the profile's weights; `due` is when it should have begun
-        (an open loop), so that a generator that came late cannot make the shop look quick."""
+        (an open loop), so that a late generator cannot make the shop look quick."""
         habits = self._plan.what.habits
         weights = {
             self._browse: habits.browse,
@@ -64,57 +64,57 @@ class Visits:
 
     def _order(self, due: float | None = None) -> None:
         self._orders += 1
-        wish = Wish(
+        intent = Intent(
             f"{self._plan.tag}-{self._name}-{self._orders:06d}",
             self._chance.choice(self._plan.products),
             self._chance.randint(1, 3),
         )
         kept = False
         try:
-            word = self._insist(wish, due)
-            if word.status == 202 and wish.order_id is not None:
-                self._wait_for(wish)
-            kept = word.status == 201 and self._may_refund()
+            reply = self._place(intent, due)
+            if reply.status == 202 and intent.order_id is not None:
+                self._wait_for(intent)
+            kept = reply.status == 201 and self._may_refund()
             if kept:
-                self._receipts.append(wish)
+                self._receipts.append(intent)
         finally:
-            # Also when we are cut off: what was said was said.
+            # Also when we are cut off: the replies so far count.
             if not kept:
-                self._recorder.heard(wish)
+                self._recorder.add_intent(intent)
 
     def _may_refund(self) -> bool:
         return self._plan.what.habits.refund > 0 and len(self._receipts) < _MOST_RECEIPTS
 
-    def _insist(self, wish: Wish, due: float | None) -> Word:
-        """Ask, and after a lost answer or a refusal to listen ask again under the same key."""
-        word = self._shop.place(wish, due)
+    def _place(self, intent: Intent, due: float | None) -> LoggedReply:
+        """Place the order, and after a lost response or a shed request again under the same key."""
+        reply = self._shop.place(intent, due)
         for number in range(_TRIES - 1):
-            if word.decides:
+            if reply.decides:
                 break
             self._pause(_PAUSE_S * min(8, 2**number) * self._chance.uniform(0.5, 1.5))
             if self._over():
-                # Nobody was there to hear the answer: that is not the shop's failure.
-                wish.words.append(Word(0, "cut-off", executed=False))
+                # The run ended before a response: that is not the shop's failure.
+                intent.replies.append(LoggedReply(0, "cut-off", executed=False))
                 break
-            word = self._shop.place(wish)
-        self._recorder.measures.compensations += word.status == 402
-        return word
+            reply = self._shop.place(intent)
+        self._recorder.measures.compensations += reply.status == 402
+        return reply
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self._over() and (left_s := end - time.monotonic()) > 0:
             gevent.sleep(min(left_s, 0.2))
 
-    def _wait_for(self, wish: Wish) -> None:
-        """Follow an accepted order to its end, now and then changing one's mind on the way."""
+    def _wait_for(self, intent: Intent) -> None:
+        """Follow an accepted order to its end; some are cancelled on the way."""
         if self._chance.random() < self._plan.what.habits.fickle:
-            self._shop.cancel(wish)
-        assert wish.order_id is not None  # noqa: S101 - its caller looked
+            self._shop.cancel(intent)
+        assert intent.order_id is not None  # noqa: S101 - its caller looked
         until, pause_s = time.monotonic() + _FOLLOW_S, _LOOK_S
         while not self._over() and time.monotonic() < until:
-            view = self._shop.show(wish.order_id)
+            view = self._shop.show(intent.order_id)
             if view is not None:
-                wish.shown = view.status
+                intent.shown = view.status
             if view is not None and view.status in _TERMINAL:
                 self._recorder.measures.settled.add(view.latency_ms or 0.0)
                 undone = view.status == "FAILED" and view.reason != "OUT_OF_STOCK"
@@ -129,15 +129,15 @@ class Visits:
         if not self._receipts:
             self._order()
             return
-        wish = self._receipts.pop(self._chance.randrange(len(self._receipts)))
+        intent = self._receipts.pop(self._chance.randrange(len(self._receipts)))
         try:
-            word = self._shop.refund(wish)
-            self._recorder.measures.compensations += word.status in (200, 202)
+            reply = self._shop.refund(intent)
+            self._recorder.measures.compensations += reply.status in (200, 202)
         finally:
-            self._recorder.heard(wish)
+            self._recorder.add_intent(intent)
 
     def leave(self) -> None:
-        """Going home: what was kept for a refund that never came is told now."""
-        for wish in self._receipts:
-            self._recorder.heard(wish)
+        """The visits are over: log the orders that were kept for a refund."""
+        for intent in self._receipts:
+            self._recorder.add_intent(intent)
         self._receipts.clear()

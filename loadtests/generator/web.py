@@ -12,19 +12,21 @@ from locust.env import Environment
 from locust.runners import Runner
 
 from loadtests.folders import PAGE, PLAN, new_folder
-from loadtests.generator.collect import Collector
+from loadtests.generator.collect import ResultCollector
 from loadtests.generator.process import begin_housekeeping, end_gently, environment_of
-from loadtests.generator.progress import tell
+from loadtests.generator.progress import print_line
 from loadtests.generator.shape import ProfileShape
 from loadtests.generator.shopper import Shopper
-from loadtests.plan import FOR_JUDGE, Plan, new_tag
+from loadtests.plan import FOR_JUDGE, LoadPlan, new_tag
 from loadtests.profiles import BY_HAND, PROFILES
 
 
 class Runs:
     """The runs somebody starts on the page, one after the other, each with a folder of its own."""
 
-    def __init__(self, environment: Environment, collector: Collector, plan: Plan) -> None:
+    def __init__(
+        self, environment: Environment, collector: ResultCollector, plan: LoadPlan
+    ) -> None:
         self._environment, self._collector, self._plan = environment, collector, plan
         self._begun, self._ends_s = 0.0, 0.0
         self._folder: Path | None = None
@@ -36,13 +38,14 @@ class Runs:
         plan = shape.plan if isinstance(shape, ProfileShape) else self._plan
         name = plan.profile if shape is not None else BY_HAND.name
         # The page lets people name another shop.
-        url = (self._environment.host or plan.order_url).rstrip("/")
+        url = (self._environment.host or plan.urls["order"]).rstrip("/")
         self._folder = folder = new_folder(name)
-        plan = msgspec.structs.replace(plan, profile=name, order_url=url, tag=new_tag())
+        urls = {**plan.urls, "order": url}
+        plan = msgspec.structs.replace(plan, profile=name, urls=urls, tag=new_tag())
         self._begun = time.monotonic()
         self._ends_s = plan.duration_s if shape is not None else 0.0
         self._collector.begin(plan, folder)
-        tell(f"{plan.profile} begins")
+        print_line(f"{plan.profile} begins")
 
     def _end(self, **_: Any) -> None:
         # Not here: in a distributed run Locust waits for this before it listens to workers again.
@@ -67,18 +70,18 @@ class Runs:
 @click.option("--web-port", default=8089, help="And on which port.")
 @click.option("--listen", default="", help="HOST:PORT for workers; without it there are none.")
 def main(folder: Path, host: str, web_port: int, listen: str) -> None:
-    """Show the page until we are told to stop. FOLDER holds the plan to begin with."""
-    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+    """Show the page until we are asked to stop. FOLDER holds the plan to begin with."""
+    plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=LoadPlan)
     shapes = {name: ProfileShape(msgspec.structs.replace(plan, profile=name)) for name in PROFILES}
     environment = environment_of(shapes, shapes[plan.profile])
-    environment.host = plan.order_url
+    environment.host = plan.urls["order"]
     runner: Runner
     if listen:
         where, _, port = listen.rpartition(":")
         runner = environment.create_master_runner(where, int(port))
     else:
         runner = environment.create_local_runner()
-    collector = Collector(environment, Shopper.recorder)
+    collector = ResultCollector(environment, Shopper.recorder)
     runs = Runs(environment, collector, plan)
     # The page reads Locust's own options from the command line, which these are not.
     del sys.argv[1:]

@@ -7,10 +7,10 @@ import msgspec
 
 from loadtests.plan import Ran
 from loadtests.report.plot import CHARACTER, Frame, text
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 
 
-class Band(msgspec.Struct, frozen=True):
+class GremlinBand(msgspec.Struct, frozen=True):
     """One gremlin's time, in seconds since the start of the run."""
 
     number: int
@@ -22,7 +22,7 @@ class Band(msgspec.Struct, frozen=True):
     open_end: bool
 
 
-def bands(windows: Sequence[Window], ran: Ran) -> list[Band]:
+def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[GremlinBand]:
     """The gremlins of the run, oldest first, cut to its time."""
     until = ran.ended_s - ran.began_s
     found = []
@@ -31,7 +31,7 @@ def bands(windows: Sequence[Window], ran: Ran) -> list[Band]:
         on = window.on.timestamp() - ran.began_s
         what = f"{window.kind.replace('_', ' ')} {window.detail}".strip()
         found.append(
-            Band(
+            GremlinBand(
                 number, window.name, window.service, what, max(0.0, on), min(until, off),
                 open_end=window.off is None,
             )
@@ -39,7 +39,7 @@ def bands(windows: Sequence[Window], ran: Ran) -> list[Band]:
     return found
 
 
-def draw(frame: Frame, found: Sequence[Band]) -> None:
+def add_bands(frame: Frame, found: Sequence[GremlinBand]) -> None:
     """Under everything else. Two that overlap are darker where they do, and named in two rows; a
     name for which no row has room left is a number beside the shortest of them."""
     ends = [float("-inf")] * 3
@@ -55,6 +55,6 @@ def draw(frame: Frame, found: Sequence[Band]) -> None:
         room = frame.size.width - frame.size.right - left
         full = f"{band.name} on {band.service}"
         fits = left >= ends[row] and len(full) * CHARACTER < max(right - left, room / 3)
-        said, begins = full if fits else str(band.number), max(left, ends[row])
-        ends[row] = begins + len(said) * CHARACTER + 8
-        frame.add(text(begins + 4, frame.roof + 13 + 14 * row, said, kind="named", anchor="start"))
+        label, begins = full if fits else str(band.number), max(left, ends[row])
+        ends[row] = begins + len(label) * CHARACTER + 8
+        frame.add(text(begins + 4, frame.roof + 13 + 14 * row, label, kind="named", anchor="start"))

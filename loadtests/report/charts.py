@@ -37,7 +37,7 @@ class _OverTime:
         self.columns = columns(measures, plan, ran, size.columns)
         self.until = max(self.columns[-1].to_s, 0.1)
         self.frame = Frame(size, self.until)
-        bands.draw(self.frame, bands.bands(judgement.windows, ran))
+        bands.add_bands(self.frame, bands.bands(judgement.windows, ran))
 
     def middle(self, column: Column) -> float:
         """Where a column stands."""
@@ -60,10 +60,10 @@ class LatencyChart(_OverTime):
                 frame.add(line(self.size.left, at, right, at, "limit"))
                 frame.add(text(right + 4, at + 4, check.name, anchor="start"))
         for outcome in OUTCOMES:
-            self._draw(outcome, place)
+            self._plot(outcome, place)
         return frame.svg("Time to answer over the run, by outcome, on a logarithmic scale", kind)
 
-    def _draw(self, outcome: Outcome, place: Callable[[float], float]) -> None:
+    def _plot(self, outcome: Outcome, place: Callable[[float], float]) -> None:
         runs: list[list[Column]] = [[]]
         for column in self.columns:
             if column.took(outcome).count:
@@ -75,7 +75,7 @@ class LatencyChart(_OverTime):
             low = [(self.middle(c), place(c.took(outcome).quantile(0.5) or 0)) for c in run]
             self.frame.add(path([*high, *reversed(low)], f"between {outcome}", closed=True))
             self.frame.add(path(high, f"line {outcome}"))
-            # Shapes far enough apart to be told from a line.
+            # Shapes far enough apart not to look like a line.
             every = max(1, len(self.columns) // (self.size.columns // 3))
             for column, (x, y) in zip(run, high, strict=True):
                 if self.columns.index(column) % every == 0 or len(run) == 1:
@@ -110,14 +110,14 @@ class FlowChart(_OverTime):
         frame, base = self.frame, self.frame.floor
         left, right = frame.x(column.from_s), frame.x(column.to_s)
         counts = {outcome: column.slot.count(outcome) for outcome in OUTCOMES}
-        said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        result = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         for outcome, count in counts.items():
             height = column.per_s(count) / most * (frame.floor - frame.roof)
             if count:
                 frame.add(
                     f'<rect class="bar {outcome}" x="{left:.1f}" y="{base - height:.1f}" '
                     f'width="{max(right - left - 0.8, 0.6):.1f}" height="{height:.1f}">'
-                    f"<title>{seconds(round(column.from_s, 1))}: {said}</title></rect>"
+                    f"<title>{seconds(round(column.from_s, 1))}: {result}</title></rect>"
                 )
             base -= height
 

@@ -7,7 +7,7 @@ import msgspec
 from loadtests.histogram import COARSE, Histogram, together
 from loadtests.measures import Measures
 from loadtests.outcomes import Outcome
-from loadtests.plan import Plan, Ran
+from loadtests.plan import LoadPlan, Ran
 from loadtests.timeline import Slot
 
 
@@ -27,7 +27,7 @@ class Column(msgspec.Struct, frozen=True):
         return self.slot.work.get(outcome) or together([], COARSE)
 
 
-def columns(measures: Measures, plan: Plan, ran: Ran, most: int) -> list[Column]:
+def columns(measures: Measures, plan: LoadPlan, ran: Ran, most: int) -> list[Column]:
     """At most `most` columns of equal width over the whole run, empty ones included."""
     width_s = measures.timeline.width_s
     first = math.floor(ran.began_s / width_s)

@@ -84,12 +84,12 @@ def _proof(judgement: Judgement) -> dict[str, Any] | None:
 
 
 def _generator(judgement: Judgement) -> dict[str, float]:
-    watched = judgement.measures.watched
-    samples = max(watched.samples, 1)
+    usage = judgement.measures.usage
+    samples = max(usage.samples, 1)
     return {
-        "mean_percent_of_a_core": round(watched.sum_percent / samples, 1),
-        "peak_percent_of_a_core": round(watched.peak_percent, 1),
-        "machine_percent": round(watched.machine_sum_percent / samples, 1),
-        "late_p95_ms": round(watched.late.quantile(0.95) or 0.0, 1),
-        "peak_rss_mb": round(watched.peak_rss_mb, 1),
+        "mean_percent_of_a_core": round(usage.sum_percent / samples, 1),
+        "peak_percent_of_a_core": round(usage.peak_percent, 1),
+        "machine_percent": round(usage.machine_sum_percent / samples, 1),
+        "late_p95_ms": round(usage.late.quantile(0.95) or 0.0, 1),
+        "peak_rss_mb": round(usage.peak_rss_mb, 1),
     }

@@ -20,6 +20,6 @@ def junit(judgement: Judgement) -> str:
             lines.append(f"{case}/>")
         else:
             tag = "failure" if part.answer == "broken" else "error"
-            lines.append(f"{case}><{tag} message={quoteattr(part.said)}/></testcase>")
+            lines.append(f"{case}><{tag} message={quoteattr(part.detail)}/></testcase>")
     notes = escape("\n".join(judgement.verdict.notes))
     return "\n".join([*lines, f"  <system-out>{notes}</system-out>", "</testsuite>", ""])

@@ -40,18 +40,18 @@ def _both(
     fitted: bool = False,
 ) -> str:
     title = f"{what}, by number of shoppers"
-    drawn = []
+    parts = []
     for size, kind in ((_HALF, "wide"), (NARROW, "narrow")):
-        frame, place = _draw(judgement.levels, judgement.knee, value, show, size)
+        frame, place = _plot(judgement.levels, judgement.knee, value, show, size)
         knee, most = judgement.knee, judgement.levels[-1].users
         if fitted and knee and knee.reached:
             bend = ((0, 0.0), (knee.users, knee.per_s), (most, knee.per_s))
             frame.add(path([(frame.x(x), place(y)) for x, y in bend], "limit bend"))
-        drawn.append(frame.svg(title, kind))
-    return "".join(drawn)
+        parts.append(frame.svg(title, kind))
+    return "".join(parts)
 
 
-def _draw(
+def _plot(
     levels: Sequence[Level],
     knee: Knee | None,
     value: Callable[[Level], float],
@@ -69,15 +69,15 @@ def _draw(
         _mark(frame, knee, levels[-1].users)
     frame.add(path(points, "line ink"))
     for level, (x, y) in zip(levels, points, strict=True):
-        said = f"{level.users} shoppers: {level.per_s:.1f} a second, p99 {duration(level.p99_ms)}"
+        result = f"{level.users} shoppers: {level.per_s:.1f} a second, p99 {duration(level.p99_ms)}"
         dot = f'<circle class="dot ink" cx="{x:.1f}" cy="{y:.1f}" r="3.2">'
-        frame.add(f"{dot}<title>{said}</title></circle>")
+        frame.add(f"{dot}<title>{result}</title></circle>")
     return frame, place
 
 
 def _mark(frame: Frame, knee: Knee, most: int) -> None:
     at, late = frame.x(knee.users), knee.users > most / 2
-    word = f"knee: {knee.users:.0f} shoppers" if knee.reached else f"no knee up to {most}"
+    label = f"knee: {knee.users:.0f} shoppers" if knee.reached else f"no knee up to {most}"
     frame.add(line(at, frame.roof - 16, at, frame.floor, "knee"))
     beside, anchor = (at - 6, "end") if late else (at + 6, "start")
-    frame.add(text(beside, frame.roof - 8, word, kind="tick strong", anchor=anchor))
+    frame.add(text(beside, frame.roof - 8, label, kind="tick strong", anchor=anchor))

@@ -8,22 +8,22 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from frontend.web.templating import STATIC, THIN, count
+from frontend.web.templating import STATIC
 from loadtests.judge import Judgement
 from loadtests.outcomes import OUTCOMES, WORK
 from loadtests.report import charts, levels
 from loadtests.report.bands import bands
 from loadtests.report.document import degraded_percent, figures, rate
-from loadtests.report.plot import NOTHING, duration, seconds
+from loadtests.report.plot import NOTHING, THIN, count, duration, seconds
 from loadtests.report.tables import bar, bullets, traces
 from loadtests.thresholds import errors_percent, success_percent
 
 HERE = Path(__file__).resolve().parent
 _STATES = {"kept": "good", "broken": "failed", "unknown": "none"}
-_WORDS = {"kept": "Held", "broken": "Did not hold", "unknown": "No verdict"}
+_LABELS = {"kept": "Held", "broken": "Did not hold", "unknown": "No verdict"}
 
 
-class Figure(msgspec.Struct, frozen=True):
+class HeadlineFigure(msgspec.Struct, frozen=True):
     """One of the headline figures."""
 
     value: str
@@ -51,13 +51,13 @@ def _context(judgement: Judgement) -> dict[str, object]:
     bends = len(judgement.levels) > 2
     return {
         "j": judgement, "plan": plan, "ran": ran, "measures": measures, "verdict": verdict,
-        "state": _STATES[verdict.answer], "states": _STATES, "word": _WORDS[verdict.answer],
+        "state": _STATES[verdict.answer], "states": _STATES, "label": _LABELS[verdict.answer],
         "when": datetime.fromtimestamp(ran.began_s, UTC), "took_s": ran.ended_s - ran.began_s,
-        "style": _drawn(_style()), "icon": _icon(), "description": _description(judgement),
+        "style": _markup(_style()), "icon": _icon(), "description": _description(judgement),
         "figures": _figures(judgement), "bullets": bullets(judgement.checks),
-        "latency": _drawn(latency), "flow": _drawn(flow),
-        "knee": _drawn(levels.per_second(judgement)) if bends else None,
-        "waits": _drawn(levels.waiting(judgement)) if bends else None,
+        "latency": _markup(latency), "flow": _markup(flow),
+        "knee": _markup(levels.per_second(judgement)) if bends else None,
+        "waits": _markup(levels.waiting(judgement)) if bends else None,
         "bands": bands(judgement.windows, ran), "orders": bar(measures),
         "by_outcome": [(o, figures(measures.of(WORK, o))) for o in OUTCOMES],
         "all_work": figures(measures.of(WORK)), "settled": figures(measures.settled),
@@ -67,23 +67,24 @@ def _context(judgement: Judgement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _figures(judgement: Judgement) -> list[Figure]:
+def _figures(judgement: Judgement) -> list[HeadlineFigure]:
     measures = judgement.measures
     work = measures.of(WORK)
     return [
-        Figure(f"{rate(judgement):.1f}", f"{judgement.plan.what.unit} a second",
+        HeadlineFigure(f"{rate(judgement):.1f}", f"{judgement.plan.what.unit} a second",
                f"{count(work.count)} answers in all"),
-        Figure(duration(work.quantile(0.5)), "median", "half were answered within"),
-        Figure(duration(work.quantile(0.95)), "p95", "19 of 20 within"),
-        Figure(duration(work.quantile(0.99)), "p99", "99 of 100 within"),
-        Figure(_percent(success_percent(measures)), "success", "of orders"),
-        Figure(_percent(degraded_percent(judgement)), "degraded", "of orders, accepted to settle"),
-        Figure(_percent(errors_percent(measures)), "errors", "of requests"),
+        HeadlineFigure(duration(work.quantile(0.5)), "median", "half were answered within"),
+        HeadlineFigure(duration(work.quantile(0.95)), "p95", "19 of 20 within"),
+        HeadlineFigure(duration(work.quantile(0.99)), "p99", "99 of 100 within"),
+        HeadlineFigure(_percent(success_percent(measures)), "success", "of orders"),
+        HeadlineFigure(_percent(degraded_percent(judgement)), "degraded",
+                       "of orders, accepted to settle"),
+        HeadlineFigure(_percent(errors_percent(measures)), "errors", "of requests"),
     ]  # fmt: skip
 
 
-def _drawn(markup: str) -> Markup:
-    """Our own markup: a drawing, whose words were escaped there, or a file of ours."""
+def _markup(markup: str) -> Markup:
+    """Our own markup: a drawing, whose texts were escaped there, or a file of ours."""
     return Markup(markup)  # noqa: S704
 
 

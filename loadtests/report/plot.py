@@ -1,4 +1,4 @@
-"""The ground a chart stands on: scales, axes, gridlines and words, as SVG without any script."""
+"""What a chart is made of: scales, axes, gridlines and text, as SVG without any script."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,8 +6,8 @@ from html import escape
 
 import msgspec
 
-from frontend.web.templating import THIN
-
+# A space too narrow to break at, between a number and its unit or between thousands.
+THIN = "\u202f"
 # A character of the small type, in the drawing's own units: wide enough for every system's font.
 CHARACTER = 6.6
 # What stands where nothing was measured: a dash.
@@ -54,6 +54,11 @@ def steps(high: float, about: int) -> list[float]:
     return [step * number for number in range(math.ceil(high / step) + 1)]
 
 
+def count(number: float) -> str:
+    """12345 as "12 345"."""
+    return f"{number:,.0f}".replace(",", THIN)
+
+
 def seconds(value: float) -> str:
     """A moment of the run."""
     if value < 120:
@@ -77,10 +82,10 @@ def in_round(ms: float) -> str:
     return f"{ms:g}{THIN}ms" if ms < 1000 else f"{ms / 1000:g}{THIN}s"
 
 
-def text(x: float, y: float, said: str, *, kind: str = "tick", anchor: str = "middle") -> str:
-    """A word in the drawing."""
+def text(x: float, y: float, result: str, *, kind: str = "tick", anchor: str = "middle") -> str:
+    """A text in the drawing."""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text class="{kind}" {place}>{escape(said)}</text>'
+    return f'<text class="{kind}" {place}>{escape(result)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
@@ -92,9 +97,9 @@ def path(points: Sequence[tuple[float, float]], kind: str, *, closed: bool = Fal
     """A line through points, or the surface between them."""
     if not points:
         return ""
-    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     tag = "polygon" if closed else "polyline"
-    return f'<{tag} class="{kind}" points="{drawn}"/>'
+    return f'<{tag} class="{kind}" points="{corners}"/>'
 
 
 def mark(x: float, y: float, state: str) -> str:
@@ -108,17 +113,17 @@ def mark(x: float, y: float, state: str) -> str:
 
 
 class Frame:
-    """One drawing: where its time and its values are, and everything drawn so far."""
+    """One drawing: where its time and its values are, and the parts added so far."""
 
     def __init__(self, size: Size, until: float) -> None:
         self.size = size
         self.x = scale(0, until, size.left, size.width - size.right)
         self.floor, self.roof = size.height - size.bottom, size.top
-        self.drawn: list[str] = []
+        self.parts: list[str] = []
 
     def add(self, *parts: str) -> None:
-        """Draw over what is there."""
-        self.drawn.extend(part for part in parts if part)
+        """Add on top of what is there."""
+        self.parts.extend(part for part in parts if part)
 
     def time_axis(self, until: float) -> None:
         """Moments under the floor."""
@@ -131,15 +136,15 @@ class Frame:
     ) -> None:
         """Gridlines and their values at the left."""
         right = self.size.width - self.size.right
-        for value, said in values:
+        for value, result in values:
             at = place(value)
             self.add(line(self.size.left, at, right, at, "grid"))
-            self.add(text(self.size.left - 7, at + 4, said, anchor="end"))
+            self.add(text(self.size.left - 7, at + 4, result, anchor="end"))
 
     def svg(self, title: str, kind: str) -> str:
-        """The whole drawing, with the sentence that a screen reader says instead of it."""
+        """The whole drawing, with a sentence for screen readers."""
         size = f"0 0 {self.size.width:g} {self.size.height:g}"
-        inside = "".join(self.drawn)
+        inside = "".join(self.parts)
         return (
             f'<svg class="{kind}" viewBox="{size}" role="img" aria-label="{escape(title)}">'
             f"{inside}</svg>"

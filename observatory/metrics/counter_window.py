@@ -1,4 +1,4 @@
-"""The last minutes of one service's counters, and what they say about the last thirty seconds."""
+"""The last minutes of one service's counters, and its traffic in the last thirty seconds."""
 
 import re
 from collections import deque
@@ -11,8 +11,8 @@ from observatory.metrics.prometheus_text import Series
 
 SUM, COUNT = "http_request_duration_seconds_sum", "http_request_duration_seconds_count"
 REQUESTS = "http_requests_total"
-# Not the shop's work: probes, the scrape itself, the API page, the switches. The same expression
-# stands in the Prometheus rules, so that the three lights agree.
+# Not business requests: probes, the scrape itself, the API page, gremlins. The Prometheus rules use
+# the same expression, so that the three lights agree.
 NOT_BUSINESS = re.compile(r"^(/health.*|/metrics|/schema.*|/gremlin.*)$")
 # Fifteen minutes at one scrape every two seconds: as far back as the charts reach.
 LENGTH = 450
@@ -34,14 +34,14 @@ class Traffic(Struct, frozen=True):
     average_s: float | None
 
 
-class Ring:
-    """A bounded row of scrapes."""
+class CounterWindow:
+    """A bounded number of scrapes."""
 
     def __init__(self, length: int = LENGTH) -> None:
         self._scrapes: deque[Scrape] = deque(maxlen=length)
 
     def add(self, scrape: Scrape) -> None:
-        """Remember a scrape; the oldest one falls off the end."""
+        """Keep a scrape; the oldest one makes room."""
         self._scrapes.append(scrape)
 
     @property
@@ -87,12 +87,12 @@ class Ring:
 
 
 def is_business(series: Series) -> bool:
-    """Whether the series counts the shop's own work."""
+    """Whether the series counts business requests."""
     return NOT_BUSINESS.match(series.label("path")) is None
 
 
 def is_failure(series: Series) -> bool:
-    """Whether the series counts answers of 500 and above, or answers that never came."""
+    """Whether the series counts responses of 500 and above, or missing responses."""
     status = series.label("status_code")
-    # 000 is how the edge counts an answer that never came: a dropped connection.
+    # The edge counts a dropped connection, which has no response, as 000.
     return status[:1] == "5" or status == "000"

@@ -1,4 +1,4 @@
-"""What the services could not send: their own counts of dropped telemetry, asked on demand."""
+"""How much telemetry the services could not send: their own counts, read on demand."""
 
 import asyncio
 import time
@@ -9,53 +9,53 @@ import aiohttp
 from observatory.metrics.prometheus_text import parse
 
 DROPPED = "valerix_telemetry_dropped"
-# Only while somebody looks at traces or logs: a page of metrics is not free for who writes it.
-ASK_EVERY_S = 5.0
+# Only while somebody looks at traces or logs: writing a page of metrics costs a service something.
+READ_EVERY_S = 5.0
 _DEADLINE_S = 1.5
-# A page of metrics is some 50 KiB; more than this is a fault, not telemetry.
+# A page of metrics has some 50 KiB; a larger one is a fault.
 _LARGEST_PAGE = 4 << 20
 
 
-class Drops:
-    """Counts by service key. Reading never waits: it is what was said last."""
+class DroppedCounts:
+    """Counts by service key. `now` never waits: it returns what was read last."""
 
     def __init__(
         self, urls: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._urls = urls
         self._clock = clock
-        self._said: dict[str, int] = {}
-        self._asked_at: float | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._counts: dict[str, int] = {}
+        self._read_at: float | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     def now(self) -> dict[str, int]:
-        """Spans and lines lost since each service's start; asks again where that is old."""
-        old = self._asked_at is None or self._clock() - self._asked_at >= ASK_EVERY_S
-        if old and (self._asking is None or self._asking.done()):
-            self._asked_at = self._clock()
-            self._asking = asyncio.create_task(self._ask_all(), name="ask for drops")
-        return dict(self._said)
+        """Spans and lines lost since each service's start; reads them again if they are old."""
+        old = self._read_at is None or self._clock() - self._read_at >= READ_EVERY_S
+        if old and (self._reading is None or self._reading.done()):
+            self._read_at = self._clock()
+            self._reading = asyncio.create_task(self._read_all(), name="read dropped counts")
+        return dict(self._counts)
 
     async def close(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
-    async def _ask_all(self) -> None:
+    async def _read_all(self) -> None:
         timeout = aiohttp.ClientTimeout(total=_DEADLINE_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            await asyncio.gather(*(self._ask(session, service) for service in self._urls))
+            await asyncio.gather(*(self._read(session, service) for service in self._urls))
 
-    async def _ask(self, session: aiohttp.ClientSession, service: str) -> None:
+    async def _read(self, session: aiohttp.ClientSession, service: str) -> None:
         try:
             async with session.get(f"{self._urls[service]}/metrics") as response:
                 page = await response.content.read(_LARGEST_PAGE)
                 while not response.content.at_eof() and len(page) < _LARGEST_PAGE:
                     page += await response.content.read(_LARGEST_PAGE)
         except (aiohttp.ClientError, OSError, TimeoutError):
-            # What it said before still happened; that it is silent now is said by its light.
+            # The last counts are still true; its light shows that it does not respond.
             return
         found = parse(page.decode("utf-8", "replace"), frozenset({DROPPED}))
         if found:
-            self._said[service] = int(sum(found.values()))
+            self._counts[service] = int(sum(found.values()))

@@ -14,8 +14,8 @@ from observatory.metrics.quantile import quantile
 
 BUCKET = "http_request_duration_seconds_bucket"
 BOUNDS: tuple[float, ...] = (*BUCKETS, inf)
-# Quantiles look back as far as the SLA light, so that the two never tell different stories; a rate
-# needs fewer samples to be steady, and what changes should show at once.
+# Quantiles look back as far as the SLA light, so that the two never contradict each other; a rate
+# needs fewer samples to be steady, and should show a change at once.
 QUANTILE_WINDOW_S = 30.0
 RATE_WINDOW_S = 10.0
 # Three scrapes missed: from here on the line has a gap.
@@ -25,7 +25,7 @@ _PLACES = {bound: index for index, bound in enumerate(BOUNDS)}
 
 
 class Totals(Struct, frozen=True):
-    """What was counted since watching began; `buckets` are cumulative, in the order of BOUNDS."""
+    """What was counted since reading began; `buckets` are cumulative, in the order of BOUNDS."""
 
     at: float
     requests: float = 0.0
@@ -53,7 +53,7 @@ class Exemplar(Struct, frozen=True):
 
 
 class History:
-    """Bounded: a scrape is folded into eighteen numbers, whatever the number of its series.
+    """Bounded: a scrape is reduced to eighteen numbers, whatever the number of its series.
 
     Counts are kept as running totals, so a window of any width is one subtraction."""
 
@@ -66,10 +66,10 @@ class History:
         self._known: dict[Series, str] = {}
 
     def add(self, at: float, values: Mapping[Series, float]) -> None:
-        """Count what the scrape at `at` (any clock that only goes forward) says is new.
+        """Count what has grown in the scrape at `at` (any clock that only goes forward).
 
-        As in the ring: a value that fell means a restart, a series that appears counts from zero;
-        but the first scrape of all says nothing about when its counts were made."""
+        As in `CounterWindow`: a value that fell means a restart, a series that appears counts from
+        zero; but when the counts of the first scrape of all were made is not known."""
         last = self._totals[-1] if self._totals else Totals(at)
         buckets, requests, errors = list(last.buckets), last.requests, last.errors
         for series, value in values.items() if self._before is not None else ():
@@ -88,7 +88,7 @@ class History:
         if len(self._times) > 2 * self._length:
             del self._times[: -self._length], self._totals[: -self._length]
 
-    def learn(self, found: Mapping[Series, Exemplar]) -> None:
+    def add_exemplars(self, found: Mapping[Series, Exemplar]) -> None:
         """Keep exemplars not seen before: a bucket shows its last one until it gets another."""
         for series, exemplar in found.items():
             if is_business(series) and self._known.get(series) != exemplar.trace_id:
@@ -118,11 +118,11 @@ class History:
         return (now.requests - then.requests) / span_s, (now.errors - then.errors) / span_s
 
     def _oldest(self, since: float) -> int:
-        """The first scrape after `since`, as the ring takes its windows."""
+        """The first scrape after `since`, as `CounterWindow` takes its windows."""
         return min(bisect_right(self._times, since), len(self._times) - 1)
 
     def failures(self, since: float, until: float) -> float:
-        """Answers of 5xx, and answers that never came, between two moments."""
+        """Responses of 5xx and missing responses between two moments."""
         if not self._times:
             return 0.0
         first = max(bisect_right(self._times, since) - 1, 0)

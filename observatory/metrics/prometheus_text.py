@@ -85,8 +85,8 @@ def _closing_brace(line: str, start: int) -> int:
     return len(line)
 
 
-# A service has a few dozen series in these families and they never change, so each text is taken
-# apart once; the bound only matters if a service ever goes wild with label values.
+# A service has a few dozen series in these families and they never change, so each text is
+# parsed once; the bound only matters if a service ever has too many label values.
 @lru_cache(maxsize=4096)
 def _series(name: str, text: str) -> Series:
     labels = tuple((key, _unescaped(value)) for key, value in _LABEL.findall(text))

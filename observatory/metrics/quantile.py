@@ -9,7 +9,7 @@ def quantile(q: float, bounds: Sequence[float], counts: Sequence[float]) -> floa
     `bounds` are the buckets' upper bounds in rising order, the last one infinite; `counts[i]` is
     how many observations were at most `bounds[i]`. Between two bounds observations are taken as
     evenly spread, from 0 for the first bucket; above the last finite bound nothing is known, so
-    that bound is the answer."""
+    that bound is returned."""
     total = counts[-1] if counts else 0.0
     if total <= 0:
         return None

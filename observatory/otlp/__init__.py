@@ -1,1 +1,1 @@
-"""OTLP in: from the bytes of an export request to spans and lines of log."""
+"""Receives OTLP: from the bytes of an export request to spans and lines of log."""

@@ -1,30 +1,38 @@
-"""Reads OTLP in JSON: hex ids, integers as strings or numbers, lowerCamelCase or snake_case."""
+"""Reads OTLP in JSON: hex ids, integers as strings or numbers, lowerCamelCase or snake_case.
 
+Each span or line is read in one of two ways, with the same result. What nearly every sender sends
+(lowerCamelCase, scalar attributes, every field of its usual type) is decoded by msgspec in one
+step; anything else is read field by field, as leniently as the specification asks. Measured on
+500 spans of five attributes: 10 ms in one step, 18 ms field by field, 15 ms in protobuf.
+"""
+
+import base64
+import binascii
 from collections.abc import Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from observatory import limits
-from observatory.otlp import json_usual
-from observatory.otlp.json_fields import (
-    attributes_of,
-    integer,
-    mapping,
-    objects,
-    plain,
-    text,
-    value_of,
-)
-from observatory.otlp.normalize import Assembler, Malformed, Resource, text_of
+from observatory.limits import Clipper
+from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
 from observatory.store.model import KINDS, LogLine, Pairs, Span
 
 _STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
-_KIND = {f"SPAN_KIND_{word.upper()}": kind for kind, word in enumerate(KINDS) if word}
-# The shortest honest span spends 18 bytes a bracket. Far fewer is no telemetry: each `{}` would
-# cost 25 times its size in memory.
+_KIND = {f"SPAN_KIND_{name.upper()}": kind for kind, name in enumerate(KINDS) if name}
+# The shortest real span has 18 bytes for each bracket. A body with far fewer is not telemetry:
+# each `{}` would cost 25 times its size in memory.
 _BYTES_A_BRACKET = 8
+_UINT64 = 1 << 64
+# Nineteen digits are below 2**64 whatever they are; a number with its sign never has more than 24.
+_SAFE_DIGITS, _MOST_DIGITS = 19, 24
+# msgspec passes on what it cannot decode as UTF-8 and what is nested too deeply as these two.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+# ---- the request ---------------------------------------------------------------------------------
 
 
 class _Scope(Struct):
@@ -48,22 +56,19 @@ class _Request(Struct):
     resource_logs_camel: list[_Group] | None = field(default=None, name="resourceLogs")
 
 
-# msgspec lets text that is no UTF-8 and objects within objects without end through as themselves.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_request = msgspec.json.Decoder(_Request)
-_item = msgspec.json.Decoder(dict[str, Any])
+_decode_request = msgspec.json.Decoder(_Request).decode
 
 
-def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Resource, bytes]]:
-    """Each span or line of the request, not yet taken apart, with its sender.
+def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Resource, bytes]]:
+    """Each span or line of the request, not yet decoded, with its sender.
 
     Raises `Malformed` when the request as a whole cannot be read."""
     if (body.count(b"{") + body.count(b"[")) * _BYTES_A_BRACKET > len(body) + 64:
-        raise Malformed("this is mostly brackets")
+        raise Malformed("the body is mostly brackets")
     try:
-        request = _request.decode(body)
+        request = _decode_request(body)
     except _UNREADABLE as error:
-        raise Malformed(f"the body is no OTLP in JSON: {str(error)[:80]}") from None
+        raise Malformed(f"the body is not valid OTLP in JSON: {str(error)[:80]}") from None
     traces = signal == "traces"
     groups = (
         (request.resource_spans, request.resource_spans_camel)
@@ -71,7 +76,7 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
         else (request.resource_logs, request.resource_logs_camel)
     )
     for group in _both(*groups):
-        resource = assembler.resource(attributes_of((group.resource or {}).get("attributes")))
+        resource = normalizer.resource(_attributes((group.resource or {}).get("attributes")))
         scopes = (
             _both(group.scope_spans, group.scope_spans_camel)
             if traces
@@ -85,68 +90,376 @@ def items(body: bytes, signal: str, assembler: Assembler) -> Iterator[tuple[Reso
                 yield resource, bytes(raw)
 
 
-def span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
-    """One span; raises `Malformed`."""
-    return json_usual.span(raw, resource, assembler) or _span(raw, resource, assembler)
-
-
-def line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
-    """One line of log; raises `Malformed`."""
-    return json_usual.line(raw, resource, assembler) or _line(raw, resource, assembler)
-
-
-def _span(raw: bytes, resource: Resource, assembler: Assembler) -> Span:
-    it = _decode(raw)
-    status = mapping(it, "status")
-    return assembler.span(
-        resource,
-        ids=(
-            text(it, "traceId").lower(),
-            text(it, "spanId").lower(),
-            text(it, "parentSpanId").lower(),
-        ),
-        name=text(it, "name"),
-        kind=integer(it, "kind", _KIND),
-        times=(integer(it, "startTimeUnixNano"), integer(it, "endTimeUnixNano")),
-        status=(integer(status, "code", _STATUS), text(status, "message")),
-        attributes=_pairs(it, assembler),
-        events=[
-            (integer(event, "timeUnixNano"), text(event, "name"), _pairs(event, assembler))
-            for event in objects(it, "events", limits.EVENTS, assembler.scissors)
-        ],
-        links=[
-            (text(link, "traceId").lower(), text(link, "spanId").lower())
-            for link in objects(it, "links", limits.LINKS, assembler.scissors)
-        ],
-    )
-
-
-def _line(raw: bytes, resource: Resource, assembler: Assembler) -> LogLine:
-    it = _decode(raw)
-    message = text_of(plain(value_of(it, "body")))
-    return assembler.line(
-        resource,
-        ids=(text(it, "traceId").lower(), text(it, "spanId").lower()),
-        at_ns=integer(it, "timeUnixNano") or integer(it, "observedTimeUnixNano"),
-        severity=integer(it, "severityNumber"),
-        message=message,
-        attributes=_pairs(it, assembler),
-    )
-
-
 def _both(snake: list[Any] | None, camel: list[Any] | None) -> list[Any]:
     return [*(snake or ()), *(camel or ())]
 
 
-def _decode(raw: bytes) -> dict[str, Any]:
+def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
+    """One span; raises `Malformed`."""
+    return usual_span(raw, resource, normalizer) or any_span(raw, resource, normalizer)
+
+
+def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine:
+    """One line of log; raises `Malformed`."""
+    return usual_line(raw, resource, normalizer) or any_line(raw, resource, normalizer)
+
+
+# ---- what nearly every sender sends, in one step -------------------------------------------------
+
+_Number = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
+
+
+class _Value(Struct, forbid_unknown_fields=True, rename="camel"):
+    # A null is not the same as an absent field.
+    string_value: str | UnsetType = UNSET
+    int_value: str | int | UnsetType = UNSET
+    bool_value: bool | UnsetType = UNSET
+    double_value: float | UnsetType = UNSET
+
+
+class _Pair(Struct, forbid_unknown_fields=True):
+    key: str = ""
+    value: _Value | None = None
+
+
+class _Status(Struct, forbid_unknown_fields=True, frozen=True):
+    code: _Number = 0
+    message: str = ""
+
+
+class _Event(Struct, forbid_unknown_fields=True, rename="camel"):
+    time_unix_nano: str
+    name: str = ""
+    attributes: list[_Pair] = []
+    dropped_attributes_count: Raw = Raw()
+
+
+class _Link(Struct, forbid_unknown_fields=True, rename="camel"):
+    trace_id: str
+    span_id: str
+    attributes: Raw = Raw()
+    trace_state: Raw = Raw()
+    flags: Raw = Raw()
+    dropped_attributes_count: Raw = Raw()
+
+
+class _Span(Struct, forbid_unknown_fields=True, rename="camel"):
+    trace_id: str
+    span_id: str
+    name: str
+    start_time_unix_nano: str
+    end_time_unix_nano: str
+    parent_span_id: str = ""
+    kind: _Number = 0
+    attributes: list[_Pair] = []
+    status: _Status = _Status()
+    events: list[_Event] = []
+    links: list[_Link] = []
+    trace_state: Raw = Raw()
+    flags: Raw = Raw()
+    dropped_attributes_count: Raw = Raw()
+    dropped_events_count: Raw = Raw()
+    dropped_links_count: Raw = Raw()
+
+
+class _Line(Struct, forbid_unknown_fields=True, rename="camel"):
+    body: _Value
+    time_unix_nano: str
+    observed_time_unix_nano: str = "0"
+    trace_id: str = ""
+    span_id: str = ""
+    severity_number: _Number = 0
+    attributes: list[_Pair] = []
+    severity_text: Raw = Raw()
+    flags: Raw = Raw()
+    dropped_attributes_count: Raw = Raw()
+    event_name: Raw = Raw()
+
+
+_decode_span = msgspec.json.Decoder(_Span).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class _Unusual(Exception):
+    """To be read field by field."""
+
+
+def usual_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span | None:
+    """One span in one step; None if it is unusual. Raises `Malformed` for invalid ids."""
     try:
-        return _item.decode(raw)
+        it = _decode_span(raw)
+        times = (_nano(it.start_time_unix_nano), _nano(it.end_time_unix_nano))
+        if len(it.events) > limits.EVENTS or len(it.links) > limits.LINKS:
+            return None
+        events = [
+            (_nano(event.time_unix_nano), event.name, _usual_pairs(event.attributes, normalizer))
+            for event in it.events
+        ]
+        attributes = _usual_pairs(it.attributes, normalizer)
+    except (_Unusual, *_UNREADABLE):
+        return None
+    return normalizer.span(
+        resource,
+        ids=(it.trace_id.lower(), it.span_id.lower(), it.parent_span_id.lower()),
+        name=it.name,
+        kind=it.kind,
+        times=times,
+        status=(it.status.code, it.status.message),
+        attributes=attributes,
+        events=events,
+        links=[(link.trace_id.lower(), link.span_id.lower()) for link in it.links],
+    )
+
+
+def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine | None:
+    """One line of log in one step; None if it is unusual."""
+    try:
+        it = _decode_line(raw)
+        at_ns = _nano(it.time_unix_nano) or _nano(it.observed_time_unix_nano)
+        message = _usual_text(it.body)
+        attributes = _usual_pairs(it.attributes, normalizer)
+    except (_Unusual, *_UNREADABLE):
+        return None
+    return normalizer.line(
+        resource,
+        ids=(it.trace_id.lower(), it.span_id.lower()),
+        at_ns=at_ns,
+        severity=it.severity_number,
+        message=message,
+        attributes=attributes,
+    )
+
+
+def _usual_pairs(found: list[_Pair], normalizer: Normalizer) -> Pairs:
+    if len(found) > limits.ATTRIBUTES:
+        raise _Unusual
+    texts = [(pair.key, _usual_text(pair.value)) for pair in found]
+    clip = normalizer.clipper
+    return tuple([(clip.line(key, limits.KEY_CHARS), clip.lines(text)) for key, text in texts])
+
+
+def _usual_text(value: _Value | None) -> str:
+    if value is None:
+        return ""
+    if value.string_value is not UNSET:
+        return value.string_value
+    if (number := value.int_value) is not UNSET:
+        return str(_nano(number) if isinstance(number, str) else _small(number))
+    if value.bool_value is not UNSET:
+        return text_of(value.bool_value)
+    return "" if value.double_value is UNSET else text_of(value.double_value)
+
+
+def _small(number: int) -> int:
+    if abs(number) >> 64:
+        raise _Unusual
+    return number
+
+
+def _nano(digits: str) -> int:
+    if len(digits) > _SAFE_DIGITS or not (digits.isascii() and digits.isdigit()):
+        raise _Unusual
+    return int(digits)
+
+
+# ---- anything else, field by field ---------------------------------------------------------------
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def any_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
+    """One span, field by field; raises `Malformed`."""
+    it = _object(raw)
+    status = _mapping(it, "status")
+    return normalizer.span(
+        resource,
+        ids=(
+            _text(it, "traceId").lower(),
+            _text(it, "spanId").lower(),
+            _text(it, "parentSpanId").lower(),
+        ),
+        name=_text(it, "name"),
+        kind=_integer(it, "kind", _KIND),
+        times=(_integer(it, "startTimeUnixNano"), _integer(it, "endTimeUnixNano")),
+        status=(_integer(status, "code", _STATUS), _text(status, "message")),
+        attributes=_pairs(it, normalizer),
+        events=[
+            (_integer(event, "timeUnixNano"), _text(event, "name"), _pairs(event, normalizer))
+            for event in _objects(it, "events", limits.EVENTS, normalizer.clipper)
+        ],
+        links=[
+            (_text(link, "traceId").lower(), _text(link, "spanId").lower())
+            for link in _objects(it, "links", limits.LINKS, normalizer.clipper)
+        ],
+    )
+
+
+def any_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine:
+    """One line of log, field by field; raises `Malformed`."""
+    it = _object(raw)
+    message = text_of(_plain(_value(it, "body")))
+    return normalizer.line(
+        resource,
+        ids=(_text(it, "traceId").lower(), _text(it, "spanId").lower()),
+        at_ns=_integer(it, "timeUnixNano") or _integer(it, "observedTimeUnixNano"),
+        severity=_integer(it, "severityNumber"),
+        message=message,
+        attributes=_pairs(it, normalizer),
+    )
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        return _decode_object(raw)
     except _UNREADABLE:
-        raise Malformed("not an object of JSON") from None
+        raise Malformed("it is not a JSON object") from None
 
 
-def _pairs(it: dict[str, Any], assembler: Assembler) -> Pairs:
+def _pairs(it: dict[str, Any], normalizer: Normalizer) -> Pairs:
     found = it.get("attributes")
     if not isinstance(found, list | None):
-        raise Malformed("attributes are no list")
-    return assembler.pairs(attributes_of(found), len(found)) if found else ()
+        raise Malformed("attributes is not a list")
+    return normalizer.pairs(_attributes(found), len(found)) if found else ()
+
+
+def _attributes(found: Any) -> Iterator[tuple[str, Plain]]:
+    """Keys with their plain values, one after the other, so that only wanted ones are read."""
+    if found is None:
+        return
+    if not isinstance(found, list):
+        raise Malformed("attributes is not a list")
+    for pair in found:
+        if not isinstance(pair, dict) or not isinstance(pair.get("key", ""), str):
+            raise Malformed("an attribute is not a key with a value")
+        yield pair.get("key", ""), _plain(pair.get("value"))
+
+
+def _value(it: dict[str, Any], name: str) -> Any:
+    """The field called `name`, in lowerCamelCase or in the snake_case of the protobuf files."""
+    found = it.get(name)
+    return it.get(_snake(name)) if found is None else found
+
+
+@lru_cache(maxsize=64)
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+
+
+def _text(it: dict[str, Any], name: str) -> str:
+    """A string; empty when absent, as in protobuf."""
+    found = _value(it, name)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise Malformed(f"{name} is not a string")
+    return found
+
+
+def _integer(it: dict[str, Any], name: str, names: dict[str, int] | None = None) -> int:
+    """A whole number, given as one, as a string of digits, or as a name of the enumeration."""
+    found = _value(it, name)
+    if found is None:
+        return 0
+    if names and isinstance(found, str) and found in names:
+        return names[found]
+    return _whole(found, name)
+
+
+def _mapping(it: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object; empty when absent."""
+    found = _value(it, name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Malformed(f"{name} is not an object")
+    return found
+
+
+def _objects(it: dict[str, Any], name: str, limit: int, clipper: Clipper) -> list[dict[str, Any]]:
+    """A list of objects, its first `limit`."""
+    found = _value(it, name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(part, dict) for part in found[:limit]):
+        raise Malformed(f"{name} is not a list of objects")
+    clipper.count(len(found), limit)
+    return found[:limit]
+
+
+def _plain(value: Any, depth: int = 0) -> Plain:
+    """The value inside an AnyValue; a list or a map only to a bounded depth and width."""
+    if value is None or value == {}:
+        return ""
+    if not isinstance(value, dict):
+        raise Malformed("a value has no type")
+    if (found := _value(value, "stringValue")) is not None:
+        if not isinstance(found, str):
+            raise Malformed("stringValue is not a string")
+        return found
+    if (found := _value(value, "intValue")) is not None:
+        return _whole(found, "intValue")
+    if (found := _value(value, "boolValue")) is not None:
+        return bool(found)
+    if (found := _value(value, "doubleValue")) is not None:
+        return _double(found)
+    if (found := _value(value, "bytesValue")) is not None:
+        return _bytes(found)
+    return _nested(value, depth)
+
+
+def _nested(value: dict[str, Any], depth: int) -> Plain:
+    if depth >= limits.NESTING:
+        return "\u2026"
+    if (found := _value(value, "arrayValue")) is not None:
+        values = found.get("values") if isinstance(found, dict) else found
+        if not isinstance(values, list | None):
+            raise Malformed("arrayValue is not a list")
+        return [_plain(inner, depth + 1) for inner in (values or [])[: limits.WIDTH]]
+    found = _value(value, "kvlistValue")
+    values = found.get("values") if isinstance(found, dict) else found
+    if not isinstance(values, list) or not all(isinstance(pair, dict) for pair in values):
+        raise Malformed("a value has an unknown type")
+    return {
+        str(pair.get("key", "")): _plain(pair.get("value"), depth + 1)
+        for pair in values[: limits.WIDTH]
+    }
+
+
+def _whole(found: object, name: str) -> int:
+    number = _parsed(found)
+    if number is None:
+        raise Malformed(f"{name} is not a whole number")
+    if not -_UINT64 < number < _UINT64:
+        raise Malformed(f"{name} does not fit into 64 bits")
+    return number
+
+
+def _parsed(found: object) -> int | None:
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    if isinstance(found, float):
+        return int(found) if found.is_integer() else None
+    if not isinstance(found, str) or len(found) > _MOST_DIGITS:
+        return None
+    digits = found.removeprefix("-")
+    return int(found) if digits.isascii() and digits.isdigit() else None
+
+
+def _double(found: object) -> Plain:
+    # Protobuf's JSON spells what JSON has no number for: "NaN", "Infinity", "-Infinity".
+    if isinstance(found, str) and len(found) <= _MOST_DIGITS:
+        return found
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise Malformed("doubleValue is not a number")
+    return float(found)
+
+
+def _bytes(found: object) -> Plain:
+    if not isinstance(found, str):
+        raise Malformed("bytesValue is not a string")
+    # Protobuf's JSON takes both alphabets, with or without padding.
+    digits = found[: 4 * limits.VALUE_CHARS].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        raise Malformed("bytesValue is not valid base64") from None

@@ -1,4 +1,4 @@
-"""Turns the fields of a span or a line, however they were encoded, into what is kept of it."""
+"""Makes the stored span or line from its fields, however they were encoded."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -6,17 +6,17 @@ from itertools import islice
 import msgspec
 
 from observatory import limits
-from observatory.limits import Scissors
+from observatory.limits import Clipper
 from observatory.store.model import Event, Link, LogLine, Pairs, Span
 
 Plain = object
 _UNKNOWN = "unknown_service"
-# The lowest number of each of OpenTelemetry's six levels, and Python's word for it.
+# The lowest number of each of OpenTelemetry's six levels, and Python's name for it.
 LEVELS = ((21, "CRITICAL"), (17, "ERROR"), (13, "WARNING"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
 
 
 class Malformed(Exception):
-    """One span or line that cannot be kept; the message says why, without quoting it."""
+    """A request, span or line that cannot be read; the message says why, without quoting it."""
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -26,14 +26,14 @@ class Resource(msgspec.Struct, frozen=True):
     instance: str = ""
 
 
-class Assembler:
-    """Makes the records of one request; `now_ns` is when it arrived. Times from more than
-    `behind_ns` before that are taken for those of a broken clock."""
+class Normalizer:
+    """Makes the records of one request; `now_ns` is when it arrived. Times more than `behind_ns`
+    before that are taken for those of a broken clock."""
 
     def __init__(self, now_ns: int, behind_ns: int = limits.BEHIND_NS) -> None:
         self._now_ns = now_ns
         self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + limits.AHEAD_NS
-        self.scissors = Scissors()
+        self.clipper = Clipper()
         self.adjusted = 0
 
     def resource(self, attributes: Iterable[tuple[str, Plain]]) -> Resource:
@@ -41,14 +41,14 @@ class Assembler:
         found = dict(islice(attributes, 4 * limits.ATTRIBUTES))
         name = text_of(found.get("service.name", "")).strip() or _UNKNOWN
         instance = text_of(found.get("service.instance.id", ""))
-        return Resource(self.scissors.line(name, 64), self.scissors.line(instance, 100))
+        return Resource(self.clipper.line(name, 64), self.clipper.line(instance, 100))
 
     def pairs(self, attributes: Iterable[tuple[str, Plain]], found: int) -> Pairs:
         """Attributes as text, a bounded number of them; `found` is how many there are."""
-        cut = self.scissors
-        cut.count(found, limits.ATTRIBUTES)
+        clip = self.clipper
+        clip.count(found, limits.ATTRIBUTES)
         return tuple(
-            (cut.line(key, limits.KEY_CHARS), cut.lines(text_of(value)))
+            (clip.line(key, limits.KEY_CHARS), clip.lines(text_of(value)))
             for key, value in islice(attributes, limits.ATTRIBUTES)
         )
 
@@ -72,23 +72,23 @@ class Assembler:
         if parent_id and not is_id(parent_id, 16):
             raise Malformed("a parent span id has 8 bytes")
         start_ns, end_ns, marks = self._times(*times)
-        cut = self.scissors
+        clip = self.clipper
         return Span(
             trace_id=trace_id,
             span_id=span_id,
             parent_id=parent_id,
             service=resource.service,
             instance=resource.instance,
-            name=cut.line(name) or "unnamed",
+            name=clip.line(name) or "unnamed",
             kind=kind if 0 < kind < 6 else 1,
             start_ns=start_ns,
             end_ns=end_ns,
             failed=status[0] == 2,
-            error=cut.line(status[1], limits.MESSAGE_CHARS) if status[0] == 2 else "",
+            error=clip.line(status[1], limits.MESSAGE_CHARS) if status[0] == 2 else "",
             attributes=attributes,
             events=tuple(
                 [
-                    Event(min(max(at, start_ns), end_ns), cut.line(what) or "event", pairs)
+                    Event(min(max(at, start_ns), end_ns), clip.line(what) or "event", pairs)
                     for at, what, pairs in events
                 ]
             ),
@@ -106,7 +106,7 @@ class Assembler:
         message: str,
         attributes: Pairs,
     ) -> LogLine:
-        """A line of log; `ids` are trace and span. A line outlives a broken reference."""
+        """A line of log; `ids` are trace and span. A line is kept without an invalid reference."""
         in_trace = is_id(ids[0], 32)
         severity = severity if 0 < severity <= 24 else 9
         at_ns = at_ns or self._now_ns
@@ -116,7 +116,7 @@ class Assembler:
             severity=severity,
             level=level_of(severity),
             service=resource.service,
-            message=self.scissors.line(message, limits.MESSAGE_CHARS),
+            message=self.clipper.line(message, limits.MESSAGE_CHARS),
             trace_id=ids[0] if in_trace else "",
             span_id=ids[1] if in_trace and is_id(ids[1], 16) else "",
             attributes=attributes,
@@ -128,7 +128,7 @@ class Assembler:
         if not self._earliest_ns <= start_ns <= latest:
             length_ns = min(max(0, end_ns - start_ns), limits.AHEAD_NS)
             start_ns, end_ns = self._now_ns - length_ns, self._now_ns
-            marks = ("its clock was wrong, so it stands where it arrived",)
+            marks = ("its clock was wrong, so it is shown at its arrival",)
         if end_ns > latest:
             end_ns, marks = max(start_ns, self._now_ns), (*marks, "ended in the future")
         if end_ns < start_ns:
@@ -138,13 +138,13 @@ class Assembler:
 
 
 def level_of(severity: int) -> str:
-    """OpenTelemetry's number as the word that the services log."""
-    return next((word for least, word in LEVELS if severity >= least), "INFO")
+    """OpenTelemetry's number as the name that the services log."""
+    return next((name for least, name in LEVELS if severity >= least), "INFO")
 
 
 def severity_of(level: str) -> int:
-    """The lowest number of a level's word; 0 (everything) for a word nobody logs."""
-    return next((least for least, word in LEVELS if word == level.upper()), 0)
+    """The lowest number of a level; 0 (everything) for an unknown one."""
+    return next((least for least, name in LEVELS if name == level.upper()), 0)
 
 
 def is_id(text: str, digits: int) -> bool:

@@ -1,4 +1,4 @@
-"""Takes OTLP/HTTP from any sender: bounded in size, time and number, decoded off the event loop."""
+"""Receives OTLP/HTTP from any sender: bounded in size, time and number, decoded in a thread."""
 
 import asyncio
 import logging
@@ -24,48 +24,48 @@ from observatory.otlp.request import (
     read,
     refused,
 )
-from observatory.store.store import Memory
+from observatory.store.store import TelemetryStore
 
 logger = logging.getLogger(__name__)
 
-# Entering one item takes some 20 microseconds: after this many, pages get their turn.
+# Storing one item takes some 20 microseconds: after this many, pages get their turn.
 _ITEMS_AT_A_TIME = 50
 _RETRY = {"Retry-After": "1"}
 
 
 class Receiver:
-    """The addresses of OTLP/HTTP, and the one thread that takes batches apart."""
+    """The routes of OTLP/HTTP, and the one thread that decodes batches."""
 
-    def __init__(self, memory: Memory, *, clock: Callable[[], int] = time.time_ns) -> None:
-        self._memory = memory
+    def __init__(self, store: TelemetryStore, *, clock: Callable[[], int] = time.time_ns) -> None:
+        self._store = store
         self._clock = clock
-        # One: two would not be faster under one interpreter lock, only hungrier.
+        # One: two would not be faster under one interpreter lock, only take more memory.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
         self._places = limits.REQUESTS_AT_ONCE
 
     def routes(self) -> list[HTTPRouteHandler]:
-        """What to add to the app."""
+        """The routes to add to the app."""
         route: dict[str, Any] = {**_ROUTE, "exception_handlers": {Exception: self._refuse}}
 
         @post("/v1/traces", **route)
-        async def take_traces(request: Request[Any, Any, Any]) -> Response[bytes]:
-            return await self._take(request, "traces")
+        async def receive_traces(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await self._receive(request, "traces")
 
         @post("/v1/logs", **route)
-        async def take_logs(request: Request[Any, Any, Any]) -> Response[bytes]:
-            return await self._take(request, "logs")
+        async def receive_logs(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await self._receive(request, "logs")
 
         @post("/v1/metrics", **route)
         async def refuse_metrics() -> Response[bytes]:
             raise Problem(404, "not-found", "Metrics are scraped from /metrics, not sent here")
 
-        return [take_traces, take_logs, refuse_metrics]
+        return [receive_traces, receive_logs, refuse_metrics]
 
     async def close(self) -> None:
-        """Stop taking; what is being decoded is thrown away."""
+        """Stop receiving; what is being decoded is discarded."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _take(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
+    async def _receive(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
         media_type, gzipped = _media_type(request), _gzipped(request)
         if self._places == 0:
             raise Problem(503, "overloaded", "Too much telemetry at once", headers=_RETRY)
@@ -76,9 +76,9 @@ class Receiver:
             await self._keep(batch)
         finally:
             self._places += 1
-        self._memory.changed(signal)
-        answer = accepted(signal, media_type, batch.rejected, batch.reason)
-        return Response(answer, status_code=200, media_type=media_type)
+        self._store.changed(signal)
+        response = accepted(signal, media_type, batch.rejected, batch.reason)
+        return Response(response, status_code=200, media_type=media_type)
 
     async def _decode(
         self, signal: Signal, body: bytes, media_type: str, *, gzipped: bool
@@ -94,25 +94,25 @@ class Receiver:
             raise Problem(413, "too-large", str(large)) from None
 
     async def _keep(self, batch: Batch) -> None:
-        self._memory.count(batch)
+        self._store.count(batch)
         for number, (span, packed) in enumerate(batch.spans, 1):
-            self._memory.keep_span(span, packed)
+            self._store.keep_span(span, packed)
             if number % _ITEMS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
         for number, (line, packed) in enumerate(batch.lines, 1):
-            self._memory.keep_line(line, packed)
+            self._store.keep_line(line, packed)
             if number % _ITEMS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
 
     def _refuse(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        """Every refusal as OTLP wants it: google.rpc.Status, in the sender's own encoding."""
+        """Every refusal as OTLP requires it: google.rpc.Status, in the sender's own encoding."""
         problem = as_problem(error)
-        # A metric sent here by mistake was never going to be seen on these pages.
-        self._memory.losses.refused_requests += problem.status != 404
+        # A metric sent here by mistake is not lost telemetry: these pages never show it.
+        self._store.losses.refused_requests += problem.status != 404
         if problem.status >= 500 and problem.status != 503:
-            logger.error("taking telemetry failed", exc_info=error)
+            logger.error("receiving telemetry failed", exc_info=error)
         sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        # Who sends neither of the two gets the one that a person can read.
+        # A sender of neither gets the one that a person can read.
         media_type = PROTOBUF if sent == PROTOBUF else JSON
         return Response(
             refused(problem.status, media_type, problem.detail),
@@ -133,7 +133,9 @@ def _gzipped(request: Request[Any, Any, Any]) -> bool:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("gzip", "identity", ""):
         accepts = {"Accept-Encoding": "gzip"}
-        raise Problem(415, "unsupported-encoding", "Send it plain or gzipped", headers=accepts)
+        raise Problem(
+            415, "unsupported-encoding", "Send it uncompressed or with gzip", headers=accepts
+        )
     return encoding == "gzip"
 
 
@@ -151,6 +153,6 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
 _ROUTE: dict[str, Any] = {
     "status_code": 200,
     "request_max_body_size": limits.BODY_BYTES,
-    # OTLP describes itself; in the shop's own API page it would only be noise.
+    # OTLP is a standard of its own and does not belong on the shop's API page.
     "include_in_schema": False,
 }

@@ -1,4 +1,4 @@
-"""One OTLP export request from its bytes to spans or lines, and the bytes of the answer."""
+"""One OTLP export request from its bytes to spans or lines, and the bytes of the response."""
 
 import time
 import zlib
@@ -14,16 +14,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from observatory import limits
 from observatory.otlp import json, protobuf
-from observatory.otlp.normalize import Assembler, Malformed, Resource
+from observatory.otlp.normalize import Malformed, Normalizer, Resource
 from observatory.store.model import LogLine, Span, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 Signal = Literal["traces", "logs"]
-_Items = Callable[[bytes, Signal, Assembler], Iterator[tuple[Resource, bytes]]]
-_Take = Callable[[bytes, Resource, Assembler], Any]
+_Items = Callable[[bytes, Signal, Normalizer], Iterator[tuple[Resource, bytes]]]
+_Decode = Callable[[bytes, Resource, Normalizer], Any]
 
 _ITEMS: dict[str, _Items] = {JSON: json.items, PROTOBUF: protobuf.items}
-_TAKE: dict[tuple[str, Signal], _Take] = {
+_DECODE: dict[tuple[str, Signal], _Decode] = {
     (JSON, "traces"): json.span,
     (JSON, "logs"): json.line,
     (PROTOBUF, "traces"): protobuf.span,
@@ -31,19 +31,19 @@ _TAKE: dict[tuple[str, Signal], _Take] = {
 }
 # google.rpc.Code, by the status of HTTP that carries it.
 _CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
-# While a batch is taken apart the pages must stay quick: every few items the thread lets go of
-# the interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
+# While a batch is decoded the pages must stay quick: every few items the thread releases the
+# interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
 _ITEMS_AT_A_TIME = 32
 _PAUSE_S = 0.0002
 
 
 class TooLarge(Exception):
-    """More than the receiver takes in one request."""
+    """More than the receiver accepts in one request."""
 
 
 class Batch(Struct):
-    """What one request brought: spans or lines, each with its packed form (a whole span, a
-    line's attributes), and what was cut or left out on the way."""
+    """What one request contained: spans or lines, each with its packed form (a whole span, a
+    line's attributes), and how much was clipped, adjusted or rejected."""
 
     spans: list[tuple[Span, bytes]] = []
     lines: list[tuple[LogLine, bytes]] = []
@@ -67,15 +67,15 @@ def read(
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
     if gzipped:
         body = unpack_body(body)
-    assembler = Assembler(now_ns, behind_ns)
+    normalizer = Normalizer(now_ns, behind_ns)
     batch = Batch()
-    take = _TAKE[media_type, signal]
-    for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, assembler)):
+    decode = _DECODE[media_type, signal]
+    for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, normalizer)):
         if number % _ITEMS_AT_A_TIME == _ITEMS_AT_A_TIME - 1:
             time.sleep(_PAUSE_S)
         try:
             _check(number, raw)
-            record = take(raw, resource, assembler)
+            record = decode(raw, resource, normalizer)
         except Malformed as malformed:
             batch.rejected += 1
             batch.reason = batch.reason or str(malformed)
@@ -84,15 +84,15 @@ def read(
             batch.spans.append((record, pack(record)))
         else:
             batch.lines.append((record, pack(record.attributes)))
-    batch.clipped, batch.adjusted = assembler.scissors.clipped, assembler.adjusted
+    batch.clipped, batch.adjusted = normalizer.clipper.clipped, normalizer.adjusted
     return batch
 
 
 def _check(number: int, raw: bytes) -> None:
     if number >= limits.BATCH_ITEMS:
-        raise Malformed(f"more than {limits.BATCH_ITEMS} in one request")
+        raise Malformed(f"more than {limits.BATCH_ITEMS} items in one request")
     if len(raw) > limits.ITEM_BYTES:
-        raise Malformed(f"one is larger than {limits.ITEM_BYTES >> 20} MiB")
+        raise Malformed(f"an item is larger than {limits.ITEM_BYTES >> 20} MiB")
 
 
 def unpack_body(body: bytes) -> bytes:
@@ -103,7 +103,7 @@ def unpack_body(body: bytes) -> bytes:
         try:
             unpacked += member.decompress(body, limits.UNPACKED_BYTES + 1 - len(unpacked))
         except zlib.error:
-            raise Malformed("the body is no gzip") from None
+            raise Malformed("the body is not valid gzip") from None
         if len(unpacked) > limits.UNPACKED_BYTES:
             raise TooLarge(f"unpacked, the body is over {limits.UNPACKED_BYTES >> 20} MiB")
         if not member.eof:
@@ -113,7 +113,7 @@ def unpack_body(body: bytes) -> bytes:
 
 
 def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> bytes:
-    """Export*ServiceResponse; with partial_success when something was not taken."""
+    """Export*ServiceResponse; with partial_success when something was rejected."""
     if media_type == JSON:
         if not rejected:
             return b"{}"
@@ -122,13 +122,13 @@ def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> byt
         return msgspec.json.encode({"partialSuccess": partial})
     if not rejected:
         return b""
-    # The answers for traces and for logs differ in their names only: on the wire they are alike.
+    # The responses for traces and for logs differ in their names only: their bytes are equal.
     partial_success = ExportTracePartialSuccess(rejected_spans=rejected, error_message=reason)
     return bytes(ExportTraceServiceResponse(partial_success=partial_success).SerializeToString())
 
 
 def refused(status: int, media_type: str, message: str) -> bytes:
-    """google.rpc.Status, which OTLP asks for in every answer that is not 200."""
+    """google.rpc.Status, which OTLP requires in every response that is not 200."""
     code = _CODES.get(status, 3 if status < 500 else 13)
     if media_type == JSON:
         return msgspec.json.encode({"code": code, "message": message})

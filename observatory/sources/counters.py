@@ -1,16 +1,16 @@
-"""What a source of counters answers, wherever the counters were read: light, charts, stock."""
+"""Computes light, charts and stock from counters, wherever the counters were read."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from observatory.metrics import counter_window
-from observatory.metrics.counter_window import Ring, Scrape, Traffic
+from observatory.metrics.counter_window import CounterWindow, Scrape, Traffic
 from observatory.metrics.history import BUCKET, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
 from observatory.sla import WINDOW_S
 from observatory.sources.down import Down
 
-STILL = "Orders go on; only the measuring is missing."
+STILL = "Orders go on; only the measurements are missing."
 STOCK = "valerix_stock_units"
 BITES = "valerix_gremlin_bites_total"
 FAMILIES = frozenset(
@@ -18,11 +18,11 @@ FAMILIES = frozenset(
 )
 
 
-class Counted(ABC):
-    """The answers of a `Source`, computed from readings: the same code for every origin.
+class Counters(ABC):
+    """A `MetricsSource` over readings of counters: the same code wherever they were read.
 
-    `clock` is what the readings are timed by; `epoch` is what to add to it for seconds since the
-    epoch, which is how the charts and the gremlins count."""
+    `clock` times the readings; `epoch` is what to add to it for seconds since the epoch, which the
+    charts and the gremlins use."""
 
     def __init__(
         self,
@@ -33,37 +33,37 @@ class Counted(ABC):
         window_s: float = WINDOW_S,
     ) -> None:
         self._clock, self._epoch, self._window_s = clock, epoch, window_s
-        self._rings = {service: Ring() for service in services}
-        self._histories = {service: History() for service in self._rings}
+        self._windows = {service: CounterWindow() for service in services}
+        self._histories = {service: History() for service in self._windows}
 
     @abstractmethod
     def down(self, service: str) -> Down | None:
         """Why the last reading of a service cannot be trusted; None while it can."""
 
     def take(self, service: str, at: float, values: Mapping[Series, float]) -> Scrape:
-        """Remember one reading; `at` only goes forward."""
+        """Keep one reading; `at` only goes forward."""
         # Fifteen minutes of every bucket would be tens of megabytes; the history folds them.
         kept = {series: value for series, value in values.items() if series.name != BUCKET}
         scrape = Scrape(at, kept)
-        self._rings[service].add(scrape)
+        self._windows[service].add(scrape)
         self._histories[service].add(at, values)
         return scrape
 
-    def learn(self, service: str, found: Mapping[Series, Exemplar]) -> None:
-        """Remember exemplars that were not known."""
-        self._histories[service].learn(found)
+    def add_exemplars(self, service: str, found: Mapping[Series, Exemplar]) -> None:
+        """Keep exemplars that are new."""
+        self._histories[service].add_exemplars(found)
 
     def newest_at(self, service: str) -> float | None:
         """When the last reading was taken, by `clock`."""
-        newest = self._rings[service].newest
+        newest = self._windows[service].newest
         return None if newest is None else newest.at
 
     def traffic(self, service: str) -> Traffic | Down:
-        """Business requests of the last `window_s`: thirty seconds, but for a hastened act."""
-        return self.down(service) or self._rings[service].traffic(self._clock(), self._window_s)
+        """Business requests of the last `window_s`: thirty seconds, less in a quick act."""
+        return self.down(service) or self._windows[service].traffic(self._clock(), self._window_s)
 
     def stock(self) -> dict[str, dict[str, int]] | Down:
-        """Units by product and state, as the inventory service last said."""
+        """Units by product and state, from the last reading of the inventory service."""
         if (down := self.down("inventory")) is not None:
             return down
         units: dict[str, dict[str, int]] = {}
@@ -92,9 +92,9 @@ class Counted(ABC):
         return self._histories[service].exemplars(since, until)
 
     def failures(self, service: str, since: float, until: float) -> float:
-        """Failed answers between two moments."""
+        """Failed responses between two moments."""
         return self._histories[service].failures(since - self._epoch, until - self._epoch)
 
     def _newest(self, service: str) -> Mapping[Series, float]:
-        newest = self._rings[service].newest
+        newest = self._windows[service].newest
         return {} if newest is None else newest.values

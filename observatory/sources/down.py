@@ -1,4 +1,4 @@
-"""What a source answers when it cannot be read."""
+"""What a source returns when it cannot be read."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Metrics without Prometheus: each service's page, scraped every two seconds into a ring."""
+"""Metrics without Prometheus: each service's page, scraped every two seconds."""
 
 import asyncio
 import time
@@ -11,20 +11,20 @@ from observatory.metrics.counter_window import Scrape
 from observatory.metrics.history import BUCKET, Exemplar
 from observatory.metrics.prometheus_text import Series, parse, parse_exemplars
 from observatory.sla import WINDOW_S
-from observatory.sources.counters import FAMILIES, STILL, Counted
+from observatory.sources.counters import FAMILIES, STILL, Counters
 from observatory.sources.down import Down
-from observatory.sources.poller import Feed
+from observatory.sources.poller import Poller
 
 # OBSERVABILITY: a window of 30 s needs a sample at least every 5 s.
 SCRAPE_EVERY_S = 2.0
-# A page of metrics is some 50 KiB; more than this is a fault, not telemetry.
+# A page of metrics has some 50 KiB; a larger one is a fault.
 _LARGEST_PAGE = 4 << 20
-# Only this format carries exemplars; a service that cannot write it answers in the older one.
+# Only this format carries exemplars; a service that cannot write it sends the older one.
 _ACCEPT = {"Accept": "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"}
 
 
-class Embedded(Counted):
-    """A `Source` in this process's own memory."""
+class EmbeddedMetrics(Counters):
+    """A `MetricsSource` in this process's own memory."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class Embedded(Counted):
         window_s: float = WINDOW_S,
         every_s: float = SCRAPE_EVERY_S,
     ) -> None:
-        # The rings keep time that never jumps; charts and gremlins have the wall clock's.
+        # Readings are timed by a clock that never jumps; charts and gremlins use the wall clock.
         self._began = time.time()
         super().__init__(urls, clock, epoch=self._began - clock(), window_s=window_s)
         self._urls = urls
         self._session: aiohttp.ClientSession | None = None
-        self._feeds = {
-            service: Feed(
+        self._pollers = {
+            service: Poller(
                 "metrics",
                 partial(self._scrape, service),
                 changed,
@@ -55,33 +55,33 @@ class Embedded(Counted):
     async def start(self) -> None:
         """Begin to scrape."""
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-        await asyncio.gather(*(feed.start() for feed in self._feeds.values()))
+        await asyncio.gather(*(poller.start() for poller in self._pollers.values()))
 
     async def stop(self) -> None:
         """End every loop and close the connections."""
-        await asyncio.gather(*(feed.stop() for feed in self._feeds.values()))
+        await asyncio.gather(*(poller.stop() for poller in self._pollers.values()))
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     def down(self, service: str) -> Down | None:
         """Why there is no fresh page of this service."""
-        said = self._feeds[service].now()
-        return said if isinstance(said, Down) else None
+        newest = self._pollers[service].now()
+        return newest if isinstance(newest, Down) else None
 
     async def _scrape(self, service: str) -> Scrape:
         page = await self._fetch(f"{self._urls[service]}/metrics")
         values: dict[Series, float] = parse(page, FAMILIES)
         at = self._clock()
         scrape = self.take(service, at, values)
-        self.learn(service, self._exemplars(page, at + self._epoch))
+        self.add_exemplars(service, self._exemplars(page, at + self._epoch))
         return scrape
 
     def _exemplars(self, page: str, seen: float) -> dict[Series, Exemplar]:
         return {
             series: Exemplar(seen if at is None else at, seconds, trace_id, seen)
             for series, (trace_id, seconds, at) in parse_exemplars(page, BUCKET).items()
-            # The trace of an older one is not in this process's memory: it would lead nowhere.
+            # The trace of an older one is not in this process's memory.
             if at is None or at >= self._began
         }
 

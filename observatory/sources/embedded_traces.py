@@ -1,4 +1,4 @@
-"""What the services sent here about their work: the memory of it, and nudges when it grows."""
+"""Traces and logs that the services send to this process, and nudges when new ones arrive."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,38 +9,39 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.settings import Settings, is_loopback
 from observatory.otlp.receiver import Receiver
-from observatory.sources import SILENT_S, Found, Tail, Whole
 from observatory.sources.down import Down
+from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
 from observatory.store.logs import LogQuery
-from observatory.store.store import Choices, Memory, TraceQuery
+from observatory.store.results import LogTail
+from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0
 
 
-class Received:
-    """An `Evidence` in this process's own memory, which never waits and is never `Down`.
+class EmbeddedTraces:
+    """A `TelemetrySource` in this process's own memory, which never waits and is never `Down`.
 
-    `heard` says when something last arrived, by topic; `sent_to` is the address that telemetry
-    goes to instead of here, or empty; `dropped` tells how much of it each service, by key, could
-    not send to anybody."""
+    `last_arrival` says when something last arrived, by topic; `sent_to` is the address that
+    telemetry goes to instead of here, or empty; `dropped` counts what each service, by key, could
+    not send."""
 
     def __init__(
         self,
-        memory: Memory,
+        store: TelemetryStore,
         changed: Callable[[str], None],
         *,
         sent_to: str = "",
         dropped: Callable[[], dict[str, int]] = dict,
     ) -> None:
-        self.memory = memory
-        self.heard: dict[str, datetime] = {}
+        self.store = store
+        self.last_arrival: dict[str, datetime] = {}
         self._sent_to, self._dropped = sent_to, dropped
-        self._receiver = Receiver(memory)
+        self._receiver = Receiver(store)
         self._began = datetime.now(UTC)
         self._changed_topic = changed
         self._due: set[str] = set()
-        memory.changed = self._changed
+        store.changed = self._changed
 
     async def run(self) -> None:
         """Pass nudges on until cancelled."""
@@ -51,56 +52,55 @@ class Received:
             await asyncio.sleep(NUDGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take nothing more."""
+        """Accept nothing more."""
         await self._receiver.close()
 
     def routes(self) -> list[HTTPRouteHandler]:
-        """The addresses of OTLP/HTTP."""
+        """The routes of OTLP/HTTP."""
         return self._receiver.routes()
 
-    async def find(self, query: TraceQuery) -> Found:
+    async def find(self, query: TraceQuery) -> TraceList:
         """Traces for a list."""
-        memory = self.memory
-        return Found(memory.find(query), len(memory.traces), memory.losses)
+        store = self.store
+        return TraceList(store.find(query), len(store.traces), store.losses)
 
-    async def trace(self, trace_id: str) -> Whole:
+    async def trace(self, trace_id: str) -> TraceResult:
         """One trace with its lines in place."""
-        return Whole(self.memory.trace(trace_id), len(self.memory.traces))
+        return TraceResult(self.store.trace(trace_id), len(self.store.traces))
 
-    async def tail(self, query: LogQuery) -> Tail:
+    async def tail(self, query: LogQuery) -> LogTail:
         """The newest lines that fit."""
-        memory, page = self.memory, self.memory.tail(query)
-        return Tail(page.rows, page.more, len(memory.logs), memory.losses)
+        return self.store.tail(query)
 
-    async def choices(self) -> Choices:
+    async def choices(self) -> FilterChoices:
         """What traces can be filtered by."""
-        return self.memory.choices()
+        return self.store.choices()
 
     async def writers(self) -> tuple[tuple[str, int], ...]:
-        """Who wrote lines, each with how many."""
-        return self.memory.logs.choices("service")
+        """Which services wrote lines, and how many."""
+        return self.store.logs.choices("service")
 
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""
         return self._dropped()
 
-    def elsewhere(self) -> str:
-        """Where telemetry goes; empty once some came here too, as a collector may pass it on."""
-        return "" if self.heard else self._sent_to
+    def sent_to(self) -> str:
+        """Where telemetry goes; empty once some arrived here too, as a collector may forward it."""
+        return "" if self.last_arrival else self._sent_to
 
-    def silence(self, busy: Callable[[], bool]) -> Down | None:
-        """Set when services that are `busy` send nothing."""
-        heard = self.heard.get("traces")
-        if heard is not None and (datetime.now(UTC) - heard).total_seconds() < SILENT_S:
+    def outage(self, is_busy: Callable[[], bool]) -> Down | None:
+        """Set when no telemetry arrives although the services are busy."""
+        last = self.last_arrival.get("traces")
+        if last is not None and (datetime.now(UTC) - last).total_seconds() < SILENT_S:
             return None
-        if self.elsewhere() or not busy():
+        if self.sent_to() or not is_busy():
             return None
-        if heard is None:
+        if last is None:
             return Down("The services send no telemetry here", self._began, "Orders go on.")
-        return Down("No telemetry arrives", heard, "Orders go on; what came before is still here.")
+        return Down("No telemetry arrives", last, "Orders go on; what came before is still here.")
 
     def _changed(self, topic: str) -> None:
-        self.heard[topic] = datetime.now(UTC)
+        self.last_arrival[topic] = datetime.now(UTC)
         self._due.add(topic)
 
 

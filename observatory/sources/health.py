@@ -1,4 +1,4 @@
-"""Asks every service how it is, all at once, each with its own short deadline."""
+"""Reads every service's health, all at once, each with its own short deadline."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-# Longer than a service's own probes (0.5 s) and far shorter than a latency gremlin, so that a
-# service which answers late is told from one that is merely busy.
+# Longer than a service's own probes (0.5 s) and far shorter than a latency gremlin: a service that
+# responds late is distinguished from one that is merely busy.
 DEADLINE_S = 1.2
-_WELL = frozenset({"connected", "reachable", "current"})
+_HEALTHY = frozenset({"connected", "reachable", "current"})
 
 
 class Health(Struct, frozen=True):
-    """What one service said, or why it said nothing (`trouble`)."""
+    """What one service reports, or why there is no report (`problem`)."""
 
     service: str
     dependencies: tuple[tuple[str, bool, str], ...] = ()
-    trouble: str = ""
+    problem: str = ""
 
 
 class _Body(Struct):
@@ -39,11 +39,11 @@ class HealthProbe:
             await self._session.close()
             self._session = None
 
-    async def ask_all(self) -> tuple[Health, ...]:
-        """One answer per service, in order; takes no longer than the deadline."""
-        return tuple(await asyncio.gather(*(self._ask(service) for service in self._urls)))
+    async def read_all(self) -> tuple[Health, ...]:
+        """The health of every service, in order; takes no longer than the deadline."""
+        return tuple(await asyncio.gather(*(self._read(service) for service in self._urls)))
 
-    async def _ask(self, service: str) -> Health:
+    async def _read(self, service: str) -> Health:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
@@ -52,17 +52,17 @@ class HealthProbe:
                 self._session.get(f"{self._urls[service]}/health") as response,
             ):
                 if response.status != 200:
-                    return Health(service, trouble=f"answers {response.status}")
+                    return Health(service, problem=f"answers {response.status}")
                 body = msgspec.json.decode(await response.content.read(65_536), type=_Body)
         except TimeoutError:
-            return Health(service, trouble=f"no answer in {DEADLINE_S:g} s")
+            return Health(service, problem=f"no answer in {DEADLINE_S:g} s")
         except aiohttp.ClientConnectorError:
-            return Health(service, trouble="not running")
+            return Health(service, problem="not running")
         except (aiohttp.ClientError, OSError):
-            return Health(service, trouble="hangs up")
+            return Health(service, problem="connection closed")
         except msgspec.MsgspecError:
-            return Health(service, trouble="answers nonsense")
+            return Health(service, problem="unreadable answer")
         return Health(
             service,
-            tuple((name, word in _WELL, word) for name, word in body.dependencies.items()),
+            tuple((name, state in _HEALTHY, state) for name, state in body.dependencies.items()),
         )

@@ -1,4 +1,4 @@
-"""One question, asked again and again: its last answer, its age, and since when it fails."""
+"""Reads something again and again: the last result, its age, and since when reading fails."""
 
 import asyncio
 import contextlib
@@ -15,21 +15,22 @@ from observatory.sources.down import Down
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# Three missed questions: older than this, an answer is no longer shown as if it were fresh.
+# Three missed polls: a result older than this is no longer shown as if it were fresh.
 STALE_S = 6.0
+_NOT_YET = "Not read yet"
 
 
-class Trouble(Exception):
-    """Why a source has no answer; the message is for the page and holds no address."""
+class SourceError(Exception):
+    """Why a source cannot be read; the message is for the page and contains no address."""
 
 
-class Feed(Generic[T]):
-    """Polls `ask`; `changed` is called with the topic when the answer differs from the last one."""
+class Poller(Generic[T]):
+    """Polls `read`; calls `changed` with the topic when the result differs from the last one."""
 
     def __init__(
         self,
         topic: str,
-        ask: Callable[[], Awaitable[T]],
+        read: Callable[[], Awaitable[T]],
         changed: Callable[[str], None],
         *,
         every_s: float,
@@ -39,53 +40,53 @@ class Feed(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.topic = topic
-        self._ask = ask
+        self._read = read
         self._changed = changed
         self._every_s, self._deadline_s, self._stale_s = every_s, deadline_s, stale_s
         self._still = still
         self._clock = clock
-        self._answer: T | None = None
+        self._result: T | None = None
         self._at: float | None = None
         self._seen = datetime.now(UTC)
-        self._reason = "Not asked yet"
-        self._asking = asyncio.Lock()
+        self._reason = _NOT_YET
+        self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def now(self) -> T | Down:
-        """The last answer while it is fresh, otherwise why there is none."""
-        if self._answer is not None and self._at is not None:
+        """The last result while it is fresh, otherwise why there is none."""
+        if self._result is not None and self._at is not None:
             age_s = self._clock() - self._at
             if age_s <= self._stale_s:
-                return self._answer
+                return self._result
         return Down(self._reason, self._seen, self._still)
 
     @property
-    def asked(self) -> bool:
-        """Whether a first answer or a first failure is in."""
-        return self._at is not None or self._reason != "Not asked yet"
+    def has_polled(self) -> bool:
+        """Whether there is a first result or a first failure."""
+        return self._at is not None or self._reason != _NOT_YET
 
     async def refresh(self) -> None:
-        """Ask now, without waiting for the next turn; never raises."""
-        async with self._asking:
+        """Read now, without waiting for the next poll; never raises."""
+        async with self._reading:
             before = self.now()
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    answer = await self._ask()
+                    result = await self._read()
             except Exception as error:
                 self._reason = reason_of(error)
-                log.debug("%s feed failed", self.topic, exc_info=True)
+                log.debug("reading %s failed", self.topic, exc_info=True)
             else:
-                self._answer, self._at = answer, self._clock()
+                self._result, self._at = result, self._clock()
                 self._seen = datetime.now(UTC)
             if self.now() != before:
                 self._changed(self.topic)
 
     async def start(self) -> None:
-        """Begin to ask."""
-        self._task = asyncio.create_task(self._run(), name=f"feed {self.topic}")
+        """Begin to poll."""
+        self._task = asyncio.create_task(self._run(), name=f"poll {self.topic}")
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Stop polling."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -93,31 +94,31 @@ class Feed(Generic[T]):
             self._task = None
 
     async def _run(self) -> None:
-        leave_no_trace()
+        stop_sampling()
         while True:
             started = self._clock()
             await self.refresh()
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
 
 
-def leave_no_trace() -> None:
-    """Watching is not part of the shop's story: spans made below are not sampled."""
+def stop_sampling() -> None:
+    """Spans made from here on are not sampled: polling is no part of an order's trace."""
     work = begin("watch", INTERNAL)
     work.sampled = False
     span_now.set(work)
 
 
 def reason_of(error: Exception) -> str:
-    """Why a source failed, in words for the page; never a message with an address in it."""
+    """Why a source failed, as the page shows it; never a message that contains an address."""
     if isinstance(error, TimeoutError):
-        return "No answer in time"
-    if isinstance(error, Trouble):
+        return "No response in time"
+    if isinstance(error, SourceError):
         return str(error)
     names = {
         "DatabaseDown": "The database cannot be reached",
         "DatabaseBusy": "The database is busy",
         "CommitUnknown": "The database went away",
-        "ClientConnectorError": "Nothing listens there",
-        "ClientResponseError": "It answers with an error",
+        "ClientConnectorError": "It is not running",
+        "ClientResponseError": "It responds with an error",
     }
-    return names.get(type(error).__name__, "It does not answer properly")
+    return names.get(type(error).__name__, "It does not respond properly")

@@ -1,1 +1,1 @@
-"""Traces and logs kept in bounded memory, and the questions a page may ask of them."""
+"""Traces and logs kept in bounded memory, and the queries a page may make."""

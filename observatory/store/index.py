@@ -8,10 +8,10 @@ Key = tuple[str, str]
 Id = TypeVar("Id", str, int)
 
 
-class Postings(Generic[Id]):
+class Index(Generic[Id]):
     """By kind and value ("service", "order-service"), the ids in the order they came.
 
-    A key nobody has any more is forgotten, so a million distinct values cost nothing later."""
+    A key without ids is deleted, so a million distinct values cost nothing later."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, dict[str, dict[Id, None]]] = {}
@@ -34,7 +34,7 @@ class Postings(Generic[Id]):
         return self._by_key.get(key[0], {}).get(key[1], {}).keys()
 
     def newest_first(self, keys: Collection[Key]) -> Iterator[Id]:
-        """Those that have all of `keys`: reads the rarest key's list and asks the others."""
+        """Those that have all of `keys`: reads the rarest key's list, looks it up in the others."""
         lists = sorted((self._by_key.get(kind, {}).get(value, {}) for kind, value in keys), key=len)
         if lists:
             yield from (item for item in reversed(lists[0]) if all(item in o for o in lists[1:]))

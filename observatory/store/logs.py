@@ -7,32 +7,30 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct, structs
 
 from observatory import limits
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.otlp.normalize import LEVELS, severity_of
-from observatory.store.index import Key, Postings
-from observatory.store.model import LogLine
+from observatory.store.index import Index, Key
+from observatory.store.model import LogLine, unpack_pairs
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
 _KEPT_SHARE = 4
-# What the bookkeeping costs beside the text, as measured by tests/telemetry.
+# What an entry costs beside its text, as measured by tests/telemetry.
 LINE_OVERHEAD = 1_150
 
 
 class LogQuery(Struct, frozen=True):
-    """Which lines: `level` and above, `since` a sequence number, the newest `limit`."""
+    """Which lines: `level` and above, the newest `limit`."""
 
     service: str = ""
     level: str = ""
     text: str = ""
     trace_id: str = ""
-    since: int = 0
     limit: int = 200
 
 
-class Kept(Struct, frozen=True, gc=False):
-    """A line with the number it got on arrival; its attributes are packed, not in it."""
+class _Kept(Struct, frozen=True, gc=False):
+    """A line whose attributes are packed beside it: a search reads them without unpacking."""
 
-    sequence: int
     line: LogLine
     packed: bytes
 
@@ -43,13 +41,13 @@ class Kept(Struct, frozen=True, gc=False):
 
 
 class LogStore:
-    """All lines of this process's memory. Not for threads: everything runs on the event loop.
+    """All lines, in this process's memory. Not thread-safe: everything runs on the event loop.
 
     `worth_keeping` says of a trace id whether its lines should outlive the others."""
 
     def __init__(
         self,
-        losses: Losses,
+        losses: LossCounts,
         worth_keeping: Callable[[str], bool],
         *,
         limit: int = limits.LOGS_BYTES,
@@ -59,44 +57,44 @@ class LogStore:
         self._quotas = (limit - limit // _KEPT_SHARE, limit // _KEPT_SHARE)
         self._used = [0, 0]
         # By number, which grows: new ones at the end, and those kept longer behind them.
-        self._rings: tuple[deque[int], deque[int]] = (deque(), deque())
-        self._lines: dict[int, Kept] = {}
-        self._postings: Postings[int] = Postings()
-        self.newest = 0
+        self._queues: tuple[deque[int], deque[int]] = (deque(), deque())
+        self._lines: dict[int, _Kept] = {}
+        self._index: Index[int] = Index()
+        self._newest = 0
 
     def __len__(self) -> int:
         return len(self._lines)
 
     @property
     def used_bytes(self) -> int:
-        """What is kept, bookkeeping included."""
+        """What is kept, the index included."""
         return sum(self._used)
 
     def add(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
         """Keep a line; the oldest makes room, unless it belongs to a remarkable trace. Its number
-        is the next one, or `at_least` this, where lines have numbers from elsewhere."""
-        self.newest = max(self.newest + 1, at_least)
-        kept = Kept(self.newest, structs.replace(line, attributes=()), packed)
-        self._lines[kept.sequence] = kept
+        is the next one, or `at_least` this, where another backend numbered the lines."""
+        self._newest = max(self._newest + 1, at_least)
+        kept = _Kept(structs.replace(line, attributes=(), sequence=self._newest), packed)
+        self._lines[self._newest] = kept
         for key in _keys(line):
-            self._postings.add(key, kept.sequence)
+            self._index.add(key, self._newest)
         self._hold(0, kept)
 
-    def find(self, query: LogQuery) -> list[Kept]:
+    def find(self, query: LogQuery) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
-        found: list[Kept] = []
+        found: list[LogLine] = []
         wanted = query.text.casefold()
         for sequence in self._candidates(query):
-            if sequence <= query.since or len(found) >= query.limit:
+            if len(found) >= query.limit:
                 break
             kept = self._lines[sequence]
-            if not wanted or _says(kept, wanted):
-                found.append(kept)
+            if not wanted or _contains(kept, wanted):
+                found.append(structs.replace(kept.line, attributes=unpack_pairs(kept.packed)))
         return found[::-1]
 
     def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """The most frequent values of "service" or "level"."""
-        return self._postings.values(kind, limit)
+        return self._index.values(kind, limit)
 
     def _candidates(self, query: LogQuery) -> Iterator[int]:
         keys: list[Key] = []
@@ -106,21 +104,21 @@ class LogStore:
             keys.append(("service", query.service))
         least = severity_of(query.level)
         if least <= 1:
-            yield from self._postings.newest_first(keys) if keys else reversed(self._lines)
+            yield from self._index.newest_first(keys) if keys else reversed(self._lines)
             return
-        levels = [word for severity, word in LEVELS if severity >= least]
+        levels = [name for severity, name in LEVELS if severity >= least]
         yield from heapq.merge(
-            *(self._postings.newest_first([*keys, ("level", word)]) for word in levels),
+            *(self._index.newest_first([*keys, ("level", name)]) for name in levels),
             reverse=True,
         )
 
-    def _hold(self, ring: int, kept: Kept) -> None:
-        self._rings[ring].append(kept.sequence)
-        self._used[ring] += kept.cost
-        while self._used[ring] > self._quotas[ring]:
-            oldest = self._lines[self._rings[ring].popleft()]
-            self._used[ring] -= oldest.cost
-            if ring == 0 and self._is_remarkable(oldest.line):
+    def _hold(self, queue: int, kept: _Kept) -> None:
+        self._queues[queue].append(kept.line.sequence)
+        self._used[queue] += kept.cost
+        while self._used[queue] > self._quotas[queue]:
+            oldest = self._lines[self._queues[queue].popleft()]
+            self._used[queue] -= oldest.cost
+            if queue == 0 and self._is_remarkable(oldest.line):
                 self._hold(1, oldest)
             else:
                 self._forget(oldest)
@@ -128,10 +126,10 @@ class LogStore:
     def _is_remarkable(self, line: LogLine) -> bool:
         return line.severity >= 13 or bool(line.trace_id and self._worth_keeping(line.trace_id))
 
-    def _forget(self, kept: Kept) -> None:
-        del self._lines[kept.sequence]
+    def _forget(self, kept: _Kept) -> None:
+        del self._lines[kept.line.sequence]
         for key in _keys(kept.line):
-            self._postings.remove(key, kept.sequence)
+            self._index.remove(key, kept.line.sequence)
         self._losses.lines_evicted += 1
 
 
@@ -142,7 +140,7 @@ def _keys(line: LogLine) -> Iterator[Key]:
         yield "trace", line.trace_id
 
 
-def _says(kept: Kept, wanted: str) -> bool:
+def _contains(kept: _Kept, wanted: str) -> bool:
     if wanted in kept.line.message.casefold():
         return True
     # Read through the packed attributes without unpacking them: a fifth of the time, and a search

@@ -1,5 +1,7 @@
 """What is kept of a span and of a line of log, whoever sent it and in whatever encoding."""
 
+from datetime import UTC, datetime
+
 from msgspec import Struct, msgpack
 
 Pairs = tuple[tuple[str, str], ...]
@@ -7,7 +9,7 @@ Pairs = tuple[tuple[str, str], ...]
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 BITE = "valerix.gremlin."
-# As many as there are kinds; more names in one attribute are a stranger's joke.
+# As many as there are kinds of gremlins; a longer list of names is not ours.
 _BITES = 8
 
 
@@ -27,8 +29,8 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Span(Struct, frozen=True, array_like=True, gc=False):
-    """One unit of work. Ids are lower-case hex; times are nanoseconds since the epoch and make
-    sense: `marks` says what had to be put right for that."""
+    """One unit of work. Ids are lower-case hex; times are nanoseconds since the epoch and
+    possible: `marks` says what had to be corrected for that."""
 
     trace_id: str
     span_id: str
@@ -56,7 +58,7 @@ class Span(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def status(self) -> int | None:
-        """The HTTP status; 0 when the connection was cut, None when it was no HTTP."""
+        """The HTTP status; 0 when the connection was cut, None when it was not HTTP."""
         code = self.attribute("http.response.status_code", "http.status_code")
         return int(code) if code.isdecimal() and len(code) <= 3 else None
 
@@ -70,7 +72,8 @@ class Span(Struct, frozen=True, array_like=True, gc=False):
 
 
 class LogLine(Struct, frozen=True, array_like=True, gc=False):
-    """One line of log; `severity` is OpenTelemetry's 1 to 24."""
+    """One line of log; `severity` is OpenTelemetry's 1 to 24. Its `sequence` number is given to it
+    on arrival."""
 
     at_ns: int
     severity: int
@@ -80,10 +83,21 @@ class LogLine(Struct, frozen=True, array_like=True, gc=False):
     trace_id: str
     span_id: str
     attributes: Pairs = ()
+    sequence: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """When it was written."""
+        return moment(self.at_ns)
 
     def attribute(self, *names: str) -> str:
         """The first of these attributes that is there, or an empty string."""
         return next((v for wanted in names for k, v in self.attributes if k == wanted), "")
+
+
+def moment(at_ns: int) -> datetime:
+    """Nanoseconds since the epoch as a time with its zone."""
+    return datetime.fromtimestamp(at_ns / 1e9, UTC)
 
 
 pack = msgpack.Encoder().encode

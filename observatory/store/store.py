@@ -1,4 +1,4 @@
-"""The dashboard's own telemetry: what the services sent, and the questions a page may ask."""
+"""The dashboard's own telemetry: what the services sent, and the queries a page may make."""
 
 import heapq
 from collections.abc import Callable
@@ -10,19 +10,12 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
 from observatory import limits
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.otlp.request import Batch
 from observatory.store.index import Key
 from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import LogLine, Span
-from observatory.store.results import (
-    LogPage,
-    TraceRow,
-    WaterfallView,
-    log_row,
-    trace_row,
-    waterfall,
-)
+from observatory.store.results import LogTail, TraceRow, Waterfall, trace_row, waterfall_of
 from observatory.store.span_tree import arrange
 from observatory.store.traces import TraceStore
 
@@ -33,8 +26,8 @@ _LINES_OF_A_TRACE = 500
 
 class TraceQuery(Struct, frozen=True):
     """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (the
-    connection was) or "none" (no HTTP). `trace_ids` are some that are known to fit, for a store
-    that cannot look for everything."""
+    connection was) or "none" (not HTTP). `trace_ids` are some that are known to fit, for a backend
+    that cannot search by everything."""
 
     kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
     service: str = ""
@@ -46,7 +39,7 @@ class TraceQuery(Struct, frozen=True):
     trace_ids: tuple[str, ...] = ()
 
 
-class Choices(Struct, frozen=True):
+class FilterChoices(Struct, frozen=True):
     """What there is to filter by, the most frequent first, each with how often it occurs."""
 
     services: tuple[tuple[str, int], ...]
@@ -55,8 +48,8 @@ class Choices(Struct, frozen=True):
     gremlins: tuple[tuple[str, int], ...]
 
 
-class Memory:
-    """Traces and logs, bounded. Reading never waits; everything runs on the event loop.
+class TelemetryStore:
+    """Traces and logs in bounded memory. Reading never waits; everything runs on the event loop.
 
     `changed` is called with "traces" or "logs" after each batch."""
 
@@ -67,7 +60,7 @@ class Memory:
         traces_limit: int = limits.TRACES_BYTES,
         logs_limit: int = limits.LOGS_BYTES,
     ) -> None:
-        self.losses = Losses()
+        self.losses = LossCounts()
         self.changed = changed
         self.traces = TraceStore(self.losses, limit=traces_limit)
         self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
@@ -80,10 +73,10 @@ class Memory:
         """A line has arrived; for `at_least` see `LogStore.add`."""
         self.logs.add(line, packed, at_least=at_least)
         if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):
-            self.traces.learn_order(line.trace_id, order)
+            self.traces.add_order(line.trace_id, order)
 
     def count(self, batch: Batch) -> None:
-        """Add up what a batch lost on its way."""
+        """Add up what was rejected, clipped or adjusted in a batch."""
         self.losses.malformed += batch.rejected
         self.losses.clipped += batch.clipped
         self.losses.adjusted += batch.adjusted
@@ -102,24 +95,24 @@ class Memory:
             found = list(islice(self.traces.slowest(), query.limit))
         return tuple(trace_row(trace) for trace in found)
 
-    def trace(self, trace_id: str) -> WaterfallView | None:
+    def trace(self, trace_id: str) -> Waterfall | None:
         """One trace as a waterfall; None if it is not, or no longer, known."""
         trace = self.traces.get(trace_id)
         if trace is None:
             return None
         lines = self.logs.find(LogQuery(trace_id=trace_id, limit=_LINES_OF_A_TRACE))
-        branches = arrange(self.traces.spans(trace_id))
-        return waterfall(trace, branches, lines, self.traces.related(trace_id, _RELATED))
+        spans = arrange(self.traces.spans(trace_id))
+        return waterfall_of(trace, spans, lines, self.traces.related(trace_id, _RELATED))
 
-    def tail(self, query: LogQuery) -> LogPage:
+    def tail(self, query: LogQuery) -> LogTail:
         """The newest lines that fit."""
-        found = self.logs.find(query)
-        rows = tuple(log_row(kept) for kept in found)
-        return LogPage(rows, self.logs.newest, more=len(rows) >= query.limit > 0)
+        lines = tuple(self.logs.find(query))
+        more = len(lines) >= query.limit > 0
+        return LogTail(lines, more, kept=len(self.logs), losses=self.losses)
 
-    def choices(self) -> Choices:
+    def choices(self) -> FilterChoices:
         """What a page of traces can offer as filters."""
-        return Choices(
+        return FilterChoices(
             services=self.traces.choices("service"),
             routes=self.traces.choices("route"),
             outcomes=self.traces.choices("outcome"),
@@ -142,7 +135,7 @@ class Memory:
             ("reason",),
             registry=registry,
         )
-        for reason in Losses.__struct_fields__:
+        for reason in LossCounts.__struct_fields__:
             lost.labels(reason).set_function(partial(getattr, self.losses, reason))
 
     def _is_remarkable(self, trace_id: str) -> bool:

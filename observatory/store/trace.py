@@ -7,13 +7,13 @@ from msgspec import Struct
 from observatory.store.index import Key
 from observatory.store.model import SERVER, Span
 
-# What the bookkeeping costs beside the packed spans, as measured by tests/telemetry.
+# What an entry costs beside its packed spans, as measured by tests/telemetry.
 TRACE_OVERHEAD = 1_600
 SPAN_OVERHEAD = 220
 KEY_OVERHEAD = 160
 
 
-class Head(Struct, frozen=True, gc=False):
+class FirstSpan(Struct, frozen=True, gc=False):
     """A span without its details: enough to stand for its trace in a list."""
 
     span_id: str
@@ -27,11 +27,11 @@ class Head(Struct, frozen=True, gc=False):
     end_ns: int
 
 
-class Trace(Struct):
+class KeptTrace(Struct):
     """What is known of one trace; grows with every span that arrives."""
 
     trace_id: str
-    head: Head
+    head: FirstSpan
     start_ns: int
     end_ns: int
     spans: dict[str, bytes]
@@ -57,7 +57,7 @@ class Trace(Struct):
 
 
 def outcome(status: int | None) -> str:
-    """The class of an HTTP status: "2xx"; "cut" for no answer at all; "none" if it was no HTTP."""
+    """The class of an HTTP status: "2xx"; "cut" for no answer at all; "none" if it was not HTTP."""
     if status is None:
         return "none"
     return f"{status // 100}xx" if status >= 100 else "cut"
@@ -79,9 +79,9 @@ def keys_of(span: Span) -> Iterator[Key]:
         yield "link", link.trace_id
 
 
-def head_of(span: Span) -> Head:
+def first_span_of(span: Span) -> FirstSpan:
     """The span without its details."""
-    return Head(
+    return FirstSpan(
         span_id=span.span_id,
         parent_id=span.parent_id,
         service=span.service,
@@ -94,7 +94,7 @@ def head_of(span: Span) -> Head:
     )
 
 
-def stands_for(span: Span, head: Head) -> bool:
+def stands_for(span: Span, head: FirstSpan) -> bool:
     """Whether `span` is nearer to the trace's beginning: no parent, or the head's own parent."""
     if bool(span.parent_id) != bool(head.parent_id):
         return not span.parent_id

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from itertools import islice
 
 from observatory import limits
-from observatory.limits import Losses
-from observatory.store.index import Key, Postings
+from observatory.limits import LossCounts
+from observatory.store.index import Index, Key
 from observatory.store.model import Span, unpack_span
 from observatory.store.trace import (
     KEY_OVERHEAD,
     SPAN_OVERHEAD,
-    Trace,
-    head_of,
+    KeptTrace,
+    first_span_of,
     keys_of,
     outcome,
     stands_for,
@@ -25,15 +25,17 @@ CLASSES = ("bitten", "failed", "slow", "ordinary")
 
 
 class TraceStore:
-    """All traces of this process's memory. Not for threads: everything runs on the event loop."""
+    """All traces, in this process's memory. Not thread-safe: everything runs on the event loop."""
 
-    def __init__(self, losses: Losses, *, limit: int = limits.TRACES_BYTES) -> None:
+    def __init__(self, losses: LossCounts, *, limit: int = limits.TRACES_BYTES) -> None:
         self._losses = losses
         self._quota = limit // len(CLASSES)
-        self._traces: dict[str, Trace] = {}
-        self._rings: dict[str, OrderedDict[str, Trace]] = {name: OrderedDict() for name in CLASSES}
+        self._traces: dict[str, KeptTrace] = {}
+        self._by_class: dict[str, OrderedDict[str, KeptTrace]] = {
+            name: OrderedDict() for name in CLASSES
+        }
         self._used = dict.fromkeys(CLASSES, 0)
-        self._postings: Postings[str] = Postings()
+        self._index: Index[str] = Index()
         self._by_duration: list[tuple[int, str]] = []
 
     def __len__(self) -> int:
@@ -41,10 +43,10 @@ class TraceStore:
 
     @property
     def used_bytes(self) -> int:
-        """What is kept, bookkeeping included."""
+        """What is kept, the index included."""
         return sum(self._used.values())
 
-    def get(self, trace_id: str) -> Trace | None:
+    def get(self, trace_id: str) -> KeptTrace | None:
         """A trace, or None if it is not, or no longer, known."""
         return self._traces.get(trace_id)
 
@@ -59,7 +61,7 @@ class TraceStore:
         if trace is None:
             trace = self._begin(span)
         elif span.span_id in trace.spans:
-            # A sender that got no answer sends again.
+            # A sender that received no response sends again.
             self._losses.duplicates += 1
             return
         elif len(trace.spans) >= limits.SPANS_PER_TRACE:
@@ -70,26 +72,26 @@ class TraceStore:
         self._absorb(trace, span, packed)
         self._place(trace, before)
 
-    def learn_order(self, trace_id: str, order_id: str) -> None:
-        """A line of log knows which order a trace was about."""
+    def add_order(self, trace_id: str, order_id: str) -> None:
+        """A line of log says which order a trace was about."""
         trace = self._traces.get(trace_id)
         if trace is not None:
             before = trace.cost
             self._tag(trace, ("order", order_id.lower()))
             self._place(trace, before)
 
-    def newest(self, keys: tuple[Key, ...] = ()) -> Iterator[Trace]:
+    def newest(self, keys: tuple[Key, ...] = ()) -> Iterator[KeptTrace]:
         """Those that have all the keys, the last to arrive first."""
         if not keys:
             yield from reversed(self._traces.values())
             return
-        yield from (self._traces[found] for found in self._postings.newest_first(keys))
+        yield from (self._traces[found] for found in self._index.newest_first(keys))
 
-    def slowest(self) -> Iterator[Trace]:
+    def slowest(self) -> Iterator[KeptTrace]:
         """All of them, the slowest first."""
         yield from (self._traces[trace_id] for _, trace_id in reversed(self._by_duration))
 
-    def related(self, trace_id: str, limit: int) -> list[Trace]:
+    def related(self, trace_id: str, limit: int) -> list[KeptTrace]:
         """Traces that continue this one or that it continues, and others of the same order."""
         trace = self._traces.get(trace_id)
         orders = trace.values("order") if trace else ()
@@ -103,17 +105,19 @@ class TraceStore:
 
     def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """The most frequent values of "service", "route", "outcome" or "gremlin"."""
-        return self._postings.values(kind, limit)
+        return self._index.values(kind, limit)
 
-    def _begin(self, span: Span) -> Trace:
-        trace = Trace(span.trace_id, head_of(span), span.start_ns, span.end_ns, {}, {}, set())
+    def _begin(self, span: Span) -> KeptTrace:
+        trace = KeptTrace(
+            span.trace_id, first_span_of(span), span.start_ns, span.end_ns, {}, {}, set()
+        )
         self._traces[trace.trace_id] = trace
-        self._rings[trace.klass][trace.trace_id] = trace
+        self._by_class[trace.klass][trace.trace_id] = trace
         self._tag(trace, ("outcome", outcome(trace.head.status)))
         self._used[trace.klass] += trace.cost
         return trace
 
-    def _absorb(self, trace: Trace, span: Span, packed: bytes) -> None:
+    def _absorb(self, trace: KeptTrace, span: Span, packed: bytes) -> None:
         trace.spans[span.span_id] = packed
         trace.cost += SPAN_OVERHEAD + len(packed)
         trace.start_ns = min(trace.start_ns, span.start_ns)
@@ -121,7 +125,7 @@ class TraceStore:
         trace.errors += span.failed
         if stands_for(span, trace.head):
             self._untag(trace, ("outcome", outcome(trace.head.status)))
-            trace.head = head_of(span)
+            trace.head = first_span_of(span)
             self._tag(trace, ("outcome", outcome(trace.head.status)))
         if span.service in trace.services or len(trace.services) < limits.KEYS_PER_TRACE:
             trace.services[span.service] = trace.services.get(span.service, 0) + 1
@@ -132,7 +136,7 @@ class TraceStore:
         else:
             self._untag(trace, ("class", "slow"))
 
-    def _tag(self, trace: Trace, key: Key) -> None:
+    def _tag(self, trace: KeptTrace, key: Key) -> None:
         if key in trace.keys:
             return
         if len(trace.keys) >= limits.KEYS_PER_TRACE and key[0] not in ("class", "outcome"):
@@ -140,23 +144,23 @@ class TraceStore:
             return
         trace.keys.add(key)
         trace.cost += KEY_OVERHEAD
-        self._postings.add(key, trace.trace_id)
+        self._index.add(key, trace.trace_id)
 
-    def _untag(self, trace: Trace, key: Key) -> None:
+    def _untag(self, trace: KeptTrace, key: Key) -> None:
         if key in trace.keys:
             trace.keys.remove(key)
             trace.cost -= KEY_OVERHEAD
-            self._postings.remove(key, trace.trace_id)
+            self._index.remove(key, trace.trace_id)
 
-    def _place(self, trace: Trace, cost_before: int) -> None:
+    def _place(self, trace: KeptTrace, cost_before: int) -> None:
         """Put it where it belongs now, list its duration, and make room."""
         self._used[trace.klass] += trace.cost - cost_before
         klass = next((name for name in CLASSES if ("class", name) in trace.keys), "ordinary")
         if klass != trace.klass:
-            del self._rings[trace.klass][trace.trace_id]
+            del self._by_class[trace.klass][trace.trace_id]
             self._used[trace.klass] -= trace.cost
             trace.klass = klass
-            self._rings[klass][trace.trace_id] = trace
+            self._by_class[klass][trace.trace_id] = trace
             self._used[klass] += trace.cost
         if trace.duration_ns != trace.listed_ns:
             self._unlist(trace)
@@ -166,15 +170,15 @@ class TraceStore:
             self._evict(klass)
 
     def _evict(self, klass: str) -> None:
-        trace_id, trace = self._rings[klass].popitem(last=False)
+        trace_id, trace = self._by_class[klass].popitem(last=False)
         self._used[klass] -= trace.cost
         del self._traces[trace_id]
         self._unlist(trace)
         for key in trace.keys:
-            self._postings.remove(key, trace_id)
+            self._index.remove(key, trace_id)
         self._losses.traces_evicted += 1
         self._losses.spans_evicted += len(trace.spans)
 
-    def _unlist(self, trace: Trace) -> None:
+    def _unlist(self, trace: KeptTrace) -> None:
         if trace.listed_ns >= 0:
             del self._by_duration[bisect_left(self._by_duration, (trace.listed_ns, trace.trace_id))]

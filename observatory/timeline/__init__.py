@@ -1,5 +1,4 @@
-"""What the presenter did and what the platform did about it, measured by the platform itself.
+"""Incidents: what gremlins did to the lights and the orders, as the platform measured it.
 
-Facts go one way: the gremlins' diary becomes windows (windows.py), the lights' changes are noted
-as they happen (notes.py), both together are incidents (incident.py), watched and kept by
-chronicle.py and told in sentences by tell.py."""
+Data goes one way: the gremlins' audit log becomes windows (fault_windows.py), the lights' changes
+are recorded (light_log.py), both together are incidents (incident.py), kept by recorder.py."""

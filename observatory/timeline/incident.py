@@ -7,8 +7,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from observatory.timeline.fault_windows import Window
-from observatory.timeline.light_log import Shade
+from observatory.timeline.fault_windows import FaultWindow
+from observatory.timeline.light_log import LightPeriod
 from observatory.timeline.queries import OrdersMeanwhile
 
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
@@ -20,18 +20,18 @@ _STILL_BITES_S = 12.0
 SLOW = frozenset({"latency", "late", "slow_database", "hang"})
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
 _REACH = {"order": ("order", "inventory", "payment")}
-Span = tuple[datetime, datetime | None]
+Period = tuple[datetime, datetime | None]
 Phase = Literal["loose", "red", "settling", "over"]
 
 
-class Reddening(Struct, frozen=True):
+class RedPeriods(Struct, frozen=True):
     """One light's red times. `before` says that it was red already when the gremlin came;
     `causes` are all gremlins that can have turned it red, oldest first."""
 
     service: str
-    spans: tuple[Span, ...]
+    spans: tuple[Period, ...]
     before: bool = False
-    causes: tuple[Window, ...] = ()
+    causes: tuple[FaultWindow, ...] = ()
     # What the light became after its last red time: "none" is grey for want of traffic.
     then: str = "good"
 
@@ -43,8 +43,8 @@ class Incident(Struct, frozen=True):
     when the next incident began before this one was over; `followed` when it began so soon that a
     light it turns red may be this one's doing. `counts` are bites, one for each of `windows`."""
 
-    windows: tuple[Window, ...]
-    reds: tuple[Reddening, ...] = ()
+    windows: tuple[FaultWindow, ...]
+    reds: tuple[RedPeriods, ...] = ()
     had_traffic: bool = False
     unseen_until: datetime | None = None
     cut_at: datetime | None = None
@@ -66,17 +66,17 @@ class Incident(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, datetime]:
-        """What tells it from every other one, for as long as its first gremlin is known."""
+        """Identifies it, for as long as its first gremlin is known."""
         return self.windows[0].key
 
     @property
     def bites(self) -> int | None:
-        """How often its gremlins were seen to bite; None if nobody counted."""
+        """How often its gremlins bit; None if that was not counted."""
         seen = [number for number in self.counts if number is not None]
         return sum(seen) if seen else None
 
     @property
-    def first_red(self) -> Reddening | None:
+    def first_red(self) -> RedPeriods | None:
         """What the platform showed first; None if it may have done so before anybody looked."""
         if self.unseen_until is not None:
             return None
@@ -122,7 +122,9 @@ class Incident(Struct, frozen=True):
 
 
 def incidents(
-    windows: Sequence[Window], lights: Mapping[str, Sequence[Shade]], began: datetime | None
+    windows: Sequence[FaultWindow],
+    lights: Mapping[str, Sequence[LightPeriod]],
+    began: datetime | None,
 ) -> tuple[Incident, ...]:
     """All incidents, oldest first. `began` is when the lights were first looked at."""
     groups = _overlapping(windows)
@@ -133,8 +135,8 @@ def incidents(
     )
 
 
-def _overlapping(windows: Sequence[Window]) -> list[list[Window]]:
-    groups: list[list[Window]] = []
+def _overlapping(windows: Sequence[FaultWindow]) -> list[list[FaultWindow]]:
+    groups: list[list[FaultWindow]] = []
     for window in sorted(windows, key=lambda each: each.on):
         if groups and any(each.off is None or each.off >= window.on for each in groups[-1]):
             groups[-1].append(window)
@@ -144,16 +146,18 @@ def _overlapping(windows: Sequence[Window]) -> list[list[Window]]:
 
 
 def _incident(
-    group: list[Window],
-    windows: Sequence[Window],
-    lights: Mapping[str, Sequence[Shade]],
+    group: list[FaultWindow],
+    windows: Sequence[FaultWindow],
+    lights: Mapping[str, Sequence[LightPeriod]],
     began: datetime | None,
     next_on: datetime | None,
 ) -> Incident:
     bare = Incident(tuple(group))
     late = None if bare.off is None else bare.off + timedelta(seconds=ECHO_S)
     limit = min((moment for moment in (late, next_on) if moment is not None), default=None)
-    reds = [_reddening(name, shades, bare.on, limit, next_on) for name, shades in lights.items()]
+    reds = [
+        _red_periods(name, periods, bare.on, limit, next_on) for name, periods in lights.items()
+    ]
     found = tuple(
         red if red.before else replace(red, causes=_causes(red.service, red.spans[0][0], windows))
         for red in reds
@@ -164,9 +168,9 @@ def _incident(
         bare.windows,
         reds=tuple(sorted(found, key=lambda red: red.spans[0][0])),
         had_traffic=any(
-            shade.state != "none" and shade.within(bare.on, limit)
-            for shades in lights.values()
-            for shade in shades
+            period.state != "none" and period.within(bare.on, limit)
+            for periods in lights.values()
+            for period in periods
         ),
         unseen_until=began if began is None or began > bare.on else None,
         cut_at=next_on if unfinished else None,
@@ -174,7 +178,7 @@ def _incident(
     )
 
 
-def _causes(service: str, at: datetime, windows: Sequence[Window]) -> tuple[Window, ...]:
+def _causes(service: str, at: datetime, windows: Sequence[FaultWindow]) -> tuple[FaultWindow, ...]:
     """All gremlins that can have turned this light red at `at`, where its service meets them;
     those that take time, if any of them does."""
     reached = [
@@ -192,21 +196,21 @@ def _causes(service: str, at: datetime, windows: Sequence[Window]) -> tuple[Wind
     return ()
 
 
-def _reddening(
+def _red_periods(
     service: str,
-    shades: Sequence[Shade],
+    periods: Sequence[LightPeriod],
     on: datetime,
     limit: datetime | None,
     next_on: datetime | None,
-) -> Reddening | None:
-    spans: list[Span] = []
+) -> RedPeriods | None:
+    spans: list[Period] = []
     before, then = False, "good"
-    for index, shade in enumerate(shades):
-        if shade.state != "failed" or not shade.within(on, limit):
+    for index, period in enumerate(periods):
+        if period.state != "failed" or not period.within(on, limit):
             continue
-        # The first shade of all may have begun long before anybody looked.
-        before = before or shade.since < on
-        cut = next_on is not None and (shade.until is None or shade.until > next_on)
-        spans.append((max(shade.since, on), None if cut else shade.until))
-        then = shades[index + 1].state if index + 1 < len(shades) else "failed"
-    return Reddening(service, tuple(spans), before, then=then) if spans else None
+        # The first period of all may have begun long before anybody looked.
+        before = before or period.since < on
+        cut = next_on is not None and (period.until is None or period.until > next_on)
+        spans.append((max(period.since, on), None if cut else period.until))
+        then = periods[index + 1].state if index + 1 < len(periods) else "failed"
+    return RedPeriods(service, tuple(spans), before, then=then) if spans else None

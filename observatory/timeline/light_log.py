@@ -1,4 +1,4 @@
-"""Notes what the lights do as they do it: every change, with its moment, in bounded memory."""
+"""Records every change of the lights with its time, in bounded memory."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from observatory.sla import LightState
 _LENGTH = 500
 
 
-class Shade(Struct, frozen=True):
+class LightPeriod(Struct, frozen=True):
     """A time in which a light did not change; `until` is None for how it is now."""
 
     state: LightState
@@ -25,14 +25,14 @@ class Shade(Struct, frozen=True):
         return starts and (self.until is None or self.until > since)
 
 
-class LightNotes:
-    """The lights' changes. `began` is None until the first look."""
+class LightLog:
+    """The lights' changes. `began` is when the first states were recorded."""
 
     def __init__(self) -> None:
         self.began: datetime | None = None
         self._changes: dict[str, deque[tuple[datetime, LightState]]] = {}
 
-    def note(self, at: datetime, states: Mapping[str, LightState]) -> None:
+    def add(self, at: datetime, states: Mapping[str, LightState]) -> None:
         """The lights as they are at `at`."""
         self.began = self.began or at
         for service, state in states.items():
@@ -40,11 +40,11 @@ class LightNotes:
             if not changes or changes[-1][1] != state:
                 changes.append((at, state))
 
-    def shades(self) -> dict[str, list[Shade]]:
-        """Each light's life, oldest first."""
-        return {service: _shades(list(changes)) for service, changes in self._changes.items()}
+    def periods(self) -> dict[str, list[LightPeriod]]:
+        """Each light's periods, oldest first."""
+        return {service: _periods(list(changes)) for service, changes in self._changes.items()}
 
 
-def _shades(changes: list[tuple[datetime, LightState]]) -> list[Shade]:
+def _periods(changes: list[tuple[datetime, LightState]]) -> list[LightPeriod]:
     ends = [*(at for at, _ in changes[1:]), None]
-    return [Shade(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]
+    return [LightPeriod(state, at, end) for (at, state), end in zip(changes, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""What the timeline asks the database: what happened to gremlins, and to orders meanwhile."""
+"""Reads what happened to gremlins, and to orders meanwhile, from the database."""
 
 # ruff: noqa: S608 - what is put into these statements are this module's own constants.
 
@@ -25,7 +25,7 @@ class AuditEntry(Struct, frozen=True):
 
 
 class OrdersMeanwhile(Struct, frozen=True):
-    """The orders of a time that is over, seen from its end: who was still open, until when."""
+    """The orders of a time that is over: how many were still open at its end, and until when."""
 
     placed: int
     open_at_end: int
@@ -47,7 +47,7 @@ _AUDIT = statement(
 )
 
 
-# An order older than a quarter of an hour is the reconciler's and the proof's business by now.
+# An order older than a quarter of an hour belongs to the reconciler and the proof by now.
 _ORDERS = statement(
     text(
         """
@@ -63,7 +63,7 @@ WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND creat
 
 
 class TimelineQueries:
-    """Read-only: what the recorder of incidents looks up."""
+    """Read-only: what the recorder of incidents needs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Watches gremlins, lights, bites and open orders once a second, and keeps the last incidents."""
+"""Reads gremlins, lights, bites and open orders once a second, and keeps the last incidents."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,62 +6,62 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from observatory.sla import light_state
-from observatory.sources import Source
 from observatory.sources.down import Down
-from observatory.timeline.fault_windows import Window, windows
+from observatory.sources.protocols import MetricsSource
+from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.incident import ECHO_S, Incident, incidents
-from observatory.timeline.light_log import LightNotes
+from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import OrdersMeanwhile, TimelineQueries
 from topology import NAMES
 
-# The diary is read a hundred events long, and a page of more than this tells nobody anything.
+# The audit log is read a hundred entries long, and a page of more incidents is not readable.
 KEPT = 30
 # After a restart every incident's orders are looked up again: a few a second, newest first.
-_LOOK_UPS = 3
+_LOOKUPS = 3
 Key = tuple[str, str, datetime]
 
 
-class Chronicle:
-    """What was seen. Everything it holds is bounded by the number of incidents it keeps."""
+class IncidentRecorder:
+    """Its memory is bounded by the number of incidents it keeps."""
 
     def __init__(
         self,
-        source: Source,
+        source: MetricsSource,
         queries: TimelineQueries,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._source, self._queries, self._clock = source, queries, clock
-        self._notes = LightNotes()
-        self._bites = Bites()
+        self._lights = LightLog()
+        self._bites = BiteCounts()
         self._orders: dict[Key, OrdersMeanwhile] = {}
         self._failures: dict[Key, int] = {}
-        self.windows: tuple[Window, ...] = ()
+        self.windows: tuple[FaultWindow, ...] = ()
 
     @property
-    def held(self) -> int:
-        """How many facts it remembers beside the lights' changes."""
+    def size(self) -> int:
+        """How many entries it keeps beside the lights' changes."""
         return len(self._orders) + len(self._failures) + len(self._bites)
 
-    async def look(self) -> tuple[Incident, ...]:
-        """One look at everything: the incidents, oldest first. The lights are noted even when
-        the database is away."""
+    async def update(self) -> tuple[Incident, ...]:
+        """Read everything once: the incidents, oldest first. The lights are recorded even if the
+        database cannot be reached."""
         now = self._clock()
-        said = {key: self._source.traffic(key) for key in NAMES}
-        self._notes.note(now, {key: light_state(traffic) for key, traffic in said.items()})
-        self.windows = windows(await self._queries.audit(), now)
-        for key, traffic in said.items():
-            if not isinstance(traffic, Down):
-                self._bites.count(key, self._source.bites(key), self._seen_windows())
-        found = incidents(self.windows, self._notes.shades(), self._notes.began)[-KEPT:]
+        traffic = {key: self._source.traffic(key) for key in NAMES}
+        self._lights.add(now, {key: light_state(each) for key, each in traffic.items()})
+        self.windows = fault_windows(await self._queries.audit(), now)
+        for key, each in traffic.items():
+            if not isinstance(each, Down):
+                self._bites.count(key, self._source.bites(key), self._counted_windows())
+        found = incidents(self.windows, self._lights.periods(), self._lights.began)[-KEPT:]
         await self._look_up_orders(found)
-        told = tuple(self._complete(each, now) for each in found)
-        self._forget_but({each.key for each in told}, {window.key for window in self.windows})
-        return told
+        complete = tuple(self._complete(each, now) for each in found)
+        self._keep_only({each.key for each in complete}, {window.key for window in self.windows})
+        return complete
 
-    def _seen_windows(self) -> tuple[Window, ...]:
-        """Those that were still on when watching began: of earlier ones no bite was seen."""
-        began = self._notes.began
+    def _counted_windows(self) -> tuple[FaultWindow, ...]:
+        """Those that were still on when recording began: no bite of an earlier one was counted."""
+        began = self._lights.began
         return tuple(w for w in self.windows if began and (w.off is None or w.off > began))
 
     async def _look_up_orders(self, found: Sequence[Incident]) -> None:
@@ -72,7 +72,7 @@ class Chronicle:
                 continue
             self._orders[each.key] = await self._queries.orders_meanwhile(each.on, each.off)
             asked += 1
-            if asked >= _LOOK_UPS:
+            if asked >= _LOOKUPS:
                 return
 
     def _complete(self, each: Incident, now: datetime) -> Incident:
@@ -91,14 +91,14 @@ class Chronicle:
         moments = since.timestamp(), until.timestamp()
         return round(self._source.failures("order", *moments))
 
-    def _forget_but(self, kept: set[Key], kept_windows: set[Key]) -> None:
+    def _keep_only(self, kept: set[Key], kept_windows: set[Key]) -> None:
         for known in (self._orders, self._failures):
             for key in known.keys() - kept:
                 del known[key]
-        self._bites.forget_but(kept_windows)
+        self._bites.keep_only(kept_windows)
 
 
-class Bites:
+class BiteCounts:
     """Counts each gremlin's bites from the services' counters, which restart with their process."""
 
     def __init__(self) -> None:
@@ -108,26 +108,26 @@ class Bites:
     def __len__(self) -> int:
         return len(self._sums)
 
-    def count(self, service: str, said: dict[str, int], found: Sequence[Window]) -> None:
-        """`said` is the counter by gremlin now; what is new belongs to its newest window."""
+    def count(self, service: str, counters: dict[str, int], found: Sequence[FaultWindow]) -> None:
+        """`counters` are the bites by gremlin now; new bites belong to its newest window."""
         last = self._last.get(service)
         newest = {window.name: window for window in found if window.service == service}
         for name, window in newest.items():
-            now = said.get(name, 0)
+            now = counters.get(name, 0)
             if last is None:
-                # Counted before anybody looked: by which of its windows is not known.
+                # Counted before recording began: in which of its windows is not known.
                 continue
             before = last.get(name, 0)
             self._sums[window.key] = self._sums.get(window.key, 0) + (
                 now - before if now >= before else now
             )
-        self._last[service] = dict(said)
+        self._last[service] = dict(counters)
 
-    def of(self, window: Window) -> int | None:
-        """How often it bit while it was watched; None if it was not."""
+    def of(self, window: FaultWindow) -> int | None:
+        """How often it bit while it was recorded; None if it was not."""
         return self._sums.get(window.key)
 
-    def forget_but(self, kept: set[Key]) -> None:
-        """Keep no sum that nobody will ask for."""
+    def keep_only(self, kept: set[Key]) -> None:
+        """Forget the sums of all other windows."""
         for key in self._sums.keys() - kept:
             del self._sums[key]

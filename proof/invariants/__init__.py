@@ -1,1 +1,1 @@
-"""The promises of the shop, one file a theme."""
+"""The promises of the shop, one file per theme."""

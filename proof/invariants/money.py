@@ -1,4 +1,4 @@
-"""Promises about money: nobody pays twice, and our ledger agrees with the gateway's own book."""
+"""Promises about money: nobody pays twice, and our ledger agrees with the gateway's records."""
 
 from proof.invariant import Invariant
 
@@ -6,7 +6,7 @@ NOBODY_PAYS_TWICE = Invariant(
     id="I3",
     kind="A",
     title="Nobody pays twice",
-    promise="The gateway's own book holds at most one capture per order that was not given back.",
+    promise="The gateway has at most one capture per order that was not refunded.",
     sql="""\
 SELECT order_ref, count(*) AS captures, sum(amount_minor) AS taken_minor,
        string_agg(gw_key, ', ' ORDER BY captured_at) AS gw_keys
@@ -32,13 +32,13 @@ ORDER BY transfer_id""",
     enforced_by="deferred constraint trigger on payments.ledger",
 )
 
-BOOKS_AGREE = Invariant(
+RECORDS_AGREE = Invariant(
     id="I7",
     kind="Q",
-    title="The books agree",
-    promise="Order by order, ledger, payment attempts and the gateway's book show the same money.",
+    title="Our records agree with the gateway",
+    promise="For every order, ledger, payment attempts and the gateway show the same amount.",
     sql="""\
-WITH book AS (
+WITH charged AS (
   SELECT order_ref, currency, sum(amount_minor) FILTER (WHERE state = 'CAPTURED') AS minor,
          max(greatest(captured_at, refunded_at)) AS at
   FROM gateway.charges WHERE state IN ('CAPTURED', 'REFUNDED') GROUP BY order_ref, currency
@@ -51,13 +51,13 @@ WITH book AS (
   FROM payments.ledger WHERE account = 'gateway_clearing'
   GROUP BY split_part(transfer_id, ':', 1), currency
 )
-SELECT order_ref, currency, coalesce(book.minor, 0) AS gateway_minor,
+SELECT order_ref, currency, coalesce(charged.minor, 0) AS gateway_minor,
        coalesce(attempted.minor, 0) AS attempts_minor, coalesce(posted.minor, 0) AS ledger_minor,
-       greatest(book.at, attempted.at, posted.at) AS since
-FROM book FULL JOIN attempted USING (order_ref, currency)
+       greatest(charged.at, attempted.at, posted.at) AS since
+FROM charged FULL JOIN attempted USING (order_ref, currency)
           FULL JOIN posted USING (order_ref, currency)
-WHERE coalesce(book.minor, 0) <> coalesce(posted.minor, 0)
-   OR coalesce(book.minor, 0) <> coalesce(attempted.minor, 0)""",
+WHERE coalesce(charged.minor, 0) <> coalesce(posted.minor, 0)
+   OR coalesce(charged.minor, 0) <> coalesce(attempted.minor, 0)""",
     enforced_by="one writer of outcomes; lookup of every unknown attempt",
 )
 
@@ -80,7 +80,7 @@ THE_PRICE_IS_THE_PRICE = Invariant(
     id="I15",
     kind="A",
     title="The price is the price",
-    promise="What was charged is what was ordered: price times quantity; never more given back.",
+    promise="What was charged is what was ordered: price times quantity; never more is refunded.",
     sql="""\
 SELECT 'order' AS what, id::text AS order_ref, unit_price_minor * quantity AS expected_minor,
        amount_minor AS found_minor
@@ -112,7 +112,7 @@ HAVING sum(amount_minor) < 0""",
 INVARIANTS = (
     NOBODY_PAYS_TWICE,
     LEDGER_BALANCES,
-    BOOKS_AGREE,
+    RECORDS_AGREE,
     ONE_LIVE_ATTEMPT,
     THE_PRICE_IS_THE_PRICE,
 )

@@ -1,4 +1,4 @@
-"""Promises about orders: each comes to one end, and that end is true in money and in goods."""
+"""Promises about orders: each reaches one final state, and money and goods agree with it."""
 
 import msgspec
 
@@ -47,7 +47,7 @@ DECIDED_ONCE = Invariant(
     id="I8",
     kind="A",
     title="A decision is final",
-    promise="Orders and payment attempts move only along their state machines; an end is an end.",
+    promise="Orders and payment attempts follow their state machines; a final state is final.",
     sql="""\
 SELECT 'order' AS machine, h.order_id, h.version AS step, h.src, h.dst
 FROM orders.history h
@@ -67,7 +67,7 @@ NOTHING_UNFINISHED = Invariant(
     id="I10",
     kind="Q",
     title="Every order comes to an end",
-    promise="When the shop is quiet, every order is confirmed with its goods booked, or failed.",
+    promise="When the shop is quiescent, every order is confirmed with its goods sold, or failed.",
     sql="""\
 SELECT id AS order_id, status, reason, last_outcome, attempts, next_attempt_at,
        coalesce(settled_at, created_at) AS since
@@ -82,7 +82,7 @@ NOTHING_HELD_BACK = Invariant(
     id="I11",
     kind="Q",
     title="Nothing is left hanging",
-    promise="When the shop is quiet, no unit is on hold and no payment is in doubt.",
+    promise="When the shop is quiescent, no unit is on hold and no payment is in doubt.",
     sql="""\
 SELECT 'reservation' AS what, order_id::text AS order_ref, state, created_at AS since
 FROM inventory.reservations WHERE state = 'HELD'
@@ -137,11 +137,11 @@ WHERE o.id IS NULL OR h.version > o.version""",
     enforced_by="history is written by trigger and is append-only",
 )
 
-REPLIES_ARE_TRUE = Invariant(
+RESPONSES_ARE_TRUE = Invariant(
     id="R3",
     kind="A",
-    title="Stored replies are true",
-    promise="The reply kept under a key names the order it owns, and what it said is still true.",
+    title="Stored responses are true",
+    promise="The response stored under a key names the order it owns, and is still true.",
     sql="""\
 SELECT i.scope, i.key, i.order_id, i.status_code, o.status
 FROM orders.idempotency i JOIN orders.orders o ON o.id = i.order_id
@@ -150,7 +150,7 @@ WHERE i.response IS NOT NULL
        OR i.status_code = 201 AND o.status <> 'CONFIRMED'
        OR i.status_code IN (402, 409) AND o.status NOT IN ('CANCELLING', 'FAILED'))
 ORDER BY i.scope, i.key""",
-    enforced_by="a reply is stored once, after the step it speaks of",
+    enforced_by="a response is stored once, after the step that it reports",
 )
 
 _NOTHING_STRANDED = """\
@@ -165,14 +165,14 @@ FROM payments.payments
 WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
   AND next_attempt_at > now() + interval '{payment_s:g} s'
 UNION ALL
-SELECT 'attempt nobody asks about', a.gw_key, a.state, NULL
+SELECT 'attempt that nothing looks up', a.gw_key, a.state, NULL
 FROM payments.attempts a JOIN payments.payments p USING (order_id)
 WHERE a.state IN ('IN_FLIGHT', 'UNKNOWN')
   AND p.state NOT IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"""
 
 
 def nothing_stranded(limits: Limits) -> Invariant:
-    """Rule R10: whoever crashed, somebody will come back to the row, and soon."""
+    """Rule R10: whichever process crashed, a later attempt of the row is due, and soon."""
     return Invariant(
         id="R10",
         kind="A",
@@ -185,7 +185,7 @@ def nothing_stranded(limits: Limits) -> Invariant:
 
 
 def invariants(limits: Limits) -> tuple[Invariant, ...]:
-    """The promises about orders, as far as they can hold with this gateway."""
+    """The promises about orders, as far as this gateway allows."""
     # A gateway that cannot refuse a voided charge may capture late; the sweep then gives it back.
     failed = FAILED_MEANS_FREE
     if not limits.gateway_fences:
@@ -198,6 +198,6 @@ def invariants(limits: Limits) -> tuple[Invariant, ...]:
         NOTHING_HELD_BACK,
         ONE_ORDER_PER_KEY,
         HISTORY_IS_WHOLE,
-        REPLIES_ARE_TRUE,
+        RESPONSES_ARE_TRUE,
         nothing_stranded(limits),
     )

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from playwright.async_api import expect
 
-from tests.observatory.wires import MS, NOW_NS, json_attributes, json_logs, json_span, json_traces
+from tests.observatory.samples import MS, NOW_NS, json_attributes, json_logs, json_span, json_traces
 
 pytestmark = [
     pytest.mark.browser,

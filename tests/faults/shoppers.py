@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import aiohttp
 import msgspec
 
-from loadtests.intent import Wish, Word, word_of
+from loadtests.intent import Intent, LoggedReply, logged_reply
 
 # Mostly the product that never runs out, now and then one that does.
 _SHELF = ("PROD-001",) * 7 + ("PROD-002",) * 2 + ("PROD-003",)
@@ -37,7 +37,7 @@ class Crowd:
         self._chance = random.Random(seed)
         self._habits = habits or Habits()
         self._name = f"crowd-{next(_crowds):03d}-{seed:05d}"
-        self.wishes: list[Wish] = []
+        self.wishes: list[Intent] = []
 
     async def rush(self, orders: int) -> None:
         """So many shoppers, one order each, all at once."""
@@ -60,7 +60,7 @@ class Crowd:
         asked = self._chance.sample(self.wishes, min(most, len(self.wishes)))
         places = asyncio.Semaphore(16)
 
-        async def ask(session: aiohttp.ClientSession, wish: Wish) -> None:
+        async def ask(session: aiohttp.ClientSession, wish: Intent) -> None:
             async with places:
                 await self._insist(session, wish)
 
@@ -73,31 +73,31 @@ class Crowd:
     async def _shop(self, session: aiohttp.ClientSession) -> None:
         chance, habits = self._chance, self._habits
         key = f"{self._name}-{len(self.wishes):06d}"
-        wish = Wish(key, chance.choice(_SHELF), chance.randint(1, 3))
+        wish = Intent(key, chance.choice(_SHELF), chance.randint(1, 3))
         self.wishes.append(wish)
         hands = 2 if chance.random() < habits.hasty else 1
         await asyncio.gather(*(self._insist(session, wish) for _ in range(hands)))
-        if wish.words[-1].status == 202 and chance.random() < habits.fickle:
+        if wish.replies[-1].status == 202 and chance.random() < habits.fickle:
             await self._cancel(session, wish)
         if chance.random() < habits.curious:
             await self._insist(session, wish)
 
-    async def _insist(self, session: aiohttp.ClientSession, wish: Wish) -> None:
+    async def _insist(self, session: aiohttp.ClientSession, wish: Intent) -> None:
         body = b'{"product_id":"%b","quantity":%d}' % (wish.product_id.encode(), wish.quantity)
         headers = {"Idempotency-Key": wish.key, "Content-Type": "application/json"}
-        await self._persist(session, wish.words, "/orders", body, headers, self._habits.tries)
+        await self._persist(session, wish.replies, "/orders", body, headers, self._habits.tries)
 
-    async def _cancel(self, session: aiohttp.ClientSession, wish: Wish) -> None:
+    async def _cancel(self, session: aiohttp.ClientSession, wish: Intent) -> None:
         if wish.order_id is not None:
             path = f"/orders/{wish.order_id}/cancel"
             # Half of them ask once: then "nothing was done" has to be true of that one answer.
             tries = self._chance.choice((1, self._habits.tries))
-            await self._persist(session, wish.cancel_words, path, b"", {}, tries)
+            await self._persist(session, wish.cancel_replies, path, b"", {}, tries)
 
     async def _persist(
         self,
         session: aiohttp.ClientSession,
-        words: list[Word],
+        words: list[LoggedReply],
         path: str,
         body: bytes,
         headers: dict[str, str],
@@ -113,25 +113,25 @@ class Crowd:
 
     async def _say(
         self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]
-    ) -> Word:
+    ) -> LoggedReply:
         try:
             # aiohttp's own timeout is per operation; this one is how long a person waits.
             async with (
                 asyncio.timeout(self._habits.patience_s),
                 session.post(url, data=body, headers=headers) as response,
             ):
-                return word_of(response.status, response.headers, await response.read())
+                return logged_reply(response.status, response.headers, await response.read())
         except (aiohttp.ClientConnectorError, ConnectionRefusedError):
-            return Word(_NO_ANSWER, "refused", executed=False)
+            return LoggedReply(_NO_ANSWER, "refused", executed=False)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            return Word(_NO_ANSWER, type(error).__name__)
+            return LoggedReply(_NO_ANSWER, type(error).__name__)
 
 
-def tally(wishes: Iterable[Wish]) -> dict[str, int]:
+def tally(wishes: Iterable[Intent]) -> dict[str, int]:
     """How often each answer was heard, for people who read the run."""
     counted: dict[str, int] = {}
     for wish in wishes:
-        for word in (*wish.words, *wish.cancel_words):
+        for word in (*wish.replies, *wish.cancel_replies):
             name = f"{word.status or 'none'} {word.code}".strip()
             counted[name] = counted.get(name, 0) + 1
     return dict(sorted(counted.items()))

@@ -15,7 +15,7 @@ import asyncpg
 from fleet.settings import load
 from loadtests.oracle import disagreements, keyless
 from proof.evaluate import Report
-from proof.session import Examiner
+from proof.session import ProofSession
 from tests.faults.shoppers import Crowd, Habits, tally
 from tests.harness.running import RunningFleet
 
@@ -93,9 +93,9 @@ class Stage:
 
     async def judge(self, over: asyncio.Event) -> None:
         """Fail at once where a promise for every instant is broken, faults or not."""
-        async with Examiner(self._settings) as examiner:
+        async with ProofSession(self._settings) as session:
             while not over.is_set():
-                _demand_unbroken(await examiner.ask())
+                _demand_unbroken(await session.judge())
                 await asyncio.sleep(0.5)
 
     def aftermath(self, crowds: Sequence[Crowd], within_s: float = QUIET_WITHIN_S) -> float:
@@ -105,12 +105,12 @@ class Stage:
 
     async def _quiet(self, within_s: float, *, whole: bool = False) -> float:
         begun = time.monotonic()
-        async with Examiner(self._settings) as examiner:
+        async with ProofSession(self._settings) as session:
             while True:
-                report = await examiner.ask()
+                report = await session.judge()
                 if whole and report.state == "holds":
                     # These proofs built on one another; all of history must say the same.
-                    report = await examiner.ask(whole=True)
+                    report = await session.judge(whole=True)
                 if report.state == "holds":
                     return time.monotonic() - begun
                 _demand_unbroken(report)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from loadtests.intent import Wish, Word
+from loadtests.intent import Intent, LoggedReply
 from loadtests.oracle import disagreements, keyless
 
 _KEY = "shopper-of-the-oracle-1"
@@ -19,20 +19,24 @@ INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until
 VALUES ('s', $1, '', $2, now(), now() + interval '1 hour')"""
 CONFIRMED, FAILED = ("CONFIRMED", None), ("FAILED", "OUT_OF_STOCK")
 DECLINED, CANCELLED = ("FAILED", "PAYMENT_DECLINED"), ("FAILED", "USER_CANCELLED")
-ACCEPTED, CREATED = Word(202), Word(201)
-SOLD_OUT, REFUSED_CARD = Word(409, "out-of-stock"), Word(402, "payment-declined")
-SHED = Word(503, "database-busy", executed=False)
-NOBODY, TOO_LATE = Word(0, "TimeoutError"), Word(409, "state-conflict")
+ACCEPTED, CREATED = LoggedReply(202), LoggedReply(201)
+SOLD_OUT, REFUSED_CARD = LoggedReply(409, "out-of-stock"), LoggedReply(402, "payment-declined")
+SHED = LoggedReply(503, "database-busy", executed=False)
+NOBODY, TOO_LATE = LoggedReply(0, "TimeoutError"), LoggedReply(409, "state-conflict")
 
 TRUE = {
     "confirmed": (CONFIRMED, [NOBODY, CREATED], []),
     "out of stock": (FAILED, [SHED, SOLD_OUT], []),
     "declined": (DECLINED, [REFUSED_CARD], []),
     "accepted, then confirmed": (CONFIRMED, [ACCEPTED], [TOO_LATE]),
-    "accepted, then cancelled": (CANCELLED, [ACCEPTED], [NOBODY, Word(200)]),
+    "accepted, then cancelled": (CANCELLED, [ACCEPTED], [NOBODY, LoggedReply(200)]),
     "nobody answered": (CONFIRMED, [NOBODY], []),
     "shed": (None, [SHED, SHED], []),
-    "replayed": (CONFIRMED, [Word(201, body=b"a"), Word(201, replayed=True, body=b"a")], []),
+    "replayed": (
+        CONFIRMED,
+        [LoggedReply(201, body=b"a"), LoggedReply(201, replayed=True, body=b"a")],
+        [],
+    ),
 }
 LIES = {
     "201 for a failed order": (FAILED, [CREATED], []),
@@ -40,24 +44,28 @@ LIES = {
     "402 for a cancelled order": (CANCELLED, [REFUSED_CARD], []),
     "202 for ever": (("PENDING_PAYMENT", None), [ACCEPTED], []),
     "201 for no order": (None, [CREATED], []),
-    "in progress, but nothing is": (None, [Word(409, "idempotency-in-progress")], []),
-    "404 for a product we sell": (CONFIRMED, [Word(404, "product-not-found")], []),
+    "in progress, but nothing is": (None, [LoggedReply(409, "idempotency-in-progress")], []),
+    "404 for a product we sell": (CONFIRMED, [LoggedReply(404, "product-not-found")], []),
     "nothing was done, but it was": (CONFIRMED, [SHED], []),
-    "shed without saying so": (None, [Word(503, "database-busy")], []),
-    "an internal error": (CONFIRMED, [Word(500, "internal"), CREATED], []),
-    "another order's id": (CONFIRMED, [Word(201, order_id=uuid4())], []),
-    "two first answers": (CONFIRMED, [Word(201, body=b"a"), Word(201, body=b"b")], []),
+    "shed without saying so": (None, [LoggedReply(503, "database-busy")], []),
+    "an internal error": (CONFIRMED, [LoggedReply(500, "internal"), CREATED], []),
+    "another order's id": (CONFIRMED, [LoggedReply(201, order_id=uuid4())], []),
+    "two first answers": (
+        CONFIRMED,
+        [LoggedReply(201, body=b"a"), LoggedReply(201, body=b"b")],
+        [],
+    ),
     "two replays": (
         CONFIRMED,
-        [Word(201, replayed=True, body=b"a"), Word(201, replayed=True, body=b"b")],
+        [LoggedReply(201, replayed=True, body=b"a"), LoggedReply(201, replayed=True, body=b"b")],
         [],
     ),
     "a replay of something else": (
         CONFIRMED,
-        [Word(201, body=b"a"), Word(201, replayed=True, body=b"b")],
+        [LoggedReply(201, body=b"a"), LoggedReply(201, replayed=True, body=b"b")],
         [],
     ),
-    "a cancel that did not count": (CONFIRMED, [ACCEPTED], [Word(202)]),
+    "a cancel that did not count": (CONFIRMED, [ACCEPTED], [LoggedReply(202)]),
     "a cancel that did": (CANCELLED, [ACCEPTED], [TOO_LATE]),
     "a cancel nobody executed": (CANCELLED, [ACCEPTED], [SHED]),
 }
@@ -69,7 +77,7 @@ async def _hear(connection: asyncpg.Connection, case: tuple) -> list[str]:
         order_id: UUID = uuid4()
         await connection.execute(_PLACE, order_id, *end)
         await connection.execute(_CLAIM, _KEY, order_id)
-    return await disagreements(connection, [Wish(_KEY, "PROD-001", 1, words, cancel_words)])
+    return await disagreements(connection, [Intent(_KEY, "PROD-001", 1, words, cancel_words)])
 
 
 @pytest.mark.parametrize("name", TRUE)

@@ -5,7 +5,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from loadtests.intent import Wish
+from loadtests.intent import Intent
 from tests.faults.shoppers import Crowd, Habits
 from tests.faults.stage import BRISK, Stage
 
@@ -28,7 +28,7 @@ def test_twice_the_load_and_a_gremlin_are_shed_and_survived(stage: Stage):
         time.sleep(_FAULT_S)
         stage.calm()
     stage.aftermath([crowd])
-    shed = [word for wish in crowd.wishes for word in wish.words if word.code == "overloaded"]
+    shed = [word for wish in crowd.wishes for word in wish.replies if word.code == "overloaded"]
     assert shed, "nobody was shed: the load was no overload"
     assert not any(word.executed for word in shed)
     _demand_recovery(stage)
@@ -64,5 +64,5 @@ def _demand_recovery(stage: Stage) -> None:
     stage.aftermath([crowd])
 
 
-def _word_of(wish: Wish) -> int:
-    return wish.words[-1].status
+def _word_of(wish: Intent) -> int:
+    return wish.replies[-1].status

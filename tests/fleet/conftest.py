@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from tests.conftest import GIVEN_SERVER
 from tests.fleet.shop import UpShop
 
@@ -26,7 +26,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def set_up() -> Iterator[Path]:
+def prepared_data() -> Iterator[Path]:
     """A data directory as its first start leaves it, which takes two seconds of a processor."""
     with tempfile.TemporaryDirectory(prefix="valerix-new-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
@@ -37,15 +37,15 @@ def set_up() -> Iterator[Path]:
 
 
 @pytest.fixture
-def home_set_up(home: Path, set_up: Path) -> Path:
+def prepared_home(home: Path, prepared_data: Path) -> Path:
     """A home whose PostgreSQL has been started before."""
-    return _settle(home, set_up)
+    return _copy_data(home, prepared_data)
 
 
-def _settle(home: Path, data: Path) -> Path:
+def _copy_data(home: Path, data: Path) -> Path:
     home.mkdir()
     # With its owner, who is not ours when we are root.
-    subprocess.run(["cp", "-a", str(data), str(Home(home).data)], check=True)
+    subprocess.run(["cp", "-a", str(data), str(RunDirectory(home).data)], check=True)
     return home
 
 
@@ -57,10 +57,10 @@ def shop(home: Path) -> Iterator[UpShop]:
 
 
 @pytest.fixture(scope="session")
-def one_shop(set_up: Path) -> Iterator[UpShop]:
+def one_shop(prepared_data: Path) -> Iterator[UpShop]:
     """One folder for them all: a shop that has been through all of it before has to open too."""
     with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
-        shop = UpShop(_settle(Path(folder) / "home", set_up))
+        shop = UpShop(_copy_data(Path(folder) / "home", prepared_data))
         try:
             yield shop
         finally:

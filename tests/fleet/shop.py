@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from fleet.run_dir import ROOT, Home, Running
+from fleet.run_dir import ROOT, RunDirectory, Running
 from tests.harness.running import free_port
 from topology import PROCESSES
 
@@ -21,7 +21,7 @@ class UpShop:
     """One `valerix up`; every process it started is known by pid, so that none can hide."""
 
     def __init__(self, home: Path, **environ: str) -> None:
-        self.home = Home(home)
+        self.home = RunDirectory(home)
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
@@ -59,8 +59,8 @@ class UpShop:
         self.begin(*options)
         end = time.monotonic() + _OPEN_LIMIT_S
         while (running := self.home.running()) is None:
-            assert self.poll() is None, f"valerix up ended:\n{self.said()}"
-            assert time.monotonic() < end, f"valerix up is not open:\n{self.said()}"
+            assert self.poll() is None, f"valerix up ended:\n{self.printed()}"
+            assert time.monotonic() < end, f"valerix up is not open:\n{self.printed()}"
             time.sleep(0.05)
         return running
 
@@ -102,7 +102,7 @@ class UpShop:
         for process in alive(family):
             process.kill()
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text() if self.output.exists() else ""
 
 

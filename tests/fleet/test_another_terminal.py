@@ -1,4 +1,4 @@
-"""What can be said to a shop that runs in another terminal."""
+"""Commands for a shop that runs in another terminal."""
 
 from fleet import health, migrate
 from tests.fleet.conftest import needs_embedded

@@ -1,40 +1,36 @@
-"""Who is told where to send telemetry when the shop starts."""
+"""Where each process sends its telemetry when the shop starts."""
 
 from pathlib import Path
 
 import pytest
 
 from fleet import children, up
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from fleet.settings import load
-from topology import KEYS
+from topology import KEYS, NAMES, find
 
 
 def endpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """By process, the endpoint in the environment it is started with."""
-    told: dict[str, str | None] = {}
+    endpoint_of: dict[str, str | None] = {}
 
     def note(command, *, environ, **_):
-        told[command[-1]] = environ.get("VALERIX_OTLP_ENDPOINT")
+        endpoint_of[command[-1]] = environ.get("VALERIX_OTLP_ENDPOINT")
 
     monkeypatch.setattr(children, "Child", note)
-    home = Home(folder)
+    home = RunDirectory(folder)
     home.prepare()
     for service in up.plan(home, {key: load(key, {}) for key in KEYS}, "postgresql://x"):
         service.start()
-    return told
+    return endpoint_of
 
 
 def test_the_services_send_to_the_dashboard_and_the_dashboard_not_to_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    here = "http://127.0.0.1:8080"
-    assert endpoints(tmp_path, monkeypatch) == {
-        "order": here,
-        "inventory": here,
-        "payment": here,
-        "dashboard": None,
-    }
+    dashboard = f"http://127.0.0.1:{find('dashboard').port}"
+    wanted = {**dict.fromkeys(NAMES, dashboard), "dashboard": None}
+    assert endpoints(tmp_path, monkeypatch) == wanted
 
 
 def test_a_collector_that_is_named_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,33 +19,33 @@ from tests.fleet.shop import alive
 pytestmark = needs_embedded
 
 
-class Said(list[str]):
-    """Collects what a person would have read."""
+class Lines(list[str]):
+    """Collects the lines that a person would read."""
 
     def __call__(self, line: str) -> None:
         self.append(line)
 
 
 @pytest.fixture
-def said() -> Said:
-    return Said()
+def lines() -> Lines:
+    return Lines()
 
 
-def server_in(home: Path, said: Said) -> PostgresServer:
+def server_in(home: Path, lines: Lines) -> PostgresServer:
     return PostgresServer(
-        home / "postgres", home / "postgres.log", settings=FAST_SETTINGS, say=said
+        home / "postgres", home / "postgres.log", settings=FAST_SETTINGS, say=lines
     )
 
 
 @pytest.fixture
-def new_server(home: Path, said: Said) -> PostgresServer:
+def new_server(home: Path, lines: Lines) -> PostgresServer:
     home.mkdir()
-    return server_in(home, said)
+    return server_in(home, lines)
 
 
 @pytest.fixture
-def server(home_set_up: Path, said: Said) -> PostgresServer:
-    return server_in(home_set_up, said)
+def server(prepared_home: Path, lines: Lines) -> PostgresServer:
+    return server_in(prepared_home, lines)
 
 
 def ask(url: str, question: str) -> object:
@@ -59,13 +59,15 @@ def ask(url: str, question: str) -> object:
     return asyncio.run(fetch())
 
 
-def test_data_survives_and_the_second_start_sets_nothing_up(new_server: PostgresServer, said: Said):
+def test_data_survives_and_the_second_start_prints_nothing(
+    new_server: PostgresServer, lines: Lines
+):
     with serving(new_server) as url:
         ask(url, "CREATE TABLE kept AS SELECT 7 AS n")
-    said.clear()
+    lines.clear()
     with serving(new_server) as url:
         assert ask(url, "SELECT n FROM kept") == 7
-    assert said == []
+    assert lines == []
 
 
 def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer):
@@ -78,29 +80,29 @@ def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer)
 
 @pytest.mark.parametrize(("settings", "fsync"), [({}, "on"), (FAST_SETTINGS, "off")])
 def test_only_tests_run_without_fsync(
-    home_set_up: Path, said: Said, settings: dict[str, str], fsync: str
+    prepared_home: Path, lines: Lines, settings: dict[str, str], fsync: str
 ):
-    data, log = home_set_up / "postgres", home_set_up / "log"
-    server = PostgresServer(data, log, settings=settings, say=said)
+    data, log = prepared_home / "postgres", prepared_home / "log"
+    server = PostgresServer(data, log, settings=settings, say=lines)
     with serving(server) as url:
         assert ask(url, "SHOW fsync") == fsync
 
 
-def test_a_home_too_deep_for_a_socket_path_works_all_the_same(home: Path, said: Said):
+def test_a_path_too_long_for_a_socket_works(home: Path, lines: Lines):
     deep = home / ("d" * 100)
     deep.mkdir(parents=True)
-    server = PostgresServer(deep / "postgres", deep / "log", settings=FAST_SETTINGS, say=said)
+    server = PostgresServer(deep / "postgres", deep / "log", settings=FAST_SETTINGS, say=lines)
     with serving(server) as url:
         folder = Path(str(ask(url, "SHOW unix_socket_directories")))
         assert deep not in folder.parents
     assert not folder.exists()
 
 
-def test_a_home_with_spaces_and_signs_works_all_the_same(home: Path, said: Said):
+def test_a_path_with_spaces_and_signs_works(home: Path, lines: Lines):
     odd = home / "my shop, 50%?"
     odd.mkdir(parents=True)
     with serving(
-        PostgresServer(odd / "postgres", odd / "log", settings=FAST_SETTINGS, say=said)
+        PostgresServer(odd / "postgres", odd / "log", settings=FAST_SETTINGS, say=lines)
     ) as url:
         assert ask(url, "SELECT 1") == 1
 
@@ -114,7 +116,7 @@ def test_an_interrupted_set_up_is_cleared_and_done_again(new_server: PostgresSer
 
 
 def test_an_incomplete_data_directory_is_put_aside_not_deleted(
-    new_server: PostgresServer, said: Said
+    new_server: PostgresServer, lines: Lines
 ):
     new_server.data.mkdir()
     (new_server.data / "PG_VERSION").write_text("18\n")
@@ -122,7 +124,7 @@ def test_an_incomplete_data_directory_is_put_aside_not_deleted(
         assert ask(url, "SELECT 1") == 1
     (aside,) = new_server.data.parent.glob("postgres.broken-*")
     assert (aside / "PG_VERSION").exists()
-    assert any("not a complete data directory" in line for line in said)
+    assert any("not a complete data directory" in line for line in lines)
 
 
 def test_data_of_another_major_version_is_refused_with_the_way_out(new_server: PostgresServer):
@@ -135,27 +137,31 @@ def test_data_of_another_major_version_is_refused_with_the_way_out(new_server: P
     assert "\n" not in refused.value.message
 
 
-def test_a_pid_file_that_names_a_stranger_is_removed(server: PostgresServer, said: Said):
-    lines = [str(os.getpid()), str(server.data), "0", "5432", "", "", "", "ready"]
-    (server.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
+def test_a_pid_file_with_the_pid_of_another_program_is_removed(
+    server: PostgresServer, lines: Lines
+):
+    pid_file = [str(os.getpid()), str(server.data), "0", "5432", "", "", "", "ready"]
+    (server.data / "postmaster.pid").write_text("\n".join(pid_file) + "\n")
     with serving(server) as url:
         assert ask(url, "SELECT 1") == 1
-    assert any("stale postmaster.pid" in line for line in said)
+    assert any("stale postmaster.pid" in line for line in lines)
 
 
-def test_a_server_that_cannot_start_says_what_postgresql_said(server: PostgresServer):
+def test_a_server_that_cannot_start_reports_the_error_of_postgresql(server: PostgresServer):
     (server.data / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(CannotRun, match="contains errors"):
         server.start()
 
 
-def test_a_platform_without_a_wheel_is_told_of_the_other_way(monkeypatch: pytest.MonkeyPatch):
+def test_without_an_embedded_postgresql_the_error_names_the_setting_to_use(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setattr(data_directory, "find_spec", lambda name: None)
     with pytest.raises(CannotRun, match="VALERIX_DATABASE_URL=postgresql://"):
         data_directory.find_installation()
 
 
-def test_the_watch_for_systems_without_prctl_ends_an_orphan():
+def test_an_orphan_is_ended_on_systems_without_prctl():
     script = (
         "import os, signal, subprocess, sys\n"
         "from fleet.child_guard import _watch\n"

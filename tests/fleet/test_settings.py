@@ -50,14 +50,22 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
-def test_a_value_that_cannot_be_used_is_one_clear_line(name: str, value: str):
-    with pytest.raises(BadSetting) as refused:
-        load("payment" if "PAYMENT" in name else "order", {name: value})
-    line = str(refused.value)
-    assert line.startswith(f"{name}={value!r} cannot be used: ")
-    assert "\n" not in line
-    assert "$" not in line
+def test_a_value_that_cannot_be_used_is_one_clear_line():
+    wrong = []
+    for name, value in [(name, value) for name, values in BAD.items() for value in values]:
+        line = refusal("payment" if "PAYMENT" in name else "order", {name: value})
+        if not line.startswith(f"{name}={value!r} cannot be used: ") or "\n" in line or "$" in line:
+            wrong.append((name, value, line))
+    assert wrong == []
+
+
+def refusal(service: str, environ: dict[str, str]) -> str:
+    """The one line about a setting; empty if there is none."""
+    try:
+        load(service, environ)
+    except BadSetting as refused:
+        return str(refused)
+    return ""
 
 
 def test_an_unknown_service_is_told_which_there_are():
@@ -201,12 +209,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_in_the_file_is_said_with_its_line(written, text: str):
-    with pytest.raises(BadSetting) as refused:
-        load("order", written(text))
-    assert MISTAKES[text] in str(refused.value)
-    assert "\n" not in str(refused.value)
+def test_a_mistake_in_the_file_is_reported_with_its_line(written):
+    lines = {text: refusal("order", written(text)) for text in MISTAKES}
+    assert {t: line for t, line in lines.items() if MISTAKES[t] not in line or "\n" in line} == {}
 
 
 def test_an_empty_file_changes_nothing_and_a_missing_one_is_said(written, tmp_path):

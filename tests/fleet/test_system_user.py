@@ -17,12 +17,12 @@ CHOOSE = """
 import grp, pwd, sys
 from fleet import system_user
 system_user.NAME = sys.argv[1]
-print("at the door", flush=True)
+print("ready", flush=True)
 sys.stdin.read()
-said = []
-user = system_user.choose(said.append)
+lines = []
+user = system_user.choose(lines.append)
 grp.getgrnam(user)
-print(pwd.getpwnam(user).pw_uid, len(said))
+print(pwd.getpwnam(user).pw_uid, len(lines))
 """
 
 
@@ -34,16 +34,16 @@ def name() -> Iterator[str]:
     subprocess.run(["userdel", name], capture_output=True, check=False)
 
 
-def test_all_who_come_first_at_once_agree_on_one_user(name: str):
+def test_several_first_starts_at_once_agree_on_one_user(name: str):
     command = [sys.executable, "-c", CHOOSE, name]
     several = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
-    assert {each.stdout.readline() for each in several} == {"at the door\n"}
+    assert {each.stdout.readline() for each in several} == {"ready\n"}
     for each in several:
         each.stdin.close()
         each.stdin = None
-    told = [each.communicate(timeout=60)[0].split() for each in several]
-    assert {int(uid) for uid, _ in told} == {pwd.getpwnam(name).pw_uid}
-    assert sum(int(said) for _, said in told) == 1
+    results = [each.communicate(timeout=60)[0].split() for each in several]
+    assert {int(uid) for uid, _ in results} == {pwd.getpwnam(name).pw_uid}
+    assert sum(int(printed) for _, printed in results) == 1

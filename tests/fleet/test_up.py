@@ -1,4 +1,4 @@
-"""`valerix up` comes up again after anything, says what hinders it, and leaves nothing behind."""
+"""`valerix up` starts again after any crash, says what prevents it, and leaves no process."""
 
 import signal
 import socket
@@ -22,8 +22,8 @@ def test_ctrl_c_leaves_no_process(shop: UpShop):
     assert shop.wait() == 0
     assert alive(family) == []
     assert shop.home.running() is None
-    assert "setting up the database" in shop.said()
-    assert "stopped" in shop.said()
+    assert "setting up the database" in shop.printed()
+    assert "stopped" in shop.printed()
 
 
 def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
@@ -44,18 +44,18 @@ def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
     open_shop.signal(signal.SIGKILL)
     open_shop.wait()
     assert alive(family, within_s=10) == []
-    assert open_shop.home.note.exists()  # the note is stale ...
+    assert open_shop.home.run_file.exists()  # stale ...
     assert open_shop.home.running() is None  # ... and not believed
 
     assert open_shop.open().urls
-    assert "setting up the database" not in open_shop.said()
-    assert "moved to migration" not in open_shop.said()
-    assert "started in" in open_shop.said()
+    assert "setting up the database" not in open_shop.printed()
+    assert "moved to migration" not in open_shop.printed()
+    assert "started in" in open_shop.printed()
 
 
-def test_the_glass_stands_back_for_the_shop(open_shop: UpShop):
-    shop, glass = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
-    assert glass == min(shop + 5, 19)
+def test_the_dashboard_has_a_lower_priority_than_the_services(open_shop: UpShop):
+    service, dashboard = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
+    assert dashboard == min(service + 5, 19)
 
 
 def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
@@ -74,8 +74,8 @@ def test_a_dead_child_stops_the_shop_with_its_reason(open_shop: UpShop):
     family = open_shop.family()
     open_shop.named("payment").kill()
     assert open_shop.wait() == 1
-    assert "payment-service died (killed by SIGKILL)" in open_shop.said()
-    assert str(open_shop.home.log("payment")) in open_shop.said()
+    assert "payment-service died (killed by SIGKILL)" in open_shop.printed()
+    assert str(open_shop.home.log("payment")) in open_shop.printed()
     assert alive(family) == []
 
 
@@ -83,7 +83,7 @@ def test_a_dead_postgresql_stops_the_shop_with_its_reason(open_shop: UpShop):
     family = open_shop.family()
     open_shop.named("-D").kill()
     assert open_shop.wait() == 1
-    assert "PostgreSQL died (killed by SIGKILL)" in open_shop.said()
+    assert "PostgreSQL died (killed by SIGKILL)" in open_shop.printed()
     assert alive(family, within_s=5) == []
 
 

@@ -1,8 +1,8 @@
 """A memory of what services sent: an order that a gremlin bit, and a trace of hostile text."""
 
 from observatory.store.model import Event, Link
-from observatory.store.store import Memory
-from tests.observatory.wires import MS, NOW_NS, keep, line, span
+from observatory.store.store import TelemetryStore
+from tests.observatory.samples import MS, NOW_NS, keep, line, span
 
 ORDER_TRACE, RECONCILER_TRACE, EVIL_TRACE = "0a" * 16, "0b" * 16, "0c" * 16
 ORDER_ID = "75fd3bcd-6421-4ae4-9636-73f8a98ff710"
@@ -11,9 +11,9 @@ PLACE, CALL, RESERVE = "1" * 16, "2" * 16, "3" * 16
 BITE = (("valerix.gremlin.name", "latency"), ("valerix.gremlin.kind", "latency"))
 
 
-def recorded() -> Memory:
+def recorded() -> TelemetryStore:
     """Both traces, and the reconciler's."""
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, *_order(), *_order_lines(), *_reconciler(), *_evil())
     return memory
 

@@ -11,12 +11,12 @@ from frontend.acts.page import act_panel, notes_panel
 from frontend.web.panels import PANELS, paint_view
 from frontend.web.templating import render
 from scenarios import progress
-from scenarios.conditions import Check
+from scenarios.conditions import ConditionCheck
 from scenarios.loader import BadAct, parse
-from scenarios.lock import Holder
-from scenarios.progress import Doing
-from scenarios.recording import Journal
-from scenarios.summary import Card, Evidence, Figure, card
+from scenarios.lock import LockHolder
+from scenarios.progress import Activity
+from scenarios.recording import Recording
+from scenarios.summary import Measurements, Summary, SummaryFigure, summarize
 from tests.frontend.arranged import HOSTILE, LOCKED, NOW, VISITOR
 from tests.scenarios.arranged import TEXT
 
@@ -29,18 +29,25 @@ LATER = NOW + timedelta(seconds=7)
 READY = progress.begin(SCENARIO, "the dashboard", NOW)
 WORKING = progress.do(
     progress.go(READY, NOW),
-    Doing("wait", NOW, 10.0, (Check(HOSTILE, "green", False), Check("well", "holds", True))),
+    Activity(
+        "wait",
+        NOW,
+        10.0,
+        (ConditionCheck(HOSTILE, "green", False), ConditionCheck("well", "holds", True)),
+    ),
 )
 SEEN = progress.done(progress.note(WORKING, HOSTILE), LATER)
 MISSED = progress.done(progress.note(WORKING, HOSTILE, "missed"), LATER)
 SKIPPED = progress.done(progress.note(WORKING, HOSTILE, "skipped"), LATER)
 ENDING = progress.stop(WORKING, HOSTILE, LATER)
 FIGURES = (
-    Figure("fault on", "gremlin", 3.0), Figure("red after", "failed", None),
-    Figure("lost", "good", count=0), Figure("charged twice", "none"),
+    SummaryFigure("fault on", "gremlin", 3.0), SummaryFigure("red after", "failed", None),
+    SummaryFigure("lost", "good", count=0), SummaryFigure("charged twice", "none"),
 )  # fmt: skip
-OVER = progress.over(ENDING, Card((HOSTILE,), FIGURES, ("inventory-service",)), LATER)
-BARE = progress.over(ENDING, card("x", NOW, Journal(), Evidence((), None, None, None)), LATER)
+OVER = progress.over(ENDING, Summary((HOSTILE,), FIGURES, ("inventory-service",)), LATER)
+BARE = progress.over(
+    ENDING, summarize("x", NOW, Recording(), Measurements((), None, None, None)), LATER
+)
 STATES = {
     "ready": READY, "working": WORKING, "seen": SEEN, "missed": MISSED, "skipped": SKIPPED,
     "ending": ENDING, "over": OVER, "bare": BARE,
@@ -77,7 +84,7 @@ def test_an_act_that_is_not_on_says_who_has_the_stage(panel):
     free = painted(panel, presenter.idle(SCENARIO, None, None))
     assert "Begin" in free
     assert "disabled" not in free
-    held = Holder("last-units", "a terminal (pid 7)", NOW)
+    held = LockHolder("last-units", "a terminal (pid 7)", NOW)
     taken = painted(panel, presenter.idle(SCENARIO, None, held))
     assert "last-units is being played by a terminal (pid 7) since 12:00:00 UTC" in taken
     assert "disabled" in taken
@@ -130,4 +137,4 @@ def test_the_list_has_every_act_and_every_mistake():
     )
     assert "scenarios/bad.yaml:3: there is no verb `clam` &lt;b&gt;" in html
     assert "on stage now" in html
-    assert presenter.listed([], None, Holder("x", "y", NOW)).elsewhere == "x is played by y"
+    assert presenter.listed([], None, LockHolder("x", "y", NOW)).elsewhere == "x is played by y"

@@ -8,7 +8,7 @@ import pytest
 from frontend.overview.charts import REACH_S, chart_data, moments, sparks
 from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from tests.frontend.arranged import DOWN, FixedSource
 
 NOW = 1_795_226_880.5
@@ -29,7 +29,7 @@ class Told(FixedSource):
 def window(ago_s, lasted_s=None):
     on = AT - timedelta(seconds=ago_s)
     off = None if lasted_s is None else on + timedelta(seconds=lasted_s)
-    return Window("inventory", "latency", "latency", "3 s", "me", on, None, off)
+    return FaultWindow("inventory", "latency", "latency", "3 s", "me", on, None, off)
 
 
 @pytest.mark.parametrize("since", [0.0, -1.0, math.nan, math.inf, -math.inf, 1e300])

@@ -66,7 +66,7 @@ def test_health_is_degraded_when_a_dependency_is_not_well():
     said = (
         Health("order", (("database", True, "connected"), ("payment-service", False, "timeout"))),
         Health("inventory", (("database", True, "connected"),)),
-        Health("payment", trouble="not running"),
+        Health("payment", problem="not running"),
     )
     shown = presenter.health(said)
     assert not isinstance(shown, Down)

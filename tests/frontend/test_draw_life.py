@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from frontend.orders.presenter import life
 from frontend.query_results import AttemptFacts, StepFacts, StoryFacts
-from observatory.store.results import moment
+from observatory.store.model import moment
 from observatory.store.store import TraceQuery
 from tests.frontend.arranged import ORDER
 from tests.frontend.recorded import ORDER_ID, recorded
-from tests.observatory.wires import NOW_NS
+from tests.observatory.samples import NOW_NS
 
 BEGAN = moment(NOW_NS)
 

@@ -4,8 +4,8 @@ import pytest
 
 from frontend.traces.presenter import share, took, verdict
 from frontend.traces.waterfall import ticks
-from observatory.store.store import Memory, TraceQuery
-from tests.observatory.wires import keep, span
+from observatory.store.store import TelemetryStore, TraceQuery
+from tests.observatory.samples import keep, span
 
 FIRST = "1" * 16
 
@@ -30,7 +30,7 @@ FIRST = "1" * 16
     ],
 )
 def test_how_a_trace_ended(status, errors, state):
-    memory = Memory()
+    memory = TelemetryStore()
     answered = (("http.response.status_code", str(status)),) if status is not None else ()
     keep(memory, span(span_id=FIRST, failed=errors == "first", attributes=answered))
     keep(memory, span(parent_id=FIRST, failed=errors == "inside"))
@@ -39,14 +39,14 @@ def test_how_a_trace_ended(status, errors, state):
 
 
 def test_a_trace_whose_only_span_is_in_error_failed():
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, span(kind=3, parent_id=FIRST, attributes=(), failed=True, error="timeout"))
     (row,) = memory.find(TraceQuery())
     assert verdict(row) == ("failed", "failed")
 
 
 def test_a_trace_whose_beginning_is_still_missing_is_neither_good_nor_bad():
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, span(kind=3, parent_id=FIRST, attributes=(), name="INSERT orders.orders"))
     assert verdict(memory.find(TraceQuery())[0]) == ("none", "incomplete")
     keep(memory, span(span_id=FIRST))

@@ -9,16 +9,16 @@ from frontend.traces import panels as evidence_panels
 from frontend.traces.view_models import LogFilter, TraceFilter
 from frontend.web.sse import Hub
 from observatory.metrics.counter_window import Traffic
-from observatory.sources.embedded_traces import Received, sent_to
-from observatory.store.store import Memory
+from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
+from observatory.store.store import TelemetryStore
 from tests.frontend.recorded import ORDER_ID, ORDER_TRACE, recorded
 from tests.frontend.test_evidence_panels import Watching, paint
-from tests.observatory.wires import keep, span
+from tests.observatory.samples import keep, span
 
 
 async def test_what_the_services_could_not_send_is_said():
     async def page(dropped):
-        evidence = Received(recorded(), Hub(), dropped=lambda: dropped)
+        evidence = EmbeddedTraces(recorded(), Hub(), dropped=lambda: dropped)
         wanted = TraceFilter()
         view = await evidence_panels.traces_view(evidence, Watching(), wanted)
         return paint(evidence_panels.traces_panel(wanted), view)
@@ -31,7 +31,7 @@ async def test_what_the_services_could_not_send_is_said():
 
 async def elsewhere_pages(memory):
     """Every page that waits for telemetry, at a shop that sends it to a collector."""
-    evidence = Received(memory, Hub(), sent_to="http://collector:4318")
+    evidence = EmbeddedTraces(memory, Hub(), sent_to="http://collector:4318")
     busy = Watching(Traffic(9, 0, 1.0, 0.1))
     panels = evidence_panels
     traces, logs, order = TraceFilter(), LogFilter(), UUID(ORDER_ID)
@@ -42,7 +42,7 @@ async def elsewhere_pages(memory):
 
 
 async def test_telemetry_that_goes_elsewhere_is_not_promised_here():
-    async for panel, view in elsewhere_pages(Memory()):
+    async for panel, view in elsewhere_pages(TelemetryStore()):
         page = paint(panel, view)
         assert "http://collector:4318" in page, panel.name
         for promise in ("second later", "yet", "Place an order", "send no telemetry"):
@@ -50,8 +50,8 @@ async def test_telemetry_that_goes_elsewhere_is_not_promised_here():
 
 
 async def test_what_came_here_all_the_same_is_shown():
-    memory = Memory()
-    evidence = Received(memory, Hub(), sent_to="http://collector:4318")
+    memory = TelemetryStore()
+    evidence = EmbeddedTraces(memory, Hub(), sent_to="http://collector:4318")
     keep(memory, span())
     memory.changed("traces")
     view = await evidence_panels.traces_view(evidence, Watching(), TraceFilter())

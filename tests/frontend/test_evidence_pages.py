@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.frontend.test_pages import dashboard, text
-from tests.observatory.wires import NOW_NS, json_logs, json_span, json_traces
+from tests.observatory.samples import NOW_NS, json_logs, json_span, json_traces
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

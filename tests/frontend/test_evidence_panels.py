@@ -16,12 +16,12 @@ from frontend.web.panels import paint_view
 from frontend.web.sse import Hub
 from observatory.metrics.counter_window import Traffic
 from observatory.sources.down import Down
-from observatory.sources.embedded_traces import Received
-from observatory.store.results import moment
-from observatory.store.store import Memory
+from observatory.sources.embedded_traces import EmbeddedTraces
+from observatory.store.model import moment
+from observatory.store.store import TelemetryStore
 from tests.frontend.arranged import DOWN, VISITOR, FixedSource
 from tests.frontend.recorded import EVIL_TRACE, ORDER_ID, ORDER_TRACE, RECONCILER_TRACE, recorded
-from tests.observatory.wires import NOW_NS, keep, span
+from tests.observatory.samples import NOW_NS, keep, span
 
 NOW = moment(NOW_NS) + timedelta(seconds=5)
 
@@ -39,7 +39,7 @@ def paint(panel, view):
 
 def paint_traces(memory, watch=None, **wanted):
     wanted = TraceFilter(**wanted)
-    evidence = Received(memory, Hub())
+    evidence = EmbeddedTraces(memory, Hub())
     view = asyncio.run(panels.traces_view(evidence, watch or Watching(), wanted))
     return paint(panels.traces_panel(wanted), view)
 
@@ -52,13 +52,13 @@ def paint_trace(memory, trace_id):
 
 def paint_logs(memory, **wanted):
     wanted = LogFilter(**wanted)
-    evidence = Received(memory, Hub())
+    evidence = EmbeddedTraces(memory, Hub())
     view = asyncio.run(panels.logs_view(evidence, Watching(), wanted))
     return paint(panels.logs_panel(wanted), view)
 
 
 def paint_of_order(memory):
-    view = asyncio.run(panels.order_view(Received(memory, Hub()), UUID(ORDER_ID)))
+    view = asyncio.run(panels.order_view(EmbeddedTraces(memory, Hub()), UUID(ORDER_ID)))
     return paint(panels.order_panel(UUID(ORDER_ID)), view)
 
 
@@ -66,15 +66,15 @@ EVERY_STATE = {
     "traces": lambda: paint_traces(recorded()),
     "slowest": lambda: paint_traces(recorded(), kind="slowest"),
     "bitten": lambda: paint_traces(recorded(), kind="bitten"),
-    "first visit": lambda: paint_traces(Memory()),
+    "first visit": lambda: paint_traces(TelemetryStore()),
     "nothing fits": lambda: paint_traces(recorded(), order="none"),
     "order": lambda: paint_trace(recorded(), ORDER_TRACE),
     "evil": lambda: paint_trace(recorded(), EVIL_TRACE),
     "unknown": lambda: paint_trace(recorded(), "ab" * 16),
     "order's": lambda: paint_of_order(recorded()),
-    "order's none": lambda: paint_of_order(Memory()),
+    "order's none": lambda: paint_of_order(TelemetryStore()),
     "logs": lambda: paint_logs(recorded()),
-    "no logs": lambda: paint_logs(Memory()),
+    "no logs": lambda: paint_logs(TelemetryStore()),
     "traces down": lambda: paint(panels.traces_panel(TraceFilter()), DOWN),
     "trace down": lambda: paint(panels.trace_panel(ORDER_TRACE), DOWN),
     "logs down": lambda: paint(panels.logs_panel(LogFilter()), DOWN),
@@ -198,7 +198,7 @@ def test_a_trace_that_is_not_here_yet_goes_on_asking():
 
 
 def test_a_page_holds_a_thousand_spans_but_not_all_they_carry():
-    memory = Memory()
+    memory = TelemetryStore()
     heavy = tuple((f"key.{number}", "v" * 1500) for number in range(8))
     keep(memory, *(span(ORDER_TRACE, attributes=heavy) for _ in range(1000)))
     page = paint_trace(memory, ORDER_TRACE)
@@ -217,7 +217,7 @@ def test_what_was_dropped_is_said():
 
 
 def test_too_many_traces_are_counted_and_bounded():
-    memory = Memory()
+    memory = TelemetryStore()
     keep(memory, *(span(f"{number:032x}") for number in range(1, 80)))
     page = paint_traces(memory)
     assert page.count('<li id="trace-') == 50
@@ -225,12 +225,14 @@ def test_too_many_traces_are_counted_and_bounded():
 
 
 def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
-    assert "no telemetry" not in paint_traces(Memory(), Watching(Traffic(0, 0, 0.0, None)))
-    assert "send no telemetry here" in paint_traces(Memory(), Watching(Traffic(9, 0, 1.0, 0.1)))
-    evidence = Received(Memory(), Hub())
-    evidence.heard["traces"] = utc_now() - timedelta(seconds=60)
+    assert "no telemetry" not in paint_traces(TelemetryStore(), Watching(Traffic(0, 0, 0.0, None)))
+    assert "send no telemetry here" in paint_traces(
+        TelemetryStore(), Watching(Traffic(9, 0, 1.0, 0.1))
+    )
+    evidence = EmbeddedTraces(TelemetryStore(), Hub())
+    evidence.last_arrival["traces"] = utc_now() - timedelta(seconds=60)
     busy = panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
     assert isinstance(busy, Down)
     assert busy.reason == "No telemetry arrives"
-    evidence.heard["traces"] = utc_now()
+    evidence.last_arrival["traces"] = utc_now()
     assert panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1))) is None

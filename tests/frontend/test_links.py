@@ -11,7 +11,7 @@ from frontend.web.links import Links
 from tests.frontend.recorded import ORDER_TRACE
 from tests.frontend.test_evidence_pages import NOWHERE
 from tests.frontend.test_pages import dashboard, text
-from tests.observatory.wires import HOSTILE
+from tests.observatory.samples import HOSTILE
 
 BOTH = {"grafana_link": "https://grafana.example/", "jaeger_link": "http://localhost:16686"}
 PATHS = ("/", "/traces", f"/traces/{ORDER_TRACE}", "/logs")
@@ -31,7 +31,7 @@ def test_what_is_not_configured_has_no_way():
 
 def test_each_way_leads_to_the_same_thing():
     both = links(**BOTH)
-    assert both.overview()[0].url == "https://grafana.example/d/valerix-stage"
+    assert both.overview()[0].url == "https://grafana.example/d/valerix-live-demo"
     assert both.trace(ORDER_TRACE)[0].url == f"http://localhost:16686/trace/{ORDER_TRACE}"
     assert both.traces(TraceFilter(service="payment-service"))[0].url.endswith("=payment-service")
     assert asked(both.trace(ORDER_TRACE)[1])["query"] == ORDER_TRACE

@@ -14,9 +14,9 @@ from frontend.web.panels import AUDIT, PANELS, TIMELINE, paint_view, story_panel
 from frontend.web.templating import TEMPLATES
 from observatory.metrics.counter_window import Traffic
 from observatory.sources.down import Down
-from observatory.timeline.fault_windows import windows
+from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
-from observatory.timeline.light_log import Shade
+from observatory.timeline.light_log import LightPeriod
 from proof import invariants
 from proof.evaluate import Finding, Reach, Report
 from tests.frontend.arranged import (
@@ -46,8 +46,13 @@ REPORT = Report(
     ),
 )
 INCIDENTS = incidents(
-    windows([DIARY], NOW + timedelta(seconds=9)),
-    {"order": [Shade("good", NOW, NOW), Shade("failed", NOW + timedelta(seconds=5), None)]},
+    fault_windows([DIARY], NOW + timedelta(seconds=9)),
+    {
+        "order": [
+            LightPeriod("good", NOW, NOW),
+            LightPeriod("failed", NOW + timedelta(seconds=5), None),
+        ]
+    },
     NOW,
 )
 VIEWS = [

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.outcome import CallResult, Outcome
 from frontend.acts import scenario_runner as staging
-from scenarios.lock import Turn, holder
+from scenarios.lock import ScenarioLock, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 
 STOCK = (
@@ -40,7 +40,7 @@ async def until(browser, path, what):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     """The end waits for a timeline that has nothing to tell here."""
-    monkeypatch.setattr("scenarios.player._TOLD_WITHIN_S", 0.1)
+    monkeypatch.setattr("scenarios.player._TIMELINE_WITHIN_S", 0.1)
 
 
 async def test_an_act_begins_goes_on_and_ends_calm(database_url):
@@ -71,7 +71,7 @@ async def test_an_act_begins_goes_on_and_ends_calm(database_url):
 async def test_one_act_at_a_time(database_url):
     async with dashboard(database_url, WELL) as (browser, _):
         csrf = await token(browser)
-        async with Turn(database_url, "slow-inventory", "a terminal (pid 7)"):
+        async with ScenarioLock(database_url, "slow-inventory", "a terminal (pid 7)"):
             status, _, html = await press(browser, "begin", csrf, act="last-units")
             assert status == 409
             assert "The act slow-inventory is being played by a terminal (pid 7)" in html

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli.main import main
 from fleet import child_guard
-from fleet.children import Service
+from fleet.children import FleetProcess
 from topology import PROCESSES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -20,7 +20,7 @@ _CONTEXT.set_forkserver_preload(
 )
 
 
-class ForkedService(Service):
+class ForkedService(FleetProcess):
     """`valerix run KEY` without the second it takes to begin."""
 
     def start(self) -> None:

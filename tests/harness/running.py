@@ -17,7 +17,7 @@ import pytest
 
 from fleet import children, health
 from fleet.postgres import PostgresServer
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from tests.harness.forked import ForkedService
 from topology import KEYS, SERVICES, find
 
@@ -92,7 +92,7 @@ class RunningFleet:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.database_url, self._postgres = database_url, postgres
-        self._home = Home(home)
+        self._home = RunDirectory(home)
         self._home.prepare()
         ports = {key: free_port() for key in KEYS}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
@@ -164,9 +164,9 @@ class RunningFleet:
         service, end = self._services[key], time.monotonic() + _READY_LIMIT_S
         while obstacle := health.obstacle(service.url):
             if service.ended() is not None:
-                raise AssertionError(f"{key} died:\n{service.last_words()}")
+                raise AssertionError(f"{key} died:\n{service.log_tail()}")
             if time.monotonic() > end:
-                raise AssertionError(f"{key} is not ready ({obstacle}):\n{service.last_words()}")
+                raise AssertionError(f"{key} is not ready ({obstacle}):\n{service.log_tail()}")
             time.sleep(0.05)
 
     def ask(self, method: str, key: str, path: str) -> tuple[int, Any]:

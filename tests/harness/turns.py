@@ -32,7 +32,7 @@ _CORES = 2
 # What is costly to arrange and only looked at: the files that read it go to one worker.
 TOGETHER = {
     "tests/stack/test_lights.py": "tests/stack/test_panels.py",
-    "tests/fleet/test_errands.py": "tests/fleet/test_another_terminal.py",
+    "tests/fleet/test_control.py": "tests/fleet/test_another_terminal.py",
 }
 
 

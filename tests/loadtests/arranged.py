@@ -4,20 +4,21 @@ from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, settings
 
-from loadtests.clients import ClientLog
+from loadtests.comparison import Comparison
 from loadtests.histogram import Histogram
 from loadtests.judge import Judgement
 from loadtests.knee import find_knee, levels_of
-from loadtests.machine import Machine
+from loadtests.machine import MachineDescription
 from loadtests.measures import Measures, Slow
 from loadtests.outcomes import PLACE, Outcome
-from loadtests.plan import Plan, Ran
+from loadtests.plan import LoadPlan, Ran
 from loadtests.thresholds import checks
 from loadtests.verdict import verdict
-from observatory.timeline.fault_windows import Window
+from observatory.timeline.fault_windows import FaultWindow
 from proof import invariants
 from proof.evaluate import Finding, Report
 from proof.evaluate import verdict as proof_verdict
+from topology import PROCESSES
 
 # Two cores may be busy with other tests: how long an example takes says nothing.
 calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
@@ -26,19 +27,19 @@ NASTY = '<script>alert("1")</script>'
 TRACE = "0123456789abcdef0123456789abcdef"
 
 
-def plan_of(profile: str = "load", **more: object) -> Plan:
+def plan_of(profile: str = "load", **more: object) -> LoadPlan:
     """A plan for a shop that nobody asks."""
-    urls = [f"http://127.0.0.1:{port}" for port in (5001, 5002, 5003)]
-    return Plan(profile, *urls, "load-arranged", 1, **more)
+    urls = {process.key: f"http://127.0.0.1:{process.port}" for process in PROCESSES}
+    return LoadPlan(profile, urls, "load-arranged", 1, **more)
 
 
-def ran_of(plan: Plan, **more: object) -> Ran:
+def ran_of(plan: LoadPlan, **more: object) -> Ran:
     """A run to its end."""
-    told = {"complete": True, "loop": "open" if plan.rate else "closed", "locust": "2.47.0"}
-    return Ran(BEGAN_S, BEGAN_S + plan.duration_s, **(told | more))
+    usual = {"complete": True, "loop": "open" if plan.rate else "closed", "locust": "2.47.0"}
+    return Ran(BEGAN_S, BEGAN_S + plan.duration_s, **(usual | more))
 
 
-def measured(plan: Plan, *, every_s: float = 0.1) -> Measures:
+def measured(plan: LoadPlan, *, every_s: float = 0.1) -> Measures:
     """Orders all the way, more of them and slower with more shoppers; degraded in the middle."""
     measures = Measures()
     for number in range(int(plan.duration_s / every_s)):
@@ -69,27 +70,27 @@ def proof_of(state: str = "holds") -> Report:
     return Report(datetime.now(UTC), proof_verdict(tuple(findings)), tuple(findings))
 
 
-def windows() -> tuple[Window, ...]:
+def windows() -> tuple[FaultWindow, ...]:
     """One gremlin in the middle, one with a nasty name that was never called off."""
     on, off = (datetime.fromtimestamp(BEGAN_S + s, UTC) for s in (10, 20))
     return (
-        Window("inventory", "slow-shelf", "latency", "3 s", "cli", on, None, off, "calmed"),
-        Window("payment", NASTY, "lost_response", "(50 %)", "cli", off, None),
+        FaultWindow("inventory", "slow-shelf", "latency", "3 s", "cli", on, None, off, "calmed"),
+        FaultWindow("payment", NASTY, "lost_response", "(50 %)", "cli", off, None),
     )
 
 
-def judged(plan: Plan | None = None, **more: object) -> Judgement:
+def judged(plan: LoadPlan | None = None, **more: object) -> Judgement:
     """The judgement on such a run; `more` replaces the proof, the clients' log or the measures."""
     plan = plan or plan_of(scale=0.1)
     ran = more.get("ran") or ran_of(plan)
     measures = more.get("measures") or measured(plan)
     proof = more.get("proof", proof_of())
-    clients = more.get("clients") or ClientLog(wishes=10, traces={"lost": "f" * 32})
+    clients = more.get("clients") or Comparison(orders=10, traces={"lost": "f" * 32})
     levels = levels_of(plan.what, plan.scale, measures, ran.began_s, ran.ended_s)
     found = checks(plan.what.thresholds, measures)
     return Judgement(
         plan, ran, measures, found, tuple(levels), find_knee(levels), proof, clients,
-        more.get("windows", windows()), Machine("x", 2, 24, "y", "3", "2", "0", "18"),
+        more.get("windows", windows()), MachineDescription("x", 2, 24, "y", "3", "2", "0", "18"),
         verdict(found, proof, clients, measures, plan, ran), "nothing had to be delivered",
         "http://127.0.0.1:8080",
     )  # fmt: skip

@@ -50,7 +50,7 @@ def _fill(measures: Measures, requests: int, seconds: float, chance: random.Rand
         name = chance.choice([PLACE, "GET /products", f"GET /{chance.random()}"])
         said = chance.choice(["201", str(chance.random())])
         outcome = chance.choice(OUTCOMES)
-        measures.asked(name, outcome, chance.uniform(0.01, 9000), said, trace_id="t", key="k")
+        measures.add_request(name, outcome, chance.uniform(0.01, 9000), said, trace_id="t", key="k")
         measures.failed(str(chance.random()))
 
 
@@ -92,7 +92,7 @@ def test_the_slowest_are_the_slowest(clock: _Clock):
     measures, taken = Measures(), list(range(1, 200))
     random.Random(2).shuffle(taken)
     for ms in taken:
-        measures.asked(PLACE, "good", float(ms), "201", trace_id=str(ms), key="")
+        measures.add_request(PLACE, "good", float(ms), "201", trace_id=str(ms), key="")
     assert sorted(slow.ms for slow in measures.slowest) == list(range(190, 200))
 
 
@@ -111,21 +111,21 @@ def test_workers_together_saw_what_one_would_have_seen(data: st.DataObject):
             each.settled.add(ms)
             each.ended("confirmed")
             each.compensations += 1
-            each.watched.late.add(ms)
+            each.usage.late.add(ms)
     together = Measures()
     for each in workers:
         # As it comes over the wire.
         together.merge(msgspec.msgpack.decode(msgspec.msgpack.encode(each), type=Measures))
-    for left, right in zip(_facts(together), _facts(alone), strict=True):
+    for left, right in zip(_figures(together), _figures(alone), strict=True):
         assert left == pytest.approx(right)
 
 
-def _facts(measures: Measures) -> list[float]:
+def _figures(measures: Measures) -> list[float]:
     slots = [slot.whole for _, slot in sorted(measures.timeline.slots.items())]
     return [
         *measures.tally().values(), measures.orders["confirmed"], measures.compensations,
         measures.of().quantile(0.95) or 0, measures.settled.quantile(0.5) or 0,
-        measures.watched.late.count, measures.timeline.width_s, len(slots),
+        measures.usage.late.count, measures.timeline.width_s, len(slots),
         *(slot.count for slot in slots), *(slot.max_ms for slot in slots),
     ]  # fmt: skip
 

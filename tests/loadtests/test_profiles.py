@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.plan import Plan
+from loadtests.plan import LoadPlan
 from loadtests.profiles import PROFILES, Profile
 from tests.loadtests.arranged import calmly, plan_of
 
@@ -47,7 +47,7 @@ def test_the_peak_is_reached(profile: Profile, scale):
 def test_an_open_loop_has_the_profile_s_shape_with_its_peak_at_the_rate(
     profile: Profile, scale, share, rate
 ):
-    plan: Plan = plan_of(profile.name, scale=scale, rate=rate)
+    plan: LoadPlan = plan_of(profile.name, scale=scale, rate=rate)
     assert 0 < plan.arrivals_at(share * plan.duration_s) <= rate * 1.000001
     assert plan.arrivals_at(plan.duration_s + 1) == 0
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from playwright.async_api import Browser
 
-from loadtests.clients import ClientLog
+from loadtests.comparison import Comparison
 from loadtests.measures import Measures
 from loadtests.report import write
-from loadtests.report.bands import Band, draw
+from loadtests.report.bands import GremlinBand, add_bands
 from loadtests.report.page import page
 from loadtests.report.plot import CHARACTER, NARROW, WIDE, Frame, Size
 from tests.browser.conftest import browser as browser
@@ -25,9 +25,10 @@ RUNS = {
     "stress": lambda: judged(plan_of("stress", scale=0.2), windows=()),
     "open loop": lambda: judged(plan_of("spike", scale=0.1, rate=50.0)),
     "nothing measured": lambda: judged(measures=Measures(), windows=()),
-    "no database": lambda: judged(proof=None, clients=ClientLog(unjudged=f"no {NASTY}")),
-    "broken, with lies": lambda: judged(
-        proof=proof_of("violated"), clients=ClientLog(wishes=9, lies=1, first=[NASTY], keyless=2)
+    "no database": lambda: judged(proof=None, clients=Comparison(unjudged=f"no {NASTY}")),
+    "broken, with contradictions": lambda: judged(
+        proof=proof_of("violated"),
+        clients=Comparison(orders=9, contradictions=1, examples=[NASTY], keyless=2),
     ),
     "stopped": lambda: judged(ran=ran_of(plan_of(scale=0.1), complete=False)),
 }
@@ -75,11 +76,11 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(name: str):
     assert not re.search(r"@import|url\(", html)
 
 
-def test_the_page_tells_what_was_found():
+def test_the_page_has_what_was_found():
     html = page(judged())
-    for said in ("slow-shelf on inventory", f"/traces/{TRACE}", f"/traces/{'f' * 32}",
+    for text in ("slow-shelf on inventory", f"/traces/{TRACE}", f"/traces/{'f' * 32}",
                  "no answer named it", "p95", "Every unit is on the shelf", "seed"):  # fmt: skip
-        assert said in html, said
+        assert text in html, text
     assert 'name="description" content="' in html
     assert "og:title" in html
 
@@ -96,16 +97,16 @@ def test_a_report_names_no_path_and_no_host():
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_other_two_can_be_read_by_machines(name: str, tmp_path: Path):
+def test_the_json_and_junit_reports_agree_with_the_verdict(name: str, tmp_path: Path):
     judgement = RUNS[name]()
     write(tmp_path, judgement)
-    told = json.loads((tmp_path / "report.json").read_text())
-    assert told["exit_code"] == judgement.verdict.exit_code
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert document["exit_code"] == judgement.verdict.exit_code
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by us
     cases = suite.findall("testcase")
-    assert len(cases) == int(suite.get("tests") or 0) == len(told["parts"])
+    assert len(cases) == int(suite.get("tests") or 0) == len(document["parts"])
     assert len(suite.findall(".//failure")) == int(suite.get("failures") or 0)
-    kept = [part["name"] for part in told["parts"] if part["answer"] == "kept"]
+    kept = [part["name"] for part in document["parts"] if part["answer"] == "kept"]
     assert [case.get("name") for case in cases if not len(case)] == kept
 
 
@@ -117,29 +118,30 @@ async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
 ):
     write(tmp_path, RUNS["stress"]())
     complaints: list[str] = []
+    requests: list[str] = []
     size = {"width": width, "height": 900}
     context = await browser.new_context(viewport=size, color_scheme=scheme)
     opened = await context.new_page()
-    opened.on("console", lambda said: complaints.append(said.text))
+    opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda asked: complaints.append(asked.url) if "file:" not in asked.url
-              and "data:" not in asked.url else None)  # fmt: skip
+    opened.on("request", lambda request: requests.append(request.url))
     await opened.goto((tmp_path / "report.html").as_uri())
     wide = await opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    drawn = await opened.locator("svg[role=img]:visible").count()
+    charts = await opened.locator("svg[role=img]:visible").count()
     await context.close()
     assert complaints == []
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert wide, "the page scrolls sideways"
-    assert drawn == 4
+    assert charts == 4
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_no_two_gremlins_names_lie_on_each_other(size: Size):
+def test_the_names_of_two_gremlins_do_not_overlap(size: Size):
     frame, names = Frame(size, 60.0), ("sleepy", "grumpy", "happy", "dopey", "sneezy", "bashful")
-    draw(frame, [Band(n, name, "order", "error", 20.0 + n, 50.0, False)
+    add_bands(frame, [GremlinBand(n, name, "order", "error", 20.0 + n, 50.0, False)
                  for n, name in enumerate(names, 1)])  # fmt: skip
-    said = re.findall(r'<text[^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</', frame.svg("x", "x"))
-    words = [(float(y), float(x), float(x) + CHARACTER * len(word)) for x, y, word in said]
-    assert len(words) == len(names)
-    for (row, _, end), (next_row, begins, _) in itertools.pairwise(sorted(words)):
+    texts = re.findall(r'<text[^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</', frame.svg("x", "x"))
+    places = [(float(y), float(x), float(x) + CHARACTER * len(text)) for x, y, text in texts]
+    assert len(places) == len(names)
+    for (row, _, end), (next_row, begins, _) in itertools.pairwise(sorted(places)):
         assert row != next_row or end <= begins

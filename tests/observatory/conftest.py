@@ -10,20 +10,20 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.app import service_app
 from observatory.otlp.receiver import Receiver
-from observatory.store.store import Memory
+from observatory.store.store import TelemetryStore
 from tests.harness.serving import knock, serve, settings_of
 
 Post = Callable[..., Awaitable[httpx.Response]]
 
 
 @pytest.fixture
-def memory() -> Memory:
+def memory() -> TelemetryStore:
     """A memory of its usual size."""
-    return Memory()
+    return TelemetryStore()
 
 
 @pytest.fixture
-async def receiver_url(memory: Memory) -> AsyncIterator[str]:
+async def receiver_url(memory: TelemetryStore) -> AsyncIterator[str]:
     """The receiver within an app as the dashboard is one."""
     settings = settings_of("dashboard", "postgresql://nobody@127.0.0.1:1/nothing")
     registry = CollectorRegistry()

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from observatory import limits
-from observatory.limits import MIB, Scissors
-from observatory.otlp.normalize import Assembler, Resource
+from observatory.limits import MIB, Clipper
+from observatory.otlp.normalize import Normalizer, Resource
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory, TraceQuery
-from tests.observatory.wires import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
+from observatory.store.store import TelemetryStore, TraceQuery
+from tests.observatory.samples import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
 TRACES, LOGS = 8 * MIB, 4 * MIB
 ME = Resource("order-service", "1")
@@ -44,8 +44,8 @@ def allocated() -> Iterator[Allocated]:
     tracemalloc.stop()
 
 
-def small() -> Memory:
-    return Memory(traces_limit=TRACES, logs_limit=LOGS)
+def small() -> TelemetryStore:
+    return TelemetryStore(traces_limit=TRACES, logs_limit=LOGS)
 
 
 @pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(100_000, 50), (40_000, 1)])
@@ -105,10 +105,10 @@ def test_a_flood_of_lines(allocated: Allocated):
 def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated):
     allocated.begin()
     huge = "x" * (10 * MIB)
-    assembler = Assembler(NOW_NS)
-    sender = assembler.resource([("service.name", huge), ("service.instance.id", huge)])
-    pairs = assembler.pairs([(huge, huge)], 1)
-    made = assembler.span(
+    normalizer = Normalizer(NOW_NS)
+    sender = normalizer.resource([("service.name", huge), ("service.instance.id", huge)])
+    pairs = normalizer.pairs([(huge, huge)], 1)
+    made = normalizer.span(
         sender,
         ids=(TRACE, "1" * 16, ""),
         name=huge,
@@ -118,26 +118,26 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
         attributes=pairs,
         events=[(NOW_NS, huge, pairs)],
     )
-    said = assembler.line(
+    said = normalizer.line(
         sender, ids=(TRACE, ""), at_ns=NOW_NS, severity=9, message=huge, attributes=pairs
     )
     del huge
     assert allocated() < 100_000
-    assert assembler.scissors.clipped == 8
+    assert normalizer.clipper.clipped == 8
     assert made.attributes == pairs
     assert (len(pairs[0][0]), len(pairs[0][1])) == (limits.KEY_CHARS, limits.VALUE_CHARS)
     assert (len(made.name), len(said.message)) == (limits.NAME_CHARS, limits.MESSAGE_CHARS)
 
 
 def test_too_many_attributes_are_left_out_and_counted():
-    assembler = Assembler(NOW_NS)
+    normalizer = Normalizer(NOW_NS)
     many = [(f"key {number}", number) for number in range(limits.ATTRIBUTES + 9)]
-    assert len(assembler.pairs(iter(many), len(many))) == limits.ATTRIBUTES
-    assert assembler.scissors.clipped == 9
+    assert len(normalizer.pairs(iter(many), len(many))) == limits.ATTRIBUTES
+    assert normalizer.clipper.clipped == 9
 
 
 def test_markup_is_kept_as_it_is_and_control_characters_become_visible():
-    cut = Scissors()
+    cut = Clipper()
     assert cut.line(HOSTILE) == "<script>alert('x')</script>␛[31m␀\ufffdevil"
     assert cut.line("one\nforged\ttwo\r\x85\x9b\u2028\x7f") == "one␊forged␉two␍\ufffd\ufffd\ufffd␡"
     assert cut.lines("Traceback:\n\tat x\r\n") == "Traceback:\n\tat x␍\n"
@@ -164,8 +164,8 @@ YEAR = 365 * 86_400 * SECOND
     ids=["fine", "backwards", "future", "future end", "none", "negative", "largest", "widest"],
 )
 def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
-    assembler = Assembler(NOW_NS)
-    made = assembler.span(
+    normalizer = Normalizer(NOW_NS)
+    made = normalizer.span(
         ME,
         ids=(TRACE, "1" * 16, ""),
         name="x",
@@ -177,15 +177,17 @@ def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
         links=[("nonsense", "")],
     )
     assert (made.start_ns, made.end_ns) == kept
-    assert (len(made.marks), assembler.adjusted) == (said, said)
+    assert (len(made.marks), normalizer.adjusted) == (said, said)
     assert [event.at_ns for event in made.events] == list(kept)
     assert (made.kind, made.error, made.links) == (1, "", ())
 
 
 def test_a_line_from_the_future_stands_where_it_arrived():
-    assembler = Assembler(NOW_NS)
+    normalizer = Normalizer(NOW_NS)
     for at_ns in (NOW_NS + YEAR, -1, 0):
-        made = assembler.line(ME, ids=("", ""), at_ns=at_ns, severity=0, message="x", attributes=())
+        made = normalizer.line(
+            ME, ids=("", ""), at_ns=at_ns, severity=0, message="x", attributes=()
+        )
         assert made.at_ns == NOW_NS
 
 
@@ -198,4 +200,4 @@ def test_what_was_lost_is_shown_on_the_metrics_page():
     assert value("valerix_observatory_lost", {"reason": "malformed"}) == 0
     assert value("valerix_observatory_bytes", {"signal": "traces"}) > 1_000
     assert value("valerix_observatory_bytes", {"signal": "logs"}) == memory.logs.used_bytes
-    assert memory.tail(LogQuery()).rows
+    assert memory.tail(LogQuery()).lines

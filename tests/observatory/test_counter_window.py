@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.metrics.counter_window import COUNT, LENGTH, REQUESTS, SUM, Ring, Scrape
+from observatory.metrics.counter_window import COUNT, LENGTH, REQUESTS, SUM, CounterWindow, Scrape
 from observatory.metrics.prometheus_text import Series
 
 
@@ -20,7 +20,7 @@ def scrape(at, count, seconds, path="/orders", **more):
 
 
 def ring(*scrapes):
-    made = Ring()
+    made = CounterWindow()
     for each in scrapes:
         made.add(each)
     return made
@@ -37,7 +37,7 @@ def test_no_traffic_is_no_average():
     still = ring(scrape(0, 100, 50), scrape(2, 100, 50)).traffic(now=2, window_s=30)
     assert still.average_s is None
     assert ring(scrape(0, 100, 50)).traffic(now=2, window_s=30).average_s is None
-    assert Ring().traffic(now=2, window_s=30).average_s is None
+    assert CounterWindow().traffic(now=2, window_s=30).average_s is None
 
 
 def test_what_is_older_than_the_window_does_not_count():
@@ -73,7 +73,7 @@ def test_errors_are_answers_of_500_and_above_and_answers_that_never_came():
 
 
 def test_memory_is_bounded():
-    made = Ring()
+    made = CounterWindow()
     for at in range(LENGTH + 50):
         made.add(scrape(at, at, at))
     assert made.traffic(now=LENGTH + 50, window_s=1e9).requests == LENGTH - 1
@@ -81,7 +81,7 @@ def test_memory_is_bounded():
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=2, max_size=15))
 def test_the_increase_is_the_sum_of_what_happened_whatever_restarts(steps):
-    made, count, expected = Ring(), 0, 0
+    made, count, expected = CounterWindow(), 0, 0
     for at, (more, restarts) in enumerate(steps):
         if restarts and at and more < count:
             count = 0

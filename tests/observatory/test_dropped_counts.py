@@ -1,11 +1,11 @@
-"""What the services could not send is asked of them, but only while somebody looks."""
+"""What the services could not send is read from them, but only while somebody looks."""
 
 import asyncio
 
 import pytest
 from aiohttp import web
 
-from observatory.metrics.dropped_counts import ASK_EVERY_S, Drops
+from observatory.metrics.dropped_counts import READ_EVERY_S, DroppedCounts
 from tests.harness.running import free_port
 
 
@@ -13,10 +13,10 @@ class Service:
     """A page of metrics with one count of drops."""
 
     def __init__(self):
-        self.dropped, self.asked, self.broken = 7, 0, False
+        self.dropped, self.reads, self.broken = 7, 0, False
 
     async def show(self, _):
-        self.asked += 1
+        self.reads += 1
         if self.broken:
             raise web.HTTPInternalServerError
         name = "valerix_telemetry_dropped"
@@ -42,37 +42,37 @@ async def drops(service, now):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     here, nowhere = runner.addresses[0][1], free_port()
     urls = {"order": f"http://127.0.0.1:{here}", "payment": f"http://127.0.0.1:{nowhere}"}
-    made = Drops(urls, clock=lambda: now[0])
+    made = DroppedCounts(urls, clock=lambda: now[0])
     yield made
     await made.close()
     await runner.cleanup()
 
 
-async def until_said(drops, said):
+async def until_counted(drops, wanted):
     async with asyncio.timeout(5):
-        while drops.now() != said:
+        while drops.now() != wanted:
             await asyncio.sleep(0.01)
 
 
-async def test_nobody_is_asked_until_somebody_looks_and_then_not_more_than_now_and_then(
+async def test_services_are_read_only_while_somebody_looks_and_at_most_every_five_seconds(
     drops, service, now
 ):
     await asyncio.sleep(0.05)
-    assert service.asked == 0
+    assert service.reads == 0
     assert drops.now() == {}
-    await until_said(drops, {"order": 7})
-    assert service.asked == 1
-    service.dropped, now[0] = 9, ASK_EVERY_S
-    await until_said(drops, {"order": 9})
-    assert service.asked == 2
+    await until_counted(drops, {"order": 7})
+    assert service.reads == 1
+    service.dropped, now[0] = 9, READ_EVERY_S
+    await until_counted(drops, {"order": 9})
+    assert service.reads == 2
 
 
-async def test_a_service_that_answers_no_more_keeps_its_count(drops, service, now):
-    await until_said(drops, {"order": 7})
-    service.broken, now[0] = True, ASK_EVERY_S
-    drops.now()
+async def test_a_service_that_stops_responding_keeps_its_count(drops, service, now):
+    await until_counted(drops, {"order": 7})
+    service.broken, now[0] = True, READ_EVERY_S
     async with asyncio.timeout(5):
-        while service.asked < 2:
+        while service.reads < 2:
+            drops.now()
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     assert drops.now() == {"order": 7}

@@ -7,9 +7,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from observatory import limits
 from observatory.limits import MIB
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.model import KINDS
+from observatory.store.span_tree import CYCLE, ORPHAN
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.observatory.conftest import Post
-from tests.observatory.wires import (
+from tests.observatory.samples import (
+    MS,
     NOW_NS,
     TRACE,
     json_attributes,
@@ -75,19 +78,22 @@ BROWSER = {
 }
 
 
-async def test_a_browser_s_span_stands_in_the_trace_of_ours(post: Post, memory: Memory):
+async def test_a_browser_s_span_stands_in_the_trace_of_ours(post: Post, memory: TelemetryStore):
     assert (await post("/v1/traces", json_traces(json_span(spanId=ROOT)))).content == b"{}"
     assert (await post("/v1/traces", BROWSER)).content == b"{}"
-    rows = memory.trace(TRACE).rows
-    assert [(row.service, row.name, row.kind, row.depth) for row in rows] == [
+    placed = memory.trace(TRACE).spans
+    assert [(p.span.service, p.span.name, KINDS[p.span.kind], p.depth) for p in placed] == [
         ("foreign-service", "GET /products", "server", 0),
         ("web-shop", "HTTP POST", "client", 1),
     ]
-    assert (rows[1].status, rows[1].duration_ms) == (201, 9)
-    assert [event.name for event in rows[1].events] == ["fetchStart"]
+    fetch = placed[1].span
+    assert (fetch.status, fetch.end_ns - fetch.start_ns) == (201, 9 * MS)
+    assert [event.name for event in fetch.events] == ["fetchStart"]
 
 
-async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(post: Post, memory: Memory):
+async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(
+    post: Post, memory: TelemetryStore
+):
     request = proto_traces(1)
     span = request.resource_spans[0].scope_spans[0].spans[0]
     span.trace_state, span.flags, span.dropped_attributes_count = "a=b", 0x301, 4
@@ -103,15 +109,19 @@ async def test_fields_of_a_later_protocol_are_no_reason_to_refuse(post: Post, me
 
 
 @pytest.mark.parametrize("size", [100_000, 900_000])
-async def test_a_huge_attribute_is_clipped_and_counted(post: Post, memory: Memory, size: int):
+async def test_a_huge_attribute_is_clipped_and_counted(
+    post: Post, memory: TelemetryStore, size: int
+):
     huge = json_attributes({"http.route": "x" * size})
     assert (await post("/v1/traces", json_traces(json_span(attributes=huge)))).content == b"{}"
-    ((_, kept),) = memory.trace(TRACE).rows[0].attributes
+    ((_, kept),) = memory.trace(TRACE).spans[0].span.attributes
     assert len(kept) == limits.VALUE_CHARS
     assert memory.losses.clipped == 1
 
 
-async def test_a_span_larger_than_any_telemetry_costs_only_itself(post: Post, memory: Memory):
+async def test_a_span_larger_than_any_telemetry_costs_only_itself(
+    post: Post, memory: TelemetryStore
+):
     huge = json_attributes({"a": "x" * (limits.ITEM_BYTES + 1)})
     answer = await post("/v1/traces", json_traces(json_span(attributes=huge), json_span()))
     partial = answer.json()["partialSuccess"]
@@ -120,7 +130,7 @@ async def test_a_span_larger_than_any_telemetry_costs_only_itself(post: Post, me
 
 
 async def test_ten_megabytes_in_one_attribute_are_refused_packed_or_plain(
-    post: Post, memory: Memory
+    post: Post, memory: TelemetryStore
 ):
     request = proto_traces(1)
     request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="a").value.string_value = (
@@ -134,7 +144,7 @@ async def test_ten_megabytes_in_one_attribute_are_refused_packed_or_plain(
 
 
 async def test_impossible_times_and_parents_over_the_wire_still_make_a_waterfall(
-    post: Post, memory: Memory
+    post: Post, memory: TelemetryStore
 ):
     ids = [f"{number:016x}" for number in range(1, 6)]
     year_ns = 365 * 86_400 * 10**9
@@ -148,9 +158,9 @@ async def test_impossible_times_and_parents_over_the_wire_still_make_a_waterfall
     ]
     assert (await post("/v1/traces", json_traces(*spans))).content == b"{}"
     view = memory.trace(TRACE)
-    assert len(view.rows) == len(spans)
+    assert len(view.spans) == len(spans)
     assert memory.losses.adjusted == 3
-    said = {mark for row in view.rows for mark in row.marks}
-    assert {"its parents form a circle", "its parent was not received"} <= said
-    assert any("clock was wrong" in mark for mark in said)
-    assert all(0 <= row.offset <= row.offset + row.width <= 1 for row in view.rows)
+    assert {CYCLE, ORPHAN} <= {placed.mark for placed in view.spans}
+    assert any("clock was wrong" in mark for placed in view.spans for mark in placed.span.marks)
+    for placed in view.spans:
+        assert view.start_ns <= placed.span.start_ns <= placed.span.end_ns <= view.end_ns

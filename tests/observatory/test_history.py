@@ -106,6 +106,8 @@ def test_an_exemplar_is_told_once():
     series = Series(BUCKET, (("path", "/orders"), ("le", "1.0")))
     probe = Series(BUCKET, (("path", "/health"), ("le", "1.0")))
     for seen in (2.0, 4.0):
-        made.learn({series: Exemplar(1.5, 0.8, TRACE, seen), probe: Exemplar(1, 0.1, TRACE, seen)})
+        made.add_exemplars(
+            {series: Exemplar(1.5, 0.8, TRACE, seen), probe: Exemplar(1, 0.1, TRACE, seen)}
+        )
     assert made.exemplars(0, 10) == [Exemplar(1.5, 0.8, TRACE, 2.0)]
     assert made.exemplars(2.0, 10) == []

@@ -1,17 +1,17 @@
 """Lines are found by service, level, trace and text, followed live, and bounded in memory."""
 
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.store.logs import LogQuery, LogStore
-from observatory.store.model import LogLine, pack
-from observatory.store.store import Memory
-from tests.observatory.wires import TRACE, keep, line, span, trace_id
+from observatory.store.model import LogLine, moment, pack
+from observatory.store.store import TelemetryStore
+from tests.observatory.samples import NOW_NS, TRACE, keep, line, span, trace_id
 
 
-def said(memory: Memory, **query: object) -> list[str]:
-    return [row.message for row in memory.tail(LogQuery(**query)).rows]
+def messages(memory: TelemetryStore, **query: object) -> list[str]:
+    return [line.message for line in memory.tail(LogQuery(**query)).lines]
 
 
-def arrange_lines(memory: Memory) -> None:
+def arrange_lines(memory: TelemetryStore) -> None:
     warning = {"severity": 13, "level": "WARNING"}
     error = {"severity": 17, "level": "ERROR"}
     keep(
@@ -24,28 +24,27 @@ def arrange_lines(memory: Memory) -> None:
     )
 
 
-def test_each_filter_and_all_together(memory: Memory):
+def test_each_filter_and_all_together(memory: TelemetryStore):
     arrange_lines(memory)
-    assert said(memory) == ["a", "b", "c", "d", "e"]
-    assert said(memory, level="warning") == ["a", "c", "d", "e"]
-    assert said(memory, level="ERROR") == ["c", "e"]
-    assert said(memory, level="DEBUG") == said(memory, level="nonsense") == said(memory)
-    assert said(memory, service="payment-service") == ["a", "e"]
-    assert said(memory, trace_id=TRACE) == ["a", "c", "d", "e"]
-    assert said(memory, text="ÄRGER") == ["d"]
-    assert said(memory, service="payment-service", level="WARNING", limit=1) == ["e"]
-    assert said(memory, service="payment-service", level="ERROR", text="x") == []
-    assert said(memory, trace_id=trace_id()) == []
+    assert messages(memory) == ["a", "b", "c", "d", "e"]
+    assert messages(memory, level="warning") == ["a", "c", "d", "e"]
+    assert messages(memory, level="ERROR") == ["c", "e"]
+    assert messages(memory, level="DEBUG") == messages(memory, level="nonsense") == messages(memory)
+    assert messages(memory, service="payment-service") == ["a", "e"]
+    assert messages(memory, trace_id=TRACE) == ["a", "c", "d", "e"]
+    assert messages(memory, text="ÄRGER") == ["d"]
+    assert messages(memory, service="payment-service", level="WARNING", limit=1) == ["e"]
+    assert messages(memory, service="payment-service", level="ERROR", text="x") == []
+    assert messages(memory, trace_id=trace_id()) == []
 
 
-def test_a_live_tail_gets_each_line_once(memory: Memory):
+def test_a_tail_is_the_newest_lines_and_knows_of_older_ones(memory: TelemetryStore):
     arrange_lines(memory)
-    page = memory.tail(LogQuery(limit=2))
-    assert ([row.message for row in page.rows], page.more) == (["d", "e"], True)
-    assert memory.tail(LogQuery(since=page.newest)).rows == ()
+    tail = memory.tail(LogQuery(limit=2))
+    assert ([kept.message for kept in tail.lines], tail.more, tail.kept) == (["d", "e"], True, 5)
     keep(memory, line("f"))
-    later = memory.tail(LogQuery(since=page.newest))
-    assert ([row.message for row in later.rows], later.more) == (["f"], False)
+    newest = memory.tail(LogQuery(limit=7)).lines[-1]
+    assert (newest.message, newest.sequence, newest.at) == ("f", 6, moment(NOW_NS))
 
 
 def flood(store: LogStore, count: int, **fields: object) -> list[LogLine]:
@@ -56,7 +55,7 @@ def flood(store: LogStore, count: int, **fields: object) -> list[LogLine]:
 
 
 def test_the_oldest_lines_make_room_and_are_counted():
-    losses = Losses()
+    losses = LossCounts()
     store = LogStore(losses, lambda _: False, limit=100_000)
     lines = flood(store, 1_000)
     assert store.used_bytes <= 100_000
@@ -67,24 +66,26 @@ def test_the_oldest_lines_make_room_and_are_counted():
 
 
 def test_lines_of_a_remarkable_trace_and_warnings_outlive_the_others():
-    store = LogStore(Losses(), lambda trace: trace == TRACE, limit=100_000)
+    store = LogStore(LossCounts(), lambda trace: trace == TRACE, limit=100_000)
     store.add(line("of the trace"), b"\x90")
     store.add(line("warned", trace_id="", severity=13, level="WARNING"), b"\x90")
     flood(store, 1_000)
     first = store.find(LogQuery(limit=9_999))[:2]
-    assert [kept.line.message for kept in first] == ["of the trace", "warned"]
+    assert [kept.message for kept in first] == ["of the trace", "warned"]
 
 
 def test_a_flood_of_errors_is_bounded_too():
-    store = LogStore(Losses(), lambda _: True, limit=100_000)
+    store = LogStore(LossCounts(), lambda _: True, limit=100_000)
     flood(store, 2_000, severity=17, level="ERROR")
     assert store.used_bytes <= 100_000
     assert len(store.find(LogQuery(level="ERROR", limit=9_999))) == len(store)
 
 
-def test_a_line_stands_under_its_span(memory: Memory):
+def test_a_trace_has_its_lines(memory: TelemetryStore):
     own = span(span_id="1" * 16)
     keep(memory, own, line("mine", span_id="1" * 16), line("nobody's", span_id="2" * 16))
     view = memory.trace(TRACE)
-    assert [row.message for row in view.rows[0].logs] == ["mine"]
-    assert [row.message for row in view.logs] == ["nobody's"]
+    assert [(kept.message, kept.span_id[0]) for kept in view.lines] == [
+        ("mine", "1"),
+        ("nobody's", "2"),
+    ]

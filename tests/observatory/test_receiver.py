@@ -1,4 +1,4 @@
-"""Telemetry over HTTP: what is taken, and how each refusal is said."""
+"""Telemetry over HTTP: what is received, in every encoding that senders use."""
 
 import gzip
 import time
@@ -6,9 +6,11 @@ import time
 import pytest
 
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.model import SERVER
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.observatory.conftest import Post
-from tests.observatory.wires import (
+from tests.observatory.samples import (
+    MS,
     NOW_NS,
     TRACE,
     json_logs,
@@ -19,28 +21,29 @@ from tests.observatory.wires import (
 )
 
 
-async def test_spans_in_protobuf_are_kept(post: Post, memory: Memory):
+async def test_spans_in_protobuf_are_kept(post: Post, memory: TelemetryStore):
     answer = await post("/v1/traces", proto_traces(3).SerializeToString())
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == "application/x-protobuf"
     assert [row.service for row in memory.find(TraceQuery())] == ["foreign-service"] * 3
 
 
-async def test_lines_in_protobuf_are_kept(post: Post, memory: Memory):
+async def test_lines_in_protobuf_are_kept(post: Post, memory: TelemetryStore):
     answer = await post("/v1/logs", proto_logs("one", "two").SerializeToString())
     assert (answer.status_code, answer.content) == (200, b"")
-    rows = memory.tail(LogQuery(trace_id=TRACE)).rows
-    assert [(row.level, row.message) for row in rows] == [("ERROR", "one"), ("ERROR", "two")]
+    lines = memory.tail(LogQuery(trace_id=TRACE)).lines
+    assert [(line.level, line.message) for line in lines] == [("ERROR", "one"), ("ERROR", "two")]
 
 
-async def test_spans_and_lines_in_json_are_kept(post: Post, memory: Memory):
+async def test_spans_and_lines_in_json_are_kept(post: Post, memory: TelemetryStore):
     assert (await post("/v1/traces", json_traces(json_span()))).content == b"{}"
     assert (await post("/v1/logs", json_logs({"body": {"stringValue": "hi"}}))).content == b"{}"
-    assert memory.trace(TRACE).rows[0].duration_ms == 5
-    assert memory.tail(LogQuery()).rows[0].message == "hi"
+    kept = memory.trace(TRACE).spans[0].span
+    assert kept.end_ns - kept.start_ns == 5 * MS
+    assert memory.tail(LogQuery()).lines[0].message == "hi"
 
 
-async def test_snake_case_numbers_and_words_are_json_too(post: Post, memory: Memory):
+async def test_snake_case_numbers_and_words_are_json_too(post: Post, memory: TelemetryStore):
     span = {
         "trace_id": TRACE.upper(),
         "span_id": "00f067aa0ba902b7",
@@ -62,10 +65,10 @@ async def test_snake_case_numbers_and_words_are_json_too(post: Post, memory: Mem
     }
     body = {"resource_spans": [{"resource": None, "scope_spans": [{"spans": [span]}]}]}
     assert (await post("/v1/traces", body)).content == b"{}"
-    row = memory.trace(TRACE).rows[0]
-    assert (row.service, row.name, row.kind) == ("unknown_service", "old sender", "server")
-    assert (row.failed, row.error) == (True, "no")
-    assert dict(row.attributes) == {
+    kept = memory.trace(TRACE).spans[0].span
+    assert (kept.service, kept.name, kept.kind) == ("unknown_service", "old sender", SERVER)
+    assert (kept.failed, kept.error) == (True, "no")
+    assert dict(kept.attributes) == {
         "int": "7",
         "text": "x",
         "flag": "false",
@@ -78,7 +81,7 @@ async def test_snake_case_numbers_and_words_are_json_too(post: Post, memory: Mem
 
 
 @pytest.mark.parametrize("members", [1, 2])
-async def test_gzip_is_unpacked(post: Post, memory: Memory, members: int):
+async def test_gzip_is_unpacked(post: Post, memory: TelemetryStore, members: int):
     body = proto_traces(10).SerializeToString()
     # Several members in a row are one body, as RFC 1952 has it.
     cut = len(body) // members

@@ -15,9 +15,9 @@ from observatory import limits
 from observatory.otlp.normalize import Malformed
 from observatory.otlp.request import JSON, PROTOBUF, TooLarge, read
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory
+from observatory.store.store import TelemetryStore
 from tests.observatory.conftest import Post
-from tests.observatory.wires import (
+from tests.observatory.samples import (
     NOW_NS,
     TRACE,
     json_logs,
@@ -54,7 +54,9 @@ BAD_SPANS = [
 
 
 @pytest.mark.parametrize("wrong", BAD_SPANS, ids=str)
-async def test_one_malformed_span_costs_only_itself(post: Post, memory: Memory, wrong: dict):
+async def test_one_malformed_span_costs_only_itself(
+    post: Post, memory: TelemetryStore, wrong: dict
+):
     answer = await post("/v1/traces", json_traces(json_span(**wrong), json_span()))
     assert answer.status_code == 200
     partial = answer.json()["partialSuccess"]
@@ -63,7 +65,7 @@ async def test_one_malformed_span_costs_only_itself(post: Post, memory: Memory, 
     assert (len(memory.traces.spans(TRACE)), memory.losses.malformed) == (1, 1)
 
 
-async def test_one_malformed_span_in_protobuf_costs_only_itself(post: Post, memory: Memory):
+async def test_one_malformed_span_in_protobuf_costs_only_itself(post: Post, memory: TelemetryStore):
     request = proto_traces(3)
     request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
     # A fourth whose bytes are no span at all: a length that goes past its end.
@@ -82,10 +84,10 @@ async def test_rejected_lines_are_told_in_their_own_answer(post: Post):
     assert told.partial_success.rejected_log_records == 1
 
 
-async def test_a_line_outlives_its_broken_reference(post: Post, memory: Memory):
+async def test_a_line_outlives_its_broken_reference(post: Post, memory: TelemetryStore):
     line = {"traceId": "nonsense", "body": {"stringValue": "still here"}, "severityNumber": 99}
     assert (await post("/v1/logs", json_logs(line))).content == b"{}"
-    row = memory.tail(LogQuery()).rows[0]
+    row = memory.tail(LogQuery()).lines[0]
     assert (row.message, row.trace_id, row.level) == ("still here", "", "INFO")
 
 
@@ -94,7 +96,9 @@ async def test_a_line_outlives_its_broken_reference(post: Post, memory: Memory):
     [b"\xff" * 10, b"\x0a\x7fshort", proto_traces(2).SerializeToString()[:-1], b"<html>"],
     ids=["noise", "promises too much", "truncated", "html"],
 )
-async def test_an_undecodable_protobuf_is_a_400_with_a_status(post: Post, memory: Memory, body):
+async def test_an_undecodable_protobuf_is_a_400_with_a_status(
+    post: Post, memory: TelemetryStore, body
+):
     answer = await post("/v1/traces", body)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/x-protobuf"
@@ -149,7 +153,7 @@ async def test_a_truncated_gzip_is_a_400(post: Post):
         assert (await post("/v1/traces", body, Content_Encoding="gzip")).status_code == 400
 
 
-async def test_a_body_over_the_bound_is_a_413(post: Post, memory: Memory):
+async def test_a_body_over_the_bound_is_a_413(post: Post, memory: TelemetryStore):
     answer = await post("/v1/traces", bytes(limits.BODY_BYTES + 1))
     assert answer.status_code == 413
     assert answer.content[:2] == b"\x08\x08"
@@ -179,7 +183,7 @@ STATUS = b"\x08%c\x12"  # google.rpc.Status: its code in field 1, then a text in
     ids=["noise", "truncated", "packed otherwise", "too large", "bomb"],
 )
 async def test_every_refusal_is_a_status_in_the_encoding_of_the_request_and_counted(
-    client: httpx.AsyncClient, memory: Memory, media_type, path, headers, body, status, code
+    client: httpx.AsyncClient, memory: TelemetryStore, media_type, path, headers, body, status, code
 ):  # fmt: skip
     answer = await client.post(path, content=body, headers={"Content-Type": media_type, **headers})
     assert (answer.status_code, answer.headers["content-type"]) == (status, media_type)
@@ -192,7 +196,7 @@ async def test_every_refusal_is_a_status_in_the_encoding_of_the_request_and_coun
     assert memory.losses.refused_requests == 1
 
 
-async def test_metrics_are_told_where_they_belong(post: Post, memory: Memory):
+async def test_metrics_are_told_where_they_belong(post: Post, memory: TelemetryStore):
     as_json, as_bytes = await post("/v1/metrics", {}), await post("/v1/metrics", b"")
     assert (as_json.status_code, as_bytes.status_code) == (404, 404)
     assert as_json.json()["code"] == 12
@@ -203,7 +207,7 @@ async def test_metrics_are_told_where_they_belong(post: Post, memory: Memory):
 
 
 async def test_too_many_items_in_one_request_are_counted_not_kept(
-    client: httpx.AsyncClient, memory: Memory
+    client: httpx.AsyncClient, memory: TelemetryStore
 ):
     minimal = msgspec.json.encode(json_span(name=None, kind=None))
     spans = [minimal.replace(TRACE.encode(), b"%032x" % n) for n in range(1, 22_001)]

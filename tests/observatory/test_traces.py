@@ -3,14 +3,14 @@
 import pytest
 
 from observatory import limits
-from observatory.limits import Losses
+from observatory.limits import LossCounts
 from observatory.store.model import Link, Span, pack
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.store import TelemetryStore, TraceQuery
 from observatory.store.traces import TraceStore
-from tests.observatory.wires import TRACE, keep, line, span, trace_id
+from tests.observatory.samples import TRACE, keep, line, span, trace_id
 
 
-def found(memory: Memory, **query: object) -> list[str]:
+def found(memory: TelemetryStore, **query: object) -> list[str]:
     return [row.trace_id for row in memory.find(TraceQuery(**query))]
 
 
@@ -22,7 +22,7 @@ BITTEN = (("valerix.gremlin.name", "sleepy"), ("valerix.gremlin.kind", "latency"
 
 
 @pytest.fixture
-def shop(memory: Memory) -> dict[str, str]:
+def shop(memory: TelemetryStore) -> dict[str, str]:
     """One trace of each kind; their ids by name."""
     ids = {name: trace_id() for name in ("plain", "slow", "slower", "failed", "bitten")}
     keep(
@@ -36,7 +36,7 @@ def shop(memory: Memory) -> dict[str, str]:
     return ids
 
 
-def test_each_list_shows_its_own(memory: Memory, shop: dict[str, str]):
+def test_each_list_shows_its_own(memory: TelemetryStore, shop: dict[str, str]):
     assert found(memory) == list(reversed(shop.values()))
     assert found(memory, kind="slowest")[:2] == [shop["slower"], shop["slow"]]
     assert found(memory, kind="failed") == [shop["failed"]]
@@ -44,7 +44,7 @@ def test_each_list_shows_its_own(memory: Memory, shop: dict[str, str]):
     assert found(memory, limit=2) == [shop["bitten"], shop["failed"]]
 
 
-def test_filters_can_be_combined(memory: Memory, shop: dict[str, str]):
+def test_filters_can_be_combined(memory: TelemetryStore, shop: dict[str, str]):
     assert found(memory, service="payment-service") == [shop["slower"]]
     assert found(memory, route="/products") == [shop["slow"]]
     assert found(memory, outcome="5xx") == [shop["failed"]]
@@ -55,7 +55,7 @@ def test_filters_can_be_combined(memory: Memory, shop: dict[str, str]):
     assert found(memory, service="nobody") == []
 
 
-def test_the_choices_are_what_there_is(memory: Memory, shop: dict[str, str]):
+def test_the_choices_are_what_there_is(memory: TelemetryStore, shop: dict[str, str]):
     choices = memory.choices()
     assert choices.services == (("order-service", 4), ("payment-service", 1))
     assert dict(choices.outcomes) == {"2xx": 4, "5xx": 1}
@@ -63,7 +63,7 @@ def test_the_choices_are_what_there_is(memory: Memory, shop: dict[str, str]):
     assert ("/products", 1) in choices.routes
 
 
-def test_a_trace_is_found_by_its_order_in_any_spelling(memory: Memory):
+def test_a_trace_is_found_by_its_order_in_any_spelling(memory: TelemetryStore):
     order = "0B0E6F5E-1111-4222-8333-944455556666"
     keep(memory, span(attributes=(("valerix.order.id", order),)))
     other = trace_id()
@@ -72,7 +72,9 @@ def test_a_trace_is_found_by_its_order_in_any_spelling(memory: Memory):
     assert found(memory, order_id=order) == found(memory, order_id=order.lower())
 
 
-def test_the_first_request_stands_for_its_trace_in_whatever_order_spans_arrive(memory: Memory):
+def test_the_first_request_stands_for_its_trace_in_whatever_order_spans_arrive(
+    memory: TelemetryStore,
+):
     root, call, served = (f"{number:016x}" for number in (1, 2, 3))
     spans = [
         span(span_id=served, parent_id=call, service="inventory-service", name="POST /reserve"),
@@ -93,13 +95,13 @@ def test_the_first_request_stands_for_its_trace_in_whatever_order_spans_arrive(m
     assert row.services == ("inventory-service", "order-service")
 
 
-def test_work_after_the_answer_does_not_make_a_trace_slow(memory: Memory):
+def test_work_after_the_answer_does_not_make_a_trace_slow(memory: TelemetryStore):
     keep(memory, span(span_id="1" * 16), span(parent_id="1" * 16, ms=(5, 3_000)))
     row = memory.find(TraceQuery())[0]
     assert (row.slow, row.duration_ms) == (False, 10)
 
 
-def test_a_request_of_somebody_else_s_trace_took_as_long_as_its_own_answer(memory: Memory):
+def test_a_request_of_somebody_else_s_trace_took_as_long_as_its_own_answer(memory: TelemetryStore):
     caller = "9" * 16  # sends its spans nowhere
     keep(
         memory,
@@ -110,18 +112,18 @@ def test_a_request_of_somebody_else_s_trace_took_as_long_as_its_own_answer(memor
     assert (row.slow, row.duration_ms) == (False, 10)
 
 
-def test_a_cut_connection_is_an_outcome_of_its_own(memory: Memory):
+def test_a_cut_connection_is_an_outcome_of_its_own(memory: TelemetryStore):
     keep(memory, span(attributes=answered(0), failed=True))
     assert found(memory, outcome="cut") == [TRACE]
 
 
-def test_a_span_sent_twice_counts_once(memory: Memory):
+def test_a_span_sent_twice_counts_once(memory: TelemetryStore):
     twice = span(failed=True)
     keep(memory, twice, twice)
     assert (memory.find(TraceQuery())[0].errors, memory.losses.duplicates) == (1, 1)
 
 
-def test_linked_traces_and_those_of_the_same_order_are_related(memory: Memory):
+def test_linked_traces_and_those_of_the_same_order_are_related(memory: TelemetryStore):
     reconciled, earlier, other = trace_id(), trace_id(), trace_id()
     order = (("valerix.order.id", "an-order"),)
     keep(
@@ -136,7 +138,7 @@ def test_linked_traces_and_those_of_the_same_order_are_related(memory: Memory):
     assert memory.trace(other).related == ()
 
 
-def test_an_unknown_trace_is_none(memory: Memory):
+def test_an_unknown_trace_is_none(memory: TelemetryStore):
     assert memory.trace("0" * 32) is None
     assert memory.trace("<script>") is None
 
@@ -149,7 +151,7 @@ def fill(store: TraceStore, count: int, **fields: object) -> list[Span]:
 
 
 def test_ordinary_traces_push_out_only_each_other():
-    losses = Losses()
+    losses = LossCounts()
     store = TraceStore(losses, limit=200_000)
     remarkable = [
         fill(store, 1, failed=True)[0],
@@ -165,14 +167,14 @@ def test_ordinary_traces_push_out_only_each_other():
 
 
 def test_what_was_broken_on_purpose_pushes_out_nothing_that_broke_by_itself():
-    store = TraceStore(Losses(), limit=200_000)
+    store = TraceStore(LossCounts(), limit=200_000)
     genuine = fill(store, 1, failed=True)[0]
     fill(store, 1_000, failed=True, attributes=BITTEN)
     assert store.get(genuine.trace_id) is not None
 
 
 def test_what_is_evicted_is_found_nowhere_any_more():
-    store = TraceStore(Losses(), limit=100_000)
+    store = TraceStore(LossCounts(), limit=100_000)
     for number in range(500):
         fill(store, 1, service=f"service-{number}", ms=(0, number))
     kept = {trace.trace_id for trace in store.newest()}
@@ -180,15 +182,15 @@ def test_what_is_evicted_is_found_nowhere_any_more():
     assert sum(count for _, count in store.choices("service", 1_000)) == len(kept)
 
 
-def test_a_trace_without_end_is_cut_and_says_so(memory: Memory):
+def test_a_trace_without_end_is_cut_and_says_so(memory: TelemetryStore):
     for _ in range(limits.SPANS_PER_TRACE + 5):
         keep(memory, span())
     view = memory.trace(TRACE)
-    assert (len(view.rows), view.left_out) == (limits.SPANS_PER_TRACE, 5)
+    assert (len(view.spans), view.left_out) == (limits.SPANS_PER_TRACE, 5)
     assert memory.losses.spans_over_trace == 5
 
 
-def test_a_trace_of_a_thousand_orders_is_found_by_the_first_of_them(memory: Memory):
+def test_a_trace_of_a_thousand_orders_is_found_by_the_first_of_them(memory: TelemetryStore):
     for number in range(1_000):
         keep(memory, span(attributes=(("valerix.order.id", f"order-{number}"),)))
     assert len(memory.trace(TRACE).head.orders) < limits.KEYS_PER_TRACE

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.store.model import Span
-from observatory.store.span_tree import CYCLE, ORPHAN, Branch, arrange
-from tests.observatory.wires import span
+from observatory.store.span_tree import CYCLE, ORPHAN, PlacedSpan, arrange
+from tests.observatory.samples import span
 
 IDS = [f"{number:016x}" for number in range(1, 9)]
 
@@ -17,8 +17,8 @@ def made(span_id: int, parent: int | None, start: int, end: int) -> Span:
     return span(span_id=IDS[span_id], parent_id=parent_id, ms=(start, end))
 
 
-def drawn(branches: list[Branch]) -> list[tuple[int, int]]:
-    return [(IDS.index(branch.span.span_id), branch.depth) for branch in branches]
+def order_of(placed: list[PlacedSpan]) -> list[tuple[int, int]]:
+    return [(IDS.index(node.span.span_id), node.depth) for node in placed]
 
 
 spans_of_any_kind = st.lists(
@@ -35,62 +35,62 @@ spans_of_any_kind = st.lists(
 
 @given(spans_of_any_kind)
 def test_every_span_stands_exactly_once(spans: list[Span]):
-    branches = arrange(spans)
-    assert Counter(branch.span for branch in branches) == Counter(spans)
+    placed = arrange(spans)
+    assert Counter(node.span for node in placed) == Counter(spans)
 
 
 @given(spans_of_any_kind)
 def test_a_span_stands_right_under_its_parent_or_is_a_root(spans: list[Span]):
-    above: list[Branch] = []
-    for branch in arrange(spans):
-        del above[branch.depth :]
-        assert len(above) == branch.depth
+    above: list[PlacedSpan] = []
+    for node in arrange(spans):
+        del above[node.depth :]
+        assert len(above) == node.depth
         if above:
-            assert branch.span.parent_id == above[-1].span.span_id
-            assert any(branch is child for child in above[-1].children)
-            assert not branch.mark
-        above.append(branch)
+            assert node.span.parent_id == above[-1].span.span_id
+            assert any(node is child for child in above[-1].children)
+            assert not node.mark
+        above.append(node)
 
 
 @given(spans_of_any_kind)
 def test_a_root_without_its_parent_says_why(spans: list[Span]):
     known = {span.span_id for span in spans}
-    for branch in arrange(spans):
-        parent = branch.span.parent_id
-        if branch.depth == 0:
+    for node in arrange(spans):
+        parent = node.span.parent_id
+        if node.depth == 0:
             wanted = "" if not parent else CYCLE if parent in known else ORPHAN
-            assert branch.mark == wanted
+            assert node.mark == wanted
 
 
 @given(spans_of_any_kind)
 def test_time_alone_is_within_the_span(spans: list[Span]):
-    for branch in arrange(spans):
-        assert 0 <= branch.self_ns <= branch.span.end_ns - branch.span.start_ns
+    for node in arrange(spans):
+        assert 0 <= node.self_ns <= node.span.end_ns - node.span.start_ns
 
 
 @given(spans_of_any_kind)
 def test_the_critical_path_hangs_together(spans: list[Span]):
-    branches = arrange(spans)
-    assert not branches or branches[0].critical
-    for branch in branches:
-        if any(child.critical for child in branch.children):
-            assert branch.critical
+    placed = arrange(spans)
+    assert not placed or placed[0].critical
+    for node in placed:
+        if any(child.critical for child in node.children):
+            assert node.critical
 
 
 def test_children_come_by_their_start_and_before_the_next_sibling():
     spans = [made(3, 0, 6, 9), made(2, 1, 2, 3), made(1, 0, 1, 5), made(0, None, 0, 10)]
-    assert drawn(arrange(spans)) == [(0, 0), (1, 1), (2, 2), (3, 1)]
+    assert order_of(arrange(spans)) == [(0, 0), (1, 1), (2, 2), (3, 1)]
 
 
 def test_a_circle_is_opened_at_its_earliest_span():
     # 2 and 3 call each other; 4 hangs on 3 and began first; 1 is its own parent.
     spans = [made(1, 1, 20, 21), made(4, 3, 0, 1), made(2, 3, 5, 9), made(3, 2, 6, 8)]
-    branches = arrange(spans)
-    assert drawn(branches) == [(2, 0), (3, 1), (4, 2), (1, 0)]
-    assert [branch.mark for branch in branches] == [CYCLE, "", "", CYCLE]
+    placed = arrange(spans)
+    assert order_of(placed) == [(2, 0), (3, 1), (4, 2), (1, 0)]
+    assert [node.mark for node in placed] == [CYCLE, "", "", CYCLE]
 
 
-def test_a_thousand_levels_are_no_recursion():
+def test_a_thousand_levels_do_not_recurse():
     ids = [f"{number:016x}" for number in range(1, 1_001)]
     spans = [
         span(span_id=own, parent_id=above) for own, above in zip(ids, ["", *ids], strict=False)

@@ -1,1 +1,1 @@
-"""The proof is tested by breaking each promise and seeing exactly that one turn red."""
+"""The proof is tested by breaking each promise: exactly that one must be violated."""

@@ -1,4 +1,4 @@
-"""How each promise is broken: its guards taken off, then one statement no service would make."""
+"""How each promise is broken: its guards removed, then a statement that no service would make."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ CLAIM = (
 
 
 class Break(msgspec.Struct, frozen=True):
-    """How a promise is broken, and a cell of the offending row."""
+    """The promise that breaks, how it is broken, and one cell of the offending row."""
 
     breaks: str
     how: str
@@ -26,21 +26,21 @@ class Break(msgspec.Struct, frozen=True):
 BREAKS = (
     Break(
         "I1",
-        "a unit from nowhere",
+        "a unit added without a delivery",
         "ALTER TABLE inventory.stock DROP CONSTRAINT conserved;"
         "UPDATE inventory.stock SET stock = stock + 1 WHERE product_id = 'PROD-002'",
         ("product_id", "PROD-002"),
     ),
     Break(
         "I1",
-        "a negative shelf",
+        "a negative stock",
         "ALTER TABLE inventory.stock DROP CONSTRAINT stock_stock_check;"
         "UPDATE inventory.stock SET stock = -1, total = -1 WHERE product_id = 'PROD-003'",
         ("stock", -1),
     ),
     Break(
         "I2",
-        "a unit reserved for nobody",
+        "a unit reserved without a reservation",
         "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
         " WHERE product_id = 'PROD-002'",
         ("reserved", 1),
@@ -62,7 +62,7 @@ BREAKS = (
     ),
     Break(
         "I4",
-        "goods given back",
+        "goods of a confirmed order released",
         f"{NO_TRIGGERS}"
         f"UPDATE inventory.reservations SET state = 'RELEASED' WHERE order_id = '{CONFIRMED}';"
         "UPDATE inventory.stock SET stock = stock + 2, sold = sold - 2"
@@ -71,7 +71,7 @@ BREAKS = (
     ),
     Break(
         "I4",
-        "another quantity kept than ordered",
+        "a reservation of another quantity than ordered",
         f"{NO_TRIGGERS}"
         f"UPDATE inventory.reservations SET quantity = 1 WHERE order_id = '{CONFIRMED}';"
         "UPDATE inventory.stock SET stock = stock + 1, sold = sold - 1"
@@ -80,20 +80,20 @@ BREAKS = (
     ),
     Break(
         "I4",
-        "money given back though nobody asked",
+        "a refund that no operator asked for",
         "UPDATE payments.payments SET cancel_reason = 'PAYMENT_TIMEOUT' WHERE state = 'REFUNDED'",
         ("charge", "REFUNDED"),
     ),
     Break(
         "I5",
-        "money kept",
+        "money of a failed order kept",
         "UPDATE gateway.charges SET state = 'CAPTURED', captured_at = now()"
         f" WHERE order_ref = '{DECLINED}'",
         ("order_id", DECLINED),
     ),
     Break(
         "I5",
-        "goods kept",
+        "goods of a failed order kept",
         f"{NO_TRIGGERS}"
         "UPDATE inventory.reservations SET state = 'HELD', created_at = now()"
         f" WHERE order_id = '{DECLINED}';"
@@ -109,7 +109,7 @@ BREAKS = (
     ),
     Break(
         "I7",
-        "a capture of yesterday nobody booked",
+        "a capture of yesterday that is not in the ledger",
         f"{NO_TRIGGERS}DELETE FROM payments.ledger WHERE transfer_id = '{CONFIRMED}:cap'",
         ("order_ref", str(CONFIRMED)),
     ),
@@ -129,14 +129,14 @@ BREAKS = (
     ),
     Break(
         "I8",
-        "an attempt that came back to life",
+        "a failed attempt that succeeded later",
         f"{NO_TRIGGERS}INSERT INTO payments.attempt_history (order_id, n, src, dst)"
         f" VALUES ('{DECLINED}', 1, 'FAILED', 'SUCCEEDED')",
         ("machine", "attempt"),
     ),
     Break(
         "I9",
-        "two attempts at once",
+        "two live attempts",
         "DROP INDEX payments.one_live_attempt;"
         "INSERT INTO payments.attempts"
         " (order_id, n, provider, gw_key, amount_minor, currency, state)"
@@ -178,20 +178,20 @@ BREAKS = (
     ),
     Break(
         "I13",
-        "a version nobody wrote down",
+        "a version that is missing in the history",
         f"{NO_TRIGGERS}DELETE FROM orders.history WHERE order_id = '{CONFIRMED}' AND version = 1",
         ("what", "gap before"),
     ),
     Break(
         "I13",
-        "a step behind the trigger's back",
+        "a step that the trigger did not record",
         f"{NO_TRIGGERS}"
         f"UPDATE orders.orders SET status = 'PENDING', version = 2 WHERE id = '{PENDING}'",
         ("what", "last line"),
     ),
     Break(
         "I15",
-        "a price that moved",
+        "an amount that is not the price",
         f"{NO_TRIGGERS}"
         "ALTER TABLE orders.orders DROP CONSTRAINT amount_is_price_times_quantity;"
         f"UPDATE orders.orders SET amount_minor = 1 WHERE id = '{PENDING}'",
@@ -199,33 +199,33 @@ BREAKS = (
     ),
     Break(
         "I15",
-        "another amount captured than asked for",
+        "a capture of another amount than asked for",
         "UPDATE gateway.charges SET amount_minor = 19999, captured_at = now()"
         f" WHERE order_ref = '{CONFIRMED}'",
         ("found_minor", 19999),
     ),
     Break(
         "R3",
-        "a reply about another order",
+        "a response about another order",
         f"UPDATE orders.idempotency SET response = '{STRAY}' WHERE order_id = '{CONFIRMED}'",
         ("order_id", CONFIRMED),
     ),
     Break(
         "R3",
-        "a client told yes for an order that failed",
+        "a response 201 for an order that failed",
         f"UPDATE orders.idempotency SET status_code = 201 WHERE order_id = '{DECLINED}'",
         ("status", "FAILED"),
     ),
     Break(
         "R10",
-        "an order nobody will come back to",
+        "an order without a next attempt",
         f"UPDATE orders.orders SET next_attempt_at = 'infinity' WHERE id = '{PENDING}'",
         ("order_ref", str(PENDING)),
     ),
     Break(
         "R10",
-        "an attempt nobody asks about",
+        "an attempt that no process looks up",
         f"{NO_TRIGGERS}UPDATE payments.payments SET state = 'FAILED' WHERE order_id = '{PENDING}'",
-        ("what", "attempt nobody asks about"),
+        ("what", "attempt that nothing looks up"),
     ),
 )

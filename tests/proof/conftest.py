@@ -1,4 +1,4 @@
-"""A database with a few finished orders in it, and the means to break it."""
+"""A database with a few orders in it, and a connection that has proven it once."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ async def shop(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def auditor(shop: asyncpg.Connection, database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that has proven the shop once; nothing is in question for the next time."""
+    """A connection that has proven the shop twice; nothing has changed for the next proof."""
     connection = await asyncpg.connect(database_url)
     first = await prove(connection, Limits())
     assert (first.reach.before, first.reach.orders, first.reach.not_kept) == (None, 4, "")

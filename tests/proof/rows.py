@@ -1,4 +1,4 @@
-"""A small shop written straight into the tables: one order of every kind, all of them in order."""
+"""A small shop written straight into the tables: one order of every kind, every promise kept."""
 
 from uuid import UUID
 
@@ -44,27 +44,27 @@ _LONG_AGO = "now() - interval '1 day'"
 
 
 async def fill(connection: asyncpg.Connection) -> None:
-    """Three orders of yesterday that came to their ends, and one of this second."""
-    shop = Shop(connection, _LONG_AGO)
+    """Three orders of yesterday that are settled, and one of this second that is pending."""
+    shop = ShopRows(connection, _LONG_AGO)
     await shop.order(CONFIRMED, "PENDING_PAYMENT", "CONFIRMED")
     await shop.hold(CONFIRMED, "COMMITTED")
     await shop.pay(CONFIRMED, "SUCCEEDED", "CAPTURED")
-    await shop.reply(CONFIRMED, "the-first-key-of-all", 201)
+    await shop.store_response(CONFIRMED, "the-first-key-of-all", 201)
     await shop.order(DECLINED, "PENDING_PAYMENT", "CANCELLING", "FAILED")
     await shop.hold(DECLINED, "RELEASED")
     await shop.pay(DECLINED, "FAILED", "DECLINED")
-    await shop.reply(DECLINED, "the-second-key-of-all", 402)
+    await shop.store_response(DECLINED, "the-second-key-of-all", 402)
     await shop.order(REFUNDED, "PENDING_PAYMENT", "CONFIRMED")
     await shop.hold(REFUNDED, "COMMITTED")
     await shop.pay(REFUNDED, "SUCCEEDED", "CAPTURED")
     await shop.refund(REFUNDED)
-    shop = Shop(connection, "now()")
+    shop = ShopRows(connection, "now()")
     await shop.order(PENDING, "PENDING_PAYMENT")
     await shop.hold(PENDING, "HELD")
     await shop.pay(PENDING, "IN_FLIGHT")
 
 
-class Shop:
+class ShopRows:
     """Writes rows as the services would have left them at the moment `at` (an SQL expression)."""
 
     def __init__(self, connection: asyncpg.Connection, at: str) -> None:
@@ -72,7 +72,7 @@ class Shop:
         self._at = at
 
     async def run(self, sql: str, *values: object) -> None:
-        """One statement, with this shop's moment put in."""
+        """One statement, with `at` in place of {at}."""
         await self._connection.execute(sql.format(at=self._at), *values)
 
     async def order(self, order_id: UUID, *steps: str) -> None:
@@ -89,7 +89,7 @@ class Shop:
             )
 
     async def hold(self, order_id: UUID, state: str) -> None:
-        """Its two units, taken off the shelf and where they ended up."""
+        """Its reservation of two units, and the stock that it takes."""
         await self.run(
             "INSERT INTO inventory.reservations (order_id, product_id, quantity, state, created_at)"
             " VALUES ($1, 'PROD-001', 2, $2, {at})",
@@ -102,7 +102,7 @@ class Shop:
             await self.run(taken)
 
     async def pay(self, order_id: UUID, state: str, charge: str | None = None) -> None:
-        """Its payment, the one attempt at the gateway, and what both books say about it."""
+        """Its payment, the one attempt, the charge at the gateway, and the ledger."""
         await self.run(_PAYMENT, order_id)
         await self.run(_ATTEMPT, order_id)
         if charge is not None:
@@ -136,6 +136,6 @@ class Shop:
         )
         await self.run(_POST, order_id, ":ref", -19998)
 
-    async def reply(self, order_id: UUID, key: str, status: int) -> None:
-        """What the client was told, kept under its key."""
+    async def store_response(self, order_id: UUID, key: str, status: int) -> None:
+        """The response stored under its key."""
         await self.run(_KEEP, order_id, key, status)

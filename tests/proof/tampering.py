@@ -1,4 +1,4 @@
-"""Whatever somebody might do to the books by hand: seeded random changes, sensible or not."""
+"""Seeded random changes of the tables, as somebody might make them by hand."""
 
 import random
 from typing import Any
@@ -25,8 +25,8 @@ def _quoted(values: list[str]) -> list[str]:
     return [f"'{value}'" for value in values]
 
 
-# Each book's columns that some promise reads, and values they may be given.
-_BOOKS: dict[str, dict[str, list[str]]] = {
+# The columns of each table that some promise reads, and values to set them to.
+_TABLES: dict[str, dict[str, list[str]]] = {
     "orders.orders": {
         "id": _IDS, "status": _quoted(_STATUS), "version": ["version + 1", "version", "0"],
         "amount_minor": _AMOUNTS, "quantity": ["1", "2"], "stock_committed_at": ["now()", "NULL"],
@@ -64,60 +64,60 @@ _BOOKS: dict[str, dict[str, list[str]]] = {
     },
 }  # fmt: skip
 _CONSTRAINTS = """
-SELECT conrelid::regclass::text AS book, conname FROM pg_constraint
+SELECT conrelid::regclass::text AS table_name, conname FROM pg_constraint
 WHERE conrelid::regclass::text = ANY ($1::text[]) AND contype IN ('c', 'p', 'u', 'f')
 ORDER BY contype = 'p', conname"""
 
 
 class Tamperer:
-    """Its own connection to the database, and a seed that decides what it does there."""
+    """A connection, and a seed that decides which changes are made through it."""
 
     def __init__(self, connection: asyncpg.Connection, seed: int) -> None:
         self._connection = connection
-        self._dice = random.Random(seed)
-        self.did: list[str] = []
+        self._random = random.Random(seed)
+        self.statements: list[str] = []
 
     async def prepare(self) -> None:
-        """Sometimes without the guards, sometimes without a few constraints as well."""
-        if self._dice.random() < 0.8:
+        """Often without triggers, sometimes without a few constraints as well."""
+        if self._random.random() < 0.8:
             await self._try("SET session_replication_role = replica")
-        if self._dice.random() < 0.6:
-            for row in await self._connection.fetch(_CONSTRAINTS, list(_BOOKS)):
-                if self._dice.random() < 0.7:
+        if self._random.random() < 0.6:
+            for row in await self._connection.fetch(_CONSTRAINTS, list(_TABLES)):
+                if self._random.random() < 0.7:
                     await self._try(
-                        f"ALTER TABLE {row['book']} DROP CONSTRAINT {row['conname']} CASCADE"
+                        f"ALTER TABLE {row['table_name']} DROP CONSTRAINT {row['conname']} CASCADE"
                     )
 
     async def act(self) -> None:
-        """One change that the database lets pass; many are refused."""
+        """One change that the database accepts; many are refused."""
         while not await self._try(self._statement()):
             pass
 
     def _statement(self) -> str:
-        book = self._dice.choice(list(_BOOKS))
-        columns = _BOOKS[book]
-        row = f"ctid = (SELECT ctid FROM {book} ORDER BY random() LIMIT 1)"
-        what = self._dice.random()
-        if what < 0.15:
-            return f"DELETE FROM {book} WHERE {row}"
-        if what < 0.17:
-            return f"TRUNCATE {book} CASCADE"
+        table = self._random.choice(list(_TABLES))
+        columns = _TABLES[table]
+        row = f"ctid = (SELECT ctid FROM {table} ORDER BY random() LIMIT 1)"
+        chance = self._random.random()
+        if chance < 0.15:
+            return f"DELETE FROM {table} WHERE {row}"
+        if chance < 0.17:
+            return f"TRUNCATE {table} CASCADE"
         changes = {
-            name: self._dice.choice(columns[name])
-            for name in self._dice.sample(list(columns), self._dice.randint(1, 2))
+            name: self._random.choice(columns[name])
+            for name in self._random.sample(list(columns), self._random.randint(1, 2))
         }
-        if what < 0.4:
-            return self._copy(book, row, changes)
+        if chance < 0.4:
+            return self._copy(table, row, changes)
         set_ = ", ".join(f"{name} = {value}" for name, value in changes.items())
-        return f"UPDATE {book} SET {set_} WHERE {row}"
+        return f"UPDATE {table} SET {set_} WHERE {row}"
 
-    def _copy(self, book: str, row: str, changes: dict[str, str]) -> str:
+    def _copy(self, table: str, row: str, changes: dict[str, str]) -> str:
         set_ = ", ".join(f"{name} = {value}" for name, value in changes.items())
-        number = ", id = 1000 + random() * 1e9" if book == "payments.attempt_history" else ""
+        number = ", id = 1000 + random() * 1e9" if table == "payments.attempt_history" else ""
         return (
-            f"CREATE TEMP TABLE copied AS SELECT * FROM {book} WHERE {row};"
+            f"CREATE TEMP TABLE copied AS SELECT * FROM {table} WHERE {row};"
             f"UPDATE copied SET changed_in = pg_current_xact_id(), {set_}{number};"
-            f"INSERT INTO {book} OVERRIDING SYSTEM VALUE SELECT * FROM copied;"
+            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM copied;"
             "DROP TABLE copied"
         )
 
@@ -126,5 +126,5 @@ class Tamperer:
             done: Any = await self._connection.execute(sql)
         except asyncpg.PostgresError:
             return False
-        self.did.append(sql)
+        self.statements.append(sql)
         return not done.endswith(" 0")

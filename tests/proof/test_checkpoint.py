@@ -1,4 +1,4 @@
-"""A checkpoint stands where everything before it is explained, and nothing slips past it."""
+"""A checkpoint advances only past what is accounted for, and no later change escapes it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,37 +8,34 @@ import pytest
 
 from proof import Limits, checkpoint, evaluate
 from proof.checkpoint import Checkpoint
-from proof.evaluate import Finding, Report, prove
-from tests.proof.crowd import crowd
+from proof.evaluate import prove
+from tests.proof.bulk_orders import insert_confirmed_orders
+from tests.proof.reports import finding
 from tests.proof.rows import CONFIRMED, DECLINED, PENDING
 
 LIMITS = Limits()
-HASTY = Limits(order_deadline_s=0, order_backoff_s=0, lease_s=0, payment_backoff_s=0)
+NO_TIME = Limits(order_deadline_s=0, order_backoff_s=0, lease_s=0, payment_backoff_s=0)
 CAPTURE = (
     "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
     " captured_at) VALUES ($1, 'mock', $2, 19998, 'EUR', 'CAPTURED', now())"
 )
-# The payment service is about to hear of it, and to book it.
-UNHEARD = (f"ord_{PENDING}:1", str(PENDING))
-AGAIN = ("again", str(CONFIRMED))
+# A capture that the payment service has not recorded yet.
+UNRECORDED = (f"ord_{PENDING}:1", str(PENDING))
+SECOND_CAPTURE = ("again", str(CONFIRMED))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 async def kept(connection: asyncpg.Connection) -> asyncpg.Record:
-    """The checkpoint as it stands."""
+    """The stored checkpoint."""
     return await connection.fetchrow("SELECT * FROM proof.checkpoint")
-
-
-def finding(report: Report, name: str) -> Finding:
-    return next(each for each in report.findings if each.invariant.id == name)
 
 
 # ---- it advances ---------------------------------------------------------------------------------
 
 
-async def test_it_advances_while_orders_keep_coming(auditor, database_url):
+async def test_it_advances_while_orders_are_placed(auditor, database_url):
     over = asyncio.Event()
-    trading = [asyncio.create_task(trade(database_url, over)) for _ in range(2)]
+    placing = [asyncio.create_task(place_orders(database_url, over)) for _ in range(2)]
     rows = [await kept(auditor)]
     for _ in range(6):
         await asyncio.sleep(0.15)
@@ -47,7 +44,7 @@ async def test_it_advances_while_orders_keep_coming(auditor, database_url):
         assert report.reach.orders > 0
         rows.append(await kept(auditor))
     over.set()
-    await asyncio.gather(*trading)
+    await asyncio.gather(*placing)
     for column in ("before", "at", "orders"):
         values = [row[column] for row in rows]
         assert values == sorted(set(values)), column
@@ -58,55 +55,55 @@ async def test_it_advances_while_orders_keep_coming(auditor, database_url):
     assert incremental["sold"] == (await kept(auditor))["sold"]
 
 
-async def trade(database_url: str, over: asyncio.Event) -> None:
+async def place_orders(database_url: str, over: asyncio.Event) -> None:
     connection = await asyncpg.connect(database_url)
     while not over.is_set():
-        await crowd(connection, 3)
+        await insert_confirmed_orders(connection, 3)
     await connection.close()
 
 
-async def test_where_nothing_changed_nothing_is_written(auditor):
+async def test_if_nothing_changed_nothing_is_written(auditor):
     before = await auditor.fetchval("SELECT ctid FROM proof.checkpoint")
     await prove(auditor, LIMITS)
     assert await auditor.fetchval("SELECT ctid FROM proof.checkpoint") == before
 
 
-async def test_writers_at_once_never_move_it_back(database_url):
-    async def keep(place: int) -> None:
+async def test_concurrent_writers_never_move_it_back(database_url):
+    async def save(place: int) -> None:
         connection = await asyncpg.connect(database_url)
-        await checkpoint.keep(connection, "these", Checkpoint(place, NOON, place, {"P": place}))
+        await checkpoint.save(connection, "these", Checkpoint(place, NOON, place, {"P": place}))
         await connection.close()
 
-    # Places that transactions have been at: one from the future would not be believed.
+    # Numbers of past transactions: a number ahead of all transactions would be overwritten.
     for _ in range(3):
-        await asyncio.gather(*(keep(place) for place in (90, 30, 99, 10, 98, 50)))
-        await asyncio.gather(*(keep(place) for place in (20, 97, 1)))
+        await asyncio.gather(*(save(place) for place in (90, 30, 99, 10, 98, 50)))
+        await asyncio.gather(*(save(place) for place in (20, 97, 1)))
     connection = await asyncpg.connect(database_url)
     row = await kept(connection)
     await connection.close()
     assert (row["before"], row["orders"], row["sold"]) == (99, 99, '{"P": 99}')
 
 
-# ---- nothing slips past it -----------------------------------------------------------------------
+# ---- no later change escapes it ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrote", [False, True], ids=["begun", "has written"])
-async def test_a_transaction_open_across_it_is_examined_later(
+async def test_a_transaction_that_is_open_during_a_proof_is_examined_later(
     shop, auditor, database_url, wrote: bool
 ):
     await shop.execute("BEGIN")
     await shop.execute("SELECT 1 FROM orders.orders")
     if wrote:
-        await shop.execute(CAPTURE, *AGAIN)
+        await shop.execute(CAPTURE, *SECOND_CAPTURE)
     other = await asyncpg.connect(database_url)
-    await crowd(other, 2)
+    await insert_confirmed_orders(other, 2)
     await other.close()
     place = (await kept(auditor))["before"]
     for _ in range(3):
         assert finding(await prove(auditor, LIMITS), "I3").state == "holds"
     assert (await kept(auditor))["before"] > place
     if not wrote:
-        await shop.execute(CAPTURE, *AGAIN)
+        await shop.execute(CAPTURE, *SECOND_CAPTURE)
     await shop.execute("COMMIT")
     assert finding(await prove(auditor, LIMITS), "I3").state == "violated"
 
@@ -119,17 +116,17 @@ async def test_an_update_of_a_row_settled_long_ago_is_noticed(shop, auditor):
     assert (report.reach.orders, finding(report, "I15").state) == (1, "violated")
 
 
-async def test_what_is_settling_is_looked_at_again_until_it_has_settled(shop, auditor):
-    await shop.execute(CAPTURE, *UNHEARD)
+async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, auditor):
+    await shop.execute(CAPTURE, *UNRECORDED)
     place = (await kept(auditor))["before"]
     for _ in range(3):
         report = await prove(auditor, LIMITS)
         assert (report.reach.orders, finding(report, "I7").state) == (1, "settling")
         assert (await kept(auditor))["unsettled"] == [str(PENDING)]
-    # It went along; it did not hold back all that came with it.
+    # It is named in the checkpoint and does not hold it back.
     assert (await kept(auditor))["before"] > place
     await asyncio.sleep(0.01)
-    late = await prove(auditor, HASTY)
+    late = await prove(auditor, NO_TIME)
     assert (late.reach.orders, finding(late, "I7").state) == (1, "violated")
     await shop.execute("DELETE FROM gateway.charges WHERE order_ref = $1", str(PENDING))
     for seen in (1, 0):
@@ -147,13 +144,13 @@ async def test_a_gateway_that_cannot_fence_may_settle_later_as_well(shop, audito
     for _ in range(3):
         assert finding(await prove(auditor, not_fencing), "I5").state == "settling"
         assert (await kept(auditor))["unsettled"] == [str(DECLINED)]
-    # The same for a shop that says its gateway fences: nothing was explained away.
+    # With a gateway that fences the same rows are violated: nothing was hidden.
     assert finding(await prove(auditor, LIMITS), "I5").state == "violated"
 
 
-async def test_with_too_much_settling_it_stays(shop, auditor, monkeypatch):
-    monkeypatch.setattr(evaluate, "CARRIED", 0)
-    await shop.execute(CAPTURE, *UNHEARD)
+async def test_with_too_many_orders_settling_it_does_not_advance(shop, auditor, monkeypatch):
+    monkeypatch.setattr(evaluate, "UNSETTLED_LIMIT", 0)
+    await shop.execute(CAPTURE, *UNRECORDED)
     place = (await kept(auditor))["before"]
     for _ in range(2):
         assert finding(await prove(auditor, LIMITS), "I7").state == "settling"
@@ -169,16 +166,16 @@ async def test_with_too_much_settling_it_stays(shop, auditor, monkeypatch):
     ],
     ids=["a sum", "an order", "unknown"],
 )
-async def test_it_does_not_pass_what_is_broken_or_cannot_be_judged(shop, auditor, sql: str):
+async def test_it_does_not_advance_past_what_is_broken_or_cannot_be_judged(shop, auditor, sql: str):
     place = (await kept(auditor))["before"]
-    await crowd(shop, 2)
+    await insert_confirmed_orders(shop, 2)
     await shop.execute(sql)
     for whole in (False, True):
         assert (await prove(auditor, LIMITS, whole=whole)).state in ("violated", "unknown")
         assert (await kept(auditor))["before"] == place
 
 
-async def test_an_order_that_waits_for_a_human_does_not_hold_it_back(shop, auditor):
+async def test_an_order_that_waits_too_long_does_not_hold_it_back(shop, auditor):
     await shop.execute(
         "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE id = $1", PENDING
     )
@@ -193,7 +190,7 @@ async def test_an_order_that_waits_for_a_human_does_not_hold_it_back(shop, audit
 
 async def test_units_sold_before_and_since_add_up_exactly(shop, auditor):
     for number in range(3):
-        await crowd(shop, number)
+        await insert_confirmed_orders(shop, number)
         assert finding(await prove(auditor, LIMITS), "I2").state == "holds"
     await shop.execute(
         "UPDATE inventory.reservations SET state = 'COMMITTED' WHERE state = 'HELD';"
@@ -210,7 +207,7 @@ async def test_units_sold_before_and_since_add_up_exactly(shop, auditor):
         await shop.execute(shift, -units)
 
 
-async def test_a_sale_that_was_altered_is_summed_up_from_the_first_order(shop, auditor):
+async def test_after_a_changed_sale_units_are_counted_from_the_first_order(shop, auditor):
     await shop.execute(
         "SET session_replication_role = replica;"
         f"UPDATE inventory.reservations SET quantity = 1 WHERE order_id = '{CONFIRMED}'"

@@ -1,4 +1,4 @@
-"""`verify` speaks plainly to a person, exactly to a script, and ends with the right code."""
+"""`verify` prints text for a person and JSON for a script, and ends with the right exit code."""
 
 import asyncio
 import json
@@ -10,16 +10,16 @@ import asyncpg
 import click.testing
 import pytest
 
-from chassis.settings import Settings
 from proof import invariants
-from proof.verify import settled, verify
-from tests.proof.crowd import crowd
+from proof.settings import ProofSettings
+from proof.verify import verify, wait_until_settled
+from tests.proof.bulk_orders import insert_confirmed_orders
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
 
-def settings(database_url: str) -> Settings:
-    return Settings(service="dashboard", database_url=database_url)
+def settings(database_url: str) -> ProofSettings:
+    return ProofSettings(service="dashboard", database_url=database_url)
 
 
 def run(
@@ -37,11 +37,11 @@ def run(
     )
     worker.start()
     worker.join(30)
-    printed = capsys.readouterr()
-    return code[0], click.unstyle(printed.out), printed.err
+    output = capsys.readouterr()
+    return code[0], click.unstyle(output.out), output.err
 
 
-async def test_a_clean_shop_is_zero_and_every_promise_has_its_line(database_url: str, capsys):
+async def test_if_all_promises_hold_it_exits_0_with_a_line_for_each(database_url: str, capsys):
     code, out, err = run(database_url, capsys)
     assert code == 0
     assert err == ""
@@ -50,7 +50,9 @@ async def test_a_clean_shop_is_zero_and_every_promise_has_its_line(database_url:
         assert f"✓ {each.id:<4} {each.promise}" in out
 
 
-async def test_a_broken_promise_is_one_with_the_offender_and_the_sql(shop, database_url, capsys):
+async def test_a_broken_promise_exits_1_with_the_offending_row_and_the_sql(
+    shop, database_url, capsys
+):
     await shop.execute(
         "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
         " WHERE product_id = 'PROD-003'"
@@ -63,7 +65,9 @@ async def test_a_broken_promise_is_one_with_the_offender_and_the_sql(shop, datab
     assert f"1 of {len(invariants())} promises is BROKEN" in out
 
 
-async def test_work_in_flight_after_the_wait_is_one_and_says_so(shop, database_url, capsys):
+async def test_work_that_is_unfinished_after_the_wait_exits_1_and_says_so(
+    shop, database_url, capsys
+):
     code, out, err = run(database_url, capsys, wait_s=2.6)
     assert code == 1
     assert "STILL SETTLING" in out
@@ -71,29 +75,29 @@ async def test_work_in_flight_after_the_wait_is_one_and_says_so(shop, database_u
     assert "settling: I10 1, I11 3" in err
 
 
-async def test_no_database_is_two_and_names_the_reason(capsys):
+async def test_no_database_exits_2_with_the_reason(capsys):
     code, out, _ = run(NOWHERE, capsys)
     assert code == 2
     assert "could not be judged, so nothing is proven" in out
     assert out.count("no database") == 1
 
 
-async def test_a_database_without_the_schema_is_two(shop, database_url, capsys):
+async def test_a_database_without_the_schema_exits_2(shop, database_url, capsys):
     await shop.execute("DROP SCHEMA payments CASCADE")
     code, out, _ = run(database_url, capsys)
     assert code == 2
     assert "payments" in out
 
 
-async def test_json_says_the_same_for_a_script(shop, database_url, capsys):
+async def test_json_holds_the_same_for_a_script(shop, database_url, capsys):
     await shop.execute(
         "UPDATE gateway.charges SET state = 'CAPTURED', captured_at = now()"
         " WHERE state = 'DECLINED'"
     )
     code, out, _ = run(database_url, capsys, as_json=True)
-    said = json.loads(out)
-    assert (code, said["exit_code"], said["state"]) == (1, 1, "violated")
-    by_id = {each["id"]: each for each in said["invariants"]}
+    printed = json.loads(out)
+    assert (code, printed["exit_code"], printed["state"]) == (1, 1, "violated")
+    by_id = {each["id"]: each for each in printed["invariants"]}
     assert list(by_id) == [each.id for each in invariants()]
     assert by_id["I1"]["state"] == "holds"
     assert by_id["I5"]["state"] == "violated"
@@ -114,7 +118,7 @@ async def test_waiting_ends_as_soon_as_the_work_is_done(
         "UPDATE payments.payments SET state = 'CANCELLED' WHERE state = 'CANCELLING'"
     )
     started = time.monotonic()
-    waiting = asyncio.create_task(settled(settings(database_url), wait_s=20))
+    waiting = asyncio.create_task(wait_until_settled(settings(database_url), wait_s=20))
     await asyncio.sleep(0.7)
     for status in ("CANCELLING", "FAILED"):
         await shop.execute(
@@ -129,20 +133,22 @@ async def test_waiting_ends_as_soon_as_the_work_is_done(
     assert 0.6 < time.monotonic() - started < 5
 
 
-async def test_waiting_does_not_mend_what_must_hold_at_every_instant(shop, database_url):
+async def test_it_does_not_wait_for_what_must_hold_at_every_instant(shop, database_url):
     await shop.execute(
         "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
         " WHERE product_id = 'PROD-003'"
     )
     started = time.monotonic()
-    assert (await settled(settings(database_url), wait_s=20)).state == "violated"
+    assert (await wait_until_settled(settings(database_url), wait_s=20)).state == "violated"
     assert time.monotonic() - started < 3
 
 
-async def test_it_says_what_was_proven_before_and_what_was_examined_now(shop, database_url, capsys):
+async def test_it_prints_what_was_proven_before_and_what_was_examined_now(
+    shop, database_url, capsys
+):
     _, first, _ = run(database_url, capsys)
     assert "The whole history was read, 4 orders: there is no earlier proof to build on." in first
-    await crowd(shop, 1)
+    await insert_confirmed_orders(shop, 1)
     _, out, _ = run(database_url, capsys)
     assert re.search(
         r"History up to \d{4}-\S+ \S+ was proven before \(4 orders\); 1 order examined now\.", out
@@ -151,7 +157,7 @@ async def test_it_says_what_was_proven_before_and_what_was_examined_now(shop, da
     assert "The whole history was read, 5 orders: as asked." in out
 
 
-async def test_json_says_how_far_it_looked(shop, database_url, capsys):
+async def test_json_holds_how_much_was_read(shop, database_url, capsys):
     for full, whole in ((False, True), (False, False), (True, True)):
         _, out, _ = run(database_url, capsys, as_json=True, full=full)
         reach = json.loads(out)["reach"]
@@ -159,7 +165,7 @@ async def test_json_says_how_far_it_looked(shop, database_url, capsys):
     assert (reach["orders_examined"], reach["why"], reach["not_kept"]) == (4, "as asked", None)
 
 
-async def test_reading_for_long_is_not_done_in_silence(shop, database_url, capsys):
+async def test_a_long_read_prints_its_progress(shop, database_url, capsys):
     await shop.execute(
         "ALTER TABLE orders.history RENAME TO slow;"
         "CREATE VIEW orders.history AS SELECT s.* FROM orders.slow s, pg_sleep(1.2)"

@@ -1,13 +1,14 @@
-"""An act to play, a shop to look at, and stand-ins at the player's own doors."""
+"""An act to play, a shop to observe, and stand-ins for what the player is handed."""
 
 from datetime import UTC, datetime, timedelta
 
-from scenarios.conditions import Books, Seen, Shelved
-from scenarios.executor import CannotPlay, CouldNot
+from msgspec.structs import replace
+
+from scenarios.conditions import Observation, OrderCounts, StockLevel
 from scenarios.loader import Scenario, parse
-from scenarios.lock import TakenBy
-from scenarios.summary import Evidence
-from scenarios.traffic import TOLD
+from scenarios.lock import LockTaken
+from scenarios.summary import Measurements
+from scenarios.traffic import RESPONSES
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEXT = """\
@@ -30,18 +31,18 @@ steps:
       - calm
 """
 SCENARIO: Scenario = parse(TEXT, "short", "short.yaml")
-BOOKS = Books(
+COUNTS = OrderCounts(
     NOW,
     {"placed": 9, "open": 2, "confirmed": 7, "pending_inventory": 2},
     500,
     0.0,
-    {"PROD-001": Shelved(3, 2, 25)},
+    {"PROD-001": StockLevel(3, 2, 25)},
 )
-WELL = Seen(
+WELL = Observation(
     NOW,
     lights={"order": "green", "inventory": "green", "payment": "grey"},
     services={"order": "healthy", "inventory": "healthy", "payment": "healthy"},
-    books=BOOKS,
+    counts=COUNTS,
     promises="holds",
     judged_at=NOW,
 )
@@ -60,26 +61,26 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class Shop:
-    """Hands and eyes in one: what is done to it is noted, what is seen of it is as arranged."""
+class FakeShop:
+    """Executor and observer in one: what is done to it is noted, what it shows is as arranged."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.done: list[str] = []
-        self.shows: Seen = WELL
+        self.shows: Observation = WELL
         self.refuses: dict[str, Exception] = {}
         self.not_calm: tuple[str, ...] = ()
-        self.told = dict.fromkeys(TOLD, 0)
+        self.responses = dict.fromkeys(RESPONSES, 0)
         self.confirmed: list[object] = []
         self.accepted: list[object] = []
-        self.customers = self
+        self.traffic = self
 
     def _note(self, what: str) -> None:
         if what in self.refuses:
             raise self.refuses[what]
         self.done.append(what)
 
-    # hands
+    # as the executor
     async def prepare(self, _: Scenario) -> None:
         self._note("prepare")
 
@@ -90,32 +91,30 @@ class Shop:
     async def let_loose(self, gremlin: object) -> None:
         self._note("gremlin")
 
-    async def shelve(self, _: object) -> None:
+    async def stock_shelf(self, _: object) -> None:
         self._note("shelf")
 
-    async def load(self, _: object) -> None:
+    async def start_load(self, _: object) -> None:
         self._note("load")
 
-    async def slip(self, _: object) -> None:
-        self._note("slip")
+    async def take_down(self, _: object) -> None:
+        self._note("take_down")
 
-    async def leave(self) -> None:
-        self._note("leave")
+    async def stop(self) -> None:
+        self._note("stop")
 
-    # eyes
+    # as the observer
     async def begin(self) -> None:
         self._note("begin")
 
-    async def look(self, _: object) -> Seen:
+    async def observe(self, _: object) -> Observation:
         now = self.clock()
-        if isinstance(self.refuses.get("look"), Exception):
-            raise self.refuses["look"]
-        books = self.shows.books
-        seen = {name: getattr(self.shows, name) for name in Seen.__struct_fields__}
-        seen |= {"at": now, "judged_at": now}
-        if books is not None:
-            seen["books"] = Books(now, books.orders, books.money_in_doubt, 0.0, books.stock)
-        return Seen(**seen)
+        if isinstance(self.refuses.get("observe"), Exception):
+            raise self.refuses["observe"]
+        counts = self.shows.counts
+        if counts is not None:
+            counts = replace(counts, at=now, overdue_s=0.0)
+        return replace(self.shows, at=now, judged_at=now, counts=counts)
 
     async def judge(self) -> None:
         self._note("judge")
@@ -123,18 +122,20 @@ class Shop:
     def incidents(self) -> tuple[()]:
         return ()
 
-    async def testify(self, _: object, books: Books | None, missing: tuple[str, ...]) -> Evidence:
-        return Evidence((), books, 0, 0, missing)
+    async def measure(
+        self, _: object, counts: OrderCounts | None, not_calm: tuple[str, ...]
+    ) -> Measurements:
+        return Measurements((), counts, 0, 0, not_calm)
 
 
-class FreeTurn:
+class FreeLock:
     """A lock that nobody else wants, unless the test says so."""
 
     def __init__(self) -> None:
         self.held = 0
-        self.taken: TakenBy | None = None
+        self.taken: LockTaken | None = None
 
-    async def __aenter__(self) -> "FreeTurn":
+    async def __aenter__(self) -> "FreeLock":
         if self.taken:
             raise self.taken
         self.held += 1
@@ -146,6 +147,3 @@ class FreeTurn:
     async def keep(self) -> None:
         if self.taken:
             raise self.taken
-
-
-__all__ = ["CannotPlay", "CouldNot"]

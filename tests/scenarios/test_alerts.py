@@ -5,9 +5,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from prometheus.alerts import GROUPS
-from scenarios.alerts import ALERTS, LAG_S, Alarm
+from scenarios.alerts import ALERTS, LAG_S, AlertEvaluator
 from scenarios.model import Alerts, seconds
-from tests.scenarios.arranged import BOOKS, NOW, WELL
+from tests.scenarios.arranged import COUNTS, NOW, WELL
 
 RULES = {alert.alert: alert for group in GROUPS for alert in group.rules}
 
@@ -24,38 +24,38 @@ def test_an_act_can_ask_for_each_of_them():
 
 
 def test_a_red_light_fires_at_once_and_a_silent_service_after_a_while():
-    alarm = Alarm()
+    alerts = AlertEvaluator()
     red = replace(WELL, lights={"order": "red"}, services={"order": "down"})
-    assert alarm.firing(red) == {"SlaLightRed"}
+    assert alerts.firing(red) == {"SlaLightRed"}
     later = replace(red, at=NOW + timedelta(seconds=9))
-    assert alarm.firing(later) == {"SlaLightRed"}
-    assert alarm.firing(replace(red, at=NOW + timedelta(seconds=10))) == {
+    assert alerts.firing(later) == {"SlaLightRed"}
+    assert alerts.firing(replace(red, at=NOW + timedelta(seconds=10))) == {
         "SlaLightRed",
         "ServiceDown",
     }
-    assert alarm.firing(WELL) == frozenset()
+    assert alerts.firing(WELL) == frozenset()
 
 
-def test_a_reason_that_went_away_begins_again():
-    alarm = Alarm()
+def test_a_reason_that_went_away_starts_its_wait_again():
+    alerts = AlertEvaluator()
     down = replace(WELL, services={"order": "down"})
-    alarm.firing(down)
-    alarm.firing(replace(WELL, at=NOW + timedelta(seconds=5)))
-    assert alarm.firing(replace(down, at=NOW + timedelta(seconds=12))) == frozenset()
+    alerts.firing(down)
+    alerts.firing(replace(WELL, at=NOW + timedelta(seconds=5)))
+    assert alerts.firing(replace(down, at=NOW + timedelta(seconds=12))) == frozenset()
 
 
-def test_a_hastened_act_waits_less():
-    alarm = Alarm(0.2)
+def test_a_faster_act_waits_less():
+    alerts = AlertEvaluator(0.2)
     down = replace(WELL, services={"order": "down"})
-    alarm.firing(down)
-    assert alarm.firing(replace(down, at=NOW + timedelta(seconds=2))) == {"ServiceDown"}
+    alerts.firing(down)
+    assert alerts.firing(replace(down, at=NOW + timedelta(seconds=2))) == {"ServiceDown"}
 
 
-def test_orders_that_nobody_settles_and_a_broken_promise():
-    late = replace(WELL, books=replace(BOOKS, overdue_s=LAG_S + 1), promises="violated")
-    alarm = Alarm()
-    alarm.firing(late)
-    assert alarm.firing(replace(late, at=NOW + timedelta(seconds=15))) == {
+def test_overdue_orders_and_a_broken_promise_fire_their_alerts():
+    late = replace(WELL, counts=replace(COUNTS, overdue_s=LAG_S + 1), promises="violated")
+    alerts = AlertEvaluator()
+    alerts.firing(late)
+    assert alerts.firing(replace(late, at=NOW + timedelta(seconds=15))) == {
         "ReconcilerLag",
         "InvariantViolated",
     }

@@ -1,4 +1,4 @@
-"""Whoever stops an act, and however, leaves a calm shop; two acts at once are one too many."""
+"""However an act is stopped, the shop is calm afterwards; a second act at once is refused."""
 
 import asyncio
 import signal
@@ -6,22 +6,22 @@ import subprocess
 
 import pytest
 
-from scenarios.lock import Turn
-from tests.scenarios.at_hand import FLEET, begin, command, loose, until_loose
+from scenarios.lock import ScenarioLock
+from tests.scenarios.real_shop import FLEET, begin, command, loose, until_loose
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
 
-def test_two_at_once_are_one_too_many(fleet):
+def test_a_second_act_at_once_is_refused(fleet):
     async def hold() -> tuple[int, str]:
-        async with Turn(fleet.database_url, "last-units", "the dashboard"):
+        async with ScenarioLock(fleet.database_url, "last-units", "the dashboard"):
             return await asyncio.to_thread(command, fleet, "check", "slow-inventory")
 
-    code, said = asyncio.run(hold())
+    code, output = asyncio.run(hold())
     assert code == 2
-    assert "cannot be played: the act last-units is being played by the dashboard since" in said
-    assert said.count("\n") == 2
+    assert "cannot be played: the act last-units is being played by the dashboard since" in output
+    assert output.count("\n") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -29,13 +29,13 @@ def test_ctrl_c_leaves_a_calm_shop(fleet, tmp_path, number):
     with begin(fleet, tmp_path, "check", "--quick") as running:
         until_loose(fleet, running)
         running.send_signal(number)
-        said, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=30)
     assert running.returncode == 1
-    assert f"ends here: stopped by {number.name}" in said
+    assert f"ends here: stopped by {number.name}" in output
     assert loose(fleet) == []
 
 
-def test_at_a_terminal_enter_goes_on_and_a_closed_one_ends_calm(fleet, tmp_path):
+def test_enter_starts_the_next_step_and_a_closed_terminal_ends_the_act_calm(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.PIPE) as running:
         while "[Enter] a" not in running.stdout.readline():
             assert running.poll() is None
@@ -44,27 +44,27 @@ def test_at_a_terminal_enter_goes_on_and_a_closed_one_ends_calm(fleet, tmp_path)
         running.stdin.flush()
         until_loose(fleet, running)
         running.stdin.close()
-        said = running.stdout.read()
+        output = running.stdout.read()
         assert running.wait(30) == 1
-    assert "| b" in said, "the speaker's notes"
-    assert "the terminal was closed" in said
+    assert "| b" in output, "the speaker's notes"
+    assert "the terminal was closed" in output
     assert loose(fleet) == []
 
 
 def test_without_a_keyboard_play_says_what_to_use(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.DEVNULL) as running:
-        said, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=30)
     assert running.returncode == 2
-    assert "there is no keyboard here: `valerix act check` needs none" in said
+    assert "there is no keyboard here: `valerix act check` needs none" in output
 
 
-def test_the_list_and_what_is_in_an_act(fleet):
-    code, said = command(fleet, "list")
+def test_the_acts_are_listed_and_shown(fleet):
+    code, output = command(fleet, "list")
     assert code == 0
-    assert "slow-inventory" in said
-    code, said = command(fleet, "show", "last-units")
+    assert "slow-inventory" in output
+    code, output = command(fleet, "show", "last-units")
     assert code == 0
-    assert "exactly 25 units of PROD-003 on the shelf" in said
-    code, said = command(fleet, "show", "first-units")
+    assert "exactly 25 units of PROD-003 on the shelf" in output
+    code, output = command(fleet, "show", "first-units")
     assert code == 2
-    assert "there is no such act; there are: last-units" in said
+    assert "there is no such act; there are: last-units" in output

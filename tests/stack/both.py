@@ -14,15 +14,15 @@ from prometheus_client import CollectorRegistry
 from chassis.http.app import service_app
 from fleet.programs import COLLECTOR, JAEGER, LOKI, PROMETHEUS
 from frontend.web.sse import Hub
-from observatory.sources import Evidence, Source
 from observatory.sources.down import Down
-from observatory.sources.embedded_metrics import Embedded
-from observatory.sources.embedded_traces import Received
+from observatory.sources.embedded_metrics import EmbeddedMetrics
+from observatory.sources.embedded_traces import EmbeddedTraces
+from observatory.sources.protocols import MetricsSource, TelemetrySource
 from observatory.sources.stack.metrics import StackMetrics
-from observatory.sources.stack.traces_logs import StackEvidence
+from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.logs import LogQuery
-from observatory.store.results import WaterfallView
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.results import Waterfall
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.harness.running import RunningFleet
 from tests.harness.serving import serve, settings_of
 from tests.stack.prometheus_server import PrometheusServer
@@ -41,8 +41,8 @@ GOOD, SLOW_MS = 6, 2500
 class Watched(Struct):
     """One way to watch the shop."""
 
-    source: Source
-    evidence: Evidence
+    source: MetricsSource
+    evidence: TelemetrySource
 
 
 class Told(Struct):
@@ -135,7 +135,7 @@ async def found(watched: Watched, **wanted: Any) -> list[str]:
     return [row.trace_id for row in said.rows]
 
 
-async def whole(watched: Watched, trace_id: str, spans: int = 2) -> WaterfallView | None:
+async def whole(watched: Watched, trace_id: str, spans: int = 2) -> Waterfall | None:
     """A trace, once it has so many spans."""
     said = await watched.evidence.trace(trace_id)
     assert not isinstance(said, Down), said
@@ -160,8 +160,8 @@ async def is_down(watched: Watched) -> Down | None:
 @asynccontextmanager
 async def watching(database_url: str, home: Path):
     """The real services, sending to the real collector, which passes it on to both."""
-    memory = Memory()
-    received = Received(memory, Hub())
+    memory = TelemetryStore()
+    received = EmbeddedTraces(memory, Hub().nudge)
     settings = settings_of("dashboard", "postgresql://nobody@127.0.0.1:1/nothing")
     app = service_app(
         name="dashboard",
@@ -200,9 +200,9 @@ async def watching(database_url: str, home: Path):
 async def looked_at(fleet, stores, prometheus, received):
     """Both sources begin to watch before anything happens."""
     urls = {key: fleet.url(key) for key in NAMES}
-    stack = StackEvidence(stores.jaeger, stores.loki, Hub())
+    stack = StackTraces(stores.jaeger, stores.loki, Hub().nudge)
     watched = {
-        "embedded": Watched(Embedded(urls, lambda _: None), received),
+        "embedded": Watched(EmbeddedMetrics(urls, lambda _: None), received),
         "stack": Watched(StackMetrics(prometheus.url, lambda _: None), stack),
     }
     shop = Shop(fleet, stores, watched)

@@ -22,7 +22,7 @@ Series = dict[str, Any]
 
 
 class PrometheusServer:
-    """The process and the questions one may ask it. `urls` are the shop's, by key."""
+    """The process, and queries to it. `urls` are the addresses of the shop's processes, by key."""
 
     def __init__(self, home: Path, urls: Mapping[str, str]) -> None:
         self._home = home
@@ -37,7 +37,7 @@ class PrometheusServer:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """The files as they are committed; only the targets are this test's."""
+        """With the committed files; only the targets are those of the test."""
         shutil.copy(ROOT / "prometheus" / "prometheus.yml", self._home)
         shutil.copytree(ROOT / "prometheus" / "rules", self._home / "rules")
         self._write_targets()
@@ -92,50 +92,50 @@ class PrometheusServer:
             assert time.monotonic() < end, self._log.read_text(errors="replace")
             time.sleep(0.1)
 
-    # ---- questions -----------------------------------------------------------------------------
+    # ---- queries-- -----------------------------------------------------------------------------
 
-    def _ask(self, path: str, **parameters: object) -> Any:
-        answer = self._client.get(
+    def _query(self, path: str, **parameters: object) -> Any:
+        response = self._client.get(
             f"/api/v1/{path}", params={k: str(v) for k, v in parameters.items()}
         )
-        said = answer.json()
-        assert said["status"] == "success", f"{parameters}: {said}"
-        return said["data"]
+        reply = response.json()
+        assert reply["status"] == "success", f"{parameters}: {reply}"
+        return reply["data"]
 
     def instant(self, expr: str, at: float | None = None) -> list[Series]:
         """The series now, or at a moment, each with `metric` and `value`."""
         when = {} if at is None else {"time": at}
-        found: list[Series] = self._ask("query", query=expr, **when)["result"]
+        found: list[Series] = self._query("query", query=expr, **when)["result"]
         return found
 
     def over(self, expr: str, since: float, until: float) -> list[Series]:
         """The series over a stretch of time, each with `metric` and `values`."""
-        asked = {"query": expr, "start": since, "end": until, "step": _STEP_S}
-        found: list[Series] = self._ask("query_range", **asked)["result"]
+        range_ = {"query": expr, "start": since, "end": until, "step": _STEP_S}
+        found: list[Series] = self._query("query_range", **range_)["result"]
         return found
 
     def exemplars(self, expr: str, since: float, until: float) -> list[Series]:
         """The exemplars of the series the expression reads."""
-        found: list[Series] = self._ask("query_exemplars", query=expr, start=since, end=until)
+        found: list[Series] = self._query("query_exemplars", query=expr, start=since, end=until)
         return [exemplar for series in found for exemplar in series["exemplars"]]
 
     def names(self) -> set[str]:
         """Every metric it has ever seen."""
-        return set(self._ask("label/__name__/values"))
+        return set(self._query("label/__name__/values"))
 
     def values(self, label: str, match: str) -> list[str]:
         """What a label has held."""
-        found: list[str] = self._ask(f"label/{label}/values", **{"match[]": match})
+        found: list[str] = self._query(f"label/{label}/values", **{"match[]": match})
         return found
 
     def firing(self) -> list[Mapping[str, str]]:
         """The labels of the alerts that call now."""
-        alerts = self._ask("alerts")["alerts"]
+        alerts = self._query("alerts")["alerts"]
         return [alert["labels"] for alert in alerts if alert["state"] == "firing"]
 
     def unhealthy_rules(self) -> list[str]:
         """Rules whose last evaluation failed."""
-        groups = self._ask("rules")["groups"]
+        groups = self._query("rules")["groups"]
         return [
             f"{rule['name']}: {rule.get('lastError')}"
             for group in groups

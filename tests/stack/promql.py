@@ -1,4 +1,4 @@
-"""What the dashboards ask, and the names in a question, without a parser of the language."""
+"""The queries of the dashboards, and the metric names in a query, without a PromQL parser."""
 
 import json
 import re
@@ -25,8 +25,8 @@ _KEYWORDS = frozenset(
 )
 
 
-class Question(Struct, frozen=True):
-    """One PromQL expression and where it is asked; `table` and `instant` as Grafana asks it."""
+class PromQuery(Struct, frozen=True):
+    """One PromQL expression and where it is used; `exemplar` and `instant` as Grafana sends it."""
 
     where: str
     expr: str
@@ -41,13 +41,13 @@ def panels(name: str) -> list[dict]:
     return DASHBOARDS[name]["panels"]
 
 
-def questions() -> Iterator[Question]:
-    """Every PromQL expression that Grafana sends: panels, annotations, the way from a span."""
+def prom_queries() -> Iterator[PromQuery]:
+    """Every PromQL expression that Grafana sends: from panels, annotations and spans."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
             for target in panel["targets"]:
                 if target["datasource"]["type"] == "prometheus":
-                    yield Question(
+                    yield PromQuery(
                         f"{name}/{panel['title']}/{target['refId']}",
                         target["expr"],
                         target.get("exemplar", False),
@@ -55,15 +55,15 @@ def questions() -> Iterator[Question]:
                     )
         for annotation in whole["annotations"]["list"]:
             if annotation["datasource"]["type"] == "prometheus":
-                yield Question(
+                yield PromQuery(
                     f"{name}/annotation {annotation['name']}", annotation["target"]["expr"]
                 )
     for query in DATASOURCES["jaeger"]["jsonData"]["tracesToMetrics"]["queries"]:
-        yield Question(f"a span's {query['name']}", query["query"].replace("$$", "$"))
+        yield PromQuery(f"a span's {query['name']}", query["query"].replace("$$", "$"))
 
 
-def asked_elsewhere() -> Iterator[tuple[str, str]]:
-    """Where Grafana asks Loki or Jaeger, and what."""
+def other_queries() -> Iterator[tuple[str, str]]:
+    """Every query that Grafana sends to Loki or Jaeger, with where it is used."""
     for name, whole in DASHBOARDS.items():
         for panel in whole["panels"]:
             for target in panel["targets"]:
@@ -71,13 +71,13 @@ def asked_elsewhere() -> Iterator[tuple[str, str]]:
                     yield f"{name}/{panel['title']}", target.get("expr", "")
         for annotation in whole["annotations"]["list"]:
             if annotation["datasource"]["type"] != "prometheus":
-                words = f"{annotation['titleFormat']} {annotation['textFormat']}"
-                yield f"{name}/annotation {annotation['name']}", f"{annotation['expr']} {words}"
+                formats = f"{annotation['titleFormat']} {annotation['textFormat']}"
+                yield f"{name}/annotation {annotation['name']}", f"{annotation['expr']} {formats}"
     jaeger = DATASOURCES["jaeger"]["jsonData"]
     yield "a span's log lines", jaeger["tracesToLogsV2"]["query"]
 
 
-def asked_as(expr: str, *, service: str = "order-service") -> str:
+def with_variables(expr: str, *, service: str = "order-service") -> str:
     """The expression with Grafana's variables as they are at a two-second interval."""
     filled = (
         expr.replace("$__rate_interval", "8s")

@@ -12,7 +12,7 @@ import yaml
 from fleet import children
 from fleet.children import Supervised
 from fleet.programs import COLLECTOR, ENVIRON, JAEGER, LOKI, Program, command
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from tests.harness.running import free_port
 
 _HERE = "127.0.0.1"
@@ -26,7 +26,7 @@ class Stores:
     OTLP/HTTP address, so that two sources can be compared on the same telemetry."""
 
     def __init__(self, home: Path, *, also: str) -> None:
-        self._home = Home(home)
+        self._home = RunDirectory(home)
         self._home.prepare()
         self._also = also
         self._ports = {name: free_port() for name in _PORTS}
@@ -82,8 +82,8 @@ class Stores:
         running, end = self._running[program.key], time.monotonic() + _READY_LIMIT_S
         while not _answers(url):
             died = running.ended() is not None
-            assert not died, f"{program.key} died:\n{running.last_words()}"
-            assert time.monotonic() < end, f"{program.key} is not ready:\n{running.last_words()}"
+            assert not died, f"{program.key} died:\n{running.log_tail()}"
+            assert time.monotonic() < end, f"{program.key} is not ready:\n{running.log_tail()}"
             time.sleep(0.1)
 
     def _jaeger_words(self) -> list[str]:

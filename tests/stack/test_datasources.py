@@ -1,4 +1,4 @@
-"""What the dashboards ask is asked the agreed way, of sources that lead to each other."""
+"""Queries follow the agreed rules, and the data sources link to each other."""
 
 import re
 
@@ -6,27 +6,27 @@ import yaml
 
 from fleet.run_dir import ROOT
 from prometheus.names import AVERAGE
-from tests.stack.promql import DATASOURCES, metric_names, panels, questions
+from tests.stack.promql import DATASOURCES, metric_names, panels, prom_queries
 
 
-def test_the_names_in_a_question_are_found():
+def test_the_metric_names_in_a_query_are_found():
     expr = """sum by (a, b) (rate(foo_total{c="d e", f!~"g|h"}[5m] offset 1h))
         > on (i) group_left () max(slo:bar:rate5m) * NaN or vector(0) unless absent(up)"""
     assert metric_names(expr) == {"foo_total", "slo:bar:rate5m", "up"}
 
 
-def test_the_promises_window_stands_in_the_rules_and_nowhere_else():
-    """Every chart takes the window that fits its zoom; the lights read what the rule recorded."""
-    for question in questions():
-        windows = set(re.findall(r"\[([^\]]+)\]", question.expr))
-        assert windows <= {"$__rate_interval", "$__range"}, question
-    lights = panels("stage")[0]
+def test_the_window_of_the_sla_is_in_the_rules_and_nowhere_else():
+    """Charts use the window that fits their zoom; the lights read what the rule recorded."""
+    for query in prom_queries():
+        windows = set(re.findall(r"\[([^\]]+)\]", query.expr))
+        assert windows <= {"$__rate_interval", "$__range"}, query
+    lights = panels("live_demo")[0]
     assert AVERAGE in metric_names(lights["targets"][0]["expr"])
 
 
-def test_a_sample_is_expected_as_often_as_prometheus_takes_one():
-    said = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())["global"]
-    assert DATASOURCES["prometheus"]["jsonData"]["timeInterval"] == said["scrape_interval"]
+def test_grafana_expects_samples_as_often_as_prometheus_scrapes():
+    configured = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())["global"]
+    assert DATASOURCES["prometheus"]["jsonData"]["timeInterval"] == configured["scrape_interval"]
 
 
 def test_every_address_comes_from_the_environment():
@@ -45,7 +45,7 @@ def test_every_address_comes_from_the_environment():
     assert folder["allowUiUpdates"] is False
 
 
-def test_a_dot_a_line_and_a_span_lead_to_each_other():
+def test_exemplars_log_lines_and_spans_link_to_each_other():
     dots = DATASOURCES["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
     assert {dot["name"] for dot in dots} == {"trace_id"}
     assert "jaeger" in {dot.get("datasourceUid") for dot in dots}

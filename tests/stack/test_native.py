@@ -50,28 +50,28 @@ def shop() -> Iterator[UpShop]:
 
 
 async def ask(url: str, **params: str) -> Any:
-    async with aiohttp.ClientSession() as session, session.get(url, params=params) as answer:
-        return await answer.json(content_type=None) if answer.status == 200 else None
+    async with aiohttp.ClientSession() as session, session.get(url, params=params) as response:
+        return await response.json(content_type=None) if response.status == 200 else None
 
 
 async def place(shop: UpShop) -> tuple[int, str]:
     """The status and the trace of one order."""
     url = f"http://127.0.0.1:{shop.ports['order']}/orders"
-    async with aiohttp.ClientSession() as session, session.post(url, json=ORDER) as answer:
-        await answer.read()
-        return answer.status, answer.headers["X-Trace-Id"]
+    async with aiohttp.ClientSession() as session, session.post(url, json=ORDER) as response:
+        await response.read()
+        return response.status, response.headers["X-Trace-Id"]
 
 
 async def restock(shop: UpShop) -> None:
     """More than the load can buy."""
     url = f"http://127.0.0.1:{shop.ports['inventory']}/inventory/restock"
     body = {"product_id": ORDER["product_id"], "quantity": 100_000}
-    async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
-        assert answer.status == 200, await answer.text()
+    async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
+        assert response.status == 200, await response.text()
 
 
 async def until(ask: Callable[[], Any], enough: Callable[[Any], bool], within_s: float) -> Any:
-    """What `ask` answers once that is enough; the last answer when time is up."""
+    """The result of `ask` once it is enough; the last one when time is up."""
     end = time.monotonic() + within_s
     while not enough(found := await ask()) and time.monotonic() < end:
         await asyncio.sleep(0.2)
@@ -199,7 +199,7 @@ async def test_the_collector_killed_and_restarted_under_load_costs_no_order(shop
         _, trace_id = await place(shop)
         assert await until(lambda: spans_of(trace_id), bool, ARRIVES_S)
         assert "otel-collector died (killed by SIGKILL); orders go on" in await until(
-            lambda: asyncio.to_thread(shop.said), lambda said: "died" in said, 15.0
+            lambda: asyncio.to_thread(shop.said), lambda output: "died" in output, 15.0
         )
     finally:
         restarted.terminate()

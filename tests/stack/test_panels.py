@@ -1,108 +1,101 @@
-"""Every question a dashboard or a rule asks is answered by the running shop."""
+"""Every query of a dashboard or a rule has a result in the running shop."""
 
 import json
 import re
 
 import httpx
-import pytest
 
 from prometheus import alerts, burn, lights
-from prometheus.rule import Alert, Record
+from prometheus.rule import AlertingRule, RecordingRule
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer, numbers
 from tests.stack.promql import (
     DASHBOARDS,
-    Question,
-    asked_as,
-    asked_elsewhere,
+    PromQuery,
     metric_names,
-    questions,
+    other_queries,
+    prom_queries,
+    with_variables,
 )
 from tests.stack.told import Story
+from tests.tidy.files import complain
+from topology import PROCESSES
 
 Watched = tuple[RunningFleet, PrometheusServer]
 
 RULES = [
     rule for group in (*lights.GROUPS, *burn.GROUPS, *alerts.GROUPS) for rule in group.rules
 ]  # fmt: skip
-QUESTIONS = list(questions())
-SERVICES = ("order-service", "inventory-service", "payment-service", "dashboard")
-# Where an empty answer is the right one, and why. Nothing else may be empty.
+QUERIES = list(prom_queries())
+PROCESS_NAMES = tuple(process.name for process in PROCESSES)
+# Queries that rightly have no data, and why.
 EMPTY = {
-    ("service/Database pool/A", "dashboard"): "its few connections are no pool of the chassis",
+    ("service/Database pool/A", "dashboard"): "its few connections are not a pool of the chassis",
 }
 
 
-# Asked of Loki or Jaeger, which do not run here: only the names in these questions are compared,
+# Asked of Loki or Jaeger, which do not run here: only the names in these querys are compared,
 # with the lines that the services wrote.
 ELSEWHERE = {
-    "stage/Errors in the log": "Loki",
+    "live_demo/Errors in the log": "Loki",
     "service/Log": "Loki",
     "service/Recent traces": "Jaeger",
     "a span's log lines": "Loki",
     **{f"{name}/annotation Gremlin log": "Loki" for name in DASHBOARDS},
 }
-# What OTLP makes of a line's own fields; Loki writes dots as underscores.
+# Fields that OTLP gives a line; Loki writes dots as underscores.
 _OF_OTLP = {"service_name", "severity_text", "trace_id"}
 
 
-def asked() -> list[tuple[Question, str]]:
-    """Each question once, or once for each service if it has the variable."""
+def cases() -> list[tuple[PromQuery, str]]:
+    """Each query once, or once per process if it has the variable."""
     return [
-        (question, service)
-        for question in QUESTIONS
-        for service in (SERVICES if "$service" in question.expr else SERVICES[:1])
+        (query, service)
+        for query in QUERIES
+        for service in (PROCESS_NAMES if "$service" in query.expr else PROCESS_NAMES[:1])
     ]
 
 
-def name_of(pair: tuple[Question, str]) -> str:
-    question, service = pair
-    return f"{question.where} of {service}" if "$service" in question.expr else question.where
+def label_of(query: PromQuery, service: str) -> str:
+    return f"{query.where} of {service}" if "$service" in query.expr else query.where
 
 
-@pytest.mark.parametrize("pair", asked(), ids=name_of)
-def test_a_dashboards_question_is_answered(
-    story: Story, watched: Watched, pair: tuple[Question, str]
-):
-    question, service = pair
-    expr = asked_as(question.expr, service=service)
+def test_every_query_of_a_dashboard_has_a_result(story: Story, watched: Watched):
     _, prometheus = watched
-    if question.instant:
-        found = prometheus.instant(expr, at=story.ended)
-    else:
-        found = prometheus.over(expr, story.began, story.ended)
-    if (question.where, service) in EMPTY:
-        assert not numbers(found), "it has an answer now: take it out of EMPTY"
-    else:
-        assert numbers(found), f"no data: {expr}"
+    missing, found_now = [], []
+    for query, service in cases():
+        expr = with_variables(query.expr, service=service)
+        if query.instant:
+            series = prometheus.instant(expr, at=story.ended)
+        else:
+            series = prometheus.over(expr, story.began, story.ended)
+        if (query.where, service) in EMPTY:
+            found_now += [label_of(query, service)] if numbers(series) else []
+        elif not numbers(series):
+            missing.append(f"{label_of(query, service)}: {expr}")
+    complain(missing, "these queries have no data")
+    complain(found_now, "these have data now: take them out of EMPTY")
 
 
-def test_what_may_be_empty_is_asked_at_all():
-    assert set(EMPTY) <= {(question.where, service) for question, service in asked()}
+def test_every_query_in_empty_exists():
+    assert set(EMPTY) <= {(query.where, service) for query, service in cases()}
 
 
-@pytest.mark.parametrize("outcome", ["confirmed", "degraded", "declined", "out_of_stock", "failed"])
-def test_the_story_had_every_outcome(story: Story, watched: Watched, outcome: str):
+def test_the_run_had_every_outcome_and_both_gremlins(story: Story, watched: Watched):
     _, prometheus = watched
-    (count,) = numbers(prometheus.instant(f'valerix_orders_total{{outcome="{outcome}"}}'))
-    assert count > 0
+    for outcome in ("confirmed", "degraded", "declined", "out_of_stock", "failed"):
+        (count,) = numbers(prometheus.instant(f'valerix_orders_total{{outcome="{outcome}"}}'))
+        assert count > 0, outcome
+    for kind in ("latency", "error"):
+        (count,) = numbers(prometheus.instant(f'valerix_gremlin_bites_total{{kind="{kind}"}}'))
+        assert count > 0, kind
 
 
-@pytest.mark.parametrize("kind", ["latency", "error"])
-def test_the_gremlins_of_the_story_bit(story: Story, watched: Watched, kind: str):
-    _, prometheus = watched
-    (count,) = numbers(prometheus.instant(f'valerix_gremlin_bites_total{{kind="{kind}"}}'))
-    assert count > 0
+def test_queries_to_other_sources_are_known():
+    assert {where for where, _ in other_queries()} == set(ELSEWHERE)
 
 
-def test_what_is_asked_of_others_is_known():
-    assert {where for where, _ in asked_elsewhere()} == set(ELSEWHERE)
-
-
-@pytest.mark.parametrize(("where", "query"), list(asked_elsewhere()))
-def test_a_question_about_the_log_names_what_lines_have(
-    story: Story, watched: Watched, where: str, query: str
-):
+def test_a_query_of_logs_names_fields_that_lines_have(story: Story, watched: Watched):
     fleet, _ = watched
     written = [
         json.loads(line)
@@ -110,28 +103,29 @@ def test_a_question_about_the_log_names_what_lines_have(
         for line in fleet.log(key).splitlines()
         if line.startswith("{")
     ]
-    wanted = set(re.findall(r"(\w+)=~?\"", query)) | set(re.findall(r"\{\{(\w+)\}\}", query))
-    assert wanted or ELSEWHERE[where] == "Jaeger"
-    assert wanted <= _OF_OTLP | {field for line in written for field in line}
-    for pattern in re.findall(r'\|~ "([^"]+)"', query):
-        assert any(re.search(pattern, line["message"]) for line in written), pattern
+    fields = _OF_OTLP | {field for line in written for field in line}
+    for where, query in other_queries():
+        wanted = set(re.findall(r"(\w+)=~?\"", query)) | set(re.findall(r"\{\{(\w+)\}\}", query))
+        assert wanted or ELSEWHERE[where] == "Jaeger", where
+        assert wanted <= fields, where
+        for pattern in re.findall(r'\|~ "([^"]+)"', query):
+            assert any(re.search(pattern, line["message"]) for line in written), pattern
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_the_choice_of_services_is_the_shop(watched: Watched, story: Story, service: str):
+def test_the_variable_offers_every_process(watched: Watched, story: Story):
     _, prometheus = watched
-    assert service in prometheus.values("service", 'up{job="shop"}')
+    assert set(PROCESS_NAMES) <= set(prometheus.values("service", 'up{job="shop"}'))
 
 
-@pytest.mark.parametrize(
-    "rule", [r for r in RULES if isinstance(r, Record)],
-    ids=lambda rule: f"{rule.record}{rule.labels or ''}",
-)  # fmt: skip
-def test_a_recording_has_recorded(story: Story, watched: Watched, rule: Record):
+def test_every_recording_rule_has_recorded(story: Story, watched: Watched):
     _, prometheus = watched
-    where = ",".join(f'{name}="{value}"' for name, value in rule.labels.items())
-    found = prometheus.over(f"{rule.record}{{{where}}}", story.began, story.ended)
-    assert numbers(found), rule.expr
+    missing = []
+    for rule in RULES:
+        if isinstance(rule, RecordingRule):
+            where = ",".join(f'{name}="{value}"' for name, value in rule.labels.items())
+            found = prometheus.over(f"{rule.record}{{{where}}}", story.began, story.ended)
+            missing += [] if numbers(found) else [f"{rule.record}: {rule.expr}"]
+    complain(missing, "these recording rules have no data")
 
 
 def before_thresholds(expr: str) -> list[str]:
@@ -140,14 +134,16 @@ def before_thresholds(expr: str) -> list[str]:
     return [side.removeprefix("and ") for side in sides]
 
 
-@pytest.mark.parametrize(
-    "rule", [r for r in RULES if isinstance(r, Alert)], ids=lambda rule: rule.alert
-)
-def test_an_alert_has_something_to_compare(story: Story, watched: Watched, rule: Alert):
+def test_every_alert_has_something_to_compare(story: Story, watched: Watched):
     _, prometheus = watched
-    for side in before_thresholds(rule.expr):
-        assert side != rule.expr
-        assert numbers(prometheus.over(side, story.began, story.ended)), side
+    missing = []
+    for rule in RULES:
+        if isinstance(rule, AlertingRule):
+            for side in before_thresholds(rule.expr):
+                assert side != rule.expr
+                found = prometheus.over(side, story.began, story.ended)
+                missing += [] if numbers(found) else [f"{rule.alert}: {side}"]
+    complain(missing, "these sides of a comparison have no data")
 
 
 def test_no_rule_failed(story: Story, watched: Watched):
@@ -155,36 +151,30 @@ def test_no_rule_failed(story: Story, watched: Watched):
     assert prometheus.unhealthy_rules() == []
 
 
-@pytest.mark.parametrize(
-    ("where", "expr"),
-    [(q.where, q.expr) for q in QUESTIONS]
-    + [(getattr(r, "record", "") or r.alert, r.expr) for r in RULES],
-)
-def test_every_metric_that_is_named_is_emitted(
-    story: Story, watched: Watched, where: str, expr: str
-):
-    """An `or` may hide a name that nothing emits behind an answer."""
+def test_every_metric_in_a_query_is_emitted(story: Story, watched: Watched):
+    """An `or` can hide a metric that nothing emits behind a result."""
     _, prometheus = watched
-    names = metric_names(expr)
-    assert names or expr.startswith("vector("), "a question without a metric"
-    assert names <= prometheus.names()
+    emitted = prometheus.names()
+    used = [(query.where, query.expr) for query in QUERIES]
+    used += [(getattr(rule, "record", "") or rule.alert, rule.expr) for rule in RULES]
+    for where, expr in used:
+        names = metric_names(expr)
+        assert names or expr.startswith("vector("), f"{where}: a query without a metric"
+        assert names <= emitted, where
 
 
-# The dashboard's own work is not traced: looking at the shop is no part of its story.
-WITH_DOTS = [pair for pair in asked() if pair[0].exemplar and pair[1] != "dashboard"]
+# The dashboard's own work is not traced.
+WITH_EXEMPLARS = [pair for pair in cases() if pair[0].exemplar and pair[1] != "dashboard"]
 
 
-@pytest.mark.parametrize("pair", WITH_DOTS, ids=name_of)
-def test_a_dot_leads_to_a_trace_that_is_there(
-    story: Story, watched: Watched, pair: tuple[Question, str]
-):
-    question, service = pair
+def test_every_exemplar_leads_to_a_trace_that_exists(story: Story, watched: Watched):
     fleet, prometheus = watched
-    expr = asked_as(question.expr, service=service)
-    found = prometheus.exemplars(expr, story.began, story.ended)
-    traces = {exemplar["labels"]["trace_id"] for exemplar in found}
-    assert traces, expr
-    for trace_id in sorted(traces)[:5]:
-        page = httpx.get(f"{fleet.url('dashboard')}/traces/{trace_id}", timeout=20)
-        assert page.status_code == 200
-        assert '<li id="span-' in page.text, f"no span of {trace_id}"
+    for query, service in WITH_EXEMPLARS:
+        expr = with_variables(query.expr, service=service)
+        found = prometheus.exemplars(expr, story.began, story.ended)
+        traces = {exemplar["labels"]["trace_id"] for exemplar in found}
+        assert traces, expr
+        for trace_id in sorted(traces)[:5]:
+            page = httpx.get(f"{fleet.url('dashboard')}/traces/{trace_id}", timeout=20)
+            assert page.status_code == 200
+            assert '<li id="span-' in page.text, f"no span of {trace_id}"

@@ -1,4 +1,4 @@
-"""The rules do what they say: rendered from one definition, checked and unit-tested by promtool."""
+"""The rules are rendered from one definition, and checked and unit-tested by promtool."""
 
 import json
 import re
@@ -15,9 +15,10 @@ from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.sla import LIMIT_S, WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
 from prometheus import alerts, burn, lights, names
-from prometheus.__main__ import files
-from prometheus.rule import Alert, Record
-from prometheus.slo import BURNS, SLOS, enough
+from prometheus.__main__ import files, rules_files
+from prometheus.rule import AlertingRule, RecordingRule
+from prometheus.slo import BURNS, SLOS, min_requests
+from tests.tidy.files import complain
 
 HOME = ROOT / "prometheus"
 UNIT_TESTS = sorted((HOME / "tests").glob("*.yml"))
@@ -26,8 +27,8 @@ RULES = [
     for group in (*lights.GROUPS, *burn.GROUPS, *alerts.GROUPS)
     for rule in group.rules
 ]  # fmt: skip
-ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, Alert)}
-RECORDS = {rule.record for rule in RULES if isinstance(rule, Record)}
+ALERTS = {rule.alert: rule for rule in RULES if isinstance(rule, AlertingRule)}
+RECORDS = {rule.record for rule in RULES if isinstance(rule, RecordingRule)}
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
@@ -35,14 +36,14 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
-def promtool(*words: str | Path) -> str:
-    """What promtool says; it must be content."""
+def promtool(*arguments: str | Path) -> str:
+    """The output of promtool, which must accept everything."""
     done = subprocess.run(
-        ["promtool", *map(str, words)], capture_output=True, text=True, check=False
+        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    return said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
 
 
 @cache
@@ -55,18 +56,18 @@ def unit_tests() -> tuple[dict, ...]:
 # ---- rendered, and tried ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
-def test_the_rules_are_what_the_definition_renders(path: Path):
-    assert path.read_text() == files()[path], "run python -m prometheus"
+def test_every_file_is_what_its_definition_renders():
+    stale = [path.name for path, text in files().items() if path.read_text() != text]
+    complain(stale, "run python -m prometheus")
 
 
 def test_no_other_rules_lie_beside_them():
-    assert sorted((HOME / "rules").iterdir()) == sorted(files())
+    assert sorted((HOME / "rules").iterdir()) == sorted(rules_files())
 
 
 @needs_promtool
 def test_promtool_accepts_the_rules():
-    promtool("check", "rules", "--lint=all", "--lint-fatal", *files())
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *rules_files())
 
 
 @needs_promtool
@@ -74,8 +75,8 @@ def test_promtool_accepts_the_configuration_with_its_targets(tmp_path: Path):
     shutil.copy(HOME / "prometheus.yml", tmp_path)
     shutil.copytree(HOME / "rules", tmp_path / "rules")
     shutil.copytree(HOME / "targets/compose", tmp_path / "targets")
-    said = promtool("check", "config", tmp_path / "prometheus.yml")
-    assert "WARNING" not in said
+    output = promtool("check", "config", tmp_path / "prometheus.yml")
+    assert "WARNING" not in output
 
 
 @needs_promtool
@@ -84,30 +85,37 @@ def test_a_rule_does_what_its_unit_test_says(path: Path):
     promtool("test", "rules", path)
 
 
-@pytest.mark.parametrize("name", ALERTS)
-def test_every_alert_is_seen_to_call_and_to_keep_quiet(name: str):
-    cases = [
-        bool(case["exp_alerts"])
+def test_every_alert_has_a_unit_test_in_which_it_fires_and_one_in_which_it_does_not():
+    seen = {
+        (case["alertname"], bool(case["exp_alerts"]))
         for test in unit_tests()
         for case in test.get("alert_rule_test", ())
-        if case["alertname"] == name
-    ]
-    assert True in cases, f"no unit test in prometheus/tests sees {name} call"
-    assert False in cases, f"no unit test in prometheus/tests sees {name} keep quiet"
+    }
+    wanted = {(name, fires) for name in ALERTS for fires in (True, False)}
+    complain(
+        [f"{name} {'fires' if fires else 'is silent'}" for name, fires in sorted(wanted - seen)],
+        "no unit test in prometheus/tests expects it",
+    )
 
 
-@pytest.mark.parametrize("name", sorted(RECORDS))
-def test_every_recording_has_a_unit_test_that_expects_a_number(name: str):
-    cases = [
-        case
+def test_every_recording_has_a_unit_test_that_expects_a_number():
+    expected = [
+        case["expr"]
         for test in unit_tests()
         for case in test.get("promql_expr_test", ())
-        if re.search(rf"{re.escape(name)}\b", case["expr"]) and case["exp_samples"]
+        if case["exp_samples"]
     ]
-    assert cases, f"no unit test in prometheus/tests expects a value of {name}"
+    complain(
+        [
+            name
+            for name in sorted(RECORDS)
+            if not any(re.search(rf"{re.escape(name)}\b", expr) for expr in expected)
+        ],
+        "no unit test in prometheus/tests expects a value of it",
+    )
 
 
-# ---- what is said in two places -----------------------------------------------------------------
+# ---- what is written twice -----------------------------------------------------------------------
 
 
 def test_the_light_follows_the_dashboards_rule():
@@ -117,8 +125,9 @@ def test_the_light_follows_the_dashboards_rule():
 
 
 def test_prometheus_samples_as_often_as_the_dashboard():
-    said = yaml.safe_load((HOME / "prometheus.yml").read_text())["global"]
-    assert said["scrape_interval"] == said["evaluation_interval"] == f"{SCRAPE_EVERY_S:g}s"
+    configured = yaml.safe_load((HOME / "prometheus.yml").read_text())["global"]
+    every = f"{SCRAPE_EVERY_S:g}s"
+    assert configured["scrape_interval"] == configured["evaluation_interval"] == every
 
 
 def test_no_two_targets_share_an_address():
@@ -134,21 +143,21 @@ def test_no_two_targets_share_an_address():
 # ---- what every alert must say ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
-def test_an_alert_says_what_how_much_and_what_to_do(alert: Alert):
-    assert alert.severity in ("page", "ticket")
-    assert all((alert.summary, alert.numbers, alert.spared, alert.do))
-    assert re.search(r"\{\{ *\$(value|labels)", alert.numbers)
-    assert alert.dashboard.startswith("/d/valerix-")
+def test_an_alert_says_what_how_much_and_what_to_do():
+    for alert in ALERTS.values():
+        assert alert.severity in ("page", "ticket"), alert
+        assert all((alert.summary, alert.numbers, alert.not_affected, alert.action)), alert
+        assert re.search(r"\{\{ *\$(value|labels)", alert.numbers), alert
+        assert alert.dashboard.startswith("/d/valerix-"), alert
 
 
 def test_no_factor_is_out_of_reach():
-    """All requests bad burns 1 / budget: a factor above that could never call."""
+    """If all requests fail, the burn rate is 1 / budget: no factor may be higher."""
     for each in BURNS:
         assert all(each.factor < 1 / slo.budget for slo in SLOS)
 
 
-@pytest.mark.parametrize("each", BURNS, ids=lambda each: each.alert)
-def test_one_bad_request_of_just_enough_does_not_call(each):
-    for slo in SLOS:
-        assert 1 / enough(each) / slo.budget <= each.factor
+def test_one_bad_request_of_just_enough_does_not_fire_an_alert():
+    for each in BURNS:
+        for slo in SLOS:
+            assert 1 / min_requests(each) / slo.budget <= each.factor, (each, slo)

@@ -1,4 +1,4 @@
-"""Which programs of the stack are started, and what the shop is told, by what is installed."""
+"""What is installed decides which programs of the stack are started, and the shop's settings."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from fleet.errors import CannotRun, Failed
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
-from fleet.run_dir import Home
+from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from fleet.stack import Stack
 from tests.harness import wire
@@ -16,10 +16,10 @@ from topology import KEYS, PROCESSES
 
 
 class Machine:
-    """A machine on which these programs are installed; each says its name and ends."""
+    """A machine on which these programs are installed; each prints a line and exits."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home, self.said = Home(folder / "home"), list[str]()
+        self.home, self.messages = RunDirectory(folder / "home"), list[str]()
         self._path = folder / "bin"
         self._path.mkdir()
         self.home.prepare()
@@ -30,7 +30,7 @@ class Machine:
             command = self._path / program.commands[-1]
             command.write_text("#!/bin/sh\necho no such option\nexit 3\n")
             command.chmod(0o755)
-        return Stack(self.home, {key: load(key, {}) for key in KEYS}, self.said.append)
+        return Stack(self.home, {key: load(key, {}) for key in KEYS}, self.messages.append)
 
 
 @pytest.fixture
@@ -38,31 +38,31 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(tmp_path, monkeypatch)
 
 
-def test_with_none_of_them_the_dashboard_watches_alone(machine: Machine):
+def test_without_programs_the_dashboard_keeps_its_own_telemetry(machine: Machine):
     stack = machine.with_programs()
-    assert stack.told() == {}
-    assert len(machine.said) == len(PROGRAMS)
-    assert all("is not installed" in line for line in machine.said)
+    assert stack.environment() == {}
+    assert len(machine.messages) == len(PROGRAMS)
+    assert all("is not installed" in line for line in machine.messages)
 
 
 def test_with_all_of_them_the_services_send_to_the_collector(machine: Machine):
-    told = machine.with_programs(*PROGRAMS).told()
-    assert told["VALERIX_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
-    assert told["VALERIX_DASHBOARD_PROMETHEUS_URL"] == "http://127.0.0.1:9090"
-    assert told["VALERIX_DASHBOARD_LOKI_URL"] == "http://127.0.0.1:3100"
-    assert told["VALERIX_DASHBOARD_GRAFANA_LINK"] == "http://127.0.0.1:3030"
-    assert machine.said == []
+    settings = machine.with_programs(*PROGRAMS).environment()
+    assert settings["VALERIX_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+    assert settings["VALERIX_DASHBOARD_PROMETHEUS_URL"] == "http://127.0.0.1:9090"
+    assert settings["VALERIX_DASHBOARD_LOKI_URL"] == "http://127.0.0.1:3100"
+    assert settings["VALERIX_DASHBOARD_GRAFANA_LINK"] == "http://127.0.0.1:3030"
+    assert machine.messages == []
 
 
 @pytest.mark.parametrize("missing", [COLLECTOR, JAEGER, LOKI], ids=lambda each: each.key)
-def test_with_a_link_missing_traces_and_lines_stay_with_the_dashboard(
+def test_with_one_of_three_missing_traces_and_logs_stay_with_the_dashboard(
     machine: Machine, missing: Program
 ):
     stack = machine.with_programs(*(each for each in PROGRAMS if each is not missing))
-    assert set(stack.told()) == {
+    assert set(stack.environment()) == {
         "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
     }  # fmt: skip
-    left_out = [line for line in machine.said if "left out" in line]
+    left_out = [line for line in machine.messages if "left out" in line]
     assert len(left_out) == 2
     assert all(line.endswith(f"only with {missing.key}") for line in left_out)
 
@@ -80,7 +80,7 @@ def test_prometheus_is_given_the_addresses_of_this_machine(machine: Machine):
     assert (folder / "rules").is_dir()
 
 
-def test_a_program_that_dies_at_the_start_is_shown_with_its_last_words(
+def test_a_program_that_dies_at_the_start_is_reported_with_its_output(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ):
     port = free_port()  # where nobody else's Grafana answers that it is ready
@@ -94,16 +94,18 @@ def test_a_program_that_dies_at_the_start_is_shown_with_its_last_words(
     stack.stop()
 
 
-def test_a_program_that_dies_later_is_mourned_once(machine: Machine):
+def test_a_program_that_dies_later_is_reported_once(machine: Machine):
     stack = machine.with_programs(PROMETHEUS)
     stack.start()
     stack.stop()
-    stack.mourn()
-    stack.mourn()
-    assert [line for line in machine.said if "orders go on" in line] == machine.said[-1:]
+    stack.report_deaths()
+    stack.report_deaths()
+    assert [line for line in machine.messages if "orders go on" in line] == machine.messages[-1:]
 
 
-async def test_a_taken_port_is_one_line(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+async def test_a_port_in_use_is_reported_in_one_line(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
     async with wire.listen(wire.silence) as url:
         port = int(url.rpartition(":")[2])
         taken = Program("prometheus", ("prometheus",), (port,), f":{port}/")

@@ -66,7 +66,7 @@ class Teller:
         self._calm = threading.Event()
         self._looks: list[Lights] = []
         self._moments: dict[str, Lights] = {}
-        (self._query,) = panels("stage")[0]["targets"]
+        (self._query,) = panels("live_demo")[0]["targets"]
 
     def tell(self) -> Story:
         """About three quarters of a minute: the last light to go out needs its thirty seconds."""

@@ -13,18 +13,19 @@ from chassis.telemetry.exporter import Exporter
 from observatory import limits
 from observatory.otlp.receiver import Receiver
 from observatory.store.logs import LogQuery
-from observatory.store.store import Memory, TraceQuery
+from observatory.store.model import KINDS
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.harness.serving import knock, serve, settings_of
 from tests.harness.wire import exchange
-from tests.observatory.wires import MS, NOW_NS, json_span, json_traces
+from tests.observatory.samples import MS, NOW_NS, json_span, json_traces
 
 ORDER = "0b0e6f5e-1111-4222-8333-944455556666"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[tuple[str, Memory]]:
+async def place() -> AsyncIterator[tuple[str, TelemetryStore]]:
     """Where to send to, and what arrived there."""
-    memory = Memory()
+    memory = TelemetryStore()
     settings = settings_of("dashboard", "postgresql://nobody@127.0.0.1:1/nothing")
     receiver = Receiver(memory)
     app = service_app(
@@ -90,29 +91,33 @@ async def send_an_order(url: str) -> tuple[Span, Span, Span]:
     return served, call, later
 
 
-async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tuple[str, Memory]):
+async def test_one_order_of_two_services_is_one_trace_with_its_lines(
+    place: tuple[str, TelemetryStore],
+):
     url, memory = place
     served, call, later = await send_an_order(url)
     view = memory.trace(served.trace_id)
-    assert [(row.service, row.name, row.depth) for row in view.rows] == [
+    assert [(p.span.service, p.span.name, p.depth) for p in view.spans] == [
         ("order-service", "POST /orders", 0),
         ("order-service", "POST /inventory/reserve", 1),
         ("inventory-service", "POST /inventory/reserve", 2),
     ]
-    assert [row.parent_id for row in view.rows] == ["", served.span_id, call.span_id]
-    assert [(row.kind, row.failed, row.error) for row in view.rows] == [
+    assert [placed.span.parent_id for placed in view.spans] == ["", served.span_id, call.span_id]
+    assert [(KINDS[p.span.kind], p.span.failed, p.span.error) for p in view.spans] == [
         ("server", False, ""),
         ("client", True, "timeout"),
         ("server", False, ""),
     ]
-    assert all(row.critical for row in view.rows)
-    assert view.rows[2].attributes == (
+    assert all(placed.critical for placed in view.spans)
+    assert view.spans[2].span.attributes == (
         ("valerix.gremlin.name", "sleepy"),
         ("valerix.attempt", "1"),
         ("late", "true"),
     )
-    assert view.rows[2].events[0].name == "gremlin bite"
-    assert [row.message for row in view.rows[1].logs] == ["inventory took too long"]
+    assert view.spans[2].span.events[0].name == "gremlin bite"
+    assert ("inventory took too long", call.span_id) in [
+        (line.message, line.span_id) for line in view.lines
+    ]
     assert [row.trace_id for row in view.related] == [later.trace_id]
     for query in (
         TraceQuery(kind="bitten", gremlin="sleepy"),
@@ -121,11 +126,11 @@ async def test_one_order_of_two_services_is_one_trace_with_its_lines(place: tupl
     ):
         assert memory.find(query)[0].trace_id == served.trace_id
     assert (
-        memory.tail(LogQuery(text="too long", level="WARNING")).rows[0].service == "order-service"
+        memory.tail(LogQuery(text="too long", level="WARNING")).lines[0].service == "order-service"
     )
 
 
-async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, Memory]):
+async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, TelemetryStore]):
     url, memory = place
     exporter = await export(
         url, "order-service", *(work("x", None, 1, (0, 1)) for _ in range(2_000))
@@ -133,7 +138,7 @@ async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, Memory]
     assert (len(memory.traces), exporter.dropped) == (2_000, 0)
 
 
-async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, Memory]):
+async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, TelemetryStore]):
     url, memory = place
     waiting = threading.Event()
 
@@ -164,7 +169,7 @@ async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str,
 
 
 async def test_a_sender_that_dawdles_is_sent_away(
-    place: tuple[str, Memory], monkeypatch: pytest.MonkeyPatch
+    place: tuple[str, TelemetryStore], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(limits, "BODY_S", 0.2)
 

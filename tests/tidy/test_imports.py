@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.tidy.files import complain, ours, read
+from tests.tidy.files import complain, ours, tree
 from topology import SERVICES
 
 # What a service shows to others; bench measures stores, and tests open everything.
@@ -14,7 +14,7 @@ PURE = {"litestar", "sqlalchemy", "asyncpg", "aiohttp", "grpc", "aio_pika", "cha
 
 def imports(name: str) -> Iterator[tuple[int, str]]:
     """Every module that a file imports, with its line; a name that is a module counts as one."""
-    for node in ast.walk(ast.parse(read(name))):
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -3,7 +3,7 @@
 import ast
 from pathlib import PurePath
 
-from tests.tidy.files import complain, ours, read
+from tests.tidy.files import complain, ours, read, tree
 
 # A file is one concept. About 250 lines is a hint to look for a second one; this is where it ends.
 FILE_LIMIT, FUNCTION_LIMIT = 500, 50
@@ -25,7 +25,7 @@ def test_a_file_is_one_concept():
             for name, length in lengths.items()
             if length > FILE_LIMIT and name not in LONG_FILES
         ],
-        f"over {FILE_LIMIT} lines: split it where a second concept begins, or give its reason in LONG_FILES",
+        f"over {FILE_LIMIT} lines: split it at the second concept, or add a reason to LONG_FILES",
     )
     complain(
         [name for name in LONG_FILES if lengths.get(name, 0) <= FILE_LIMIT],
@@ -37,7 +37,7 @@ def test_functions_stay_short():
     lengths = {
         f"{name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for name in PYTHON
-        for node in ast.walk(ast.parse(read(name)))
+        for node in ast.walk(tree(name))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     complain(
@@ -54,7 +54,7 @@ def test_functions_stay_short():
     )
 
 
-def test_no_module_has_a_name_that_says_nothing():
+def test_no_module_has_a_vague_name():
     complain(
         [name for name in PYTHON if VAGUE & {*PurePath(name).parent.parts, PurePath(name).stem}],
         "name it for what it holds: a vague name collects what belongs elsewhere",
@@ -70,4 +70,4 @@ def test_a_module_opens_with_one_sentence_saying_what_it_is_for():
 
 
 def _opening(name: str) -> str:
-    return (ast.get_docstring(ast.parse(read(name))) or "").split("\n\n")[0]
+    return (ast.get_docstring(tree(name)) or "").split("\n\n")[0]

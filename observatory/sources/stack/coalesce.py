@@ -1,4 +1,4 @@
-"""One question for everybody who asks it within a moment: two hundred tabs are one query."""
+"""Coalesces equal reads within a moment: two hundred tabs make one query."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 # Just under the pace of the nudges, so that each of them finds something new.
 KEEP_S = 1.8
-# Different filters at once; one more takes the place of the oldest.
+# Different keys at once; one more replaces the oldest.
 _MOST = 64
 
 
-class Once(Generic[T]):
-    """Answers kept for a moment, by question. Who comes while one is asked waits for the same."""
+class Coalesce(Generic[T]):
+    """Results kept for a moment, by key. A caller that comes while one is fetched waits for it."""
 
     def __init__(
         self,
@@ -24,33 +24,33 @@ class Once(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keep_s, self._most, self._clock = keep_s, most, clock
-        self._asked: dict[Hashable, tuple[float, asyncio.Task[T]]] = {}
+        self._tasks: dict[Hashable, tuple[float, asyncio.Task[T]]] = {}
 
-    async def ask(self, question: Hashable, find_out: Callable[[], Awaitable[T]]) -> T:
-        """The answer of this moment; `find_out` is called for the first who asks."""
-        found = self._asked.get(question)
+    async def get(self, key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
+        """The current result of `key`; `fetch` is called for the first caller only."""
+        found = self._tasks.get(key)
         if found is None or (found[1].done() and self._clock() - found[0] > self._keep_s):
             self._make_room()
-            task = asyncio.ensure_future(find_out())
-            # Nobody may be waiting any more when it fails.
+            task = asyncio.ensure_future(fetch())
+            # No caller may be waiting any more when it fails.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            found = self._asked[question] = (self._clock(), task)
-        # A visitor who leaves takes no answer away from the others.
+            found = self._tasks[key] = (self._clock(), task)
+        # A caller that is cancelled must not cancel it for the others.
         return await asyncio.shield(found[1])
 
     async def close(self) -> None:
-        """Ask no more."""
-        tasks = [task for _, task in self._asked.values()]
+        """Cancel what is being fetched."""
+        tasks = [task for _, task in self._tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._asked.clear()
+        self._tasks.clear()
 
     def _make_room(self) -> None:
         now = self._clock()
-        for question, (at, task) in list(self._asked.items()):
+        for key, (at, task) in list(self._tasks.items()):
             if task.done() and now - at > self._keep_s:
-                del self._asked[question]
-        while len(self._asked) >= self._most:
-            # Whoever waits for it still gets its answer.
-            del self._asked[next(iter(self._asked))]
+                del self._tasks[key]
+        while len(self._tasks) >= self._most:
+            # Whoever waits for it still gets its result.
+            del self._tasks[next(iter(self._tasks))]

@@ -1,4 +1,4 @@
-"""Asks one server of the stack: bounded in time, size and number, its troubles put into words."""
+"""Requests to one server of the stack: bounded in time, size and number, with readable errors."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,24 +8,24 @@ import aiohttp
 import msgspec
 
 from observatory.sources.down import Down
-from observatory.sources.poller import Trouble
+from observatory.sources.poller import SourceError
 
 # As long as a page may wait for a panel; a server that needs longer is as good as down.
 DEADLINE_S = 1.5
-# Two hundred traces of the shop are 2 MiB; more than this is a fault, not an answer.
+# Two hundred traces of the shop have 2 MiB; a larger response is a fault.
 LARGEST = 16 << 20
-# msgspec lets text that is no UTF-8 and objects within objects without end through as themselves.
+# msgspec passes on what it cannot decode as UTF-8 and what is nested too deeply as these two.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-# Questions at once: twice the tabs and filters that one audience usually has open.
+# Requests at once: twice the tabs and filters that one audience usually has open.
 _PLACES = 8
 
 
-class NotThere(Exception):
-    """The server answered that it has no such thing."""
+class NotFound(Exception):
+    """The server responded with 404."""
 
 
-class Wire:
-    """One server. `get` answers or raises `Trouble`, whose words hold no address."""
+class HttpSource:
+    """One server. The messages of its errors contain no address."""
 
     def __init__(self, name: str, base_url: str) -> None:
         self.name = name
@@ -43,60 +43,60 @@ class Wire:
     async def get(
         self,
         path: str,
-        asked: Mapping[str, str],
+        params: Mapping[str, str],
         *,
         headers: Mapping[str, str] | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> bytes:
-        """The body of a good answer, within the deadline; raises `Trouble` or `NotThere`."""
+        """The body of a 200 response, within the deadline; raises `SourceError` or `NotFound`."""
         try:
             # aiohttp's own timeouts are per operation; only this one holds against a trickle.
             async with asyncio.timeout(deadline_s), self._places:
-                body = await self._fetch(path, asked, headers)
-        except NotThere:
+                body = await self._fetch(path, params, headers)
+        except NotFound:
             self._failing_since = None
             raise
         except TimeoutError:
-            raise self.trouble("does not answer in time") from None
+            raise self.error("does not answer in time") from None
         except aiohttp.ClientConnectorError:
-            raise self.trouble("is not there") from None
+            raise self.error("cannot be reached") from None
         except (aiohttp.ClientError, OSError, ValueError):
-            raise self.trouble("hangs up") from None
+            raise self.error("closed the connection") from None
         self._failing_since = None
         return body
 
-    def trouble(self, words: str) -> Trouble:
-        """What is wrong with this server, noted as the beginning or the going on of an outage."""
+    def error(self, what: str) -> SourceError:
+        """The error to raise; an outage begins with the first one and ends with a good response."""
         self._failing_since = self._failing_since or datetime.now(UTC)
-        return Trouble(f"{self.name} {words}")
+        return SourceError(f"{self.name} {what}")
 
-    def down(self, trouble: Trouble, still: str) -> Down:
-        """The trouble as a panel shows it, since when it lasts, and what works all the same."""
-        return Down(str(trouble), self._failing_since or datetime.now(UTC), still)
+    def down(self, error: SourceError, still: str) -> Down:
+        """The error as a panel shows it, since when it lasts, and what still works."""
+        return Down(str(error), self._failing_since or datetime.now(UTC), still)
 
     async def _fetch(
-        self, path: str, asked: Mapping[str, str], headers: Mapping[str, str] | None
+        self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None
     ) -> bytes:
         session = self._opened()
         async with session.get(
-            self._base_url + path, params=dict(asked), headers=headers, allow_redirects=False
+            self._base_url + path, params=dict(params), headers=headers, allow_redirects=False
         ) as response:
             if response.status == 404:
-                raise NotThere
+                raise NotFound
             if response.status != 200:
-                raise self.trouble(f"answers with an error ({response.status})")
+                raise self.error(f"answers with an error ({response.status})")
             parts = bytearray()
             async for part in response.content.iter_any():
                 parts += part
                 if len(parts) > LARGEST:
-                    raise self.trouble(f"answers more than {LARGEST >> 20} MiB at once")
+                    raise self.error(f"sent more than {LARGEST >> 20} MiB at once")
             return bytes(parts)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None),
-                # It is next door: what unpacking costs here is more than the wire's time.
+                # It runs nearby: unpacking would cost more than the transfer saves.
                 headers={"Accept-Encoding": "identity"},
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

@@ -1,4 +1,4 @@
-"""Traces from Jaeger 2 by its API v3: the answers are OTLP, read as if a service had sent them."""
+"""Traces from Jaeger 2 by its API v3: its responses are OTLP and read as if services sent them."""
 
 import asyncio
 import time
@@ -11,14 +11,14 @@ from msgspec import Raw, Struct
 from observatory import limits
 from observatory.otlp.normalize import Malformed
 from observatory.otlp.request import JSON, Batch, read
-from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
+from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
 
-# The in-memory Jaeger keeps less, and another one need not search all it has.
+# An in-memory Jaeger keeps less than this, and another one need not search all it has.
 REACH = timedelta(days=1)
-# What was kept by somebody else is not judged by its age.
+# Jaeger decides how long it keeps spans: none is rejected for its age.
 _ANY_AGE_NS = 3650 * limits.BEHIND_NS
-# Until 2.18 the parameters were spelled this way, later ones promise only camelCase. A Jaeger
-# overlooks the ones it does not know, so both are sent.
+# Until 2.18 the parameters were spelled this way, later versions promise only camelCase. Jaeger
+# ignores the ones it does not know, so both are sent.
 _SPELLINGS = {
     "query.serviceName": "query.service_name",
     "query.startTimeMin": "query.start_time_min",
@@ -42,11 +42,11 @@ _envelope = msgspec.json.Decoder(_Envelope).decode
 _services = msgspec.json.Decoder(_Services).decode
 
 
-class Jaeger:
-    """The questions that the dashboard has; each raises `Trouble`."""
+class JaegerClient:
+    """The queries that the dashboard makes; each raises `SourceError`."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire("Jaeger", url)
+        self.http = HttpSource("Jaeger", url)
 
     async def search(
         self,
@@ -57,47 +57,47 @@ class Jaeger:
         least_s: float = 0.0,
     ) -> Batch:
         """Spans of the newest traces with one span that fits all of it. Not before 2.19 does
-        Jaeger heed `attributes` over HTTP: an older one answers with the newest traces of all."""
+        Jaeger apply `attributes` over HTTP: an older one returns the newest traces of all."""
         now = datetime.now(UTC)
-        asked = {
+        params = {
             "query.startTimeMin": _rfc3339(now - REACH),
             "query.startTimeMax": _rfc3339(now + timedelta(minutes=1)),
             "query.searchDepth": str(most),
             "query.rawTraces": "true",
         }
         if service:
-            asked["query.serviceName"] = service
+            params["query.serviceName"] = service
         if least_s:
-            asked["query.durationMin"] = f"{least_s * 1000:.0f}ms"
+            params["query.durationMin"] = f"{least_s * 1000:.0f}ms"
         if attributes:
-            asked["query.attributes"] = msgspec.json.encode(attributes).decode()
-        return await self._spans("/api/v3/traces", asked)
+            params["query.attributes"] = msgspec.json.encode(attributes).decode()
+        return await self._spans("/api/v3/traces", params)
 
     async def trace(self, trace_id: str) -> Batch:
         """All spans of one trace; none if there is no such trace."""
         return await self._spans(f"/api/v3/traces/{trace_id}", {"rawTraces": "true"})
 
     async def services(self) -> tuple[str, ...]:
-        """Everybody who ever sent a span."""
-        body = await self.wire.get("/api/v3/services", {})
+        """Every service that ever sent a span."""
+        body = await self.http.get("/api/v3/services", {})
         try:
             return tuple(_services(body).services or ())
         except UNREADABLE:
-            raise self.wire.trouble("answers nonsense") from None
+            raise self.http.error("sent a response that cannot be read") from None
 
-    async def _spans(self, path: str, asked: Mapping[str, str]) -> Batch:
+    async def _spans(self, path: str, params: Mapping[str, str]) -> Batch:
         """Raw, as they were sent: otherwise Jaeger moves them by what it takes for a clock's
         error, or adds a warning to each that it does not."""
-        older = {_SPELLINGS[name]: value for name, value in asked.items() if name in _SPELLINGS}
+        older = {_SPELLINGS[name]: value for name, value in params.items() if name in _SPELLINGS}
         try:
-            body = await self.wire.get(path, {**asked, **older})
-        except NotThere:
+            body = await self.http.get(path, {**params, **older})
+        except NotFound:
             return Batch()
         # Off the event loop: two hundred traces take a tenth of a second.
         try:
             return await asyncio.to_thread(_read, body)
         except (Malformed, *UNREADABLE):
-            raise self.wire.trouble("answers nonsense") from None
+            raise self.http.error("sent a response that cannot be read") from None
 
 
 def _read(body: bytes) -> Batch:

@@ -1,4 +1,4 @@
-"""Lines of log from Loki 3: one LogQL query a question, the answers read back as OTLP's fields."""
+"""Lines of log from Loki 3: one LogQL query each, the responses read back as OTLP's fields."""
 
 import asyncio
 import re
@@ -9,39 +9,39 @@ import msgspec
 from msgspec import Struct
 
 from observatory import limits
-from observatory.otlp.normalize import Assembler, Malformed, Resource, severity_of
-from observatory.sources.stack.http import UNREADABLE, NotThere, Wire
+from observatory.otlp.normalize import Malformed, Normalizer, Resource, severity_of
+from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
 from observatory.store.logs import LogQuery
 from observatory.store.model import LogLine
 
 # The tail is about now; a trace may be older than that.
 _TAIL_S, _TRACE_S = 3600, 24 * 3600
 _AHEAD_S = 60
-# Otherwise Loki mixes what a line says with what its stream is, and makes a stream of every line.
-_APART = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
-# What a line shows elsewhere, or what Loki and the collector say about it by themselves.
-_NOT_SAID = frozenset(
+# Otherwise Loki mixes a line's own fields with those of its stream: every line gets a stream.
+_SEPARATE = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
+# Fields that a line has of its own, or that Loki and the collector add to it.
+_NOT_ATTRIBUTES = frozenset(
     {
         "service_name", "service_version", "service_instance_id", "deployment_environment_name",
         "detected_level", "severity_number", "severity_text", "trace_id", "span_id", "scope_name",
-        "scope_version", "flags", "observed_timestamp", "said",
+        "scope_version", "flags", "observed_timestamp", "searched",
     }
 )  # fmt: skip
-# Loki's own word for a level, where a line came without OpenTelemetry's number.
+# Loki's own name of a level, for a line without OpenTelemetry's number.
 _LEVELS = {"warn": "WARNING", "fatal": "CRITICAL"}
-# Loki searches the line; what else a reader would look for is put beside it.
-_BESIDE = ("order_id", "valerix_order_id", "gremlin", "exception", "route", "actor")
-_SAID = "{{__line__}} " + " ".join(f"{{{{.{name}}}}}" for name in _BESIDE)
+# Loki searches the line alone; these fields are appended to what it searches.
+_SEARCHED_FIELDS = ("order_id", "valerix_order_id", "gremlin", "exception", "route", "actor")
+_SEARCHED = "{{__line__}} " + " ".join(f"{{{{.{name}}}}}" for name in _SEARCHED_FIELDS)
 
 
-class _About(Struct, frozen=True, rename="camel"):
+class _Metadata(Struct, frozen=True, rename="camel"):
     structured_metadata: dict[str, str] = {}
 
 
 class _Entry(Struct, array_like=True):
     at: str
     text: str
-    about: _About = _About()
+    metadata: _Metadata = _Metadata()
 
 
 class _Stream(Struct):
@@ -53,7 +53,7 @@ class _Data(Struct):
     result: list[_Stream]
 
 
-class _Answer(Struct):
+class _Response(Struct):
     data: _Data
 
 
@@ -61,21 +61,21 @@ class _Values(Struct):
     data: list[str] | None = None
 
 
-_answer = msgspec.json.Decoder(_Answer).decode
-_values = msgspec.json.Decoder(_Values).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_values = msgspec.json.Decoder(_Values).decode
 
 
-class Loki:
-    """The questions that the dashboard has; each raises `Trouble`."""
+class LokiClient:
+    """The queries that the dashboard makes; each raises `SourceError`."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire("Loki", url)
+        self.http = HttpSource("Loki", url)
 
     async def lines(self, query: LogQuery) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
         now = time.time()
         reach_s = _TRACE_S if query.trace_id else _TAIL_S
-        asked = {
+        params = {
             "query": logql(query),
             "start": f"{now - reach_s:.0f}",
             "end": f"{now + _AHEAD_S:.0f}",
@@ -83,25 +83,27 @@ class Loki:
             "direction": "backward",
         }
         try:
-            body = await self.wire.get("/loki/api/v1/query_range", asked, headers=_APART)
+            body = await self.http.get("/loki/api/v1/query_range", params, headers=_SEPARATE)
             return await asyncio.to_thread(read_lines, body)
-        except (*UNREADABLE, NotThere):
-            raise self.wire.trouble("answers nonsense") from None
+        except (*UNREADABLE, NotFound):
+            raise self.http.error("sent a response that cannot be read") from None
 
     async def services(self) -> tuple[str, ...]:
-        """Everybody who wrote a line lately."""
-        asked = {"start": f"{time.time() - _TAIL_S:.0f}"}
+        """Every service that wrote a line lately."""
+        params = {"start": f"{time.time() - _TAIL_S:.0f}"}
         try:
             return tuple(
-                _values(await self.wire.get("/loki/api/v1/label/service_name/values", asked)).data
+                _decode_values(
+                    await self.http.get("/loki/api/v1/label/service_name/values", params)
+                ).data
                 or ()
             )
-        except (*UNREADABLE, NotThere):
-            raise self.wire.trouble("answers nonsense") from None
+        except (*UNREADABLE, NotFound):
+            raise self.http.error("sent a response that cannot be read") from None
 
 
 def logql(query: LogQuery) -> str:
-    """The question in Loki's language."""
+    """The query in LogQL."""
     matcher = f"={_quoted(query.service)}" if query.service else '=~".+"'
     parts = [f"{{service_name{matcher}}}"]
     if (least := severity_of(query.level)) > 1:
@@ -110,7 +112,9 @@ def logql(query: LogQuery) -> str:
         parts.append(f"| trace_id = {_quoted(query.trace_id)}")
     if query.text:
         wanted = _quoted(f"(?is).*{re.escape(query.text)}.*")
-        parts.append(f"| label_format said={_quoted(_SAID)} | said =~ {wanted} | drop said")
+        parts.append(
+            f"| label_format searched={_quoted(_SEARCHED)} | searched =~ {wanted} | drop searched"
+        )
     return " ".join(parts)
 
 
@@ -120,37 +124,39 @@ def _quoted(text: str) -> str:
 
 
 def read_lines(body: bytes) -> list[LogLine]:
-    """Lines of an answer in the order of time; one that makes no sense is left out."""
-    found = list(_lines(_answer(body)))
+    """Lines of a response in the order of time; an invalid one is left out."""
+    found = list(_lines(_decode_response(body)))
     found.sort(key=lambda line: line.at_ns)
     return found
 
 
-def _lines(answer: _Answer) -> Iterator[LogLine]:
-    assembler = Assembler(time.time_ns(), 3650 * limits.BEHIND_NS)
-    for stream in answer.data.result:
+def _lines(response: _Response) -> Iterator[LogLine]:
+    normalizer = Normalizer(time.time_ns(), 3650 * limits.BEHIND_NS)
+    for stream in response.data.result:
         service = stream.stream.get("service_name", "")
-        resource = assembler.resource((("service.name", service),))
+        resource = normalizer.resource((("service.name", service),))
         for entry in stream.values:
-            said = stream.stream | entry.about.structured_metadata
+            fields = stream.stream | entry.metadata.structured_metadata
             try:
-                yield _line(resource, entry, said, assembler)
+                yield _line(resource, entry, fields, normalizer)
             except (Malformed, ValueError):
                 continue
 
 
-def _line(resource: Resource, entry: _Entry, said: dict[str, str], assembler: Assembler) -> LogLine:
-    attributes = [(key, value) for key, value in said.items() if key not in _NOT_SAID]
-    return assembler.line(
+def _line(
+    resource: Resource, entry: _Entry, fields: dict[str, str], normalizer: Normalizer
+) -> LogLine:
+    attributes = [(key, value) for key, value in fields.items() if key not in _NOT_ATTRIBUTES]
+    return normalizer.line(
         resource,
-        ids=(said.get("trace_id", "").lower(), said.get("span_id", "").lower()),
+        ids=(fields.get("trace_id", "").lower(), fields.get("span_id", "").lower()),
         at_ns=int(entry.at),
-        severity=_severity(said),
+        severity=_severity(fields),
         message=entry.text,
-        attributes=assembler.pairs(attributes, len(attributes)),
+        attributes=normalizer.pairs(attributes, len(attributes)),
     )
 
 
-def _severity(said: dict[str, str]) -> int:
-    number, word = said.get("severity_number", ""), said.get("detected_level", "")
+def _severity(fields: dict[str, str]) -> int:
+    number, word = fields.get("severity_number", ""), fields.get("detected_level", "")
     return int(number) if number.isdecimal() else severity_of(_LEVELS.get(word, word))

@@ -6,29 +6,29 @@ from collections.abc import Collection
 from observatory.metrics.prometheus_text import Series
 from observatory.sources.stack.prometheus_response import Instance, Reading
 
-# Instances that are remembered; one that comes back later counts as new.
+# Instances that are kept; one that comes back later counts as new.
 _MOST = 50
 
 
-class Fold:
+class MergeInstances:
     """Totals of everything counted since each instance was first seen.
 
-    As in the ring: a value that fell means a restart, a series that appears in a known instance
-    counts from zero. When an instance counted what it had before it was first seen is not known,
-    so that is left out. `gauges` are not added up: every instance says the same."""
+    As in `CounterWindow`: a value that fell means a restart, a series that appears in a known
+    instance counts from zero. When an instance counted what it had before it was first seen is not
+    known, so that is left out. `gauges` are not added up: every instance has the same value."""
 
     def __init__(self, gauges: Collection[str]) -> None:
         self._gauges = frozenset(gauges)
         self._last: OrderedDict[Instance, Reading] = OrderedDict()
         self._totals: dict[Series, float] = {}
 
-    def is_news(self, reading: Reading) -> bool:
-        """Whether it is later than what is known of its instance."""
+    def is_new(self, reading: Reading) -> bool:
+        """Whether it is later than the last reading of its instance."""
         last = self._last.get(reading.instance)
         return last is None or reading.at > last.at
 
     def add(self, reading: Reading) -> None:
-        """Count what a reading says is new."""
+        """Count what has grown since the last reading."""
         last = self._last.get(reading.instance)
         for series, value in reading.values.items():
             if series.name in self._gauges:

@@ -1,4 +1,4 @@
-"""Metrics from Prometheus: its raw samples, polled every two seconds into the same rings."""
+"""Metrics from Prometheus: its raw samples, polled every two seconds into the same windows."""
 
 import asyncio
 import logging
@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.metrics.history import BUCKET
 from observatory.metrics.prometheus_text import Series
-from observatory.sources.counters import FAMILIES, STILL, STOCK, Counted
+from observatory.sources.counters import FAMILIES, STILL, STOCK, Counters
 from observatory.sources.down import Down
-from observatory.sources.poller import STALE_S, Feed, Trouble
-from observatory.sources.stack.http import NotThere, Wire
-from observatory.sources.stack.merge_instances import Fold
+from observatory.sources.poller import STALE_S, Poller, SourceError
+from observatory.sources.stack.http import HttpSource, NotFound
+from observatory.sources.stack.merge_instances import MergeInstances
 from observatory.sources.stack.prometheus_response import Instance, Reading, exemplars, readings
 from topology import NAMES
 
@@ -25,24 +25,24 @@ log = logging.getLogger(__name__)
 POLL_EVERY_S = 2.0
 # As far back as the charts reach: after a start they are whole at once.
 _REACH_S = 900.0
-# Samples of one more poll, should one be late.
+# Samples of one more poll, in case one is late.
 _OVERLAP_S = 4.0
 # A quarter of an hour of raw samples takes Prometheus some 50 ms, on a busy laptop ten times that.
 _DEADLINE_S = 5.0
-# Readings are entered a few at a time, so that pages get their turn.
+# Readings are added a few at a time, so that pages are not delayed.
 _AT_A_TIME = 20
-# Each service has it from its first scrape on, with or without traffic: it says who is there.
-_ALWAYS_THERE = "http_requests_in_flight"
-_NAMES = "|".join(sorted(FAMILIES | {_ALWAYS_THERE}))
+# Each service has it from its first scrape on, with or without traffic.
+_ALWAYS_PRESENT = "http_requests_in_flight"
+_NAMES = "|".join(sorted(FAMILIES | {_ALWAYS_PRESENT}))
 # Stock has no `service` of its own; PromQL takes a label that is absent for an empty one.
 _OURS = f'service=~"({"|".join(NAMES.values())})?",path!~"{NOT_BUSINESS.pattern}"'
-_SERIES, _BEHIND = f'{{__name__=~"{_NAMES}",{_OURS}}}', f"{BUCKET}{{{_OURS}}}"
-# Buckets whose last exemplar is remembered: three services have some six hundred.
+_SERIES, _BUCKETS = f'{{__name__=~"{_NAMES}",{_OURS}}}', f"{BUCKET}{{{_OURS}}}"
+# Buckets whose last exemplar is kept: three services have some six hundred.
 _MOST_BUCKETS = 10_000
 
 
-class StackMetrics(Counted):
-    """A `Source` whose readings are Prometheus's own samples, at their own times."""
+class StackMetrics(Counters):
+    """A `MetricsSource` whose readings are Prometheus's own samples, at their own times."""
 
     def __init__(
         self,
@@ -51,39 +51,39 @@ class StackMetrics(Counted):
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        # Prometheus tells the wall's time, so everything here does.
+        # Prometheus uses the wall clock, so everything here does.
         super().__init__(NAMES, clock, epoch=0.0)
-        self._wire = Wire("Prometheus", url)
+        self._http = HttpSource("Prometheus", url)
         self._began = datetime.now(UTC)
-        self._folds = {service: Fold({STOCK, _ALWAYS_THERE}) for service in NAMES}
-        self._learned_to: dict[tuple[Instance, Series], float] = {}
-        self._feed: Feed[float] = Feed(
+        self._instances = {service: MergeInstances({STOCK, _ALWAYS_PRESENT}) for service in NAMES}
+        self._exemplars_until: dict[tuple[Instance, Series], float] = {}
+        self._poller: Poller[float] = Poller(
             "metrics",
             self._poll,
             changed,
             every_s=POLL_EVERY_S,
-            # The wire gives up first: it knows whom to name.
+            # The HTTP client gives up first: its error names Prometheus.
             deadline_s=_DEADLINE_S + 1,
             still=STILL,
         )
 
     async def start(self) -> None:
         """Begin to poll."""
-        await self._feed.start()
+        await self._poller.start()
 
     async def stop(self) -> None:
         """End the loop and close the connections."""
-        await self._feed.stop()
-        await self._wire.close()
+        await self._poller.stop()
+        await self._http.close()
 
     def down(self, service: str) -> Down | None:
-        """Why there is no fresh sample: Prometheus's silence, or the service's towards it."""
-        said = self._feed.now()
-        if isinstance(said, Down):
-            return said
+        """Why there is no fresh sample: of Prometheus itself, or of this service in it."""
+        polled = self._poller.now()
+        if isinstance(polled, Down):
+            return polled
         newest = self.newest_at(service)
         if newest is None:
-            return Down("Prometheus does not know it", self._began, STILL)
+            return Down("Prometheus has no sample of it", self._began, STILL)
         if self._clock() - newest > STALE_S:
             since = datetime.fromtimestamp(newest, UTC)
             return Down("Prometheus has no fresh sample of it", since, STILL)
@@ -92,16 +92,16 @@ class StackMetrics(Counted):
     async def _poll(self) -> float:
         now = self._clock()
         reach_s = self._reach_s(now)
-        body, behind = await asyncio.gather(
+        body, found_exemplars = await asyncio.gather(
             # Up to now as Prometheus knows it: its clock need not be ours.
             self._get("/api/v1/query", {"query": f"{_SERIES}[{reach_s:.0f}s]"}),
-            self._behind(now - reach_s, now + 60),
+            self._read_exemplars(now - reach_s, now + 60),
         )
         found = await asyncio.to_thread(readings, body)
-        for service, news in found.items():
-            await self._enter(service, news)
-        if behind is not None:
-            self._learn(behind, now, old=reach_s > 2 * STALE_S)
+        for service, new in found.items():
+            await self._add(service, new)
+        if found_exemplars is not None:
+            self._add_exemplars(found_exemplars, now, old=reach_s > 2 * STALE_S)
         return now
 
     def _reach_s(self, now: float) -> float:
@@ -109,43 +109,45 @@ class StackMetrics(Counted):
         newest = max(filter(None, map(self.newest_at, NAMES)), default=0.0)
         return min(_REACH_S, max(now - newest, 0.0) + _OVERLAP_S)
 
-    async def _get(self, path: str, asked: dict[str, str]) -> bytes:
+    async def _get(self, path: str, params: dict[str, str]) -> bytes:
         try:
-            return await self._wire.get(path, asked, deadline_s=_DEADLINE_S)
-        except NotThere:
-            raise self._wire.trouble("answers with an error (404)") from None
+            return await self._http.get(path, params, deadline_s=_DEADLINE_S)
+        except NotFound:
+            raise self._http.error("answers with an error (404)") from None
 
-    async def _behind(self, since: float, until: float) -> bytes | None:
-        """Exemplars are an extra that Prometheus may have switched off."""
-        asked = {"query": _BEHIND, "start": f"{since:.3f}", "end": f"{until:.3f}"}
+    async def _read_exemplars(self, since: float, until: float) -> bytes | None:
+        """Exemplars, or None: Prometheus may have switched them off."""
+        params = {"query": _BUCKETS, "start": f"{since:.3f}", "end": f"{until:.3f}"}
         try:
-            return await self._get("/api/v1/query_exemplars", asked)
-        except Trouble as trouble:
-            log.debug("no exemplars: %s", trouble)
+            return await self._get("/api/v1/query_exemplars", params)
+        except SourceError as error:
+            log.debug("no exemplars: %s", error)
             return None
 
-    async def _enter(self, service: str, found: list[Reading]) -> None:
-        fold = self._folds[service]
-        news = [reading for reading in found if fold.is_news(reading)]
-        for number, reading in enumerate(news):
-            fold.add(reading)
+    async def _add(self, service: str, found: list[Reading]) -> None:
+        merged = self._instances[service]
+        new = [reading for reading in found if merged.is_new(reading)]
+        for number, reading in enumerate(new):
+            merged.add(reading)
             newest = self.newest_at(service) or 0.0
-            following = news[number + 1].at if number + 1 < len(news) else math.inf
-            # What several instances say within one turn is one reading of the service.
+            following = new[number + 1].at if number + 1 < len(new) else math.inf
+            # The samples of several instances within one poll are one reading of the service.
             if following - newest >= 1.5 * POLL_EVERY_S:
-                self.take(service, max(reading.at, newest), fold.totals())
+                self.take(service, max(reading.at, newest), merged.totals())
             if number % _AT_A_TIME == _AT_A_TIME - 1:
                 await asyncio.sleep(0)
 
-    def _learn(self, body: bytes, now: float, *, old: bool) -> None:
-        """Keep what is new. `old` ones became known when they happened, not just now."""
-        if len(self._learned_to) > _MOST_BUCKETS:
-            self._learned_to.clear()
+    def _add_exemplars(self, body: bytes, now: float, *, old: bool) -> None:
+        """Keep new exemplars. With `old` they count as seen when they happened, not just now."""
+        if len(self._exemplars_until) > _MOST_BUCKETS:
+            self._exemplars_until.clear()
         try:
             for service, instance, series, found in exemplars(body, now):
-                if found.at <= self._learned_to.get((instance, series), 0.0):
+                if found.at <= self._exemplars_until.get((instance, series), 0.0):
                     continue
-                self._learned_to[instance, series] = found.at
-                self.learn(service, {series: replace(found, seen=found.at) if old else found})
-        except Trouble as trouble:
-            log.debug("no exemplars: %s", trouble)
+                self._exemplars_until[instance, series] = found.at
+                self.add_exemplars(
+                    service, {series: replace(found, seen=found.at) if old else found}
+                )
+        except SourceError as error:
+            log.debug("no exemplars: %s", error)

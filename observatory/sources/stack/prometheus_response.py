@@ -1,4 +1,4 @@
-"""Reads what Prometheus answers: the raw samples of each instance, and exemplars; pure."""
+"""Reads Prometheus' responses: the raw samples of each instance, and exemplars; pure."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from observatory.metrics.history import Exemplar
 from observatory.metrics.prometheus_text import Series
-from observatory.sources.poller import Trouble
+from observatory.sources.poller import SourceError
 from observatory.sources.stack.http import UNREADABLE
 from topology import NAMES
 
-# Who scraped a series is no part of its name: an instance's counters are one process's.
-_OF_THE_SCRAPE = frozenset({"__name__", "job", "instance"})
+# The scrape's own labels are left out of a series: an instance is one process.
+_SCRAPE_LABELS = frozenset({"__name__", "job", "instance"})
 _KEYS = {name: key for key, name in NAMES.items()}
 Instance = tuple[str, str]
 
@@ -35,38 +35,38 @@ class _Data(Struct):
     result: list[_Row]
 
 
-class _Answer(Struct):
+class _Response(Struct):
     data: _Data
 
 
-class _Sighting(Struct):
+class _ExemplarSample(Struct):
     labels: dict[str, str]
     value: str
     timestamp: float
 
 
-class _Behind(Struct, rename="camel"):
+class _SeriesExemplars(Struct, rename="camel"):
     series_labels: dict[str, str]
-    exemplars: list[_Sighting]
+    exemplars: list[_ExemplarSample]
 
 
 class _Exemplars(Struct):
-    data: list[_Behind] | None = None
+    data: list[_SeriesExemplars] | None = None
 
 
-_decode_rows = msgspec.json.Decoder(_Answer).decode
+_decode_rows = msgspec.json.Decoder(_Response).decode
 _decode_exemplars = msgspec.json.Decoder(_Exemplars).decode
 
 
 def readings(body: bytes) -> dict[str, list[Reading]]:
-    """By service key, every reading in the order of time; raises `Trouble`.
+    """By service key, every reading in the order of time; raises `SourceError`.
 
-    A scrape has one time for all its series, so they are put together again by that. Which
-    service it was is said by its series that have a `service`: stock, for one, has none."""
+    All series of a scrape have one time, which puts them together again. The service is taken from
+    the series that have a `service` label: stock, for one, has none."""
     try:
         rows = _decode_rows(body).data.result
     except UNREADABLE:
-        raise Trouble("Prometheus answers nonsense") from None
+        raise SourceError("Prometheus sent a response that cannot be read") from None
     scrapes: dict[Instance, dict[float, dict[Series, float]]] = {}
     services: dict[Instance, str] = {}
     for row in rows:
@@ -88,11 +88,11 @@ def readings(body: bytes) -> dict[str, list[Reading]]:
 
 
 def exemplars(body: bytes, seen: float) -> Iterator[tuple[str, Instance, Series, Exemplar]]:
-    """Service key, instance, bucket and exemplar; raises `Trouble`. `seen` is when it was read."""
+    """Service key, instance, bucket and exemplar, read at `seen`; raises `SourceError`."""
     try:
         rows = _decode_exemplars(body).data or []
     except UNREADABLE:
-        raise Trouble("Prometheus answers nonsense") from None
+        raise SourceError("Prometheus sent a response that cannot be read") from None
     for row in rows:
         labels = row.series_labels
         service = _KEYS.get(labels.get("service", ""))
@@ -107,7 +107,7 @@ def exemplars(body: bytes, seen: float) -> Iterator[tuple[str, Instance, Series,
 
 
 def _series(metric: Mapping[str, str]) -> Series:
-    labels = sorted((key, value) for key, value in metric.items() if key not in _OF_THE_SCRAPE)
+    labels = sorted((key, value) for key, value in metric.items() if key not in _SCRAPE_LABELS)
     return Series(metric.get("__name__", ""), tuple(labels))
 
 

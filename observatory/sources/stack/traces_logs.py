@@ -1,4 +1,4 @@
-"""Traces from Jaeger and logs from Loki, put into a memory of the moment and read like our own."""
+"""Traces from Jaeger and logs from Loki, put into a temporary store and read like our own."""
 
 import asyncio
 import logging
@@ -9,16 +9,22 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
 from observatory.otlp.request import Batch
-from observatory.sources import SILENT_S, Found, Tail, Whole
 from observatory.sources.down import Down
-from observatory.sources.poller import Trouble
-from observatory.sources.stack.coalesce import Once
-from observatory.sources.stack.jaeger import Jaeger
-from observatory.sources.stack.jaeger_query import MOST, Search, ask, overlooked
-from observatory.sources.stack.loki import Loki
+from observatory.sources.poller import SourceError
+from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
+from observatory.sources.stack.coalesce import Coalesce
+from observatory.sources.stack.jaeger import JaegerClient
+from observatory.sources.stack.jaeger_query import (
+    MOST,
+    JaegerSearch,
+    ignored_attributes,
+    search_for,
+)
+from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
 from observatory.store.model import LogLine, pack
-from observatory.store.store import Choices, Memory, TraceQuery
+from observatory.store.results import LogTail
+from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +39,8 @@ _KNOWN = 8
 _OLD = "this Jaeger is from before 2.19 and does not search by attribute"
 
 
-class StackEvidence:
-    """An `Evidence` that keeps nothing: what is asked is looked up, once for all who ask it."""
+class StackTraces:
+    """A `TelemetrySource` that keeps nothing: equal queries at one time are made once."""
 
     def __init__(
         self,
@@ -44,102 +50,106 @@ class StackEvidence:
         *,
         dropped: Callable[[], dict[str, int]] = dict,
     ) -> None:
-        self._jaeger, self._loki, self._changed = Jaeger(jaeger_url), Loki(loki_url), changed
+        self._jaeger, self._loki, self._changed = (
+            JaegerClient(jaeger_url),
+            LokiClient(loki_url),
+            changed,
+        )
         self._dropped = dropped
-        self._found: Once[tuple[Memory, Found] | Down] = Once()
-        self._wholes: Once[Whole | Down] = Once()
-        self._tails: Once[Tail | Down] = Once()
-        self._words: Once[tuple[str, ...]] = Once(keep_s=10.0)
+        self._found: Coalesce[tuple[TelemetryStore, TraceList] | Down] = Coalesce()
+        self._traces: Coalesce[TraceResult | Down] = Coalesce()
+        self._tails: Coalesce[LogTail | Down] = Coalesce()
+        self._names: Coalesce[tuple[str, ...]] = Coalesce(keep_s=10.0)
         self._began = datetime.now(UTC)
         self._newest: datetime | None = None
-        self._looked = self._began
+        self._read_at = self._began
 
     async def run(self) -> None:
-        """Say every second that there may be something new; only a page that shows it asks."""
+        """Nudge every two seconds; only a page that shows traces or logs then makes a query."""
         while True:
             self._changed("traces")
             self._changed("logs")
             await asyncio.sleep(NUDGE_EVERY_S)
 
     async def close(self) -> None:
-        """Ask no more."""
-        for once in (self._found, self._wholes, self._tails, self._words):
-            await once.close()
-        await self._jaeger.wire.close()
-        await self._loki.wire.close()
+        """Cancel all queries and close the connections."""
+        for each in (self._found, self._traces, self._tails, self._names):
+            await each.close()
+        await self._jaeger.http.close()
+        await self._loki.http.close()
 
     def routes(self) -> list[HTTPRouteHandler]:
-        """None: telemetry goes to the collector, and nothing is kept in two places."""
+        """None: telemetry goes to the collector, and is not kept in two places."""
         return []
 
-    async def find(self, query: TraceQuery) -> Found | Down:
+    async def find(self, query: TraceQuery) -> TraceList | Down:
         """Traces for a list."""
-        found = await self._found.ask(query, lambda: self._search(query))
+        found = await self._found.get(query, lambda: self._search(query))
         return found if isinstance(found, Down) else found[1]
 
-    async def trace(self, trace_id: str) -> Whole | Down:
-        """One trace with its lines in place."""
-        return await self._wholes.ask(trace_id, lambda: self._whole(trace_id))
+    async def trace(self, trace_id: str) -> TraceResult | Down:
+        """One trace with its lines."""
+        return await self._traces.get(trace_id, lambda: self._read_trace(trace_id))
 
-    async def tail(self, query: LogQuery) -> Tail | Down:
+    async def tail(self, query: LogQuery) -> LogTail | Down:
         """The newest lines that fit."""
-        return await self._tails.ask(query, lambda: self._lines(query))
+        return await self._tails.get(query, lambda: self._lines(query))
 
-    async def choices(self) -> Choices:
-        """What the newest traces can be told apart by, and every service."""
+    async def choices(self) -> FilterChoices:
+        """What the newest traces can be filtered by, and every service."""
         newest = TraceQuery()
         found, services = await asyncio.gather(
-            self._found.ask(newest, lambda: self._search(newest)),
-            self._words.ask("services", lambda: _quietly(self._jaeger.services())),
+            self._found.get(newest, lambda: self._search(newest)),
+            self._names.get("services", lambda: _or_none(self._jaeger.services())),
         )
         if isinstance(found, Down):
-            return Choices(tuple((name, 0) for name in services), (), (), ())
+            return FilterChoices(tuple((name, 0) for name in services), (), (), ())
         choices = found[0].choices()
         counted = dict.fromkeys(services, 0) | dict(choices.services)
         return replace(choices, services=tuple(counted.items()))
 
     async def writers(self) -> tuple[tuple[str, int], ...]:
-        """Every service that wrote a line lately."""
-        names = await self._words.ask("writers", lambda: _quietly(self._loki.services()))
+        """Every service that wrote a line read_lately."""
+        names = await self._names.get("writers", lambda: _or_none(self._loki.services()))
         return tuple((name, 0) for name in names)
 
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""
         return self._dropped()
 
-    def elsewhere(self) -> str:
-        """Nowhere: it is read from where it goes."""
+    def sent_to(self) -> str:
+        """Empty: telemetry is read from where it goes."""
         return ""
 
-    def silence(self, busy: Callable[[], bool]) -> Down | None:
+    def outage(self, is_busy: Callable[[], bool]) -> Down | None:
         """Set when Jaeger answers, but nothing new reaches it."""
         last, now = self._newest or self._began, datetime.now(UTC)
-        lately = (now - self._looked).total_seconds() < SILENT_S
-        if not lately or (now - last).total_seconds() < SILENT_S or not busy():
+        read_lately = (now - self._read_at).total_seconds() < SILENT_S
+        if not read_lately or (now - last).total_seconds() < SILENT_S or not is_busy():
             return None
         return Down("No new trace reaches Jaeger", last, "Orders go on; older traces are here.")
 
-    async def _search(self, query: TraceQuery) -> tuple[Memory, Found] | Down:
-        search = ask(query)
+    async def _search(self, query: TraceQuery) -> tuple[TelemetryStore, TraceList] | Down:
+        search = search_for(query)
         try:
-            memory = await self._look(search)
-            if search.most < MOST and overlooked(search, memory):
+            store = await self._query(search)
+            if search.most < MOST and ignored_attributes(search, store):
                 search = replace(search, most=MOST)
-                memory = await self._look(search)
-            old = overlooked(search, memory)
+                store = await self._query(search)
+            ignored = ignored_attributes(search, store)
             known = [self._jaeger.trace(each) for each in query.trace_ids[:_KNOWN]]
-            _fill(memory, await asyncio.gather(*known))
-        except Trouble as trouble:
-            return self._jaeger.wire.down(trouble, STILL)
-        rows = memory.find(query)
+            _fill(store, await asyncio.gather(*known))
+        except SourceError as error:
+            return self._jaeger.http.down(error, STILL)
+        rows = store.find(query)
         if query == TraceQuery(limit=query.limit):
-            self._looked = datetime.now(UTC)
+            self._read_at = datetime.now(UTC)
             self._newest = max((row.at for row in rows), default=None)
-        note = f"what is older than the newest {search.most}: {_OLD}" if old else ""
-        return memory, Found(rows, note=note)
+        note = f"what is older than the newest {search.most}: {_OLD}" if ignored else ""
+        return store, TraceList(rows, note=note)
 
-    async def _look(self, search: Search) -> Memory:
-        return _memory(
+    async def _query(self, search: JaegerSearch) -> TelemetryStore:
+        return _store(
             await asyncio.gather(
                 *(
                     self._jaeger.search(
@@ -153,29 +163,29 @@ class StackEvidence:
             )
         )
 
-    async def _whole(self, trace_id: str) -> Whole | Down:
+    async def _read_trace(self, trace_id: str) -> TraceResult | Down:
         of_trace = LogQuery(trace_id=trace_id, limit=_LINES_OF_A_TRACE)
         batch, lines = await asyncio.gather(
             self._jaeger.trace(trace_id), self._loki.lines(of_trace), return_exceptions=True
         )
-        if isinstance(batch, Trouble):
-            return self._jaeger.wire.down(batch, STILL)
+        if isinstance(batch, SourceError):
+            return self._jaeger.http.down(batch, STILL)
         if isinstance(batch, BaseException):
             raise batch
         unread, kept = None, []
-        if isinstance(lines, Trouble):
-            unread = self._loki.wire.down(lines, "The spans are all here.")
+        if isinstance(lines, SourceError):
+            unread = self._loki.http.down(lines, "The spans are all here.")
         elif isinstance(lines, BaseException):
             raise lines
         else:
             kept = lines
-        memory = _memory([batch], kept)
-        _fill(memory, await self._related(memory, trace_id))
-        return Whole(memory.trace(trace_id), unread=unread)
+        store = _store([batch], kept)
+        _fill(store, await self._related(store, trace_id))
+        return TraceResult(store.trace(trace_id), unread=unread)
 
-    async def _related(self, memory: Memory, trace_id: str) -> list[Batch]:
-        """What the trace's orders and links lead to; a page is whole without it."""
-        trace = memory.traces.get(trace_id)
+    async def _related(self, store: TelemetryStore, trace_id: str) -> list[Batch]:
+        """The traces of the same orders and links; a page can be shown without them."""
+        trace = store.traces.get(trace_id)
         if trace is None:
             return []
         found = await asyncio.gather(
@@ -188,35 +198,35 @@ class StackEvidence:
         )
         return [each for each in found if isinstance(each, Batch)]
 
-    async def _lines(self, query: LogQuery) -> Tail | Down:
+    async def _lines(self, query: LogQuery) -> LogTail | Down:
         try:
             lines = await self._loki.lines(query)
-        except Trouble as trouble:
-            return self._loki.wire.down(trouble, STILL)
-        page = _memory([], lines).tail(LogQuery(limit=query.limit))
-        return Tail(page.rows, more=page.more)
+        except SourceError as error:
+            return self._loki.http.down(error, STILL)
+        tail = _store([], lines).tail(LogQuery(limit=query.limit))
+        return LogTail(tail.lines, more=tail.more)
 
 
-async def _quietly(words: Awaitable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Choices are an extra: the list says what is wrong."""
+async def _or_none(names: Awaitable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The names, or none: the list itself reports what is wrong."""
     try:
-        return await words
-    except Trouble as trouble:
-        log.debug("no choices: %s", trouble)
+        return await names
+    except SourceError as error:
+        log.debug("no choices: %s", error)
         return ()
 
 
-def _memory(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> Memory:
-    """A memory of these, entered in the order of time as if they came just now."""
-    memory = Memory()
-    _fill(memory, batches)
+def _store(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> TelemetryStore:
+    """A store of these, entered in the order of time as if they came just now."""
+    store = TelemetryStore()
+    _fill(store, batches)
     for line in lines:
-        # Numbered by its time, a line has the same number in every answer.
-        memory.keep_line(line, pack(line.attributes), at_least=line.at_ns)
-    return memory
+        # Numbered by its time, a line has the same number in every response.
+        store.keep_line(line, pack(line.attributes), at_least=line.at_ns)
+    return store
 
 
-def _fill(memory: Memory, batches: Iterable[Batch]) -> None:
+def _fill(store: TelemetryStore, batches: Iterable[Batch]) -> None:
     spans = [each for batch in batches for each in batch.spans]
     for span, packed in sorted(spans, key=lambda each: each[0].start_ns):
-        memory.keep_span(span, packed)
+        store.keep_span(span, packed)

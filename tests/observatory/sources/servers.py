@@ -1,4 +1,4 @@
-"""Servers that answer what a test says, over real HTTP, well or badly."""
+"""Servers that send what a test wants, over real HTTP, well or badly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def says(body: bytes | str, *, status: int = 200) -> Answer:
+def sends(body: bytes | str, *, status: int = 200) -> Answer:
     """Always this."""
     text = body.encode() if isinstance(body, str) else body
 
@@ -35,7 +35,7 @@ def says(body: bytes | str, *, status: int = 200) -> Answer:
 
 
 async def hangs(_: web.Request) -> web.StreamResponse:
-    """Takes the question and says nothing."""
+    """Accepts the request and never responds."""
     await asyncio.sleep(60)
     return web.Response()
 
@@ -50,7 +50,7 @@ async def trickles(request: web.Request) -> web.StreamResponse:
 
 
 async def floods(request: web.Request) -> web.StreamResponse:
-    """More than anybody wants to hear."""
+    """Sends without end."""
     response = web.StreamResponse()
     await response.prepare(request)
     while True:
@@ -71,17 +71,23 @@ BAD: dict[str, tuple[Answer, str]] = {
     "hangs": (hangs, "does not answer in time"),
     "trickles": (trickles, "does not answer in time"),
     # On a busy machine time is up first.
-    "floods": (floods, "answers more than 16 MiB at once|does not answer in time"),
-    "hangs up": (hangs_up, "hangs up"),
-    "500": (says("no", status=500), r"answers with an error \(500\)"),
-    "302": (says("", status=302), r"answers with an error \(302\)"),
-    "401": (says("", status=401), r"answers with an error \(401\)"),
-    "empty": (says(""), "answers nonsense"),
-    "html": (says("<html>not found</html>"), "answers nonsense"),
-    "cut": (says('{"result": {"resourceSpans": [{"resource": '), "answers nonsense"),
-    "a list": (says("[]"), "answers nonsense"),
-    "null": (says("null"), "answers nonsense"),
-    "other types": (says('{"result": 3, "data": 3}'), "answers nonsense"),
-    "no utf-8": (says(b'{"result": "\xff", "data": {"result": "\xff"}}'), "answers nonsense"),
-    "depths": (says('{"data": ' * 50_000), "answers nonsense"),
+    "floods": (floods, "sent more than 16 MiB at once|does not answer in time"),
+    "hangs up": (hangs_up, "closed the connection"),
+    "500": (sends("no", status=500), r"answers with an error \(500\)"),
+    "302": (sends("", status=302), r"answers with an error \(302\)"),
+    "401": (sends("", status=401), r"answers with an error \(401\)"),
+    "empty": (sends(""), "sent a response that cannot be read"),
+    "html": (sends("<html>not found</html>"), "sent a response that cannot be read"),
+    "cut": (
+        sends('{"result": {"resourceSpans": [{"resource": '),
+        "sent a response that cannot be read",
+    ),
+    "a list": (sends("[]"), "sent a response that cannot be read"),
+    "null": (sends("null"), "sent a response that cannot be read"),
+    "other types": (sends('{"result": 3, "data": 3}'), "sent a response that cannot be read"),
+    "no utf-8": (
+        sends(b'{"result": "\xff", "data": {"result": "\xff"}}'),
+        "sent a response that cannot be read",
+    ),
+    "depths": (sends('{"data": ' * 50_000), "sent a response that cannot be read"),
 }

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chassis.http.metrics import HttpMetrics
 from observatory.sla import light_state
 from observatory.sources.down import Down
-from observatory.sources.embedded_metrics import Embedded
+from observatory.sources.embedded_metrics import EmbeddedMetrics
 
 OLD, NEW = "a" * 32, "b" * 32
 # Written out once more, so that a change of the rule is noticed.
@@ -40,7 +40,9 @@ async def scraping():
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    source = Embedded({"order": f"http://127.0.0.1:{runner.addresses[0][1]}"}, lambda _: None)
+    source = EmbeddedMetrics(
+        {"order": f"http://127.0.0.1:{runner.addresses[0][1]}"}, lambda _: None
+    )
     await source.start()
     try:
         yield source, metrics, registry

@@ -1,4 +1,4 @@
-"""Questions in LogQL that nobody's text breaks out of, and lines read back as they were written."""
+"""LogQL queries that no text breaks out of, and lines read back as they were written."""
 
 import re
 
@@ -7,28 +7,28 @@ import pytest
 
 from observatory.sources.stack.loki import logql, read_lines
 from observatory.store.logs import LogQuery
-from tests.observatory.wires import HOSTILE, NOW_NS
+from tests.observatory.samples import HOSTILE, NOW_NS
 
 TRACE, SPAN = "0a" * 16, "0b" * 8
 
 
-def test_every_filter_is_a_part_of_the_question():
+def test_every_filter_is_a_part_of_the_query():
     assert logql(LogQuery()) == '{service_name=~".+"}'
-    question = logql(LogQuery("order-service", "WARNING", "gone", TRACE))
-    assert question.startswith('{service_name="order-service"} | severity_number >= 13')
-    assert f'| trace_id = "{TRACE}"' in question
-    assert '| said =~ "(?is).*gone.*" | drop said' in question
+    query = logql(LogQuery("order-service", "WARNING", "gone", TRACE))
+    assert query.startswith('{service_name="order-service"} | severity_number >= 13')
+    assert f'| trace_id = "{TRACE}"' in query
+    assert '| searched =~ "(?is).*gone.*" | drop searched' in query
 
 
 @pytest.mark.parametrize(
     "text", ['"} | drop trace_id', "`", "\\", "a\nb", HOSTILE, ".*", "(?i", "\\Q", "a b-c#d", "é☃"]
 )
-def test_nobody_s_text_is_more_than_text(text):
-    question = logql(LogQuery(text, "", text, text))
+def test_no_text_breaks_out_of_its_quotes(text):
+    query = logql(LogQuery(text, "", text, text))
     quoted = r'("(?:[^"\\]|\\.)*")'
     service, trace, wanted = (
-        msgspec.json.decode(re.search(before + quoted, question)[1])
-        for before in ("service_name=", "trace_id = ", "said =~ ")
+        msgspec.json.decode(re.search(before + quoted, query)[1])
+        for before in ("service_name=", "trace_id = ", "searched =~ ")
     )
     assert service == trace == text
     assert re.fullmatch(wanted, f"before {text} after")
@@ -42,12 +42,12 @@ def answered(*entries, stream=None):
 
 
 def test_a_line_is_read_back_as_it_was_written():
-    said = {
+    metadata = {
         "trace_id": TRACE, "span_id": SPAN, "severity_number": "13", "severity_text": "WARNING",
         "detected_level": "warn", "scope_name": "valerix", "order_id": "abc", "gremlin": "slow",
     }  # fmt: skip
     (line,) = read_lines(
-        answered([str(NOW_NS), "handed over", {"structuredMetadata": said, "parsed": {}}])
+        answered([str(NOW_NS), "handed over", {"structuredMetadata": metadata, "parsed": {}}])
     )
     assert (line.at_ns, line.message, line.level) == (NOW_NS, "handed over", "WARNING")
     assert (line.service, line.trace_id, line.span_id) == ("order-service", TRACE, SPAN)
@@ -63,14 +63,14 @@ def test_lines_of_all_streams_are_in_the_order_of_time():
     assert [line.message for line in read_lines(msgspec.json.encode(both))] == ["a", "b", "c"]
 
 
-def test_an_older_loki_says_everything_in_the_stream():
+def test_an_older_loki_puts_all_fields_into_the_stream():
     stream = {"trace_id": TRACE, "detected_level": "warn", "order_id": "abc"}
     (line,) = read_lines(answered([str(NOW_NS), "x"], stream=stream))
     assert (line.level, line.trace_id) == ("WARNING", TRACE)
     assert line.attributes == (("order_id", "abc"),)
 
 
-def test_what_makes_no_sense_is_left_out_and_what_is_hostile_is_cut():
+def test_an_invalid_line_is_left_out_and_a_hostile_one_is_clipped():
     lines = read_lines(
         answered(
             ["yesterday", "no time"],
@@ -82,7 +82,9 @@ def test_what_makes_no_sense_is_left_out_and_what_is_hostile_is_cut():
     assert "\x1b" not in lines[0].message + str(lines[0].attributes)
 
 
-def test_a_broken_reference_is_none():
-    said = {"structuredMetadata": {"trace_id": "<script>", "span_id": SPAN, "severity_number": "x"}}
-    (line,) = read_lines(answered([str(NOW_NS), "x", said]))
+def test_an_invalid_trace_id_is_left_out():
+    metadata = {
+        "structuredMetadata": {"trace_id": "<script>", "span_id": SPAN, "severity_number": "x"}
+    }
+    (line,) = read_lines(answered([str(NOW_NS), "x", metadata]))
     assert (line.trace_id, line.span_id, line.level) == ("", "", "INFO")

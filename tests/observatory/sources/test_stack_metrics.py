@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from observatory.sources.down import Down
-from observatory.sources.poller import Trouble
+from observatory.sources.poller import SourceError
 from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.prometheus_response import exemplars, readings
-from tests.observatory.sources.promised import Prometheus
-from tests.observatory.sources.servers import BAD, says, serving
+from tests.observatory.sources.fake_prometheus import FakePrometheus
+from tests.observatory.sources.servers import BAD, sends, serving
 
 ORDER, STOCK = "order-service", "inventory-service"
 ONE = f"{ORDER}:1"
@@ -45,7 +45,7 @@ def ran(prometheus, seconds_ago, *, answers=1, seconds=0.5, status="201", instan
 
 
 async def test_light_and_charts_are_whole_at_once_after_a_start():
-    prometheus = Prometheus(*NAMES)
+    prometheus = FakePrometheus(*NAMES)
     for ago in range(600, -2, -2):
         ran(prometheus, ago, answers=2, seconds=0.5)
     async with reading(prometheus.answer) as source:
@@ -64,7 +64,7 @@ def heard(source, service="order"):
 
 
 async def test_what_several_instances_say_adds_up_and_a_restart_is_none_of_the_other_s_business():
-    prometheus = Prometheus(ORDER)
+    prometheus = FakePrometheus(ORDER)
     prometheus.instances["other:1"] = ORDER
     for instance, before in ((ONE, 1000), ("other:1", 10)):
         ran(prometheus, 9, answers=before, instance=instance)
@@ -81,7 +81,7 @@ async def test_what_several_instances_say_adds_up_and_a_restart_is_none_of_the_o
 
 
 async def test_a_service_without_traffic_is_there():
-    prometheus = Prometheus(*NAMES)
+    prometheus = FakePrometheus(*NAMES)
     for name in NAMES:
         prometheus.scrape(f"{name}:1", time.time())
     async with reading(prometheus.answer) as source:
@@ -90,7 +90,7 @@ async def test_a_service_without_traffic_is_there():
 
 
 async def test_a_service_that_prometheus_no_longer_reaches_is_down_alone():
-    prometheus = Prometheus(*NAMES)
+    prometheus = FakePrometheus(*NAMES)
     ran(prometheus, 4.5, answers=5)
     prometheus.scrape(f"{STOCK}:1", time.time())
     async with reading(prometheus.answer) as source:
@@ -102,7 +102,7 @@ async def test_a_service_that_prometheus_no_longer_reaches_is_down_alone():
         assert down.since.timestamp() == pytest.approx(time.time() - 6.5, abs=3)
         assert heard(source, "inventory")
         assert source.bites("order") == {}
-        assert source.traffic("payment").reason == "Prometheus does not know it"
+        assert source.traffic("payment").reason == "Prometheus has no sample of it"
 
 
 async def scraping(prometheus, instance):
@@ -112,7 +112,7 @@ async def scraping(prometheus, instance):
 
 
 @pytest.mark.parametrize("bad", ["500", "html", "hangs up", "other types", "depths"])
-async def test_a_prometheus_in_trouble_is_said_so(bad):
+async def test_a_prometheus_that_fails_is_down(bad):
     answer, words = BAD[bad]
     async with reading(answer) as source:
         down = await until(lambda: said_of(source))
@@ -123,11 +123,11 @@ async def test_a_prometheus_in_trouble_is_said_so(bad):
 
 def said_of(source):
     said = source.traffic("order")
-    return None if said.reason == "Not asked yet" else said
+    return None if said.reason == "Not read yet" else said
 
 
 async def test_samples_missed_in_an_outage_are_read_afterwards():
-    prometheus = Prometheus(ORDER)
+    prometheus = FakePrometheus(ORDER)
     ran(prometheus, 2, answers=1)
     async with reading(prometheus.answer) as source:
         await until(lambda: heard(source))
@@ -142,7 +142,7 @@ async def test_samples_missed_in_an_outage_are_read_afterwards():
 
 
 async def test_stock_bites_and_exemplars_are_read():
-    prometheus = Prometheus(*NAMES)
+    prometheus = FakePrometheus(*NAMES)
     prometheus.add("valerix_stock_units", f"{STOCK}:1", 97, product="PROD-001", state="stock")
     prometheus.add("valerix_gremlin_bites_total", f"{STOCK}:1", 3, gremlin="slow", kind="latency")
     prometheus.scrape(f"{STOCK}:1", time.time() - 2)
@@ -164,12 +164,12 @@ async def test_stock_bites_and_exemplars_are_read():
 
 
 async def test_without_exemplars_the_rest_is_there():
-    prometheus = Prometheus(ORDER)
+    prometheus = FakePrometheus(ORDER)
     ran(prometheus, 0)
 
     async def answer(request):
         if request.path.endswith("query_exemplars"):
-            return await says("not enabled", status=404)(request)
+            return await sends("not enabled", status=404)(request)
         return await prometheus.answer(request)
 
     async with reading(answer) as source:
@@ -194,5 +194,5 @@ def test_exemplars_that_are_none_are_left_out():
         behind["exemplars"] = [{"labels": labels, "value": value, "timestamp": 1.0}]
         body = str({"data": [behind]}).replace("'", '"').encode()
         assert list(exemplars(body, 0.0)) == []
-    with pytest.raises(Trouble, match="Prometheus answers nonsense"):
+    with pytest.raises(SourceError, match="Prometheus sent a response that cannot be read"):
         list(exemplars(b'{"data": 3}', 0.0))

@@ -12,9 +12,9 @@ from tests.frontend.arranged import FixedProof
 from tests.frontend.test_evidence_pages import EVIL, NOWHERE, Elements
 from tests.frontend.test_pages import text
 from tests.harness.serving import serve, settings_of
-from tests.observatory.sources.promised import Prometheus
+from tests.observatory.sources.fake_prometheus import FakePrometheus
 from tests.observatory.sources.servers import BAD, serving
-from tests.observatory.sources.test_stack_evidence import ORDER, Jaeger, Loki
+from tests.observatory.sources.test_stack_traces import ORDER, FakeJaeger, FakeLoki
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PATHS = ["/traces", "/traces?kind=bitten", f"/traces/{TRACE}", f"/traces/{'ab' * 16}", "/logs"]
@@ -33,7 +33,7 @@ async def dashboard(jaeger, loki, prometheus):
 
 
 def stores():
-    jaeger, loki, prometheus = Jaeger(), Loki(), Prometheus("order-service")
+    jaeger, loki, prometheus = FakeJaeger(), FakeLoki(), FakePrometheus("order-service")
     span = jaeger.add(TRACE, name=EVIL, **{"valerix.order.id": ORDER, "http.route": EVIL})
     loki.add(EVIL, trace_id=TRACE, span_id=span["spanId"], gremlin=EVIL)
     prometheus.count("order-service:1", 0.25)

@@ -3,14 +3,14 @@
 import pytest
 
 from frontend.timeline import narrative
-from tests.observatory.timeline.seen import at, event, lights, seen
+from tests.observatory.timeline.arranged import at, event, incidents_at, lights
 
 GOOD = [(-9, "good", service) for service in ("inventory", "order", "payment")]
 
 
 def row(diary, notes, now=30, which=-1):
     """One incident as it is told at `now`; the newest unless told otherwise."""
-    each = seen(diary, notes, now)[which]
+    each = incidents_at(diary, notes, now)[which]
     (made,) = narrative.timeline((each,), at(now)).rows
     return made, " ".join(made.sentences).replace("\u202f", " ")
 
@@ -97,7 +97,7 @@ def test_who_called_the_last_one_off_is_named():
 @pytest.mark.parametrize("counts", [(300, 4), (300, 0), (300, None)])
 def test_bites_are_told_apart(counts):
     diary = [event(0), event(5, name="error", probability=0.3, status=503)]
-    (each,) = seen(diary, lights(*GOOD), 30)
+    (each,) = incidents_at(diary, lights(*GOOD), 30)
     each = type(each)(each.windows, counts=counts)
     (made,) = narrative.timeline((each,), at(30)).rows
     said = " ".join(made.sentences).replace("\u202f", " ")

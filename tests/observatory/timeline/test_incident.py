@@ -3,7 +3,7 @@
 from frontend.timeline import narrative
 from observatory.timeline.incident import Incident
 from observatory.timeline.queries import OrdersMeanwhile
-from tests.observatory.timeline.seen import at, event, lights, seen
+from tests.observatory.timeline.arranged import at, event, incidents_at, lights
 
 CALMED = [event(0), event(60, "calmed")]
 
@@ -19,7 +19,7 @@ def figures(incident, now=1000):
 
 
 def test_red_after_green_after():
-    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
     assert (each.first_red_at, each.last_red_at) == (at(14), at(87))
     assert figures(each) == ["14 s", "27 s", ""]
     assert "Inventory turned red after 14" in told(each, 100)
@@ -29,11 +29,11 @@ def test_red_after_green_after():
 
 def test_the_phases_follow_each_other():
     notes = lights((-9, "good"), (14, "failed"))
-    assert [each.phase for each in seen(CALMED[:1], notes, 20)] == ["loose"]
-    (each,) = seen(CALMED, notes, 70)
+    assert [each.phase for each in incidents_at(CALMED[:1], notes, 20)] == ["loose"]
+    (each,) = incidents_at(CALMED, notes, 70)
     assert each.phase == "red"
     assert "Inventory is still red" in told(each, 70)
-    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
     assert each.phase == "settling"
     done = OrdersMeanwhile(118, 7, 0, at(66))
     over = Incident(each.windows, each.reds, each.had_traffic, orders=done)
@@ -46,7 +46,7 @@ def test_gremlins_that_overlap_are_one_incident():
     diary = [event(0), event(30, service="payment"), event(60, "calmed"),
              event(90, "calmed", service="payment")]  # fmt: skip
     notes = lights((-9, "good"), (14, "failed"), (95, "good"))
-    (each,) = seen(diary, notes, 100)
+    (each,) = incidents_at(diary, notes, 100)
     assert (len(each.windows), each.on, each.off) == (2, at(0), at(90))
     # It was inventory's light, and its gremlin ended after sixty seconds.
     assert figures(each)[:2] == ["14 s", "35 s"]
@@ -57,7 +57,7 @@ def test_gremlins_that_overlap_are_one_incident():
 
 def test_one_that_comes_before_green_cuts_the_story_short():
     diary = [*CALMED, event(70, service="payment")]
-    first, second = seen(diary, lights((-9, "good"), (14, "failed"), (120, "good")), 130)
+    first, second = incidents_at(diary, lights((-9, "good"), (14, "failed"), (120, "good")), 130)
     assert first.cut_at == at(70)
     assert first.last_red_at is None
     assert first.phase == "settling"
@@ -67,42 +67,44 @@ def test_one_that_comes_before_green_cuts_the_story_short():
 
 
 def test_one_that_runs_out_says_so():
-    (each,) = seen([event(0, ttl_s=60)], lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    (each,) = incidents_at(
+        [event(0, ttl_s=60)], lights((-9, "good"), (14, "failed"), (87, "good")), 100
+    )
     assert "Ran out by itself after 60" in told(each, 100)
     assert figures(each)[1] == "27 s"
 
 
 def test_without_traffic_no_light_can_change():
-    (each,) = seen(CALMED, lights((-9, "none")), 200)
+    (each,) = incidents_at(CALMED, lights((-9, "none")), 200)
     assert figures(each)[:2] == ["", ""]
     assert "There was no traffic" in told(each, 200)
 
 
 def test_traffic_that_ends_leaves_grey_and_not_green():
-    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "none")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "none")), 100)
     assert "nobody ordered any more" in told(each, 100)
 
 
 def test_a_shop_that_stays_fast_is_told_as_that():
-    (each,) = seen(CALMED, lights((-9, "good")), 70)
+    (each,) = incidents_at(CALMED, lights((-9, "good")), 70)
     assert "No light is red so far" in told(each, 70)
     assert "No light turned red" in told(each, 200)
 
 
 def test_a_light_that_turns_red_long_after_has_another_reason():
-    (each,) = seen(CALMED, lights((-9, "good"), (300, "failed"), (400, "good")), 500)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (300, "failed"), (400, "good")), 500)
     assert each.reds == ()
 
 
 def test_a_short_one_is_still_seen_in_the_average_after_its_end():
     diary = [event(0), event(8, "calmed")]
-    (each,) = seen(diary, lights((-9, "good"), (12, "failed"), (40, "good")), 100)
+    (each,) = incidents_at(diary, lights((-9, "good"), (12, "failed"), (40, "good")), 100)
     assert figures(each)[:2] == ["12 s", "32 s"]
 
 
 def test_a_light_that_flickers_is_green_when_it_stays_so():
     notes = lights((-9, "good"), (10, "failed"), (20, "good"), (30, "failed"), (80, "good"))
-    (each,) = seen(CALMED, notes, 100)
+    (each,) = incidents_at(CALMED, notes, 100)
     assert len(each.reds[0].spans) == 2
     assert figures(each)[:2] == ["10 s", "20 s"]
 
@@ -112,22 +114,22 @@ def test_every_light_counts_and_the_last_one_decides():
         (-9, "good"), (-8, "good", "order"), (12, "failed"), (16, "failed", "order"),
         (80, "good"), (90, "good", "order"),
     )  # fmt: skip
-    (each,) = seen(CALMED, notes, 100)
+    (each,) = incidents_at(CALMED, notes, 100)
     assert [red.service for red in each.reds] == ["inventory", "order"]
     assert figures(each)[:2] == ["12 s", "30 s"]
 
 
 def test_what_nobody_watched_is_not_made_up():
-    (each,) = seen(CALMED, lights((90, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((90, "good")), 100)
     assert "before this dashboard was started" in told(each, 100)
-    (each,) = seen(CALMED, lights((30, "failed"), (80, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((30, "failed"), (80, "good")), 100)
     assert figures(each)[:2] == ["", "20 s"]
     assert "is not known: this dashboard was not started yet" in told(each, 100)
     assert narrative.reaction((each,)).text == ""
 
 
 def test_the_last_reaction_in_one_line():
-    (each,) = seen(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
-    (each,) = seen(CALMED[:1], lights((-9, "good"), (14, "failed")), 20)
+    (each,) = incidents_at(CALMED[:1], lights((-9, "good"), (14, "failed")), 20)
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs"

@@ -1,0 +1,45 @@
+"""Many confirmed orders at once, with every row that such orders leave."""
+
+import asyncpg
+
+# Triggers are off: what they would write is written here.
+_MANY = """
+SET session_replication_role = replica;
+CREATE TEMP TABLE new_orders AS SELECT gen_random_uuid() AS id FROM generate_series(1, {number});
+INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
+    status, version, next_attempt_at, deadline_at, settled_at, stock_committed_at)
+  SELECT id, 'PROD-003', 1, 9999, 9999, 'EUR', 'CONFIRMED', 2, now(), now(), now(), now()
+  FROM new_orders;
+INSERT INTO orders.history (order_id, version, src, dst, attempts, changed_in)
+  SELECT id, version, src, dst, 0, CASE version WHEN 0 THEN pg_current_xact_id() END
+  FROM new_orders, (VALUES (0, NULL, 'PENDING'), (1, 'PENDING', 'PENDING_PAYMENT'),
+                      (2, 'PENDING_PAYMENT', 'CONFIRMED')) AS step (version, src, dst);
+INSERT INTO orders.idempotency (scope, key, request_hash, order_id, status_code, response,
+    locked_until, expires_at)
+  SELECT 'POST /orders', 'key-of-' || id, '', id, 201, convert_to(id::text, 'UTF8'), now(),
+    now() + interval '1 day' FROM new_orders;
+INSERT INTO inventory.reservations (order_id, product_id, quantity, state)
+  SELECT id, 'PROD-003', 1, 'COMMITTED' FROM new_orders;
+INSERT INTO payments.payments (order_id, amount_minor, currency, state)
+  SELECT id, 9999, 'EUR', 'SUCCEEDED' FROM new_orders;
+INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)
+  SELECT id, 1, 'mock', 'ord_' || id || ':1', 9999, 'EUR', 'SUCCEEDED' FROM new_orders;
+INSERT INTO payments.attempt_history (order_id, n, src, dst, changed_in)
+  SELECT id, 1, src, dst, NULL
+  FROM new_orders, (VALUES (NULL, 'IN_FLIGHT'), ('IN_FLIGHT', 'SUCCEEDED')) AS step (src, dst);
+INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)
+  SELECT id || ':cap', line, account, minor, 'EUR'
+  FROM new_orders, (VALUES (1, 'gateway_clearing', 9999), (2, 'merchant', -9999))
+    AS leg (line, account, minor);
+INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,
+    captured_at)
+  SELECT 'ord_' || id || ':1', 'mock', id, 9999, 'EUR', 'CAPTURED', now() FROM new_orders;
+UPDATE inventory.stock SET total = total + {number}, sold = sold + {number}
+  WHERE product_id = 'PROD-003';
+DROP TABLE new_orders;
+SET session_replication_role = origin"""
+
+
+async def insert_confirmed_orders(connection: asyncpg.Connection, number: int) -> None:
+    """So many valid orders, in one transaction."""
+    await connection.execute(_MANY.format(number=number))

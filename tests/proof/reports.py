@@ -1,0 +1,30 @@
+"""What tests compare of a report."""
+
+from proof.evaluate import Finding, Report
+from proof.statements import ROWS_SHOWN
+
+Summary = dict[str, tuple[str, int, int, list[str]]]
+
+
+def finding(report: Report, name: str) -> Finding:
+    """The finding of one promise."""
+    return next(each for each in report.findings if each.invariant.id == name)
+
+
+def violated(report: Report) -> list[str]:
+    """The ids of the promises that are broken."""
+    return [each.invariant.id for each in report.those("violated")]
+
+
+def summary(report: Report) -> Summary:
+    """All that a report says of each promise except the time it took, and except the rows where
+    only some of them are shown: any of them would be right."""
+    return {
+        each.invariant.id: (
+            each.state,
+            each.total,
+            each.overdue,
+            sorted(map(repr, each.rows)) if each.total <= ROWS_SHOWN else [],
+        )
+        for each in report.findings
+    }

@@ -1,0 +1,114 @@
+"""The scheduler's report is current, or says why not, whatever happens to the database."""
+
+import asyncio
+import math
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from proof.scheduler import ProofScheduler
+from proof.settings import ProofSettings
+from tests.proof.bulk_orders import insert_confirmed_orders
+
+NAME = "valerix_invariant_violations"
+
+
+def settings(database_url: str) -> ProofSettings:
+    return ProofSettings(service="dashboard", database_url=database_url, proof_interval_s=0.1)
+
+
+async def until(what, timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not what():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def scheduler(database_url: str):
+    registry = CollectorRegistry()
+    proof = ProofScheduler(settings(database_url), registry=registry)
+    proof.start()
+    yield proof, registry
+    await proof.stop()
+
+
+async def test_before_the_first_verdict_the_state_is_unknown(database_url: str):
+    proof = ProofScheduler(settings(database_url), registry=CollectorRegistry())
+    assert proof.report.state == "unknown"
+    assert proof.report.findings[0].reason == "not judged yet"
+
+
+async def test_a_violation_is_in_the_report_and_in_the_gauge(scheduler, shop: asyncpg.Connection):
+    proof, registry = scheduler
+    await until(lambda: proof.report.state == "settling")
+    assert registry.get_sample_value(NAME, {"invariant": "I10"}) == 0
+    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 0
+    await shop.execute("UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1")
+    await until(lambda: proof.report.state == "violated")
+    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 3
+
+
+async def test_the_age_is_that_of_the_latest_report(scheduler):
+    proof, _ = scheduler
+    await until(lambda: proof.report.state == "holds")
+    assert proof.age_s < 2
+    await proof.stop()
+    await asyncio.sleep(0.3)
+    assert proof.age_s >= 0.3
+
+
+async def test_without_a_database_the_verdict_is_unknown_with_the_reason():
+    registry = CollectorRegistry()
+    proof = ProofScheduler(settings("postgresql://nobody@127.0.0.1:9/none"), registry=registry)
+    report = await proof.judge()
+    await proof.stop()
+    assert report.state == "unknown"
+    assert "no database" in (report.findings[0].reason or "")
+    assert math.isnan(registry.get_sample_value(NAME, {"invariant": "I1"}) or 0)
+
+
+async def test_it_judges_again_when_the_database_is_back(scheduler, database_url: str):
+    proof, _ = scheduler
+    await until(lambda: proof.report.state == "holds")
+    admin = await asyncpg.connect(database_url)
+    name = await admin.fetchval("SELECT current_database()")
+    other = await asyncpg.connect(database_url, database="postgres")
+    await admin.close()
+    states = []
+    await other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    try:
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        await until(lambda: proof.report.state == "unknown")
+        states.append(proof.report.findings[0].reason)
+    finally:
+        await other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        await other.close()
+    await until(lambda: proof.report.state == "holds")
+    assert "no database" in states[0]
+
+
+async def test_concurrent_requests_wait_for_each_other(scheduler):
+    proof, _ = scheduler
+    reports = await asyncio.gather(*(proof.judge() for _ in range(5)))
+    assert {each.state for each in reports} == {"holds"}
+
+
+async def test_from_the_second_verdict_on_it_reads_what_changed(
+    scheduler, shop: asyncpg.Connection
+):
+    proof, _ = scheduler
+    await until(lambda: proof.report.reach.before is not None)
+    await insert_confirmed_orders(shop, 3)
+    await until(lambda: proof.report.reach.proven >= 7)
+    assert proof.report.state == "settling"
+
+
+async def test_its_connection_cannot_write(scheduler, database_url: str):
+    proof, _ = scheduler
+    await until(lambda: proof.report.state == "holds")
+    wire = await proof._session._connected()  # noqa: SLF001 - no one may write through it
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await wire.execute("DELETE FROM orders.products")

@@ -1,0 +1,189 @@
+"""A service is added by its folder, one line in the topology and a migration, and nothing else.
+
+The test adds one (tests/tidy/echo) to a copy of the project, starts the copy, and looks for the
+service wherever the shop shows its processes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from fleet.migrate import newest
+from fleet.run_dir import ROOT
+from tests.fleet.conftest import needs_embedded
+from tests.harness.running import free_port
+from tests.tidy.files import project_files
+from topology import PROCESSES
+
+ECHO = ROOT / "tests/tidy/echo"
+LINE = (
+    'Process("echo", "echo-service", "Echo", "services.echo", 5099, "echo", (),'
+    ' ("#3a3a8c", "#a9a9f0")),'
+)
+VERSION = '''"""Runs sql/{name}.up.sql, and .down.sql to take it back."""
+
+from fleet.migrate import sql_of
+
+revision = "{revision}"
+down_revision = "{before}"
+upgrade, downgrade = sql_of("{name}")
+'''
+_START_LIMIT_S, _SEEN_LIMIT_S, _STOP_LIMIT_S = 100, 20, 30
+
+
+class Shop:
+    """The copy of the project with the echo service in it, and its running shop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self._home = folder / "project", folder / "home"
+        self.ports = {key: free_port() for key in ("echo", *(each.key for each in PROCESSES))}
+        self._environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")
+        } | {"PYTHONPATH": str(self.root), "VALERIX_HOME": str(self._home)}
+        for key, port in self.ports.items():
+            self._environ[f"VALERIX_{key.upper()}_PORT"] = str(port)
+        self._up: subprocess.Popen[bytes] | None = None
+        self.output = folder / "up.out"
+        self.client = httpx.Client(timeout=20)
+
+    def copy(self) -> None:
+        for name in project_files():
+            if not name.startswith(("tests/", "docs/")):
+                target = self.root / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target)
+
+    def add_echo(self) -> None:
+        """The folder, the line, the migration."""
+        shutil.copytree(ECHO / "service", self.root / "services/echo")
+        topology = self.root / "topology/__init__.py"
+        head, begin, rest = topology.read_text().partition("PROCESSES = (\n")
+        topology.write_text(f"{head}{begin}    {LINE}\n{rest}")
+        before = newest()
+        revision = f"{int(before) + 1:04}"
+        name, migrations = f"{revision}_echo", self.root / "infra/migrations"
+        for way in ("up", "down"):
+            shutil.copy(ECHO / f"echo.{way}.sql", migrations / f"sql/{name}.{way}.sql")
+        version = VERSION.format(name=name, revision=revision, before=before)
+        (migrations / f"versions/{name}.py").write_text(version)
+
+    def run(self, module: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", module], cwd=self.root, env=self._environ, check=True, timeout=60
+        )
+
+    def start(self) -> None:
+        with self.output.open("wb") as output:
+            self._up = subprocess.Popen(
+                [sys.executable, "-m", "cli", "up"],
+                cwd=self.root,
+                env=self._environ,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + _START_LIMIT_S
+        while not (self._home / "run.json").exists():
+            assert self._up.poll() is None, self.output.read_text()
+            assert time.monotonic() < end, self.output.read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.client.close()
+        if self._up is not None and self._up.poll() is None:
+            self._up.send_signal(signal.SIGINT)
+            try:
+                self._up.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self._up.kill()
+
+    def url(self, key: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[key]}{path}"
+
+    def get(self, key: str, path: str) -> httpx.Response:
+        return self.client.get(self.url(key, path))
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """A short path: the socket of PostgreSQL lies below it."""
+    with tempfile.TemporaryDirectory(prefix="valerix-echo-", ignore_cleanup_errors=True) as folder:
+        shop = Shop(Path(folder))
+        shop.copy()
+        shop.add_echo()
+        yield shop
+        shop.stop()
+
+
+def is_seen(look: Callable[[], bool]) -> bool:
+    """Whether it is true within the time that any panel needs."""
+    end = time.monotonic() + _SEEN_LIMIT_S
+    while not (seen := look()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return seen
+
+
+@needs_embedded
+def test_a_service_is_added_by_its_folder_one_line_and_a_migration(shop: Shop):
+    shop.run("infra.compose")
+    shop.run("prometheus")
+    container = yaml.safe_load((shop.root / "docker-compose.yml").read_text())["services"]
+    targets = json.loads((shop.root / "prometheus/targets/compose/shop.json").read_text())
+    shop.start()
+    missing = [what for what, is_there in checks(shop, container, targets) if not is_seen(is_there)]
+    assert not missing, "not shown for a new service: " + "; ".join(missing)
+
+
+def checks(shop: Shop, containers: dict, targets: list) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Each place where a service must appear, and whether it does."""
+
+    def panel(name: str, pattern: str) -> Callable[[], bool]:
+        def is_shown() -> bool:
+            # A panel that fails shows a reason, never another status.
+            page = shop.get("dashboard", f"/panels/{name}").text
+            return re.search(pattern, page, re.DOTALL) is not None
+
+        return is_shown
+
+    yield "a container", lambda: containers["echo-service"]["command"] == ["run", "echo"]
+    yield "a target of Prometheus", lambda: any("echo-service" in str(each) for each in targets)
+    yield "ready", lambda: shop.get("echo", "/health/ready").status_code == 200
+    responses = [shop.get("echo", "/echo/hello") for _ in range(5)]
+    assert [each.status_code for each in responses] == [200] * 5, responses[0].text
+    trace_id = responses[0].headers["X-Trace-Id"]
+    yield (
+        "a span in its trace",
+        lambda: '<li id="span-' in shop.get("dashboard", f"/traces/{trace_id}").text,
+    )
+    yield (
+        "its trace in the list",
+        lambda: trace_id in shop.get("dashboard", "/traces?service=echo").text,
+    )
+    yield "a health dot", panel("health", r'title="echo-service: ')
+
+    def light() -> bool:
+        shop.get("echo", "/echo/again")
+        return panel("lights", r'id="light-echo"(?:(?!</article>).)*class="big"')()
+
+    yield "a light with its traffic", light
+    gremlin = {"kind": "latency", "delay_ms": 50, "ttl_s": 60}
+    put = shop.client.put(shop.url("echo", "/gremlins/slow"), json=gremlin)
+    assert put.status_code == 200, put.text
+    yield "its gremlin on the board", panel("board", r'value="off:echo:latency"')
+
+    def bitten() -> bool:
+        trace = shop.get("echo", "/echo/slow").headers["X-Trace-Id"]
+        time.sleep(0.5)
+        return "slow" in shop.get("dashboard", f"/traces/{trace}").text
+
+    yield "the gremlin in its trace", bitten
