@@ -1,4 +1,4 @@
-"""PostgreSQL for a service: statements written with SQLAlchemy Core, compiled once, run by asyncpg.
+"""PostgreSQL for a service: SQLAlchemy Core statements, compiled once, run by asyncpg.
 
 SQLAlchemy builds and checks the SQL; its engine is left out because its transaction handling cost
 more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."""
@@ -101,7 +101,7 @@ class Connection:
             await self._before()
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
-        # A loop that polls has no span of its own, and its statements are nobody's trace.
+        # A loop that polls has no span of its own, so its statements belong to no trace.
         if not recording.is_on() or span_now.get() is None:
             return await method(query.sql, *arguments)
         with recording.span(query.name, CLIENT) as work:
@@ -111,7 +111,7 @@ class Connection:
 
 
 class Database:
-    """A bounded pool. `before_statement` is set while a slow_database gremlin bites."""
+    """A bounded pool. `before_statement` is set while a gremlin slows statements."""
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
         self._url = settings.database_url
@@ -214,10 +214,10 @@ class Database:
         pool = self._pool
         if pool is None:
             return
-        # A connection that was lost has left the pool by itself, and answers no questions.
+        # A lost connection has left the pool by itself, and raises on every call.
         with contextlib.suppress(asyncpg.InterfaceError):
             if wire.is_in_transaction():
-                # Cancelled in mid-transaction: the connection's state is not worth a round trip.
+                # Cancelled in mid-transaction: ending the connection costs less than a rollback.
                 wire.terminate()
         # asyncpg waits for a cancelled statement to end, and drops the connection if it does not.
         with contextlib.suppress(TimeoutError):
@@ -239,8 +239,8 @@ async def _prepare(wire: Any) -> None:
 
 
 async def _roll_back(wire: Any) -> None:
-    """Never raises for trouble with the connection: the caller has an exception of its own."""
-    with contextlib.suppress(asyncpg.InterfaceError):  # a lost connection answers nothing
+    """Never raises for a broken connection: the caller has an exception of its own."""
+    with contextlib.suppress(asyncpg.InterfaceError):  # the connection is lost
         try:
             await asyncio.wait_for(wire.execute("ROLLBACK"), 1.0)
         except (TimeoutError, asyncpg.PostgresError, *_BROKEN):

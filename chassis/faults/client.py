@@ -6,7 +6,7 @@ from chassis.outcome import CallResult
 
 
 class GremlinClient:
-    """Another process's hand on a service's gremlins."""
+    """The gremlins of one service, changed from another process."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer

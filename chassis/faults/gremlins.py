@@ -1,4 +1,4 @@
-"""Faults on purpose: named, bounded, kept in the database so that every process agrees."""
+"""The gremlins of a service: named, bounded, kept in the database so that processes agree."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from chassis.telemetry.context import span_now
 
 logger = logging.getLogger(__name__)
 
-# Never bitten: the way out stays open, measurements true, and a restart comes up with one loose.
+# Never bitten: gremlins can always be ended, measured, and a restart comes up under one.
 EXEMPT = re.compile(r"/metrics|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
 
 
@@ -65,14 +65,14 @@ class Gremlins:
             "valerix_gremlin_active", "1 while a gremlin is loose.", labels, registry=registry
         )
         self._bites: dict[str, int] = {}
-        self._reading = asyncio.Lock()  # or an older look could overwrite a newer one
+        self._reading = asyncio.Lock()  # or an older read could overwrite a newer one
 
     def slows(self, *databases: Database) -> None:
         """The pools whose statements a gremlin can make slow."""
         self._slowed.extend(databases)
 
     async def run(self) -> None:
-        """Follow the database for ever; what is known stays in force (and expires) without it."""
+        """Follow the database for ever; what is known stays in force until it expires."""
         while True:
             with contextlib.suppress(Exception):
                 await self.refresh()
@@ -143,9 +143,9 @@ class Gremlins:
         work = span_now.get()
         if work is not None:
             name, kind = view.name, view.kind
-            # The same on every bite: a search for attributes knows equal, not present.
+            # The same on every bite: attributes can be searched for equality, not for presence.
             work.attributes["valerix.gremlin.bit"] = True
-            # Several may bite one request: each is named, as in its line of log.
+            # Several may bite one request: each is named, as in the log line.
             for key, value in (("valerix.gremlin.name", name), ("valerix.gremlin.kind", kind)):
                 known = str(work.attributes.get(key) or "").split(",")
                 work.attributes[key] = ",".join(dict.fromkeys(filter(None, (*known, value))))
@@ -215,7 +215,7 @@ class Gremlins:
         return ended
 
     async def _in_force(self, name: str, *instead: Active) -> None:
-        """What was committed holds from now on; that it cannot be read again undoes nothing."""
+        """Apply what was committed at once; that it cannot be read back changes nothing."""
         others = (gremlin for gremlin in self.active if name not in ("*", gremlin.view.name))
         self._take((*others, *instead))
         with contextlib.suppress(Exception):

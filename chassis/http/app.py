@@ -1,4 +1,4 @@
-"""What every service is made of: its routes, the shared ones, error answers, loops, the edge."""
+"""What every service is made of: its routes, the shared ones, error responses, loops, the edge."""
 
 import asyncio
 import logging
@@ -58,7 +58,7 @@ def service_app(
     ready: dict[str, Probe] = {}
     if database is not None:
         health = {"database": database_probe(database)} | health
-        # Readiness asks on connections no gremlin slows: with one loose, a restart still comes up.
+        # Readiness asks on connections that no gremlin slows, so that a restart comes up under one.
         calm = gremlins.controls if gremlins is not None else database
         ready = {"database": database_probe(calm), "schema": schema_probe(calm, schema_revision)}
         all_closes.append(database.close)
@@ -158,10 +158,10 @@ def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
-_BROKEN = Problem(500, "internal", "Something broke on our side; the trace tells what")
+_BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows what")
 _UNKNOWN = "The database connection broke: look again with the same key or id"
-# PROTOCOL: what certainly was not executed says so; what may have been must not.
-_FACTS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
+# What certainly was not executed says so in its response; what may have been must not.
+_PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
     ((DatabaseBusy,), lambda: shed("The database is busy; nothing was done", code="database-busy")),
     (
         (DatabaseDown,),
@@ -188,10 +188,10 @@ _FACTS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
 
 
 def as_problem(error: Exception) -> Problem:
-    """PROTOCOL's bad-input table for what was not raised as a `Problem` already."""
+    """The protocol's bad-input table for what was not raised as a `Problem` already."""
     if isinstance(error, Problem):
         return error
-    for kinds, make in _FACTS:
+    for kinds, make in _PROBLEMS:
         if isinstance(error, kinds):
             return make()
     if isinstance(error, ValidationException):

@@ -1,4 +1,4 @@
-"""The shapes of ASGI, loosely: the edge works on raw messages, below any framework's own types."""
+"""Loose types of ASGI: the edge works on raw messages, below any framework's own types."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

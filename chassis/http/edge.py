@@ -1,4 +1,4 @@
-"""The outermost layer: one pass gives each request its span, metrics and log line."""
+"""The outermost layer: one pass gives each request its limits, span, metrics and log line."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,8 @@ logger = logging.getLogger("request")
 
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
-# Asked every two seconds by machines: measured, but neither logged nor traced. Telemetry that
-# arrives must not make more of it.
+# Asked every two seconds by machines: measured, but neither logged nor traced. Nor is telemetry
+# that arrives, or it would make more telemetry.
 _QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site", b"host"})
 CALLER_LEFT, NO_ANSWER = 499, 0
@@ -52,7 +52,7 @@ class Routes:
 
 
 class Visit(msgspec.Struct):
-    """What the edge learns about one request on its way through."""
+    """What the edge records about one request."""
 
     method: str
     path: str
@@ -94,7 +94,7 @@ class Edge:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         visit = Visit(method, scope["path"])
         work = recording.begin(method, SERVER, _text(headers.get(b"traceparent")))
-        # A probe's own questions (SELECT 1, a neighbour's health) are as quiet as the probe.
+        # Calls made by a probe (SELECT 1, another service's health) are not traced either.
         work.sampled = work.sampled and _QUIET.fullmatch(visit.path) is None
         tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
         self._in_flight += 1
@@ -135,7 +135,7 @@ class Edge:
     def _refusal(
         self, visit: Visit, headers: dict[bytes, bytes], *, exempt: bool
     ) -> Problem | None:
-        # A page of another site may post to localhost from the visitor's browser; no browser
+        # Another site's page may post to localhost from the visitor's browser; no browser
         # lets a page forge this header.
         if visit.method in _UNSAFE and headers.get(b"sec-fetch-site") == b"cross-site":
             return Problem(403, "cross-site", "Another site's page may not change the shop")
@@ -150,7 +150,7 @@ class Edge:
 
     def _finish(self, scope: Scope, visit: Visit, work: Span, seconds: float) -> None:
         template = scope.get("path_template") or self._routes.template(visit.path)
-        # A dot on a chart leads to a trace: where none is kept there is none.
+        # An exemplar leads to a trace: where none is kept there is no exemplar.
         trace_id = work.trace_id if work.sampled else ""
         self._metrics.observe(visit.method, template, visit.status, seconds, trace_id)
         if _QUIET.fullmatch(template) and visit.status < 500:
@@ -188,7 +188,7 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _deadline(raw: bytes | None) -> float | None:
-    """X-Timeout-Ms is relative, so clocks need not agree. Nonsense means no limit."""
+    """X-Timeout-Ms is relative, so clocks need not agree. A value that is not valid is no limit."""
     if raw is None or not raw.isdigit() or len(raw) > 9:
         return None
     return time.monotonic() + int(raw) / 1000
@@ -200,7 +200,7 @@ def _marked(send: Send, visit: Visit, work: Span) -> Send:
             visit.status = message["status"]
             trace_id = work.trace_id.encode()
             message["headers"] = [*message["headers"], (b"x-trace-id", trace_id)]
-        # A caller that left is no fault of ours; uvicorn drops the bytes.
+        # The caller has left, which is not an error; uvicorn drops the bytes.
         with contextlib.suppress(ConnectionError):
             await send(message)
 
@@ -208,7 +208,7 @@ def _marked(send: Send, visit: Visit, work: Span) -> Send:
 
 
 def _capped(receive: Receive, limit: int) -> Receive:
-    """The framework limits what it reads itself, but a gremlin reads the body before it."""
+    """The framework limits only what it reads itself; a gremlin reads the body before it."""
     size = 0
 
     async def receive_capped() -> Message:
@@ -244,7 +244,7 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
             ) from None
         complete = not message.get("more_body", False)
         if message["type"] == "http.disconnect":
-            # The framework would call it a fault of ours.
+            # The framework would report it as an error of ours.
             raise Problem(400, "body-incomplete", "The connection closed before the body's end")
         return message
 

@@ -21,7 +21,7 @@ _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "S
 
 
 class HealthView(msgspec.Struct, frozen=True):
-    """SPEC section 2. `dependencies` has a word about each; anything but a good word degrades."""
+    """`dependencies` has the state of each; any state that is not good degrades the service."""
 
     status: Literal["healthy", "degraded"]
     service: str
@@ -69,24 +69,24 @@ def schema_probe(database: Database, needed: str) -> Probe:
 
 
 async def ask_all(probes: Mapping[str, Probe], deadline_s: float) -> dict[str, str]:
-    """Every probe's word, all asked at once; the slowest costs `deadline_s` at most."""
+    """The state that each probe found, all asked at once, in `deadline_s` at most."""
     tasks = {name: asyncio.ensure_future(probe()) for name, probe in probes.items()}
     if tasks:
         await asyncio.wait(tasks.values(), timeout=deadline_s)
-    return {name: _said(task) for name, task in tasks.items()}
+    return {name: _state_of(task) for name, task in tasks.items()}
 
 
-# Probes given up but still at it; kept, because the loop itself holds tasks only weakly.
+# Probes given up but still running; kept, because the loop holds tasks only weakly.
 _abandoned: set[asyncio.Future[str]] = set()
 
 
 def _forget(task: asyncio.Future[str]) -> None:
     _abandoned.discard(task)
     if not task.cancelled():
-        task.exception()  # looked at, or the loop would complain
+        task.exception()  # retrieved, or the loop would complain
 
 
-def _said(task: asyncio.Future[str]) -> str:
+def _state_of(task: asyncio.Future[str]) -> str:
     if not task.done():
         # Not awaited: giving back a connection that hangs takes longer than the answer may.
         task.cancel()
@@ -94,7 +94,7 @@ def _said(task: asyncio.Future[str]) -> str:
         task.add_done_callback(_forget)
         return "unreachable (timeout)"
     error = task.exception()
-    # Health says what is wrong, it never fails.
+    # A probe that fails is a state of its dependency, not a failure of health.
     return task.result() if error is None else f"unreachable ({type(error).__name__})"
 
 
@@ -108,9 +108,9 @@ def health_routes(
 
     @get("/health", summary="How the service and what it depends on are")
     async def show_health() -> HealthView:
-        words = await ask_all(dependencies, deadline_s)
-        status = "healthy" if GOOD.issuperset(words.values()) else "degraded"
-        return HealthView(status, service, datetime.now(UTC), words)  # type: ignore[arg-type]
+        states = await ask_all(dependencies, deadline_s)
+        status = "healthy" if GOOD.issuperset(states.values()) else "degraded"
+        return HealthView(status, service, datetime.now(UTC), states)  # type: ignore[arg-type]
 
     @get("/health/live", summary="Whether the process is up")
     async def show_live() -> dict[str, str]:
@@ -122,9 +122,9 @@ def health_routes(
         responses={503: ResponseSpec(ReadyView, description="It cannot, and why")},
     )
     async def show_ready() -> Response[ReadyView]:
-        words = await ask_all(readiness, deadline_s)
-        ready = GOOD.issuperset(words.values())
-        view = ReadyView("ready" if ready else "not-ready", service, datetime.now(UTC), words)
+        states = await ask_all(readiness, deadline_s)
+        ready = GOOD.issuperset(states.values())
+        view = ReadyView("ready" if ready else "not-ready", service, datetime.now(UTC), states)
         return Response(view, status_code=200 if ready else 503)
 
     return [show_health, show_live, show_ready]

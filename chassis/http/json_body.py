@@ -1,4 +1,4 @@
-"""Reads a request body strictly: JSON that means one thing, of the declared shape, or a 400."""
+"""Reads a request body strictly: unambiguous JSON of the declared shape, or a 400."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 def _storable(text: str) -> bool:
-    # Two backslashes are one that was meant; a \u0000 that is there without them is a NUL.
+    # Two backslashes are one in the text; a \u0000 that is left without them is a NUL.
     is_nul = "\\u0000" in text.replace("\\\\", "")
     return not is_nul and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
 
@@ -75,7 +75,7 @@ def _pointed(error: msgspec.ValidationError) -> Problem:
     pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").lstrip("$")).replace(".", "/")
     named = re.search(r"(?:unknown|required) field `([^`]*)`", message)
     if named:
-        # RFC 6901 escapes; a guest's own field name may hold anything, at any length.
+        # RFC 6901 escapes; a client's own field name may hold anything, at any length.
         pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")[:200]
     return invalid(pointer, message[:200])
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the types cannot say, above all that every refusal is a problem."""
+"""The OpenAPI document: what the types do not show, above all that every refusal is a problem."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +49,7 @@ class OpenApiJson(JsonRenderPlugin):
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """The document in which the framework's own idea of a 400 has given way to ours."""
+    """The document with the framework's own 400 replaced by the problem document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update({name: schema for name, schema in _SCHEMAS.items() if name not in schemas})
     for item in document.get("paths", {}).values():

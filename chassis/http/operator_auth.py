@@ -1,4 +1,4 @@
-"""Who may do what only an operator may: one token, compared in constant time."""
+"""Guards what only an operator may do: one token, compared in constant time."""
 
 import hmac
 import re
@@ -9,12 +9,12 @@ from litestar.handlers import BaseRouteHandler
 from chassis.http.problems import Problem
 from chassis.settings import Settings
 
-# A name of the wide world, such as shop.example: not this machine's, and no container's.
+# A public name, such as shop.example: not this machine's, and not a container's.
 _FOREIGN = re.compile(rb"[^\[\]:]*\.[^\[\]:]*[a-z][^\[\]:]*(:\d+)?", re.IGNORECASE)
 
 
 def is_foreign(host: bytes) -> bool:
-    """Whether a Host header is a name that anybody's DNS may have made to lead here."""
+    """Whether a Host header is a name that anybody's DNS may point at this machine."""
     return _FOREIGN.fullmatch(host) is not None
 
 
@@ -40,6 +40,6 @@ def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # 
 
 
 def actor_of(connection: ASGIConnection) -> str:  # type: ignore[type-arg]
-    """Who says they do this, for the audit row; printable and short."""
+    """The actor that the client names, for the audit row; printable and short."""
     claimed = connection.headers.get("x-valerix-actor", "api")
     return "".join(c for c in claimed if c.isprintable())[:80] or "api"

@@ -20,7 +20,7 @@ class CuttableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {"valerix.abort": self.transport.abort}  # type: ignore[dict-item]
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP at all is told so like every other refusal."""
+        """Bytes that are not HTTP get a problem document, like every other refusal."""
         body = Problem(400, "malformed", "This is not an HTTP request").body()
         head = (
             f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\n"
@@ -43,7 +43,7 @@ def config(app: App, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Nothing here asks who the client is, so no header of a proxy needs to be believed.
+        # The client's address is not used, so no proxy header needs to be trusted.
         proxy_headers=False,
         date_header=False,
         timeout_keep_alive=int(settings.keep_alive_s),
@@ -64,4 +64,4 @@ def serve(app: App, settings: Settings) -> int:
 
 
 def _stopping_already(_number: int, _frame: FrameType | None) -> None:
-    """The server has stopped by then."""
+    """Ignore the repeated signal: the server has stopped by then."""

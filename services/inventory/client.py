@@ -1,4 +1,4 @@
-"""Inventory as others see it: each answer turned into a fact they can act on."""
+"""How other services ask inventory: each response becomes one value to act on."""
 
 from enum import Enum
 from uuid import UUID
@@ -32,7 +32,7 @@ class Hold(Enum):
 
 
 class HoldResult(msgspec.Struct, frozen=True):
-    """The fact, and the word for logs that led to it."""
+    """What is known of the hold, and the code it was concluded from."""
 
     hold: Hold
     code: str = ""
@@ -71,8 +71,8 @@ class InventoryClient:
     async def _ask(
         self, path: str, command: msgspec.Struct, order_id: UUID, deadline_s: float
     ) -> HoldResult:
-        answer = await self.peer.call("POST", path, command, route=path, deadline_s=deadline_s)
-        return _fact(answer, order_id)
+        result = await self.peer.call("POST", path, command, route=path, deadline_s=deadline_s)
+        return _hold_of(result, order_id)
 
     async def stock(self) -> CallResult:
         """GET /inventory; decode with `StockList`."""
@@ -95,17 +95,17 @@ class InventoryClient:
         return await self.peer.call("POST", path, command, route=path, headers=headers)
 
 
-def _fact(answer: CallResult, order_id: UUID) -> HoldResult:
-    if answer.outcome is Outcome.OK:
-        view: ReservationView | None = decode(answer, ReservationView)
+def _hold_of(result: CallResult, order_id: UUID) -> HoldResult:
+    if result.outcome is Outcome.OK:
+        view: ReservationView | None = decode(result, ReservationView)
         if view is None or view.order_id != order_id:
             return HoldResult(Hold.UNKNOWN, "contract-broken")
         return HoldResult(_STATES[view.state])
-    if answer.outcome is Outcome.DEFINITE_NO:
-        return HoldResult(_REFUSALS.get(answer.code, Hold.CONTRACT), answer.code)
-    if answer.outcome is Outcome.NOT_SENT:
-        return HoldResult(Hold.NOT_SENT, answer.code)
-    return HoldResult(Hold.UNKNOWN, answer.code)
+    if result.outcome is Outcome.DEFINITE_NO:
+        return HoldResult(_REFUSALS.get(result.code, Hold.CONTRACT), result.code)
+    if result.outcome is Outcome.NOT_SENT:
+        return HoldResult(Hold.NOT_SENT, result.code)
+    return HoldResult(Hold.UNKNOWN, result.code)
 
 
 __all__ = ["Hold", "HoldResult", "InventoryClient", "StockList"]

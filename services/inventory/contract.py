@@ -1,4 +1,4 @@
-"""What inventory says on the wire."""
+"""The inventory service on the wire."""
 
 from typing import Annotated, Literal
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Inventory's facts and its state machine; no I/O."""
+"""Reservations, stock and their state machine; no I/O."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ import msgspec
 
 from services.inventory.contract import State
 
-# PROTOCOL, participant machines. The database holds the same pairs; a test says they are equal.
+# The database holds the same pairs and a trigger enforces them; a test compares the two.
 # HELD -> REJECTED happens only inside the reserving transaction, before anyone can see HELD.
 TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
     {("HELD", "COMMITTED"), ("HELD", "RELEASED"), ("HELD", "REJECTED")}

@@ -4,4 +4,4 @@ from chassis.settings import Settings
 
 
 class InventorySettings(Settings, frozen=True, kw_only=True):
-    """No knob of its own."""
+    """It has no setting of its own."""

@@ -10,7 +10,7 @@ from chassis.http.outbound import Peer, peer_probe
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout
 from services.order.metrics import BacklogGauges, OrderMetrics
-from services.order.place_order import Placing
+from services.order.place_order import OrderPlacement
 from services.order.reconciler import Reconciler
 from services.order.routes import ROUTES
 from services.order.settings import OrderSettings
@@ -19,7 +19,7 @@ from services.payment.client import PaymentClient
 from topology import find
 
 NAME = find("order").name
-# The reconciler, its workers and the gauges take turns on these; foreground traffic never does.
+# The reconciler, its workers and the gauges share these; foreground traffic never uses them.
 _REPAIR_POOL = 6
 # One health answer asks once; a second may overlap it.
 _PROBE_CONNECTIONS = 2
@@ -70,6 +70,6 @@ def create_app(
         state={
             "database": database,
             "checkout": foreground,
-            "placing": Placing(database, foreground, reconciler, settings, metrics),
+            "placement": OrderPlacement(database, foreground, reconciler, settings, metrics),
         },
     )

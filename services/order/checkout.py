@@ -38,7 +38,7 @@ _MOST_STEPS = 12
 
 
 class Conclusion(msgspec.Struct, frozen=True):
-    """What a step found out: the state to record, and whether there is more to do right now."""
+    """What a step concludes: the state to record, and whether the next step must wait."""
 
     to: Status
     reason: Reason | None = None
@@ -47,7 +47,7 @@ class Conclusion(msgspec.Struct, frozen=True):
 
 
 class Checkout:
-    """The order protocol. Collaborators are given, so that a test may stand on the wire."""
+    """The order protocol. Collaborators are given, so that a test can replace the wire."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Checkout:
             conclusion = await self._step(order, min(left_s, self._settings.peer_deadline_s))
             moved = await self._record(order, conclusion)
             if moved is None:
-                # Someone else decided; what they decided is what we go on from.
+                # Another driver decided first: go on from its decision.
                 order = await self._reload(order)
                 continue
             order = moved
@@ -89,12 +89,12 @@ class Checkout:
         return order
 
     async def drive_for_caller(self, order: Order, *, until: float) -> Order:
-        """`drive` for someone who waits, after their intent is committed: from then on trouble is
-        never "nothing was done". The order is answered as last seen; it stays due."""
+        """`drive` for a caller who waits, after their intent is committed: from then on a failure
+        never means "nothing was done". The answer is the order as last seen; it stays due."""
         try:
             return await self.drive(order, until=until)
         except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
-            # Ordinary under load, when a stack trace an order would add to it.
+            # Ordinary under load, when one stack trace per order would add to the load.
             why = type(error).__name__
             extra = {"order_id": str(order.id)}
             logger.warning("handed over to the reconciler: %s", why, extra=extra)
@@ -103,13 +103,13 @@ class Checkout:
         return order
 
     async def commit_stock(self, order: Order) -> Order:
-        """Tell inventory that a confirmed order's goods are sold; repeated until it says so."""
-        answer = await self.inventory.commit(order.id, deadline_s=self._settings.peer_deadline_s)
+        """Mark a confirmed order's goods as sold in inventory; repeated until it confirms."""
+        result = await self.inventory.commit(order.id, deadline_s=self._settings.peer_deadline_s)
         async with self._database.connect() as connection:
-            if answer.hold is Hold.COMMITTED:
+            if result.hold is Hold.COMMITTED:
                 return await store.mark_committed(connection, order) or order
-            if answer.hold is Hold.CONTRACT:
-                self._alarm(order, "commit", answer.code)
+            if result.hold is Hold.CONTRACT:
+                self._alarm(order, "commit", result.code)
             await store.postpone(connection, order, self._backoff_s(order))
         return order
 
@@ -129,28 +129,28 @@ class Checkout:
         return await self._reserve(order, deadline_s)
 
     async def _reserve(self, order: Order, deadline_s: float) -> Conclusion:
-        answer = await self.inventory.reserve(
+        result = await self.inventory.reserve(
             order.id, order.product_id, order.quantity, deadline_s=deadline_s
         )
-        match answer.hold:
+        match result.hold:
             case Hold.HELD | Hold.COMMITTED:
                 return Conclusion("PENDING_PAYMENT")
             case Hold.REJECTED:
                 return Conclusion("FAILED", "OUT_OF_STOCK")
             case Hold.UNKNOWN | Hold.NOT_SENT:
-                return Conclusion("PENDING_INVENTORY", outcome=answer.code, waits=True)
-        # Fenced without a cancel of ours, or refused as nonsense: it can never succeed.
-        self._alarm(order, "reserve", answer.code)
-        return Conclusion("CANCELLING", "INTERNAL_CONTRACT", answer.code)
+                return Conclusion("PENDING_INVENTORY", outcome=result.code, waits=True)
+        # Fenced without a cancel of ours, or refused as invalid: it can never succeed.
+        self._alarm(order, "reserve", result.code)
+        return Conclusion("CANCELLING", "INTERNAL_CONTRACT", result.code)
 
     async def _charge(self, order: Order, deadline_s: float) -> Conclusion:
-        answer = await self.payments.charge(
+        result = await self.payments.charge(
             order.id,
             order.amount_minor,
             order.currency,
             deadline_s=deadline_s,
         )
-        match answer:
+        match result:
             case Succeeded():
                 return Conclusion("CONFIRMED")
             case PaymentDeclined(code):
@@ -166,8 +166,8 @@ class Checkout:
 
     async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
         """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
-        answer = await self.payments.get(order.id, deadline_s=deadline_s)
-        if isinstance(answer, PaymentFound) and answer.payment.state == "SUCCEEDED":
+        result = await self.payments.get(order.id, deadline_s=deadline_s)
+        if isinstance(result, PaymentFound) and result.payment.state == "SUCCEEDED":
             return Conclusion("CONFIRMED")
         return Conclusion("CANCELLING", "PAYMENT_TIMEOUT")
 
@@ -204,9 +204,9 @@ class Checkout:
     def _backoff_s(self, order: Order) -> float:
         return self._backoff.delay_s(order.attempts, self._chance())
 
-    def _alarm(self, order: Order, asked: str, code: str) -> None:
+    def _alarm(self, order: Order, operation: str, code: str) -> None:
         self._metrics.contract_alarms.inc()
         logger.error(
-            "the other service refused what it should accept",
-            extra={"order_id": str(order.id), "asked": asked, "code": code},
+            "another service refused a request that it should accept",
+            extra={"order_id": str(order.id), "operation": operation, "code": code},
         )

@@ -1,4 +1,4 @@
-"""What the order service says on the wire."""
+"""The order service on the wire."""
 
 from datetime import datetime
 from typing import Annotated, Literal

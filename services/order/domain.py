@@ -1,4 +1,4 @@
-"""An order and its state machine; no I/O. PROTOCOL.md, "Order state machine"."""
+"""An order and its state machine; no I/O. docs/protocol.md, "Order state machine"."""
 
 from datetime import datetime
 from uuid import UUID
@@ -81,7 +81,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a try was in vain and the next one is due later."""
+        """Whether an attempt was in vain and the next one is due later."""
         return not self.is_done and (self.attempts > 0 or self.last_outcome is not None)
 
     @property

@@ -28,7 +28,7 @@ _CALLER = "public"
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer in the form it is kept: status, bytes, and the order it is about."""
+    """A response in the form it is stored: status, bytes, and the order it is about."""
 
     status_code: int
     body: bytes
@@ -36,7 +36,7 @@ class Reply(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-class Placing:
+class OrderPlacement:
     """Turns a PlaceOrder into an answer that is true and stays true."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Placing:
         if isinstance(placed, StoredKey):
             note_order(placed.entity_id)
             return await self._again(placed)
-        # Before the long part: whoever looks for the order finds its trace however that ends.
+        # Before the long part, so that the order's trace can be found however that ends.
         note_order(placed.id)
         order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
@@ -107,7 +107,7 @@ class Placing:
     async def _keep(self, key: Key, reply: Reply, order: Order) -> Reply:
         """The answer that stands under the key: this one, or the one that was kept before it.
 
-        A decision is told only once it is kept, or a repeat could be told something else."""
+        A decision is answered only once it is kept, or a repeat could get another answer."""
         try:
             async with self._database.connect() as connection:
                 kept = await KEYS.keep(connection, key, reply.status_code, reply.body)
@@ -149,7 +149,7 @@ class Placing:
 
 
 def note_order(order_id: UUID | None, outcome: str = "") -> None:
-    """Say on the request's span which order it was about, and how that ended."""
+    """Record on the request's span which order it was about, and how that ended."""
     work = span_now.get()
     if work is not None and order_id is not None:
         work.attributes["valerix.order.id"] = str(order_id)
@@ -171,7 +171,7 @@ def _reply(order: Order) -> Reply:
 
 
 def _accepted(order: Order) -> Reply:
-    """What is true of every order at any time: it is here, and this is how it stands."""
+    """What is true of every order at any time: it is accepted, and this is how it stands."""
     return Reply(202, msgspec.json.encode(order_view(order)), order.id)
 
 

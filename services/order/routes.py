@@ -28,7 +28,7 @@ from services.order.contract import (
 )
 from services.order.domain import CANCELLABLE, UnknownOrder
 from services.order.due_work import ORDERS_DUE
-from services.order.place_order import Placing, Reply, note_order
+from services.order.place_order import OrderPlacement, Reply, note_order
 from services.order.settings import OrderSettings
 from services.order.views import order_view, read_cursor, write_cursor
 
@@ -71,8 +71,8 @@ async def place_order(
     data: JSONBody[PlaceOrder], state: State, request: Request[Any, Any, Any]
 ) -> Response[bytes]:
     """POST /orders: 201 confirmed, 202 being processed, 402 declined, 409 out of stock."""
-    placing: Placing = state["placing"]
-    return _answer(await placing.place(data, key_of(request.scope, required=False)))  # type: ignore[arg-type]
+    placement: OrderPlacement = state["placement"]
+    return _answer(await placement.place(data, key_of(request.scope, required=False)))  # type: ignore[arg-type]
 
 
 @get("/orders", summary="Orders, newest first")

@@ -158,13 +158,13 @@ async def move(
 
 
 async def mark_committed(c: Connection, order: Order) -> Order | None:
-    """The stock of a confirmed order is sold; None when someone else said so first."""
+    """The stock of a confirmed order is sold; None when another driver recorded it first."""
     row = await c.row(_COMMITTED, order=order.id, seen=order.version)
     return None if row is None else _order(row)
 
 
 async def postpone(c: Connection, order: Order, next_s: float) -> None:
-    """Try again later; the order itself does not move."""
+    """Due again later; the order itself does not move."""
     await c.execute(_POSTPONE, order=order.id, seen=order.version, next_s=next_s)
 
 

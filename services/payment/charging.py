@@ -49,32 +49,32 @@ class Charged(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-async def charge(context: PaymentContext, ask: Charge) -> Charged:
+async def charge(context: PaymentContext, command: Charge) -> Charged:
     """Take the money once per order. Raises `KeyReused`, `Fenced` or `AmountDiffers`.
 
     Never decides from a missing answer: the payment stays PROCESSING, and the reconciler (or the
     same request again) asks the gateway with the same key."""
     if (left_s := remaining_s()) is not None and left_s <= 0:
         raise CallerGone
-    payment = await _open(context, ask)
+    payment = await _open(context, command)
     if payment is None:
-        payment = await look(context, ask.order_id)
+        payment = await look(context, command.order_id)
         if payment is None:
             raise domain.KeyReused  # the order is new, so the key is another order's
-        domain.admit(payment, ask)
+        domain.admit(payment, command)
     if payment.state != "PROCESSING":
-        return Charged(payment, replayed=payment.idempotency_key == ask.idempotency_key)
+        return Charged(payment, replayed=payment.idempotency_key == command.idempotency_key)
     payment = await _as_far_as_it_goes(context, payment, operations=1)
     # A cancel may have overtaken the gateway's answer, and cancel wins.
-    domain.admit(payment, ask)
+    domain.admit(payment, command)
     return Charged(payment, replayed=False)
 
 
-async def _open(context: PaymentContext, ask: Charge) -> Payment | None:
+async def _open(context: PaymentContext, command: Charge) -> Payment | None:
     async with context.database.connect() as connection:
         payment = await store.open_payment(
             connection,
-            ask,
+            command,
             provider=context.connector.name,
             traceparent=current_traceparent(),
             grace_s=context.grace_s,

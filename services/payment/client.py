@@ -1,4 +1,4 @@
-"""How other services ask for money: every answer of the wire becomes one fact to match on."""
+"""How other services ask for money: each response becomes one value to match on."""
 
 import logging
 from uuid import UUID
@@ -20,7 +20,7 @@ class Succeeded(msgspec.Struct, frozen=True):
 
 
 class PaymentDeclined(msgspec.Struct, frozen=True):
-    """The provider said no, for good."""
+    """The provider declined, for good."""
 
     code: str
 
@@ -30,7 +30,7 @@ class PaymentFenced(msgspec.Struct, frozen=True):
 
 
 class Processing(msgspec.Struct, frozen=True):
-    """The payment service is on it: ask again with the same order."""
+    """The payment service is working on it: ask again with the same order."""
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class PaymentFound(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """The payment service has never heard of this order."""
+    """The payment service does not know this order."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def charge_key(order_id: UUID) -> str:
 
 
 class PaymentClient:
-    """The payment service as its callers see it. Nothing here raises for trouble on the wire."""
+    """The payment service as its callers see it. Nothing here raises for a failure of the wire."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
@@ -96,7 +96,7 @@ class PaymentClient:
         self, order_id: UUID, amount_minor: int, currency: Currency, *, deadline_s: float
     ) -> ChargeResult:
         """Take `amount_minor` for the order, once, however often this is called."""
-        answer = await self._peer.call(
+        result = await self._peer.call(
             "POST",
             "/payments",
             CreatePayment(order_id, amount_minor, currency),
@@ -104,89 +104,89 @@ class PaymentClient:
             deadline_s=deadline_s,
             headers={"Idempotency-Key": charge_key(order_id)},
         )
-        if answer.outcome is Outcome.OK:
-            return _charged(answer, order_id, amount_minor, currency)
-        if answer.status == 402 and answer.outcome is Outcome.DEFINITE_NO:
-            return _declined(answer, order_id)
-        if answer.status == 409 and answer.code == contract.FENCED:
+        if result.outcome is Outcome.OK:
+            return _charged(result, order_id, amount_minor, currency)
+        if result.status == 402 and result.outcome is Outcome.DEFINITE_NO:
+            return _declined(result, order_id)
+        if result.status == 409 and result.code == contract.FENCED:
             return PaymentFenced()
-        return _otherwise(answer)
+        return _otherwise(result)
 
     async def cancel(self, order_id: UUID, reason: str, *, deadline_s: float) -> CancelResult:
         """Void or refund whatever there is, and leave a tombstone where there is nothing yet."""
-        answer = await self._peer.call(
+        result = await self._peer.call(
             "POST",
             f"/payments/{order_id}/cancel",
             CancelPayment(reason),
             route="/payments/{order_id}/cancel",
             deadline_s=deadline_s,
         )
-        if answer.outcome is not Outcome.OK:
-            return _otherwise(answer)
-        payment = _payment(answer, order_id)
+        if result.outcome is not Outcome.OK:
+            return _otherwise(result)
+        payment = _payment(result, order_id)
         if payment is None:
             return Unknown("contract")
-        if answer.status == 200 and contract.cancel_is_acknowledged(payment.state):
+        if result.status == 200 and contract.cancel_is_acknowledged(payment.state):
             return Cancelled(payment)
         return Processing()
 
     async def get(self, order_id: UUID, *, deadline_s: float) -> GetResult:
-        """Look without touching."""
-        answer = await self._peer.call(
+        """The payment as it stands; changes nothing."""
+        result = await self._peer.call(
             "GET", f"/payments/{order_id}", route="/payments/{order_id}", deadline_s=deadline_s
         )
-        if answer.outcome is Outcome.OK:
-            payment = _payment(answer, order_id)
+        if result.outcome is Outcome.OK:
+            payment = _payment(result, order_id)
             return Unknown("contract") if payment is None else PaymentFound(payment)
-        if answer.status == 404 and answer.code == contract.NOT_FOUND:
+        if result.status == 404 and result.code == contract.NOT_FOUND:
             return Absent()
-        breach = _otherwise(answer)
+        breach = _otherwise(result)
         return Unknown("in-progress") if isinstance(breach, Processing) else breach
 
 
-def _charged(answer: CallResult, order_id: UUID, amount_minor: int, currency: str) -> ChargeResult:
-    payment = _payment(answer, order_id)
+def _charged(result: CallResult, order_id: UUID, amount_minor: int, currency: str) -> ChargeResult:
+    payment = _payment(result, order_id)
     if payment is None:
         return Unknown("contract")
     if (payment.amount_minor, payment.currency) != (amount_minor, currency):
-        return _alarm("another amount than asked for", answer, order_id)
-    if answer.status in (200, 201) and payment.state == "SUCCEEDED":
+        return _alarm("another amount than asked for", result, order_id)
+    if result.status in (200, 201) and payment.state == "SUCCEEDED":
         return Succeeded(payment)
-    if answer.status == 202 and payment.state == "PROCESSING":
+    if result.status == 202 and payment.state == "PROCESSING":
         return Processing()
-    return _alarm(f"state {payment.state} under status {answer.status}", answer, order_id)
+    return _alarm(f"state {payment.state} under status {result.status}", result, order_id)
 
 
-def _declined(answer: CallResult, order_id: UUID) -> ChargeResult:
-    # Someone else's 402 (a proxy's, say) is no decision about this order's money.
-    problem = decode(answer, _DeclineProblem)
+def _declined(result: CallResult, order_id: UUID) -> ChargeResult:
+    # Someone else's 402 (a proxy's, say) decides nothing about this order's money.
+    problem = decode(result, _DeclineProblem)
     if problem is None or problem.code != contract.DECLINED or problem.details.order_id != order_id:
-        return _alarm("a 402 that is not about this order", answer, order_id)
+        return _alarm("a 402 that is not about this order", result, order_id)
     return PaymentDeclined(problem.details.decline_code)
 
 
-def _payment(answer: CallResult, order_id: UUID) -> PaymentView | None:
-    payment: PaymentView | None = decode(answer, PaymentView)
+def _payment(result: CallResult, order_id: UUID) -> PaymentView | None:
+    payment: PaymentView | None = decode(result, PaymentView)
     if payment is None or payment.order_id != order_id:
-        _alarm("a body that breaks the contract", answer, order_id)
+        _alarm("a body that breaks the contract", result, order_id)
         return None
     return payment
 
 
-def _alarm(what: str, answer: CallResult, order_id: UUID) -> Unknown:
+def _alarm(what: str, result: CallResult, order_id: UUID) -> Unknown:
     log.error(
         "payment-service answered %s",
         what,
-        extra={"order_id": order_id, "status": answer.status, "body": answer.body[:200]},
+        extra={"order_id": order_id, "status": result.status, "body": result.body[:200]},
     )
     return Unknown("contract")
 
 
-def _otherwise(answer: CallResult) -> Processing | Unknown | NotSent | ContractBreach:
-    if answer.outcome is Outcome.IN_PROGRESS:
+def _otherwise(result: CallResult) -> Processing | Unknown | NotSent | ContractBreach:
+    if result.outcome is Outcome.IN_PROGRESS:
         return Processing()
-    if answer.outcome is Outcome.NOT_SENT:
-        return NotSent(answer.code)
-    if answer.outcome is Outcome.DEFINITE_NO:
-        return ContractBreach(answer.status, answer.code)
-    return Unknown(answer.code)
+    if result.outcome is Outcome.NOT_SENT:
+        return NotSent(result.code)
+    if result.outcome is Outcome.DEFINITE_NO:
+        return ContractBreach(result.status, result.code)
+    return Unknown(result.code)

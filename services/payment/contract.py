@@ -1,4 +1,4 @@
-"""What the payment service says on the wire, for itself and for whoever calls it."""
+"""The payment service on the wire, for itself and for whoever calls it."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -16,6 +16,7 @@ PaymentState = Literal[
     "REFUND_PENDING",
     "REFUNDED",
 ]
+PaymentStatus = Literal["PENDING", "SUCCESS", "FAILED", "REFUNDED"]
 AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
 
 Currency = Literal["AUD", "BHD", "CHF", "EUR", "GBP", "JPY", "USD"]
@@ -41,6 +42,17 @@ KEY_REUSED = "idempotency-key-reused"
 MISMATCH = "payment-mismatch"
 NOT_FOUND = "payment-not-found"
 
+# Each state in the four words of the public API. Money on its way back is PENDING: whether it was
+# captured or not, nothing is final until it is back.
+STATUSES: dict[PaymentState, PaymentStatus] = {
+    "PROCESSING": "PENDING",
+    "CANCELLING": "PENDING",
+    "REFUND_PENDING": "PENDING",
+    "SUCCEEDED": "SUCCESS",
+    "FAILED": "FAILED",
+    "CANCELLED": "FAILED",
+    "REFUNDED": "REFUNDED",
+}
 # A payment in one of these owes nobody anything and never will again, short of a late capture.
 TERMINAL: frozenset[PaymentState] = frozenset({"CANCELLED", "REFUNDED", "FAILED"})
 
@@ -48,7 +60,7 @@ TERMINAL: frozenset[PaymentState] = frozenset({"CANCELLED", "REFUNDED", "FAILED"
 def cancel_is_acknowledged(state: PaymentState) -> bool:
     """Whether a cancel that met `state` is over, so that goods may be freed (rule R8).
 
-    Both the service and its client ask here: 200 is said, and believed, only then."""
+    Both the service and its client ask here: 200 is answered, and believed, only then."""
     return state in TERMINAL
 
 
@@ -67,7 +79,7 @@ class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AttemptView(msgspec.Struct, frozen=True):
-    """One try at the gateway."""
+    """One attempt at the gateway."""
 
     n: int
     provider: str
@@ -77,11 +89,15 @@ class AttemptView(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-class PaymentView(msgspec.Struct, frozen=True):
-    """A payment as answered: a tombstone (cancelled before it was charged) has no amount."""
+class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment as answered: a tombstone (cancelled before it was charged) has no amount.
+
+    `status` is `state` in fewer words: PENDING while PROCESSING, CANCELLING or REFUND_PENDING;
+    SUCCESS once SUCCEEDED; FAILED once FAILED or CANCELLED; REFUNDED once REFUNDED."""
 
     order_id: UUID
     state: PaymentState
+    status: PaymentStatus
     amount_minor: int | None
     currency: str | None
     attempts: list[AttemptView]
@@ -90,7 +106,7 @@ class PaymentView(msgspec.Struct, frozen=True):
 
 
 class DeclineDetails(msgspec.Struct, frozen=True):
-    """The `details` of a 402: which order, and why the provider said no."""
+    """The `details` of a 402: which order, and why the provider declined it."""
 
     order_id: UUID
     decline_code: str

@@ -97,7 +97,7 @@ async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> lis
 
 async def adopt(connection: Connection, capture: Capture, order_id: UUID, provider: str) -> bool:
     """Make a cancelled payment for a capture this database has never heard of (it was restored
-    from a backup, say), so that it can be booked and refunded; false when there is a payment."""
+    from a backup, say), so that it can be posted and refunded; false when there is a payment."""
     row = await connection.row(
         _ADOPT,
         order_id=order_id,

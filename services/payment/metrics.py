@@ -14,7 +14,7 @@ _EVERY_S = 2.0
 
 class PaymentMetrics:
     """One process's counters, and the gauges every replica reads from the same tables, on a
-    connection of their own: a pool that is exhausted must not blind them."""
+    connection of their own, so that they stay fresh while the pool is exhausted."""
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database

@@ -15,7 +15,7 @@ class Captured(msgspec.Struct, frozen=True):
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The gateway said no; nothing was taken."""
+    """The gateway declined; nothing was taken."""
 
     code: str
 

@@ -1,4 +1,4 @@
-"""The payment service's endpoints: read the request, let `charging` work, say how it stands."""
+"""The payment service's endpoints: read the request, let `charging` work, answer how it stands."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,7 +19,13 @@ from chassis.idempotency import key_of, request_hash, reused
 from chassis.telemetry.context import parse_traceparent
 from services.payment import charging, contract
 from services.payment.charging import PaymentContext
-from services.payment.contract import AttemptView, CancelPayment, CreatePayment, PaymentView
+from services.payment.contract import (
+    STATUSES,
+    AttemptView,
+    CancelPayment,
+    CreatePayment,
+    PaymentView,
+)
 from services.payment.domain import AmountDiffers, Charge, Fenced, KeyReused, Payment
 
 # Until callers have identities, all of them share one scope of keys.
@@ -59,7 +65,7 @@ class CancelOperation(Operation):
     operation_class=CreateOperation,
     responses={
         200: ResponseSpec(PaymentView, description="Captured before, under another key"),
-        202: ResponseSpec(PaymentView, description="Accepted, the provider has not said yet"),
+        202: ResponseSpec(PaymentView, description="Accepted, the provider has not answered yet"),
     },
     summary="Take an order's money, once",
 )
@@ -68,7 +74,7 @@ async def create_payment(
 ) -> Response[PaymentView] | Response[bytes]:
     """POST /payments: 201 captured, 202 not known yet, 402 declined, 409 fenced, 422 mismatch."""
     key = cast("str", key_of(cast("Scope", request.scope), required=True))
-    ask = Charge(
+    command = Charge(
         data.order_id,
         data.amount_minor,
         data.currency,
@@ -76,7 +82,7 @@ async def create_payment(
         request_hash("POST", "/payments", _CALLER, data),
     )
     try:
-        charged = await charging.charge(_context(state), ask)
+        charged = await charging.charge(_context(state), command)
     except KeyReused:
         raise reused() from None
     except Fenced:
@@ -136,16 +142,17 @@ def view(payment: Payment) -> PaymentView:
     """The payment as answered. A function of its row and nothing else, so a replay is the same
     bytes as the first answer."""
     return PaymentView(
-        payment.order_id,
-        payment.state,
-        payment.amount_minor,
-        payment.currency,
-        [
-            AttemptView(t.n, t.provider, t.state, t.detail, t.created_at, t.updated_at)
-            for t in payment.attempts
+        order_id=payment.order_id,
+        state=payment.state,
+        status=STATUSES[payment.state],
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        attempts=[
+            AttemptView(a.n, a.provider, a.state, a.detail, a.created_at, a.updated_at)
+            for a in payment.attempts
         ],
-        payment.decline_code,
-        payment.cancel_reason,
+        decline_code=payment.decline_code,
+        cancel_reason=payment.cancel_reason,
     )
 
 
@@ -157,7 +164,7 @@ def _context(state: State) -> PaymentContext:
 def _status(payment: Payment, key: str) -> int:
     if payment.state != "SUCCEEDED":
         return 202
-    # Under another key this request created nothing; it is told what there is.
+    # Under another key this request created nothing; the answer is what there is.
     return 201 if payment.idempotency_key == key else 200
 
 

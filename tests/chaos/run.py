@@ -106,14 +106,14 @@ async def _ask_to_the_end(customer: Customer) -> None:
 async def _watch(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -> None:
     """While it storms, what must hold at every instant is looked at twice a second, each time where
     something changed; in the end it is the whole history."""
-    limits = Limits.of(shop.settings)
+    limits = Limits.of(shop.proof_settings)
     while True:
         await asyncio.sleep(_WATCH_S)
         _note(await prove(connection, limits), outcome, at_rest=False)
 
 
 async def _rest(connection: asyncpg.Connection, shop: Shop, patience_s: float) -> Report:
-    limits = Limits.of(shop.settings)
+    limits = Limits.of(shop.proof_settings)
     until = time.monotonic() + patience_s
     while True:
         # Asked in this order: what arrives after the look at the wires is in the report.
@@ -135,8 +135,8 @@ def _note(report: Report, outcome: Outcome, *, at_rest: bool) -> None:
 
 async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -> None:
     """After closing time: a capture that came after the rest was declared would show here."""
-    _note(await prove(connection, Limits.of(shop.settings)), outcome, at_rest=True)
-    _note(await evaluate(connection, Limits.of(shop.settings)), outcome, at_rest=True)
+    _note(await prove(connection, Limits.of(shop.proof_settings)), outcome, at_rest=True)
+    _note(await evaluate(connection, Limits.of(shop.proof_settings)), outcome, at_rest=True)
     rows = await connection.fetch("SELECT status, count(*) FROM orders.orders GROUP BY status")
     outcome.statuses = Counter({row["status"]: row["count"] for row in rows})
     if shop.bugs:

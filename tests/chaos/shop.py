@@ -86,9 +86,9 @@ class Shop:
         self.doors: list[OrderClient] = []
 
     @property
-    def settings(self) -> Settings:
-        """As the order service has them."""
-        return self._settings("order")
+    def proof_settings(self) -> Settings:
+        """As whoever proves the shop has them."""
+        return self._settings("dashboard")
 
     def _settings(self, service: str) -> Settings:
         return settings(service, self._url, seed=self._seed, fences=self._fences, slow=self._slow)

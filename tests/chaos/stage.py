@@ -194,7 +194,7 @@ class Stage:
 
     async def look(self) -> None:
         """Note what is broken at this instant."""
-        report = await evaluate(self.tables, Limits.of(self._settings("order")))
+        report = await evaluate(self.tables, Limits.of(self._settings("dashboard")))
         self.broken |= {
             each.invariant.id for each in report.those("violated") if each.invariant.kind == "A"
         }
@@ -203,7 +203,7 @@ class Stage:
         """Wait until everything holds, or something is broken for good, or patience ends."""
         end = time.monotonic() + _PATIENCE_S
         while time.monotonic() < end:
-            report = await evaluate(self.tables, Limits.of(self._settings("order")))
+            report = await evaluate(self.tables, Limits.of(self._settings("dashboard")))
             if report.state == "holds":
                 return
             await self.look()

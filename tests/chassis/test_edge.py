@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from chassis.http.edge import _deadline
 from tests.chassis.bare import NAME, Bare, until
 from tests.harness import wire
 from tests.harness.problems import assert_problem
@@ -73,7 +74,7 @@ async def test_refusals_and_bugs_are_counted_with_their_status(bare: Bare):
         assert _requests(bare, method, template, status) == before + 1
 
 
-async def test_a_bug_is_told_without_its_inside_and_logged_with_it(
+async def test_a_bug_is_answered_without_internals_and_logged_with_them(
     bare: Bare, caplog: pytest.LogCaptureFixture
 ):
     problem = assert_problem(await bare.door.get("/bug"), 500, "internal")
@@ -197,7 +198,7 @@ async def test_a_gremlin_reads_no_more_of_a_body_than_anybody_may_send(bare: Bar
         b"\x00" * 64 + b"\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_at_all_is_refused_in_the_same_words(bare: Bare, raw: bytes):
+async def test_what_is_not_http_is_refused_as_a_problem(bare: Bare, raw: bytes):
     answer = await wire.exchange(bare.url, raw)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
@@ -233,3 +234,20 @@ async def test_the_service_says_its_name_on_every_series(bare: Bare):
     lines = [line for line in text.splitlines() if line.startswith("http_")]
     assert lines
     assert all(f'service="{NAME}"' in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "raw", [None, b"", b"abc", b"-1", b"1e3", b"9999999999", b"0.5", b"\xb2", b" 5"]
+)
+async def test_a_time_limit_that_is_not_valid_is_no_limit(raw: bytes | None):
+    assert _deadline(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"), [(b"0", 0.0), (b"1500", 1.5), (b"999999999", 999_999.999)]
+)
+async def test_a_time_limit_is_relative_milliseconds(raw: bytes, seconds: float):
+    before = time.monotonic()
+    deadline = _deadline(raw)
+    assert deadline is not None
+    assert before + seconds <= deadline <= time.monotonic() + seconds

@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -12,9 +13,11 @@ import msgspec
 import uvicorn
 
 from chassis.http.asgi import App
+from chassis.http.edge import Edge
 from chassis.http.server import config
 from chassis.settings import Settings
 from fleet.settings import load, shape_of
+from topology import find
 
 # The pauses of background work, shortened; every deadline stays what production has.
 QUICK: dict[str, object] = {
@@ -74,3 +77,9 @@ def settings_of(service: str, database_url: str, *, port: int = 0, **overrides: 
     given = {**known(service, QUICK), "database_url": database_url, **overrides}
     settings = load(service, {}, **given)
     return msgspec.structs.replace(settings, port=port)
+
+
+def create_service(key: str, settings: Settings) -> Edge:
+    """The app of a service, by its key in the topology."""
+    app: Edge = import_module(f"{find(key).package}.app").create_app(settings)
+    return app

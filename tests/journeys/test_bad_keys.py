@@ -11,22 +11,11 @@ from tests.journeys.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BAD_KEYS = {
-    "empty": b"",
-    "15 characters": b"k" * 15,
-    "256 characters": b"k" * 256,
-    "a space inside": b"k" * 10 + b" " + b"k" * 10,
-    "a tab inside": b"k" * 10 + b"\t" + b"k" * 10,
-    "latin-1": b"k" * 16 + b"\xfc",
-    "UTF-8": b"k" * 16 + "ü".encode(),
-}
 
-
-@pytest.mark.parametrize("wrong", BAD_KEYS)
 @pytest.mark.parametrize("path", ["/orders", "/payments"])
-async def test_a_key_that_is_no_key_is_invalid(shop: Shop, path: str, wrong: str):
+async def test_a_bad_key_is_invalid_and_changes_nothing(shop: Shop, path: str):
     service, body = _right(path)
-    request = _raw(path, body, [BAD_KEYS[wrong]])
+    request = _raw(path, body, [b"k" * 15])
     async with shop.unchanged():
         answer = await exchange(shop.urls[service], request)
         assert_problem(answer, 400, "idempotency-key-invalid")

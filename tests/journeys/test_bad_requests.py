@@ -1,7 +1,5 @@
-"""Addresses, parameters and methods that make no sense, on every service."""
+"""Bad addresses, parameters and methods, on every service."""
 
-import base64
-import json
 from uuid import uuid4
 
 import pytest
@@ -23,23 +21,33 @@ BY_ORDER = [
     ("inventory", "GET", "/inventory/reservations/{}", "reservation-not-found"),
     ("payment", "GET", "/payments/{}", "payment-not-found"),
 ]
-_NO_UUID = ("1", "abc", _ID[:-1], f"{_ID}0", "%00", "%20", "null", "..%5c..", "%F0%9F%98%88", "*")
+_NOT_A_UUID = (
+    "1",
+    "abc",
+    _ID[:-1],
+    f"{_ID}0",
+    "%00",
+    "%20",
+    "null",
+    "..%5c..",
+    "%F0%9F%98%88",
+    "*",
+)
 
 
-@pytest.mark.parametrize(("service", "method", "path", "code"), BY_ORDER)
-async def test_an_order_id_that_is_no_uuid_is_invalid(
-    shop: Shop, subtests: pytest.Subtests, service: str, method: str, path: str, code: str
-):
+async def test_an_order_id_that_is_not_a_uuid_is_invalid_on_every_route(shop: Shop):
     async with shop.unchanged():
-        for wrong in _NO_UUID:
-            with subtests.test(wrong):
-                answer = await shop.door(service).request(method, path.format(wrong))
-                problem = assert_problem(answer, 400, "validation")
-                assert problem["details"][0]["pointer"] == "/order_id"
+        for wrong in _NOT_A_UUID:
+            answer = await shop.order.get(f"/orders/{wrong}")
+            problem = assert_problem(answer, 400, "validation")
+            assert problem["details"][0]["pointer"] == "/order_id"
+        for service, method, path, _ in [*BY_ORDER, ("payment", "POST", "/payments/{}/cancel", "")]:
+            answer = await shop.door(service).request(method, path.format("abc"))
+            assert_problem(answer, 400, "validation")
 
 
 @pytest.mark.parametrize(("service", "method", "path", "code"), BY_ORDER)
-async def test_an_order_nobody_knows_is_not_found(
+async def test_an_unknown_order_is_not_found(
     shop: Shop, service: str, method: str, path: str, code: str
 ):
     async with shop.unchanged():
@@ -47,17 +55,10 @@ async def test_an_order_nobody_knows_is_not_found(
         assert_problem(answer, 404, code)
 
 
-async def test_cancelling_a_payment_that_is_no_uuid_is_invalid(shop: Shop):
-    async with shop.unchanged():
-        for wrong in _NO_UUID:
-            answer = await shop.payment.post(f"/payments/{wrong}/cancel")
-            assert_problem(answer, 400, "validation")
-
-
 @pytest.mark.parametrize(
     "product", ["PROD-999", "prod-001", "%00", "a%00b", "%F0%9F%98%88", "%ff", "'", "x" * 3000]
 )
-async def test_a_product_nobody_knows_is_not_found(shop: Shop, product: str):
+async def test_an_unknown_product_is_not_found(shop: Shop, product: str):
     async with shop.unchanged():
         answer = await shop.inventory.get(f"/inventory/{product}")
         assert_problem(answer, 404, "product-not-found")
@@ -67,10 +68,9 @@ async def test_a_product_nobody_knows_is_not_found(shop: Shop, product: str):
     "name", ["nobody", "%00", "a%00b", "*", "%F0%9F%98%88", "x" * 3000, "A", "a%20b"]
 )
 async def test_a_gremlin_that_is_not_loose_cannot_be_ended(shop: Shop, name: str):
-    for service in SERVICES:
-        async with shop.unchanged():
-            answer = await shop.door(service).delete(f"/gremlins/{name}")
-            assert_problem(answer, 404, "gremlin-not-found")
+    async with shop.unchanged():
+        answer = await shop.order.delete(f"/gremlins/{name}")
+        assert_problem(answer, 404, "gremlin-not-found")
 
 
 @pytest.mark.parametrize("name", ["%00", "A", "-a", "a-", "a%20b", "x" * 65, "*", "%C3%BC"])
@@ -81,7 +81,7 @@ async def test_a_gremlin_cannot_have_any_name(shop: Shop, name: str):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_an_address_nobody_serves_is_not_found(shop: Shop, service: str):
+async def test_an_unknown_address_is_not_found(shop: Shop, service: str):
     async with shop.unchanged():
         for path in ("/", "/nope", "/orders/a/b/c", "/../etc/passwd", "/%2e%2e/x", "/a//b", "/%"):
             assert_problem(await shop.door(service).get(path), 404, "not-found")
@@ -99,18 +99,18 @@ async def test_an_address_nobody_serves_is_not_found(shop: Shop, service: str):
         ("payment", "/health", {"GET"}),
     ],
 )
-async def test_a_method_that_does_not_fit_is_told_which_do(
+async def test_a_method_that_does_not_fit_is_answered_with_those_that_do(
     shop: Shop, service: str, path: str, allowed: set[str]
 ):
     async with shop.unchanged():
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
             answer = await shop.door(service).request(method, path, json={})
             assert_problem(answer, 405, "method-not-allowed")
-            told = {each.strip() for each in answer.headers["allow"].split(",")}
-            assert told - {"OPTIONS", "HEAD"} == allowed
+            allowed_now = {each.strip() for each in answer.headers["allow"].split(",")}
+            assert allowed_now - {"OPTIONS", "HEAD"} == allowed
 
 
-async def test_a_method_nobody_has_heard_of_is_refused(shop: Shop):
+async def test_an_unknown_method_is_refused(shop: Shop):
     for method in ("BREW", "get", "TRACE", "CONNECT"):
         answer = await exchange(
             shop.urls["order"], f"{method} /orders HTTP/1.1\r\nHost: x\r\n\r\n".encode()
@@ -131,38 +131,16 @@ async def test_a_limit_out_of_bounds_is_clamped(shop: Shop, limit: int, expected
 
 
 @pytest.mark.parametrize("limit", ["abc", "", "1.5", "0x10", "٣", "1 OR 1=1", "null"])
-async def test_a_limit_that_is_no_number_is_invalid(shop: Shop, limit: str):
+async def test_a_limit_that_is_not_a_number_is_invalid(shop: Shop, limit: str):
     answer = await shop.order.get("/orders", params={"limit": limit})
     assert_problem(answer, 400, "validation")
 
 
-def _cursor(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-
-CURSORS = {
-    "empty": "",
-    "not base64": "!!!",
-    "one letter": "A",
-    "not ASCII": "ü",
-    "not JSON": "AAAA",
-    "a NUL": "%00",
-    "another shape": _cursor({"at": "now"}),
-    "too short": _cursor(["2026-01-01T00:00:00Z"]),
-    "no time": _cursor(["yesterday", _ID]),
-    "a time without a zone": _cursor(["2026-01-01T00:00:00", _ID]),
-    "a time before time": _cursor(["0001-01-01T00:00:00+23:59", _ID]),
-    "a time after time": _cursor(["9999-12-31T23:59:59-23:59", _ID]),
-    "no id": _cursor(["2026-01-01T00:00:00Z", "1 OR 1=1"]),
-    "very long": "A" * 8000,
-}
-
-
-@pytest.mark.parametrize("cursor", CURSORS)
-async def test_a_cursor_that_was_tampered_with_is_invalid(shop: Shop, cursor: str):
-    answer = await shop.order.get("/orders", params={"cursor": CURSORS[cursor]})
-    problem = assert_problem(answer, 400, "validation")
-    assert problem["details"][0]["pointer"] == "/cursor"
+async def test_a_cursor_that_is_not_ours_is_invalid(shop: Shop):
+    for cursor in ("", "%00", "A" * 8000):
+        answer = await shop.order.get("/orders", params={"cursor": cursor})
+        problem = assert_problem(answer, 400, "validation")
+        assert problem["details"][0]["pointer"] == "/cursor"
 
 
 async def test_every_changed_letter_of_a_cursor_is_refused_or_leads_to_a_page(shop: Shop):

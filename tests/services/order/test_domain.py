@@ -1,5 +1,7 @@
 """The order's rules without any database: messages, views, cursors."""
 
+import base64
+import json
 import string
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
@@ -16,6 +18,8 @@ from services.order.domain import CANCELLABLE, TERMINAL, Order
 from services.order.views import order_view, read_cursor, write_cursor
 from tests.harness.serving import settings_of
 
+# The same in every worker, because it is part of test names.
+_ID = "0b5c7f3e-6d1a-4f0e-9a57-3c1f5d2e8b46"
 STATUSES: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
 REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
 
@@ -94,6 +98,37 @@ def test_any_text_as_a_cursor_is_read_or_refused(text: str):
         assert at.tzinfo is UTC
     except Problem as problem:
         assert (problem.status, problem.code) == (400, "validation")  # noqa: PT017 - or a page
+
+
+def _cursor(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+CURSORS = {
+    "empty": "",
+    "not base64": "!!!",
+    "one letter": "A",
+    "not ASCII": "ü",
+    "not JSON": "AAAA",
+    "a NUL": "%00",
+    "another shape": _cursor({"at": "now"}),
+    "too short": _cursor(["2026-01-01T00:00:00Z"]),
+    "no time": _cursor(["yesterday", _ID]),
+    "a time without a zone": _cursor(["2026-01-01T00:00:00", _ID]),
+    "a time before time": _cursor(["0001-01-01T00:00:00+23:59", _ID]),
+    "a time after time": _cursor(["9999-12-31T23:59:59-23:59", _ID]),
+    "no id": _cursor(["2026-01-01T00:00:00Z", "1 OR 1=1"]),
+    "very long": "A" * 8000,
+}
+
+
+@pytest.mark.parametrize("wrong", CURSORS)
+def test_a_cursor_that_was_tampered_with_is_invalid(wrong: str):
+    with pytest.raises(Problem) as refused:
+        read_cursor(CURSORS[wrong])
+    (detail,) = refused.value.details  # type: ignore[misc]
+    assert (refused.value.status, refused.value.code) == (400, "validation")
+    assert detail["pointer"] == "/cursor"
 
 
 def test_composing_the_service_touches_nothing():

@@ -9,6 +9,7 @@ import pytest
 from chassis.http.outbound import classify
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
+from services.payment import contract
 from services.payment.client import (
     Absent,
     Cancelled,
@@ -45,6 +46,7 @@ def _view(state: str, order_id: UUID = ORDER, amount: int | None = 100, currency
         {
             "order_id": order_id,
             "state": state,
+            "status": contract.STATUSES.get(state, "PENDING"),  # type: ignore[call-overload]
             "amount_minor": amount,
             "currency": currency,
             "attempts": [],

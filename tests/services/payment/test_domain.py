@@ -21,6 +21,7 @@ from services.payment.outcomes import (
     Silence,
     Voided,
 )
+from services.payment.routes import view
 
 ORDER = UUID("00000000-0000-4000-8000-000000000001")
 EVERY_OUTCOME: list[GatewayResult] = [
@@ -57,7 +58,7 @@ def _payment(payment_state: str, attempt_state: str) -> Payment:
     return Payment(ORDER, 100, "EUR", payment_state, attempts=(attempt,))  # type: ignore[arg-type]
 
 
-async def test_the_machines_are_the_ones_in_the_database(connection: asyncpg.Connection):
+async def test_the_machines_equal_the_database(connection: asyncpg.Connection):
     rows = await connection.fetch("SELECT machine, src, dst FROM payments.transitions")
     assert {(r["src"], r["dst"]) for r in rows if r["machine"] == "payment"} == (
         domain.PAYMENT_TRANSITIONS
@@ -139,22 +140,42 @@ def test_a_gateway_that_contradicts_itself_is_for_a_human(
 
 
 @given(st.lists(st.sampled_from(EVERY_OUTCOME), max_size=8), st.booleans())
-def test_no_sequence_of_outcomes_books_anything_twice(said: list[GatewayResult], cancelled: bool):
+def test_no_sequence_of_outcomes_posts_anything_twice(
+    results: list[GatewayResult], cancelled: bool
+):
     payment = _payment("CANCELLING" if cancelled else "PROCESSING", "IN_FLIGHT")
-    booked: dict[str, int] = {}
-    for outcome in said:
+    posted: dict[str, int] = {}
+    for outcome in results:
         effect = outcomes.outcome_effect(payment, payment.attempt, outcome)
         for line in effect.lines:
             key = f"{line.transfer_id} {line.line}"
-            assert key not in booked
-            booked[key] = line.amount_minor
+            assert key not in posted
+            posted[key] = line.amount_minor
         attempt = msgspec.structs.replace(
             payment.attempt, state=(effect.attempt_path or (payment.attempt.state,))[-1]
         )
         state = (effect.payment_path or (payment.state,))[-1]
         payment = msgspec.structs.replace(payment, state=state, attempts=(attempt,))
         assert payment.state in TOGETHER[attempt.state]
-    assert sum(booked.values()) == 0
+    assert sum(posted.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("PROCESSING", "PENDING"),
+        ("CANCELLING", "PENDING"),
+        ("REFUND_PENDING", "PENDING"),
+        ("SUCCEEDED", "SUCCESS"),
+        ("FAILED", "FAILED"),
+        ("CANCELLED", "FAILED"),
+        ("REFUNDED", "REFUNDED"),
+    ],
+)
+def test_a_payment_is_answered_with_its_status_beside_its_state(state: str, status: str):
+    answer = view(_payment(state, "IN_FLIGHT"))
+    assert (answer.state, answer.status) == (state, status)
+    assert set(contract.STATUSES) == set(get_args(contract.PaymentState))
 
 
 def test_a_provider_key_depends_on_order_and_attempt_only():
@@ -163,7 +184,7 @@ def test_a_provider_key_depends_on_order_and_attempt_only():
 
 
 @pytest.mark.parametrize(
-    ("state", "key", "request_hash", "amount", "fact"),
+    ("state", "key", "request_hash", "amount", "refusal"),
     [
         ("SUCCEEDED", "k", b"h", 100, None),
         ("SUCCEEDED", "other", b"h", 100, None),
@@ -177,15 +198,15 @@ def test_a_provider_key_depends_on_order_and_attempt_only():
         ("PROCESSING", "k", b"h", 100, None),
     ],
 )
-def test_who_may_speak_for_a_payment(
-    state: str, key: str, request_hash: bytes, amount: int, fact: type[Exception] | None
+def test_which_charges_an_existing_payment_admits(
+    state: str, key: str, request_hash: bytes, amount: int, refusal: type[Exception] | None
 ):
     payment = msgspec.structs.replace(
         _payment(state, "SUCCEEDED"), idempotency_key="k", request_hash=b"h"
     )
     charge = Charge(ORDER, amount, "EUR", key, request_hash)
-    if fact is None:
+    if refusal is None:
         domain.admit(payment, charge)
     else:
-        with pytest.raises(fact):
+        with pytest.raises(refusal):
             domain.admit(payment, charge)

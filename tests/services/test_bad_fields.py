@@ -1,0 +1,154 @@
+"""Each field of each body, given what it must not be: the reader's 400 points at it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chassis.faults.contract import PutGremlin
+from chassis.faults.routes import SetLatency
+from chassis.http.json_body import Strict, read_body
+from chassis.http.problems import Problem
+from services.inventory import contract as inventory
+from services.order import contract as order
+from services.payment import contract as payment
+from tests.harness.serving import create_service, settings_of
+from topology import SERVICES
+
+# The same in every worker, because it is part of test names.
+_ID = "0b5c7f3e-6d1a-4f0e-9a57-3c1f5d2e8b46"
+_NOT_WHOLE: list[Any] = ["1", 1.0, 1.5, 1e400, True, None, [1], {"value": 1}]
+_NOT_A_QUANTITY = [0, -1, 1001, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63), 10**400, *_NOT_WHOLE]
+_NOT_A_PRODUCT = [
+    "",
+    "prod-001",
+    "PROD 001",
+    "PROD-001\n",
+    "-PROD",
+    "P" * 65,
+    "PRÖD",
+    1,
+    None,
+    True,
+]
+_NOT_AN_ID = ["", "1", _ID[:-1], f"{_ID}0", _ID.replace("-", "_"), 1, None, [_ID]]
+_NOT_AN_AMOUNT = [0, -1, 2**53 + 1, 2**63, 99.99, *_NOT_WHOLE]
+_NOT_A_CURRENCY = ["eur", "EURO", "XXX", "", "EUR ", "€", 978, None]
+
+_RESERVE = {"order_id": _ID, "product_id": "PROD-001", "quantity": 1}
+_PAY = {"order_id": _ID, "amount_minor": 9999, "currency": "EUR"}
+_GREMLIN = {"kind": "latency", "delay_ms": 5}
+
+# For each body: one that is right, and what each of its fields must not be.
+BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
+    order.PlaceOrder: (
+        {"product_id": "PROD-001", "quantity": 1},
+        {"quantity": _NOT_A_QUANTITY, "product_id": _NOT_A_PRODUCT},
+    ),
+    inventory.ReserveStock: (
+        _RESERVE,
+        {"quantity": _NOT_A_QUANTITY, "product_id": _NOT_A_PRODUCT, "order_id": _NOT_AN_ID},
+    ),
+    inventory.ReleaseStock: ({"order_id": _ID}, {"order_id": _NOT_AN_ID}),
+    inventory.CommitStock: ({"order_id": _ID}, {"order_id": _NOT_AN_ID}),
+    inventory.RestockProduct: (
+        {"product_id": "PROD-001", "quantity": 1},
+        {
+            "quantity": [0, -1, 1_000_001, 2**31, 2**63, *_NOT_WHOLE],
+            "product_id": _NOT_A_PRODUCT,
+        },
+    ),
+    payment.CreatePayment: (
+        _PAY,
+        {
+            "amount_minor": _NOT_AN_AMOUNT,
+            "currency": _NOT_A_CURRENCY,
+            "order_id": _NOT_AN_ID,
+        },
+    ),
+    payment.CancelPayment: (
+        {"reason": "REFUND"},
+        {"reason": ["", "refund", "A" * 41, "A B", "REFUND\n", 1, None]},
+    ),
+    PutGremlin: (
+        _GREMLIN,
+        {
+            "kind": ["", "LATENCY", "meteor", 1, None],
+            "probability": [0, -0.1, 1.01, 1e400, "1", None, True],
+            "delay_ms": [-1, 60_001, 2**63, "5", 5.5, True],
+            "jitter_ms": [-1, 60_001, 2**63, "5", None],
+            "status": [200, 418, 501, "503", None],
+            "ttl_s": [0, -1, 3601, 2**63, 0.5, "60", True],
+            "routes": [[], "*", [1], ["*"] * 33, ["x" * 201], None],
+        },
+    ),
+    SetLatency: (
+        {"enabled": True, "delay_ms": 5},
+        {
+            "enabled": ["true", 1, 0, None],
+            "delay_ms": [-1, 60_001, "5", None],
+            "jitter_ms": [-1, 60_001, "5", None],
+            "ttl_s": [0, 3601, "60"],
+            "probability": [0, 2, "1"],
+        },
+    ),
+}
+_FIELDS = [(shape, field) for shape, (_, wrong) in BODIES.items() for field in wrong]
+_REQUIRED = {
+    PutGremlin: {"kind"},
+    SetLatency: {"enabled"},
+    payment.CancelPayment: set[str](),
+}
+
+
+def _pointer(shape: type, body: dict[str, Any]) -> str:
+    # 1e400 is infinite here, but on the wire it is what a client wrote.
+    raw = json.dumps(body).replace("Infinity", "1e400").encode()
+    with pytest.raises(Problem) as refused:
+        read_body(raw, "application/json", shape)
+    assert (refused.value.status, refused.value.code) == (400, "validation")
+    (detail,) = refused.value.details  # type: ignore[misc]
+    return str(detail["pointer"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "field"), _FIELDS, ids=[f"{shape.__name__}.{field}" for shape, field in _FIELDS]
+)
+def test_a_field_that_does_not_fit_is_pointed_at(shape: type, field: str):
+    right, wrong = BODIES[shape]
+    assert read_body(json.dumps(right).encode(), "application/json", shape)
+    for value in wrong[field]:
+        pointer = _pointer(shape, {**right, field: value})
+        assert pointer.startswith(f"/{field}"), (value, pointer)
+
+
+@pytest.mark.parametrize("shape", BODIES)
+def test_a_field_that_is_unknown_or_missing_is_pointed_at(shape: type):
+    right, _ = BODIES[shape]
+    assert _pointer(shape, {**right, "discount": 100}) == "/discount"
+    for field in _REQUIRED.get(shape, set(right)):
+        body = {name: value for name, value in right.items() if name != field}
+        assert _pointer(shape, body) == f"/{field}"
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("JPY", 1.5), ("BHD", 1.2345), ("EUR", 99.99)])
+def test_an_amount_is_whole_minor_units_of_its_currency(currency: str, amount: float):
+    body = {**_PAY, "currency": currency, "amount_minor": amount}
+    assert _pointer(payment.CreatePayment, body) == "/amount_minor"
+
+
+def test_every_body_of_every_service_goes_through_the_strict_reader_and_stands_in_the_table():
+    shapes, loose = set[type](), []
+    for process in SERVICES:
+        app = create_service(process.key, settings_of(process.key, "postgresql://x@127.0.0.1:1/x"))
+        for route in app.app.routes:  # type: ignore[attr-defined]
+            for handler in getattr(route, "route_handlers", ()):
+                if "data" not in handler.fn.__annotations__:
+                    continue
+                reader = handler.resolve_data_dto()
+                if reader is None or not issubclass(reader, Strict):
+                    loose.append(f"{process.key} {route.path}")
+                else:
+                    shapes.add(reader.model_type)
+    assert not loose
+    assert shapes == set(BODIES)
