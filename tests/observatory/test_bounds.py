@@ -14,7 +14,7 @@ from observatory.store.logs import LogQuery
 from observatory.store.store import TelemetryStore, TraceQuery
 from tests.observatory.samples import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
-TRACES, LOGS = 8 * MIB, 4 * MIB
+TRACES, LOGS = 4 * MIB, 2 * MIB
 ME = Resource("order-service", "1")
 
 
@@ -48,7 +48,7 @@ def small() -> TelemetryStore:
     return TelemetryStore(traces_limit=TRACES, logs_limit=LOGS)
 
 
-@pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(100_000, 50), (40_000, 1)])
+@pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(50_000, 50), (20_000, 1)])
 def test_a_flood_of_spans(allocated: Allocated, spans: int, spans_of_a_trace: int):
     memory = small()
     for number in allocated.flood(spans // spans_of_a_trace):
@@ -86,7 +86,7 @@ def test_a_million_distinct_names(allocated: Allocated):
 
 def test_a_flood_of_lines(allocated: Allocated):
     memory = small()
-    for number in allocated.flood(50_000):
+    for number in allocated.flood(25_000):
         made = line(
             f"line {number} " * 5,
             service=f"service-{number}",
@@ -99,7 +99,7 @@ def test_a_flood_of_lines(allocated: Allocated):
         keep(memory, made)
     assert allocated() <= 1.1 * LOGS
     assert memory.logs.used_bytes > 0.9 * LOGS
-    assert memory.losses.lines_evicted == 50_000 - len(memory.logs)
+    assert memory.losses.lines_evicted == 25_000 - len(memory.logs)
 
 
 def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated):

@@ -20,21 +20,32 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("query", QUERIES)
-async def test_every_bad_response_is_a_readable_error_within_the_deadline(bad, query):
+async def test_every_bad_response_is_a_readable_error_within_the_deadline():
+    cases = [(bad, query) for bad in BAD for query in QUERIES]
+    # One that floods takes the whole event loop: by itself, or the others miss their deadline.
+    alone = [case for case in cases if case[0] == "floods"]
+    found = [await offence(*case) for case in alone]
+    found += await asyncio.gather(*(offence(*case) for case in cases if case not in alone))
+    assert [each for each in found if each] == []
+
+
+async def offence(bad, query) -> str:
+    """What is wrong with the error of one query to one bad server; empty if nothing is."""
     answer, message = BAD[bad]
     made, ask = QUERIES[query]
     async with serving(answer) as url:
         store = made(url)
         began = time.monotonic()
-        with pytest.raises(SourceError, match=message) as error:
-            await ask(store)
-        assert time.monotonic() - began < DEADLINE_S + 1
-        down = store.http.down(error.value, "Orders go on.")
-        await store.http.close()
-    assert re.fullmatch(r"(Jaeger|Loki) [\w ().,]+", down.reason)
-    assert "127" not in down.reason
+        try:
+            return f"{bad}, {query}: {await ask(store)!r}"
+        except SourceError as error:
+            took_s, down = time.monotonic() - began, store.http.down(error, "Orders go on.")
+        finally:
+            await store.http.close()
+    readable = re.fullmatch(r"(Jaeger|Loki) [\w ().,]+", down.reason) and "127" not in down.reason
+    if readable and re.search(message, down.reason) and took_s < DEADLINE_S + 1:
+        return ""
+    return f"{bad}, {query}: {down.reason} after {took_s:.1f} s"
 
 
 async def test_a_server_that_is_not_running_cannot_be_reached():

@@ -111,19 +111,19 @@ async def scraping(prometheus, instance):
         await asyncio.sleep(0.5)
 
 
-@pytest.mark.parametrize("bad", ["500", "html", "hangs up", "other types", "depths"])
-async def test_a_prometheus_that_fails_is_down(bad):
-    answer, words = BAD[bad]
-    async with reading(answer) as source:
-        down = await until(lambda: said_of(source))
-        assert down.reason == "Prometheus " + words.replace("\\", "")
-        assert source.stock() == down
-        assert source.points("order", [time.time()])[0].rate is None
+async def test_a_prometheus_that_fails_is_down():
+    for bad in ("500", "html", "hangs up", "other types", "depths"):
+        answer, message = BAD[bad]
+        async with reading(answer) as source:
+            down = await until(lambda source=source: polled(source))
+            assert down.reason == "Prometheus " + message.replace("\\", "")
+            assert source.stock() == down
+            assert source.points("order", [time.time()])[0].rate is None
 
 
-def said_of(source):
-    said = source.traffic("order")
-    return None if said.reason == "Not read yet" else said
+def polled(source):
+    traffic = source.traffic("order")
+    return None if traffic.reason == "Not read yet" else traffic
 
 
 async def test_samples_missed_in_an_outage_are_read_afterwards():
