@@ -11,12 +11,22 @@ from typing import Any
 import click
 import psutil
 
-from bench import collectors, compare, growth, receiver, report, shops, spectator_cost, startup
+from bench import (
+    collectors,
+    compare,
+    exporters,
+    growth,
+    receiver,
+    report,
+    shops,
+    spectator_cost,
+    startup,
+)
 from bench.shops import Shop
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import Home
 
-PARTS = ("compare", "clients", "replicas", "collectors", "glass", "table", "startup")
+PARTS = ("compare", "clients", "replicas", "collectors", "exporters", "glass", "table", "startup")
 
 
 @click.command()
@@ -50,6 +60,7 @@ def main(
                 "clients": bench.clients,
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
+                "exporters": bench.exporters,
                 "glass": lambda: bench.glass(spectators),
                 "table": lambda: bench.table(most_orders),
                 "startup": bench.startup,
@@ -79,7 +90,7 @@ class _Bench:
         """A whole fleet, its services sending to its own dashboard."""
         keys = (*shops.SERVICES, "dashboard")
         shop = Shop(name, self._home, self._database(name), {}, keys=keys)
-        shop.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"]})
+        shop.add({"VALERIX_OTLP_RECEIVER": shop.urls["dashboard"]})
         return shop
 
     def compare(self) -> Any:
@@ -109,7 +120,7 @@ class _Bench:
         shop = self._observed("replicas")
         second = Shop("second", self._home, shop.database_url, {}, keys=("order",))
         others = {f"VALERIX_{key.upper()}_URL": shop.urls[key] for key in ("inventory", "payment")}
-        second.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"], **others})
+        second.add({"VALERIX_OTLP_RECEIVER": shop.urls["dashboard"], **others})
         with shops.running([shop, second]):
             return compare.replicas(shop, second, self._rounds, self._orders)
 
@@ -117,6 +128,19 @@ class _Bench:
         """Collectors that do not work."""
         databases = {name: self._database(f"collect_{name}") for name in ("dark", "observed")}
         return collectors.measure(self._home, databases, self._rounds, self._orders)
+
+    def exporters(self) -> Any:
+        """The exporter made for the dashboard's receiver beside the official one, and none."""
+        own = self._observed("own")
+        keys = (*shops.SERVICES, "dashboard")
+        official = Shop("official", self._home, self._database("official"), {}, keys=keys)
+        # An address that is named always gets the official exporter.
+        official.add({"VALERIX_OTLP_ENDPOINT": official.urls["dashboard"]})
+        dark = Shop("dark-e", self._home, self._database("dark_e"), {"VALERIX_TELEMETRY": "off"})
+        with shops.running([own, official, dark]):
+            return exporters.rounds(
+                {"own": own, "official": official, "dark": dark}, self._rounds, self._orders
+            )
 
     def glass(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

@@ -124,7 +124,7 @@ def plan(
         environ.setdefault(process.url_variable, urls[process.key])
     # The dashboard keeps traces and logs itself, unless a collector is named. It is not told to
     # send to itself: what it does in order to show the shop is no part of the shop's story.
-    observed = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
+    observed = {**environ, "VALERIX_OTLP_RECEIVER": urls["dashboard"]}
     watching = {**environ, "VALERIX_CONTROL": str(home.control)}
     return [
         Service(process, urls[process.key], home, observed if process in SERVICES else watching)
