@@ -11,13 +11,32 @@ from typing import Any
 import click
 import psutil
 
-from bench import collectors, compare, growth, receiver, report, shops, spectator_cost, startup
+from bench import (
+    collectors,
+    compare,
+    exporters,
+    growth,
+    receiver,
+    report,
+    shops,
+    spectator_cost,
+    startup,
+)
 from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import RunDirectory
 from topology import KEYS, find
 
-PARTS = ("compare", "clients", "replicas", "collectors", "spectators", "growth", "startup")
+PARTS = (
+    "compare",
+    "clients",
+    "replicas",
+    "collectors",
+    "exporters",
+    "spectators",
+    "growth",
+    "startup",
+)
 
 
 @click.command()
@@ -56,6 +75,7 @@ def main(
                 "clients": bench.clients,
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
+                "exporters": bench.exporters,
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
@@ -89,7 +109,7 @@ class _Bench:
     def _observed(self, name: str) -> Variant:
         """A whole fleet, its services sending to its own dashboard."""
         shop = Variant(name, self._home, self._database(name), {}, keys=KEYS)
-        shop.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"]})
+        shop.add({"VALERIX_OTLP_RECEIVER": shop.urls["dashboard"]})
         return shop
 
     def compare(self) -> Any:
@@ -119,7 +139,7 @@ class _Bench:
         shop = self._observed("replicas")
         second = Variant("second", self._home, shop.database_url, {}, keys=("order",))
         others = {find(key).url_variable: shop.urls[key] for key in find("order").calls}
-        second.add({"VALERIX_OTLP_ENDPOINT": shop.urls["dashboard"], **others})
+        second.add({"VALERIX_OTLP_RECEIVER": shop.urls["dashboard"], **others})
         with shops.running([shop, second]):
             return compare.replicas(shop, second, self._rounds, self._orders)
 
@@ -127,6 +147,18 @@ class _Bench:
         """Collectors that are down, slow or refusing."""
         databases = {name: self._database(f"collect_{name}") for name in ("dark", "observed")}
         return collectors.measure(self._home, databases, self._rounds, self._orders)
+
+    def exporters(self) -> Any:
+        """The exporter made for the dashboard's receiver beside the official one, and none."""
+        own = self._observed("own")
+        official = Variant("official", self._home, self._database("official"), {}, keys=KEYS)
+        # An address that is named always gets the official exporter.
+        official.add({"VALERIX_OTLP_ENDPOINT": official.urls["dashboard"]})
+        dark = Variant("dark-e", self._home, self._database("dark_e"), {"VALERIX_TELEMETRY": "off"})
+        with shops.running([own, official, dark]):
+            return exporters.rounds(
+                {"own": own, "official": official, "dark": dark}, self._rounds, self._orders
+            )
 
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from topology import NAMES
+
 
 def table(result: dict[str, Any]) -> str:
     """Markdown: a heading and a table for each part that was run, and the bars."""
@@ -79,6 +81,24 @@ def _collectors(found: dict[str, Any]) -> str:
     return _lines(head, rows)
 
 
+def _exporters(found: dict[str, Any]) -> str:
+    keys = ("services_cpu_ms", "dashboard_cpu_ms")
+    rows = [
+        (
+            name,
+            *(f"{row[key]:.2f}" for key in keys),
+            " / ".join(f"{row['resident_mb'][key]:.0f}" for key in NAMES),
+        )
+        for name, row in found.items()
+    ]
+    more = found["official"]["services_cpu_ms"] - found["own"]["services_cpu_ms"]
+    head = ("exporter", "CPU ms per order, services", "dashboard", f"MB: {', '.join(NAMES)}")
+    return _lines(head, rows) + (
+        f"\n\nthe official one costs {more / found['own']['services_cpu_ms']:.2f} of an order more"
+        " (bar 0.10: below it, the own one goes)"
+    )
+
+
 def _spectators(found: dict[str, Any]) -> str:
     count = found["spectators"]
     rows = [
@@ -123,6 +143,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "clients": _clients,
     "replicas": _replicas,
     "collectors": _collectors,
+    "exporters": _exporters,
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,

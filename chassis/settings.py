@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from chassis.telemetry.otel_variables import OtelVariables
+
 PREFIX = "VALERIX_"
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -36,10 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What every process needs. Field `x_y` is read from `VALERIX_X_Y`, or first from
     `VALERIX_<KEY>_X_Y`, so that one process can differ from the others.
 
-    `service` is the process's key and `urls` the address of every process by key."""
+    `service` is the process's key, `urls` the address of every process by key, and `otel` what the
+    standard OTEL_ variables say."""
 
     service: str
     urls: dict[str, str] = {}
+    otel: OtelVariables = OtelVariables()
     # -- where it listens
     host: Annotated[
         str, why("Loopback, so nothing is exposed by accident; else an operator token is required.")
@@ -77,7 +81,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         why("`off` runs dark: no spans, no export; metrics and logs stay."),
     ] = "on"
     otlp_endpoint: Annotated[
-        Address, why("An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty makes no spans.")
+        Address, why("An OTLP/HTTP base URL such as http://127.0.0.1:4318; empty sends nothing.")
+    ] = ""
+    otlp_receiver: Annotated[
+        Address,
+        why("The dashboard's own receiver, set by `valerix up`: used where no other is named."),
     ] = ""
     otlp_headers: Annotated[
         str, why("What a vendor asks for, as in OpenTelemetry: name=value,name=value.")
@@ -138,7 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 S = TypeVar("S", bound=Settings)
-_HANDED_IN = ("service", "urls")
+_HANDED_IN = ("service", "urls", "otel")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -166,12 +174,14 @@ def read(
     key: str,
     port: int,
     addresses: Mapping[str, str],
+    otel: OtelVariables | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> S:
     """The settings of the process `key`; raises `BadSetting` with one clear line.
 
     `sources` are asked in order, each by the names of `names_of`; `addresses` is where every
-    process listens by itself; `overrides` beat everything."""
+    process listens by itself; `overrides` beat everything. Where VALERIX_OTLP_ENDPOINT is written,
+    empty or not, no other endpoint counts."""
     values: dict[str, object] = {}
     places: dict[str, Found] = {}
     for field in fields(shape):
@@ -191,9 +201,11 @@ def read(
     values |= given
     for field, value in values.items():
         _check(shape, field, value, places[field].place if field in places else field)
+    otel = otel or OtelVariables()
+    if "otlp_endpoint" in values:
+        otel, values["otlp_receiver"] = otel.without_endpoints(), ""
     settings = msgspec.convert({**values, "service": key, "urls": urls}, shape, strict=False)
-    if settings.port == 0:
-        settings = msgspec.structs.replace(settings, port=port)
+    settings = msgspec.structs.replace(settings, port=settings.port or port, otel=otel)
     _demand_safe(settings)
     settings.demand_consistent()
     return settings

@@ -24,8 +24,8 @@ def run_process(key: str) -> int:
     process = find(key)
     os.nice(process.nice)
     create_app = import_module(f"{process.package}.app").create_app
-    recording.start(settings, service=process.name)
     try:
+        recording.start(settings, service=process.name)
         app = create_app(settings)
         gc.freeze()
         gc.enable()

@@ -12,6 +12,7 @@ import msgspec
 
 from chassis import settings
 from chassis.settings import PREFIX, BadSetting, Found, Settings
+from chassis.telemetry.otel_variables import OtelVariables
 from fleet.run_dir import ROOT
 from frontend.settings import DashboardSettings
 from topology import KEYS, PROCESSES, find
@@ -50,6 +51,7 @@ def load(key: str, environ: Mapping[str, str] | None = None, **overrides: object
         key=key,
         port=find(key).port,
         addresses={each.key: f"http://127.0.0.1:{each.port}" for each in PROCESSES},
+        otel=OtelVariables.of(environ),
         overrides=overrides,
     )
 

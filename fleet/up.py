@@ -124,7 +124,7 @@ def plan(
         environ.setdefault(process.url_variable, urls[process.key])
     # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
     # itself: the requests it makes to show the shop are not the shop's own work.
-    sending = {"VALERIX_OTLP_ENDPOINT": urls["dashboard"], **environ}
+    sending = {**environ, "VALERIX_OTLP_RECEIVER": urls["dashboard"]}
     watching = {**environ, "VALERIX_CONTROL": str(home.control)}
     return [
         FleetProcess(process, urls[process.key], home, sending if process in SERVICES else watching)

@@ -23,7 +23,7 @@ from tests.harness.turns import Turns
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
 # and how hard a storm blows (VALERIX_CHAOS_ORDERS, _SEED, _BLOWS in tests/faults).
 GIVEN_SERVER = os.environ.get("VALERIX_DATABASE_URL")
-for name in [name for name in os.environ if name.startswith("VALERIX_")]:
+for name in [name for name in os.environ if name.startswith(("VALERIX_", "OTEL_"))]:
     if not name.startswith("VALERIX_CHAOS_"):
         del os.environ[name]
 
@@ -129,8 +129,8 @@ def settings_for(database_url: str) -> Callable[..., Settings]:
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts back what `telemetry.start` changes for the whole process."""
-    monkeypatch.setattr(recording, "_exporter", None)
-    monkeypatch.setattr(recording, "_recording", True)
+    for name in ("_spans", "_lines", "_recording", "_is_sampled"):
+        monkeypatch.setattr(recording, name, getattr(recording, name))
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -108,9 +108,12 @@ def sent_to(settings: Settings) -> str:
     """The collector that the services send to, when it is not this dashboard; without secrets.
 
     `valerix up` gives the dashboard the endpoint only if somebody named one."""
-    if not settings.otlp_endpoint:
+    otel = settings.otel
+    endpoint = settings.otlp_endpoint or otel.traces_endpoint or otel.logs_endpoint
+    if not endpoint:
         return ""
-    parts = urlsplit(settings.otlp_endpoint)
+    # gRPC's may be written host:port.
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     host = parts.hostname or ""
     if parts.port == settings.port and (host == settings.host or is_loopback(host)):
         return ""

@@ -10,19 +10,21 @@ from fleet.settings import load
 from topology import KEYS, NAMES, find
 
 
-def endpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
-    """By process, the endpoint in the environment it is started with."""
-    endpoint_of: dict[str, str | None] = {}
+def endpoints(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> dict[str, str | None]:
+    """By process, the variable in the environment it is started with."""
+    found: dict[str, str | None] = {}
 
     def note(command, *, environ, **_):
-        endpoint_of[command[-1]] = environ.get("VALERIX_OTLP_ENDPOINT")
+        found[command[-1]] = environ.get(variable)
 
     monkeypatch.setattr(children, "Child", note)
     home = RunDirectory(folder)
     home.prepare()
     for service in up.plan(home, {key: load(key, {}) for key in KEYS}, "postgresql://x"):
         service.start()
-    return endpoint_of
+    return found
 
 
 def test_the_services_send_to_the_dashboard_and_the_dashboard_not_to_itself(
@@ -30,14 +32,12 @@ def test_the_services_send_to_the_dashboard_and_the_dashboard_not_to_itself(
 ):
     dashboard = f"http://127.0.0.1:{find('dashboard').port}"
     wanted = {**dict.fromkeys(NAMES, dashboard), "dashboard": None}
-    assert endpoints(tmp_path, monkeypatch) == wanted
+    assert endpoints(tmp_path, monkeypatch, "VALERIX_OTLP_RECEIVER") == wanted
 
 
-def test_a_collector_that_is_named_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("VALERIX_OTLP_ENDPOINT", "http://collector:4318")
-    assert set(endpoints(tmp_path, monkeypatch).values()) == {"http://collector:4318"}
-
-
-def test_an_empty_endpoint_sends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("VALERIX_OTLP_ENDPOINT", "")
-    assert set(endpoints(tmp_path, monkeypatch).values()) == {""}
+@pytest.mark.parametrize("named", ["http://collector:4318", ""])
+def test_an_endpoint_that_is_named_reaches_every_process_and_an_empty_one_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+):
+    monkeypatch.setenv("VALERIX_OTLP_ENDPOINT", named)
+    assert set(endpoints(tmp_path, monkeypatch, "VALERIX_OTLP_ENDPOINT").values()) == {named}

@@ -101,7 +101,7 @@ class RunningFleet:
         settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
         whole = dict(os.environ) | settings | dict(environ or {})
         # As `valerix up` has it: the services send to the dashboard, where there is one.
-        observed = {"VALERIX_OTLP_ENDPOINT": self.urls["dashboard"], **whole}
+        observed = {"VALERIX_OTLP_RECEIVER": self.urls["dashboard"], **whole}
         chosen = tuple(keys or KEYS)
         self._services = {
             key: ForkedService(

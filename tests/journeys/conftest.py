@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from chassis.telemetry.recording import JsonFormatter
+from chassis.telemetry.log_lines import JsonFormatter
 from tests.journeys.shop import Shop
 
 

@@ -1,15 +1,19 @@
-"""What a service's own exporter sends arrives whole: ids, parents, links, attributes, lines."""
+"""What a service sends arrives whole in the dashboard: ids, parents, links, attributes, lines."""
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from chassis.http.app import service_app
+from chassis.telemetry.batch_queue import BatchQueue, stop_all
 from chassis.telemetry.context import CLIENT, SERVER, Span, new_span_id, new_trace_id
-from chassis.telemetry.exporter import Exporter
+from chassis.telemetry.log_lines import LogLine
+from chassis.telemetry.senders import make_senders
+from fleet.settings import load
 from observatory import limits
 from observatory.otlp.receiver import Receiver
 from observatory.store.logs import LogQuery
@@ -40,17 +44,18 @@ async def place() -> AsyncIterator[tuple[str, TelemetryStore]]:
         yield url, memory
 
 
-async def export(url: str, service: str, *sent: Span | tuple[dict, float]) -> Exporter:
+async def export(
+    address: dict[str, str], service: str, *sent: Span | LogLine
+) -> list[BatchQueue[Any]]:
     """Send with the real thing and wait until it is done."""
-    exporter = Exporter(url, service, "test")
-    exporter.start()
-    for record in sent:
-        if isinstance(record, Span):
-            exporter.add_span(record)
-        else:
-            exporter.add_log(*record)
-    await asyncio.to_thread(exporter.stop)
-    return exporter
+    spans, lines = make_senders(load("order", address), service)
+    queues = [BatchQueue("spans", spans), BatchQueue("log lines", lines)]
+    for queue in queues:
+        queue.start()
+    for item in sent:
+        queues[isinstance(item, LogLine)].add(item)
+    await asyncio.to_thread(stop_all, queues)
+    return queues
 
 
 def work(name: str, parent: Span | None, kind: int, ms: tuple[int, int]) -> Span:
@@ -65,8 +70,8 @@ def work(name: str, parent: Span | None, kind: int, ms: tuple[int, int]) -> Span
     )
 
 
-async def send_an_order(url: str) -> tuple[Span, Span, Span]:
-    """A bitten order as both services tell it: the request, its call, what finished it later."""
+async def send_an_order(address: dict[str, str]) -> tuple[Span, Span, Span]:
+    """A bitten order as both services record it: the request, its call, what finished it later."""
     served = work("POST /orders", None, SERVER, (0, 2_010))
     served.attributes = {"http.route": "/orders", "http.response.status_code": 202}
     call = work("POST /inventory/reserve", served, CLIENT, (5, 2_005))
@@ -76,7 +81,7 @@ async def send_an_order(url: str) -> tuple[Span, Span, Span]:
     bitten.events = [(NOW_NS + 6 * MS, "gremlin bite", {"name": "sleepy"})]
     later = work("reconcile order", None, 1, (4_000, 4_100))
     later.links = [(served.trace_id, served.span_id)]
-    line = {
+    fields = {
         "timestamp": "x",
         "level": "WARNING",
         "service": "order-service",
@@ -85,17 +90,19 @@ async def send_an_order(url: str) -> tuple[Span, Span, Span]:
         "span_id": call.span_id,
         "order_id": ORDER,
     }
-    first = await export(url, "order-service", served, call, later, (line, NOW_NS / 1e9))
-    second = await export(url, "inventory-service", bitten)
-    assert (first.dropped, second.dropped) == (0, 0)
+    line = LogLine(fields, NOW_NS / 1e9)
+    queues = await export(address, "order-service", served, call, later, line)
+    queues += await export(address, "inventory-service", bitten)
+    assert [queue.dropped for queue in queues] == [0, 0, 0, 0]
     return served, call, later
 
 
+@pytest.mark.parametrize("variable", ["VALERIX_OTLP_RECEIVER", "VALERIX_OTLP_ENDPOINT"])
 async def test_one_order_of_two_services_is_one_trace_with_its_lines(
-    place: tuple[str, TelemetryStore],
+    place: tuple[str, TelemetryStore], variable: str
 ):
     url, memory = place
-    served, call, later = await send_an_order(url)
+    served, call, later = await send_an_order({variable: url})
     view = memory.trace(served.trace_id)
     assert [(p.span.service, p.span.name, p.depth) for p in view.spans] == [
         ("order-service", "POST /orders", 0),
@@ -132,10 +139,9 @@ async def test_one_order_of_two_services_is_one_trace_with_its_lines(
 
 async def test_a_full_queue_arrives_in_several_batches(place: tuple[str, TelemetryStore]):
     url, memory = place
-    exporter = await export(
-        url, "order-service", *(work("x", None, 1, (0, 1)) for _ in range(2_000))
-    )
-    assert (len(memory.traces), exporter.dropped) == (2_000, 0)
+    many = [work("x", None, 1, (0, 1)) for _ in range(2_000)]
+    spans, _ = await export({"VALERIX_OTLP_RECEIVER": url}, "order-service", *many)
+    assert (len(memory.traces), spans.dropped) == (2_000, 0)
 
 
 async def test_more_senders_than_places_are_asked_to_come_back(place: tuple[str, TelemetryStore]):

@@ -8,7 +8,7 @@ import pytest
 from chassis.telemetry import recording
 from fleet.settings import load
 from tests.chassis.bare import NAME, run_bare
-from tests.chassis.collector import Collector
+from tests.chassis.telemetry.collector import Collector
 from tests.harness import wire
 from tests.harness.serving import settings_of
 
@@ -32,7 +32,7 @@ def names(collector: Collector) -> set[Any]:
     return {span["name"] for span in collector.spans}
 
 
-async def test_what_a_probe_asks_is_as_quiet_as_the_probe(database_url: str):
+async def test_calls_made_by_a_probe_are_not_traced_either(database_url: str):
     collector = await sent(
         database_url, *(("GET", path, {}) for path in ("/health", "/health/ready", "/now"))
     )
@@ -58,12 +58,12 @@ async def test_a_caller_decides_whether_its_trace_is_recorded(database_url: str)
 
 async def test_a_line_without_a_trace_is_sent_only_if_something_is_wrong(database_url: str):
     kept = await sent(database_url, ("GET", "/now", {"traceparent": f"{ASKED}-01"}))
-    assert "GET /now" in said(kept)
+    assert "GET /now" in messages(kept)
     asked = {"traceparent": f"{ASKED}-00"}
     dropped = await sent(database_url, ("GET", "/now", asked), ("GET", "/bug", asked))
-    assert "GET /now" not in said(dropped)
+    assert "GET /now" not in messages(dropped)
     assert any(line["severityText"] == "ERROR" for line in dropped.lines)
 
 
-def said(collector: Collector) -> set[str]:
+def messages(collector: Collector) -> set[str]:
     return {line["body"]["stringValue"] for line in collector.lines}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from chassis.telemetry import exporter, recording
+from chassis.telemetry import log_lines, recording
 from fleet.settings import load
 from tests.chassis.bare import NAME, run_bare
-from tests.chassis.collector import BAD_COLLECTORS, Collector
+from tests.chassis.telemetry.collector import BAD_COLLECTORS, Collector
 from tests.harness import wire
 from tests.harness.serving import settings_of
 
@@ -21,7 +21,7 @@ TIMEOUT_S = 1.5
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three seconds for a collector are right in life and long in a test."""
-    monkeypatch.setattr(exporter, "_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", str(TIMEOUT_S))
 
 
 def _values(attributes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ async def test_off_runs_dark(database_url: str):
 
 
 @pytest.mark.usefixtures("signals")
-def test_where_nobody_is_told_no_span_is_made():
+def test_where_spans_go_nowhere_none_is_made():
     recording.start(load("order", {}, otlp_endpoint=""), service=NAME)
     assert not recording.is_on()
 
@@ -95,10 +95,10 @@ def _record(message: str, **extra: object) -> logging.LogRecord:
 
 @pytest.mark.parametrize("nasty", ["a\nb", "a\r\nb", "\x1b[31m", "\x00", "a\u2028b"])
 def test_a_line_is_one_line_whatever_a_guest_has_typed(nasty: str):
-    text = recording.TextFormatter("x").format(_record(nasty, order_id=nasty))
+    text = log_lines.TextFormatter("x").format(_record(nasty, order_id=nasty))
     assert len(text.splitlines()) == 1
     assert "\x1b" not in text
-    document = json.loads(recording.JsonFormatter("x").format(_record(nasty, order_id=nasty)))
+    document = json.loads(log_lines.JsonFormatter("x").format(_record(nasty, order_id=nasty)))
     assert (document["message"], document["order_id"]) == (nasty, nasty)
     assert document["service"] == "x"
 
@@ -109,6 +109,6 @@ def test_a_json_line_is_one_line_with_an_exception_in_it():
     except ZeroDivisionError as error:
         record = _record("failed")
         record.exc_info = (type(error), error, error.__traceback__)
-    line = recording.JsonFormatter("x").format(record)
+    line = log_lines.JsonFormatter("x").format(record)
     assert "\n" not in line
     assert "ZeroDivisionError: oh" in json.loads(line)["exception"]

@@ -1,0 +1,103 @@
+"""A bounded queue and the thread that empties it: a dead collector costs drops, never an order."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+# 4096 spans are about 2 MB; past that the oldest go, so that the newest fault stays visible.
+_CAPACITY = 4096
+_BATCH = 512
+_EVERY_S = 1.0
+STOP_S = 3.0
+
+logger = logging.getLogger(__name__)
+
+
+class NotDelivered(Exception):
+    """A batch that the other side did not take; the message is the reason."""
+
+
+class Sender(Protocol[T_contra]):
+    """Carries one batch to wherever it goes."""
+
+    def send(self, batch: Sequence[T_contra], /) -> None:
+        """Deliver the batch, or raise."""
+
+    def close(self) -> None:
+        """Give up what is under way, from any thread."""
+
+
+class SendingThread(threading.Thread):
+    """The thread of a queue: what it logs itself is not sent, or every failure would make more."""
+
+
+class BatchQueue(Generic[T]):
+    """Takes one kind of signal. `dropped` counts what was not delivered."""
+
+    def __init__(self, kind: str, sender: Sender[T]) -> None:
+        """`kind` ("spans") is what messages call the items."""
+        self._kind, self._sender = kind, sender
+        self._items: deque[T] = deque()
+        self._stopping = threading.Event()
+        self._failing = False
+        self.dropped = 0
+        self.thread = SendingThread(target=self._run, name=f"send-{kind}", daemon=True)
+
+    def start(self) -> None:
+        """Begin sending."""
+        self.thread.start()
+
+    def add(self, item: T) -> None:
+        """Queue an item; the oldest makes room. Never blocks, never raises."""
+        if len(self._items) >= _CAPACITY:
+            self._items.popleft()
+            self.dropped += 1
+        self._items.append(item)
+
+    def ask_to_stop(self) -> None:
+        """Send what is queued and end; returns at once."""
+        self._stopping.set()
+
+    def wait_until_stopped(self, timeout_s: float) -> None:
+        """Wait at most `timeout_s`; what is not delivered by then is given up."""
+        self.thread.join(timeout_s)
+        self._sender.close()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_EVERY_S):
+            self._drain()
+        self._drain()
+
+    def _drain(self) -> None:
+        while batch := self._take():
+            try:
+                self._sender.send(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
+                self.dropped += len(batch)
+                if not self._failing:
+                    # Once per outage: a line per batch would be a second fault.
+                    logger.warning("%s are being dropped: %s", self._kind, error)
+                self._failing = True
+            else:
+                self._failing = False
+
+    def _take(self) -> list[T]:
+        batch: list[T] = []
+        while self._items and len(batch) < _BATCH:
+            batch.append(self._items.popleft())
+        return batch
+
+
+def stop_all(queues: Sequence[BatchQueue[Any]]) -> None:
+    """Stop them together: all have `STOP_S` between them."""
+    for queue in queues:
+        queue.ask_to_stop()
+    end = time.monotonic() + STOP_S
+    for queue in queues:
+        queue.wait_until_stopped(max(0.0, end - time.monotonic()))

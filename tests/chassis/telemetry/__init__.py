@@ -1,0 +1,1 @@
+"""Recording, sampling and sending, and the collectors that the tests send to."""
