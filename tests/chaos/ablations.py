@@ -20,11 +20,11 @@ from services.order.domain import Order
 from services.payment import contract, domain, outcomes, settlement
 from services.payment import store as payments
 from services.payment.domain import Payment
-from tests.chaos.stage import Stage
+from tests.chaos.scripted import ScriptedShop
 
 FAILED = "SELECT status = 'FAILED' FROM orders.orders"
 DECIDED = "SELECT status IN ('FAILED', 'CONFIRMED') FROM orders.orders"
-Scene = Callable[[Stage], Awaitable[None]]
+Scene = Callable[[ScriptedShop], Awaitable[None]]
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -47,12 +47,12 @@ def no_tombstone_on_release() -> AbstractContextManager[Any]:
     return patch.object(stock, "bury", bury)
 
 
-async def the_reserve_arrives_after_the_release(stage: Stage) -> None:
-    stage.to_stock.rules["/inventory/reserve"] = "held"
-    await stage.place()
-    await stage.until(FAILED)
-    await stage.to_stock.arrive()
-    await stage.rest()
+async def the_reserve_arrives_after_the_release(shop: ScriptedShop) -> None:
+    shop.to_stock.rules["/inventory/reserve"] = "held"
+    await shop.place()
+    await shop.until(FAILED)
+    await shop.to_stock.arrive()
+    await shop.rest()
 
 
 # ---- a no is remembered --------------------------------------------------------------------------
@@ -65,16 +65,16 @@ def forgotten_rejection() -> AbstractContextManager[Any]:
     return patch.object(stock, "reject", reject)
 
 
-async def the_reserve_arrives_twice_with_a_delivery_in_between(stage: Stage) -> None:
-    stage.to_stock.rules["/inventory/reserve"] = "copied"
-    await stage.place(quantity=30)
-    await stage.until(FAILED)
-    await stage.tables.execute(
+async def the_reserve_arrives_twice_with_a_delivery_in_between(shop: ScriptedShop) -> None:
+    shop.to_stock.rules["/inventory/reserve"] = "copied"
+    await shop.place(quantity=30)
+    await shop.until(FAILED)
+    await shop.tables.execute(
         "UPDATE inventory.stock SET stock = stock + 10, total = total + 10"
         " WHERE product_id = 'PROD-003'"
     )
-    await stage.to_stock.arrive()
-    await stage.rest()
+    await shop.to_stock.arrive()
+    await shop.rest()
 
 
 # ---- one provider key per attempt ----------------------------------------------------------------
@@ -89,11 +89,11 @@ def a_key_per_request() -> AbstractContextManager[Any]:
     return patch.object(domain, "gw_key", gw_key)
 
 
-async def the_answer_to_a_capture_is_lost(stage: Stage) -> None:
-    stage.gateway.unheard_once = True
-    await stage.place()
-    await stage.until(DECIDED)
-    await stage.rest()
+async def the_answer_to_a_capture_is_lost(shop: ScriptedShop) -> None:
+    shop.gateway.unheard_once = True
+    await shop.place()
+    await shop.until(DECIDED)
+    await shop.rest()
 
 
 # ---- unknown never ages into failed --------------------------------------------------------------
@@ -113,14 +113,14 @@ def silence_becomes_a_no() -> AbstractContextManager[Any]:
     return patch.object(settlement, "settle", settle_by_age)
 
 
-async def the_gateway_takes_the_money_and_falls_silent(stage: Stage) -> None:
-    stage.gateway.unheard_once = True
-    stage.gateway.mute_then = {"charge", "lookup"}
-    await stage.place()
-    await stage.until(DECIDED, patience_s=1.0)
-    await stage.look()
-    stage.gateway.speak()
-    await stage.rest()
+async def the_gateway_takes_the_money_and_falls_silent(shop: ScriptedShop) -> None:
+    shop.gateway.unheard_once = True
+    shop.gateway.mute_then = {"charge", "lookup"}
+    await shop.place()
+    await shop.until(DECIDED, patience_s=1.0)
+    await shop.look()
+    shop.gateway.speak()
+    await shop.rest()
 
 
 # ---- a cancel is acknowledged only when it is over -----------------------------------------------
@@ -130,14 +130,14 @@ def acknowledged_at_once() -> AbstractContextManager[Any]:
     return patch.object(contract, "cancel_is_acknowledged", lambda _state: True)
 
 
-async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(stage: Stage) -> None:
-    stage.gateway.unheard_once = True
-    stage.gateway.mute_then = {"charge", "lookup", "void", "refund"}
-    await stage.place()
-    await stage.until(FAILED, patience_s=1.5)
-    await stage.look()
-    stage.gateway.speak()
-    await stage.rest()
+async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(shop: ScriptedShop) -> None:
+    shop.gateway.unheard_once = True
+    shop.gateway.mute_then = {"charge", "lookup", "void", "refund"}
+    await shop.place()
+    await shop.until(FAILED, patience_s=1.5)
+    await shop.look()
+    shop.gateway.speak()
+    await shop.rest()
 
 
 # ---- a cancel of an unknown payment leaves a tombstone -------------------------------------------
@@ -154,12 +154,12 @@ def no_tombstone_on_cancel() -> AbstractContextManager[Any]:
     return patch.object(payments, "plant_tombstone", plant)
 
 
-async def the_charge_arrives_after_the_cancel(stage: Stage) -> None:
-    stage.to_till.rules["/payments"] = "held"
-    await stage.place()
-    await stage.until(FAILED)
-    await stage.to_till.arrive()
-    await stage.rest()
+async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:
+    shop.to_payment.rules["/payments"] = "held"
+    await shop.place()
+    await shop.until(FAILED)
+    await shop.to_payment.arrive()
+    await shop.rest()
 
 
 # ---- one decision, by compare-and-set ------------------------------------------------------------
@@ -177,21 +177,21 @@ def blind_writes() -> AbstractContextManager[Any]:
     return patch.object(orders, "move", move_whatever_it_is_now)
 
 
-async def a_cancel_overtakes_the_answer_to_the_charge(stage: Stage) -> None:
-    stage.to_till.rules["/payments"] = "answer-held"
-    placing = asyncio.create_task(stage.place())
-    await stage.until("SELECT count(*) = 1 FROM payments.payments WHERE state = 'SUCCEEDED'")
-    await stage.door.cancel(await stage.order_id())
-    await stage.until(FAILED)
-    stage.to_till.let_go.set()
+async def a_cancel_overtakes_the_answer_to_the_charge(shop: ScriptedShop) -> None:
+    shop.to_payment.rules["/payments"] = "answer-held"
+    placing = asyncio.create_task(shop.place())
+    await shop.until("SELECT count(*) = 1 FROM payments.payments WHERE state = 'SUCCEEDED'")
+    await shop.door.cancel(await shop.order_id())
+    await shop.until(FAILED)
+    shop.to_payment.let_go.set()
     await placing
-    await stage.rest()
+    await shop.rest()
 
 
-async def the_same_without_the_database_guarding_transitions(stage: Stage) -> None:
+async def the_same_without_the_database_guarding_transitions(shop: ScriptedShop) -> None:
     # The trigger refuses what a lost race would write, so both guards must be off to see one.
-    await stage.tables.execute("ALTER TABLE orders.orders DISABLE TRIGGER guard_order")
-    await a_cancel_overtakes_the_answer_to_the_charge(stage)
+    await shop.tables.execute("ALTER TABLE orders.orders DISABLE TRIGGER guard_order")
+    await a_cancel_overtakes_the_answer_to_the_charge(shop)
 
 
 HURRIED = {"order_deadline_s": 0.3}

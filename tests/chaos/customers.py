@@ -1,4 +1,4 @@
-"""People who order, get cut off, ask again, change their mind, and remember what they were told."""
+"""Customers who order, are cut off, ask again or cancel, and remember every answer."""
 
 import asyncio
 import random
@@ -29,14 +29,14 @@ class Wish(msgspec.Struct):
     key: str
     product_id: str
     quantity: int
-    told: list[Word] = msgspec.field(default_factory=list)
-    cancel_told: list[Word] = msgspec.field(default_factory=list)
+    answered: list[Word] = msgspec.field(default_factory=list)
+    cancel_answer: list[Word] = msgspec.field(default_factory=list)
     last_bytes: list[bytes] = msgspec.field(default_factory=list)
 
     @property
     def order_id(self) -> UUID | None:
         """The order this wish became, as far as anyone said."""
-        return next((word.order_id for word in self.told if word.order_id), None)
+        return next((word.order_id for word in self.answered if word.order_id), None)
 
 
 class _Body(msgspec.Struct):
@@ -66,8 +66,8 @@ class Customer:
                 self._chance.randint(1, 3),
             )
             self.wishes.append(wish)
-            hands = 2 if self._chance.random() < 0.1 else 1
-            await asyncio.gather(*(self._insist(wish) for _ in range(hands)))
+            retries = 2 if self._chance.random() < 0.1 else 1
+            await asyncio.gather(*(self._insist(wish) for _ in range(retries)))
             if self._chance.random() < 0.25:
                 await self._cancel(wish)
 
@@ -83,7 +83,7 @@ class Customer:
         answer = await door.place(wish.product_id, wish.quantity, key=wish.key)
         if answer.outcome not in (Outcome.OK, Outcome.DEFINITE_NO):
             return False
-        wish.told.append(_word(answer))
+        wish.answered.append(_word(answer))
         wish.last_bytes.append(answer.body)
         return True
 
@@ -92,7 +92,7 @@ class Customer:
             return
         answer = await self._chance.choice(self._doors).cancel(wish.order_id)
         if answer.outcome in (Outcome.OK, Outcome.DEFINITE_NO):
-            wish.cancel_told.append(_word(answer))
+            wish.cancel_answer.append(_word(answer))
 
 
 def _word(answer: CallResult) -> Word:

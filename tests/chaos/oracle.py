@@ -31,18 +31,18 @@ async def lies(connection: asyncpg.Connection, wishes: Iterable[Wish]) -> list[s
 
 
 def _lies_about(wish: Wish, truth: Truth | None) -> Iterator[str]:
-    named = {word.order_id for word in (*wish.told, *wish.cancel_told) if word.order_id}
+    named = {word.order_id for word in (*wish.answered, *wish.cancel_answer) if word.order_id}
     if truth is None:
-        if wish.told:
-            yield f"was answered {wish.told} but there is no order"
+        if wish.answered:
+            yield f"was answered {wish.answered} but there is no order"
         return
     if named - {truth.order_id}:
         yield f"was told of {sorted(map(str, named))}, the key owns {truth.order_id}"
     end = (truth.status, truth.reason)
-    for word in wish.told:
+    for word in wish.answered:
         if not _fits(word.status, word.code, truth):
             yield f"was told {word.status} {word.code}, but the order ended {end}"
-    for word in wish.cancel_told:
+    for word in wish.cancel_answer:
         if word.status in (200, 202) and end != ("FAILED", "USER_CANCELLED"):
             yield f"was told its cancel counts ({word.status}), but the order ended {end}"
         if word.status not in (200, 202, 409):

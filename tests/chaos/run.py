@@ -91,8 +91,8 @@ async def _trade(
     # Once more, at rest: a key answers with the same bytes for ever.
     await asyncio.gather(*(_ask_to_the_end(each) for each in customers))
     wishes = [wish for each in customers for wish in each.wishes]
-    if told_wrong := await lies(connection, wishes):
-        outcome.broken["I16"] = "; ".join(told_wrong[:3])
+    if answered_wrongly := await lies(connection, wishes):
+        outcome.broken["I16"] = "; ".join(answered_wrongly[:3])
 
 
 async def _ask_to_the_end(customer: Customer) -> None:

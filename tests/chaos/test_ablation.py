@@ -12,7 +12,7 @@ from tests.chaos.ablations import (
     a_cancel_overtakes_the_answer_to_the_charge,
     blind_writes,
 )
-from tests.chaos.stage import Stage
+from tests.chaos.scripted import ScriptedShop
 
 
 @pytest.fixture(autouse=True)
@@ -32,24 +32,24 @@ async def test_without_the_guard_a_promise_breaks(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):
     with guard.off():
-        async with Stage(database_url, connection, **guard.timing).open() as stage:
-            await guard.scene(stage)
-    assert guard.breaks <= stage.broken
+        async with ScriptedShop(database_url, connection, **guard.timing).open() as shop:
+            await guard.scene(shop)
+    assert guard.breaks <= shop.broken
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=named)
 async def test_with_the_guard_the_same_scene_breaks_nothing(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):
-    async with Stage(database_url, connection, **guard.timing).open() as stage:
-        await guard.scene(stage)
-    assert stage.broken == set()
+    async with ScriptedShop(database_url, connection, **guard.timing).open() as shop:
+        await guard.scene(shop)
+    assert shop.broken == set()
 
 
 async def test_a_lost_race_is_refused_by_the_database_even_without_compare_and_set(
     database_url: str, connection: asyncpg.Connection
 ):
     with blind_writes():
-        async with Stage(database_url, connection, **PATIENT).open() as stage:
-            await a_cancel_overtakes_the_answer_to_the_charge(stage)
-    assert stage.broken == set()
+        async with ScriptedShop(database_url, connection, **PATIENT).open() as shop:
+            await a_cancel_overtakes_the_answer_to_the_charge(shop)
+    assert shop.broken == set()

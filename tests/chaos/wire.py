@@ -144,7 +144,7 @@ class Call:
     async def to(self, app: App) -> Heard:
         """Deliver it; the answer, or whatever killed the one who should have given it."""
         asked = [{"type": "http.request", "body": self._body, "more_body": False}]
-        said: list[Message] = []
+        sent: list[Message] = []
 
         async def receive() -> Any:
             if asked:
@@ -152,14 +152,14 @@ class Call:
             return await asyncio.Event().wait()
 
         async def send(message: Message) -> None:
-            said.append(message)
+            sent.append(message)
 
         await app({**self._scope}, receive, send)
-        if not said or said[0]["type"] != "http.response.start":
+        if not sent or sent[0]["type"] != "http.response.start":
             raise aiohttp.ServerDisconnectedError
-        headers = CIMultiDict((k.decode(), v.decode()) for k, v in said[0]["headers"])
-        body = b"".join(each.get("body", b"") for each in said[1:])
-        return Heard(said[0]["status"], headers, body)
+        headers = CIMultiDict((k.decode(), v.decode()) for k, v in sent[0]["headers"])
+        body = b"".join(each.get("body", b"") for each in sent[1:])
+        return Heard(sent[0]["status"], headers, body)
 
 
 def _error() -> Heard:

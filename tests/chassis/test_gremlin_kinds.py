@@ -4,8 +4,11 @@ import asyncio
 import time
 
 import httpx
+import msgspec
 import pytest
 
+from chassis.faults.contract import PutGremlin
+from chassis.faults.kinds import KINDS, FaultKind, strength
 from tests.chassis.bare import NAME, Bare, until
 from tests.harness import wire
 from tests.harness.patience import LATE_S
@@ -27,6 +30,33 @@ async def _cut_off(bare: Bare) -> float:
     with pytest.raises(_GONE):
         await _make(bare)
     return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+async def test_a_kind_is_one_entry_with_one_behaviour_and_bounds_that_fit(kind: FaultKind):
+    behaviours = [kind.before, kind.instead, kind.beside, kind.after, kind.on_statement]
+    assert sum(behaviour is not None for behaviour in behaviours) == 1
+    assert kind.label and kind.does and kind.hint
+    assert 0 <= kind.delay_ms <= kind.delay_max_ms <= 60_000
+    assert (kind.delay_ms > 0) == (kind.delay_max_ms > 0)
+    # The API takes the kind; its strength is shown only where there is one.
+    assert msgspec.convert({"kind": kind.kind}, PutGremlin).kind == kind.kind
+    assert bool(strength(kind.kind, 300, 0, 503)) == bool(kind.delay_ms or kind.answers_status)
+
+
+@pytest.mark.parametrize(
+    ("kind", "jitter_ms", "shown"),
+    [
+        ("latency", 0, "0.3 s"),
+        ("late", 100, "0.3 s ± 0.1 s"),
+        ("slow_database", 0, "0.3 s a statement"),
+        ("error", 0, "500"),
+        ("hang", 0, ""),
+        ("a kind of a later version", 0, ""),
+    ],
+)
+async def test_a_faults_strength_is_shown_short(kind: str, jitter_ms: int, shown: str):
+    assert strength(kind, 300, jitter_ms, 500) == shown
 
 
 async def test_latency_sleeps_before_the_work(bare: Bare):

@@ -70,6 +70,21 @@ async def test_the_database_itself_refuses_a_gremlin_that_never_ends(bare: Bare)
         await connection.close()
 
 
+async def test_a_kind_that_this_process_does_not_know_does_nothing(bare: Bare):
+    connection = await asyncpg.connect(bare.settings.database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO orders.gremlins (name, kind, routes, probability, started_by, expires_at)"
+            " VALUES ('later', 'meteor', '{*}', 1, 'x', now() + interval '1 minute')"
+        )
+        await bare.gremlins.refresh()
+        assert (await bare.door.get("/gremlins")).json()["gremlins"] == []
+        assert (await bare.door.get("/now")).status_code == 200
+    finally:
+        await bare.door.delete("/gremlins")
+        await connection.close()
+
+
 async def test_it_ends_by_itself_and_the_end_is_on_record(bare: Bare):
     await bare.let_loose("error", "/now", ttl_s=1)
     assert_problem(await bare.door.get("/now"), 503, "gremlin")
@@ -96,8 +111,8 @@ async def test_every_change_is_on_record_with_who_did_it(bare: Bare):
     await bare.door.put("/gremlins/h", json={"kind": "hang"}, headers=ada)
     await bare.door.delete("/gremlins", headers=ada)
     newest = (await _audit(bare))[:5]
-    told = [(event["action"], event["name"], event["kind"]) for event in newest]
-    assert told == [
+    recorded = [(event["action"], event["name"], event["kind"]) for event in newest]
+    assert recorded == [
         ("calmed", "h", "hang"), ("started", "h", "hang"), ("calmed", "g", "refuse"),
         ("changed", "g", "refuse"), ("started", "g", "error"),
     ]  # fmt: skip

@@ -10,12 +10,12 @@ TOKEN = "correct-horse-battery"
 
 
 @given(st.text(max_size=40))
-def test_no_other_word_is_the_token(said: str):
+def test_no_other_header_is_the_token(header: str):
     settings = load("order", {}, operator_token=TOKEN)
-    assert is_operator(f"Bearer {said}", settings) == (said.strip() == TOKEN)
-    assert not is_operator(said, settings)
+    assert is_operator(f"Bearer {header}", settings) == (header.strip() == TOKEN)
+    assert not is_operator(header, settings)
 
 
-def test_without_a_token_everybody_on_this_machine_is_the_operator():
+def test_without_a_token_set_every_caller_is_the_operator():
     assert is_operator(None, load("order", {}))
     assert is_operator("Bearer anything", load("order", {}))

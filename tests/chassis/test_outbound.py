@@ -166,7 +166,7 @@ async def test_what_is_left_of_our_own_callers_time_shortens_the_deadline(
     assert time.monotonic() - begun < 0.15 + LATE_S
 
 
-async def test_the_callee_is_told_the_time_left_and_the_trace(peer_at: Callable[..., Peer]):
+async def test_the_callee_gets_the_time_left_and_the_trace(peer_at: Callable[..., Peer]):
     asked: list[bytes] = []
 
     async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -49,17 +49,17 @@ async def test_gone_means_503_and_nothing_was_done_until_it_is_back(bare: Bare, 
         problem = assert_problem(answer, 503, "database-down")
         assert problem["retryable"]
         assert answer.headers["x-valerix-executed"] == "no"
-    status, words, _ = await _ask(bare, "/health")
-    assert (status, words) == (200, {"database": "unreachable (DatabaseDown)"})
-    status, words, _ = await _ask(bare, "/health/ready")
+    status, states, _ = await _ask(bare, "/health")
+    assert (status, states) == (200, {"database": "unreachable (DatabaseDown)"})
+    status, states, _ = await _ask(bare, "/health/ready")
     assert status == 503
-    assert set(words) == {"database", "schema"}
+    assert set(states) == {"database", "schema"}
     assert (await bare.door.get("/health/live")).status_code == 200
     assert_problem(await bare.door.put("/gremlins/g", json={"kind": "error"}), 503)
     await wire.mend()
     assert (await bare.door.get("/now")).status_code == 200
-    status, words, _ = await _ask(bare, "/health/ready")
-    assert (status, words) == (200, {"database": "connected", "schema": "current"})
+    status, states, _ = await _ask(bare, "/health/ready")
+    assert (status, states) == (200, {"database": "connected", "schema": "current"})
 
 
 async def test_a_service_starts_without_its_database_and_finds_it_later(wire: PgWire):
@@ -73,7 +73,9 @@ async def test_a_service_starts_without_its_database_and_finds_it_later(wire: Pg
         assert_problem(await bare.door.get("/now"), 503, "gremlin")
 
 
-async def test_a_cut_in_mid_statement_is_not_said_to_be_nothing(bare: Bare, wire: PgWire):
+async def test_a_cut_in_mid_statement_does_not_claim_that_nothing_was_done(
+    bare: Bare, wire: PgWire
+):
     wire.swallow_answer_to = b"SELECT now() AS now"
     answer = await bare.door.get("/now")
     problem = assert_problem(answer, 500, "outcome-unknown")
@@ -101,9 +103,9 @@ async def test_health_never_takes_longer_than_its_probes_though_the_database_is_
     assert (await bare.door.get("/now")).status_code == 200
     wire.freeze()
     for _ in range(3):
-        status, words, took_s = await _ask(bare, path)
+        status, states, took_s = await _ask(bare, path)
         assert status == (200 if path == "/health" else 503)
-        assert words["database"].startswith("unreachable")
+        assert states["database"].startswith("unreachable")
         assert took_s < PROBE_S + 0.9
     wire.thaw()
     async with asyncio.timeout(5):
@@ -122,14 +124,14 @@ async def test_liveness_and_metrics_answer_at_once_whatever_is_loose(bare: Bare,
 
 async def test_a_slow_database_is_seen_by_health_within_its_deadline(bare: Bare):
     await bare.let_loose("slow_database", delay_ms=3000)
-    status, words, took_s = await _ask(bare, "/health")
-    assert (status, words["database"]) == (200, "unreachable (timeout)")
+    status, states, took_s = await _ask(bare, "/health")
+    assert (status, states["database"]) == (200, "unreachable (timeout)")
     assert took_s < PROBE_S + 2.0  # and not the statement's three seconds
 
 
 async def test_a_schema_that_was_never_migrated_says_what_to_do(empty_database_url: str):
     async with run_bare(settings_of("order", empty_database_url)) as bare:
-        status, words, _ = await _ask(bare, "/health/ready")
+        status, states, _ = await _ask(bare, "/health/ready")
         assert status == 503
-        assert "make migrate-up" in words["schema"]
-        assert words["database"] == "connected"
+        assert "make migrate-up" in states["schema"]
+        assert states["database"] == "connected"

@@ -105,7 +105,9 @@ async def test_a_repeat_while_the_first_is_still_running_is_asked_to_wait(shop: 
     assert_problem(await shop.place(quantity=2, key=key), 422, "idempotency-key-reused")
 
 
-async def test_a_repeat_after_a_crash_is_told_where_the_order_is_and_executes_nothing(shop: Shop):
+async def test_a_repeat_after_a_crash_is_answered_202_with_the_order_and_executes_nothing(
+    shop: Shop,
+):
     key = _key()
     first = await shop.place(key=key)
     order_id = first.json()["order_id"]

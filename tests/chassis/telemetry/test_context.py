@@ -116,12 +116,12 @@ def test_time_left_is_what_the_caller_allows():
 
 
 def test_a_forked_process_gives_ids_of_its_own():
-    answer, said = os.pipe()
+    answer, printed = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(said, new_trace_id().encode())
+        os.write(printed, new_trace_id().encode())
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(answer, 32).decode() != new_trace_id()
-    for end in (answer, said):
+    for end in (answer, printed):
         os.close(end)

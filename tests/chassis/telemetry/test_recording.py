@@ -79,7 +79,7 @@ async def test_off_runs_dark(database_url: str):
 
 
 @pytest.mark.usefixtures("signals")
-def test_where_spans_go_nowhere_none_is_made():
+def test_without_an_exporter_no_span_is_made():
     recording.start(load("order", {}, otlp_endpoint=""), service=NAME)
     assert not recording.is_on()
 

@@ -128,5 +128,5 @@ async def test_the_backlog_is_counted_by_state_with_its_lag(orders_db: OrderRows
     assert all(lag_s >= 0 for _, lag_s in after.values())
 
 
-async def test_the_partial_index_has_the_words_of_the_predicate(orders_db: OrderRows):
+async def test_the_partial_index_serves_claim_wake_and_backlog(orders_db: OrderRows):
     assert await plans_with_index(orders_db.eyes, ORDERS_DUE) == {"orders_due"}

@@ -1,4 +1,4 @@
-"""What must be true of our rows, our ledger and the provider's book, as small queries."""
+"""What must be true of our rows, our ledger and the provider's record, as small queries."""
 
 from typing import Any
 

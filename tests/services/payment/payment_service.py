@@ -1,4 +1,4 @@
-"""One replica of the payment service, its provider on a script, and eyes on both books."""
+"""One replica of the payment service, its provider on a script, and a look at both sides."""
 
 import asyncio
 from collections import deque
@@ -53,7 +53,7 @@ class Scripted(Flaky):
 
 
 class Replica:
-    """What a test needs: requests, the prober by hand, and a look at the rows."""
+    """What a test needs: requests, the reconciler by hand, and a look at the rows."""
 
     def __init__(self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection) -> None:
         self.edge = create_app(settings, connector=gateway)
@@ -96,7 +96,7 @@ class Replica:
         return await self.http.get(f"/payments/{order_id}")
 
     async def reconcile(self) -> None:
-        """Let the prober finish whatever is unfinished, due or not, while the provider lets it."""
+        """Let the reconciler finish what is unfinished, due or not, if the provider lets it."""
         for _ in range(3):
             await self.eyes.execute(
                 "UPDATE payments.payments SET next_attempt_at = now()"
@@ -120,7 +120,7 @@ class Replica:
         return [row["state"] for row in rows]
 
     async def captures(self, order_id: UUID) -> list[str]:
-        """What the provider's own book says about the order."""
+        """The states of the order in the provider's own record."""
         rows = await self.eyes.fetch(
             "SELECT state FROM gateway.charges WHERE order_ref = $1 ORDER BY gw_key", str(order_id)
         )
@@ -136,7 +136,7 @@ class Replica:
         return {row["transfer_id"].rpartition(":")[2]: row["amount_minor"] for row in rows}
 
     async def until_captured(self, order_id: UUID) -> None:
-        """Wait for a charge to land in the provider's book."""
+        """Wait for a charge to land in the provider's record."""
 
         async def captured() -> bool:
             return await self.captures(order_id) == ["CAPTURED"]

@@ -129,7 +129,7 @@ async def test_an_order_is_not_charged_over_something_else_under_another_key(
     assert await payments.captures(order_id) == ["CAPTURED"]
 
 
-async def test_an_order_under_another_key_is_told_what_there_is(payments: Replica):
+async def test_an_order_under_another_key_is_answered_with_what_there_is(payments: Replica):
     order_id = new_order()
     first = await payments.charge(order_id)
     answer = await payments.charge(order_id, key="another-key-of-the-order")

@@ -111,8 +111,8 @@ DECLINE = {"order_id": ORDER, "decline_code": "expired_card"}
     ],
 )  # fmt: skip
 async def test_what_a_charge_means(status: int, body: bytes, fact: object):
-    said = await _charge(classify(status, body))
-    assert said == fact or (isinstance(fact, type) and isinstance(said, fact))
+    result = await _charge(classify(status, body))
+    assert result == fact or (isinstance(fact, type) and isinstance(result, fact))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ async def test_what_a_charge_means(status: int, body: bytes, fact: object):
     ],
 )
 async def test_what_a_cancel_means(status: int, body: bytes, fact: object):
-    said = await _cancel(classify(status, body))
-    assert said == fact or (isinstance(fact, type) and isinstance(said, fact))
+    result = await _cancel(classify(status, body))
+    assert result == fact or (isinstance(fact, type) and isinstance(result, fact))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ async def test_what_a_cancel_means(status: int, body: bytes, fact: object):
     ],
 )
 async def test_what_a_look_means(status: int, body: bytes, fact: object):
-    said = await _get(classify(status, body))
-    assert said == fact or (isinstance(fact, type) and isinstance(said, fact))
+    result = await _get(classify(status, body))
+    assert result == fact or (isinstance(fact, type) and isinstance(result, fact))
 
 
 @pytest.mark.parametrize("ask", [_charge, _cancel, _get])

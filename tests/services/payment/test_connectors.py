@@ -33,8 +33,8 @@ def _mock(
 
 async def test_a_key_is_charged_once_however_often_it_comes(store: MockStore):
     mock = _mock(store)
-    said = await asyncio.gather(*(mock.charge("k", "o", *MONEY) for _ in range(20)))
-    assert set(said) == {Captured(*MONEY)}
+    results = await asyncio.gather(*(mock.charge("k", "o", *MONEY) for _ in range(20)))
+    assert set(results) == {Captured(*MONEY)}
     assert len(await mock.captures(None, 10)) == 1
 
 
@@ -97,7 +97,7 @@ async def test_without_a_seed_a_run_differs_from_the_last(store: MockStore):
     assert one != other
 
 
-async def test_a_book_that_cannot_be_reached_was_not_asked(
+async def test_a_store_that_cannot_be_reached_was_not_asked(
     payment_settings: Callable[..., Settings],
 ):
     store = MockStore(payment_settings(database_url="postgresql://nobody@127.0.0.1:1/nowhere"))

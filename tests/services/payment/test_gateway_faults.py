@@ -41,7 +41,7 @@ async def test_the_same_charge_again_ends_in_one_capture(payments: Replica, faul
 
 
 @pytest.mark.parametrize("fault", [*SILENT, "not_sent"])
-async def test_a_charge_nobody_repeats_is_finished_by_the_prober(payments: Replica, fault: str):
+async def test_a_charge_nobody_repeats_is_finished_by_the_reconciler(payments: Replica, fault: str):
     order_id = new_order()
     payments.gateway.script.append(fault)
     await payments.charge(order_id)

@@ -1,4 +1,4 @@
-"""The sweep, for a provider that cannot fence: what is captured after the cancel is given back."""
+"""For a provider that cannot fence: what is captured after a cancel is refunded."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def test_a_capture_after_the_cancel_is_swept_and_refunded(unfenced: Replic
     assert not await unsettled(payments.eyes)
 
 
-async def test_a_swept_refund_without_an_answer_is_finished_by_the_prober(unfenced: Replica):
+async def test_a_late_refund_without_an_answer_is_finished_by_the_reconciler(unfenced: Replica):
     payments, order_id = unfenced, new_order()
     payments.gateway.script.extend(["late", ""])
     await payments.charge(order_id)
@@ -43,7 +43,7 @@ async def test_money_rightly_taken_is_left_alone(unfenced: Replica):
     assert {await unfenced.state(order_id) for order_id in orders} == {"SUCCEEDED"}
 
 
-async def test_sweeping_again_finds_nothing_more(unfenced: Replica):
+async def test_reading_the_captures_again_finds_nothing_more(unfenced: Replica):
     payments, order_id = unfenced, new_order()
     payments.gateway.script.append("late")
     await payments.charge(order_id)
@@ -52,7 +52,7 @@ async def test_sweeping_again_finds_nothing_more(unfenced: Replica):
     assert [await payments.late_captures.run_once() for _ in range(3)] == [1, 0, 0]
 
 
-async def test_two_sweeps_at_once_refund_once(unfenced: Replica):
+async def test_two_readers_at_once_refund_once(unfenced: Replica):
     payments, order_id = unfenced, new_order()
     payments.gateway.script.append("late")
     await payments.charge(order_id)

@@ -17,7 +17,7 @@ _STEP = st.sampled_from(["charge", "charge", "cancel", "probe", "both", "land"])
 _STORY = st.lists(st.tuples(_STEP, _FAULT), min_size=1, max_size=6)
 
 
-async def _tell(payments: Replica, story: list[tuple[str, str]]) -> None:
+async def _run(payments: Replica, story: list[tuple[str, str]]) -> None:
     order_id = new_order()
     acknowledged = False
     for step, fault in story:
@@ -55,7 +55,7 @@ async def _come_to_rest(payments: Replica) -> None:
 
 
 @pytest.mark.parametrize("fences", [True, False])
-def test_any_story_ends_with_both_books_in_agreement(
+def test_any_story_ends_with_ledger_and_gateway_in_agreement(
     payment_settings: Callable[..., Settings],
     database_url: str,
     fences: bool,
@@ -73,17 +73,17 @@ def test_any_story_ends_with_both_books_in_agreement(
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(st.lists(_STORY, min_size=2, max_size=5))
-    def told(stories: list[list[tuple[str, str]]]) -> None:
-        async def tell_all() -> None:
+    def ran(stories: list[list[tuple[str, str]]]) -> None:
+        async def run_all() -> None:
             eyes = await asyncpg.connect(database_url)
             try:
                 async with open_replica(shop, eyes) as payments:
                     for story in stories:
-                        await _tell(payments, story)
+                        await _run(payments, story)
                     await _come_to_rest(payments)
             finally:
                 await eyes.close()
 
-        asyncio.run(tell_all())
+        asyncio.run(run_all())
 
-    told()
+    ran()

@@ -1,4 +1,4 @@
-"""The prober: takes what is due, once among many replicas, through any outage."""
+"""The reconciler: claims what is due, once among many replicas, through any outage."""
 
 import asyncio
 from collections.abc import Callable
@@ -47,7 +47,7 @@ async def test_every_due_payment_is_claimed_by_one_replica(
         assert len(claimed) == len(set(claimed)) == 12
 
 
-async def test_looks_are_spread_out_up_to_a_maximum(payments: Replica):
+async def test_attempts_are_spread_out_up_to_a_maximum(payments: Replica):
     payments.gateway.script.append("not_sent")
     await payments.charge(new_order())
     waits = []
@@ -65,7 +65,7 @@ async def test_looks_are_spread_out_up_to_a_maximum(payments: Replica):
         assert backoff * 0.5 - 0.1 <= wait <= backoff * 1.5
 
 
-async def test_two_probers_on_one_payment_are_harmless(payments: Replica):
+async def test_two_reconcilers_on_one_payment_are_harmless(payments: Replica):
     order_id = new_order()
     payments.gateway.script.append("lost_response")
     await payments.charge(order_id)
@@ -122,7 +122,7 @@ async def test_the_running_service_finishes_payments_by_itself_through_a_lost_da
             await until(settled)
 
 
-async def test_the_loop_outlives_an_hour_without_a_database_in_miniature(
+async def test_the_loop_outlives_a_time_without_a_database(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ):
     settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
@@ -199,5 +199,5 @@ async def test_a_busy_database_before_the_intent_says_nothing_was_done(
         assert await payments.attempts(order_id) == []
 
 
-async def test_the_partial_index_has_the_words_of_the_predicate(payments: Replica):
+async def test_the_partial_index_serves_claim_wake_and_backlog(payments: Replica):
     assert await plans_with_index(payments.eyes, PAYMENTS_DUE) == {"payments_due"}

@@ -18,24 +18,24 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def read(shop: Shop, order_id: str) -> OrderDetails:
     database = Database(settings_of("dashboard", shop.database_url))
     try:
-        facts = await Queries(database).story(UUID(order_id))
+        story = await Queries(database).story(UUID(order_id))
     finally:
         await database.close()
-    assert facts is not None
-    return facts
+    assert story is not None
+    return story
 
 
 async def test_stock_and_money_have_their_moments(shop: Shop):
     order_id = str((await shop.place()).json()["order_id"])
-    facts = await read(shop, order_id)
-    while facts.reservation != "COMMITTED":
-        facts = await read(shop, order_id)
-    (attempt,) = facts.attempts
+    story = await read(shop, order_id)
+    while story.reservation != "COMMITTED":
+        story = await read(shop, order_id)
+    (attempt,) = story.attempts
     assert [state for state, _ in attempt.states] == ["IN_FLIGHT", "SUCCEEDED"]
-    moments = [facts.order.created_at, facts.reserved_at[0], *(at for _, at in attempt.states)]
+    moments = [story.order.created_at, story.reserved_at[0], *(at for _, at in attempt.states)]
     assert moments == sorted(moments)
-    assert facts.reserved_at[0] < facts.reserved_at[1]
-    shown = life(facts, (), utc_now())
+    assert story.reserved_at[0] < story.reserved_at[1]
+    shown = life(story, (), utc_now())
     assert [(lane.label, lane.state, lane.word) for lane in shown.lanes] == [
         ("State", "good", "Confirmed"),
         ("Stock", "good", "sold"),
@@ -43,9 +43,9 @@ async def test_stock_and_money_have_their_moments(shop: Shop):
     ]
 
 
-async def test_an_order_that_was_not_told_has_none(shop: Shop):
+async def test_an_order_whose_stock_was_never_reserved_has_no_such_moments(shop: Shop):
     await shop.let_loose("inventory", "refuse", "/inventory/reserve")
-    facts = await read(shop, str((await shop.place()).json()["order_id"]))
-    assert (facts.reservation, facts.reserved_at, facts.attempts) == (None, (), ())
-    (state,) = life(facts, (), utc_now()).lanes
+    story = await read(shop, str((await shop.place()).json()["order_id"]))
+    assert (story.reservation, story.reserved_at, story.attempts) == (None, (), ())
+    (state,) = life(story, (), utc_now()).lanes
     assert (state.label, state.state) == ("State", "degraded")

@@ -88,40 +88,40 @@ class ScriptedGateway(Mock):
         self, gw_key: str, order_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
         """Take the money; perhaps nobody hears of it."""
-        self._say_nothing_to("charge")
-        said = await super().charge(gw_key, order_ref, amount_minor, currency)
+        self._refuse_if_mute("charge")
+        result = await super().charge(gw_key, order_ref, amount_minor, currency)
         if self.unheard_once:
             self.unheard_once = False
             self._mute |= self.mute_then
             raise GatewayUnknown("the answer was lost")
-        return said
+        return result
 
     async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """Say what has become of the key."""
-        self._say_nothing_to("lookup")
+        self._refuse_if_mute("lookup")
         return await super().lookup(gw_key)
 
     async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
         """Keep the key from being captured."""
-        self._say_nothing_to("void")
+        self._refuse_if_mute("void")
         return await super().void(gw_key, order_ref)
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """Give back what was captured."""
-        self._say_nothing_to("refund")
+        self._refuse_if_mute("refund")
         return await super().refund(gw_key)
 
     async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
         """The settlement report."""
         return await super().captures(since, limit)
 
-    def _say_nothing_to(self, what: str) -> None:
+    def _refuse_if_mute(self, what: str) -> None:
         if what in self._mute:
             raise GatewayUnknown("no answer")
 
 
-class Stage:
-    """One shop, one order, a look at the tables, and the verdict."""
+class ScriptedShop:
+    """One shop, one order, its tables, and the promises it broke."""
 
     def __init__(self, database_url: str, connection: asyncpg.Connection, **timing: float) -> None:
         self._timing: dict[str, Any] = {
@@ -142,18 +142,18 @@ class Stage:
         self.broken: set[str] = set()
         self.gateway = ScriptedGateway(self._settings("payment"))
         stock = inventory.create_app(self._settings("inventory"))
-        till = payment.create_app(self._settings("payment"), connector=self.gateway)
+        payments = payment.create_app(self._settings("payment"), connector=self.gateway)
         self.to_stock = ScriptedWire("inventory", stock)
-        self.to_till = ScriptedWire("payment", till)
+        self.to_payment = ScriptedWire("payment", payments)
         mine = self._settings("order")
         front = order.create_app(
             mine,
             inventory=WirePeer("inventory-service", mine, self.to_stock),
-            payments=WirePeer("payment-service", mine, self.to_till),
+            payments=WirePeer("payment-service", mine, self.to_payment),
         )
         patient = msgspec.structs.replace(mine, peer_deadline_s=10.0)
         self.door = OrderClient(WirePeer("order-service", patient, ScriptedWire("door", front)))
-        self._apps = (stock, till, front)
+        self._apps = (stock, payments, front)
 
     def _settings(self, service: str) -> Settings:
         values = {
@@ -166,7 +166,7 @@ class Stage:
         return load(service, {}, **known(service, values))
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["Stage"]:
+    async def open(self) -> AsyncIterator["ScriptedShop"]:
         """Every service up, its background work running."""
         async with AsyncExitStack() as stack:
             for app in self._apps:
