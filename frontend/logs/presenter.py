@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from frontend.logs.view_models import LogLine, LogsView
+from frontend.logs.view_models import LogLineView, LogsView
 from frontend.web.formatting import cut, took
 from frontend.web.gaps import lines_lost
 from frontend.web.labels import State, hue_of
@@ -18,13 +18,13 @@ _TAIL_PAIRS, _TAIL_CHARS = 10, 80
 _LINE_CHARS, _EXCEPTION_CHARS = 400, 2_000
 
 
-def log_line(row: LogRow, *, since: datetime | None = None) -> LogLine:
+def log_line(row: LogRow, *, since: datetime | None = None) -> LogLineView:
     """One line of log; `since` is the beginning of the trace it is shown in."""
     pairs = dict(row.attributes)
     after = ""
     if since is not None:
         after = "+" + took(max(0.0, (row.at - since) / timedelta(milliseconds=1)))
-    return LogLine(
+    return LogLineView(
         sequence=row.sequence,
         at=row.at,
         clock=row.at.strftime("%H:%M:%S.") + f"{row.at.microsecond // 1000:03d}",

@@ -8,7 +8,7 @@ from frontend.web.labels import Hue, State
 from observatory.sources.down import Down
 
 
-class LogLine(Struct, frozen=True):
+class LogLineView(Struct, frozen=True):
     """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
 
     sequence: int
@@ -29,7 +29,7 @@ class LogLine(Struct, frozen=True):
 class LogsView(Struct, frozen=True):
     """The newest lines that fit, newest first."""
 
-    lines: tuple[LogLine, ...]
+    lines: tuple[LogLineView, ...]
     filtered: bool
     kept: int | None
     more: bool

@@ -41,7 +41,7 @@ class Lines(Struct):
     silent_since: float | None = None
 
 
-class Band(Struct):
+class GremlinBand(Struct):
     """A gremlin's time on the axis; `until` is None while it is loose."""
 
     label: str
@@ -59,7 +59,7 @@ class ChartData(Struct):
     sla_s: float
     at: list[int]
     services: dict[str, Lines]
-    gremlins: list[Band]
+    gremlins: list[GremlinBand]
 
 
 class Spark(Struct, frozen=True):
@@ -89,20 +89,17 @@ def chart_data(source: Source, windows: Sequence[Window], *, since: float, now: 
         at=at,
         services={key: _lines(source, key, at, begin, end) for key in NAMES},
         gremlins=[
-            Band(band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off))
+            _band(each)
             for each in windows[-_WINDOWS:]
             if each.off is None or each.off.timestamp() > now - REACH_S
         ],
     )
 
 
-def band_label(window: Window) -> str:
-    """The label of a violet band."""
-    return f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".rstrip()
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
+def _band(window: Window) -> GremlinBand:
+    label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".rstrip()
+    until = None if window.off is None else window.off.timestamp()
+    return GremlinBand(label, LABELS[window.service], window.on.timestamp(), until)
 
 
 def _lines(source: Source, key: str, at: list[int], begin: float, end: float) -> Lines:

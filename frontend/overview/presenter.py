@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chassis.faults.kinds import KIND_LABELS
-from frontend.overview.view_models import Dot, HealthView, Light, LightsView, ServiceDot
+from frontend.overview.view_models import Dot, HealthDots, Light, LightsView, ServiceDot
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import State
 from observatory.metrics.counter_window import Traffic
@@ -13,11 +13,11 @@ from observatory.sources.health import Health
 from topology import LABELS, NAMES
 
 
-def health(services: tuple[Health, ...] | Down) -> HealthView | Down:
+def health(services: tuple[Health, ...] | Down) -> HealthDots | Down:
     """A dot per service and per dependency."""
     if isinstance(services, Down):
         return services
-    return HealthView(tuple(_service_dot(each) for each in services))
+    return HealthDots(tuple(_service_dot(each) for each in services))
 
 
 def _service_dot(health: Health) -> ServiceDot:

@@ -27,7 +27,7 @@ class ServiceDot(Struct, frozen=True):
     dependencies: tuple[Dot, ...] = ()
 
 
-class HealthView(Struct, frozen=True):
+class HealthDots(Struct, frozen=True):
     """The row of dots in the header."""
 
     services: tuple[ServiceDot, ...]

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from chassis.faults.kinds import KIND_LABELS
-from frontend.timeline.view_models import Bar, Lane
+from frontend.timeline.view_models import Lane, LaneBar
 from observatory.timeline.incident import Incident
 from topology import LABELS
 
@@ -22,10 +22,10 @@ def lanes(each: Incident, now: datetime) -> tuple[Lane, ...]:
     """What was on when, from top to bottom in the order it happens."""
     whole = length(each, now)
 
-    def bar(since: datetime, until: datetime | None) -> Bar:
+    def bar(since: datetime, until: datetime | None) -> LaneBar:
         start = _share(since - each.on, whole)
         width = _share((until or _end(each, now)) - each.on, whole) - start
-        return Bar(min(start, WIDTH - _THIN), max(width, _THIN))
+        return LaneBar(min(start, WIDTH - _THIN), max(width, _THIN))
 
     shown = [
         Lane(

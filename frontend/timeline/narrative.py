@@ -7,7 +7,7 @@ from frontend.timeline.formatting import actors, gremlin, listed, reaction_time,
 from frontend.timeline.lanes import lanes, length
 from frontend.timeline.light_changes import reaction as of_the_lights
 from frontend.timeline.light_changes import recovery
-from frontend.timeline.view_models import Figure, IncidentView, ReactionView, TimelineView
+from frontend.timeline.view_models import IncidentView, MeasuredTime, ReactionView, TimelineView
 from frontend.web.formatting import count
 from frontend.web.labels import State
 from observatory.timeline.incident import Incident
@@ -71,12 +71,12 @@ def _row(each: Incident, now: datetime) -> IncidentView:
     )
 
 
-def _figures(each: Incident) -> tuple[Figure, ...]:
+def _figures(each: Incident) -> tuple[MeasuredTime, ...]:
     red, green, off = each.first_red_at, each.last_red_at, each.off
     orders = each.orders
     made = [_figure("red after", "failed", each.on, red)]
     if red is not None:
-        made = [Figure("red after", reaction_time(each.blamed_at, red), "failed")]
+        made = [MeasuredTime("red after", reaction_time(each.blamed_at, red), "failed")]
     since = each.relieved_at if each.reds and off is not None else None
     healed = green if since is not None and green is not None and green >= since else None
     made.append(_figure("green after its end", "good", since, healed))
@@ -87,10 +87,12 @@ def _figures(each: Incident) -> tuple[Figure, ...]:
     return tuple(made)
 
 
-def _figure(label: str, state: State, since: datetime | None, until: datetime | None) -> Figure:
+def _figure(
+    label: str, state: State, since: datetime | None, until: datetime | None
+) -> MeasuredTime:
     if since is None or until is None:
-        return Figure(label, "", "none")
-    return Figure(label, seconds(until - since), state)
+        return MeasuredTime(label, "", "none")
+    return MeasuredTime(label, seconds(until - since), state)
 
 
 def _end(each: Incident, now: datetime) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from frontend.web.labels import State
 
 
-class Bar(Struct, frozen=True):
+class LaneBar(Struct, frozen=True):
     """A piece of a lane, in thousandths of its width."""
 
     start: int
@@ -20,11 +20,11 @@ class Lane(Struct, frozen=True):
 
     label: str
     state: State | Literal["gremlin"]
-    bars: tuple[Bar, ...]
+    bars: tuple[LaneBar, ...]
     note: str
 
 
-class Figure(Struct, frozen=True):
+class MeasuredTime(Struct, frozen=True):
     """One measured number; `value` is empty where there is none."""
 
     label: str
@@ -43,7 +43,7 @@ class IncidentView(Struct, frozen=True):
     actor: str
     at: datetime
     many: bool
-    figures: tuple[Figure, ...]
+    figures: tuple[MeasuredTime, ...]
     lanes: tuple[Lane, ...]
     length: str
     sentences: tuple[str, ...]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from frontend.logs.view_models import LogLine
+from frontend.logs.view_models import LogLineView
 from frontend.web.labels import Hue, State
 from observatory.sources.down import Down
 
@@ -88,7 +88,7 @@ class SpanLine(Struct, frozen=True):
     attributes: Pairs
     held_back: bool
     events: tuple[Moment, ...]
-    lines: tuple[LogLine, ...]
+    lines: tuple[LogLineView, ...]
 
 
 class TraceView(Struct, frozen=True):
@@ -100,7 +100,7 @@ class TraceView(Struct, frozen=True):
     total: str
     ticks: tuple[Tick, ...]
     spans: tuple[SpanLine, ...]
-    lines: tuple[LogLine, ...]
+    lines: tuple[LogLineView, ...]
     related: tuple[TraceLine, ...]
     hues: tuple[Hue, ...]
     left_out: int

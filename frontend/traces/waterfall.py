@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from frontend.logs.presenter import log_line
-from frontend.logs.view_models import LogLine
+from frontend.logs.view_models import LogLineView
 from frontend.traces.presenter import hues, trace_line, trace_lines
 from frontend.traces.view_models import Moment, Pairs, SpanLine, Tick, TraceView
 from frontend.web.formatting import cut, share, took
@@ -91,7 +91,7 @@ def _span(row: SpanRow, begun: datetime, room: _Room) -> SpanLine:
     )
 
 
-def _lines(row: SpanRow, begun: datetime) -> tuple[LogLine, ...]:
+def _lines(row: SpanRow, begun: datetime) -> tuple[LogLineView, ...]:
     return tuple(log_line(line, since=begun) for line in row.logs)
 
 
