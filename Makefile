@@ -128,7 +128,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pytho
 	@$(call install,requirements-dev.lock,$(VENV))
 	@touch $@ $(VENV)/.installed
 
-# Apart, because Litestar imports OpenTelemetry wherever it is installed: the shop would pay for it.
+# Apart, because Litestar imports the instrumentation wherever it is installed: the shop would pay.
 $(VENV)-bench/.installed: requirements-bench.lock pyproject.toml | $(VENV)-bench/bin/python
 	@$(call install,requirements-bench.lock,$(VENV)-bench)
 	@touch $@

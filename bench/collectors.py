@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from typing import Any
 
 import click
@@ -18,8 +19,11 @@ from fleet.run_dir import RunDirectory
 
 KINDS = ("dead", "slow", "refusing")
 _SLOW_S = 30.0
-# The exporter gives a collector three seconds: after this, what a slow one got is counted.
+# Both exporters are given three seconds: after this, what a slow collector got is counted.
+_TIMEOUT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
 _LATER_S = 5.0
+# Which exporter sends, by the variable that names the collector.
+_EXPORTERS = {"own": "VALERIX_OTLP_RECEIVER", "official": "VALERIX_OTLP_ENDPOINT"}
 
 
 def measure(
@@ -28,17 +32,17 @@ def measure(
     """Orders per second beside the same shop with telemetry off, and what was dropped."""
     found: dict[str, Any] = {}
     with _collectors() as urls:
-        for kind in KINDS:
+        for kind, (exporter, variable) in product(KINDS, _EXPORTERS.items()):
+            name = f"{kind}, {exporter} exporter"
             dark = Variant("dark", home, databases["dark"], {"VALERIX_TELEMETRY": "off"})
-            sending = Variant(
-                kind, home, databases["observed"], {"VALERIX_OTLP_ENDPOINT": urls[kind]}
-            )
+            environ = {variable: urls[kind], **_TIMEOUT}
+            sending = Variant(f"{kind}-{exporter}", home, databases["observed"], environ)
             with shops.running([dark, sending]):
                 pair = {"dark": dark, "sending": sending}
-                found[kind] = compare.rounds(pair, rounds, orders)
+                found[name] = compare.rounds(pair, rounds, orders)
                 time.sleep(_LATER_S)
-                found[kind]["dropped"] = _dropped(sending)
-            click.echo(f"  {kind} collector done")
+                found[name]["dropped"] = _dropped(sending)
+            click.echo(f"  {name} done")
     return found
 
 

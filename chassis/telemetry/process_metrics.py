@@ -1,4 +1,4 @@
-"""What a process says about itself: memory, garbage, its event loop's lag, its pool, its losses."""
+"""Metrics of the process: memory, garbage, the event loop's lag, its pool, lost telemetry."""
 
 import asyncio
 from collections import deque

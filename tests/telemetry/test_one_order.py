@@ -29,16 +29,25 @@ SERVER, CLIENT = 2, 3
 
 
 class Sink:
-    """A collector on the fleet's port that can be told to behave badly."""
+    """A collector on the fleet's port that can be made to behave badly."""
 
     def __init__(self) -> None:
         self.kept = Collector()
-        self.behave: wire.Handler = self.kept.handle
+        self._handler: wire.Handler = self.kept.handle
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def behave(self, handler: wire.Handler) -> None:
+        """From now on like this; whoever is connected has to come again."""
+        self._handler = handler
+        for writer in self._open:
+            writer.transport.abort()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection; the exporter makes one a batch."""
+        """One connection, which the exporter keeps for many batches."""
+        self._open.add(writer)
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self.behave(reader, writer)
+            await self._handler(reader, writer)
+        self._open.discard(writer)
         writer.transport.abort()
 
     def spans(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
@@ -73,12 +82,12 @@ async def sink() -> AsyncIterator[Sink]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(fleet: RunningFleet, sink: Sink) -> AsyncIterator[aiohttp.ClientSession]:
     """A customer; the shop is calm and the collector well before and afterwards."""
-    sink.behave = sink.kept.handle
+    sink.behave(sink.kept.handle)
     async with aiohttp.ClientSession(fleet.url("order")) as customer:
         yield customer
     for key in FLEET_KEYS:
         fleet.ask("DELETE", key, "/gremlins")
-    sink.behave = sink.kept.handle
+    sink.behave(sink.kept.handle)
 
 
 async def place(shop: aiohttp.ClientSession) -> tuple[int, dict[str, Any], str]:
@@ -221,7 +230,7 @@ async def test_a_bad_collector_costs_counted_drops_and_no_order(shop, sink, flee
         return float(re.search(line, metrics(fleet, "order"), re.M)[1])
 
     before = dropped()
-    sink.behave = BAD_COLLECTORS[behaviour]
+    sink.behave(BAD_COLLECTORS[behaviour])
     took_s = []
     for _ in range(5):
         begun = time.monotonic()

@@ -39,6 +39,8 @@ async def send(monkeypatch: pytest.MonkeyPatch, **environ: str) -> None:
     with recording.span("work"):
         recording.logger.warning("a line")
     await asyncio.to_thread(recording.stop)
+    for queue in vars(recording)["_queues"]():
+        await asyncio.to_thread(queue.thread.join, 10)
 
 
 @asynccontextmanager
