@@ -31,7 +31,7 @@ async def test_what_the_services_could_not_send_is_said():
 
 async def elsewhere_pages(memory):
     """Every page that waits for telemetry, at a shop that sends it to a collector."""
-    evidence = EmbeddedTraces(memory, Hub(), sent_to="http://collector:4318")
+    evidence = EmbeddedTraces(memory, Hub().nudge, sent_to="http://collector:4318")
     busy = Watching(Traffic(9, 0, 1.0, 0.1))
     panels = evidence_panels
     traces, logs, order = TraceFilter(), LogFilter(), UUID(ORDER_ID)
@@ -51,7 +51,7 @@ async def test_telemetry_that_goes_elsewhere_is_not_promised_here():
 
 async def test_what_came_here_all_the_same_is_shown():
     memory = TelemetryStore()
-    evidence = EmbeddedTraces(memory, Hub(), sent_to="http://collector:4318")
+    evidence = EmbeddedTraces(memory, Hub().nudge, sent_to="http://collector:4318")
     keep(memory, span())
     memory.changed("traces")
     view = await evidence_panels.traces_view(evidence, Watching(), TraceFilter())

@@ -39,7 +39,7 @@ def paint(panel, view):
 
 def paint_traces(memory, watch=None, **wanted):
     wanted = TraceFilter(**wanted)
-    evidence = EmbeddedTraces(memory, Hub())
+    evidence = EmbeddedTraces(memory, Hub().nudge)
     view = asyncio.run(panels.traces_view(evidence, watch or Watching(), wanted))
     return paint(panels.traces_panel(wanted), view)
 
@@ -52,13 +52,13 @@ def paint_trace(memory, trace_id):
 
 def paint_logs(memory, **wanted):
     wanted = LogFilter(**wanted)
-    evidence = EmbeddedTraces(memory, Hub())
+    evidence = EmbeddedTraces(memory, Hub().nudge)
     view = asyncio.run(panels.logs_view(evidence, Watching(), wanted))
     return paint(panels.logs_panel(wanted), view)
 
 
 def paint_of_order(memory):
-    view = asyncio.run(panels.order_view(EmbeddedTraces(memory, Hub()), UUID(ORDER_ID)))
+    view = asyncio.run(panels.order_view(EmbeddedTraces(memory, Hub().nudge), UUID(ORDER_ID)))
     return paint(panels.order_panel(UUID(ORDER_ID)), view)
 
 
@@ -229,7 +229,7 @@ def test_a_shop_that_works_without_telemetry_is_told_from_a_quiet_one():
     assert "send no telemetry here" in paint_traces(
         TelemetryStore(), Watching(Traffic(9, 0, 1.0, 0.1))
     )
-    evidence = EmbeddedTraces(TelemetryStore(), Hub())
+    evidence = EmbeddedTraces(TelemetryStore(), Hub().nudge)
     evidence.last_arrival["traces"] = utc_now() - timedelta(seconds=60)
     busy = panels.silence(evidence, Watching(Traffic(9, 0, 1.0, 0.1)))
     assert isinstance(busy, Down)

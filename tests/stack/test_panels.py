@@ -18,7 +18,7 @@ from tests.stack.promql import (
     metric_names,
     questions,
 )
-from tests.stack.told import Story
+from tests.stack.recorded_run import RecordedRun
 
 Watched = tuple[RunningFleet, PrometheusServer]
 
@@ -62,7 +62,7 @@ def name_of(pair: tuple[Question, str]) -> str:
 
 @pytest.mark.parametrize("pair", asked(), ids=name_of)
 def test_a_dashboards_question_is_answered(
-    story: Story, watched: Watched, pair: tuple[Question, str]
+    story: RecordedRun, watched: Watched, pair: tuple[Question, str]
 ):
     question, service = pair
     expr = asked_as(question.expr, service=service)
@@ -82,14 +82,14 @@ def test_what_may_be_empty_is_asked_at_all():
 
 
 @pytest.mark.parametrize("outcome", ["confirmed", "degraded", "declined", "out_of_stock", "failed"])
-def test_the_story_had_every_outcome(story: Story, watched: Watched, outcome: str):
+def test_the_story_had_every_outcome(story: RecordedRun, watched: Watched, outcome: str):
     _, prometheus = watched
     (count,) = numbers(prometheus.instant(f'valerix_orders_total{{outcome="{outcome}"}}'))
     assert count > 0
 
 
 @pytest.mark.parametrize("kind", ["latency", "error"])
-def test_the_gremlins_of_the_story_bit(story: Story, watched: Watched, kind: str):
+def test_the_gremlins_of_the_story_bit(story: RecordedRun, watched: Watched, kind: str):
     _, prometheus = watched
     (count,) = numbers(prometheus.instant(f'valerix_gremlin_bites_total{{kind="{kind}"}}'))
     assert count > 0
@@ -101,7 +101,7 @@ def test_what_is_asked_of_others_is_known():
 
 @pytest.mark.parametrize(("where", "query"), list(asked_elsewhere()))
 def test_a_question_about_the_log_names_what_lines_have(
-    story: Story, watched: Watched, where: str, query: str
+    story: RecordedRun, watched: Watched, where: str, query: str
 ):
     fleet, _ = watched
     written = [
@@ -118,7 +118,7 @@ def test_a_question_about_the_log_names_what_lines_have(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_choice_of_services_is_the_shop(watched: Watched, story: Story, service: str):
+def test_the_choice_of_services_is_the_shop(watched: Watched, story: RecordedRun, service: str):
     _, prometheus = watched
     assert service in prometheus.values("service", 'up{job="shop"}')
 
@@ -127,7 +127,7 @@ def test_the_choice_of_services_is_the_shop(watched: Watched, story: Story, serv
     "rule", [r for r in RULES if isinstance(r, Record)],
     ids=lambda rule: f"{rule.record}{rule.labels or ''}",
 )  # fmt: skip
-def test_a_recording_has_recorded(story: Story, watched: Watched, rule: Record):
+def test_a_recording_has_recorded(story: RecordedRun, watched: Watched, rule: Record):
     _, prometheus = watched
     where = ",".join(f'{name}="{value}"' for name, value in rule.labels.items())
     found = prometheus.over(f"{rule.record}{{{where}}}", story.began, story.ended)
@@ -143,14 +143,14 @@ def before_thresholds(expr: str) -> list[str]:
 @pytest.mark.parametrize(
     "rule", [r for r in RULES if isinstance(r, Alert)], ids=lambda rule: rule.alert
 )
-def test_an_alert_has_something_to_compare(story: Story, watched: Watched, rule: Alert):
+def test_an_alert_has_something_to_compare(story: RecordedRun, watched: Watched, rule: Alert):
     _, prometheus = watched
     for side in before_thresholds(rule.expr):
         assert side != rule.expr
         assert numbers(prometheus.over(side, story.began, story.ended)), side
 
 
-def test_no_rule_failed(story: Story, watched: Watched):
+def test_no_rule_failed(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     assert prometheus.unhealthy_rules() == []
 
@@ -161,7 +161,7 @@ def test_no_rule_failed(story: Story, watched: Watched):
     + [(getattr(r, "record", "") or r.alert, r.expr) for r in RULES],
 )
 def test_every_metric_that_is_named_is_emitted(
-    story: Story, watched: Watched, where: str, expr: str
+    story: RecordedRun, watched: Watched, where: str, expr: str
 ):
     """An `or` may hide a name that nothing emits behind an answer."""
     _, prometheus = watched
@@ -176,7 +176,7 @@ WITH_DOTS = [pair for pair in asked() if pair[0].exemplar and pair[1] != "dashbo
 
 @pytest.mark.parametrize("pair", WITH_DOTS, ids=name_of)
 def test_a_dot_leads_to_a_trace_that_is_there(
-    story: Story, watched: Watched, pair: tuple[Question, str]
+    story: RecordedRun, watched: Watched, pair: tuple[Question, str]
 ):
     question, service = pair
     fleet, prometheus = watched
