@@ -47,7 +47,7 @@ BUSY = Traffic(9, 0, 1.0, 0.1)
 
 def show_traces(memory, state=None, **wanted):
     wanted = TraceFilter(**wanted)
-    view = asyncio.run(traces_view(EmbeddedTraces(memory, Hub()), state or State(), wanted))
+    view = asyncio.run(traces_view(EmbeddedTraces(memory, Hub().nudge), state or State(), wanted))
     return show(traces_panel(wanted, view), now=NOW)
 
 
@@ -58,12 +58,12 @@ def show_trace(memory, trace_id):
 
 
 def show_logs(memory):
-    view = asyncio.run(logs_view(EmbeddedTraces(memory, Hub()), State(), LogFilter()))
+    view = asyncio.run(logs_view(EmbeddedTraces(memory, Hub().nudge), State(), LogFilter()))
     return show(logs_panel(LogFilter(), view), now=NOW)
 
 
 def show_order_traces(memory):
-    view = asyncio.run(order_traces(EmbeddedTraces(memory, Hub()), UUID(ORDER_ID)))
+    view = asyncio.run(order_traces(EmbeddedTraces(memory, Hub().nudge), UUID(ORDER_ID)))
     return show(order_traces_panel(UUID(ORDER_ID), view), now=NOW)
 
 
@@ -232,10 +232,10 @@ def test_too_many_traces_are_counted_and_bounded():
 def test_a_busy_shop_without_telemetry_is_not_shown_as_a_quiet_one():
     assert "no telemetry" not in show_traces(TelemetryStore(), State(Traffic(0, 0, 0.0, None)))
     assert "send no telemetry here" in show_traces(TelemetryStore(), State(BUSY))
-    telemetry = EmbeddedTraces(TelemetryStore(), Hub())
-    telemetry.heard["traces"] = utc_now() - timedelta(seconds=60)
+    telemetry = EmbeddedTraces(TelemetryStore(), Hub().nudge)
+    telemetry.last_arrival["traces"] = utc_now() - timedelta(seconds=60)
     busy = silence(telemetry, FixedSource(BUSY))
     assert isinstance(busy, Down)
     assert busy.reason == "No telemetry arrives"
-    telemetry.heard["traces"] = utc_now()
+    telemetry.last_arrival["traces"] = utc_now()
     assert silence(telemetry, FixedSource(BUSY)) is None

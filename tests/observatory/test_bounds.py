@@ -118,7 +118,7 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
         attributes=pairs,
         events=[(NOW_NS, huge, pairs)],
     )
-    said = normalizer.line(
+    written = normalizer.line(
         sender, ids=(TRACE, ""), at_ns=NOW_NS, severity=9, message=huge, attributes=pairs
     )
     del huge
@@ -126,7 +126,7 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
     assert normalizer.clipper.clipped == 8
     assert made.attributes == pairs
     assert (len(pairs[0][0]), len(pairs[0][1])) == (limits.KEY_CHARS, limits.VALUE_CHARS)
-    assert (len(made.name), len(said.message)) == (limits.NAME_CHARS, limits.MESSAGE_CHARS)
+    assert (len(made.name), len(written.message)) == (limits.NAME_CHARS, limits.MESSAGE_CHARS)
 
 
 def test_too_many_attributes_are_left_out_and_counted():
@@ -150,7 +150,7 @@ YEAR = 365 * 86_400 * SECOND
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "kept", "said"),
+    ("start", "end", "kept", "marks"),
     [
         (NOW_NS - SECOND, NOW_NS, (NOW_NS - SECOND, NOW_NS), 0),
         (NOW_NS, NOW_NS - SECOND, (NOW_NS, NOW_NS), 1),
@@ -163,7 +163,7 @@ YEAR = 365 * 86_400 * SECOND
     ],
     ids=["fine", "backwards", "future", "future end", "none", "negative", "largest", "widest"],
 )
-def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
+def test_impossible_times_are_corrected_and_marked(start, end, kept, marks):
     normalizer = Normalizer(NOW_NS)
     made = normalizer.span(
         ME,
@@ -177,7 +177,7 @@ def test_impossible_times_are_put_right_and_marked(start, end, kept, said):
         links=[("nonsense", "")],
     )
     assert (made.start_ns, made.end_ns) == kept
-    assert (len(made.marks), normalizer.adjusted) == (said, said)
+    assert (len(made.marks), normalizer.adjusted) == (marks, marks)
     assert [event.at_ns for event in made.events] == list(kept)
     assert (made.kind, made.error, made.links) == (1, "", ())
 

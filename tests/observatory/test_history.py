@@ -74,7 +74,7 @@ def test_a_restart_counts_from_zero():
     assert made.point(4).p50 == pytest.approx(0.0875)
 
 
-def test_what_is_not_business_is_not_drawn():
+def test_what_is_not_business_is_not_counted():
     made = history((0, scrape(0, path="/metrics")), (2, scrape(50, path="/metrics")))
     assert made.point(2) == Point(0.0, 0.0)
 
@@ -101,7 +101,7 @@ def test_failures_between_two_moments():
     assert History().failures(0, 10) == 0
 
 
-def test_an_exemplar_is_told_once():
+def test_an_exemplar_is_kept_once():
     made = History()
     series = Series(BUCKET, (("path", "/orders"), ("le", "1.0")))
     probe = Series(BUCKET, (("path", "/health"), ("le", "1.0")))

@@ -46,7 +46,7 @@ def test_exemplars_and_both_formats_are_read(write):
     }
 
 
-def test_what_makes_no_sense_is_left_out():
+def test_an_invalid_line_is_left_out():
     page = 'plain nonsense\nplain\nrequests_total{path="/a"}\nrequests_total{oops} 1\nother 3\n'
     assert parse(page, NAMES) == {}
 
@@ -75,7 +75,7 @@ def test_an_exemplar_leads_from_a_bucket_to_its_trace():
     assert parse_exemplars(as_text(registry).decode(), "seconds_bucket") == {}
 
 
-def test_an_exemplar_that_makes_no_sense_is_left_out():
+def test_an_invalid_exemplar_is_left_out():
     page = (
         's{le="1"} 1 # {trace_id="zz"} 1\ns{le="1"} 1 # {trace_id="' + "a" * 32 + '"} x\ns{} # {\n'
     )

@@ -45,7 +45,7 @@ class Watched(Struct):
     evidence: TelemetrySource
 
 
-class Told(Struct):
+class Done(Struct):
     """What was done to the shop, as a customer and an operator know it; traces by their ids."""
 
     began: float
@@ -60,7 +60,7 @@ class Shop:
 
     def __init__(self, fleet: RunningFleet, stores: Stores, watched: dict[str, Watched]) -> None:
         self.fleet, self.stores, self.watched = fleet, stores, watched
-        self.told = Told(time.time())
+        self.done = Done(time.time())
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
@@ -90,16 +90,16 @@ class Shop:
         both are settled in the end."""
         good = [await self.place() for _ in range(GOOD)]
         assert {status for status, _, _ in good} == {201}
-        self.told.good = tuple(trace for _, trace, _ in good)
+        self.done.good = tuple(trace for _, trace, _ in good)
         await self.gremlin("inventory", "latency", delay_ms=SLOW_MS, routes=["/inventory/reserve"])
-        status, self.told.bitten, self.told.bitten_order = await self.place()
+        status, self.done.bitten, self.done.bitten_order = await self.place()
         assert status == 202
         await self.calm("inventory")
         await self.gremlin("payment", "error", status=503)
-        status, self.told.failed, order = await self.place()
+        status, self.done.failed, order = await self.place()
         assert status == 202
         await self.calm("payment")
-        for order_id in (self.told.bitten_order, order):
+        for order_id in (self.done.bitten_order, order):
             await until(lambda order_id=order_id: self.is_settled(order_id), within_s=30)
 
     async def is_settled(self, order_id: str) -> bool:
@@ -130,25 +130,25 @@ async def lights_agree(shop: "Shop") -> bool:
 
 async def found(watched: Watched, **wanted: Any) -> list[str]:
     """Ids of the traces in a list."""
-    said = await watched.evidence.find(TraceQuery(**wanted))
-    assert not isinstance(said, Down), said
-    return [row.trace_id for row in said.rows]
+    result = await watched.evidence.find(TraceQuery(**wanted))
+    assert not isinstance(result, Down), result
+    return [row.trace_id for row in result.rows]
 
 
 async def whole(watched: Watched, trace_id: str, spans: int = 2) -> Waterfall | None:
     """A trace, once it has so many spans."""
-    said = await watched.evidence.trace(trace_id)
-    assert not isinstance(said, Down), said
-    assert said.unread is None
-    waterfall = said.waterfall
-    return waterfall if waterfall and len(waterfall.rows) >= spans else None
+    result = await watched.evidence.trace(trace_id)
+    assert not isinstance(result, Down), result
+    assert result.unread is None
+    waterfall = result.waterfall
+    return waterfall if waterfall and len(waterfall.spans) >= spans else None
 
 
-async def said(watched: Watched, **wanted: Any) -> list[str]:
+async def messages(watched: Watched, **wanted: Any) -> list[str]:
     """Messages of a tail."""
     tail = await watched.evidence.tail(LogQuery(**wanted))
     assert not isinstance(tail, Down), tail
-    return [row.message for row in tail.rows]
+    return [line.message for line in tail.lines]
 
 
 async def is_down(watched: Watched) -> Down | None:

@@ -1,4 +1,4 @@
-"""The shop and a real Prometheus beside it, started once, with one story told to both."""
+"""The shop and a real Prometheus beside it, started once, and one run recorded by both."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from fleet.postgres import PostgresServer
 from tests.harness.running import Databases, RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
-from tests.stack.told import Story, Teller
+from tests.stack.recorded_run import RecordedRun, RunRecorder
 
 _ENVIRON = {
     # So that some are declined in half a minute of orders, the same ones every time.
@@ -46,6 +46,6 @@ def watched(
 
 
 @pytest.fixture(scope="package")
-def story(watched: tuple[RunningFleet, PrometheusServer]) -> Story:
+def story(watched: tuple[RunningFleet, PrometheusServer]) -> RecordedRun:
     """What happened."""
-    return Teller(*watched).tell()
+    return RunRecorder(*watched).record()

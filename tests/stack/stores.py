@@ -47,9 +47,9 @@ class Stores:
 
     def start(self) -> None:
         """Start all three and wait until they work."""
-        self._begin(JAEGER, self._jaeger_words(), self._jaeger_environ())
-        self._begin(LOKI, self._loki_words(), {"LOKI_FOLDER": str(self._home.path / "loki")})
-        self._begin(COLLECTOR, self._collector_words(), self._collector_environ())
+        self._begin(JAEGER, self._jaeger_arguments(), self._jaeger_environ())
+        self._begin(LOKI, self._loki_arguments(), {"LOKI_FOLDER": str(self._home.path / "loki")})
+        self._begin(COLLECTOR, self._collector_arguments(), self._collector_environ())
         self._wait(f"{self.jaeger}/api/v3/services", JAEGER)
         self._wait(f"{self.loki}/ready", LOKI)
         self._wait(f"{self._url('collector_health')}/", COLLECTOR)
@@ -72,9 +72,9 @@ class Stores:
     def _begin(self, program: Program, more: list[str], environ: Mapping[str, str]) -> None:
         path = program.find()
         assert path is not None
-        words = [*command(program, path, self._home.path), *more]
+        arguments = [*command(program, path, self._home.path), *more]
         whole = dict(os.environ) | ENVIRON[program.key] | dict(environ)
-        running = Supervised(program.key, words, self._home.log(program.key), whole)
+        running = Supervised(program.key, arguments, self._home.log(program.key), whole)
         running.start()
         self._running[program.key] = running
 
@@ -86,7 +86,7 @@ class Stores:
             assert time.monotonic() < end, f"{program.key} is not ready:\n{running.log_tail()}"
             time.sleep(0.1)
 
-    def _jaeger_words(self) -> list[str]:
+    def _jaeger_arguments(self) -> list[str]:
         query = "--set=extensions.jaeger_query"
         return [f"{query}.http.endpoint={self._at('jaeger')}",
                 f"{query}.grpc.endpoint={self._at('jaeger_grpc')}"]  # fmt: skip
@@ -98,11 +98,11 @@ class Stores:
             "JAEGER_METRICS_PORT": str(self._ports["jaeger_metrics"]),
         }
 
-    def _loki_words(self) -> list[str]:
+    def _loki_arguments(self) -> list[str]:
         return [f"-server.http-listen-port={self._ports['loki']}",
                 f"-server.grpc-listen-port={self._ports['loki_grpc']}"]  # fmt: skip
 
-    def _collector_words(self) -> list[str]:
+    def _collector_arguments(self) -> list[str]:
         """The project's file, and over it this test's addresses and one more receiver of it all."""
         batch = {"sending_queue": {"batch": {"flush_timeout": "200ms"}}}
         changed = {

@@ -1,8 +1,8 @@
-"""The page, the recording rule, Grafana and the alert tell one story of every service."""
+"""The page, the recording rule, Grafana and the alert agree on every service."""
 
 import pytest
 
-from tests.stack.told import Lights, Story
+from tests.stack.recorded_run import LightReadings, RecordedRun
 from topology import NAMES
 
 # Each samples on its own beat of two seconds and the page looks once more a second later.
@@ -11,29 +11,29 @@ _BEATS_S = 5.0
 _RED_WITHIN_S = 30.0
 
 
-def first(looks: list[Lights], who: str, service: str, state: str) -> float:
+def first(looks: list[LightReadings], who: str, service: str, state: str) -> float:
     """When it was first seen saying so."""
     return next(look.at for look in looks if getattr(look, who).get(service) == state)
 
 
-def test_before_the_first_order_every_light_is_grey(story: Story):
+def test_before_the_first_order_every_light_is_grey(story: RecordedRun):
     look = story.moments["silence"]
     assert look.agreed == dict.fromkeys(NAMES.values(), "none"), look
 
 
-def test_under_load_every_light_is_green(story: Story):
+def test_under_load_every_light_is_green(story: RecordedRun):
     look = story.moments["load"]
     assert look.agreed == dict.fromkeys(NAMES.values(), "good"), look
 
 
-def test_a_slow_dependency_turns_two_red_and_silence_after_traffic_is_grey(story: Story):
+def test_a_slow_dependency_turns_two_red_and_silence_after_traffic_is_grey(story: RecordedRun):
     """Nobody gets past inventory any more, so payments have nothing to do: 0/0 is not green."""
     look = story.moments["gremlin"]
     assert look.agreed == dict(zip(NAMES.values(), ("failed", "failed", "none"), strict=True)), look
 
 
 @pytest.mark.parametrize("key", ["order", "inventory"])
-def test_they_turn_red_together_and_soon(story: Story, key: str):
+def test_they_turn_red_together_and_soon(story: RecordedRun, key: str):
     since = [look for look in story.looks if look.at >= story.bitten_at]
     turned = {
         who: first(since, who, NAMES[key], "failed") - story.bitten_at
@@ -43,7 +43,7 @@ def test_they_turn_red_together_and_soon(story: Story, key: str):
     assert max(turned.values()) < _RED_WITHIN_S, turned
 
 
-def test_a_look_in_which_they_differ_is_at_a_turn(story: Story):
+def test_a_look_in_which_they_differ_is_at_a_turn(story: RecordedRun):
     """Between two turns of a light nobody may say something else."""
     turns = [
         after.at
@@ -59,7 +59,7 @@ def test_a_look_in_which_they_differ_is_at_a_turn(story: Story):
     assert not lost, lost
 
 
-def test_the_numbers_agree_as_well(story: Story):
+def test_the_numbers_agree_as_well(story: RecordedRun):
     """Both have half a minute of the same two-second answers by then."""
     look = story.moments["gremlin"]
     for service in (NAMES["order"], NAMES["inventory"]):

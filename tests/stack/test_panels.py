@@ -17,7 +17,7 @@ from tests.stack.promql import (
     prom_queries,
     with_variables,
 )
-from tests.stack.told import Story
+from tests.stack.recorded_run import RecordedRun
 from tests.tidy.files import complain
 from topology import PROCESSES
 
@@ -60,7 +60,7 @@ def label_of(query: PromQuery, service: str) -> str:
     return f"{query.where} of {service}" if "$service" in query.expr else query.where
 
 
-def test_every_query_of_a_dashboard_has_a_result(story: Story, watched: Watched):
+def test_every_query_of_a_dashboard_has_a_result(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     missing, found_now = [], []
     for query, service in cases():
@@ -81,7 +81,7 @@ def test_every_query_in_empty_exists():
     assert set(EMPTY) <= {(query.where, service) for query, service in cases()}
 
 
-def test_the_run_had_every_outcome_and_both_gremlins(story: Story, watched: Watched):
+def test_the_run_had_every_outcome_and_both_gremlins(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     for outcome in ("confirmed", "degraded", "declined", "out_of_stock", "failed"):
         (count,) = numbers(prometheus.instant(f'valerix_orders_total{{outcome="{outcome}"}}'))
@@ -95,7 +95,7 @@ def test_queries_to_other_sources_are_known():
     assert {where for where, _ in other_queries()} == set(ELSEWHERE)
 
 
-def test_a_query_of_logs_names_fields_that_lines_have(story: Story, watched: Watched):
+def test_a_query_of_logs_names_fields_that_lines_have(story: RecordedRun, watched: Watched):
     fleet, _ = watched
     written = [
         json.loads(line)
@@ -112,12 +112,12 @@ def test_a_query_of_logs_names_fields_that_lines_have(story: Story, watched: Wat
             assert any(re.search(pattern, line["message"]) for line in written), pattern
 
 
-def test_the_variable_offers_every_process(watched: Watched, story: Story):
+def test_the_variable_offers_every_process(watched: Watched, story: RecordedRun):
     _, prometheus = watched
     assert set(PROCESS_NAMES) <= set(prometheus.values("service", 'up{job="shop"}'))
 
 
-def test_every_recording_rule_has_recorded(story: Story, watched: Watched):
+def test_every_recording_rule_has_recorded(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     missing = []
     for rule in RULES:
@@ -134,7 +134,7 @@ def before_thresholds(expr: str) -> list[str]:
     return [side.removeprefix("and ") for side in sides]
 
 
-def test_every_alert_has_something_to_compare(story: Story, watched: Watched):
+def test_every_alert_has_something_to_compare(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     missing = []
     for rule in RULES:
@@ -146,12 +146,12 @@ def test_every_alert_has_something_to_compare(story: Story, watched: Watched):
     complain(missing, "these sides of a comparison have no data")
 
 
-def test_no_rule_failed(story: Story, watched: Watched):
+def test_no_rule_failed(story: RecordedRun, watched: Watched):
     _, prometheus = watched
     assert prometheus.unhealthy_rules() == []
 
 
-def test_every_metric_in_a_query_is_emitted(story: Story, watched: Watched):
+def test_every_metric_in_a_query_is_emitted(story: RecordedRun, watched: Watched):
     """An `or` can hide a metric that nothing emits behind a result."""
     _, prometheus = watched
     emitted = prometheus.names()
@@ -167,7 +167,7 @@ def test_every_metric_in_a_query_is_emitted(story: Story, watched: Watched):
 WITH_EXEMPLARS = [pair for pair in cases() if pair[0].exemplar and pair[1] != "dashboard"]
 
 
-def test_every_exemplar_leads_to_a_trace_that_exists(story: Story, watched: Watched):
+def test_every_exemplar_leads_to_a_trace_that_exists(story: RecordedRun, watched: Watched):
     fleet, prometheus = watched
     for query, service in WITH_EXEMPLARS:
         expr = with_variables(query.expr, service=service)

@@ -1,4 +1,4 @@
-"""One suite for both sources of the dashboard: whatever it asks, they answer the same."""
+"""One suite for both sources of the dashboard: equal queries have equal results."""
 
 import asyncio
 import tempfile
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from fleet.programs import JAEGER, LOKI
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
+from observatory.store.span_tree import PlacedSpan
 from observatory.store.store import TraceQuery
 from tests.stack.both import (
     MISSING,
@@ -22,7 +23,7 @@ from tests.stack.both import (
     found,
     is_down,
     lights_agree,
-    said,
+    messages,
     until,
     watching,
     whole,
@@ -64,37 +65,37 @@ async def test_the_light_sees_orders(shop, watched):
     assert traffic.errors == 0
 
 
-async def test_both_lights_say_the_same(shop):
+async def test_both_lights_agree(shop):
     # One slow order that is at an end of a window is in one of the two for up to four seconds.
     assert await until(lambda: lights_agree(shop), within_s=6)
 
 
-async def test_stock_is_what_the_shop_says(shop, watched):
+async def test_stock_is_what_the_inventory_service_has(shop, watched):
     async def known():
         # Asked again and again: a confirmed order's units are sold a moment later.
         _, body = shop.fleet.ask("GET", "inventory", "/inventory/PROD-001")
         stock = watched.source.stock()
-        said = {} if isinstance(stock, Down) else stock["PROD-001"]
-        return stock if said and said == {key: body[key] for key in said} else None
+        units = {} if isinstance(stock, Down) else stock["PROD-001"]
+        return stock if units and units == {key: body[key] for key in units} else None
 
     stock = await until(known)
-    assert stock["PROD-001"]["sold"] >= len(shop.told.good) + 2
+    assert stock["PROD-001"]["sold"] >= len(shop.done.good) + 2
     assert set(stock) == {"PROD-001", "PROD-002", "PROD-003"}
 
 
 async def test_bites_failures_and_charts_are_of_this_shop(shop, watched):
     assert watched.source.bites("inventory") == {"latency-here": 1}
     assert watched.source.bites("payment")["error-here"] >= 1
-    assert watched.source.failures("payment", shop.told.began, time.time()) >= 1
-    assert watched.source.failures("inventory", shop.told.began, time.time()) == 0
+    assert watched.source.failures("payment", shop.done.began, time.time()) >= 1
+    assert watched.source.failures("inventory", shop.done.began, time.time()) == 0
     points = watched.source.points("order", [time.time() - 2])
     assert points[0].rate is not None
-    assert [p for p in watched.source.points("order", range(int(shop.told.began), int(time.time())))
+    assert [p for p in watched.source.points("order", range(int(shop.done.began), int(time.time())))
             if p.p50 is not None]  # fmt: skip
 
 
 async def test_a_dot_on_a_chart_leads_to_a_trace_that_is_there(shop, watched):
-    exemplars = watched.source.exemplars("order", shop.told.began - 10, time.time() + 10)
+    exemplars = watched.source.exemplars("order", shop.done.began - 10, time.time() + 10)
     assert exemplars
     for exemplar in exemplars:
         assert await until(partial(whole, watched, exemplar.trace_id))
@@ -103,29 +104,29 @@ async def test_a_dot_on_a_chart_leads_to_a_trace_that_is_there(shop, watched):
 # ---- traces -------------------------------------------------------------------------------------
 
 
-async def test_lists_show_what_they_say(shop, watched):
-    told = shop.told
-    await until(partial(whole, watched, told.failed))
+async def test_lists_show_the_traces_of_their_kind(shop, watched):
+    done = shop.done
+    await until(partial(whole, watched, done.failed))
     recent = await found(watched, limit=200)
-    assert {*told.good, told.bitten, told.failed} <= set(recent)
-    assert recent.index(told.bitten) < recent.index(told.good[0])
+    assert {*done.good, done.bitten, done.failed} <= set(recent)
+    assert recent.index(done.bitten) < recent.index(done.good[0])
     assert (await found(watched, kind="slowest", limit=1))[0] in await found(watched, kind="bitten")
-    assert told.bitten in await found(watched, kind="bitten")
-    assert told.failed in await found(watched, kind="failed")
-    assert not set(told.good) & set(await found(watched, kind="failed"))
+    assert done.bitten in await found(watched, kind="bitten")
+    assert done.failed in await found(watched, kind="failed")
+    assert not set(done.good) & set(await found(watched, kind="failed"))
 
 
-async def test_filters_find_what_they_say(shop, watched):
-    told = shop.told
+async def test_filters_find_matching_traces_only(shop, watched):
+    done = shop.done
     for wanted, there, absent in (
-        ({"order_id": told.bitten_order}, told.bitten, told.failed),
-        ({"gremlin": "latency-here"}, told.bitten, told.failed),
-        ({"gremlin": "error-here"}, told.failed, told.bitten),
-        ({"service": "payment-service"}, told.good[0], told.bitten),
-        ({"route": "/payments"}, told.good[0], told.bitten),
-        ({"outcome": "2xx"}, told.good[0], "none"),
-        ({"kind": "bitten", "service": "payment-service"}, told.failed, told.bitten),
-        ({"kind": "failed", "route": "/orders"}, told.failed, told.good[0]),
+        ({"order_id": done.bitten_order}, done.bitten, done.failed),
+        ({"gremlin": "latency-here"}, done.bitten, done.failed),
+        ({"gremlin": "error-here"}, done.failed, done.bitten),
+        ({"service": "payment-service"}, done.good[0], done.bitten),
+        ({"route": "/payments"}, done.good[0], done.bitten),
+        ({"outcome": "2xx"}, done.good[0], "none"),
+        ({"kind": "bitten", "service": "payment-service"}, done.failed, done.bitten),
+        ({"kind": "failed", "route": "/orders"}, done.failed, done.good[0]),
     ):
         ids = await found(watched, limit=200, **wanted)
         assert there in ids, wanted
@@ -136,72 +137,86 @@ async def test_filters_find_what_they_say(shop, watched):
 
 
 async def test_a_trace_is_whole_with_its_lines_in_place(shop, watched):
-    view = await until(partial(whole, watched, shop.told.good[0], spans=8))
+    view = await until(partial(whole, watched, shop.done.good[0], spans=8))
     assert view.head.name == "POST /orders"
     assert view.head.outcome == "2xx"
     assert set(view.head.services) == set(NAMES.values())
-    assert view.rows[0].depth == 0
+    assert view.spans[0].depth == 0
 
     async def with_lines():
-        view = await whole(watched, shop.told.good[0], spans=8)
-        return view if "order CONFIRMED" in [row.message for row in view.rows[0].logs] else None
+        view = await whole(watched, shop.done.good[0], spans=8)
+        return (
+            view
+            if ("order CONFIRMED", view.spans[0].span.span_id)
+            in [(line.message, line.span_id) for line in view.lines]
+            else None
+        )
 
     view = await until(with_lines)
     assert [row.name for row in view.related] == ["reconcile order"]
 
 
 async def test_a_bite_is_marked_where_it_was(shop, watched):
-    view = await until(partial(whole, watched, shop.told.bitten, spans=4))
-    bitten = [row for row in view.rows if row.gremlins]
-    assert [(row.service, row.gremlins) for row in bitten] == [
+    view = await until(partial(whole, watched, shop.done.bitten, spans=4))
+    bitten = [placed.span for placed in view.spans if placed.span.gremlins]
+    assert [(span.service, span.gremlins) for span in bitten] == [
         ("inventory-service", ("latency-here",))
     ]
     assert "gremlin bite" in [event.name for event in bitten[0].events]
-    assert view.head.orders == (shop.told.bitten_order,)
+    assert view.head.orders == (shop.done.bitten_order,)
     assert SLOW_MS > view.head.duration_ms > 1000
 
 
 async def test_both_show_the_same_waterfall(shop):
     one, other = [
-        await until(partial(whole, watched, shop.told.good[0], spans=8))
+        await until(partial(whole, watched, shop.done.good[0], spans=8))
         for watched in shop.watched.values()
     ]
-    assert (one.head.spans, one.head.name, one.total_ms) == (
-        other.head.spans, other.head.name, other.total_ms
+    assert (one.head.spans, one.head.name, one.end_ns - one.start_ns) == (
+        other.head.spans, other.head.name, other.end_ns - other.start_ns
     )  # fmt: skip
-    for row, same in zip(one.rows, other.rows, strict=True):
-        assert sorted(row.attributes) == sorted(same.attributes)
-        assert [line.message for line in row.logs] == [line.message for line in same.logs]
-        assert replace(row, attributes=(), logs=()) == replace(same, attributes=(), logs=())
+    for placed, same in zip(one.spans, other.spans, strict=True):
+        assert sorted(placed.span.attributes) == sorted(same.span.attributes)
+        assert row_of(placed) == row_of(same)
+    shown, also = (
+        sorted((line.span_id, line.message) for line in each.lines) for each in (one, other)
+    )
+    assert shown == also
+
+
+def row_of(placed: PlacedSpan) -> tuple[object, ...]:
+    """Everything that a row shows, but for the order of its attributes."""
+    span = replace(placed.span, attributes=(), links=())
+    return span, placed.depth, placed.mark, placed.self_ns, placed.critical
 
 
 # ---- logs ---------------------------------------------------------------------------------------
 
 
 async def test_the_tail_finds_lines_by_everything(shop, watched):
-    told = shop.told
-    await until(partial(said, watched, text="payment SUCCEEDED"))
+    done = shop.done
+    await until(partial(messages, watched, text="payment SUCCEEDED"))
     for wanted, there, absent in (
         ({"service": "payment-service"}, "payment SUCCEEDED", "order CONFIRMED"),
         ({"text": "order confirmed"}, "order CONFIRMED", "payment SUCCEEDED"),
-        ({"text": told.bitten_order}, "order CONFIRMED", "GET /inventory/{product_id}"),
+        ({"text": done.bitten_order}, "order CONFIRMED", "GET /inventory/{product_id}"),
         ({"text": "latency-here"}, "gremlin started", "payment SUCCEEDED"),
         ({"level": "WARNING"}, "gremlin started", "order CONFIRMED"),
-        ({"trace_id": told.good[0]}, "order CONFIRMED", "gremlin started"),
+        ({"trace_id": done.good[0]}, "order CONFIRMED", "gremlin started"),
     ):
-        lines = await said(watched, **wanted)
+        lines = await messages(watched, **wanted)
         assert there in lines, wanted
         assert absent not in lines, wanted
-    assert await said(watched, text="no such text anywhere") == []
-    assert await said(watched, trace_id="ab" * 16) == []
+    assert await messages(watched, text="no such text anywhere") == []
+    assert await messages(watched, trace_id="ab" * 16) == []
 
 
 async def test_lines_come_in_order_with_numbers_that_the_trace_s_page_knows(shop, watched):
-    view = await until(partial(whole, watched, shop.told.good[0], spans=8))
-    tail = await watched.evidence.tail(LogQuery(trace_id=shop.told.good[0]))
-    assert [row.sequence for row in tail.rows] == sorted(row.sequence for row in tail.rows)
-    in_place = {line.sequence: line.message for row in view.rows for line in row.logs}
-    assert {row.sequence: row.message for row in tail.rows} == in_place
+    view = await until(partial(whole, watched, shop.done.good[0], spans=8))
+    tail = await watched.evidence.tail(LogQuery(trace_id=shop.done.good[0]))
+    assert [line.sequence for line in tail.lines] == sorted(line.sequence for line in tail.lines)
+    in_place = {line.sequence: line.message for line in view.lines}
+    assert {line.sequence: line.message for line in tail.lines} == in_place
 
 
 async def test_what_can_be_chosen_is_what_there_is(watched):
@@ -215,7 +230,7 @@ async def test_what_can_be_chosen_is_what_there_is(watched):
 # ---- when something is gone ---------------------------------------------------------------------
 
 
-async def test_a_store_that_hangs_is_said_in_place_and_comes_back(shop):
+async def test_a_store_that_hangs_is_down_and_comes_back(shop):
     evidence = shop.watched["stack"].evidence
     for program, ask in (
         (JAEGER, lambda: evidence.find(TraceQuery(limit=7))),

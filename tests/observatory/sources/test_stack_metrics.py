@@ -49,7 +49,7 @@ async def test_light_and_charts_are_whole_at_once_after_a_start():
     for ago in range(600, -2, -2):
         ran(prometheus, ago, answers=2, seconds=0.5)
     async with reading(prometheus.answer) as source:
-        traffic = await until(lambda: heard(source))
+        traffic = await until(lambda: traffic_of(source))
         assert traffic.average_s == pytest.approx(0.5)
         assert traffic.per_second == pytest.approx(1.0, rel=0.1)
         points = source.points("order", [time.time() - ago for ago in (590, 300, 60, 1)])
@@ -58,9 +58,9 @@ async def test_light_and_charts_are_whole_at_once_after_a_start():
         assert points[1].p50 == pytest.approx(0.375)
 
 
-def heard(source, service="order"):
-    said = source.traffic(service)
-    return None if isinstance(said, Down) else said
+def traffic_of(source, service="order"):
+    traffic = source.traffic(service)
+    return None if isinstance(traffic, Down) else traffic
 
 
 async def test_what_several_instances_say_adds_up_and_a_restart_is_none_of_the_other_s_business():
@@ -74,7 +74,7 @@ async def test_what_several_instances_say_adds_up_and_a_restart_is_none_of_the_o
     ran(prometheus, 1, answers=0, instance="other:1")
     ran(prometheus, 0, answers=1, status="500")
     async with reading(prometheus.answer) as source:
-        traffic = await until(lambda: heard(source))
+        traffic = await until(lambda: traffic_of(source))
         assert traffic.requests == 6
         assert traffic.errors == 1
         assert source.failures("order", time.time() - 60, time.time()) == 1
@@ -85,7 +85,7 @@ async def test_a_service_without_traffic_is_there():
     for name in NAMES:
         prometheus.scrape(f"{name}:1", time.time())
     async with reading(prometheus.answer) as source:
-        traffic = await until(lambda: heard(source, "payment"))
+        traffic = await until(lambda: traffic_of(source, "payment"))
         assert traffic.average_s is None
 
 
@@ -94,13 +94,13 @@ async def test_a_service_that_prometheus_no_longer_reaches_is_down_alone():
     ran(prometheus, 4.5, answers=5)
     prometheus.scrape(f"{STOCK}:1", time.time())
     async with reading(prometheus.answer) as source:
-        await until(lambda: heard(source))
+        await until(lambda: traffic_of(source))
         keep = asyncio.create_task(scraping(prometheus, f"{STOCK}:1"))
-        down = await until(lambda: source.traffic("order") if not heard(source) else None)
+        down = await until(lambda: source.traffic("order") if not traffic_of(source) else None)
         keep.cancel()
         assert down.reason == "Prometheus has no fresh sample of it"
         assert down.since.timestamp() == pytest.approx(time.time() - 6.5, abs=3)
-        assert heard(source, "inventory")
+        assert traffic_of(source, "inventory")
         assert source.bites("order") == {}
         assert source.traffic("payment").reason == "Prometheus has no sample of it"
 
@@ -130,14 +130,16 @@ async def test_samples_missed_in_an_outage_are_read_afterwards():
     prometheus = FakePrometheus(ORDER)
     ran(prometheus, 2, answers=1)
     async with reading(prometheus.answer) as source:
-        await until(lambda: heard(source))
+        await until(lambda: traffic_of(source))
         prometheus.status = 503
         asked = len(prometheus.asked)
         await until(lambda: len(prometheus.asked) >= asked + 4)
         for ago in (3, 1):
             ran(prometheus, ago, answers=4)
         prometheus.status = 200
-        traffic = await until(lambda: said if (said := heard(source)) and said.requests else None)
+        traffic = await until(
+            lambda: traffic if (traffic := traffic_of(source)) and traffic.requests else None
+        )
         assert traffic.requests == 8
 
 
@@ -151,7 +153,7 @@ async def test_stock_bites_and_exemplars_are_read():
     prometheus.remember(time.time() - 300, 0.7, "ab" * 16, ORDER)
     prometheus.remember(time.time() - 1, 0.9, "cd" * 16, ORDER)
     async with reading(prometheus.answer) as source:
-        await until(lambda: heard(source, "inventory"))
+        await until(lambda: traffic_of(source, "inventory"))
         assert source.stock() == {"PROD-001": {"stock": 97}}
         assert source.bites("inventory") == {"slow": 2}
         old, _ = source.exemplars("order", 0, time.time() + 1)
@@ -173,7 +175,7 @@ async def test_without_exemplars_the_rest_is_there():
         return await prometheus.answer(request)
 
     async with reading(answer) as source:
-        assert await until(lambda: heard(source))
+        assert await until(lambda: traffic_of(source))
 
 
 def test_numbers_that_are_none_are_left_out():

@@ -21,33 +21,34 @@ def red_after(made):
 
 def test_a_light_is_put_down_to_the_gremlin_of_its_own_service():
     diary = [event(0, service="payment"), event(10)]
-    made, said = row(diary, lights(*GOOD, (24, "failed", "inventory")))
-    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in said
-    assert "payments" not in said.split("Loose for")[0]
+    made, sentences = row(diary, lights(*GOOD, (24, "failed", "inventory")))
+    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
+    assert "payments" not in sentences.split("Loose for")[0]
     assert red_after(made) == "14 s"
 
 
 def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
     diary = [event(0, service="payment"), event(10)]
-    made, said = row(diary, lights(*GOOD, (26, "failed", "order")))
+    made, sentences = row(diary, lights(*GOOD, (26, "failed", "order")))
     assert (
         "Orders turned red 26 s after Slow start 3 s on payments"
-        " or 16 s after Slow start 3 s on inventory: which of them did it cannot be told." in said
+        " or 16 s after Slow start 3 s on inventory: which of them did it cannot be told."
+        in sentences
     )
     assert red_after(made) == "16 s\u201326 s"
 
 
 def test_one_that_takes_no_time_turns_no_light_red():
     diary = [event(0, name="error"), event(12)]
-    made, said = row(diary, lights(*GOOD, (26, "failed", "inventory")))
-    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in said
+    made, sentences = row(diary, lights(*GOOD, (26, "failed", "inventory")))
+    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
     assert red_after(made) == "14 s"
 
 
 def test_one_that_is_over_is_still_in_the_average():
     diary = [event(0), event(20, "calmed"), event(25, name="slow_database")]
-    made, said = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40)
-    assert "31 s after Slow start 3 s on inventory or 6.0 s after Slow database" in said
+    made, sentences = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40)
+    assert "31 s after Slow start 3 s on inventory or 6.0 s after Slow database" in sentences
     assert red_after(made) == "6.0 s\u201331 s"
     _, before = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40, which=0)
     assert "No light was red before the next gremlin came" in before
@@ -55,29 +56,29 @@ def test_one_that_is_over_is_still_in_the_average():
 
 def test_one_that_is_loose_explains_it_better_than_one_that_bites_no_more():
     diary = [event(0), event(20, "calmed"), event(30, name="slow_database")]
-    made, said = row(diary, lights(*GOOD, (41, "failed", "inventory")), now=50)
-    assert "Inventory turned red after 11 s." in said
+    made, sentences = row(diary, lights(*GOOD, (41, "failed", "inventory")), now=50)
+    assert "Inventory turned red after 11 s." in sentences
     assert red_after(made) == "11 s"
 
 
 def test_one_that_was_over_long_ago_is_not():
     diary = [event(0), event(20, "calmed"), event(100, name="slow_database")]
-    _, said = row(diary, lights(*GOOD, (106, "failed", "inventory")), now=110)
-    assert "Inventory turned red after 6.0 s." in said
+    _, sentences = row(diary, lights(*GOOD, (106, "failed", "inventory")), now=110)
+    assert "Inventory turned red after 6.0 s." in sentences
 
 
 def test_a_light_that_no_gremlin_explains_is_put_down_to_none():
-    _, said = row([event(0)], lights(*GOOD, (9, "failed", "payment")))
-    assert "Payments turned red after 9.0 s, with no gremlin that could explain it." in said
+    _, sentences = row([event(0)], lights(*GOOD, (9, "failed", "payment")))
+    assert "Payments turned red after 9.0 s, with no gremlin that could explain it." in sentences
 
 
 def test_green_is_counted_from_the_end_of_what_made_it_red():
     diary = [event(0), event(5, name="error"), event(40, "calmed"),
              event(90, "calmed", name="error")]  # fmt: skip
     notes = lights(*GOOD, (14, "failed", "inventory"), (66, "good", "inventory"))
-    made, said = row(diary, notes, now=100)
+    made, sentences = row(diary, notes, now=100)
     assert made.figures[1].value == "26\u202fs"
-    assert "Every light was green 26 s after Slow start 3 s on inventory had ended." in said
+    assert "Every light was green 26 s after Slow start 3 s on inventory had ended." in sentences
 
 
 def test_everybody_who_let_one_loose_is_named():
@@ -90,17 +91,17 @@ def test_everybody_who_let_one_loose_is_named():
 def test_who_called_the_last_one_off_is_named():
     diary = [event(0), event(5, service="payment"), event(20, "calmed", actor="cem")]
     diary.append(event(22, "calmed", service="payment", actor="dan"))
-    _, said = row(diary, lights(*GOOD))
-    assert "The last of 2 gremlins was called off by dan after 22 s." in said
+    _, sentences = row(diary, lights(*GOOD))
+    assert "The last of 2 gremlins was called off by dan after 22 s." in sentences
 
 
 @pytest.mark.parametrize("counts", [(300, 4), (300, 0), (300, None)])
-def test_bites_are_told_apart(counts):
+def test_bites_are_counted_for_each_gremlin(counts):
     diary = [event(0), event(5, name="error", probability=0.3, status=503)]
     (each,) = incidents_at(diary, lights(*GOOD), 30)
     each = type(each)(each.windows, counts=counts)
     (made,) = narrative.timeline((each,), at(30)).rows
-    said = " ".join(made.sentences).replace("\u202f", " ")
+    sentences = " ".join(made.sentences).replace("\u202f", " ")
     other = " and Errors 503 (30 %) on inventory 4 times" if counts[1] else ""
-    assert f"They bit {300 + (counts[1] or 0)} times: " in said
-    assert f"Slow start 3 s on inventory 300 times{other}." in said
+    assert f"They bit {300 + (counts[1] or 0)} times: " in sentences
+    assert f"Slow start 3 s on inventory 300 times{other}." in sentences

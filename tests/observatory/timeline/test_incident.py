@@ -8,7 +8,7 @@ from tests.observatory.timeline.arranged import at, event, incidents_at, lights
 CALMED = [event(0), event(60, "calmed")]
 
 
-def told(incident: Incident, now: float) -> str:
+def sentences(incident: Incident, now: float) -> str:
     (row,) = narrative.timeline((incident,), at(now)).rows
     return " ".join(row.sentences)
 
@@ -22,9 +22,9 @@ def test_red_after_green_after():
     (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
     assert (each.first_red_at, each.last_red_at) == (at(14), at(87))
     assert figures(each) == ["14 s", "27 s", ""]
-    assert "Inventory turned red after 14" in told(each, 100)
-    assert "Called off after 60" in told(each, 100)
-    assert "Every light was green 27" in told(each, 100)
+    assert "Inventory turned red after 14" in sentences(each, 100)
+    assert "Called off after 60" in sentences(each, 100)
+    assert "Every light was green 27" in sentences(each, 100)
 
 
 def test_the_phases_follow_each_other():
@@ -32,14 +32,14 @@ def test_the_phases_follow_each_other():
     assert [each.phase for each in incidents_at(CALMED[:1], notes, 20)] == ["loose"]
     (each,) = incidents_at(CALMED, notes, 70)
     assert each.phase == "red"
-    assert "Inventory is still red" in told(each, 70)
+    assert "Inventory is still red" in sentences(each, 70)
     (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
     assert each.phase == "settling"
     done = OrdersMeanwhile(118, 7, 0, at(66))
     over = Incident(each.windows, each.reds, each.had_traffic, orders=done)
     assert over.phase == "over"
     assert figures(over) == ["14 s", "27 s", "6.0 s"]
-    assert "118 orders were placed meanwhile, 7 still open" in told(over, 100)
+    assert "118 orders were placed meanwhile, 7 still open" in sentences(over, 100)
 
 
 def test_gremlins_that_overlap_are_one_incident():
@@ -61,34 +61,34 @@ def test_one_that_comes_before_green_cuts_the_story_short():
     assert first.cut_at == at(70)
     assert first.last_red_at is None
     assert first.phase == "settling"
-    assert "The next gremlin came before" in told(first, 130)
+    assert "The next gremlin came before" in sentences(first, 130)
     assert second.first_red_at is None
-    assert "Inventory had been red already" in told(second, 130)
+    assert "Inventory had been red already" in sentences(second, 130)
 
 
 def test_one_that_runs_out_says_so():
     (each,) = incidents_at(
         [event(0, ttl_s=60)], lights((-9, "good"), (14, "failed"), (87, "good")), 100
     )
-    assert "Ran out by itself after 60" in told(each, 100)
+    assert "Ran out by itself after 60" in sentences(each, 100)
     assert figures(each)[1] == "27 s"
 
 
 def test_without_traffic_no_light_can_change():
     (each,) = incidents_at(CALMED, lights((-9, "none")), 200)
     assert figures(each)[:2] == ["", ""]
-    assert "There was no traffic" in told(each, 200)
+    assert "There was no traffic" in sentences(each, 200)
 
 
 def test_traffic_that_ends_leaves_grey_and_not_green():
     (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "none")), 100)
-    assert "nobody ordered any more" in told(each, 100)
+    assert "nobody ordered any more" in sentences(each, 100)
 
 
-def test_a_shop_that_stays_fast_is_told_as_that():
+def test_a_shop_that_stays_fast_is_reported_as_such():
     (each,) = incidents_at(CALMED, lights((-9, "good")), 70)
-    assert "No light is red so far" in told(each, 70)
-    assert "No light turned red" in told(each, 200)
+    assert "No light is red so far" in sentences(each, 70)
+    assert "No light turned red" in sentences(each, 200)
 
 
 def test_a_light_that_turns_red_long_after_has_another_reason():
@@ -121,10 +121,10 @@ def test_every_light_counts_and_the_last_one_decides():
 
 def test_what_nobody_watched_is_not_made_up():
     (each,) = incidents_at(CALMED, lights((90, "good")), 100)
-    assert "before this dashboard was started" in told(each, 100)
+    assert "before this dashboard was started" in sentences(each, 100)
     (each,) = incidents_at(CALMED, lights((30, "failed"), (80, "good")), 100)
     assert figures(each)[:2] == ["", "20 s"]
-    assert "is not known: this dashboard was not started yet" in told(each, 100)
+    assert "is not known: this dashboard was not started yet" in sentences(each, 100)
     assert narrative.reaction((each,)).text == ""
 
 

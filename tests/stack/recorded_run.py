@@ -23,7 +23,7 @@ _FIGURE = re.compile(r'class="big">([\d.]+)<span class="unit">(m?s)<')
 _PAGE = {"Fast": "good", "Too slow": "failed", "No traffic": "none", "No signal": "none"}
 
 
-class Lights(Struct, frozen=True):
+class LightReadings(Struct, frozen=True):
     """What each says of each service at one moment: good, failed or none; and in seconds."""
 
     at: float
@@ -45,18 +45,18 @@ class Lights(Struct, frozen=True):
         return {service: state for service, state in states.items() if state == "failed"}
 
 
-class Story(Struct, frozen=True):
-    """When it was told, every look at the lights, and the moments worth a name."""
+class RecordedRun(Struct, frozen=True):
+    """When it ran, every reading of the lights, and the readings at named moments."""
 
     began: float
     ended: float
-    looks: list[Lights]
-    moments: dict[str, Lights]
+    looks: list[LightReadings]
+    moments: dict[str, LightReadings]
     bitten_at: float
 
 
-class Teller:
-    """Tells it to a running shop that a running Prometheus watches."""
+class RunRecorder:
+    """Runs it against a running shop that a running Prometheus scrapes."""
 
     def __init__(self, fleet: RunningFleet, prometheus: PrometheusServer) -> None:
         self._fleet = fleet
@@ -64,11 +64,11 @@ class Teller:
         self._client = httpx.Client(timeout=20, limits=httpx.Limits(max_connections=_CALLERS + 8))
         self._callers = ThreadPoolExecutor(_CALLERS)
         self._calm = threading.Event()
-        self._looks: list[Lights] = []
-        self._moments: dict[str, Lights] = {}
+        self._looks: list[LightReadings] = []
+        self._moments: dict[str, LightReadings] = {}
         (self._query,) = panels("live_demo")[0]["targets"]
 
-    def tell(self) -> Story:
+    def record(self) -> RecordedRun:
         """About three quarters of a minute: the last light to go out needs its thirty seconds."""
         began = time.time()
         load = threading.Thread(target=self._load)
@@ -91,7 +91,7 @@ class Teller:
                 load.join()
             self._callers.shutdown()
             self._client.close()
-        return Story(began, time.time(), self._looks, self._moments, bitten_at)
+        return RecordedRun(began, time.time(), self._looks, self._moments, bitten_at)
 
     # ---- doing ---------------------------------------------------------------------------------
 
@@ -147,14 +147,16 @@ class Teller:
                 return
             time.sleep(0.5)
 
-    def _look(self) -> Lights:
+    def _look(self) -> LightReadings:
         page, page_s = self._page()
         rule_s = {
             series["metric"]["service"]: float(series["value"][1])
             for series in self._prometheus.instant(AVERAGE)
         }
         rule = {name: _judged(rule_s.get(name)) for name in NAMES.values()}
-        return Lights(time.time(), page, rule, self._grafana(), self._alert(), page_s, rule_s)
+        return LightReadings(
+            time.time(), page, rule, self._grafana(), self._alert(), page_s, rule_s
+        )
 
     def _page(self) -> tuple[dict[str, str], dict[str, float]]:
         html = self._client.get(f"{self._fleet.url('dashboard')}/panels/lights").text
