@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from frontend.app import create_app
-from tests.frontend.arranged import FixedProof
+from tests.frontend.samples import FixedProof
 from tests.frontend.test_evidence_pages import EVIL, NOWHERE, Elements
 from tests.frontend.test_pages import text
 from tests.harness.serving import serve, settings_of

@@ -6,7 +6,7 @@ from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import AuditEntry
-from tests.frontend.arranged import NOW
+from tests.frontend.samples import NOW
 
 
 def at(seconds: float) -> datetime:

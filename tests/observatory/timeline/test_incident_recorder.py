@@ -5,7 +5,7 @@ import pytest
 from observatory.metrics.counter_window import Traffic
 from observatory.timeline.queries import OrdersMeanwhile
 from observatory.timeline.recorder import KEPT, IncidentRecorder
-from tests.frontend.arranged import FixedSource
+from tests.frontend.samples import FixedSource
 from tests.observatory.timeline.arranged import at, event
 
 FAST, SLOW = Traffic(30, 0, 1.0, 0.02), Traffic(30, 0, 1.0, 2.5)
