@@ -55,7 +55,7 @@ def names(folder: Path = FOLDER) -> list[str]:
 def find(wanted: str, folder: Path = FOLDER) -> Path:
     """The file of an act, by its name or by its path; raises `BadAct` if there is none."""
     path = Path(wanted)
-    if path.suffix in (SUFFIX, ".yaml"):
+    if path.suffix in (SUFFIX, ".yml"):
         return path
     if wanted in (known := names(folder)):
         return folder / f"{wanted}{SUFFIX}"

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from chassis.settings import Settings
 from fleet.run_dir import ROOT
 from fleet.settings import load
@@ -37,7 +35,7 @@ steps:
 def settings(fleet: RunningFleet, **changes: object) -> Settings:
     known = {"database_url": fleet.database_url, "operator_token": TOKEN}
     urls = {f"{process.key}_url": fleet.url(process.key) for process in SERVICES}
-    return replace(load("dashboard", {}), **{**known, **urls, **changes})
+    return load("dashboard", {}, **{**known, **urls, **changes})
 
 
 def check(fleet: RunningFleet, scenario: Scenario, **changes: object) -> tuple[int, str]:
