@@ -80,7 +80,7 @@ class FixedSource:
     """A source whose traffic is what the test gave it."""
 
     def __init__(self, traffic: Traffic | Down = DOWN) -> None:
-        self._traffic = traffic
+        self.traffic_now = traffic
         self.started = self.stopped = 0
 
     async def start(self) -> None:
@@ -90,7 +90,7 @@ class FixedSource:
         self.stopped += 1
 
     def traffic(self, service: str) -> Traffic | Down:
-        return self._traffic
+        return self.traffic_now
 
     def stock(self) -> Down:
         return DOWN

@@ -40,7 +40,7 @@ async def until(browser, path, what):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     """The end waits for a timeline that has nothing to tell here."""
-    monkeypatch.setattr("scenarios.player._TOLD_WITHIN_S", 0.1)
+    monkeypatch.setattr("scenarios.player._TIMELINE_WITHIN_S", 0.1)
 
 
 async def test_an_act_begins_goes_on_and_ends_calm(database_url):

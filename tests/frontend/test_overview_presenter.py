@@ -61,7 +61,7 @@ def test_health_is_degraded_when_a_dependency_is_not_well():
     answers = (
         Health("order", (("database", True, "connected"), ("payment-service", False, "timeout"))),
         Health("inventory", (("database", True, "connected"),)),
-        Health("payment", trouble="not running"),
+        Health("payment", problem="not running"),
     )
     view = presenter.health(answers)
     assert not isinstance(view, Down)

@@ -235,7 +235,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(database_url, sinc
 
 async def test_the_timeline_s_first_paint_is_its_panel(database_url):
     async with dashboard(database_url) as (browser, _):
-        while "not asked yet" in (panel := await text(browser, "/panels/timeline")).lower():
+        while "not read yet" in (panel := await text(browser, "/panels/timeline")).lower():
             await asyncio.sleep(0.1)
         assert panel in await text(browser, "/timeline")
         assert "Nothing was broken on purpose yet" in panel

@@ -9,8 +9,8 @@ import pytest
 
 from frontend.app import create_app
 from tests.frontend.samples import FixedProof
-from tests.frontend.test_evidence_pages import EVIL, NOWHERE, Elements
 from tests.frontend.test_pages import text
+from tests.frontend.test_traces_pages import EVIL, NOWHERE, Elements
 from tests.harness.serving import serve, settings_of
 from tests.observatory.sources.fake_prometheus import FakePrometheus
 from tests.observatory.sources.servers import BAD, serving

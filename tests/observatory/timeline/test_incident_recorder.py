@@ -48,7 +48,7 @@ def recorder(shop):
 
 
 async def update(recorder, shop, now_s, traffic=FAST):
-    shop.now_s, shop.said = now_s, traffic
+    shop.now_s, shop.traffic_now = now_s, traffic
     return await recorder.update()
 
 
