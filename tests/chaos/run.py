@@ -76,7 +76,7 @@ async def _trade(
         Customer(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), shop.doors)
         for n in range(CUSTOMERS)
     ]
-    watching = asyncio.create_task(_watch(connection, shop, outcome))
+    watching = asyncio.create_task(_watch(shop, outcome))
     await asyncio.gather(*(each.shop(plan.orders // CUSTOMERS) for each in customers))
     shop.heal()
     healed = time.monotonic()
@@ -103,13 +103,19 @@ async def _ask_to_the_end(customer: Customer) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _watch(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -> None:
-    """While it storms, what must hold at every instant is looked at twice a second, each time where
-    something changed; in the end it is the whole history."""
-    limits = Limits.of(shop.proof_settings)
-    while True:
-        await asyncio.sleep(_WATCH_S)
-        _note(await prove(connection, limits), outcome, at_rest=False)
+async def _watch(shop: Shop, outcome: Outcome) -> None:
+    """While it storms, what must hold at every instant is proven twice a second, each time where
+    something changed; in the end it is the whole history.
+
+    On a connection of its own: it is cancelled, perhaps in the middle of a transaction."""
+    settings = shop.proof_settings
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            _note(await prove(connection, Limits.of(settings)), outcome, at_rest=False)
+    finally:
+        connection.terminate()
 
 
 async def _rest(connection: asyncpg.Connection, shop: Shop, patience_s: float) -> Report:

@@ -36,7 +36,7 @@ async def _cut_off(bare: Bare) -> float:
 async def test_a_kind_is_one_entry_with_one_behaviour_and_bounds_that_fit(kind: FaultKind):
     behaviours = [kind.before, kind.instead, kind.beside, kind.after, kind.on_statement]
     assert sum(behaviour is not None for behaviour in behaviours) == 1
-    assert all((kind.label, kind.does, kind.hint))
+    assert all([kind.label, kind.does, kind.hint])
     assert 0 <= kind.delay_ms <= kind.delay_max_ms <= 60_000
     assert (kind.delay_ms > 0) == (kind.delay_max_ms > 0)
     # The API takes the kind; its strength is shown only where there is one.
