@@ -6,9 +6,15 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from loadtests import client_log
-from loadtests.intent import Intent
-from loadtests.oracle import TERMINAL, RecordedOrder, contradictions_of, keyless, recorded_orders
+from proof.clients import log as client_log
+from proof.clients.intent import Intent
+from proof.clients.oracle import (
+    TERMINAL,
+    RecordedOrder,
+    contradictions_of,
+    keyless,
+    recorded_orders,
+)
 
 SHOWN = 20
 

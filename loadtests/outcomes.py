@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from loadtests.intent import LoggedReply
+from proof.clients.intent import LoggedReply
 
 Outcome = Literal["good", "degraded", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("good", "degraded", "failed")

@@ -57,7 +57,10 @@ def _find(given: Mapping[str, str | None]) -> Target:
 
 def demand_open(target: Target, *, inventory: bool) -> None:
     """Raise one line when the shop does not answer or cannot do its work."""
-    for key in ("order", "inventory") if inventory else ("order",):
+    needed = ["order"]
+    if inventory:
+        needed.append("inventory")
+    for key in needed:
         url = target.urls[key]
         if why := obstacle(url):
             hint = "start it with make up, or say where it is with --order-url"

@@ -10,12 +10,12 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.client_log import ClientLogWriter
 from loadtests.folders import CLIENT_LOG, MEASURES, PLAN, RAN
 from loadtests.generator.recorder import Recorder
 from loadtests.generator.shopper import Run, Shopper
 from loadtests.measures import Measures
 from loadtests.plan import LoadPlan, Ran
+from proof.clients.log import ClientLogWriter
 
 _FINAL_REPORT = "valerix_final"
 _FINAL_REPORT_S = 20.0

@@ -1,9 +1,9 @@
 """Collects what the shoppers of a process measured and logged, until it is sent on."""
 
-from loadtests.client_log import line_of
-from loadtests.intent import Intent
 from loadtests.measures import Measures
 from loadtests.outcomes import order_outcome
+from proof.clients.intent import Intent
+from proof.clients.log import line_of
 
 
 class Recorder:

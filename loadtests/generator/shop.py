@@ -10,9 +10,9 @@ import msgspec
 from locust.contrib.fasthttp import FastHttpSession
 
 from loadtests.generator.recorder import Recorder
-from loadtests.intent import Intent, LoggedReply, logged_reply
 from loadtests.outcomes import CANCEL, FOLLOW, PLACE, REFUND, outcome_of
 from loadtests.plan import LoadPlan
+from proof.clients.intent import Intent, LoggedReply, logged_reply
 from services.order.contract import OrderView, PlaceOrder
 
 _ORDER = msgspec.json.Decoder(OrderView)

@@ -8,8 +8,8 @@ import gevent
 
 from loadtests.generator.recorder import Recorder
 from loadtests.generator.shop import ShopClient
-from loadtests.intent import Intent, LoggedReply
 from loadtests.plan import LoadPlan
+from proof.clients.intent import Intent, LoggedReply
 
 # Tries under one key, and the first pause between them; the pause doubles up to eight times it.
 _TRIES, _PAUSE_S = 6, 0.2

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.light_log import LightPeriod
 from observatory.timeline.queries import OrdersMeanwhile
+from topology import SERVICES
 
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
 # red later than this has another reason.
@@ -19,7 +20,7 @@ _STILL_BITES_S = 12.0
 # Those that take time. The others answer at once, if badly, which no average of times shows.
 SLOW = frozenset({"latency", "late", "slow_database", "hang"})
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
-_REACH = {"order": ("order", "inventory", "payment")}
+_REACH = {each.key: (each.key, *each.calls) for each in SERVICES}
 Period = tuple[datetime, datetime | None]
 Phase = Literal["loose", "red", "settling", "over"]
 

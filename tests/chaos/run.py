@@ -7,15 +7,18 @@ from collections import Counter
 import asyncpg
 import msgspec
 
+from proof.clients.oracle import disagreements
 from proof.evaluate import Report, evaluate, prove
 from proof.invariant import Limits
 from tests.chaos.crashes import crashing
-from tests.chaos.customers import Customer
 from tests.chaos.faults import Dice
-from tests.chaos.oracle import lies
 from tests.chaos.shop import Shop
+from tests.harness.customers import Customers, Habits
 
 CUSTOMERS = 25
+_HABITS = Habits(tries=4, pause_s=0.02, rest_s=0)
+# Faults are over by then: whoever still gets no clear response has found a bug.
+_UNTIL_CLEAR = 100
 _WATCH_S = 0.5
 _POLL_S = 0.1
 
@@ -72,16 +75,16 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
 async def _trade(
     shop: Shop, dice: Dice, plan: Plan, connection: asyncpg.Connection, outcome: Outcome
 ) -> None:
-    customers = [
-        Customer(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), shop.doors)
+    crowds = [
+        Customers(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), _HABITS)
         for n in range(CUSTOMERS)
     ]
     watching = asyncio.create_task(_watch(shop, outcome))
-    await asyncio.gather(*(each.shop(plan.orders // CUSTOMERS) for each in customers))
+    await asyncio.gather(*(each.queue(shop.doors, plan.orders // CUSTOMERS) for each in crowds))
     shop.heal()
     healed = time.monotonic()
     # Whoever never got a clear answer asks until there is one.
-    await asyncio.gather(*(_ask_to_the_end(each) for each in customers))
+    await asyncio.gather(*(each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds))
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     report = await _rest(connection, shop, plan.patience_s)
@@ -89,18 +92,10 @@ async def _trade(
         outcome.settled_s = time.monotonic() - healed
     _note(report, outcome, at_rest=True)
     # Once more, at rest: a key answers with the same bytes for ever.
-    await asyncio.gather(*(_ask_to_the_end(each) for each in customers))
-    wishes = [wish for each in customers for wish in each.wishes]
-    if answered_wrongly := await lies(connection, wishes):
-        outcome.broken["I16"] = "; ".join(answered_wrongly[:3])
-
-
-async def _ask_to_the_end(customer: Customer) -> None:
-    for wish in customer.wishes:
-        for _ in range(100):
-            if await customer.ask(wish):
-                break
-            await asyncio.sleep(0.05)
+    await asyncio.gather(*(each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds))
+    intents = [intent for each in crowds for intent in each.intents]
+    if wrong := await disagreements(connection, intents):
+        outcome.broken["I16"] = "; ".join(wrong[:3])
 
 
 async def _watch(shop: Shop, outcome: Outcome) -> None:

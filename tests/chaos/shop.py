@@ -6,20 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import msgspec
-
 from chassis.http.asgi import App
 from chassis.settings import Settings
 from fleet.settings import load
 from services.inventory import app as inventory
 from services.order import app as order
-from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from tests.chaos.faults import Dice
 from tests.chaos.wire import Wire, WirePeer
+from tests.harness.customers import Door
 from tests.harness.serving import known
 
 GATEWAY_FAULTS = {
@@ -83,7 +81,7 @@ class Shop:
         self._slow = slowness()
         self._gateways: list[Flaky] = []
         self.wires: list[Wire] = []
-        self.doors: list[OrderClient] = []
+        self.doors: list[Door] = []
 
     @property
     def proof_settings(self) -> Settings:
@@ -106,10 +104,7 @@ class Shop:
             # At one door they wait for as long as the shop itself takes, at the other not.
             for front, wait_s in zip(fronts, (1.0, 0.5), strict=True):
                 wire = self._wire(f"customer-door{wait_s}", front)
-                mine = msgspec.structs.replace(
-                    self._settings("dashboard"), peer_deadline_s=wait_s * self._slow
-                )
-                self.doors.append(OrderClient(WirePeer("order-service", mine, wire)))
+                self.doors.append(Door(wire, "http://order-service", wait_s * self._slow))
             yield self
             # Late effects still land in a shop that is open, as they would.
             while tasks := [task for wire in self.wires for task in wire.under_way]:

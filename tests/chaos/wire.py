@@ -163,7 +163,7 @@ class Call:
 
 
 def _error() -> Heard:
-    return Heard(500, CIMultiDict(), b'{"code":"chaos"}')
+    return Heard(500, CIMultiDict(), b'{"code":"gremlin"}')
 
 
 class WirePeer(Peer):

@@ -56,7 +56,7 @@ RESPONSES = [
 async def test_a_response_is_read_and_classified(
     peer_at: Callable[..., Peer], answer: bytes, outcome: Outcome, code: str
 ):
-    async with wire.listen(wire.says(answer)) as url:
+    async with wire.listen(wire.responds(answer)) as url:
         heard = await peer_at(url, PATIENT).call("POST", "/x", {"a": 1}, route="/x")
     assert (heard.outcome, heard.code) == (outcome, code)
     assert heard.status == int(answer.split()[1])
@@ -93,7 +93,7 @@ UNKNOWN = {
     "no HTTP": _no_http,
     "silence": wire.silence,
     "a trickle": wire.trickle,
-    "an answer without end": wire.says(wire.http(200, b"x" * (1 << 21))),
+    "an answer without end": wire.responds(wire.http(200, b"x" * (1 << 21))),
 }
 
 
@@ -134,7 +134,7 @@ async def test_a_full_bulkhead_means_not_sent_and_costs_little_time(peer_at: Cal
             heard = await peer.call("POST", "/x", {"a": 1}, deadline_s=2.0)
         assert (heard.outcome, heard.code) == (Outcome.NOT_SENT, "bulkhead-full")
         assert {answer.code for answer in await asyncio.gather(*holding)} == {"timeout"}
-    async with wire.listen(wire.says(wire.http(200, b"{}"))) as url:
+    async with wire.listen(wire.responds(wire.http(200, b"{}"))) as url:
         assert (await peer_at(url).call("GET", "/x")).outcome is Outcome.OK
 
 
@@ -193,7 +193,7 @@ async def test_an_answer_is_never_followed_elsewhere(peer_at: Callable[..., Peer
 
     async with wire.listen(elsewhere) as trap:
         answer = wire.http(307, b"", f"Location: {trap}/steal")
-        async with wire.listen(wire.says(answer)) as url:
+        async with wire.listen(wire.responds(answer)) as url:
             heard = await peer_at(url).call("POST", "/x", {"a": 1})
     assert heard.outcome is Outcome.UNKNOWN
     assert visited == []
@@ -207,7 +207,7 @@ async def test_a_recovery_is_noticed_once(peer_at: Callable[..., Peer]):
         await peer.call("GET", "/x")
         assert peer.failing_since == first > 0
         assert peer.recoveries == 0
-    async with wire.listen(wire.says(wire.http(404, b"{}"))) as well:
+    async with wire.listen(wire.responds(wire.http(404, b"{}"))) as well:
         peer = peer_at(well)
         peer.failing_since = first
         for _ in range(2):

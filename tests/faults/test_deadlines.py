@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.faults.stage import BRISK, FLAKY, Stage
+from tests.faults.shop_under_fault import BRISK, FLAKY, ShopUnderFault
 
 FLEET_KEYS = ("inventory", "payment", "order")
 FLEET_ENVIRON = (
@@ -18,7 +18,7 @@ FLEET_ENVIRON = (
 )
 # Longer than an order's deadline, so that orders give up while nobody can tell what happened.
 _FAULT_S = 4.0
-_SHOPPERS = 8
+_CUSTOMERS = 8
 # The sweep for late captures comes by every five seconds.
 _QUIET_WITHIN_S = 45.0
 
@@ -35,23 +35,23 @@ _QUIET_WITHIN_S = 45.0
     ids=lambda value: value if isinstance(value, str) else value["kind"],
 )
 def test_an_order_gives_up_without_keeping_money_or_goods(
-    stage: Stage, key: str, fault: dict[str, object]
+    shop: ShopUnderFault, key: str, fault: dict[str, object]
 ):
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
-        stage.tell("PUT", key, "/gremlins/fault", {**fault, "ttl_s": 60})
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
+        shop.request("PUT", key, "/gremlins/fault", {**fault, "ttl_s": 60})
         time.sleep(_FAULT_S)
-        stage.calm()
-    stage.aftermath([crowd], _QUIET_WITHIN_S)
+        shop.calm()
+    shop.aftermath([customers], _QUIET_WITHIN_S)
 
 
 @pytest.mark.parametrize("key", ["inventory", "payment"])
-def test_a_frozen_service_wakes_up_after_its_callers_gave_up(stage: Stage, key: str):
+def test_a_frozen_service_wakes_up_after_its_callers_gave_up(shop: ShopUnderFault, key: str):
     """What it had read before it froze it does now, long after the orders were cancelled."""
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
         time.sleep(0.5)
-        stage.fleet.pause(key)
+        shop.fleet.pause(key)
         time.sleep(_FAULT_S)
-        stage.fleet.resume(key)
-    stage.aftermath([crowd], _QUIET_WITHIN_S)
+        shop.fleet.resume(key)
+    shop.aftermath([customers], _QUIET_WITHIN_S)

@@ -1,13 +1,12 @@
 """Every kind of gremlin on every hop while two hundred orders come at once: nobody is misled."""
 
-import asyncio
 import time
 from typing import Any
 
 import pytest
 
-from tests.faults.shoppers import Habits
-from tests.faults.stage import BRISK, ORDERS, Stage
+from tests.faults.shop_under_fault import BRISK, ORDERS, ShopUnderFault
+from tests.harness.customers import Habits
 
 FLEET_KEYS = ("inventory", "payment", "order")
 FLEET_ENVIRON = BRISK
@@ -46,7 +45,7 @@ _BITTEN_WITHIN_S = 15.0
 
 @pytest.mark.parametrize("hop", HOPS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_orders_survive(stage: Stage, kind: str, hop: str):
+def test_orders_survive(shop: ShopUnderFault, kind: str, hop: str):
     fault = {"kind": kind, "probability": _SHARE, "ttl_s": 120, **KINDS[kind]}
     patience_s = _PATIENCE_S
     if hop == "order" and kind in _AT_THE_DOOR:
@@ -55,21 +54,21 @@ def test_orders_survive(stage: Stage, kind: str, hop: str):
     # slow_database bites statements, whatever the route.
     routes = ("*",) if kind == "slow_database" else HOPS[hop]
     for number, route in enumerate(routes):
-        stage.tell("PUT", hop, f"/gremlins/{kind}-{number}", {**fault, "routes": [route]})
-    crowd = stage.crowd(Habits(patience_s=patience_s))
+        shop.request("PUT", hop, f"/gremlins/{kind}-{number}", {**fault, "routes": [route]})
+    customers = shop.customers(Habits(patience_s=patience_s))
     try:
-        asyncio.run(crowd.rush(ORDERS))
-        _wait_until_bitten(stage, hop)
+        shop.rush(customers, ORDERS)
+        _wait_until_bitten(shop, hop)
     finally:
-        stage.calm()
-    stage.aftermath([crowd])
+        shop.calm()
+    shop.aftermath([customers])
 
 
-def _wait_until_bitten(stage: Stage, hop: str) -> None:
+def _wait_until_bitten(shop: ShopUnderFault, hop: str) -> None:
     begun = time.monotonic()
     while unbitten := [
         gremlin["routes"]
-        for gremlin in stage.tell("GET", hop, "/gremlins")["gremlins"]
+        for gremlin in shop.request("GET", hop, "/gremlins")["gremlins"]
         if not gremlin["bites"]
     ]:
         assert time.monotonic() - begun < _BITTEN_WITHIN_S, f"never bitten: {unbitten}"

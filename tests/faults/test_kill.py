@@ -8,53 +8,53 @@ from pathlib import Path
 import pytest
 
 from fleet.postgres import PostgresServer
-from tests.faults.shoppers import Habits
-from tests.faults.stage import BLOWS, BRISK, FLAKY, Stage
+from tests.faults.shop_under_fault import BLOWS, BRISK, FLAKY, ShopUnderFault
+from tests.harness.customers import Habits
 from tests.harness.running import RunningFleet
 
 FLEET_KEYS = ("inventory", "payment", "order")
 # The provider loses a fifth of the calls as well, so that kills meet orders in every state.
 FLEET_ENVIRON = BRISK | FLAKY
-_SHOPPERS = 10
+_CUSTOMERS = 10
 # Before the fault, so that there is work to lose, and after it, so that there is work to recover.
 _BEFORE_S, _AFTER_S = 1.0, 1.0
 
 
 @pytest.mark.parametrize("key", FLEET_KEYS)
-def test_a_killed_service_comes_back_to_the_truth(stage: Stage, key: str):
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
+def test_a_killed_service_comes_back_to_the_truth(shop: ShopUnderFault, key: str):
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
         for _ in range(BLOWS):
             time.sleep(_BEFORE_S)
-            stage.fleet.kill(key)
-            stage.fleet.start(key)
+            shop.fleet.kill(key)
+            shop.fleet.start(key)
         time.sleep(_AFTER_S)
-    stage.aftermath([crowd])
+    shop.aftermath([customers])
 
 
-def test_all_services_killed_at_once(stage: Stage):
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
+def test_all_services_killed_at_once(shop: ShopUnderFault):
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
         time.sleep(_BEFORE_S)
         for key in FLEET_KEYS:
-            stage.fleet.kill(key)
+            shop.fleet.kill(key)
         for key in FLEET_KEYS:
-            stage.fleet.start(key)
+            shop.fleet.start(key)
         time.sleep(_AFTER_S)
-    stage.aftermath([crowd])
+    shop.aftermath([customers])
 
 
 @pytest.mark.parametrize("key", FLEET_KEYS)
-def test_a_frozen_service_wakes_up_to_the_truth(stage: Stage, key: str):
+def test_a_frozen_service_wakes_up_to_the_truth(shop: ShopUnderFault, key: str):
     """A process that stops for longer than every deadline, and then goes on where it was."""
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
         time.sleep(_BEFORE_S)
-        stage.fleet.pause(key)
+        shop.fleet.pause(key)
         time.sleep(3.0)
-        stage.fleet.resume(key)
+        shop.fleet.resume(key)
         time.sleep(_AFTER_S)
-    stage.aftermath([crowd])
+    shop.aftermath([customers])
 
 
 @pytest.mark.parametrize(
@@ -63,47 +63,47 @@ def test_a_frozen_service_wakes_up_to_the_truth(stage: Stage, key: str):
     ids=["fast", "immediate"],
 )
 def test_postgres_restarted(
-    stage: Stage, postgres: PostgresServer | None, end: signal.Signals, away_s: float
+    shop: ShopUnderFault, postgres: PostgresServer | None, end: signal.Signals, away_s: float
 ):
     if postgres is None or postgres.child is None:
         pytest.skip("VALERIX_DATABASE_URL names a server that is not ours to restart")
-    crowd = stage.crowd()
-    with stage.shopping(crowd, _SHOPPERS):
+    customers = shop.customers()
+    with shop.shopping(customers, _CUSTOMERS):
         time.sleep(_BEFORE_S)
         postgres.child.send(end)
         assert postgres.child.wait(15)
-        stage.fleet.restart_postgres(away_s=away_s)
+        shop.fleet.restart_postgres(away_s=away_s)
         time.sleep(_AFTER_S)
-    stage.aftermath([crowd])
+    shop.aftermath([customers])
 
 
 @pytest.fixture
-def second_door(stage: Stage, tmp_path: Path) -> Iterator[RunningFleet]:
+def second_door(shop: ShopUnderFault, tmp_path: Path) -> Iterator[RunningFleet]:
     """One more replica of the order service, on the same database."""
-    others = {f"VALERIX_{k.upper()}_URL": stage.fleet.url(k) for k in ("inventory", "payment")}
+    others = {f"VALERIX_{k.upper()}_URL": shop.fleet.url(k) for k in ("inventory", "payment")}
     replica = RunningFleet(
         home=tmp_path,
-        database_url=stage.fleet.database_url,
+        database_url=shop.fleet.database_url,
         keys=["order"],
         environ=FLEET_ENVIRON | others,
     )
     try:
         replica.start_all()
-        stage.doors.append(replica.url("order"))
+        shop.doors.append(replica.url("order"))
         yield replica
     finally:
-        del stage.doors[1:]
+        del shop.doors[1:]
         replica.stop_all()
 
 
 def test_the_other_replica_finishes_what_a_killed_one_began(
-    stage: Stage, second_door: RunningFleet
+    shop: ShopUnderFault, second_door: RunningFleet
 ):
-    crowd = stage.crowd(Habits(hasty=0.3))
-    with stage.shopping(crowd, _SHOPPERS):
+    customers = shop.customers(Habits(sends_twice=0.3))
+    with shop.shopping(customers, _CUSTOMERS):
         time.sleep(_BEFORE_S)
         second_door.kill("order")
         time.sleep(_AFTER_S)
     # Nobody starts it again: everything it began is the other one's to finish.
-    del stage.doors[1:]
-    stage.aftermath([crowd])
+    del shop.doors[1:]
+    shop.aftermath([customers])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from fleet.ports import free_port
 from fleet.run_dir import ROOT, RunDirectory, Running
-from tests.harness.running import free_port
 from topology import PROCESSES
 
 _OPEN_LIMIT_S = 130

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fleet import migrate
+from fleet.ports import free_port
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
-from tests.harness.running import free_port
 
 # Most start the whole shop: five seconds alone, far more on a busy machine.
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]

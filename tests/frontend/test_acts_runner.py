@@ -186,7 +186,7 @@ async def test_a_dashboard_that_stops_ends_the_act_calm(database_url):
 
 
 @pytest.mark.parametrize("path", ["/acts", "/acts/last-units", "/acts/last-units/notes"])
-async def test_nothing_inline_and_the_first_paint_is_the_panel(database_url, path):
+async def test_nothing_inline_and_the_first_response_holds_the_panel(database_url, path):
     async with dashboard(database_url, WELL) as (browser, _):
         html = await text(browser, path)
         assert 'aria-current="page">Acts' in html

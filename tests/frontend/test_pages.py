@@ -69,7 +69,7 @@ async def test_nothing_inline_and_nothing_from_elsewhere(database_url, path):
         assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
 
 
-async def test_the_first_paint_is_the_panel_byte_for_byte(database_url):
+async def test_the_page_holds_each_panel_byte_for_byte(database_url):
     async with dashboard(database_url) as (browser, _):
         await text(browser, "/")
         names = set(PANELS) - {"timeline"}
@@ -233,7 +233,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(database_url, sinc
             assert response.status == 400
 
 
-async def test_the_timeline_s_first_paint_is_its_panel(database_url):
+async def test_the_timeline_page_holds_its_panel(database_url):
     async with dashboard(database_url) as (browser, _):
         while "not read yet" in (panel := await text(browser, "/panels/timeline")).lower():
             await asyncio.sleep(0.1)

@@ -40,7 +40,7 @@ def test_it_can_be_read(ink, ground, scheme):
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize(("ink", "ground"), [("on-gremlin", "gremlin"), ("on-ink", "ink")])
-def test_words_on_a_filled_button_can_be_read(ink, ground, scheme):
+def test_text_on_a_filled_button_can_be_read(ink, ground, scheme):
     assert contrast(PAIRS[ink][scheme], PAIRS[ground][scheme]) >= 4.5
 
 

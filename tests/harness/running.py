@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ import asyncpg
 import pytest
 
 from fleet import children, health
+from fleet.ports import free_port
 from fleet.postgres import PostgresServer
 from fleet.run_dir import RunDirectory
 from tests.harness.forked import ForkedService
@@ -43,7 +43,7 @@ class Databases:
     def create(self, *, name: str | None = None, template: str | None = None) -> str:
         name = name or f"valerix_test_{os.getpid()}_{next(self._numbers)}"
         # Copying files beats replaying them through the log, for a database of a few megabytes.
-        self._tell(
+        self._execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{template or self._template}" STRATEGY file_copy'
         )
         self._mine.append(name)
@@ -51,29 +51,29 @@ class Databases:
 
     def drop(self, url: str) -> None:
         name = urlsplit(url).path.removeprefix("/")
-        self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._mine.remove(name)
 
     def close(self) -> None:
         """Drop what is left, and leave the server."""
         for name in list(self._mine):
-            self._tell(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._mine.clear()
         if self._connection is not None:
             self._runner.run(self._connection.close())
         self._runner.close()
 
-    def _tell(self, statement: str) -> None:
+    def _execute(self, statement: str) -> None:
         try:
-            self._runner.run(self._told(statement))
+            self._runner.run(self._executed(statement))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             if self._connection is None or not self._connection.is_closed():
                 raise
             # A test has restarted the server.
             self._connection = None
-            self._runner.run(self._told(statement))
+            self._runner.run(self._executed(statement))
 
-    async def _told(self, statement: str) -> None:
+    async def _executed(self, statement: str) -> None:
         if self._connection is None:
             self._connection = await asyncpg.connect(self._server_url)
         await self._connection.execute(statement)
@@ -173,14 +173,6 @@ class RunningFleet:
         """Status and decoded body of one request without a body."""
         return health.ask(method, self.urls[key] + path, timeout_s=30)
 
-    def valerix(self, *words: str) -> list[str]:
+    def valerix(self, *arguments: str) -> list[str]:
         """The command line as this fleet's Python runs it, for subprocess."""
-        return [sys.executable, "-m", "cli", *words]
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return [sys.executable, "-m", "cli", *arguments]

@@ -85,7 +85,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-def says(answer: bytes, *, then: Handler | None = None) -> Handler:
+def responds(answer: bytes, *, then: Handler | None = None) -> Handler:
     """A peer that answers every request with these bytes."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -40,15 +40,15 @@ PEERS = {
     "a cut connection": wire.reset,
     "junk": _junk,
     "half an answer": _half,
-    "a proxy's 502": wire.says(wire.http(502, _HTML, media_type="text/html")),
-    "a proxy's 503": wire.says(wire.http(503, _HTML, media_type="text/html")),
-    "a 500": wire.says(wire.http(500, b"{}")),
-    "a 200 that is no answer": wire.says(wire.http(200, _HTML, media_type="text/html")),
-    "a 200 that is empty": wire.says(wire.http(200, b"")),
-    "an answer about another order": wire.says(wire.http(200, _OTHER + b'"quantity":1}')),
-    "an answer without end": wire.says(wire.http(200, b" " * 3_000_000)),
-    "a redirect": wire.says(wire.http(302, b"", "Location: http://127.0.0.1:1/")),
-    "shed": wire.says(wire.http(503, b"{}", "X-Valerix-Executed: no")),
+    "a proxy's 502": wire.responds(wire.http(502, _HTML, media_type="text/html")),
+    "a proxy's 503": wire.responds(wire.http(503, _HTML, media_type="text/html")),
+    "a 500": wire.responds(wire.http(500, b"{}")),
+    "a 200 that is no answer": wire.responds(wire.http(200, _HTML, media_type="text/html")),
+    "a 200 that is empty": wire.responds(wire.http(200, b"")),
+    "an answer about another order": wire.responds(wire.http(200, _OTHER + b'"quantity":1}')),
+    "an answer without end": wire.responds(wire.http(200, b" " * 3_000_000)),
+    "a redirect": wire.responds(wire.http(302, b"", "Location: http://127.0.0.1:1/")),
+    "shed": wire.responds(wire.http(503, b"{}", "X-Valerix-Executed: no")),
 }
 
 
@@ -106,7 +106,7 @@ async def test_nobody_listening_costs_no_time_at_all(shop: Shop):
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 async def test_a_refusal_that_is_our_own_fault_ends_the_order_cleanly(shop: Shop, status: int):
-    peer = wire.says(wire.http(status, b'{"code":"validation"}'))
+    peer = wire.responds(wire.http(status, b'{"code":"validation"}'))
     async with wire.listen(peer) as url, _order_service(shop, inventory_url=url) as door:
         answer, _ = await _place(door)
         assert answer.status_code == 202

@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from loadtests.client_log import ClientLogWriter, line_of, read
 from loadtests.comparison import SHOWN, Comparison, compare
-from loadtests.intent import Intent, LoggedReply, logged_reply
 from loadtests.outcomes import CANCEL, PLACE, order_outcome, outcome_of
+from proof.clients.intent import Intent, LoggedReply, logged_reply
+from proof.clients.log import ClientLogWriter, line_of, read
 
 _PLACE = """
 INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,

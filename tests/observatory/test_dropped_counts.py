@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from fleet.ports import free_port
 from observatory.metrics.dropped_counts import READ_EVERY_S, DroppedCounts
-from tests.harness.running import free_port
 
 
 class Service:

@@ -43,7 +43,7 @@ async def test_spans_and_lines_in_json_are_kept(post: Post, memory: TelemetrySto
     assert memory.tail(LogQuery()).lines[0].message == "hi"
 
 
-async def test_snake_case_numbers_and_words_are_json_too(post: Post, memory: TelemetryStore):
+async def test_snake_case_numbers_and_names_are_json_too(post: Post, memory: TelemetryStore):
     span = {
         "trace_id": TRACE.upper(),
         "span_id": "00f067aa0ba902b7",

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from fleet.ports import free_port
 from fleet.run_dir import ROOT
-from tests.harness.running import free_port
 from topology import find
 
 _READY_LIMIT_S = 30

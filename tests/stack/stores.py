@@ -11,9 +11,9 @@ import yaml
 
 from fleet import children
 from fleet.children import Supervised
+from fleet.ports import free_port
 from fleet.programs import COLLECTOR, ENVIRON, JAEGER, LOKI, Program, command
 from fleet.run_dir import RunDirectory
-from tests.harness.running import free_port
 
 _HERE = "127.0.0.1"
 # Loki alone takes eleven seconds; a busy machine several times that.

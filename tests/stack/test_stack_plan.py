@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import CannotRun, Failed
+from fleet.ports import free_port
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
 from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from fleet.stack import Stack
 from tests.harness import wire
-from tests.harness.running import free_port
 from topology import KEYS, PROCESSES
 
 

@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from fleet.ports import free_port
 from tests.chassis.telemetry.collector import BAD_COLLECTORS, Collector
 from tests.harness import wire
-from tests.harness.running import RunningFleet, free_port
+from tests.harness.running import RunningFleet
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 PORT = free_port()

@@ -20,9 +20,9 @@ import pytest
 import yaml
 
 from fleet.migrate import newest
+from fleet.ports import free_port
 from fleet.run_dir import ROOT
 from tests.fleet.conftest import needs_embedded
-from tests.harness.running import free_port
 from tests.tidy.files import project_files
 from topology import PROCESSES
 

@@ -72,16 +72,16 @@ def test_the_document_has_the_state_machines_of_the_code(machine: str):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_diagram_draws_the_transitions_of_its_table_and_no_others(machine: str):
     tabled = {f"{row[1]} -> {row[2]}" for row in rows(SECTIONS[machine])}
-    drawn = [
+    shown = [
         f"{src} -> {dst}"
         for src, dst in re.findall(r"^ +(\S+) --> ([^\s:]+)", SECTIONS[machine], re.MULTILINE)
         if "[*]" not in (src, dst)
     ]
     complain(
         [
-            *(f"{each} is in the table, not in the diagram" for each in sorted(tabled - {*drawn})),
-            *(f"{each} is in the diagram, not in the table" for each in sorted({*drawn} - tabled)),
-            *sorted({f"{each} is drawn twice" for each in drawn if drawn.count(each) > 1}),
+            *(f"{each} is in the table, not in the diagram" for each in sorted(tabled - {*shown})),
+            *(f"{each} is in the diagram, not in the table" for each in sorted({*shown} - tabled)),
+            *sorted({f"{each} is shown twice" for each in shown if shown.count(each) > 1}),
         ],
         f"{DOCUMENT}: make the diagram of the {machine.lower()} equal to the table above it",
     )
@@ -117,10 +117,10 @@ def test_the_document_has_every_problem_code_of_the_services():
         [
             *sorted(differences("problem code", {*documented}, {*found})),
             *(
-                f"problem code: {code} is answered with {status}, the document says {said}"
-                for code, said in sorted(documented.items())
+                f"problem code: {code} is answered with {status}, the document says {stated}"
+                for code, stated in sorted(documented.items())
                 for status in sorted(found.get(code, ()))
-                if status not in said.split(", ")
+                if status not in stated.split(", ")
             ),
         ],
         f"{DOCUMENT}, Problem codes: one row for each code, with every status it is answered with",

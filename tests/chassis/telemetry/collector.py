@@ -149,9 +149,9 @@ def _with_hex_ids(node: Any) -> None:
 
 
 BAD_COLLECTORS: dict[str, wire.Handler] = {
-    "refuses": wire.says(wire.http(503, b"full")),
-    "does not know us": wire.says(wire.http(404, b"")),
+    "refuses": wire.responds(wire.http(503, b"full")),
+    "does not know us": wire.responds(wire.http(404, b"")),
     "resets": wire.reset,
     "says nothing": wire.silence,
-    "is not a collector": wire.says(b"220 mail.example ESMTP\r\n\r\n", then=wire.reset),
+    "is not a collector": wire.responds(b"220 mail.example ESMTP\r\n\r\n", then=wire.reset),
 }

@@ -72,7 +72,7 @@ ANSWERS = [
 async def test_an_answer_becomes_a_fact(
     client_at: Callable[[str], InventoryClient], asked: str, answer: bytes, hold: Hold
 ):
-    async with wire.listen(wire.says(answer)) as url:
+    async with wire.listen(wire.responds(answer)) as url:
         assert (await ASK[asked](client_at(url))).hold is hold
 
 
@@ -86,7 +86,7 @@ async def test_a_cut_connection_is_unknown_and_a_refused_one_is_not(
 
 
 async def test_looking_passes_the_raw_answer_on(client_at: Callable[[str], InventoryClient]):
-    async with wire.listen(wire.says(wire.http(200, b'{"products":[]}'))) as url:
+    async with wire.listen(wire.responds(wire.http(200, b'{"products":[]}'))) as url:
         client = client_at(url)
         assert (await client.stock()).body == b'{"products":[]}'
         assert (await client.reservation(ORDER)).outcome is Outcome.OK

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from loadtests.intent import Intent, LoggedReply
+from proof.clients.intent import Intent, LoggedReply
 
 _RECORDED = """
 SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import msgspec
 
-from loadtests.intent import Intent
+from proof.clients.intent import Intent
 
 # About half a gigabyte. What comes after it is counted, not written, and the verdict says so.
 MOST_INTENTS = 2_000_000

@@ -1,8 +1,10 @@
-"""One fleet under fault: lets gremlins loose, keeps a crowd shopping, waits until all is quiet."""
+"""One fleet under fault: starts gremlins, keeps customers ordering, waits until all is settled."""
 
 import asyncio
+import itertools
 import json
 import os
+import random
 import threading
 import time
 import urllib.request
@@ -13,11 +15,12 @@ from typing import Any
 import asyncpg
 
 from fleet.settings import load
-from loadtests.oracle import disagreements, keyless
+from proof.clients.oracle import disagreements, keyless
 from proof.evaluate import Report
 from proof.session import ProofSession
-from tests.faults.shoppers import Crowd, Habits, tally
+from tests.harness.customers import Customers, Habits, http_doors, tally
 from tests.harness.running import RunningFleet
+from topology import NAMES
 
 # For a run by hand: more orders, other fates, more kills.
 ORDERS = int(os.environ.get("VALERIX_CHAOS_ORDERS", "200"))
@@ -45,10 +48,13 @@ FLAKY = {"VALERIX_PAYMENT_CONNECTOR": "flaky", "VALERIX_PAYMENT_SEED": str(SEED)
 # One lease, one longest backoff with its jitter, and one deadline, several times over: two cores
 # may be busy with other things.
 QUIET_WITHIN_S = 30.0
+# Of each group so many send their request once more at the end.
+_ASKED_AGAIN = 60
+_groups = itertools.count(1)
 
 
-class Stage:
-    """A running fleet and the hands that break it."""
+class ShopUnderFault:
+    """A running fleet and what breaks it."""
 
     def __init__(self, fleet: RunningFleet, environ: Mapping[str, str]) -> None:
         self.fleet = fleet
@@ -59,9 +65,9 @@ class Stage:
     def _restock(self) -> None:
         for product in ("PROD-001", "PROD-002"):
             wanted = {"product_id": product, "quantity": 1_000_000}
-            self.tell("POST", "inventory", "/inventory/restock", wanted)
+            self.request("POST", "inventory", "/inventory/restock", wanted)
 
-    def tell(self, method: str, key: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, key: str, path: str, body: object = None) -> Any:
         """One operator's request; the decoded answer."""
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             self.fleet.url(key) + path,
@@ -74,22 +80,32 @@ class Stage:
 
     def calm(self) -> None:
         """Call every gremlin off."""
-        for key in ("order", "inventory", "payment"):
-            self.tell("DELETE", key, "/gremlins")
+        for key in NAMES:
+            self.request("DELETE", key, "/gremlins")
 
-    def crowd(self, habits: Habits | None = None, seed: int = SEED) -> Crowd:
-        """Shoppers at every door there is."""
-        return Crowd(self.doors, seed, habits)
+    def customers(self, habits: Habits | None = None, seed: int = SEED) -> Customers:
+        """A new group of customers."""
+        name = f"customers-{next(_groups):03d}-{seed:05d}"
+        return Customers(name, random.Random(seed), habits)
+
+    def rush(self, customers: Customers, orders: int) -> None:
+        """So many orders at once, at every door there is."""
+        asyncio.run(self._rush(customers, orders))
+
+    async def _rush(self, customers: Customers, orders: int) -> None:
+        async with http_doors(self.doors) as doors:
+            await customers.rush(doors, orders)
 
     @contextmanager
-    def shopping(self, crowd: Crowd, shoppers: int) -> Iterator[None]:
-        """A crowd that shops on a thread of its own while the block breaks things, and a judge
-        who looks at every promise that must hold at every instant."""
-        with _thread(lambda over: self._shop_and_judge(crowd, shoppers, over)):
+    def shopping(self, customers: Customers, count: int) -> Iterator[None]:
+        """`count` customers order on a thread of their own while the block breaks things; every
+        promise that must hold at every instant is judged meanwhile."""
+        with _thread(lambda over: self._shop_and_judge(customers, count, over)):
             yield
 
-    async def _shop_and_judge(self, crowd: Crowd, shoppers: int, over: asyncio.Event) -> None:
-        await asyncio.gather(crowd.stroll(shoppers, over), self.judge(over))
+    async def _shop_and_judge(self, customers: Customers, count: int, over: asyncio.Event) -> None:
+        async with http_doors(self.doors) as doors:
+            await asyncio.gather(customers.stroll(doors, count, over), self.judge(over))
 
     async def judge(self, over: asyncio.Event) -> None:
         """Fail at once where a promise for every instant is broken, faults or not."""
@@ -98,10 +114,10 @@ class Stage:
                 _demand_unbroken(await session.judge())
                 await asyncio.sleep(0.5)
 
-    def aftermath(self, crowds: Sequence[Crowd], within_s: float = QUIET_WITHIN_S) -> float:
-        """Faults are over: wait until every promise holds, and compare notes with the shoppers.
-        Returns how long it took to settle."""
-        return asyncio.run(self._aftermath(crowds, within_s))
+    def aftermath(self, groups: Sequence[Customers], within_s: float = QUIET_WITHIN_S) -> float:
+        """Faults are over: wait until every promise holds, and compare the customers' log with
+        the database. Returns how long it took to settle."""
+        return asyncio.run(self._aftermath(groups, within_s))
 
     async def _quiet(self, within_s: float, *, whole: bool = False) -> float:
         begun = time.monotonic()
@@ -118,19 +134,20 @@ class Stage:
                 assert waited_s < within_s, f"not quiet after {waited_s:.0f} s: {_open(report)}"
                 await asyncio.sleep(0.25)
 
-    async def _aftermath(self, crowds: Sequence[Crowd], within_s: float) -> float:
+    async def _aftermath(self, groups: Sequence[Customers], within_s: float) -> float:
         settled_s = await self._quiet(within_s)
-        for crowd in crowds:
-            await crowd.ask_again()
-            print(f"settled after {settled_s:.1f} s; heard {tally(crowd.wishes)}")  # noqa: T201
-        # Whoever never had an answer may have placed the order only now.
+        for customers in groups:
+            async with http_doors(self.doors) as doors:
+                await customers.ask_again(doors, _ASKED_AGAIN)
+            print(f"settled after {settled_s:.1f} s; replies {tally(customers.intents)}")  # noqa: T201
+        # Whoever never had a response may have placed the order only now.
         await self._quiet(within_s, whole=True)
         connection = await asyncpg.connect(self.fleet.database_url)
         try:
-            for crowd in crowds:
-                lies = await disagreements(connection, crowd.wishes)
-                assert not lies, f"{len(lies)} disagreements:\n" + "\n".join(lies[:20])
-            twice = await keyless(connection)  # every shopper of this database uses a key
+            for customers in groups:
+                wrong = await disagreements(connection, customers.intents)
+                assert not wrong, f"{len(wrong)} disagreements:\n" + "\n".join(wrong[:20])
+            twice = await keyless(connection)  # every customer of this database uses a key
             assert not twice, f"orders without a key: {twice[:20]}"
         finally:
             await connection.close()
@@ -152,7 +169,7 @@ def _thread(work: Any) -> Iterator[None]:
     """Run `work(over)` in an event loop beside this thread; its error becomes ours.
 
     The shop's processes must be started from the main thread (the kernel ties a child to the
-    thread that made it), so it is the shoppers who move aside."""
+    thread that made it), so so the customers move to another thread."""
     failed: list[BaseException] = []
     ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
@@ -168,7 +185,7 @@ def _thread(work: Any) -> Iterator[None]:
             failed.append(error)
             ready.set()
 
-    thread = threading.Thread(target=body, name="shoppers")
+    thread = threading.Thread(target=body, name="customers")
     thread.start()
     ready.wait()
     try:

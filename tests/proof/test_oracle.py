@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from loadtests.intent import Intent, LoggedReply
-from loadtests.oracle import disagreements, keyless
+from proof.clients.intent import Intent, LoggedReply
+from proof.clients.oracle import disagreements, keyless
 
 _KEY = "shopper-of-the-oracle-1"
 _PLACE = """
@@ -72,12 +72,12 @@ LIES = {
 
 
 async def _hear(connection: asyncpg.Connection, case: tuple) -> list[str]:
-    end, words, cancel_words = case
+    end, replies, cancel_replies = case
     if end is not None:
         order_id: UUID = uuid4()
         await connection.execute(_PLACE, order_id, *end)
         await connection.execute(_CLAIM, _KEY, order_id)
-    return await disagreements(connection, [Intent(_KEY, "PROD-001", 1, words, cancel_words)])
+    return await disagreements(connection, [Intent(_KEY, "PROD-001", 1, replies, cancel_replies)])
 
 
 @pytest.mark.parametrize("name", TRUE)
