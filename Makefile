@@ -16,6 +16,7 @@ LOAD_WORKERS := $(WORKERS)
 # Two for tests that keep a core busy, two for those that mostly wait: tests/harness/turns.py sees to it. A
 # file stays on one worker: its tests share the processes they started.
 WORKERS ?= 4
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # many more, and each would compile all it imports.
@@ -24,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test check diagrams verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up stack stack-down stack-logs stack-reset stack-native test test-all coverage check diagrams verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +54,13 @@ stack-native: $(VENV)/.installed  ## the same without Docker, with the programs 
 	@exec $(BIN)/valerix up --stack
 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-all: $(VENV)/.installed-dev  ## the same and the long matrices: every fault on every hop, every seed, every act
+	@$(PYTEST) $(ARGS)
+
+coverage: $(VENV)/.installed-dev  ## branches covered by `make test`; fails under 90 % of services, chassis and proof
+	@$(PYTEST) -m "not long" --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/ruff check .

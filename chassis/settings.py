@@ -200,6 +200,8 @@ def read(
     urls |= {peer: str(given.pop(f"{peer}_url")) for peer in addresses if f"{peer}_url" in given}
     values |= given
     for field, value in values.items():
+        if field not in shape.__struct_fields__:
+            raise BadSetting(f"{field} is not a setting of {key}")
         _check(shape, field, value, places[field].place if field in places else field)
     otel = otel or OtelVariables()
     if "otlp_endpoint" in values:

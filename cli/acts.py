@@ -75,7 +75,7 @@ def _running_shop() -> Iterator[ScenarioSettings]:
     if is_idle():
         raise CannotRun("the shop is not running: start it with `valerix up`")
     home = find_run_directory()
-    with shop_settings() as settings:
+    with shop_settings(ScenarioSettings) as settings:
         ours = home.running() is not None and "VALERIX_DATABASE_URL" not in os.environ
         yield replace(settings, control=str(home.control)) if ours else settings
 

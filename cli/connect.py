@@ -3,16 +3,18 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import TypeVar
 
 import click
 import msgspec
 
-from chassis.settings import BadSetting
+from chassis.settings import BadSetting, Settings
 from fleet.errors import CannotRun
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import find_run_directory
-from fleet.settings import load
-from scenarios.settings import ScenarioSettings
+from fleet.settings import load_as
+
+S = TypeVar("S", bound=Settings)
 
 
 @contextlib.contextmanager
@@ -44,12 +46,13 @@ def demand_stopped(what: str) -> None:
 
 
 @contextlib.contextmanager
-def shop_settings() -> Iterator[ScenarioSettings]:
-    """The dashboard's settings, with the database and the addresses of the running shop."""
+def shop_settings(shape: type[S]) -> Iterator[S]:
+    """The dashboard's settings, as far as `shape` declares them, with the database and the
+    addresses of the running shop."""
     running = find_run_directory().running()
     with open_database() as database_url:
         try:
-            settings = load("dashboard")
+            settings = load_as(shape, "dashboard")
         except BadSetting as error:
             raise CannotRun(str(error)) from None
         urls = {**settings.urls, **(running.urls if running else {})}

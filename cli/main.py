@@ -126,10 +126,11 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
     still open; 2: cannot tell.
     """
     from cli.connect import is_idle, shop_settings
+    from proof.settings import ProofSettings
     from proof.verify import verify as prove
 
     idle = is_idle()
-    with shop_settings() as settings:
+    with shop_settings(ProofSettings) as settings:
         code = prove(settings, 0.0 if idle else wait_s, as_json, full=full)
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)

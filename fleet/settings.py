@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, overload
+from typing import TypeVar
 
 import msgspec
 
@@ -14,8 +14,9 @@ from chassis import settings
 from chassis.settings import PREFIX, BadSetting, Found, Settings
 from chassis.telemetry.otel_variables import OtelVariables
 from fleet.run_dir import ROOT
-from frontend.settings import DashboardSettings
 from topology import KEYS, PROCESSES, find
+
+S = TypeVar("S", bound=Settings)
 
 FILE = "valerix.yaml"
 # Read by the command line and by the tests, not by a process.
@@ -28,25 +29,22 @@ _OF_OTHERS = (
 )
 
 
-@overload
-def load(
-    key: Literal["dashboard"], environ: Mapping[str, str] | None = None, **overrides: object
-) -> DashboardSettings: ...
-
-
-@overload
-def load(key: str, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings: ...
-
-
 def load(key: str, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """The settings of the process `key` ("order", …); raises `BadSetting` with one clear line.
 
     The environment wins over the file, `overrides` over both; `<key>_url` overrides an address."""
-    environ = os.environ if environ is None else environ
     if key not in KEYS:
         raise BadSetting(f"no service is called {key!r}; there are: {', '.join(KEYS)}")
+    return load_as(shape_of(key), key, environ, **overrides)
+
+
+def load_as(
+    shape: type[S], key: str, environ: Mapping[str, str] | None = None, **overrides: object
+) -> S:
+    """As `load`, but only what `shape` declares: for a command that needs a part of it."""
+    environ = os.environ if environ is None else environ
     return settings.read(
-        shape_of(key),
+        shape,
         (_of_environ(environ), _of_file(environ)),
         key=key,
         port=find(key).port,

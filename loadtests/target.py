@@ -10,7 +10,7 @@ from chassis.settings import BadSetting
 from fleet.errors import CannotRun
 from fleet.health import obstacle
 from fleet.run_dir import Running, find_run_directory
-from fleet.settings import load
+from fleet.settings import load, load_as
 from proof.settings import ProofSettings
 from topology import KEYS, find
 
@@ -43,7 +43,7 @@ def find_target(given: Mapping[str, str | None]) -> Target:
 
 def _find(given: Mapping[str, str | None]) -> Target:
     running = find_run_directory().running()
-    settings = load("dashboard")
+    settings = load_as(ProofSettings, "dashboard")
     named = {key: given.get(key) or os.environ.get(find(key).url_variable) for key in KEYS}
     order_url = _address("order", named["order"] or (running.urls["order"] if running else ""))
     same = running if running and _same(order_url, running.urls["order"]) else None

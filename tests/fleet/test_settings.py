@@ -1,12 +1,16 @@
 """One place reads the environment and valerix.yaml, and says in one line what is wrong with it."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import msgspec
 import pytest
 
 from chassis import settings
 from chassis.settings import BadSetting, is_loopback
+from fleet.run_dir import ROOT
 from fleet.settings import load, shape_of, table, unknown
 from topology import KEYS, find
 
@@ -218,3 +222,23 @@ def test_an_empty_file_changes_nothing_and_a_missing_one_is_an_error(written, tm
     assert load("order", written("")) == load("order", {})
     with pytest.raises(BadSetting, match="no such file"):
         load("order", {"VALERIX_CONFIG": str(tmp_path / "nothing.yaml")})
+
+
+def test_verify_imports_nothing_of_the_frontend():
+    code = (
+        "import sys; from cli.main import main\n"
+        "try: main(['verify'])\n"
+        "except SystemExit: pass\n"
+        "assert 'proof.verify' in sys.modules\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('frontend', 'litestar')])"
+    )
+    nowhere = {"VALERIX_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **nowhere},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
