@@ -1,6 +1,6 @@
 """A service is added by its folder, one line in the topology and a migration, and nothing else.
 
-The test adds one (tests/tidy/echo) to a copy of the project, starts the copy, and looks for the
+The test adds one (tests/fleet/echo) to a copy of the project, starts the copy, and looks for the
 service wherever the shop shows its processes."""
 
 import json
@@ -26,7 +26,7 @@ from tests.fleet.conftest import needs_embedded
 from tests.tidy.files import project_files
 from topology import PROCESSES
 
-ECHO = ROOT / "tests/tidy/echo"
+ECHO = ROOT / "tests/fleet/echo"
 LINE = (
     'Process("echo", "echo-service", "Echo", "services.echo", 5099, "echo", (),'
     ' ("#3a3a8c", "#a9a9f0")),'
@@ -68,7 +68,7 @@ class Shop:
         """The folder, the line, the migration."""
         shutil.copytree(ECHO / "service", self.root / "services/echo")
         topology = self.root / "topology/__init__.py"
-        head, begin, rest = topology.read_text().partition("PROCESSES = (\n")
+        head, begin, rest = topology.read_text().partition("SERVICES = (\n")
         topology.write_text(f"{head}{begin}    {LINE}\n{rest}")
         before = newest()
         revision = f"{int(before) + 1:04}"
