@@ -39,6 +39,9 @@ class FaultyRequest:
         self._receive = receive
         self._send = send
         self._body = body
+        # As it was before any work: the framework keeps in `state` how far a response is, and a
+        # second delivery that shared it would be taken for the same one.
+        self._state = dict(scope.get("state") or {})
         self.held: list[Message] = []
 
     @classmethod
@@ -59,9 +62,7 @@ class FaultyRequest:
 
     async def serve_again(self) -> None:
         """Do the work once more, as a second delivery would; its response is discarded."""
-        # A scope of its own: the framework keeps in `state` whether a response has started.
-        scope = {**self._scope, "state": dict(self._scope.get("state") or {})}
-        await self._app(scope, self._replayed(), _discard)
+        await self._app({**self._scope, "state": dict(self._state)}, self._replayed(), _discard)
 
     async def release(self) -> None:
         """Send what was held."""

@@ -56,6 +56,15 @@ async def have_a_bug() -> None:
     raise RuntimeError("SELECT secret FROM inside")
 
 
+@get("/once")
+async def work_once(state: State) -> dict[str, int]:
+    """Works the first time and fails the second."""
+    state["made"].append("once")
+    if len(state["made"]) > 1:
+        raise RuntimeError("the second time")
+    return {"made": 1}
+
+
 @get("/now")
 async def show_now(state: State) -> dict[str, str]:
     """One statement."""
@@ -80,7 +89,7 @@ class Bare:
             title="Nothing",
             settings=settings,
             registry=self.registry,
-            routes=[make_thing, show_thing, be_slow, have_a_bug, show_now],
+            routes=[make_thing, show_thing, be_slow, have_a_bug, work_once, show_now],
             database=self.database,
             gremlins=self.gremlins,
             state={"made": self.made, "database": self.database},

@@ -145,6 +145,15 @@ async def test_hang_cuts_its_callers_off_when_it_is_called_off(bare: Bare):
     assert bare.made == []
 
 
+async def test_the_second_delivery_may_fail_alone(bare: Bare, caplog: pytest.LogCaptureFixture):
+    await bare.let_loose("duplicate")
+    response = await bare.door.get("/once")
+    assert response.json() == {"made": 1}
+    assert bare.made == ["once", "once"]
+    # Its error is answered to nobody; it does not reach the server as one after a response began.
+    assert [record.getMessage() for record in caplog.records].count("a handler failed") == 1
+
+
 async def test_duplicate_delivers_the_same_request_twice_and_answers_once(bare: Bare):
     await bare.let_loose("duplicate")
     answer, _ = await _make(bare)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def read(shop: Shop, order_id: str) -> OrderDetails:
     database = Database(settings_of("dashboard", shop.database_url))
     try:
-        story = await Queries(database).story(UUID(order_id))
+        story = await Queries(database).order(UUID(order_id))
     finally:
         await database.close()
     assert story is not None
