@@ -13,7 +13,14 @@ CONNECT_S = 5.0
 # A statement that reads the whole history may take so many times as long as an incremental one.
 _FULL_FACTOR = 20
 # Errors of the connection or the server; none of them is a violation.
-_UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# The last is a statement on a connection whose end the server has announced, but not its socket.
+_UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class ProofSession:

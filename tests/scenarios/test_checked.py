@@ -10,7 +10,13 @@ FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
 # The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
-WITHOUT_KILLS = ["slow-inventory", "schroedingers-warehouse", "payment-brown-out", "last-units"]
+WITHOUT_KILLS = [
+    "schroedingers-warehouse",
+    "last-units",
+    # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
+    pytest.param("slow-inventory", marks=[pytest.mark.long]),
+    pytest.param("payment-brown-out", marks=[pytest.mark.long]),
+]
 
 
 @pytest.mark.parametrize("name", WITHOUT_KILLS)

@@ -8,7 +8,8 @@ import pytest
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
 
-pytestmark = [needs_embedded, pytest.mark.timeout(170)]
+# Most of it is waiting for lights; processes that die under load are in tests/faults as well.
+pytestmark = [needs_embedded, pytest.mark.timeout(170), pytest.mark.long]
 
 
 def test_a_restarted_database_and_a_killed_service_heal_by_themselves():
