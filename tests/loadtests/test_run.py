@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from fleet.run_dir import ROOT
-from loadtests import client_log
+from proof.clients import log as client_log
 from tests.harness.running import RunningFleet
 from topology import NAMES
 
