@@ -96,6 +96,7 @@ async def numbers(page: Page) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 async def test_an_act_is_played_and_read_without_javascript(visit):
     page = await visit("/acts", java_script_enabled=False)
     await page.get_by_role("link", name="The last units").click()

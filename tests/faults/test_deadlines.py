@@ -26,11 +26,17 @@ _QUIET_WITHIN_S = 45.0
 @pytest.mark.parametrize(
     ("key", "fault"),
     [
-        ("inventory", {"kind": "late", "delay_ms": 900, "probability": 0.8}),
+        pytest.param(
+            "inventory",
+            {"kind": "late", "delay_ms": 900, "probability": 0.8},
+            marks=[pytest.mark.long],
+        ),
         ("inventory", {"kind": "lost_response", "probability": 0.8}),
         ("payment", {"kind": "late", "delay_ms": 900, "probability": 0.8}),
-        ("payment", {"kind": "lost_response", "probability": 0.8}),
-        ("payment", {"kind": "hang"}),
+        pytest.param(
+            "payment", {"kind": "lost_response", "probability": 0.8}, marks=[pytest.mark.long]
+        ),
+        pytest.param("payment", {"kind": "hang"}, marks=[pytest.mark.long]),
     ],
     ids=lambda value: value if isinstance(value, str) else value["kind"],
 )
@@ -45,7 +51,7 @@ def test_an_order_gives_up_without_keeping_money_or_goods(
     shop.aftermath([customers], _QUIET_WITHIN_S)
 
 
-@pytest.mark.parametrize("key", ["inventory", "payment"])
+@pytest.mark.parametrize("key", [pytest.param("inventory", marks=[pytest.mark.long]), "payment"])
 def test_a_frozen_service_wakes_up_after_its_callers_gave_up(shop: ShopUnderFault, key: str):
     """What it had read before it froze it does now, long after the orders were cancelled."""
     customers = shop.customers()

@@ -1,4 +1,4 @@
-"""Every kind of gremlin on every hop while two hundred orders come at once: nobody is misled."""
+"""Every kind of gremlin on every hop while a hundred orders come at once: nobody is misled."""
 
 import time
 from typing import Any
@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "slow_database": {"delay_ms": 20, "jitter_ms": 60},
 }
 _SHARE = 0.4
-# Twice what two hundred at once wait for on two busy cores: whoever leaves, leaves for the
+# Far more than a hundred at once wait for on two busy cores: whoever leaves, leaves for the
 # gremlin's sake, and comes again.
 _PATIENCE_S = 3.0
 # At the door a customer has less of it, or a gremlin would go unnoticed; and fewer are bitten,

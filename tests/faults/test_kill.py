@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,14 @@ _CUSTOMERS = 10
 _BEFORE_S, _AFTER_S = 1.0, 1.0
 
 
-@pytest.mark.parametrize("key", FLEET_KEYS)
+def _services(*usual: str) -> list[Any]:
+    """Every service; those that are not `usual` are long."""
+    return [
+        key if key in usual else pytest.param(key, marks=[pytest.mark.long]) for key in FLEET_KEYS
+    ]
+
+
+@pytest.mark.parametrize("key", _services("payment"))
 def test_a_killed_service_comes_back_to_the_truth(shop: ShopUnderFault, key: str):
     customers = shop.customers()
     with shop.shopping(customers, _CUSTOMERS):
@@ -44,7 +52,7 @@ def test_all_services_killed_at_once(shop: ShopUnderFault):
     shop.aftermath([customers])
 
 
-@pytest.mark.parametrize("key", FLEET_KEYS)
+@pytest.mark.parametrize("key", _services("order"))
 def test_a_frozen_service_wakes_up_to_the_truth(shop: ShopUnderFault, key: str):
     """A process that stops for longer than every deadline, and then goes on where it was."""
     customers = shop.customers()

@@ -24,7 +24,14 @@ def test_a_second_act_at_once_is_refused(fleet):
     assert output.count("\n") == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=[pytest.mark.long]),
+        pytest.param(signal.SIGHUP, marks=[pytest.mark.long]),
+    ],
+)
 def test_ctrl_c_leaves_a_calm_shop(fleet, tmp_path, number):
     with begin(fleet, tmp_path, "check", "--quick") as running:
         until_loose(fleet, running)
