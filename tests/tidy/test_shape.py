@@ -8,7 +8,9 @@ from tests.tidy.files import complain, ours, read, tree
 # A file is one concept. About 250 lines is a hint to look for a second one; this is where it ends.
 FILE_LIMIT, FUNCTION_LIMIT = 500, 50
 # A longer one has a reason, written here.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "tests/mutants/__main__.py": "one tool: choose, place, run, report",
+}
 LONG_FUNCTIONS: dict[str, str] = {}
 VAGUE = {
     "utils", "util", "common", "core", "shared", "lib", "libs",
