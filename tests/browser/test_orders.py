@@ -22,11 +22,10 @@ CONFIRMED = re.compile("Confirmed")
 async def test_an_order_appears_in_the_list_without_a_reload(visit):
     page = await visit()
     key = await page.input_value("#order-key")
-    await place_order(page)
-    await expect(page.locator(".toast strong")).to_have_text("Order confirmed")
+    toast = await confirmed_order(page)
     await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
     assert await page.input_value("#order-key") != key
-    trace = await page.locator(".toast a[href^='/traces/']").get_attribute("href")
+    trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
     assert re.fullmatch("/traces/[0-9a-f]{32}", trace)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -62,9 +63,18 @@ async def test_spelling_is_no_difference_but_meaning_is(shop: Shop):
     assert (await shop.place(key=key)).content == first.content
 
 
+async def _place(shop: Shop, **order: Any) -> httpx.Response:
+    """As a client does it: what was shed, certainly without any work, is sent again."""
+    while True:
+        answer = await shop.place(**order)
+        if answer.headers.get("x-valerix-executed") != "no":
+            return answer
+        await asyncio.sleep(0.1)
+
+
 async def test_fifty_at_once_with_one_key_make_one_order(shop: Shop):
     key, before = _key(), await _orders(shop)
-    answers = await asyncio.gather(*(shop.place(key=key) for _ in range(50)))
+    answers = await asyncio.gather(*(_place(shop, key=key) for _ in range(50)))
     counts = Counter(
         (answer.status_code, "idempotent-replayed" in answer.headers) for answer in answers
     )
@@ -81,7 +91,7 @@ async def test_fifty_at_once_with_one_key_make_one_order(shop: Shop):
 
 async def test_fifty_at_once_with_one_key_and_other_bodies_make_one_order(shop: Shop):
     key, before = _key(), await _orders(shop)
-    answers = await asyncio.gather(*(shop.place(quantity=n, key=key) for n in range(1, 51)))
+    answers = await asyncio.gather(*(_place(shop, quantity=n, key=key) for n in range(1, 51)))
     assert Counter(answer.status_code for answer in answers) == {201: 1, 422: 49}
     assert await _orders(shop) == before + 1
 
