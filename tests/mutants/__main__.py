@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-# Where mutants are chosen, and which part of them.
+# Where mutants are sampled, and which part of them.
 SHARES = {"services": 0.40, "chassis": 0.35, "proof": 0.25}
 # So many tests are tried at first, the fastest; then the others, as far as the time allows.
 FIRST = 40
@@ -276,7 +276,7 @@ def _named(detail: str, known: Iterable[str]) -> str:
 
 def sample(tree: Path, covered: Covered, seed: int, count: int) -> list[Mutant]:
     """A sample of each part, no two in one function; the same seed always draws the same."""
-    chosen: list[Mutant] = []
+    sampled: list[Mutant] = []
     for part, share in SHARES.items():
         candidates = [
             each for file in sorted((tree / part).rglob("*.py"))
@@ -288,8 +288,8 @@ def sample(tree: Path, covered: Covered, seed: int, count: int) -> list[Mutant]:
             if len(chosen) < round(count * share):
                 chosen.setdefault((each.file, each.function), each)
         _say(f"{part}: {len(chosen)} of {len(candidates)} candidates")
-        chosen += sorted(chosen.values(), key=lambda each: (each.file, each.line))
-    return [replace(each, id=f"m{number:02}") for number, each in enumerate(chosen, 1)]
+        sampled += sorted(chosen.values(), key=lambda each: (each.file, each.line))
+    return [replace(each, id=f"m{number:02}") for number, each in enumerate(sampled, 1)]
 
 
 def _candidates(tree: Path, file: str, covered: Covered) -> Iterator[Mutant]:
@@ -434,10 +434,8 @@ class Trial:
             try:
                 while child.poll() is None and time.monotonic() < end:
                     time.sleep(0.2)
-                    if (
-                        not summed_up
-                        and b"short test summary info" in Path(detail.name).read_bytes()
-                    ):
+                    printed = Path(detail.name).read_bytes()
+                    if not summed_up and b"short test summary info" in printed:
                         # A fault may keep the process from ending; all is printed by now.
                         summed_up, end = True, min(end, time.monotonic() + _ENDS_S)
                 code = child.poll()
@@ -561,10 +559,9 @@ def run_all(mutants: list[Mutant], options: argparse.Namespace) -> None:
         trial.check()
         if not options.unverified:
             mutants = _verified(trial, mutants, seconds)
+        mutants = [_as_judged(each, done.get(each.id)) for each in mutants]
         for at, mutant in enumerate(mutants):
-            before = done.get(mutant.id, mutant)
-            if before.result and replace(before, result=None) == mutant:
-                mutants[at] = before
+            if mutant.result:
                 continue
             result = judge(trial, mutant, seconds, options.limit)
             mutants[at] = replace(mutant, result=result)
@@ -572,6 +569,10 @@ def run_all(mutants: list[Mutant], options: argparse.Namespace) -> None:
             _say(f"{mutant.id} {result.outcome} {result.by} ({spent})")
             save(options.out, mutants)
     options.out.with_suffix(".md").write_text(table(mutants))
+
+
+def _as_judged(mutant: Mutant, before: Mutant | None) -> Mutant:
+    return before if before and replace(before, result=None) == mutant else mutant
 
 
 def _verified(trial: Trial, mutants: list[Mutant], seconds: Mapping[str, float]) -> list[Mutant]:
