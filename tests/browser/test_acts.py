@@ -42,6 +42,7 @@ def loose(fleet) -> int:
     )
 
 
+@pytest.mark.long
 async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit, fleet):
     act_page = await visit("/acts/slow-inventory")
     await act_page.get_by_role("button", name="Begin").click()

