@@ -1,5 +1,6 @@
 """What every test may ask for: a database of its own, settings for it, and the real processes."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import uvloop
 from xdist.scheduler import LoadFileScheduling
 
 from chassis.settings import Settings
@@ -17,7 +19,7 @@ from chassis.telemetry import recording
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
 from fleet.settings import load
-from tests.harness.running import Databases, RunningFleet
+from tests.harness.running import Databases, RunningFleet, run_fleet
 from tests.harness.turns import Turns
 
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
@@ -27,6 +29,9 @@ for name in [name for name in os.environ if name.startswith(("VALERIX_", "OTEL_"
     if not name.startswith("VALERIX_CHAOS_"):
         del os.environ[name]
 
+
+# As the processes do (chassis/http/server.py): tests that serve in their own loop serve as they do.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 # The workers with a few hundred megabytes each at their worst, twice over.
 _ROOM_BYTES = 4 * 1024**3
@@ -149,17 +154,11 @@ def fleet(
 
     A module chooses with FLEET_KEYS (which processes) and FLEET_ENVIRON (extra settings).
     """
-    url = databases.create()
-    running = RunningFleet(
-        home=tmp_path_factory.mktemp("fleet"),
-        database_url=url,
+    with run_fleet(
+        databases,
+        tmp_path_factory.mktemp("fleet"),
         postgres=postgres,
         keys=getattr(request.module, "FLEET_KEYS", None),
         environ=getattr(request.module, "FLEET_ENVIRON", {}),
-    )
-    try:
-        running.start_all()
+    ) as running:
         yield running
-    finally:
-        running.stop_all()
-        databases.drop(url)

@@ -2,14 +2,15 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
-from tests.harness.running import RunningFleet
+from fleet.postgres import PostgresServer
+from tests.harness.running import Databases, RunningFleet, run_fleet
 
 # The first is the same engine without windows of its own: a page costs a third of the time.
 _NAMES = (
@@ -35,6 +36,37 @@ _FLAGS = [
 _PATIENCE_MS = 20_000
 expect.set_options(timeout=_PATIENCE_MS)
 Visit = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+def usual_shop(
+    postgres: PostgresServer | None,
+    databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningFleet]:
+    """One for every file that asks for no settings of its own; nobody's order is declined there."""
+    home, environ = tmp_path_factory.mktemp("shop"), {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+    with run_fleet(databases, home, postgres=postgres, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningFleet]:
+    """The usual shop, or for one module one of its own, chosen by FLEET_KEYS and FLEET_ENVIRON."""
+    own = {
+        choice: getattr(request.module, f"FLEET_{choice.upper()}", None)
+        for choice in ("keys", "environ")
+    }
+    if not any(own.values()):
+        yield request.getfixturevalue("usual_shop")
+        return
+    postgres, databases = map(request.getfixturevalue, ("postgres", "databases"))
+    with run_fleet(
+        databases, tmp_path_factory.mktemp("fleet"), postgres=postgres, **own
+    ) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

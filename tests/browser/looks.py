@@ -60,7 +60,7 @@ async def expect_light(page: Page, service: str, state: str, *, within_s: float)
 async def colour_appears(page: Page, chart: str, name: str, *, within_s: float = 45) -> None:
     """Wait until something of that colour is drawn; to look costs reading the whole picture."""
     await page.wait_for_function(
-        HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000, polling=250
+        HAS_COLOUR, arg=[chart, name], timeout=within_s * 1000, polling=500
     )
 
 

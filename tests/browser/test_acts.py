@@ -114,6 +114,7 @@ async def test_an_act_is_played_and_read_without_javascript(visit):
     await expect(page.locator(".card h2")).to_have_text(re.compile("showed as written"))
 
 
+@pytest.mark.long  # the runner's own patience is tried in tests/frontend/test_acts_runner.py
 async def test_a_closed_browser_leaves_a_calm_shop(visit, fleet):
     page = await visit("/acts/last-units")
     await page.get_by_role("button", name=re.compile("Begin|Play it again")).click()

@@ -30,11 +30,8 @@ EVIL = [
     "\ud83d\ude08" + "\u0301" * 300,
     "x" * 5000,
 ]
-PAGES = (
-    "/traces", "/traces?kind=failed", "/traces?kind=bitten", "/traces?kind=slowest",
-    f"/traces/{TRACE}", f"/traces/{TWISTED}", "/logs", f"/logs?trace={TRACE}", "/logs?level=ERROR",
-    f"/traces/{'ab' * 16}",
-)  # fmt: skip
+# One of each template; how the rows of a template were chosen makes no difference to a browser.
+PAGES = ("/traces?kind=bitten", f"/traces/{TRACE}", f"/traces/{TWISTED}", f"/logs?trace={TRACE}")
 
 
 def send(url, path, body):
@@ -121,11 +118,11 @@ async def test_nothing_runs_and_no_page_breaks(visit, path):
     page = await visit(path)
     dialogs = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    for summary in (await page.locator("main summary").all())[:12]:
+    for summary in (await page.locator("main summary").all())[:4]:
         await summary.click()
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 900})
-        await page.wait_for_timeout(750)
+        await page.wait_for_timeout(300)
         assert await page.evaluate(FOREIGN) == {
             "elements": [], "handlers": [], "links": [], "forged": False, "control": False,
             "wide": 0, "main": 1,

@@ -23,10 +23,10 @@ pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 SOON = 20_000
 
 
+@pytest.mark.long  # a minute and a half; its parts are each tried elsewhere
 async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fleet):
     page = await visit()
     await from_an_order_to_its_line(page)

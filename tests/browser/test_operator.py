@@ -15,7 +15,9 @@ FLEET_KEYS = ("dashboard",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
+@pytest.mark.parametrize(
+    "scripts", [True, pytest.param(False, marks=[pytest.mark.long])], ids=["with", "without"]
+)
 async def test_a_wrong_token_can_be_tried_again_in_place(visit, scripts):
     page = await visit("/gremlins", java_script_enabled=scripts)
     switch = page.get_by_role("switch", name="Errors on Payments")

@@ -3,58 +3,12 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.frontend.test_palette import contrast
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 PHONE = {"width": 390, "height": 844}
-
-CONTRASTS = """() => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
-  const hex = (colours) => {
-    pen.clearRect(0, 0, 1, 1);
-    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
-    const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
-    return "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
-  };
-  const found = new Map();
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !node.checkVisibility()) continue;
-    if (node.closest(".unseen, .skip, script, button:disabled")) continue;
-    const grounds = [];
-    for (let each = node; each; each = each.parentElement) {
-      grounds.unshift(getComputedStyle(each).backgroundColor);
-    }
-    const ink = hex([...grounds, getComputedStyle(node).color]);
-    found.set(ink + hex(grounds), [ink, hex(grounds), walker.currentNode.data.trim().slice(0, 30)]);
-  }
-  return [...found.values()];
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/gremlins"])
-async def test_every_word_on_the_page_can_be_read(visit, scheme, path):
-    page = await visit(path, color_scheme=scheme)
-    pairs = await page.evaluate(CONTRASTS)
-    assert len(pairs) >= 4
-    weak = [(text, ink, ground) for ink, ground, text in pairs if contrast(ink, ground) < 4.5]
-    assert weak == []
-
-
-@pytest.mark.parametrize("path", ["/", "/gremlins"])
-async def test_nothing_scrolls_sideways(visit, path):
-    page = await visit(path)
-    for width in (390, 768, 1024, 1440):
-        await page.set_viewport_size({"width": width, "height": 844})
-        await page.wait_for_timeout(500)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_the_overview_needs_no_scrolling_on_a_laptop(visit):
@@ -106,7 +60,9 @@ async def test_typing_an_s_does_not_change_the_mode(visit):
     assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with", "without"])
+@pytest.mark.parametrize(
+    "scripts", [True, pytest.param(False, marks=[pytest.mark.long])], ids=["with", "without"]
+)
 async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fleet, scripts):
     page = await visit(java_script_enabled=scripts)
 

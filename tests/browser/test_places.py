@@ -13,7 +13,6 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 
 OVERLAPS = """([one, others]) => {
   const boxes = (selector) => [...document.querySelectorAll(selector)]
@@ -153,7 +152,9 @@ LARGE = """() => {
 }""".replace("CUT", CUT)
 
 
-@pytest.mark.parametrize("path", ["/", "/acts/slow-inventory"])
+@pytest.mark.parametrize(
+    "path", ["/", pytest.param("/acts/slow-inventory", marks=[pytest.mark.long])]
+)
 async def test_no_number_outgrows_its_tile(visit, path):
     page = await visit("/")
     async with page.expect_response("**/actions/order"):

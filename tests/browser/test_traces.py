@@ -6,15 +6,12 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.looks import calm, confirmed_order, flip, place_order
-from tests.browser.test_page import CONTRASTS, PHONE
-from tests.frontend.test_palette import contrast
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 # The services send once a second, and a test machine is slow.
 SOON = 20_000
 
@@ -36,15 +33,6 @@ async def test_an_order_s_toast_leads_to_its_trace_and_on_to_its_log_line(visit)
     await expect(page.locator(".span:target summary")).to_be_visible()
     await page.get_by_role("link", name=re.compile("^Order ")).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed")
-
-
-async def test_a_recent_order_s_row_leads_to_its_trace(visit):
-    page = await visit()
-    await place_order(page)
-    row = page.locator("#panel-orders tbody tr").first
-    await expect(row).to_contain_text("Confirmed")
-    await row.locator("a[href^='/traces/']").click()
-    await expect(page.locator(".spans > li").first).to_contain_text("POST /orders", timeout=SOON)
 
 
 async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
@@ -129,26 +117,11 @@ async def test_the_tail_is_live_and_pauses_while_somebody_reads(visit, fleet):
     await page.wait_for_timeout(2500)
     await page.get_by_role("button", name="Pause").click()
     await expect(page.locator("[data-tail-paused]")).to_be_visible()
-    before = await lines.count()
+    newest = await lines.first.get_attribute("id")
     await order()
     await page.wait_for_timeout(3500)
-    assert await lines.count() == before
+    assert await lines.first.get_attribute("id") == newest
     await page.get_by_role("button", name="Go on").click()
-    await expect(lines).not_to_have_count(before, timeout=SOON)
+    await expect(lines.first).not_to_have_attribute("id", newest, timeout=SOON)
     await lines.first.locator("a.to").focus()
     await expect(page.locator("[data-tail-paused]")).to_be_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_word_can_be_read_and_nothing_scrolls_sideways(visit, scheme):
-    page = await visit("/traces", color_scheme=scheme)
-    trace = await page.locator(".trace-rows a.root").first.get_attribute("href")
-    for path in ("/traces", trace, "/logs", f"/traces/{'ab' * 16}"):
-        await page.goto(path)
-        for width in (1440, 390):
-            await page.set_viewport_size({**PHONE, "width": width})
-            await page.wait_for_timeout(300)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
-            pairs = await page.evaluate(CONTRASTS)
-            weak = [(text, i, ground) for i, ground, text in pairs if contrast(i, ground) < 4.5]
-            assert weak == [], path

@@ -23,7 +23,7 @@ from tests.harness.running import RunningFleet
 from topology import NAMES
 
 # For a run by hand: more orders, other fates, more kills.
-ORDERS = int(os.environ.get("VALERIX_CHAOS_ORDERS", "100"))
+ORDERS = int(os.environ.get("VALERIX_CHAOS_ORDERS", "60"))
 SEED = int(os.environ.get("VALERIX_CHAOS_SEED", "1"))
 BLOWS = int(os.environ.get("VALERIX_CHAOS_BLOWS", "1"))
 

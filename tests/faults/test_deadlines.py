@@ -31,7 +31,9 @@ _QUIET_WITHIN_S = 45.0
             {"kind": "late", "delay_ms": 900, "probability": 0.8},
             marks=[pytest.mark.long],
         ),
-        ("inventory", {"kind": "lost_response", "probability": 0.8}),
+        pytest.param(
+            "inventory", {"kind": "lost_response", "probability": 0.8}, marks=[pytest.mark.long]
+        ),
         ("payment", {"kind": "late", "delay_ms": 900, "probability": 0.8}),
         pytest.param(
             "payment", {"kind": "lost_response", "probability": 0.8}, marks=[pytest.mark.long]

@@ -28,7 +28,7 @@ def _services(*usual: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("key", _services("payment"))
+@pytest.mark.parametrize("key", _services())
 def test_a_killed_service_comes_back_to_the_truth(shop: ShopUnderFault, key: str):
     customers = shop.customers()
     with shop.shopping(customers, _CUSTOMERS):
@@ -67,8 +67,10 @@ def test_a_frozen_service_wakes_up_to_the_truth(shop: ShopUnderFault, key: str):
 
 @pytest.mark.parametrize(
     ("end", "away_s"),
-    [(signal.SIGINT, 0.0), (signal.SIGQUIT, 1.5)],
-    ids=["fast", "immediate"],
+    [
+        pytest.param(signal.SIGINT, 0.0, id="fast", marks=[pytest.mark.long]),
+        pytest.param(signal.SIGQUIT, 1.5, id="immediate"),
+    ],
 )
 def test_postgres_restarted(
     shop: ShopUnderFault, postgres: PostgresServer | None, end: signal.Signals, away_s: float

@@ -10,19 +10,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
 
 from fleet.migrate import newest
 from fleet.ports import free_port
-from fleet.run_dir import ROOT
-from tests.fleet.conftest import needs_embedded
+from fleet.run_dir import ROOT, RunDirectory
+from tests.harness.running import Databases
 from tests.tidy.files import project_files
 from topology import PROCESSES
 
@@ -45,12 +46,13 @@ _START_LIMIT_S, _SEEN_LIMIT_S, _STOP_LIMIT_S = 100, 20, 30
 class Shop:
     """The copy of the project with the echo service in it, and its running shop."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root, self._home = folder / "project", folder / "home"
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.root, self.home = folder / "project", folder / "home"
         self.ports = {key: free_port() for key in ("echo", *(each.key for each in PROCESSES))}
         self._environ = {
             name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")
-        } | {"PYTHONPATH": str(self.root), "VALERIX_HOME": str(self._home)}
+        } | {"PYTHONPATH": str(self.root), "VALERIX_HOME": str(self.home)}
+        self._environ["VALERIX_DATABASE_URL"] = self.database_url = database_url
         for key, port in self.ports.items():
             self._environ[f"VALERIX_{key.upper()}_PORT"] = str(port)
         self._up: subprocess.Popen[bytes] | None = None
@@ -62,7 +64,12 @@ class Shop:
             if not name.startswith(("tests/", "docs/")):
                 target = self.root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target)
+                # With its time: what was compiled from it is then taken, not compiled six times.
+                shutil.copy2(ROOT / name, target)
+                compiled = ROOT / cache_from_source(name)
+                if compiled.exists():
+                    (self.root / cache_from_source(name)).parent.mkdir(exist_ok=True)
+                    shutil.copy2(compiled, self.root / cache_from_source(name))
 
     def add_echo(self) -> None:
         """The folder, the line, the migration."""
@@ -93,7 +100,7 @@ class Shop:
                 stderr=subprocess.STDOUT,
             )
         end = time.monotonic() + _START_LIMIT_S
-        while not (self._home / "run.json").exists():
+        while not (self.home / "run.json").exists():
             assert self._up.poll() is None, self.output.read_text()
             assert time.monotonic() < end, self.output.read_text()
             time.sleep(0.1)
@@ -107,6 +114,10 @@ class Shop:
             except subprocess.TimeoutExpired:
                 self._up.kill()
 
+    def family(self) -> list[psutil.Process]:
+        assert self._up is not None
+        return psutil.Process(self._up.pid).children(recursive=True)
+
     def url(self, key: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[key]}{path}"
 
@@ -114,15 +125,21 @@ class Shop:
         return self.client.get(self.url(key, path))
 
 
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    """A short path: the socket of PostgreSQL lies below it."""
-    with tempfile.TemporaryDirectory(prefix="valerix-echo-", ignore_cleanup_errors=True) as folder:
-        shop = Shop(Path(folder))
-        shop.copy()
-        shop.add_echo()
+@pytest.fixture(scope="module")
+def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Started on a given database in which nothing was ever migrated."""
+    url = databases.create(template="template1")
+    shop = Shop(tmp_path_factory.mktemp("echo"), url)
+    shop.copy()
+    shop.add_echo()
+    shop.run("infra.compose")
+    shop.run("prometheus")
+    try:
+        shop.start()
         yield shop
+    finally:
         shop.stop()
+        databases.drop(url)
 
 
 def is_seen(look: Callable[[], bool]) -> bool:
@@ -133,13 +150,17 @@ def is_seen(look: Callable[[], bool]) -> bool:
     return seen
 
 
-@needs_embedded
+def test_a_given_database_is_used_and_nothing_embedded_is_started(shop: Shop):
+    running = RunDirectory(shop.home).running()
+    assert running is not None
+    assert running.database_url == shop.database_url
+    assert not RunDirectory(shop.home).data.exists()
+    assert not any("-D" in process.cmdline() for process in shop.family())
+
+
 def test_a_service_is_added_by_its_folder_one_line_and_a_migration(shop: Shop):
-    shop.run("infra.compose")
-    shop.run("prometheus")
     container = yaml.safe_load((shop.root / "docker-compose.yml").read_text())["services"]
     targets = json.loads((shop.root / "prometheus/targets/compose/shop.json").read_text())
-    shop.start()
     missing = [what for what, is_there in checks(shop, container, targets) if not is_seen(is_there)]
     assert not missing, "not shown for a new service: " + "; ".join(missing)
 

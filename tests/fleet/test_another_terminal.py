@@ -47,3 +47,8 @@ def test_verify_and_migrate_ask_the_running_database(open_shop: UpShop):
     verdict = open_shop.command("verify")
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
     assert open_shop.command("migrate", "version").stdout.startswith(migrate.newest())
+
+
+def test_the_dashboard_has_a_lower_priority_than_the_services(open_shop: UpShop):
+    service, dashboard = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
+    assert dashboard == min(service + 5, 19)

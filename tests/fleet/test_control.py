@@ -64,6 +64,8 @@ def test_ctrl_c_while_a_process_is_down_on_request_leaves_no_process(open_shop: 
     assert open_shop.wait() == 0
     assert alive(family) == []
     assert not open_shop.home.control.exists()
+    assert open_shop.home.running() is None
+    assert "stopped" in open_shop.printed()
 
 
 def test_a_restart_without_a_running_shop_is_refused_in_one_line(home: Path):

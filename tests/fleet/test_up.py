@@ -11,19 +11,21 @@ from fleet.ports import free_port
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
 
-# Most start the whole shop: five seconds alone, far more on a busy machine.
+# Most start the whole shop: five seconds alone, far more on a busy machine. So each takes it as the
+# test before it left it, and as few as can be begin with a start.
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]
 
 
-def test_ctrl_c_leaves_no_process(shop: UpShop):
-    shop.open()
-    family = shop.family()
-    shop.signal(signal.SIGINT)
-    assert shop.wait() == 0
-    assert alive(family) == []
-    assert shop.home.running() is None
-    assert "setting up the database" in shop.printed()
-    assert "stopped" in shop.printed()
+def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
+    family, postgres = open_shop.family(), open_shop.named("-D")
+    open_shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees
+    postgres.kill()
+    open_shop.signal(signal.SIGKILL)
+    open_shop.wait()
+    assert alive(family, within_s=10) == []
+    assert (open_shop.home.data / "postmaster.pid").exists()
+
+    assert open_shop.open().urls
 
 
 def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
@@ -39,6 +41,16 @@ def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
     assert "order-service does not answer" in silent.stderr
 
 
+def test_a_dead_child_stops_the_shop_with_its_reason(open_shop: UpShop):
+    family = open_shop.family()
+    open_shop.named("payment").kill()
+    assert open_shop.wait() == 1
+    assert "payment-service died (killed by SIGKILL)" in open_shop.printed()
+    assert str(open_shop.home.log("payment")) in open_shop.printed()
+    assert alive(family) == []
+
+
+@pytest.mark.long
 def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
     family = open_shop.family()
     open_shop.signal(signal.SIGKILL)
@@ -53,32 +65,7 @@ def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
     assert "started in" in open_shop.printed()
 
 
-def test_the_dashboard_has_a_lower_priority_than_the_services(open_shop: UpShop):
-    service, dashboard = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
-    assert dashboard == min(service + 5, 19)
-
-
-def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
-    family, postgres = open_shop.family(), open_shop.named("-D")
-    open_shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees
-    postgres.kill()
-    open_shop.signal(signal.SIGKILL)
-    open_shop.wait()
-    assert alive(family, within_s=10) == []
-    assert (open_shop.home.data / "postmaster.pid").exists()
-
-    assert open_shop.open().urls
-
-
-def test_a_dead_child_stops_the_shop_with_its_reason(open_shop: UpShop):
-    family = open_shop.family()
-    open_shop.named("payment").kill()
-    assert open_shop.wait() == 1
-    assert "payment-service died (killed by SIGKILL)" in open_shop.printed()
-    assert str(open_shop.home.log("payment")) in open_shop.printed()
-    assert alive(family) == []
-
-
+@pytest.mark.long
 def test_a_dead_postgresql_stops_the_shop_with_its_reason(open_shop: UpShop):
     family = open_shop.family()
     open_shop.named("-D").kill()

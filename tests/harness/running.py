@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -77,6 +78,19 @@ class Databases:
         if self._connection is None:
             self._connection = await asyncpg.connect(self._server_url)
         await self._connection.execute(statement)
+
+
+@contextmanager
+def run_fleet(databases: Databases, home: Path, **choices: Any) -> Iterator["RunningFleet"]:
+    """A fleet that is ready, on a fresh database; `choices` are those of RunningFleet."""
+    url = databases.create()
+    running = RunningFleet(home=home, database_url=url, **choices)
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop_all()
+        databases.drop(url)
 
 
 class RunningFleet:

@@ -7,7 +7,7 @@ from xdist.workermanage import WorkerController
 # The longest first, so that no worker is left with one at the end; and those that wait most of all
 # beside those that are busiest. What is not named here waits and is short.
 BUSY = (
-    "tests/faults/test_gremlins_on_every_hop.py",
+    "tests/fleet/test_up.py",
     "tests/faults/",
     "tests/chaos/",
     "tests/fleet/",
@@ -20,20 +20,32 @@ BUSY = (
 )
 WAITING = (
     "tests/browser/test_journey.py",
-    "tests/browser/test_acts.py",
+    "tests/browser/",
+    "tests/loadtests/",
+    "tests/scenarios/",
     "tests/stack/",
     "tests/frontend/",
     "tests/telemetry/",
-    "tests/scenarios/",
-    "tests/loadtests/",
-    "tests/browser/",
 )
 _CORES = 2
-# What is costly to arrange and only looked at: the files that read it go to one worker.
-TOGETHER = {
-    "tests/stack/test_lights.py": "tests/stack/test_panels.py",
-    "tests/fleet/test_control.py": "tests/fleet/test_another_terminal.py",
-}
+# What is costly to arrange and only looked at: the files that share it go to one worker.
+TOGETHER = (
+    ("tests/stack/test_panels.py", "tests/stack/test_lights.py"),
+    (
+        "tests/fleet/test_up.py",
+        "tests/fleet/test_another_terminal.py",
+        "tests/fleet/test_control.py",
+    ),
+    (
+        "tests/browser/test_journey.py",
+        "tests/browser/test_gremlins.py",
+        "tests/browser/test_page.py",
+        "tests/browser/test_places.py",
+        "tests/browser/test_readable.py",
+        "tests/browser/test_traces.py",
+    ),
+    ("tests/tidy/",),
+)
 
 
 class Turns(LoadFileScheduling):
@@ -41,7 +53,7 @@ class Turns(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return TOGETHER.get(file, file)
+        return next((group[0] for group in TOGETHER if file.startswith(group)), file)
 
     def _reschedule(self, node: WorkerController) -> None:
         # A worker begins a test when it knows the one after it. To know more would be to decide

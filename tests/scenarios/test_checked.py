@@ -11,8 +11,8 @@ pytestmark = pytest.mark.timeout(150)
 
 # The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
 WITHOUT_KILLS = [
-    "schroedingers-warehouse",
     "last-units",
+    pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
     # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
     pytest.param("slow-inventory", marks=[pytest.mark.long]),
     pytest.param("payment-brown-out", marks=[pytest.mark.long]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.postgres import PostgresServer
-from tests.harness.running import Databases, RunningFleet
+from tests.harness.running import Databases, RunningFleet, run_fleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.recorded_run import RecordedRun, RunRecorder
 
@@ -18,6 +18,14 @@ _ENVIRON = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Whatever needs programs of the real stack is long."""
+    for item in items:
+        if "watched" in item.fixturenames:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="package")
 def watched(
     postgres: PostgresServer | None,
@@ -27,22 +35,14 @@ def watched(
     """The real processes, scraped by the real configuration."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not on PATH: no dashboard was asked (install it, any 2.42 to 3)")
-    url = databases.create()
-    fleet = RunningFleet(
-        home=tmp_path_factory.mktemp("fleet"),
-        database_url=url,
-        postgres=postgres,
-        environ=_ENVIRON,
-    )
-    prometheus = PrometheusServer(tmp_path_factory.mktemp("prometheus"), fleet.urls)
-    try:
-        prometheus.start()
-        fleet.start_all()
-        yield fleet, prometheus
-    finally:
-        prometheus.stop()
-        fleet.stop_all()
-        databases.drop(url)
+    home = tmp_path_factory.mktemp("fleet")
+    with run_fleet(databases, home, postgres=postgres, environ=_ENVIRON) as fleet:
+        prometheus = PrometheusServer(tmp_path_factory.mktemp("prometheus"), fleet.urls)
+        try:
+            prometheus.start()
+            yield fleet, prometheus
+        finally:
+            prometheus.stop()
 
 
 @pytest.fixture(scope="package")

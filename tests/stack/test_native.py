@@ -25,6 +25,7 @@ ORDER = {"product_id": "PROD-001", "quantity": 1}
 ARRIVES_S = 20.0
 
 pytestmark = [
+    pytest.mark.long,
     needs_embedded,
     pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}"),
 ]

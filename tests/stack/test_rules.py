@@ -80,6 +80,7 @@ def test_promtool_accepts_the_configuration_with_its_targets(tmp_path: Path):
 
 
 @needs_promtool
+@pytest.mark.long
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_a_rule_does_what_its_unit_test_says(path: Path):
     promtool("test", "rules", path)

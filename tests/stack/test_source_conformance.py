@@ -31,6 +31,7 @@ from tests.stack.both import (
 from topology import NAMES
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}"),
     pytest.mark.asyncio(loop_scope="module"),
 ]

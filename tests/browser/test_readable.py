@@ -1,0 +1,70 @@
+"""Every page can be read: in both schemes, on every width, with nothing pushed out of sight."""
+
+import pytest
+
+from tests.browser.looks import confirmed_order
+from tests.frontend.test_palette import contrast
+from tests.tidy.files import complain
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+WIDTHS = (1440, 1024, 768, 390)
+SCHEMES = ("light", "dark")
+
+CONTRASTS = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const hex = (colours) => {
+    pen.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+    const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+    return "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
+  };
+  const pairs = new Map(), found = new Map();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.checkVisibility()) continue;
+    if (node.closest(".unseen, .skip, script, button:disabled")) continue;
+    const grounds = [];
+    for (let each = node; each; each = each.parentElement) {
+      grounds.unshift(getComputedStyle(each).backgroundColor);
+    }
+    const colours = [...grounds, getComputedStyle(node).color];
+    // Hundreds of words share a few colours, and each look at the canvas is slow.
+    const key = colours.join();
+    if (!pairs.has(key)) pairs.set(key, [hex(colours), hex(grounds)]);
+    const [ink, ground] = pairs.get(key);
+    found.set(ink + ground, [ink, ground, walker.currentNode.data.trim().slice(0, 30)]);
+  }
+  return [...found.values()];
+}"""
+
+
+async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit):
+    page = await visit()
+    toast = await confirmed_order(page)
+    trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
+    order = await toast.locator("a[href^='/orders/']").get_attribute("href")
+    missing = f"/traces/{'ab' * 16}"
+    offences = []
+    for path in ("/", "/gremlins", "/traces", trace, order, missing, "/logs", "/timeline", "/acts"):
+        await page.goto(path)
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 844})
+            await page.wait_for_timeout(150)
+            if await page.evaluate("document.documentElement.scrollWidth") > width:
+                offences.append(f"{path} is wider than {width}")
+            for scheme in SCHEMES if width in (WIDTHS[0], WIDTHS[-1]) else ():
+                await page.emulate_media(color_scheme=scheme)
+                pairs = await page.evaluate(CONTRASTS)
+                assert len(pairs) >= 4, path
+                offences += [
+                    f"{path}, {scheme}, {width}: {text!r} is {ink} on {ground}"
+                    for ink, ground, text in pairs
+                    if contrast(ink, ground) < 4.5
+                ]
+    complain(offences, "what somebody cannot read")
