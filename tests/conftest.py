@@ -42,10 +42,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
     return Turns(config, log)
 
 
+# Thousands of tests stay to the end: while they are found, and afterwards, no collection of garbage
+# need look at them.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Four thousand tests stay to the end: no collection of garbage need look at them again."""
+    """Forget nothing of them."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

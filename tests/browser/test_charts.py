@@ -77,6 +77,7 @@ async def test_pointing_at_a_moment_shows_its_values(visit):
     await expect(values).to_have_text(re.compile(r"\d+ m?s"))
 
 
+@pytest.mark.long
 async def test_a_silent_service_is_named_in_its_chart(visit, fleet):
     page = await visit()
     payment = page.locator('[data-chart="payment"] .values')

@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-WIDTHS = (1440, 1024, 768, 390)
+WIDTHS = (1440, 768, 390)
 SCHEMES = ("light", "dark")
 
 CONTRASTS = """() => {

@@ -23,6 +23,7 @@ import yaml
 from fleet.migrate import newest
 from fleet.ports import free_port
 from fleet.run_dir import ROOT, RunDirectory
+from tests.fleet.shop import alive
 from tests.harness.running import Databases
 from tests.tidy.files import project_files
 from topology import PROCESSES
@@ -113,6 +114,11 @@ class Shop:
                 self._up.wait(_STOP_LIMIT_S)
             except subprocess.TimeoutExpired:
                 self._up.kill()
+
+    def wait(self) -> int:
+        """Its exit code."""
+        assert self._up is not None
+        return self._up.wait(_STOP_LIMIT_S)
 
     def family(self) -> list[psutil.Process]:
         assert self._up is not None
@@ -208,3 +214,14 @@ def checks(shop: Shop, containers: dict, targets: list) -> Iterator[tuple[str, C
         return "slow" in shop.get("dashboard", f"/traces/{trace}").text
 
     yield "the gremlin in its trace", bitten
+
+
+def test_a_dead_child_stops_the_shop_with_its_reason(shop: Shop):
+    """The last: nothing runs after it."""
+    family = shop.family()
+    [payment] = [each for each in family if "payment" in each.cmdline()]
+    payment.kill()
+    assert shop.wait() == 1
+    assert "payment-service died (killed by SIGKILL)" in shop.output.read_text()
+    assert str(RunDirectory(shop.home).log("payment")) in shop.output.read_text()
+    assert alive(family) == []

@@ -41,15 +41,6 @@ def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
     assert "order-service does not answer" in silent.stderr
 
 
-def test_a_dead_child_stops_the_shop_with_its_reason(open_shop: UpShop):
-    family = open_shop.family()
-    open_shop.named("payment").kill()
-    assert open_shop.wait() == 1
-    assert "payment-service died (killed by SIGKILL)" in open_shop.printed()
-    assert str(open_shop.home.log("payment")) in open_shop.printed()
-    assert alive(family) == []
-
-
 @pytest.mark.long
 def test_kill_9_leaves_no_orphan_and_the_next_start_recovers(open_shop: UpShop):
     family = open_shop.family()

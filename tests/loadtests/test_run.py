@@ -124,6 +124,7 @@ def test_a_gremlin_during_a_run_is_in_the_report_and_costs_no_order(
     assert "test-gremlin on payment" in (load.report / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_an_open_loop_offers_its_rate_whatever_the_answers(load: LoadRun, fleet: RunningFleet):
     """A shop that takes a second for everything is asked as often as one that is quick."""
     with gremlin(fleet, "order", {"kind": "latency", "delay_ms": 1000, "ttl_s": 60}):
@@ -153,6 +154,7 @@ def test_ctrl_c_leaves_a_partial_report_and_no_verdict(load: LoadRun):
     assert "Stopped early" in (load.report / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_without_the_database_the_rest_is_judged_and_the_verdict_open(load: LoadRun):
     away = {"VALERIX_DATABASE_URL": "postgresql://valerix@127.0.0.1:1/valerix"}
     code, output = load.run("--profile=smoke", "--scale=0.05", *PATIENT, "--settle=0", **away)
