@@ -50,6 +50,7 @@ def no_tombstone_on_release() -> AbstractContextManager[Any]:
 async def the_reserve_arrives_after_the_release(shop: ScriptedShop) -> None:
     shop.to_stock.rules["/inventory/reserve"] = "held"
     await shop.place()
+    await shop.run_out_of_time(lambda: shop.to_stock.on_their_way)
     await shop.until(FAILED)
     await shop.to_stock.arrive()
     await shop.rest()
@@ -134,7 +135,8 @@ async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(shop: Scr
     shop.gateway.unheard_once = True
     shop.gateway.mute_then = {"charge", "lookup", "void", "refund"}
     await shop.place()
-    await shop.until(FAILED, patience_s=1.5)
+    await shop.run_out_of_time(lambda: not shop.gateway.unheard_once)
+    await shop.until(FAILED, patience_s=2.0)
     await shop.look()
     shop.gateway.speak()
     await shop.rest()
@@ -157,6 +159,7 @@ def no_tombstone_on_cancel() -> AbstractContextManager[Any]:
 async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:
     shop.to_payment.rules["/payments"] = "held"
     await shop.place()
+    await shop.run_out_of_time(lambda: shop.to_payment.on_their_way)
     await shop.until(FAILED)
     await shop.to_payment.arrive()
     await shop.rest()
@@ -194,7 +197,6 @@ async def the_same_without_the_database_guarding_transitions(shop: ScriptedShop)
     await a_cancel_overtakes_the_answer_to_the_charge(shop)
 
 
-HURRIED = {"order_deadline_s": 0.3}
 PATIENT = {"peer_deadline_s": 5.0, "request_budget_s": 6.0, "order_lease_s": 8.0}
 
 GUARDS = (
@@ -203,7 +205,7 @@ GUARDS = (
         no_tombstone_on_release,
         the_reserve_arrives_after_the_release,
         {"I5"},
-        HURRIED,
+        {},
     ),
     Guard(
         "remembered REJECTED",
@@ -231,14 +233,14 @@ GUARDS = (
         acknowledged_at_once,
         the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it,
         {"I5"},
-        HURRIED,
+        {},
     ),
     Guard(
         "tombstone on cancelling an unknown payment",
         no_tombstone_on_cancel,
         the_charge_arrives_after_the_cancel,
         {"I5"},
-        HURRIED,
+        {},
     ),
     Guard(
         "compare-and-set on the version",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -47,16 +47,16 @@ class ScriptedWire(Wire):
         super().__init__(hop, lambda: app, Dice(0, fault_share=0, crash_share=0))
         self.rules: dict[str, Rule] = {}
         self.let_go = asyncio.Event()
-        self._on_their_way: list[Call] = []
+        self.on_their_way: list[Call] = []
 
     async def carry(self, call: Call) -> Heard:
         """As the rule for its path says."""
         match self.rules.get(call.path):
             case "held":
-                self._on_their_way.append(call)
+                self.on_their_way.append(call)
                 raise aiohttp.ServerDisconnectedError
             case "copied":
-                self._on_their_way.append(call)
+                self.on_their_way.append(call)
             case "answer-held":
                 heard = await self.deliver(call)
                 await self.let_go.wait()
@@ -66,7 +66,7 @@ class ScriptedWire(Wire):
     async def arrive(self) -> None:
         """Everything that was on its way arrives now."""
         self.rules.clear()
-        for call in self._on_their_way:
+        for call in self.on_their_way:
             await self.deliver(call)
 
 
@@ -182,6 +182,14 @@ class ScriptedShop:
         await self.until("SELECT count(*) = 1 FROM orders.orders")
         found: UUID = await self.tables.fetchval("SELECT id FROM orders.orders")
         return found
+
+    async def run_out_of_time(self, happened: Callable[[], object]) -> None:
+        """The order's time is over as soon as `happened`, however long that took."""
+        end = time.monotonic() + _PATIENCE_S
+        while not happened():
+            assert time.monotonic() < end, "what the order's time was to run out in never happened"
+            await asyncio.sleep(_POLL_S)
+        await self.tables.execute("UPDATE orders.orders SET deadline_at = now()")
 
     async def until(self, sql: str, patience_s: float = _PATIENCE_S) -> bool:
         """Wait until `sql` says true; false when it does not in time."""
