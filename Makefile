@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test test-all coverage check diagrams verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up stack stack-down stack-logs stack-reset stack-native test test-all coverage check render verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,8 +69,9 @@ check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house r
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/tidy
 
-diagrams: $(VENV)/.installed-dev  ## draw the diagrams of README and ARCHITECTURE anew
-	@$(BIN)/python -m tests.tidy.diagrams
+render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, documents
+	@for each in infra.compose prometheus grafana scenarios.schema frontend.web.service_colours tests.tidy.documents; \
+	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
 	@$(BIN)/valerix verify --wait $(WAIT)

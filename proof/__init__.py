@@ -5,8 +5,9 @@ promises, `evaluate.py` judges them all in one snapshot, `render.py` prints the 
 `ProofScheduler` keeps it fresh for the dashboard. Start reading in invariant.py, then the themes in
 invariants/; incremental.py limits their SQL to the orders that changed.
 
-Adding a promise takes two files: its theme in invariants/, and a case that breaks it in
-tests/proof/breaks.py. The report, `valerix verify`, the gauge and the dashboard's panel follow.
+Adding a promise takes two files, its theme in invariants/ and a case that breaks it in
+tests/proof/breaks.py, and then `make render`. The report, `valerix verify`, the gauge and the
+dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits

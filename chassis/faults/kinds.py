@@ -1,8 +1,10 @@
 """The kinds of faults, one entry each: what it is called, what it does to a request, how strongly.
 
-A new kind is one more entry here and its test in tests/chassis/test_gremlin_kinds.py: the API, its
-validation, the injection and the dashboard read this list. The database does not repeat it: the
-API is the only writer of gremlins, and a process ignores a kind that it does not know."""
+A new kind is one more entry here and its test in tests/chassis/test_gremlin_kinds.py, then
+`make render`: the API, its validation, the injection and the dashboard read this list. What it does
+to a request on the wire (cut it, hold it, deliver it twice) is in request.py. The database does not
+repeat the list: the API is the only writer of gremlins, and a process ignores a kind that it does
+not know."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -40,6 +42,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     after: Behaviour | None = None
     # Before each SQL statement of the service, whatever request it belongs to.
     on_statement: Callable[[Bite], Awaitable[None]] | None = None
+    # The caller waits longer: an average of response times shows it.
+    takes_time: bool = False
 
 
 async def _sleep(request: FaultyRequest, bite: Bite) -> None:
@@ -85,6 +89,7 @@ KINDS: tuple[FaultKind, ...] = (
         delay_ms=3000,
         delay_max_ms=10_000,
         before=_sleep,
+        takes_time=True,
     ),
     FaultKind(
         kind="late",
@@ -94,6 +99,7 @@ KINDS: tuple[FaultKind, ...] = (
         delay_ms=3000,
         delay_max_ms=10_000,
         after=_answer_late,
+        takes_time=True,
     ),
     FaultKind(
         kind="slow_database",
@@ -104,6 +110,7 @@ KINDS: tuple[FaultKind, ...] = (
         delay_max_ms=3000,
         delays_each="a statement",
         on_statement=_slow_statement,
+        takes_time=True,
     ),
     FaultKind(
         kind="error",
@@ -133,6 +140,7 @@ KINDS: tuple[FaultKind, ...] = (
         does="Never answers",
         hint="The caller waits until it gives up.",
         before=_hang,
+        takes_time=True,
     ),
     FaultKind(
         kind="duplicate",

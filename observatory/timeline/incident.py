@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chassis.faults.kinds import KINDS
 from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.light_log import LightPeriod
 from observatory.timeline.queries import OrdersMeanwhile
@@ -18,7 +19,7 @@ ECHO_S = 45.0
 # So long after its end a request it bit may still end, and lift the average.
 _STILL_BITES_S = 12.0
 # Those that take time. The others answer at once, if badly, which no average of times shows.
-SLOW = frozenset({"latency", "late", "slow_database", "hang"})
+SLOW = frozenset(each.kind for each in KINDS if each.takes_time)
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
 _REACH = {each.key: (each.key, *each.calls) for each in SERVICES}
 Period = tuple[datetime, datetime | None]

@@ -138,8 +138,13 @@ def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     shop = Shop(tmp_path_factory.mktemp("echo"), url)
     shop.copy()
     shop.add_echo()
-    shop.run("infra.compose")
-    shop.run("prometheus")
+    for module in (
+        "infra.compose",
+        "prometheus",
+        "scenarios.schema",
+        "frontend.web.service_colours",
+    ):
+        shop.run(module)
     try:
         shop.start()
         yield shop
@@ -196,6 +201,9 @@ def checks(shop: Shop, containers: dict, targets: list) -> Iterator[tuple[str, C
         "its trace in the list",
         lambda: trace_id in shop.get("dashboard", "/traces?service=echo").text,
     )
+    yield "a colour", lambda: ".of-echo" in shop.get("dashboard", "/static/services.css").text
+    acts = json.loads((shop.root / "scenarios/act.schema.json").read_text())
+    yield "a service of acts", lambda: "'echo'" in str(acts)
     yield "a health dot", panel("health", r'title="echo-service: ')
 
     def light() -> bool:

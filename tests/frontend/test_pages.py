@@ -11,6 +11,7 @@ from chassis.outcome import CallResult, Outcome
 from frontend.app import create_app
 from tests.frontend.samples import PANELS, FixedProof, FixedSource
 from tests.harness.serving import serve, settings_of
+from topology import NAMES
 
 TOKEN = "an operator token of some length"
 
@@ -38,7 +39,7 @@ async def dashboard(database_url, answer=None, **overrides):
         settings,
         source=FixedSource(),
         proof=FixedProof(),
-        peers=dict.fromkeys(("order", "inventory", "payment"), wire),
+        peers=dict.fromkeys(NAMES, wire),
     )
     jar = aiohttp.CookieJar(unsafe=True)
     async with serve(app, settings) as url, aiohttp.ClientSession(url, cookie_jar=jar) as browser:
@@ -228,7 +229,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(database_url, sinc
             assert response.headers["Content-Type"].startswith("application/json")
             data = await response.json()
         assert len(data["at"]) <= 451
-        assert set(data["services"]) == {"order", "inventory", "payment"}
+        assert set(data["services"]) == set(NAMES)
         async with browser.get("/charts/data?since=yesterday") as response:
             assert response.status == 400
 

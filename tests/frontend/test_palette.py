@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+import topology
 from frontend.web.templating import STATIC
 
-PALETTE = (STATIC / "palette.css").read_text()
+PALETTE = "".join((STATIC / sheet).read_text() for sheet in ("palette.css", "services.css"))
 PAIRS = {
     name: (light, dark)
     for name, light, dark in re.findall(
@@ -15,7 +16,7 @@ PAIRS = {
 }
 GROUNDS = ["ground", "surface", "raised", "good-tint", "failed-tint", "gremlin-tint"]
 INKS = ["ink", "quiet", "good", "degraded", "failed", "none", "gremlin"]
-SERVICES = ["order", "inventory", "payment"]
+SERVICES = [process.key for process in topology.SERVICES]
 SHEETS = ["app.css", "panels.css", "charts.css", "traces.css", "presentation.css", "acts.css"]
 
 

@@ -490,7 +490,7 @@ def judge(trial: Trial, mutant: Mutant, seconds: Mapping[str, float], limit_s: f
         again = _up_to(verdict.failed[0], batch) if verdict.failed else batch
         if _is_sure(trial, mutant, verdict, again, left):
             word = "killed" if verdict.outcome == "failed" else "timed out"
-            ran += 1 + (batch.index(again[-1]) if verdict.outcome == "failed" else 0)
+            ran += 1 + (batch.index(again[-1]) if again[-1] in batch else 0)
             return Result(word, "".join(verdict.failed[:1]), ran, _since(begun), verdict.reason)
         doubts.append(f"{verdict.outcome} once, or without the mutant, too: {again[-1]}")
         tests = [each for each in tests if each not in (verdict.failed or batch)]

@@ -10,9 +10,10 @@ from proof import Limits, checkpoint
 from proof.evaluate import Report, prove
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.rows import CONFIRMED
+from topology import SERVICES
 
 LIMITS = Limits()
-SCHEMAS = "orders, inventory, payments, gateway"
+SCHEMAS = ", ".join([*(process.schema for process in SERVICES), "gateway"])
 
 
 @pytest.fixture

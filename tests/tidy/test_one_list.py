@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from tests.tidy.files import complain, ours, read, tree
+from frontend.web.service_colours import FILE, render
+from tests.tidy.files import complain, ours, tree
 from topology import PROCESSES
 
 NAMES = {name: process for process in PROCESSES for name in (process.key, process.name)}
@@ -48,15 +49,5 @@ def test_no_other_place_lists_the_processes():
     )
 
 
-def test_the_style_sheet_has_the_colours_of_the_topology():
-    sheet = read("frontend/web/static/palette.css")
-    complain(
-        [
-            f"--{process.key}: light-dark({light}, {dark});"
-            for process in PROCESSES
-            if process.schema is not None
-            for light, dark in [process.colour]
-            if f"--{process.key}: light-dark({light}, {dark});" not in sheet
-        ],
-        "frontend/web/static/palette.css lacks the colour of a process",
-    )
+def test_the_style_sheet_of_the_services_is_current():
+    assert FILE.read_text(encoding="utf-8") == render(), "run `make render`"

@@ -9,7 +9,7 @@ import pytest
 
 from chassis.outcome import Outcome
 from fleet.run_dir import ROOT
-from proof import Limits, invariants
+from proof import invariants
 from services.inventory.domain import TRANSITIONS as RESERVATION
 from services.order.domain import TRANSITIONS as ORDER
 from services.payment.domain import ATTEMPT_TRANSITIONS, PAYMENT_TRANSITIONS
@@ -23,7 +23,6 @@ MACHINES = {
     "Payment": PAYMENT_TRANSITIONS,
     "Attempt": ATTEMPT_TRANSITIONS,
 }
-HELD = {"A": "always", "Q": "once quiet"}
 # Not part of a longer word, nor of an escaped byte such as %F0.
 CITED = re.compile(r"(?<![\w%#])[RIF][1-9]\d?(?!\w)")
 ANCHOR = re.compile(r"protocol\.md#([\w-]+)")
@@ -92,21 +91,6 @@ def test_the_document_has_the_classes_of_outcomes_of_the_code():
     complain(
         sorted(differences("outcome", classes, {each.name for each in Outcome})),
         f"{DOCUMENT}, Outcomes: one row for each member of Outcome",
-    )
-
-
-def test_the_document_has_the_invariants_of_the_proof():
-    fenced, unfenced = invariants(), invariants(Limits(gateway_fences=False))
-    found = set()
-    for always, otherwise in zip(fenced, unfenced, strict=True):
-        when = HELD[always.kind]
-        if always.kind != otherwise.kind:
-            when += f" ({HELD[otherwise.kind]} if the gateway cannot fence)"
-        found.add(f"{always.id} | {always.title} | {always.promise} | {when}")
-    documented = {" | ".join(row) for row in rows(SECTIONS["Invariants"]) if len(row) == 4}
-    complain(
-        sorted(differences("invariant", documented, found)),
-        f"{DOCUMENT}, Invariants: id, name, promise and when it must hold are the proof's own",
     )
 
 

@@ -1,12 +1,16 @@
-"""The Mermaid diagrams of README and ARCHITECTURE, made from topology, imports and state machines.
+"""What documents repeat of the code: diagrams from topology, imports and state machines, and the
+tables of settings, kinds of gremlins and invariants.
 
-`python -m tests.tidy.diagrams` writes them between their marks; a test compares."""
+`python -m tests.tidy.documents` writes them between their marks; a test compares."""
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from chassis.faults.kinds import KINDS
 from fleet.run_dir import ROOT
+from fleet.settings import table
+from proof import Limits, invariants
 from services.order.domain import TERMINAL, TRANSITIONS
 from services.payment.domain import PAYMENT_TRANSITIONS
 from tests.tidy.files import ours, read
@@ -104,20 +108,58 @@ DIAGRAMS: dict[str, Callable[[], str]] = {
     "orders": orders,
     "payments": payments,
 }
-DOCUMENTS = ("README.md", "ARCHITECTURE.md")
-_BLOCK = r"(<!-- diagram: (\w+) -->\n```mermaid\n)(.*?)(\n```\n)"
+
+
+def settings() -> str:
+    return table().strip()
+
+
+def kinds() -> str:
+    rows = [f"| `{each.kind}` | {each.label} | {each.hint} |" for each in KINDS]
+    return "\n".join(["| kind | switch | what happens |", "|---|---|---|", *rows])
+
+
+def promises() -> str:
+    """The invariants, with when each must hold; it may depend on what the gateway can do."""
+    held = {"A": "always", "Q": "once quiet"}
+    lines = ["| id | name | promise | must hold |", "|---|---|---|---|"]
+    for usual, unfenced in zip(invariants(), invariants(Limits(gateway_fences=False)), strict=True):
+        when = held[usual.kind]
+        if usual.kind != unfenced.kind:
+            when += f" ({held[unfenced.kind]} if the gateway cannot fence)"
+        lines.append(f"| {usual.id} | {usual.title} | {usual.promise} | {when} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "kinds": kinds,
+    "invariants": promises,
+}
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/protocol.md", "docs/settings.md")
+_DIAGRAM = r"(<!-- diagram: (\w+) -->\n```mermaid\n)(.*?)(\n```\n)"
+_TABLE = r"(<!-- table: (\w+) -->\n\n)(.*?)(\n\n<!-- end of the table -->\n)"
+_PARTS = ((_DIAGRAM, DIAGRAMS), (_TABLE, TABLES))
 
 
 def renewed(text: str) -> str:
-    """The document with every marked diagram as it is now."""
+    """The document with every marked part as it is now."""
+    for pattern, made in _PARTS:
+        text = _with_current(pattern, made, text)
+    return text
+
+
+def _with_current(pattern: str, made: Mapping[str, Callable[[], str]], text: str) -> str:
     return re.sub(
-        _BLOCK, lambda found: found[1] + DIAGRAMS[found[2]]() + found[4], text, flags=re.DOTALL
+        pattern, lambda found: found[1] + made[found[2]]() + found[4], text, flags=re.DOTALL
     )
 
 
 def shown(text: str) -> set[str]:
-    """The names of the diagrams that a document shows."""
-    return {name for _, name, _, _ in re.findall(_BLOCK, text, flags=re.DOTALL)}
+    """The names of the parts that a document shows."""
+    return {
+        found[1] for pattern, _ in _PARTS for found in re.findall(pattern, text, flags=re.DOTALL)
+    }
 
 
 def main() -> None:

@@ -1,0 +1,38 @@
+"""The diagrams and tables in documents are the code's own."""
+
+from tests.tidy.documents import (
+    DIAGRAMS,
+    DOCUMENTS,
+    ROOMS,
+    TABLES,
+    imports_of_rooms,
+    renewed,
+    shown,
+)
+from tests.tidy.files import complain, read
+
+
+def test_every_marked_part_is_as_the_code_has_it():
+    complain(
+        [name for name in DOCUMENTS if renewed(read(name)) != read(name)],
+        "a part is out of date: run `make render`",
+    )
+
+
+def test_every_part_is_shown():
+    seen = set().union(*(shown(read(name)) for name in DOCUMENTS))
+    complain(
+        sorted((DIAGRAMS.keys() | TABLES.keys()) - seen),
+        "show it: <!-- diagram: NAME --> or <!-- table: NAME -->",
+    )
+
+
+def test_arrows_between_rooms_go_down():
+    complain(
+        [
+            f"{room} -> {other}"
+            for room, other in sorted(imports_of_rooms())
+            if ROOMS.index(room) >= ROOMS.index(other) and (room, other) != ("scenarios", "fleet")
+        ],
+        "a room imports only what stands below it in tests/tidy/documents.py",
+    )
