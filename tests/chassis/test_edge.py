@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from chassis.http import app
 from chassis.http.edge import _deadline
 from tests.chassis.bare import NAME, Bare, until
 from tests.harness import wire
@@ -72,6 +73,32 @@ async def test_refusals_and_bugs_are_counted_with_their_status(bare: Bare):
         answer = await bare.door.request(method, path)
         assert_problem(answer, status)
         assert _requests(bare, method, template, status) == before + 1
+
+
+async def test_a_path_with_parameters_is_named_by_its_template_before_it_is_routed(bare: Bare):
+    await bare.let_loose("error", "GET /things/{thing_id}")
+    before = _requests(bare, "GET", "/things/{thing_id}", 503)
+    assert_problem(await bare.door.get("/things/7"), 503, "gremlin")
+    assert _requests(bare, "GET", "/things/{thing_id}", 503) == before + 1
+    assert (await bare.door.delete("/gremlins")).status_code == 200
+
+
+async def test_work_in_the_background_that_fails_is_begun_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    happened: list[object] = []
+
+    async def pause(seconds: float) -> None:
+        happened.append(seconds)
+
+    async def fails_twice() -> None:
+        happened.append("began")
+        if happened.count("began") < 3:
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr("chassis.http.app.asyncio.sleep", pause)
+    await app._keep_running(fails_twice)  # noqa: SLF001 - the supervisor of loops
+    assert happened == ["began", app._RESTART_S, "began", app._RESTART_S, "began"]  # noqa: SLF001
 
 
 async def test_a_bug_is_answered_without_internals_and_logged_with_them(

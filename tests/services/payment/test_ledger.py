@@ -1,8 +1,11 @@
 """The ledger and the rows behind it: balanced, append-only, and guarded by the database itself."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from tests.harness import patience
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
@@ -68,23 +71,30 @@ async def test_every_state_an_attempt_had_is_on_record(payments: Replica):
 
 
 async def test_money_in_doubt_is_measured_and_goes_back_to_zero(payments: Replica):
-    metrics = payments.context.metrics
-
-    async def doubt() -> float | None:
-        await metrics.refresh()
+    async def doubt() -> float:
         page = (await payments.http.get("/metrics")).text
         line = next(x for x in page.splitlines() if x.startswith("valerix_money_in_doubt_minor "))
         return float(line.split()[1])
 
-    assert await doubt() == 0
+    async def becomes(expected: int) -> bool:
+        loop = asyncio.create_task(payments.context.metrics.run())  # it begins by reading
+        try:
+            async with asyncio.timeout(patience.LATE_S):
+                while await doubt() != expected:
+                    await asyncio.sleep(0.01)
+        finally:
+            loop.cancel()
+        return True
+
+    assert await becomes(0)
     orders = [new_order() for _ in range(3)]
     for order_id in orders:
         payments.gateway.script.append("error_after")
         await payments.charge(order_id)
     await payments.charge(new_order())
-    assert await doubt() == 3 * AMOUNT
+    assert await becomes(3 * AMOUNT)
     await payments.reconcile()
-    assert await doubt() == 0
+    assert await becomes(0)
 
 
 async def test_what_happened_is_counted(payments: Replica):
