@@ -70,7 +70,7 @@ async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> No
     ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
     await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
     await c.row(
-        mock_store._ENTER,  # noqa: SLF001 - the baseline is made of exactly these statements
+        mock_store._RECORD,  # noqa: SLF001 - the baseline is made of exactly these statements
         gw_key=gw_key(order_id, 1), provider="mock", order_ref=str(order_id), amount_minor=AMOUNT,
         currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
     )  # fmt: skip

@@ -12,12 +12,14 @@ import click
 
 from bench import baseline
 from chassis.database.pool import Statement
-from fleet.settings import load
+from fleet.settings import load_as
 from frontend import queries
 from proof.evaluate import ProofStep, Report, prove
 from proof.invariant import Limits
 from proof.session import ProofSession
-from services.order import due_work, store
+from proof.settings import ProofSettings
+from services.order import store
+from services.order.due_work import ORDERS_DUE
 
 # Every table with rows of an order, and the column that holds its id.
 _TABLES = {
@@ -52,7 +54,7 @@ _QUERIES: dict[str, tuple[Statement, Mapping[str, object]]] = {
     "orders panel": (queries._RECENT, {"limit": 14}),  # noqa: SLF001 - exactly these statements
     "figures panel": (queries._FIGURES, {"window_s": 30.0}),  # noqa: SLF001
     "GET /orders": (store._PAGE, {"most": 50}),  # noqa: SLF001
-    "reconciler's claim": (due_work._CLAIM_DUE, {"most": 16, "lease_s": 6.0}),  # noqa: SLF001
+    "reconciler's claim": (ORDERS_DUE._claim, {"most": 16, "lease_s": 6.0}),  # noqa: SLF001
 }
 
 
@@ -135,7 +137,7 @@ async def _proof_ms(
     connection: asyncpg.Connection, database_url: str, pattern: UUID
 ) -> dict[str, float]:
     """The proof of the whole history, and the usual one with a few orders since the last."""
-    settings = load("dashboard", {}, database_url=database_url)
+    settings = load_as(ProofSettings, "dashboard", {}, database_url=database_url)
     took: dict[str, list[float]] = {"verify": [], "verify --full": []}
     async with ProofSession(settings) as session:
         for _ in range(_PROVED):
