@@ -96,7 +96,7 @@ def _renamed(value: Any, old: UUID, new: UUID) -> Any:
     return value
 
 
-class Baseline(msgspec.Struct):
+class StatementReplay(msgspec.Struct):
     """A recorded order and the connections that replay it."""
 
     old: UUID
@@ -104,7 +104,7 @@ class Baseline(msgspec.Struct):
     wires: list[Any]
 
     @classmethod
-    async def open(cls, database_url: str, clients: int) -> "Baseline":
+    async def open(cls, database_url: str, clients: int) -> "StatementReplay":
         """One connection a client, as if each were a service's pool slot."""
         wire = await asyncpg.connect(database_url)
         await wire.execute(

@@ -30,7 +30,7 @@ async def _rounds(
 ) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = tuple(by_name)
-    sql = await baseline.Baseline.open(baseline_url, 16) if baseline_url else None
+    sql = await baseline.StatementReplay.open(baseline_url, 16) if baseline_url else None
     if sql is not None:
         await sql.round(orders // 4)
     for shop in by_name.values():

@@ -23,7 +23,7 @@ Health = Literal["healthy", "degraded", "down", "unknown"]
 LightColour = Literal["green", "red", "grey"]
 
 
-class StockLevel(Struct, frozen=True):
+class ExpectedStock(Struct, frozen=True):
     """A product: units on the shelf, units held for orders, units sold since the act began."""
 
     left: int
@@ -39,7 +39,7 @@ class OrderCounts(Struct, frozen=True):
     orders: dict[str, int]
     money_in_doubt: int
     overdue_s: float
-    stock: dict[str, StockLevel]
+    stock: dict[str, ExpectedStock]
 
 
 class Observation(Struct, frozen=True):

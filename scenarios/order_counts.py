@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
-from scenarios.conditions import OrderCounts, StockLevel
+from scenarios.conditions import ExpectedStock, OrderCounts
 
 # The same condition as the order service's own index of what is due.
 _DUE = (
@@ -91,9 +91,9 @@ async def _orders(connection: Connection, since: CountingStart) -> dict[str, int
     return dict(await connection.row(_ORDERS, since=since.at) or {})
 
 
-async def _stock(connection: Connection, since: CountingStart) -> dict[str, StockLevel]:
+async def _stock(connection: Connection, since: CountingStart) -> dict[str, ExpectedStock]:
     return {
-        row["product_id"]: StockLevel(
+        row["product_id"]: ExpectedStock(
             row["stock"], row["reserved"], row["sold"] - since.sold.get(row["product_id"], 0)
         )
         for row in await connection.rows(_STOCK)

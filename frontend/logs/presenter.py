@@ -7,7 +7,7 @@ from frontend.web.formatting import cut, took
 from frontend.web.gaps import lines_lost
 from frontend.web.labels import State, hue_of
 from observatory.sources.down import Down
-from observatory.store.model import LogLine
+from observatory.store.model import StoredLine
 from observatory.store.results import LogTail
 
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
@@ -18,7 +18,7 @@ _TAIL_PAIRS, _TAIL_CHARS = 10, 80
 _LINE_CHARS, _EXCEPTION_CHARS = 400, 2_000
 
 
-def log_row(line: LogLine, *, since: datetime | None = None) -> LogRow:
+def log_row(line: StoredLine, *, since: datetime | None = None) -> LogRow:
     """One line of log; `since` is the beginning of the trace it is shown in."""
     pairs = dict(line.attributes)
     after = ""
@@ -41,7 +41,7 @@ def log_row(line: LogLine, *, since: datetime | None = None) -> LogRow:
     )
 
 
-def _tail(line: LogLine) -> str:
+def _tail(line: StoredLine) -> str:
     """The line's other fields; values that the message holds already are left out."""
     shown = set(line.message.split())
     pairs = [

@@ -11,7 +11,7 @@ from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
 from frontend.web.formatting import cut, share, took
 from frontend.web.labels import hue_of
 from observatory.sla import LIMIT_S
-from observatory.store.model import KINDS, Event, LogLine, moment
+from observatory.store.model import KINDS, Event, StoredLine, moment
 from observatory.store.results import Waterfall, milliseconds
 from observatory.store.span_tree import ORPHAN, PlacedSpan
 
@@ -34,8 +34,8 @@ def waterfall(kept: Waterfall, now: datetime) -> TraceView:
     axis = _Axis(kept.start_ns, kept.end_ns)
     room = _Room(_PAGE_CHARS)
     services = [placed.span.service for placed in kept.spans] or [kept.head.service]
-    lines: dict[str, list[LogLine]] = {placed.span.span_id: [] for placed in kept.spans}
-    outside: list[LogLine] = []
+    lines: dict[str, list[StoredLine]] = {placed.span.span_id: [] for placed in kept.spans}
+    outside: list[StoredLine] = []
     for line in kept.lines:
         lines.get(line.span_id, outside).append(line)
     return TraceView(
@@ -87,7 +87,7 @@ class _Room:
         return True
 
 
-def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[LogLine], room: _Room) -> SpanRow:
+def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Room) -> SpanRow:
     span = placed.span
     attributes = _pairs(span.attributes)
     fits = room.takes(attributes)

@@ -10,7 +10,7 @@ from loadtests.report.plot import CHARACTER, Frame, text
 from observatory.timeline.fault_windows import FaultWindow
 
 
-class GremlinBand(msgspec.Struct, frozen=True):
+class FaultBand(msgspec.Struct, frozen=True):
     """One gremlin's time, in seconds since the start of the run."""
 
     number: int
@@ -22,7 +22,7 @@ class GremlinBand(msgspec.Struct, frozen=True):
     open_end: bool
 
 
-def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[GremlinBand]:
+def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[FaultBand]:
     """The gremlins of the run, oldest first, cut to its time."""
     until = ran.ended_s - ran.began_s
     found = []
@@ -31,7 +31,7 @@ def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[GremlinBand]:
         on = window.on.timestamp() - ran.began_s
         what = f"{window.kind.replace('_', ' ')} {window.detail}".strip()
         found.append(
-            GremlinBand(
+            FaultBand(
                 number, window.name, window.service, what, max(0.0, on), min(until, off),
                 open_end=window.off is None,
             )
@@ -39,7 +39,7 @@ def bands(windows: Sequence[FaultWindow], ran: Ran) -> list[GremlinBand]:
     return found
 
 
-def add_bands(frame: Frame, found: Sequence[GremlinBand]) -> None:
+def add_bands(frame: Frame, found: Sequence[FaultBand]) -> None:
     """Under everything else. Two that overlap are darker where they do, and named in two rows; a
     name for which no row has room left is a number beside the shortest of them."""
     ends = [float("-inf")] * 3

@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from observatory import limits
 from observatory.limits import Clipper
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
-from observatory.store.model import KINDS, LogLine, Pairs, Span
+from observatory.store.model import KINDS, Pairs, StoredLine, StoredSpan
 
 _STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _KIND = {f"SPAN_KIND_{name.upper()}": kind for kind, name in enumerate(KINDS) if name}
@@ -94,12 +94,12 @@ def _both(snake: list[Any] | None, camel: list[Any] | None) -> list[Any]:
     return [*(snake or ()), *(camel or ())]
 
 
-def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
+def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan:
     """One span; raises `Malformed`."""
     return usual_span(raw, resource, normalizer) or any_span(raw, resource, normalizer)
 
 
-def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine:
+def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
     """One line of log; raises `Malformed`."""
     return usual_line(raw, resource, normalizer) or any_line(raw, resource, normalizer)
 
@@ -184,7 +184,7 @@ class _Unusual(Exception):
     """To be read field by field."""
 
 
-def usual_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span | None:
+def usual_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan | None:
     """One span in one step; None if it is unusual. Raises `Malformed` for invalid ids."""
     try:
         it = _decode_span(raw)
@@ -211,7 +211,7 @@ def usual_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span |
     )
 
 
-def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine | None:
+def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine | None:
     """One line of log in one step; None if it is unusual."""
     try:
         it = _decode_line(raw)
@@ -267,7 +267,7 @@ def _nano(digits: str) -> int:
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def any_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
+def any_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan:
     """One span, field by field; raises `Malformed`."""
     it = _object(raw)
     status = _mapping(it, "status")
@@ -294,7 +294,7 @@ def any_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
     )
 
 
-def any_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine:
+def any_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
     """One line of log, field by field; raises `Malformed`."""
     it = _object(raw)
     message = text_of(_plain(_value(it, "body")))

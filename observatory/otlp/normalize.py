@@ -7,7 +7,7 @@ import msgspec
 
 from observatory import limits
 from observatory.limits import Clipper
-from observatory.store.model import Event, Link, LogLine, Pairs, Span
+from observatory.store.model import Event, Link, Pairs, StoredLine, StoredSpan
 
 Plain = object
 _UNKNOWN = "unknown_service"
@@ -64,7 +64,7 @@ class Normalizer:
         attributes: Pairs,
         events: Sequence[tuple[int, str, Pairs]] = (),
         links: Iterable[tuple[str, str]] = (),
-    ) -> Span:
+    ) -> StoredSpan:
         """A span; `ids` are trace, span and parent, `status` is OpenTelemetry's code and text."""
         trace_id, span_id, parent_id = ids
         if not is_id(trace_id, 32) or not is_id(span_id, 16):
@@ -73,7 +73,7 @@ class Normalizer:
             raise Malformed("a parent span id has 8 bytes")
         start_ns, end_ns, marks = self._times(*times)
         clip = self.clipper
-        return Span(
+        return StoredSpan(
             trace_id=trace_id,
             span_id=span_id,
             parent_id=parent_id,
@@ -105,13 +105,13 @@ class Normalizer:
         severity: int,
         message: str,
         attributes: Pairs,
-    ) -> LogLine:
+    ) -> StoredLine:
         """A line of log; `ids` are trace and span. A line is kept without an invalid reference."""
         in_trace = is_id(ids[0], 32)
         severity = severity if 0 < severity <= 24 else 9
         at_ns = at_ns or self._now_ns
         at_ns, _, _ = self._times(at_ns, at_ns)
-        return LogLine(
+        return StoredLine(
             at_ns=at_ns,
             severity=severity,
             level=level_of(severity),

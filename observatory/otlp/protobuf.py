@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
 from observatory import limits
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
-from observatory.store.model import LogLine, Pairs, Span
+from observatory.store.model import Pairs, StoredLine, StoredSpan
 
 
 def _two_lists_of_bytes() -> Any:
@@ -65,7 +65,7 @@ def _resource(raw: bytes, normalizer: Normalizer) -> Resource:
         raise Malformed("the resource cannot be read") from None
 
 
-def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
+def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan:
     """One span; raises `Malformed`."""
     try:
         it = WireSpan.FromString(raw)
@@ -89,7 +89,7 @@ def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> Span:
     )
 
 
-def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> LogLine:
+def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
     """One line of log; raises `Malformed`."""
     try:
         it = LogRecord.FromString(raw)

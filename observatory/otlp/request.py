@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from observatory import limits
 from observatory.otlp import json, protobuf
 from observatory.otlp.normalize import Malformed, Normalizer, Resource
-from observatory.store.model import LogLine, Span, pack
+from observatory.store.model import StoredLine, StoredSpan, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 Signal = Literal["traces", "logs"]
@@ -45,8 +45,8 @@ class Batch(Struct):
     """What one request contained: spans or lines, each with its packed form (a whole span, a
     line's attributes), and how much was clipped, adjusted or rejected."""
 
-    spans: list[tuple[Span, bytes]] = []
-    lines: list[tuple[LogLine, bytes]] = []
+    spans: list[tuple[StoredSpan, bytes]] = []
+    lines: list[tuple[StoredLine, bytes]] = []
     rejected: int = 0
     reason: str = ""
     clipped: int = 0
@@ -80,7 +80,7 @@ def read(
             batch.rejected += 1
             batch.reason = batch.reason or str(malformed)
             continue
-        if isinstance(record, Span):
+        if isinstance(record, StoredSpan):
             batch.spans.append((record, pack(record)))
         else:
             batch.lines.append((record, pack(record.attributes)))

@@ -10,7 +10,7 @@ from observatory import limits
 from observatory.limits import LossCounts
 from observatory.otlp.normalize import LEVELS, severity_of
 from observatory.store.index import Index, Key
-from observatory.store.model import LogLine, unpack_pairs
+from observatory.store.model import StoredLine, unpack_pairs
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
 _KEPT_SHARE = 4
@@ -31,7 +31,7 @@ class LogQuery(Struct, frozen=True):
 class _Kept(Struct, frozen=True, gc=False):
     """A line whose attributes are packed beside it: a search reads them without unpacking."""
 
-    line: LogLine
+    line: StoredLine
     packed: bytes
 
     @property
@@ -70,7 +70,7 @@ class LogStore:
         """What is kept, the index included."""
         return sum(self._used)
 
-    def add(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
+    def add(self, line: StoredLine, packed: bytes, *, at_least: int = 0) -> None:
         """Keep a line; the oldest makes room, unless it belongs to a remarkable trace. Its number
         is the next one, or `at_least` this, where another backend numbered the lines."""
         self._newest = max(self._newest + 1, at_least)
@@ -80,9 +80,9 @@ class LogStore:
             self._index.add(key, self._newest)
         self._hold(0, kept)
 
-    def find(self, query: LogQuery) -> list[LogLine]:
+    def find(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
-        found: list[LogLine] = []
+        found: list[StoredLine] = []
         wanted = query.text.casefold()
         for sequence in self._candidates(query):
             if len(found) >= query.limit:
@@ -123,7 +123,7 @@ class LogStore:
             else:
                 self._forget(oldest)
 
-    def _is_remarkable(self, line: LogLine) -> bool:
+    def _is_remarkable(self, line: StoredLine) -> bool:
         return line.severity >= 13 or bool(line.trace_id and self._worth_keeping(line.trace_id))
 
     def _forget(self, kept: _Kept) -> None:
@@ -133,7 +133,7 @@ class LogStore:
         self._losses.lines_evicted += 1
 
 
-def _keys(line: LogLine) -> Iterator[Key]:
+def _keys(line: StoredLine) -> Iterator[Key]:
     yield "service", line.service
     yield "level", line.level
     if line.trace_id:

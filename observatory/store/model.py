@@ -28,7 +28,7 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
     span_id: str
 
 
-class Span(Struct, frozen=True, array_like=True, gc=False):
+class StoredSpan(Struct, frozen=True, array_like=True, gc=False):
     """One unit of work. Ids are lower-case hex; times are nanoseconds since the epoch and
     possible: `marks` says what had to be corrected for that."""
 
@@ -71,7 +71,7 @@ class Span(Struct, frozen=True, array_like=True, gc=False):
         return tuple(dict.fromkeys(name for name in names if name)) or ("gremlin",)
 
 
-class LogLine(Struct, frozen=True, array_like=True, gc=False):
+class StoredLine(Struct, frozen=True, array_like=True, gc=False):
     """One line of log; `severity` is OpenTelemetry's 1 to 24. Its `sequence` number is given to it
     on arrival."""
 
@@ -101,5 +101,5 @@ def moment(at_ns: int) -> datetime:
 
 
 pack = msgpack.Encoder().encode
-unpack_span = msgpack.Decoder(Span).decode
+unpack_span = msgpack.Decoder(StoredSpan).decode
 unpack_pairs = msgpack.Decoder(Pairs).decode

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
-from observatory.store.model import LogLine, moment
+from observatory.store.model import StoredLine, moment
 from observatory.store.span_tree import PlacedSpan
 from observatory.store.trace import KeptTrace, outcome
 
@@ -39,7 +39,7 @@ class LogTail(Struct, frozen=True):
     """Lines, oldest first; `more` means that older ones fit as well. `kept` is how many there are
     in all, where that is known."""
 
-    lines: tuple[LogLine, ...]
+    lines: tuple[StoredLine, ...]
     more: bool
     kept: int | None = None
     losses: LossCounts = field(default_factory=LossCounts)
@@ -53,7 +53,7 @@ class Waterfall(Struct, frozen=True):
     start_ns: int
     end_ns: int
     spans: tuple[PlacedSpan, ...]
-    lines: tuple[LogLine, ...]
+    lines: tuple[StoredLine, ...]
     related: tuple[TraceRow, ...]
     left_out: int
 
@@ -85,7 +85,7 @@ def trace_row(trace: KeptTrace) -> TraceRow:
 def waterfall_of(
     trace: KeptTrace,
     spans: Iterable[PlacedSpan],
-    lines: Sequence[LogLine],
+    lines: Sequence[StoredLine],
     related: Iterable[KeptTrace],
 ) -> Waterfall:
     """A trace with its log lines."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from observatory.store.model import Span
+from observatory.store.model import StoredSpan
 
 ORPHAN = "its parent was not received"
 CYCLE = "its parents form a circle"
@@ -13,7 +13,7 @@ CYCLE = "its parents form a circle"
 class PlacedSpan(Struct):
     """A span in its place. `self_ns` is the time in which none of its children was working."""
 
-    span: Span
+    span: StoredSpan
     depth: int
     children: list["PlacedSpan"]
     mark: str = ""
@@ -21,7 +21,7 @@ class PlacedSpan(Struct):
     critical: bool = False
 
 
-def arrange(spans: Sequence[Span]) -> list[PlacedSpan]:
+def arrange(spans: Sequence[StoredSpan]) -> list[PlacedSpan]:
     """Every span exactly once, parents before children, by start within one parent.
 
     A span whose parent is missing is a root; a circle is opened at its earliest span."""

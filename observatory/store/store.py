@@ -14,7 +14,7 @@ from observatory.limits import LossCounts
 from observatory.otlp.request import Batch
 from observatory.store.index import Key
 from observatory.store.logs import LogQuery, LogStore
-from observatory.store.model import LogLine, Span
+from observatory.store.model import StoredLine, StoredSpan
 from observatory.store.results import LogTail, TraceRow, Waterfall, trace_row, waterfall_of
 from observatory.store.span_tree import arrange
 from observatory.store.traces import TraceStore
@@ -65,11 +65,11 @@ class TelemetryStore:
         self.traces = TraceStore(self.losses, limit=traces_limit)
         self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
 
-    def keep_span(self, span: Span, packed: bytes) -> None:
+    def keep_span(self, span: StoredSpan, packed: bytes) -> None:
         """A span has arrived."""
         self.traces.add(span, packed)
 
-    def keep_line(self, line: LogLine, packed: bytes, *, at_least: int = 0) -> None:
+    def keep_line(self, line: StoredLine, packed: bytes, *, at_least: int = 0) -> None:
         """A line has arrived; for `at_least` see `LogStore.add`."""
         self.logs.add(line, packed, at_least=at_least)
         if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from observatory.store.index import Key
-from observatory.store.model import SERVER, Span
+from observatory.store.model import SERVER, StoredSpan
 
 # What an entry costs beside its packed spans, as measured by tests/telemetry.
 TRACE_OVERHEAD = 1_600
@@ -63,7 +63,7 @@ def outcome(status: int | None) -> str:
     return f"{status // 100}xx" if status >= 100 else "cut"
 
 
-def keys_of(span: Span) -> Iterator[Key]:
+def keys_of(span: StoredSpan) -> Iterator[Key]:
     """What a trace can be found by, as far as this span knows."""
     yield "service", span.service
     if span.kind == SERVER and (route := span.attribute("http.route")):
@@ -79,7 +79,7 @@ def keys_of(span: Span) -> Iterator[Key]:
         yield "link", link.trace_id
 
 
-def first_span_of(span: Span) -> FirstSpan:
+def first_span_of(span: StoredSpan) -> FirstSpan:
     """The span without its details."""
     return FirstSpan(
         span_id=span.span_id,
@@ -94,7 +94,7 @@ def first_span_of(span: Span) -> FirstSpan:
     )
 
 
-def stands_for(span: Span, head: FirstSpan) -> bool:
+def stands_for(span: StoredSpan, head: FirstSpan) -> bool:
     """Whether `span` is nearer to the trace's beginning: no parent, or the head's own parent."""
     if bool(span.parent_id) != bool(head.parent_id):
         return not span.parent_id

@@ -8,7 +8,7 @@ from itertools import islice
 from observatory import limits
 from observatory.limits import LossCounts
 from observatory.store.index import Index, Key
-from observatory.store.model import Span, unpack_span
+from observatory.store.model import StoredSpan, unpack_span
 from observatory.store.trace import (
     KEY_OVERHEAD,
     SPAN_OVERHEAD,
@@ -50,12 +50,12 @@ class TraceStore:
         """A trace, or None if it is not, or no longer, known."""
         return self._traces.get(trace_id)
 
-    def spans(self, trace_id: str) -> list[Span]:
+    def spans(self, trace_id: str) -> list[StoredSpan]:
         """A trace's spans in the order they arrived."""
         trace = self._traces.get(trace_id)
         return [unpack_span(packed) for packed in trace.spans.values()] if trace else []
 
-    def add(self, span: Span, packed: bytes) -> None:
+    def add(self, span: StoredSpan, packed: bytes) -> None:
         """Keep a span; the oldest traces of the same class make room."""
         trace = self._traces.get(span.trace_id)
         if trace is None:
@@ -107,7 +107,7 @@ class TraceStore:
         """The most frequent values of "service", "route", "outcome" or "gremlin"."""
         return self._index.values(kind, limit)
 
-    def _begin(self, span: Span) -> KeptTrace:
+    def _begin(self, span: StoredSpan) -> KeptTrace:
         trace = KeptTrace(
             span.trace_id, first_span_of(span), span.start_ns, span.end_ns, {}, {}, set()
         )
@@ -117,7 +117,7 @@ class TraceStore:
         self._used[trace.klass] += trace.cost
         return trace
 
-    def _absorb(self, trace: KeptTrace, span: Span, packed: bytes) -> None:
+    def _absorb(self, trace: KeptTrace, span: StoredSpan, packed: bytes) -> None:
         trace.spans[span.span_id] = packed
         trace.cost += SPAN_OVERHEAD + len(packed)
         trace.start_ns = min(trace.start_ns, span.start_ns)

@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from loadtests.comparison import Comparison
 from loadtests.measures import Measures
 from loadtests.report import write
-from loadtests.report.bands import GremlinBand, add_bands
+from loadtests.report.bands import FaultBand, add_bands
 from loadtests.report.page import page
 from loadtests.report.plot import CHARACTER, NARROW, WIDE, Frame, Size
 from tests.browser.conftest import browser as browser
@@ -138,7 +138,7 @@ async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_the_names_of_two_gremlins_do_not_overlap(size: Size):
     frame, names = Frame(size, 60.0), ("sleepy", "grumpy", "happy", "dopey", "sneezy", "bashful")
-    add_bands(frame, [GremlinBand(n, name, "order", "error", 20.0 + n, 50.0, False)
+    add_bands(frame, [FaultBand(n, name, "order", "error", 20.0 + n, 50.0, False)
                  for n, name in enumerate(names, 1)])  # fmt: skip
     texts = re.findall(r'<text[^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</', frame.svg("x", "x"))
     places = [(float(y), float(x), float(x) + CHARACTER * len(text)) for x, y, text in texts]

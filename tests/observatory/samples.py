@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from observatory.store.model import LogLine, Span, pack
+from observatory.store.model import StoredLine, StoredSpan, pack
 from observatory.store.store import TelemetryStore
 
 NOW_NS = time.time_ns()
@@ -22,7 +22,7 @@ def trace_id() -> str:
     return f"{next(_numbers):032x}"
 
 
-def span(trace: str = TRACE, **fields: Any) -> Span:
+def span(trace: str = TRACE, **fields: Any) -> StoredSpan:
     """A span of 10 ms that began at NOW_NS, unless told otherwise; `ms=(start, end)`."""
     start, end = fields.pop("ms", (0, 10))
     made: dict[str, Any] = {
@@ -37,10 +37,10 @@ def span(trace: str = TRACE, **fields: Any) -> Span:
         "attributes": (("http.route", "/orders"), ("http.response.status_code", "201")),
         **fields,
     }
-    return Span(trace_id=trace, **made)
+    return StoredSpan(trace_id=trace, **made)
 
 
-def line(message: str = "paid", **fields: Any) -> LogLine:
+def line(message: str = "paid", **fields: Any) -> StoredLine:
     """A line of INFO, unless told otherwise."""
     made: dict[str, Any] = {
         "at_ns": NOW_NS,
@@ -51,13 +51,13 @@ def line(message: str = "paid", **fields: Any) -> LogLine:
         "span_id": "",
         **fields,
     }
-    return LogLine(message=message, **made)
+    return StoredLine(message=message, **made)
 
 
-def keep(memory: TelemetryStore, *records: Span | LogLine) -> None:
+def keep(memory: TelemetryStore, *records: StoredSpan | StoredLine) -> None:
     """As the receiver does it."""
     for record in records:
-        if isinstance(record, Span):
+        if isinstance(record, StoredSpan):
             memory.keep_span(record, pack(record))
         else:
             memory.keep_line(record, pack(record.attributes))

@@ -2,7 +2,7 @@
 
 from observatory.limits import LossCounts
 from observatory.store.logs import LogQuery, LogStore
-from observatory.store.model import LogLine, moment, pack
+from observatory.store.model import StoredLine, moment, pack
 from observatory.store.store import TelemetryStore
 from tests.observatory.samples import NOW_NS, TRACE, keep, line, span, trace_id
 
@@ -47,7 +47,7 @@ def test_a_tail_is_the_newest_lines_and_knows_of_older_ones(memory: TelemetrySto
     assert (newest.message, newest.sequence, newest.at) == ("f", 6, moment(NOW_NS))
 
 
-def flood(store: LogStore, count: int, **fields: object) -> list[LogLine]:
+def flood(store: LogStore, count: int, **fields: object) -> list[StoredLine]:
     lines = [line(f"{number}", **{"trace_id": trace_id(), **fields}) for number in range(count)]
     for made in lines:
         store.add(made, pack(made.attributes))

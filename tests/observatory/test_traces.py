@@ -4,7 +4,7 @@ import pytest
 
 from observatory import limits
 from observatory.limits import LossCounts
-from observatory.store.model import Link, Span, pack
+from observatory.store.model import Link, StoredSpan, pack
 from observatory.store.store import TelemetryStore, TraceQuery
 from observatory.store.traces import TraceStore
 from tests.observatory.samples import TRACE, keep, line, span, trace_id
@@ -143,7 +143,7 @@ def test_an_unknown_trace_is_none(memory: TelemetryStore):
     assert memory.trace("<script>") is None
 
 
-def fill(store: TraceStore, count: int, **fields: object) -> list[Span]:
+def fill(store: TraceStore, count: int, **fields: object) -> list[StoredSpan]:
     spans = [span(trace_id(), **fields) for _ in range(count)]
     for made in spans:
         store.add(made, pack(made))

@@ -5,14 +5,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.store.model import Span
+from observatory.store.model import StoredSpan
 from observatory.store.span_tree import CYCLE, ORPHAN, PlacedSpan, arrange
 from tests.observatory.samples import span
 
 IDS = [f"{number:016x}" for number in range(1, 9)]
 
 
-def made(span_id: int, parent: int | None, start: int, end: int) -> Span:
+def made(span_id: int, parent: int | None, start: int, end: int) -> StoredSpan:
     parent_id = "" if parent is None else IDS[parent]
     return span(span_id=IDS[span_id], parent_id=parent_id, ms=(start, end))
 
@@ -34,13 +34,13 @@ spans_of_any_kind = st.lists(
 
 
 @given(spans_of_any_kind)
-def test_every_span_stands_exactly_once(spans: list[Span]):
+def test_every_span_stands_exactly_once(spans: list[StoredSpan]):
     placed = arrange(spans)
     assert Counter(node.span for node in placed) == Counter(spans)
 
 
 @given(spans_of_any_kind)
-def test_a_span_stands_right_under_its_parent_or_is_a_root(spans: list[Span]):
+def test_a_span_stands_right_under_its_parent_or_is_a_root(spans: list[StoredSpan]):
     above: list[PlacedSpan] = []
     for node in arrange(spans):
         del above[node.depth :]
@@ -53,7 +53,7 @@ def test_a_span_stands_right_under_its_parent_or_is_a_root(spans: list[Span]):
 
 
 @given(spans_of_any_kind)
-def test_a_root_without_its_parent_says_why(spans: list[Span]):
+def test_a_root_without_its_parent_says_why(spans: list[StoredSpan]):
     known = {span.span_id for span in spans}
     for node in arrange(spans):
         parent = node.span.parent_id
@@ -63,13 +63,13 @@ def test_a_root_without_its_parent_says_why(spans: list[Span]):
 
 
 @given(spans_of_any_kind)
-def test_time_alone_is_within_the_span(spans: list[Span]):
+def test_time_alone_is_within_the_span(spans: list[StoredSpan]):
     for node in arrange(spans):
         assert 0 <= node.self_ns <= node.span.end_ns - node.span.start_ns
 
 
 @given(spans_of_any_kind)
-def test_the_critical_path_hangs_together(spans: list[Span]):
+def test_the_critical_path_hangs_together(spans: list[StoredSpan]):
     placed = arrange(spans)
     assert not placed or placed[0].critical
     for node in placed:

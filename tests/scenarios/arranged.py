@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from scenarios.conditions import Observation, OrderCounts, StockLevel
+from scenarios.conditions import ExpectedStock, Observation, OrderCounts
 from scenarios.loader import Scenario, parse
 from scenarios.lock import LockTaken
 from scenarios.summary import Measurements
@@ -36,7 +36,7 @@ COUNTS = OrderCounts(
     {"placed": 9, "open": 2, "confirmed": 7, "pending_inventory": 2},
     500,
     0.0,
-    {"PROD-001": StockLevel(3, 2, 25)},
+    {"PROD-001": ExpectedStock(3, 2, 25)},
 )
 WELL = Observation(
     NOW,

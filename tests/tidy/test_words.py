@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.tidy.files import complain, ours, tree
@@ -89,3 +90,16 @@ def test_identifiers_use_standard_terms():
         for word in banned(identifier)
     }
     complain(sorted(found), "name it by the field's standard term, or add it to ALLOWED")
+
+
+def test_no_two_public_classes_have_one_name():
+    named = defaultdict(list)
+    for name in ours(".py"):
+        if not name.startswith("tests/"):
+            for node in tree(name).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    named[node.name].append(name)
+    complain(
+        [f"{one}: {', '.join(places)}" for one, places in named.items() if len(places) > 1],
+        "a name has one meaning in the whole project",
+    )

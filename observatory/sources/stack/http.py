@@ -20,7 +20,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _PLACES = 8
 
 
-class NotFound(Exception):
+class ResourceNotFound(Exception):
     """The server responded with 404."""
 
 
@@ -48,12 +48,13 @@ class HttpSource:
         headers: Mapping[str, str] | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> bytes:
-        """The body of a 200 response, within the deadline; raises `SourceError` or `NotFound`."""
+        """The body of a 200 response, within the deadline; raises `SourceError`, or
+        `ResourceNotFound` for a 404."""
         try:
             # aiohttp's own timeouts are per operation; only this one holds against a trickle.
             async with asyncio.timeout(deadline_s), self._places:
                 body = await self._fetch(path, params, headers)
-        except NotFound:
+        except ResourceNotFound:
             self._failing_since = None
             raise
         except TimeoutError:
@@ -82,7 +83,7 @@ class HttpSource:
             self._base_url + path, params=dict(params), headers=headers, allow_redirects=False
         ) as response:
             if response.status == 404:
-                raise NotFound
+                raise ResourceNotFound
             if response.status != 200:
                 raise self.error(f"answers with an error ({response.status})")
             parts = bytearray()

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from observatory import limits
 from observatory.otlp.normalize import Malformed
 from observatory.otlp.request import JSON, Batch, read
-from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
+from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
 
 # An in-memory Jaeger keeps less than this, and another one need not search all it has.
 REACH = timedelta(days=1)
@@ -91,7 +91,7 @@ class JaegerClient:
         older = {_SPELLINGS[name]: value for name, value in params.items() if name in _SPELLINGS}
         try:
             body = await self.http.get(path, {**params, **older})
-        except NotFound:
+        except ResourceNotFound:
             return Batch()
         # Off the event loop: two hundred traces take a tenth of a second.
         try:

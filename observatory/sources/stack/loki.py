@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from observatory import limits
 from observatory.otlp.normalize import Malformed, Normalizer, Resource, severity_of
-from observatory.sources.stack.http import UNREADABLE, HttpSource, NotFound
+from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
 from observatory.store.logs import LogQuery
-from observatory.store.model import LogLine
+from observatory.store.model import StoredLine
 
 # The tail is about now; a trace may be older than that.
 _TAIL_S, _TRACE_S = 3600, 24 * 3600
@@ -71,7 +71,7 @@ class LokiClient:
     def __init__(self, url: str) -> None:
         self.http = HttpSource("Loki", url)
 
-    async def lines(self, query: LogQuery) -> list[LogLine]:
+    async def lines(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
         now = time.time()
         reach_s = _TRACE_S if query.trace_id else _TAIL_S
@@ -85,7 +85,7 @@ class LokiClient:
         try:
             body = await self.http.get("/loki/api/v1/query_range", params, headers=_SEPARATE)
             return await asyncio.to_thread(read_lines, body)
-        except (*UNREADABLE, NotFound):
+        except (*UNREADABLE, ResourceNotFound):
             raise self.http.error("sent a response that cannot be read") from None
 
     async def services(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class LokiClient:
                 ).data
                 or ()
             )
-        except (*UNREADABLE, NotFound):
+        except (*UNREADABLE, ResourceNotFound):
             raise self.http.error("sent a response that cannot be read") from None
 
 
@@ -123,14 +123,14 @@ def _quoted(text: str) -> str:
     return msgspec.json.encode(text.encode(errors="replace").decode()).decode()
 
 
-def read_lines(body: bytes) -> list[LogLine]:
+def read_lines(body: bytes) -> list[StoredLine]:
     """Lines of a response in the order of time; an invalid one is left out."""
     found = list(_lines(_decode_response(body)))
     found.sort(key=lambda line: line.at_ns)
     return found
 
 
-def _lines(response: _Response) -> Iterator[LogLine]:
+def _lines(response: _Response) -> Iterator[StoredLine]:
     normalizer = Normalizer(time.time_ns(), 3650 * limits.BEHIND_NS)
     for stream in response.data.result:
         service = stream.stream.get("service_name", "")
@@ -145,7 +145,7 @@ def _lines(response: _Response) -> Iterator[LogLine]:
 
 def _line(
     resource: Resource, entry: _Entry, fields: dict[str, str], normalizer: Normalizer
-) -> LogLine:
+) -> StoredLine:
     attributes = [(key, value) for key, value in fields.items() if key not in _NOT_ATTRIBUTES]
     return normalizer.line(
         resource,

@@ -15,7 +15,7 @@ from observatory.metrics.prometheus_text import Series
 from observatory.sources.counters import FAMILIES, STILL, STOCK, Counters
 from observatory.sources.down import Down
 from observatory.sources.poller import STALE_S, Poller, SourceError
-from observatory.sources.stack.http import HttpSource, NotFound
+from observatory.sources.stack.http import HttpSource, ResourceNotFound
 from observatory.sources.stack.merge_instances import MergeInstances
 from observatory.sources.stack.prometheus_response import Instance, Reading, exemplars, readings
 from topology import NAMES
@@ -112,7 +112,7 @@ class StackMetrics(Counters):
     async def _get(self, path: str, params: dict[str, str]) -> bytes:
         try:
             return await self._http.get(path, params, deadline_s=_DEADLINE_S)
-        except NotFound:
+        except ResourceNotFound:
             raise self._http.error("answers with an error (404)") from None
 
     async def _read_exemplars(self, since: float, until: float) -> bytes | None:

@@ -22,7 +22,7 @@ from observatory.sources.stack.jaeger_query import (
 )
 from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
-from observatory.store.model import LogLine, pack
+from observatory.store.model import StoredLine, pack
 from observatory.store.results import LogTail
 from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
 
@@ -216,7 +216,7 @@ async def _or_none(names: Awaitable[tuple[str, ...]]) -> tuple[str, ...]:
         return ()
 
 
-def _store(batches: Iterable[Batch], lines: Iterable[LogLine] = ()) -> TelemetryStore:
+def _store(batches: Iterable[Batch], lines: Iterable[StoredLine] = ()) -> TelemetryStore:
     """A store of these, entered in the order of time as if they came just now."""
     store = TelemetryStore()
     _fill(store, batches)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from observatory.sources.poller import SourceError
-from observatory.sources.stack.http import DEADLINE_S, HttpSource, NotFound
+from observatory.sources.stack.http import DEADLINE_S, HttpSource, ResourceNotFound
 from observatory.sources.stack.jaeger import JaegerClient
 from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
@@ -79,7 +79,7 @@ async def test_an_outage_begins_once_and_ends_with_the_first_good_response():
 async def test_a_404_is_not_an_outage():
     async with serving(sends("{}", status=404)) as url:
         source = HttpSource("Jaeger", url)
-        with pytest.raises(NotFound):
+        with pytest.raises(ResourceNotFound):
             await source.get("/", {})
         jaeger = JaegerClient(url)
         assert (await jaeger.search(most=5)).spans == []
