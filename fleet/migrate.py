@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from chassis.database.errors import UNANSWERED
 from fleet.errors import CannotRun, Failed
 from fleet.run_dir import ROOT
 
@@ -139,7 +140,7 @@ async def _connect(database_url: str) -> asyncpg.Connection:
     """A connection, or one line about the database that does not answer."""
     try:
         connection = await asyncpg.connect(database_url, timeout=_CONNECT_LIMIT_S)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (*UNANSWERED, ValueError) as error:
         why = str(error) or type(error).__name__
         raise CannotRun(
             f"no database at {_shown(database_url)} ({why}): "

@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from chassis.database.errors import UNANSWERED
 from fleet.health import ask
 from loadtests.comparison import Comparison, compare
 from loadtests.folders import CLIENT_LOG, MEASURES, PLAN, RAN
@@ -22,8 +23,6 @@ from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report
 from proof.verify import wait_until_settled
 from topology import NAMES
-
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Demands(msgspec.Struct, frozen=True):
@@ -90,14 +89,14 @@ async def _ask_database(
         return None, Comparison(unjudged=str(away.pop())), ""
     try:
         connection = await asyncpg.connect(target.database_url, timeout=5.0)
-    except _AWAY as error:
+    except UNANSWERED as error:
         return proof, Comparison(unjudged=f"no database: {error}"), ""
     try:
         found = await compare(
             connection, log, ran.began_s, alone=demands.alone, wanted_traces=wanted
         )
         postgres = str(await connection.fetchval("SHOW server_version"))
-    except _AWAY as error:
+    except UNANSWERED as error:
         return proof, Comparison(unjudged=f"the database went away: {error}"), ""
     finally:
         connection.terminate()

@@ -5,6 +5,7 @@ from types import TracebackType
 
 import asyncpg
 
+from chassis.database.errors import UNANSWERED
 from proof.evaluate import ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
 from proof.settings import ProofSettings
@@ -14,13 +15,6 @@ CONNECT_S = 5.0
 _FULL_FACTOR = 20
 # Errors of the connection or the server; none of them is a violation.
 # The last is a statement on a connection whose end the server has announced, but not its socket.
-_UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 class ProofSession:
@@ -64,7 +58,7 @@ class ProofSession:
                 return await prove(
                     connection, self._limits, whole=whole, timeouts=timeouts, on_step=on_step
                 )
-        except _UNAVAILABLE as error:
+        except UNANSWERED as error:
             await self.close()
             return could_not_judge(_reason(error), self._limits)
         finally:

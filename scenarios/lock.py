@@ -8,6 +8,8 @@ from types import TracebackType
 import asyncpg
 from msgspec import Struct
 
+from chassis.database.errors import UNANSWERED
+
 # Any two numbers that no other advisory lock uses: "act" and "turn" as bytes.
 _LOCK = (0x616374, 0x7475726E)
 _CONNECT_S = 3.0
@@ -18,13 +20,6 @@ _HOLDER = """\
 SELECT a.application_name, a.backend_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.granted
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 class LockHolder(Struct, frozen=True):
@@ -75,7 +70,7 @@ class ScenarioLock:
             # The next act may begin at once; a server that is gone has released it already.
             try:
                 await self._connection.close(timeout=1.0)
-            except AWAY:
+            except UNANSWERED:
                 self._connection.terminate()
             self._connection = None
 
@@ -93,7 +88,7 @@ class ScenarioLock:
             )
             taken = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LOCK)
             holder = None if taken else await _ask(connection)
-        except AWAY as error:
+        except UNANSWERED as error:
             if connection is not None:
                 connection.terminate()
             raise LockUnavailable(
@@ -109,11 +104,11 @@ async def holder(database_url: str) -> LockHolder | None:
     """Who plays an act right now; None if nobody does, or if that cannot be asked."""
     try:
         connection = await asyncpg.connect(database_url, timeout=_CONNECT_S)
-    except AWAY:
+    except UNANSWERED:
         return None
     try:
         return await _ask(connection)
-    except AWAY:
+    except UNANSWERED:
         return None
     finally:
         connection.terminate()
