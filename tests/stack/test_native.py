@@ -200,7 +200,7 @@ async def test_the_collector_killed_and_restarted_under_load_costs_no_order(shop
         _, trace_id = await place(shop)
         assert await until(lambda: spans_of(trace_id), bool, ARRIVES_S)
         assert "otel-collector died (killed by SIGKILL); orders go on" in await until(
-            lambda: asyncio.to_thread(shop.said), lambda output: "died" in output, 15.0
+            lambda: asyncio.to_thread(shop.printed), lambda output: "died" in output, 15.0
         )
     finally:
         restarted.terminate()
