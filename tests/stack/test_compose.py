@@ -37,6 +37,17 @@ def test_the_containers_of_the_shop_are_rendered_from_the_topology():
     assert text == compose.render(text), "run python -m infra.compose"
 
 
+def test_whatever_the_image_copies_is_sent_to_docker():
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+) \./\S*$", DOCKERFILE, re.MULTILINE)
+        for name in line.split()
+    }
+    sent = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    complain(sorted(copied - set(sent)), "add `!NAME` to .dockerignore")
+    complain(sorted(name for name in copied if not (ROOT / name).exists()), "no such file")
+
+
 def test_every_process_is_a_container_with_its_command_and_port():
     for process in PROCESSES:
         container = CONTAINERS[process.name]
