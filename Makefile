@@ -120,8 +120,9 @@ lock: $(VENV)/.installed-dev  ## pin every dependency again, newest allowed by p
 	    $$same --output-file requirements$${extra:+-$$extra}.lock || exit 1; \
 	done
 
-clean:  ## remove the environment, the caches and the shop's data
-	@if [ -f .valerix/run.json ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' .valerix/run.json)" 2>/dev/null; \
+clean:  ## remove the environment, the caches and the data in .valerix
+	@home="$${VALERIX_HOME:-.valerix}"; \
+	if [ -f "$$home/run.json" ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$$home/run.json")" 2>/dev/null; \
 	  then echo "the shop is running: stop it first (Ctrl-C where make up runs)" >&2; exit 1; fi
 	rm -rf $(VENV) $(VENV)-bench .valerix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

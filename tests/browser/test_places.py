@@ -71,6 +71,7 @@ async def test_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
 
 
+@pytest.mark.long
 async def test_in_presentation_mode_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     page = await visit()
     await page.keyboard.press("s")
@@ -164,6 +165,6 @@ async def test_no_number_outgrows_its_tile(visit, path):
     for key in ("", "s"):
         if key:
             await page.keyboard.press(key)
-        for width in (390, 1200, 1280, 1440, 1920):
+        for width in (390, 768, 1200, 1280, 1440, 1920):
             await page.set_viewport_size({"width": width, "height": 900})
             assert await page.evaluate(LARGE) == [], (width, key)

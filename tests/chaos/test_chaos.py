@@ -9,8 +9,8 @@ from tests.chaos.run import CUSTOMERS, Plan, run
 
 # `make chaos SEEDS=n` runs as many as one likes.
 SEEDS = range(1, 11)
-# One at each kind of gateway; the others are long.
-_SAMPLE = (1, 2)
+# The one at a gateway that cannot fence is the harder half; the others are long.
+_SAMPLE = (1,)
 ORDERS = CUSTOMERS
 
 

@@ -53,7 +53,8 @@ def test_an_order_gives_up_without_keeping_money_or_goods(
     shop.aftermath([customers], _QUIET_WITHIN_S)
 
 
-@pytest.mark.parametrize("key", [pytest.param("inventory", marks=[pytest.mark.long]), "payment"])
+@pytest.mark.long  # test_kill.py has one that sleeps for less long
+@pytest.mark.parametrize("key", ["inventory", "payment"])
 def test_a_frozen_service_wakes_up_after_its_callers_gave_up(shop: ShopUnderFault, key: str):
     """What it had read before it froze it does now, long after the orders were cancelled."""
     customers = shop.customers()
