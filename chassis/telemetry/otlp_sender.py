@@ -4,6 +4,7 @@ Imported only where it is used: it takes 14 MB with HTTP, 23 MB with gRPC. The e
 OTEL_EXPORTER_OTLP_ variables itself and retries within its timeout; docs/settings.md lists them."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
@@ -41,23 +42,29 @@ _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _NO_ID = "0"
 
 
-class _Reason(logging.Handler):
-    """Keeps the last line of the exporters' own log. They write one for each try and each batch;
-    the queue writes one for each outage, with this as the reason. One for both signals: over gRPC
-    the library writes the same failure of the second signal only once in twenty seconds."""
+class _Reasons(logging.Handler):
+    """What the exporters log while a batch is sent, of each sending thread apart: they log in the
+    thread that calls them. The queue writes one line for each outage, with this as the reason."""
 
-    last = "the exporter gave no reason"
-    _try = ""
+    def __init__(self) -> None:
+        super().__init__()
+        self._here = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A warning is about a try, and often says more than the error that ends them."""
-        if record.levelno < logging.ERROR:
-            self._try = record.getMessage()
-        else:
-            self.last, self._try = f"{self._try} {record.getMessage()}".strip(), ""
+        """Keep what it says."""
+        self._here.lines = [*getattr(self._here, "lines", ()), record.getMessage()]
+
+    def begin(self) -> None:
+        """Forget what was logged about the batch before."""
+        self._here.lines = []
+
+    def text(self) -> str:
+        """The last two lines: one about a try often says more than the one that ends them."""
+        return " ".join(self._here.lines[-2:]) or "the exporter gave no reason"
 
 
-_reason = _Reason()
+_reasons = _Reasons()
+_LIBRARY = "opentelemetry.exporter"
 
 
 class OtlpSender(Generic[T]):
@@ -65,14 +72,19 @@ class OtlpSender(Generic[T]):
 
     def __init__(self, exporter: Any, convert: Callable[[T], Any]) -> None:
         self._exporter, self._convert = exporter, convert
-        library = logging.getLogger("opentelemetry.exporter")
-        library.handlers[:], library.propagate = [_reason], False
+        library = logging.getLogger(_LIBRARY)
+        library.handlers[:], library.propagate = [_reasons], False
+        # It leaves out what it has logged in the same twenty seconds, also about another signal.
+        for name in logging.Logger.manager.loggerDict:
+            if name.startswith(_LIBRARY):
+                logging.getLogger(name).filters.clear()
 
     def send(self, batch: Sequence[T]) -> None:
         """Tries again within the exporter's timeout, as long as the failure may pass."""
+        _reasons.begin()
         result = self._exporter.export([self._convert(item) for item in batch])
         if result.name != "SUCCESS":
-            raise NotDelivered(_reason.last)
+            raise NotDelivered(_reasons.text())
 
     def close(self) -> None:
         """End what is under way."""
