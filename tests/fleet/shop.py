@@ -20,12 +20,13 @@ _STOP_LIMIT_S = 30
 class UpShop:
     """One `valerix up`; every process it started is known by pid, so that none can hide."""
 
-    def __init__(self, home: Path, **environ: str) -> None:
-        self.home = RunDirectory(home)
+    def __init__(self, home: Path, *, root: Path = ROOT, **environ: str) -> None:
+        """`root` is the checkout that runs; `environ` wins over what every such shop needs."""
+        self.home, self.root = RunDirectory(home), root
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
-            | {"VALERIX_HOME": str(home)}
+            | {"VALERIX_HOME": str(home), "PYTHONPATH": str(root)}
             | {process.port_variable: str(self.ports[process.key]) for process in PROCESSES}
             | environ
         )
@@ -34,10 +35,14 @@ class UpShop:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `valerix` in another terminal."""
+        return self.run("cli", *arguments)
+
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A module of the checkout, to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=self._environ,
-            cwd=ROOT,
+            cwd=self.root,
             capture_output=True,
             text=True,
             timeout=120,
@@ -49,7 +54,7 @@ class UpShop:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "up", *options],
                 env=self._environ,
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -4,29 +4,23 @@ The test adds one (tests/fleet/echo) to a copy of the project, starts the copy, 
 service wherever the shop shows its processes."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 import yaml
 
-from fleet.migrate import newest
+from fleet import migrate
 from fleet.ports import free_port
-from fleet.run_dir import ROOT, RunDirectory
-from tests.fleet.shop import alive
+from fleet.run_dir import ROOT
+from tests.fleet.shop import UpShop, alive
 from tests.harness.running import Databases
 from tests.tidy.files import project_files
-from topology import PROCESSES
 
 ECHO = ROOT / "tests/fleet/echo"
 LINE = (
@@ -41,23 +35,21 @@ revision = "{revision}"
 down_revision = "{before}"
 upgrade, downgrade = sql_of("{name}")
 '''
-_START_LIMIT_S, _SEEN_LIMIT_S, _STOP_LIMIT_S = 100, 20, 30
+_SEEN_LIMIT_S = 20
 
 
-class Shop:
-    """The copy of the project with the echo service in it, and its running shop."""
+class EchoShop(UpShop):
+    """The shop of a copy of the project with the echo service in it."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        self.root, self.home = folder / "project", folder / "home"
-        self.ports = {key: free_port() for key in ("echo", *(each.key for each in PROCESSES))}
-        self._environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")
-        } | {"PYTHONPATH": str(self.root), "VALERIX_HOME": str(self.home)}
-        self._environ["VALERIX_DATABASE_URL"] = self.database_url = database_url
-        for key, port in self.ports.items():
-            self._environ[f"VALERIX_{key.upper()}_PORT"] = str(port)
-        self._up: subprocess.Popen[bytes] | None = None
-        self.output = folder / "up.out"
+        self.database_url, echo_port = database_url, free_port()
+        super().__init__(
+            folder / "home",
+            root=folder / "project",
+            VALERIX_DATABASE_URL=database_url,
+            VALERIX_ECHO_PORT=str(echo_port),
+        )
+        self.ports["echo"] = echo_port
         self.client = httpx.Client(timeout=20)
 
     def copy(self) -> None:
@@ -67,10 +59,10 @@ class Shop:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 # With its time: what was compiled from it is then taken, not compiled six times.
                 shutil.copy2(ROOT / name, target)
-                compiled = ROOT / cache_from_source(name)
-                if compiled.exists():
-                    (self.root / cache_from_source(name)).parent.mkdir(exist_ok=True)
-                    shutil.copy2(compiled, self.root / cache_from_source(name))
+                compiled = cache_from_source(name)
+                if (ROOT / compiled).exists():
+                    (self.root / compiled).parent.mkdir(exist_ok=True)
+                    shutil.copy2(ROOT / compiled, self.root / compiled)
 
     def add_echo(self) -> None:
         """The folder, the line, the migration."""
@@ -78,51 +70,13 @@ class Shop:
         topology = self.root / "topology/__init__.py"
         head, begin, rest = topology.read_text().partition("SERVICES = (\n")
         topology.write_text(f"{head}{begin}    {LINE}\n{rest}")
-        before = newest()
+        before = migrate.newest()
         revision = f"{int(before) + 1:04}"
         name, migrations = f"{revision}_echo", self.root / "infra/migrations"
         for way in ("up", "down"):
             shutil.copy(ECHO / f"echo.{way}.sql", migrations / f"sql/{name}.{way}.sql")
         version = VERSION.format(name=name, revision=revision, before=before)
         (migrations / f"versions/{name}.py").write_text(version)
-
-    def run(self, module: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", module], cwd=self.root, env=self._environ, check=True, timeout=60
-        )
-
-    def start(self) -> None:
-        with self.output.open("wb") as output:
-            self._up = subprocess.Popen(
-                [sys.executable, "-m", "cli", "up"],
-                cwd=self.root,
-                env=self._environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        end = time.monotonic() + _START_LIMIT_S
-        while not (self.home / "run.json").exists():
-            assert self._up.poll() is None, self.output.read_text()
-            assert time.monotonic() < end, self.output.read_text()
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        self.client.close()
-        if self._up is not None and self._up.poll() is None:
-            self._up.send_signal(signal.SIGINT)
-            try:
-                self._up.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                self._up.kill()
-
-    def wait(self) -> int:
-        """Its exit code."""
-        assert self._up is not None
-        return self._up.wait(_STOP_LIMIT_S)
-
-    def family(self) -> list[psutil.Process]:
-        assert self._up is not None
-        return psutil.Process(self._up.pid).children(recursive=True)
 
     def url(self, key: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[key]}{path}"
@@ -132,10 +86,10 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Started on a given database in which nothing was ever migrated."""
+def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EchoShop]:
+    """Open, on a given database in which nothing was ever migrated."""
     url = databases.create(template="template1")
-    shop = Shop(tmp_path_factory.mktemp("echo"), url)
+    shop = EchoShop(tmp_path_factory.mktemp("echo"), url)
     shop.copy()
     shop.add_echo()
     for module in (
@@ -144,12 +98,13 @@ def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "scenarios.schema",
         "frontend.web.service_colours",
     ):
-        shop.run(module)
+        shop.run(module).check_returncode()
     try:
-        shop.start()
+        shop.open()
         yield shop
     finally:
-        shop.stop()
+        shop.client.close()
+        shop.close()
         databases.drop(url)
 
 
@@ -161,22 +116,25 @@ def is_seen(look: Callable[[], bool]) -> bool:
     return seen
 
 
-def test_a_given_database_is_used_and_nothing_embedded_is_started(shop: Shop):
-    running = RunDirectory(shop.home).running()
+def test_a_given_database_is_used_and_nothing_embedded_is_started(shop: EchoShop):
+    running = shop.home.running()
     assert running is not None
     assert running.database_url == shop.database_url
-    assert not RunDirectory(shop.home).data.exists()
+    assert not shop.home.data.exists()
     assert not any("-D" in process.cmdline() for process in shop.family())
+    assert int(migrate.current(shop.database_url)) == int(migrate.newest()) + 1
 
 
-def test_a_service_is_added_by_its_folder_one_line_and_a_migration(shop: Shop):
+def test_a_service_is_added_by_its_folder_one_line_and_a_migration(shop: EchoShop):
     container = yaml.safe_load((shop.root / "docker-compose.yml").read_text())["services"]
     targets = json.loads((shop.root / "prometheus/targets/compose/shop.json").read_text())
     missing = [what for what, is_there in checks(shop, container, targets) if not is_seen(is_there)]
     assert not missing, "not shown for a new service: " + "; ".join(missing)
 
 
-def checks(shop: Shop, containers: dict, targets: list) -> Iterator[tuple[str, Callable[[], bool]]]:
+def checks(
+    shop: EchoShop, containers: dict, targets: list
+) -> Iterator[tuple[str, Callable[[], bool]]]:
     """Each place where a service must appear, and whether it does."""
 
     def panel(name: str, pattern: str) -> Callable[[], bool]:
@@ -224,12 +182,11 @@ def checks(shop: Shop, containers: dict, targets: list) -> Iterator[tuple[str, C
     yield "the gremlin in its trace", bitten
 
 
-def test_a_dead_child_stops_the_shop_with_its_reason(shop: Shop):
+def test_a_dead_child_stops_the_shop_with_its_reason(shop: EchoShop):
     """The last: nothing runs after it."""
     family = shop.family()
-    [payment] = [each for each in family if "payment" in each.cmdline()]
-    payment.kill()
+    shop.named("payment").kill()
     assert shop.wait() == 1
-    assert "payment-service died (killed by SIGKILL)" in shop.output.read_text()
-    assert str(RunDirectory(shop.home).log("payment")) in shop.output.read_text()
+    assert "payment-service died (killed by SIGKILL)" in shop.printed()
+    assert str(shop.home.log("payment")) in shop.printed()
     assert alive(family) == []
