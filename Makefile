@@ -121,9 +121,9 @@ lock: $(VENV)/.installed-dev  ## pin every dependency again, newest allowed by p
 	done
 
 clean:  ## remove the environment, the caches and the data in .valerix
-	@home="$${VALERIX_HOME:-.valerix}"; \
-	if [ -f "$$home/run.json" ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$$home/run.json")" 2>/dev/null; \
-	  then echo "the shop is running: stop it first (Ctrl-C where make up runs)" >&2; exit 1; fi
+	@for home in .valerix "$$VALERIX_HOME"; do \
+	  if [ -f "$$home/run.json" ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$$home/run.json")" 2>/dev/null; \
+	  then echo "the shop is running: stop it first (Ctrl-C where make up runs)" >&2; exit 1; fi; done
 	rm -rf $(VENV) $(VENV)-bench .valerix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -19,7 +19,7 @@ from chassis.telemetry import recording
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
 from fleet.settings import load
-from tests.harness.running import Databases, RunningFleet, run_fleet
+from tests.harness.running import Databases, RunningFleet, choices_of, run_fleet
 from tests.harness.turns import Turns
 
 # A developer's own settings must not decide whether a test passes; only the server may be chosen,
@@ -42,13 +42,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
     return Turns(config, log)
 
 
-# Thousands of tests stay to the end: while they are found, and afterwards, no collection of garbage
-# need look at them.
+# While tests are found much is made and little is thrown away.
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Forget nothing of them."""
+    """Thousands of tests stay to the end: no collection of garbage need look at them again."""
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -164,7 +163,6 @@ def fleet(
         databases,
         tmp_path_factory.mktemp("fleet"),
         postgres=postgres,
-        keys=getattr(request.module, "FLEET_KEYS", None),
-        environ=getattr(request.module, "FLEET_ENVIRON", {}),
+        **choices_of(request.module),
     ) as running:
         yield running

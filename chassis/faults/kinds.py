@@ -42,8 +42,7 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     after: Behaviour | None = None
     # Before each SQL statement of the service, whatever request it belongs to.
     on_statement: Callable[[Bite], Awaitable[None]] | None = None
-    # The caller waits longer: an average of response times shows it.
-    takes_time: bool = False
+    never_answers: bool = False
 
 
 async def _sleep(request: FaultyRequest, bite: Bite) -> None:
@@ -89,7 +88,6 @@ KINDS: tuple[FaultKind, ...] = (
         delay_ms=3000,
         delay_max_ms=10_000,
         before=_sleep,
-        takes_time=True,
     ),
     FaultKind(
         kind="late",
@@ -99,7 +97,6 @@ KINDS: tuple[FaultKind, ...] = (
         delay_ms=3000,
         delay_max_ms=10_000,
         after=_answer_late,
-        takes_time=True,
     ),
     FaultKind(
         kind="slow_database",
@@ -110,7 +107,6 @@ KINDS: tuple[FaultKind, ...] = (
         delay_max_ms=3000,
         delays_each="a statement",
         on_statement=_slow_statement,
-        takes_time=True,
     ),
     FaultKind(
         kind="error",
@@ -140,7 +136,7 @@ KINDS: tuple[FaultKind, ...] = (
         does="Never answers",
         hint="The caller waits until it gives up.",
         before=_hang,
-        takes_time=True,
+        never_answers=True,
     ),
     FaultKind(
         kind="duplicate",

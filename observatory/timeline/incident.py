@@ -19,7 +19,7 @@ ECHO_S = 45.0
 # So long after its end a request it bit may still end, and lift the average.
 _STILL_BITES_S = 12.0
 # Those that take time. The others answer at once, if badly, which no average of times shows.
-SLOW = frozenset(each.kind for each in KINDS if each.takes_time)
+SLOW = frozenset(each.kind for each in KINDS if each.delay_ms or each.never_answers)
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
 _REACH = {each.key: (each.key, *each.calls) for each in SERVICES}
 Period = tuple[datetime, datetime | None]

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 from fleet.postgres import PostgresServer
-from tests.harness.running import Databases, RunningFleet, run_fleet
+from tests.harness.running import Databases, RunningFleet, choices_of, run_fleet
 
 # The first is the same engine without windows of its own: a page costs a third of the time.
 _NAMES = (
@@ -54,18 +54,13 @@ def usual_shop(
 def fleet(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningFleet]:
-    """The usual shop, or for one module one of its own, chosen by FLEET_KEYS and FLEET_ENVIRON."""
-    own = {
-        choice: getattr(request.module, f"FLEET_{choice.upper()}", None)
-        for choice in ("keys", "environ")
-    }
-    if not any(own.values()):
+    """The usual shop, or for a module that chooses (tests/harness/running.py) one of its own."""
+    if not (own := choices_of(request.module)):
         yield request.getfixturevalue("usual_shop")
         return
+    home = tmp_path_factory.mktemp("fleet")
     postgres, databases = map(request.getfixturevalue, ("postgres", "databases"))
-    with run_fleet(
-        databases, tmp_path_factory.mktemp("fleet"), postgres=postgres, **own
-    ) as running:
+    with run_fleet(databases, home, postgres=postgres, **own) as running:
         yield running
 
 

@@ -26,7 +26,7 @@ pytestmark = [
 SOON = 20_000
 
 
-@pytest.mark.long  # a minute and a half; its parts are each tried elsewhere
+@pytest.mark.long  # more than a minute; its parts are each tried elsewhere
 async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fleet):
     page = await visit()
     await from_an_order_to_its_line(page)

@@ -34,7 +34,7 @@ class Guard(msgspec.Struct, frozen=True):
     off: Callable[[], AbstractContextManager[Any]]
     scene: Scene
     breaks: set[str]
-    timing: dict[str, float]
+    timing: dict[str, float] = {}
 
 
 # ---- a release leaves a tombstone ----------------------------------------------------------------
@@ -205,42 +205,36 @@ GUARDS = (
         no_tombstone_on_release,
         the_reserve_arrives_after_the_release,
         {"I5"},
-        {},
     ),
     Guard(
         "remembered REJECTED",
         forgotten_rejection,
         the_reserve_arrives_twice_with_a_delivery_in_between,
         {"I5"},
-        {},
     ),
     Guard(
         "provider key per attempt",
         a_key_per_request,
         the_answer_to_a_capture_is_lost,
         {"I3"},
-        {},
     ),
     Guard(
         "UNKNOWN never ages into FAILED",
         silence_becomes_a_no,
         the_gateway_takes_the_money_and_falls_silent,
         {"I5"},
-        {},
     ),
     Guard(
         "cancel acknowledged before stock is released",
         acknowledged_at_once,
         the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it,
         {"I5"},
-        {},
     ),
     Guard(
         "tombstone on cancelling an unknown payment",
         no_tombstone_on_cancel,
         the_charge_arrives_after_the_cancel,
         {"I5"},
-        {},
     ),
     Guard(
         "compare-and-set on the version",

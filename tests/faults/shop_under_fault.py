@@ -169,7 +169,7 @@ def _thread(work: Any) -> Iterator[None]:
     """Run `work(over)` in an event loop beside this thread; its error becomes ours.
 
     The shop's processes must be started from the main thread (the kernel ties a child to the
-    thread that made it), so so the customers move to another thread."""
+    thread that made it), so the customers move to another thread."""
     failed: list[BaseException] = []
     ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 

@@ -64,6 +64,7 @@ def test_data_survives_and_the_second_start_prints_nothing(
 ):
     with serving(new_server) as url:
         ask(url, "CREATE TABLE kept AS SELECT 7 AS n")
+    assert any("setting up the database" in line for line in lines)
     lines.clear()
     with serving(new_server) as url:
         assert ask(url, "SELECT n FROM kept") == 7

@@ -28,9 +28,14 @@ def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
     assert open_shop.open().urls
 
 
-def test_a_closed_terminal_leaves_no_process_and_the_data(open_shop: UpShop):
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=[pytest.mark.long])]
+)
+def test_a_closed_terminal_or_a_termination_leaves_no_process_and_the_data(
+    open_shop: UpShop, number: signal.Signals
+):
     family = open_shop.family()
-    open_shop.signal(signal.SIGHUP)
+    open_shop.signal(number)
     assert open_shop.wait() == 0
     assert alive(family) == []
 

@@ -126,6 +126,11 @@ def test_a_panel_without_its_source_shows_since_when_and_goes_on_asking():
         assert "every 5s" in html, panel.name
 
 
+def test_an_order_s_row_leads_to_its_trace():
+    html = show("orders", orders.orders((ORDER,)))
+    assert f'href="/traces/{ORDER.trace_id}"' in html
+
+
 def test_a_settled_order_asks_no_more():
     assert "hx-get" not in show(story_panel(ORDER.order_id, DETAILS))
 

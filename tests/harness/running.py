@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -78,6 +79,13 @@ class Databases:
         if self._connection is None:
             self._connection = await asyncpg.connect(self._server_url)
         await self._connection.execute(statement)
+
+
+def choices_of(module: ModuleType) -> dict[str, Any]:
+    """Which processes a module of tests wants, FLEET_KEYS, and with what, FLEET_ENVIRON; only
+    what it sets."""
+    known = {"FLEET_KEYS": "keys", "FLEET_ENVIRON": "environ"}
+    return {choice: vars(module)[name] for name, choice in known.items() if name in vars(module)}
 
 
 @contextmanager

@@ -36,7 +36,7 @@ FIRST = 40
 _START_S = 15.0
 # A test that takes longer hangs, unless the unmutated tree needed as long.
 _HANGS_S = 60
-# How long a run of pytest may take to end once it has been told to, or has detail all.
+# How long a run of pytest may take to end once it has been told to, or has printed all.
 _ENDS_S = 30
 # How long the first tests of all mutants may take together in the unmutated tree.
 _VERIFIED_S = 3600
@@ -423,7 +423,7 @@ class Trial:
         raise SystemExit(f"pytest ended with {code}:\n{detail[-2000:]}")
 
     def _ended(self, command: list[str], limit_s: float) -> tuple[int | None, str]:
-        """Exit code, None if the time was up, and what was detail; interrupted before killed, so
+        """Exit code, None if the time was up, and what was printed; interrupted before killed, so
         that the tests can put away what they started."""
         with tempfile.NamedTemporaryFile("w+", errors="replace") as detail:
             child = subprocess.Popen(

@@ -65,7 +65,7 @@ def test_a_flood_of_spans(allocated: Allocated, spans: int, spans_of_a_trace: in
 
 
 GREMLIN = (("valerix.gremlin.name", "sleepy"),)
-# Twenty names each; a tenth of them fills the store.
+# Twenty names each. The store is full after 345: of the rest each takes another's place.
 NAMED = 15_000
 
 
@@ -86,7 +86,7 @@ def test_hundreds_of_thousands_of_distinct_names(allocated: Allocated):
     assert len(memory.find(TraceQuery(service=f"r-{NAMED - 1}", order_id=f"b-{NAMED - 1}"))) == 1
 
 
-# A third of them fills the store.
+# The store is full after 1 277: of the rest each takes the place of another.
 LINES = 12_000
 
 

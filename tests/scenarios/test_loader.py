@@ -209,7 +209,7 @@ def test_every_shipped_act_says_where_to_look_and_ends_with_the_proof():
 
 
 def test_the_schema_is_what_the_structs_say():
-    assert schema.FILE.read_text() == schema.schema(), "run python -m scenarios.schema"
+    assert schema.FILE.read_text() == schema.schema(), "run `make render`"
 
 
 def test_the_schema_accepts_what_the_loader_accepts():

@@ -34,7 +34,7 @@ def published(container: str) -> dict[int, int]:
 
 def test_the_containers_of_the_shop_are_rendered_from_the_topology():
     text = compose.FILE.read_text()
-    assert text == compose.render(text), "run python -m infra.compose"
+    assert text == compose.render(text), "run `make render`"
 
 
 def test_whatever_the_image_copies_is_sent_to_docker():

@@ -54,7 +54,7 @@ def test_there_are_these_five():
 
 def test_every_dashboard_is_what_its_definition_renders():
     stale = [path.name for path, text in files().items() if path.read_text("utf-8") != text]
-    complain(stale, "run python -m grafana")
+    complain(stale, "run `make render`")
 
 
 def test_grafanas_own_types_know_every_field():

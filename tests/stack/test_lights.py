@@ -60,7 +60,10 @@ def test_a_look_in_which_they_differ_is_at_a_turn(story: RecordedRun):
 
 
 def test_the_numbers_agree_as_well(story: RecordedRun):
-    """Both have half a minute of two-second answers by then, if not to the same second of it."""
-    look = story.moments["gremlin"]
+    """Both have half a minute of two-second answers by then; the rule has reckoned with the page's
+    last sample at one of the looks around it."""
+    moment = story.moments["gremlin"]
+    around = [look for look in story.looks if abs(look.at - moment.at) <= _BEATS_S]
     for service in (NAMES["order"], NAMES["inventory"]):
-        assert look.page_s[service] == pytest.approx(look.rule_s[service], rel=0.25)
+        page_s, rules_s = moment.page_s[service], [look.rule_s[service] for look in around]
+        assert any(page_s == pytest.approx(rule_s, rel=0.1) for rule_s in rules_s), rules_s

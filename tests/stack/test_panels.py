@@ -34,7 +34,7 @@ EMPTY = {
 }
 
 
-# Asked of Loki or Jaeger, which do not run here: only the names in these querys are compared,
+# Asked of Loki or Jaeger, which do not run here: only the names in these queries are compared,
 # with the lines that the services wrote.
 ELSEWHERE = {
     "live_demo/Errors in the log": "Loki",

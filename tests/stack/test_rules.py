@@ -58,7 +58,7 @@ def unit_tests() -> tuple[dict, ...]:
 
 def test_every_file_is_what_its_definition_renders():
     stale = [path.name for path, text in files().items() if path.read_text() != text]
-    complain(stale, "run python -m prometheus")
+    complain(stale, "run `make render`")
 
 
 def test_no_other_rules_lie_beside_them():
