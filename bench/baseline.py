@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
+from bench.shops import DELIVERY
 from chassis.database.pool import Connection
 from services.inventory import store as inventory
 from services.order import store as orders
@@ -46,7 +47,7 @@ async def record(database_url: str) -> tuple[UUID, list[Call]]:
         c, order_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
     )
     await recorder.execute("BEGIN")
-    await inventory.reserve(c, order_id, PRODUCT, 1)
+    await inventory.reserve(c, order_id, PRODUCT, 1, "order-service")
     await recorder.execute("COMMIT")
     order = await _moved(c, order, "PENDING_PAYMENT")
     await _pay(c, recorder, order_id)
@@ -67,7 +68,8 @@ async def _moved(c: Connection, order: Order, to: Any) -> Order:
 
 
 async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> None:
-    ask = Charge(order_id, AMOUNT, CURRENCY, f"charge-{order_id}", b"\x00" * 32)
+    key = f"charge-{order_id}"
+    ask = Charge(order_id, AMOUNT, CURRENCY, key, b"\x00" * 32, "order-service")
     await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
     await c.row(
         mock_store._RECORD,  # noqa: SLF001 - the baseline is made of exactly these statements
@@ -107,9 +109,7 @@ class StatementReplay(msgspec.Struct):
     async def open(cls, database_url: str, clients: int) -> "StatementReplay":
         """One connection a client, as if each were a service's pool slot."""
         wire = await asyncpg.connect(database_url)
-        await wire.execute(
-            "UPDATE inventory.stock SET total = total + 1000000, stock = stock + 1000000"
-        )
+        await wire.execute(DELIVERY)
         await wire.close()
         old, calls = await record(database_url)
         return cls(old, calls, [await asyncpg.connect(database_url) for _ in range(clients)])

@@ -27,6 +27,7 @@ _TABLES = {
     "orders.history": "order_id",
     "orders.idempotency": "order_id",
     "inventory.reservations": "order_id",
+    "inventory.stock_moves": "cause",
     "payments.payments": "order_id",
     "payments.attempts": "order_id",
     "payments.attempt_history": "order_id",
@@ -36,9 +37,9 @@ _TABLES = {
 # The recorded order came without a key; most clients send one.
 _KEY = """
 INSERT INTO orders.idempotency
-  (scope, key, request_hash, order_id, status_code, response, locked_until, expires_at)
+  (scope, key, request_hash, order_id, status_code, response, locked_until)
 VALUES ('POST /orders public', 'key-of-' || $1::uuid, '', $1, 201,
-        convert_to($1::uuid::text, 'UTF8'), now(), now() + interval '1 day')"""
+        convert_to($1::uuid::text, 'UTF8'), now())"""
 _COLUMNS = """
 SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute
 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
@@ -101,6 +102,13 @@ async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
     await connection.execute(
         f"UPDATE inventory.stock SET total = total + {by}, sold = sold + {by}"  # noqa: S608
         f" WHERE product_id = '{baseline.PRODUCT}'"
+    )
+    # What is sold had been delivered.
+    await connection.execute(
+        "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        " VALUES (gen_random_uuid(), 'delivered', $1, $2)",
+        baseline.PRODUCT,
+        by,
     )
     await connection.execute("DROP TABLE copies")
     await connection.execute("SET session_replication_role = origin")

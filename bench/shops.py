@@ -21,7 +21,12 @@ from fleet.run_dir import RunDirectory
 from topology import NAMES, PROCESSES, find
 
 _READY_S = 60
-_STOCK = 1_000_000
+# So many more of every product, as one delivery each.
+DELIVERY = """
+WITH moved AS (
+  UPDATE inventory.stock SET total = total + 1000000, stock = stock + 1000000 RETURNING product_id)
+INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)
+SELECT gen_random_uuid(), 'delivered', product_id, 1000000 FROM moved"""
 
 
 class Variant:
@@ -89,9 +94,7 @@ class Variant:
 
     async def _restock(self) -> None:
         connection = await asyncpg.connect(self.database_url)
-        await connection.execute(
-            f"UPDATE inventory.stock SET total = total + {_STOCK}, stock = stock + {_STOCK}"  # noqa: S608
-        )
+        await connection.execute(DELIVERY)
         await connection.close()
 
     def stop(self) -> None:

@@ -1,7 +1,8 @@
 """One key is one request, and its first answer stays the same bytes: header, claim, replay.
 
 A key is claimed in the transaction that makes what it is for, so there is never one without the
-other. A service whose row is itself the record of its key needs only the header's half of this."""
+other, and it lives as long: no later request makes a second thing under it. A service whose row is
+itself the record of its key needs only the header's half of this."""
 
 import hashlib
 import re
@@ -16,11 +17,9 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
-    delete,
     func,
     literal_column,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -124,23 +123,10 @@ def _claim_statement(table: Table, entity: Column[Any]) -> Statement:
         key=bindparam("the_key"),
         request_hash=bindparam("hash"),
         locked_until=in_seconds(cast(bindparam("lock_s"), Float)),
-        expires_at=in_seconds(cast(bindparam("ttl_s"), Float)),
         **{entity.name: bindparam("entity_id")},
     )
-    # A key whose time is over may be claimed again; what it once made stays what it is.
     return statement(
-        claimed.on_conflict_do_update(
-            index_elements=[k.scope, k.key],
-            set_={
-                "request_hash": claimed.excluded.request_hash,
-                entity.name: claimed.excluded[entity.name],
-                "status_code": literal_column("NULL"),
-                "response": literal_column("NULL"),
-                "locked_until": claimed.excluded.locked_until,
-                "expires_at": claimed.excluded.expires_at,
-            },
-            where=k.expires_at <= func.now(),
-        ).returning(entity),
+        claimed.on_conflict_do_nothing(index_elements=[k.scope, k.key]).returning(entity),
         f"INSERT {table.fullname}",
     )
 
@@ -165,12 +151,10 @@ class IdempotencyStore:
         # The first answer kept stays, whoever comes second.
         self._store = statement(
             update(table)
-            .where(*this_key)
+            .where(*this_key, k.response.is_(None))
             .values(
-                status_code=func.coalesce(
-                    k.status_code, bindparam("status", type_=k.status_code.type)
-                ),
-                response=func.coalesce(k.response, cast(bindparam("body"), LargeBinary)),
+                status_code=bindparam("status", type_=k.status_code.type),
+                response=cast(bindparam("body"), LargeBinary),
             )
             .returning(k.status_code, k.response),
             f"UPDATE {table.fullname}",
@@ -181,25 +165,19 @@ class IdempotencyStore:
             .values({entity: literal_column("NULL")}),
             f"UPDATE {table.fullname}",
         )
-        expired = (
-            select(k.scope, k.key).where(k.expires_at <= func.now()).limit(literal_column("1000"))
-        )
-        expired = expired.with_for_update(skip_locked=True).correlate(None)
-        self._forget = statement(
-            delete(table).where(tuple_(k.scope, k.key).in_(expired)), f"DELETE {table.fullname}"
-        )
 
     async def claim(
-        self, tx: Connection, key: Key, entity_id: UUID, *, lock_s: float, ttl_s: float
+        self, tx: Connection, key: Key, entity_id: UUID, *, lock_s: float
     ) -> StoredKey | None:
         """Claim the key in the transaction that makes its entity; what is there if it is taken."""
         row = await tx.row(
-            self._claim, hash=key.request_hash, entity_id=entity_id, lock_s=lock_s, ttl_s=ttl_s,
-            **key.parameters,
-        )  # fmt: skip
-        if row is not None:
-            return None
-        found = await tx.row(self._find, **key.parameters)
+            self._claim, hash=key.request_hash, entity_id=entity_id, lock_s=lock_s, **key.parameters
+        )
+        return None if row is not None else await self.find(tx, key)
+
+    async def find(self, c: Connection, key: Key) -> StoredKey | None:
+        """What is stored under the key, if it was claimed."""
+        found = await c.row(self._find, **key.parameters)
         return None if found is None else StoredKey(key, **dict(found))
 
     async def keep(
@@ -207,12 +185,11 @@ class IdempotencyStore:
     ) -> tuple[int, bytes]:
         """Keep the answer, and return the one that is kept: the first one stays."""
         row = await c.row(self._store, status=status_code, body=body, **key.parameters)
-        return (status_code, body) if row is None else (row["status_code"], row["response"])
+        row = row or await c.row(self._find, **key.parameters)
+        if row is None:
+            raise LookupError(key.key)
+        return row["status_code"], row["response"]
 
     async def disown(self, tx: Connection, key: Key, entity_id: UUID) -> None:
         """The key's answer is about no entity: none could be made."""
         await tx.execute(self._disown, entity_id=entity_id, **key.parameters)
-
-    async def forget_expired(self, c: Connection) -> int:
-        """Drop keys whose time is over, a bounded number at a time."""
-        return await c.execute(self._forget)

@@ -53,8 +53,10 @@ def outcome_of_http(status: int, code: str, *, not_executed: bool) -> Outcome:
     """The class of an HTTP response. `not_executed`: the callee says it did not begin the work."""
     if 200 <= status < 300:
         return Outcome.OK
-    if status in (503, 429):
-        return Outcome.NOT_SENT if not_executed else Outcome.UNKNOWN
+    if not_executed and status in (401, 421, 429, 503):
+        return Outcome.NOT_SENT
+    if status in (429, 503):
+        return Outcome.UNKNOWN
     if status == 409 and code in _IN_PROGRESS:
         return Outcome.IN_PROGRESS
     if 400 <= status < 500 and status != 408:

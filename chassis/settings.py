@@ -55,6 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operator_token: Annotated[
         str, why("Guards gremlins and restock when set; must be set when not on loopback.")
     ] = ""
+    service_token: Annotated[
+        str,
+        why(
+            "`valerix up` makes one for each run; two, the new one first, while one replaces the "
+            "other. Empty with an operator token: derived from that."
+        ),
+    ] = ""
     # -- the database
     database_url: Annotated[
         str, why("Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.")
@@ -258,6 +265,9 @@ def _demand_safe(settings: Settings) -> None:
         raise BadSetting("VALERIX_OTLP_HEADERS cannot be used: write name=value,name=value")
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
+    tokens = [each.strip() for each in settings.service_token.split(",") if each.strip()]
+    if any(len(token) < 16 for token in tokens):
+        raise BadSetting("VALERIX_SERVICE_TOKEN is too short: use at least 16 characters")
     if not _is_database(settings.database_url):
         # It may hold a password, so it is not repeated here.
         raise BadSetting(

@@ -56,7 +56,10 @@ def shop_settings(shape: type[S]) -> Iterator[S]:
         except BadSetting as error:
             raise CannotRun(str(error)) from None
         urls = {**settings.urls, **(running.urls if running else {})}
-        yield msgspec.structs.replace(settings, database_url=database_url, urls=urls)
+        known: dict[str, object] = {"database_url": database_url, "urls": urls}
+        if not getattr(settings, "proof_head", "no such setting"):
+            known["proof_head"] = str(find_run_directory().chain_head)
+        yield msgspec.structs.replace(settings, **known)
 
 
 def _note(line: str) -> None:

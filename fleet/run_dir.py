@@ -45,6 +45,11 @@ class RunDirectory(msgspec.Struct, frozen=True):
         """Where requests to restart a process are put: see client.py."""
         return self.path / "control"
 
+    @property
+    def chain_head(self) -> Path:
+        """Where the proof keeps the head of its chain, outside the database."""
+        return self.path / "chain.head"
+
     def log(self, key: str) -> Path:
         return self.logs / f"{key}.log"
 

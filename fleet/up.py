@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -120,12 +121,18 @@ def plan(
     urls = {key: _url(each) for key, each in settings.items()}
     environ = {**(defaults or {}), **os.environ}
     environ |= {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+    # The services know each other by it. It lives as long as this run and is written nowhere.
+    environ.setdefault("VALERIX_SERVICE_TOKEN", secrets.token_hex(32))
     for process in SERVICES:
         environ.setdefault(process.url_variable, urls[process.key])
     # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
     # itself: the requests it makes to show the shop are not the shop's own work.
     sending = {**environ, "VALERIX_OTLP_RECEIVER": urls["dashboard"]}
-    watching = {**environ, "VALERIX_CONTROL": str(home.control)}
+    watching = {
+        "VALERIX_PROOF_HEAD": str(home.chain_head),
+        **environ,
+        "VALERIX_CONTROL": str(home.control),
+    }
     return [
         FleetProcess(process, urls[process.key], home, sending if process in SERVICES else watching)
         for process in PROCESSES

@@ -8,6 +8,7 @@ from chassis.faults.client import GremlinClient
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
+from chassis.http.shop_identity import ShopIdentity
 from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
@@ -67,12 +68,15 @@ def create_app(
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
     telemetry = _telemetry(settings, hub, registry, drops)
+    database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
+    for each in services.values():
+        each.identity = ShopIdentity(settings, database)
     state = DashboardState(
         settings,
         hub=hub,
         source=source or _source(settings, hub),
-        database=Database(settings, size=_POOL),
+        database=database,
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)

@@ -7,13 +7,14 @@ a number, not a time. docs/decisions/0017 gives the assumptions.
 
 import hashlib
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from proof import invariants
+from proof.chain import HeadFile
 from proof.incremental import CHANGED_ORDERS, ChangedOrders, ReadScope, changed_orders, restrict
 
 # The database did not answer. After any other error the proof goes on without a checkpoint.
@@ -24,76 +25,104 @@ _MAX_SHARE, _MIN_LIMIT, _MAX_LIMIT = 0.15, 2_000, 200_000
 
 _SNAPSHOT = """\
 SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before,
-       pg_snapshot_xmax(pg_current_snapshot()) AS until"""
-# A checkpoint is valid on this server, under these transitions, while every trigger that marks
-# changes is enabled.
+       pg_snapshot_xmax(pg_current_snapshot()) AS until,
+       (SELECT system_identifier::text FROM pg_control_system()) AS server"""
+# The head and the link before it; what is sealed later is judged by the proofs that come then.
+_LINKS = "SELECT n FROM proof.chain ORDER BY n DESC LIMIT 2"
+# A checkpoint is valid on this server, under these transitions, and as long as nobody touched the
+# tables' definitions: a trigger that was off for a moment, or a table that was rewritten, has
+# another row in the catalogue since.
 _RULES = """\
+WITH ours AS (
+  SELECT c.oid, c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r'
+    AND n.nspname IN ('orders', 'inventory', 'payments', 'gateway', 'proof'))
 SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
          (SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM orders.transitions t),
-         (SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM payments.transitions t)) AS rules,
+         (SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM payments.transitions t),
+         (SELECT md5(string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ',' ORDER BY t.oid))
+          FROM pg_trigger t JOIN ours b ON b.oid = t.tgrelid),
+         (SELECT md5(string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid))
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE n.nspname IN ('orders', 'inventory', 'payments', 'proof')),
+         (SELECT md5(string_agg(concat_ws(' ', b.oid, b.relfilenode), ',' ORDER BY b.oid))
+          FROM ours b)) AS rules,
        (SELECT count(*) FROM pg_trigger
-        WHERE tgname IN ('mark_change', 'note_truncation') AND tgenabled = 'A') = 17 AS marked"""
+        WHERE tgname IN ('mark_change', 'note_truncation') AND tgenabled = 'A') = 22 AS marked"""
 _FIND = """\
-SELECT before, at, orders, sold, unsettled FROM proof.checkpoint WHERE promises = $1"""
+SELECT before, at, orders, moved, unsettled, digest FROM proof.checkpoint WHERE promises = $1"""
 _REMOVED = """\
 SELECT coalesce(bool_or(order_ref IS NULL), false) AS truncated,
-       coalesce(bool_or(book = 'inventory.reservations'), false) AS sales_changed
+       coalesce(bool_or(book = 'inventory.stock_moves'), false) AS moves_changed
 FROM proof.removals WHERE changed_in >= $1 AND changed_in < $2"""
 # The first row of an order's history carries the transaction that created the order.
 _CREATED = """\
 SELECT count(*) FROM orders.history WHERE version = 0 AND changed_in >= $1 AND changed_in < $2"""
-_SOLD_SINCE = """\
-SELECT product_id, sum(quantity)::bigint AS units FROM inventory.reservations
-WHERE state = 'COMMITTED' AND changed_in >= $1 AND changed_in < $2 GROUP BY product_id"""
-_SOLD_BEFORE = """\
-SELECT product_id, sum(quantity)::bigint AS units FROM inventory.reservations
-WHERE state = 'COMMITTED' AND changed_in < $1 AND product_id IS NOT NULL GROUP BY product_id"""
-_OF_ANOTHER_SERVER = "SELECT EXISTS (SELECT FROM inventory.reservations WHERE changed_in >= $1)"
+_MOVED_SINCE = """\
+SELECT product_id, kind, sum(quantity)::bigint AS units FROM inventory.stock_moves
+WHERE changed_in >= $1 AND changed_in < $2 GROUP BY product_id, kind"""
+_OF_ANOTHER_SERVER = "SELECT EXISTS (SELECT FROM inventory.stock_moves WHERE changed_in >= $1)"
 _CHANGED = """\
 SELECT count(*) FROM (
   SELECT FROM orders.orders WHERE changed_in >= $1 AND changed_in < $2 LIMIT $3) o"""
 _SAVE = """\
-INSERT INTO proof.checkpoint AS c (promises, before, at, orders, sold, unsettled)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO proof.checkpoint AS c (promises, before, at, orders, moved, unsettled, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (promises) DO UPDATE
-SET before = excluded.before, at = excluded.at, orders = excluded.orders, sold = excluded.sold,
-    unsettled = excluded.unsettled
+SET before = excluded.before, at = excluded.at, orders = excluded.orders, moved = excluded.moved,
+    unsettled = excluded.unsettled, digest = excluded.digest
 -- Never move back, unless the stored one is ahead of every transaction of this server.
 WHERE c.before < excluded.before OR c.before > pg_snapshot_xmax(pg_current_snapshot())"""
+
+
+# Units by product and kind of move.
+Moved = dict[tuple[str, str], int]
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """Everything that transactions before `before` wrote keeps every promise, except in the
     `unsettled` orders.
 
-    `orders` counts the orders proven, `sold` the units sold by then (None if that is not known
-    exactly), `at` is the time of the proof.
+    `orders` counts the orders proven, `moved` the units of each product that had moved by then, by
+    kind (None if that is not known exactly), `at` is the time of the proof.
     """
 
     before: int
     at: datetime
     orders: int
-    sold: dict[str, int] | None
+    moved: Moved | None
     unsettled: tuple[str, ...] = ()
+
+    def digest(self, promises: str) -> str:
+        """What this says, in 64 characters; a copy of them is kept outside the database."""
+        at = self.at.astimezone(UTC).isoformat()
+        moved = None if self.moved is None else sorted(self.moved.items())
+        content = (promises, self.before, at, self.orders, moved, self.unsettled)
+        return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+
+
+NO_HEADS = HeadFile()
 
 
 class Increment(msgspec.Struct, frozen=True):
-    """A checkpoint, and the orders that changed since. `sold` is None if the units sold must be
-    counted from the first order."""
+    """A checkpoint, and the orders that changed since. `moved` is None if the moves must be counted
+    from the first one."""
 
     checkpoint: Checkpoint
     changed: ChangedOrders
-    sold: dict[str, int] | None
+    moved: Moved | None
+    links: tuple[int, ...] = ()
 
     def covers(self, reads: ReadScope) -> bool:
         """Whether a promise can be judged from what changed since the checkpoint."""
-        return reads == "orders" or (reads == "sums" and self.sold is not None)
+        return reads == "orders" or reads == "chain" or (reads == "sums" and self.moved is not None)
 
     def parameters(self, until: int) -> tuple[Any, ...]:
         """The parameters of `restrict`'s SQL, from $4 on."""
         changed = self.changed
-        sold = msgspec.json.encode(self.sold).decode()
-        return (changed.ids, changed.refs, changed.transfers, self.checkpoint.before, until, sold)
+        moved = _encode(self.moved or {})
+        window = (self.checkpoint.before, until)
+        return (changed.ids, changed.refs, changed.transfers, *window, moved, self.links)
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -105,19 +134,23 @@ class Baseline(msgspec.Struct, frozen=True):
 
     before: int
     until: int
+    server: str
     orders: int = 0
     promises: str = ""
     increment: Increment | None = None
     why: str = ""
 
 
-async def find_baseline(connection: asyncpg.Connection, *, whole: bool) -> Baseline:
-    """What is proven already in this transaction's snapshot; `whole` asks not to build on it."""
+async def find_baseline(
+    connection: asyncpg.Connection, *, whole: bool, heads: HeadFile = NO_HEADS
+) -> Baseline:
+    """What is proven already in this transaction's snapshot; `whole` asks not to build on it, and
+    `heads` are what is kept outside the database."""
     snapshot = await connection.fetchrow(_SNAPSHOT)
-    baseline = Baseline(snapshot["before"], snapshot["until"])
+    baseline = Baseline(snapshot["before"], snapshot["until"], snapshot["server"])
     try:
         async with connection.transaction():
-            baseline = await _find_baseline(connection, baseline, whole=whole)
+            baseline = await _find_baseline(connection, baseline, whole=whole, heads=heads)
     except _UNAVAILABLE:
         raise
     except asyncpg.PostgresError as error:
@@ -134,7 +167,7 @@ async def find_baseline(connection: asyncpg.Connection, *, whole: bool) -> Basel
 
 
 async def _find_baseline(
-    connection: asyncpg.Connection, empty: Baseline, *, whole: bool
+    connection: asyncpg.Connection, empty: Baseline, *, whole: bool, heads: HeadFile
 ) -> Baseline:
     rules = await connection.fetchrow(_RULES)
     if not rules["marked"]:
@@ -145,6 +178,10 @@ async def _find_baseline(
     found = await _find(connection, baseline.promises)
     if found is None:
         return msgspec.structs.replace(baseline, why="there is no earlier proof to build on")
+    outside = heads.of(empty.server).checkpoint
+    if outside and outside != found.digest(baseline.promises):
+        why = "the earlier proof is not the one that is kept outside the database"
+        return msgspec.structs.replace(baseline, why=why)
     if found.before > baseline.before:
         why = "the earlier proof is ahead of this database"
         return msgspec.structs.replace(baseline, why=why)
@@ -158,8 +195,9 @@ async def _find_baseline(
         why = f"more than {limit} orders changed since the last proof"
         return msgspec.structs.replace(baseline, why=why)
     changed = changed_orders({*refs, *found.unsettled})
-    sold = None if removed["sales_changed"] else found.sold
-    increment = Increment(found, changed, sold)
+    moved = None if removed["moves_changed"] else found.moved
+    links = tuple(row["n"] for row in await connection.fetch(_LINKS))
+    increment = Increment(found, changed, moved, links)
     return msgspec.structs.replace(baseline, increment=increment, orders=len(changed.refs))
 
 
@@ -180,10 +218,13 @@ async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | N
     if row is None:
         return None
     try:
-        sold = row["sold"] and msgspec.json.decode(row["sold"], type=dict[str, int])
+        moved = None if row["moved"] is None else _decode(row["moved"])
     except msgspec.ValidationError:
         return None  # not written by a proof
-    return Checkpoint(row["before"], row["at"], row["orders"], sold, tuple(row["unsettled"]))
+    kept = (row["before"], row["at"], row["orders"], moved, tuple(row["unsettled"]))
+    found = Checkpoint(*kept)
+    # One that somebody changed in its place was not written by a proof either.
+    return found if found.digest(promises) == row["digest"] else None
 
 
 async def next_checkpoint(
@@ -197,20 +238,29 @@ async def next_checkpoint(
     else:
         last = baseline.increment.checkpoint
         orders = last.orders + await connection.fetchval(_CREATED, last.before, baseline.before)
-    return Checkpoint(baseline.before, at, orders, await _sold(connection, baseline), unsettled)
+    return Checkpoint(baseline.before, at, orders, await _moved(connection, baseline), unsettled)
 
 
-async def _sold(connection: asyncpg.Connection, baseline: Baseline) -> dict[str, int] | None:
+async def _moved(connection: asyncpg.Connection, baseline: Baseline) -> Moved | None:
     last = baseline.increment
-    if last is not None and last.sold is not None:
-        window = (last.checkpoint.before, baseline.before)
-        rows = await connection.fetch(_SOLD_SINCE, *window)
-        return Counter(last.sold) + Counter({row["product_id"]: row["units"] for row in rows})
-    # Marks of another server mean nothing until this server's transactions have passed them.
-    if await connection.fetchval(_OF_ANOTHER_SERVER, baseline.until):
+    if last is not None and last.moved is not None:
+        before, since = Counter(last.moved), last.checkpoint.before
+    elif await connection.fetchval(_OF_ANOTHER_SERVER, baseline.until):
+        # Marks of another server mean nothing until this server's transactions have passed them.
         return None
-    rows = await connection.fetch(_SOLD_BEFORE, baseline.before)
-    return {row["product_id"]: row["units"] for row in rows}
+    else:
+        before, since = Counter(), 0
+    rows = await connection.fetch(_MOVED_SINCE, since, baseline.before)
+    return before + Counter({(row["product_id"], row["kind"]): row["units"] for row in rows})
+
+
+def _encode(moved: Moved) -> str:
+    return msgspec.json.encode([(*key, units) for key, units in moved.items()]).decode()
+
+
+def _decode(text: str) -> Moved:
+    rows = msgspec.json.decode(text, type=list[tuple[str, str, int]])
+    return {(product, kind): units for product, kind, units in rows}
 
 
 async def save(connection: asyncpg.Connection, promises: str, proven: Checkpoint) -> str:
@@ -218,17 +268,25 @@ async def save(connection: asyncpg.Connection, promises: str, proven: Checkpoint
 
     The only write of a proof, in a transaction of its own.
     """
-    sold = None if proven.sold is None else msgspec.json.encode(proven.sold).decode()
-    values = (proven.before, proven.at, proven.orders, sold, list(proven.unsettled))
+    moved = None if proven.moved is None else _encode(proven.moved)
+    values = (proven.before, proven.at, proven.orders, moved, list(proven.unsettled))
+    digest = proven.digest(promises)
     try:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ WRITE")
-            await connection.execute(_SAVE, promises, *values)
+            await connection.execute(_SAVE, promises, *values, digest)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
         return str(error).splitlines()[0]
     return ""
+
+
+async def withdraw(connection: asyncpg.Connection, promises: str) -> None:
+    """Forget the checkpoint: what it says was found not to hold, so the next proof reads all."""
+    async with connection.transaction():
+        await connection.execute("SET TRANSACTION READ WRITE")
+        await connection.execute("DELETE FROM proof.checkpoint WHERE promises = $1", promises)
 
 
 def fingerprint(rules: str) -> str:

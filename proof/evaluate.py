@@ -9,7 +9,8 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
+from proof.chain import Head, HeadFile
+from proof.checkpoint import NO_HEADS, Baseline, Checkpoint, find_baseline, next_checkpoint, save
 from proof.invariant import Invariant, Limits
 from proof.quiescence import Quiescence, find_quiescence
 from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
@@ -116,18 +117,21 @@ async def prove(
     whole: bool = False,
     timeouts: StatementTimeouts = DEFAULT_TIMEOUTS,
     on_step: Callable[[ProofStep], None] | None = None,
+    heads: HeadFile = NO_HEADS,
 ) -> Report:
-    """Judge every promise as `evaluate` does, and save the checkpoint.
+    """Judge every promise as `evaluate` does, and save the checkpoint, here and in the `heads`.
 
     Reads what changed since the last checkpoint; everything if there is none or if `whole` is
     true. Raises if the connection is lost, or if it takes too long to find what changed.
     """
     report, baseline, proven = await _judge_all(
-        connection, limits, timeouts, whole=whole, on_step=on_step
+        connection, limits, timeouts, whole=whole, on_step=on_step, heads=heads
     )
     if proven is None or not baseline.promises:
         return report
     not_kept = await save(connection, baseline.promises, proven)
+    if not not_kept:
+        heads.keep(baseline.server, checkpoint=proven.digest(baseline.promises))
     reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
     return msgspec.structs.replace(report, reach=reach)
 
@@ -139,12 +143,14 @@ async def _judge_all(
     *,
     whole: bool,
     on_step: Callable[[ProofStep], None] | None = None,
+    heads: HeadFile = NO_HEADS,
 ) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await _set_timeout(connection, timeouts.incremental_s, incremental=True)
         quiescence = await find_quiescence(connection, limits)
-        baseline = await find_baseline(connection, whole=whole)
+        baseline = await find_baseline(connection, whole=whole, heads=heads)
+        await show_head(connection, heads.of(baseline.server))
         allowed_s = timeouts.incremental_s
         if baseline.increment is None or baseline.orders > _QUICK:
             allowed_s = timeouts.full_s
@@ -154,7 +160,7 @@ async def _judge_all(
         for each in invariants(limits):
             if on_step is not None:
                 on_step(ProofStep(each, baseline.orders, allowed_s))
-            finding, found = await _judge(connection, each, quiescence, baseline)
+            finding, found = await judge_one(connection, each, quiescence, baseline)
             findings.append(finding)
             unsettled |= found
         proven = None
@@ -173,6 +179,12 @@ async def _judge_all(
         reach=_reach(baseline),
     )
     return report, baseline, proven
+
+
+async def show_head(connection: asyncpg.Connection, head: Head) -> None:
+    """Let the SQL of the promises see what is kept outside the database."""
+    text = f"{head.n} {head.digest}" if head.n else ""
+    await connection.execute("SELECT set_config('valerix.chain_head', $1, true)", text)
 
 
 async def _set_timeout(
@@ -214,7 +226,7 @@ def _reach(baseline: Baseline) -> Reach:
     return Reach(baseline.orders, before=last.at, proven=last.orders)
 
 
-async def _judge(
+async def judge_one(
     connection: asyncpg.Connection, invariant: Invariant, quiescence: Quiescence, baseline: Baseline
 ) -> tuple[Finding, set[str]]:
     """The finding, and the orders that are still unsettled."""

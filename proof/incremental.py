@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-# What a promise has to read: the rows of the changed orders; those, with the sum of what was sold
-# before; or everything, where an index holds only the rows that matter.
-ReadScope = Literal["orders", "sums", "everything"]
+# What a promise has to read: the rows of the changed orders; what moved since, with the sums of
+# what had moved before; some links of the chain; or everything, where an index holds only the rows
+# that matter.
+ReadScope = Literal["orders", "sums", "chain", "everything"]
 
 # Orders of which a row was written by the transactions from $1 up to $2, and orders that share a
 # gateway key or an Idempotency-Key with such a row. A mark above the window came from another
@@ -23,6 +24,7 @@ CHANGED_ORDERS = """\
 SELECT id::text AS ref FROM orders.orders WHERE :since
 UNION SELECT order_id::text FROM orders.history WHERE :since
 UNION SELECT order_id::text FROM inventory.reservations WHERE :since
+UNION SELECT cause::text FROM inventory.stock_moves WHERE :since AND kind <> 'delivered'
 UNION SELECT order_id::text FROM payments.payments WHERE :since
 UNION SELECT order_id::text FROM payments.attempts WHERE :since
 UNION SELECT order_id::text FROM payments.attempt_history WHERE :since
@@ -47,6 +49,7 @@ UNION ALL
 SELECT * FROM orders.idempotency WHERE order_id IS NULL AND (scope, key) IN (
   SELECT scope, key FROM orders.idempotency WHERE changed_in >= $7 AND changed_in < $8)""",
     "inventory.reservations": "SELECT * FROM inventory.reservations WHERE order_id = ANY ($4)",
+    "inventory.stock_moves": "SELECT * FROM inventory.stock_moves WHERE cause = ANY ($4)",
     "payments.payments": "SELECT * FROM payments.payments WHERE order_id = ANY ($4)",
     "payments.attempts": "SELECT * FROM payments.attempts WHERE order_id = ANY ($4)",
     "payments.attempt_history": "SELECT * FROM payments.attempt_history WHERE order_id = ANY ($4)",
@@ -58,22 +61,21 @@ SELECT * FROM payments.ledger
 WHERE split_part(transfer_id, ':', 1) = ANY ($5) AND transfer_id !~ '^[^:]*:(cap|ref)$'""",
     "gateway.charges": "SELECT * FROM gateway.charges WHERE order_ref = ANY ($5)",
 }
-# What is held, what was sold since the checkpoint, and what had been sold by then, as sums.
+# What has moved since the checkpoint, and what had moved by then, as sums.
 _ROWS_FOR_SUMS = {
-    "inventory.reservations": """\
-SELECT product_id, quantity, state FROM inventory.reservations
-WHERE state = 'HELD'
+    "inventory.stock_moves": """\
+SELECT product_id, kind, quantity::bigint FROM inventory.stock_moves
+WHERE changed_in >= $7 AND changed_in < $8
 UNION ALL
-SELECT product_id, quantity, state FROM inventory.reservations
-WHERE state = 'COMMITTED' AND changed_in >= $7 AND changed_in < $8
-UNION ALL
-SELECT key, value::int, 'COMMITTED' FROM jsonb_each_text($9)"""
+SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($9) s"""
 }
+_ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($10)"}
+_ROWS = {"orders": _ROWS_OF_ORDERS, "sums": _ROWS_FOR_SUMS, "chain": _ROWS_OF_CHAIN}
 _TYPES = (
     "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::text[], $6::text[], $7::xid8, $8::xid8,"
-    " $9::jsonb"
+    " $9::jsonb, $10::bigint[]"
 )
-_TABLE = re.compile(rf"\b({'|'.join(map(re.escape, _ROWS_OF_ORDERS))})\b")
+_TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_OF_CHAIN}))})\b")
 
 
 def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
@@ -82,15 +84,19 @@ def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
     Each table it names becomes a subquery of that table, under the table's name in quotes. Both
     ways of reading use one text, so that they cannot differ. The parameters, after those of every
     promise: $4 ids of orders, $5 the same as text, $6 the ids of their transfers, $7 and $8 the
-    window of transactions, $9 units sold before it.
+    window of transactions, $9 units moved before it: [product, kind, units] each, $10 links.
     """
-    rows_of = _ROWS_FOR_SUMS if reads == "sums" else _ROWS_OF_ORDERS
-    tables = dict.fromkeys(_TABLE.findall(sql))
+    rows_of = _ROWS[reads]
+    tables = dict.fromkeys(name for name in _TABLE.findall(sql) if name in rows_of)
     subqueries = "".join(
         f',\n"{table}" AS NOT MATERIALIZED (\n{rows_of[table]}\n)' for table in tables
     )
     # PostgreSQL needs the type of every parameter, also of those that this text does not use.
-    return f"WITH given AS (SELECT {_TYPES}){subqueries}\n", _TABLE.sub(r'"\1"', sql)
+
+    def renamed(found: re.Match[str]) -> str:
+        return f'"{found[0]}"' if found[0] in rows_of else found[0]
+
+    return f"WITH given AS (SELECT {_TYPES}){subqueries}\n", _TABLE.sub(renamed, sql)
 
 
 class ChangedOrders(msgspec.Struct, frozen=True):

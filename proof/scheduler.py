@@ -1,7 +1,6 @@
 """Judges at intervals, keeps the newest report for the dashboard, and exports it as a gauge."""
 
 import asyncio
-import contextlib
 import math
 import time
 from datetime import datetime
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proof.evaluate import Report, could_not_judge
 from proof.invariant import Limits
+from proof.record_keeper import RecordKeeper
 from proof.session import ProofSession
 from proof.settings import ProofSettings
 
@@ -54,14 +54,17 @@ class ProofScheduler:
 
     def __init__(self, settings: ProofSettings, *, registry: CollectorRegistry) -> None:
         self._interval_s = settings.proof_interval_s
-        self._session = ProofSession(settings, statement_timeout_s=settings.statement_timeout_s)
+        self.session = ProofSession(settings, statement_timeout_s=settings.statement_timeout_s)
         self._gauge = Gauge(
             "valerix_invariant_violations",
             "Rows that break a promise of the shop; NaN while it cannot be judged",
             ["invariant"],
             registry=registry,
         )
-        self._task: asyncio.Task[None] | None = None
+        self._record = RecordKeeper(self, settings, registry)
+        self._tasks: list[asyncio.Task[None]] = []
+        # While something was found that a proof which builds on the last one would not see.
+        self.reads_all = False
         self._judged_at = time.monotonic()
         self.report: Report = could_not_judge("not judged yet", Limits.of(settings))
 
@@ -82,21 +85,23 @@ class ProofScheduler:
 
     def start(self) -> None:
         """Start judging, at once and then every `proof_interval_s`."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="proof")
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._run(), name="proof"),
+                asyncio.create_task(self._record.run(), name="record"),
+            ]
 
     async def stop(self) -> None:
-        """End the task and close the connection."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        await self._session.close()
+        """End the tasks and close the connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.session.close()
 
     async def judge(self) -> Report:
         """Make a fresh report now; the panel's "check again" uses it too."""
-        self.report = await self._session.judge()
+        self.report = await self.session.judge(whole=self.reads_all)
         self._judged_at = time.monotonic()
         for finding in self.report.findings:
             self._gauge.labels(finding.invariant.id).set(violations(finding.state, finding.total))

@@ -1,13 +1,17 @@
 """One connection that judges again and again, and reconnects after the database was away."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from types import TracebackType
 
 import asyncpg
 
 from chassis.database.errors import UNANSWERED
+from proof.chain import HeadFile, Seal, seal
 from proof.evaluate import ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
+from proof.scrubber import Scrubber, Slice
 from proof.settings import ProofSettings
 
 CONNECT_S = 5.0
@@ -24,6 +28,7 @@ class ProofSession:
         self._url = settings.database_url
         self._limits = Limits.of(settings)
         self._timeouts = StatementTimeouts(statement_timeout_s, _FULL_FACTOR * statement_timeout_s)
+        self._heads = HeadFile(settings.proof_head)
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
         # The step it is at, while it judges.
@@ -56,13 +61,42 @@ class ProofSession:
             async with self._lock, asyncio.timeout(bound_s) as limit:
                 connection = await self._connected()
                 return await prove(
-                    connection, self._limits, whole=whole, timeouts=timeouts, on_step=on_step
+                    connection,
+                    self._limits,
+                    whole=whole,
+                    timeouts=timeouts,
+                    on_step=on_step,
+                    heads=self._heads,
                 )
         except UNANSWERED as error:
             await self.close()
             return could_not_judge(_reason(error), self._limits)
         finally:
             self.current_step = None
+
+    async def seal(self) -> Seal | None:
+        """Add a link over what was written since the last one, and keep it outside the database;
+        None when there was nothing to seal. Raises what the database raises."""
+        async with self._lock, self._bounded():
+            link = await seal(await self._connected())
+        if link is not None:
+            self._heads.keep(link.server, n=link.n, digest=link.digest)
+        return link
+
+    async def scrub(self, scrubber: Scrubber) -> Slice:
+        """Read the scrubber's next slice. Raises what the database raises."""
+        async with self._lock, self._bounded():
+            return await scrubber.turn(await self._connected(), self._heads)
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Give up a connection that has not answered for as long as a full read may take."""
+        try:
+            async with asyncio.timeout(CONNECT_S + 2 * self._timeouts.full_s):
+                yield
+        except UNANSWERED:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close the connection without waiting for a server that may be gone."""

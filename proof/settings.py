@@ -12,6 +12,18 @@ class ProofSettings(Settings, frozen=True, kw_only=True):
     proof_interval_s: Annotated[
         Seconds, why("Fresh enough to watch a recovery, cheap enough to run all day.")
     ] = 5.0
+    proof_seal_interval_s: Annotated[
+        Seconds,
+        why("What was written is sealed within a minute; a link is computed in milliseconds."),
+    ] = 60.0
+    proof_scrub_round_s: Annotated[
+        Seconds,
+        why("All of history is read again within ten minutes, or as fast as a fifth of the time."),
+    ] = 600.0
+    proof_head: Annotated[
+        str,
+        why("A file that keeps the head of the chain outside the database; `valerix up` names it."),
+    ] = ""
     order_deadline_s: Annotated[Seconds, why("As the order service has it.")] = 900
     order_lease_s: Annotated[Seconds, why("As the order service has it.")] = 6.0
     reconcile_backoff_max_s: Annotated[Seconds, why("As the order service has it.")] = 10.0

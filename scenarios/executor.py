@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
+from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from fleet.client import ControlClient, RequestRefused
@@ -51,9 +52,7 @@ class Executor:
         self._urls = {key: settings.urls[key] for key in NAMES}
         self._control = ControlClient(Path(settings.control)) if settings.control else None
         self.traffic = CustomerTraffic(settings, sleep=sleep)
-        self._headers = {"X-Valerix-Actor": actor}
-        if settings.operator_token:
-            self._headers["Authorization"] = f"Bearer {settings.operator_token}"
+        self._headers = {"X-Valerix-Actor": actor, **operator_headers(settings)}
 
     async def prepare(self, scenario: Scenario) -> None:
         """A calm shop that can do what the act wants; raises `CannotPlay` with what is missing."""

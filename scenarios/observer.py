@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import Database, DatabaseTrouble
 from observatory.live_state import LiveState
 from observatory.sla import light_state
 from observatory.sources.down import Down
@@ -20,7 +20,7 @@ from scenarios.traffic import CustomerTraffic
 from topology import NAMES
 
 _COLOURS: Mapping[str, LightColour] = {"good": "green", "failed": "red", "none": "grey"}
-_AWAY = (DatabaseDown, DatabaseBusy, CommitUnknown)
+_AWAY = DatabaseTrouble
 
 
 class Observer:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
+from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer
 from observatory.live_state import LiveState
 from observatory.sources.embedded_metrics import EmbeddedMetrics
@@ -66,7 +67,8 @@ async def standalone(settings: ScenarioSettings, timing: Timing) -> AsyncIterato
         database=watching,
     )
     proof = ProofScheduler(settings, registry=CollectorRegistry())
-    peers = {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
+    asking = operator_headers(settings)
+    peers = {key: Peer(name, urls[key], settings, headers=asking) for key, name in NAMES.items()}
     try:
         proof.start()
         await live.start()

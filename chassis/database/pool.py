@@ -5,6 +5,7 @@ more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,19 +20,34 @@ from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s, span_now
 
+logger = logging.getLogger(__name__)
+
+# Work that is due tries again twice a second, so a full disk is noticed again within this time.
+_FULL_FOR_S = 5.0
+# By database: until when one of its pools has reason to think that it is full.
+_full_until: dict[str, float] = {}
+
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
 
 
-class DatabaseBusy(Exception):
+class DatabaseTrouble(Exception):
+    """The database did not do what it was asked, or did not say whether it did."""
+
+
+class DatabaseBusy(DatabaseTrouble):
     """No connection came free in time. Nothing was executed."""
 
 
-class DatabaseDown(Exception):
+class DatabaseDown(DatabaseTrouble):
     """PostgreSQL cannot be reached. Nothing was executed."""
 
 
-class CommitUnknown(Exception):
+class DatabaseFull(DatabaseTrouble):
+    """PostgreSQL has no room left on its disk, or no memory. What was begun was rolled back."""
+
+
+class CommitUnknown(DatabaseTrouble):
     """The connection broke in mid-statement or mid-commit: the effect may have landed or not."""
 
 
@@ -177,6 +193,9 @@ class Database:
         wire = await self._acquire()
         try:
             yield Connection(wire, self.before_statement)
+        except asyncpg.InsufficientResourcesError as error:
+            self._note_full(error)
+            raise DatabaseFull(str(error)) from error
         except _BROKEN as error:
             raise CommitUnknown(str(error)) from error
         finally:
@@ -198,6 +217,16 @@ class Database:
                 await _roll_back(connection._wire)  # noqa: SLF001
                 raise
             await connection._wire.execute("COMMIT")  # noqa: SLF001
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a statement failed for want of room a moment ago, here or in another pool."""
+        return time.monotonic() < _full_until.get(self._url, 0.0)
+
+    def _note_full(self, error: Exception) -> None:
+        if not self.is_full:
+            logger.error("the database has no room: %s; what needs it is refused", error)
+        _full_until[self._url] = time.monotonic() + _FULL_FOR_S
 
     async def _acquire(self) -> Any:
         started = time.monotonic()

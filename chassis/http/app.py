@@ -15,7 +15,14 @@ from litestar.openapi import OpenAPIConfig
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import (
+    CallerGone,
+    CommitUnknown,
+    Database,
+    DatabaseBusy,
+    DatabaseDown,
+    DatabaseFull,
+)
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
 from chassis.http.asgi import App
@@ -25,6 +32,7 @@ from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
 from chassis.http.problems import MEDIA_TYPE, Problem, shed
 from chassis.http.schema_page import PlainPage
+from chassis.http.shop_identity import ShopIdentity, shop_routes
 from chassis.settings import Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -43,47 +51,53 @@ def service_app(
     registry: CollectorRegistry,
     routes: Sequence[BaseRouteHandler],
     database: Database | None = None,
+    identity: ShopIdentity | None = None,
     gremlins: Gremlins | None = None,
     schema_revision: str = "",
     dependencies: Mapping[str, Probe] | None = None,
+    callees: Mapping[str, Probe] | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
     state: Mapping[str, object] | None = None,
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
+    `dependencies` are asked for health, `callees` for readiness: whether they are of this shop.
     `loops` run for the life of the process and are started again when they fail; `closes` run at
     the end; `state` is what handlers find in `request.app.state`."""
-    all_loops, all_closes, health = list(loops), list(closes), dict(dependencies or {})
-    ready: dict[str, Probe] = {}
+    all_loops, all_closes = [*loops, process_metrics(name, database, registry).run], list(closes)
+    health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": database_probe(database)} | health
         # Readiness asks on connections that no gremlin slows, so that a restart comes up under one.
         calm = gremlins.controls if gremlins is not None else database
-        ready = {"database": database_probe(calm), "schema": schema_probe(calm, schema_revision)}
+        ready |= {"database": database_probe(calm), "schema": schema_probe(calm, schema_revision)}
         all_closes.append(database.close)
     if gremlins is not None:
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
-        gremlins.slows(*([database] if database else []))
-    all_loops.append(process_metrics(name, database, registry).run)
+        gremlins.slows(*filter(None, [database]))
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
+        *(shop_routes if identity is not None else []),
         *(gremlin_routes(gremlins) if gremlins is not None else []),
     ]
     app = Litestar(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({"settings": settings, **(state or {})}),
-        openapi_config=OpenAPIConfig(
-            title=title, version="1", path="/schema", render_plugins=[PlainPage(), OpenApiJson()]
-        ),
+        state=State({"settings": settings, "identity": identity, **(state or {})}),
+        openapi_config=_schema(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, registry, gremlins)
+
+
+def _schema(title: str) -> OpenAPIConfig:
+    pages = [PlainPage(), OpenApiJson()]
+    return OpenAPIConfig(title=title, version="1", path="/schema", render_plugins=pages)
 
 
 def _edged(
@@ -166,6 +180,10 @@ _PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
     (
         (DatabaseDown,),
         lambda: shed("The database cannot be reached; nothing was done", code="database-down"),
+    ),
+    (
+        (DatabaseFull,),
+        lambda: shed("The database has no room left; nothing was done", code="database-full"),
     ),
     (
         (CallerGone,),

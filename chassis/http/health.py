@@ -14,7 +14,7 @@ from sqlalchemy import text
 from chassis.database.pool import Database, statement
 
 Probe = Callable[[], Awaitable[str]]
-GOOD = frozenset({"connected", "reachable", "current"})
+GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
 
 _PING = statement(text("SELECT 1"), "SELECT 1")
 _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
@@ -39,12 +39,12 @@ class ReadyView(msgspec.Struct, frozen=True):
 
 
 def database_probe(database: Database) -> Probe:
-    """Whether a statement comes back."""
+    """Whether a statement comes back, and whether there was room for the last ones."""
 
     async def probe() -> str:
         async with database.connect() as connection:
             await connection.row(_PING)
-        return "connected"
+        return "full" if database.is_full else "connected"
 
     return probe
 

@@ -27,6 +27,12 @@ def is_operator(authorization: str | None, settings: Settings) -> bool:
     return right and scheme.lower() == "bearer"
 
 
+def operator_headers(settings: Settings) -> dict[str, str]:
+    """What a request carries to be the operator's; nothing where no token is set."""
+    token = settings.operator_token
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """A Litestar guard: 401 unless the operator asks."""
     settings: Settings = connection.app.state["settings"]

@@ -1,6 +1,7 @@
 """One call to another service over HTTP: a total deadline, a bulkhead, connections kept open."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,10 +9,14 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from chassis.database.pool import DatabaseTrouble
+from chassis.http.shop_identity import REFUSALS, SHOP_PATH, ShopIdentity
 from chassis.outcome import CallResult, Failure, Outcome, failed, outcome_of_http
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s
+
+logger = logging.getLogger(__name__)
 
 # Responses are a few hundred bytes (a page of orders under 100 KiB); more is a fault.
 _LARGEST_BODY = 1 << 20
@@ -40,6 +45,8 @@ class Peer:
         # When the peer last failed to answer; 0.0 while it answers. The reconciler watches it.
         self.failing_since = 0.0
         self.recoveries = 0
+        # Set by a process that calls another of the same shop.
+        self.identity: ShopIdentity | None = None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -102,6 +109,9 @@ class Peer:
 
     def _observe(self, result: CallResult) -> None:
         if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
+            if result.code in REFUSALS and not self.failing_since:
+                logger.error("%s at %s refuses this process: %s", self.name, self._base_url,
+                             REFUSALS[result.code])  # fmt: skip
             self.failing_since = self.failing_since or time.monotonic()
         elif self.failing_since:
             self.failing_since = 0.0
@@ -117,12 +127,16 @@ class Peer:
             await asyncio.wait_for(self._places.acquire(), min(self._wait_s, budget_s))
         except TimeoutError:
             return failed(Failure.BULKHEAD_FULL)
+        until = started + budget_s
         try:
-            left_s = budget_s - (time.monotonic() - started)
-            sent = {**self._headers, **headers, "X-Timeout-Ms": str(max(1, int(left_s * 1000)))}
             # aiohttp's own timeouts are per operation; only this one holds against a trickle.
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(until - time.monotonic()):
+                ours = {} if self.identity is None else await self.identity.headers()
+                left_ms = max(1, int((until - time.monotonic()) * 1000))
+                sent = {**self._headers, **ours, **headers, "X-Timeout-Ms": str(left_ms)}
                 return await self._send(method, path, json, sent)
+        except DatabaseTrouble:
+            return failed(Failure.CONNECT_FAILED, code="shop-unknown")
         except TimeoutError:
             return failed(Failure.TIMEOUT)
         except aiohttp.ClientConnectorError:
@@ -159,6 +173,17 @@ def peer_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
     async def probe() -> str:
         result = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
         return "reachable" if result.outcome is Outcome.OK else f"unreachable ({result.code})"
+
+    return probe
+
+
+def same_shop_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
+    """For readiness: not ready while the other service says that it is another shop's, or refuses
+    our credential. One that does not answer says neither."""
+
+    async def probe() -> str:
+        result = await peer.call("GET", SHOP_PATH, route=SHOP_PATH, deadline_s=deadline_s)
+        return REFUSALS.get(result.code, "of this shop, as far as it answers")
 
     return probe
 

@@ -7,6 +7,7 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.kinds import KIND_LABELS, KINDS, strength
 from chassis.faults.routes import Calmed
+from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
@@ -32,9 +33,7 @@ class GremlinActions:
         state: DashboardState,
     ) -> None:
         self._gremlins, self._state = gremlins, state
-        self._headers = {"X-Valerix-Actor": "dashboard"}
-        if settings.operator_token:
-            self._headers["Authorization"] = f"Bearer {settings.operator_token}"
+        self._headers = {"X-Valerix-Actor": "dashboard", **operator_headers(settings)}
 
     async def switch(self, form: Form, visitor: Visitor) -> Done:
         """Turn one switch of the board: "on:inventory:latency" or "off:inventory:latency"."""

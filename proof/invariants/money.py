@@ -109,10 +109,102 @@ HAVING sum(amount_minor) < 0""",
     enforced_by="price snapshot in the order; guards on orders, payments and attempts",
 )
 
+EVERY_TRANSFER_IS_KNOWN = Invariant(
+    id="I22",
+    kind="A",
+    title="Every transfer is one the shop makes",
+    promise="The ledger has one capture for what was taken, one refund for what was given back, "
+    "and no other account or transfer.",
+    sql="""\
+SELECT 'unknown account' AS what, transfer_id, account AS found, amount_minor
+FROM payments.ledger WHERE account NOT IN ('gateway_clearing', 'merchant')
+UNION ALL
+SELECT 'unknown transfer', transfer_id, account, amount_minor
+FROM payments.ledger WHERE transfer_id !~ '^[^:]*:(cap|ref)$' OR line NOT IN (1, 2)
+UNION ALL
+SELECT 'transfer that is missing or too much', transfer_id,
+       'should be ' || coalesce(e.minor, 0), coalesce(l.minor, 0)
+FROM (
+  SELECT order_id::text || ':cap' AS transfer_id, sum(amount_minor) AS minor
+  FROM payments.attempts WHERE state IN ('SUCCEEDED', 'REFUNDED') GROUP BY order_id
+  UNION ALL
+  SELECT order_id::text || ':ref', -sum(amount_minor)
+  FROM payments.attempts WHERE state = 'REFUNDED' GROUP BY order_id
+) e FULL JOIN (
+  SELECT transfer_id, sum(amount_minor) AS minor
+  FROM payments.ledger WHERE account = 'gateway_clearing' GROUP BY transfer_id
+) l USING (transfer_id)
+WHERE coalesce(e.minor, 0) <> coalesce(l.minor, 0)""",
+    enforced_by="CHECK on the account; an attempt moves and is posted in one statement",
+)
+
+A_PAYMENT_IS_ITS_ATTEMPTS = Invariant(
+    id="I23",
+    kind="A",
+    title="A payment is what its attempts say",
+    promise="The payment's state follows from its newest attempt's, that one's from its history, "
+    "and what is settled is what the gateway has.",
+    sql="""\
+SELECT 'payment' AS what, p.order_id, p.state, coalesce(a.state, 'no attempt') AS other
+FROM payments.payments p
+LEFT JOIN payments.attempts a ON a.order_id = p.order_id
+  AND a.n = (SELECT max(n) FROM payments.attempts newest WHERE newest.order_id = p.order_id)
+WHERE (p.state, coalesce(a.state, '')) NOT IN (
+  ('PROCESSING', 'IN_FLIGHT'), ('PROCESSING', 'UNKNOWN'),
+  ('CANCELLING', 'IN_FLIGHT'), ('CANCELLING', 'UNKNOWN'),
+  ('SUCCEEDED', 'SUCCEEDED'), ('REFUND_PENDING', 'SUCCEEDED'), ('REFUNDED', 'REFUNDED'),
+  ('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('CANCELLED', ''))
+UNION ALL
+SELECT 'attempt', a.order_id, a.state, coalesce(h.dst, 'no history')
+FROM payments.attempts a
+LEFT JOIN LATERAL (SELECT dst FROM payments.attempt_history h
+                   WHERE h.order_id = a.order_id AND h.n = a.n ORDER BY h.id DESC LIMIT 1) h ON true
+WHERE h.dst IS DISTINCT FROM a.state
+UNION ALL
+SELECT 'first line of an attempt', a.order_id, a.state, coalesce(h.src, 'no history')
+FROM payments.attempts a
+LEFT JOIN LATERAL (SELECT src, dst FROM payments.attempt_history h
+                   WHERE h.order_id = a.order_id AND h.n = a.n ORDER BY h.id LIMIT 1) h ON true
+WHERE h.src IS NOT NULL OR h.dst IS NULL
+UNION ALL
+SELECT 'gateway', a.order_id, a.state, coalesce(c.state, 'no charge')
+FROM payments.attempts a
+JOIN payments.payments p ON p.order_id = a.order_id
+LEFT JOIN gateway.charges c ON c.gw_key = a.gw_key AND c.order_ref = a.order_id::text
+WHERE a.state = 'FAILED' AND c.state IS DISTINCT FROM 'DECLINED'
+   OR a.state = 'REFUNDED' AND c.state IS DISTINCT FROM 'REFUNDED'
+   OR a.state = 'SUCCEEDED' AND c.state IS DISTINCT FROM 'CAPTURED'
+      AND NOT (c.state IS NOT DISTINCT FROM 'REFUNDED' AND p.state = 'REFUND_PENDING')""",
+    enforced_by="one writer of outcomes moves payment and attempt in one statement",
+)
+
+THE_PRICE_WAS_THE_LISTS = Invariant(
+    id="I24",
+    kind="A",
+    title="The price was the list's",
+    promise="An order was placed at a price that the price list had when it was placed.",
+    # An order reads the list some moments after its transaction began, which is its time.
+    sql="""\
+SELECT o.id AS order_id, o.product_id, o.unit_price_minor, o.currency, o.created_at
+FROM orders.orders o
+WHERE NOT EXISTS (
+  SELECT 1 FROM (SELECT product_id, price_minor, currency, since,
+                        lead(since) OVER (PARTITION BY product_id ORDER BY since) AS until
+                 FROM orders.prices) p
+  WHERE p.product_id = o.product_id AND p.price_minor = o.unit_price_minor
+    AND p.currency = o.currency AND p.since <= o.created_at + interval '10 seconds'
+    AND coalesce(p.until, 'infinity') >= o.created_at - interval '10 seconds')
+ORDER BY o.id""",
+    enforced_by="the order is written from the price list in one statement",
+)
+
 INVARIANTS = (
     NOBODY_PAYS_TWICE,
     LEDGER_BALANCES,
+    EVERY_TRANSFER_IS_KNOWN,
     RECORDS_AGREE,
+    A_PAYMENT_IS_ITS_ATTEMPTS,
     ONE_LIVE_ATTEMPT,
     THE_PRICE_IS_THE_PRICE,
+    THE_PRICE_WAS_THE_LISTS,
 )

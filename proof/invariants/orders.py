@@ -11,14 +11,16 @@ CONFIRMED_MEANS_DELIVERED = Invariant(
     promise="A confirmed order is paid for and its goods are kept; only an operator may refund it.",
     sql="""\
 SELECT o.id AS order_id, c.state AS charge, r.state AS reservation, r.product_id, r.quantity,
-       o.stock_committed_at
+       o.stock_committed_at, p.state AS payment
 FROM orders.orders o
 LEFT JOIN gateway.charges c ON c.order_ref = o.id::text AND c.state IN ('CAPTURED', 'REFUNDED')
 LEFT JOIN payments.payments p ON p.order_id = o.id
 LEFT JOIN inventory.reservations r ON r.order_id = o.id
 WHERE o.status = 'CONFIRMED' AND (
       c.state IS NULL
-   OR c.state = 'REFUNDED' AND p.cancel_reason IS DISTINCT FROM 'REFUND'
+   OR p.state IS NULL OR p.state NOT IN ('SUCCEEDED', 'REFUND_PENDING', 'REFUNDED')
+   OR c.state = 'REFUNDED'
+      AND (p.cancel_reason, p.cancelled_by) IS DISTINCT FROM ('REFUND', 'hand')
       AND NOT EXISTS (SELECT 1 FROM gateway.charges k
                       WHERE k.order_ref = o.id::text AND k.state = 'CAPTURED')
    OR r.state IS NULL OR r.state NOT IN ('HELD', 'COMMITTED')
@@ -82,13 +84,17 @@ NOTHING_HELD_BACK = Invariant(
     id="I11",
     kind="Q",
     title="Nothing is left hanging",
-    promise="When the shop is quiescent, no unit is on hold and no payment is in doubt.",
+    promise="When the shop is quiescent, no unit is on hold, and no payment is in doubt or waits "
+    "for a human.",
     sql="""\
 SELECT 'reservation' AS what, order_id::text AS order_ref, state, created_at AS since
 FROM inventory.reservations WHERE state = 'HELD'
 UNION ALL
 SELECT 'payment', order_id::text, state, updated_at
 FROM payments.payments WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
+UNION ALL
+SELECT 'payment that needs a human', order_id::text, state, updated_at
+FROM payments.payments WHERE needs_review
 UNION ALL
 SELECT 'attempt', gw_key, state, created_at
 FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')""",
@@ -119,22 +125,42 @@ HISTORY_IS_WHOLE = Invariant(
     id="I13",
     kind="A",
     title="History is whole",
-    promise="Each order's history has every version once, and its last line is the order's status.",
+    promise="Each order's history has every version once; its last line is how the order stands.",
     sql="""\
 SELECT 'gap before' AS what, h.order_id, h.version, h.src AS expected, p.dst AS found
 FROM orders.history h
 LEFT JOIN orders.history p ON p.order_id = h.order_id AND p.version = h.version - 1
 WHERE (h.version > 0 OR h.src IS NOT NULL) AND h.src IS DISTINCT FROM p.dst
 UNION ALL
-SELECT 'last line', o.id, o.version, o.status, h.dst
+SELECT 'last line', o.id, o.version, concat_ws(' ', o.status, o.reason, o.last_outcome),
+       concat_ws(' ', h.dst, h.reason, h.outcome)
 FROM orders.orders o
 LEFT JOIN orders.history h ON h.order_id = o.id AND h.version = o.version
-WHERE h.dst IS DISTINCT FROM o.status
+WHERE (h.dst, h.reason, h.outcome) IS DISTINCT FROM (o.status, o.reason, o.last_outcome)
 UNION ALL
 SELECT 'line without its version', h.order_id, h.version, o.status, h.dst
 FROM orders.history h LEFT JOIN orders.orders o ON o.id = h.order_id
 WHERE o.id IS NULL OR h.version > o.version""",
     enforced_by="history is written by trigger and is append-only",
+)
+
+A_REASON_IS_WHAT_HAPPENED = Invariant(
+    id="I25",
+    kind="A",
+    title="A reason is what happened",
+    promise="An order that failed for its stock or its card has the refusal on record.",
+    sql="""\
+SELECT o.id AS order_id, o.reason, r.state AS reservation, p.state AS payment
+FROM orders.orders o
+LEFT JOIN inventory.reservations r ON r.order_id = o.id
+LEFT JOIN payments.payments p ON p.order_id = o.id
+WHERE o.status IN ('FAILED', 'CANCELLING')
+  AND (o.reason = 'OUT_OF_STOCK' AND r.state IS DISTINCT FROM 'REJECTED'
+    OR o.reason = 'PAYMENT_DECLINED' AND p.state IS DISTINCT FROM 'FAILED'
+    OR o.reason NOT IN ('OUT_OF_STOCK', 'PAYMENT_DECLINED') AND r.state = 'REJECTED'
+       AND o.status = 'FAILED' AND p.order_id IS NULL)
+ORDER BY o.id""",
+    enforced_by="a decision is recorded with the answer it follows from",
 )
 
 RESPONSES_ARE_TRUE = Invariant(
@@ -146,8 +172,16 @@ RESPONSES_ARE_TRUE = Invariant(
 SELECT i.scope, i.key, i.order_id, i.status_code, o.status
 FROM orders.idempotency i JOIN orders.orders o ON o.id = i.order_id
 WHERE i.response IS NOT NULL
-  AND (position(convert_to(i.order_id::text, 'UTF8') IN i.response) = 0
-       OR i.status_code = 201 AND o.status <> 'CONFIRMED'
+  AND (position(convert_to('"order_id":"' || o.id || '"', 'UTF8') IN i.response) = 0
+       OR i.status_code NOT IN (201, 202, 402, 409)
+       OR i.status_code IN (201, 202) AND (
+            position(convert_to('"product_id":"' || o.product_id || '"', 'UTF8') IN i.response) = 0
+         OR position(convert_to('"quantity":' || o.quantity || ',', 'UTF8') IN i.response) = 0
+         OR position(convert_to('"amount_minor":' || o.amount_minor || ',', 'UTF8')
+                     IN i.response) = 0)
+       OR i.status_code = 201 AND (
+            o.status <> 'CONFIRMED'
+         OR position(convert_to('"status":"CONFIRMED"', 'UTF8') IN i.response) = 0)
        OR i.status_code IN (402, 409) AND o.status NOT IN ('CANCELLING', 'FAILED'))
 ORDER BY i.scope, i.key""",
     enforced_by="a response is stored once, after the step that it reports",
@@ -198,6 +232,7 @@ def invariants(limits: Limits) -> tuple[Invariant, ...]:
         NOTHING_HELD_BACK,
         ONE_ORDER_PER_KEY,
         HISTORY_IS_WHOLE,
+        A_REASON_IS_WHAT_HAPPENED,
         RESPONSES_ARE_TRUE,
         nothing_stranded(limits),
     )

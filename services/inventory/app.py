@@ -6,6 +6,7 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
+from chassis.http.shop_identity import ShopIdentity
 from services.inventory.metrics import StockGauges
 from services.inventory.routes import ROUTES
 from services.inventory.settings import InventorySettings
@@ -27,6 +28,7 @@ def create_app(settings: InventorySettings) -> Edge:
         registry=registry,
         routes=ROUTES,
         database=database,
+        identity=ShopIdentity(settings, database),
         gremlins=Gremlins(NAME, "inventory", settings, registry),
         schema_revision=SCHEMA_REVISION,
         loops=[StockGauges(gauges_database, registry).run],

@@ -1,5 +1,6 @@
 """Reservations, stock and their state machine; no I/O."""
 
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,9 @@ from services.inventory.contract import State
 TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
     {("HELD", "COMMITTED"), ("HELD", "RELEASED"), ("HELD", "REJECTED")}
 )
+
+# Who asked first: the order service, or somebody by hand.
+MadeBy = Literal["order-service", "hand"]
 
 
 class Reservation(msgspec.Struct, frozen=True):

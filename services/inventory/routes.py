@@ -13,6 +13,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem
+from chassis.http.shop_identity import caller_now, internal_guard
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,
@@ -57,7 +58,7 @@ def _unknown_product(product_id: str) -> Problem:
     )
 
 
-@get("/inventory", summary="All products and their units")
+@get("/inventory", guards=[internal_guard], summary="All products and their units")
 async def list_stock(state: State) -> StockList:
     """GET /inventory."""
     async with _database(state).connect() as connection:
@@ -69,6 +70,7 @@ _NO_PRODUCT = refused("There is no such product")
 
 @get(
     "/inventory/{product_id:str}",
+    guards=[internal_guard],
     summary="One product and its units",
     responses={404: _NO_PRODUCT},
 )
@@ -89,6 +91,7 @@ def _printable(product_id: str) -> str:
 
 @get(
     "/inventory/reservations/{order_id:str}",
+    guards=[internal_guard],
     summary="What an order holds",
     responses={404: refused("Inventory has not heard of this order")},
 )
@@ -103,6 +106,7 @@ async def show_reservation(order_id: FromPath[UUID], state: State) -> Reservatio
 
 @post(
     "/inventory/reserve",
+    guards=[internal_guard],
     dto=Strict[ReserveStock],
     return_dto=None,
     status_code=200,
@@ -117,7 +121,9 @@ async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> Reservati
     """POST /inventory/reserve: 200 HELD or COMMITTED, 409 out-of-stock, 409 fenced."""
     try:
         async with _database(state).begin(for_caller=True) as tx:
-            found = await store.reserve(tx, data.order_id, data.product_id, data.quantity)
+            found = await store.reserve(
+                tx, data.order_id, data.product_id, data.quantity, caller_now.get()
+            )
     except UnknownProduct:
         raise _unknown_product(data.product_id) from None
     except OtherReservation:
@@ -144,6 +150,7 @@ async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> Reservati
 
 @post(
     "/inventory/release",
+    guards=[internal_guard],
     dto=Strict[ReleaseStock],
     return_dto=None,
     status_code=200,
@@ -154,7 +161,7 @@ async def release_stock(data: JSONBody[ReleaseStock], state: State) -> Reservati
     """POST /inventory/release: 200 RELEASED or REJECTED, 409 when it was sold."""
     try:
         async with _database(state).begin(for_caller=True) as tx:
-            return _view(await store.release(tx, data.order_id))
+            return _view(await store.release(tx, data.order_id, caller_now.get()))
     except AlreadySold:
         logger.error("release of sold stock refused", extra={"order_id": str(data.order_id)})
         raise Problem(409, "already-sold", "What was sold cannot be released") from None
@@ -162,6 +169,7 @@ async def release_stock(data: JSONBody[ReleaseStock], state: State) -> Reservati
 
 @post(
     "/inventory/commit",
+    guards=[internal_guard],
     dto=Strict[CommitStock],
     return_dto=None,
     status_code=200,

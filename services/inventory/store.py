@@ -3,17 +3,18 @@
 READ COMMITTED throughout: a fence is `ON CONFLICT DO NOTHING` and then a look at who won."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis.database.pool import Connection, Row, statement
+from chassis.database.pool import Connection, Row, Statement, statement
 from services.inventory.domain import (
     AlreadySold,
     CannotCommit,
+    MadeBy,
     OtherReservation,
     Reservation,
     StockLevel,
@@ -35,17 +36,15 @@ _units: Any = bindparam("units", type_=stock.c.stock.type)
 _CLAIM = statement(
     insert(reservations)
     .values(
-        order_id=bindparam("order"), product_id=bindparam("product"), quantity=_units, state="HELD"
+        order_id=bindparam("order"),
+        product_id=bindparam("product"),
+        quantity=_units,
+        state="HELD",
+        made_by=bindparam("made_by"),
     )
     .on_conflict_do_nothing()
     .returning(*_SHOWN),
     "INSERT inventory.reservations",
-)
-_TAKE = statement(
-    update(stock)
-    .where(_this_product, stock.c.stock >= _units)
-    .values(stock=stock.c.stock - _units, reserved=stock.c.reserved + _units),
-    "UPDATE inventory.stock",
 )
 _LOCK = statement(
     select(*_SHOWN).where(_this_order).with_for_update(), "SELECT inventory.reservations"
@@ -60,30 +59,39 @@ _MOVE = statement(
 )
 _TOMBSTONE = statement(
     insert(reservations)
-    .values(order_id=bindparam("order"), state="RELEASED")
+    .values(order_id=bindparam("order"), state="RELEASED", made_by=bindparam("made_by"))
     .on_conflict_do_nothing()
     .returning(*_SHOWN),
     "INSERT inventory.reservations",
 )
-_GIVE_BACK = statement(
-    update(stock)
-    .where(_this_product)
-    .values(stock=stock.c.stock + _units, reserved=stock.c.reserved - _units),
-    "UPDATE inventory.stock",
+
+
+def _stock_move(kind: str, changes: str, *, condition: str = "true") -> Statement:
+    """Units move, and the stock ledger says so: one statement, so that neither is without the
+    other. `cause` is the order; a delivery is its own cause."""
+    return statement(
+        text(
+            f"WITH moved AS (UPDATE inventory.stock SET {changes}"
+            f" WHERE product_id = :product AND {condition}"
+            " RETURNING product_id, stock, reserved, sold, total), noted AS ("
+            " INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+            f" SELECT :cause ::uuid, '{kind}', product_id, :units ::int FROM moved)"
+            " SELECT * FROM moved"
+        ),
+        "UPDATE inventory.stock, INSERT inventory.stock_moves",
+    )
+
+
+_TAKE = _stock_move(
+    "reserved",
+    "stock = stock - :units ::int, reserved = reserved + :units ::int",
+    condition="stock >= :units ::int",
 )
-_SELL = statement(
-    update(stock)
-    .where(_this_product)
-    .values(reserved=stock.c.reserved - _units, sold=stock.c.sold + _units),
-    "UPDATE inventory.stock",
+_GIVE_BACK = _stock_move(
+    "released", "stock = stock + :units ::int, reserved = reserved - :units ::int"
 )
-_DELIVER = statement(
-    update(stock)
-    .where(_this_product)
-    .values(total=stock.c.total + _units, stock=stock.c.stock + _units)
-    .returning(*stock.c),
-    "UPDATE inventory.stock",
-)
+_SELL = _stock_move("sold", "reserved = reserved - :units ::int, sold = sold + :units ::int")
+_DELIVER = _stock_move("delivered", "total = total + :units ::int, stock = stock + :units ::int")
 _ALL = statement(select(*stock.c).order_by(stock.c.product_id), "SELECT inventory.stock")
 _ONE = statement(select(*stock.c).where(_this_product), "SELECT inventory.stock")
 
@@ -92,18 +100,20 @@ def _reservation(row: Row) -> Reservation:
     return msgspec.convert(dict(row), Reservation)
 
 
-async def reserve(tx: Connection, order_id: UUID, product_id: str, quantity: int) -> Reservation:
+async def reserve(
+    tx: Connection, order_id: UUID, product_id: str, quantity: int, made_by: MadeBy
+) -> Reservation:
     """Hold units once. HELD, or REJECTED for ever; a repeat gets the first answer again.
 
     A reservation that was RELEASED first comes back as such: the caller has been fenced off."""
-    values = {"order": order_id, "product": product_id, "units": quantity}
+    values = {"order": order_id, "product": product_id, "units": quantity, "made_by": made_by}
     try:
         claimed = await tx.row(_CLAIM, **values)
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownProduct(product_id) from error
     if claimed is None:
         return await _answer_again(tx, order_id, product_id, quantity)
-    if await tx.execute(_TAKE, product=product_id, units=quantity):
+    if await tx.row(_TAKE, cause=order_id, product=product_id, units=quantity):
         return _reservation(claimed)
     return await reject(tx, order_id)
 
@@ -128,9 +138,9 @@ async def _answer_again(
     return found
 
 
-async def release(tx: Connection, order_id: UUID) -> Reservation:
+async def release(tx: Connection, order_id: UUID, made_by: MadeBy) -> Reservation:
     """Give units back, or leave a tombstone where there is nothing yet (rule R4)."""
-    if (tomb := await bury(tx, order_id)) is not None:
+    if (tomb := await bury(tx, order_id, made_by)) is not None:
         return tomb
     row = await tx.row(_LOCK, order=order_id)
     if row is None:
@@ -141,13 +151,13 @@ async def release(tx: Connection, order_id: UUID) -> Reservation:
         raise AlreadySold(order_id)
     if found.state != "HELD":
         return found
-    await tx.execute(_GIVE_BACK, product=found.product_id, units=found.quantity)
+    await tx.row(_GIVE_BACK, cause=order_id, product=found.product_id, units=found.quantity)
     return _reservation(await _moved(tx, order_id, "RELEASED"))
 
 
-async def bury(tx: Connection, order_id: UUID) -> Reservation | None:
+async def bury(tx: Connection, order_id: UUID, made_by: MadeBy) -> Reservation | None:
     """The tombstone: if the reserve has not come yet, it now comes too late."""
-    row = await tx.row(_TOMBSTONE, order=order_id)
+    row = await tx.row(_TOMBSTONE, order=order_id, made_by=made_by)
     return None if row is None else _reservation(row)
 
 
@@ -161,7 +171,7 @@ async def commit(tx: Connection, order_id: UUID) -> Reservation:
         return found
     if found.state != "HELD":
         raise CannotCommit(found.state)
-    await tx.execute(_SELL, product=found.product_id, units=found.quantity)
+    await tx.row(_SELL, cause=order_id, product=found.product_id, units=found.quantity)
     return _reservation(await _moved(tx, order_id, "COMMITTED"))
 
 
@@ -173,9 +183,9 @@ async def _moved(tx: Connection, order_id: UUID, to: str) -> Row:
 
 
 async def restock(c: Connection, product_id: str, quantity: int) -> StockLevel:
-    """A delivery, in one statement, so that conservation holds at every instant."""
+    """A delivery."""
     try:
-        row = await c.row(_DELIVER, product=product_id, units=quantity)
+        row = await c.row(_DELIVER, cause=uuid4(), product=product_id, units=quantity)
     except asyncpg.NumericValueOutOfRangeError as error:
         raise TooMany(product_id) from error
     if row is None:

@@ -3,7 +3,7 @@
 from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0008"
 
 metadata = MetaData(schema="inventory")
 
@@ -24,5 +24,6 @@ reservations = Table(
     Column("product_id", Text),
     Column("quantity", Integer),
     Column("state", Text),
+    Column("made_by", Text),
     Column("updated_at", DateTime(timezone=True)),
 )

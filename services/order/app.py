@@ -6,7 +6,8 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
-from chassis.http.outbound import Peer, peer_probe
+from chassis.http.outbound import Peer, peer_probe, same_shop_probe
+from chassis.http.shop_identity import ShopIdentity
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout
 from services.order.metrics import BacklogGauges, OrderMetrics
@@ -37,20 +38,13 @@ def create_app(
     gremlins = Gremlins(NAME, "orders", settings, registry)
     gremlins.slows(repair_database)
 
-    def peer(key: str, connections: int) -> Peer:
-        return Peer(find(key).name, settings.urls[key], settings, connections=connections)
-
-    def wire(connections: int) -> list[Peer]:
-        return [
-            inventory or peer("inventory", connections),
-            payments or peer("payment", connections),
-        ]
-
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:
         return Checkout(on, InventoryClient(stock), PaymentClient(money), settings, metrics)
 
-    front, repair = wire(settings.peer_connections), wire(settings.repair_connections)
-    probes = wire(_PROBE_CONNECTIONS)
+    identity, given = ShopIdentity(settings, database), (inventory, payments)
+    front = _peers(settings, settings.peer_connections, given, identity)
+    repair = _peers(settings, settings.repair_connections, given, identity)
+    probes = _peers(settings, _PROBE_CONNECTIONS, given, None)
     foreground = checkout(database, *front)
     reconciler = Reconciler(
         repair_database, checkout(repair_database, *repair), settings, [*front, *repair]
@@ -62,9 +56,11 @@ def create_app(
         registry=registry,
         routes=ROUTES,
         database=database,
+        identity=identity,
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         dependencies={p.name: peer_probe(p, settings.probe_deadline_s) for p in probes},
+        callees={p.name: same_shop_probe(p, settings.probe_deadline_s) for p in repair},
         loops=[*reconciler.workers(), BacklogGauges(repair_database, metrics).run],
         closes=[repair_database.close, *(peer.close for peer in [*front, *repair, *probes])],
         state={
@@ -73,3 +69,20 @@ def create_app(
             "placement": OrderPlacement(database, foreground, reconciler, settings, metrics),
         },
     )
+
+
+def _peers(
+    settings: OrderSettings,
+    connections: int,
+    given: tuple[Peer | None, ...],
+    identity: ShopIdentity | None,
+) -> list[Peer]:
+    """Inventory and payments, or what was given in their place; asked as this shop, if an identity
+    is named."""
+    peers = [
+        known or Peer(find(key).name, settings.urls[key], settings, connections=connections)
+        for key, known in zip(find("order").calls, given, strict=True)
+    ]
+    for each in peers:
+        each.identity = identity or each.identity
+    return peers

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chassis.database.pool import CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import Database, DatabaseTrouble
 from chassis.due_work import Backoff
 from services.inventory.client import Hold, InventoryClient
 from services.order import store
@@ -93,7 +93,7 @@ class Checkout:
         never means "nothing was done". The answer is the order as last seen; it stays due."""
         try:
             return await self.drive(order, until=until)
-        except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
+        except DatabaseTrouble as error:
             # Ordinary under load, when one stack trace per order would add to the load.
             why = type(error).__name__
             extra = {"order_id": str(order.id)}

@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from chassis.database.pool import Database
 from services.order.domain import Order
 from services.order.due_work import ORDERS_DUE
-from services.order.store import KEYS
 
 logger = logging.getLogger("order")
 
@@ -73,7 +72,7 @@ class OrderMetrics:
 
 
 class BacklogGauges:
-    """Keeps the gauges fresh and drops expired keys, off every request's way."""
+    """Keeps the gauges fresh, off every request's way."""
 
     def __init__(self, database: Database, metrics: OrderMetrics) -> None:
         self._database = database
@@ -84,7 +83,6 @@ class BacklogGauges:
         while True:
             async with self._database.connect() as connection:
                 found = await ORDERS_DUE.backlog(connection)
-                await KEYS.forget_expired(connection)
             waiting = {status: orders for status, orders, _ in found}
             for status in _OPEN:
                 self._metrics.pending.labels(status).set(waiting.get(status, 0))

@@ -1,12 +1,13 @@
 """POST /orders from key to answer: commit the intent, drive while time is left, keep the answer."""
 
+import asyncio
 import logging
 import time
 from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import Key, StoredKey, request_hash
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
@@ -23,6 +24,10 @@ from services.order.views import order_view
 logger = logging.getLogger(__name__)
 
 ROUTE = "/orders"
+# Between two tries to keep an answer: a lost connection is replaced within milliseconds.
+_KEEP_AGAIN_S = 0.1
+# A database that is away for longer is better told to the caller, who will ask again.
+_KEEP_FOR_S = 1.0
 # There is no identity yet, so every caller is the same one; with tokens this is the subject.
 _CALLER = "public"
 
@@ -66,16 +71,16 @@ class OrderPlacement:
         try:
             placed = await self._commit_intent(order_id, command, key)
         except NotForSale:
-            return await self._no_such_product(command, key, order_id)
+            return await self._no_such_product(command, key, order_id, until)
         if isinstance(placed, StoredKey):
             note_order(placed.entity_id)
-            return await self._again(placed)
+            return await self._again(placed, until)
         # Before the long part, so that the order's trace can be found however that ends.
         note_order(placed.id)
         order = await self._checkout.drive_for_caller(placed, until=until)
         reply = _reply(order)
         if key is not None:
-            reply = await self._keep(key, reply, order)
+            reply = await self._keep(key, reply, until)
         outcome = _outcome(reply)
         self._metrics.answered(outcome)
         note_order(order.id, outcome)
@@ -90,12 +95,23 @@ class OrderPlacement:
         if key is None:
             async with self._database.connect() as connection:
                 return await self._insert(connection, order_id, command)
-        async with self._database.begin() as tx:
-            taken = await KEYS.claim(
-                tx, key, order_id, lock_s=self._settings.order_lease_s,
-                ttl_s=self._settings.idempotency_ttl_s,
-            )  # fmt: skip
-            return taken or await self._insert(tx, order_id, command)
+        try:
+            async with self._database.begin() as tx:
+                taken = await KEYS.claim(tx, key, order_id, lock_s=self._settings.order_lease_s)
+                return taken or await self._insert(tx, order_id, command)
+        except CommitUnknown:
+            # The key tells whether it was committed; if it cannot be read, the caller asks again.
+            if (order := await self._committed(order_id, key)) is None:
+                raise
+            return order
+
+    async def _committed(self, order_id: UUID, key: Key) -> Order | None:
+        """The order, if its intent is in the database under the key."""
+        async with self._database.connect() as connection:
+            stored = await KEYS.find(connection, key)
+            if stored is None or stored.entity_id != order_id:
+                return None
+            return await store.find(connection, order_id)
 
     async def _insert(self, connection: Connection, order_id: UUID, command: PlaceOrder) -> Order:
         return await store.place(
@@ -104,23 +120,34 @@ class OrderPlacement:
             traceparent=current_traceparent(),
         )  # fmt: skip
 
-    async def _keep(self, key: Key, reply: Reply, order: Order) -> Reply:
+    async def _keep(self, key: Key, reply: Reply, until: float) -> Reply:
         """The answer that stands under the key: this one, or the one that was kept before it.
 
-        A decision is answered only once it is kept, or a repeat could get another answer."""
-        try:
-            async with self._database.connect() as connection:
-                kept = await KEYS.keep(connection, key, reply.status_code, reply.body)
-            return Reply(*kept, reply.order_id)
-        except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
-            why = type(error).__name__
-            extra = {"order_id": str(order.id)}
-            logger.warning("an answer was not kept: %s", why, extra=extra)
-        except Exception:
-            logger.exception("an answer was not kept", extra={"order_id": str(order.id)})
-        return _accepted(order)
+        No answer is given before it is kept: a repeat could get another one. Whether a lost
+        statement kept it is seen by asking again, while there is time."""
+        until = min(until, time.monotonic() + _KEEP_FOR_S)
+        while True:
+            try:
+                async with self._database.connect() as connection:
+                    kept = await KEYS.keep(connection, key, reply.status_code, reply.body)
+                return Reply(*kept, reply.order_id)
+            except DatabaseTrouble as error:
+                why = type(error).__name__
+            if time.monotonic() + _KEEP_AGAIN_S >= until:
+                extra = {"order_id": str(reply.order_id)}
+                logger.warning("an answer was not kept: %s", why, extra=extra)
+                raise Problem(
+                    500, "outcome-unknown",
+                    "The order is accepted, but its answer could not be kept: ask again with the "
+                    "same key",
+                    details={"order_id": reply.order_id}, retryable=True,
+                    headers={"Location": f"/orders/{reply.order_id}", "Retry-After": "1"},
+                )  # fmt: skip
+            await asyncio.sleep(_KEEP_AGAIN_S)
 
-    async def _no_such_product(self, command: PlaceOrder, key: Key | None, order_id: UUID) -> Reply:
+    async def _no_such_product(
+        self, command: PlaceOrder, key: Key | None, order_id: UUID, until: float
+    ) -> Reply:
         problem = Problem(
             404, "product-not-found", "There is no such product",
             details={"product_id": command.product_id},
@@ -130,22 +157,20 @@ class OrderPlacement:
         if key is None:
             return reply
         async with self._database.begin() as tx:
-            taken = await KEYS.claim(
-                tx, key, order_id, lock_s=0.0, ttl_s=self._settings.idempotency_ttl_s
-            )
+            taken = await KEYS.claim(tx, key, order_id, lock_s=0.0)
             if taken is None:
                 await KEYS.disown(tx, key, order_id)
                 await KEYS.keep(tx, key, reply.status_code, reply.body)
-        return reply if taken is None else await self._again(taken)
+        return reply if taken is None else await self._again(taken, until)
 
-    async def _again(self, stored: StoredKey) -> Reply:
+    async def _again(self, stored: StoredKey, until: float) -> Reply:
         first = stored.replay()
         if isinstance(first, tuple):
             return Reply(*first, stored.entity_id, replayed=True)
         # What is answered now is the key's answer from here on.
         async with self._database.connect() as connection:
             order = await store.find(connection, first)
-        return await self._keep(stored.key, _accepted(order), order)
+        return await self._keep(stored.key, _accepted(order), until)
 
 
 def note_order(order_id: UUID | None, outcome: str = "") -> None:

@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import KeyedOperation, refused
+from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
 from services.order import store
@@ -121,9 +122,11 @@ async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
 
 
 @post(
-    "/orders/{order_id:str}/cancel", status_code=200, summary="Cancel an undecided order",
+    "/orders/{order_id:str}/cancel", status_code=200, guards=[operator_guard],
+    summary="Cancel an undecided order",
     responses={
         202: ResponseSpec(OrderView, description="Being cancelled"),
+        401: refused("This needs the operator token, until orders have owners"),
         404: refused("There is no such order"),
         409: refused("The order is decided already"),
     },

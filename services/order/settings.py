@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
 from chassis.settings import Count, Seconds, Settings, why
 
 
@@ -30,7 +28,3 @@ class OrderSettings(Settings, frozen=True, kw_only=True):
     repair_connections: Annotated[
         Count, why("Bulkhead of repair traffic, so it cannot starve the foreground.")
     ] = 16
-    idempotency_ttl_s: Annotated[
-        Annotated[float, Meta(gt=0, le=604_800)],
-        why("24 h, as clients expect; the order itself stays unique for ever."),
-    ] = 86_400

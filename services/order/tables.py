@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaD
 from sqlalchemy import Uuid as UuidType
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0008"
 
 metadata = MetaData(schema="orders")
 _time = DateTime(timezone=True)
@@ -65,5 +65,4 @@ idempotency = Table(
     Column("status_code", Integer),
     Column("response", LargeBinary),
     Column("locked_until", _time),
-    Column("expires_at", _time),
 )

@@ -7,6 +7,7 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
+from chassis.http.shop_identity import ShopIdentity
 from services.payment.charging import PaymentContext
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
@@ -44,10 +45,8 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
-    loops = [payment_reconciler(repair_context, settings).run, metrics.run]
-    if not provider.fences:
-        # A provider that fences captures nothing after a void.
-        loops.append(LateCaptures(repair_context).run)
+    sweep = LateCaptures(repair_context).run
+    loops = [payment_reconciler(repair_context, settings).run, metrics.run, sweep]
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -55,6 +54,7 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
         registry=registry,
         routes=ROUTES,
         database=database,
+        identity=ShopIdentity(settings, database),
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=loops,

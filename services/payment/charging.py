@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, DatabaseDown
+from chassis.database.pool import CallerGone, Database, DatabaseTrouble
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s
 from services.payment import domain, settlement, store
 from services.payment.connectors import Connector, GatewayNotSent, GatewayUnknown
-from services.payment.domain import ON_CANCEL, OPERATIONS, Charge, Operation, Payment
+from services.payment.domain import ON_CANCEL, OPERATIONS, Charge, MadeBy, Operation, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.outcomes import GatewayResult, Silence
 from services.payment.store import PaymentStep
@@ -84,19 +84,21 @@ async def _open(context: PaymentContext, command: Charge) -> Payment | None:
     return payment
 
 
-async def cancel(context: PaymentContext, order_id: UUID, reason: str) -> Payment:
+async def cancel(context: PaymentContext, order_id: UUID, reason: str, asked_by: MadeBy) -> Payment:
     """Void what is open, refund what was taken, and leave a tombstone where there is nothing yet.
 
     The cancel has won once its first transaction commits; whether it is also over is for
     `contract.cancel_is_acknowledged` to say."""
-    payment = await _begin_cancel(context, order_id, reason)
+    payment = await _begin_cancel(context, order_id, reason, asked_by)
     return await _as_far_as_it_goes(context, payment, operations=_MOST_OPERATIONS)
 
 
-async def _begin_cancel(context: PaymentContext, order_id: UUID, reason: str) -> Payment:
+async def _begin_cancel(
+    context: PaymentContext, order_id: UUID, reason: str, asked_by: MadeBy
+) -> Payment:
     async with context.database.begin() as tx:
         payment = await store.plant_tombstone(
-            tx, order_id, reason=reason, traceparent=current_traceparent()
+            tx, order_id, reason=reason, made_by=asked_by, traceparent=current_traceparent()
         )
         moved_to: str | None = None
         if payment is not None:
@@ -107,7 +109,7 @@ async def _begin_cancel(context: PaymentContext, order_id: UUID, reason: str) ->
                 raise LookupError(f"no payment for order {order_id}")
             if to := ON_CANCEL.get(payment.state):
                 moved_to = to
-                step = PaymentStep(payment_to=to, cancel_reason=reason)
+                step = PaymentStep(payment_to=to, cancel_reason=reason, cancelled_by=asked_by)
                 payment = await store.move(tx, payment, step, grace_s=context.grace_s)
     if moved_to is not None:
         context.metrics.moved(moved_to)
@@ -128,7 +130,7 @@ async def _as_far_as_it_goes(
     the database does not mean "nothing was done": the answer is the payment as last seen."""
     try:
         return await drive(context, payment, operations=operations)
-    except (DatabaseBusy, DatabaseDown, CommitUnknown) as error:
+    except DatabaseTrouble as error:
         logger.warning(
             "settling is left to the reconciler: %s",
             type(error).__name__,

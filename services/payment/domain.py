@@ -17,6 +17,9 @@ PaymentState = Literal[
 ]
 AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
 
+# Who asked for it first: the order service, somebody by hand, or a capture nobody asked for.
+MadeBy = Literal["order-service", "hand", "capture"]
+
 # The same pairs as payments.transitions, whose triggers refuse any other move; tested equal.
 PAYMENT_TRANSITIONS: frozenset[tuple[PaymentState, PaymentState]] = frozenset(
     {
@@ -96,6 +99,7 @@ class Payment(msgspec.Struct, frozen=True):
     cancel_reason: str | None = None
     idempotency_key: str | None = None
     request_hash: bytes | None = None
+    made_by: MadeBy = "order-service"
     needs_review: bool = False
     traceparent: str | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -114,6 +118,7 @@ class Charge(msgspec.Struct, frozen=True):
     currency: str
     idempotency_key: str
     request_hash: bytes
+    made_by: MadeBy
 
 
 # ---- rules ---------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What is not finished, in SQL: due payments, money in doubt, captures that should not exist."""
 
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -8,7 +9,7 @@ from sqlalchemy import literal_column, or_, text
 
 from chassis.database.pool import Connection, statement
 from chassis.due_work import DueWork, backoff
-from services.payment.connectors import Capture
+from services.payment.connectors import Capture, CapturePlace
 from services.payment.tables import payments
 
 # Twenty unanswered attempts, backing off to the maximum, are about eight minutes.
@@ -56,8 +57,9 @@ _ORPHANS = statement(
 _ADOPT = statement(
     text(
         "WITH adopted AS ("
-        " INSERT INTO payments.payments (order_id, amount_minor, currency, state, cancel_reason)"
-        " VALUES (:order_id, :amount_minor, :currency, 'CANCELLED', 'NEVER_ASKED_FOR')"
+        " INSERT INTO payments.payments"
+        "   (order_id, amount_minor, currency, state, cancel_reason, made_by)"
+        " VALUES (:order_id, :amount_minor, :currency, 'CANCELLED', 'NEVER_ASKED_FOR', 'capture')"
         " ON CONFLICT DO NOTHING RETURNING order_id, amount_minor, currency)"
         " INSERT INTO payments.attempts"
         "   (order_id, n, provider, gw_key, amount_minor, currency, state)"
@@ -66,6 +68,30 @@ _ADOPT = statement(
     ),
     "INSERT payments.payments adopted",
 )
+_SWEPT_TO = statement(
+    text(
+        "SELECT captured_at, gw_key FROM payments.sweeps"
+        " WHERE provider = :provider AND pass = :sweep"
+    ),
+    "SELECT payments.sweeps",
+)
+# A capture that is stamped ahead of our time does not push the place ahead of what comes now.
+_KEEP_SWEPT = statement(
+    text(
+        "INSERT INTO payments.sweeps AS s (provider, pass, captured_at, gw_key)"
+        " VALUES (:provider, :sweep, least(:captured_at ::timestamptz, now()), :gw_key)"
+        " ON CONFLICT (provider, pass) DO UPDATE SET captured_at = excluded.captured_at,"
+        "   gw_key = excluded.gw_key, updated_at = now()"
+        " WHERE s.pass = 'all'"
+        "   OR (excluded.captured_at, excluded.gw_key) > (s.captured_at, s.gw_key)"
+    ),
+    "INSERT payments.sweeps",
+)
+_SWEEP_ANEW = statement(
+    text("DELETE FROM payments.sweeps WHERE provider = :provider AND pass = :sweep"),
+    "DELETE payments.sweeps",
+)
+Sweep = Literal["newest", "all"]
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -93,6 +119,24 @@ async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> lis
     """Which of these captures should not exist."""
     rows = await connection.rows(_ORPHANS, gw_keys=list(gw_keys))
     return [OrphanCapture(row["gw_key"], row["order_id"], row["n"]) for row in rows]
+
+
+async def swept_to(connection: Connection, provider: str, sweep: Sweep) -> CapturePlace | None:
+    """How far the provider's captures were read, if they were."""
+    row = await connection.row(_SWEPT_TO, provider=provider, sweep=sweep)
+    return None if row is None else CapturePlace(row["captured_at"], row["gw_key"])
+
+
+async def keep_swept(
+    connection: Connection, provider: str, sweep: Sweep, place: CapturePlace | None
+) -> None:
+    """Keep how far they were read; without a place the next turn begins with the first capture.
+    Of two readers of the newest ones the further place stays."""
+    if place is None:
+        await connection.execute(_SWEEP_ANEW, provider=provider, sweep=sweep)
+        return
+    values = {"captured_at": place.captured_at, "gw_key": place.gw_key}
+    await connection.execute(_KEEP_SWEPT, provider=provider, sweep=sweep, **values)
 
 
 async def adopt(connection: Connection, capture: Capture, order_id: UUID, provider: str) -> bool:

@@ -1,14 +1,16 @@
-"""For a provider that cannot fence: finds what was captured after a cancel and refunds it."""
+"""Finds what was captured and should not have been, and refunds it.
+
+A provider that fences captures nothing after a void; but nobody should have to rely on that."""
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from chassis.telemetry import recording
 from services.payment import charging, domain, due_work, settlement, store
 from services.payment.charging import PaymentContext
-from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment.due_work import OrphanCapture
 from services.payment.outcomes import Captured
 
@@ -17,20 +19,22 @@ logger = logging.getLogger(__name__)
 # Late captures are late by seconds, and nobody waits for this refund but the customer.
 _EVERY_S = 5.0
 _PAGE = 500
-# Captures become visible in the order of their commits, not of their timestamps; a minute covers
-# the slowest statement many times over.
-_OVERLAP = timedelta(minutes=1)
+# Captures become visible in the order of their commits, not of their times: by a statement's
+# length at most. What is stamped earlier than that is found when all of them are read again.
+_OVERLAP = timedelta(seconds=10)
 
 
 class LateCaptures:
-    """Reads the provider's settlement report from where it stopped; after a start, its last hour.
+    """Reads the provider's settlement report: the newest captures at every turn, and one page of
+    all of them, from the first again after the last. Both places are kept in the database.
 
-    One look at each capture is enough: while its payment is still PROCESSING or SUCCEEDED, a
-    cancel that comes later meets the capture itself, by its void or its refund."""
+    One look at a capture is not enough: it may be stamped earlier than its neighbours that were
+    read before. While its payment is still PROCESSING or SUCCEEDED it is left alone; a cancel that
+    comes later meets the capture itself, by its void or its refund."""
 
     def __init__(self, context: PaymentContext) -> None:
         self._context = context
-        self._since: datetime | None = None
+        self._logged: set[str] = set()
 
     async def run(self) -> None:
         """For ever."""
@@ -43,17 +47,37 @@ class LateCaptures:
 
     async def run_once(self) -> int:
         """Refund every capture that should not exist; how many there were."""
-        found, since = 0, self._since
-        while page := await self._context.connector.captures(since, _PAGE):
+        return await self._newest() + await self._all()
+
+    async def _newest(self) -> int:
+        found, place = 0, await self._place("newest")
+        if place is not None:
+            place = CapturePlace(place.captured_at - _OVERLAP, "")
+        while page := await self._context.connector.captures(place, _PAGE):
             found += await self._look_at(page)
-            newest = page[-1].captured_at
-            self._since = newest - _OVERLAP
-            if len(page) < _PAGE or newest == since:
+            place = _end_of(page)
+            await self._keep("newest", place)
+            if len(page) < _PAGE:
                 break
-            since = newest
         return found
 
+    async def _all(self) -> int:
+        page = await self._context.connector.captures(await self._place("all"), _PAGE)
+        found = await self._look_at(page)
+        await self._keep("all", _end_of(page) if len(page) == _PAGE else None)
+        return found
+
+    async def _place(self, sweep: due_work.Sweep) -> CapturePlace | None:
+        async with self._context.database.connect() as connection:
+            return await due_work.swept_to(connection, self._context.connector.name, sweep)
+
+    async def _keep(self, sweep: due_work.Sweep, place: CapturePlace | None) -> None:
+        async with self._context.database.connect() as connection:
+            await due_work.keep_swept(connection, self._context.connector.name, sweep, place)
+
     async def _look_at(self, page: list[Capture]) -> int:
+        if not page:
+            return 0
         captures = {capture.gw_key: capture for capture in page}
         async with self._context.database.connect() as connection:
             orphans = await due_work.orphan_captures(connection, list(captures))
@@ -91,8 +115,15 @@ class LateCaptures:
                 if await due_work.adopt(connection, capture, order_id, provider):
                     return order_id
                 await store.flag(connection, order_id)
-        logger.error(
-            "the provider captured what was never asked for",
-            extra={"gw_key": capture.gw_key, "order_ref": capture.order_ref},
-        )
+        if capture.gw_key not in self._logged and len(self._logged) < _PAGE:
+            # Once a process: it is met again at every turn, and the proof shows it as well.
+            self._logged.add(capture.gw_key)
+            logger.error(
+                "the provider captured what was never asked for",
+                extra={"gw_key": capture.gw_key, "order_ref": capture.order_ref},
+            )
         return None
+
+
+def _end_of(page: list[Capture]) -> CapturePlace:
+    return CapturePlace(page[-1].captured_at, page[-1].gw_key)

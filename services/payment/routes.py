@@ -15,6 +15,7 @@ from litestar.params import FromPath, JSONBody
 from chassis.http.asgi import Scope
 from chassis.http.json_body import Strict
 from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.idempotency import key_of, request_hash, reused
 from chassis.telemetry.context import parse_traceparent
 from services.payment import charging, contract
@@ -60,6 +61,7 @@ class CancelOperation(Operation):
 
 @post(
     "/payments",
+    guards=[internal_guard],
     dto=Strict[CreatePayment],
     return_dto=None,
     operation_class=CreateOperation,
@@ -80,6 +82,7 @@ async def create_payment(
         data.currency,
         key,
         request_hash("POST", "/payments", _CALLER, data),
+        caller_now.get(),
     )
     try:
         charged = await charging.charge(_context(state), command)
@@ -104,6 +107,7 @@ async def create_payment(
 
 @post(
     "/payments/{order_id:str}/cancel",
+    guards=[internal_guard],
     dto=Strict[CancelPayment],
     return_dto=None,
     operation_class=CancelOperation,
@@ -117,7 +121,7 @@ async def cancel_payment(
     """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not. Without a body
     the reason is the default: who cancels by hand wants a refund."""
     reason = (data or CancelPayment()).reason
-    payment = await charging.cancel(_context(state), order_id, reason)
+    payment = await charging.cancel(_context(state), order_id, reason, caller_now.get())
     over = contract.cancel_is_acknowledged(payment.state)
     return Response(
         view(payment),
@@ -126,7 +130,11 @@ async def cancel_payment(
     )
 
 
-@get("/payments/{order_id:str}", summary="An order's payment and its attempts")
+@get(
+    "/payments/{order_id:str}",
+    guards=[internal_guard],
+    summary="An order's payment and its attempts",
+)
 async def show_payment(order_id: FromPath[UUID], state: State) -> PaymentView:
     """GET /payments/{order_id}."""
     payment = await charging.look(_context(state), order_id)

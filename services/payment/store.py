@@ -7,7 +7,14 @@ from sqlalchemy import bindparam, select, text
 
 from chassis.database.pool import Connection, Row, statement
 from services.payment import domain
-from services.payment.domain import Attempt, AttemptState, Charge, Payment, PaymentState
+from services.payment.domain import (
+    Attempt,
+    AttemptState,
+    Charge,
+    MadeBy,
+    Payment,
+    PaymentState,
+)
 from services.payment.outcomes import Line
 from services.payment.tables import attempts, payments
 
@@ -23,6 +30,7 @@ _FIND = statement(
         _p.cancel_reason,
         _p.idempotency_key,
         _p.request_hash,
+        _p.made_by,
         _p.needs_review,
         _p.traceparent,
         _a.n,
@@ -48,9 +56,10 @@ _OPEN = statement(
     text(
         "WITH opened AS ("
         " INSERT INTO payments.payments (order_id, amount_minor, currency, state,"
-        "   idempotency_key, request_hash, traceparent, next_attempt_at)"
+        "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
         " VALUES (:order_id, :amount_minor, :currency, 'PROCESSING',"
-        "   :idempotency_key, :request_hash, :traceparent, now() + make_interval(secs => :grace_s))"
+        "   :idempotency_key, :request_hash, :made_by, :traceparent,"
+        "   now() + make_interval(secs => :grace_s))"
         " ON CONFLICT DO NOTHING RETURNING order_id, amount_minor, currency)"
         " INSERT INTO payments.attempts"
         "   (order_id, n, provider, gw_key, amount_minor, currency, state)"
@@ -61,8 +70,9 @@ _OPEN = statement(
 )
 _PLANT = statement(
     text(
-        "INSERT INTO payments.payments (order_id, state, cancel_reason, traceparent)"
-        " VALUES (:order_id, 'CANCELLED', :reason, :traceparent)"
+        "INSERT INTO payments.payments"
+        "   (order_id, state, cancel_reason, made_by, cancelled_by, traceparent)"
+        " VALUES (:order_id, 'CANCELLED', :reason, :made_by, :made_by, :traceparent)"
         " ON CONFLICT DO NOTHING RETURNING order_id"
     ),
     "INSERT payments.payments tombstone",
@@ -75,6 +85,7 @@ _MOVE = statement(
         " UPDATE payments.payments SET state = :payment_to ::text,"
         "   decline_code = coalesce(decline_code, :decline_code ::text),"
         "   cancel_reason = coalesce(cancel_reason, :cancel_reason ::text),"
+        "   cancelled_by = coalesce(cancelled_by, :cancelled_by ::text),"
         "   needs_review = false, attempts = 0, updated_at = now(),"
         "   next_attempt_at = now() + make_interval(secs => :grace_s)"
         " WHERE order_id = :order_id AND :payment_to ::text IS NOT NULL),"
@@ -132,14 +143,27 @@ async def open_payment(
 
 
 async def plant_tombstone(
-    connection: Connection, order_id: UUID, *, reason: str, traceparent: str | None
+    connection: Connection,
+    order_id: UUID,
+    *,
+    reason: str,
+    made_by: MadeBy,
+    traceparent: str | None,
 ) -> Payment | None:
     """Cancel a payment that nobody has opened yet (rule R4), so that a later charge is refused.
     None when there is a payment already."""
-    row = await connection.row(_PLANT, order_id=order_id, reason=reason, traceparent=traceparent)
+    row = await connection.row(
+        _PLANT, order_id=order_id, reason=reason, made_by=made_by, traceparent=traceparent
+    )
     if row is None:
         return None
-    return Payment(order_id, state="CANCELLED", cancel_reason=reason, traceparent=traceparent)
+    return Payment(
+        order_id,
+        state="CANCELLED",
+        cancel_reason=reason,
+        made_by=made_by,
+        traceparent=traceparent,
+    )
 
 
 async def find(connection: Connection, order_id: UUID) -> Payment | None:
@@ -157,6 +181,7 @@ async def find(connection: Connection, order_id: UUID) -> Payment | None:
         cancel_reason=first["cancel_reason"],
         idempotency_key=first["idempotency_key"],
         request_hash=first["request_hash"],
+        made_by=first["made_by"],
         needs_review=first["needs_review"],
         traceparent=first["traceparent"],
         attempts=tuple(_attempt(row) for row in rows if row["n"] is not None),
@@ -194,6 +219,7 @@ class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
     payment_to: PaymentState | None = None
     decline_code: str | None = None
     cancel_reason: str | None = None
+    cancelled_by: MadeBy | None = None
     n: int = 0
     attempt_to: AttemptState | None = None
     detail: str | None = None
@@ -211,6 +237,7 @@ async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: 
         payment_to=step.payment_to,
         decline_code=step.decline_code,
         cancel_reason=step.cancel_reason,
+        cancelled_by=step.cancelled_by,
         n=step.n,
         attempt_to=step.attempt_to,
         detail=step.detail,

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0008"
 
 metadata = MetaData(schema="payments")
 
@@ -30,6 +30,8 @@ payments = Table(
     Column("cancel_reason", Text),
     Column("idempotency_key", Text),
     Column("request_hash", LargeBinary),
+    Column("made_by", Text),
+    Column("cancelled_by", Text),
     Column("needs_review", Boolean),
     Column("attempts", Integer),
     Column("next_attempt_at", DateTime(timezone=True)),

@@ -10,17 +10,20 @@ from unittest.mock import patch
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import text
 
-from chassis.database.pool import Connection
+from chassis.database.pool import Connection, statement
 from chassis.http.problems import Problem
 from services.inventory import contract as stock_contract
 from services.inventory import store as stock
+from services.inventory.domain import MadeBy
 from services.order import store as orders
 from services.order.domain import Order
 from services.payment import contract, domain, outcomes, settlement
 from services.payment import store as payments
 from services.payment.domain import Payment
 from tests.chaos.scripted import ScriptedShop
+from tests.harness.stock import delivery
 
 FAILED = "SELECT status = 'FAILED' FROM orders.orders"
 DECIDED = "SELECT status IN ('FAILED', 'CONFIRMED') FROM orders.orders"
@@ -41,7 +44,7 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 def no_tombstone_on_release() -> AbstractContextManager[Any]:
-    async def bury(tx: Connection, order_id: UUID) -> None:
+    async def bury(tx: Connection, order_id: UUID, made_by: MadeBy) -> None:
         return None
 
     return patch.object(stock, "bury", bury)
@@ -70,11 +73,27 @@ async def the_reserve_arrives_twice_with_a_delivery_in_between(shop: ScriptedSho
     shop.to_stock.rules["/inventory/reserve"] = "copied"
     await shop.place(quantity=30)
     await shop.until(FAILED)
-    await shop.tables.execute(
-        "UPDATE inventory.stock SET stock = stock + 10, total = total + 10"
-        " WHERE product_id = 'PROD-003'"
-    )
+    await shop.tables.execute(delivery(10, where="product_id = 'PROD-003'"))
     await shop.to_stock.arrive()
+    await shop.rest()
+
+
+# ---- a unit moves together with its line in the stock ledger -------------------------------------
+
+
+def sold_without_a_line() -> AbstractContextManager[Any]:
+    sell = statement(
+        text(
+            "UPDATE inventory.stock SET reserved = reserved - :units ::int,"
+            " sold = sold + :units ::int WHERE product_id = :product"
+        )
+    )
+    return patch.object(stock, "_SELL", sell)
+
+
+async def an_order_is_confirmed(shop: ScriptedShop) -> None:
+    await shop.place()
+    await shop.until(DECIDED)
     await shop.rest()
 
 
@@ -147,8 +166,9 @@ async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(shop: Scr
 
 def no_tombstone_on_cancel() -> AbstractContextManager[Any]:
     async def plant(
-        tx: Connection, order_id: UUID, *, reason: str, traceparent: str | None
+        tx: Connection, order_id: UUID, *, reason: str, **who: str | None
     ) -> Payment | None:
+        del who
         if await payments.lock(tx, order_id) is not None:
             return None
         return Payment(order_id, state="CANCELLED", cancel_reason=reason)
@@ -211,6 +231,12 @@ GUARDS = (
         forgotten_rejection,
         the_reserve_arrives_twice_with_a_delivery_in_between,
         {"I5"},
+    ),
+    Guard(
+        "stock ledger",
+        sold_without_a_line,
+        an_order_is_confirmed,
+        {"I21", "I2"},
     ),
     Guard(
         "provider key per attempt",

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
-from services.payment.connectors import Capture, GatewayUnknown
+from services.payment.connectors import GatewayUnknown
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
@@ -110,10 +109,6 @@ class ScriptedGateway(Mock):
         """Give back what was captured."""
         self._refuse_if_mute("refund")
         return await super().refund(gw_key)
-
-    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
-        """The settlement report."""
-        return await super().captures(since, limit)
 
     def _refuse_if_mute(self, what: str) -> None:
         if what in self._mute:

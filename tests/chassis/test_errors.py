@@ -11,7 +11,13 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from chassis.database.pool import CallerGone, CommitUnknown, DatabaseBusy, DatabaseDown
+from chassis.database.pool import (
+    CallerGone,
+    CommitUnknown,
+    DatabaseBusy,
+    DatabaseDown,
+    DatabaseFull,
+)
 from chassis.http.app import as_problem
 from chassis.http.problems import NOT_EXECUTED, Problem, invalid, shed
 
@@ -23,6 +29,7 @@ SECRET = "SELECT secret FROM inside"
     [
         (DatabaseBusy(SECRET), 503, "database-busy", True, True),
         (DatabaseDown(SECRET), 503, "database-down", True, True),
+        (DatabaseFull(SECRET), 503, "database-full", True, True),
         (CommitUnknown(SECRET), 500, "outcome-unknown", False, True),
         (ConnectionResetError(SECRET), 500, "outcome-unknown", False, True),
         (asyncpg.AdminShutdownError(SECRET), 500, "outcome-unknown", False, True),

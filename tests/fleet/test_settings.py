@@ -50,7 +50,6 @@ BAD = {
     "VALERIX_PAYMENT_CONNECTOR": ["stripe"],
     "VALERIX_PAYMENT_GATEWAY_FENCES": ["maybe"],
     "VALERIX_PAYMENT_SEED": ["-1", "x"],
-    "VALERIX_IDEMPOTENCY_TTL_S": ["0", "604801"],
 }
 
 

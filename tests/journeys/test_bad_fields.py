@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness.problems import assert_problem
+from tests.harness.stock import delivery
 from tests.journeys.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,10 +57,7 @@ async def test_a_product_that_is_not_for_sale_is_not_found(shop: Shop):
 async def test_a_delivery_that_cannot_be_counted_is_refused(shop: Shop):
     """total and stock are 32-bit integers; the last delivery that fits is taken."""
     body = {"product_id": "PROD-002", "quantity": 1_000_000}
-    await shop.eyes.execute(
-        "UPDATE inventory.stock SET total = total + 2147000000 - stock, stock = 2147000000"
-        " WHERE product_id = 'PROD-002'"
-    )
+    await shop.eyes.execute(delivery(2_147_000_000 - 1000, where="product_id = 'PROD-002'"))
     async with shop.unchanged():
         answer = await shop.inventory.post("/inventory/restock", json=body)
         assert_problem(answer, 422, "too-many")

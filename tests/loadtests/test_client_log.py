@@ -17,8 +17,8 @@ INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_mi
 VALUES ($1, 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
   CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN now() END, '00-' || repeat('a', 32) || '-b-01')"""
 _CLAIM = """
-INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until, expires_at)
-VALUES ('s', $1, '', $2, now(), now() + interval '1 hour')"""
+INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until)
+VALUES ('s', $1, '', $2, now())"""
 CONFIRMED, DECLINED = ("CONFIRMED", None), ("FAILED", "PAYMENT_DECLINED")
 KEY = "load-of-one-test-1"
 

@@ -4,23 +4,23 @@ from uuid import UUID
 
 import msgspec
 
-from tests.proof.rows import CONFIRMED, DECLINED, PENDING
+from tests.proof.rows import CONFIRMED, DECLINED, PENDING, REFUNDED
 
 STRAY = UUID("00000000-0000-4000-8000-0000000000ff")
 NO_TRIGGERS = "SET session_replication_role = replica;"
-CLAIM = (
-    "INSERT INTO orders.idempotency"
-    " (scope, key, request_hash, order_id, locked_until, expires_at) VALUES"
-)
+CLAIM = "INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until) VALUES"
 
 
 class Break(msgspec.Struct, frozen=True):
-    """The promise that breaks, how it is broken, and one cell of the offending row."""
+    """The promise that breaks, how it is broken, one cell of the offending row, and the other
+    promises that break with it. One that is not `marked` is found only where history is read."""
 
     breaks: str
     how: str
     sql: str
     cell: tuple[str, object]
+    also: tuple[str, ...] = ()
+    marked: bool = True
 
 
 BREAKS = (
@@ -37,16 +37,17 @@ BREAKS = (
         "ALTER TABLE inventory.stock DROP CONSTRAINT stock_stock_check;"
         "UPDATE inventory.stock SET stock = -1, total = -1 WHERE product_id = 'PROD-003'",
         ("stock", -1),
+        ("I21",),
     ),
     Break(
-        "I2",
+        "I21",
         "a unit reserved without a reservation",
         "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1"
         " WHERE product_id = 'PROD-002'",
         ("reserved", 1),
     ),
     Break(
-        "I2",
+        "I21",
         "a sale without a reservation",
         "UPDATE inventory.stock SET stock = stock - 1, sold = sold + 1"
         " WHERE product_id = 'PROD-003'",
@@ -59,6 +60,7 @@ BREAKS = (
         " currency, state, decline_code, now() FROM gateway.charges"
         f" WHERE order_ref = '{CONFIRMED}'",
         ("captures", 2),
+        ("I20",),
     ),
     Break(
         "I4",
@@ -68,6 +70,10 @@ BREAKS = (
         "UPDATE inventory.stock SET stock = stock + 2, sold = sold - 2"
         " WHERE product_id = 'PROD-001'",
         ("order_id", CONFIRMED),
+        (
+            "I21",
+            "I2",
+        ),
     ),
     Break(
         "I4",
@@ -77,6 +83,10 @@ BREAKS = (
         "UPDATE inventory.stock SET stock = stock + 1, sold = sold - 1"
         " WHERE product_id = 'PROD-001'",
         ("quantity", 1),
+        (
+            "I21",
+            "I2",
+        ),
     ),
     Break(
         "I4",
@@ -90,6 +100,7 @@ BREAKS = (
         "UPDATE gateway.charges SET state = 'CAPTURED', captured_at = now()"
         f" WHERE order_ref = '{DECLINED}'",
         ("order_id", DECLINED),
+        ("I23",),
     ),
     Break(
         "I5",
@@ -100,18 +111,27 @@ BREAKS = (
         "UPDATE inventory.stock SET stock = stock - 2, reserved = reserved + 2"
         " WHERE product_id = 'PROD-001'",
         ("reservation", "HELD"),
+        (
+            "I21",
+            "I2",
+        ),
     ),
     Break(
         "I6",
         "a transfer with one leg",
         f"{NO_TRIGGERS}INSERT INTO payments.ledger VALUES ('gift', 1, 'merchant', 5, 'EUR')",
         ("transfer_id", "gift"),
+        (
+            "I22",
+            "I20",
+        ),
     ),
     Break(
         "I7",
         "a capture of yesterday that is not in the ledger",
         f"{NO_TRIGGERS}DELETE FROM payments.ledger WHERE transfer_id = '{CONFIRMED}:cap'",
         ("order_ref", str(CONFIRMED)),
+        ("I22", "I26", "I27"),
     ),
     Break(
         "I8",
@@ -126,6 +146,10 @@ BREAKS = (
         f" ('{STRAY}', 2, 'PENDING_PAYMENT', 'CONFIRMED', 0),"
         f" ('{STRAY}', 3, 'CONFIRMED', 'FAILED', 0)",
         ("dst", "FAILED"),
+        (
+            "I24",
+            "I13",
+        ),
     ),
     Break(
         "I8",
@@ -133,6 +157,7 @@ BREAKS = (
         f"{NO_TRIGGERS}INSERT INTO payments.attempt_history (order_id, n, src, dst)"
         f" VALUES ('{DECLINED}', 1, 'FAILED', 'SUCCEEDED')",
         ("machine", "attempt"),
+        ("I23",),
     ),
     Break(
         "I9",
@@ -156,24 +181,29 @@ BREAKS = (
         f" VALUES ('{STRAY}', 'PROD-002', 1, 'HELD', now() - interval '1 day');"
         "UPDATE inventory.stock SET stock = stock - 1, reserved = 1 WHERE product_id = 'PROD-002'",
         ("order_ref", str(STRAY)),
+        (
+            "I21",
+            "I2",
+            "I20",
+        ),
     ),
     Break(
         "I12",
         "one key, two orders",
         "ALTER TABLE orders.idempotency DROP CONSTRAINT idempotency_pkey;"
-        f"{CLAIM} ('POST /orders', 'the-first-key-of-all', '', '{PENDING}', now(), now())",
+        f"{CLAIM} ('POST /orders', 'the-first-key-of-all', '', '{PENDING}', now())",
         ("what", "key names several orders"),
     ),
     Break(
         "I12",
         "one order, two keys",
-        f"{CLAIM} ('POST /orders', 'another-key-for-it', '', '{CONFIRMED}', now(), now())",
+        f"{CLAIM} ('POST /orders', 'another-key-for-it', '', '{CONFIRMED}', now())",
         ("what", "order answers to several keys"),
     ),
     Break(
         "I12",
         "a key whose order is gone",
-        f"{CLAIM} ('POST /orders', 'key-of-a-lost-order', '', '{STRAY}', now(), now())",
+        f"{CLAIM} ('POST /orders', 'key-of-a-lost-order', '', '{STRAY}', now())",
         ("what", "key without its order"),
     ),
     Break(
@@ -181,6 +211,7 @@ BREAKS = (
         "a version that is missing in the history",
         f"{NO_TRIGGERS}DELETE FROM orders.history WHERE order_id = '{CONFIRMED}' AND version = 1",
         ("what", "gap before"),
+        ("I26", "I27"),
     ),
     Break(
         "I13",
@@ -207,14 +238,18 @@ BREAKS = (
     Break(
         "R3",
         "a response about another order",
+        f"{NO_TRIGGERS}"
         f"UPDATE orders.idempotency SET response = '{STRAY}' WHERE order_id = '{CONFIRMED}'",
         ("order_id", CONFIRMED),
+        ("I26", "I27"),
     ),
     Break(
         "R3",
         "a response 201 for an order that failed",
+        f"{NO_TRIGGERS}"
         f"UPDATE orders.idempotency SET status_code = 201 WHERE order_id = '{DECLINED}'",
         ("status", "FAILED"),
+        ("I26", "I27"),
     ),
     Break(
         "R10",
@@ -227,5 +262,234 @@ BREAKS = (
         "an attempt that no process looks up",
         f"{NO_TRIGGERS}UPDATE payments.payments SET state = 'FAILED' WHERE order_id = '{PENDING}'",
         ("what", "attempt that nothing looks up"),
+        ("I23",),
+    ),
+    # ---- what has nothing to start from ----------------------------------------------------------
+    Break(
+        "I20",
+        "an order deleted with its history and its key, while money and goods stay",
+        f"{NO_TRIGGERS}"
+        f"DELETE FROM orders.orders WHERE id = '{CONFIRMED}';"
+        f"DELETE FROM orders.history WHERE order_id = '{CONFIRMED}';"
+        f"DELETE FROM orders.idempotency WHERE order_id = '{CONFIRMED}'",
+        ("order_ref", str(CONFIRMED)),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I20",
+        "a paid payment of no order",
+        f"INSERT INTO payments.payments (order_id, amount_minor, currency, state)"
+        f" VALUES ('{STRAY}', 500, 'EUR', 'SUCCEEDED');"
+        "INSERT INTO payments.attempts"
+        " (order_id, n, provider, gw_key, amount_minor, currency, state)"
+        f" VALUES ('{STRAY}', 1, 'mock', 'ord_{STRAY}:1', 500, 'EUR', 'SUCCEEDED');"
+        "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
+        f" captured_at) VALUES ('ord_{STRAY}:1', 'mock', '{STRAY}', 500, 'EUR', 'CAPTURED', now());"
+        "INSERT INTO payments.ledger VALUES"
+        f" ('{STRAY}:cap', 1, 'gateway_clearing', 500, 'EUR'),"
+        f" ('{STRAY}:cap', 2, 'merchant', -500, 'EUR')",
+        ("what", "payment"),
+    ),
+    Break(
+        "I20",
+        "goods sold to no order",
+        "INSERT INTO inventory.reservations (order_id, product_id, quantity, state)"
+        f" VALUES ('{STRAY}', 'PROD-002', 1, 'COMMITTED');"
+        "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        f" VALUES ('{STRAY}', 'reserved', 'PROD-002', 1), ('{STRAY}', 'sold', 'PROD-002', 1);"
+        "UPDATE inventory.stock SET stock = stock - 1, sold = sold + 1"
+        " WHERE product_id = 'PROD-002'",
+        ("what", "reservation"),
+    ),
+    Break(
+        "I20",
+        "a declined charge that nobody asked for",
+        "INSERT INTO gateway.charges (gw_key, provider, order_ref, state)"
+        f" VALUES ('ord_{STRAY}:1', 'mock', '{STRAY}', 'DECLINED')",
+        ("what", "charge that nobody asked for"),
+    ),
+    Break(
+        "I20",
+        "a payment deleted, while its attempt stays",
+        f"{NO_TRIGGERS}DELETE FROM payments.payments WHERE order_id = '{DECLINED}'",
+        ("what", "attempt without its payment"),
+        ("I25", "I26"),
+    ),
+    Break(
+        "I20",
+        "an attempt deleted, while its payment stays",
+        f"{NO_TRIGGERS}DELETE FROM payments.attempts WHERE order_id = '{DECLINED}'",
+        ("what", "payment without an attempt"),
+        ("I23", "I26"),
+    ),
+    Break(
+        "I21",
+        "stock and total changed together",
+        "UPDATE inventory.stock SET stock = stock + 5, total = total + 5"
+        " WHERE product_id = 'PROD-002'",
+        ("delivered", 50),
+    ),
+    Break(
+        "I2",
+        "a move of no reservation",
+        "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        f" VALUES ('{STRAY}', 'reserved', 'PROD-002', 1), ('{STRAY}', 'released', 'PROD-002', 1)",
+        ("reserved", 1),
+    ),
+    Break(
+        "I22",
+        "an account renamed",
+        f"{NO_TRIGGERS}ALTER TABLE payments.ledger DROP CONSTRAINT known_account;"
+        f"UPDATE payments.ledger SET account = 'pocket' WHERE transfer_id = '{CONFIRMED}:cap'"
+        " AND account = 'merchant'",
+        ("what", "unknown account"),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I22",
+        "a balanced transfer between strange accounts",
+        "ALTER TABLE payments.ledger DROP CONSTRAINT known_account;"
+        "INSERT INTO payments.ledger VALUES"
+        f" ('{CONFIRMED}:fee', 1, 'pocket', 5, 'EUR'),"
+        f" ('{CONFIRMED}:fee', 2, 'merchant', -5, 'EUR')",
+        ("what", "unknown transfer"),
+    ),
+    Break(
+        "I22",
+        "a balanced transfer that nothing was taken for",
+        "INSERT INTO payments.ledger VALUES"
+        f" ('{DECLINED}:cap', 1, 'gateway_clearing', 5, 'EUR'),"
+        f" ('{DECLINED}:cap', 2, 'merchant', -5, 'EUR')",
+        ("transfer_id", f"{DECLINED}:cap"),
+    ),
+    Break(
+        "I23",
+        "a payment's state that is not its attempt's",
+        f"{NO_TRIGGERS}"
+        f"UPDATE payments.payments SET state = 'FAILED' WHERE order_id = '{CONFIRMED}'",
+        ("other", "SUCCEEDED"),
+        ("I4",),
+    ),
+    Break(
+        "I23",
+        "an attempt's history deleted",
+        f"{NO_TRIGGERS}DELETE FROM payments.attempt_history WHERE order_id = '{DECLINED}'",
+        ("other", "no history"),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I23",
+        "a payment and its attempt that succeeded without the gateway",
+        f"{NO_TRIGGERS}DELETE FROM gateway.charges WHERE order_ref = '{DECLINED}'",
+        ("other", "no charge"),
+        ("I26",),
+    ),
+    Break(
+        "I24",
+        "a price changed in every book alike",
+        f"{NO_TRIGGERS}"
+        "ALTER TABLE orders.orders DROP CONSTRAINT amount_is_price_times_quantity;"
+        "UPDATE orders.orders SET unit_price_minor = 1, amount_minor = 2"
+        f" WHERE id = '{CONFIRMED}';"
+        f"UPDATE payments.payments SET amount_minor = 2 WHERE order_id = '{CONFIRMED}';"
+        f"UPDATE payments.attempts SET amount_minor = 2 WHERE order_id = '{CONFIRMED}';"
+        "UPDATE payments.ledger SET amount_minor = sign(amount_minor) * 2"
+        f" WHERE transfer_id = '{CONFIRMED}:cap';"
+        f"UPDATE gateway.charges SET amount_minor = 2 WHERE order_ref = '{CONFIRMED}';"
+        "UPDATE orders.idempotency SET response = convert_to(replace(convert_from(response,"
+        " 'UTF8'), '19998', '2'), 'UTF8')"
+        f" WHERE order_id = '{CONFIRMED}'",
+        ("order_id", CONFIRMED),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I24",
+        "a currency changed in every book alike",
+        f"{NO_TRIGGERS}"
+        f"UPDATE orders.orders SET currency = 'USD' WHERE id = '{REFUNDED}';"
+        f"UPDATE payments.payments SET currency = 'USD' WHERE order_id = '{REFUNDED}';"
+        f"UPDATE payments.attempts SET currency = 'USD' WHERE order_id = '{REFUNDED}';"
+        f"UPDATE payments.ledger SET currency = 'USD' WHERE transfer_id LIKE '{REFUNDED}:%';"
+        f"UPDATE gateway.charges SET currency = 'USD' WHERE order_ref = '{REFUNDED}'",
+        ("currency", "USD"),
+        ("I26", "I27"),
+    ),
+    Break(
+        "R3",
+        "an amount altered in a stored response",
+        f"{NO_TRIGGERS}"
+        "UPDATE orders.idempotency SET response = convert_to(replace(convert_from(response,"
+        " 'UTF8'), '19998', '19997'), 'UTF8')"
+        f" WHERE order_id = '{CONFIRMED}'",
+        ("order_id", CONFIRMED),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I13",
+        "a reason rewritten",
+        f"UPDATE orders.orders SET reason = 'PAYMENT_TIMEOUT' WHERE id = '{DECLINED}'",
+        ("what", "last line"),
+    ),
+    Break(
+        "I25",
+        "a reason rewritten in the history as well",
+        f"{NO_TRIGGERS}"
+        f"UPDATE orders.orders SET reason = 'OUT_OF_STOCK' WHERE id = '{DECLINED}';"
+        f"UPDATE orders.history SET reason = 'OUT_OF_STOCK' WHERE order_id = '{DECLINED}'"
+        " AND reason IS NOT NULL",
+        ("reason", "OUT_OF_STOCK"),
+        ("I26", "I27"),
+    ),
+    Break(
+        "I4",
+        "a confirmed order refunded by nobody",
+        f"{NO_TRIGGERS}"
+        f"UPDATE payments.payments SET cancelled_by = NULL WHERE order_id = '{REFUNDED}'",
+        ("order_id", REFUNDED),
+    ),
+    Break(
+        "I11",
+        "a payment of yesterday that waits for a human",
+        "UPDATE payments.payments SET needs_review = true, updated_at = now() - interval '1 day'"
+        f" WHERE order_id = '{CONFIRMED}'",
+        ("what", "payment that needs a human"),
+    ),
+    # ---- the record itself -----------------------------------------------------------------------
+    Break(
+        "I26",
+        "a line of the ledger changed in words only",
+        f"{NO_TRIGGERS}UPDATE payments.ledger SET posted_at = posted_at - interval '1 day'"
+        f" WHERE transfer_id = '{CONFIRMED}:cap'",
+        ("book", "payments.ledger"),
+        ("I27",),
+    ),
+    Break(
+        "I27",
+        "a line written into a time that is sealed",
+        "INSERT INTO payments.attempt_history (order_id, n, src, dst, changed_in)"
+        f" SELECT '{CONFIRMED}', 1, 'SUCCEEDED', 'SUCCEEDED', min(changed_in)"
+        " FROM payments.attempt_history",
+        ("what", "payments.attempt_history"),
+        ("I8",),
+        marked=False,
+    ),
+    Break(
+        "I3",
+        "a second capture with an old mark",
+        "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
+        " captured_at, changed_in) SELECT gw_key || 'bis', provider, order_ref, amount_minor,"
+        " currency, state, captured_at, changed_in FROM gateway.charges"
+        f" WHERE order_ref = '{CONFIRMED}'",
+        ("captures", 2),
+        ("I20", "I7"),
+        marked=False,
+    ),
+    Break(
+        "I27",
+        "a link of the chain altered",
+        "ALTER TABLE proof.chain DISABLE TRIGGER chain_is_append_only;"
+        "UPDATE proof.chain SET tables = jsonb_set(tables, '{payments.ledger,0}', '0');"
+        "ALTER TABLE proof.chain ENABLE ALWAYS TRIGGER chain_is_append_only",
+        ("what", "the link itself"),
     ),
 )

@@ -10,22 +10,26 @@ INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_mi
     status, version, next_attempt_at, deadline_at, settled_at, stock_committed_at)
   SELECT id, 'PROD-003', 1, 9999, 9999, 'EUR', 'CONFIRMED', 2, now(), now(), now(), now()
   FROM new_orders;
-INSERT INTO orders.history (order_id, version, src, dst, attempts, changed_in)
-  SELECT id, version, src, dst, 0, CASE version WHEN 0 THEN pg_current_xact_id() END
+INSERT INTO orders.history (order_id, version, src, dst, attempts)
+  SELECT id, version, src, dst, 0
   FROM new_orders, (VALUES (0, NULL, 'PENDING'), (1, 'PENDING', 'PENDING_PAYMENT'),
                       (2, 'PENDING_PAYMENT', 'CONFIRMED')) AS step (version, src, dst);
 INSERT INTO orders.idempotency (scope, key, request_hash, order_id, status_code, response,
-    locked_until, expires_at)
-  SELECT 'POST /orders', 'key-of-' || id, '', id, 201, convert_to(id::text, 'UTF8'), now(),
-    now() + interval '1 day' FROM new_orders;
+    locked_until)
+  SELECT 'POST /orders', 'key-of-' || id, '', id, 201, convert_to(concat('{{"order_id":"', id,
+    '","status":"CONFIRMED","product_id":"PROD-003","quantity":1,"amount_minor":9999,'), 'UTF8'),
+    now() FROM new_orders;
 INSERT INTO inventory.reservations (order_id, product_id, quantity, state)
   SELECT id, 'PROD-003', 1, 'COMMITTED' FROM new_orders;
+INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)
+  SELECT id, kind, 'PROD-003', 1 FROM new_orders, (VALUES ('reserved'), ('sold')) AS move (kind)
+  UNION ALL SELECT gen_random_uuid(), 'delivered', 'PROD-003', {number} WHERE {number} > 0;
 INSERT INTO payments.payments (order_id, amount_minor, currency, state)
   SELECT id, 9999, 'EUR', 'SUCCEEDED' FROM new_orders;
 INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)
   SELECT id, 1, 'mock', 'ord_' || id || ':1', 9999, 'EUR', 'SUCCEEDED' FROM new_orders;
-INSERT INTO payments.attempt_history (order_id, n, src, dst, changed_in)
-  SELECT id, 1, src, dst, NULL
+INSERT INTO payments.attempt_history (order_id, n, src, dst)
+  SELECT id, 1, src, dst
   FROM new_orders, (VALUES (NULL, 'IN_FLIGHT'), ('IN_FLIGHT', 'SUCCEEDED')) AS step (src, dst);
 INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)
   SELECT id || ':cap', line, account, minor, 'EUR'

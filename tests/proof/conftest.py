@@ -7,6 +7,7 @@ import pytest
 
 from proof import Limits
 from proof.evaluate import prove
+from tests.proof.checkpoints import seal_all
 from tests.proof.rows import fill
 
 
@@ -20,8 +21,9 @@ async def shop(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def auditor(shop: asyncpg.Connection, database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that has proven the shop twice; nothing has changed for the next proof."""
+    """A connection that has sealed the shop and proven it twice; nothing has changed since."""
     connection = await asyncpg.connect(database_url)
+    await seal_all(connection)
     first = await prove(connection, Limits())
     assert (first.reach.before, first.reach.orders, first.reach.not_kept) == (None, 4, "")
     second = await prove(connection, Limits())

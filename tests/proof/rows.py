@@ -7,6 +7,7 @@ import asyncpg
 CONFIRMED = UUID("00000000-0000-4000-8000-00000000000c")
 DECLINED = UUID("00000000-0000-4000-8000-00000000000d")
 REFUNDED = UUID("00000000-0000-4000-8000-00000000000e")
+CANCELLED = UUID("00000000-0000-4000-8000-00000000000f")
 PENDING = UUID("00000000-0000-4000-8000-0000000000aa")
 
 _ORDER = """
@@ -19,9 +20,10 @@ UPDATE orders.orders SET status = $2, reason = $3, version = version + 1,
 WHERE id = $1"""
 _KEEP = """
 INSERT INTO orders.idempotency
-  (scope, key, request_hash, order_id, status_code, response, locked_until, expires_at)
-VALUES ('POST /orders', $2, '', $1, $3, convert_to('{{"order_id":"' || $1::uuid || '"}}', 'UTF8'),
-        now(), now() + interval '1 day')"""
+  (scope, key, request_hash, order_id, status_code, response, locked_until)
+VALUES ('POST /orders', $2, '', $1, $3, convert_to(concat('{{"order_id":"', $1::uuid,
+        '","status":"', $4::text, '","product_id":"PROD-001","quantity":2,"amount_minor":19998,'),
+        'UTF8'), now())"""
 _PAYMENT = """
 INSERT INTO payments.payments (order_id, amount_minor, currency, state, created_at, updated_at)
 VALUES ($1, 19998, 'EUR', 'PROCESSING', {at}, {at})"""
@@ -40,6 +42,9 @@ VALUES ($1::uuid || $2, 1, 'gateway_clearing', $3, 'EUR', {at}),
        ($1::uuid || $2, 2, 'merchant', -$3::bigint, 'EUR', {at})"""
 _TAKE = """
 UPDATE inventory.stock SET stock = stock - 2, column = column + 2 WHERE product_id = 'PROD-001'"""
+_NOTE = """
+INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity, at)
+VALUES ($1, $2, 'PROD-001', 2, {at})"""
 _LONG_AGO = "now() - interval '1 day'"
 
 
@@ -64,6 +69,26 @@ async def fill(connection: asyncpg.Connection) -> None:
     await shop.pay(PENDING, "IN_FLIGHT")
 
 
+async def cancelled_order(connection: asyncpg.Connection) -> None:
+    """One more order of yesterday, cancelled before the gateway had charged it."""
+    shop = ShopRows(connection, _LONG_AGO)
+    await shop.order(
+        CANCELLED, "PENDING_PAYMENT", "CANCELLING", "FAILED", because="PAYMENT_TIMEOUT"
+    )
+    await shop.hold(CANCELLED, "RELEASED")
+    await shop.run(_PAYMENT, CANCELLED)
+    await shop.run(_ATTEMPT, CANCELLED)
+    await shop.run(_CHARGE, CANCELLED, "VOIDED")
+    await shop.run("UPDATE payments.attempts SET state = 'VOIDED' WHERE order_id = $1", CANCELLED)
+    for state in ("CANCELLING", "CANCELLED"):
+        await shop.run(
+            "UPDATE payments.payments SET state = $2, cancelled_by = 'order-service'"
+            " WHERE order_id = $1",
+            CANCELLED,
+            state,
+        )
+
+
 class ShopRows:
     """Writes rows as the services would have left them at the moment `at` (an SQL expression)."""
 
@@ -75,11 +100,11 @@ class ShopRows:
         """One statement, with `at` in place of {at}."""
         await self._connection.execute(sql.format(at=self._at), *values)
 
-    async def order(self, order_id: UUID, *steps: str) -> None:
+    async def order(self, order_id: UUID, *steps: str, because: str = "PAYMENT_DECLINED") -> None:
         """An order that went through `steps`; a confirmed one has its goods booked."""
         await self.run(_ORDER, order_id)
         for step in steps:
-            reason = "PAYMENT_DECLINED" if step in ("CANCELLING", "FAILED") else None
+            reason = because if step in ("CANCELLING", "FAILED") else None
             await self.run(_MOVE, order_id, step, reason)
         if steps[-1] == "CONFIRMED":
             await self.run(
@@ -98,8 +123,10 @@ class ShopRows:
         )
         column = {"HELD": "reserved", "COMMITTED": "sold"}.get(state)
         if column:
-            taken = _TAKE.replace("column", column)
-            await self.run(taken)
+            await self.run(_TAKE.replace("column", column))
+        moves = {"HELD": ["reserved"], "COMMITTED": ["reserved", "sold"]}
+        for kind in moves.get(state, ["reserved", "released"]):
+            await self.run(_NOTE, order_id, kind)
 
     async def pay(self, order_id: UUID, state: str, charge: str | None = None) -> None:
         """Its payment, the one attempt, the charge at the gateway, and the ledger."""
@@ -119,7 +146,8 @@ class ShopRows:
     async def refund(self, order_id: UUID) -> None:
         """An operator gave the money back."""
         await self.run(
-            "UPDATE payments.payments SET state = 'REFUND_PENDING', cancel_reason = 'REFUND'"
+            "UPDATE payments.payments SET state = 'REFUND_PENDING', cancel_reason = 'REFUND',"
+            " cancelled_by = 'hand'"
             " WHERE order_id = $1",
             order_id,
         )
@@ -138,4 +166,5 @@ class ShopRows:
 
     async def store_response(self, order_id: UUID, key: str, status: int) -> None:
         """The response stored under its key."""
-        await self.run(_KEEP, order_id, key, status)
+        shown = "CONFIRMED" if status == 201 else "FAILED"
+        await self.run(_KEEP, order_id, key, status, shown)

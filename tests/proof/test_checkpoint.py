@@ -1,6 +1,7 @@
 """A checkpoint advances only past what is accounted for, and no later change escapes it."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import asyncpg
@@ -11,7 +12,7 @@ from proof.checkpoint import Checkpoint
 from proof.evaluate import prove
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.reports import finding
-from tests.proof.rows import CONFIRMED, DECLINED, PENDING
+from tests.proof.rows import CANCELLED, CONFIRMED, PENDING, cancelled_order
 
 LIMITS = Limits()
 NO_TIME = Limits(order_deadline_s=0, order_backoff_s=0, lease_s=0, payment_backoff_s=0)
@@ -28,6 +29,11 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 async def kept(connection: asyncpg.Connection) -> asyncpg.Record:
     """The stored checkpoint."""
     return await connection.fetchrow("SELECT * FROM proof.checkpoint")
+
+
+def sums(row: asyncpg.Record) -> dict[tuple[str, str], int]:
+    """The units that had moved by a checkpoint."""
+    return {(product, kind): units for product, kind, units in json.loads(row["moved"])}
 
 
 # ---- it advances ---------------------------------------------------------------------------------
@@ -52,7 +58,7 @@ async def test_it_advances_while_orders_are_placed(auditor, database_url):
     incremental = await kept(auditor)
     whole = await prove(auditor, LIMITS, whole=True)
     assert incremental["orders"] == whole.reach.orders
-    assert incremental["sold"] == (await kept(auditor))["sold"]
+    assert sums(incremental) == sums(await kept(auditor))
 
 
 async def place_orders(database_url: str, over: asyncio.Event) -> None:
@@ -71,7 +77,9 @@ async def test_if_nothing_changed_nothing_is_written(auditor):
 async def test_concurrent_writers_never_move_it_back(database_url):
     async def save(place: int) -> None:
         connection = await asyncpg.connect(database_url)
-        await checkpoint.save(connection, "these", Checkpoint(place, NOON, place, {"P": place}))
+        await checkpoint.save(
+            connection, "these", Checkpoint(place, NOON, place, {("P", "sold"): place})
+        )
         await connection.close()
 
     # Numbers of past transactions: a number ahead of all transactions would be overwritten.
@@ -81,7 +89,7 @@ async def test_concurrent_writers_never_move_it_back(database_url):
     connection = await asyncpg.connect(database_url)
     row = await kept(connection)
     await connection.close()
-    assert (row["before"], row["orders"], row["sold"]) == (99, 99, '{"P": 99}')
+    assert (row["before"], row["orders"], sums(row)) == (99, 99, {("P", "sold"): 99})
 
 
 # ---- no later change escapes it ------------------------------------------------------------------
@@ -128,7 +136,13 @@ async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, audit
     await asyncio.sleep(0.01)
     late = await prove(auditor, NO_TIME)
     assert (late.reach.orders, finding(late, "I7").state) == (1, "violated")
-    await shop.execute("DELETE FROM gateway.charges WHERE order_ref = $1", str(PENDING))
+    await shop.execute(
+        "UPDATE payments.attempts SET state = 'SUCCEEDED' WHERE state = 'IN_FLIGHT';"
+        "UPDATE payments.payments SET state = 'SUCCEEDED' WHERE state = 'PROCESSING';"
+        "INSERT INTO payments.ledger VALUES"
+        f" ('{PENDING}:cap', 1, 'gateway_clearing', 19998, 'EUR'),"
+        f" ('{PENDING}:cap', 2, 'merchant', -19998, 'EUR')"
+    )
     for seen in (1, 0):
         report = await prove(auditor, LIMITS)
         assert (report.reach.orders, finding(report, "I7").state) == (seen, "holds")
@@ -137,13 +151,15 @@ async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, audit
 
 async def test_a_gateway_that_cannot_fence_may_settle_later_as_well(shop, auditor):
     not_fencing = Limits(gateway_fences=False)
+    await cancelled_order(shop)
     await shop.execute(
-        "UPDATE gateway.charges SET state = 'CAPTURED', captured_at = now() WHERE order_ref = $1",
-        str(DECLINED),
+        "UPDATE gateway.charges SET state = 'CAPTURED', amount_minor = 19998, currency = 'EUR',"
+        " captured_at = now() WHERE order_ref = $1",
+        str(CANCELLED),
     )
     for _ in range(3):
         assert finding(await prove(auditor, not_fencing), "I5").state == "settling"
-        assert (await kept(auditor))["unsettled"] == [str(DECLINED)]
+        assert (await kept(auditor))["unsettled"] == [str(CANCELLED)]
     # With a gateway that fences the same rows are violated: nothing was hidden.
     assert finding(await prove(auditor, LIMITS), "I5").state == "violated"
 
@@ -185,38 +201,27 @@ async def test_an_order_that_waits_too_long_does_not_hold_it_back(shop, auditor)
     assert (await kept(auditor))["before"] > place
 
 
-# ---- what was sold -------------------------------------------------------------------------------
+# ---- what moved ----------------------------------------------------------------------------------
 
 
-async def test_units_sold_before_and_since_add_up_exactly(shop, auditor):
+async def test_units_moved_before_and_since_add_up_exactly(shop, auditor):
     for number in range(3):
         await insert_confirmed_orders(shop, number)
-        assert finding(await prove(auditor, LIMITS), "I2").state == "holds"
-    await shop.execute(
-        "UPDATE inventory.reservations SET state = 'COMMITTED' WHERE state = 'HELD';"
-        "UPDATE inventory.stock SET reserved = 0, sold = sold + reserved"
-    )
-    assert finding(await prove(auditor, LIMITS), "I2").state == "holds"
-    sold = "SELECT jsonb_object_agg(product_id, sold) FROM inventory.stock WHERE sold > 0"
-    assert (await kept(auditor))["sold"] == await shop.fetchval(sold)
+        assert finding(await prove(auditor, LIMITS), "I21").state == "holds"
+    moved = "SELECT product_id, kind, sum(quantity)::int FROM inventory.stock_moves GROUP BY 1, 2"
+    assert sums(await kept(auditor)) == {(p, k): n for p, k, n in await shop.fetch(moved)}
     for units in (1, -1):
         shift = "UPDATE inventory.stock SET stock = stock - $1, sold = sold + $1 WHERE sold > 0"
         await shop.execute(shift, units)
         report = await prove(auditor, LIMITS)
-        assert (report.reach.why, finding(report, "I2").total) == ("", 2)
+        assert (report.reach.why, finding(report, "I21").total) == ("", 2)
         await shop.execute(shift, -units)
 
 
-async def test_after_a_changed_sale_units_are_counted_from_the_first_order(shop, auditor):
+async def test_after_a_changed_move_they_are_counted_from_the_first_one(shop, auditor):
     await shop.execute(
         "SET session_replication_role = replica;"
-        f"UPDATE inventory.reservations SET quantity = 1 WHERE order_id = '{CONFIRMED}'"
+        f"UPDATE inventory.stock_moves SET quantity = 1 WHERE cause = '{CONFIRMED}'"
     )
-    found = finding(await prove(auditor, LIMITS), "I2")
-    assert [(row["sold"], row["committed"]) for row in found.rows] == [(4, 3)]
-    await shop.execute(
-        f"UPDATE inventory.reservations SET quantity = 2 WHERE order_id = '{CONFIRMED}'"
-    )
-    for _ in range(2):
-        assert finding(await prove(auditor, LIMITS), "I2").state == "holds"
-    assert (await kept(auditor))["sold"] == '{"PROD-001": 4}'
+    found = finding(await prove(auditor, LIMITS), "I21")
+    assert [(row["sold"], row["sold_moves"]) for row in found.rows] == [(4, 3)]

@@ -43,10 +43,10 @@ async def test_a_violation_is_in_the_report_and_in_the_gauge(scheduler, shop: as
     proof, registry = scheduler
     await until(lambda: proof.report.state == "settling")
     assert registry.get_sample_value(NAME, {"invariant": "I10"}) == 0
-    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 0
+    assert registry.get_sample_value(NAME, {"invariant": "I21"}) == 0
     await shop.execute("UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1")
     await until(lambda: proof.report.state == "violated")
-    assert registry.get_sample_value(NAME, {"invariant": "I2"}) == 3
+    assert registry.get_sample_value(NAME, {"invariant": "I21"}) == 3
 
 
 async def test_the_age_is_that_of_the_latest_report(scheduler):
@@ -109,6 +109,7 @@ async def test_from_the_second_verdict_on_it_reads_what_changed(
 async def test_its_connection_cannot_write(scheduler, database_url: str):
     proof, _ = scheduler
     await until(lambda: proof.report.state == "holds")
-    wire = await proof._session._connected()  # noqa: SLF001 - no one may write through it
+    await proof.stop()
+    wire = await proof.session._connected()  # noqa: SLF001 - no one may write through it
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         await wire.execute("DELETE FROM orders.products")

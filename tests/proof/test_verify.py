@@ -14,6 +14,7 @@ from proof import invariants
 from proof.settings import ProofSettings
 from proof.verify import verify, wait_until_settled
 from tests.proof.bulk_orders import insert_confirmed_orders
+from tests.proof.rows import PENDING
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
@@ -113,6 +114,8 @@ async def test_waiting_ends_as_soon_as_the_work_is_done(
         "UPDATE inventory.reservations SET state = 'RELEASED' WHERE state = 'HELD';"
         "UPDATE inventory.stock SET stock = stock + 2, reserved = 0"
         " WHERE product_id = 'PROD-001';"
+        "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        f" VALUES ('{PENDING}', 'released', 'PROD-001', 2);"
         "UPDATE payments.attempts SET state = 'VOIDED' WHERE state = 'IN_FLIGHT';"
         "UPDATE payments.payments SET state = 'CANCELLING' WHERE state = 'PROCESSING';"
         "UPDATE payments.payments SET state = 'CANCELLED' WHERE state = 'CANCELLING'"

@@ -26,6 +26,13 @@ class Capture(msgspec.Struct, frozen=True):
     captured_at: datetime
 
 
+class CapturePlace(msgspec.Struct, frozen=True):
+    """A place in the settlement report, which is ordered by time and then by key."""
+
+    captured_at: datetime
+    gw_key: str
+
+
 class Connector(Protocol):
     """One provider. Every call is idempotent by `gw_key`; it raises only the exceptions above."""
 
@@ -51,8 +58,8 @@ class Connector(Protocol):
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """Refund what was captured under the key."""
 
-    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
-        """What the provider holds, oldest first, from `since` (the last hour without it)."""
+    async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
+        """What the provider holds, oldest first, after a place (from the first without one)."""
 
     async def close(self) -> None:
         """Close connections and drop what has not arrived yet."""

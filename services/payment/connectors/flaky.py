@@ -4,11 +4,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 from chassis.settings import BadSetting
-from services.payment.connectors import Capture, Connector, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import (
+    Capture,
+    CapturePlace,
+    Connector,
+    GatewayNotSent,
+    GatewayUnknown,
+)
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 logger = logging.getLogger(__name__)
@@ -116,9 +121,9 @@ class Flaky:
         """Refund, or fail before or after it."""
         return await self._faulted(lambda: self._inner.refund(gw_key))
 
-    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+    async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
         """The settlement report is never faulted."""
-        return await self._inner.captures(since, limit)
+        return await self._inner.captures(after, limit)
 
     async def close(self) -> None:
         """Late charges that have not arrived are lost."""

@@ -1,9 +1,8 @@
 """A provider that always answers: nine charges in ten are captured, one is declined."""
 
 import random
-from datetime import datetime
 
-from services.payment.connectors import Capture
+from services.payment.connectors import Capture, CapturePlace
 from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
@@ -61,9 +60,9 @@ class Mock:
         """Refund a capture."""
         return await self._store.refund(gw_key)
 
-    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
+    async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
         """The settlement report."""
-        return await self._store.captures(since, limit)
+        return await self._store.captures(after, limit)
 
     async def close(self) -> None:
         """Close the store's connections."""

@@ -5,7 +5,6 @@ our transaction may roll back while the gateway keeps the capture, and the other
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 import asyncpg
 from sqlalchemy import (
@@ -22,6 +21,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -32,11 +32,12 @@ from chassis.database.pool import (
     Database,
     DatabaseBusy,
     DatabaseDown,
+    DatabaseFull,
     Row,
     statement,
 )
 from chassis.settings import Settings
-from services.payment.connectors import Capture, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 # A statement of the gateway takes about a millisecond, so a few connections serve many charges.
@@ -88,9 +89,13 @@ _CAPTURES = statement(
     .where(
         # Written out, not a parameter, so that the partial index can serve it.
         text("state = 'CAPTURED'"),
-        _c.captured_at
-        >= func.coalesce(
-            bindparam("since", type_=DateTime(timezone=True)), text("now() - interval '1 hour'")
+        tuple_(_c.captured_at, _c.gw_key)
+        > tuple_(
+            func.coalesce(
+                bindparam("after_at", type_=DateTime(timezone=True)),
+                text("'-infinity'::timestamptz"),
+            ),
+            bindparam("after_key", type_=Text),
         ),
     )
     .order_by(_c.captured_at, _c.gw_key)
@@ -150,10 +155,11 @@ class MockStore:
             row = row or await connection.row(_LOOKUP, gw_key=gw_key)
         return NotFound() if row is None else _result(row)
 
-    async def captures(self, since: datetime | None, limit: int) -> list[Capture]:
-        """The captures that were not refunded, oldest first."""
+    async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
+        """The captures that were not refunded, oldest first, after a place."""
+        at, key = (None, "") if after is None else (after.captured_at, after.gw_key)
         async with self._connection() as connection:
-            rows = await connection.rows(_CAPTURES, since=since, at_most=limit)
+            rows = await connection.rows(_CAPTURES, after_at=at, after_key=key, at_most=limit)
         return [Capture(**dict(row)) for row in rows]
 
     @asynccontextmanager
@@ -161,7 +167,7 @@ class MockStore:
         try:
             async with self._database.connect() as connection:
                 yield connection
-        except (DatabaseBusy, DatabaseDown) as error:
+        except (DatabaseBusy, DatabaseDown, DatabaseFull) as error:
             raise GatewayNotSent(type(error).__name__) from error
         except (CommitUnknown, asyncpg.PostgresError) as error:
             raise GatewayUnknown(type(error).__name__) from error

@@ -20,12 +20,14 @@ class Shelf:
     async def reserve(self, order_id: UUID, quantity: int = 3, product_id: str = "") -> Reservation:
         """Hold units."""
         async with self.pool.begin() as tx:
-            return await store.reserve(tx, order_id, product_id or self.product_id, quantity)
+            return await store.reserve(
+                tx, order_id, product_id or self.product_id, quantity, "hand"
+            )
 
     async def release(self, order_id: UUID) -> Reservation:
         """Give them back."""
         async with self.pool.begin() as tx:
-            return await store.release(tx, order_id)
+            return await store.release(tx, order_id, "hand")
 
     async def commit(self, order_id: UUID) -> Reservation:
         """Sell them."""

@@ -99,7 +99,7 @@ async def test_a_transaction_that_fails_holds_nothing(shelf: Shelf):
 
     async def fail() -> None:
         async with shelf.pool.begin() as tx:
-            await store.reserve(tx, order_id, shelf.product_id, 3)
+            await store.reserve(tx, order_id, shelf.product_id, 3, "hand")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -204,7 +204,7 @@ def test_which_charges_an_existing_payment_admits(
     payment = msgspec.structs.replace(
         _payment(state, "SUCCEEDED"), idempotency_key="k", request_hash=b"h"
     )
-    charge = Charge(ORDER, amount, "EUR", key, request_hash)
+    charge = Charge(ORDER, amount, "EUR", key, request_hash, "hand")
     if refusal is None:
         domain.admit(payment, charge)
     else:

@@ -32,9 +32,9 @@ async def test_the_tombstone_keeps_a_late_charge_from_being_captured(
     assert await payments.captures(await _late_charge(payments)) == []
 
     async def no_tombstone(
-        connection: Connection, order_id: UUID, *, reason: str, traceparent: str | None
+        connection: Connection, order_id: UUID, *, reason: str, **who: str | None
     ) -> Payment | None:
-        del traceparent
+        del who
         known = await store.find(connection, order_id)
         return Payment(order_id, state="CANCELLED", cancel_reason=reason) if known is None else None
 

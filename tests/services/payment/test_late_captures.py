@@ -1,6 +1,7 @@
-"""For a provider that cannot fence: what is captured after a cancel is refunded."""
+"""What is captured after a cancel, or was never asked for, is refunded whatever its time says."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -107,3 +108,62 @@ async def test_a_capture_under_a_key_that_is_not_ours_is_left_to_a_human(
     await unfenced.late_captures.run_once()
     assert await unfenced.eyes.fetchval("SELECT state FROM gateway.charges") == "CAPTURED"
     assert "never asked for" in caplog.text
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=5), timedelta(hours=2), timedelta(days=400)])
+async def test_a_capture_stamped_earlier_than_those_read_before_is_refunded(
+    unfenced: Replica, age: timedelta
+):
+    payments, order_id = unfenced, new_order()
+    await payments.charge(new_order())
+    await payments.late_captures.run_once()
+    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.eyes.execute(
+        "UPDATE gateway.charges SET captured_at = now() - $1::interval WHERE order_ref = $2",
+        age, str(order_id),
+    )  # fmt: skip
+    assert await payments.late_captures.run_once() == 1
+    assert await payments.state(order_id) == "REFUNDED"
+
+
+async def test_all_captures_are_read_a_page_a_turn_and_then_again(
+    unfenced: Replica, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("services.payment.late_captures._PAGE", 2)
+    for _ in range(5):
+        await unfenced.charge(new_order())
+    places = []
+    for _ in range(4):
+        await unfenced.late_captures.run_once()
+        places.append(
+            await unfenced.eyes.fetchval(
+                "SELECT count(*) FROM gateway.charges c, payments.sweeps s WHERE s.pass = 'all'"
+                " AND (c.captured_at, c.gw_key) <= (s.captured_at, s.gw_key)"
+            )
+        )
+    assert places == [2, 4, 0, 2]
+
+
+async def test_where_it_stopped_is_known_after_a_restart(unfenced: Replica):
+    await unfenced.charge(new_order())
+    await unfenced.late_captures.run_once()
+    newest = "SELECT captured_at, gw_key FROM gateway.charges"
+    kept = "SELECT captured_at, gw_key FROM payments.sweeps WHERE pass = 'newest'"
+    assert await unfenced.eyes.fetchrow(kept) == await unfenced.eyes.fetchrow(newest)
+
+
+async def test_a_capture_stamped_ahead_of_time_hides_nothing_that_comes_now(unfenced: Replica):
+    payments = unfenced
+    await payments.charge(new_order())
+    await payments.eyes.execute("UPDATE gateway.charges SET captured_at = now() + interval '1 h'")
+    await payments.late_captures.run_once()
+    order_id = new_order()
+    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    assert await payments.late_captures.run_once() == 1
+
+
+async def test_a_gateway_that_fences_is_read_as_well(payments: Replica):
+    order_id = new_order()
+    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    assert await payments.late_captures.run_once() == 1
+    assert await payments.state(order_id) == "REFUNDED"

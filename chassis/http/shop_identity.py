@@ -1,0 +1,115 @@
+"""Which shop a process belongs to, and whether a request comes from a process of the same shop.
+
+One database is one shop, with an id of its own. The services send it with every call between them,
+and with it a credential that `valerix up` makes for each run. Without an operator token, and only
+on loopback, the same routes answer to anybody by hand; what is made so is recorded as made by hand.
+"""
+
+import hmac
+from contextvars import ContextVar
+from typing import Literal
+
+from litestar import get
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers, State
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from sqlalchemy import text
+
+from chassis.database.pool import Database, statement
+from chassis.http.operator_auth import is_operator
+from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.settings import Settings, is_loopback
+
+SHOP_HEADER, SERVICE_HEADER = "X-Valerix-Shop", "X-Valerix-Service"
+SHOP_PATH = "/shop"
+FOREIGN_SHOP, CREDENTIAL_NEEDED = "foreign-shop", "service-credential-needed"
+
+# What it means to the caller when another service refuses it.
+REFUSALS = {
+    FOREIGN_SHOP: "it belongs to another shop: check the addresses and VALERIX_DATABASE_URL",
+    CREDENTIAL_NEEDED: "it does not accept our credential: give both one VALERIX_SERVICE_TOKEN",
+}
+
+_SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
+# Who made the request that is being served, as it is recorded with what the request makes.
+Caller = Literal["order-service", "hand"]
+caller_now: ContextVar[Caller] = ContextVar("caller_now", default="hand")
+
+
+class ShopIdentity:
+    """The id of the shop, read once from its database, and the credential of its processes."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self._database = settings, database
+        self._credentials = _credentials(settings)
+        self._id = ""
+        exposed = not is_loopback(settings.published_on or settings.host)
+        self._demands_credential = exposed or bool(settings.operator_token)
+
+    async def id(self) -> str:
+        """The shop's id; raises what the database raises while it is not known yet."""
+        if not self._id:
+            async with self._database.connect() as connection:
+                row = await connection.row(_SHOP)
+            if row is None:
+                raise LookupError("public.shop is empty: run `make migrate-up`")
+            self._id = row["id"]
+        return self._id
+
+    async def headers(self) -> dict[str, str]:
+        """What goes with every call to another process of the shop."""
+        credential = {SERVICE_HEADER: self._credentials[0]} if self._credentials else {}
+        return {SHOP_HEADER: await self.id(), **credential}
+
+    async def judge(self, headers: Headers) -> Caller:
+        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right."""
+        shop = headers.get(SHOP_HEADER.lower())
+        if shop is not None and not hmac.compare_digest(shop.encode(), (await self.id()).encode()):
+            raise Problem(
+                421, FOREIGN_SHOP, "This service belongs to another shop; nothing was done",
+                details={"shop": await self.id()}, headers=NOT_EXECUTED,
+            )  # fmt: skip
+        if self._credentials:
+            if self._is_credential(headers.get(SERVICE_HEADER.lower())):
+                return "order-service"
+        elif shop is not None:
+            return "order-service"
+        if self._settings.operator_token:
+            if is_operator(headers.get("authorization"), self._settings):
+                return "hand"
+        elif not self._demands_credential:
+            return "hand"
+        raise Problem(
+            401, CREDENTIAL_NEEDED,
+            "Only a service of this shop, or its operator, may ask for this; nothing was done",
+            headers={"WWW-Authenticate": "Bearer", **NOT_EXECUTED},
+        )  # fmt: skip
+
+    def _is_credential(self, given: str | None) -> bool:
+        sent = (given or "").encode()
+        return any(hmac.compare_digest(sent, known.encode()) for known in self._credentials)
+
+
+def _credentials(settings: Settings) -> list[str]:
+    """What this process sends first, and what it accepts. One that only has an operator token
+    derives the credential from it, so that all processes with that token agree."""
+    known = [each.strip() for each in settings.service_token.split(",") if each.strip()]
+    if known or not settings.operator_token:
+        return known
+    return [hmac.digest(settings.operator_token.encode(), b"service", "sha256").hex()]
+
+
+async def internal_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """A Litestar guard: only processes of this shop, and whoever `ShopIdentity.judge` lets in."""
+    identity: ShopIdentity = connection.app.state["identity"]
+    caller_now.set(await identity.judge(connection.headers))
+
+
+@get(SHOP_PATH, guards=[internal_guard], summary="The shop this service belongs to")
+async def show_shop(state: State) -> dict[str, str]:
+    """GET /shop, for processes of the same shop."""
+    identity: ShopIdentity = state["identity"]
+    return {"shop": await identity.id()}
+
+
+shop_routes: list[HTTPRouteHandler] = [show_shop]

@@ -1,0 +1,114 @@
+"""The chain that seals the append-only tables, and where its head is kept outside the database.
+
+A link holds the digests of what a range of transactions wrote, and the digest of the link before
+it. Writers know nothing of it: a link is made afterwards, of transactions that have ended, so it
+costs an order nothing and orders never wait for each other. The promise I27 computes the digests
+again (proof/invariants/record.py).
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from proof.sealed_tables import LINK_CONTENT, digests
+
+# The lines of so many versions of orders make one link: milliseconds to compute again.
+_MOST_VERSIONS = 20_000
+# A folder's shop has one server; a few more come and go with VALERIX_DATABASE_URL.
+_MOST_SERVERS = 7
+
+_LAST = """\
+SELECT s.id AS server, pg_snapshot_xmin(pg_current_snapshot()) AS until, c.n, c.digest,
+       CASE WHEN c.server = s.id THEN c.before ELSE '0'::xid8 END AS since
+FROM (SELECT system_identifier::text AS id FROM pg_control_system()) s
+LEFT JOIN LATERAL (SELECT * FROM proof.chain ORDER BY n DESC LIMIT 1) c ON true"""
+_FULL_LINK = """\
+SELECT changed_in FROM orders.history WHERE changed_in > $1 AND changed_in < $2
+ORDER BY changed_in OFFSET $3 LIMIT 1"""
+_SEALED = """\
+SELECT jsonb_object_agg(name, jsonb_build_array(lines, digest))::text AS tables,
+       sum(lines)::bigint AS lines
+FROM ({digests}) t""".format(digests=digests("$1", "$2"))
+_ADD = """\
+INSERT INTO proof.chain (n, server, since, before, at, tables, previous, digest)
+SELECT n, server, since, before, at, tables, previous,
+       sha256(previous || convert_to({content}, 'UTF8'))
+FROM (SELECT $1::bigint AS n, $2::text AS server, $3::xid8 AS since, $4::xid8 AS before,
+             now() AS at, $5::jsonb AS tables, $6::bytea AS previous) l
+ON CONFLICT (n) DO NOTHING
+RETURNING n, encode(digest, 'hex') AS digest""".format(content=LINK_CONTENT.format(""))
+SET_TIME = "SET LOCAL timezone = 'UTC'"
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The newest link of the chain, and the digest of the newest checkpoint, on one server."""
+
+    n: int = 0
+    digest: str = ""
+    checkpoint: str = ""
+
+
+class HeadFile:
+    """The heads of some servers in a file that only its owner reads. Without a path, or with a file
+    that cannot be read or written, none is known, and the proof relies on the database alone."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = Path(path) if path else None
+
+    def of(self, server: str) -> Head:
+        """The head of a server as it was kept last, or an empty one."""
+        return self._read().get(server, Head())
+
+    def keep(self, server: str, **changes: Any) -> None:
+        """Change what is kept of a server's head."""
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):
+            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            with os.fdopen(number, "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # the dashboard and `valerix verify` both write
+                heads = self._read()
+                head = msgspec.structs.replace(heads.pop(server, Head()), **changes)
+                newest = list(heads.items())[-_MOST_SERVERS:]
+                file.truncate(0)
+                file.write(msgspec.json.encode(dict([*newest, (server, head)])))
+
+    def _read(self) -> dict[str, Head]:
+        if self._path is None:
+            return {}
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Head])
+        except (OSError, msgspec.MsgspecError):
+            return {}
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """A link that was added: its number and digest, and the server it was added on."""
+
+    server: str
+    n: int
+    digest: str
+
+
+async def seal(connection: asyncpg.Connection) -> Seal | None:
+    """Add one link over what has been written since the last one; None if nothing has been, or if
+    somebody else added it meanwhile."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(SET_TIME)
+        last = await connection.fetchrow(_LAST)
+        since, before = last["since"], last["until"]
+        full = await connection.fetchval(_FULL_LINK, since, before, _MOST_VERSIONS)
+        before = full or before
+        found = await connection.fetchrow(_SEALED, since, before)
+    if not found["lines"]:
+        return None
+    async with connection.transaction():
+        await connection.execute(f"SET TRANSACTION READ WRITE; {SET_TIME}")
+        values = ((last["n"] or 0) + 1, last["server"], since, before, found["tables"])
+        added = await connection.fetchrow(_ADD, *values, last["digest"] or b"")
+    return None if added is None else Seal(last["server"], added["n"], added["digest"])

@@ -1,0 +1,95 @@
+"""Promises about the record: every row leads back to its order, and nothing was taken out of it."""
+
+from proof.invariant import Invariant
+from proof.sealed_tables import LINK_CONTENT, digests
+
+NOTHING_IS_WITHOUT_ITS_ORDER = Invariant(
+    id="I20",
+    kind="A",
+    title="Nothing is without its order",
+    promise="Goods, money and every line about them lead back to an order, or were made by hand.",
+    sql="""\
+SELECT 'reservation' AS what, r.order_id::text AS order_ref, r.state AS found, r.created_at AS at
+FROM inventory.reservations r LEFT JOIN orders.orders o ON o.id = r.order_id
+WHERE o.id IS NULL AND r.made_by = 'order-service'
+UNION ALL
+SELECT 'payment', p.order_id::text, p.state, p.created_at
+FROM payments.payments p LEFT JOIN orders.orders o ON o.id = p.order_id
+WHERE o.id IS NULL AND p.made_by = 'order-service'
+UNION ALL
+SELECT 'attempt without its payment', a.order_id::text, a.gw_key, a.created_at
+FROM payments.attempts a LEFT JOIN payments.payments p USING (order_id)
+WHERE p.order_id IS NULL
+UNION ALL
+SELECT 'payment without an attempt', p.order_id::text, p.state, p.created_at
+FROM payments.payments p LEFT JOIN payments.attempts a USING (order_id)
+WHERE a.order_id IS NULL AND p.amount_minor IS NOT NULL
+UNION ALL
+SELECT 'line about no attempt', h.order_id::text, h.dst, h.at
+FROM payments.attempt_history h LEFT JOIN payments.attempts a USING (order_id, n)
+WHERE a.order_id IS NULL
+UNION ALL
+SELECT 'charge that nobody asked for', c.order_ref, c.gw_key || ' ' || c.state, c.created_at
+FROM gateway.charges c LEFT JOIN payments.attempts a
+  ON a.gw_key = c.gw_key AND a.order_id::text = c.order_ref
+WHERE a.gw_key IS NULL
+UNION ALL
+SELECT 'transfer for no payment', split_part(l.transfer_id, ':', 1), l.transfer_id, l.posted_at
+FROM payments.ledger l
+LEFT JOIN payments.payments p ON p.order_id::text = split_part(l.transfer_id, ':', 1)
+WHERE p.order_id IS NULL""",
+    enforced_by="intent before effect; the order comes first, by its id",
+)
+
+NOTHING_WAS_TAKEN_OUT = Invariant(
+    id="I26",
+    kind="A",
+    title="Nothing was taken out",
+    promise="No row was deleted, and no line that is written once was changed.",
+    sql="""\
+SELECT book, order_ref, was, changed_in::text AS in_transaction
+FROM proof.removals
+ORDER BY changed_in""",
+    enforced_by="append-only triggers; notes that are kept though triggers are off",
+    reads="everything",
+)
+
+# `"proof"."chain"` is all of it, also where the promise is judged for some links only.
+THE_RECORD_IS_UNBROKEN = Invariant(
+    id="I27",
+    kind="A",
+    title="The record is unbroken",
+    promise="What was written and sealed still reads the same, link by link, up to the head that "
+    "is kept outside the database.",
+    sql="""\
+SELECT l.n AS link, t.name AS what, l.at AS sealed_at, l.tables->>t.name AS sealed,
+       jsonb_build_array(t.lines, t.digest)::text AS found
+FROM proof.chain l CROSS JOIN LATERAL (
+{digests}
+) t
+WHERE l.server = (SELECT system_identifier::text FROM pg_control_system())
+  AND l.tables->t.name IS DISTINCT FROM jsonb_build_array(t.lines, t.digest)
+UNION ALL
+SELECT l.n, 'the link itself', l.at, encode(l.digest, 'hex'), encode(sha256(
+         l.previous || convert_to({content}, 'UTF8')), 'hex')
+FROM proof.chain l
+WHERE l.digest <> sha256(l.previous || convert_to({content}, 'UTF8'))
+UNION ALL
+SELECT l.n, 'the link before', l.at, encode(l.previous, 'hex'), encode(p.digest, 'hex')
+FROM proof.chain l LEFT JOIN "proof"."chain" p ON p.n = l.n - 1
+WHERE l.previous IS DISTINCT FROM CASE WHEN l.n = 1 THEN ''::bytea ELSE p.digest END
+UNION ALL
+SELECT h.n, 'the head outside', NULL, h.digest, encode(p.digest, 'hex')
+FROM (SELECT split_part(head, ' ', 1)::bigint AS n, split_part(head, ' ', 2) AS digest
+      FROM (SELECT nullif(current_setting('valerix.chain_head', true), '') AS head) s
+      WHERE head IS NOT NULL) h
+LEFT JOIN "proof"."chain" p ON p.n = h.n
+WHERE h.digest IS DISTINCT FROM encode(p.digest, 'hex')
+ORDER BY link, what""".format(  # noqa: S608 - constants
+        digests=digests("l.since", "l.before"), content=LINK_CONTENT.format("l.")
+    ),
+    enforced_by="links over what ended transactions wrote; their head in a file, a metric, the log",
+    reads="chain",
+)
+
+INVARIANTS = (NOTHING_IS_WITHOUT_ITS_ORDER, NOTHING_WAS_TAKEN_OUT, THE_RECORD_IS_UNBROKEN)

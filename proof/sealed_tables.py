@@ -1,0 +1,44 @@
+"""The append-only tables, and one line of text for each of their rows.
+
+Nothing in these tables is ever changed or deleted, so a digest of the lines that some transactions
+wrote is the same for ever. The spelling of a line depends on no setting of the server: times are
+seconds since 1970, bytes are hexadecimal.
+"""
+
+# What a line of each table is made of. A key has a line once it is answered.
+_LINES = {
+    "orders.history": "order_id, version, src, dst, reason, outcome, attempts, traceparent,"
+    " extract(epoch FROM at)",
+    "orders.idempotency": "scope, key, encode(request_hash, 'hex'), order_id, status_code,"
+    " encode(response, 'hex')",
+    "orders.prices": "product_id, extract(epoch FROM since), price_minor, currency",
+    "inventory.stock_moves": "cause, kind, product_id, quantity, extract(epoch FROM at)",
+    "payments.attempt_history": "id, order_id, n, src, dst, detail, extract(epoch FROM at)",
+    "payments.ledger": "transfer_id, line, account, amount_minor, currency,"
+    " extract(epoch FROM posted_at)",
+    "proof.removals": "book, order_ref, was::text",
+}
+_ANSWERED = {"orders.idempotency": " AND response IS NOT NULL"}
+_DIGEST = """\
+SELECT '{name}' AS name, count(*) AS lines,
+       encode(sha256(coalesce(string_agg(sha256(convert_to(line, 'UTF8')), ''::bytea
+                                         ORDER BY line COLLATE "C"), '')), 'hex') AS digest
+FROM (SELECT ROW({columns})::text AS line FROM {name}
+      WHERE changed_in >= {since} AND changed_in < {before}{only}) s"""
+
+
+def digests(since: str, before: str) -> str:
+    """SQL: for each table the number and the digest of the lines that the transactions from `since`
+    up to `before` (SQL expressions) wrote, as (name, lines, digest)."""
+    return "\nUNION ALL\n".join(
+        _DIGEST.format(
+            name=name, columns=columns, since=since, before=before, only=_ANSWERED.get(name, "")
+        )
+        for name, columns in _LINES.items()
+    )
+
+
+# What a link's digest is made of, besides the digest of the link before it.
+LINK_CONTENT = (
+    "concat_ws(' ', {0}n, {0}server, {0}since, {0}before, extract(epoch FROM {0}at), {0}tables)"
+)

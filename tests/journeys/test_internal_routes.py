@@ -1,0 +1,141 @@
+"""What services ask of each other is closed to strangers, and to the services of another shop."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from chassis.http.shop_identity import SERVICE_HEADER, SHOP_HEADER
+from tests.harness.problems import assert_problem
+from tests.journeys.shop import Shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+OPERATOR, CREDENTIAL = "an-operator-s-token", "the-services-own-credential"
+TOKENS = {"operator_token": OPERATOR, "service_token": CREDENTIAL}
+ORDER = "00000000-0000-4000-8000-000000000abc"
+INTERNAL: list[tuple[str, str, str, Any]] = [
+    ("inventory", "GET", "/inventory", None),
+    ("inventory", "GET", "/inventory/PROD-001", None),
+    ("inventory", "GET", f"/inventory/reservations/{ORDER}", None),
+    ("inventory", "POST", "/inventory/reserve",
+     {"order_id": ORDER, "product_id": "PROD-001", "quantity": 1}),
+    ("inventory", "POST", "/inventory/release", {"order_id": ORDER}),
+    ("inventory", "POST", "/inventory/commit", {"order_id": ORDER}),
+    ("payment", "POST", "/payments", {"order_id": ORDER, "amount_minor": 5, "currency": "EUR"}),
+    ("payment", "POST", f"/payments/{ORDER}/cancel", None),
+    ("payment", "GET", f"/payments/{ORDER}", None),
+    ("inventory", "GET", "/shop", None),
+    ("payment", "GET", "/shop", None),
+]  # fmt: skip
+each_route = pytest.mark.parametrize(
+    ("service", "method", "path", "body"), INTERNAL, ids=lambda each: str(each)[:30]
+)
+
+
+async def _ask(
+    url: str, method: str, path: str, body: Any, headers: dict[str, str]
+) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=url) as client:
+        key = {"Idempotency-Key": f"key-of-{uuid4()}"}
+        return await client.request(method, path, json=body, headers=key | headers)
+
+
+@each_route
+async def test_with_an_operator_token_a_stranger_is_refused(
+    shop: Shop, service: str, method: str, path: str, body: Any
+):
+    async with shop.run(service, **TOKENS) as url, shop.unchanged():
+        for headers in ({}, {SERVICE_HEADER: "guessed"}, {"Authorization": "Bearer guessed-it"}):
+            answer = await _ask(url, method, path, body, headers)
+            assert_problem(answer, 401, "service-credential-needed")
+            assert answer.headers["x-valerix-executed"] == "no"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{SERVICE_HEADER: CREDENTIAL}, {"Authorization": f"Bearer {OPERATOR}"}],
+    ids=["a service", "the operator"],
+)
+async def test_a_service_and_the_operator_are_let_in(shop: Shop, headers: dict[str, str]):
+    async with shop.run("inventory", **TOKENS) as url:
+        answer = await _ask(url, "GET", "/inventory", None, headers)
+        assert answer.status_code == 200
+
+
+async def test_while_a_credential_is_replaced_both_are_accepted(shop: Shop):
+    rotated = {**TOKENS, "service_token": f"its-newer-credential,{CREDENTIAL}"}
+    async with shop.run("inventory", **rotated) as url:
+        for credential in ("its-newer-credential", CREDENTIAL):
+            answer = await _ask(url, "GET", "/inventory", None, {SERVICE_HEADER: credential})
+            assert answer.status_code == 200
+
+
+async def test_services_with_one_operator_token_know_each_other_without_more(shop: Shop):
+    token = {"operator_token": OPERATOR}
+    async with shop.run("inventory", **token) as stock, shop.run("payment", **token) as money:
+        wires = {"inventory_url": stock, "payment_url": money}
+        async with shop.run("order", **token, **wires) as url:
+            order = {"product_id": "PROD-001", "quantity": 1}
+            answer = await _ask(url, "POST", "/orders", order, {})
+            assert answer.status_code == 201
+            row = await shop.eyes.fetchrow(
+                "SELECT p.made_by AS paid, r.made_by AS held FROM payments.payments p"
+                " JOIN inventory.reservations r USING (order_id) WHERE order_id = $1",
+                UUID(answer.json()["order_id"]),
+            )
+            assert tuple(row) == ("order-service", "order-service")
+
+
+async def test_to_cancel_an_order_takes_the_operator_s_word(shop: Shop):
+    async with shop.run("order", **TOKENS) as url:
+        answer = await _ask(url, "POST", f"/orders/{ORDER}/cancel", None, {})
+        assert_problem(answer, 401, "operator-token-needed")
+        asked = {"Authorization": f"Bearer {OPERATOR}"}
+        answer = await _ask(url, "POST", f"/orders/{ORDER}/cancel", None, asked)
+        assert_problem(answer, 404, "order-not-found")
+
+
+async def test_on_loopback_the_same_answers_by_hand_and_is_recorded_as_such(shop: Shop):
+    order_id = uuid4()
+    body = {"order_id": str(order_id), "product_id": "PROD-002", "quantity": 1}
+    assert (await shop.inventory.post("/inventory/reserve", json=body)).status_code == 200
+    assert (await shop.payment.post(f"/payments/{order_id}/cancel")).status_code == 200
+    row = await shop.eyes.fetchrow(
+        "SELECT r.made_by, p.made_by, p.cancelled_by FROM inventory.reservations r"
+        " JOIN payments.payments p USING (order_id) WHERE order_id = $1",
+        order_id,
+    )
+    assert tuple(row) == ("hand", "hand", "hand")
+    assert await shop.inventory.post("/inventory/release", json={"order_id": str(order_id)})
+
+
+@each_route
+async def test_a_service_of_another_shop_is_refused(
+    shop: Shop, service: str, method: str, path: str, body: Any
+):
+    async with shop.unchanged():
+        answer = await _ask(shop.urls[service], method, path, body, {SHOP_HEADER: str(uuid4())})
+        assert_problem(answer, 421, "foreign-shop")
+        assert answer.headers["x-valerix-executed"] == "no"
+
+
+async def test_an_order_service_with_another_shop_s_addresses_is_not_ready_and_sells_nothing(
+    shop: Shop, database_url: str
+):
+    """Its own database is another one; the addresses lead to this shop."""
+    stranger = Shop(database_url, {})
+    stranger.urls = {key: shop.urls[key] for key in ("inventory", "payment")}
+
+    mine = await asyncpg.connect(database_url)
+    await mine.execute("UPDATE public.shop SET id = gen_random_uuid()")
+    await mine.close()
+    stock = await shop.stock()
+    async with stranger.run("order") as url, httpx.AsyncClient(base_url=url) as client:
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert "another shop" in ready.json()["checks"]["inventory-service"]
+        answer = await client.post("/orders", json={"product_id": "PROD-001", "quantity": 1})
+        assert (answer.status_code, answer.json()["status"]) == (202, "PENDING_INVENTORY")
+    assert await shop.stock() == stock

@@ -1,0 +1,140 @@
+"""What was sealed is known outside the database, so nobody can write it anew inside."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from proof import Limits
+from proof.chain import HeadFile, seal
+from proof.evaluate import prove
+from tests.proof.bulk_orders import insert_confirmed_orders
+from tests.proof.checkpoints import push_ahead, scrub_all, seal_all
+from tests.proof.reports import finding, violated
+from tests.proof.rows import CONFIRMED
+
+LIMITS = Limits()
+SECOND_CAPTURE = (
+    "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
+    f" captured_at) VALUES ('again', 'mock', '{CONFIRMED}', 1, 'EUR', 'CAPTURED', now())"
+)
+# Everything off and on again, as somebody with the run of the database can.
+FORGE = """
+ALTER TABLE proof.chain DISABLE TRIGGER USER;
+{}
+ALTER TABLE proof.chain ENABLE ALWAYS TRIGGER chain_is_append_only,
+  ENABLE ALWAYS TRIGGER refuse_truncation"""
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> HeadFile:
+    return HeadFile(str(tmp_path / "chain.head"))
+
+
+@pytest.fixture
+async def server(shop: asyncpg.Connection) -> str:
+    return await shop.fetchval("SELECT system_identifier::text FROM pg_control_system()")
+
+
+async def test_links_follow_each_other_and_the_file_holds_the_newest(
+    shop, auditor, heads: HeadFile, server: str
+):
+    for _ in range(2):
+        await insert_confirmed_orders(shop, 2)
+        await seal_all(auditor)
+    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
+                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    heads.keep(server, n=last["n"], digest=last["digest"])
+    assert last["n"] >= 3
+    assert (heads.of(server).n, heads.of(server).digest) == (last["n"], last["digest"])
+    assert finding(await prove(auditor, LIMITS, whole=True, heads=heads), "I27").state == "holds"
+
+
+async def test_where_nothing_was_written_there_is_nothing_to_seal(auditor):
+    assert await seal(auditor) is None
+
+
+async def test_a_long_history_becomes_several_links(shop, auditor, monkeypatch):
+    monkeypatch.setattr("proof.chain._MOST_VERSIONS", 4)
+    for _ in range(4):
+        await insert_confirmed_orders(shop, 1)
+    before = await shop.fetchval("SELECT count(*) FROM proof.chain")
+    await seal_all(auditor)
+    assert await shop.fetchval("SELECT count(*) FROM proof.chain") > before + 1
+    assert finding(await prove(auditor, LIMITS, whole=True), "I27").state == "holds"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "DELETE FROM proof.chain WHERE n = (SELECT max(n) FROM proof.chain)",
+        # The whole chain anew, each link with its right digest.
+        """UPDATE proof.chain SET at = at + interval '1 s';
+           UPDATE proof.chain SET digest = sha256(previous || convert_to(concat_ws(' ', n, server,
+             since, before, extract(epoch FROM at), tables), 'UTF8'))""",
+    ],
+    ids=["its end cut off", "written anew"],
+)
+async def test_a_chain_that_is_not_the_one_known_outside_is_broken(
+    shop, auditor, heads: HeadFile, server: str, forged: str
+):
+    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
+                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    heads.keep(server, n=last["n"], digest=last["digest"])
+    assert violated(await prove(auditor, LIMITS, heads=heads)) == []
+    await shop.execute(FORGE.format(forged + ";"))
+    for whole in (False, True):
+        report = await prove(auditor, LIMITS, whole=whole, heads=heads)
+        assert "the head outside" in [row["what"] for row in finding(report, "I27").rows]
+
+
+async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
+    shop, auditor, heads: HeadFile
+):
+    await insert_confirmed_orders(shop, 1)
+    assert (await prove(auditor, LIMITS, heads=heads)).state == "settling"
+    await shop.execute(SECOND_CAPTURE)
+    await push_ahead(shop)
+    report = await prove(auditor, LIMITS, heads=heads)
+    why = "the earlier proof is not the one that is kept outside the database"
+    assert (report.reach.why, finding(report, "I3").state) == (why, "violated")
+
+
+async def test_triggers_that_were_off_for_a_moment_are_noticed_at_once(shop, auditor):
+    await shop.execute(
+        "ALTER TABLE payments.ledger DISABLE TRIGGER USER;"
+        f"UPDATE payments.ledger SET account = 'merchant' WHERE transfer_id = '{CONFIRMED}:cap';"
+        "ALTER TABLE payments.ledger ENABLE TRIGGER USER;"
+        "ALTER TABLE payments.ledger ENABLE ALWAYS TRIGGER mark_change,"
+        " ENABLE ALWAYS TRIGGER note_truncation"
+    )
+    report = await prove(auditor, LIMITS)
+    assert report.reach.before is None
+    assert {"I22", "I27"} <= set(violated(report))
+
+
+async def test_notes_of_what_was_removed_cannot_be_removed(shop):
+    await shop.execute("SET session_replication_role = replica")
+    await shop.execute(f"DELETE FROM orders.history WHERE order_id = '{CONFIRMED}'")
+    for statement in ("DELETE FROM proof.removals", "TRUNCATE proof.removals"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await shop.execute(statement)
+
+
+async def test_a_round_of_reading_ends_and_finds_nothing_in_a_whole_shop(shop, auditor):
+    await insert_confirmed_orders(shop, 3)
+    await scrub_all(auditor)
+    assert (await prove(auditor, LIMITS)).reach.before is not None
+
+
+async def test_only_its_owner_reads_the_head(heads: HeadFile, tmp_path: Path):
+    heads.keep("a server", n=1, digest="d")
+    assert (tmp_path / "chain.head").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_s_head_is_not_taken_for_another_s(heads: HeadFile):
+    heads.keep("one", n=5, digest="five")
+    heads.keep("other", n=2, digest="two")
+    heads.keep("one", checkpoint="c")
+    assert (heads.of("one").n, heads.of("one").checkpoint, heads.of("other").n) == (5, "c", 2)
+    assert heads.of("a third").n == 0
