@@ -4,6 +4,8 @@ Imports happen inside the commands, so that `--help` and a mistyped command are 
 is data alone.
 """
 
+from pathlib import Path
+
 import click
 
 from topology import KEYS, NAMES
@@ -116,8 +118,16 @@ def calm() -> None:
 @main.command()
 @click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let open orders settle.")
 @click.option("--full", is_flag=True, help="Read the history again from the first order.")
+@click.option(
+    "--clients",
+    "logs",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A log of what clients were told, such as a load run's client_log.jsonl.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The verdict for a script.")
-def verify(wait_s: float, full: bool, as_json: bool) -> None:
+def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool) -> None:
     """Prove that nothing was lost.
 
     Every promise is asked of the database: no order lost, nobody charged twice, no unit of stock
@@ -131,7 +141,7 @@ def verify(wait_s: float, full: bool, as_json: bool) -> None:
 
     idle = is_idle()
     with shop_settings(ProofSettings) as settings:
-        code = prove(settings, 0.0 if idle else wait_s, as_json, full=full)
+        code = prove(settings, 0.0 if idle else wait_s, as_json, full=full, logs=logs)
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)
     raise SystemExit(code)

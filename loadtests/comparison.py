@@ -11,7 +11,7 @@ from proof.clients.intent import Intent
 from proof.clients.oracle import (
     TERMINAL,
     RecordedOrder,
-    contradictions_of,
+    contradictions_so_far,
     keyless,
     recorded_orders,
 )
@@ -66,11 +66,7 @@ def _judge(
 ) -> None:
     if recorded is not None and intent.key in wanted_traces and recorded.trace_id:
         found.traces[intent.key] = recorded.trace_id
-    if recorded is not None and recorded.status not in TERMINAL:
-        found.open += 1
-        # Not settled yet, so only a reply that already claims an end can be wrong.
-        if not any(reply.status == 201 for reply in intent.replies):
-            return
-    contradictions = contradictions_of(intent, recorded)
+    found.open += recorded is not None and recorded.status not in TERMINAL
+    contradictions = contradictions_so_far(intent, recorded)
     found.contradictions += bool(contradictions)
     found.examples += contradictions[: max(0, SHOWN - len(found.examples))]

@@ -30,7 +30,11 @@ def for_terminal(report: Report) -> str:
     for theme, promises in themes(Limits()).items():
         lines += ["", click.style(f"  {theme}", bold=True)]
         for promise in promises:
-            lines += _finding(findings[promise.id], common_reason)
+            lines += _finding(findings.pop(promise.id), common_reason)
+    if findings:
+        lines += ["", click.style("  Clients", bold=True)]
+    for finding in findings.values():
+        lines += _finding(finding, common_reason)
     return "\n".join([*lines, "", *_verdict(report)])
 
 

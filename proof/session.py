@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import asyncpg
 
 from chassis.database.errors import UNANSWERED
 from proof.chain import HeadFile, Seal, seal
-from proof.evaluate import ProofStep, Report, StatementTimeouts, could_not_judge, prove
+from proof.clients.judge import judge_logs
+from proof.evaluate import Finding, ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
 from proof.scrubber import Scrubber, Slice
 from proof.settings import ProofSettings
@@ -73,6 +75,11 @@ class ProofSession:
             return could_not_judge(_reason(error), self._limits)
         finally:
             self.current_step = None
+
+    async def judge_clients(self, logs: Sequence[Path]) -> Finding:
+        """What clients were told, by their logs. Raises what the database raises."""
+        async with self._lock, self._bounded():
+            return await judge_logs(await self._connected(), logs)
 
     async def seal(self) -> Seal | None:
         """Add a link over what was written since the last one, and keep it outside the database;

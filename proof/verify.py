@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import click
+import msgspec
 
-from proof.evaluate import Report, State
+from chassis.database.errors import UNANSWERED
+from proof.clients.judge import CLIENTS_WERE_TOLD_THE_TRUTH
+from proof.evaluate import Finding, Report, State, verdict
 from proof.render import for_script, for_terminal, format_orders
 from proof.session import ProofSession
 from proof.settings import ProofSettings
@@ -19,28 +23,34 @@ _PROGRESS_EVERY_S = 2.0
 
 
 def verify(
-    settings: ProofSettings, wait_s: float = 0.0, as_json: bool = False, *, full: bool = False
+    settings: ProofSettings,
+    wait_s: float = 0.0,
+    as_json: bool = False,
+    *,
+    full: bool = False,
+    logs: Sequence[Path] = (),
 ) -> int:
     """Print the verdict; 0 all hold, 1 something is broken or still unfinished, 2 cannot tell.
 
-    `full` reads the history from its first order instead of building on the last proof. The
-    verdict goes to standard output, progress to standard error.
+    `full` reads the history from its first order instead of building on the last proof; `logs` are
+    what clients wrote down of their answers. The verdict goes to standard output, progress to
+    standard error.
     """
-    report = asyncio.run(wait_until_settled(settings, wait_s, full=full))
+    report = asyncio.run(wait_until_settled(settings, wait_s, full=full, logs=logs))
     code = EXIT_CODES[report.state]
     click.echo(for_script(report, code) if as_json else for_terminal(report))
     return code
 
 
 async def wait_until_settled(
-    settings: ProofSettings, wait_s: float, *, full: bool = False
+    settings: ProofSettings, wait_s: float, *, full: bool = False, logs: Sequence[Path] = ()
 ) -> Report:
     """The first report that waiting cannot change, or the last one within `wait_s`."""
     started = time.monotonic()
     shown = _PROGRESS_EVERY_S
     async with ProofSession(settings) as session, _progress(session):
         while True:
-            report = await session.judge(whole=full)
+            report = await _judge(session, full=full, logs=logs)
             waited = time.monotonic() - started
             if _is_final(report) or waited >= wait_s:
                 break
@@ -49,6 +59,18 @@ async def wait_until_settled(
                 click.echo(f"  {waited:3.0f} s of {wait_s:.0f} s: {_waiting_for(report)}", err=True)
             await asyncio.sleep(min(_POLL_S, wait_s - waited))
     return report
+
+
+async def _judge(session: ProofSession, *, full: bool, logs: Sequence[Path]) -> Report:
+    report = await session.judge(whole=full)
+    if not logs:
+        return report
+    try:
+        found = await session.judge_clients(logs)
+    except UNANSWERED as error:
+        found = Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "unknown", reason=f"no database: {error}")
+    findings = (*report.findings, found)
+    return msgspec.structs.replace(report, findings=findings, state=verdict(findings))
 
 
 @contextlib.asynccontextmanager

@@ -91,9 +91,9 @@ class Observer:
         return judged[0].total if judged and judged[0].state != "unknown" else None
 
     async def _lost(self, traffic: CustomerTraffic) -> int | None:
-        """Promised orders that the database does not have; None if it cannot be read."""
+        """Customers whose answers the database contradicts; None if it cannot be read."""
         try:
-            return await count_lost(self._database, traffic.confirmed, traffic.accepted)
+            return await count_lost(self._database, traffic.intents)
         except _AWAY:
             return None
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
+from proof.clients.intent import Intent
+from proof.clients.oracle import RECORDED, contradictions_so_far, orders_of
 from scenarios.conditions import ExpectedStock, OrderCounts
 
 # The same condition as the order service's own index of what is due.
@@ -46,17 +47,8 @@ _STOCK = statement(
     text("SELECT product_id, stock, reserved, sold FROM inventory.stock LIMIT 200"),
     "SELECT stock",
 )
-# Answered "confirmed" must be confirmed; answered "accepted" must at least exist.
-_LOST = statement(
-    text(
-        """
-SELECT count(*) AS lost FROM (
-  SELECT id, true AS confirmed FROM unnest(CAST(:confirmed AS uuid[])) AS id
-  UNION ALL SELECT id, false FROM unnest(CAST(:accepted AS uuid[])) AS id) promised
-LEFT JOIN orders.orders o USING (id)
-WHERE o.id IS NULL OR (promised.confirmed AND o.status <> 'CONFIRMED')"""
-    ),
-    "SELECT lost orders",
+_RECORDED = statement(
+    text(RECORDED.format(keys="CAST(:keys AS text[])")), "SELECT what customers ordered"
 )
 
 
@@ -100,10 +92,9 @@ async def _stock(connection: Connection, since: CountingStart) -> dict[str, Expe
     }
 
 
-async def count_lost(
-    database: Database, confirmed: Sequence[UUID], accepted: Sequence[UUID]
-) -> int:
-    """How many orders customers were promised that the database does not have as promised."""
+async def count_lost(database: Database, intents: Sequence[Intent]) -> int:
+    """How many customers were answered what the database contradicts."""
     async with database.connect() as connection:
-        row = await connection.row(_LOST, confirmed=list(confirmed), accepted=list(accepted))
-    return int(row["lost"]) if row is not None else 0
+        rows = await connection.rows(_RECORDED, keys=[intent.key for intent in intents])
+    recorded = orders_of(rows)
+    return sum(bool(contradictions_so_far(intent, recorded.get(intent.key))) for intent in intents)

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from uuid import UUID
 
-import msgspec
 from msgspec import UNSET
 
-from chassis.http.outbound import Peer, decode
+from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Outcome
+from proof.clients.intent import Intent, LoggedReply, logged_reply
 from scenarios.model import Load, seconds
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
@@ -22,10 +21,6 @@ _PAUSE_S = 0.3
 _REMEMBERED = 20_000
 RESPONSES = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
 _REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
-
-
-class _Order(msgspec.Struct):
-    order_id: UUID
 
 
 class CustomerTraffic:
@@ -40,8 +35,8 @@ class CustomerTraffic:
         self._settings, self._sleep = settings, sleep
         self._visits: asyncio.Task[None] | None = None
         self.responses: dict[str, int] = dict.fromkeys(RESPONSES, 0)
-        self.confirmed: list[UUID] = []
-        self.accepted: list[UUID] = []
+        # What each customer wanted and was answered, for the proof to compare.
+        self.intents: list[Intent] = []
 
     async def start(self, load: Load) -> None:
         """With `count`, return once each has been served; with `rate`, keep them coming in the
@@ -111,26 +106,32 @@ class CustomerTraffic:
                 return
 
     async def _order(self, orders: OrderClient, load: Load) -> str:
-        key = f"act-{secrets.token_hex(16)}"
+        intent = Intent(f"act-{secrets.token_hex(16)}", load.product, load.quantity)
+        if len(self.intents) < _REMEMBERED:
+            self.intents.append(intent)
         # An order answers within its budget even when two peers hang; a second for the network.
         deadline_s = self._settings.request_budget_s + 1.0
         response = "unclear"
         for asked in range(_ATTEMPTS):
             if asked:
                 await self._sleep(_PAUSE_S)
-            answer = await orders.place(load.product, load.quantity, key=key, deadline_s=deadline_s)
-            response = self._count(answer)
+            answer = await orders.place(
+                load.product, load.quantity, key=intent.key, deadline_s=deadline_s
+            )
+            intent.replies.append(_logged(answer))
+            response = _response_of(answer)
             if response not in ("unclear", "turned_away"):
                 break
         return response
 
-    def _count(self, answer: CallResult) -> str:
-        response = _response_of(answer)
-        known = {"confirmed": self.confirmed, "accepted": self.accepted}.get(response)
-        order = decode(answer, _Order) if known is not None else None
-        if known is not None and order is not None and len(known) < _REMEMBERED:
-            known.append(order.order_id)
-        return response
+
+def _logged(answer: CallResult) -> LoggedReply:
+    """The answer as the proof compares it; one that never came has the status 0."""
+    if not answer.status:
+        executed = answer.outcome is not Outcome.NOT_SENT
+        return LoggedReply(0, answer.code, executed=executed)
+    headers = {"X-Valerix-Executed": "no"} if answer.outcome is Outcome.NOT_SENT else {}
+    return logged_reply(answer.status, headers, answer.body, brief=True)
 
 
 def _response_of(answer: CallResult) -> str:

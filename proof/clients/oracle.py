@@ -1,7 +1,8 @@
 """What every shopper was answered, compared with what the database holds in the end."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -9,13 +10,14 @@ import msgspec
 
 from proof.clients.intent import Intent, LoggedReply
 
-_RECORDED = """
+# {keys} is the list of keys, as a parameter of whoever asks.
+RECORDED = """
 SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS trace_id,
        p.state AS payment
 FROM orders.idempotency i
 JOIN orders.orders o ON o.id = i.order_id
 LEFT JOIN payments.payments p ON p.order_id = o.id
-WHERE i.key = ANY($1::text[])"""
+WHERE i.key = ANY({keys})"""
 _KEYLESS = """
 SELECT o.id FROM orders.orders o
 WHERE o.created_at >= $1
@@ -34,10 +36,11 @@ _NO_CLAIM = {
     (503, "overloaded"),
     (503, "database-busy"),
     (503, "database-down"),
+    (503, "database-full"),
     (504, "caller-gone"),
 }
 # Codes that are allowed only when nothing was executed.
-_MUST_BE_SHED = {"overloaded", "database-busy", "database-down"}
+_MUST_BE_SHED = {"overloaded", "database-busy", "database-down", "database-full"}
 
 
 class RecordedOrder(msgspec.Struct, frozen=True):
@@ -54,7 +57,11 @@ async def recorded_orders(
     connection: asyncpg.Connection, keys: Sequence[str]
 ) -> dict[str, RecordedOrder]:
     """How the orders under these keys ended; a key without an order is absent."""
-    rows = await connection.fetch(_RECORDED, list(keys))
+    return orders_of(await connection.fetch(RECORDED.format(keys="$1::text[]"), list(keys)))
+
+
+def orders_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, RecordedOrder]:
+    """The rows of `RECORDED`, by key."""
     return {
         row["key"]: RecordedOrder(
             row["id"], row["status"], row["reason"], row["trace_id"], row["payment"]
@@ -78,6 +85,15 @@ async def keyless(connection: asyncpg.Connection, since: datetime | None = None)
     """Orders that belong to no key. Where every shopper uses one, each is an order made twice."""
     rows = await connection.fetch(_KEYLESS, since or datetime.fromtimestamp(0, UTC))
     return [row["id"] for row in rows]
+
+
+def contradictions_so_far(intent: Intent, recorded: RecordedOrder | None) -> list[str]:
+    """The same while orders may still be settling: of one that is, only a reply that already
+    claims an end can be wrong."""
+    settling = recorded is not None and recorded.status not in TERMINAL
+    if settling and not any(reply.status == 201 for reply in intent.replies):
+        return []
+    return contradictions_of(intent, recorded)
 
 
 def contradictions_of(intent: Intent, recorded: RecordedOrder | None) -> list[str]:
@@ -140,12 +156,11 @@ def _replays(intent: Intent) -> Iterator[str]:
     replays = {(reply.status, reply.body) for reply in intent.replies if reply.replayed}
     if len(replays) > 1:
         yield f"got {len(replays)} different replays"
-    # A reply that could not be stored is followed by 202s, which claim nothing; any other first
-    # reply was stored, or there would be no replay.
+    # A reply is stored before it is given, so there is one, whoever asks and how often.
     firsts = {
         (reply.status, reply.body)
         for reply in intent.replies
-        if reply.decides and not reply.replayed and reply.status != 202
+        if reply.decides and not reply.replayed
     }
     if len(firsts) > 1:
         yield f"got {len(firsts)} different first replies"

@@ -5,12 +5,15 @@ import json
 import re
 import threading
 import time
+from pathlib import Path
 
 import asyncpg
 import click.testing
 import pytest
 
 from proof import invariants
+from proof.clients.intent import Intent, LoggedReply
+from proof.clients.log import ClientLogWriter, line_of
 from proof.settings import ProofSettings
 from proof.verify import verify, wait_until_settled
 from tests.proof.bulk_orders import insert_confirmed_orders
@@ -30,11 +33,14 @@ def run(
     wait_s: float = 0,
     as_json=False,
     full=False,
+    logs=(),
 ):
     """In a thread, since `verify` brings an event loop of its own."""
     code: list[int] = []
     worker = threading.Thread(
-        target=lambda: code.append(verify(settings(database_url), wait_s, as_json, full=full))
+        target=lambda: code.append(
+            verify(settings(database_url), wait_s, as_json, full=full, logs=logs)
+        )
     )
     worker.start()
     worker.join(30)
@@ -177,3 +183,23 @@ async def test_a_long_read_prints_its_progress(shop, database_url, capsys):
     assert code == 1
     assert "reading 4 orders, now for I13 History is whole" in err
     assert "BROKEN" not in out
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "shown"),
+    [(201, 0, "✓ I16"), (402, 1, "got 402 , but the order ended ('CONFIRMED', None)")],
+    ids=["true", "not true"],
+)
+async def test_what_clients_were_told_is_a_promise_as_well(
+    connection, database_url, capsys, tmp_path: Path, status: int, exit_code: int, shown: str
+):
+    await insert_confirmed_orders(connection, 1)
+    key, order_id = await connection.fetchrow(
+        "SELECT key, order_id FROM orders.idempotency WHERE key LIKE 'key-of-%'"
+    )
+    log = tmp_path / "client_log.jsonl"
+    with ClientLogWriter(log) as writer:
+        writer.write([line_of(Intent(key, "PROD-003", 1, [LoggedReply(status, "", order_id)]))])
+    code, out, _ = run(database_url, capsys, logs=[log])
+    assert shown in out
+    assert code == exit_code

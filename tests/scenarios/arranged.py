@@ -71,8 +71,7 @@ class FakeShop:
         self.refuses: dict[str, Exception] = {}
         self.not_calm: tuple[str, ...] = ()
         self.responses = dict.fromkeys(RESPONSES, 0)
-        self.confirmed: list[object] = []
-        self.accepted: list[object] = []
+        self.intents: list[object] = []
         self.traffic = self
 
     def _note(self, what: str) -> None:
