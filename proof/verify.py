@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from chassis.database.errors import UNANSWERED
-from proof.clients.judge import CLIENTS_WERE_TOLD_THE_TRUTH
+from proof.clients.judge import CLIENTS_HEARD_THE_TRUTH
 from proof.evaluate import Finding, Report, State, verdict
 from proof.render import for_script, for_terminal, format_orders
 from proof.session import ProofSession
@@ -68,7 +68,7 @@ async def _judge(session: ProofSession, *, full: bool, logs: Sequence[Path]) -> 
     try:
         found = await session.judge_clients(logs)
     except UNANSWERED as error:
-        found = Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "unknown", reason=f"no database: {error}")
+        found = Finding(CLIENTS_HEARD_THE_TRUTH, "unknown", reason=f"no database: {error}")
     findings = (*report.findings, found)
     return msgspec.structs.replace(report, findings=findings, state=verdict(findings))
 

@@ -16,10 +16,10 @@ from proof.evaluate import Finding, Row
 from proof.invariant import Invariant
 from proof.statements import ROWS_SHOWN
 
-CLIENTS_WERE_TOLD_THE_TRUTH = Invariant(
+CLIENTS_HEARD_THE_TRUTH = Invariant(
     id="I16",
     kind="Q",
-    title="Clients were told the truth",
+    title="Clients heard the truth",
     promise="Each key has one answer, the same bytes for whoever asks and how often, and the order "
     "ended as the answer says.",
     sql=RECORDED.format(keys="'{keys of the log}'"),
@@ -43,11 +43,11 @@ async def judge_logs(connection: asyncpg.Connection, logs: Sequence[Path]) -> Fi
                     found = contradictions_so_far(intent, recorded.get(intent.key))
                     rows += [{"key": intent.key, "contradiction": each} for each in found]
     except (OSError, ValueError) as error:
-        return Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "unknown", reason=f"no clients' log: {error}")
+        return Finding(CLIENTS_HEARD_THE_TRUTH, "unknown", reason=f"no clients' log: {error}")
     if asked and not known:
         reason = f"none of the {asked} orders of the log is in this database"
-        return Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "unknown", reason=reason)
+        return Finding(CLIENTS_HEARD_THE_TRUTH, "unknown", reason=reason)
     if rows:
         shown = tuple(rows[:ROWS_SHOWN])
-        return Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "violated", len(rows), len(rows), shown)
-    return Finding(CLIENTS_WERE_TOLD_THE_TRUTH, "settling" if waiting else "holds", waiting)
+        return Finding(CLIENTS_HEARD_THE_TRUTH, "violated", len(rows), len(rows), shown)
+    return Finding(CLIENTS_HEARD_THE_TRUTH, "settling" if waiting else "holds", waiting)

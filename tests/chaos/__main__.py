@@ -17,7 +17,7 @@ from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import ROOT
 from tests.chaos.run import Outcome, Plan, run
 
-_HEAD = ("seed", "gateway", "orders", "faults", "crashes", "settled", "took", "verdict")
+_HEAD = ("seed", "gateway", "orders", "faults", "crashes", "wire", "settled", "took", "verdict")
 
 
 def main() -> int:
@@ -85,7 +85,8 @@ def _progress(of: int, outcomes: list[tuple[bool, Outcome]]) -> None:
     outcome = outcomes[-1][1]
     say(
         f"{len(outcomes):3d} of {of}: seed {outcome.seed}, {outcome.orders} orders, "
-        f"{outcome.faults} faults, {outcome.crashes} crashes: {_verdict(outcome)}"
+        f"{outcome.faults} faults, {outcome.crashes} crashes, {outcome.wire_faults} on the "
+        f"database's wire: {_verdict(outcome)}"
     )
 
 
@@ -105,6 +106,7 @@ def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
         str(outcome.orders),
         str(outcome.faults),
         str(outcome.crashes),
+        str(outcome.wire_faults),
         settled,
         f"{outcome.took_s:.1f} s",
         _verdict(outcome),

@@ -1,8 +1,10 @@
 """One seed: the shop opens, everything goes wrong, everything heals, every promise is judged."""
 
 import asyncio
+import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -11,9 +13,11 @@ from proof.clients.oracle import disagreements
 from proof.evaluate import Report, evaluate, prove
 from proof.invariant import Limits
 from tests.chaos.crashes import crashing
+from tests.chaos.database_wire import DatabaseWire
 from tests.chaos.faults import Dice
 from tests.chaos.shop import Shop
 from tests.harness.customers import Customers, Habits
+from tests.harness.full_disk import full_disk
 
 CUSTOMERS = 25
 _HABITS = Habits(tries=4, pause_s=0.02, rest_s=0)
@@ -29,6 +33,8 @@ class Plan(msgspec.Struct, frozen=True):
     orders: int = 100
     fault_share: float = 0.35
     crash_share: float = 0.03
+    wire_share: float = 0.005
+    full_share: float = 0.005
     fences: bool = True
     patience_s: float = 30.0
 
@@ -41,6 +47,7 @@ class Outcome(msgspec.Struct):
     statuses: Counter[str] = msgspec.field(default_factory=Counter)
     faults: int = 0
     crashes: int = 0
+    wire_faults: int = 0
     settled_s: float | None = None
     took_s: float = 0.0
     broken: dict[str, str] = msgspec.field(default_factory=dict)
@@ -57,31 +64,41 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
     started = time.monotonic()
     dice = Dice(seed, fault_share=plan.fault_share, crash_share=plan.crash_share)
     outcome = Outcome(seed)
-    shop = Shop(database_url, dice, seed=seed, fences=plan.fences)
     connection = await asyncpg.connect(database_url)
     _be_quiet_about_crashes()
     try:
-        with crashing(dice):
-            async with shop.open():
-                await _trade(shop, dice, plan, connection, outcome)
+        with crashing(dice), tempfile.TemporaryDirectory(prefix="valerix-wire-") as folder:
+            chance = dice.stream("database")
+            wire = DatabaseWire(database_url, Path(folder), chance, plan.wire_share)
+            shop = Shop(database_url, dice, seed=seed, fences=plan.fences, served_at=wire.url)
+            async with wire.open(), shop.open():
+                await _trade(shop, dice, wire, plan, connection, outcome)
         await _judge(connection, shop, outcome)
     finally:
         await connection.close()
+    outcome.wire_faults = wire.faults.total()
     outcome.faults, outcome.crashes = dice.faults.total(), dice.crashes.total()
     outcome.took_s = time.monotonic() - started
     return outcome
 
 
 async def _trade(
-    shop: Shop, dice: Dice, plan: Plan, connection: asyncpg.Connection, outcome: Outcome
+    shop: Shop,
+    dice: Dice,
+    wire: DatabaseWire,
+    plan: Plan,
+    connection: asyncpg.Connection,
+    outcome: Outcome,
 ) -> None:
     crowds = [
         Customers(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), _HABITS)
         for n in range(CUSTOMERS)
     ]
     watching = asyncio.create_task(_watch(shop, outcome))
-    await asyncio.gather(*(each.queue(shop.doors, plan.orders // CUSTOMERS) for each in crowds))
+    async with full_disk(connection, share=plan.full_share):
+        await asyncio.gather(*(each.queue(shop.doors, plan.orders // CUSTOMERS) for each in crowds))
     shop.heal()
+    wire.heal()
     healed = time.monotonic()
     # Whoever never got a clear answer asks until there is one.
     await asyncio.gather(*(each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds))

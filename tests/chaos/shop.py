@@ -73,11 +73,14 @@ def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: 
 class Shop:
     """The running shop: its doors for customers, and the one switch that ends every fault."""
 
-    def __init__(self, database_url: str, dice: Dice, *, seed: int, fences: bool) -> None:
+    def __init__(
+        self, database_url: str, dice: Dice, *, seed: int, fences: bool, served_at: str = ""
+    ) -> None:
+        """`served_at` is where the services find the database, if not where the proof does."""
         self._dice = dice
         self._seed = seed
         self._fences = fences
-        self._url = database_url
+        self._url, self._served_at = database_url, served_at or database_url
         self._slow = slowness()
         self._gateways: list[Flaky] = []
         self.wires: list[Wire] = []
@@ -86,10 +89,11 @@ class Shop:
     @property
     def proof_settings(self) -> Settings:
         """As whoever proves the shop has them."""
-        return self._settings("dashboard")
+        return self._settings("dashboard", self._url)
 
-    def _settings(self, service: str) -> Settings:
-        return settings(service, self._url, seed=self._seed, fences=self._fences, slow=self._slow)
+    def _settings(self, service: str, url: str = "") -> Settings:
+        url = url or self._served_at
+        return settings(service, url, seed=self._seed, fences=self._fences, slow=self._slow)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Shop"]:

@@ -34,15 +34,19 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
     outcome = await run(database_url, seed, Plan(orders=ORDERS, fences=seed % 2 == 0))
     assert outcome.broken == {}, f"make chaos SEEDS=1 ARGS='--first {seed}'"
     assert outcome.orders > 0.9 * ORDERS
-    assert set(outcome.statuses) == {"CONFIRMED", "FAILED"}
+    # Whether any of them was confirmed is up to the storm and to how busy the machine is.
+    assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}
     assert outcome.faults > ORDERS
     assert outcome.crashes > ORDERS / 5
+    assert outcome.wire_faults > 0
     assert outcome.settled_s is not None
 
 
 @pytest.mark.chaos
 async def test_in_calm_weather_nothing_is_lost_either(database_url: str):
-    outcome = await run(database_url, 2, Plan(orders=ORDERS, fault_share=0, crash_share=0))
+    calm = Plan(orders=ORDERS, fault_share=0, crash_share=0, wire_share=0, full_share=0)
+    outcome = await run(database_url, 2, calm)
     assert outcome.broken == {}
     assert outcome.orders == ORDERS
-    assert (outcome.faults, outcome.crashes) == (0, 0)
+    assert (outcome.faults, outcome.crashes, outcome.wire_faults) == (0, 0, 0)
+    assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}

@@ -1,30 +1,12 @@
 """PostgreSQL without room on its disk: refused as not done, said in health, and nothing is lost."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
+from tests.harness.full_disk import full_disk
 from tests.harness.problems import assert_problem
 from tests.journeys.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@asynccontextmanager
-async def full(shop: Shop, table: str) -> AsyncIterator[None]:
-    """What the server says when a file cannot grow, for every row of one table."""
-    await shop.eyes.execute(
-        "CREATE FUNCTION public.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'could not extend file: No space left on device'"
-        " USING ERRCODE = 'disk_full'; END $$;"
-        f"CREATE TRIGGER no_room BEFORE INSERT ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION public.no_room()"
-    )
-    try:
-        yield
-    finally:
-        await shop.eyes.execute("DROP FUNCTION public.no_room() CASCADE")
 
 
 async def _health(shop: Shop, service: str) -> tuple[str, str]:
@@ -33,7 +15,7 @@ async def _health(shop: Shop, service: str) -> tuple[str, str]:
 
 
 async def test_an_order_that_cannot_be_stored_is_refused_as_not_done(shop: Shop):
-    async with full(shop, "orders.orders"), shop.unchanged():
+    async with full_disk(shop.eyes, ["orders.orders"]), shop.unchanged():
         answer = await shop.place(key="a-key-for-a-full-disk")
         assert_problem(answer, 503, "database-full")
         assert answer.headers["x-valerix-executed"] == "no"
@@ -45,7 +27,7 @@ async def test_an_order_that_cannot_be_stored_is_refused_as_not_done(shop: Shop)
     "table", ["inventory.reservations", "payments.payments", "gateway.charges", "payments.ledger"]
 )
 async def test_an_order_that_was_stored_waits_for_room_and_is_finished(shop: Shop, table: str):
-    async with full(shop, table):
+    async with full_disk(shop.eyes, [table]):
         answer = await shop.place()
         assert answer.status_code == 202, answer.text
     order = await shop.settled(answer.json()["order_id"], within_s=30)
@@ -54,14 +36,8 @@ async def test_an_order_that_was_stored_waits_for_room_and_is_finished(shop: Sho
 
 async def test_an_answer_that_cannot_be_kept_is_not_given(shop: Shop):
     key = "a-key-whose-answer-has-no-room"
-    await shop.eyes.execute(
-        "CREATE FUNCTION public.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;"
-        "CREATE TRIGGER no_room BEFORE UPDATE ON orders.idempotency"
-        " FOR EACH ROW EXECUTE FUNCTION public.no_room()"
-    )
-    answer = await shop.place(key=key)
-    await shop.eyes.execute("DROP FUNCTION public.no_room() CASCADE")
+    async with full_disk(shop.eyes, ["orders.idempotency"], when="UPDATE"):
+        answer = await shop.place(key=key)
     assert_problem(answer, 500, "outcome-unknown")
     order_id = answer.json()["details"]["order_id"]
     assert answer.headers["location"] == f"/orders/{order_id}"

@@ -190,7 +190,7 @@ async def test_a_long_read_prints_its_progress(shop, database_url, capsys):
     [(201, 0, "✓ I16"), (402, 1, "got 402 , but the order ended ('CONFIRMED', None)")],
     ids=["true", "not true"],
 )
-async def test_what_clients_were_told_is_a_promise_as_well(
+async def test_what_clients_were_answered_is_a_promise_as_well(
     connection, database_url, capsys, tmp_path: Path, status: int, exit_code: int, shown: str
 ):
     await insert_confirmed_orders(connection, 1)
