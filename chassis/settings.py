@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from chassis.addresses import is_loopback
 from chassis.telemetry.otel_variables import OtelVariables
 
 PREFIX = "VALERIX_"
@@ -52,6 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, why("Where a container's port is published: this decides whether it is exposed.")
     ] = ""
     port: Annotated[Port, why("0 is the fleet's own: each process has its port in topology/.")] = 0
+    allowed_hosts: Annotated[
+        str,
+        why(
+            "More names to be reached under: name,*.name. Any other with a dot is refused, since "
+            "anybody's DNS may point it here; addresses, localhost and the own URL need none."
+        ),
+    ] = ""
     operator_token: Annotated[
         str, why("Guards gremlins and restock when set; must be set when not on loopback.")
     ] = ""
@@ -110,6 +118,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: Annotated[
         Count, why("Past this a request is shed at once (503, executed: no) instead of queueing.")
     ] = 256
+    max_connections: Annotated[
+        Count,
+        why(
+            "Four times max_in_flight; fewer where the system allows fewer descriptors. Past it "
+            "the connection that has waited longest for a request is closed."
+        ),
+    ] = 1_000
+    half_open_per_peer: Annotated[
+        Count,
+        why(
+            "A load generator's hundreds of connections send at once; more than this many without "
+            "a whole request head for a second are held open for nothing."
+        ),
+    ] = 100
+    head_limit_bytes: Annotated[
+        Count, why("16 KiB, as Node.js: a browser's head is under 4 KiB, one of ours under 1 KiB.")
+    ] = 16_384
+    head_limit_lines: Annotated[
+        Count, why("100, as Apache: browsers send about twenty header lines, proxies some more.")
+    ] = 100
+    head_timeout_s: Annotated[
+        Seconds, why("A head is one packet or two; ten seconds bear three lost ones.")
+    ] = 10.0
     body_limit_bytes: Annotated[
         Count, why("64 KiB: an order is under 200 bytes; anything near the limit is abuse.")
     ] = 65_536
@@ -293,8 +324,3 @@ def _is_database(value: str) -> bool:
         return parts.scheme in ("postgresql", "postgres") and parts.port != 0
     except ValueError:
         return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    return host in ("localhost", "::1") or host.startswith("127.")

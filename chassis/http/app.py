@@ -26,11 +26,12 @@ from chassis.database.pool import (
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
 from chassis.http.asgi import App
-from chassis.http.edge import Edge, Routes
+from chassis.http.edge import Edge
 from chassis.http.health import Probe, database_probe, health_routes, schema_probe
 from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
 from chassis.http.problems import MEDIA_TYPE, Problem, shed
+from chassis.http.route_templates import Routes
 from chassis.http.schema_page import PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
 from chassis.settings import Settings
@@ -107,7 +108,8 @@ def _edged(
     registry: CollectorRegistry,
     gremlins: Gremlins | None,
 ) -> Edge:
-    templates = Routes([route.path_format for route in app.routes])
+    # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
+    templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
     if gremlins is not None:
         gremlins.known_routes = templates.known
     return Edge(

@@ -1,10 +1,10 @@
 """The outermost layer: one pass gives each request its limits, span, metrics and log line."""
 
-import asyncio
 import contextlib
 import logging
 import re
 import time
+from collections.abc import Iterable
 
 import msgspec
 
@@ -12,43 +12,27 @@ from chassis.faults.gremlins import EXEMPT, Gremlins
 from chassis.faults.inject import inject
 from chassis.faults.request import CallerLeft, Dropped
 from chassis.http.asgi import App, Message, Receive, Scope, Send
+from chassis.http.body_bounds import capped, timed
 from chassis.http.metrics import HttpMetrics
-from chassis.http.operator_auth import is_foreign
+from chassis.http.origin import OriginCheck
 from chassis.http.problems import Problem, send_problem, shed
+from chassis.http.route_templates import Routes
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
 
 logger = logging.getLogger("request")
 
-_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
-_UNSAFE = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 # Asked every two seconds by machines: measured, but neither logged nor traced. Nor is telemetry
 # that arrives, or it would make more telemetry.
 _QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
-_WANTED = frozenset({b"traceparent", b"x-timeout-ms", b"sec-fetch-site", b"host"})
+_WANTED = frozenset(
+    {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
+)
+# A browser that guesses a content type may run as a page what somebody sent us as data.
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_WITH_ALLOW = (204, 405)  # the framework's answer to OPTIONS, and to a method that does not fit
 CALLER_LEFT, NO_ANSWER = 499, 0
-
-
-class Routes:
-    """The route templates of an app, so that a path can be named before Litestar routes it."""
-
-    def __init__(self, templates: list[str]) -> None:
-        self.known = frozenset(t for t in templates if not EXEMPT.fullmatch(t))
-        self._patterns = [
-            (re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(t))), t)
-            for t in templates
-            if "{" in t
-        ]
-
-    def template(self, path: str) -> str:
-        """The template of `path`, or "unmatched"."""
-        if path in self.known:
-            return path
-        for pattern, template in self._patterns:
-            if pattern.fullmatch(path):
-                return template
-        return "unmatched"
 
 
 class Visit(msgspec.Struct):
@@ -78,7 +62,7 @@ class Edge:
         self._metrics = metrics
         self._routes = routes
         self._gremlins = gremlins
-        self._is_guarded = bool(settings.operator_token)
+        self._origins = OriginCheck(settings)
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
         self._body_limit = settings.body_limit_bytes
@@ -90,17 +74,22 @@ class Edge:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = {k: v for k, v in scope["headers"] if k in _WANTED}
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        visit = Visit(method, scope["path"])
-        work = recording.begin(method, SERVER, _text(headers.get(b"traceparent")))
+        headers = _wanted(scope["headers"])
+        visit = Visit(scope["method"], scope["path"])
+        if visit.method == "HEAD":
+            # What answers GET answers HEAD; the server sends the same headers and no body.
+            scope, send = {**scope, "method": "GET"}, _head_alone(send)
+        parent = _text(headers.get(b"traceparent")), _text(headers.get(b"tracestate"))
+        work = recording.begin(visit.method, SERVER, *parent)
         # Calls made by a probe (SELECT 1, another service's health) are not traced either.
         work.sampled = work.sampled and _QUIET.fullmatch(visit.path) is None
         tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
-            await self._serve(scope, receive, _marked(send, visit, work), visit, headers)
+            await self._serve(
+                scope, receive, _marked(send, visit, work, self._routes), visit, headers
+            )
         except CallerLeft:
             visit.status = CALLER_LEFT
         except Dropped:
@@ -119,12 +108,12 @@ class Edge:
         if refusal := self._refusal(visit, headers, exempt=exempt):
             await send_problem(send, refusal)
             return
-        receive = _bounded(receive, self._body_timeout_s)
+        receive = timed(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
             if bites := self._gremlins.biting(visit.method, template):
                 visit.bites = ",".join(bite.view.name for bite in bites)
-                receive = _capped(receive, self._body_limit)
+                receive = capped(receive, self._body_limit)
                 try:
                     await inject(self.app, scope, receive, send, bites, self._gremlins)
                 except Problem as problem:
@@ -135,14 +124,8 @@ class Edge:
     def _refusal(
         self, visit: Visit, headers: dict[bytes, bytes], *, exempt: bool
     ) -> Problem | None:
-        # Another site's page may post to localhost from the visitor's browser; no browser
-        # lets a page forge this header.
-        if visit.method in _UNSAFE and headers.get(b"sec-fetch-site") == b"cross-site":
-            return Problem(403, "cross-site", "Another site's page may not change the shop")
-        # Nor may one whose name was made to lead here (DNS rebinding); behind a token it may.
-        open_ = visit.method in _UNSAFE and not self._is_guarded
-        if open_ and is_foreign(headers.get(b"host", b"")):
-            return Problem(403, "foreign-host", "Under this name an operator token must be set")
+        if refusal := self._origins.refusal(visit.method, headers):
+            return refusal
         if self._in_flight > self._limit and not exempt and not _QUIET.fullmatch(visit.path):
             self._metrics.shed.inc()
             return shed("Too many requests are being served already; nothing was done")
@@ -183,6 +166,16 @@ class Edge:
             recording.record(work)
 
 
+def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers that the edge reads. One that is sent twice becomes a list (RFC 9110, 5.3),
+    which is no valid value where there may be only one: two different hosts are none."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _WANTED:
+            found[name] = found[name] + b", " + value if name in found else value
+    return found
+
+
 def _text(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode("latin-1")
 
@@ -194,58 +187,34 @@ def _deadline(raw: bytes | None) -> float | None:
     return time.monotonic() + int(raw) / 1000
 
 
-def _marked(send: Send, visit: Visit, work: Span) -> Send:
+def _head_alone(send: Send) -> Send:
+    """A GET's answer ends with its headers, or an event stream would hold HEAD for ever."""
+    complete = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal complete
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not complete:
+            complete = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
+
+
+def _marked(send: Send, visit: Visit, work: Span, routes: Routes) -> Send:
     async def send_marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             visit.status = message["status"]
             trace_id = work.trace_id.encode()
-            message["headers"] = [*message["headers"], (b"x-trace-id", trace_id)]
+            headers = [*message["headers"], (b"x-trace-id", trace_id), _NO_SNIFFING]
+            if visit.status in _WITH_ALLOW and (allowed := routes.allowed(visit.path)):
+                # The framework leaves out HEAD, and methods of a path that has several handlers.
+                headers = [each for each in headers if each[0] != b"allow"]
+                headers.append((b"allow", allowed))
+            message["headers"] = headers
         # The caller has left, which is not an error; uvicorn drops the bytes.
         with contextlib.suppress(ConnectionError):
             await send(message)
 
     return send_marked
-
-
-def _capped(receive: Receive, limit: int) -> Receive:
-    """The framework limits only what it reads itself; a gremlin reads the body before it."""
-    size = 0
-
-    async def receive_capped() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise Problem(413, "too-large", f"A body has at most {limit} bytes")
-        return message
-
-    return receive_capped
-
-
-def _bounded(receive: Receive, timeout_s: float) -> Receive:
-    """The whole body has `timeout_s`: a deadline on each piece would let a trickle go on."""
-    complete = False
-    until = asyncio.get_running_loop().time() + timeout_s
-
-    async def receive_bounded() -> Message:
-        nonlocal complete
-        if complete:
-            return await receive()
-        try:
-            async with asyncio.timeout_at(until):
-                message = await receive()
-        except TimeoutError:
-            complete = True
-            raise Problem(
-                408,
-                "request-timeout",
-                f"The body did not arrive within {timeout_s:g} s",
-                retryable=True,
-            ) from None
-        complete = not message.get("more_body", False)
-        if message["type"] == "http.disconnect":
-            # The framework would report it as an error of ours.
-            raise Problem(400, "body-incomplete", "The connection closed before the body's end")
-        return message
-
-    return receive_bounded

@@ -1,21 +1,12 @@
 """Guards what only an operator may do: one token, compared in constant time."""
 
 import hmac
-import re
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from chassis.http.problems import Problem
 from chassis.settings import Settings
-
-# A public name, such as shop.example: not this machine's, and not a container's.
-_FOREIGN = re.compile(rb"[^\[\]:]*\.[^\[\]:]*[a-z][^\[\]:]*(:\d+)?", re.IGNORECASE)
-
-
-def is_foreign(host: bytes) -> bool:
-    """Whether a Host header is a name that anybody's DNS may point at this machine."""
-    return _FOREIGN.fullmatch(host) is not None
 
 
 def is_operator(authorization: str | None, settings: Settings) -> bool:

@@ -90,7 +90,7 @@ class Peer:
             result = await self._bounded(method, path, json, budget_s, headers or {})
         else:
             with recording.span(f"{method} {route or path}", CLIENT) as work:
-                sent = {"traceparent": work.traceparent, **(headers or {})}
+                sent = {**work.headers, **(headers or {})}
                 result = await self._bounded(method, path, json, budget_s, sent)
                 work.attributes.update(
                     {

@@ -1,42 +1,26 @@
-"""Serves an ASGI app with uvicorn, and lets the app cut the connection it is answering."""
+"""Serves an ASGI app with uvicorn, within bounds."""
 
 import signal
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.http.asgi import App
-from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.http.connections import Connections, allow_descriptors
+from chassis.http.protocol import BoundedProtocol
 from chassis.settings import Settings
-
-
-class CuttableProtocol(HttpToolsProtocol):
-    """Puts `valerix.abort` into scope["extensions"]: gremlins that drop one need the socket."""
-
-    def on_message_begin(self) -> None:
-        """A request begins on this connection."""
-        super().on_message_begin()
-        self.scope["extensions"] = {"valerix.abort": self.transport.abort}  # type: ignore[dict-item]
-
-    def send_400_response(self, msg: str) -> None:
-        """Bytes that are not HTTP get a problem document, like every other refusal."""
-        body = Problem(400, "malformed", "This is not an HTTP request").body()
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
 
 
 def config(app: App, settings: Settings) -> uvicorn.Config:
     """How every service is served."""
+    protocol = partial(BoundedProtocol, settings=settings, connections=Connections(settings))
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=CuttableProtocol,
+        http=cast("type[BoundedProtocol]", protocol),  # called like a class
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -58,6 +42,7 @@ def serve(app: App, settings: Settings) -> int:
     # sent its last spans; a stop that was asked for is a success.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopping_already)
+    allow_descriptors(settings)
     server = uvicorn.Server(config(app, settings))
     server.run()
     return 0 if server.started else 1

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import time
 from contextvars import ContextVar
 
@@ -23,14 +24,30 @@ class Span(msgspec.Struct):
     links: list[tuple[str, str]] = msgspec.field(default_factory=list)
     error: str = ""
     sampled: bool = True
+    # What other tracing systems handed down with the trace; passed on as it came.
+    tracestate: str = ""
 
     @property
     def traceparent(self) -> str:
         """The W3C header that makes this span the parent of another process's span."""
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The W3C headers of a call that is made in this span."""
+        if not self.tracestate:
+            return {"traceparent": self.traceparent}
+        return {"traceparent": self.traceparent, "tracestate": self.tracestate}
+
 
 INTERNAL, SERVER, CLIENT = 1, 2, 3
+
+# One entry of a tracestate: a key, of one system or of a tenant of it, and an opaque value.
+_ENTRY = re.compile(
+    r"([a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
+    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+_MOST_ENTRIES, _LONG_ENTRY, _TRACESTATE_SIZE = 32, 128, 512
 
 span_now: ContextVar[Span | None] = ContextVar("span_now", default=None)
 # Monotonic seconds after which the caller has given up (from its X-Timeout-Ms).
@@ -82,6 +99,23 @@ def parse_traceparent(header: str | None) -> tuple[str, str, bool] | None:
     if trace_id == "0" * 32 or span_id == "0" * 16:
         return None
     return trace_id, span_id, bool(int(flags, 16) & 1)
+
+
+def parse_tracestate(header: str | None) -> str:
+    """A W3C tracestate in its shortest form; empty if it is not one.
+
+    Source: W3C Trace Context level 2, section 3.3. Where it is longer than 512 characters, long
+    entries go first, then those at the end (3.3.1.5): our own calls keep to a peer's bounds."""
+    entries = [entry for part in (header or "").split(",") if (entry := part.strip(" \t"))]
+    found = [_ENTRY.fullmatch(entry) for entry in entries]
+    keys = {entry[1] for entry in found if entry}
+    if len(keys) < len(entries) or len(entries) > _MOST_ENTRIES:
+        return ""
+    if len(",".join(entries)) > _TRACESTATE_SIZE:
+        entries = [entry for entry in entries if len(entry) <= _LONG_ENTRY]
+    while len(",".join(entries)) > _TRACESTATE_SIZE:
+        entries.pop()
+    return ",".join(entries)
 
 
 def remaining_s() -> float | None:

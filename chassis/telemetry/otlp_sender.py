@@ -21,6 +21,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TraceState,
     set_span_in_context,
 )
 
@@ -125,7 +126,7 @@ def _readable_span(span: Span, resource: Resource) -> ReadableSpan:
     parent = _context(span.trace_id, span.parent_id, remote=remote) if span.parent_id else None
     return ReadableSpan(
         name=span.name,
-        context=_context(span.trace_id, span.span_id),
+        context=_context(span.trace_id, span.span_id, tracestate=span.tracestate),
         parent=parent,
         kind=_KINDS[span.kind],
         start_time=span.start_ns,
@@ -156,8 +157,11 @@ def _readable_log(line: LogLine, resource: Resource) -> ReadableLogRecord:
     return ReadableLogRecord(record, resource, _SCOPE)
 
 
-def _context(trace_id: str, span_id: str, *, remote: bool = False) -> SpanContext:
-    return SpanContext(int(trace_id, 16), int(span_id, 16), remote, _SAMPLED)
+def _context(
+    trace_id: str, span_id: str, *, remote: bool = False, tracestate: str = ""
+) -> SpanContext:
+    state = TraceState.from_header([tracestate]) if tracestate else None
+    return SpanContext(int(trace_id, 16), int(span_id, 16), remote, _SAMPLED, state)
 
 
 def _attributes(values: Mapping[str, object]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def _span(span: Span) -> dict[str, Any]:
         "traceId": span.trace_id,
         "spanId": span.span_id,
         "parentSpanId": span.parent_id,
+        "traceState": span.tracestate,
         "name": span.name,
         "kind": span.kind,
         "startTimeUnixNano": str(span.start_ns),

@@ -14,6 +14,7 @@ from chassis.telemetry.context import (
     new_span_id,
     new_trace_id,
     parse_traceparent,
+    parse_tracestate,
     span_now,
 )
 from chassis.telemetry.log_lines import LogLine, configure_logs
@@ -70,17 +71,22 @@ def is_on() -> bool:
     return _recording
 
 
-def begin(name: str, kind: int, traceparent: str | None = None) -> Span:
+def begin(
+    name: str, kind: int, traceparent: str | None = None, tracestate: str | None = None
+) -> Span:
     """A started span: child of the remote parent if there is one, of the work in hand otherwise.
 
     The sampler decides where a trace enters the process; a span inside follows its parent."""
     remote = parse_traceparent(traceparent)
     parent = span_now.get()
+    handed_down = ""
     if remote is not None:
         trace_id, parent_id, asked = remote
         sampled = _is_sampled(trace_id, asked)
+        handed_down = parse_tracestate(tracestate)
     elif parent is not None:
         trace_id, parent_id, sampled = parent.trace_id, parent.span_id, parent.sampled
+        handed_down = parent.tracestate
     else:
         trace_id, parent_id = new_trace_id(), ""
         sampled = _is_sampled(trace_id, None)
@@ -92,6 +98,7 @@ def begin(name: str, kind: int, traceparent: str | None = None) -> Span:
         kind=kind,
         start_ns=time.time_ns(),
         sampled=sampled,
+        tracestate=handed_down,
     )
 
 

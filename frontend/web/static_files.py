@@ -17,12 +17,14 @@ _FOREVER = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 _SUFFIXES = frozenset({".css", ".js", ".svg"})
 
 
-@lru_cache(maxsize=64)
-def _read(name: str) -> bytes | None:
-    path = (STATIC / name).resolve()
-    if STATIC not in path.parents or path.suffix not in _SUFFIXES or not path.is_file():
-        return None
-    return path.read_bytes()
+@lru_cache(maxsize=1)
+def _files() -> dict[str, bytes]:
+    """Every file by its name: what a visitor writes is looked up and never becomes a path."""
+    return {
+        path.relative_to(STATIC).as_posix(): path.read_bytes()
+        for path in STATIC.rglob("*")
+        if path.suffix in _SUFFIXES
+    }
 
 
 @get(
@@ -34,7 +36,7 @@ def _read(name: str) -> bytes | None:
 async def show_file(name: FromPath[Path]) -> Response[bytes]:
     """One file of frontend/web/static, or 404."""
     relative = str(name).lstrip("/")
-    content = _read(relative)
+    content = _files().get(relative)
     if content is None:
         raise Problem(404, "not-found", "There is no such file")
     kind = mimetypes.guess_type(relative)[0] or "application/octet-stream"

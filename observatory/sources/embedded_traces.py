@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from litestar.handlers import HTTPRouteHandler
 
-from chassis.settings import Settings, is_loopback
+from chassis.addresses import is_loopback
+from chassis.settings import Settings
 from observatory.otlp.receiver import Receiver
 from observatory.sources.down import Down
 from observatory.sources.protocols import SILENT_S, TraceList, TraceResult

@@ -232,30 +232,6 @@ async def test_what_is_not_http_is_refused_as_a_problem(bare: Bare, raw: bytes):
     assert answer.json()["code"] == "malformed"
 
 
-# ---- other people's pages -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_another_sites_page_changes_nothing(bare: Bare, method: str):
-    for path in ("/things", "/gremlins", "/gremlins/x", "/nope"):
-        answer = await bare.door.request(
-            method, path, json={"name": "x"}, headers={"Sec-Fetch-Site": "cross-site"}
-        )
-        assert_problem(answer, 403, "cross-site")
-    assert bare.made == []
-
-
-async def test_another_sites_link_may_be_followed_and_our_own_pages_may_post(bare: Bare):
-    answer = await bare.door.get("/now", headers={"Sec-Fetch-Site": "cross-site"})
-    assert answer.status_code == 200
-    for site in ("same-origin", "same-site", "none"):
-        answer = await bare.door.post(
-            "/things", json={"name": site}, headers={"Sec-Fetch-Site": site}
-        )
-        assert answer.status_code == 201
-    assert bare.made == ["same-origin", "same-site", "none"]
-
-
 async def test_the_service_says_its_name_on_every_series(bare: Bare):
     text = (await bare.door.get("/metrics")).text
     lines = [line for line in text.splitlines() if line.startswith("http_")]

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from chassis import settings
-from chassis.settings import BadSetting, is_loopback
+from chassis.addresses import is_loopback
+from chassis.settings import BadSetting
 from fleet.run_dir import ROOT
 from fleet.settings import load, shape_of, table, unknown
 from topology import KEYS, find

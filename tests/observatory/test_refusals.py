@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import httpx
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -229,10 +230,25 @@ async def test_too_many_items_in_one_request_are_counted_not_kept(
     assert memory.losses.malformed == 2_000
 
 
-async def test_another_sites_page_may_not_send_telemetry(client: httpx.AsyncClient):
-    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}
-    answer = await client.post("/v1/traces", content=b"{}", headers=headers)
-    assert answer.status_code == 403
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+    ],
+)
+async def test_another_sites_page_may_not_send_telemetry(
+    client: httpx.AsyncClient, memory: TelemetryStore, header: dict[str, str]
+):
+    for signal in ("traces", "logs"):
+        # A form of another site can send plain text, and no browser asks first.
+        for kind in ("application/json", "text/plain"):
+            headers = {"Content-Type": kind, **header}
+            answer = await client.post(f"/v1/{signal}", content=b"{}", headers=headers)
+            assert answer.status_code == 403
+    assert memory.losses.refused_requests == 0
 
 
 signals = st.sampled_from(["traces", "logs"])

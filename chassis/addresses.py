@@ -1,0 +1,55 @@
+"""Which host names and addresses are this machine's own: no DNS is asked."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+# A host name or an address as it stands in a Host header, with or without a port.
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{0,5})?", re.IGNORECASE)
+# Browsers read a last label such as 1 or 0x7f as a number, and the whole as an IPv4 address.
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+
+
+def host_of(authority: str) -> str | None:
+    """The host in `host:port`, in small letters and without brackets; None if it is neither."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match[1].strip("[]").lower().removesuffix(".") if match else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`, a name or an address without a port."""
+    host = host.strip("[]").lower().removesuffix(".")
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def network_of(address: str) -> str:
+    """Whom a client's address stands for: itself, or of IPv6 the /64 that one customer is given."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a Unix socket has none
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def is_public_name(host: str) -> bool:
+    """Whether anybody's DNS may point `host` at this machine (DNS rebinding).
+
+    An address cannot be pointed elsewhere, and a name without a dot, a container's for example,
+    is nobody's to register."""
+    if ":" in host or "." not in host or is_loopback(host):
+        return False
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is None
+
+
+def is_listed(host: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns, such as shop.example or *.shop.example, is this host."""
+    return any(fnmatchcase(host, pattern) for pattern in patterns)

@@ -1,0 +1,224 @@
+"""uvicorn's HTTP connection with bounds on what comes before a request: size, lines and time."""
+
+import asyncio
+import re
+import sys
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chassis.addresses import network_of
+from chassis.http.connections import Connections
+from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.settings import Settings
+
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ")
+# Parsed and waiting behind the request that is being answered; no client of ours sends even two.
+_MOST_PIPELINED = 16
+# A client that takes nothing for this long has gone, or holds a request's place on purpose.
+_STALLED_S = 30.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. It also puts `valerix.abort` into scope["extensions"]: gremlins that drop
+    a connection need the socket."""
+
+    def __init__(
+        self, *args: Any, settings: Settings, connections: Connections, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self._register = connections
+        self._peer = ""
+        self._limit_bytes, self._limit_lines = settings.head_limit_bytes, settings.head_limit_lines
+        self._head_timeout_s, self._body_timeout_s = (
+            settings.head_timeout_s,
+            settings.body_timeout_s,
+        )
+        self._chunk = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        # Bytes of the head or of trailers; and bytes of which the parser has handed nothing on.
+        self._head_bytes = self._unparsed_bytes = 0
+        self._is_idle = False  # between two requests
+        self._in_head = True  # part of a head is here, and not all of it
+        self._in_message = False  # the body's end has not come
+
+    # ---- the connection -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        self._peer = network_of(self.client[0] if self.client else "")
+        self._register.admit(self, self._peer)
+        if not transport.is_closing():
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed, by whomever."""
+        self._stop_timer()
+        self.resume_writing()
+        self._register.forget(self, self._peer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._unparsed_bytes += len(data)
+        self._chunk = data
+        was_idle = self._is_idle
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._unparsed_bytes > self._limit_bytes:
+            self.refuse(self._too_large())
+        elif self._is_idle and (was_idle or self._in_head):
+            self._expect_head()  # a part of one is here, or line ends before it
+
+    def pause_writing(self) -> None:
+        """The client takes its answer too slowly, or not at all."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(_STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has taken enough of its answer."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+            super().resume_writing()
+
+    # ---- the parser's reports -------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins on this connection."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._in_head = self._in_message = True
+        self.scope["extensions"] = {"valerix.abort": self.transport.abort}  # type: ignore[dict-item]
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line, or a trailer."""
+        self._count(len(name) + len(value) + 4)
+        if len(self.headers) >= self._limit_lines:
+            raise Problem(
+                431, "head-too-large", f"A request has at most {self._limit_lines} header lines"
+            )
+        # The parser leaves white space at the end (RFC 9110, section 5.5).
+        super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: the request is handed to the app."""
+        self._unparsed_bytes = 0
+        self._in_head = self._is_idle = False
+        self._stop_timer()
+        self._register.has_head(self, self._peer)
+        if self.parser.get_method().decode("ascii") not in METHODS:
+            raise _unknown_method()
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            text = f"More than {_MOST_PIPELINED} requests were sent at once"
+            raise Problem(400, "malformed", text)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._unparsed_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._unparsed_bytes = 0
+        self._in_message = False
+        self._stop_timer()
+        super().on_message_complete()
+        if self.cycle.response_complete:  # the end of a body that nobody read
+            self._is_idle = True
+            self._start_timer(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def on_response_complete(self) -> None:
+        """The answer is complete. What is left of a body nobody reads may come for a while."""
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is None:  # closing, or answering the next request
+            return
+        if self._in_head:
+            self._expect_head()
+            return
+        self._register.answered(self)
+        if self._in_message:
+            self._start_timer(self._body_timeout_s, self.transport.close)
+        else:
+            self._is_idle = True
+
+    # ---- bounds ---------------------------------------------------------------------------------
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer from below the app, and close. Nothing is written into another answer."""
+        self._register.forget(self, self._peer)
+        if getattr(self.cycle, "response_complete", True):  # or none has begun
+            body = problem.body()
+            headers = {
+                "Content-Type": MEDIA_TYPE,
+                "Content-Length": str(len(body)),
+                "X-Content-Type-Options": "nosniff",
+                "Connection": "close",
+                **problem.headers,
+            }
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            status = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"
+            self.transport.write(f"{status}\r\n{lines}\r\n".encode() + body)
+        self.transport.close()
+
+    def close_idle(self) -> None:
+        """Make room for another connection."""
+        self._register.forget(self, self._peer)
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Bytes that the parser or one of the bounds above refuses get a problem document."""
+        error = sys.exception()
+        reason = error.__context__ if error else None
+        if isinstance(reason, Problem):
+            self.refuse(reason)
+        elif isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(
+            self._chunk
+        ):
+            self.refuse(_unknown_method())
+        else:
+            self.refuse(Problem(400, "malformed", "This is not an HTTP request"))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._limit_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            431, "head-too-large", f"A request's head has at most {self._limit_bytes} bytes"
+        )
+
+    def _expect_head(self) -> None:
+        self._is_idle, self._in_head = False, True
+        self._register.awaits_head(self, self._peer)
+        self._start_timer(self._head_timeout_s, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        text = f"The head of the request did not arrive within {self._head_timeout_s:g} s"
+        self.refuse(Problem(408, "request-timeout", text, retryable=True))
+
+    def _start_timer(self, delay_s: float, act: Any) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(delay_s, act)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _unknown_method() -> Problem:
+    return Problem(501, "unknown-method", f"Methods here are {', '.join(sorted(METHODS))}")
