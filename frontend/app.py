@@ -80,22 +80,24 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
+    sessions = Sessions(settings, seen=state.scenario.note_request)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
         routes=[
-            *_for_browsers(_routes(settings, state, telemetry, runner, services)),
+            *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
             *FILES,
             *telemetry.routes(),
         ],
-        loops=[state.run, telemetry.run, runner.run],
+        loops=[state.run, telemetry.run, runner.run, sessions.store.run],
         closes=[
             runner.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
+            sessions.store.close,
         ],
         exception_handlers={Exception: show_unknown},
     )
@@ -107,9 +109,10 @@ def _routes(
     telemetry: TelemetrySource,
     runner: ScenarioRunner,
     services: dict[str, Peer],
+    sessions: Sessions,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
-    sessions, links = Sessions(settings, seen=state.scenario.note_request), Links(settings)
+    links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
     return [
         *overview_routes(pages, state, links),

@@ -26,6 +26,7 @@ from chassis.database.pool import (
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
 from chassis.http.asgi import App
+from chassis.http.brake import Brake
 from chassis.http.edge import Edge
 from chassis.http.health import Probe, database_probe, health_routes, schema_probe
 from chassis.http.metrics import HttpMetrics
@@ -88,7 +89,7 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({"settings": settings, "identity": identity, **(state or {})}),
+        state=State({"settings": settings, "identity": identity, "brake": Brake(), **(state or {})}),
         openapi_config=_schema(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),

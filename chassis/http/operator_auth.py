@@ -1,12 +1,26 @@
-"""Guards what only an operator may do: one token, compared in constant time."""
+"""Guards what only an operator may do: one token, compared in constant time, and few guesses."""
 
+import hashlib
 import hmac
+import logging
+from collections.abc import Callable
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from chassis.http.brake import Brake
 from chassis.http.problems import Problem
 from chassis.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def is_token(claimed: str, settings: Settings) -> bool:
+    """Whether this is the operator token; the time it takes tells nothing, its length included."""
+    digests = (
+        hashlib.sha256(each.encode()).digest() for each in (claimed, settings.operator_token)
+    )
+    return hmac.compare_digest(*digests) and bool(settings.operator_token)
 
 
 def is_operator(authorization: str | None, settings: Settings) -> bool:
@@ -14,8 +28,21 @@ def is_operator(authorization: str | None, settings: Settings) -> bool:
     if not settings.operator_token:
         return True
     scheme, _, token = (authorization or "").partition(" ")
-    right = hmac.compare_digest(token.strip().encode(), settings.operator_token.encode())
-    return right and scheme.lower() == "bearer"
+    return is_token(token.strip(), settings) and scheme.lower() == "bearer"
+
+
+def checked(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
+    """What `is_right` finds of a token that a client shows. `Problem` 429, before anything is
+    compared, to a client that was wrong too often."""
+    brake: Brake = connection.app.state["brake"]
+    address = connection.client.host if connection.client else ""
+    brake.check(address)
+    if is_right():
+        brake.right(address)
+        return True
+    brake.wrong(address)
+    logger.warning("wrong operator token", extra={"client": address})
+    return False
 
 
 def operator_headers(settings: Settings) -> dict[str, str]:
@@ -25,9 +52,12 @@ def operator_headers(settings: Settings) -> dict[str, str]:
 
 
 def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-    """A Litestar guard: 401 unless the operator asks."""
+    """A Litestar guard: 401 unless the operator asks, 429 to a client that only guesses."""
     settings: Settings = connection.app.state["settings"]
-    if not is_operator(connection.headers.get("authorization"), settings):
+    if not settings.operator_token:
+        return
+    shown = connection.headers.get("authorization")
+    if not shown or not checked(connection, lambda: is_operator(shown, settings)):
         raise Problem(
             401,
             "operator-token-needed",

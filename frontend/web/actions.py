@@ -68,7 +68,7 @@ def action_routes(
 async def read_form(request: HttpRequest, sessions: Sessions) -> tuple[Form, Visitor]:
     """A form and who sent it; `Problem` 403 unless it came from one of our pages."""
     form = {key: str(value) for key, value in (await request.form()).items()}
-    return form, sessions.check(request, form.get("csrf", ""))
+    return form, await sessions.check(request, form.get("csrf", ""))
 
 
 def render_toast(toast: Toast, order_key: str | None = None) -> str:

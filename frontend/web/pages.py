@@ -24,7 +24,7 @@ class Pages:
 
     def page(self, request: HttpRequest, template: str, **context: object) -> Response[str]:
         """A page. In its template `panel(p)` is a panel, by its name or given in the context."""
-        visitor, now = self.sessions.identify(request), utc_now()
+        visitor, now = self.sessions.identify(request, attended=True), utc_now()
         html = render(
             template,
             panel=partial(self._panels.render, visitor=visitor, now=now),

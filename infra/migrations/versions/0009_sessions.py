@@ -1,0 +1,7 @@
+"""Runs sql/0009_sessions.up.sql, and .down.sql to take it back."""
+
+from fleet.migrate import sql_of
+
+revision = "0009"
+down_revision = "0007"
+upgrade, downgrade = sql_of("0009_sessions")
