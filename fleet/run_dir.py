@@ -12,6 +12,10 @@ import psutil
 from fleet.errors import CannotRun
 
 ROOT = Path(__file__).resolve().parent.parent
+_OWN_HOME = ROOT / ".valerix"
+# PostgreSQL's user must be able to pass through a folder of root's (system_user.py), and sees
+# nothing on the way.
+_PRIVATE, _SEARCHABLE = 0o700, 0o711
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -56,12 +60,21 @@ class RunDirectory(msgspec.Struct, frozen=True):
     def prepare(self) -> None:
         """Make the folders; one clear line when that is not possible."""
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            self._make_home()
+            self.logs.mkdir(mode=_PRIVATE, exist_ok=True)
         except OSError as error:
             raise CannotRun(
                 f"{self.path} cannot be written ({error.strerror}): "
                 "set VALERIX_HOME to a folder that can"
             ) from None
+
+    def _make_home(self) -> None:
+        mode = _SEARCHABLE if os.geteuid() == 0 else _PRIVATE
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            self.path.mkdir(mode=mode)
+        if self.path == _OWN_HOME:  # another one that was there before is left as it is
+            self.path.chmod(mode)
 
     def running(self) -> Running | None:
         """The shop that runs from this folder, or None. A kill -9 leaves the file behind, so the
@@ -76,8 +89,11 @@ class RunDirectory(msgspec.Struct, frozen=True):
     def announce(self, database_url: str, urls: dict[str, str]) -> None:
         started = psutil.Process().create_time()
         running = Running(os.getpid(), started, database_url, urls)
-        # Written aside and renamed, so that a reader never sees half a file.
+        # Written aside and renamed, so that a reader never sees half a file; and for its owner
+        # only, since a database's address may hold a password.
         aside = self.run_file.with_suffix(".new")
+        aside.unlink(missing_ok=True)
+        aside.touch(mode=0o600, exist_ok=False)
         aside.write_bytes(msgspec.json.format(msgspec.json.encode(running)))
         aside.replace(self.run_file)
 
@@ -106,4 +122,4 @@ class RunDirectory(msgspec.Struct, frozen=True):
 
 def find_run_directory(environ: Mapping[str, str] = os.environ) -> RunDirectory:
     """The folder this command works in."""
-    return RunDirectory(Path(environ.get("VALERIX_HOME") or ROOT / ".valerix").absolute())
+    return RunDirectory(Path(environ.get("VALERIX_HOME") or _OWN_HOME).absolute())

@@ -9,11 +9,12 @@ import time
 from functools import partial
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database, Row
 from chassis.faults.contract import NAME, AuditEvent, GremlinView, PutGremlin
 from chassis.faults.kinds import BY_NAME, DELAYING, FaultKind
+from chassis.faults.metrics import GremlinMetrics
 from chassis.faults.request import Bite
 from chassis.faults.statements import Statements
 from chassis.http.problems import Problem, invalid
@@ -24,6 +25,11 @@ logger = logging.getLogger(__name__)
 
 # Never bitten: gremlins can always be ended, measured, and a restart comes up under one.
 EXEMPT = re.compile(r"/metrics|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
+
+
+# Every request is compared with every gremlin, and each is a series of metrics. Eight kinds on six
+# routes is more than a demonstration can explain.
+MOST_LOOSE = 50
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -57,14 +63,7 @@ class Gremlins:
         self.known_routes: frozenset[str] = frozenset()
         self._slowed: list[Database] = []
         self.active: tuple[Active, ...] = ()
-        labels = ("service", "gremlin", "kind")
-        self._bitten = Counter(
-            "valerix_gremlin_bites", "Requests bitten.", labels, registry=registry
-        )
-        self._loose = Gauge(
-            "valerix_gremlin_active", "1 while a gremlin is loose.", labels, registry=registry
-        )
-        self._bites: dict[str, int] = {}
+        self._metrics = GremlinMetrics(service, registry)
         self._reading = asyncio.Lock()  # or an older read could overwrite a newer one
 
     def slows(self, *databases: Database) -> None:
@@ -98,13 +97,12 @@ class Gremlins:
 
     def _view(self, row: Row) -> GremlinView:
         values = {k: v for k, v in row.items() if k != "is_new"}
-        return GremlinView(service=self.service, bites=self._bites.get(values["name"], 0), **values)
+        return GremlinView(
+            service=self.service, bites=self._metrics.bites_of(values["name"]), **values
+        )
 
     def _take(self, active: tuple[Active, ...]) -> None:
-        for old in self.active:
-            self._loose.labels(self.service, old.view.name, old.view.kind).set(0)
-        for new in active:
-            self._loose.labels(self.service, new.view.name, new.view.kind).set(1)
+        self._metrics.show([old.view for old in self.active], [new.view for new in active])
         self.active = active
         slow = any(gremlin.kind.on_statement is not None for gremlin in active)
         for database in self._slowed:
@@ -138,8 +136,7 @@ class Gremlins:
 
     def mark(self, view: GremlinView) -> None:
         """Make a bite visible, on the metric and on the span of the work that is bitten."""
-        self._bites[view.name] = self._bites.get(view.name, 0) + 1
-        self._bitten.labels(self.service, view.name, view.kind).inc()
+        self._metrics.count_bite(view)
         work = span_now.get()
         if work is not None:
             name, kind = view.name, view.kind
@@ -170,18 +167,28 @@ class Gremlins:
             msgspec.structs.replace(
                 gremlin.view,
                 remaining_s=round(gremlin.ends_at - now, 1),
-                bites=self._bites.get(gremlin.view.name, 0),
+                bites=self._metrics.bites_of(gremlin.view.name),
             )
             for gremlin in self.active
             if gremlin.ends_at > now
         ]
 
     async def put(self, name: str, command: PutGremlin, actor: str) -> GremlinView:
-        """Start or change a gremlin; it expires by itself. Raises `Problem` 400."""
+        """Start or change a gremlin; it expires by itself. Raises `Problem` 400 and 409."""
         self._check(name, command)
         ttl_s = float(command.ttl_s or self._ttl_s)
         values = {k: getattr(command, k) for k in command.__struct_fields__ if k != "ttl_s"}
         async with self.controls.begin() as tx:
+            # Two at once could both be the last that fits.
+            await tx.execute(self._sql.lock)
+            others = await tx.row(self._sql.count_others, name=name)
+            if others is not None and others["count"] >= MOST_LOOSE:
+                raise Problem(
+                    409,
+                    "too-many-gremlins",
+                    f"{MOST_LOOSE} gremlins are loose on this service, which is as many as may be. "
+                    "Nothing was done: end one first, or all with DELETE /gremlins",
+                )
             row = await tx.row(self._sql.put, name=name, actor=actor, ttl_s=ttl_s, **values)
             if row is None:
                 raise Problem(500, "internal", "The gremlin was not stored")

@@ -14,6 +14,8 @@ _EXPIRE = """
     INSERT INTO {audit} (action, name, kind, actor, detail)
     SELECT 'expired', name, kind, 'clock', to_jsonb(gone) FROM gone
 """
+_LOCK = "LOCK TABLE {gremlins} IN SHARE ROW EXCLUSIVE MODE"
+_COUNT_OTHERS = "SELECT count(*) FROM {gremlins} WHERE expires_at > now() AND name <> :name"
 _PUT = """
     INSERT INTO {gremlins} AS g (name, kind, routes, probability, delay_ms, jitter_ms, status,
                                  started_by, expires_at)
@@ -49,6 +51,8 @@ class Statements:
 
         self.active = compiled(_ACTIVE, f"SELECT {gremlins}")
         self.expire = compiled(_EXPIRE, f"DELETE {gremlins}")
+        self.lock = compiled(_LOCK, f"LOCK {gremlins}")
+        self.count_others = compiled(_COUNT_OTHERS, f"SELECT {gremlins}")
         self.put = compiled(_PUT, f"UPSERT {gremlins}")
         self.remove = compiled(_REMOVE, f"DELETE {gremlins}")
         self.note = compiled(_NOTE, f"INSERT {audit}")

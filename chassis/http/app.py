@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.handlers import BaseRouteHandler
@@ -33,7 +33,7 @@ from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
 from chassis.http.problems import MEDIA_TYPE, Problem, shed
 from chassis.http.route_templates import Routes
-from chassis.http.schema_page import PlainPage
+from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
 from chassis.settings import Settings
 from chassis.telemetry.process_metrics import process_metrics
@@ -89,17 +89,28 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({"settings": settings, "identity": identity, "brake": Brake(), **(state or {})}),
-        openapi_config=_schema(title),
+        state=State(
+            {"settings": settings, "identity": identity, "brake": Brake(), **(state or {})}
+        ),
+        openapi_config=_openapi(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, registry, gremlins)
 
 
-def _schema(title: str) -> OpenAPIConfig:
-    pages = [PlainPage(), OpenApiJson()]
-    return OpenAPIConfig(title=title, version="1", path="/schema", render_plugins=pages)
+def _openapi(title: str) -> OpenAPIConfig:
+    router = Router(
+        "/schema",
+        route_handlers=[],
+        include_in_schema=False,
+        dto=None,
+        return_dto=None,
+        response_headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY},
+    )
+    return OpenAPIConfig(
+        title=title, version="1", openapi_router=router, render_plugins=[PlainPage(), OpenApiJson()]
+    )
 
 
 def _edged(

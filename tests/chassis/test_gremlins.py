@@ -209,3 +209,39 @@ async def test_another_process_moves_them_through_the_client(bare: Bare):
         assert (await client.audit()).outcome is Outcome.OK
     finally:
         await peer.close()
+
+
+async def test_no_more_than_fifty_are_loose_on_a_service_and_the_next_is_refused(bare: Bare):
+    command = {"kind": "error", "probability": 0.001, "ttl_s": 60}
+    answers = await asyncio.gather(
+        *(bare.door.put(f"/gremlins/g{n}", json=command) for n in range(60))
+    )
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert len(refused) == 10
+    for answer in refused:
+        assert "end one first" in assert_problem(answer, 409, "too-many-gremlins")["detail"]
+    (loose := (await bare.door.get("/gremlins")).json()["gremlins"]).sort(key=str)
+    assert len(loose) == 50
+    one = loose[0]["name"]
+    # Changing one is not one more; and where one has ended there is a place.
+    assert (await bare.door.put(f"/gremlins/{one}", json=command)).status_code == 200
+    assert (await bare.door.put("/gremlins/another", json=command)).status_code == 409
+    assert (await bare.door.delete(f"/gremlins/{one}")).status_code == 204
+    assert (await bare.door.put("/gremlins/another", json=command)).status_code == 200
+
+
+async def test_gremlins_that_ended_long_ago_leave_no_series(bare: Bare):
+    for n in range(130):
+        path = f"/gremlins/once-{n}"
+        answer = await bare.door.put(
+            path, json={"kind": "error", "routes": ["GET /things/{thing_id}"]}
+        )
+        assert answer.status_code == 200
+        if n in (0, 129):
+            assert (await bare.door.get("/things/7")).status_code == 503
+        assert (await bare.door.delete(path)).status_code == 204
+    text = (await bare.door.get("/metrics")).text
+    shown = {line for line in text.splitlines() if line.startswith("valerix_gremlin_active{")}
+    assert len(shown) == 100
+    assert sum("once-129" in line for line in text.splitlines()) == 2
+    assert 'once-0"' not in text

@@ -1,6 +1,9 @@
 """HEAD and OPTIONS answer wherever something is, and what is not a method is refused in one way."""
 
 import asyncio
+import base64
+import hashlib
+import re
 
 import pytest
 
@@ -73,6 +76,22 @@ async def test_every_answer_forbids_a_browser_to_guess_what_it_is(bare: Bare):
                          ("GET", "/schema"), ("OPTIONS", "/now"), ("PUT", "/now")):  # fmt: skip
         answer = await bare.door.request(method, path)
         assert answer.headers.get_list("x-content-type-options") == ["nosniff"], (method, path)
+
+
+async def test_the_page_of_the_api_may_run_and_load_nothing_but_its_own_style(bare: Bare):
+    page = await bare.door.get("/schema")
+    (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = dict(
+        each.split(" ", 1) for each in page.headers["content-security-policy"].split("; ")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{digest}'",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
 
 
 async def _all_of(base_url: str, request: str) -> bytes:
