@@ -35,19 +35,24 @@ up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the f
 
 stack:  ## the shop and the whole telemetry stack in containers (needs Docker with Compose)
 	@docker info >/dev/null 2>&1 || { echo "no Docker engine answers: start it, or use make up or make stack-native, which need none" >&2; exit 2; }
+	@sh infra/secrets.sh
 	@$(COMPOSE) up --build --detach
 	@echo; echo "  starting; about a minute the first time (make stack-logs shows it)"; echo
 	@echo "  dashboard  http://localhost:8080      grafana  http://localhost:3030"
 	@echo "  jaeger     http://localhost:16686     prometheus  http://localhost:9090"
 	@echo; echo "  stop: make stack-down     stop and forget all data: make stack-reset"
 
-stack-down:  ## stop the containers; the data stays
+# Compose reads the whole file before it stops anything.
+.env:
+	@sh infra/secrets.sh
+
+stack-down: .env  ## stop the containers; the data stays
 	@$(COMPOSE) --profile load down
 
-stack-logs:  ## follow what the containers say
+stack-logs: .env  ## follow what the containers say
 	@$(COMPOSE) logs --follow --tail 20
 
-stack-reset:  ## stop the containers and forget all data
+stack-reset: .env  ## stop the containers and forget all data
 	@$(COMPOSE) --profile load down --volumes
 
 stack-native: $(VENV)/.installed  ## the same without Docker, with the programs found on PATH

@@ -13,7 +13,9 @@ from topology import PROCESSES, SERVICES, Process, find
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
 _BEGIN = "# rendered by `python -m infra.compose` from topology/: make changes there"
 _END = "# end of the rendered part"
-_HOST = "${STACK_HOST:-127.0.0.1}"
+# Where a port is published: those of processes that customers and visitors come to may leave this
+# machine, all others stay, whatever STACK_HOST says.
+_PUBLIC, _PRIVATE = "${STACK_HOST:-127.0.0.1}", "127.0.0.1"
 # A process of the shop needs about 60 MiB; three times that would be a leak. One that watches the
 # shop also keeps pages and their clients.
 _SERVICE_MIB, _WATCHER_MIB = 192, 256
@@ -57,7 +59,8 @@ def _container(process: Process) -> Iterator[str]:
     yield f'      VALERIX_PORT: "{process.port}"'
     if not is_service:
         yield from (f"      {line}" for line in _WATCHER.splitlines())
-    yield f'    ports: ["{_HOST}:{process.port}:{process.port}"]'
+    host = _PUBLIC if process.is_public else _PRIVATE
+    yield f'    ports: ["{host}:{process.port}:{process.port}"]'
     yield f"    mem_limit: {_SERVICE_MIB if is_service else _WATCHER_MIB}m"
     yield "    depends_on:"
     yield "      migrate: {condition: service_completed_successfully}"

@@ -14,7 +14,8 @@ class Process(NamedTuple):
     reads. `package` holds `app.py` with `create_app` and `settings.py`. `schema` is what it owns in
     the database: a process without one watches and does no business. `calls` are the keys of the
     processes it sends requests to. `colour` is its own in charts and spans, on light and on dark
-    ground. `nice` is how far it stands back when the processor is short (nice(2), 0 to 19)."""
+    ground. `nice` is how far it stands back when the processor is short (nice(2), 0 to 19).
+    `is_public`: customers or visitors come to it, so it alone may be published beyond a machine."""
 
     key: str
     name: str
@@ -25,6 +26,7 @@ class Process(NamedTuple):
     calls: tuple[str, ...]
     colour: tuple[str, str]
     nice: int = 0
+    is_public: bool = False
 
     @property
     def port_variable(self) -> str:
@@ -46,6 +48,7 @@ SERVICES = (
         schema="orders",
         calls=("inventory", "payment"),
         colour=("#2c64b8", "#7fb0f5"),
+        is_public=True,
     ),
     Process(
         key="inventory",
@@ -82,6 +85,7 @@ PROCESSES = (
         # Two hundred open pages must not cost an order: under full load the dashboard gets a third
         # of what a service gets (kernel weights 335 and 1024), and whatever nobody else wants.
         nice=5,
+        is_public=True,
     ),
 )
 KEYS = tuple(process.key for process in PROCESSES)

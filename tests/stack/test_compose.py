@@ -1,10 +1,15 @@
 """Compose file, topology, settings, scrape targets and documentation agree."""
 
 import json
+import os
 import re
+import stat
+import subprocess
 import tomllib
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from chassis import VERSION
@@ -28,8 +33,8 @@ MOST_MIB = 4096
 
 def published(container: str) -> dict[int, int]:
     """Ports on this machine and the container's ports they lead to."""
-    found = (port.rpartition("}:")[2] for port in CONTAINERS[container].get("ports", ()))
-    return {int(outside): int(inside) for outside, inside in (each.split(":") for each in found)}
+    found = (port.split(":")[-2:] for port in CONTAINERS[container].get("ports", ()))
+    return {int(outside): int(inside) for outside, inside in found}
 
 
 def test_the_containers_of_the_shop_are_rendered_from_the_topology():
@@ -72,13 +77,66 @@ def test_the_other_ports_are_those_of_the_native_stack():
         assert expected <= set(program.ports)
 
 
-def test_ports_are_published_only_where_stack_host_says():
+def test_only_what_customers_and_visitors_come_to_leaves_the_machine():
+    leaving = {
+        name
+        for name, container in CONTAINERS.items()
+        for port in container.get("ports", ())
+        if port.startswith("${STACK_HOST:-127.0.0.1}:")
+    }
+    assert leaving == {"order-service", "dashboard", "grafana"}
     for name, container in CONTAINERS.items():
         for port in container.get("ports", ()):
-            assert port.startswith("${STACK_HOST:-127.0.0.1}:"), (name, port)
+            assert name in leaving or port.startswith("127.0.0.1:"), (name, port)
     for name in OURS:
         address = CONTAINERS[name]["environment"]["VALERIX_PUBLISHED_ON"]
         assert address == "${STACK_HOST:-127.0.0.1}"
+
+
+def make_secrets(file: Path, **environ: str) -> dict[str, str]:
+    """What `make stack` finds in its file of secrets."""
+    bare = {"PATH": os.environ["PATH"], **environ}
+    subprocess.run(["sh", ROOT / "infra/secrets.sh", file], env=bare, check=True)
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
+
+
+def test_every_secret_is_made_at_random_once_and_for_its_owner_only(tmp_path: Path):
+    file = tmp_path / ".env"
+    file.write_text("OWN=1")
+    made = make_secrets(file)
+    secrets = {name: value for name, value in made.items() if name != "OWN"}
+    assert made["OWN"] == "1"
+    asked = set(re.findall(r"\$\{(STACK_\w+PASSWORD)", compose.FILE.read_text()))
+    assert set(secrets) == asked == {"STACK_POSTGRES_PASSWORD", "STACK_GRAFANA_PASSWORD"}
+    assert all(re.fullmatch(r"[A-Za-z0-9]{32}", value) for value in secrets.values())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert make_secrets(file) == made
+    assert not set(secrets.values()) & set(make_secrets(tmp_path / "other").values())
+    assert ".env\n" in (ROOT / ".gitignore").read_text()
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_made"),
+    [
+        ({"STACK_HOST": "127.0.0.1"}, False),
+        ({"STACK_HOST": "localhost"}, False),
+        ({"STACK_HOST": "0.0.0.0"}, True),  # noqa: S104
+        ({"STACK_HOST": "127.evil.example"}, True),
+        ({"STACK_HOST": "0.0.0.0", "VALERIX_OPERATOR_TOKEN": "one of my own"}, False),  # noqa: S104
+    ],
+)
+def test_an_operator_token_is_made_when_others_can_reach_the_shop(
+    tmp_path: Path, environ: dict[str, str], is_made: bool
+):
+    made = make_secrets(tmp_path / ".env", **environ)
+    assert ("VALERIX_OPERATOR_TOKEN" in made) is is_made
+
+
+def test_no_secret_is_written_into_the_compose_file():
+    text = compose.FILE.read_text()
+    written = re.findall(r"^\s*\w*(?:PASSWORD|TOKEN|SECRET)\w*: (?!\$\{)(.*)$", text, re.MULTILINE)
+    written += re.findall(r"://[^/\s]*:(?!\$\{)([^/\s@]*)@", text)
+    assert written == []
 
 
 def test_images_are_pinned_and_containers_are_limited():
