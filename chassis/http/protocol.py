@@ -15,7 +15,8 @@ from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.settings import Settings
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ")
+# What may be one: a token (RFC 9110, section 5.6.2), which is not all that arrives at a port.
+_METHOD, _METHOD_SIZE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} "), 33
 # Parsed and waiting behind the request that is being answered; no client of ours sends even two.
 _MOST_PIPELINED = 16
 # A client that takes nothing for this long has gone, or holds a request's place on purpose.
@@ -33,11 +34,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._register = connections
         self._peer = ""
         self._limit_bytes, self._limit_lines = settings.head_limit_bytes, settings.head_limit_lines
-        self._head_timeout_s, self._body_timeout_s = (
-            settings.head_timeout_s,
-            settings.body_timeout_s,
-        )
-        self._chunk = b""
+        self._head_timeout_s = settings.head_timeout_s
+        self._body_timeout_s = settings.body_timeout_s
+        self._begins_with = b""
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         # Bytes of the head or of trailers; and bytes of which the parser has handed nothing on.
@@ -66,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self._unparsed_bytes += len(data)
-        self._chunk = data
+        self._begins_with = data[:_METHOD_SIZE]
         was_idle = self._is_idle
         super().data_received(data)
         if self.transport.is_closing():
@@ -184,8 +183,8 @@ class BoundedProtocol(HttpToolsProtocol):
         reason = error.__context__ if error else None
         if isinstance(reason, Problem):
             self.refuse(reason)
-        elif isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(
-            self._chunk
+        elif isinstance(error, httptools.HttpParserInvalidMethodError) and (
+            _METHOD.match(self._begins_with)
         ):
             self.refuse(_unknown_method())
         else:
