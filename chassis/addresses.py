@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 # A host name or an address as it stands in a Host header, with or without a port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{0,5})?", re.IGNORECASE)
@@ -11,6 +12,8 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{0,5})?", re.IGNOR
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
 
+# Every request names its host, nearly always the same one.
+@lru_cache(maxsize=256)
 def host_of(authority: str) -> str | None:
     """The host in `host:port`, in small letters and without brackets; None if it is neither."""
     match = _AUTHORITY.fullmatch(authority)
@@ -40,6 +43,7 @@ def network_of(address: str) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
+@lru_cache(maxsize=256)
 def is_public_name(host: str) -> bool:
     """Whether anybody's DNS may point `host` at this machine (DNS rebinding).
 
