@@ -31,7 +31,7 @@ def is_operator(authorization: str | None, settings: Settings) -> bool:
     return is_token(token.strip(), settings) and scheme.lower() == "bearer"
 
 
-def checked(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
+def try_token(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
     """What `is_right` finds of a token that a client shows. `Problem` 429, before anything is
     compared, to a client that was wrong too often."""
     brake: Brake = connection.app.state["brake"]
@@ -57,7 +57,7 @@ def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # 
     if not settings.operator_token:
         return
     shown = connection.headers.get("authorization")
-    if not shown or not checked(connection, lambda: is_operator(shown, settings)):
+    if not shown or not try_token(connection, lambda: is_operator(shown, settings)):
         raise Problem(
             401,
             "operator-token-needed",

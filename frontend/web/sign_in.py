@@ -3,7 +3,7 @@
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from chassis.http.operator_auth import checked
+from chassis.http.operator_auth import try_token
 from frontend.web.actions import read_form
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, own_page, problem_page, see_other
@@ -17,7 +17,7 @@ def sign_in_routes(sessions: Sessions) -> list[HTTPRouteHandler]:
     @post("/operator/sign-in", status_code=200, include_in_schema=False)
     async def sign_in(request: HttpRequest) -> Response[str]:
         form, visitor = await read_form(request, sessions)
-        if not checked(request, lambda: sessions.is_token(form.get("token", ""))):
+        if not try_token(request, lambda: sessions.is_token(form.get("token", ""))):
             why = "Gremlins stay locked. Everything else on these pages is open to you."
             toast = Toast("refused", "That is not the operator's token", why)
             html = problem_page(toast, again=visitor)
