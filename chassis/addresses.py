@@ -1,10 +1,11 @@
-"""Which host names and addresses are this machine's own: no DNS is asked."""
+"""Judges host names and addresses by how they are written: no DNS is asked."""
 
 import ipaddress
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 # A host name or an address as it stands in a Host header, with or without a port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{0,5})?", re.IGNORECASE)
@@ -57,3 +58,26 @@ def is_public_name(host: str) -> bool:
 def is_listed(host: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns, such as shop.example or *.shop.example, is this host."""
     return any(fnmatchcase(host, pattern) for pattern in patterns)
+
+
+def is_pattern(text: str) -> bool:
+    """Whether this may stand in a list of hosts: a host, with * for any part, without a port."""
+    return host_of(text.replace("*", "x")) == text.replace("*", "x").strip("[]").lower()
+
+
+def is_http_url(value: str) -> bool:
+    """Whether this is the address of a program that speaks HTTP."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, a bracket that is not closed
+        return False
+
+
+def is_database_url(value: str) -> bool:
+    """Whether this is the address of a PostgreSQL."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("postgresql", "postgres") and parts.port != 0
+    except ValueError:
+        return False

@@ -6,12 +6,11 @@ in the key, the port and the addresses (fleet/settings.py)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from chassis.addresses import is_loopback
+from chassis.addresses import is_database_url, is_http_url, is_loopback, is_pattern
 from chassis.telemetry.otel_variables import OtelVariables
 
 PREFIX = "VALERIX_"
@@ -294,12 +293,19 @@ def _demand_safe(settings: Settings) -> None:
     if not all("=" in pair for pair in settings.otlp_headers.split(",") if pair.strip()):
         # It holds a key, so it is not repeated here.
         raise BadSetting("VALERIX_OTLP_HEADERS cannot be used: write name=value,name=value")
+    if not all(
+        is_pattern(name.strip()) for name in settings.allowed_hosts.split(",") if name.strip()
+    ):
+        raise BadSetting(
+            f"{PREFIX}ALLOWED_HOSTS={settings.allowed_hosts!r} cannot be used: "
+            "write names without scheme and port, such as shop.example,*.lan"
+        )
     if settings.operator_token and len(settings.operator_token) < 16:
         raise BadSetting("VALERIX_OPERATOR_TOKEN is too short: use at least 16 characters")
     tokens = [each.strip() for each in settings.service_token.split(",") if each.strip()]
     if any(len(token) < 16 for token in tokens):
         raise BadSetting("VALERIX_SERVICE_TOKEN is too short: use at least 16 characters")
-    if not _is_database(settings.database_url):
+    if not is_database_url(settings.database_url):
         # It may hold a password, so it is not repeated here.
         raise BadSetting(
             f"{PREFIX}DATABASE_URL cannot be used: write postgresql://user@host:5432/database"
@@ -307,20 +313,7 @@ def _demand_safe(settings: Settings) -> None:
 
 
 def _demand_address(place: str, value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is not a number, a bracket that is not closed
-        good = False
-    if not good:
+    if not is_http_url(value):
         raise BadSetting(
             f"{place}={value!r} cannot be used: it is no address such as http://127.0.0.1:4318"
         )
-
-
-def _is_database(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("postgresql", "postgres") and parts.port != 0
-    except ValueError:
-        return False

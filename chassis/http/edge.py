@@ -111,7 +111,7 @@ class Edge:
         receive = timed(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
-            if bites := self._gremlins.biting(visit.method, template):
+            if bites := self._gremlins.biting(scope["method"], template):
                 visit.bites = ",".join(bite.view.name for bite in bites)
                 receive = capped(receive, self._body_limit)
                 try:

@@ -47,7 +47,7 @@ async def test_head_does_not_do_what_post_does(bare: Bare):
 
 
 async def test_a_gremlin_bites_head_as_it_bites_get(bare: Bare):
-    await bare.let_loose("error", "/now")
+    await bare.let_loose("error", "GET /now")
     assert (await bare.door.head("/now")).status_code == 503
 
 

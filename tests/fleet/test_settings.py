@@ -51,6 +51,9 @@ BAD = {
     "VALERIX_PAYMENT_CONNECTOR": ["stripe"],
     "VALERIX_PAYMENT_GATEWAY_FENCES": ["maybe"],
     "VALERIX_PAYMENT_SEED": ["-1", "x"],
+    "VALERIX_ALLOWED_HOSTS": ["http://shop.example", "shop.example:80", "a b", "x.lan,y/z", "é"],
+    "VALERIX_HEAD_LIMIT_BYTES": ["0", "16K"],
+    "VALERIX_MAX_CONNECTIONS": ["0", "unlimited"],
 }
 
 

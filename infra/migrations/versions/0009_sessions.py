@@ -3,5 +3,5 @@
 from fleet.migrate import sql_of
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 upgrade, downgrade = sql_of("0009_sessions")
