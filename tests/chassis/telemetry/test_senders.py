@@ -43,7 +43,7 @@ def _span(number: int = 0) -> Span:
         f"{number + 1:032x}", "b" * 16, "GET /x", CLIENT, parent_id="c" * 16, start_ns=1, end_ns=2,
         attributes={"text": "ü", "whole": 1, "half": 0.5, "yes": True, "other": VERSION.split(".")},
         events=[(3, "gremlin bite", {"name": "g"})], links=[("d" * 32, "e" * 16)],
-        error="http 500",
+        error="http 500", tracestate="foo=1,bar=2",
     )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ async def test_a_span_and_a_line_arrive_whole(way: str, monkeypatch: pytest.Monk
     (span,) = collector.spans
     assert (span["traceId"], span["spanId"]) == (f"{1:032x}", "b" * 16)
     assert (span["parentSpanId"], span["kind"], span["name"]) == ("c" * 16, 3, "GET /x")
+    assert span["traceState"] == "foo=1,bar=2"
     assert (span["startTimeUnixNano"], span["endTimeUnixNano"]) == ("1", "2")
     assert _values(span["attributes"]) == {
         "text": {"stringValue": "ü"}, "whole": {"intValue": "1"}, "half": {"doubleValue": 0.5},
