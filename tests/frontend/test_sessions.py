@@ -197,3 +197,11 @@ async def seen(database_url):
         return await connection.fetchval("SELECT seen_at FROM dashboard.sessions")
     finally:
         await connection.close()
+
+
+async def test_without_a_database_nobody_signs_in_and_the_page_says_so():
+    nowhere = "postgresql://valerix@127.0.0.1:1/valerix"
+    async with dashboard(nowhere, **GUARDED) as (browser, _):
+        assert (await sign_in(browser))[0] == 503
+        # A form is checked all the same, with this process's own key.
+        assert not await may_calm(browser)
