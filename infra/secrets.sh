@@ -22,6 +22,7 @@ add() {
 
 add STACK_POSTGRES_PASSWORD
 add STACK_GRAFANA_PASSWORD
+add VALERIX_SERVICE_TOKEN
 case ${STACK_HOST:-127.0.0.1} in
   127.0.0.1 | localhost | ::1) ;;
   *) [ -n "${VALERIX_OPERATOR_TOKEN:-}" ] || add VALERIX_OPERATOR_TOKEN ;;

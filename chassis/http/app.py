@@ -64,9 +64,8 @@ def service_app(
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-    `dependencies` are asked for health, `callees` for readiness: whether they are of this shop.
-    `loops` run for the life of the process and are started again when they fail; `closes` run at
-    the end; `state` is what handlers find in `request.app.state`."""
+    `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
+    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
     all_loops, all_closes = [*loops, process_metrics(name, database, registry).run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
@@ -79,6 +78,7 @@ def service_app(
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
         gremlins.slows(*filter(None, [database]))
+    known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -89,9 +89,7 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State(
-            {"settings": settings, "identity": identity, "brake": Brake(), **(state or {})}
-        ),
+        state=State({**known, **(state or {})}),
         openapi_config=_openapi(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),

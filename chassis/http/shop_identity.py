@@ -11,14 +11,15 @@ from typing import Literal
 
 from litestar import get
 from litestar.connection import ASGIConnection
-from litestar.datastructures import Headers, State
+from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from sqlalchemy import text
 
+from chassis.addresses import is_loopback
 from chassis.database.pool import Database, statement
-from chassis.http.operator_auth import is_operator
+from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.settings import Settings, is_loopback
+from chassis.settings import Settings
 
 SHOP_HEADER, SERVICE_HEADER = "X-Valerix-Shop", "X-Valerix-Service"
 SHOP_PATH = "/shop"
@@ -61,8 +62,10 @@ class ShopIdentity:
         credential = {SERVICE_HEADER: self._credentials[0]} if self._credentials else {}
         return {SHOP_HEADER: await self.id(), **credential}
 
-    async def judge(self, headers: Headers) -> Caller:
-        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right."""
+    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
+        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
+        to a client that only guesses."""
+        headers = connection.headers
         shop = headers.get(SHOP_HEADER.lower())
         if shop is not None and not hmac.compare_digest(shop.encode(), (await self.id()).encode()):
             raise Problem(
@@ -75,7 +78,8 @@ class ShopIdentity:
         elif shop is not None:
             return "order-service"
         if self._settings.operator_token:
-            if is_operator(headers.get("authorization"), self._settings):
+            shown = headers.get("authorization")
+            if shown and try_token(connection, lambda: is_operator(shown, self._settings)):
                 return "hand"
         elif not self._demands_credential:
             return "hand"
@@ -102,7 +106,7 @@ def _credentials(settings: Settings) -> list[str]:
 async def internal_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """A Litestar guard: only processes of this shop, and whoever `ShopIdentity.judge` lets in."""
     identity: ShopIdentity = connection.app.state["identity"]
-    caller_now.set(await identity.judge(connection.headers))
+    caller_now.set(await identity.judge(connection))
 
 
 @get(SHOP_PATH, guards=[internal_guard], summary="The shop this service belongs to")

@@ -1,6 +1,6 @@
 """The operator's token: needed for what only an operator may do, and told to nobody."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -35,6 +35,15 @@ CHANGES = [
     ("DELETE", "/gremlins", None),
     ("POST", "/gremlin/latency", {"enabled": False}),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_brake() -> Iterator[None]:
+    """These tests guess often; test_brake.py is about who does that."""
+    with pytest.MonkeyPatch.context() as patch:
+        for bound in ("_TRIES", "_TRIES_IN_TOTAL"):
+            patch.setattr(f"chassis.http.brake.{bound}", 10_000)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="module")

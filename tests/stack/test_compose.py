@@ -106,8 +106,9 @@ def test_every_secret_is_made_at_random_once_and_for_its_owner_only(tmp_path: Pa
     made = make_secrets(file)
     secrets = {name: value for name, value in made.items() if name != "OWN"}
     assert made["OWN"] == "1"
-    asked = set(re.findall(r"\$\{(STACK_\w+PASSWORD)", compose.FILE.read_text()))
-    assert set(secrets) == asked == {"STACK_POSTGRES_PASSWORD", "STACK_GRAFANA_PASSWORD"}
+    asked = set(re.findall(r"\$\{(\w+(?:PASSWORD|SERVICE_TOKEN))", compose.FILE.read_text()))
+    passwords = {"STACK_POSTGRES_PASSWORD", "STACK_GRAFANA_PASSWORD"}
+    assert set(secrets) == asked == passwords | {"VALERIX_SERVICE_TOKEN"}
     assert all(re.fullmatch(r"[A-Za-z0-9]{32}", value) for value in secrets.values())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert make_secrets(file) == made
