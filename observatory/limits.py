@@ -15,15 +15,27 @@ TRACES_BYTES = 96 * MIB
 LOGS_BYTES = 32 * MIB
 
 # ---- one request of a sender -------------------------------------------------------------------
-# As gRPC's default; a full batch of the OpenTelemetry SDKs (512 spans) is about a tenth of it.
-BODY_BYTES = 4 * MIB
-# What a gzipped body may grow to: past this it is a bomb.
-UNPACKED_BYTES = 8 * MIB
+# As the collector's own receiver: its largest default batch, 8 192 spans of one or two kilobytes,
+# is 8 to 16 MiB, and a batch sent plain is as long as one that was packed.
+BODY_BYTES = 20 * MIB
+# What a packed body may grow to: past this it is a bomb.
+UNPACKED_BYTES = 20 * MIB
+# Members of one gzip body. A packer makes one, one that appends a few; each costs a copy of the
+# rest of the body.
+GZIP_MEMBERS = 64
+# All bodies in memory at once: two of the largest, or the usual ones of many senders.
+BODIES_BYTES = 40 * MIB
 # A span or a line of log. A larger one is not telemetry; decoding it could cost 50 times its size.
 ITEM_BYTES = 1 * MIB
 # A collector's largest default batch is 8 192.
 BATCH_ITEMS = 20_000
-# Bodies in memory at once (8 x 4 MiB); one more sender is asked to come back.
+# Resources, scopes and items together. Two bytes can be an empty span: past this the body is not
+# telemetry, and counting the rest of it would keep other senders waiting.
+PIECES = 100_000
+# Commas of a body in JSON, so its values are not many more. Each can cost 60 bytes while the body
+# is taken apart; 8 192 spans of ten attributes have a third of this.
+JSON_COMMAS = 1_000_000
+# Requests being read at once; one more sender is asked to come back.
 REQUESTS_AT_ONCE = 8
 # Time to send a whole body: a slow sender must not occupy one of those places.
 BODY_S = 5.0
@@ -46,10 +58,12 @@ SPANS_PER_TRACE = 1_000
 KEYS_PER_TRACE = 64
 
 # ---- time --------------------------------------------------------------------------------------
-# Clocks of neighbours differ by milliseconds; a span from further ahead, or from before anything
-# here was kept, has a broken clock.
+# Clocks of neighbours differ by milliseconds, and senders deliver every few seconds. What is
+# further ahead or behind than this keeps its own time, and says so.
 AHEAD_NS = 60 * 10**9
-BEHIND_NS = 24 * 3600 * 10**9
+LATE_NS = 3600 * 10**9
+# Further off than this, a clock was never set, or does not count in nanoseconds.
+WRONG_NS = 30 * 24 * 3600 * 10**9
 
 
 class LossCounts(Struct):

@@ -18,13 +18,17 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from observatory import limits
 from observatory.limits import Clipper
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
+from observatory.otlp.pieces import Pieces, Sender, TooLarge
 from observatory.store.model import KINDS, Pairs, StoredLine, StoredSpan
 
 _STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _KIND = {f"SPAN_KIND_{name.upper()}": kind for kind, name in enumerate(KINDS) if name}
-# The shortest real span has 18 bytes for each bracket. A body with far fewer is not telemetry:
-# each `{}` would cost 25 times its size in memory.
-_BYTES_A_BRACKET = 8
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_SEVERITY = {
+    f"SEVERITY_NUMBER_{name}{degree or ''}": 4 * level + max(degree, 1)
+    for level, name in enumerate(_LEVELS)
+    for degree in (0, 2, 3, 4)
+}
 _UINT64 = 1 << 64
 # Nineteen digits are below 2**64 whatever they are; a number with its sign never has more than 24.
 _SAFE_DIGITS, _MOST_DIGITS = 19, 24
@@ -42,7 +46,7 @@ class _Scope(Struct):
 
 
 class _Group(Struct):
-    resource: dict[str, Any] | None = None
+    resource: Raw = Raw()
     scope_spans: list[_Scope] | None = None
     scope_spans_camel: list[_Scope] | None = field(default=None, name="scopeSpans")
     scope_logs: list[_Scope] | None = None
@@ -59,12 +63,12 @@ class _Request(Struct):
 _decode_request = msgspec.json.Decoder(_Request).decode
 
 
-def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Resource, bytes]]:
+def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Sender, bytes]]:
     """Each span or line of the request, not yet decoded, with its sender.
 
-    Raises `Malformed` when the request as a whole cannot be read."""
-    if (body.count(b"{") + body.count(b"[")) * _BYTES_A_BRACKET > len(body) + 64:
-        raise Malformed("the body is mostly brackets")
+    Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
+    if body.count(b",") > limits.JSON_COMMAS:
+        raise TooLarge(f"a body in JSON has at most {limits.JSON_COMMAS} commas: send less at once")
     try:
         request = _decode_request(body)
     except _UNREADABLE as error:
@@ -75,19 +79,34 @@ def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Re
         if traces
         else (request.resource_logs, request.resource_logs_camel)
     )
+    count = Pieces().count
     for group in _both(*groups):
-        resource = normalizer.resource(_attributes((group.resource or {}).get("attributes")))
+        count()
+        sender = _sender(group.resource, normalizer)
         scopes = (
             _both(group.scope_spans, group.scope_spans_camel)
             if traces
             else _both(group.scope_logs, group.scope_logs_camel)
         )
         for scope in scopes:
+            count()
             raws = (
                 scope.spans or [] if traces else _both(scope.log_records, scope.log_records_camel)
             )
             for raw in raws:
-                yield resource, bytes(raw)
+                count()
+                yield sender, bytes(raw)
+
+
+def _sender(raw: Raw, normalizer: Normalizer) -> Sender:
+    content = bytes(raw)
+    if len(content) > limits.ITEM_BYTES:
+        return Malformed("the resource is too large")
+    try:
+        found = {} if content in (b"", b"null") else _object(content, "the resource")
+        return normalizer.resource(_attributes(found.get("attributes")))
+    except Malformed as malformed:
+        return malformed
 
 
 def _both(snake: list[Any] | None, camel: list[Any] | None) -> list[Any]:
@@ -170,10 +189,10 @@ class _Line(Struct, forbid_unknown_fields=True, rename="camel"):
     span_id: str = ""
     severity_number: _Number = 0
     attributes: list[_Pair] = []
-    severity_text: Raw = Raw()
+    severity_text: str = ""
     flags: Raw = Raw()
     dropped_attributes_count: Raw = Raw()
-    event_name: Raw = Raw()
+    event_name: str = ""
 
 
 _decode_span = msgspec.json.Decoder(_Span).decode
@@ -224,9 +243,10 @@ def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> Stored
         resource,
         ids=(it.trace_id.lower(), it.span_id.lower()),
         at_ns=at_ns,
-        severity=it.severity_number,
+        severity=(it.severity_number, it.severity_text),
         message=message,
         attributes=attributes,
+        event=it.event_name,
     )
 
 
@@ -302,17 +322,18 @@ def any_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLi
         resource,
         ids=(_text(it, "traceId").lower(), _text(it, "spanId").lower()),
         at_ns=_integer(it, "timeUnixNano") or _integer(it, "observedTimeUnixNano"),
-        severity=_integer(it, "severityNumber"),
+        severity=(_integer(it, "severityNumber", _SEVERITY), _text(it, "severityText")),
         message=message,
         attributes=_pairs(it, normalizer),
+        event=_text(it, "eventName"),
     )
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes, what: str = "it") -> dict[str, Any]:
     try:
         return _decode_object(raw)
     except _UNREADABLE:
-        raise Malformed("it is not a JSON object") from None
+        raise Malformed(f"{what} is not a JSON object") from None
 
 
 def _pairs(it: dict[str, Any], normalizer: Normalizer) -> Pairs:
@@ -322,16 +343,16 @@ def _pairs(it: dict[str, Any], normalizer: Normalizer) -> Pairs:
     return normalizer.pairs(_attributes(found), len(found)) if found else ()
 
 
-def _attributes(found: Any) -> Iterator[tuple[str, Plain]]:
+def _attributes(found: Any, depth: int = 0) -> Iterator[tuple[str, Plain]]:
     """Keys with their plain values, one after the other, so that only wanted ones are read."""
     if found is None:
         return
     if not isinstance(found, list):
         raise Malformed("attributes is not a list")
     for pair in found:
-        if not isinstance(pair, dict) or not isinstance(pair.get("key", ""), str):
+        if not isinstance(pair, dict) or not isinstance(pair.get("key"), str | None):
             raise Malformed("an attribute is not a key with a value")
-        yield pair.get("key", ""), _plain(pair.get("value"))
+        yield pair.get("key") or "", _plain(pair.get("value"), depth)
 
 
 def _value(it: dict[str, Any], name: str) -> Any:
@@ -388,7 +409,7 @@ def _objects(it: dict[str, Any], name: str, limit: int, clipper: Clipper) -> lis
 
 def _plain(value: Any, depth: int = 0) -> Plain:
     """The value inside an AnyValue; a list or a map only to a bounded depth and width."""
-    if value is None or value == {}:
+    if value is None:
         return ""
     if not isinstance(value, dict):
         raise Malformed("a value has no type")
@@ -399,7 +420,9 @@ def _plain(value: Any, depth: int = 0) -> Plain:
     if (found := _value(value, "intValue")) is not None:
         return _whole(found, "intValue")
     if (found := _value(value, "boolValue")) is not None:
-        return bool(found)
+        if not isinstance(found, bool):
+            raise Malformed("boolValue is not true or false")
+        return found
     if (found := _value(value, "doubleValue")) is not None:
         return _double(found)
     if (found := _value(value, "bytesValue")) is not None:
@@ -415,14 +438,13 @@ def _nested(value: dict[str, Any], depth: int) -> Plain:
         if not isinstance(values, list | None):
             raise Malformed("arrayValue is not a list")
         return [_plain(inner, depth + 1) for inner in (values or [])[: limits.WIDTH]]
-    found = _value(value, "kvlistValue")
-    values = found.get("values") if isinstance(found, dict) else found
-    if not isinstance(values, list) or not all(isinstance(pair, dict) for pair in values):
-        raise Malformed("a value has an unknown type")
-    return {
-        str(pair.get("key", "")): _plain(pair.get("value"), depth + 1)
-        for pair in values[: limits.WIDTH]
-    }
+    if (found := _value(value, "kvlistValue")) is not None:
+        values = found.get("values") if isinstance(found, dict) else found
+        if not isinstance(values, list | None):
+            raise Malformed("kvlistValue is not a list")
+        return dict(_attributes((values or [])[: limits.WIDTH], depth + 1))
+    # Null is the same as absent, and a field of a later protocol is none of today's.
+    return ""
 
 
 def _whole(found: object, name: str) -> int:

@@ -11,8 +11,20 @@ from observatory.store.model import Event, Link, Pairs, StoredLine, StoredSpan
 
 Plain = object
 _UNKNOWN = "unknown_service"
+_NO_PARENT = "0" * 16
+# A span of a broken clock is shown no longer than this.
+_LONGEST_NS = 60 * 10**9
 # The lowest number of each of OpenTelemetry's six levels, and Python's name for it.
 LEVELS = ((21, "CRITICAL"), (17, "ERROR"), (13, "WARNING"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
+# What other libraries call them: syslog, log4j, .NET, Go. OpenTelemetry's own may end in 2, 3 or 4.
+_OTHER_NAMES = {
+    **dict.fromkeys(("FATAL", "CRIT", "ALERT", "EMERG", "EMERGENCY", "PANIC"), "CRITICAL"),
+    **dict.fromkeys(("ERR", "SEVERE"), "ERROR"),
+    "WARN": "WARNING",
+    **dict.fromkeys(("INFORMATION", "INFORMATIONAL", "NOTICE"), "INFO"),
+    **dict.fromkeys(("VERBOSE", "FINEST"), "TRACE"),
+    **dict.fromkeys(("FINE", "FINER"), "DEBUG"),
+}
 
 
 class Malformed(Exception):
@@ -27,12 +39,12 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 class Normalizer:
-    """Makes the records of one request; `now_ns` is when it arrived. Times more than `behind_ns`
-    before that are taken for those of a broken clock."""
+    """Makes the records of one request; `now_ns` is when it arrived. What is read from a `stored`
+    copy arrived long before: no age of it is wrong or worth a word."""
 
-    def __init__(self, now_ns: int, behind_ns: int = limits.BEHIND_NS) -> None:
+    def __init__(self, now_ns: int, *, stored: bool = False) -> None:
         self._now_ns = now_ns
-        self._earliest_ns, self._latest_ns = now_ns - behind_ns, now_ns + limits.AHEAD_NS
+        self._stored = stored
         self.clipper = Clipper()
         self.adjusted = 0
 
@@ -69,6 +81,8 @@ class Normalizer:
         trace_id, span_id, parent_id = ids
         if not is_id(trace_id, 32) or not is_id(span_id, 16):
             raise Malformed("a span needs a trace id of 16 bytes and a span id of 8")
+        # Some senders write a root's parent as zeros.
+        parent_id = "" if parent_id == _NO_PARENT else parent_id
         if parent_id and not is_id(parent_id, 16):
             raise Malformed("a parent span id has 8 bytes")
         start_ns, end_ns, marks = self._times(*times)
@@ -102,39 +116,77 @@ class Normalizer:
         *,
         ids: tuple[str, str],
         at_ns: int,
-        severity: int,
+        severity: tuple[int, str],
         message: str,
         attributes: Pairs,
+        event: str = "",
     ) -> StoredLine:
-        """A line of log; `ids` are trace and span. A line is kept without an invalid reference."""
+        """A line of log; `ids` are trace and span, `severity` is OpenTelemetry's number and text.
+        A line is kept without an invalid reference. One without a body is its event's name."""
         in_trace = is_id(ids[0], 32)
-        severity = severity if 0 < severity <= 24 else 9
         at_ns = at_ns or self._now_ns
-        at_ns, _, _ = self._times(at_ns, at_ns)
+        at_ns, _, marks = self._times(at_ns, at_ns)
+        number, own_name = _severity(*severity)
+        added = (
+            ("severity_text", self.clipper.line(own_name, limits.KEY_CHARS)),
+            ("event.name", self.clipper.line(event) if message else ""),
+            ("valerix.clock", ", ".join(marks)),
+        )
+        attributes = tuple([pair for pair in added if pair[1]]) + attributes
+        text = message or event or "a line without a body"
         return StoredLine(
             at_ns=at_ns,
-            severity=severity,
-            level=level_of(severity),
+            severity=number,
+            level=level_of(number),
             service=resource.service,
-            message=self.clipper.line(message, limits.MESSAGE_CHARS),
+            message=self.clipper.line(text, limits.MESSAGE_CHARS),
             trace_id=ids[0] if in_trace else "",
             span_id=ids[1] if in_trace and is_id(ids[1], 16) else "",
             attributes=attributes,
         )
 
     def _times(self, start_ns: int, end_ns: int) -> tuple[int, int, tuple[str, ...]]:
+        """Possible times, and what a reader must know of them: a sender's own time is kept wherever
+        it can be true."""
         marks: tuple[str, ...] = ()
-        latest = self._latest_ns
-        if not self._earliest_ns <= start_ns <= latest:
-            length_ns = min(max(0, end_ns - start_ns), limits.AHEAD_NS)
-            start_ns, end_ns = self._now_ns - length_ns, self._now_ns
+        ahead_ns, now_ns = start_ns - self._now_ns, self._now_ns
+        if start_ns <= 0 or ahead_ns > limits.WRONG_NS or self._is_too_old(ahead_ns):
+            length_ns = min(max(0, end_ns - start_ns), _LONGEST_NS)
+            start_ns, end_ns = now_ns - length_ns, now_ns
             marks = ("its clock was wrong, so it is shown at its arrival",)
-        if end_ns > latest:
-            end_ns, marks = max(start_ns, self._now_ns), (*marks, "ended in the future")
+        elif ahead_ns > limits.AHEAD_NS:
+            # All of it is as far ahead as its beginning.
+            marks, now_ns = (f"its clock was {_about(ahead_ns)} ahead",), start_ns
+        if end_ns > now_ns + limits.AHEAD_NS:
+            end_ns, marks = max(start_ns, now_ns), (*marks, "ended in the future")
         if end_ns < start_ns:
             end_ns, marks = start_ns, (*marks, "ended before it began")
         self.adjusted += bool(marks)
+        if not marks and not self._stored and -ahead_ns > limits.LATE_NS:
+            marks = (f"arrived {_about(-ahead_ns)} late",)
         return start_ns, end_ns, marks
+
+    def _is_too_old(self, ahead_ns: int) -> bool:
+        return not self._stored and -ahead_ns > limits.WRONG_NS
+
+
+def _about(ns: int) -> str:
+    """A length of time in the unit that shows it best."""
+    for seconds, unit in ((86_400, "days"), (3_600, "hours")):
+        if ns >= 2 * seconds * 10**9:
+            return f"{ns // (seconds * 10**9)} {unit}"
+    return f"{ns // (60 * 10**9)} minutes"
+
+
+def _severity(number: int, text: str) -> tuple[int, str]:
+    """OpenTelemetry's number, from the text where the sender gave no number; and the text itself
+    where nothing here has that name."""
+    if 0 < number <= 24 or not text:
+        return (number if 0 < number <= 24 else 9), ""
+    name = text.strip().upper()
+    name = _OTHER_NAMES.get(name.rstrip("234"), name.rstrip("234"))
+    known = severity_of(name)
+    return (known, "") if known else (9, text)
 
 
 def level_of(severity: int) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -12,57 +11,75 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
 from observatory import limits
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
+from observatory.otlp.pieces import Pieces, Sender
 from observatory.store.model import Pairs, StoredLine, StoredSpan
 
-
-def _two_lists_of_bytes() -> Any:
-    """A message whose fields 1 and 2 are repeated bytes.
-
-    On the wire a nested message and bytes look alike, and at each level of an export request
-    (request, resource, scope) what is nested has number 1 or 2. Read as bytes, a request costs
-    its own size; read whole, the two bytes of an empty span cost a hundred and fifty."""
-    wire = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="valerix/pieces.proto", package="valerix")
-    message = file.message_type.add(name="Pieces")
-    for number, name in ((1, "first"), (2, "second")):
-        message.field.add(name=name, number=number, type=wire.TYPE_BYTES, label=wire.LABEL_REPEATED)
-    # A pool of its own: the process-wide one is shared with all other users of protobuf.
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("valerix.Pieces"))
+_LONGEST_VARINT = 10
 
 
-_Pieces = _two_lists_of_bytes()
-
-
-def items(body: bytes, _: str, normalizer: Normalizer) -> Iterator[tuple[Resource, bytes]]:
+def items(body: bytes, _: str, normalizer: Normalizer) -> Iterator[tuple[Sender, bytes]]:
     """Each span or line of the request, not yet decoded, with its sender. Both signals have
-    the same frame.
+    the same frame: at each level (request, resource, scope) what is nested has number 1 or 2.
 
-    Raises `Malformed` when the request as a whole cannot be read."""
-    for group in _pieces(body).first:
-        parts = _pieces(group)
-        # A message that comes in several pieces is, by definition, their concatenation.
-        resource = _resource(b"".join(parts.first), normalizer)
-        for scope in parts.second:
-            for raw in _pieces(scope).second:
-                yield resource, raw
-
-
-def _pieces(raw: bytes) -> Any:
-    try:
-        return _Pieces.FromString(raw)
-    except DecodeError:
-        raise Malformed("the body is not valid OTLP in protobuf") from None
+    Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
+    count = Pieces().count
+    for group in _nested(memoryview(body), 1):
+        count()
+        sender = _sender(group, normalizer)
+        for scope in _nested(group, 2):
+            count()
+            for raw in _nested(scope, 2):
+                count()
+                yield sender, bytes(raw)
 
 
-def _resource(raw: bytes, normalizer: Normalizer) -> Resource:
+def _nested(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    """Each nested message with this number, none of them decoded: read whole, the two bytes of an
+    empty span would cost a hundred and fifty.
+
+    Source: protobuf.dev, "Encoding": a field is its number and type, then its content."""
+    at, end = 0, len(message)
+    while at < end:
+        tag, at = _varint(message, at)
+        kind = tag & 7
+        if kind == 2:
+            size, at = _varint(message, at)
+            if tag >> 3 == wanted and at + size <= end:
+                yield message[at : at + size]
+            at += size
+        elif kind == 0:
+            _, at = _varint(message, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:
+            raise _unreadable()
+    if at != end:
+        raise _unreadable()
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """A whole number of variable length, and where it ends."""
+    value = 0
+    for shift, byte in enumerate(message[at : at + _LONGEST_VARINT]):
+        value |= (byte & 0x7F) << 7 * shift
+        if byte < 0x80:
+            return value, at + shift + 1
+    raise _unreadable()
+
+
+def _unreadable() -> Malformed:
+    return Malformed("the body is not valid OTLP in protobuf")
+
+
+def _sender(group: memoryview, normalizer: Normalizer) -> Sender:
+    # A message that comes in several pieces is, by definition, their concatenation.
+    raw = b"".join(_nested(group, 1))
     if len(raw) > limits.ITEM_BYTES:
-        raise Malformed("the resource is too large")
+        return Malformed("the resource is too large")
     try:
         return normalizer.resource(_attributes(WireResource.FromString(raw).attributes))
     except DecodeError:
-        raise Malformed("the resource cannot be read") from None
+        return Malformed("the resource cannot be read")
 
 
 def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan:
@@ -99,8 +116,9 @@ def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
         resource,
         ids=(it.trace_id.hex(), it.span_id.hex()),
         at_ns=it.time_unix_nano or it.observed_time_unix_nano,
-        severity=it.severity_number,
+        severity=(it.severity_number, it.severity_text),
         message=text_of(_plain(it.body)),
+        event=it.event_name,
         attributes=_pairs(it.attributes, normalizer),
     )
 

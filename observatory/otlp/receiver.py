@@ -14,16 +14,9 @@ from chassis.http.app import as_problem
 from chassis.http.problems import Problem
 from observatory import limits
 from observatory.otlp.normalize import Malformed
-from observatory.otlp.request import (
-    JSON,
-    PROTOBUF,
-    Batch,
-    Signal,
-    TooLarge,
-    accepted,
-    read,
-    refused,
-)
+from observatory.otlp.packing import ACCEPTED
+from observatory.otlp.pieces import TooLarge
+from observatory.otlp.request import JSON, PROTOBUF, Batch, Signal, accepted, read, refused
 from observatory.store.store import TelemetryStore
 
 logger = logging.getLogger(__name__)
@@ -41,7 +34,7 @@ class Receiver:
         self._clock = clock
         # One: two would not be faster under one interpreter lock, only take more memory.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
-        self._places = limits.REQUESTS_AT_ONCE
+        self._places, self._bytes = limits.REQUESTS_AT_ONCE, limits.BODIES_BYTES
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The routes to add to the app."""
@@ -66,25 +59,37 @@ class Receiver:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _receive(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
-        media_type, gzipped = _media_type(request), _gzipped(request)
+        media_type, encoding = _media_type(request), _encoding(request)
         if self._places == 0:
-            raise Problem(503, "overloaded", "Too much telemetry at once", headers=_RETRY)
+            raise _overloaded()
         self._places -= 1
+        body = bytearray()
         try:
-            body = await _body(request)
-            batch = await self._decode(signal, body, media_type, gzipped=gzipped)
+            await self._fill(body, request)
+            batch = await self._decode(signal, bytes(body), media_type, encoding)
             await self._keep(batch)
         finally:
             self._places += 1
+            self._bytes += len(body)
         self._store.changed(signal)
         response = accepted(signal, media_type, batch.rejected, batch.reason)
         return Response(response, status_code=200, media_type=media_type)
 
-    async def _decode(
-        self, signal: Signal, body: bytes, media_type: str, *, gzipped: bool
-    ) -> Batch:
+    async def _fill(self, body: bytearray, request: Request[Any, Any, Any]) -> None:
+        """Read the body, as long as there is memory for it."""
+        try:
+            async with asyncio.timeout(limits.BODY_S):
+                async for part in request.stream():
+                    if len(part) > self._bytes:
+                        raise _overloaded()
+                    self._bytes -= len(part)
+                    body += part
+        except TimeoutError:
+            raise Problem(408, "request-timeout", "The body did not arrive in time") from None
+
+    async def _decode(self, signal: Signal, body: bytes, media_type: str, encoding: str) -> Batch:
         def decode() -> Batch:
-            return read(signal, body, media_type, gzipped=gzipped, now_ns=self._clock())
+            return read(signal, body, media_type, encoding=encoding, now_ns=self._clock())
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, decode)
@@ -129,25 +134,23 @@ def _media_type(request: Request[Any, Any, Any]) -> str:
     return media_type
 
 
-def _gzipped(request: Request[Any, Any, Any]) -> bool:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("gzip", "identity", ""):
-        accepts = {"Accept-Encoding": "gzip"}
+def _encoding(request: Request[Any, Any, Any]) -> str:
+    """How the body is packed; empty for not at all."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return ""
+    if encoding not in ACCEPTED:
         raise Problem(
-            415, "unsupported-encoding", "Send it uncompressed or with gzip", headers=accepts
+            415,
+            "unsupported-encoding",
+            f"{encoding[:40]} is not accepted: send it with gzip or deflate, or uncompressed",
+            headers={"Accept-Encoding": ", ".join(ACCEPTED)},
         )
-    return encoding == "gzip"
+    return encoding
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    parts = bytearray()
-    try:
-        async with asyncio.timeout(limits.BODY_S):
-            async for part in request.stream():
-                parts += part
-    except TimeoutError:
-        raise Problem(408, "request-timeout", "The body did not arrive in time") from None
-    return bytes(parts)
+def _overloaded() -> Problem:
+    return Problem(503, "overloaded", "Too much telemetry at once", headers=_RETRY)
 
 
 _ROUTE: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """One OTLP export request from its bytes to spans or lines, and the bytes of the response."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -13,13 +12,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from observatory import limits
-from observatory.otlp import json, protobuf
+from observatory.otlp import json, packing, protobuf
 from observatory.otlp.normalize import Malformed, Normalizer, Resource
+from observatory.otlp.pieces import Sender
 from observatory.store.model import StoredLine, StoredSpan, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 Signal = Literal["traces", "logs"]
-_Items = Callable[[bytes, Signal, Normalizer], Iterator[tuple[Resource, bytes]]]
+_Items = Callable[[bytes, Signal, Normalizer], Iterator[tuple[Sender, bytes]]]
 _Decode = Callable[[bytes, Resource, Normalizer], Any]
 
 _ITEMS: dict[str, _Items] = {JSON: json.items, PROTOBUF: protobuf.items}
@@ -35,10 +35,6 @@ _CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 # interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
 _ITEMS_AT_A_TIME = 32
 _PAUSE_S = 0.0002
-
-
-class TooLarge(Exception):
-    """More than the receiver accepts in one request."""
 
 
 class Batch(Struct):
@@ -58,24 +54,28 @@ def read(
     body: bytes,
     media_type: str,
     *,
-    gzipped: bool,
     now_ns: int,
-    behind_ns: int = limits.BEHIND_NS,
+    encoding: str = "",
+    stored: bool = False,
 ) -> Batch:
-    """The batch in a request that arrived at `now_ns`. Runs in a thread.
+    """The batch in a request that arrived at `now_ns`, packed as `encoding` says; for `stored` see
+    `Normalizer`. Runs in a thread.
 
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
-    if gzipped:
-        body = unpack_body(body)
-    normalizer = Normalizer(now_ns, behind_ns)
+    if encoding:
+        body = packing.unpack(body, encoding)
+    normalizer = Normalizer(now_ns, stored=stored)
     batch = Batch()
     decode = _DECODE[media_type, signal]
-    for number, (resource, raw) in enumerate(_ITEMS[media_type](body, signal, normalizer)):
+    for number, (sender, raw) in enumerate(_ITEMS[media_type](body, signal, normalizer)):
+        if number >= limits.BATCH_ITEMS:
+            batch.rejected += 1
+            batch.reason = batch.reason or f"more than {limits.BATCH_ITEMS} items in one request"
+            continue
         if number % _ITEMS_AT_A_TIME == _ITEMS_AT_A_TIME - 1:
             time.sleep(_PAUSE_S)
         try:
-            _check(number, raw)
-            record = decode(raw, resource, normalizer)
+            record = _decoded(decode, raw, sender, normalizer)
         except Malformed as malformed:
             batch.rejected += 1
             batch.reason = batch.reason or str(malformed)
@@ -88,28 +88,12 @@ def read(
     return batch
 
 
-def _check(number: int, raw: bytes) -> None:
-    if number >= limits.BATCH_ITEMS:
-        raise Malformed(f"more than {limits.BATCH_ITEMS} items in one request")
+def _decoded(decode: _Decode, raw: bytes, sender: Sender, normalizer: Normalizer) -> Any:
+    if isinstance(sender, Malformed):
+        raise sender
     if len(raw) > limits.ITEM_BYTES:
         raise Malformed(f"an item is larger than {limits.ITEM_BYTES >> 20} MiB")
-
-
-def unpack_body(body: bytes) -> bytes:
-    """Gzip, of one or several members, never growing past the bound."""
-    unpacked = bytearray()
-    while body:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            unpacked += member.decompress(body, limits.UNPACKED_BYTES + 1 - len(unpacked))
-        except zlib.error:
-            raise Malformed("the body is not valid gzip") from None
-        if len(unpacked) > limits.UNPACKED_BYTES:
-            raise TooLarge(f"unpacked, the body is over {limits.UNPACKED_BYTES >> 20} MiB")
-        if not member.eof:
-            raise Malformed("the gzip ends too early")
-        body = member.unused_data
-    return bytes(unpacked)
+    return decode(raw, sender, normalizer)
 
 
 def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> bytes:

@@ -125,7 +125,7 @@ def test_ten_megabytes_in_each_text_are_clipped_and_counted(allocated: Allocated
         events=[(NOW_NS, huge, pairs)],
     )
     written = normalizer.line(
-        sender, ids=(TRACE, ""), at_ns=NOW_NS, severity=9, message=huge, attributes=pairs
+        sender, ids=(TRACE, ""), at_ns=NOW_NS, severity=(9, ""), message=huge, attributes=pairs
     )
     del huge
     assert allocated() < 100_000
@@ -192,7 +192,7 @@ def test_a_line_from_the_future_stands_where_it_arrived():
     normalizer = Normalizer(NOW_NS)
     for at_ns in (NOW_NS + YEAR, -1, 0):
         made = normalizer.line(
-            ME, ids=("", ""), at_ns=at_ns, severity=0, message="x", attributes=()
+            ME, ids=("", ""), at_ns=at_ns, severity=(0, ""), message="x", attributes=()
         )
         assert made.at_ns == NOW_NS
 

@@ -129,12 +129,12 @@ async def test_a_span_larger_than_any_telemetry_costs_only_itself(
     assert (len(memory.traces.spans(TRACE)), memory.losses.malformed) == (1, 1)
 
 
-async def test_ten_megabytes_in_one_attribute_are_refused_packed_or_plain(
+async def test_thirty_megabytes_in_one_attribute_are_refused_packed_or_plain(
     post: Post, memory: TelemetryStore
 ):
     request = proto_traces(1)
     request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="a").value.string_value = (
-        "x" * (10 * MIB)
+        "x" * (30 * MIB)
     )
     body = request.SerializeToString()
     assert (await post("/v1/traces", body)).status_code == 413

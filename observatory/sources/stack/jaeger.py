@@ -8,15 +8,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Raw, Struct
 
-from observatory import limits
 from observatory.otlp.normalize import Malformed
+from observatory.otlp.pieces import TooLarge
 from observatory.otlp.request import JSON, Batch, read
 from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
 
 # An in-memory Jaeger keeps less than this, and another one need not search all it has.
 REACH = timedelta(days=1)
-# Jaeger decides how long it keeps spans: none is rejected for its age.
-_ANY_AGE_NS = 3650 * limits.BEHIND_NS
 # Until 2.18 the parameters were spelled this way, later versions promise only camelCase. Jaeger
 # ignores the ones it does not know, so both are sent.
 _SPELLINGS = {
@@ -96,13 +94,13 @@ class JaegerClient:
         # Off the event loop: two hundred traces take a tenth of a second.
         try:
             return await asyncio.to_thread(_read, body)
-        except (Malformed, *UNREADABLE):
+        except (Malformed, TooLarge, *UNREADABLE):
             raise self.http.error("sent a response that cannot be read") from None
 
 
 def _read(body: bytes) -> Batch:
     inner = bytes(_envelope(body).result)
-    return read("traces", inner, JSON, gzipped=False, now_ns=time.time_ns(), behind_ns=_ANY_AGE_NS)
+    return read("traces", inner, JSON, now_ns=time.time_ns(), stored=True)
 
 
 def _rfc3339(moment: datetime) -> str:

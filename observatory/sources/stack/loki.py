@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from observatory import limits
 from observatory.otlp.normalize import Malformed, Normalizer, Resource, severity_of
 from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
 from observatory.store.logs import LogQuery
@@ -27,8 +26,6 @@ _NOT_ATTRIBUTES = frozenset(
         "scope_version", "flags", "observed_timestamp", "searched",
     }
 )  # fmt: skip
-# Loki's own name of a level, for a line without OpenTelemetry's number.
-_LEVELS = {"warn": "WARNING", "fatal": "CRITICAL"}
 # Loki searches the line alone; these fields are appended to what it searches.
 _SEARCHED_FIELDS = ("order_id", "valerix_order_id", "gremlin", "exception", "route", "actor")
 _SEARCHED = "{{__line__}} " + " ".join(f"{{{{.{name}}}}}" for name in _SEARCHED_FIELDS)
@@ -131,7 +128,7 @@ def read_lines(body: bytes) -> list[StoredLine]:
 
 
 def _lines(response: _Response) -> Iterator[StoredLine]:
-    normalizer = Normalizer(time.time_ns(), 3650 * limits.BEHIND_NS)
+    normalizer = Normalizer(time.time_ns(), stored=True)
     for stream in response.data.result:
         service = stream.stream.get("service_name", "")
         resource = normalizer.resource((("service.name", service),))
@@ -157,6 +154,7 @@ def _line(
     )
 
 
-def _severity(fields: dict[str, str]) -> int:
+def _severity(fields: dict[str, str]) -> tuple[int, str]:
+    """OpenTelemetry's number; for a line without one, the level that Loki saw in its text."""
     number, word = fields.get("severity_number", ""), fields.get("detected_level", "")
-    return int(number) if number.isdecimal() else severity_of(_LEVELS.get(word, word))
+    return (int(number) if number.isdecimal() else 0), ("" if word == "unknown" else word)
