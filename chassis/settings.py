@@ -178,6 +178,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds, why("Five minutes: long enough to show, short enough to be forgotten.")
     ] = 300
 
+    def further_ports(self) -> dict[str, int]:
+        """Ports it listens on beside `port`, by the setting that names each."""
+        return {}
+
     def demand_consistent(self) -> None:
         """Raise `BadSetting` for values that are good alone and not together."""
 

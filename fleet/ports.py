@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import psutil
+from msgspec import Struct
 
+from chassis.settings import PREFIX, Settings
 from fleet.errors import CannotRun
-from topology import Process
+from topology import PROCESSES
 
 
 def demand_free(name: str, host: str, port: int, other: str) -> None:
@@ -31,16 +33,34 @@ def demand_free(name: str, host: str, port: int, other: str) -> None:
             ) from None
 
 
-def demand_different(chosen: Mapping[Process, int]) -> None:
-    """Raise one line when two processes are to listen on one port."""
-    takers: dict[int, Process] = {}
-    for process, port in chosen.items():
-        if port in takers:
+class ListeningPort(Struct, frozen=True):
+    """A port that a process listens on, and the variable that sets it."""
+
+    name: str
+    host: str
+    port: int
+    variable: str
+
+
+def listening_ports(settings: Mapping[str, Settings]) -> Iterator[ListeningPort]:
+    """Every port of the fleet; `settings` are those of each process, by its key."""
+    for process in PROCESSES:
+        own = settings[process.key]
+        yield ListeningPort(process.name, own.host, own.port, process.port_variable)
+        for name, port in own.further_ports().items():
+            yield ListeningPort(process.name, own.host, port, PREFIX + name)
+
+
+def demand_different(chosen: Iterable[ListeningPort]) -> None:
+    """Raise one line when two are to listen on one port."""
+    takers: dict[int, ListeningPort] = {}
+    for each in chosen:
+        taker = takers.setdefault(each.port, each)
+        if taker is not each:
             raise CannotRun(
-                f"port {port} is meant for {takers[port].name} and for {process.name}: "
-                f"set {takers[port].port_variable} or {process.port_variable} to another"
+                f"port {each.port} is meant for {taker.name} and for {each.name}: "
+                f"set {taker.variable} or {each.variable} to another"
             )
-        takers[port] = process
 
 
 def _holder(port: int) -> str:

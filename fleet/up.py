@@ -54,15 +54,12 @@ def run_shop(*, with_stack: bool = False) -> None:
     settings = read_settings()
     for name in unknown(os.environ):
         say(f"{name} is not a setting; all of them: valerix settings")
-    ports.demand_different({process: settings[process.key].port for process in PROCESSES})
+    listening = list(ports.listening_ports(settings))
+    ports.demand_different(listening)
     with home.locked():
-        for process in PROCESSES:
-            ports.demand_free(
-                process.name,
-                settings[process.key].host,
-                settings[process.key].port,
-                f"set {process.port_variable} to another port",
-            )
+        for each in listening:
+            other = f"set {each.variable} to another port"
+            ports.demand_free(each.name, each.host, each.port, other)
         stack = Stack(home, settings, say) if with_stack else None
         if stack:
             stack.demand_ports()

@@ -157,7 +157,14 @@ def _telemetry(
         return StackTraces(settings.jaeger_url, settings.loki_url, hub.nudge, dropped=drops.now)
     memory = TelemetryStore()
     memory.export(registry)
-    return EmbeddedTraces(memory, hub.nudge, sent_to=sent_to(settings), dropped=drops.now)
+    port = settings.otlp_grpc_port
+    return EmbeddedTraces(
+        memory,
+        hub.nudge,
+        sent_to=sent_to(settings),
+        dropped=drops.now,
+        grpc=(settings.host, port) if port else None,
+    )
 
 
 def _actions(

@@ -1,10 +1,11 @@
-"""Receives OTLP/HTTP from any sender: bounded in size, time and number, decoded in a thread."""
+"""Receives OTLP from any sender: bounded in size, time and number, decoded in a thread."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from litestar import Request, Response, post
@@ -24,10 +25,12 @@ logger = logging.getLogger(__name__)
 # Storing one item takes some 20 microseconds: after this many, pages get their turn.
 _ITEMS_AT_A_TIME = 50
 _RETRY = {"Retry-After": "1"}
+NO_METRICS = "Metrics are scraped from /metrics, not sent here"
 
 
 class Receiver:
-    """The routes of OTLP/HTTP, and the one thread that decodes batches."""
+    """The routes of OTLP/HTTP, and what they share with OTLP/gRPC (grpc_receiver.py): the bounds,
+    and the one thread that decodes batches."""
 
     def __init__(self, store: TelemetryStore, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._store = store
@@ -50,7 +53,7 @@ class Receiver:
 
         @post("/v1/metrics", **route)
         async def refuse_metrics() -> Response[bytes]:
-            raise Problem(404, "not-found", "Metrics are scraped from /metrics, not sent here")
+            raise Problem(404, "not-found", NO_METRICS)
 
         return [receive_traces, receive_logs, refuse_metrics]
 
@@ -60,32 +63,54 @@ class Receiver:
 
     async def _receive(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
         media_type, encoding = _media_type(request), _encoding(request)
+        with self.place() as body:
+            await self._fill(body, request)
+            response = await self.receive(signal, bytes(body), media_type, encoding)
+        return Response(response, status_code=200, media_type=media_type)
+
+    @contextmanager
+    def place(self) -> Iterator[bytearray]:
+        """A place for one request, and its body to be filled by `add`; raises `Problem` (503)."""
         if self._places == 0:
             raise _overloaded()
         self._places -= 1
         body = bytearray()
         try:
-            await self._fill(body, request)
-            batch = await self._decode(signal, bytes(body), media_type, encoding)
-            await self._keep(batch)
+            yield body
         finally:
             self._places += 1
             self._bytes += len(body)
+
+    def add(self, body: bytearray, part: bytes) -> None:
+        """Add to the body of a place, as long as there is memory for it; raises `Problem` (503)."""
+        if len(part) > self._bytes:
+            raise _overloaded()
+        self._bytes -= len(part)
+        body += part
+
+    async def receive(self, signal: Signal, body: bytes, media_type: str, encoding: str) -> bytes:
+        """Decode a request and keep what it contains; the response. Raises `Problem`."""
+        batch = await self._decode(signal, body, media_type, encoding)
+        await self._keep(batch)
         self._store.changed(signal)
-        response = accepted(signal, media_type, batch.rejected, batch.reason)
-        return Response(response, status_code=200, media_type=media_type)
+        return accepted(signal, media_type, batch.rejected, batch.reason)
+
+    def note_refusal(self, error: Exception) -> Problem:
+        """Count a request that was refused, and log what is a fault of ours."""
+        problem = as_problem(error)
+        # A metric sent here by mistake is not lost telemetry: these pages never show it.
+        self._store.losses.refused_requests += problem.status != 404
+        if problem.status >= 500 and problem.status != 503:
+            logger.error("receiving telemetry failed", exc_info=error)
+        return problem
 
     async def _fill(self, body: bytearray, request: Request[Any, Any, Any]) -> None:
-        """Read the body, as long as there is memory for it."""
         try:
             async with asyncio.timeout(limits.BODY_S):
                 async for part in request.stream():
-                    if len(part) > self._bytes:
-                        raise _overloaded()
-                    self._bytes -= len(part)
-                    body += part
+                    self.add(body, part)
         except TimeoutError:
-            raise Problem(408, "request-timeout", "The body did not arrive in time") from None
+            raise late_body() from None
 
     async def _decode(self, signal: Signal, body: bytes, media_type: str, encoding: str) -> Batch:
         def decode() -> Batch:
@@ -111,11 +136,7 @@ class Receiver:
 
     def _refuse(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         """Every refusal as OTLP requires it: google.rpc.Status, in the sender's own encoding."""
-        problem = as_problem(error)
-        # A metric sent here by mistake is not lost telemetry: these pages never show it.
-        self._store.losses.refused_requests += problem.status != 404
-        if problem.status >= 500 and problem.status != 503:
-            logger.error("receiving telemetry failed", exc_info=error)
+        problem = self.note_refusal(error)
         sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # A sender of neither gets the one that a person can read.
         media_type = PROTOBUF if sent == PROTOBUF else JSON
@@ -147,6 +168,11 @@ def _encoding(request: Request[Any, Any, Any]) -> str:
             headers={"Accept-Encoding": ", ".join(ACCEPTED)},
         )
     return encoding
+
+
+def late_body() -> Problem:
+    """A sender too slow for its place."""
+    return Problem(408, "request-timeout", "The body did not arrive in time")
 
 
 def _overloaded() -> Problem:

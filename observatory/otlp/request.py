@@ -111,9 +111,14 @@ def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> byt
     return bytes(ExportTraceServiceResponse(partial_success=partial_success).SerializeToString())
 
 
+def code_of(status: int) -> int:
+    """google.rpc.Code of a status of HTTP."""
+    return _CODES.get(status, 3 if status < 500 else 13)
+
+
 def refused(status: int, media_type: str, message: str) -> bytes:
     """google.rpc.Status, which OTLP requires in every response that is not 200."""
-    code = _CODES.get(status, 3 if status < 500 else 13)
+    code = code_of(status)
     if media_type == JSON:
         return msgspec.json.encode({"code": code, "message": message})
     # google.rpc.Status is a number in field 1 and a text in field 2, exactly as this message is.

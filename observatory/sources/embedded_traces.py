@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ class EmbeddedTraces:
 
     `last_arrival` says when something last arrived, by topic; `sent_to` is the address that
     telemetry goes to instead of here, or empty; `dropped` counts what each service, by key, could
-    not send."""
+    not send; `grpc` is the host and port where OTLP over gRPC is received, beside the routes."""
 
     def __init__(
         self,
@@ -34,8 +35,10 @@ class EmbeddedTraces:
         *,
         sent_to: str = "",
         dropped: Callable[[], dict[str, int]] = dict,
+        grpc: tuple[str, int] | None = None,
     ) -> None:
         self.store = store
+        self._grpc = grpc
         self.last_arrival: dict[str, datetime] = {}
         self._sent_to, self._dropped = sent_to, dropped
         self._receiver = Receiver(store)
@@ -45,12 +48,20 @@ class EmbeddedTraces:
         store.changed = self._changed
 
     async def run(self) -> None:
-        """Pass nudges on until cancelled."""
-        while True:
-            for topic in sorted(self._due):
-                self._changed_topic(topic)
-            self._due.clear()
-            await asyncio.sleep(NUDGE_EVERY_S)
+        """Pass nudges on, and receive over gRPC if asked to, until cancelled."""
+        async with self._receiving():
+            while True:
+                for topic in sorted(self._due):
+                    self._changed_topic(topic)
+                self._due.clear()
+                await asyncio.sleep(NUDGE_EVERY_S)
+
+    def _receiving(self) -> AbstractAsyncContextManager[None]:
+        if self._grpc is None:
+            return nullcontext()
+        from observatory.otlp.grpc_receiver import serving
+
+        return serving(self._receiver, *self._grpc)
 
     async def close(self) -> None:
         """Accept nothing more."""

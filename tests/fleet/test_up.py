@@ -82,6 +82,18 @@ def test_a_taken_port_is_one_line_and_nothing_is_started(shop: UpShop):
     assert not shop.home.data.exists()
 
 
+def test_a_taken_port_for_otlp_over_grpc_is_one_line(home: Path):
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        refused = UpShop(home, VALERIX_OTLP_GRPC_PORT=str(port)).command("up")
+    assert refused.returncode == 2
+    assert f"port {port} for dashboard is taken" in refused.stderr
+    assert "set VALERIX_OTLP_GRPC_PORT to another port" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
 def test_two_processes_on_one_port_are_one_line_and_nothing_is_started(home: Path):
     port = str(free_port())
     shop = UpShop(home, VALERIX_PAYMENT_PORT=port, VALERIX_ORDER_PORT=port)
