@@ -1,9 +1,9 @@
 """Asking a process over HTTP: is it ready, and call your gremlins off."""
 
-import http.client
 import json
 from typing import Any
-from urllib.parse import urlsplit
+
+from chassis.http import ask as http
 
 _TIMEOUT_S = 2.0
 
@@ -12,21 +12,12 @@ def ask(
     method: str, url: str, headers: dict[str, str] | None = None, timeout_s: float = _TIMEOUT_S
 ) -> tuple[int, Any]:
     """Status and decoded body of one request (None for a body that is not JSON); an OSError when
-    nobody answers. The standard library's client, so that a command starts at once."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
+    nobody answers."""
+    status, raw = http.ask(method, url, headers, timeout_s=timeout_s)
     try:
-        connection.request(method, parts.path or "/", headers=headers or {})
-        response = connection.getresponse()
-        raw = response.read()
-    except http.client.HTTPException as error:
-        raise OSError(f"no HTTP answer: {error!r}") from None
-    finally:
-        connection.close()
-    try:
-        return response.status, json.loads(raw)
+        return status, json.loads(raw)
     except ValueError:
-        return response.status, None
+        return status, None
 
 
 def obstacle(url: str) -> str | None:

@@ -1,12 +1,11 @@
 """A delivery before the run, so that a load test does not become a test of empty shelves."""
 
-import http.client
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.http.ask import ask
 from fleet.errors import CannotRun
 from loadtests.plan import LoadPlan
 from loadtests.target import Target
@@ -65,18 +64,13 @@ def stock(target: Target) -> StockList:
 
 def _ask(target: Target, method: str, path: str, body: bytes | None = None) -> bytes:
     url = target.urls["inventory"]
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT_S)
     try:
-        connection.request(method, path, body=body, headers=target.headers)
-        response = connection.getresponse()
-        status, raw = response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
+        status, raw = ask(method, url + path, target.headers, body=body, timeout_s=_TIMEOUT_S)
+    except OSError as error:
         raise CannotRun(
             f"the inventory service does not answer at {url} ({error}): "
             "say where it is with --inventory-url, or leave the delivery out with --no-restock"
         ) from None
-    finally:
-        connection.close()
     if status == 401:
         raise CannotRun(
             "the delivery before the run needs the shop's operator token: set "

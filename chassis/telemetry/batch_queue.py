@@ -20,7 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class NotDelivered(Exception):
-    """A batch that the other side did not take; the message is the reason."""
+    """A batch, or `count` items of it, that the other side did not take; the message is why."""
+
+    def __init__(self, reason: str, count: int | None = None) -> None:
+        super().__init__(reason)
+        self.count = count
 
 
 class Sender(Protocol[T_contra]):
@@ -79,7 +83,8 @@ class BatchQueue(Generic[T]):
             try:
                 self._sender.send(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
-                self.dropped += len(batch)
+                count = error.count if isinstance(error, NotDelivered) else None
+                self.dropped += len(batch) if count is None else count
                 if not self._failing:
                     # Once per outage: a line per batch would be a second fault.
                     logger.warning("%s are being dropped: %s", self._kind, error)

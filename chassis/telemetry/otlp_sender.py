@@ -29,6 +29,7 @@ from chassis.telemetry.batch_queue import NotDelivered, T
 from chassis.telemetry.context import CLIENT, INTERNAL, SERVER, Span
 from chassis.telemetry.log_lines import LogLine
 from chassis.telemetry.otel_variables import GRPC
+from chassis.telemetry.otlp_replies import replies
 
 _SCOPE = InstrumentationScope("valerix")
 _KINDS = {INTERNAL: SpanKind.INTERNAL, SERVER: SpanKind.SERVER, CLIENT: SpanKind.CLIENT}
@@ -83,39 +84,51 @@ class OtlpSender(Generic[T]):
     def send(self, batch: Sequence[T]) -> None:
         """Tries again within the exporter's timeout, as long as the failure may pass."""
         _reasons.begin()
+        replies.begin()
         result = self._exporter.export([self._convert(item) for item in batch])
         if result.name != "SUCCESS":
             raise NotDelivered(_reasons.text())
+        if count := replies.rejected:
+            raise NotDelivered(f"{count} rejected: {replies.message}", count)
 
     def close(self) -> None:
         """End what is under way."""
         self._exporter.shutdown()
 
 
-def span_sender(protocol: str, resource: Mapping[str, str], **options: Any) -> OtlpSender[Span]:
-    """For spans; `options` (endpoint, headers) win over the environment."""
+def span_sender(
+    protocol: str, resource: Mapping[str, str], *, is_local: bool, **options: Any
+) -> OtlpSender[Span]:
+    """For spans; `options` (endpoint, headers) win over the environment. No proxy leads to what
+    `is_local`."""
     if protocol == GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc
+        from chassis.telemetry.otlp_grpc import SpanExporter, channel_options
 
-        exporter: Any = grpc.OTLPSpanExporter(**options)
+        exporter: Any = SpanExporter(channel_options=channel_options(is_local), **options)
     else:
-        from opentelemetry.exporter.otlp.proto.http import trace_exporter as http
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        exporter = http.OTLPSpanExporter(**options)
+        from chassis.telemetry.otlp_http import CollectorSession
+
+        exporter = OTLPSpanExporter(session=CollectorSession(is_local), **options)
     about = Resource(resource)
     return OtlpSender(exporter, lambda span: _readable_span(span, about))
 
 
-def log_sender(protocol: str, resource: Mapping[str, str], **options: Any) -> OtlpSender[LogLine]:
+def log_sender(
+    protocol: str, resource: Mapping[str, str], *, is_local: bool, **options: Any
+) -> OtlpSender[LogLine]:
     """For lines of log."""
     if protocol == GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as grpc
+        from chassis.telemetry.otlp_grpc import LogExporter, channel_options
 
-        exporter: Any = grpc.OTLPLogExporter(**options)
+        exporter: Any = LogExporter(channel_options=channel_options(is_local), **options)
     else:
-        from opentelemetry.exporter.otlp.proto.http import _log_exporter as http
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
-        exporter = http.OTLPLogExporter(**options)
+        from chassis.telemetry.otlp_http import CollectorSession
+
+        exporter = OTLPLogExporter(session=CollectorSession(is_local), **options)
     about = Resource(resource)
     return OtlpSender(exporter, lambda line: _readable_log(line, about))
 

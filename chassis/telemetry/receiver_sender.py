@@ -2,13 +2,13 @@
 
 Only there: it costs a fraction of the official exporter (docs/decisions/0025)."""
 
-import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
 from typing import Any, Generic
 
 import msgspec
+from msgspec import Struct
 
+from chassis.http.ask import ask
 from chassis.telemetry.batch_queue import NotDelivered, T
 from chassis.telemetry.context import Span
 from chassis.telemetry.log_lines import LogLine
@@ -16,6 +16,21 @@ from chassis.telemetry.log_lines import LogLine
 TIMEOUT_S = 3.0
 _SEVERITY = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
 _SCOPE = {"name": "valerix"}
+
+
+class _PartialSuccess(Struct, frozen=True, rename="camel"):
+    rejected_spans: int = 0
+    rejected_log_records: int = 0
+    error_message: str = ""
+
+
+class _Response(Struct, frozen=True, rename="camel"):
+    partial_success: _PartialSuccess = _PartialSuccess()
+
+
+# Not strict: numbers of 64 bits are strings in OTLP's JSON.
+def _decode(raw: bytes) -> _Response:
+    return msgspec.json.decode(raw, type=_Response, strict=False)
 
 
 class ReceiverSender(Generic[T]):
@@ -28,20 +43,28 @@ class ReceiverSender(Generic[T]):
         self._headers = {"Content-Type": "application/json", **headers}
 
     def send(self, batch: Sequence[T]) -> None:
-        """One request, given up after `TIMEOUT_S`."""
-        request = urllib.request.Request(  # noqa: S310 - the fleet names the receiver
-            self._url,
-            data=msgspec.json.encode(self._body(batch), enc_hook=str),
-            headers=self._headers,
-        )
+        """One request, given up after `TIMEOUT_S`; the headers go to this address alone."""
+        body = msgspec.json.encode(self._body(batch), enc_hook=str)
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
-                pass
-        except (OSError, HTTPException) as error:
+            status, response = ask("POST", self._url, self._headers, body=body, timeout_s=TIMEOUT_S)
+        except OSError as error:
             raise NotDelivered(str(error)) from error
+        if status // 100 != 2:
+            raise NotDelivered(f"the receiver answers {status}")
+        _demand_all_taken(response)
 
     def close(self) -> None:
         """Nothing is kept open between two requests."""
+
+
+def _demand_all_taken(response: bytes) -> None:
+    try:
+        partial = _decode(response).partial_success
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Accepted is what the status says; OTLP's response may be empty.
+        return
+    if count := partial.rejected_spans + partial.rejected_log_records:
+        raise NotDelivered(f"{count} rejected: {partial.error_message}", count)
 
 
 def span_sender(

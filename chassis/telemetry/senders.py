@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from chassis import VERSION
-from chassis.settings import BadSetting, Settings
+from chassis.settings import BadSetting, Settings, is_loopback
 from chassis.telemetry import receiver_sender
 from chassis.telemetry.batch_queue import Sender
 from chassis.telemetry.context import Span
@@ -25,7 +25,14 @@ class Destination(msgspec.Struct, frozen=True):
     the environment."""
 
     protocol: str
+    address: str
     options: dict[str, Any] = {}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine: no proxy leads there. gRPC's may be written host:port."""
+        address = self.address if "://" in self.address else f"//{self.address}"
+        return is_loopback(urlsplit(address).hostname or "")
 
 
 def make_senders(
@@ -52,12 +59,12 @@ def destination(settings: Settings, named: str, protocol: str, path: str) -> Des
     headers = _headers(settings.otlp_headers)
     if settings.otlp_endpoint:
         address = settings.otlp_endpoint.rstrip("/") + path
-        return Destination(HTTP, {"endpoint": address, "headers": headers})
+        return Destination(HTTP, address, {"endpoint": address, "headers": headers})
     if named:
-        return Destination(protocol)
+        return Destination(protocol, named)
     if settings.otlp_receiver:
         address = settings.otlp_receiver.rstrip("/") + path
-        return Destination(_RECEIVER, {"endpoint": address, "headers": headers})
+        return Destination(_RECEIVER, address, {"endpoint": address, "headers": headers})
     return None
 
 
@@ -66,7 +73,7 @@ def _span_sender(to: Destination, resource: dict[str, str]) -> Sender[Span]:
         return receiver_sender.span_sender(resource, **to.options)
     from chassis.telemetry import otlp_sender
 
-    return otlp_sender.span_sender(to.protocol, resource, **to.options)
+    return otlp_sender.span_sender(to.protocol, resource, is_local=to.is_local, **to.options)
 
 
 def _log_sender(to: Destination, resource: dict[str, str]) -> Sender[LogLine]:
@@ -74,7 +81,7 @@ def _log_sender(to: Destination, resource: dict[str, str]) -> Sender[LogLine]:
         return receiver_sender.log_sender(resource, **to.options)
     from chassis.telemetry import otlp_sender
 
-    return otlp_sender.log_sender(to.protocol, resource, **to.options)
+    return otlp_sender.log_sender(to.protocol, resource, is_local=to.is_local, **to.options)
 
 
 @contextmanager

@@ -82,6 +82,10 @@ class Collector:
         self.heads.append("\r\n".join(pairs).lower().encode())
         into.append(as_json(request))
 
+    def response(self, shape: type[Message]) -> Message:
+        """What a call over gRPC is answered."""
+        return shape()
+
     @property
     def spans(self) -> list[dict[str, Any]]:
         """Every span."""
@@ -113,7 +117,7 @@ class _Traces(traces_grpc.TraceServiceServicer):
         if self._refuse:
             context.abort(grpc.StatusCode.UNAVAILABLE, "full")
         self._collector.accept(request, context, self._collector.traces)
-        return traces_pb.ExportTraceServiceResponse()
+        return self._collector.response(traces_pb.ExportTraceServiceResponse)
 
 
 class _Logs(logs_grpc.LogsServiceServicer):
@@ -124,7 +128,7 @@ class _Logs(logs_grpc.LogsServiceServicer):
         if self._refuse:
             context.abort(grpc.StatusCode.UNAVAILABLE, "full")
         self._collector.accept(request, context, self._collector.logs)
-        return logs_pb.ExportLogsServiceResponse()
+        return self._collector.response(logs_pb.ExportLogsServiceResponse)
 
 
 def as_json(message: Message) -> dict[str, Any]:
