@@ -1,13 +1,16 @@
 """Compose file, topology, settings, scrape targets and documentation agree."""
 
+import asyncio
 import json
 import os
 import re
 import stat
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -17,6 +20,7 @@ from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROMETHEUS
 from fleet.run_dir import ROOT
 from fleet.settings import unknown
 from infra import compose
+from tests.harness import wire
 from tests.tidy.files import complain
 from topology import PROCESSES
 
@@ -207,3 +211,42 @@ def test_the_documentation_lists_every_container_with_its_limit():
         if not re.search(row, text, re.MULTILINE):
             missing.append(f"{label}, {image}, {limit}")
     complain(missing, "add the container to the table of docs/stack.md")
+
+
+def health_commands() -> dict[str, list[str]]:
+    """What Docker runs to see whether a container is well; "shop" is the image's own."""
+    found = {
+        name: each["healthcheck"]["test"][1:]
+        for name, each in CONTAINERS.items()
+        if "test" in each.get("healthcheck", {})
+    }
+    (own,) = re.findall(r"^  CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    return {**found, "shop": json.loads(own)}
+
+
+DEAD = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+@pytest.mark.parametrize("name", ["shop", "locust"])
+async def test_a_health_check_of_ours_takes_no_proxy(name: str, status: int, code: int):
+    async with wire.listen(wire.responds(wire.http(status, b""))) as url:
+        port = str(urlsplit(url).port)
+        _, *arguments = (each.replace("8089", port) for each in health_commands()[name])
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env={**DEAD, "VALERIX_PORT": port}
+        )
+        assert await child.wait() == code
+
+
+def test_a_health_check_of_others_takes_no_proxy():
+    for name, command in health_commands().items():
+        if "wget" in command:
+            assert command[command.index("wget") + 1 :][:2] == ["-Y", "off"], name
+
+
+def test_within_the_network_nothing_goes_through_a_proxy():
+    for name in (*OURS, "otel-collector", "grafana"):
+        for variable in ("NO_PROXY", "no_proxy"):
+            direct = CONTAINERS[name]["environment"][variable].split(",")
+            assert {"otel-collector", "jaeger", "loki", "prometheus", "127.0.0.1"} <= set(direct)
