@@ -21,6 +21,8 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # many more, and each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
+# What another project's Python was told is not for this one.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleet.child_guard import Child
-from fleet.run_dir import RunDirectory
+from fleet.run_dir import ROOT, RunDirectory
 from topology import Process
 
 # A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _SHOWN_LINES = 12
+# What a caller's Python does at its start and its end, and how it writes.
+_CALLERS = frozenset({"PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONIOENCODING"})
 
 
 class Supervised:
@@ -64,13 +66,25 @@ class Supervised:
             os.truncate(self.log, 0)
 
 
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Runs a module of ours, not one of that name in the current folder (-P)."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def python_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for it: its modules are those of this checkout, its text is UTF-8, and
+    nothing of the caller's runs before it or stays open after it."""
+    kept = {name: value for name, value in environ.items() if name not in _CALLERS}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
 class FleetProcess(Supervised):
     """One process of the fleet and where it is reached."""
 
     def __init__(
         self, process: Process, url: str, home: RunDirectory, environ: Mapping[str, str]
     ) -> None:
-        argv = [sys.executable, "-m", "cli", "run", process.key]
+        argv = python_command("cli", "run", process.key)
         super().__init__(process.name, argv, home.log(process.key), environ)
         self.process, self.url = process, url
 

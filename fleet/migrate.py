@@ -75,7 +75,7 @@ def _execute(file: str) -> None:
 
     op.execute(f"SET LOCAL lock_timeout = '{_LOCK_LIMIT}'")
     driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute((MIGRATIONS / "sql" / file).read_text()))
+    await_only(driver.execute((MIGRATIONS / "sql" / file).read_text("utf-8")))
 
 
 def _run(database_url: str, verb: str, revision: str) -> None:
@@ -159,5 +159,6 @@ async def _connect(database_url: str) -> asyncpg.Connection:
 def _shown(database_url: str) -> str:
     """The URL without its secrets."""
     parts = urlsplit(database_url)
-    query = f"?{parts.query}" if parts.query.startswith("host=") else ""
+    host = parts.query.partition("&")[0]
+    query = f"?{host}" if host.startswith("host=") else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"

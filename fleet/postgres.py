@@ -23,6 +23,10 @@ from fleet.errors import CannotRun
 # sun_path is 104 bytes on macOS and 108 on Linux, with the closing zero.
 _SOCKET_PATH_LIMIT = 103
 _SOCKET_NAME = ".s.PGSQL.5432"
+# What the URL leaves open is taken from PGPORT and its like, which are for another server.
+_NOT_ENVIRON = (
+    "port=5432&sslmode=disable&sslnegotiation=postgres&gsslib=gssapi&target_session_attrs=any"
+)
 _START_LIMIT_S = 120  # long, because recovery after a crash replays what was not yet on disk
 _STOP_LIMIT_S = 15
 _POLL_S = 0.02
@@ -72,7 +76,8 @@ class PostgresServer:
         """The connection URL of one of its databases; only while it runs."""
         if self._socket is None:
             raise CannotRun("PostgreSQL is not running")
-        return f"postgresql://{data_directory.OWNER}@/{database}?host={quote(str(self._socket))}"
+        folder = quote(str(self._socket))
+        return f"postgresql://{data_directory.OWNER}@/{database}?host={folder}&{_NOT_ENVIRON}"
 
     def start(self) -> None:
         """Start it and return once it takes connections; raises `CannotRun` with the reason."""

@@ -32,8 +32,11 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+        # Ignored, it stays so: nohup means that the shop goes on without its terminal.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
@@ -116,8 +119,8 @@ def plan(
     """One child per row of the topology, with an environment in which each finds the others;
     `defaults` are further variables, where our own environment does not set them."""
     urls = {key: _url(each) for key, each in settings.items()}
-    environ = {**(defaults or {}), **os.environ}
-    environ |= {"VALERIX_DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+    environ = children.python_environment({**(defaults or {}), **os.environ})
+    environ |= {"VALERIX_DATABASE_URL": database_url}
     # The services know each other by it. It lives as long as this run and is written nowhere.
     environ.setdefault("VALERIX_SERVICE_TOKEN", secrets.token_hex(32))
     for process in SERVICES:

@@ -1,7 +1,7 @@
 """One run from the terminal: start the generator, wait for it, judge, write the report."""
 
+import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ import msgspec
 import psutil
 
 from fleet.child_guard import Child
+from fleet.children import python_command, python_environment
 from fleet.errors import CannotRun
 from fleet.ports import free_port
 from fleet.run_dir import ROOT
@@ -59,8 +60,13 @@ class Generator:
 
     def start(self, *arguments: str, log: str = GENERATOR_LOG) -> Child:
         """Start one of its processes."""
-        argv = [sys.executable, "-m", *arguments]
-        child = Child(argv, log=self._folder / log, if_orphaned=signal.SIGKILL, cwd=ROOT)
+        child = Child(
+            python_command(*arguments),
+            log=self._folder / log,
+            if_orphaned=signal.SIGKILL,
+            environ=python_environment(os.environ),
+            cwd=ROOT,
+        )
         self._children.append(child)
         return child
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -19,6 +18,7 @@ from scenarios.timing import USUAL, Timing
 
 Say = Callable[[str], None]
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_KEYBOARD = 0
 
 
 class Unattended:
@@ -39,15 +39,15 @@ class Keyboard:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Read the keyboard while the block runs; raises `CannotPlay` where there is none."""
-        loop, keyboard = asyncio.get_running_loop(), sys.stdin.fileno()
+        loop = asyncio.get_running_loop()
         try:
-            loop.add_reader(keyboard, self._read, keyboard)
+            loop.add_reader(_KEYBOARD, self._read, _KEYBOARD)
         except OSError:
             raise CannotPlay("there is no keyboard here: `valerix act check` needs none") from None
         try:
             yield
         finally:
-            loop.remove_reader(keyboard)
+            loop.remove_reader(_KEYBOARD)
 
     async def next(self, performance: Performance, /) -> None:
         """Wait for Enter."""
@@ -69,6 +69,25 @@ class Keyboard:
             self._lines.put_nowait("next")
 
 
+class Screen:
+    """Shows an act as it goes on. Where that fails, the act is stopped, which ends calm as always,
+    and `failure` says why."""
+
+    def __init__(self, say: Say, hint: Say, *, notes: bool) -> None:
+        self._log = ConsoleLog(say, hint, notes=notes)
+        self.player: Player | None = None
+        self.failure: OSError | None = None
+
+    def show(self, performance: Performance) -> None:
+        """What is new."""
+        try:
+            self._log.update(performance, datetime.now(UTC))
+        except OSError as error:
+            self.failure = self.failure or error
+            if self.player is not None:
+                self.player.stop("its output cannot be written")
+
+
 def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) -> int:
     """Play one act for an audience; the exit code."""
 
@@ -76,10 +95,11 @@ def play(settings: ScenarioSettings, scenario: Scenario, say: Say, hint: Say) ->
         cue = Keyboard(say)
         with cue.listening():
             async with standalone(settings, USUAL) as ours:
-                player = cue.player = _player(ours, scenario, cue, say, hint, strict=False)
+                screen = Screen(say, hint, notes=True)
+                player = cue.player = screen.player = _player(ours, scenario, cue, screen)
                 say(f"\n{scenario.act.title}\n\n  Enter: next    s Enter: wait no longer")
                 say("  Ctrl-C: stop; the shop is calm afterwards")
-                return _exit_code(await _perform(player, say))
+                return _exit_code(await _perform(player, screen, say))
 
     return asyncio.run(perform())
 
@@ -94,10 +114,10 @@ def check(
         async with standalone(settings, timing) as ours:
             for scenario in scenarios:
                 say(f"{scenario.name}: {scenario.act.title}")
+                screen = Screen(say, hint, notes=False)
+                player = screen.player = _player(ours, scenario, Unattended(), screen)
                 try:
-                    performance = await _perform(
-                        _player(ours, scenario, Unattended(), say, hint, strict=True), say
-                    )
+                    performance = await _perform(player, screen, say)
                 except CannotPlay as why:
                     hint(f"  cannot be played: {why}")
                     worst = 2
@@ -111,15 +131,8 @@ def check(
 
 
 def _player(
-    ours: Standalone,
-    scenario: Scenario,
-    cue: Unattended | Keyboard,
-    say: Say,
-    hint: Say,
-    *,
-    strict: bool,
+    ours: Standalone, scenario: Scenario, cue: Unattended | Keyboard, screen: Screen
 ) -> Player:
-    log = ConsoleLog(say, hint, notes=not strict)
     who = f"a terminal (pid {os.getpid()})"
     return Player(
         scenario,
@@ -128,21 +141,25 @@ def _player(
         observer=ours.observer(),
         lock=ours.lock(scenario, who),
         cue=cue,
-        on_change=lambda performance: log.update(performance, datetime.now(UTC)),
-        strict=strict,
+        on_change=screen.show,
+        strict=isinstance(cue, Unattended),
     )
 
 
-async def _perform(player: Player, say: Say) -> Performance:
+async def _perform(player: Player, screen: Screen, say: Say) -> Performance:
     await player.open()
     loop = asyncio.get_running_loop()
-    for number in _STOPS:
+    # What is ignored stays so: nohup means that the act goes on without its terminal.
+    stops = [each for each in _STOPS if signal.getsignal(each) is not signal.SIG_IGN]
+    for number in stops:
         loop.add_signal_handler(number, player.stop, f"stopped by {number.name}")
     try:
         performance = await player.play()
     finally:
-        for number in _STOPS:
+        for number in stops:
             loop.remove_signal_handler(number)
+    if screen.failure is not None:
+        raise screen.failure
     say(f"  {outcome_line(performance)}")
     for line in summary_lines(performance.summary) if performance.summary else ():
         say(line)

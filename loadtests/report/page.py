@@ -104,8 +104,8 @@ def _description(judgement: Judgement) -> str:
 
 
 def _style() -> str:
-    return (STATIC / "palette.css").read_text() + (HERE / "report.css").read_text()
+    return (STATIC / "palette.css").read_text("utf-8") + (HERE / "report.css").read_text("utf-8")
 
 
 def _icon() -> str:
-    return "data:image/svg+xml," + quote((STATIC / "icon.svg").read_text())
+    return "data:image/svg+xml," + quote((STATIC / "icon.svg").read_text("utf-8"))

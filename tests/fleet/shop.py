@@ -20,9 +20,20 @@ _STOP_LIMIT_S = 30
 class UpShop:
     """One `valerix up`; every process it started is known by pid, so that none can hide."""
 
-    def __init__(self, home: Path, *, root: Path = ROOT, **environ: str) -> None:
-        """`root` is the checkout that runs; `environ` wins over what every such shop needs."""
+    def __init__(
+        self,
+        home: Path,
+        *,
+        root: Path = ROOT,
+        cwd: Path | None = None,
+        umask: int = -1,
+        prefix: tuple[str, ...] = (),
+        **environ: str,
+    ) -> None:
+        """`root` is the checkout that runs, from the folder `cwd`, under a command that is its
+        `prefix`; `environ` wins over what every such shop needs."""
         self.home, self.root = RunDirectory(home), root
+        self._cwd, self._umask, self._prefix = cwd or root, umask, prefix
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
@@ -42,7 +53,8 @@ class UpShop:
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             env=self._environ,
-            cwd=self.root,
+            cwd=self._cwd,
+            umask=self._umask,
             capture_output=True,
             text=True,
             timeout=120,
@@ -52,9 +64,10 @@ class UpShop:
     def begin(self, *options: str) -> None:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "up", *options],
+                [*self._prefix, sys.executable, "-m", "cli", "up", *options],
                 env=self._environ,
-                cwd=self.root,
+                cwd=self._cwd,
+                umask=self._umask,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

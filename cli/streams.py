@@ -1,0 +1,70 @@
+"""Standard input and output as a command finds them: full, closed or gone, never a traceback."""
+
+import errno
+import os
+import sys
+from io import BufferedWriter, FileIO, TextIOWrapper
+from typing import Any, TextIO
+
+from fleet.errors import OutputLost
+
+_IN, _OUT, _ERROR = 0, 1, 2
+
+
+class _Output(FileIO):
+    """A stream whose first failed write raises `OutputLost` if it `matters`; from then on it
+    discards, so that nothing fails again while the command ends."""
+
+    def __init__(self, number: int, *, matters: bool) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._matters, self._lost = matters, False
+
+    def write(self, data: Any, /) -> int:
+        """As a file does."""
+        if not self._lost:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self._lost = True
+                if self._matters:
+                    raise OutputLost(_reason(error)) from None
+        return len(data)
+
+
+def guard() -> None:
+    """Make the three streams safe to use, whatever the caller did to them."""
+    for number in (_IN, _OUT, _ERROR):
+        _occupy(number)
+    # In a test's own process they are somebody else's.
+    if sys.stdin is sys.__stdin__ and sys.stdin is None:
+        sys.stdin = open(_IN, closefd=False)  # noqa: SIM115 - it lasts as long as we do
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_OUT, sys.stdout, matters=True)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_ERROR, sys.stderr, matters=False)
+
+
+def _occupy(number: int) -> None:
+    """Put something behind a closed number: otherwise the next file to be opened would get it."""
+    try:
+        os.fstat(number)
+    except OSError:
+        # For reading: it is at its end, and a write to it fails.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), number)
+
+
+def _text(number: int, before: TextIO | None, *, matters: bool) -> TextIO:
+    encoding = before.encoding if before is not None else "utf-8"
+    # A terminal that cannot show a character gets its number: better than no line at all.
+    return TextIOWrapper(
+        BufferedWriter(_Output(number, matters=matters)),
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def _reason(error: OSError) -> str:
+    return {errno.EPIPE: "nobody reads it", errno.EBADF: "it is closed"}.get(
+        error.errno or 0, error.strerror or type(error).__name__
+    )
