@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -41,10 +42,20 @@ def trap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(trap: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpShop]:
+def shop(trap: Path) -> Iterator[UpShop]:
     """One that was started there, with everything against it at once."""
-    shop = UpShop(
-        tmp_path_factory.mktemp("odd") / "home",
+    with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
+        shop = _started_in(trap, Path(folder) / "home")
+        try:
+            shop.open()
+            yield shop
+        finally:
+            shop.close()
+
+
+def _started_in(trap: Path, home: Path) -> UpShop:
+    return UpShop(
+        home,
         cwd=trap,
         umask=0,
         prefix=("nohup",),
@@ -55,9 +66,6 @@ def shop(trap: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpSho
         LC_ALL="C",
         VALERIX_PAYMENT_DECLINE_RATE="0",
     )
-    shop.open()
-    yield shop
-    shop.close()
 
 
 def ask(shop: UpShop, key: str, path: str, body: dict[str, Any] | None = None) -> str:

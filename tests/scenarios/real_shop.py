@@ -78,7 +78,7 @@ def begin(
     act.write_text(ENDLESS.replace("LIMIT", "2min"))
     with subprocess.Popen(
         fleet.valerix("act", *arguments, str(act)), env=environ(fleet, folder), cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **more},
     ) as running:  # fmt: skip
         try:
             yield running

@@ -42,6 +42,24 @@ def test_ctrl_c_leaves_a_calm_shop(fleet, tmp_path, number):
     assert loose(fleet) == []
 
 
+def test_an_act_whose_output_nobody_reads_any_more_ends_calm(fleet, tmp_path):
+    with begin(fleet, tmp_path, "check", "--quick", stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.wait(60) == 2
+        assert "the output cannot be written: nobody reads it" in running.stderr.read()
+    assert loose(fleet) == []
+
+
+def test_under_nohup_an_act_outlives_its_terminal(fleet, tmp_path):
+    ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with begin(fleet, tmp_path, "check", "--quick", **ignored) as running:
+        until_loose(fleet, running)
+        running.send_signal(signal.SIGHUP)
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=30)
+    assert "ends here: stopped by SIGINT" in output
+
+
 def test_enter_starts_the_next_step_and_a_closed_terminal_ends_the_act_calm(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.PIPE) as running:
         while "[Enter] a" not in running.stdout.readline():
