@@ -59,6 +59,8 @@ def _nested(message: memoryview, wanted: int) -> Iterator[memoryview]:
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
     """A whole number of variable length, and where it ends."""
+    if at < len(message) and message[at] < 0x80:  # most are one byte
+        return message[at], at + 1
     value = 0
     for shift, byte in enumerate(message[at : at + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << 7 * shift
