@@ -16,6 +16,8 @@ class CollectorSession(requests.Session):
     def __init__(self, is_local: bool) -> None:
         super().__init__()
         self._is_local = is_local
+        # Otherwise a password of ~/.netrc would go along, and take the place of the given header.
+        self.auth = _as_it_is
         self.hooks["response"].append(_hear)
 
     def merge_environment_settings(self, *given: Any, **named: Any) -> Any:
@@ -24,6 +26,10 @@ class CollectorSession(requests.Session):
         if self._is_local:
             found["proxies"] = {}
         return found
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _hear(response: requests.Response, **_: Any) -> None:

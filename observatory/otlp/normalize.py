@@ -174,8 +174,8 @@ def _about(ns: int) -> str:
     """A length of time in the unit that shows it best."""
     for seconds, unit in ((86_400, "days"), (3_600, "hours")):
         if ns >= 2 * seconds * 10**9:
-            return f"{ns // (seconds * 10**9)} {unit}"
-    return f"{ns // (60 * 10**9)} minutes"
+            return f"{ns / (seconds * 10**9):.0f} {unit}"
+    return f"{ns / (60 * 10**9):.0f} minutes"
 
 
 def _severity(number: int, text: str) -> tuple[int, str]:

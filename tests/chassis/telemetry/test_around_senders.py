@@ -1,6 +1,7 @@
 """What stands around a sender: proxies, redirects, and collectors that take only a part."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -97,6 +98,18 @@ async def test_a_redirect_is_a_failed_send_and_takes_no_headers_along(
     assert (other.heads, spans.dropped) == ([], 600)
     (line,) = caplog.messages
     assert str(status) in line
+
+
+async def test_a_password_of_netrc_does_not_replace_the_header_that_was_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20ours")
+    collector = Collector()
+    async with wire.listen(collector.handle) as url:
+        await send(monkeypatch, "http", url, _span())
+    assert b"authorization: bearer ours" in collector.heads[0]
 
 
 class Choosy(Collector):
