@@ -23,8 +23,11 @@ UNPACKED_BYTES = 20 * MIB
 # Members of one gzip body. A packer makes one, one that appends a few; each costs a copy of the
 # rest of the body.
 GZIP_MEMBERS = 64
-# All bodies in memory at once: two of the largest, or the usual ones of many senders.
+# All bodies in memory at once, packed and unpacked: two of the largest, or many usual ones.
 BODIES_BYTES = 40 * MIB
+# Larger ones are decoded one at a time: what a body becomes takes five times its size. A full batch
+# of the SDKs is half of this, and never waits.
+LARGE_BYTES = 1 * MIB
 # A span or a line of log. A larger one is not telemetry; decoding it could cost 50 times its size.
 ITEM_BYTES = 1 * MIB
 # A collector's largest default batch is 8 192.

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from litestar import Request, Response, post
@@ -14,16 +14,17 @@ from litestar.handlers import HTTPRouteHandler
 from chassis.http.app import as_problem
 from chassis.http.problems import Problem
 from observatory import limits
-from observatory.otlp.normalize import Malformed
-from observatory.otlp.packing import ACCEPTED
+from observatory.otlp.normalize import Malformed, Normalizer
+from observatory.otlp.packing import ACCEPTED, unpack
 from observatory.otlp.pieces import TooLarge
-from observatory.otlp.request import JSON, PROTOBUF, Batch, Signal, accepted, read, refused
+from observatory.otlp.request import JSON, PROTOBUF, Batch, Signal, accepted, refused, turns
 from observatory.store.store import TelemetryStore
 
 logger = logging.getLogger(__name__)
 
 # Storing one item takes some 20 microseconds: after this many, pages get their turn.
 _ITEMS_AT_A_TIME = 50
+_READ = object()
 _RETRY = {"Retry-After": "1"}
 NO_METRICS = "Metrics are scraped from /metrics, not sent here"
 
@@ -38,6 +39,7 @@ class Receiver:
         # One: two would not be faster under one interpreter lock, only take more memory.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
         self._places, self._bytes = limits.REQUESTS_AT_ONCE, limits.BODIES_BYTES
+        self._one = asyncio.Lock()
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The routes to add to the app."""
@@ -79,21 +81,38 @@ class Receiver:
             yield body
         finally:
             self._places += 1
-            self._bytes += len(body)
+            self._give_back(len(body))
 
     def add(self, body: bytearray, part: bytes) -> None:
         """Add to the body of a place, as long as there is memory for it; raises `Problem` (503)."""
-        if len(part) > self._bytes:
-            raise _overloaded()
-        self._bytes -= len(part)
+        self._take(len(part))
         body += part
 
     async def receive(self, signal: Signal, body: bytes, media_type: str, encoding: str) -> bytes:
         """Decode a request and keep what it contains; the response. Raises `Problem`."""
-        batch = await self._decode(signal, body, media_type, encoding)
-        await self._keep(batch)
+        with ExitStack() as memory:
+            try:
+                if encoding:
+                    body = await self._in_thread(unpack, body, encoding)
+                    self._take(len(body))
+                    memory.callback(self._give_back, len(body))
+                async with self._one if len(body) > limits.LARGE_BYTES else nullcontext():
+                    batch = await self._decode(signal, body, media_type)
+                    await self._keep(batch)
+            except Malformed as malformed:
+                raise Problem(400, "malformed", str(malformed)) from None
+            except TooLarge as large:
+                raise Problem(413, "too-large", str(large)) from None
         self._store.changed(signal)
         return accepted(signal, media_type, batch.rejected, batch.reason)
+
+    def _take(self, size: int) -> None:
+        if size > self._bytes:
+            raise _overloaded()
+        self._bytes -= size
+
+    def _give_back(self, size: int) -> None:
+        self._bytes += size
 
     def note_refusal(self, error: Exception) -> Problem:
         """Count a request that was refused, and log what is a fault of ours."""
@@ -112,16 +131,16 @@ class Receiver:
         except TimeoutError:
             raise late_body() from None
 
-    async def _decode(self, signal: Signal, body: bytes, media_type: str, encoding: str) -> Batch:
-        def decode() -> Batch:
-            return read(signal, body, media_type, encoding=encoding, now_ns=self._clock())
+    async def _decode(self, signal: Signal, body: bytes, media_type: str) -> Batch:
+        batch = Batch()
+        parts = turns(batch, signal, body, media_type, Normalizer(self._clock()))
+        # The thread takes what is queued in order, so requests take turns.
+        while await self._in_thread(next, parts, _READ) is not _READ:
+            pass
+        return batch
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, decode)
-        except Malformed as malformed:
-            raise Problem(400, "malformed", str(malformed)) from None
-        except TooLarge as large:
-            raise Problem(413, "too-large", str(large)) from None
+    async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _keep(self, batch: Batch) -> None:
         self._store.count(batch)

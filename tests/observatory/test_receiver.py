@@ -1,10 +1,13 @@
 """Telemetry over HTTP: what is received, in every encoding that senders use."""
 
+import asyncio
 import gzip
 import time
 
 import pytest
 
+from observatory.otlp.receiver import Receiver
+from observatory.otlp.request import PROTOBUF
 from observatory.store.logs import LogQuery
 from observatory.store.model import SERVER
 from observatory.store.store import TelemetryStore, TraceQuery
@@ -92,6 +95,19 @@ async def test_gzip_is_unpacked(post: Post, memory: TelemetryStore, members: int
     answer = await post("/v1/traces", packed, Content_Encoding="gzip")
     assert answer.status_code == 200
     assert len(memory.traces) == 10
+
+
+async def test_a_small_request_does_not_wait_for_a_large_one(memory: TelemetryStore):
+    receiver = Receiver(memory)
+    large = proto_traces(10_000, attributes=8).SerializeToString()
+    small = proto_traces(1).SerializeToString()
+    reading = asyncio.create_task(receiver.receive("traces", large, PROTOBUF, ""))
+    await asyncio.sleep(0)
+    assert await receiver.receive("traces", small, PROTOBUF, "") == b""
+    assert (len(memory.traces), reading.done()) == (1, False)
+    assert await reading == b""
+    assert len(memory.traces) + memory.losses.traces_evicted == 10_001
+    await receiver.close()
 
 
 async def test_an_empty_request_is_fine(post: Post):

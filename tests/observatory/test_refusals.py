@@ -1,5 +1,6 @@
 """Bad telemetry: the reason of every refusal, and that a malformed span costs only itself."""
 
+import asyncio
 import gzip
 from contextlib import suppress
 
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from chassis.http.problems import Problem
 from observatory import limits
 from observatory.otlp.normalize import Malformed
 from observatory.otlp.pieces import TooLarge
+from observatory.otlp.receiver import Receiver
 from observatory.otlp.request import JSON, PROTOBUF, read
 from observatory.store.logs import LogQuery
 from observatory.store.store import TelemetryStore
@@ -292,6 +295,29 @@ async def test_another_sites_page_may_not_send_telemetry(
             answer = await client.post(f"/v1/{signal}", content=b"{}", headers=headers)
             assert answer.status_code == 403
     assert memory.losses.refused_requests == 0
+
+
+async def test_bodies_that_unpack_to_more_than_memory_holds_are_asked_to_come_back(
+    memory: TelemetryStore,
+):
+    receiver = Receiver(memory)
+    body = gzip.compress(proto_traces(1).SerializeToString() + bytes.fromhex("1a") + huge())
+    found = await asyncio.gather(
+        *(receiver.receive("traces", body, PROTOBUF, "gzip") for _ in range(4)),
+        return_exceptions=True,
+    )
+    refused = [each for each in found if isinstance(each, Problem)]
+    assert {each.status for each in refused} == {503}
+    assert len(refused) < 4
+    assert await receiver.receive("traces", body, PROTOBUF, "gzip") == b""
+    await receiver.close()
+
+
+def huge() -> bytes:
+    """Content of a field that nobody knows, with its length: all that one request may have."""
+    size = limits.UNPACKED_BYTES - 4096
+    length = bytes([size >> shift & 0x7F | 0x80 for shift in (0, 7, 14)]) + bytes([size >> 21])
+    return length + bytes(size)
 
 
 signals = st.sampled_from(["traces", "logs"])
