@@ -4,31 +4,19 @@ Imports happen inside the commands, so that `--help` and a mistyped command are 
 is data alone.
 """
 
-import os
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cli import streams
+from fleet.streams import CommandLine
 from topology import KEYS, NAMES
 
-_OTHERS_WRITE = 0o022
 _EXITS = "Exit codes: 0 all is well, 1 the answer is no, 2 it could not be run."
 
 
-class _Command(click.Group):
-    """The whole command line, with streams that cannot surprise it."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it; ends the process."""
-        streams.guard()
-        # Whatever else the caller's umask allows: others do not write into what we make.
-        os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
-        return super().main(*args, **kwargs)
-
-
-@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS)
+@click.group(
+    cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS
+)
 def main() -> None:
     """A small shop under glass.
 

@@ -11,6 +11,7 @@ import msgspec
 from fleet.errors import CannotRun
 from fleet.ports import demand_free, free_port
 from fleet.run_dir import find_run_directory
+from fleet.streams import CommandLine
 from loadtests import run as running
 from loadtests.folders import PLAN, new_folder
 from loadtests.judge import Demands
@@ -80,7 +81,9 @@ def _run_options(command: Any) -> Any:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS)
+@click.group(
+    cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXITS
+)
 def main() -> None:
     """Load with a verdict."""
 

@@ -17,10 +17,12 @@ LOST = {
 }
 
 
-def run(*arguments: str, output: str = "", close: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, output: str = "", close: str = "", module: str = "cli"
+) -> subprocess.CompletedProcess[str]:
     """One command; `output` is what is wrong with its output, `close` are numbers that it finds
     closed, as a shell's `<&-` leaves them."""
-    command = [sys.executable, "-m", "cli", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     if output == FULL:
         command = ["sh", "-c", 'exec "$@" >/dev/full', "sh", *command]
     if output == CLOSED:
@@ -46,6 +48,12 @@ def run(*arguments: str, output: str = "", close: str = "") -> subprocess.Comple
         os.close(writer)
         if output != GONE:
             os.close(reader)
+
+
+@pytest.mark.parametrize("output", LOST)
+def test_a_load_whose_output_is_lost_is_one_line_and_a_2(output: str):
+    done = run("run", "--help", output=output, module="loadtests")
+    assert (done.returncode, done.stderr) == (2, f"Error: {LOST[output]}\n")
 
 
 @pytest.mark.parametrize("command", [SETTINGS, ("act", "list"), ("--help",), ("act", "--help")])

@@ -6,9 +6,23 @@ import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, TextIO
 
+import click
+
 from fleet.errors import OutputLost
 
 _IN, _OUT, _ERROR = 0, 1, 2
+_OTHERS_WRITE = 0o022
+
+
+class CommandLine(click.Group):
+    """A command line that its caller's terminal cannot surprise."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it; ends the process."""
+        guard()
+        # Whatever else the caller's umask allows: others do not write into what we make.
+        os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
+        return super().main(*args, **kwargs)
 
 
 class _Output(FileIO):
