@@ -39,6 +39,7 @@ class Receiver:
         # One: two would not be faster under one interpreter lock, only take more memory.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
         self._places, self._bytes = limits.REQUESTS_AT_ONCE, limits.BODIES_BYTES
+        # Of the large requests, one is decoded at a time.
         self._one = asyncio.Lock()
 
     def routes(self) -> list[HTTPRouteHandler]:
