@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from chassis import VERSION
-from chassis.settings import BadSetting, Settings, is_loopback
+from chassis.addresses import is_loopback
+from chassis.settings import BadSetting, Settings
 from chassis.telemetry import receiver_sender
 from chassis.telemetry.batch_queue import Sender
 from chassis.telemetry.context import Span

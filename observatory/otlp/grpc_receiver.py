@@ -1,6 +1,6 @@
 """OTLP over gRPC: the same receiver behind another wire.
 
-Imported only where it is used: it takes 22 MB (docs/decisions/0027)."""
+Imported only where it is used: it takes 22 MB (docs/decisions/0029)."""
 
 import asyncio
 import logging
