@@ -14,6 +14,7 @@ from chassis.settings import BadSetting, Settings
 from fleet import children, health, ports
 from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
+from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
@@ -185,7 +186,7 @@ def _watch(
         control.open()
         home.announce(database_url, {each.process.key: each.url for each in services})
         _greet(services, home, time.monotonic() - begun, stack.greeting() if stack else [])
-    ticks = 0
+    ticks, disk = 0, DiskWatch(home.path, say)
     while not stop.asked:
         control.tick()
         _demand_alive([service for service in services if not control.has_taken_down(service)])
@@ -196,6 +197,7 @@ def _watch(
             )
         ticks += 1
         if ticks % 100 == 0:
+            disk.check()
             for service in services:
                 service.trim_log()
             if stack:
