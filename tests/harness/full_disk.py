@@ -1,6 +1,6 @@
 """A disk without room: PostgreSQL says of some rows what it says when a file cannot grow."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -19,7 +19,7 @@ TABLES = (
 )
 _NO_ROOM = """
 CREATE OR REPLACE FUNCTION public.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  IF random() < {share} THEN
+  IF TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME = ANY ('{{{tables}}}') AND random() < {share} THEN
     RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
   END IF;
   RETURN NEW;
@@ -33,16 +33,17 @@ _ON = (
 @asynccontextmanager
 async def full_disk(
     connection: asyncpg.Connection,
-    tables: Iterable[str] = TABLES,
+    tables: Sequence[str] = TABLES,
     *,
     share: float = 1.0,
     when: str = "INSERT",
 ) -> AsyncIterator[None]:
     """While the block runs, this share of the rows of these tables finds no room. The triggers
     stay and do nothing then: to drop them would wait for whoever is at work."""
-    for statement in (_NO_ROOM.format(share=share), *(_ON.format(when, each) for each in tables)):
-        await connection.execute(statement)
+    await connection.execute(_NO_ROOM.format(tables=",".join(tables), share=share))
+    for each in tables:
+        await connection.execute(_ON.format(when, each))
     try:
         yield
     finally:
-        await connection.execute(_NO_ROOM.format(share=0.0))
+        await connection.execute(_NO_ROOM.format(tables="", share=0.0))

@@ -16,8 +16,6 @@ OPERATOR, CREDENTIAL = "an-operator-s-token", "the-services-own-credential"
 TOKENS = {"operator_token": OPERATOR, "service_token": CREDENTIAL}
 ORDER = "00000000-0000-4000-8000-000000000abc"
 INTERNAL: list[tuple[str, str, str, Any]] = [
-    ("inventory", "GET", "/inventory", None),
-    ("inventory", "GET", "/inventory/PROD-001", None),
     ("inventory", "GET", f"/inventory/reservations/{ORDER}", None),
     ("inventory", "POST", "/inventory/reserve",
      {"order_id": ORDER, "product_id": "PROD-001", "quantity": 1}),
@@ -60,15 +58,21 @@ async def test_with_an_operator_token_a_stranger_is_refused(
 )
 async def test_a_service_and_the_operator_are_let_in(shop: Shop, headers: dict[str, str]):
     async with shop.run("inventory", **TOKENS) as url:
-        answer = await _ask(url, "GET", "/inventory", None, headers)
+        answer = await _ask(url, "GET", "/shop", None, headers)
         assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/inventory", "/inventory/PROD-001", "/health", "/metrics"])
+async def test_anybody_may_look_at_the_shelves(shop: Shop, path: str):
+    async with shop.run("inventory", **TOKENS) as url:
+        assert (await _ask(url, "GET", path, None, {})).status_code == 200
 
 
 async def test_while_a_credential_is_replaced_both_are_accepted(shop: Shop):
     rotated = {**TOKENS, "service_token": f"its-newer-credential,{CREDENTIAL}"}
     async with shop.run("inventory", **rotated) as url:
         for credential in ("its-newer-credential", CREDENTIAL):
-            answer = await _ask(url, "GET", "/inventory", None, {SERVICE_HEADER: credential})
+            answer = await _ask(url, "GET", "/shop", None, {SERVICE_HEADER: credential})
             assert answer.status_code == 200
 
 
