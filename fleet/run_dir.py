@@ -63,10 +63,7 @@ class RunDirectory(msgspec.Struct, frozen=True):
             self._make_home()
             self.logs.mkdir(mode=_PRIVATE, exist_ok=True)
         except OSError as error:
-            raise CannotRun(
-                f"{self.path} cannot be written ({error.strerror}): "
-                "set VALERIX_HOME to a folder that can"
-            ) from None
+            raise self._unwritable(error) from None
 
     def _make_home(self) -> None:
         mode = _SEARCHABLE if os.geteuid() == 0 else _PRIVATE
@@ -92,10 +89,19 @@ class RunDirectory(msgspec.Struct, frozen=True):
         # Written aside and renamed, so that a reader never sees half a file; and for its owner
         # only, since a database's address may hold a password.
         aside = self.run_file.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        aside.touch(mode=0o600, exist_ok=False)
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(running)))
-        aside.replace(self.run_file)
+        try:
+            aside.unlink(missing_ok=True)
+            aside.touch(mode=0o600, exist_ok=False)
+            aside.write_bytes(msgspec.json.format(msgspec.json.encode(running)))
+            aside.replace(self.run_file)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> CannotRun:
+        return CannotRun(
+            f"{self.path} cannot be written ({error.strerror}): "
+            "make room, or set VALERIX_HOME to a folder that can"
+        )
 
     def retract(self) -> None:
         self.run_file.unlink(missing_ok=True)
