@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana import panels
 from grafana.board import Board
-from grafana.palette import FAILED, GOOD, GREMLIN, NONE, SERVICES
+from grafana.palette import DEGRADED, FAILED, GOOD, GREMLIN, NONE, SERVICES
 from grafana.panels import Panel, PanelHead
 from grafana.queries import instant, instant_rows, log_lines, over_time
 from grafana.signals import (
@@ -18,7 +18,17 @@ from grafana.signals import (
     quantiles,
 )
 from grafana.style import nan_label, value_labels
-from prometheus.names import AVERAGE, BUSINESS, SHOP, SLA_S
+from observatory.sla import LIGHT_LABELS
+from prometheus.names import (
+    AVERAGE,
+    BUSINESS,
+    ERRORS,
+    FAILING_SHARE,
+    PENDING,
+    PENDING_SHARE,
+    SHOP,
+    SLA_S,
+)
 from topology import NAMES
 
 
@@ -27,13 +37,18 @@ def _with_light(expr: str, light: str) -> str:
 
 
 # The same labels, in the same order of precedence, as on the shop's own page. A service without a
-# signal has the value -1, one without traffic NaN; neither is a number of seconds.
+# signal has the value -1, one that fails -2, a degraded one -3, one without traffic NaN: a number
+# of seconds would give it the colour of its speed.
 LIGHTS = "\nor on (service) ".join(
     [
         _with_light(f'max by (service) (up{{job="shop",{SHOP}}} == 0) - 1', "○ No signal"),
-        _with_light(f"{AVERAGE} < {SLA_S}", "● Fast"),
-        _with_light(f"{AVERAGE} >= {SLA_S}", "■ Too slow"),
-        _with_light(f'max by (service) (up{{job="shop",{SHOP}}}) * NaN', "○ No traffic"),
+        _with_light(f"{AVERAGE} >= {SLA_S:g}", f"■ {LIGHT_LABELS['slow']}"),
+        _with_light(f"({ERRORS} > {FAILING_SHARE:g}) * 0 - 2", f"✖ {LIGHT_LABELS['failing']}"),
+        _with_light(f"({PENDING} > {PENDING_SHARE:g}) * 0 - 3", f"▲ {LIGHT_LABELS['degraded']}"),
+        _with_light(AVERAGE, f"● {LIGHT_LABELS['good']}"),
+        _with_light(
+            f'max by (service) (up{{job="shop",{SHOP}}}) * NaN', f"○ {LIGHT_LABELS['none']}"
+        ),
     ]
 )
 
@@ -42,7 +57,9 @@ def _lights_panel() -> Panel:
     panel = panels.figures(
         PanelHead(
             "Average response time, last 30 s",
-            "● green under one second, ■ red from one second, ○ grey without traffic or signal. "
+            "● green under one second, ■ red from one second, ✖ red when more than "
+            f"{FAILING_SHARE:.0%} fail, ▲ amber when more than {PENDING_SHARE:.0%} are not "
+            "decided, ○ grey without traffic or signal. "
             "The same rule and the same numbers as the lights of the shop's own page.",
             24,
             4,
@@ -50,7 +67,16 @@ def _lights_panel() -> Panel:
         "s",
         instant_rows(LIGHTS),
         steps=[(None, NONE), (0, GOOD), (SLA_S, FAILED)],
-        meanings=[value_labels({"-1": ("-", NONE)}), nan_label("-")],
+        meanings=[
+            value_labels(
+                {
+                    "-1": ("-", NONE),
+                    "-2": (f"> {FAILING_SHARE:.0%} fail", FAILED),
+                    "-3": (f"> {PENDING_SHARE:.0%} wait", DEGRADED),
+                }
+            ),
+            nan_label("-"),
+        ],
         link=("Open the service", TO_SERVICE + "${__data.fields.service}"),
         rows=True,
     )
@@ -70,7 +96,12 @@ def _traffic() -> tuple[Panel, ...]:
             link=BY_SERVICE,
         ),
         panels.lines(
-            PanelHead("Failed responses", "Responses of 5xx, and dropped connections.", 8, 6),
+            PanelHead(
+                "Failed responses",
+                "Responses of 5xx, dropped connections, and requests that callers gave up on.",
+                8,
+                6,
+            ),
             "reqps",
             over_time(failures("service"), "{{service}}"),
             colours=SERVICES,
@@ -165,14 +196,14 @@ BOARD = Board(
         panels.log(
             PanelHead(
                 "Errors in the log",
-                "Error lines, and requests with a response of 5xx or none.",
+                "Error lines, and requests that failed: 5xx, no answer, or the caller gave up.",
                 24,
                 7,
             ),
             log_lines(
                 # A gremlin's log line has a status too, the one that it sends, but no route.
                 '{service_name=~".+"} | severity_text=~"ERROR|CRITICAL"'
-                ' or (route=~".+" and status=~"5..|0")'
+                ' or (route=~".+" and status=~"5..|499|0")'
             ),
         ),
     ),

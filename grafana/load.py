@@ -39,7 +39,7 @@ def _verdict() -> tuple[Panel, ...]:
             steps=_under(_WORST_S),
         ),
         panels.figures(
-            PanelHead("Errors", f"{same} {_ERRORS:.0%}. 5xx and dropped connections.", 6, 4),
+            PanelHead("Errors", f"{same} {_ERRORS:.0%}. 5xx, dropped or given up.", 6, 4),
             "percentunit",
             instant(f"({_FAILED}) / ({_ALL} > 0)", "errors"),
             steps=_under(_ERRORS),
@@ -89,7 +89,12 @@ def _orders() -> tuple[Panel, ...]:
 
 _CHARTS = (
     ("Requests", "Business requests per second, over 30 s.", "reqps", RATE),
-    ("Share of errors", "5xx and dropped connections, over 30 s.", "percentunit", ERRORS),
+    (
+        "Share of errors",
+        "5xx, dropped connections and requests given up on, over 30 s.",
+        "percentunit",
+        ERRORS,
+    ),
     (
         "In flight",
         "Requests being served; above the limit they are shed.",

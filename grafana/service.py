@@ -9,7 +9,7 @@ from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
 from grafana.panels import Panel, PanelHead
 from grafana.queries import PROMETHEUS, histogram_buckets, log_lines, over_time, recent_traces
 from grafana.signals import EACH, failures, quantiles
-from prometheus.names import NOT_BUSINESS
+from observatory.sla import NOT_BUSINESS
 from topology import PROCESSES
 
 _THIS = 'service="$service"'
@@ -57,7 +57,12 @@ def _responses() -> tuple[Panel, ...]:
             stacked=True,
         ),
         panels.lines(
-            PanelHead("Failed responses by route", "5xx, and dropped connections.", 8, 7),
+            PanelHead(
+                "Failed responses by route",
+                "5xx, dropped connections, and requests that callers gave up on.",
+                8,
+                7,
+            ),
             "reqps",
             over_time(failures("method, path", _BUSINESS), _ROUTE),
             colour=FAILED,

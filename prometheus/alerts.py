@@ -1,23 +1,29 @@
 """The alerts besides those on error budgets: each with its numbers and the next step."""
 
-from prometheus.names import AVERAGE, SLA_S
+from observatory.sla import LIGHT_LABELS
+from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, SLA_S
 from prometheus.rule import AlertingRule, RuleGroup
 
 _SERVICE = "/d/valerix-service?var-service={{ $labels.service }}"
+_SLOW, _FAILING = LIGHT_LABELS["slow"], LIGHT_LABELS["failing"]
 _WHOLE = "{{ $value | printf `%.0f` }}"
 
 _SERVICES = (
     AlertingRule(
         "SlaLightRed",
-        f"{AVERAGE} >= {SLA_S}",
+        f'label_replace({AVERAGE} >= {SLA_S:g}, "light", "{_SLOW}", "", "")\nor on (service)\n'
+        f'label_replace({ERRORS} > {FAILING_SHARE:g}, "light", "{_FAILING}", "", "")',
         "page",
-        summary="{{ $labels.service }} responds too slowly",
-        numbers="{{ $value | printf `%.2f` }} s on average over the last 30 s; "
-        f"the limit is {SLA_S} s.",
+        summary="The light of {{ $labels.service }} is red: {{ $labels.light }}",
+        numbers=f"{{{{ if eq $labels.light `{_FAILING}` }}}}"
+        "{{ $value | humanizePercentage }} of its requests failed in the last 30 s; the limit is "
+        f"{FAILING_SHARE:.0%}."
+        "{{ else }}{{ $value | printf `%.2f` }} s on average over the last 30 s; the limit is "
+        f"{SLA_S:g} s.{{{{ end }}}}",
         not_affected="Orders are still accepted: what is not decided in time is answered 202 and "
         "settled later.",
         action="See on the live demo dashboard whether a gremlin is active on this service or on "
-        "one that it calls; open the trace of the slowest exemplar.",
+        "one that it calls; open the trace of the slowest exemplar, or of one that failed.",
         dashboard=_SERVICE,
     ),
     AlertingRule(

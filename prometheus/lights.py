@@ -1,11 +1,16 @@
-"""The SLA light and the two rates beside it, per service, over the last thirty seconds."""
+"""What the light of each service follows, over the last thirty seconds."""
 
-from prometheus.names import AVERAGE, BUSINESS, ERRORS, FAILURE, RATE, WINDOW
+from prometheus.names import ACCEPTED, AVERAGE, BUSINESS, ERRORS, FAILURE, PENDING, RATE, WINDOW
 from prometheus.rule import RecordingRule, RuleGroup
 
 
 def _by_service(metric: str, *also: str) -> str:
     return f"sum by (service) (rate({metric}{{{','.join([BUSINESS, *also])}}}[{WINDOW}]))"
+
+
+def _share(*wanted: str) -> str:
+    # A service of which none did has no series of them: that means zero.
+    return f"({_by_service('http_requests_total', *wanted)} or {RATE} * 0)\n/\n({RATE} > 0)"
 
 
 _REQUESTS = _by_service("http_requests_total")
@@ -22,11 +27,8 @@ GROUPS = (
                 f"({_by_service('http_request_duration_seconds_count')} > 0)",
             ),
             RecordingRule(RATE, _REQUESTS),
-            RecordingRule(
-                ERRORS,
-                # A service that never failed has no series of failures: that means zero.
-                f"({_by_service('http_requests_total', FAILURE)} or {RATE} * 0)\n/\n({RATE} > 0)",
-            ),
+            RecordingRule(ERRORS, _share(FAILURE)),
+            RecordingRule(PENDING, _share(ACCEPTED)),
         ),
     ),
 )

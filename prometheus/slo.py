@@ -37,7 +37,7 @@ class Burn(Struct, frozen=True):
 
 # `valerix_orders_total` alone does not count the shop's own failures: a request that is refused
 # never becomes an order, and its `failed` includes orders for an unknown product. So: responses of
-# 5xx, dropped connections, and orders that were accepted but failed later.
+# 5xx, dropped connections, requests given up on, and orders that were accepted but failed later.
 _GIVEN_UP = 'status="FAILED",reason=~"INVENTORY_TIMEOUT|PAYMENT_TIMEOUT|INTERNAL_CONTRACT"'
 _OURS = (
     f"http_requests_total{{{ORDERS},{FAILURE}}}",

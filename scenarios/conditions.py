@@ -20,7 +20,7 @@ from scenarios.validation import split
 from topology import LABELS, NAMES
 
 Health = Literal["healthy", "degraded", "down", "unknown"]
-LightColour = Literal["green", "red", "grey"]
+LightColour = Literal["green", "amber", "red", "grey"]
 
 
 class ExpectedStock(Struct, frozen=True):

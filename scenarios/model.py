@@ -64,8 +64,9 @@ else:
     Restartable = Literal[(*NAMES, "postgres")]
     Lights = _per_service(
         "Lights",
-        "The SLA lights; red from one second on average, grey without traffic.",
-        Literal["green", "red", "grey"],
+        "The lights; red from one second on average or when more than 5 % of the requests failed, "
+        "amber when more than 5 % are not decided yet, grey without traffic.",
+        Literal["green", "amber", "red", "grey"],
     )
     Services = _per_service(
         "Services",

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chassis.database.pool import Database, DatabaseTrouble
 from observatory.live_state import LiveState
-from observatory.sla import light_state
+from observatory.sla import LightState, light_state
 from observatory.sources.down import Down
 from observatory.timeline.incident import Incident
 from proof.invariants.money import NOBODY_PAYS_TWICE
@@ -19,7 +19,13 @@ from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
 from topology import NAMES
 
-_COLOURS: Mapping[str, LightColour] = {"good": "green", "failed": "red", "none": "grey"}
+_COLOURS: Mapping[LightState, LightColour] = {
+    "good": "green",
+    "degraded": "amber",
+    "slow": "red",
+    "failing": "red",
+    "none": "grey",
+}
 _AWAY = DatabaseTrouble
 
 

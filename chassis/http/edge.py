@@ -33,6 +33,8 @@ _WANTED = frozenset(
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _WITH_ALLOW = (204, 405)  # the framework's answer to OPTIONS, and to a method that does not fit
 CALLER_LEFT, NO_ANSWER = 499, 0
+# Accepted, but not decided: 202. The body did not arrive in time: 408. Nobody waited: 499.
+_UNFINISHED = frozenset({202, 408, CALLER_LEFT})
 
 
 class Visit(msgspec.Struct):
@@ -87,9 +89,8 @@ class Edge:
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
-            await self._serve(
-                scope, receive, _marked(send, visit, work, self._routes), visit, headers
-            )
+            marked = _marked(receive, send, visit, work, self._routes)
+            await self._serve(scope, receive, marked, visit, headers)
         except CallerLeft:
             visit.status = CALLER_LEFT
         except Dropped:
@@ -146,8 +147,9 @@ class Edge:
         }
         if visit.bites:
             fields["gremlin"] = visit.bites
-        if logger.isEnabledFor(logging.INFO):
-            logger.info("%s %s", visit.method, template, extra=fields)
+        level = _level(visit.status)
+        if logger.isEnabledFor(level):
+            logger.log(level, "%s %s", visit.method, template, extra=fields)
         if recording.is_on():
             work.name = f"{visit.method} {template}"
             work.end_ns = work.start_ns + int(seconds * 1e9)
@@ -160,7 +162,7 @@ class Edge:
                     "url.path": visit.path,
                 }
             )
-            if visit.status >= 500 or visit.status == NO_ANSWER:
+            if is_failed(visit.status):
                 work.error = work.error or f"http {visit.status:03d}"
                 work.attributes.setdefault("error.type", f"{visit.status:03d}")
             recording.record(work)
@@ -174,6 +176,29 @@ def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in _WANTED:
             found[name] = found[name] + b", " + value if name in found else value
     return found
+
+
+def is_failed(status: int) -> bool:
+    """Whether the request failed: on our side, unanswered, or given up by its caller."""
+    return status >= 500 or status in (NO_ANSWER, CALLER_LEFT)
+
+
+def _level(status: int) -> int:
+    """The level of a request's line, injected or not: who looks for errors must find it."""
+    if status in _UNFINISHED:
+        return logging.WARNING
+    return logging.ERROR if is_failed(status) else logging.INFO
+
+
+def _has_left(receive: Receive) -> bool:
+    """Whether the caller has closed the connection; asked without waiting."""
+    asked = receive().__await__()
+    try:
+        next(asked)
+    except StopIteration as given:
+        return bool(given.value["type"] == "http.disconnect")
+    asked.close()
+    return False
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -202,10 +227,14 @@ def _head_alone(send: Send) -> Send:
     return send_head
 
 
-def _marked(send: Send, visit: Visit, work: Span, routes: Routes) -> Send:
+def _marked(receive: Receive, send: Send, visit: Visit, work: Span, routes: Routes) -> Send:
     async def send_marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             visit.status = message["status"]
+            # A response that nobody waits for is no success, whatever it says. 400 says it already:
+            # the caller left before its body had come.
+            if visit.status != 400 and _has_left(receive):
+                visit.status = CALLER_LEFT
             trace_id = work.trace_id.encode()
             headers = [*message["headers"], (b"x-trace-id", trace_id), _NO_SNIFFING]
             if visit.status in _WITH_ALLOW and (allowed := routes.allowed(visit.path)):

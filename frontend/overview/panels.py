@@ -3,6 +3,7 @@
 from frontend.live_state import DashboardState
 from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
+from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
 from observatory.sources.down import Down
 
@@ -19,7 +20,7 @@ def overview_panels(state: DashboardState) -> list[Panel]:
         Panel(
             "overview/lights.html",
             ("metrics", "gremlins"),
-            lambda _: presenter.lights(state.source.traffic, state.gremlins.now()),
+            lambda _: presenter.lights(state.source.traffic, state.gremlins.now(), utc_now()),
         ),
         Panel("overview/figures.html", ("shop",), lambda _: figures()),
         Panel("overview/proof.html", ("proof",), lambda _: proof(state.report())),

@@ -1,16 +1,29 @@
 """From health and traffic to the dots and the lights; pure."""
 
 from collections.abc import Callable
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.overview.view_models import Dot, HealthDots, Light, LightsView, ServiceDot
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import State
-from observatory.metrics.counter_window import Traffic
-from observatory.sla import LIMIT_S, light_state
+from observatory.sla import (
+    LIGHT_LABELS,
+    LIMIT_S,
+    RED,
+    WINDOW_S,
+    LightState,
+    Traffic,
+    light_state,
+)
 from observatory.sources.down import Down
 from observatory.sources.health import Health
 from topology import LABELS, NAMES
+
+# The traces that show why; an order that waits has a failed call in its trace.
+_KINDS: dict[LightState, str] = {"slow": "slowest", "failing": "failed", "degraded": "failed"}
 
 
 def health(services: tuple[Health, ...] | Down) -> HealthDots | Down:
@@ -39,7 +52,9 @@ def _dependency_label(name: str) -> str:
 
 
 def lights(
-    traffic: Callable[[str], Traffic | Down], active: tuple[ActiveGremlin, ...] | Down
+    traffic: Callable[[str], Traffic | Down],
+    active: tuple[ActiveGremlin, ...] | Down,
+    now: datetime,
 ) -> LightsView:
     """One light per service; each has its own source, so one may be down alone."""
     gremlins = () if isinstance(active, Down) else active
@@ -49,23 +64,43 @@ def lights(
                 key,
                 traffic(key),
                 tuple(KIND_LABELS.get(g.kind, g.kind) for g in gremlins if g.service == key),
+                int(now.timestamp() - WINDOW_S),
             )
             for key in NAMES
         ),
     )
 
 
-def _light(key: str, traffic: Traffic | Down, bitten_by: tuple[str, ...]) -> Light:
-    label = LABELS[key]
+def _light(key: str, traffic: Traffic | Down, bitten_by: tuple[str, ...], since: int) -> Light:
+    light = light_state(traffic)
+    made = Light(
+        key,
+        LABELS[key],
+        light_colour(light),
+        LIGHT_LABELS[light],
+        bitten_by=bitten_by,
+        mark="failing" if light == "failing" else light_colour(light),
+        kind=_KINDS.get(light, "bitten" if bitten_by else "slowest"),
+        since=since,
+    )
     if isinstance(traffic, Down):
-        return Light(key, label, "none", "No signal", bitten_by=bitten_by, down=traffic)
-    rate, errors = _rate(traffic), round(traffic.errors)
+        return replace(made, word="No signal", down=traffic)
     if traffic.average_s is None:
-        return Light(key, label, "none", "No traffic", errors=errors, bitten_by=bitten_by)
+        return replace(made, errors=round(traffic.errors))
     figure, unit = _seconds(traffic.average_s)
-    state = light_state(traffic)
-    word = "Fast" if state == "good" else "Too slow"
-    return Light(key, label, state, word, figure, unit, rate, errors, bitten_by)
+    return replace(
+        made,
+        figure=figure,
+        unit=unit,
+        rate=_rate(traffic),
+        errors=round(traffic.errors),
+        pending=round(traffic.pending),
+    )
+
+
+def light_colour(light: LightState) -> State:
+    """The page's colour for a light: both kinds of red share it, their shapes and words do not."""
+    return "failed" if light in RED else light  # type: ignore[return-value]
 
 
 def _rate(traffic: Traffic) -> str:

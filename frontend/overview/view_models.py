@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from frontend.web.labels import State
-from observatory.sla import LIMIT_S, WINDOW_S
+from observatory.sla import FAILING_SHARE, LIMIT_S, PENDING_SHARE, WINDOW_S
 from observatory.sources.down import Down
 from proof.invariant import Invariant
 
@@ -34,7 +34,9 @@ class HealthDots(Struct, frozen=True):
 
 
 class Light(Struct, frozen=True):
-    """One SLA traffic light. `figure` is None without traffic; `down` without a source."""
+    """One traffic light; `mark` is its shape; `kind` and `since` (epoch seconds) are
+    the list of traces behind it. `figure` is None without traffic; `down` without a
+    source; `pending` requests were accepted but are not decided."""
 
     key: str
     name: str
@@ -46,14 +48,20 @@ class Light(Struct, frozen=True):
     errors: int = 0
     bitten_by: tuple[str, ...] = ()
     down: Down | None = None
+    pending: int = 0
+    mark: str = "none"
+    kind: str = "slowest"
+    since: int = 0
 
 
 class LightsView(Struct, frozen=True):
-    """The three traffic lights; `window_s` and `limit_s` are the rule they follow."""
+    """The traffic lights; the numbers are those of the rule they follow."""
 
     lights: tuple[Light, ...]
     window_s: int = int(WINDOW_S)
     limit_s: float = LIMIT_S
+    failing_share: float = FAILING_SHARE
+    pending_share: float = PENDING_SHARE
 
 
 class FindingView(Struct, frozen=True):

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.timeline.view_models import Lane, LaneBar
+from observatory.sla import LIGHT_LABELS
 from observatory.timeline.incident import Incident
 from topology import LABELS
 
@@ -41,7 +42,7 @@ def lanes(each: Incident, now: datetime) -> tuple[Lane, ...]:
             LABELS[red.service],
             "failed",
             tuple(bar(since, until or each.cut_at) for since, until in red.spans),
-            "red",
+            LIGHT_LABELS["failing"].lower() if red.first == "failing" else "red",
         )
         for red in each.reds
     ]

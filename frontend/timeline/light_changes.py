@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from frontend.timeline.formatting import gremlin, listed, seconds
 from frontend.web.formatting import clock
+from observatory.sla import FAILING_SHARE, LIGHT_LABELS
 from observatory.timeline.incident import ECHO_S, Incident, RedPeriods
 from topology import LABELS
 
@@ -38,7 +39,10 @@ def _none_red(each: Incident, now: datetime) -> str:
         return "No light was red before the next gremlin came, and from then on both count."
     if each.off is None or now < each.off + timedelta(seconds=ECHO_S):
         return "No light is red so far."
-    return "No light turned red: on average every service answered within its second."
+    return (
+        "No light turned red: on average every service answered within its second, and at most "
+        f"{FAILING_SHARE:.0%} of its requests failed."
+    )
 
 
 def _reddenings(each: Incident) -> list[str]:
@@ -56,13 +60,18 @@ def _reddenings(each: Incident) -> list[str]:
 
 
 def _after(red: RedPeriods, each: Incident, *, first: bool) -> str:
-    turned = " turned red" if first else ""
+    turned = f" turned red{_how(red)}" if first or red.first == "failing" else ""
     return f"{LABELS[red.service]}{turned} after {seconds(red.spans[0][0] - each.on)}"
+
+
+def _how(red: RedPeriods) -> str:
+    """Too slow is what red used to mean alone; the other kind is named."""
+    return f" (“{LIGHT_LABELS['failing']}”)" if red.first == "failing" else ""
 
 
 def _blaming(red: RedPeriods, each: Incident) -> str:
     at = red.spans[0][0]
-    light = f"{LABELS[red.service]} turned red"
+    light = f"{LABELS[red.service]} turned red{_how(red)}"
     if not red.causes:
         return f"{light} after {seconds(at - each.on)}, with no gremlin that could explain it"
     known = [f"{seconds(at - cause.on)} after {gremlin(cause)}" for cause in red.causes]

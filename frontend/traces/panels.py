@@ -14,6 +14,7 @@ from frontend.web.pages import HttpRequest
 from frontend.web.panels import Panel
 from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
+from observatory.store.model import moment
 from observatory.store.store import FilterChoices, TraceQuery
 from topology import NAMES
 
@@ -26,6 +27,8 @@ OUTCOMES = {
     "none": "no HTTP",
 }
 _MOST_TRACES = 50
+# Behind a light: a customer's request and some retries of it, for as many requests.
+_MOST_BEHIND_A_LIGHT = 4 * _MOST_TRACES
 
 
 def traces_panel(wanted: TraceFilter, view: TracesView | Down) -> Panel:
@@ -50,6 +53,7 @@ def trace_filter(request: HttpRequest) -> TraceFilter:
         outcome=wanted("outcome") if wanted("outcome") in OUTCOMES else "",
         gremlin=wanted("gremlin"),
         order=wanted("order"),
+        since=wanted("since") if _since(wanted("since")) else "",
     )
 
 
@@ -75,7 +79,8 @@ async def traces_view(
         outcome=wanted.outcome,
         gremlin=wanted.gremlin,
         order_id=wanted.order,
-        limit=_MOST_TRACES,
+        limit=_MOST_BEHIND_A_LIGHT if wanted.since else _MOST_TRACES,
+        since_ns=_since(wanted.since) * 10**9,
     )
     found = await telemetry.find(query)
     if isinstance(found, Down):
@@ -84,11 +89,17 @@ async def traces_view(
         found,
         kind=wanted.kind,
         filtered=wanted != TraceFilter(kind=wanted.kind),
-        limit=_MOST_TRACES,
+        limit=query.limit,
+        since=moment(query.since_ns) if wanted.since else None,
         silent=silence(telemetry, state.source),
         unsent=unsent(telemetry.dropped()),
         elsewhere=telemetry.sent_to(),
     )
+
+
+def _since(text: str) -> int:
+    """Seconds since the epoch; 0 for what is no such moment of the past or the near future."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
 
 
 async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | NoTrace | Down:

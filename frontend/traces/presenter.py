@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from frontend.traces.view_models import TraceLine, TracesView
 from frontend.web.formatting import cut, share, took
@@ -25,10 +28,12 @@ def verdict(row: TraceRow) -> tuple[State, str]:
         return "failed", "cut off"
     if status == 202:
         return "degraded", "202 pending"
-    if status >= 500 or (row.broken and status != 499):
+    if status == 499:
+        return "failed", "caller left"
+    if status >= 500 or row.broken:
         return "failed", f"{status} failed"
     if status >= 400:
-        return "refused", "caller left" if status == 499 else f"{status} refused"
+        return "refused", f"{status} refused"
     return ("degraded", f"{status}, trouble inside") if row.failed else ("good", f"{status} good")
 
 
@@ -69,6 +74,25 @@ def trace_lines(rows: Sequence[TraceRow]) -> tuple[TraceLine, ...]:
     return tuple(trace_line(row, longest_ms) for row in rows)
 
 
+def fold_retries(
+    rows: Sequence[TraceRow], lines: Sequence[TraceLine]
+) -> tuple[tuple[TraceLine, ...], tuple[TraceLine, ...]]:
+    """The requests, each with what the shop did later for the same order by itself, and what it did
+    for orders without a request among them: work that no request began is a retry."""
+    hosts = {order: row.trace_id for row in rows if row.status is not None for order in row.orders}
+    under: dict[str, list[TraceLine]] = {}
+    for row, line in zip(rows, lines, strict=True):
+        if row.status is None:
+            host = next((hosts[order] for order in row.orders if order in hosts), "")
+            under.setdefault(host, []).append(line)
+    requests = tuple(
+        replace(line, retries=tuple(under.get(row.trace_id, ())))
+        for row, line in zip(rows, lines, strict=True)
+        if row.status is not None
+    )
+    return requests, tuple(under.get("", ()))
+
+
 def hues(services: Iterable[str]) -> tuple[Hue, ...]:
     """Each service once, the shop's own in their usual order."""
     order = list(HUES)
@@ -85,10 +109,17 @@ def traces(
     silent: Down | None,
     unsent: str = "",
     elsewhere: str = "",
+    since: datetime | None = None,
 ) -> TracesView:
     """The list of traces."""
+    rows = trace_lines(found.rows)
+    retries: tuple[TraceLine, ...] = ()
+    if since is not None:
+        rows, retries = fold_retries(found.rows, rows)
     return TracesView(
-        rows=trace_lines(found.rows),
+        rows=rows,
+        since=since,
+        retries=retries,
         kind=kind,
         filtered=filtered,
         kept=found.kept,

@@ -30,11 +30,14 @@ class TraceLine(Struct, frozen=True):
     gremlins: tuple[str, ...]
     orders: tuple[str, ...]
     x: str = "0%"
+    retries: tuple["TraceLine", ...] = ()
 
 
 class TracesView(Struct, frozen=True):
-    """A list of traces. `kept` is how many there are in all, if that is known, `lost` what is
-    missing and `unsent` what never came, in words; `elsewhere` is where they go instead of here."""
+    """A list of traces. `since` is set for the list behind a light: customers' requests are its
+    rows, and `retries` what the shop did by itself, under its row where that is listed. `kept` is
+    how many there are in all, if that is known, `lost` what is missing and `unsent` what never
+    came, in words; `elsewhere` is where they go instead of here."""
 
     rows: tuple[TraceLine, ...]
     kind: str
@@ -45,6 +48,8 @@ class TracesView(Struct, frozen=True):
     silent: Down | None
     unsent: str = ""
     elsewhere: str = ""
+    since: datetime | None = None
+    retries: tuple[TraceLine, ...] = ()
 
 
 class Tick(Struct, frozen=True):
@@ -129,3 +134,4 @@ class TraceFilter(Struct, frozen=True):
     outcome: str = ""
     gremlin: str = ""
     order: str = ""
+    since: str = ""

@@ -8,12 +8,11 @@ from itertools import pairwise
 from msgspec import Struct
 
 from observatory.metrics.prometheus_text import Series
+from observatory.sla import NOT_BUSINESS, PENDING, Traffic, is_failed
 
 SUM, COUNT = "http_request_duration_seconds_sum", "http_request_duration_seconds_count"
 REQUESTS = "http_requests_total"
-# Not business requests: probes, the scrape itself, the API page, gremlins. The Prometheus rules use
-# the same expression, so that the three lights agree.
-NOT_BUSINESS = re.compile(r"^(/health.*|/metrics|/schema.*|/gremlin.*)$")
+_NOT_BUSINESS = re.compile(NOT_BUSINESS)
 # Fifteen minutes at one scrape every two seconds: as far back as the charts reach.
 LENGTH = 450
 
@@ -23,15 +22,6 @@ class Scrape(Struct, frozen=True):
 
     at: float
     values: dict[Series, float]
-
-
-class Traffic(Struct, frozen=True):
-    """Business requests over a window. `average_s` is None without any: 0/0 is not green."""
-
-    requests: float
-    errors: float
-    per_second: float
-    average_s: float | None
 
 
 class CounterWindow:
@@ -64,14 +54,12 @@ class CounterWindow:
         return grown
 
     def traffic(self, now: float, window_s: float) -> Traffic:
-        """rate(sum[30s]) / rate(count[30s]) over business routes, with requests and 5xx."""
+        """rate(sum[30s]) / rate(count[30s]) over business routes; what failed and what waits."""
         since = now - window_s
         requests = self.increase(lambda s: s.name == COUNT and is_business(s), since)
         seconds = self.increase(lambda s: s.name == SUM and is_business(s), since)
-        errors = self.increase(
-            lambda s: s.name == REQUESTS and is_business(s) and is_failure(s),
-            since,
-        )
+        errors = self.increase(lambda s: _counts(s) and is_failure(s), since)
+        pending = self.increase(lambda s: _counts(s) and s.label("status_code") == PENDING, since)
         steps = list(self._steps(since))
         span_s = steps[-1][1].at - steps[0][0].at if steps else 0.0
         return Traffic(
@@ -79,6 +67,7 @@ class CounterWindow:
             errors=errors,
             per_second=requests / span_s if span_s else 0.0,
             average_s=seconds / requests if requests else None,
+            pending=pending,
         )
 
     def _steps(self, since: float) -> Iterator[tuple[Scrape, Scrape]]:
@@ -88,11 +77,13 @@ class CounterWindow:
 
 def is_business(series: Series) -> bool:
     """Whether the series counts business requests."""
-    return NOT_BUSINESS.match(series.label("path")) is None
+    return _NOT_BUSINESS.match(series.label("path")) is None
+
+
+def _counts(series: Series) -> bool:
+    return series.name == REQUESTS and is_business(series)
 
 
 def is_failure(series: Series) -> bool:
-    """Whether the series counts responses of 500 and above, or missing responses."""
-    status = series.label("status_code")
-    # The edge counts a dropped connection, which has no response, as 000.
-    return status[:1] == "5" or status == "000"
+    """Whether the series counts requests that failed."""
+    return is_failed(series.label("status_code"))

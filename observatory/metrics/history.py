@@ -122,7 +122,7 @@ class History:
         return min(bisect_right(self._times, since), len(self._times) - 1)
 
     def failures(self, since: float, until: float) -> float:
-        """Responses of 5xx and missing responses between two moments."""
+        """Requests that failed between two moments."""
         if not self._times:
             return 0.0
         first = max(bisect_right(self._times, since) - 1, 0)

@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from observatory.metrics import counter_window
-from observatory.metrics.counter_window import CounterWindow, Scrape, Traffic
+from observatory.metrics.counter_window import CounterWindow, Scrape
 from observatory.metrics.history import BUCKET, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
-from observatory.sla import WINDOW_S
+from observatory.sla import WINDOW_S, Traffic
 from observatory.sources.down import Down
 
 STILL = "Orders go on; only the measurements are missing."
@@ -92,7 +92,7 @@ class Counters(ABC):
         return self._histories[service].exemplars(since, until)
 
     def failures(self, service: str, since: float, until: float) -> float:
-        """Failed responses between two moments."""
+        """Requests that failed between two moments."""
         return self._histories[service].failures(since - self._epoch, until - self._epoch)
 
     def _newest(self, service: str) -> Mapping[Series, float]:

@@ -7,8 +7,8 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
-from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
+from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail, TraceRow, Waterfall
@@ -44,7 +44,7 @@ class MetricsSource(Protocol):
         """Requests with a trace that became known after `since`, up to `until` (epoch seconds)."""
 
     def failures(self, service: str, since: float, until: float) -> float:
-        """Failed responses between two moments (epoch seconds), as far back as is kept."""
+        """Requests that failed between two moments (epoch seconds), as far back as is kept."""
 
 
 class TraceList(Struct, frozen=True):

@@ -25,9 +25,9 @@ _LINES_OF_A_TRACE = 500
 
 
 class TraceQuery(Struct, frozen=True):
-    """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (the
-    connection was) or "none" (not HTTP). `trace_ids` are some that are known to fit, for a backend
-    that cannot search by everything."""
+    """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (no answer
+    reached the caller) or "none" (not HTTP). Those that ended before `since_ns` are left out.
+    `trace_ids` are some that are known to fit, for a backend that cannot search by everything."""
 
     kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
     service: str = ""
@@ -36,6 +36,7 @@ class TraceQuery(Struct, frozen=True):
     order_id: str = ""
     gremlin: str = ""
     limit: int = 50
+    since_ns: int = 0
     trace_ids: tuple[str, ...] = ()
 
 
@@ -84,15 +85,16 @@ class TelemetryStore:
     def find(self, query: TraceQuery) -> tuple[TraceRow, ...]:
         """Traces for a list: the slowest first, otherwise the latest first."""
         keys = _keys(query)
+        by_time = bool(keys) or query.kind != "slowest"
+        each = self.traces.newest(keys) if by_time else self.traces.slowest()
+        recent = (trace for trace in each if trace.end_ns >= query.since_ns)
         if query.kind != "slowest":
-            found = list(islice(self.traces.newest(keys), query.limit))
+            found = list(islice(recent, query.limit))
             found.sort(key=lambda trace: trace.start_ns, reverse=True)
         elif keys:
-            found = heapq.nlargest(
-                query.limit, self.traces.newest(keys), key=lambda trace: trace.duration_ns
-            )
+            found = heapq.nlargest(query.limit, recent, key=lambda trace: trace.duration_ns)
         else:
-            found = list(islice(self.traces.slowest(), query.limit))
+            found = list(islice(recent, query.limit))
         return tuple(trace_row(trace) for trace in found)
 
     def trace(self, trace_id: str) -> Waterfall | None:

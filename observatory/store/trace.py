@@ -57,10 +57,11 @@ class KeptTrace(Struct):
 
 
 def outcome(status: int | None) -> str:
-    """The class of an HTTP status: "2xx"; "cut" for no answer at all; "none" if it was not HTTP."""
+    """The class of an HTTP status: "2xx"; "cut" if no answer reached the caller, who left (499) or
+    was cut off; "none" if it was not HTTP."""
     if status is None:
         return "none"
-    return f"{status // 100}xx" if status >= 100 else "cut"
+    return f"{status // 100}xx" if status >= 100 and status != 499 else "cut"
 
 
 def keys_of(span: StoredSpan) -> Iterator[Key]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chassis.faults.kinds import KINDS
+from observatory.sla import RED
 from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.light_log import LightPeriod
 from observatory.timeline.queries import OrdersMeanwhile
@@ -18,7 +19,7 @@ from topology import SERVICES
 ECHO_S = 45.0
 # So long after its end a request it bit may still end, and lift the average.
 _STILL_BITES_S = 12.0
-# Those that take time. The others answer at once, if badly, which no average of times shows.
+# Those that take time: they explain a light that is too slow. A failing one may have any cause.
 SLOW = frozenset(each.kind for each in KINDS if each.delay_ms or each.never_answers)
 # Whose gremlins a light can show: its own service's, and those of whom that one waits for.
 _REACH = {each.key: (each.key, *each.calls) for each in SERVICES}
@@ -36,6 +37,8 @@ class RedPeriods(Struct, frozen=True):
     causes: tuple[FaultWindow, ...] = ()
     # What the light became after its last red time: "none" is grey for want of traffic.
     then: str = "good"
+    # What it turned to first: "slow" or "failing".
+    first: str = "slow"
 
 
 class Incident(Struct, frozen=True):
@@ -161,7 +164,7 @@ def _incident(
         _red_periods(name, periods, bare.on, limit, next_on) for name, periods in lights.items()
     ]
     found = tuple(
-        red if red.before else replace(red, causes=_causes(red.service, red.spans[0][0], windows))
+        red if red.before else replace(red, causes=_causes(red, windows))
         for red in reds
         if red is not None
     )
@@ -180,15 +183,16 @@ def _incident(
     )
 
 
-def _causes(service: str, at: datetime, windows: Sequence[FaultWindow]) -> tuple[FaultWindow, ...]:
-    """All gremlins that can have turned this light red at `at`, where its service meets them;
-    those that take time, if any of them does."""
+def _causes(red: RedPeriods, windows: Sequence[FaultWindow]) -> tuple[FaultWindow, ...]:
+    """All gremlins that can have turned this light red, where its service meets them; if it was too
+    slow, those that take time, if any of them does."""
+    service, at = red.service, red.spans[0][0]
     reached = [
         window
         for window in sorted(windows, key=lambda each: each.on)
         if window.service in _REACH.get(service, (service,)) and window.on <= at
     ]
-    for kinds in (SLOW, None):
+    for kinds in (SLOW, None) if red.first == "slow" else (None,):
         near = [window for window in reached if kinds is None or window.kind in kinds]
         loose = [window for window in near if window.off is None or window.off >= at]
         # Where one is loose that explains it, one that is over counts only while it still bites.
@@ -206,13 +210,17 @@ def _red_periods(
     next_on: datetime | None,
 ) -> RedPeriods | None:
     spans: list[Period] = []
-    before, then = False, "good"
+    before, then, first = False, "good", ""
     for index, period in enumerate(periods):
-        if period.state != "failed" or not period.within(on, limit):
+        if period.state not in RED or not period.within(on, limit):
             continue
         # The first period of all may have begun long before anybody looked.
         before = before or period.since < on
         cut = next_on is not None and (period.until is None or period.until > next_on)
-        spans.append((max(period.since, on), None if cut else period.until))
-        then = periods[index + 1].state if index + 1 < len(periods) else "failed"
-    return RedPeriods(service, tuple(spans), before, then=then) if spans else None
+        since, first = max(period.since, on), first or period.state
+        if spans and spans[-1][1] == since:
+            # From one kind of red to the other: it was red all the time.
+            since = spans.pop()[0]
+        spans.append((since, None if cut else period.until))
+        then = periods[index + 1].state if index + 1 < len(periods) else period.state
+    return RedPeriods(service, tuple(spans), before, then=then, first=first) if spans else None

@@ -56,8 +56,9 @@ class OrderMetrics:
         self._answers.labels(outcome).inc()
 
     def moved(self, before: Order, after: Order) -> None:
-        """An order changed state: one log line, and the counters when it is decided."""
-        logger.info(
+        """An order changed state, or waits: one log line, and the counters when it is decided."""
+        logger.log(
+            logging.WARNING if after.last_outcome else logging.INFO,
             "order %s",
             after.status,
             extra={

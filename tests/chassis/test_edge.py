@@ -1,12 +1,15 @@
 """The edge: every request measured, named, bounded, and refused where it must be."""
 
 import asyncio
+import contextlib
+import logging
 import time
 
+import httpx
 import pytest
 
 from chassis.http import app
-from chassis.http.edge import _deadline
+from chassis.http.edge import _deadline, _level
 from tests.chassis.bare import NAME, Bare, until
 from tests.harness import wire
 from tests.harness.problems import assert_problem
@@ -176,6 +179,45 @@ async def test_a_caller_that_leaves_in_mid_body_frees_its_place_and_is_no_fault_
     assert bare.made == []
     assert _requests(bare, "POST", "/things", 400) == before + 1
     assert "ERROR" not in caplog.text
+
+
+async def test_work_that_its_caller_gave_up_on_is_counted_as_such_and_not_as_a_success(bare: Bare):
+    of = {"method": "GET", "path": "/slow"}
+    before = {status: _requests(bare, **of, status=status) for status in (200, 499)}
+    host, port = bare.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /slow?seconds=0.3 HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: bare.sample("http_requests_in_flight") == 1)
+    await wire.hang_up(writer)
+    await until(lambda: _requests(bare, **of, status=499) == before[499] + 1)
+    assert _requests(bare, **of, status=200) == before[200]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "level"),
+    [
+        ("/things/1", "", "INFO"),
+        ("/nope", "", "INFO"),
+        ("/bug", "", "ERROR"),
+        ("/things/1", "error", "ERROR"),
+        ("/things/1", "refuse", "ERROR"),
+    ],
+)
+async def test_a_request_is_logged_at_the_level_of_how_it_ended_injected_or_not(
+    bare: Bare, caplog: pytest.LogCaptureFixture, path: str, kind: str, level: str
+):
+    if kind:
+        await bare.let_loose(kind, "GET /things/{thing_id}")
+    with caplog.at_level("INFO", "request"), contextlib.suppress(httpx.RemoteProtocolError):
+        caplog.clear()
+        await bare.door.get(path)
+    (line,) = [each for each in caplog.records if each.name == "request"]
+    assert (line.levelname, getattr(line, "gremlin", "")) == (level, kind)
+
+
+@pytest.mark.parametrize("status", [202, 408, 499])
+async def test_what_is_not_finished_is_a_warning(status: int):
+    assert logging.getLevelName(_level(status)) == "WARNING"
 
 
 @pytest.mark.parametrize("pause_s", [0.05, 10])

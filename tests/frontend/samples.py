@@ -17,8 +17,8 @@ from frontend.query_results import (
 )
 from frontend.web.panels import Panel, render_panel
 from frontend.web.sessions import Visitor
-from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
+from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.timeline.queries import AuditEntry
 from proof.evaluate import Report, could_not_judge

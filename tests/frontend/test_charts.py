@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from frontend.overview.charts import REACH_S, chart_data, moments, sparks
-from observatory.metrics.counter_window import Traffic
 from observatory.metrics.history import Exemplar, Point
+from observatory.sla import Traffic
 from observatory.timeline.fault_windows import FaultWindow
 from tests.frontend.samples import DOWN, FixedSource
 from topology import NAMES

@@ -3,15 +3,15 @@
 import pytest
 
 from frontend.overview import presenter
-from observatory.metrics.counter_window import Traffic
+from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.sources.health import Health
-from tests.frontend.samples import DOWN, FIGURES, GREMLIN
+from tests.frontend.samples import DOWN, FIGURES, GREMLIN, NOW
 
 
 def light(average_s, **more):
     traffic = Traffic(**{"requests": 20, "errors": 0, "per_second": 2, **more}, average_s=average_s)
-    return presenter.lights(lambda _: traffic, ()).lights[0]
+    return presenter.lights(lambda _: traffic, (), NOW).lights[0]
 
 
 @pytest.mark.parametrize(
@@ -30,24 +30,53 @@ def test_the_light_is_green_under_one_second_and_red_from_it(average_s, state, f
     assert (view.state, f"{view.figure} {view.unit}") == (state, figure)
 
 
+@pytest.mark.parametrize(
+    ("counted", "looks"),
+    [
+        ({"errors": 1}, ("good", "good", "Fast")),
+        ({"errors": 2}, ("failed", "failing", "Failing")),
+        ({"errors": 20}, ("failed", "failing", "Failing")),
+        ({"pending": 1}, ("good", "good", "Fast")),
+        ({"pending": 2}, ("degraded", "degraded", "Degraded")),
+        ({"pending": 9, "errors": 9}, ("failed", "failing", "Failing")),
+    ],
+)
+def test_more_than_one_in_twenty_failed_is_red_and_undecided_is_amber(counted, looks):
+    view = light(0.006, **counted)
+    assert (view.state, view.mark, view.word) == looks
+
+
+def test_a_service_that_is_slow_and_fails_is_called_too_slow():
+    view = light(2.0, errors=20)
+    assert (view.state, view.mark, view.word) == ("failed", "failed", "Too slow")
+
+
+@pytest.mark.parametrize(
+    ("average_s", "errors", "kind"), [(2.0, 0, "slowest"), (0.1, 9, "failed"), (0.1, 0, "slowest")]
+)
+def test_a_light_leads_to_the_traces_of_its_window_that_show_why(average_s, errors, kind):
+    view = light(average_s, errors=errors)
+    assert (view.kind, view.since) == (kind, int(NOW.timestamp()) - 30)
+
+
 def test_no_traffic_is_grey_not_green():
     view = light(None, requests=0)
     assert (view.state, view.word, view.figure) == ("none", "No traffic", None)
 
 
 def test_a_light_without_a_source_is_grey_and_says_since_when():
-    view = presenter.lights(lambda _: DOWN, ()).lights[0]
+    view = presenter.lights(lambda _: DOWN, (), NOW).lights[0]
     assert (view.state, view.word, view.down) == ("none", "No signal", DOWN)
 
 
 def test_one_source_may_be_down_while_the_others_shine():
     well = Traffic(20, 0, 2.0, 0.1)
-    view = presenter.lights(lambda key: DOWN if key == "payment" else well, DOWN)
+    view = presenter.lights(lambda key: DOWN if key == "payment" else well, DOWN, NOW)
     assert [each.state for each in view.lights] == ["good", "good", "none"]
 
 
 def test_a_light_shows_that_its_service_is_bitten():
-    view = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,))
+    view = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,), NOW)
     assert [each.bitten_by for each in view.lights] == [(), ("Slow start",), ()]
 
 

@@ -15,7 +15,7 @@ from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
 from frontend.timeline import narrative
 from frontend.web.templating import TEMPLATES
-from observatory.metrics.counter_window import Traffic
+from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
@@ -55,7 +55,7 @@ INCIDENTS = incidents(
     {
         "order": [
             LightPeriod("good", NOW, NOW),
-            LightPeriod("failed", NOW + timedelta(seconds=5), None),
+            LightPeriod("slow", NOW + timedelta(seconds=5), None),
         ]
     },
     NOW,
@@ -63,7 +63,7 @@ INCIDENTS = incidents(
 
 
 def lights(traffic, active):
-    return presenter.lights(lambda _: traffic, active)
+    return presenter.lights(lambda _: traffic, active, NOW)
 
 
 def with_view(name, view):

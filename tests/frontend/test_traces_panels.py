@@ -17,7 +17,7 @@ from frontend.traces.waterfall import waterfall
 from frontend.web.formatting import utc_now
 from frontend.web.gaps import silence
 from frontend.web.sse import Hub
-from observatory.metrics.counter_window import Traffic
+from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.sources.embedded_traces import EmbeddedTraces
 from observatory.store.model import moment

@@ -66,10 +66,17 @@ def test_routes_that_are_not_business_do_not_count(path):
     assert made.traffic(now=2, window_s=30).average_s is None
 
 
-def test_errors_are_answers_of_500_and_above_and_answers_that_never_came():
-    before = scrape(0, 0, 0, s201=0, s503=0, s409=0, s000=0)
-    after = scrape(2, 9, 1, s201=3, s503=2, s409=3, s000=1)
-    assert ring(before, after).traffic(now=2, window_s=30).errors == 3
+def test_errors_are_answers_of_500_and_above_those_that_never_came_and_those_given_up_on():
+    before = scrape(0, 0, 0, s201=0, s503=0, s409=0, s000=0, s499=0)
+    after = scrape(2, 14, 1, s201=3, s503=2, s409=3, s000=1, s499=5)
+    assert ring(before, after).traffic(now=2, window_s=30).errors == 8
+
+
+def test_what_was_accepted_but_not_decided_is_counted_apart():
+    before = scrape(0, 0, 0, s201=0, s202=0)
+    after = scrape(2, 9, 1, s201=3, s202=6)
+    traffic = ring(before, after).traffic(now=2, window_s=30)
+    assert (traffic.pending, traffic.errors) == (6, 0)
 
 
 def test_memory_is_bounded():

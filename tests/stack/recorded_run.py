@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from msgspec import Struct
 
-from prometheus.names import AVERAGE, SLA_S
+from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, PENDING, PENDING_SHARE, SLA_S
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
@@ -17,14 +17,20 @@ from topology import NAMES
 
 ORDERS_PER_S = 8
 _CALLERS = 64
-_STATES = {"● Fast": "good", "■ Too slow": "failed", "○ No traffic": "none", "○ No signal": "none"}
+_LABELS = {
+    "Fast": "good",
+    "Degraded": "degraded",
+    "Too slow": "failed",
+    "Failing": "failed",
+    "No traffic": "none",
+    "No signal": "none",
+}
 _LIGHT = re.compile(r'id="light-(\w+)"(.*?)data-word="([^"]+)"', re.DOTALL)
 _FIGURE = re.compile(r'class="big">([\d.]+)<span class="unit">(m?s)<')
-_PAGE = {"Fast": "good", "Too slow": "failed", "No traffic": "none", "No signal": "none"}
 
 
 class LightReadings(Struct, frozen=True):
-    """What each says of each service at one moment: good, failed or none; and in seconds."""
+    """What each says of each service at one moment: good, degraded, failed or none; in seconds."""
 
     at: float
     page: dict[str, str]
@@ -149,34 +155,42 @@ class RunRecorder:
 
     def _look(self) -> LightReadings:
         page, page_s = self._page()
-        rule_s = {
-            series["metric"]["service"]: float(series["value"][1])
-            for series in self._prometheus.instant(AVERAGE)
+        rule_s, errors, pending = (self._values(each) for each in (AVERAGE, ERRORS, PENDING))
+        rule = {
+            name: _judged(rule_s.get(name), errors.get(name, 0.0), pending.get(name, 0.0))
+            for name in NAMES.values()
         }
-        rule = {name: _judged(rule_s.get(name)) for name in NAMES.values()}
         return LightReadings(
             time.time(), page, rule, self._grafana(), self._alert(), page_s, rule_s
         )
+
+    def _values(self, query: str) -> dict[str, float]:
+        return {
+            series["metric"]["service"]: float(series["value"][1])
+            for series in self._prometheus.instant(query)
+        }
 
     def _page(self) -> tuple[dict[str, str], dict[str, float]]:
         html = self._client.get(f"{self._fleet.url('dashboard')}/panels/lights").text
         states, seconds = {}, {}
         for key, inside, word in _LIGHT.findall(html):
-            states[NAMES[key]] = _PAGE[word]
+            states[NAMES[key]] = _LABELS[word]
             if figure := _FIGURE.search(inside):
                 seconds[NAMES[key]] = float(figure[1]) / (1000 if figure[2] == "ms" else 1)
         return states, seconds
 
     def _grafana(self) -> dict[str, str]:
         found = self._prometheus.instant(self._query["expr"])
-        return {each["metric"]["service"]: _STATES[each["metric"]["light"]] for each in found}
+        return {each["metric"]["service"]: _LABELS[each["metric"]["light"][2:]] for each in found}
 
     def _alert(self) -> dict[str, str]:
         firing = self._prometheus.firing()
         return {each["service"]: "failed" for each in firing if each["alertname"] == "SlaLightRed"}
 
 
-def _judged(average_s: float | None) -> str:
+def _judged(average_s: float | None, errors: float, pending: float) -> str:
     if average_s is None:
         return "none"
-    return "good" if average_s < SLA_S else "failed"
+    if average_s >= SLA_S or errors > FAILING_SHARE:
+        return "failed"
+    return "degraded" if pending > PENDING_SHARE else "good"

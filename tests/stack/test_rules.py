@@ -11,10 +11,8 @@ import pytest
 import yaml
 
 from fleet.run_dir import ROOT
-from observatory.metrics.counter_window import NOT_BUSINESS
-from observatory.sla import LIMIT_S, WINDOW_S
 from observatory.sources.embedded_metrics import SCRAPE_EVERY_S
-from prometheus import alerts, burn, lights, names
+from prometheus import alerts, burn, lights
 from prometheus.__main__ import files, rules_files
 from prometheus.rule import AlertingRule, RecordingRule
 from prometheus.slo import BURNS, SLOS, min_requests
@@ -117,12 +115,6 @@ def test_every_recording_has_a_unit_test_that_expects_a_number():
 
 
 # ---- what is written twice -----------------------------------------------------------------------
-
-
-def test_the_light_follows_the_dashboards_rule():
-    assert NOT_BUSINESS.pattern == names.NOT_BUSINESS
-    assert f"{WINDOW_S:g}s" == names.WINDOW
-    assert LIMIT_S == names.SLA_S
 
 
 def test_prometheus_samples_as_often_as_the_dashboard():

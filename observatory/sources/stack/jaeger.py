@@ -12,9 +12,12 @@ from observatory.otlp.normalize import Malformed
 from observatory.otlp.pieces import TooLarge
 from observatory.otlp.request import JSON, Batch, read
 from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
+from observatory.store.model import moment
 
 # An in-memory Jaeger keeps less than this, and another one need not search all it has.
 REACH = timedelta(days=1)
+# A request to the shop ends within its deadlines, of at most some seconds each.
+_LONGEST = timedelta(seconds=30)
 # Until 2.18 the parameters were spelled this way, later versions promise only camelCase. Jaeger
 # ignores the ones it does not know, so both are sent.
 _SPELLINGS = {
@@ -53,12 +56,15 @@ class JaegerClient:
         service: str = "",
         attributes: Mapping[str, str] | None = None,
         least_s: float = 0.0,
+        since_ns: int = 0,
     ) -> Batch:
         """Spans of the newest traces with one span that fits all of it. Not before 2.19 does
         Jaeger apply `attributes` over HTTP: an older one returns the newest traces of all."""
         now = datetime.now(UTC)
+        # By when they began: one that ended after `since_ns` may have begun a little before.
+        since = moment(since_ns) - _LONGEST if since_ns else now - REACH
         params = {
-            "query.startTimeMin": _rfc3339(now - REACH),
+            "query.startTimeMin": _rfc3339(max(since, now - REACH)),
             "query.startTimeMax": _rfc3339(now + timedelta(minutes=1)),
             "query.searchDepth": str(most),
             "query.rawTraces": "true",

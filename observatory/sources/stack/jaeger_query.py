@@ -20,6 +20,7 @@ class JaegerSearch(Struct, frozen=True):
     attributes: dict[str, str] = {}
     key: Key | None = None
     least_s: tuple[float, ...] = (0.0,)
+    since_ns: int = 0
 
 
 def search_for(query: TraceQuery) -> JaegerSearch:
@@ -31,9 +32,11 @@ def search_for(query: TraceQuery) -> JaegerSearch:
         key, name = conditions[0]
         others = len(conditions) > 1 or slowest or bool(query.service or query.outcome)
         most = MOST if others else query.limit
-        return JaegerSearch(most, attributes={name: _VALUES.get(key, key[1])}, key=key)
+        attributes = {name: _VALUES.get(key, key[1])}
+        return JaegerSearch(most, attributes=attributes, key=key, since_ns=query.since_ns)
     most = MOST if query.outcome else query.limit
-    return JaegerSearch(most, service=query.service, least_s=_LEAST_S if slowest else (0.0,))
+    least_s = _LEAST_S if slowest else (0.0,)
+    return JaegerSearch(most, service=query.service, least_s=least_s, since_ns=query.since_ns)
 
 
 # Values that Jaeger spells differently.

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from observatory.metrics.counter_window import NOT_BUSINESS
 from observatory.metrics.history import BUCKET
 from observatory.metrics.prometheus_text import Series
+from observatory.sla import NOT_BUSINESS
 from observatory.sources.counters import FAMILIES, STILL, STOCK, Counters
 from observatory.sources.down import Down
 from observatory.sources.poller import STALE_S, Poller, SourceError
@@ -35,7 +35,7 @@ _AT_A_TIME = 20
 _ALWAYS_PRESENT = "http_requests_in_flight"
 _NAMES = "|".join(sorted(FAMILIES | {_ALWAYS_PRESENT}))
 # Stock has no `service` of its own; PromQL takes a label that is absent for an empty one.
-_OURS = f'service=~"({"|".join(NAMES.values())})?",path!~"{NOT_BUSINESS.pattern}"'
+_OURS = f'service=~"({"|".join(NAMES.values())})?",path!~"{NOT_BUSINESS}"'
 _SERIES, _BUCKETS = f'{{__name__=~"{_NAMES}",{_OURS}}}', f"{BUCKET}{{{_OURS}}}"
 # Buckets whose last exemplar is kept: three services have some six hundred.
 _MOST_BUCKETS = 10_000

@@ -157,6 +157,7 @@ class StackTraces:
                         service=search.service,
                         attributes=search.attributes,
                         least_s=least_s,
+                        since_ns=search.since_ns,
                     )
                     for least_s in search.least_s
                 )

@@ -21,7 +21,7 @@ def red_after(made):
 
 def test_a_light_is_put_down_to_the_gremlin_of_its_own_service():
     diary = [event(0, service="payment"), event(10)]
-    made, sentences = row(diary, lights(*GOOD, (24, "failed", "inventory")))
+    made, sentences = row(diary, lights(*GOOD, (24, "slow", "inventory")))
     assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
     assert "payments" not in sentences.split("Loose for")[0]
     assert red_after(made) == "14 s"
@@ -29,7 +29,7 @@ def test_a_light_is_put_down_to_the_gremlin_of_its_own_service():
 
 def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
     diary = [event(0, service="payment"), event(10)]
-    made, sentences = row(diary, lights(*GOOD, (26, "failed", "order")))
+    made, sentences = row(diary, lights(*GOOD, (26, "slow", "order")))
     assert (
         "Orders turned red 26 s after Slow start 3 s on payments"
         " or 16 s after Slow start 3 s on inventory: which of them did it cannot be told."
@@ -40,42 +40,42 @@ def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
 
 def test_one_that_takes_no_time_turns_no_light_red():
     diary = [event(0, name="error"), event(12)]
-    made, sentences = row(diary, lights(*GOOD, (26, "failed", "inventory")))
+    made, sentences = row(diary, lights(*GOOD, (26, "slow", "inventory")))
     assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
     assert red_after(made) == "14 s"
 
 
 def test_one_that_is_over_is_still_in_the_average():
     diary = [event(0), event(20, "calmed"), event(25, name="slow_database")]
-    made, sentences = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40)
+    made, sentences = row(diary, lights(*GOOD, (31, "slow", "inventory")), now=40)
     assert "31 s after Slow start 3 s on inventory or 6.0 s after Slow database" in sentences
     assert red_after(made) == "6.0 s\u201331 s"
-    _, before = row(diary, lights(*GOOD, (31, "failed", "inventory")), now=40, which=0)
+    _, before = row(diary, lights(*GOOD, (31, "slow", "inventory")), now=40, which=0)
     assert "No light was red before the next gremlin came" in before
 
 
 def test_one_that_is_loose_explains_it_better_than_one_that_bites_no_more():
     diary = [event(0), event(20, "calmed"), event(30, name="slow_database")]
-    made, sentences = row(diary, lights(*GOOD, (41, "failed", "inventory")), now=50)
+    made, sentences = row(diary, lights(*GOOD, (41, "slow", "inventory")), now=50)
     assert "Inventory turned red after 11 s." in sentences
     assert red_after(made) == "11 s"
 
 
 def test_one_that_was_over_long_ago_is_not():
     diary = [event(0), event(20, "calmed"), event(100, name="slow_database")]
-    _, sentences = row(diary, lights(*GOOD, (106, "failed", "inventory")), now=110)
+    _, sentences = row(diary, lights(*GOOD, (106, "slow", "inventory")), now=110)
     assert "Inventory turned red after 6.0 s." in sentences
 
 
 def test_a_light_that_no_gremlin_explains_is_put_down_to_none():
-    _, sentences = row([event(0)], lights(*GOOD, (9, "failed", "payment")))
+    _, sentences = row([event(0)], lights(*GOOD, (9, "slow", "payment")))
     assert "Payments turned red after 9.0 s, with no gremlin that could explain it." in sentences
 
 
 def test_green_is_counted_from_the_end_of_what_made_it_red():
     diary = [event(0), event(5, name="error"), event(40, "calmed"),
              event(90, "calmed", name="error")]  # fmt: skip
-    notes = lights(*GOOD, (14, "failed", "inventory"), (66, "good", "inventory"))
+    notes = lights(*GOOD, (14, "slow", "inventory"), (66, "good", "inventory"))
     made, sentences = row(diary, notes, now=100)
     assert made.figures[1].value == "26\u202fs"
     assert "Every light was green 26 s after Slow start 3 s on inventory had ended." in sentences

@@ -19,7 +19,7 @@ def figures(incident, now=1000):
 
 
 def test_red_after_green_after():
-    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "slow"), (87, "good")), 100)
     assert (each.first_red_at, each.last_red_at) == (at(14), at(87))
     assert figures(each) == ["14 s", "27 s", ""]
     assert "Inventory turned red after 14" in sentences(each, 100)
@@ -28,12 +28,12 @@ def test_red_after_green_after():
 
 
 def test_the_phases_follow_each_other():
-    notes = lights((-9, "good"), (14, "failed"))
+    notes = lights((-9, "good"), (14, "slow"))
     assert [each.phase for each in incidents_at(CALMED[:1], notes, 20)] == ["loose"]
     (each,) = incidents_at(CALMED, notes, 70)
     assert each.phase == "red"
     assert "Inventory is still red" in sentences(each, 70)
-    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 90)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "slow"), (87, "good")), 90)
     assert each.phase == "settling"
     done = OrdersMeanwhile(118, 7, 0, at(66))
     over = Incident(each.windows, each.reds, each.had_traffic, orders=done)
@@ -45,7 +45,7 @@ def test_the_phases_follow_each_other():
 def test_gremlins_that_overlap_are_one_incident():
     diary = [event(0), event(30, service="payment"), event(60, "calmed"),
              event(90, "calmed", service="payment")]  # fmt: skip
-    notes = lights((-9, "good"), (14, "failed"), (95, "good"))
+    notes = lights((-9, "good"), (14, "slow"), (95, "good"))
     (each,) = incidents_at(diary, notes, 100)
     assert (len(each.windows), each.on, each.off) == (2, at(0), at(90))
     # It was inventory's light, and its gremlin ended after sixty seconds.
@@ -57,7 +57,7 @@ def test_gremlins_that_overlap_are_one_incident():
 
 def test_one_that_comes_before_green_cuts_the_story_short():
     diary = [*CALMED, event(70, service="payment")]
-    first, second = incidents_at(diary, lights((-9, "good"), (14, "failed"), (120, "good")), 130)
+    first, second = incidents_at(diary, lights((-9, "good"), (14, "slow"), (120, "good")), 130)
     assert first.cut_at == at(70)
     assert first.last_red_at is None
     assert first.phase == "settling"
@@ -68,7 +68,7 @@ def test_one_that_comes_before_green_cuts_the_story_short():
 
 def test_one_that_runs_out_says_so():
     (each,) = incidents_at(
-        [event(0, ttl_s=60)], lights((-9, "good"), (14, "failed"), (87, "good")), 100
+        [event(0, ttl_s=60)], lights((-9, "good"), (14, "slow"), (87, "good")), 100
     )
     assert "Ran out by itself after 60" in sentences(each, 100)
     assert figures(each)[1] == "27 s"
@@ -81,7 +81,7 @@ def test_without_traffic_no_light_can_change():
 
 
 def test_traffic_that_ends_leaves_grey_and_not_green():
-    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "none")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "slow"), (87, "none")), 100)
     assert "nobody ordered any more" in sentences(each, 100)
 
 
@@ -92,18 +92,18 @@ def test_a_shop_that_stays_fast_is_reported_as_such():
 
 
 def test_a_light_that_turns_red_long_after_has_another_reason():
-    (each,) = incidents_at(CALMED, lights((-9, "good"), (300, "failed"), (400, "good")), 500)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (300, "slow"), (400, "good")), 500)
     assert each.reds == ()
 
 
 def test_a_short_one_is_still_seen_in_the_average_after_its_end():
     diary = [event(0), event(8, "calmed")]
-    (each,) = incidents_at(diary, lights((-9, "good"), (12, "failed"), (40, "good")), 100)
+    (each,) = incidents_at(diary, lights((-9, "good"), (12, "slow"), (40, "good")), 100)
     assert figures(each)[:2] == ["12 s", "32 s"]
 
 
 def test_a_light_that_flickers_is_green_when_it_stays_so():
-    notes = lights((-9, "good"), (10, "failed"), (20, "good"), (30, "failed"), (80, "good"))
+    notes = lights((-9, "good"), (10, "slow"), (20, "good"), (30, "slow"), (80, "good"))
     (each,) = incidents_at(CALMED, notes, 100)
     assert len(each.reds[0].spans) == 2
     assert figures(each)[:2] == ["10 s", "20 s"]
@@ -111,7 +111,7 @@ def test_a_light_that_flickers_is_green_when_it_stays_so():
 
 def test_every_light_counts_and_the_last_one_decides():
     notes = lights(
-        (-9, "good"), (-8, "good", "order"), (12, "failed"), (16, "failed", "order"),
+        (-9, "good"), (-8, "good", "order"), (12, "slow"), (16, "slow", "order"),
         (80, "good"), (90, "good", "order"),
     )  # fmt: skip
     (each,) = incidents_at(CALMED, notes, 100)
@@ -122,14 +122,14 @@ def test_every_light_counts_and_the_last_one_decides():
 def test_what_nobody_watched_is_not_made_up():
     (each,) = incidents_at(CALMED, lights((90, "good")), 100)
     assert "before this dashboard was started" in sentences(each, 100)
-    (each,) = incidents_at(CALMED, lights((30, "failed"), (80, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((30, "slow"), (80, "good")), 100)
     assert figures(each)[:2] == ["", "20 s"]
     assert "is not known: this dashboard was not started yet" in sentences(each, 100)
     assert narrative.reaction((each,)).text == ""
 
 
 def test_the_last_reaction_in_one_line():
-    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "failed"), (87, "good")), 100)
+    (each,) = incidents_at(CALMED, lights((-9, "good"), (14, "slow"), (87, "good")), 100)
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
-    (each,) = incidents_at(CALMED[:1], lights((-9, "good"), (14, "failed")), 20)
+    (each,) = incidents_at(CALMED[:1], lights((-9, "good"), (14, "slow")), 20)
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observatory.metrics.counter_window import Traffic
+from observatory.sla import Traffic
 from observatory.timeline.queries import OrdersMeanwhile
 from observatory.timeline.recorder import KEPT, IncidentRecorder
 from tests.frontend.samples import FixedSource
