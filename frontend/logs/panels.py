@@ -58,7 +58,7 @@ async def logs_view(
         return tail
     return presenter.logs(
         tail,
-        filtered=wanted != LogFilter(),
+        wanted=wanted,
         silent=silence(telemetry, state.source),
         unsent=unsent(telemetry.dropped()),
         elsewhere=telemetry.sent_to(),

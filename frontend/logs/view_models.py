@@ -8,6 +8,13 @@ from frontend.web.labels import Hue, State
 from observatory.sources.down import Down
 
 
+class LogField(Struct, frozen=True):
+    """A field of a line as it is shown, and the address of all lines that have it too."""
+
+    text: str
+    url: str
+
+
 class LogRow(Struct, frozen=True):
     """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
 
@@ -19,7 +26,8 @@ class LogRow(Struct, frozen=True):
     mark: State | None
     hue: Hue
     message: str
-    tail: str
+    fields: tuple["LogField", ...]
+    more: str
     gremlin: str
     exception: str
     trace_id: str

@@ -10,6 +10,7 @@ from observatory import limits
 from observatory.limits import LossCounts
 from observatory.otlp.normalize import LEVELS, severity_of
 from observatory.store.index import Index, Key
+from observatory.store.log_search import Term, has_field, terms
 from observatory.store.model import StoredLine, unpack_pairs
 
 # Three quarters for what comes, one for what is worth keeping beyond its time.
@@ -19,7 +20,8 @@ LINE_OVERHEAD = 1_150
 
 
 class LogQuery(Struct, frozen=True):
-    """Which lines: `level` and above, the newest `limit`."""
+    """Which lines: `level` and above, with every term of `text` (see log_search.py), the newest
+    `limit`."""
 
     service: str = ""
     level: str = ""
@@ -33,6 +35,10 @@ class _Kept(Struct, frozen=True, gc=False):
 
     line: StoredLine
     packed: bytes
+
+    def unpacked(self) -> StoredLine:
+        """The line with its attributes."""
+        return structs.replace(self.line, attributes=unpack_pairs(self.packed))
 
     @property
     def cost(self) -> int:
@@ -83,13 +89,13 @@ class LogStore:
     def find(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
         found: list[StoredLine] = []
-        wanted = query.text.casefold()
+        wanted = terms(query.text)
         for sequence in self._candidates(query):
             if len(found) >= query.limit:
                 break
             kept = self._lines[sequence]
-            if not wanted or _contains(kept, wanted):
-                found.append(structs.replace(kept.line, attributes=unpack_pairs(kept.packed)))
+            if all(_matches(kept, term) for term in wanted):
+                found.append(kept.unpacked())
         return found[::-1]
 
     def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
@@ -140,8 +146,15 @@ def _keys(line: StoredLine) -> Iterator[Key]:
         yield "trace", line.trace_id
 
 
+def _matches(kept: _Kept, term: Term) -> bool:
+    if term.field and has_field(kept.unpacked(), term):
+        return True
+    return _contains(kept, term.literal.casefold())
+
+
 def _contains(kept: _Kept, wanted: str) -> bool:
-    if wanted in kept.line.message.casefold():
+    line = kept.line
+    if any(wanted in text.casefold() for text in (line.message, line.level, line.service)):
         return True
     # Read through the packed attributes without unpacking them: a fifth of the time, and a search
     # that finds nothing goes through every line there is.

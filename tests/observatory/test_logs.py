@@ -1,6 +1,9 @@
 """Lines are found by service, level, trace and text, followed live, and bounded in memory."""
 
+import pytest
+
 from observatory.limits import LossCounts
+from observatory.store.log_search import Term, as_term, terms
 from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import StoredLine, moment, pack
 from observatory.store.store import TelemetryStore
@@ -36,6 +39,44 @@ def test_each_filter_and_all_together(memory: TelemetryStore):
     assert messages(memory, service="payment-service", level="WARNING", limit=1) == ["e"]
     assert messages(memory, service="payment-service", level="ERROR", text="x") == []
     assert messages(memory, trace_id=trace_id()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("status=503", ["refused"]),
+        ("STATUS=503", []),
+        ("status=50", []),
+        ("order_id=AB-17", ["taken", "refused"]),
+        ("order ab-17", ["taken", "refused"]),
+        ("order status=201", ["taken"]),
+        ('"for order" 503', ["refused"]),
+        ('"order for"', []),
+        ('why="no answer in time"', ["refused"]),
+        ("why=no…", ["refused"]),
+        ("level=error", ["refused"]),
+        ("service=order-service status=201", ["taken"]),
+        ("a=b", ["says a=b"]),
+        ("nothing", []),
+        ('"', ["says a=b", "taken", "refused"]),
+    ],
+)
+def test_a_search_finds_what_the_line_shows(memory: TelemetryStore, text: str, found: list[str]):
+    keep(
+        memory,
+        line("says a=b", service="payment-service"),
+        line("taken", attributes=(("status", "201"), ("order_id", "ab-17"), ("note", "for order"))),
+        line("refused", severity=17, level="ERROR",
+             attributes=(("status", "503"), ("order_id", "ab-17"), ("note", "for order"),
+                         ("why", "no answer in time"))),
+    )  # fmt: skip
+    assert messages(memory, text=text) == found
+
+
+@pytest.mark.parametrize("value", ["503", "no answer in time", 'a "quoted" word', ""])
+def test_a_field_s_term_is_read_back_as_it_was_written(value: str):
+    found = terms(as_term("why", value))
+    assert found == ((Term(value.replace('"', ""), "why"),) if value else ())
 
 
 def test_a_tail_is_the_newest_lines_and_knows_of_older_ones(memory: TelemetryStore):

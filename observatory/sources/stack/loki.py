@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from observatory.otlp.normalize import Malformed, Normalizer, Resource, severity_of
 from observatory.sources.stack.http import UNREADABLE, HttpSource, ResourceNotFound
+from observatory.store.log_search import CUT, Term, terms
 from observatory.store.logs import LogQuery
 from observatory.store.model import StoredLine
 
@@ -27,6 +28,7 @@ _NOT_ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 # Loki searches the line alone; these fields are appended to what it searches.
+_OWN_FIELDS = {"service": "service_name", "level": "severity_text"}
 _SEARCHED_FIELDS = ("order_id", "valerix_order_id", "gremlin", "exception", "route", "actor")
 _SEARCHED = "{{__line__}} " + " ".join(f"{{{{.{name}}}}}" for name in _SEARCHED_FIELDS)
 
@@ -107,12 +109,21 @@ def logql(query: LogQuery) -> str:
         parts.append(f"| severity_number >= {least}")
     if query.trace_id:
         parts.append(f"| trace_id = {_quoted(query.trace_id)}")
-    if query.text:
-        wanted = _quoted(f"(?is).*{re.escape(query.text)}.*")
-        parts.append(
-            f"| label_format searched={_quoted(_SEARCHED)} | searched =~ {wanted} | drop searched"
-        )
+    if wanted := terms(query.text):
+        parts.append(f"| label_format searched={_quoted(_SEARCHED)}")
+        parts += [f"| {_condition(term)}" for term in wanted]
+        parts.append("| drop searched")
     return " ".join(parts)
+
+
+def _condition(term: Term) -> str:
+    anywhere = f"searched =~ {_quoted(f'(?is).*{re.escape(term.literal)}.*')}"
+    if not term.field:
+        return anywhere
+    # Loki writes a field's dots as underscores.
+    name = _OWN_FIELDS.get(term.field, term.field.replace(".", "_"))
+    value = re.escape(term.text.removesuffix(CUT)) + (".*" if term.text.endswith(CUT) else "")
+    return f"{name} =~ {_quoted(f'(?is){value}')} or {anywhere}"
 
 
 def _quoted(text: str) -> str:

@@ -26,13 +26,25 @@ def test_every_filter_is_a_part_of_the_query():
 def test_no_text_breaks_out_of_its_quotes(text):
     query = logql(LogQuery(text, "", text, text))
     quoted = r'("(?:[^"\\]|\\.)*")'
-    service, trace, wanted = (
-        msgspec.json.decode(re.search(before + quoted, query)[1])
+    service, trace, *wanted = (
+        msgspec.json.decode(each)
         for before in ("service_name=", "trace_id = ", "searched =~ ")
+        for each in re.findall(before + quoted, query)
     )
     assert service == trace == text
-    assert re.fullmatch(wanted, f"before {text} after")
-    assert not re.fullmatch(wanted, "anything else")
+    assert all(re.fullmatch(each, f"before {text} after") for each in wanted)
+    assert not all(re.fullmatch(each, "anything else") for each in wanted)
+
+
+def test_a_field_with_its_value_is_one_term_and_several_must_all_hold():
+    query = logql(LogQuery(text='status=503 valerix.order.id=ab-1 "no answer" level=error'))
+    assert [part.strip().split(" or ")[0] for part in query.split(" | ")[2:]] == [
+        'status =~ "(?is)503"',
+        r'valerix_order_id =~ "(?is)ab\\-1"',
+        r'searched =~ "(?is).*no\\ answer.*"',
+        'severity_text =~ "(?is)error"',
+        "drop searched",
+    ]
 
 
 def answered(*entries, stream=None):
