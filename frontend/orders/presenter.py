@@ -1,6 +1,6 @@
 """From what the database holds of orders to what is shown of them; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
@@ -45,8 +45,8 @@ def story(details: OrderDetails) -> StoryView:
     return StoryView(
         row=order_row(details.order),
         steps=_steps(details),
-        reservation=_label(details.reservation, RESERVATION_LABELS),
-        payment=_label(details.payment, PAYMENT_LABELS),
+        reservation=_label(details.reservation, RESERVATION_LABELS) or _stock(details),
+        payment=_label(details.payment, PAYMENT_LABELS) or _money(details),
         attempts=tuple(
             AttemptRow(attempt, *ATTEMPT_LABELS.get(attempt.state, ("none", attempt.state)))
             for attempt in details.attempts
@@ -63,10 +63,34 @@ def _steps(details: OrderDetails) -> tuple[OrderStep, ...]:
         label = order_label(record.status, record.reason)
         after_ms = max(0, round((record.at - details.order.created_at).total_seconds() * 1000))
         if steps and (steps[-1].state, steps[-1].word, steps[-1].explanation) == label:
-            steps[-1] = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)
+            again = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)
+            steps[-1] = replace(again, last_trace_id=record.trace_id)
         else:
-            steps.append(OrderStep(record.at, after_ms, *label, record.trace_id, 1, after_ms))
+            traces = record.trace_id, record.trace_id
+            steps.append(OrderStep(record.at, after_ms, *label, *traces, 1, after_ms))
     return tuple(steps)
+
+
+def _stock(details: OrderDetails) -> StateLabel:
+    # An order is PENDING_INVENTORY only after it was asked.
+    return _unrecorded(details.order, waits="PENDING_INVENTORY", asked=True, before=("PENDING",))
+
+
+def _money(details: OrderDetails) -> StateLabel:
+    asked = details.order.attempts > 0
+    before = ("PENDING", "PENDING_INVENTORY")
+    return _unrecorded(details.order, waits="PENDING_PAYMENT", asked=asked, before=before)
+
+
+def _unrecorded(
+    order: OrderRecord, *, waits: str, asked: bool, before: Collection[str]
+) -> StateLabel:
+    """How it stands with stock or money of which there is no record: who was asked and did not
+    answer may have done the work."""
+    if order.status == waits and asked:
+        return StateLabel("degraded", "no answer yet")
+    is_next = order.status == waits or order.status in before
+    return StateLabel("none", "not asked yet" if is_next else "nothing recorded")
 
 
 def _label(code: str | None, labels: Mapping[str, tuple[State, str]]) -> StateLabel | None:

@@ -29,7 +29,8 @@ class OrdersView(Struct, frozen=True):
 
 
 class OrderStep(Struct, frozen=True):
-    """One state an order was in, entered `after_ms`, confirmed `times` until `last_ms`."""
+    """One state an order was in, entered `after_ms`, confirmed `times` until `last_ms`; with the
+    traces that entered and last confirmed it."""
 
     at: datetime
     after_ms: int
@@ -37,6 +38,7 @@ class OrderStep(Struct, frozen=True):
     word: str
     explanation: str
     trace_id: str
+    last_trace_id: str
     times: int
     last_ms: int
 
@@ -61,8 +63,8 @@ class StoryView(Struct, frozen=True):
 
     row: OrderRow
     steps: tuple[OrderStep, ...]
-    reservation: StateLabel | None
-    payment: StateLabel | None
+    reservation: StateLabel
+    payment: StateLabel
     attempts: tuple[AttemptRow, ...]
     cancellable: bool
     settled: bool

@@ -13,6 +13,7 @@ import msgspec
 
 from chassis.database.pool import Database, DatabaseTrouble
 from chassis.due_work import Backoff
+from chassis.telemetry.context import current_traceparent
 from services.inventory.client import Hold, InventoryClient
 from services.order import store
 from services.order.contract import Reason, Status
@@ -107,7 +108,9 @@ class Checkout:
         result = await self.inventory.commit(order.id, deadline_s=self._settings.peer_deadline_s)
         async with self._database.connect() as connection:
             if result.hold is Hold.COMMITTED:
-                return await store.mark_committed(connection, order) or order
+                traceparent = current_traceparent()
+                sold = await store.mark_committed(connection, order, traceparent=traceparent)
+                return sold or order
             if result.hold is Hold.CONTRACT:
                 self._alarm(order, "commit", result.code)
             await store.postpone(connection, order, self._backoff_s(order))
@@ -191,7 +194,7 @@ class Checkout:
         async with self._database.connect() as connection:
             moved = await store.move(
                 connection, order, conclusion.to, next_s=next_s, reason=conclusion.reason,
-                outcome=conclusion.outcome,
+                outcome=conclusion.outcome, traceparent=current_traceparent(),
             )  # fmt: skip
         if moved is not None:
             self._metrics.moved(order, moved)

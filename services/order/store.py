@@ -30,10 +30,20 @@ KEYS = IdempotencyStore(idempotency, entity=idempotency.c.order_id)
 
 _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
+# The row has the traceparent of its last step, for the history. An order's trace is that of its
+# first step; before there is a history, the row's own.
+_FIRST_TRACEPARENT = func.coalesce(
+    select(history.c.traceparent)
+    .where(history.c.order_id == _o.id)
+    .order_by(history.c.version)
+    .limit(1)
+    .scalar_subquery(),
+    _o.traceparent,
+).label("traceparent")
 _SHOWN = (
     _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
     _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version, _o.attempts,
-    _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+    _FIRST_TRACEPARENT, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
 
@@ -62,6 +72,10 @@ _PLACE = statement(
     .returning(*_SHOWN),
     "INSERT orders.orders",
 )  # fmt: skip
+# Without one (no telemetry) the last known stays.
+_STEP_TRACEPARENT = func.coalesce(
+    cast(bindparam("step_traceparent"), _o.traceparent.type), _o.traceparent
+)
 _to = cast(bindparam("to"), _o.status.type)
 # Rule R7: whoever moves the order must have seen its latest version.
 _MOVE = statement(
@@ -71,6 +85,7 @@ _MOVE = statement(
         status=_to,
         reason=func.coalesce(cast(bindparam("why"), _o.reason.type), _o.reason),
         last_outcome=cast(bindparam("outcome"), _o.last_outcome.type),
+        traceparent=_STEP_TRACEPARENT,
         version=_o.version + 1,
         # Attempts in the present state: progress starts the backoff afresh.
         attempts=case((_o.status == _to, _o.attempts + 1), else_=0),
@@ -84,7 +99,12 @@ _MOVE = statement(
 _COMMITTED = statement(
     update(orders)
     .where(_o.id == bindparam("order"), _o.version == bindparam("seen"))
-    .values(stock_committed_at=func.now(), version=_o.version + 1, updated_at=func.now())
+    .values(
+        stock_committed_at=func.now(),
+        version=_o.version + 1,
+        updated_at=func.now(),
+        traceparent=_STEP_TRACEPARENT,
+    )
     .returning(*_SHOWN),
     "UPDATE orders.orders",
 )
@@ -148,18 +168,22 @@ async def move(
     next_s: float,
     reason: Reason | None = None,
     outcome: str | None = None,
+    traceparent: str | None = None,
 ) -> Order | None:
-    """The order in its new state; None when someone else moved it first."""
+    """The order in its new state; None when someone else moved it first. `traceparent` is the
+    work's that moves it."""
     row = await c.row(
         _MOVE, order=order.id, seen=order.version, to=to, why=reason, outcome=outcome,
-        next_s=next_s,
+        next_s=next_s, step_traceparent=traceparent,
     )  # fmt: skip
     return None if row is None else _order(row)
 
 
-async def mark_committed(c: Connection, order: Order) -> Order | None:
+async def mark_committed(
+    c: Connection, order: Order, *, traceparent: str | None = None
+) -> Order | None:
     """The stock of a confirmed order is sold; None when another driver recorded it first."""
-    row = await c.row(_COMMITTED, order=order.id, seen=order.version)
+    row = await c.row(_COMMITTED, order=order.id, seen=order.version, step_traceparent=traceparent)
     return None if row is None else _order(row)
 
 

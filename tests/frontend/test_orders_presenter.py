@@ -35,6 +35,31 @@ def test_repeated_tries_are_one_step_with_a_count():
 
 
 @pytest.mark.parametrize(
+    ("status", "attempts", "words"),
+    [
+        ("PENDING", 0, ("not asked yet", "not asked yet")),
+        ("PENDING_INVENTORY", 0, ("no answer yet", "not asked yet")),
+        ("PENDING_PAYMENT", 0, ("nothing recorded", "not asked yet")),
+        ("PENDING_PAYMENT", 2, ("nothing recorded", "no answer yet")),
+        ("CANCELLING", 0, ("nothing recorded", "nothing recorded")),
+        ("FAILED", 0, ("nothing recorded", "nothing recorded")),
+    ],
+)
+def test_who_was_asked_and_did_not_answer_is_not_called_not_asked(status, attempts, labels):
+    order = replace(ORDER, status=status, attempts=attempts)
+    view = presenter.story(replace(DETAILS, order=order, reservation=None, payment=None))
+    assert (view.reservation.word, view.payment.word) == labels
+
+
+def test_a_step_has_the_trace_that_made_it_and_the_one_that_last_tried():
+    first, *rest = DETAILS.steps
+    steps = [replace(first, trace_id="a"), *(replace(s, trace_id=s.at.isoformat()) for s in rest)]
+    placed, unclear, _ = presenter.story(replace(DETAILS, steps=tuple(steps))).steps
+    assert (placed.trace_id, placed.last_trace_id) == ("a", "a")
+    assert [unclear.trace_id, unclear.last_trace_id] == [s.at.isoformat() for s in rest[:2]]
+
+
+@pytest.mark.parametrize(
     ("status", "allowed"),
     [("PENDING", True), ("PENDING_PAYMENT", True), ("CANCELLING", False), ("CONFIRMED", False)],
 )

@@ -165,6 +165,14 @@ async def test_what_is_done_for_an_order_later_is_linked_to_its_trace(shop, sink
     for span in spans:
         assert trace_id in {link["traceId"] for link in span["links"]}
     done = next(s for s in spans if s["tags"]["valerix.order.status"] == "CONFIRMED")
+    # The order keeps its first trace; each step of its history names the one that made it.
+    async with shop.get(f"/orders/{order['order_id']}") as answer:
+        assert (await answer.json())["trace_id"] == trace_id
+    async with shop.get(f"/orders/{order['order_id']}/history") as answer:
+        steps = (await answer.json())["transitions"]
+    assert steps[0]["trace_id"] == trace_id
+    (confirmed,) = {s["trace_id"] for s in steps if s["dst"] == "CONFIRMED"} & {done["traceId"]}
+    assert confirmed != trace_id
     asked = {span["service"] for span in await whole(sink, done["traceId"])}
     assert asked == ALL
     (root,) = [span for span in of_trace(sink, trace_id) if not span["parentSpanId"]]
