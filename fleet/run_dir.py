@@ -41,6 +41,11 @@ class RunDirectory(msgspec.Struct, frozen=True):
         return self.path / "logs"
 
     @property
+    def telemetry(self) -> Path:
+        """What the dashboard keeps of the traces, logs and lights it saw: bounded."""
+        return self.path / "telemetry"
+
+    @property
     def run_file(self) -> Path:
         return self.path / "run.json"
 

@@ -131,6 +131,7 @@ def plan(
     sending = {**environ, "VALERIX_OTLP_RECEIVER": urls["dashboard"]}
     watching = {
         "VALERIX_PROOF_HEAD": str(home.chain_head),
+        "VALERIX_TELEMETRY_DIR": str(home.telemetry),
         **environ,
         "VALERIX_CONTROL": str(home.control),
     }

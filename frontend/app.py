@@ -164,6 +164,7 @@ def _telemetry(
         sent_to=sent_to(settings),
         dropped=drops.now,
         grpc=(settings.host, port) if port else None,
+        folder=settings.folder("telemetry"),
     )
 
 

@@ -36,7 +36,11 @@ class DashboardState:
         self.proof = proof
         self._database = database
         self.live = LiveState(
-            service_urls(settings), source=source, database=database, changed=hub.nudge
+            service_urls(settings),
+            source=source,
+            database=database,
+            changed=hub.nudge,
+            folder=settings.folder("timeline"),
         )
         self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
         self.shop: Poller[ShopSnapshot] = Poller(

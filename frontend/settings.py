@@ -1,5 +1,6 @@
 """What the dashboard runs with: where it reads telemetry, and where a browser finds more."""
 
+from pathlib import Path
 from typing import Annotated
 
 from chassis.settings import Address, BadSetting, Port, Seconds, why
@@ -30,6 +31,13 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
         Address,
         why("The dashboard reads logs there; comes with Jaeger, as a trace shows its lines."),
     ] = ""
+    telemetry_dir: Annotated[
+        str,
+        why(
+            "A folder for the traces, logs and lights the dashboard keeps itself, up to 72 MiB; "
+            "`valerix up` sets it. Empty: they are in memory alone, and end with the process."
+        ),
+    ] = ""
     grafana_link: Annotated[
         Address, why("Where a visitor's browser finds Grafana; empty: pages do not link to it.")
     ] = ""
@@ -40,6 +48,10 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
     def further_ports(self) -> dict[str, int]:
         """That of OTLP over gRPC, if it is received."""
         return {"OTLP_GRPC_PORT": self.otlp_grpc_port} if self.otlp_grpc_port else {}
+
+    def folder(self, name: str) -> Path | None:
+        """The folder for one kind of telemetry; None where none is kept on disk."""
+        return Path(self.telemetry_dir) / name if self.telemetry_dir else None
 
     def demand_consistent(self) -> None:
         """Raise `BadSetting` for a source that is only half given."""

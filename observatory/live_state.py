@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from chassis.database.pool import Database
 from observatory.sources.health import Health, HealthProbe
 from observatory.sources.poller import Poller
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.incident import Incident
+from observatory.timeline.kept_readings import KeptReadings
 from observatory.timeline.queries import TimelineQueries
 from observatory.timeline.recorder import IncidentRecorder
 
@@ -19,7 +21,8 @@ _READ_HEALTH_EVERY_S = 2.0
 class LiveState:
     """Reading it never waits and never fails: every result is data or `Down`.
 
-    `changed` is called with a topic ("health", "metrics") when its result differs."""
+    `changed` is called with a topic ("health", "metrics") when its result differs. With a `folder`,
+    what the timeline measured outlives the process."""
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class LiveState:
         source: MetricsSource,
         database: Database,
         changed: Callable[[str], None] = lambda _: None,
+        folder: Path | None = None,
     ) -> None:
         self.source = source
         self.timeline = TimelineQueries(database)
@@ -35,7 +39,7 @@ class LiveState:
         self.health: Poller[tuple[Health, ...]] = Poller(
             "health", self._probe.read_all, changed, every_s=_READ_HEALTH_EVERY_S
         )
-        self.recorder = IncidentRecorder(source, self.timeline)
+        self.recorder = IncidentRecorder(source, self.timeline, kept=KeptReadings(folder))
         # No event of its own: gremlin and metric events already refresh it.
         self.incidents: Poller[tuple[Incident, ...]] = Poller(
             "incidents",

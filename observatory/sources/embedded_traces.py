@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from litestar.handlers import HTTPRouteHandler
@@ -13,6 +14,7 @@ from chassis.settings import Settings
 from observatory.otlp.receiver import Receiver
 from observatory.sources.down import Down
 from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
+from observatory.store.kept_on_disk import KeptOnDisk
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail
 from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
@@ -26,7 +28,8 @@ class EmbeddedTraces:
 
     `last_arrival` says when something last arrived, by topic; `sent_to` is the address that
     telemetry goes to instead of here, or empty; `dropped` counts what each service, by key, could
-    not send; `grpc` is the host and port where OTLP over gRPC is received, beside the routes."""
+    not send; `grpc` is the host and port where OTLP over gRPC is received, beside the routes; with
+    a `folder`, what is kept outlives the process."""
 
     def __init__(
         self,
@@ -36,9 +39,11 @@ class EmbeddedTraces:
         sent_to: str = "",
         dropped: Callable[[], dict[str, int]] = dict,
         grpc: tuple[str, int] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.store = store
         self._grpc = grpc
+        self._kept = KeptOnDisk(store, folder) if folder is not None else None
         self.last_arrival: dict[str, datetime] = {}
         self._sent_to, self._dropped = sent_to, dropped
         self._receiver = Receiver(store)
@@ -48,13 +53,12 @@ class EmbeddedTraces:
         store.changed = self._changed
 
     async def run(self) -> None:
-        """Pass nudges on, and receive over gRPC if asked to, until cancelled."""
-        async with self._receiving():
-            while True:
-                for topic in sorted(self._due):
-                    self._changed_topic(topic)
-                self._due.clear()
-                await asyncio.sleep(NUDGE_EVERY_S)
+        """Pass nudges on, keep on disk what is given a folder, and receive over gRPC if asked to,
+        until cancelled."""
+        async with self._receiving(), asyncio.TaskGroup() as group:
+            group.create_task(self._pass_nudges_on())
+            if self._kept is not None:
+                group.create_task(self._kept.run())
 
     def _receiving(self) -> AbstractAsyncContextManager[None]:
         if self._grpc is None:
@@ -62,6 +66,13 @@ class EmbeddedTraces:
         from observatory.otlp.grpc_receiver import serving
 
         return serving(self._receiver, *self._grpc)
+
+    async def _pass_nudges_on(self) -> None:
+        while True:
+            for topic in sorted(self._due):
+                self._changed_topic(topic)
+            self._due.clear()
+            await asyncio.sleep(NUDGE_EVERY_S)
 
     async def close(self) -> None:
         """Accept nothing more."""

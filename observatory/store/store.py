@@ -63,16 +63,20 @@ class TelemetryStore:
     ) -> None:
         self.losses = LossCounts()
         self.changed = changed
+        # Is given whatever is kept, so that it can be kept elsewhere too.
+        self.keep: Callable[[StoredSpan | StoredLine], None] = lambda _: None
         self.traces = TraceStore(self.losses, limit=traces_limit)
         self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
 
     def keep_span(self, span: StoredSpan, packed: bytes) -> None:
         """A span has arrived."""
         self.traces.add(span, packed)
+        self.keep(span)
 
     def keep_line(self, line: StoredLine, packed: bytes, *, at_least: int = 0) -> None:
         """A line has arrived; for `at_least` see `LogStore.add`."""
         self.logs.add(line, packed, at_least=at_least)
+        self.keep(line)
         if line.trace_id and (order := line.attribute("valerix.order.id", "order_id")):
             self.traces.add_order(line.trace_id, order)
 

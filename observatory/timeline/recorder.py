@@ -10,6 +10,7 @@ from observatory.sources.down import Down
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.fault_windows import FaultWindow, fault_windows
 from observatory.timeline.incident import ECHO_S, Incident, incidents
+from observatory.timeline.kept_readings import KeptReadings, Key, TimelineReading
 from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import OrdersMeanwhile, TimelineQueries
 from topology import NAMES
@@ -18,7 +19,6 @@ from topology import NAMES
 KEPT = 30
 # After a restart every incident's orders are looked up again: a few a second, newest first.
 _LOOKUPS = 3
-Key = tuple[str, str, datetime]
 
 
 class IncidentRecorder:
@@ -30,8 +30,11 @@ class IncidentRecorder:
         queries: TimelineQueries,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        kept: KeptReadings | None = None,
     ) -> None:
         self._source, self._queries, self._clock = source, queries, clock
+        self._kept = kept or KeptReadings(None)
+        self._is_restored = False
         self._lights = LightLog()
         self._bites = BiteCounts()
         self._orders: dict[Key, OrdersMeanwhile] = {}
@@ -47,8 +50,11 @@ class IncidentRecorder:
         """Read everything once: the incidents, oldest first. The lights are recorded even if the
         database cannot be reached."""
         now = self._clock()
+        if not self._is_restored:
+            self._restore()
         traffic = {key: self._source.traffic(key) for key in NAMES}
-        self._lights.add(now, {key: light_state(each) for key, each in traffic.items()})
+        lights = {key: light_state(each) for key, each in traffic.items()}
+        self._lights.add(now, lights)
         self.windows = fault_windows(await self._queries.audit(), now)
         for key, each in traffic.items():
             if not isinstance(each, Down):
@@ -57,7 +63,20 @@ class IncidentRecorder:
         await self._look_up_orders(found)
         complete = tuple(self._complete(each, now) for each in found)
         self._keep_only({each.key for each in complete}, {window.key for window in self.windows})
+        failures = list(self._failures.items())
+        self._kept.keep(TimelineReading(now, lights, self._bites.sums(), failures))
         return complete
+
+    def _restore(self) -> None:
+        """Go on from what an earlier process measured; between the two nothing was seen."""
+        self._is_restored = True
+        for reading in (known := self._kept.read()):
+            self._lights.add(reading.at, reading.lights)
+        if known:
+            last = known[-1]
+            self._lights.add(last.at, dict.fromkeys(last.lights, "none"))
+            self._bites.restore(last.bites)
+            self._failures = dict(last.failures)
 
     def _counted_windows(self) -> tuple[FaultWindow, ...]:
         """Those that were still on when recording began: no bite of an earlier one was counted."""
@@ -79,7 +98,9 @@ class IncidentRecorder:
         if each.unseen_until is None and (
             each.off is None or now < each.off + timedelta(seconds=ECHO_S)
         ):
-            self._failures[each.key] = self._failed(each.on, each.cut_at or now)
+            # An earlier process may have counted more of them.
+            counted = self._failed(each.on, each.cut_at or now)
+            self._failures[each.key] = max(counted, self._failures.get(each.key, 0))
         return replace(
             each,
             orders=self._orders.get(each.key),
@@ -122,6 +143,14 @@ class BiteCounts:
                 now - before if now >= before else now
             )
         self._last[service] = dict(counters)
+
+    def sums(self) -> list[tuple[Key, int]]:
+        """Every gremlin's bites."""
+        return list(self._sums.items())
+
+    def restore(self, sums: Sequence[tuple[Key, int]]) -> None:
+        """Go on from bites that were counted before."""
+        self._sums = dict(sums)
 
     def of(self, window: FaultWindow) -> int | None:
         """How often it bit while it was recorded; None if it was not."""

@@ -35,7 +35,7 @@ def test_repeated_tries_are_one_step_with_a_count():
 
 
 @pytest.mark.parametrize(
-    ("status", "attempts", "words"),
+    ("status", "attempts", "labels"),
     [
         ("PENDING", 0, ("not asked yet", "not asked yet")),
         ("PENDING_INVENTORY", 0, ("no answer yet", "not asked yet")),

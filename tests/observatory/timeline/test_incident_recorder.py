@@ -3,6 +3,7 @@
 import pytest
 
 from observatory.sla import Traffic
+from observatory.timeline.kept_readings import KeptReadings
 from observatory.timeline.queries import OrdersMeanwhile
 from observatory.timeline.recorder import KEPT, IncidentRecorder
 from tests.frontend.samples import FixedSource
@@ -132,3 +133,22 @@ async def test_memory_is_bounded(recorder, shop):
     assert len(found) == KEPT
     # Orders and failures of every incident kept, bites of every gremlin in the audit log.
     assert recorder.size <= 2 * KEPT + 51
+
+
+async def test_what_was_measured_is_known_after_a_restart_and_what_was_not_is_not(shop, tmp_path):
+    async def restarted(now_s, traffic):
+        recorder = IncidentRecorder(shop, shop, clock=shop.clock, kept=KeptReadings(tmp_path))
+        return recorder, await update(recorder, shop, now_s, traffic)
+
+    recorder, _ = await restarted(-5, FAST)
+    shop.audit_log = [event(0)]
+    await update(recorder, shop, 1)
+    shop.counted = {"latency": 3}
+    await update(recorder, shop, 14, SLOW)
+    shop.audit_log.append(event(20, "calmed"))
+    _, (each,) = await restarted(40, SLOW)
+    assert (each.bites, each.failures, each.unseen_until) == (3, 4, None)
+    # Red until it was last seen so, and again from when somebody looked: between is not known.
+    assert [red.spans for red in each.reds if red.service == "inventory"] == [
+        ((at(14), at(14)), (at(40), None))
+    ]

@@ -1,0 +1,75 @@
+"""Records on disk, in append-only files of bounded size that outlive the process."""
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+# The oldest file is removed as a whole, so at least three quarters of the bound are in use.
+_FILES = 4
+_HEAD = struct.Struct("<II")  # length and CRC-32 of the record that follows
+
+
+class Segments:
+    """One folder of files. A file that ends in the middle of a record, as after `kill -9`, is read
+    up to there. When the disk cannot be written, one line says so and nothing more is written."""
+
+    def __init__(self, folder: Path, *, limit: int) -> None:
+        self._folder, self._each = folder, limit // _FILES
+        self._path: Path | None = None
+        self._failed = False
+
+    def read(self) -> Iterator[bytes]:
+        """Every record that is whole, oldest first."""
+        for path in self._paths():
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                log.warning("kept telemetry cannot be read: %s", error.strerror)
+                return
+            yield from _records(content)
+
+    def append(self, records: list[bytes]) -> None:
+        """Write records; the oldest file makes room. Never raises for the disk."""
+        if self._failed or not records:
+            return
+        content = b"".join(_HEAD.pack(len(each), zlib.crc32(each)) + each for each in records)
+        try:
+            with self._newest().open("ab") as file:
+                file.write(content)
+        except OSError as error:
+            self._failed = True
+            log.warning("telemetry is kept in memory only: %s", error.strerror)
+
+    def _newest(self) -> Path:
+        """The file to write to: never one of an earlier process, whose last record may be torn."""
+        if self._path is not None and self._path.stat().st_size < self._each:
+            return self._path
+        self._folder.mkdir(parents=True, exist_ok=True)
+        paths = self._paths()
+        for path in paths[: max(0, len(paths) - _FILES + 1)]:
+            path.unlink(missing_ok=True)
+        number = int(paths[-1].stem) + 1 if paths else 1
+        self._path = self._folder / f"{number:08d}.segment"
+        self._path.touch()
+        return self._path
+
+    def _paths(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob("*.segment") if path.stem.isdecimal())
+
+
+def _records(content: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(content):
+        try:
+            length, checksum = _HEAD.unpack_from(content, at)
+        except struct.error:
+            return
+        record = content[at + _HEAD.size : at + _HEAD.size + length]
+        if len(record) < length or zlib.crc32(record) != checksum:
+            return
+        yield record
+        at += _HEAD.size + length
