@@ -6,14 +6,19 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from fleet.child_guard import Child
 from fleet.run_dir import ROOT, RunDirectory
 from topology import Process
 
-# A log past this is put aside, so a forgotten shop cannot fill the disk: two of them at most.
+# A log past this is put aside, so a forgotten shop cannot fill the disk.
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024
+# This start's log and four earlier ones: who starts again does not lose what they look for.
+_LOGS = 5
+# Writing where each thread stands takes a few milliseconds.
+_LAST_LINES_S = 0.5
 _SHOWN_LINES = 12
 # What a caller's Python does at its start and its end, and how it writes.
 _CALLERS = frozenset({"PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONIOENCODING"})
@@ -46,9 +51,13 @@ class Supervised:
         )
 
     def put_log_aside(self) -> None:
-        """Make room for the next log; the last one stays beside it."""
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.1"))
+        """Make room for the next log; the last four stay beside it, the newest as `.log.1`."""
+        if not self.log.exists():
+            return
+        logs = [self.log, *(self.log.with_suffix(f".log.{n}") for n in range(1, _LOGS))]
+        for newer, older in reversed(list(pairwise(logs))):
+            if newer.exists():
+                newer.replace(older)
 
     def ended(self) -> int | None:
         """Its exit code, once it has one."""
@@ -58,6 +67,11 @@ class Supervised:
         """The end of its log, which says why it died."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(f"    {line[:400]}" for line in lines[-_SHOWN_LINES:]) or "    (no output)"
+
+    def note(self, text: str) -> None:
+        """Add a line of the supervisor's to its log."""
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{self.name} {text}\n")
 
     def trim_log(self) -> None:
         """Put an oversized log aside. It is open for appending, so it goes on at the start."""
@@ -89,8 +103,9 @@ class FleetProcess(Supervised):
         self.process, self.url = process, url
 
 
-def stop(services: Sequence[Supervised], grace_s: float) -> list[str]:
-    """Ask all at once to stop, wait once for all, kill the rest; the names of those it killed."""
+def stop(services: Sequence[Supervised], grace_s: float) -> list[Supervised]:
+    """Ask all at once to stop, wait once for all, kill the rest; returns those it killed. What
+    they were doing is in their logs."""
     running = [service.child for service in services if service.child and service.ended() is None]
     for child in running:
         child.send(signal.SIGTERM)
@@ -98,10 +113,17 @@ def stop(services: Sequence[Supervised], grace_s: float) -> list[str]:
     for child in running:
         child.wait(max(0.0, end - time.monotonic()))
     stubborn = [service for service in services if service.child and service.ended() is None]
+    for service in stubborn:
+        service.note(f"did not stop {grace_s:.0f} s after SIGTERM and is killed; it was at:")
+        if service.child:
+            # faulthandler writes where each thread is (fleet/run.py); another program just ends.
+            service.child.send(signal.SIGUSR1)
+    if stubborn:
+        time.sleep(_LAST_LINES_S)
     for service in services:
         if service.child:
             service.child.kill()
-    return [service.name for service in stubborn]
+    return stubborn
 
 
 def describe_exit(code: int) -> str:

@@ -1,7 +1,9 @@
 """`valerix run SERVICE`: one process, exactly as `valerix up` and a container start it."""
 
+import faulthandler
 import gc
 import os
+import signal
 from importlib import import_module
 
 from chassis.http.server import serve
@@ -17,6 +19,8 @@ def run_process(key: str) -> int:
     # What a process is made of stays to its end: looking for garbage in it took a sixth of the
     # imports, and later its part of every order (docs/benchmark.md, What changes bought).
     gc.disable()
+    # Whoever is about to kill it asks where each thread is (fleet/children.py); its log says it.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     try:
         settings = load(key)
     except BadSetting as error:

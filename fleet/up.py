@@ -85,8 +85,11 @@ def run_shop(*, with_stack: bool = False) -> None:
                 home.retract()
                 control.close()
                 grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
-                for name in children.stop(services, grace_s):
-                    say(f"{name} did not stop in {grace_s:.0f} s and was killed")
+                for each in children.stop(services, grace_s):
+                    say(
+                        f"{each.name} did not stop in {grace_s:.0f} s and was killed; its log ends "
+                        f"with what it was doing: {each.log}"
+                    )
                 if stack:
                     stack.stop()
     say("stopped; the data stays in " + str(home.data) if server else "stopped")

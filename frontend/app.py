@@ -31,7 +31,7 @@ from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
 from frontend.web.pages import Pages, panel_routes
 from frontend.web.panels import Panel, Panels
-from frontend.web.responses import leave_untraced, show_problem, show_unknown
+from frontend.web.responses import begin_page, show_problem, show_unknown
 from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
 from frontend.web.sse import Hub, event_routes
@@ -188,5 +188,5 @@ def _for_browsers(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
         if "GET" in handler.http_methods:
-            handler.before_request = leave_untraced
+            handler.before_request = begin_page
     return handlers

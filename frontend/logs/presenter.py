@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from frontend.logs.view_models import LogField, LogFilter, LogRow, LogsView
 from frontend.web.filters import filtered_url
-from frontend.web.formatting import cut, took
+from frontend.web.formatting import clock, cut, took
 from frontend.web.gaps import lines_lost
 from frontend.web.labels import State, hue_of
 from observatory.sources.down import Down
@@ -36,7 +36,7 @@ def log_row(
     return LogRow(
         sequence=line.sequence,
         at=line.at,
-        clock=line.at.strftime("%H:%M:%S.") + f"{line.at.microsecond // 1000:03d}",
+        clock=clock(line.at) + "." + f"{line.at.microsecond // 1000:03d}",
         after=after,
         level=line.level,
         mark=_LEVEL_MARKS.get(line.level),

@@ -56,7 +56,8 @@ def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
         hue=hue_of(row.service),
         hues=hues(row.services),
         took=took(row.duration_ms),
-        slow=row.slow,
+        # The shop's own limit: what another program takes is not judged by it.
+        slow=row.slow and row.service in HUES,
         width=share(max(row.duration_ms / longest_ms, 0.004) if longest_ms else 0.004),
         spans=row.spans,
         errors=row.errors,

@@ -73,9 +73,12 @@ class Moment(Struct, frozen=True):
 
 
 class SpanRow(Struct, frozen=True):
-    """One bar of the waterfall; `x` and `width` are shares of the trace's time, as "12.5%"."""
+    """One bar of the waterfall; `instance` is the process that sent it. `x` and `width` are
+    shares of the trace's time, as "12.5%"."""
 
     span_id: str
+    parent_id: str
+    instance: str
     depth: int
     hue: Hue
     name: str

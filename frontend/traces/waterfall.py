@@ -9,7 +9,7 @@ from frontend.logs.presenter import log_row
 from frontend.traces.presenter import hues, trace_line, trace_lines
 from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
 from frontend.web.formatting import cut, share, took
-from frontend.web.labels import hue_of
+from frontend.web.labels import HUES, hue_of
 from observatory.sla import LIMIT_S
 from observatory.store.model import KINDS, Event, StoredLine, moment
 from observatory.store.results import Waterfall, milliseconds
@@ -42,7 +42,7 @@ def waterfall(kept: Waterfall, now: datetime) -> TraceView:
         trace_id=kept.head.trace_id,
         head=trace_line(kept.head, kept.head.duration_ms),
         total=took(axis.total_ms),
-        ticks=ticks(axis.total_ms),
+        ticks=ticks(axis.total_ms, judged=kept.head.service in HUES),
         spans=tuple(_row(each, axis, lines[each.span.span_id], room) for each in kept.spans),
         lines=tuple(log_row(line, since=kept.head.at) for line in outside),
         related=trace_lines(kept.related),
@@ -96,6 +96,8 @@ def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Ro
     marks = (placed.mark, *span.marks) if placed.mark else span.marks
     return SpanRow(
         span_id=span.span_id,
+        parent_id=span.parent_id,
+        instance=cut(span.instance, 80),
         depth=min(placed.depth, _DEEPEST),
         hue=hue_of(span.service),
         name=cut(span.name, _NAME_CHARS),
@@ -133,14 +135,14 @@ def _pairs(found: Pairs) -> Pairs:
     return tuple((cut(key, 80), cut(value, _VALUE_CHARS)) for key, value in found)
 
 
-def ticks(total_ms: float) -> tuple[Tick, ...]:
-    """Round times, four to eight of them, and where the SLA's second is over."""
+def ticks(total_ms: float, *, judged: bool = True) -> tuple[Tick, ...]:
+    """Round times, four to eight of them, and where the SLA's second is over if it is `judged`."""
     if total_ms <= 0:
         return (Tick("0%", "0"),)
     step_ms = _step(total_ms / 8)
     limit_ms = 1000 * LIMIT_S
     # On a longer axis the second would lie in its first twentieth, under the zero.
-    over = limit_ms < total_ms <= 20 * limit_ms
+    over = judged and limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
     found = [
         Tick(share(at_ms / total_ms), _label(at_ms), late=at_ms > _LATE * total_ms)

@@ -1,11 +1,38 @@
 """Numbers, times and identifiers as a reader writes them; most of them are filters of templates."""
 
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 # ISO 4217: every other currency of the shop has two decimals.
 _DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
 THIN = "\u202f"
+_UTC = ZoneInfo("UTC")
+_zone_now: ContextVar[ZoneInfo] = ContextVar("zone", default=_UTC)
+
+
+def choose_zone(name: str) -> None:
+    """The zone of every time on this request's page; UTC for a name that is no zone."""
+    try:
+        _zone_now.set(ZoneInfo(name) if name else _UTC)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        _zone_now.set(_UTC)
+
+
+def zone() -> str:
+    """The name of the zone of this request's times."""
+    return _zone_now.get().key
+
+
+def in_zone(moment: datetime) -> datetime:
+    """The moment as this request's page shows it."""
+    return moment.astimezone(_zone_now.get())
+
+
+def zone_name() -> str:
+    """The zone's short name now: UTC, CET."""
+    return in_zone(utc_now()).strftime("%Z")
 
 
 def utc_now() -> datetime:
@@ -48,7 +75,7 @@ def age(moment: datetime, now: datetime) -> str:
         return f"{seconds // 60:.0f}{THIN}min"
     if seconds < 86_400:
         return f"{seconds // 3600:.0f}{THIN}h"
-    return moment.strftime("%d %b")
+    return in_zone(moment).strftime("%d %b")
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -61,12 +88,12 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def when(moment: datetime) -> str:
     """The absolute time, for a hover."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return in_zone(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def clock(moment: datetime) -> str:
     """The time of day to the second."""
-    return moment.strftime("%H:%M:%S")
+    return in_zone(moment).strftime("%H:%M:%S")
 
 
 def countdown(seconds: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from markupsafe import Markup
 from msgspec.structs import replace
 
+from frontend.web.formatting import zone
 from frontend.web.sessions import Visitor
 
 # What differs from browser to browser is only this token; it cannot occur in anybody's data.
@@ -26,7 +27,7 @@ class PanelCache:
         if moment != self._moment:
             self._moment = moment
             self._kept.clear()
-        key = (name, visitor.guarded, visitor.locked)
+        key = (name, visitor.guarded, visitor.locked, zone())
         if key not in self._kept:
             self._kept[key] = render(replace(visitor, csrf=_CSRF_PLACEHOLDER))
         return Markup(self._kept[key].replace(_CSRF_PLACEHOLDER, visitor.csrf))  # noqa: S704 - hex

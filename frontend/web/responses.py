@@ -2,13 +2,14 @@
 
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 
 from chassis.http.app import answer_exception, as_problem
 from chassis.telemetry.context import current_trace_id, span_now
+from frontend.web.formatting import choose_zone
 from frontend.web.sessions import Sessions, Visitor
 from frontend.web.templating import render
 from frontend.web.toasts import Toast
@@ -27,6 +28,8 @@ HEADERS = {
     # A page shows the state of a moment and carries a form's token: never from a cache.
     "Cache-Control": "no-store",
 }
+# Written by the page's own script; a name of IANA's, such as Europe/Berlin.
+ZONE_COOKIE = "valerix_zone"
 _TITLES = {
     403: "Not from here",
     404: "Nothing here",
@@ -99,6 +102,12 @@ def own_page(path: object) -> str:
     """The path, if it is one of our own pages: a form field must not send anyone elsewhere."""
     text = str(path or "/")
     return quote(text, safe="/#-") if re.fullmatch(r"/(?!/)[\w/#-]*", text) else "/"
+
+
+async def begin_page(request: Request[Any, Any, Any]) -> None:
+    """Before a handler that shows something to a browser: in the browser's zone, and untraced."""
+    choose_zone(unquote(request.cookies.get(ZONE_COOKIE, "")))
+    await leave_untraced(request)
 
 
 async def leave_untraced(_: Request[Any, Any, Any]) -> None:

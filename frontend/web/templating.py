@@ -17,6 +17,8 @@ from frontend.web.formatting import (
     short,
     span,
     when,
+    zone,
+    zone_name,
 )
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -44,6 +46,7 @@ def environment() -> Environment:
     )
     jinja.filters.update({each.__name__: each for each in _FILTERS})
     jinja.globals["asset"] = asset
+    jinja.globals.update(zone=zone, zone_name=zone_name)
     return jinja
 
 

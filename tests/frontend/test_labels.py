@@ -45,5 +45,5 @@ def test_an_unknown_status_is_shown_rather_than_hidden():
 def test_every_state_has_a_mark_of_its_own():
     layout = (TEMPLATES / "web/layout.html").read_text()
     marks = dict(re.findall(r'<symbol id="mark-(\w+)"[^>]*>(.*?)</symbol>', layout))
-    assert set(marks) == {*get_args(labels.State), "gremlin"}
+    assert set(marks) == {*get_args(labels.State), "failing", "gremlin"}
     assert len(set(marks.values())) == len(marks)

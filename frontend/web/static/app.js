@@ -24,6 +24,13 @@ const nextScheme = () => {
   keep("scheme", names[(names.indexOf(root.dataset.scheme ?? "") + 1) % names.length]);
 };
 
+// --- one zone for all times, on the server's pages and on the charts: UTC, or the browser's own -------
+const nextZone = () => {
+  const own = root.dataset.zone === "UTC" ? Intl.DateTimeFormat().resolvedOptions().timeZone : "";
+  document.cookie = `valerix_zone=${encodeURIComponent(own)}; path=/; samesite=lax; max-age=${own ? 31536000 : 0}`;
+  location.reload();
+};
+
 // --- countdowns: the server says how much is left, the page counts between its answers ----------
 const ends = new WeakMap();
 const countDown = () => {
@@ -79,6 +86,7 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   if (button.dataset.do === "presentation") togglePresentation();
   if (button.dataset.do === "scheme") nextScheme();
+  if (button.dataset.do === "zone") nextZone();
   if (button.dataset.do === "shut") button.closest(".toast").remove();
   if (button.dataset.copy) {
     try {
@@ -102,24 +110,33 @@ document.addEventListener("keydown", (event) => {
 });
 
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
+// A browser has six connections an origin for all its windows: one of them holds the stream, and tells
+// the others. Where there are no locks (plain HTTP from elsewhere), panels ask every five seconds.
 const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts"];
-let stream = null;
+const windows = "BroadcastChannel" in window ? new BroadcastChannel("valerix-nudges") : null;
+const nudge = (topic) => document.body.dispatchEvent(new Event("nudge-" + topic));
+windows?.addEventListener("message", ({ data }) => { if (!document.hidden && TOPICS.includes(data)) nudge(data); });
+let turn = null;
 let broken = 0;
-const listen = () => {
-  if (stream || document.hidden || !document.querySelector("[hx-get]")) return;
-  stream = new EventSource("/events");
-  for (const topic of TOPICS) {
-    stream.addEventListener(topic, () => document.body.dispatchEvent(new Event("nudge-" + topic)));
-  }
+const follow = (signal) => new Promise((done) => {
+  const stream = new EventSource("/events");
+  for (const topic of TOPICS) stream.addEventListener(topic, () => { nudge(topic); windows.postMessage(topic); });
   stream.addEventListener("open", () => { broken = 0; });
   stream.addEventListener("error", () => {
     broken ||= Date.now();
     // A browser gives up for good on an answer that is no stream; polling goes on meanwhile.
-    if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 10000); }
+    if (stream.readyState === EventSource.CLOSED) { done(); setTimeout(() => { hush(); listen(); }, 10000); }
   });
+  signal.addEventListener("abort", () => { stream.close(); done(); });
+});
+const listen = () => {
+  if (turn || !windows || !navigator.locks || document.hidden || !document.querySelector("[hx-get]")) return;
+  turn = new AbortController();
+  const { signal } = turn;
+  navigator.locks.request("valerix-events", { signal }, () => follow(signal)).catch(() => { /* given up waiting */ });
 };
-const hush = () => { stream?.close(); stream = null; };
-// A browser has six connections an origin: a hidden tab must not hold one.
+const hush = () => { turn?.abort(); turn = null; };
+// A hidden window needs no nudges, and gives the stream to one that is seen.
 document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
 addEventListener("pagehide", hush);
 
@@ -132,7 +149,7 @@ const noticeSilence = () => {
   const gone = broken > heard && Date.now() - broken > 6000;
   const lost = gone || Date.now() - heard > 12000;
   if (lost && !document.body.classList.contains("is-lost")) {
-    const at = new Date(heard).toLocaleTimeString([], { hour12: false });
+    const at = new Date(heard).toLocaleTimeString([], { hour12: false, timeZone: root.dataset.zone });
     document.querySelector("[data-lost]").textContent =
       `The dashboard does not answer. What you see is from ${at}; the shop itself may be well.`;
   }

@@ -25,7 +25,7 @@ const plotting = (() => {
   const font = () => `${Math.round(0.6875 * rem())}px system-ui, sans-serif`;
 
   const clock = (at, seconds) => new Date(at * 1000).toLocaleTimeString([], {
-    hour: "2-digit", minute: "2-digit", hour12: false, ...(seconds && { second: "2-digit" }),
+    hour: "2-digit", minute: "2-digit", hour12: false, timeZone: document.documentElement.dataset.zone, ...(seconds && { second: "2-digit" }),
   });
   const inSeconds = (value) => {
     if (value === null || value === undefined) return "–";
