@@ -30,7 +30,7 @@ async def test_many_windows_share_one_stream_and_each_still_loads(visit):
     assert sum(streams) <= 1
 
 
-async def test_a_window_that_closes_hands_the_stream_to_another(visit):
+async def test_a_window_that_closes_leaves_the_stream_to_another(visit):
     first = await visit()
     second = await first.context.new_page()
     await second.goto("/gremlins")
