@@ -112,7 +112,7 @@ KINDS: tuple[FaultKind, ...] = (
         kind="error",
         label="Errors",
         does="Answers 503, no work done",
-        hint="The service answers 503 before it does anything.",
+        hint="The service answers 503, or the status that was chosen, before it does anything.",
         answers_status=True,
         instead=_answer_error,
     ),

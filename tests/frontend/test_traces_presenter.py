@@ -2,11 +2,11 @@
 
 import pytest
 
-from frontend.traces.presenter import verdict
+from frontend.traces.presenter import fold_retries, trace_lines, verdict
 from frontend.traces.waterfall import ticks
 from frontend.web.formatting import share, took
 from observatory.store.store import TelemetryStore, TraceQuery
-from tests.observatory.samples import keep, span
+from tests.observatory.samples import keep, span, trace_id
 
 FIRST = "1" * 16
 
@@ -52,6 +52,39 @@ def test_a_trace_whose_beginning_is_still_missing_is_neither_good_nor_bad():
     assert verdict(memory.find(TraceQuery())[0]) == ("none", "incomplete")
     keep(memory, span(span_id=FIRST))
     assert verdict(memory.find(TraceQuery())[0]) == ("good", "201 good")
+
+
+def test_behind_a_light_requests_come_first_and_retries_are_folded_under_their_request():
+    memory = TelemetryStore()
+    orders = {
+        "mine": "a" * 8 + "-1111" * 3 + "-" + "a" * 12,
+        "old": "b" * 8 + "-1111" * 3 + "-" + "b" * 12,
+    }
+
+    def of(order, *also):
+        return (("valerix.order.id", orders[order]), *also)
+
+    request, retry, older = trace_id(), trace_id(), trace_id()
+    keep(
+        memory,
+        span(request, attributes=of("mine", ("http.response.status_code", "202"))),
+        span(retry, kind=1, attributes=of("mine"), name="reconcile order"),
+        span(older, kind=1, attributes=of("old"), name="reconcile order"),
+    )
+    rows = memory.find(TraceQuery())
+    lines, others = fold_retries(rows, trace_lines(rows))
+    assert [(line.trace_id, [r.trace_id for r in line.retries]) for line in lines] == [
+        (request, [retry])
+    ]
+    assert [line.trace_id for line in others] == [older]
+
+
+@pytest.mark.parametrize(("service", "slow"), [("order-service", True), ("elsewhere", False)])
+def test_the_shop_s_limit_does_not_judge_other_programs(service, slow):
+    memory = TelemetryStore()
+    keep(memory, span(ms=(0, 1_500), service=service))
+    (line,) = trace_lines(memory.find(TraceQuery()))
+    assert line.slow is slow
 
 
 def test_times_have_the_digits_that_matter():

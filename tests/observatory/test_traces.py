@@ -36,6 +36,14 @@ def shop(memory: TelemetryStore) -> dict[str, str]:
     return ids
 
 
+def test_what_ended_before_a_moment_can_be_left_out(memory: TelemetryStore, shop: dict[str, str]):
+    ends = {each.trace_id: each.end_ns for each in memory.traces.newest()}
+    since = ends[shop["slow"]]
+    assert found(memory, since_ns=since) == [shop["slower"], shop["slow"]]
+    assert found(memory, kind="slowest", since_ns=since) == [shop["slower"], shop["slow"]]
+    assert found(memory, kind="failed", since_ns=since) == []
+
+
 def test_each_list_shows_its_own(memory: TelemetryStore, shop: dict[str, str]):
     assert found(memory) == list(reversed(shop.values()))
     assert found(memory, kind="slowest")[:2] == [shop["slower"], shop["slow"]]

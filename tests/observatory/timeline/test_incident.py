@@ -133,3 +133,13 @@ def test_the_last_reaction_in_one_line():
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs, green in 27\u202fs"
     (each,) = incidents_at(CALMED[:1], lights((-9, "good"), (14, "slow")), 20)
     assert narrative.reaction((each,)).text == "Last: red in 14\u202fs"
+
+
+def test_a_light_that_fails_is_red_whatever_kind_of_gremlin_did_it_and_both_reds_are_one():
+    audit = [event(0, name="error"), event(60, "calmed", name="error")]
+    notes = lights((-9, "good"), (4, "failing"), (20, "slow"), (87, "good"))
+    (each,) = incidents_at(audit, notes, 100)
+    (red,) = each.reds
+    assert (red.spans, red.first) == (((at(4), at(87)),), "failing")
+    assert [cause.name for cause in red.causes] == ["error"]
+    assert "turned red (“Failing”) after 4" in sentences(each, 100)
