@@ -85,10 +85,10 @@ def run_shop(*, with_stack: bool = False) -> None:
                 home.retract()
                 control.close()
                 grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
-                for each in children.stop(services, grace_s):
+                for killed in children.stop(services, grace_s):
                     say(
-                        f"{each.name} did not stop in {grace_s:.0f} s and was killed; its log ends "
-                        f"with what it was doing: {each.log}"
+                        f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "
+                        f"ends with what it was doing: {killed.log}"
                     )
                 if stack:
                     stack.stop()

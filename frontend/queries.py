@@ -36,8 +36,7 @@ RECENT = 14
 _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
   o.amount_minor, o.currency, o.attempts,
-  coalesce(split_part((SELECT h.traceparent FROM orders.history h WHERE h.order_id = o.id
-                       ORDER BY h.version LIMIT 1), '-', 2), '') AS trace_id,
+  coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
   o.created_at, o.settled_at
 """
 _RECENT = statement(

@@ -30,20 +30,10 @@ KEYS = IdempotencyStore(idempotency, entity=idempotency.c.order_id)
 
 _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
-# The row has the traceparent of its last step, for the history. An order's trace is that of its
-# first step; before there is a history, the row's own.
-_FIRST_TRACEPARENT = func.coalesce(
-    select(history.c.traceparent)
-    .where(history.c.order_id == _o.id)
-    .order_by(history.c.version)
-    .limit(1)
-    .scalar_subquery(),
-    _o.traceparent,
-).label("traceparent")
 _SHOWN = (
     _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
     _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version, _o.attempts,
-    _FIRST_TRACEPARENT, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+    _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
 
@@ -72,10 +62,8 @@ _PLACE = statement(
     .returning(*_SHOWN),
     "INSERT orders.orders",
 )  # fmt: skip
-# Without one (no telemetry) the last known stays.
-_STEP_TRACEPARENT = func.coalesce(
-    cast(bindparam("step_traceparent"), _o.traceparent.type), _o.traceparent
-)
+# Whose work a step is: the trigger writes it into the history.
+_STEP = cast(bindparam("step_traceparent"), _o.step_traceparent.type)
 _to = cast(bindparam("to"), _o.status.type)
 # Rule R7: whoever moves the order must have seen its latest version.
 _MOVE = statement(
@@ -85,7 +73,7 @@ _MOVE = statement(
         status=_to,
         reason=func.coalesce(cast(bindparam("why"), _o.reason.type), _o.reason),
         last_outcome=cast(bindparam("outcome"), _o.last_outcome.type),
-        traceparent=_STEP_TRACEPARENT,
+        step_traceparent=_STEP,
         version=_o.version + 1,
         # Attempts in the present state: progress starts the backoff afresh.
         attempts=case((_o.status == _to, _o.attempts + 1), else_=0),
@@ -103,7 +91,7 @@ _COMMITTED = statement(
         stock_committed_at=func.now(),
         version=_o.version + 1,
         updated_at=func.now(),
-        traceparent=_STEP_TRACEPARENT,
+        step_traceparent=_STEP,
     )
     .returning(*_SHOWN),
     "UPDATE orders.orders",

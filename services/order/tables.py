@@ -36,6 +36,7 @@ orders = Table(
     Column("next_attempt_at", _time),
     Column("deadline_at", _time),
     Column("traceparent", Text),
+    Column("step_traceparent", Text),
     Column("created_at", _time),
     Column("updated_at", _time),
     Column("settled_at", _time),

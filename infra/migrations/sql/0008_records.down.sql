@@ -115,3 +115,4 @@ BEGIN
   VALUES (NEW.order_id, NEW.n, CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END, NEW.state, NEW.detail, NULL);
   RETURN NULL;
 END $$;
+ALTER TABLE orders.orders DROP step_traceparent;

@@ -182,11 +182,13 @@ ALTER TABLE payments.attempt_history ALTER changed_in SET NOT NULL;
 DROP INDEX orders.history_changed, payments.attempt_history_changed;
 CREATE INDEX history_changed ON orders.history (changed_in);
 CREATE INDEX attempt_history_changed ON payments.attempt_history (changed_in);
+-- `traceparent` is the order's own, that of its first step; a later step may be another trace's.
+ALTER TABLE orders.orders ADD step_traceparent text;
 CREATE OR REPLACE FUNCTION orders.record_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO orders.history (order_id, version, src, dst, reason, outcome, attempts, traceparent)
   VALUES (NEW.id, NEW.version, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END, NEW.status,
-          NEW.reason, NEW.last_outcome, NEW.attempts, NEW.traceparent);
+          NEW.reason, NEW.last_outcome, NEW.attempts, coalesce(NEW.step_traceparent, NEW.traceparent));
   RETURN NULL;
 END $$;
 CREATE OR REPLACE FUNCTION payments.record_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
