@@ -26,7 +26,9 @@ VALERIX_PROMETHEUS_URL: http://prometheus:9090
 VALERIX_JAEGER_URL: http://jaeger:16686
 VALERIX_LOKI_URL: http://loki:3100
 VALERIX_GRAFANA_LINK: http://localhost:3030
-VALERIX_JAEGER_LINK: http://localhost:16686"""
+VALERIX_JAEGER_LINK: http://localhost:16686
+VALERIX_PROOF_HEAD: /var/lib/valerix/chain.head
+VALERIX_TELEMETRY_DIR: /var/lib/valerix/telemetry"""
 
 
 def render(text: str) -> str:
@@ -61,6 +63,9 @@ def _container(process: Process) -> Iterator[str]:
         yield from (f"      {line}" for line in _WATCHER.splitlines())
     host = _PUBLIC if process.is_public else _PRIVATE
     yield f'    ports: ["{host}:{process.port}:{process.port}"]'
+    if not is_service:
+        # What must outlive it: the head of the proof's chain, and what the timeline measured.
+        yield f'    volumes: ["{process.key}:/var/lib/valerix"]'
     yield f"    mem_limit: {_SERVICE_MIB if is_service else _WATCHER_MIB}m"
     yield "    depends_on:"
     yield "      migrate: {condition: service_completed_successfully}"

@@ -145,7 +145,7 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **options: Any)
 
     page = f"http://{'127.0.0.1' if web_host == _EVERYWHERE else web_host}:{web_port}"
     click.echo(f"  Locust's page: {page}     newest report: {page}/report     stop: Ctrl-C")
-    running.serve(folder, arguments, workers, master, judged)
+    running.serve(folder, target, arguments, workers, master, judged)
 
 
 def _profile(name: str) -> Profile:

@@ -11,6 +11,7 @@ import click
 import msgspec
 import psutil
 
+from chassis.http.operator_auth import OPERATOR_VARIABLE
 from fleet.child_guard import Child
 from fleet.children import python_command, python_environment
 from fleet.errors import CannotRun
@@ -55,8 +56,10 @@ class Interrupts:
 class Generator:
     """The generator's processes: one alone, or a master with workers. None outlives us."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, operator_token: str) -> None:
         self._folder, self._children = folder, list[Child]()
+        # By the environment, because everything else about a run is written into its folder.
+        self._environ = {**os.environ, OPERATOR_VARIABLE: operator_token}
 
     def start(self, *arguments: str, log: str = GENERATOR_LOG) -> Child:
         """Start one of its processes."""
@@ -64,7 +67,7 @@ class Generator:
             python_command(*arguments),
             log=self._folder / log,
             if_orphaned=signal.SIGKILL,
-            environ=python_environment(os.environ),
+            environ=python_environment(self._environ),
             cwd=ROOT,
         )
         self._children.append(child)
@@ -111,7 +114,7 @@ def run(plan: LoadPlan, target: Target, demands: Demands, folder: Path, delivery
     click.echo(f"  {what}, at {plan.urls['order']} (seed {plan.seed})")
     click.echo(f"  {delivery}")
     stop = Interrupts()
-    generator = Generator(folder)
+    generator = Generator(folder, target.operator_token)
     try:
         port = free_port() if plan.workers else 0
         arguments = ("loadtests.generator.process", "headless", str(folder), f"--port={port}")
@@ -129,10 +132,15 @@ def run(plan: LoadPlan, target: Target, demands: Demands, folder: Path, delivery
 
 
 def serve(
-    folder: Path, arguments: list[str], workers: int, master: str, judged: Callable[[Path], int]
+    folder: Path,
+    target: Target,
+    arguments: list[str],
+    workers: int,
+    master: str,
+    judged: Callable[[Path], int],
 ) -> None:
     """Locust's page until Ctrl-C; `judged` is called with the folder of each run that ended."""
-    stop, generator = Interrupts(), Generator(folder)
+    stop, generator = Interrupts(), Generator(folder, target.operator_token)
     # The output of the last time must not be read again.
     (folder / GENERATOR_LOG).unlink(missing_ok=True)
     try:

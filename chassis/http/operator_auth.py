@@ -14,6 +14,9 @@ from chassis.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Where a process of ours finds the token.
+OPERATOR_VARIABLE = "VALERIX_OPERATOR_TOKEN"
+
 
 def is_token(claimed: str, settings: Settings) -> bool:
     """Whether this is the operator token; the time it takes tells nothing, its length included."""
@@ -45,10 +48,14 @@ def try_token(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:
     return False
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The header that carries a token; none without one."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def operator_headers(settings: Settings) -> dict[str, str]:
     """What a request carries to be the operator's; nothing where no token is set."""
-    token = settings.operator_token
-    return {"Authorization": f"Bearer {token}"} if token else {}
+    return bearer(settings.operator_token)
 
 
 def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]

@@ -8,7 +8,14 @@ from litestar.params import FromPath
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
-from frontend.orders.panels import order_details, order_traces, order_traces_panel, story_panel
+from frontend.orders.panels import (
+    find_traces,
+    gone_traces,
+    order_details,
+    order_traces,
+    order_traces_panel,
+    story_panel,
+)
 from frontend.query_results import OrderDetails
 from frontend.web.pages import HttpRequest, Pages
 from observatory.sources.down import Down
@@ -30,24 +37,28 @@ def order_routes(
     async def show_order(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
         # Both panels from one reading of the database.
         details = await known(order_id)
-        traces = await order_traces(telemetry, order_id, details)
+        found = await find_traces(telemetry, order_id, details)
+        gone = gone_traces(details, found)
         return pages.page(
             request,
             "orders/page.html",
             order_id=str(order_id),
-            story=story_panel(order_id, details),
-            traces=order_traces_panel(order_id, traces),
+            story=story_panel(order_id, details, gone),
+            traces=order_traces_panel(order_id, order_traces(telemetry, details, found)),
         )
 
     @get("/panels/story/{order_id:uuid}", summary="One order's life", include_in_schema=False)
     async def show_story(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
-        return pages.panel(request, story_panel(order_id, await known(order_id)))
+        details = await known(order_id)
+        gone = gone_traces(details, await find_traces(telemetry, order_id, details))
+        return pages.panel(request, story_panel(order_id, details, gone))
 
     @get("/panels/order-traces/{order_id:uuid}", include_in_schema=False)
     async def show_order_traces(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
         # Traces may be kept of an order that the database does not hold.
         details = await order_details(state, order_id)
-        view = await order_traces(telemetry, order_id, details)
+        found = await find_traces(telemetry, order_id, details)
+        view = order_traces(telemetry, details, found)
         return pages.panel(request, order_traces_panel(order_id, view))
 
     return [show_order, show_story, show_order_traces]

@@ -1,5 +1,6 @@
 """The panels of orders: the order form's products, the recent orders, and one order's life."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -13,10 +14,12 @@ from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
-from observatory.sources.protocols import TelemetrySource
+from observatory.sources.protocols import TelemetrySource, TraceList
 from observatory.store.store import TraceQuery
 
 _MOST_TRACES = 30
+# Services send every second, and a collector may wait some more.
+_ON_ITS_WAY = timedelta(seconds=30)
 
 
 def order_panels(state: DashboardState) -> list[Panel]:
@@ -36,9 +39,11 @@ def order_panels(state: DashboardState) -> list[Panel]:
     ]
 
 
-def story_panel(order_id: UUID, details: OrderDetails | Down) -> Panel:
-    """One order's life."""
-    view = details if isinstance(details, Down) else presenter.story(details)
+def story_panel(
+    order_id: UUID, details: OrderDetails | Down, gone: frozenset[str] = frozenset()
+) -> Panel:
+    """One order's life; `gone` are traces of it that are no longer kept."""
+    view = details if isinstance(details, Down) else presenter.story(details, gone)
     return Panel("orders/story.html", ("shop",), lambda _: view, f"/panels/story/{order_id}")
 
 
@@ -56,13 +61,31 @@ async def order_details(state: DashboardState, order_id: UUID) -> OrderDetails |
         return Down(reason_of(error), utc_now(), "The order itself is safe in the database.")
 
 
-async def order_traces(
-    telemetry: TelemetrySource, order_id: UUID, details: OrderDetails | Down | None = None
+async def find_traces(
+    telemetry: TelemetrySource, order_id: UUID, details: OrderDetails | Down | None
+) -> TraceList | Down:
+    """The traces of the order that are kept."""
+    known = None if isinstance(details, Down) else details
+    query = TraceQuery(order_id=str(order_id), trace_ids=_traces_of(known), limit=_MOST_TRACES)
+    return await telemetry.find(query)
+
+
+def gone_traces(details: OrderDetails | Down, found: TraceList | Down) -> frozenset[str]:
+    """Traces that the order names and nobody keeps any more. One that is a few seconds old may be
+    on its way, and of a source that is down or has more than it shows nothing is known."""
+    if isinstance(details, Down) or isinstance(found, Down) or len(found.rows) >= _MOST_TRACES:
+        return frozenset()
+    newest = max((step.at for step in details.steps), default=details.order.created_at)
+    if utc_now() - newest < _ON_ITS_WAY:
+        return frozenset()
+    return frozenset(_traces_of(details)) - {row.trace_id for row in found.rows}
+
+
+def order_traces(
+    telemetry: TelemetrySource, details: OrderDetails | Down | None, found: TraceList | Down
 ) -> OrderTraces:
     """All that is known of the order now: what the database holds of it, and its traces."""
     known = None if isinstance(details, Down) else details
-    query = TraceQuery(order_id=str(order_id), trace_ids=_traces_of(known), limit=_MOST_TRACES)
-    found = await telemetry.find(query)
     rows = () if isinstance(found, Down) else found.rows
     missing = next((each for each in (details, found) if isinstance(each, Down)), None)
     view = life(known, rows, utc_now(), elsewhere=telemetry.sent_to())

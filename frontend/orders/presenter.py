@@ -39,8 +39,8 @@ def order_row(order: OrderRecord) -> OrderRow:
     return OrderRow(order, state, word, explanation, latency_ms)
 
 
-def story(details: OrderDetails) -> StoryView:
-    """An order's whole life."""
+def story(details: OrderDetails, gone: frozenset[str] = frozenset()) -> StoryView:
+    """An order's whole life; `gone` are traces of it that are no longer kept."""
     status = details.order.status
     return StoryView(
         row=order_row(details.order),
@@ -53,6 +53,7 @@ def story(details: OrderDetails) -> StoryView:
         ),
         cancellable=status not in TERMINAL | {"CANCELLING"},
         settled=status in TERMINAL,
+        gone=gone,
     )
 
 

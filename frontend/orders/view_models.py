@@ -68,6 +68,7 @@ class StoryView(Struct, frozen=True):
     attempts: tuple[AttemptRow, ...]
     cancellable: bool
     settled: bool
+    gone: frozenset[str]
 
 
 class Piece(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """The shop as a shopper's client sees it: every request measured, classed and logged."""
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ import gevent
 import msgspec
 from locust.contrib.fasthttp import FastHttpSession
 
+from chassis.http.operator_auth import OPERATOR_VARIABLE, bearer
 from loadtests.generator.recorder import Recorder
 from loadtests.outcomes import CANCEL, FOLLOW, PLACE, REFUND, outcome_of
 from loadtests.plan import LoadPlan
@@ -17,6 +19,8 @@ from services.order.contract import OrderView, PlaceOrder
 
 _ORDER = msgspec.json.Decoder(OrderView)
 _JSON = {"Content-Type": "application/json"}
+# Who cancels or wants the money back is the operator, until orders have owners.
+_OPERATOR = bearer(os.environ.get(OPERATOR_VARIABLE, ""))
 
 
 class ShopClient:
@@ -53,13 +57,13 @@ class ShopClient:
     def cancel(self, intent: Intent) -> LoggedReply:
         """POST /orders/{order_id}/cancel."""
         path = f"/orders/{intent.order_id}/cancel"
-        return self._post(intent, intent.cancel_replies, path, CANCEL)
+        return self._post(intent, intent.cancel_replies, path, CANCEL, headers=_OPERATOR)
 
     def refund(self, intent: Intent) -> LoggedReply:
         """POST /payments/{order_id}/cancel: who cancels by hand wants the money back."""
         path = f"/payments/{intent.order_id}/cancel"
         url = self._plan.urls["payment"]
-        return self._post(intent, intent.refund_replies, path, REFUND, url=url)
+        return self._post(intent, intent.refund_replies, path, REFUND, url=url, headers=_OPERATOR)
 
     def show(self, order_id: UUID) -> OrderView | None:
         """GET /orders/{order_id}; None where there was no answer to read."""

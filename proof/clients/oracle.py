@@ -25,8 +25,10 @@ WHERE o.created_at >= $1
 ORDER BY o.created_at"""
 TERMINAL = ("CONFIRMED", "FAILED")
 _GIVEN_BACK = ("CANCELLED", "REFUNDED")
-# Replies that claim nothing about the order: shed, or an error that says so.
+# Replies that claim nothing about the order: refused at the door, shed, or an error that says so.
 _NO_CLAIM = {
+    (401, "operator-token-needed"),
+    (401, "service-credential-needed"),
     (409, "idempotency-in-progress"),
     (500, "outcome-unknown"),
     (500, "database-slow"),

@@ -50,6 +50,7 @@ async def test_the_lock_looks_like_the_other_buttons(visit):
     assert lock == other
 
 
+@pytest.mark.long
 async def test_a_page_that_asks_nothing_is_not_called_lost(visit):
     page = await visit()
     answer = await page.goto("/nowhere")

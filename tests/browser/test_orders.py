@@ -72,6 +72,7 @@ async def test_sending_the_same_form_twice_orders_once(visit):
     assert sent[0].headers["location"] == sent[1].headers["location"]
 
 
+@pytest.mark.long
 async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
     page = await visit()
     await page.get_by_label("Quantity").fill("7")
@@ -93,6 +94,7 @@ async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
     await expect(page.get_by_label("Quantity")).to_be_focused()
 
 
+@pytest.mark.long
 async def test_nothing_moves_when_a_panel_refreshes(visit):
     page = await visit()
     toast = await confirmed_order(page)

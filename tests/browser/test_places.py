@@ -31,6 +31,7 @@ def calm_afterwards(fleet):
     no_gremlin(fleet)
 
 
+@pytest.mark.long
 async def test_the_header_is_one_line_whatever_is_red(visit, fleet):
     page = await visit()
     for key in ("inventory", "payment"):
@@ -92,6 +93,7 @@ async def test_on_a_phone_a_toast_covers_neither_the_button_nor_the_order(visit)
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
 
 
+@pytest.mark.long
 async def test_presentation_mode_shows_the_newest_orders_and_escape_leaves_it(visit):
     page = await visit()
     for _ in range(3):
@@ -110,6 +112,7 @@ async def test_presentation_mode_shows_the_newest_orders_and_escape_leaves_it(vi
     assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
+@pytest.mark.long
 async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
     page = await visit()
     delivery = {"product_id": "PROD-001", "quantity": 150_000}

@@ -62,6 +62,7 @@ async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
     await calm(page)
 
 
+@pytest.mark.long
 async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
     page = await visit()
     await place_order(page)
@@ -105,6 +106,7 @@ async def test_everything_can_be_read_without_javascript(visit):
         await expect(line).to_contain_text("order CONFIRMED")
 
 
+@pytest.mark.long
 async def test_the_tail_is_live_and_pauses_while_somebody_reads(visit, fleet):
     page = await visit("/logs")
     lines = page.locator(".tail-lines > li")

@@ -42,6 +42,7 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
     assert outcome.settled_s is not None
 
 
+@pytest.mark.long
 @pytest.mark.chaos
 async def test_in_calm_weather_nothing_is_lost_either(database_url: str):
     calm = Plan(orders=ORDERS, fault_share=0, crash_share=0, wire_share=0, full_share=0)

@@ -4,6 +4,8 @@ import socket
 import time
 from urllib.parse import urlsplit
 
+import pytest
+
 from proof.clients.intent import Intent
 from tests.faults.shop_under_fault import BRISK, ShopUnderFault
 from tests.harness.customers import Customers, Habits
@@ -17,6 +19,7 @@ FLEET_ENVIRON = BRISK | {
 _FAULT_S = 4.0
 
 
+@pytest.mark.long
 def test_twice_the_load_and_a_gremlin_are_shed_and_survived(shop: ShopUnderFault):
     """Twice as many customers as places, none of whom waits long before asking again."""
     slow = {"kind": "latency", "delay_ms": 500, "jitter_ms": 300, "probability": 0.5, "ttl_s": 60}

@@ -116,6 +116,7 @@ def is_seen(look: Callable[[], bool]) -> bool:
     return seen
 
 
+@pytest.mark.long
 def test_a_given_database_is_used_and_nothing_embedded_is_started(shop: EchoShop):
     running = shop.home.running()
     assert running is not None

@@ -120,6 +120,7 @@ def test_under_nohup_it_survives_the_terminal_and_still_stops_in_order(shop: UpS
     assert alive(family) == []
 
 
+@pytest.mark.long
 def test_under_the_strictest_umask_it_opens_all_the_same(home: Path):
     shop = UpShop(home, umask=0o077)
     try:

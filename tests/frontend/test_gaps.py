@@ -7,7 +7,7 @@ import pytest
 from fleet.settings import load
 from frontend.logs.panels import logs_panel, logs_view
 from frontend.logs.view_models import LogFilter
-from frontend.orders.panels import order_traces, order_traces_panel
+from frontend.orders.panels import find_traces, order_traces, order_traces_panel
 from frontend.traces.panels import trace_panel, trace_view, traces_panel, traces_view
 from frontend.traces.view_models import TraceFilter
 from frontend.web.sse import Hub
@@ -40,7 +40,9 @@ async def panels_without_telemetry():
         traces_panel(traces, await traces_view(telemetry, state, traces)),
         logs_panel(logs, await logs_view(telemetry, state, logs)),
         trace_panel(ORDER_TRACE, await trace_view(telemetry, "ab" * 16)),
-        order_traces_panel(order_id, await order_traces(telemetry, order_id)),
+        order_traces_panel(
+            order_id, order_traces(telemetry, None, await find_traces(telemetry, order_id, None))
+        ),
     )
 
 

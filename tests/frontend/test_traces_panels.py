@@ -10,7 +10,7 @@ import pytest
 
 from frontend.logs.panels import logs_panel, logs_view
 from frontend.logs.view_models import LogFilter
-from frontend.orders.panels import order_traces, order_traces_panel
+from frontend.orders.panels import find_traces, order_traces, order_traces_panel
 from frontend.traces.panels import trace_panel, traces_panel, traces_view
 from frontend.traces.view_models import NoTrace, TraceFilter
 from frontend.traces.waterfall import waterfall
@@ -63,7 +63,9 @@ def show_logs(memory):
 
 
 def show_order_traces(memory):
-    view = asyncio.run(order_traces(EmbeddedTraces(memory, Hub().nudge), UUID(ORDER_ID)))
+    telemetry = EmbeddedTraces(memory, Hub().nudge)
+    found = asyncio.run(find_traces(telemetry, UUID(ORDER_ID), None))
+    view = order_traces(telemetry, None, found)
     return show(order_traces_panel(UUID(ORDER_ID), view), now=NOW)
 
 

@@ -93,6 +93,7 @@ def test_a_smoke_run_holds_and_leaves_a_report(load: LoadRun):
     assert "It held" in output
 
 
+@pytest.mark.long
 def test_a_gremlin_during_a_run_is_in_the_report_and_costs_no_order(
     load: LoadRun, fleet: RunningFleet
 ):
@@ -137,6 +138,7 @@ def test_an_open_loop_offers_its_rate_whatever_the_answers(load: LoadRun, fleet:
     assert found["latency"]["all"]["p50_ms"] > 1000
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_a_partial_report_and_no_verdict(load: LoadRun):
     child = subprocess.Popen(
         load.command("--profile=load", *PATIENT), env=load.environ(), cwd=ROOT,

@@ -69,6 +69,7 @@ GREMLIN = (("valerix.gremlin.name", "sleepy"),)
 NAMED = 15_000
 
 
+@pytest.mark.long
 def test_hundreds_of_thousands_of_distinct_names(allocated: Allocated):
     memory = small()
     for number in allocated.flood(NAMED):
