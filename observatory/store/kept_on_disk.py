@@ -41,8 +41,8 @@ class KeptOnDisk:
     async def run(self) -> None:
         """Read what was kept, then write what comes, until cancelled."""
         self._store.keep = self._keep
-        await self.restore()
         try:
+            await self.restore()
             while True:
                 await asyncio.sleep(_WRITE_EVERY_S)
                 due, self._due = self._due, []

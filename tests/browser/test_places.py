@@ -65,6 +65,7 @@ async def toasts(page):
     await expect(page.locator(".toast")).to_have_count(3)
 
 
+@pytest.mark.long
 async def test_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     page = await visit()
     await toasts(page)

@@ -56,7 +56,16 @@ def test_a_load_whose_output_is_lost_is_one_line_and_a_2(output: str):
     assert (done.returncode, done.stderr) == (2, f"Error: {LOST[output]}\n")
 
 
-@pytest.mark.parametrize("command", [SETTINGS, ("act", "list"), ("--help",), ("act", "--help")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        SETTINGS,
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in (("act", "list"), ("--help",), ("act", "--help"))
+        ),
+    ],
+)
 @pytest.mark.parametrize("output", LOST)
 def test_an_output_that_is_lost_is_one_line_and_a_2(command: tuple[str, ...], output: str):
     done = run(*command, output=output)
@@ -70,12 +79,16 @@ def test_without_input_or_error_output_a_command_does_its_work(closed: str):
     assert "VALERIX_PORT" in done.stdout
 
 
-@pytest.mark.parametrize("closed", ["1", "12", "012"])
+@pytest.mark.parametrize(
+    "closed", ["1", *(pytest.param(each, marks=pytest.mark.long) for each in ("12", "012"))]
+)
 def test_with_nothing_to_write_to_the_code_alone_says_so(closed: str):
     assert run(*SETTINGS, close=closed).returncode == 2
 
 
-@pytest.mark.parametrize("closed", ["0", "2", "02"])
+@pytest.mark.parametrize(
+    "closed", ["02", *(pytest.param(each, marks=pytest.mark.long) for each in ("0", "2"))]
+)
 def test_a_mistake_keeps_its_code_whatever_is_closed(closed: str):
     done = run("act", "show", "no such act", close=closed)
     assert done.returncode == 2

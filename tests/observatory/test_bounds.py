@@ -48,6 +48,7 @@ def small() -> TelemetryStore:
     return TelemetryStore(traces_limit=TRACES, logs_limit=LOGS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("spans", "spans_of_a_trace"), [(25_000, 50), (16_000, 1)])
 def test_a_flood_of_spans(allocated: Allocated, spans: int, spans_of_a_trace: int):
     memory = small()

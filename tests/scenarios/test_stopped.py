@@ -50,6 +50,7 @@ def test_an_act_whose_output_nobody_reads_any_more_ends_calm(fleet, tmp_path):
     assert loose(fleet) == []
 
 
+@pytest.mark.long
 def test_under_nohup_an_act_outlives_its_terminal(fleet, tmp_path):
     ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
     with begin(fleet, tmp_path, "check", "--quick", **ignored) as running:
