@@ -46,11 +46,24 @@ SET_TIME = "SET LOCAL timezone = 'UTC'"
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The newest link of the chain, and the digest of the newest checkpoint, on one server."""
+    """The newest link of the chain, and the digest of the newest checkpoint with the number of
+    orders it proves, on one server."""
 
     n: int = 0
     digest: str = ""
     checkpoint: str = ""
+    orders: int = 0
+
+
+class Heads(msgspec.Struct, frozen=True):
+    """What is known outside about each server. Read before the snapshot it is compared with: then
+    all that it names is in the snapshot."""
+
+    known: dict[str, Head] = {}
+
+    def of(self, server: str) -> Head:
+        """The head of a server, or an empty one."""
+        return self.known.get(server, Head())
 
 
 class HeadFile:
@@ -60,9 +73,9 @@ class HeadFile:
     def __init__(self, path: str = "") -> None:
         self._path = Path(path) if path else None
 
-    def of(self, server: str) -> Head:
-        """The head of a server as it was kept last, or an empty one."""
-        return self._read().get(server, Head())
+    def read(self) -> Heads:
+        """The heads as they were kept last."""
+        return Heads(self._read())
 
     def keep(self, server: str, **changes: Any) -> None:
         """Change what is kept of a server's head."""
@@ -85,6 +98,9 @@ class HeadFile:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Head])
         except (OSError, msgspec.MsgspecError):
             return {}
+
+
+NO_HEADS = HeadFile()
 
 
 class Seal(msgspec.Struct, frozen=True):

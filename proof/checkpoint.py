@@ -14,8 +14,9 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.chain import HeadFile
+from proof.chain import Heads
 from proof.incremental import CHANGED_ORDERS, ChangedOrders, ReadScope, changed_orders, restrict
+from proof.sealed_tables import WATCHED
 
 # The database did not answer. After any other error the proof goes on without a checkpoint.
 _UNAVAILABLE = (asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError)
@@ -31,7 +32,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before,
 # A checkpoint is valid on this server, under these transitions, and as long as nobody touched the
 # tables' definitions: a trigger that was off for a moment, or a table that was rewritten, has
 # another row in the catalogue since.
-_RULES = """\
+_RULES = f"""\
 WITH ours AS (
   SELECT c.oid, c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind = 'r'
@@ -46,8 +47,11 @@ SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
           WHERE n.nspname IN ('orders', 'inventory', 'payments', 'proof')),
          (SELECT md5(string_agg(concat_ws(' ', b.oid, b.relfilenode), ',' ORDER BY b.oid))
           FROM ours b)) AS rules,
-       (SELECT count(*) FROM pg_trigger
-        WHERE tgname IN ('mark_change', 'note_truncation') AND tgenabled = 'A') = 22 AS marked"""
+       (SELECT coalesce(bool_and(watched), false) FROM ({WATCHED}) w) AS marked"""  # noqa: S608 - constants
+# How many orders there ought to be: as many as were proven, less those whose removal is noted.
+_EXPECTED = """\
+SELECT greatest($1, (SELECT coalesce(max(orders), 0) FROM proof.checkpoint))
+       - (SELECT count(*) FROM proof.removals WHERE book = 'orders.orders')"""
 _FIND = """\
 SELECT before, at, orders, moved, unsettled, digest FROM proof.checkpoint WHERE promises = $1"""
 _REMOVED = """\
@@ -100,7 +104,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
 
-NO_HEADS = HeadFile()
+NOTHING_KNOWN = Heads()
 
 
 class Increment(msgspec.Struct, frozen=True):
@@ -136,13 +140,14 @@ class Baseline(msgspec.Struct, frozen=True):
     until: int
     server: str
     orders: int = 0
+    missing: int = 0
     promises: str = ""
     increment: Increment | None = None
     why: str = ""
 
 
 async def find_baseline(
-    connection: asyncpg.Connection, *, whole: bool, heads: HeadFile = NO_HEADS
+    connection: asyncpg.Connection, *, whole: bool, heads: Heads = NOTHING_KNOWN
 ) -> Baseline:
     """What is proven already in this transaction's snapshot; `whole` asks not to build on it, and
     `heads` are what is kept outside the database."""
@@ -158,16 +163,21 @@ async def find_baseline(
         baseline = msgspec.structs.replace(baseline, why=why)
     if baseline.increment is not None:
         return baseline
+    expected = known = heads.of(baseline.server).orders
     try:
         async with connection.transaction():
             orders = await connection.fetchval("SELECT count(*) FROM orders.orders")
+        async with connection.transaction():
+            expected = await connection.fetchval(_EXPECTED, known)
     except asyncpg.UndefinedTableError:
         return baseline
-    return msgspec.structs.replace(baseline, orders=orders)
+    except asyncpg.PostgresError:
+        pass  # a role that may not read checkpoints
+    return msgspec.structs.replace(baseline, orders=orders, missing=max(0, expected - orders))
 
 
 async def _find_baseline(
-    connection: asyncpg.Connection, empty: Baseline, *, whole: bool, heads: HeadFile
+    connection: asyncpg.Connection, empty: Baseline, *, whole: bool, heads: Heads
 ) -> Baseline:
     rules = await connection.fetchrow(_RULES)
     if not rules["marked"]:

@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.chain import Head, HeadFile
-from proof.checkpoint import NO_HEADS, Baseline, Checkpoint, find_baseline, next_checkpoint, save
+from proof.chain import NO_HEADS, Head, HeadFile
+from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
 from proof.invariant import Invariant, Limits
 from proof.quiescence import Quiescence, find_quiescence
 from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
@@ -131,7 +131,8 @@ async def prove(
         return report
     not_kept = await save(connection, baseline.promises, proven)
     if not not_kept:
-        heads.keep(baseline.server, checkpoint=proven.digest(baseline.promises))
+        digest = proven.digest(baseline.promises)
+        heads.keep(baseline.server, checkpoint=digest, orders=proven.orders)
     reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
     return msgspec.structs.replace(report, reach=reach)
 
@@ -146,11 +147,12 @@ async def _judge_all(
     heads: HeadFile = NO_HEADS,
 ) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
+    known = heads.read()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await _set_timeout(connection, timeouts.incremental_s, incremental=True)
         quiescence = await find_quiescence(connection, limits)
-        baseline = await find_baseline(connection, whole=whole, heads=heads)
-        await show_head(connection, heads.of(baseline.server))
+        baseline = await find_baseline(connection, whole=whole, heads=known)
+        await show_head(connection, known.of(baseline.server), missing=baseline.missing)
         allowed_s = timeouts.incremental_s
         if baseline.increment is None or baseline.orders > _QUICK:
             allowed_s = timeouts.full_s
@@ -181,10 +183,15 @@ async def _judge_all(
     return report, baseline, proven
 
 
-async def show_head(connection: asyncpg.Connection, head: Head) -> None:
-    """Let the SQL of the promises see what is kept outside the database."""
-    text = f"{head.n} {head.digest}" if head.n else ""
-    await connection.execute("SELECT set_config('valerix.chain_head', $1, true)", text)
+async def show_head(connection: asyncpg.Connection, head: Head, *, missing: int = 0) -> None:
+    """Let the SQL of the promises see what is known outside it: the head of the chain, and how many
+    orders are missing."""
+    await connection.execute(
+        "SELECT set_config('valerix.chain_head', $1, true),"
+        " set_config('valerix.orders_missing', $2, true)",
+        f"{head.n} {head.digest}" if head.n else "",
+        str(missing) if missing else "",
+    )
 
 
 async def _set_timeout(

@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.chain import HeadFile
-from proof.checkpoint import NO_HEADS, Baseline, Checkpoint, Increment, find_baseline, withdraw
+from proof.chain import NO_HEADS, HeadFile
+from proof.checkpoint import Baseline, Checkpoint, Increment, find_baseline, withdraw
 from proof.evaluate import Finding, judge_one, show_head
 from proof.incremental import CHANGED_ORDERS, changed_orders
 from proof.invariant import Limits
@@ -54,10 +54,11 @@ class Scrubber:
     async def turn(self, connection: asyncpg.Connection, heads: HeadFile = NO_HEADS) -> Slice:
         """Read the next slice. Raises what the database raises; the slice is then read again."""
         started = time.perf_counter()
+        known = heads.read()
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             quiescence = await find_quiescence(connection, self._limits)
             present = await find_baseline(connection, whole=True)
-            await show_head(connection, heads.of(present.server))
+            await show_head(connection, known.of(present.server))
             before = await connection.fetchval(_END_OF_SLICE, self._since, present.before, SLICE)
             last, before = before is None, before or _END
             baseline = await self._slice(connection, present, before)

@@ -42,3 +42,17 @@ def digests(since: str, before: str) -> str:
 LINK_CONTENT = (
     "concat_ws(' ', {0}n, {0}server, {0}since, {0}before, extract(epoch FROM {0}at), {0}tables)"
 )
+
+# The tables whose triggers mark changes and note removals, or refuse them, whatever role a session
+# takes: two ALWAYS triggers each. `WATCHED` is SQL: each table that there is, and whether both are.
+_WATCHED = (
+    "orders.orders", "orders.history", "orders.idempotency", "orders.prices",
+    "inventory.reservations", "inventory.stock_moves", "payments.payments", "payments.attempts",
+    "payments.attempt_history", "payments.ledger", "gateway.charges", "proof.removals",
+    "proof.chain",
+)  # fmt: skip
+WATCHED = f"""\
+SELECT name, (SELECT count(*) FROM pg_trigger t
+              WHERE t.tgrelid = c.oid AND t.tgenabled = 'A') = 2 AS watched
+FROM unnest('{{{",".join(_WATCHED)}}}'::text[]) AS name
+JOIN pg_class c ON c.oid = to_regclass(name) AND c.relkind = 'r'"""  # noqa: S608 - constants

@@ -14,8 +14,8 @@ class ProofSettings(Settings, frozen=True, kw_only=True):
     ] = 5.0
     proof_seal_interval_s: Annotated[
         Seconds,
-        why("What was written is sealed within a minute; a link is computed in milliseconds."),
-    ] = 60.0
+        why("Until it is sealed, a line can be altered unseen; a link takes milliseconds."),
+    ] = 10.0
     proof_scrub_round_s: Annotated[
         Seconds,
         why("All of history is read again within ten minutes, or as fast as a fifth of the time."),

@@ -54,7 +54,8 @@ class Segments:
             path.unlink(missing_ok=True)
         number = int(paths[-1].stem) + 1 if paths else 1
         self._path = self._folder / f"{number:08d}.segment"
-        self._path.touch()
+        # Spans and lines hold what customers asked for: for the owner alone.
+        self._path.touch(mode=0o600)
         return self._path
 
     def _paths(self) -> list[Path]:

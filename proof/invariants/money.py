@@ -155,11 +155,12 @@ WHERE (p.state, coalesce(a.state, '')) NOT IN (
   ('SUCCEEDED', 'SUCCEEDED'), ('REFUND_PENDING', 'SUCCEEDED'), ('REFUNDED', 'REFUNDED'),
   ('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('CANCELLED', ''))
 UNION ALL
-SELECT 'attempt', a.order_id, a.state, coalesce(h.dst, 'no history')
+SELECT 'attempt', a.order_id, concat_ws(' ', a.state, a.detail),
+       coalesce(concat_ws(' ', h.dst, h.detail), 'no history')
 FROM payments.attempts a
-LEFT JOIN LATERAL (SELECT dst FROM payments.attempt_history h
+LEFT JOIN LATERAL (SELECT dst, detail FROM payments.attempt_history h
                    WHERE h.order_id = a.order_id AND h.n = a.n ORDER BY h.id DESC LIMIT 1) h ON true
-WHERE h.dst IS DISTINCT FROM a.state
+WHERE (h.dst, h.detail) IS DISTINCT FROM (a.state, a.detail)
 UNION ALL
 SELECT 'first line of an attempt', a.order_id, a.state, coalesce(h.src, 'no history')
 FROM payments.attempts a

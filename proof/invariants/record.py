@@ -1,7 +1,7 @@
 """Promises about the record: every row leads back to its order, and nothing was taken out of it."""
 
 from proof.invariant import Invariant
-from proof.sealed_tables import LINK_CONTENT, digests
+from proof.sealed_tables import LINK_CONTENT, WATCHED, digests
 
 NOTHING_IS_WITHOUT_ITS_ORDER = Invariant(
     id="I20",
@@ -45,11 +45,19 @@ NOTHING_WAS_TAKEN_OUT = Invariant(
     id="I26",
     kind="A",
     title="Nothing was taken out",
-    promise="No row was deleted, and no line that is written once was changed.",
-    sql="""\
-SELECT book, order_ref, was, changed_in::text AS in_transaction
+    promise="No row was deleted, no line that is written once was changed, no order that was "
+    "proven is gone, and the triggers that would note it are on.",
+    sql=f"""\
+SELECT book AS what, order_ref, was::text AS was, changed_in::text AS in_transaction
 FROM proof.removals
-ORDER BY changed_in""",
+UNION ALL
+SELECT 'orders that were proven before are gone', NULL, missing, NULL
+FROM (SELECT nullif(current_setting('valerix.orders_missing', true), '') AS missing) s
+WHERE missing IS NOT NULL
+UNION ALL
+SELECT 'triggers are missing or off on ' || name, NULL, NULL, NULL FROM ({WATCHED}) w
+WHERE NOT watched
+ORDER BY in_transaction""",  # noqa: S608 - constants
     enforced_by="append-only triggers; notes that are kept though triggers are off",
     reads="everything",
 )

@@ -460,7 +460,7 @@ BREAKS = (
         "a line of the ledger changed in words only",
         f"{NO_TRIGGERS}UPDATE payments.ledger SET posted_at = posted_at - interval '1 day'"
         f" WHERE transfer_id = '{CONFIRMED}:cap'",
-        ("book", "payments.ledger"),
+        ("what", "payments.ledger"),
         ("I27",),
     ),
     Break(

@@ -8,8 +8,9 @@ import pytest
 from proof import Limits
 from proof.chain import HeadFile, seal
 from proof.evaluate import prove
+from proof.quiescence import find_quiescence
 from tests.proof.bulk_orders import insert_confirmed_orders
-from tests.proof.checkpoints import push_ahead, scrub_all, seal_all
+from tests.proof.checkpoints import erase, push_ahead, scrub_all, seal_all
 from tests.proof.reports import finding, violated
 from tests.proof.rows import CONFIRMED
 
@@ -46,7 +47,8 @@ async def test_links_follow_each_other_and_the_file_holds_the_newest(
                                " ORDER BY n DESC LIMIT 1")  # fmt: skip
     heads.keep(server, n=last["n"], digest=last["digest"])
     assert last["n"] >= 3
-    assert (heads.of(server).n, heads.of(server).digest) == (last["n"], last["digest"])
+    kept = heads.read().of(server)
+    assert (kept.n, kept.digest) == (last["n"], last["digest"])
     assert finding(await prove(auditor, LIMITS, whole=True, heads=heads), "I27").state == "holds"
 
 
@@ -113,6 +115,39 @@ async def test_triggers_that_were_off_for_a_moment_are_noticed_at_once(shop, aud
     assert {"I22", "I27"} <= set(violated(report))
 
 
+async def test_what_another_process_seals_while_a_proof_begins_breaks_nothing(
+    shop, auditor, heads: HeadFile, server: str, monkeypatch
+):
+    async def meanwhile(*arguments):
+        found = await find_quiescence(*arguments)
+        monkeypatch.undo()
+        await insert_confirmed_orders(shop, 1)
+        await seal_all(shop)
+        last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
+                                   " ORDER BY n DESC LIMIT 1")  # fmt: skip
+        heads.keep(server, n=last["n"], digest=last["digest"])
+        await prove(shop, LIMITS, heads=heads)
+        return found
+
+    monkeypatch.setattr("proof.evaluate.find_quiescence", meanwhile)
+    assert violated(await prove(auditor, LIMITS, whole=True, heads=heads)) == []
+
+
+@pytest.mark.parametrize("known", ["in the checkpoint", "outside alone"])
+async def test_an_order_that_was_proven_and_is_erased_everywhere_is_missed(
+    shop, auditor, heads: HeadFile, known: str
+):
+    await insert_confirmed_orders(shop, 1)
+    assert violated(await prove(auditor, LIMITS, heads=heads)) == []
+    newest = "SELECT id FROM orders.orders ORDER BY created_at DESC, id LIMIT 1"
+    await erase(shop, await shop.fetchval(newest))
+    if known == "outside alone":
+        await shop.execute("DELETE FROM proof.checkpoint")
+    report = await prove(auditor, LIMITS, heads=heads)
+    assert violated(report) == ["I26"]
+    assert finding(report, "I26").rows[0]["was"] == "1"
+
+
 async def test_notes_of_what_was_removed_cannot_be_removed(shop):
     await shop.execute("SET session_replication_role = replica")
     await shop.execute(f"DELETE FROM orders.history WHERE order_id = '{CONFIRMED}'")
@@ -136,5 +171,6 @@ def test_a_server_s_head_is_not_taken_for_another_s(heads: HeadFile):
     heads.keep("one", n=5, digest="five")
     heads.keep("other", n=2, digest="two")
     heads.keep("one", checkpoint="c")
-    assert (heads.of("one").n, heads.of("one").checkpoint, heads.of("other").n) == (5, "c", 2)
-    assert heads.of("a third").n == 0
+    kept = heads.read()
+    assert (kept.of("one").n, kept.of("one").checkpoint, kept.of("other").n) == (5, "c", 2)
+    assert kept.of("a third").n == 0
