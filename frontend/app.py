@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from chassis.database.pool import Database
 from chassis.faults.client import GremlinClient
 from chassis.http.app import service_app
+from chassis.http.brake import Brake
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
 from chassis.http.shop_identity import ShopIdentity
@@ -37,6 +38,7 @@ from frontend.web.sign_in import sign_in_routes
 from frontend.web.sse import Hub, event_routes
 from frontend.web.static_files import FILES
 from observatory.metrics.dropped_counts import DroppedCounts
+from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.sources.embedded_metrics import EmbeddedMetrics
 from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
 from observatory.sources.protocols import MetricsSource, TelemetrySource
@@ -67,7 +69,8 @@ def create_app(
     hub = Hub()
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
-    telemetry = _telemetry(settings, hub, registry, drops)
+    brake = Brake()
+    telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
     for each in services.values():
@@ -86,6 +89,7 @@ def create_app(
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
+        brake=brake,
         routes=[
             *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
             *FILES,
@@ -149,7 +153,11 @@ def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
 
 
 def _telemetry(
-    settings: DashboardSettings, hub: Hub, registry: CollectorRegistry, drops: DroppedCounts
+    settings: DashboardSettings,
+    hub: Hub,
+    registry: CollectorRegistry,
+    drops: DroppedCounts,
+    senders: AllowedSenders,
 ) -> TelemetrySource:
     """Where traces and logs come from: Jaeger and Loki, if there are, or what is sent here, kept in
     memory; /metrics says how full that is."""
@@ -165,6 +173,7 @@ def _telemetry(
         dropped=drops.now,
         grpc=(settings.host, port) if port else None,
         folder=settings.folder("telemetry"),
+        senders=senders,
     )
 
 

@@ -1,11 +1,14 @@
 """Slows down whoever guesses the operator token: a few tries at once, then one now and then."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
 
 from chassis.addresses import network_of
 from chassis.http.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 # A person mistypes three times and looks the token up; a minute later they may try again.
 _TRIES, _TRY_EVERY_S = 10, 6.0
@@ -42,6 +45,17 @@ class Brake:
         self._total = _Tries(_TRIES_IN_TOTAL, _TRY_IN_TOTAL_EVERY_S)
         self._clients: dict[str, _Tries] = {}
         self._known: dict[str, None] = {}
+
+    def attempt(self, address: str, is_right: Callable[[], bool]) -> bool:
+        """What `is_right` finds of a token that somebody at this address shows. `Problem` 429,
+        before anything is compared, to one that was wrong too often."""
+        self.check(address)
+        if is_right():
+            self.right(address)
+            return True
+        self.wrong(address)
+        logger.warning("wrong operator token", extra={"client": address})
+        return False
 
     def check(self, address: str) -> None:
         """Before a token is looked at: `Problem` 429 for a client that has no try left."""

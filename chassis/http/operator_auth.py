@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import logging
 from collections.abc import Callable
 
 from litestar.connection import ASGIConnection
@@ -11,8 +10,6 @@ from litestar.handlers import BaseRouteHandler
 from chassis.http.brake import Brake
 from chassis.http.problems import Problem
 from chassis.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 # Where a process of ours finds the token.
 OPERATOR_VARIABLE = "VALERIX_OPERATOR_TOKEN"
@@ -35,17 +32,9 @@ def is_operator(authorization: str | None, settings: Settings) -> bool:
 
 
 def try_token(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
-    """What `is_right` finds of a token that a client shows. `Problem` 429, before anything is
-    compared, to a client that was wrong too often."""
+    """As `Brake.attempt`, of the client that asks."""
     brake: Brake = connection.app.state["brake"]
-    address = connection.client.host if connection.client else ""
-    brake.check(address)
-    if is_right():
-        brake.right(address)
-        return True
-    brake.wrong(address)
-    logger.warning("wrong operator token", extra={"client": address})
-    return False
+    return brake.attempt(connection.client.host if connection.client else "", is_right)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -15,13 +15,13 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from sqlalchemy import text
 
-from chassis.addresses import is_loopback
 from chassis.database.pool import Database, statement
 from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
 
-SHOP_HEADER, SERVICE_HEADER = "X-Valerix-Shop", "X-Valerix-Service"
+SHOP_HEADER = "X-Valerix-Shop"
 SHOP_PATH = "/shop"
 FOREIGN_SHOP, CREDENTIAL_NEEDED = "foreign-shop", "service-credential-needed"
 
@@ -42,10 +42,8 @@ class ShopIdentity:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
-        self._credentials = _credentials(settings)
+        self._credential = ServiceCredential(settings)
         self._id = ""
-        exposed = not is_loopback(settings.published_on or settings.host)
-        self._demands_credential = exposed or bool(settings.operator_token)
 
     async def id(self) -> str:
         """The shop's id; raises what the database raises while it is not known yet."""
@@ -59,8 +57,7 @@ class ShopIdentity:
 
     async def headers(self) -> dict[str, str]:
         """What goes with every call to another process of the shop."""
-        credential = {SERVICE_HEADER: self._credentials[0]} if self._credentials else {}
-        return {SHOP_HEADER: await self.id(), **credential}
+        return {SHOP_HEADER: await self.id(), **self._credential.headers}
 
     async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
         """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
@@ -72,8 +69,8 @@ class ShopIdentity:
                 421, FOREIGN_SHOP, "This service belongs to another shop; nothing was done",
                 details={"shop": await self.id()}, headers=NOT_EXECUTED,
             )  # fmt: skip
-        if self._credentials:
-            if self._is_credential(headers.get(SERVICE_HEADER.lower())):
+        if self._credential.is_known:
+            if self._credential.is_shown(headers):
                 return "order-service"
         elif shop is not None:
             return "order-service"
@@ -81,26 +78,13 @@ class ShopIdentity:
             shown = headers.get("authorization")
             if shown and try_token(connection, lambda: is_operator(shown, self._settings)):
                 return "hand"
-        elif not self._demands_credential:
+        elif not self._credential.is_demanded:
             return "hand"
         raise Problem(
             401, CREDENTIAL_NEEDED,
             "Only a service of this shop, or its operator, may ask for this; nothing was done",
             headers={"WWW-Authenticate": "Bearer", **NOT_EXECUTED},
         )  # fmt: skip
-
-    def _is_credential(self, given: str | None) -> bool:
-        sent = (given or "").encode()
-        return any(hmac.compare_digest(sent, known.encode()) for known in self._credentials)
-
-
-def _credentials(settings: Settings) -> list[str]:
-    """What this process sends first, and what it accepts. One that only has an operator token
-    derives the credential from it, so that all processes with that token agree."""
-    known = [each.strip() for each in settings.service_token.split(",") if each.strip()]
-    if known or not settings.operator_token:
-        return known
-    return [hmac.digest(settings.operator_token.encode(), b"service", "sha256").hex()]
 
 
 async def internal_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ import msgspec
 
 from chassis import VERSION
 from chassis.addresses import is_loopback
+from chassis.service_credential import ServiceCredential
 from chassis.settings import BadSetting, Settings
 from chassis.telemetry import receiver_sender
 from chassis.telemetry.batch_queue import Sender
@@ -65,6 +66,7 @@ def destination(settings: Settings, named: str, protocol: str, path: str) -> Des
         return Destination(protocol, named)
     if settings.otlp_receiver:
         address = settings.otlp_receiver.rstrip("/") + path
+        headers = {**headers, **ServiceCredential(settings).headers}
         return Destination(_RECEIVER, address, {"endpoint": address, "headers": headers})
     return None
 

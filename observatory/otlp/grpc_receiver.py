@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from grpc import aio
@@ -88,6 +89,7 @@ def _handler(name: str, export: Export) -> grpc.GenericRpcHandler:
 def _export(receiver: Receiver, signal: Signal) -> Export:
     async def export(_: Any, call: Call) -> bytes:
         try:
+            receiver.demand_right(dict(call.invocation_metadata()), _address_of(call.peer()))
             with receiver.place() as body:
                 receiver.add(body, await _message(call))
                 packed = bytes(body)
@@ -108,6 +110,11 @@ async def _message(call: Call) -> bytes:
     if message is aio.EOF:
         raise Problem(400, "malformed", "The request has no message")
     return bytes(message)
+
+
+def _address_of(peer: str) -> str:
+    """The address in what the library calls a peer: ipv4:127.0.0.1:4317, ipv6:%5B::1%5D:4317."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _encoding_of(message: bytes) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from chassis.http.app import as_problem
 from chassis.http.problems import Problem
 from observatory import limits
+from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.otlp.normalize import Malformed, Normalizer
 from observatory.otlp.packing import ACCEPTED, unpack
 from observatory.otlp.pieces import TooLarge
@@ -33,8 +34,15 @@ class Receiver:
     """The routes of OTLP/HTTP, and what they share with OTLP/gRPC (grpc_receiver.py): the bounds,
     and the one thread that decodes batches."""
 
-    def __init__(self, store: TelemetryStore, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        store: TelemetryStore,
+        *,
+        senders: AllowedSenders | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._store = store
+        self._senders = senders
         self._clock = clock
         # One: two would not be faster under one interpreter lock, only take more memory.
         self._thread = ThreadPoolExecutor(1, "otlp-decode")
@@ -65,11 +73,17 @@ class Receiver:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _receive(self, request: Request[Any, Any, Any], signal: Signal) -> Response[bytes]:
+        self.demand_right(request.headers, request.client.host if request.client else "")
         media_type, encoding = _media_type(request), _encoding(request)
         with self.place() as body:
             await self._fill(body, request)
             response = await self.receive(signal, bytes(body), media_type, encoding)
         return Response(response, status_code=200, media_type=media_type)
+
+    def demand_right(self, headers: Mapping[str, str], address: str) -> None:
+        """Raises `Problem` where this sender may not send; without `senders`, everybody may."""
+        if self._senders is not None:
+            self._senders.demand(headers, address)
 
     @contextmanager
     def place(self) -> Iterator[bytearray]:

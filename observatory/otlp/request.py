@@ -30,7 +30,7 @@ _DECODE: dict[tuple[str, Signal], _Decode] = {
     (PROTOBUF, "logs"): protobuf.line,
 }
 # google.rpc.Code, by the status of HTTP that carries it.
-_CODES = {400: 3, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+_CODES = {400: 3, 401: 16, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 # While a batch is decoded the pages must stay quick: every few items the thread releases the
 # interpreter for a moment, or the event loop would wait 5 ms each time it has work to do.
 _ITEMS_AT_A_TIME = 32

@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.addresses import is_loopback
 from chassis.settings import Settings
+from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.otlp.receiver import Receiver
 from observatory.sources.down import Down
 from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
@@ -29,7 +30,7 @@ class EmbeddedTraces:
     `last_arrival` says when something last arrived, by topic; `sent_to` is the address that
     telemetry goes to instead of here, or empty; `dropped` counts what each service, by key, could
     not send; `grpc` is the host and port where OTLP over gRPC is received, beside the routes; with
-    a `folder`, what is kept outlives the process."""
+    a `folder`, what is kept outlives the process; `senders` may send, or everybody."""
 
     def __init__(
         self,
@@ -40,13 +41,14 @@ class EmbeddedTraces:
         dropped: Callable[[], dict[str, int]] = dict,
         grpc: tuple[str, int] | None = None,
         folder: Path | None = None,
+        senders: AllowedSenders | None = None,
     ) -> None:
         self.store = store
         self._grpc = grpc
         self._kept = KeptOnDisk(store, folder) if folder is not None else None
         self.last_arrival: dict[str, datetime] = {}
         self._sent_to, self._dropped = sent_to, dropped
-        self._receiver = Receiver(store)
+        self._receiver = Receiver(store, senders=senders)
         self._began = datetime.now(UTC)
         self._changed_topic = changed
         self._due: set[str] = set()

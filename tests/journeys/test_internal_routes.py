@@ -7,7 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from chassis.http.shop_identity import SERVICE_HEADER, SHOP_HEADER
+from chassis.http.shop_identity import SHOP_HEADER
+from chassis.service_credential import SERVICE_HEADER
 from tests.harness.problems import assert_problem
 from tests.journeys.shop import Shop
 

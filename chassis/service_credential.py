@@ -1,0 +1,42 @@
+"""The credential by which the processes of a shop know each other, and who must show one."""
+
+import hmac
+from collections.abc import Mapping
+
+from chassis.addresses import is_loopback
+from chassis.settings import Settings
+
+SERVICE_HEADER = "X-Valerix-Service"
+
+
+class ServiceCredential:
+    """What this process shows to the others, and what it accepts from whoever calls it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._known = _credentials(settings)
+        exposed = not is_loopback(settings.published_on or settings.host)
+        self.is_demanded = exposed or bool(settings.operator_token)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with every call to another process of the shop; empty without a credential."""
+        return {SERVICE_HEADER: self._known[0]} if self._known else {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the processes of this shop have one at all."""
+        return bool(self._known)
+
+    def is_shown(self, headers: Mapping[str, str]) -> bool:
+        """Whether these headers (names in lower case) carry it."""
+        sent = headers.get(SERVICE_HEADER.lower(), "").encode()
+        return any(hmac.compare_digest(sent, known.encode()) for known in self._known)
+
+
+def _credentials(settings: Settings) -> list[str]:
+    """What is sent first, and what is accepted. A process that only has an operator token derives
+    the credential from it, so that all processes with that token agree."""
+    known = [each.strip() for each in settings.service_token.split(",") if each.strip()]
+    if known or not settings.operator_token:
+        return known
+    return [hmac.digest(settings.operator_token.encode(), b"service", "sha256").hex()]
