@@ -65,11 +65,9 @@ def create_app(
 
     `source` and `proof` replace where numbers and verdicts come from, `peers` (by service key)
     how actions reach the services."""
-    registry = CollectorRegistry()
-    hub = Hub()
+    registry, hub, brake = CollectorRegistry(), Hub(), Brake()
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
-    brake = Brake()
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
@@ -89,7 +87,6 @@ def create_app(
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
-        brake=brake,
         routes=[
             *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
             *FILES,
@@ -103,6 +100,7 @@ def create_app(
             drops.close,
             sessions.store.close,
         ],
+        state={"brake": brake},
         exception_handlers={Exception: show_unknown},
     )
 

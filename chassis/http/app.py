@@ -61,13 +61,11 @@ def service_app(
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
     state: Mapping[str, object] | None = None,
-    brake: Brake | None = None,
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers;
-    `brake` counts wrong tokens."""
+    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
     all_loops, all_closes = [*loops, process_metrics(name, database, registry).run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
@@ -80,7 +78,7 @@ def service_app(
         all_loops.append(gremlins.run)
         all_closes.append(gremlins.close)
         gremlins.slows(*filter(None, [database]))
-    known = {"settings": settings, "identity": identity, "brake": brake or Brake()}
+    known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),

@@ -137,7 +137,7 @@ async def the_gateway_takes_the_money_and_falls_silent(shop: ScriptedShop) -> No
     shop.gateway.unheard_once = True
     shop.gateway.mute_then = {"charge", "lookup"}
     await shop.place()
-    await shop.until(DECIDED, patience_s=1.0)
+    await shop.until_if_unguarded(DECIDED)
     await shop.look()
     shop.gateway.speak()
     await shop.rest()
@@ -155,7 +155,7 @@ async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(shop: Scr
     shop.gateway.mute_then = {"charge", "lookup", "void", "refund"}
     await shop.place()
     await shop.run_out_of_time(lambda: not shop.gateway.unheard_once)
-    await shop.until(FAILED, patience_s=2.0)
+    await shop.until_if_unguarded(FAILED)
     await shop.look()
     shop.gateway.speak()
     await shop.rest()

@@ -31,7 +31,7 @@ from tests.chaos.wire import Call, Heard, Wire, WirePeer
 from tests.harness.serving import known
 
 KEY = "the-only-order-of-this-scene"
-_PATIENCE_S = 8.0
+_PATIENCE_S, _A_MOMENT_S = 8.0, 1.0
 _POLL_S = 0.02
 
 # held: still on its way when the caller gives up; copied: arrives, and once more when told to;
@@ -118,7 +118,15 @@ class ScriptedGateway(Mock):
 class ScriptedShop:
     """One shop, one order, its tables, and the promises it broke."""
 
-    def __init__(self, database_url: str, connection: asyncpg.Connection, **timing: float) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        connection: asyncpg.Connection,
+        *,
+        guarded: bool = True,
+        **timing: float,
+    ) -> None:
+        self._guarded = guarded
         self._timing: dict[str, Any] = {
             "order_deadline_s": 5.0,
             "order_lease_s": 0.7,
@@ -187,13 +195,17 @@ class ScriptedShop:
         await self.tables.execute("UPDATE orders.orders SET deadline_at = now()")
 
     async def until(self, sql: str, patience_s: float = _PATIENCE_S) -> bool:
-        """Wait until `sql` says true; false when it does not in time."""
+        """Wait until `sql` says true; false when it does not within `patience_s`."""
         end = time.monotonic() + patience_s
         while not await self.tables.fetchval(sql):
             if time.monotonic() > end:
                 return False
             await asyncio.sleep(_POLL_S)
         return True
+
+    async def until_if_unguarded(self, sql: str) -> None:
+        """Wait until `sql` says true, which the guard prevents: with it, only a moment."""
+        await self.until(sql, _A_MOMENT_S if self._guarded else _PATIENCE_S)
 
     async def look(self) -> None:
         """Note what is broken at this instant."""

@@ -32,7 +32,8 @@ async def test_without_the_guard_a_promise_breaks(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):
     with guard.off():
-        async with ScriptedShop(database_url, connection, **guard.timing).open() as shop:
+        shop = ScriptedShop(database_url, connection, guarded=False, **guard.timing)
+        async with shop.open():
             await guard.scene(shop)
     assert guard.breaks <= shop.broken
 
