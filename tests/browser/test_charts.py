@@ -64,6 +64,7 @@ async def test_the_legend_filters(visit):
     await colour_appears(page, "rate", "payment")
 
 
+@pytest.mark.long
 async def test_pointing_at_a_moment_shows_its_values(visit):
     page = await visit()
     values = page.locator('[data-chart="order"] .values .of-p99')
@@ -91,6 +92,7 @@ async def test_a_silent_service_is_named_in_its_chart(visit, fleet):
     await expect(payment).not_to_contain_text("no signal", timeout=20_000)
 
 
+@pytest.mark.long
 async def test_one_cursor_runs_through_all_charts(visit):
     page = await visit()
     await colour_appears(page, "order", "order")

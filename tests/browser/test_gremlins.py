@@ -46,6 +46,7 @@ async def test_strength_goes_with_the_gremlin(visit, fleet):
     assert gremlin["remaining_s"] <= 60
 
 
+@pytest.mark.long
 async def test_a_gremlin_can_be_switched_without_javascript(visit):
     page = await visit(java_script_enabled=False)
     await flip(page, "Errors", "Payments")

@@ -39,6 +39,7 @@ async def test_an_order_can_be_placed_and_read_without_javascript(visit):
     await expect(page.locator("#panel-orders tbody tr").first).to_contain_text("Confirmed")
 
 
+@pytest.mark.long
 async def test_an_order_can_be_placed_with_the_keyboard_alone(visit):
     page = await visit()
     await page.keyboard.press("Tab")

@@ -87,6 +87,7 @@ async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fl
     await shows("#light-payment", "No signal", there=False)
 
 
+@pytest.mark.long
 async def test_a_page_that_has_lost_its_server_does_not_look_alive(visit, fleet):
     page = await visit()
     await expect(page.locator("[data-lost]")).to_be_hidden()

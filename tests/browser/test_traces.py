@@ -86,6 +86,7 @@ async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
     await expect(page.locator(".spans > li").first.locator(".pairs")).to_be_visible()
 
 
+@pytest.mark.long
 async def test_everything_can_be_read_without_javascript(visit):
     page = await visit(java_script_enabled=False)
     await place_order(page)

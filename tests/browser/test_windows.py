@@ -43,6 +43,7 @@ async def test_many_windows_share_one_stream_and_each_still_loads(visit):
     assert most <= 1
 
 
+@pytest.mark.long
 async def test_a_window_that_closes_leaves_the_stream_to_another(visit):
     first = await visit()
     second = await first.context.new_page()

@@ -22,6 +22,8 @@ from tests.fleet.shop import UpShop, alive
 from tests.harness.running import Databases
 from tests.tidy.files import project_files
 
+pytestmark = pytest.mark.long
+
 ECHO = ROOT / "tests/fleet/echo"
 LINE = (
     'Process("echo", "echo-service", "Echo", "services.echo", 5099, "echo", (),'

@@ -89,6 +89,7 @@ def test_only_tests_run_without_fsync(
         assert ask(url, "SHOW fsync") == fsync
 
 
+@pytest.mark.long
 def test_a_path_too_long_for_a_socket_works(home: Path, lines: Lines):
     deep = home / ("d" * 100)
     deep.mkdir(parents=True)
@@ -99,6 +100,7 @@ def test_a_path_too_long_for_a_socket_works(home: Path, lines: Lines):
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_a_path_with_spaces_and_signs_works(home: Path, lines: Lines):
     odd = home / "my shop, 50%?"
     odd.mkdir(parents=True)
@@ -116,6 +118,7 @@ def test_an_interrupted_set_up_is_cleared_and_done_again(new_server: PostgresSer
     assert not half.exists()
 
 
+@pytest.mark.long
 def test_an_incomplete_data_directory_is_put_aside_not_deleted(
     new_server: PostgresServer, lines: Lines
 ):

@@ -17,7 +17,7 @@ from fleet.run_dir import ROOT
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
 
-pytestmark = [needs_embedded, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, needs_embedded, pytest.mark.timeout(300)]
 
 DEAD = "http://127.0.0.1:1"
 PROXIES = ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")

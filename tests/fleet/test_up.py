@@ -16,6 +16,7 @@ from tests.fleet.shop import UpShop, alive
 pytestmark = [needs_embedded, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
     family, postgres = open_shop.family(), open_shop.named("-D")
     open_shop.signal(signal.SIGSTOP)  # so that it cannot clean up after the death it sees

@@ -73,7 +73,7 @@ def outcome(read: Any, raw: bytes) -> object:
     return found and (found, normalizer.clipper.clipped, normalizer.adjusted)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(change=spans)
 def test_both_read_the_same_span(change: dict[str, Any]):
     raw = msgspec.json.encode(json_span(**change))
@@ -81,7 +81,7 @@ def test_both_read_the_same_span(change: dict[str, Any]):
     assert quick in (None, outcome(json.any_span, raw))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(it=lines)
 def test_both_read_the_same_line(it: dict[str, Any]):
     raw = msgspec.json.encode(it)

@@ -43,8 +43,8 @@ async def test_it_advances_while_orders_are_placed(auditor, database_url):
     over = asyncio.Event()
     placing = [asyncio.create_task(place_orders(database_url, over)) for _ in range(2)]
     rows = [await kept(auditor)]
-    for _ in range(6):
-        await asyncio.sleep(0.15)
+    for _ in range(4):
+        await asyncio.sleep(0.1)
         report = await prove(auditor, LIMITS)
         assert (report.state, report.reach.proven) == ("settling", rows[-1]["orders"])
         assert report.reach.orders > 0

@@ -42,6 +42,7 @@ def test_ctrl_c_leaves_a_calm_shop(fleet, tmp_path, number):
     assert loose(fleet) == []
 
 
+@pytest.mark.long
 def test_an_act_whose_output_nobody_reads_any_more_ends_calm(fleet, tmp_path):
     with begin(fleet, tmp_path, "check", "--quick", stderr=subprocess.PIPE) as running:
         running.stdout.close()
@@ -61,6 +62,7 @@ def test_under_nohup_an_act_outlives_its_terminal(fleet, tmp_path):
     assert "ends here: stopped by SIGINT" in output
 
 
+@pytest.mark.long
 def test_enter_starts_the_next_step_and_a_closed_terminal_ends_the_act_calm(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.PIPE) as running:
         while "[Enter] a" not in running.stdout.readline():
