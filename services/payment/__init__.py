@@ -1,7 +1,8 @@
 """Payments: takes an order's money once, refunds it when the order is cancelled, loses none.
 
-Owns      the schemas `payments` (payments, their legs and attempts, why each went where it went, the
-          ledger) and, standing in for the world outside, `gateway` (the mock providers' own record).
+Owns      the schemas `payments` (payments with their legs and attempts, why each went where it
+          went, the ledger) and, standing in for the world outside, `gateway` (the mock providers'
+          own record).
 Calls     a payment provider through `connectors/`; no other service.
 Promises  one capture an order, whatever is lost, late or repeated on the way; a cancel wins over
           every charge that comes after it; what a provider did not answer stays unknown until the

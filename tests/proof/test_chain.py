@@ -12,12 +12,13 @@ from proof.quiescence import find_quiescence
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.checkpoints import erase, push_ahead, scrub_all, seal_all
 from tests.proof.reports import finding, violated
-from tests.proof.rows import CONFIRMED
+from tests.proof.rows import CONFIRMED, payment_of
 
 LIMITS = Limits()
 SECOND_CAPTURE = (
-    "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
-    f" captured_at) VALUES ('again', 'mock', '{CONFIRMED}', 1, 'EUR', 'CAPTURED', now())"
+    "INSERT INTO gateway.charges (gw_key, provider, payment_ref, amount_minor, currency, state,"
+    f" captured_at) VALUES ('again', 'mock', '{payment_of(CONFIRMED)}', 1, 'EUR', 'CAPTURED',"
+    " now())"
 )
 # Everything off and on again, as somebody with the run of the database can.
 FORGE = """
@@ -105,7 +106,8 @@ async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
 async def test_triggers_that_were_off_for_a_moment_are_noticed_at_once(shop, auditor):
     await shop.execute(
         "ALTER TABLE payments.ledger DISABLE TRIGGER USER;"
-        f"UPDATE payments.ledger SET account = 'merchant' WHERE transfer_id = '{CONFIRMED}:cap';"
+        "UPDATE payments.ledger SET account = 'merchant'"
+        f" WHERE payment_id = '{payment_of(CONFIRMED)}';"
         "ALTER TABLE payments.ledger ENABLE TRIGGER USER;"
         "ALTER TABLE payments.ledger ENABLE ALWAYS TRIGGER mark_change,"
         " ENABLE ALWAYS TRIGGER note_truncation"
