@@ -32,7 +32,7 @@ async def cancel(context: PaymentContext, command: Cancel) -> Payment:
     The cancel has won once its first transaction commits; whether it is also over is for
     `contract.cancel_is_acknowledged` to say."""
     payment = await _begin_cancel(context, command)
-    return await operations.as_far_as_it_goes(context, payment, most=operations.MOST_OPERATIONS)
+    return await operations.as_far_as_it_goes(context, payment, most=operations.MOST_ROUNDS)
 
 
 async def _begin_cancel(context: PaymentContext, command: Cancel) -> Payment:
@@ -56,6 +56,8 @@ async def _begin_cancel(context: PaymentContext, command: Cancel) -> Payment:
                     payment_to=to, cancel_reason=command.reason, cancelled_by=command.asked_by
                 )
                 payment = await store.move(tx, payment, step, grace_s=context.grace_s)
+                if len(payment.newest) > 1:
+                    await store.order_refunds(tx, payment.payment_id)
     if moved_to is not None:
         context.metrics.moved(moved_to)
         logger.info("payment %s", moved_to, extra={**payment.named(), "reason": command.reason})

@@ -17,7 +17,9 @@ PaymentState = Literal[
     "REFUNDED",
 ]
 PaymentStatus = Literal["PENDING", "SUCCESS", "FAILED", "REFUNDED"]
-AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
+AttemptState = Literal[
+    "IN_FLIGHT", "UNKNOWN", "AUTHORISED", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"
+]
 
 Currency = Literal["AUD", "BHD", "CHF", "EUR", "GBP", "JPY", "USD"]
 # Minor units per unit as a power of ten (ISO 4217): 9999 is 99.99 EUR, 9999 JPY, 9.999 BHD.

@@ -15,12 +15,15 @@ PaymentState = Literal[
     "REFUND_PENDING",
     "REFUNDED",
 ]
-AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
+AttemptState = Literal[
+    "IN_FLIGHT", "UNKNOWN", "AUTHORISED", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"
+]
 
 # Who asked for it first: the order service, somebody by hand, or a capture nobody asked for.
 MadeBy = Literal["order-service", "hand", "capture"]
-# What was decided: which provider takes a leg, or to take in a capture that nobody asked for.
-DecisionKind = Literal["route", "adopt"]
+# What was decided: which provider takes a leg; to take in a capture that nobody asked for; and, of
+# a payment in several legs, to capture all, to give all up, or to turn a capture round.
+DecisionKind = Literal["route", "adopt", "capture", "void", "compensate"]
 
 # The same pairs as payments.transitions, whose triggers refuse any other move; tested equal.
 PAYMENT_TRANSITIONS: frozenset[tuple[PaymentState, PaymentState]] = frozenset(
@@ -28,11 +31,17 @@ PAYMENT_TRANSITIONS: frozenset[tuple[PaymentState, PaymentState]] = frozenset(
         ("PROCESSING", "SUCCEEDED"),
         ("PROCESSING", "FAILED"),
         ("PROCESSING", "CANCELLING"),
+        # One leg cannot be had, so what was captured of the others goes back.
+        ("PROCESSING", "REFUND_PENDING"),
+        ("REFUND_PENDING", "FAILED"),
         ("SUCCEEDED", "REFUND_PENDING"),
         ("CANCELLING", "CANCELLED"),
         ("CANCELLING", "FAILED"),
         ("CANCELLING", "REFUND_PENDING"),
+        # A leg is captured late, after its void.
         ("CANCELLED", "REFUND_PENDING"),
+        ("FAILED", "REFUND_PENDING"),
+        ("REFUNDED", "REFUND_PENDING"),
         ("REFUND_PENDING", "REFUNDED"),
     }
 )
@@ -42,9 +51,15 @@ ATTEMPT_TRANSITIONS: frozenset[tuple[AttemptState, AttemptState]] = frozenset(
         ("IN_FLIGHT", "FAILED"),
         ("IN_FLIGHT", "UNKNOWN"),
         ("IN_FLIGHT", "VOIDED"),
+        ("IN_FLIGHT", "AUTHORISED"),
         ("UNKNOWN", "SUCCEEDED"),
         ("UNKNOWN", "FAILED"),
         ("UNKNOWN", "VOIDED"),
+        ("UNKNOWN", "AUTHORISED"),
+        ("AUTHORISED", "SUCCEEDED"),
+        ("AUTHORISED", "VOIDED"),
+        # The authorisation ran out before its capture.
+        ("AUTHORISED", "FAILED"),
         ("SUCCEEDED", "REFUNDED"),
         ("VOIDED", "SUCCEEDED"),
     }
@@ -58,13 +73,8 @@ ON_CANCEL: dict[PaymentState, PaymentState] = {
     "PROCESSING": "CANCELLING",
     "SUCCEEDED": "REFUND_PENDING",
 }
-# What to ask the gateway while a payment is in a state; in every other state it is finished.
-Operation = Literal["charge", "void", "refund"]
-OPERATIONS: dict[PaymentState, Operation] = {
-    "PROCESSING": "charge",
-    "CANCELLING": "void",
-    "REFUND_PENDING": "refund",
-}
+# In every other state a payment is finished.
+UNFINISHED: frozenset[PaymentState] = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
 
 def gw_key(payment_id: UUID, leg_n: int, n: int) -> str:
@@ -101,6 +111,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     state: AttemptState
     detail: str | None = None
+    # Whether the gateway once held the money for us, whatever became of it then.
+    was_authorised: bool = False
+    # What the customer pays with there, and the gateway's own name for the attempt.
+    method: str | None = None
+    provider_ref: str | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -108,7 +123,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Payment(msgspec.Struct, frozen=True):
     """A payment; also its idempotency record, and a tombstone where it has no amount.
 
-    `order_id` is None where it pays for no order. `attempts` are ordered by leg and number."""
+    `order_id` is None where it pays for no order. `attempts` are ordered by leg and number.
+    `decided` is what was decided about all legs together."""
 
     payment_id: UUID
     order_id: UUID | None = None
@@ -123,10 +139,16 @@ class Payment(msgspec.Struct, frozen=True):
     needs_review: bool = False
     traceparent: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    decided: frozenset[DecisionKind] = frozenset()
+
+    @property
+    def newest(self) -> tuple[Attempt, ...]:
+        """The newest attempt of each leg; a tombstone has none."""
+        return tuple({each.leg_n: each for each in self.attempts}.values())
 
     @property
     def attempt(self) -> Attempt:
-        """The newest attempt; only a tombstone has none, and nobody asks a gateway about one."""
+        """The newest attempt of the last leg."""
         return self.attempts[-1]
 
     def find(self, attempt: AttemptId) -> Attempt:
@@ -148,10 +170,6 @@ class Payment(msgspec.Struct, frozen=True):
         """How log lines and spans call it: by its id, and by its order if it has one."""
         names = {"payment_id": str(self.payment_id)}
         return names if self.order_id is None else {**names, "order_id": str(self.order_id)}
-
-    def leg_states(self) -> frozenset[AttemptState]:
-        """How its legs stand: each as its newest attempt does."""
-        return frozenset({each.leg_n: each.state for each in self.attempts}.values())
 
 
 class Charge(msgspec.Struct, frozen=True):

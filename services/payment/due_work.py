@@ -37,12 +37,14 @@ _DOUBT = statement(
         "   (SELECT count(*) FROM payments.payments WHERE needs_review) AS needing_review"
         " FROM payments.payments p JOIN payments.attempts a USING (payment_id)"
         " WHERE p.state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
-        "   AND a.state IN ('IN_FLIGHT', 'UNKNOWN')"
+        "   AND (a.state IN ('IN_FLIGHT', 'UNKNOWN') OR a.state = 'AUTHORISED' AND EXISTS ("
+        "     SELECT FROM payments.decisions d"
+        "     WHERE d.payment_id = p.payment_id AND d.kind = 'capture'))"
     ),
     "SELECT money in doubt",
 )
 # Of these captures at the gateway, the ones that are not money rightly taken: the payment was
-# cancelled or declined, or the attempt has never been heard of.
+# cancelled or declined, the leg was given up, or the attempt has never been heard of.
 _ORPHANS = statement(
     text(
         "SELECT c.gw_key, a.payment_id, a.leg_n, a.n"
@@ -50,6 +52,7 @@ _ORPHANS = statement(
         " LEFT JOIN payments.attempts a ON a.gw_key = c.gw_key"
         " LEFT JOIN payments.payments p ON p.payment_id = a.payment_id"
         " WHERE p.state IS NULL OR p.state IN ('CANCELLED', 'CANCELLING', 'FAILED')"
+        "   OR a.state IN ('VOIDED', 'FAILED')"
     ),
     "SELECT payments.attempts orphans",
 )

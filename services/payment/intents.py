@@ -1,6 +1,7 @@
 """What is committed before anybody is asked (rule R1), in SQL: a payment with its leg, its attempt
 and why it goes where it goes; the tombstone of one never opened; the payment of a capture."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,35 @@ _OPEN = statement(
         " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT', now()"
         " FROM opened"
         " RETURNING created_at, updated_at"
+    ),
+    "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
+)
+# The same for several legs, each with its first attempt and the reason for its provider.
+_OPEN_LEGS = statement(
+    text(
+        "WITH planned AS ("
+        " SELECT * FROM jsonb_to_recordset(:legs ::jsonb) AS planned (leg_n int,"
+        "   amount_minor bigint, provider text, fallbacks text[], method text, gw_key text,"
+        "   why text, inputs jsonb)),"
+        " opened AS ("
+        " INSERT INTO payments.payments (payment_id, amount_minor, currency, state, made_by,"
+        "   traceparent, next_attempt_at)"
+        " VALUES (:payment_id, :amount_minor, :currency, 'PROCESSING', :made_by, :traceparent,"
+        "   now() + make_interval(secs => :grace_s))"
+        " RETURNING payment_id, currency),"
+        " leg AS ("
+        " INSERT INTO payments.legs"
+        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks)"
+        " SELECT payment_id, leg_n, amount_minor, currency, provider, fallbacks"
+        " FROM opened, planned),"
+        " decided AS ("
+        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+        " SELECT payment_id, leg_n, 'route', leg_n, provider, why, inputs FROM opened, planned)"
+        " INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor,"
+        "   currency, method, state, sent_at)"
+        " SELECT payment_id, leg_n, 1, provider, gw_key, amount_minor, currency, method,"
+        "   'IN_FLIGHT', now()"
+        " FROM opened, planned"
     ),
     "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
 )
@@ -78,6 +108,17 @@ class Decision(msgspec.Struct, frozen=True):
     inputs: dict[str, Any]
 
 
+class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg to be opened: how much at which provider, with what, and who may take it after a
+    definite no."""
+
+    amount_minor: int
+    provider: str
+    decision: Decision
+    method: str | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
 async def open_payment(
     connection: Connection,
     charge: Charge,
@@ -119,6 +160,41 @@ async def open_payment(
         updated_at=row["updated_at"],
     )
     return Payment(**values, state="PROCESSING", traceparent=traceparent, attempts=(attempt,))
+
+
+async def open_legs(
+    connection: Connection,
+    planned: Sequence[PlannedLeg],
+    *,
+    payment_id: UUID,
+    currency: str,
+    made_by: MadeBy,
+    traceparent: str | None,
+    grace_s: float,
+) -> None:
+    """Commit the intent to charge a payment that no order has, in these legs (rule R1)."""
+    await connection.execute(
+        _OPEN_LEGS,
+        payment_id=payment_id,
+        amount_minor=sum(leg.amount_minor for leg in planned),
+        currency=currency,
+        made_by=made_by,
+        traceparent=traceparent,
+        grace_s=grace_s,
+        legs=[
+            {
+                "leg_n": n,
+                "amount_minor": leg.amount_minor,
+                "provider": leg.provider,
+                "fallbacks": list(leg.fallbacks),
+                "method": leg.method,
+                "gw_key": domain.gw_key(payment_id, n, 1),
+                "why": leg.decision.reason,
+                "inputs": leg.decision.inputs,
+            }
+            for n, leg in enumerate(planned, 1)
+        ],
+    )
 
 
 async def plant_tombstone(

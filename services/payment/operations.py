@@ -1,9 +1,10 @@
-"""What is asked of a gateway about a payment, in no transaction, and how far that brings it."""
+"""What is asked of gateways about a payment, in no transaction, and how far that brings it."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -12,28 +13,43 @@ import msgspec
 from chassis.database.pool import Database, DatabaseTrouble
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s
-from services.payment import settlement
-from services.payment.connectors import Connector, GatewayNotSent, GatewayUnknown
-from services.payment.domain import OPERATIONS, Attempt, Operation, Payment
+from services.payment import legs, settlement, store
+from services.payment.connectors import AttemptRef, Connector, GatewayNotSent, GatewayUnknown
+from services.payment.domain import Attempt, Payment
+from services.payment.legs import Operation
 from services.payment.metrics import PaymentMetrics
-from services.payment.outcomes import GatewayResult, Silence
+from services.payment.outcomes import GatewayResult, NotFound, Silence
 
 logger = logging.getLogger(__name__)
 
 # What is kept of the caller's time for our own commit and the way back.
 _RESERVE_S = 0.15
-# A cancel that meets a capture is two operations (void, refund); nothing takes more than three.
-MOST_OPERATIONS = 3
+# A cancel that meets a capture is two rounds (void, refund); a payment in several legs is
+# authorised, captured, and, where a part of it cannot be captured, refunded. Nothing takes more.
+MOST_ROUNDS = 4
+# Legs that are asked about at once: each takes a connection to settle what it hears.
+_LEGS_AT_ONCE = 4
+# What the connectors in this process are called; they share one gateway.
+_IN_PROCESS = frozenset({"mock", "flaky"})
+
+Question = Operation | Literal["find out"]
 
 
 class PaymentContext(msgspec.Struct, frozen=True):
-    """What taking money needs: the tables, the connector to the provider, and how long to wait."""
+    """What taking money needs: the tables, the connectors, and how long to wait for them.
+
+    `connector` is the one in this process; `accounts` has the connector of each account outside."""
 
     database: Database
     connector: Connector
     metrics: PaymentMetrics
     gateway_timeout_s: float
     probe_base_s: float
+    accounts: Mapping[str, Connector] = {}
+
+    def connector_of(self, provider: str) -> Connector | None:
+        """The connector to a provider; None where none is configured."""
+        return self.connector if provider in _IN_PROCESS else self.accounts.get(provider)
 
     @property
     def grace_s(self) -> float:
@@ -56,57 +72,107 @@ async def as_far_as_it_goes(context: PaymentContext, payment: Payment, *, most: 
 
 
 async def drive(
-    context: PaymentContext, payment: Payment, *, most: int = MOST_OPERATIONS
+    context: PaymentContext,
+    payment: Payment,
+    *,
+    most: int = MOST_ROUNDS,
+    but: Collection[str] = (),
 ) -> Payment:
-    """Run the operations of a payment's state until none is left, the gateway is silent, or the
-    time is up. All operations together take no longer than one gateway timeout."""
+    """Ask about each leg what its state asks for, round by round, until nothing is left, gateways
+    are silent, or the time is up. All of it together takes no longer than one gateway timeout.
+
+    `but` are keys that are left alone. A gateway that did not answer is not asked again."""
     budget_s = context.gateway_timeout_s
     if (left_s := remaining_s()) is not None:
         budget_s = min(budget_s, left_s - _RESERVE_S)
     until = time.monotonic() + budget_s
+    silent = set(but)
     for _ in range(most):
-        operation = OPERATIONS.get(payment.state)
         left_s = until - time.monotonic()
-        if operation is None or left_s <= 0:
+        todo = {
+            each: what
+            for each in payment.newest
+            if each.gw_key not in silent and (what := legs.operation(payment, each)) is not None
+        }
+        if not todo or left_s <= 0:
             break
-        before = payment.state
-        payment, _ = await run_operation(context, payment, operation, left_s)
-        if payment.state == before:
-            break
+        before = {each.gw_key: each.state for each in todo}
+        payment, _ = await ask(context, payment, todo, left_s)
+        silent |= {
+            each.gw_key
+            for each in payment.newest
+            if each.gw_key in before and each.state in ("UNKNOWN", before[each.gw_key])
+        }
     return payment
 
 
-async def run_operation(
+async def ask(
     context: PaymentContext,
     payment: Payment,
-    operation: Operation | Literal["lookup"],
+    questions: Mapping[Attempt, Question],
     timeout_s: float,
-) -> tuple[Payment, GatewayResult]:
-    """Ask the gateway one thing about the payment's newest attempt, and settle its answer."""
-    attempt = payment.attempt
-    result = await _ask(context, payment, attempt, operation, timeout_s)
-    payment = await settlement.settle(
-        context.database,
-        context.metrics,
-        payment.id_of(attempt),
-        result,
-        grace_s=context.grace_s,
+) -> tuple[Payment, dict[str, GatewayResult]]:
+    """Ask one thing about each of these attempts, at once, and settle each answer as it comes. The
+    payment as it stands then, and the answers by key."""
+    places = asyncio.Semaphore(_LEGS_AT_ONCE)
+
+    async def one(attempt: Attempt, what: Question) -> tuple[Payment, GatewayResult]:
+        async with places:
+            result = await _ask(context, payment, attempt, what, timeout_s)
+            settled = await settlement.settle(
+                context.database,
+                context.metrics,
+                payment.id_of(attempt),
+                result,
+                grace_s=context.grace_s,
+            )
+        return settled, result
+
+    if len(questions) == 1:
+        [(attempt, what)] = questions.items()
+        settled, result = await one(attempt, what)
+        return settled, {attempt.gw_key: result}
+    # What one leg meets does not keep the others' answers from being settled.
+    found = await asyncio.gather(
+        *(one(attempt, what) for attempt, what in questions.items()), return_exceptions=True
     )
-    return payment, result
+    answers: dict[str, GatewayResult] = {}
+    for attempt, each in zip(questions, found, strict=True):
+        if isinstance(each, BaseException):
+            raise each
+        answers[attempt.gw_key] = each[1]
+    async with context.database.connect() as connection:
+        return await store.find(connection, payment.payment_id) or payment, answers
+
+
+async def find_out(context: PaymentContext, payment: Payment) -> tuple[Payment, frozenset[str]]:
+    """Ask what became of every leg in doubt. The payment as it stands then, and the keys that stay
+    in doubt: their gateways were silent. One that knows no such key may be asked to charge it."""
+    doubtful: dict[Attempt, Question] = {
+        each: "find out" for each in payment.newest if each.state in ("IN_FLIGHT", "UNKNOWN")
+    }
+    if not doubtful:
+        return payment, frozenset()
+    payment, answers = await ask(context, payment, doubtful, context.gateway_timeout_s)
+    silent = {key for key, answer in answers.items() if not isinstance(answer, NotFound)}
+    return payment, frozenset(silent)
 
 
 async def _ask(
     context: PaymentContext,
     payment: Payment,
     attempt: Attempt,
-    operation: Operation | Literal["lookup"],
+    what: Question,
     timeout_s: float,
 ) -> GatewayResult:
     result: GatewayResult
-    with recording.span(f"gateway {operation}", CLIENT) as work:
+    with recording.span(f"gateway {what}", CLIENT) as work:
         try:
             async with asyncio.timeout(timeout_s):
-                result = await _call(context.connector, payment.payment_id, attempt, operation)
+                connector = context.connector_of(attempt.provider)
+                if connector is None:
+                    raise GatewayNotSent("no connector to this provider is configured")
+                result = await _call(connector, payment.payment_id, attempt, what)
         except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
             why = str(error) or "no answer in time"
             # However long it lasts, silence never becomes a no: the capture may have landed (R5).
@@ -115,19 +181,19 @@ async def _ask(
         outcome = type(result).__name__.lower()
         work.attributes.update(
             {
-                "server.address": context.connector.name,
+                "server.address": attempt.provider,
                 **span_names(payment),
                 "valerix.leg": attempt.leg_n,
                 "valerix.attempt": attempt.n,
                 "valerix.outcome": outcome,
             }
         )
-    context.metrics.answered(context.connector.name, outcome)
+    context.metrics.answered(attempt.provider, outcome)
     if isinstance(result, Silence):
         logger.warning(
             "the gateway did not answer: %s",
             result.why,
-            extra={**payment.named(), "operation": operation},
+            extra={**payment.named(), "operation": what},
         )
     return result
 
@@ -138,18 +204,28 @@ def span_names(payment: Payment) -> dict[str, str]:
 
 
 def _call(
-    connector: Connector,
-    payment_id: UUID,
-    attempt: Attempt,
-    operation: Operation | Literal["lookup"],
+    connector: Connector, payment_id: UUID, attempt: Attempt, what: Question
 ) -> Awaitable[GatewayResult]:
-    key, ref = attempt.gw_key, str(payment_id)
-    match operation:
+    target = AttemptRef(
+        attempt.gw_key,
+        str(payment_id),
+        attempt.amount_minor,
+        attempt.currency,
+        account=attempt.provider,
+        method=attempt.method,
+        provider_ref=attempt.provider_ref,
+        age_s=(datetime.now(UTC) - attempt.created_at).total_seconds(),
+    )
+    match what:
         case "charge":
-            return connector.charge(key, ref, attempt.amount_minor, attempt.currency)
+            return connector.authorise(target, capture=True)
+        case "authorise":
+            return connector.authorise(target, capture=False)
+        case "capture":
+            return connector.capture(target)
         case "void":
-            return connector.void(key, ref)
+            return connector.void(target)
         case "refund":
-            return connector.refund(key)
-        case "lookup":
-            return connector.lookup(key)
+            return connector.refund(target)
+        case "find out":
+            return connector.find_out(target)

@@ -2,9 +2,24 @@
 
 import msgspec
 
-from services.payment.domain import Attempt, AttemptState, Payment, PaymentState
+from services.payment import legs
+from services.payment.domain import (
+    PAYMENT_TRANSITIONS,
+    Attempt,
+    AttemptState,
+    DecisionKind,
+    Payment,
+    PaymentState,
+)
 from services.payment.ledger import postings
 from services.payment.ledger.postings import Line
+
+
+class Authorised(msgspec.Struct, frozen=True):
+    """The gateway holds the money for us; it is taken by a capture, or given up by a void."""
+
+    amount_minor: int
+    currency: str
 
 
 class Captured(msgspec.Struct, frozen=True):
@@ -15,7 +30,7 @@ class Captured(msgspec.Struct, frozen=True):
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The gateway declined; nothing was taken."""
+    """The gateway declined, or refused to capture what it had authorised; nothing was taken."""
 
     code: str
 
@@ -41,33 +56,52 @@ class Silence(msgspec.Struct, frozen=True):
     why: str
 
 
-GatewayResult = Captured | Declined | Voided | Refunded | NotFound | Silence
+GatewayResult = Authorised | Captured | Declined | Voided | Refunded | NotFound | Silence
 
 
 class OutcomeEffect(msgspec.Struct, frozen=True):
-    """What a result does: the states each row passes through, what is posted to the ledger, or
-    why a human must look (`review`), in which case nothing moves."""
+    """What a result does: the states each row passes through, what is posted to the ledger, what is
+    decided about all legs together, or why a human must look (`review`), and then nothing moves."""
 
     attempt_path: tuple[AttemptState, ...] = ()
     payment_path: tuple[PaymentState, ...] = ()
     lines: tuple[Line, ...] = ()
     review: str = ""
+    decision: DecisionKind | None = None
 
 
 # For each result and each state it can meet, the states passed through. () repeats what is known;
 # a state that is missing contradicts an earlier answer of the gateway.
 _ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState, ...]]] = {
+    # The answer to an older question comes late, and says what was true once.
+    Authorised: {
+        "IN_FLIGHT": ("AUTHORISED",),
+        "UNKNOWN": ("AUTHORISED",),
+        "AUTHORISED": (),
+        "SUCCEEDED": (),
+        "FAILED": (),
+        "VOIDED": (),
+        "REFUNDED": (),
+    },
     Captured: {
         "IN_FLIGHT": ("SUCCEEDED",),
         "UNKNOWN": ("SUCCEEDED",),
+        "AUTHORISED": ("SUCCEEDED",),
         "VOIDED": ("SUCCEEDED",),  # a late capture at a gateway that does not fence
         "SUCCEEDED": (),
         "REFUNDED": (),
     },
-    Declined: {"IN_FLIGHT": ("FAILED",), "UNKNOWN": ("FAILED",), "FAILED": (), "VOIDED": ()},
+    Declined: {
+        "IN_FLIGHT": ("FAILED",),
+        "UNKNOWN": ("FAILED",),
+        "AUTHORISED": ("FAILED",),
+        "FAILED": (),
+        "VOIDED": (),
+    },
     Voided: {
         "IN_FLIGHT": ("VOIDED",),
         "UNKNOWN": ("VOIDED",),
+        "AUTHORISED": ("VOIDED",),
         "VOIDED": (),
         "FAILED": (),
         # The void ran beside a capture that has been settled meanwhile.
@@ -77,34 +111,13 @@ _ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState,
     Refunded: {
         "IN_FLIGHT": ("SUCCEEDED", "REFUNDED"),
         "UNKNOWN": ("SUCCEEDED", "REFUNDED"),
+        "AUTHORISED": ("SUCCEEDED", "REFUNDED"),
         "VOIDED": ("SUCCEEDED", "REFUNDED"),
         "SUCCEEDED": ("REFUNDED",),
         "REFUNDED": (),
     },
 }
 _SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
-
-# Once all legs stand alike, for each state the payment can be in, the states it passes through.
-# While they do not, it stays as it is.
-_PAYMENT_PATHS: dict[AttemptState, dict[PaymentState, tuple[PaymentState, ...]]] = {
-    "SUCCEEDED": {
-        "PROCESSING": ("SUCCEEDED",),
-        "CANCELLING": ("REFUND_PENDING",),
-        "CANCELLED": ("REFUND_PENDING",),
-    },
-    "FAILED": {"PROCESSING": ("FAILED",), "CANCELLING": ("FAILED",)},
-    "VOIDED": {
-        "PROCESSING": ("CANCELLING", "CANCELLED"),  # someone voided it at the gateway
-        "CANCELLING": ("CANCELLED",),
-    },
-    "REFUNDED": {
-        "PROCESSING": ("SUCCEEDED", "REFUND_PENDING", "REFUNDED"),
-        "CANCELLING": ("REFUND_PENDING", "REFUNDED"),
-        "CANCELLED": ("REFUND_PENDING", "REFUNDED"),
-        "SUCCEEDED": ("REFUND_PENDING", "REFUNDED"),
-        "REFUND_PENDING": ("REFUNDED",),
-    },
-}
 
 
 def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> OutcomeEffect:
@@ -113,26 +126,38 @@ def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -
     Silence is never a no, whatever the attempt's age (rule R5)."""
     if isinstance(outcome, Silence | NotFound):
         return OutcomeEffect(attempt_path=_SILENT.get(attempt.state, ()))
-    if isinstance(outcome, Captured | Refunded):
-        taken = (outcome.amount_minor, outcome.currency)
-        if taken != (attempt.amount_minor, attempt.currency):
-            return OutcomeEffect(review=f"the gateway took {taken[0]} {taken[1]}")
-    attempt_path = _ATTEMPT_PATHS[type(outcome)].get(attempt.state)
-    if attempt_path is None:
-        return OutcomeEffect(review=f"{type(outcome).__name__} after {attempt.state}")
+    why = _contradiction(payment, attempt, outcome)
+    if why:
+        return OutcomeEffect(review=why)
+    attempt_path = _ATTEMPT_PATHS[type(outcome)][attempt.state]
     if not attempt_path:
         return OutcomeEffect()
-    payment_path = _payment_path(payment.moved(payment.id_of(attempt), state=attempt_path[-1]))
-    if payment_path is None:
+    after = payment.moved(payment.id_of(attempt), state=attempt_path[-1])
+    decision = legs.decision_due(after)
+    if decision is not None:
+        after = msgspec.structs.replace(after, decided=after.decided | {decision})
+    payment_path = legs.path(
+        payment.state, legs.payment_state(legs.states(after), legs.direction(after))
+    )
+    steps = zip((payment.state, *payment_path), payment_path, strict=False)
+    if not set(steps) <= PAYMENT_TRANSITIONS:
         return OutcomeEffect(review=f"{type(outcome).__name__} while {payment.state}")
     lines = [line for state in attempt_path for line in postings.posted(attempt, state)]
-    return OutcomeEffect(attempt_path, payment_path, tuple(lines))
+    return OutcomeEffect(attempt_path, payment_path, tuple(lines), decision=decision)
 
 
-def _payment_path(payment: Payment) -> tuple[PaymentState, ...] | None:
-    """Where the payment goes from how its legs stand; None where it cannot follow them."""
-    stand = payment.leg_states()
-    if len(stand) > 1:
-        return ()
-    [all_of_them] = stand
-    return _PAYMENT_PATHS[all_of_them].get(payment.state)
+def _contradiction(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> str:
+    """Why a human must look at this answer, or ""."""
+    if isinstance(outcome, Authorised | Captured | Refunded):
+        taken = (outcome.amount_minor, outcome.currency)
+        if taken != (attempt.amount_minor, attempt.currency):
+            return f"the gateway took {taken[0]} {taken[1]}"
+    found = f"{type(outcome).__name__} after {attempt.state}"
+    if attempt.state not in _ATTEMPT_PATHS[type(outcome)]:
+        return found
+    if isinstance(outcome, Authorised) and attempt.state == "FAILED" and not attempt.was_authorised:
+        return found
+    several = len(payment.newest) > 1
+    if several and isinstance(outcome, Refunded) and legs.direction(payment) == "take":
+        return "the gateway gave one leg back, and nobody had asked for it"
+    return ""

@@ -10,10 +10,9 @@ from uuid import UUID
 from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
-from services.payment import charging, operations
+from services.payment import charging, legs, operations
 from services.payment.due_work import PAYMENTS_DUE
 from services.payment.operations import PaymentContext
-from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 
 # Enough to clear a backlog of hundreds within seconds, too few to trouble the provider.
@@ -48,11 +47,9 @@ async def reconcile(context: PaymentContext, payment_id: UUID) -> None:
         return
     with recording.span("reconcile payment", link=payment.traceparent) as work:
         work.attributes.update(operations.span_names(payment))
-        if payment.state == "PROCESSING":
-            payment, result = await operations.run_operation(
-                context, payment, "lookup", context.gateway_timeout_s
-            )
-            if payment.state == "PROCESSING" and not isinstance(result, NotFound):
-                return  # still silent: the claim has already set when to ask again
-        payment = await operations.drive(context, payment)
+        silent: frozenset[str] = frozenset()
+        if legs.direction(payment) == "take":
+            payment, silent = await operations.find_out(context, payment)
+        # Who is still silent was asked: the claim has already set when to ask again.
+        payment = await operations.drive(context, payment, but=silent)
         work.attributes["valerix.payment.state"] = payment.state

@@ -2,12 +2,13 @@
 
 import logging
 from itertools import zip_longest
+from typing import Any
 
 import msgspec
 
 from chassis.database.pool import Connection, Database
-from services.payment import outcomes, store
-from services.payment.domain import AttemptId, Payment
+from services.payment import legs, outcomes, store
+from services.payment.domain import AttemptId, DecisionKind, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.outcomes import Declined, GatewayResult, OutcomeEffect, Silence
 from services.payment.store import PaymentStep
@@ -34,12 +35,18 @@ async def settle(
             raise LookupError(f"no payment {attempt.payment_id}")
         effect = outcomes.outcome_effect(before, before.find(attempt), outcome)
         after = await _apply(tx, before, attempt, effect, outcome, grace_s)
+        if effect.decision is not None:
+            after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
+        if len(after.newest) > 1 and legs.direction(after) != "take":
+            await store.order_refunds(tx, after.payment_id)
         wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
     about = {**after.named(), "leg": attempt.leg_n, "attempt": attempt.n}
     if wants_human:
         logger.error(
             "a payment needs a human: %s", effect.review, extra={**about, "state": before.state}
         )
+    if effect.decision is not None:
+        logger.info("decided to %s all legs of a payment", effect.decision, extra=about)
     for state in effect.payment_path:
         metrics.moved(state)
         logger.info("payment %s", state, extra=about)
@@ -54,7 +61,8 @@ async def _apply(
     outcome: GatewayResult,
     grace_s: float,
 ) -> Payment:
-    code = outcome.code if isinstance(outcome, Declined) else None
+    declines = [outcome.code] if isinstance(outcome, Declined) else []
+    declines += [each.detail for each in payment.newest if each.state == "FAILED" and each.detail]
     last = max(len(effect.attempt_path), len(effect.payment_path)) - 1
     steps = zip_longest(effect.attempt_path, effect.payment_path)
     for at, (attempt_to, payment_to) in enumerate(steps):
@@ -63,13 +71,25 @@ async def _apply(
             attempt_to=attempt_to,
             detail=_why(outcome),
             payment_to=payment_to,
-            decline_code=code,
+            decline_code=declines[0] if declines else None,
             lines=effect.lines if at == last else (),
         )
         payment = await store.move(tx, payment, step, grace_s=grace_s)
     if effect.review:
         payment = msgspec.structs.replace(payment, needs_review=True)
     return payment
+
+
+def _reason(payment: Payment, decision: DecisionKind) -> tuple[str, dict[str, Any]]:
+    """Why it is decided, in words, and how the legs stood."""
+    stand = {str(each.leg_n): each.state for each in payment.newest}
+    lost = [str(each.leg_n) for each in payment.newest if each.state in legs.LOST]
+    reasons = {
+        "capture": "Every leg is held, so all of them are captured.",
+        "void": f"Leg {', '.join(lost)} cannot be had, so no leg is captured.",
+        "compensate": f"Leg {', '.join(lost)} cannot be had, so what was captured goes back.",
+    }
+    return reasons[decision], {"legs": stand}
 
 
 def _why(outcome: GatewayResult) -> str | None:

@@ -1,16 +1,19 @@
 """Payments in SQL: each function takes a connection first and gives domain values back."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, literal_column, select, text
+from sqlalchemy.sql import ColumnElement
 
 from chassis.database.pool import Connection, Row, statement
 from services.payment.domain import (
     Attempt,
     AttemptId,
     AttemptState,
+    DecisionKind,
     MadeBy,
     Payment,
     PaymentState,
@@ -19,6 +22,12 @@ from services.payment.ledger.postings import Line
 from services.payment.tables import attempts, payments
 
 _p, _a = payments.c, attempts.c
+# What was decided about all legs together; an index has these rows and no others.
+_DECIDED: ColumnElement[Any] = literal_column(
+    "(SELECT array_agg(kind) FROM payments.decisions d"
+    " WHERE d.payment_id = payments.payments.payment_id"
+    " AND d.kind IN ('capture', 'void', 'compensate'))"
+).label("decided")
 # One join, so that payment and attempts are of one moment.
 _SHOWN = (
     select(
@@ -34,6 +43,7 @@ _SHOWN = (
         _p.made_by,
         _p.needs_review,
         _p.traceparent,
+        _DECIDED,
         _a.leg_n,
         _a.n,
         _a.provider,
@@ -42,6 +52,9 @@ _SHOWN = (
         _a.currency.label("attempt_currency"),
         _a.state.label("attempt_state"),
         _a.detail,
+        _a.authorised_at,
+        _a.method,
+        _a.provider_ref,
         _a.created_at,
         _a.updated_at,
     )
@@ -74,6 +87,7 @@ _MOVE = statement(
         " WHERE payment_id = :payment_id AND :payment_to ::text IS NOT NULL),"
         " attempt AS ("
         " UPDATE payments.attempts SET state = :attempt_to ::text, detail = :detail ::text,"
+        "   authorised_at = CASE WHEN :attempt_to = 'AUTHORISED' THEN now() ELSE authorised_at END,"
         "   updated_at = now()"
         " WHERE payment_id = :payment_id AND leg_n = :leg_n AND n = :n"
         "   AND :attempt_to ::text IS NOT NULL"
@@ -93,6 +107,26 @@ _FLAG = statement(
         " WHERE payment_id = :payment_id AND NOT needs_review"
     ),
     "UPDATE payments.payments needs_review",
+)
+
+
+_DECIDE = statement(
+    text(
+        "INSERT INTO payments.decisions (payment_id, n, kind, reason, inputs)"
+        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, :kind, :why, :inputs ::jsonb"
+        " FROM payments.decisions WHERE payment_id = :payment_id"
+    ),
+    "INSERT payments.decisions",
+)
+# Before anybody is asked for it (rule R1): the refund of everything that is captured.
+_ORDER_REFUNDS = statement(
+    text(
+        "INSERT INTO payments.refunds (payment_id, leg_n, n, refund_key, amount_minor, currency)"
+        " SELECT payment_id, leg_n, n, gw_key || '\\:refund', amount_minor, currency"
+        " FROM payments.attempts WHERE payment_id = :payment_id AND state = 'SUCCEEDED'"
+        " ON CONFLICT DO NOTHING"
+    ),
+    "INSERT payments.refunds",
 )
 
 
@@ -124,6 +158,7 @@ def _payment(rows: Sequence[Row]) -> Payment | None:
         needs_review=first["needs_review"],
         traceparent=first["traceparent"],
         attempts=tuple(_attempt(row) for row in rows if row["n"] is not None),
+        decided=frozenset(first["decided"] or ()),
     )
 
 
@@ -137,6 +172,9 @@ def _attempt(row: Row) -> Attempt:
         currency=row["attempt_currency"],
         state=row["attempt_state"],
         detail=row["detail"],
+        was_authorised=row["authorised_at"] is not None,
+        method=row["method"],
+        provider_ref=row["provider_ref"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
@@ -198,7 +236,12 @@ async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: 
         )
     if step.attempt is not None and step.attempt_to is not None and row is not None:
         payment = payment.moved(
-            step.attempt, state=step.attempt_to, detail=step.detail, updated_at=row["updated_at"]
+            step.attempt,
+            state=step.attempt_to,
+            detail=step.detail,
+            was_authorised=step.attempt_to == "AUTHORISED"
+            or payment.find(step.attempt).was_authorised,
+            updated_at=row["updated_at"],
         )
     return payment
 
@@ -206,3 +249,16 @@ async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: 
 async def flag(connection: Connection, payment_id: UUID) -> bool:
     """Ask for a human's review; true when nobody had asked before."""
     return await connection.execute(_FLAG, payment_id=payment_id) > 0
+
+
+async def decide(
+    tx: Connection, payment: Payment, kind: DecisionKind, why: str, inputs: dict[str, Any]
+) -> Payment:
+    """Write down what is decided about all legs together; once, or the database refuses it."""
+    await tx.execute(_DECIDE, payment_id=payment.payment_id, kind=kind, why=why, inputs=inputs)
+    return msgspec.structs.replace(payment, decided=payment.decided | {kind})
+
+
+async def order_refunds(tx: Connection, payment_id: UUID) -> None:
+    """A row and a key for the refund of each captured leg, where there is none yet."""
+    await tx.execute(_ORDER_REFUNDS, payment_id=payment_id)

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 metadata = MetaData(schema="payments")
 
@@ -78,7 +78,10 @@ attempts = Table(
     Column("currency", CHAR(3)),
     Column("state", Text),
     Column("detail", Text),
+    Column("method", Text),
+    Column("provider_ref", Text),
     Column("sent_at", DateTime(timezone=True)),
+    Column("authorised_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )

@@ -21,10 +21,10 @@ from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
-from services.payment.connectors import GatewayUnknown
+from services.payment.connectors import AttemptRef, GatewayUnknown, Taken
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+from services.payment.outcomes import NotFound
 from tests.chaos.faults import Dice
 from tests.chaos.shop import alive
 from tests.chaos.wire import Call, Heard, Wire, WirePeer
@@ -83,32 +83,30 @@ class ScriptedGateway(Mock):
         """Answer everything from now on."""
         self._mute.clear()
 
-    async def charge(
-        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
-    ) -> Captured | Declined | Voided | Refunded:
-        """Take the money; perhaps nobody hears of it."""
+    async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
+        """Hold or take the money; perhaps nobody hears of it."""
         self._refuse_if_mute("charge")
-        result = await super().charge(gw_key, payment_ref, amount_minor, currency)
+        result = await super().authorise(target, capture=capture)
         if self.unheard_once:
             self.unheard_once = False
             self._mute |= self.mute_then
             raise GatewayUnknown("the answer was lost")
         return result
 
-    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+    async def find_out(self, target: AttemptRef) -> Taken | NotFound:
         """Say what has become of the key."""
         self._refuse_if_mute("lookup")
-        return await super().lookup(gw_key)
+        return await super().find_out(target)
 
-    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, target: AttemptRef) -> Taken:
         """Keep the key from being captured."""
         self._refuse_if_mute("void")
-        return await super().void(gw_key, payment_ref)
+        return await super().void(target)
 
-    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+    async def refund(self, target: AttemptRef) -> Taken | NotFound:
         """Give back what was captured."""
         self._refuse_if_mute("refund")
-        return await super().refund(gw_key)
+        return await super().refund(target)
 
     def _refuse_if_mute(self, what: str) -> None:
         if what in self._mute:

@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 from chassis.settings import BadSetting
 from services.payment.connectors import (
+    AttemptRef,
+    Capabilities,
     Capture,
     CapturePlace,
     Connector,
     GatewayNotSent,
     GatewayUnknown,
+    Taken,
 )
-from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+from services.payment.outcomes import NotFound
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,7 +30,7 @@ FAULTS = {
     "error_before": "500 before anything happens",
     "error_after": "500 after it happened",
     "garbage": "it happens, and the answer is a proxy's HTML page",
-    "late": "the caller waits for nothing, and the charge lands seconds later (charges only)",
+    "late": "the caller waits for nothing, and it lands seconds later (charges and captures only)",
 }
 # Longer than any caller waits. A caller without a deadline of its own gets an answer in the end.
 _SILENCE_S = 60.0
@@ -82,9 +85,13 @@ class Flaky:
         self._late_charges: set[asyncio.Task[None]] = set()
 
     @property
-    def fences(self) -> bool:
+    def can(self) -> Capabilities:
+        """What the provider behind it can."""
+        return self._inner.can
+
+    async def prepare(self, target: AttemptRef) -> str:
         """As the provider behind it does."""
-        return self._inner.fences
+        return await self._inner.prepare(target)
 
     def next_fault(self) -> str:
         """The fault the next call meets, or "" for none."""
@@ -99,27 +106,27 @@ class Flaky:
         """Wait for as long as a late charge takes to arrive."""
         await asyncio.sleep(self._late_s)
 
-    async def charge(
-        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
-    ) -> Captured | Declined | Voided | Refunded:
-        """Take the money, or fail before or after it."""
+    async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
+        """Hold or take the money, or fail before or after it."""
+        return await self._faulted(
+            lambda: self._inner.authorise(target, capture=capture), may_be_late=True
+        )
 
-        async def effect() -> Captured | Declined | Voided | Refunded:
-            return await self._inner.charge(gw_key, payment_ref, amount_minor, currency)
+    async def capture(self, target: AttemptRef) -> Taken | NotFound:
+        """Take what is held, or fail before or after it."""
+        return await self._faulted(lambda: self._inner.capture(target), may_be_late=True)
 
-        return await self._faulted(effect, may_be_late=True)
+    async def find_out(self, target: AttemptRef) -> Taken | NotFound:
+        """Finding out can fail as well."""
+        return await self._faulted(lambda: self._inner.find_out(target))
 
-    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """A lookup can fail as well."""
-        return await self._faulted(lambda: self._inner.lookup(gw_key))
-
-    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, target: AttemptRef) -> Taken:
         """Void, or fail before or after it."""
-        return await self._faulted(lambda: self._inner.void(gw_key, payment_ref))
+        return await self._faulted(lambda: self._inner.void(target))
 
-    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+    async def refund(self, target: AttemptRef) -> Taken | NotFound:
         """Refund, or fail before or after it."""
-        return await self._faulted(lambda: self._inner.refund(gw_key))
+        return await self._faulted(lambda: self._inner.refund(target))
 
     async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
         """The settlement report is never faulted."""

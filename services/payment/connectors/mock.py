@@ -2,9 +2,9 @@
 
 import random
 
-from services.payment.connectors import Capture, CapturePlace
+from services.payment.connectors import AttemptRef, Capabilities, Capture, CapturePlace, Taken
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Voided
 
 DECLINE_CODES = ("insufficient_funds", "card_declined", "expired_card", "do_not_honor")
 
@@ -19,22 +19,22 @@ class Mock:
         self._decline_rate = decline_rate
         self._seed = seed
         self._chance = random.Random()  # noqa: S311 - a mock, not a secret
-        self.fences = fences
+        self.can = Capabilities(fences=fences, looks_up_by_key=True, two_phase=True)
 
-    async def charge(
-        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
-    ) -> Captured | Declined | Voided | Refunded:
+    async def prepare(self, target: AttemptRef) -> str:
+        """It knows an attempt by our own key."""
+        return target.gw_key
+
+    async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
         """Decide and record it; the first request under a key decides for all."""
-        return await self._store.record(
-            self.verdict(gw_key, amount_minor, currency),
-            gw_key=gw_key,
-            provider=self.name,
-            payment_ref=payment_ref,
-            amount_minor=amount_minor,
-            currency=currency,
-        )
+        verdict = self.verdict(target.gw_key, target.amount_minor, target.currency)
+        if isinstance(verdict, Captured) and not capture:
+            verdict = Authorised(target.amount_minor, target.currency)
+        return await self._store.record(verdict, target, provider=self.name)
 
-    def verdict(self, gw_key: str, amount_minor: int, currency: str) -> Captured | Declined:
+    def verdict(
+        self, gw_key: str, amount_minor: int, currency: str
+    ) -> Captured | Authorised | Declined:
         """Yes or no to a key that is new."""
         # Seeded with text, Random hashes it with SHA-512: the same in every process and version.
         chance = random.Random(f"{self._seed}:{gw_key}") if self._seed else self._chance  # noqa: S311
@@ -42,23 +42,28 @@ class Mock:
             return Declined(chance.choice(DECLINE_CODES))
         return Captured(amount_minor, currency)
 
-    async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
-        """What is recorded under the key."""
-        return await self._store.lookup(gw_key)
+    async def capture(self, target: AttemptRef) -> Taken | NotFound:
+        """Take what is held."""
+        return await self._store.capture(target.gw_key)
 
-    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def find_out(self, target: AttemptRef) -> Taken | NotFound:
+        """What is recorded under the key."""
+        return await self._store.find(target.gw_key)
+
+    async def void(self, target: AttemptRef) -> Taken:
         """A fencing provider remembers the void of a key it has never seen; the other kind says
         "nothing to void" and captures a charge that comes later all the same."""
-        if self.fences:
-            return await self._store.record(
-                Voided(), gw_key=gw_key, provider=self.name, payment_ref=payment_ref
-            )
-        found = await self._store.lookup(gw_key)
-        return Voided() if isinstance(found, NotFound) else found
+        if self.can.fences:
+            # The first request under a key decides, so what is held meanwhile is let go by itself.
+            found = await self._store.record(Voided(), target, provider=self.name)
+            if not isinstance(found, Authorised):
+                return found
+        released = await self._store.release(target.gw_key)
+        return Voided() if isinstance(released, NotFound) else released
 
-    async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
+    async def refund(self, target: AttemptRef) -> Taken | NotFound:
         """Refund a capture."""
-        return await self._store.refund(gw_key)
+        return await self._store.refund(target.gw_key)
 
     async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
         """The settlement report."""

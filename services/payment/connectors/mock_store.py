@@ -34,11 +34,19 @@ from chassis.database.pool import (
     DatabaseDown,
     DatabaseFull,
     Row,
+    Statement,
     statement,
 )
 from chassis.settings import Settings
-from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
-from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
+from services.payment.connectors import (
+    AttemptRef,
+    Capture,
+    CapturePlace,
+    GatewayNotSent,
+    GatewayUnknown,
+    Taken,
+)
+from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Refunded, Voided
 
 # A statement of the gateway takes about a millisecond, so a few connections serve many charges.
 _CONNECTIONS = 6
@@ -84,6 +92,18 @@ _REFUND = statement(
     .returning(*_RESULT),
     "gateway refund",
 )
+_held = _c.state == "AUTHORISED"
+_CAPTURE = statement(
+    update(charges)
+    .where(_this_key, _held)
+    .values(state="CAPTURED", captured_at=func.clock_timestamp())
+    .returning(*_RESULT),
+    "gateway capture",
+)
+_RELEASE = statement(
+    update(charges).where(_this_key, _held).values(state="VOIDED").returning(*_RESULT),
+    "gateway release",
+)
 _CAPTURES = statement(
     select(_c.gw_key, _c.payment_ref, _c.amount_minor, _c.currency, _c.captured_at)
     .where(
@@ -103,8 +123,6 @@ _CAPTURES = statement(
     "gateway captures",
 )
 
-Recorded = Captured | Declined | Voided | Refunded
-
 
 class MockStore:
     """The gateway's own record, schema `gateway`: one row a key; only the connectors write it."""
@@ -118,40 +136,49 @@ class MockStore:
 
     async def record(
         self,
-        verdict: Captured | Declined | Voided,
+        verdict: Authorised | Captured | Declined | Voided,
+        target: AttemptRef,
         *,
-        gw_key: str,
         provider: str,
-        payment_ref: str,
-        amount_minor: int | None = None,
-        currency: str | None = None,
-    ) -> Recorded:
+    ) -> Taken:
         """Record `verdict` under a new key; an old key answers with what was recorded first."""
+        is_void = isinstance(verdict, Voided)
         values = {
-            "gw_key": gw_key,
+            "gw_key": target.gw_key,
             "provider": provider,
-            "payment_ref": payment_ref,
-            "amount_minor": amount_minor,
-            "currency": currency,
+            "payment_ref": target.payment_ref,
+            "amount_minor": None if is_void else target.amount_minor,
+            "currency": None if is_void else target.currency,
             "state": type(verdict).__name__.upper(),
             "decline_code": verdict.code if isinstance(verdict, Declined) else None,
             "captured": isinstance(verdict, Captured),
         }
         async with self._connection() as connection:
             row = await connection.row(_RECORD, **values)
-            row = row or await connection.row(_LOOKUP, gw_key=gw_key)
+            row = row or await connection.row(_LOOKUP, gw_key=target.gw_key)
         return _result(row)
 
-    async def lookup(self, gw_key: str) -> Recorded | NotFound:
+    async def find(self, gw_key: str) -> Taken | NotFound:
         """What is recorded under the key."""
         async with self._connection() as connection:
             row = await connection.row(_LOOKUP, gw_key=gw_key)
         return NotFound() if row is None else _result(row)
 
-    async def refund(self, gw_key: str) -> Recorded | NotFound:
+    async def capture(self, gw_key: str) -> Taken | NotFound:
+        """Take what is held; anything else answers with what is recorded."""
+        return await self._changed(_CAPTURE, gw_key)
+
+    async def release(self, gw_key: str) -> Taken | NotFound:
+        """Let go what is held; anything else answers with what is recorded."""
+        return await self._changed(_RELEASE, gw_key)
+
+    async def refund(self, gw_key: str) -> Taken | NotFound:
         """Refund a capture; anything else answers with what is recorded."""
+        return await self._changed(_REFUND, gw_key)
+
+    async def _changed(self, change: Statement, gw_key: str) -> Taken | NotFound:
         async with self._connection() as connection:
-            row = await connection.row(_REFUND, gw_key=gw_key)
+            row = await connection.row(change, gw_key=gw_key)
             row = row or await connection.row(_LOOKUP, gw_key=gw_key)
         return NotFound() if row is None else _result(row)
 
@@ -173,12 +200,14 @@ class MockStore:
             raise GatewayUnknown(type(error).__name__) from error
 
 
-def _result(row: Row | None) -> Recorded:
+def _result(row: Row | None) -> Taken:
     if row is None:
         raise GatewayUnknown("the record is gone")
     match row["state"]:
         case "CAPTURED":
             return Captured(row["amount_minor"], row["currency"])
+        case "AUTHORISED":
+            return Authorised(row["amount_minor"], row["currency"])
         case "DECLINED":
             return Declined(row["decline_code"] or "declined")
         case "REFUNDED":

@@ -16,17 +16,19 @@ async def violations(eyes: asyncpg.Connection) -> dict[str, list[Any]]:
 
 _INVARIANTS = {
     "charged twice": (
-        "SELECT payment_ref, count(*) FROM gateway.charges WHERE state = 'CAPTURED'"
-        " GROUP BY payment_ref HAVING count(*) > 1"
+        "SELECT c.payment_ref, a.leg_n, count(*) FROM gateway.charges c"
+        " LEFT JOIN payments.attempts a USING (gw_key) WHERE c.state = 'CAPTURED'"
+        " GROUP BY c.payment_ref, a.leg_n HAVING count(*) > 1"
     ),
     "said SUCCEEDED, not captured": (
-        "SELECT p.payment_id FROM payments.payments p WHERE p.state = 'SUCCEEDED' AND NOT EXISTS"
-        " (SELECT 1 FROM gateway.charges c WHERE c.payment_ref = p.payment_id::text"
-        "  AND c.state = 'CAPTURED' AND c.amount_minor = p.amount_minor)"
+        "SELECT p.payment_id FROM payments.payments p WHERE p.state = 'SUCCEEDED'"
+        " AND p.amount_minor IS DISTINCT FROM"
+        " (SELECT sum(c.amount_minor) FROM gateway.charges c"
+        "  WHERE c.payment_ref = p.payment_id::text AND c.state = 'CAPTURED')"
     ),
-    "said over, still captured": (
+    "said over, still captured or held": (
         "SELECT p.payment_id, p.state FROM payments.payments p JOIN gateway.charges c"
-        " ON c.payment_ref = p.payment_id::text AND c.state = 'CAPTURED'"
+        " ON c.payment_ref = p.payment_id::text AND c.state IN ('CAPTURED', 'AUTHORISED')"
         " WHERE p.state IN ('FAILED', 'CANCELLED', 'REFUNDED')"
     ),
     "ledger out of balance": (
@@ -35,22 +37,27 @@ _INVARIANTS = {
     ),
     "two live attempts": (
         "SELECT payment_id FROM payments.attempts"
-        " WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'SUCCEEDED')"
+        " WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED', 'SUCCEEDED')"
         " GROUP BY payment_id, leg_n HAVING count(*) > 1"
     ),
+    # Of several legs any may be the last to follow.
     "attempt and payment disagree": (
-        "SELECT p.payment_id, p.state, a.state FROM payments.payments p"
-        " JOIN payments.attempts a USING (payment_id) WHERE (p.state, a.state) NOT IN ("
+        "SELECT p.payment_id, p.state, array_agg(a.state) FROM payments.payments p"
+        " JOIN payments.attempts a USING (payment_id) GROUP BY p.payment_id"
+        " HAVING bool_or((p.state, a.state) NOT IN ("
         "('PROCESSING', 'IN_FLIGHT'), ('PROCESSING', 'UNKNOWN'), ('CANCELLING', 'IN_FLIGHT'),"
         "('CANCELLING', 'UNKNOWN'), ('SUCCEEDED', 'SUCCEEDED'), ('REFUND_PENDING', 'SUCCEEDED'),"
-        "('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('REFUNDED', 'REFUNDED'))"
+        "('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('REFUNDED', 'REFUNDED')))"
+        " AND (count(DISTINCT a.leg_n) = 1 OR p.state = 'SUCCEEDED'"
+        " OR p.state IN ('FAILED', 'CANCELLED', 'REFUNDED')"
+        "  AND bool_or(a.state NOT IN ('FAILED', 'VOIDED', 'REFUNDED')))"
     ),
-    "ledger and states disagree": (
-        "SELECT p.payment_id, p.state, sum(l.amount_minor) FROM payments.payments p"
-        " LEFT JOIN payments.ledger l ON l.payment_id = p.payment_id"
-        " AND l.account = 'gateway_clearing' GROUP BY p.payment_id"
+    "ledger and attempts disagree": (
+        "SELECT a.payment_id, a.leg_n FROM payments.attempts a"
+        " LEFT JOIN payments.ledger l ON l.payment_id = a.payment_id AND l.leg_n = a.leg_n"
+        " AND l.account = 'gateway_clearing' GROUP BY a.payment_id, a.leg_n, a.n"
         " HAVING coalesce(sum(l.amount_minor), 0) <>"
-        " CASE WHEN p.state IN ('SUCCEEDED', 'REFUND_PENDING') THEN p.amount_minor ELSE 0 END"
+        " CASE WHEN a.state = 'SUCCEEDED' THEN a.amount_minor ELSE 0 END"
     ),
 }
 # Once nothing is under way any more, also these.
@@ -60,7 +67,8 @@ _AT_REST = {
         " WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
     ),
     "money in doubt": (
-        "SELECT payment_id FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')"
+        "SELECT payment_id FROM payments.attempts"
+        " WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')"
     ),
     "clearing is not what the provider holds": (
         "SELECT ours, theirs FROM"

@@ -11,6 +11,7 @@ import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
+from services.payment.connectors import AttemptRef
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
@@ -144,7 +145,7 @@ class Replica:
         """Money taken by the provider under a key of ours that these tables do not have."""
         payment_id = payment_of(order_id)
         key = key or gw_key(payment_id, 1, 1)
-        await self.gateway.charge(key, str(payment_id), AMOUNT, "EUR")
+        await self.gateway.authorise(AttemptRef(key, str(payment_id), AMOUNT, "EUR"), capture=True)
 
     async def until_captured(self, order_id: UUID) -> None:
         """Wait for a charge to land in the provider's record."""

@@ -9,13 +9,14 @@ import pytest
 from chassis.settings import BadSetting, Settings
 from fleet.settings import load
 from services.payment.app import connector_of, create_app
-from services.payment.connectors import GatewayNotSent, GatewayUnknown
+from services.payment.connectors import AttemptRef, GatewayNotSent, GatewayUnknown
 from services.payment.connectors.flaky import FAULTS, Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 MONEY = (100, "EUR")
+KEY = AttemptRef("k", "o", *MONEY)
 
 
 @pytest.fixture
@@ -33,47 +34,47 @@ def _mock(
 
 async def test_a_key_is_charged_once_however_often_it_comes(store: MockStore):
     mock = _mock(store)
-    results = await asyncio.gather(*(mock.charge("k", "o", *MONEY) for _ in range(20)))
+    results = await asyncio.gather(*(mock.authorise(KEY, capture=True) for _ in range(20)))
     assert set(results) == {Captured(*MONEY)}
     assert len(await mock.captures(None, 10)) == 1
 
 
 async def test_the_first_verdict_under_a_key_stands(store: MockStore):
-    assert isinstance(await _mock(store, decline_rate=1.0).charge("k", "o", *MONEY), Declined)
-    assert isinstance(await _mock(store, decline_rate=0.0).charge("k", "o", *MONEY), Declined)
+    assert isinstance(await _mock(store, decline_rate=1.0).authorise(KEY, capture=True), Declined)
+    assert isinstance(await _mock(store, decline_rate=0.0).authorise(KEY, capture=True), Declined)
 
 
 async def test_what_a_key_has_become_can_be_looked_up(store: MockStore):
     mock = _mock(store)
-    assert await mock.lookup("k") == NotFound()
-    await mock.charge("k", "o", *MONEY)
-    assert await mock.lookup("k") == Captured(*MONEY)
-    assert await mock.refund("k") == Refunded(*MONEY)
-    assert await mock.refund("k") == Refunded(*MONEY)
-    assert await mock.lookup("k") == Refunded(*MONEY)
-    assert await mock.charge("k", "o", *MONEY) == Refunded(*MONEY)
+    assert await mock.find_out(KEY) == NotFound()
+    await mock.authorise(KEY, capture=True)
+    assert await mock.find_out(KEY) == Captured(*MONEY)
+    assert await mock.refund(KEY) == Refunded(*MONEY)
+    assert await mock.refund(KEY) == Refunded(*MONEY)
+    assert await mock.find_out(KEY) == Refunded(*MONEY)
+    assert await mock.authorise(KEY, capture=True) == Refunded(*MONEY)
     assert await mock.captures(None, 10) == []
 
 
 async def test_a_void_of_an_unknown_key_fences_it(store: MockStore):
     mock = _mock(store)
-    assert await mock.void("k", "o") == Voided()
-    assert await mock.charge("k", "o", *MONEY) == Voided()
-    assert await mock.refund("k") == Voided()
+    assert await mock.void(KEY) == Voided()
+    assert await mock.authorise(KEY, capture=True) == Voided()
+    assert await mock.refund(KEY) == Voided()
 
 
 async def test_without_fences_a_charge_after_the_void_is_captured(store: MockStore):
     mock = _mock(store, fences=False)
-    assert await mock.void("k", "o") == Voided()
-    assert await mock.charge("k", "o", *MONEY) == Captured(*MONEY)
+    assert await mock.void(KEY) == Voided()
+    assert await mock.authorise(KEY, capture=True) == Captured(*MONEY)
 
 
 @pytest.mark.parametrize("fences", [True, False])
 async def test_a_void_that_is_too_late_says_so(store: MockStore, fences: bool):
     mock = _mock(store, fences=fences)
-    await mock.charge("k", "o", *MONEY)
-    assert await mock.void("k", "o") == Captured(*MONEY)
-    assert await mock.lookup("k") == Captured(*MONEY)
+    await mock.authorise(KEY, capture=True)
+    assert await mock.void(KEY) == Captured(*MONEY)
+    assert await mock.find_out(KEY) == Captured(*MONEY)
 
 
 async def test_a_seed_gives_every_key_the_same_verdict_in_every_run(store: MockStore):
@@ -102,7 +103,7 @@ async def test_a_store_that_cannot_be_reached_was_not_asked(
 ):
     store = MockStore(payment_settings(database_url="postgresql://nobody@127.0.0.1:1/nowhere"))
     with pytest.raises(GatewayNotSent):
-        await _mock(store).charge("k", "o", *MONEY)
+        await _mock(store).authorise(KEY, capture=True)
     await store.close()
 
 
@@ -123,11 +124,11 @@ async def test_each_fault_does_what_it_says(
 ):
     flaky = Flaky(_mock(store), shares={fault: 1.0}, seed=1, late_s=1.0, silence_s=0.01)
     with pytest.raises(raises):
-        await flaky.charge("k", "o", *MONEY)
-    assert (await _mock(store).lookup("k") == Captured(*MONEY)) is landed
+        await flaky.authorise(KEY, capture=True)
+    assert (await _mock(store).find_out(KEY) == Captured(*MONEY)) is landed
     if fault == "late":
         async with asyncio.timeout(10):
-            while await _mock(store).lookup("k") != Captured(*MONEY):
+            while await _mock(store).find_out(KEY) != Captured(*MONEY):
                 await asyncio.sleep(0.02)
 
 
@@ -135,7 +136,7 @@ async def test_what_will_not_answer_keeps_its_caller_waiting(store: MockStore):
     flaky = Flaky(_mock(store), shares={"lost_response": 1.0}, seed=1, late_s=1.0)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await flaky.refund("k")
+            await flaky.refund(KEY)
 
 
 def test_the_shares_come_out_as_configured_and_a_seed_repeats_them():
@@ -193,4 +194,4 @@ def test_the_settings_choose_the_connector():
             {"VALERIX_PAYMENT_CONNECTOR": "flaky", "VALERIX_PAYMENT_GATEWAY_FENCES": "false"},
         )
     )
-    assert not loose.fences
+    assert not loose.can.fences

@@ -94,7 +94,7 @@ async def test_doubt_that_never_ages_keeps_a_late_capture_from_being_lost(
 
     monkeypatch.setattr(settlement, "settle", give_up)
     assert await payments.state(await _silent_charge(payments)) == "FAILED"
-    assert "said over, still captured" in await violations(payments.eyes)
+    assert "said over, still captured or held" in await violations(payments.eyes)
 
 
 async def _unfinished_cancel(payments: Replica) -> object:

@@ -38,7 +38,7 @@ async def _run(payments: Replica, story: list[tuple[str, str]]) -> None:
             await payments.gateway.land()
         else:
             await payments.reconcile()
-        if payments.gateway.fences:
+        if payments.gateway.can.fences:
             # Rule R8 rests on this: what was acknowledged holds no money, now and later.
             assert not acknowledged or "CAPTURED" not in await payments.captures(order_id)
             assert not await violations(payments.eyes)
@@ -48,7 +48,7 @@ async def _run(payments: Replica, story: list[tuple[str, str]]) -> None:
 async def _come_to_rest(payments: Replica) -> None:
     await payments.gateway.land()
     await payments.reconcile()
-    if not payments.gateway.fences:
+    if not payments.gateway.can.fences:
         await payments.late_captures.run_once()
         await payments.reconcile()
     assert not await unsettled(payments.eyes)
