@@ -28,11 +28,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import attrgetter
-from typing import NamedTuple
 
 from services.payment.planning.candidate import Candidate, Effort, EffortSpent
 from services.payment.planning.fees import BASIS_POINTS
 from services.payment.planning.fill import cheapest_fill
+from services.payment.planning.node import FINER, Node, unit_prices
 from services.payment.planning.reach import Ranges, holds, reachable, refusal
 from services.payment.planning.terms import (
     MAX_ACCOUNTS,
@@ -47,8 +47,6 @@ from services.payment.planning.terms import (
 # An eighth of a second on a slow core. Of a hundred thousand random lists of up to ten accounts the
 # hardest took less than two thirds of it.
 STEPS = 5_000
-# Prices of a unit are compared in whole numbers, this much finer than 1 / 10 000 minor unit.
-_FINER = 1 << 60
 
 
 def cheapest_split(
@@ -119,39 +117,6 @@ def _without_plan(amount: int, steps: int, *, is_complete: bool) -> Infeasible:
     )
 
 
-class _Node(NamedTuple):
-    """What is decided for the accounts before `at`: `taken` has a bit for each place that is in,
-    the rest are sums over those."""
-
-    bound: int = 0
-    at: int = 0
-    taken: int = 0
-    legs: int = 0
-    fixed: int = 0
-    base: int = 0
-    base_cost: int = 0
-    prepaid: int = 0
-    least: int = 0
-    most: int = 0
-
-    def left_out(self) -> "_Node":
-        return self._replace(at=self.at + 1)
-
-    def taken_in(self, each: Candidate) -> "_Node":
-        return _Node(
-            bound=self.bound,
-            at=self.at + 1,
-            taken=self.taken | 1 << each.position,
-            legs=self.legs + 1,
-            fixed=self.fixed + each.fixed,
-            base=self.base + each.base,
-            base_cost=self.base_cost + each.base_cost,
-            prepaid=self.prepaid + each.prepaid,
-            least=self.least + each.least,
-            most=self.most + each.most,
-        )
-
-
 class _Search:
     """One search. `best` has the amounts by position, and every plan costs at least `lower_bound`;
     one is better below `_limit`, which is (cost, legs)."""
@@ -167,7 +132,7 @@ class _Search:
         self._effort = effort
         self._all = [Candidate.of(at, terms, amount) for at, terms in enumerate(accounts)]
         self._reach = reach
-        self._prices = _prices(self._all)
+        self._prices = unit_prices(self._all)
         # For each place, the most that 1, 2, ... of the accounts from there on take together.
         self._largest = [
             list(accumulate(sorted((each.most for each in self._all[at:]), reverse=True)))
@@ -180,7 +145,7 @@ class _Search:
 
     def run(self) -> bool:
         """Search; returns whether it was completed."""
-        open_nodes = [_Node(bound=self._bound(_Node()))]
+        open_nodes = [Node(bound=self._bound(Node()))]
         try:
             self._guess()
             if self._limit == (open_nodes[0].bound, 1):
@@ -206,7 +171,7 @@ class _Search:
         for each in [*([one] for one in self._all), guessed]:
             self._try(each)
 
-    def _visit(self, node: _Node) -> list[_Node]:
+    def _visit(self, node: Node) -> list[Node]:
         """What may be better than the best plan so far, with the first in the tie order last."""
         if not self._may_improve(node):
             return []
@@ -217,20 +182,20 @@ class _Search:
         bounded = [each._replace(bound=self._bound(each)) for each in both if self._is_open(each)]
         return [each for each in bounded if self._may_improve(each)]
 
-    def _may_improve(self, node: _Node) -> bool:
+    def _may_improve(self, node: Node) -> bool:
         missing = self._amount - node.most
         further = 1 + bisect_left(self._largest[node.at], missing) if missing > 0 else 0
         return (node.bound, node.legs + further) < self._limit
 
-    def _is_open(self, node: _Node) -> bool:
+    def _is_open(self, node: Node) -> bool:
         """Whether the amount can be placed at all by what is in and what is open."""
         return node.least <= self._amount and holds(
             self._reach[node.at], self._amount - node.most, self._amount - node.least
         )
 
-    def _bound(self, node: _Node) -> int:
+    def _bound(self, node: Node) -> int:
         """What every plan below the node costs at least."""
-        cost = (node.fixed * BASIS_POINTS + node.base_cost) * _FINER
+        cost = (node.fixed * BASIS_POINTS + node.base_cost) * FINER
         rest = self._amount - node.prepaid
         for price, length, position, is_taken in self._prices:
             if rest <= 0:
@@ -239,7 +204,7 @@ class _Search:
                 part = min(rest, length)
                 cost += part * price
                 rest -= part
-        return max(node.fixed + node.base, -(-cost // (BASIS_POINTS * _FINER)))
+        return max(node.fixed + node.base, -(-cost // (BASIS_POINTS * FINER)))
 
     def _try(self, accounts: Sequence[Candidate]) -> None:
         """Divide exactly over these accounts, and keep the plan if it is better."""
@@ -255,14 +220,3 @@ class _Search:
             percentages, amounts = found
             self._limit = (fixed + percentages, len(legs))
             self.best = {leg.position: part for leg, part in zip(legs, amounts, strict=True)}
-
-
-def _prices(accounts: Sequence[Candidate]) -> list[tuple[int, int, int, bool]]:
-    """What a unit of amount costs at least, the cheapest first: (price, units, position, whether
-    this is the price while the account is in, or while it is open). Rounded down."""
-    prices = []
-    for each in accounts:
-        cost, units = each.spread
-        prices.append((cost * _FINER // units, units, each.position, False))
-        prices.append((each.rate * _FINER, each.most - each.prepaid, each.position, True))
-    return sorted(prices)

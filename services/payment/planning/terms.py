@@ -71,7 +71,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
     No plan of these terms costs less than `lower_bound_minor`; where it equals `cost_minor`, which
     is the rule, none is cheaper than this one. It is less only where the search was ended by its
-    bound of work. `accounts` is the set that gives the cost."""
+    bound of work; then the tie order is not promised either. `accounts` is the set that gives the
+    cost."""
 
     cost_minor: int
     lower_bound_minor: int

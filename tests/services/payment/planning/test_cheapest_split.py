@@ -176,7 +176,7 @@ def test_a_solver_finds_no_cheaper_plan():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_a_solver_finds_no_cheaper_plan_for_thousands(seed: int):
     _is_confirmed(seed, 1_000, most=10)
 
