@@ -1,5 +1,5 @@
 """What documents repeat of the code: diagrams from topology, imports and state machines, and the
-tables of settings, kinds of gremlins and invariants.
+tables of settings, kinds of gremlins, invariants and a policy's variables.
 
 `python -m tests.tidy.documents` writes them between their marks; a test compares."""
 
@@ -13,6 +13,7 @@ from fleet.settings import table
 from proof import Limits, invariants
 from services.order.domain import TERMINAL, TRANSITIONS
 from services.payment.domain import PAYMENT_TRANSITIONS
+from services.payment.policy import VARIABLES
 from tests.tidy.files import ours, read
 from topology import PROCESSES
 
@@ -131,12 +132,31 @@ def promises() -> str:
     return "\n".join(lines)
 
 
+def variables() -> str:
+    """What a policy's conditions can ask about."""
+    lines = ["| variable | type | unit | from | if absent |", "|---|---|---|---|---|"]
+    for each in VARIABLES:
+        sources = {"request": "the request", "metadata": "metadata", "merchant": "the merchant"}
+        found = ", else ".join(sources[source] for source in each.sources)
+        absent = "never" if each.default is None else f"`{each.default!r}`"
+        form = f"{each.unit}; {each.form}" if each.form else each.unit
+        lines.append(f"| `{each.name}` | {each.type} | {form} | {found} | {absent} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "kinds": kinds,
     "invariants": promises,
+    "variables": variables,
 }
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/protocol.md", "docs/settings.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/protocol.md",
+    "docs/settings.md",
+    "docs/policies.md",
+)
 _DIAGRAM = r"(<!-- diagram: (\w+) -->\n```mermaid\n)(.*?)(\n```\n)"
 _TABLE = r"(<!-- table: (\w+) -->\n\n)(.*?)(\n\n<!-- end of the table -->\n)"
 _PARTS = ((_DIAGRAM, DIAGRAMS), (_TABLE, TABLES))

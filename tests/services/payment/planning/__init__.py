@@ -1,0 +1,1 @@
+"""How an amount is divided over provider accounts."""
