@@ -88,7 +88,7 @@ async def _pay(c: Connection, recorder: StatementRecorder, order: Order) -> None
     if payment is None:
         raise RuntimeError("the recorded payment is gone")
     effect = outcomes.outcome_effect(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
-    step = payments.PaymentStep(
+    step = payments.PaymentMove(
         attempt=payment.id_of(payment.attempt),
         attempt_to="SUCCEEDED",
         payment_to="SUCCEEDED",

@@ -33,7 +33,7 @@ class Note(Struct, frozen=True):
     tone: Tone = "seen"
 
 
-class StepResult(Struct, frozen=True):
+class FinishedStep(Struct, frozen=True):
     """How one step went, and what was noted in it, in order."""
 
     began: datetime
@@ -63,7 +63,7 @@ class Performance(Struct, frozen=True):
     began: datetime
     phase: Phase = "waiting"
     step: int = -1
-    results: tuple[StepResult, ...] = ()
+    results: tuple[FinishedStep, ...] = ()
     activity: Activity | None = None
     outcome: Outcome = ""
     reason: str = ""
@@ -98,7 +98,7 @@ def go(performance: Performance, now: datetime) -> Performance:
         performance,
         phase="working",
         step=performance.step + 1,
-        results=(*performance.results, StepResult(now)),
+        results=(*performance.results, FinishedStep(now)),
     )
 
 
@@ -153,7 +153,7 @@ def over(performance: Performance, summary: Summary, now: datetime) -> Performan
     return replace(performance, phase="over", ended=now, summary=summary)
 
 
-def _with_result(performance: Performance, result: StepResult) -> Performance:
+def _with_result(performance: Performance, result: FinishedStep) -> Performance:
     return replace(performance, results=(*performance.results[:-1], result))
 
 

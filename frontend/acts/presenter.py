@@ -23,7 +23,7 @@ from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
 from scenarios.lock import LockHolder
 from scenarios.model import ActStep, Kill, LetLoose, Restart, instruction_of
-from scenarios.progress import Activity, Performance, StepResult
+from scenarios.progress import Activity, FinishedStep, Performance
 from scenarios.summary import Summary, SummaryFigure
 from topology import LABELS
 
@@ -152,7 +152,9 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
     )
 
 
-def _step(number: int, step: ActStep, result: StepResult | None, now: datetime | None) -> StepView:
+def _step(
+    number: int, step: ActStep, result: FinishedStep | None, now: datetime | None
+) -> StepView:
     course: Course = result.state if result is not None else "coming"
     state, word = _COURSES[course]
     look = step.look if isinstance(step.look, str) else ""

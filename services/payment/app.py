@@ -1,5 +1,7 @@
 """Composes the payment service."""
 
+from collections.abc import Mapping
+
 import msgspec
 from prometheus_client import CollectorRegistry
 
@@ -26,8 +28,14 @@ NAME = find("payment").name
 _REPAIR_POOL = AT_ONCE + 1
 
 
-def create_app(settings: PaymentSettings, *, connector: Connector | None = None) -> Edge:
-    """The payment service as an ASGI app. Pure: nothing is opened before the lifespan.
+def create_app(
+    settings: PaymentSettings,
+    *,
+    connector: Connector | None = None,
+    accounts: Mapping[str, Connector] | None = None,
+) -> Edge:
+    """The payment service as an ASGI app. Pure: nothing is opened before the lifespan. `accounts`
+    has the connectors of accounts outside this process.
 
     Raises `BadSetting` when the connector's settings cannot be used."""
     registry = CollectorRegistry()
@@ -41,6 +49,7 @@ def create_app(settings: PaymentSettings, *, connector: Connector | None = None)
         metrics=metrics,
         gateway_timeout_s=settings.payment_gateway_timeout_s,
         probe_base_s=settings.payment_probe_base_s,
+        accounts=accounts or {},
     )
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)

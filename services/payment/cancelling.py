@@ -10,7 +10,7 @@ from chassis.telemetry.context import current_traceparent
 from services.payment import domain, intents, operations, store
 from services.payment.domain import ON_CANCEL, MadeBy, Payment
 from services.payment.operations import PaymentContext
-from services.payment.store import PaymentStep
+from services.payment.store import PaymentMove
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ async def _begin_cancel(context: PaymentContext, command: Cancel) -> Payment:
             payment = await _to_cancel(tx, command)
             if to := ON_CANCEL.get(payment.state):
                 moved_to = to
-                step = PaymentStep(
+                step = PaymentMove(
                     payment_to=to, cancel_reason=command.reason, cancelled_by=command.asked_by
                 )
                 payment = await store.move(tx, payment, step, grace_s=context.grace_s)

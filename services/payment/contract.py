@@ -43,6 +43,8 @@ KEY_INVALID = "idempotency-key-invalid"
 KEY_REUSED = "idempotency-key-reused"
 MISMATCH = "payment-mismatch"
 NOT_FOUND = "payment-not-found"
+MERCHANT_NOT_FOUND = "merchant-not-found"
+REQUEST_REUSED = "request-id-reused"
 
 # Each state in the four words of the public API. Money on its way back is PENDING: whether it was
 # captured or not, nothing is final until it is back.

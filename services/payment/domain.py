@@ -116,6 +116,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     # What the customer pays with there, and the gateway's own name for the attempt.
     method: str | None = None
     provider_ref: str | None = None
+    # How many have begun to ask for this money; and who may take the leg after a definite no, until
+    # when.
+    asks: int = 1
+    fallbacks: tuple[str, ...] = ()
+    begin_until: datetime | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -150,6 +155,10 @@ class Payment(msgspec.Struct, frozen=True):
     def attempt(self) -> Attempt:
         """The newest attempt of the last leg."""
         return self.attempts[-1]
+
+    def tried(self, leg_n: int) -> tuple[str, ...]:
+        """Where a leg was tried, in order."""
+        return tuple(each.provider for each in self.attempts if each.leg_n == leg_n)
 
     def find(self, attempt: AttemptId) -> Attempt:
         """One of its attempts."""

@@ -45,7 +45,7 @@ _OPEN_LEGS = statement(
         "WITH planned AS ("
         " SELECT * FROM jsonb_to_recordset(:legs ::jsonb) AS planned (leg_n int,"
         "   amount_minor bigint, provider text, fallbacks text[], method text, gw_key text,"
-        "   why text, inputs jsonb)),"
+        "   why text, inputs jsonb, budget_s float8)),"
         " opened AS ("
         " INSERT INTO payments.payments (payment_id, amount_minor, currency, state, made_by,"
         "   traceparent, next_attempt_at)"
@@ -54,8 +54,9 @@ _OPEN_LEGS = statement(
         " RETURNING payment_id, currency),"
         " leg AS ("
         " INSERT INTO payments.legs"
-        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks)"
-        " SELECT payment_id, leg_n, amount_minor, currency, provider, fallbacks"
+        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks, begin_until)"
+        " SELECT payment_id, leg_n, amount_minor, currency, provider, fallbacks,"
+        "   now() + make_interval(secs => budget_s)"
         " FROM opened, planned),"
         " decided AS ("
         " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
@@ -110,13 +111,14 @@ class Decision(msgspec.Struct, frozen=True):
 
 class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True):
     """One leg to be opened: how much at which provider, with what, and who may take it after a
-    definite no."""
+    definite no, for so many seconds from now."""
 
     amount_minor: int
     provider: str
     decision: Decision
     method: str | None = None
     fallbacks: tuple[str, ...] = ()
+    budget_s: float = 0.0
 
 
 async def open_payment(
@@ -188,6 +190,7 @@ async def open_legs(
                 "provider": leg.provider,
                 "fallbacks": list(leg.fallbacks),
                 "method": leg.method,
+                "budget_s": leg.budget_s,
                 "gw_key": domain.gw_key(payment_id, n, 1),
                 "why": leg.decision.reason,
                 "inputs": leg.decision.inputs,

@@ -18,21 +18,37 @@ from services.payment.connectors import AttemptRef, Connector, GatewayNotSent, G
 from services.payment.domain import Attempt, Payment
 from services.payment.legs import Operation
 from services.payment.metrics import PaymentMetrics
-from services.payment.outcomes import GatewayResult, NotFound, Silence
+from services.payment.outcomes import GatewayResult, NeverSent, NotFound, Silence
+from services.payment.routing.next_account import Next, next_account
 
 logger = logging.getLogger(__name__)
 
 # What is kept of the caller's time for our own commit and the way back.
-_RESERVE_S = 0.15
+RESERVE_S = 0.15
 # A cancel that meets a capture is two rounds (void, refund); a payment in several legs is
 # authorised, captured, and, where a part of it cannot be captured, refunded. Nothing takes more.
 MOST_ROUNDS = 4
+# A leg that three accounts decline goes on to a fourth, and then is captured or given up.
+MOST_ROUNDS_OF_A_ROUTE = 8
 # Legs that are asked about at once: each takes a connection to settle what it hears.
 _LEGS_AT_ONCE = 4
 # What the connectors in this process are called; they share one gateway.
 _IN_PROCESS = frozenset({"mock", "flaky"})
 
 Question = Operation | Literal["find out"]
+
+
+def to_another(payment: Payment, attempt: Attempt, code: str) -> Next | None:
+    """Where a leg goes after a definite no; None where no other account may take it."""
+    until = attempt.begin_until
+    left_s = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
+    found = next_account(
+        code=code,
+        tried=payment.tried(attempt.leg_n),
+        fallbacks=attempt.fallbacks,
+        left_s=left_s,
+    )
+    return found if isinstance(found, Next) else None
 
 
 class PaymentContext(msgspec.Struct, frozen=True):
@@ -46,6 +62,7 @@ class PaymentContext(msgspec.Struct, frozen=True):
     gateway_timeout_s: float
     probe_base_s: float
     accounts: Mapping[str, Connector] = {}
+    route: settlement.Route = to_another
 
     def connector_of(self, provider: str) -> Connector | None:
         """The connector to a provider; None where none is configured."""
@@ -77,25 +94,31 @@ async def drive(
     *,
     most: int = MOST_ROUNDS,
     but: Collection[str] = (),
+    is_first: bool = True,
+    budget_s: float | None = None,
 ) -> Payment:
     """Ask about each leg what its state asks for, round by round, until nothing is left, gateways
-    are silent, or the time is up. All of it together takes no longer than one gateway timeout.
+    are silent, or the time is up. All of it together takes no longer than `budget_s`, or else one
+    gateway timeout.
 
-    `but` are keys that are left alone. A gateway that did not answer is not asked again."""
-    budget_s = context.gateway_timeout_s
+    `but` are keys that are left alone. A gateway that did not answer is not asked again. Who is not
+    the first to ask for a leg that has other accounts says so before."""
+    budget_s = budget_s or context.gateway_timeout_s
     if (left_s := remaining_s()) is not None:
-        budget_s = min(budget_s, left_s - _RESERVE_S)
+        budget_s = min(budget_s, left_s - RESERVE_S)
     until = time.monotonic() + budget_s
     silent = set(but)
     for _ in range(most):
         left_s = until - time.monotonic()
-        todo = {
+        todo: dict[Attempt, Question] = {
             each: what
             for each in payment.newest
             if each.gw_key not in silent and (what := legs.operation(payment, each)) is not None
         }
         if not todo or left_s <= 0:
             break
+        if not is_first:
+            await _ask_again(context, payment, todo)
         before = {each.gw_key: each.state for each in todo}
         payment, _ = await ask(context, payment, todo, left_s)
         silent |= {
@@ -104,6 +127,17 @@ async def drive(
             if each.gw_key in before and each.state in ("UNKNOWN", before[each.gw_key])
         }
     return payment
+
+
+async def _ask_again(
+    context: PaymentContext, payment: Payment, todo: dict[Attempt, Question]
+) -> None:
+    """Say that these legs are asked for once more; those that were settled meanwhile are not."""
+    for each, what in list(todo.items()):
+        if each.fallbacks and what in ("charge", "authorise"):
+            async with context.database.connect() as connection:
+                if not await store.ask_again(connection, payment.id_of(each)):
+                    del todo[each]
 
 
 async def ask(
@@ -125,6 +159,7 @@ async def ask(
                 payment.id_of(attempt),
                 result,
                 grace_s=context.grace_s,
+                route=context.route,
             )
         return settled, result
 
@@ -175,8 +210,9 @@ async def _ask(
                 result = await _call(connector, payment.payment_id, attempt, what)
         except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
             why = str(error) or "no answer in time"
+            never_left = isinstance(error, GatewayNotSent) and what in ("charge", "authorise")
             # However long it lasts, silence never becomes a no: the capture may have landed (R5).
-            result = Silence(why)
+            result = NeverSent(why) if never_left and attempt.fallbacks else Silence(why)
             work.error = work.error or why
         outcome = type(result).__name__.lower()
         work.attributes.update(
@@ -189,7 +225,7 @@ async def _ask(
             }
         )
     context.metrics.answered(attempt.provider, outcome)
-    if isinstance(result, Silence):
+    if isinstance(result, Silence | NeverSent):
         logger.warning(
             "the gateway did not answer: %s",
             result.why,

@@ -13,6 +13,7 @@ from services.payment.domain import (
 )
 from services.payment.ledger import postings
 from services.payment.ledger.postings import Line
+from services.payment.routing.next_account import Next
 
 
 class Authorised(msgspec.Struct, frozen=True):
@@ -56,7 +57,15 @@ class Silence(msgspec.Struct, frozen=True):
     why: str
 
 
-GatewayResult = Authorised | Captured | Declined | Voided | Refunded | NotFound | Silence
+class NeverSent(msgspec.Struct, frozen=True):
+    """The request for the money certainly never left; somebody else's may have."""
+
+    why: str
+
+
+GatewayResult = (
+    Authorised | Captured | Declined | Voided | Refunded | NotFound | Silence | NeverSent
+)
 
 
 class OutcomeEffect(msgspec.Struct, frozen=True):
@@ -68,6 +77,7 @@ class OutcomeEffect(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     review: str = ""
     decision: DecisionKind | None = None
+    next_account: Next | None = None
 
 
 # For each result and each state it can meet, the states passed through. () repeats what is known;
@@ -120,11 +130,27 @@ _ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState,
 _SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
 
 
-def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> OutcomeEffect:
-    """What `outcome` does to one attempt and, by how its legs stand then, to the payment.
+def allows_another(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> str:
+    """The code of a definite no after which another account may be asked for the leg; "" where it
+    may not. That a request was not sent is a no only of the one driver that ever began to ask."""
+    if legs.direction(payment) != "take" or attempt not in payment.newest:
+        return ""
+    if isinstance(outcome, Declined) and attempt.state in ("IN_FLIGHT", "UNKNOWN"):
+        return outcome.code
+    is_alone = attempt.state == "IN_FLIGHT" and attempt.asks == 1
+    return "not_sent" if isinstance(outcome, NeverSent) and is_alone else ""
+
+
+def outcome_effect(
+    payment: Payment, attempt: Attempt, outcome: GatewayResult, further: Next | None = None
+) -> OutcomeEffect:
+    """What `outcome` does to one attempt and, by how its legs stand then, to the payment; `further`
+    is where the leg goes on, where `allows_another` and there is an account.
 
     Silence is never a no, whatever the attempt's age (rule R5)."""
-    if isinstance(outcome, Silence | NotFound):
+    if further is not None:
+        return OutcomeEffect(attempt_path=("FAILED",), next_account=further)
+    if isinstance(outcome, Silence | NotFound | NeverSent):
         return OutcomeEffect(attempt_path=_SILENT.get(attempt.state, ()))
     why = _contradiction(payment, attempt, outcome)
     if why:

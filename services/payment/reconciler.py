@@ -51,5 +51,5 @@ async def reconcile(context: PaymentContext, payment_id: UUID) -> None:
         if legs.direction(payment) == "take":
             payment, silent = await operations.find_out(context, payment)
         # Who is still silent was asked: the claim has already set when to ask again.
-        payment = await operations.drive(context, payment, but=silent)
+        payment = await operations.drive(context, payment, but=silent, is_first=False)
         work.attributes["valerix.payment.state"] = payment.state

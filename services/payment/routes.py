@@ -38,6 +38,7 @@ from services.payment.domain import (
     Payment,
 )
 from services.payment.operations import PaymentContext
+from services.payment.process.endpoint import process_payment
 
 # Until callers have identities, all of them share one scope of keys.
 _CALLER = "anyone"
@@ -175,7 +176,13 @@ async def list_payments(order_id: Annotated[UUID, QueryParameter()], state: Stat
     return PaymentList([] if payment is None else [view(payment)])
 
 
-ROUTES: list[BaseRouteHandler] = [create_payment, cancel_payment, show_payment, list_payments]
+ROUTES: list[BaseRouteHandler] = [
+    create_payment,
+    cancel_payment,
+    show_payment,
+    list_payments,
+    process_payment,
+]
 
 
 def view(payment: Payment) -> PaymentView:

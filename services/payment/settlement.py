@@ -1,6 +1,7 @@
 """Records what a gateway answered: the only writer of outcomes, whoever asked and how often."""
 
 import logging
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
@@ -8,12 +9,20 @@ import msgspec
 
 from chassis.database.pool import Connection, Database
 from services.payment import legs, outcomes, store
-from services.payment.domain import AttemptId, DecisionKind, Payment
+from services.payment.domain import Attempt, AttemptId, DecisionKind, Payment
 from services.payment.metrics import PaymentMetrics
-from services.payment.outcomes import Declined, GatewayResult, OutcomeEffect, Silence
-from services.payment.store import PaymentStep
+from services.payment.outcomes import Declined, GatewayResult, NeverSent, OutcomeEffect, Silence
+from services.payment.routing.next_account import Next
+from services.payment.store import PaymentMove
 
 logger = logging.getLogger(__name__)
+
+
+Route = Callable[[Payment, Attempt, str], Next | None]
+
+
+def _no_other(payment: Payment, attempt: Attempt, code: str) -> None:
+    """No leg goes anywhere else."""
 
 
 async def settle(
@@ -23,18 +32,28 @@ async def settle(
     outcome: GatewayResult,
     *,
     grace_s: float,
+    route: Route = _no_other,
 ) -> Payment:
     """Apply `outcome` to an attempt and its payment: states, ledger and reasons in one
     transaction under the payment's row lock. Late, repeated and concurrent outcomes are harmless.
 
     Used by the charge, the reconciler, the cancel and the late captures alike; `grace_s` is how
-    long the reconciler leaves what is not finished to the caller. Returns the payment as it is."""
+    long the reconciler leaves what is not finished to the caller; `route` says which account a leg
+    goes to after a definite no. Returns the payment as it is."""
     async with database.begin() as tx:
         before = await store.lock(tx, attempt.payment_id)
         if before is None:
             raise LookupError(f"no payment {attempt.payment_id}")
-        effect = outcomes.outcome_effect(before, before.find(attempt), outcome)
+        found = before.find(attempt)
+        code = outcomes.allows_another(before, found, outcome)
+        further = route(before, found, code) if code and found.fallbacks else None
+        effect = outcomes.outcome_effect(before, found, outcome, further)
         after = await _apply(tx, before, attempt, effect, outcome, grace_s)
+        if effect.next_account is not None:
+            to = effect.next_account
+            after = (
+                await store.open_next(tx, after, after.find(attempt), to.account, to.why) or after
+            )
         if effect.decision is not None:
             after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
         if len(after.newest) > 1 and legs.direction(after) != "take":
@@ -66,7 +85,7 @@ async def _apply(
     last = max(len(effect.attempt_path), len(effect.payment_path)) - 1
     steps = zip_longest(effect.attempt_path, effect.payment_path)
     for at, (attempt_to, payment_to) in enumerate(steps):
-        step = PaymentStep(
+        step = PaymentMove(
             attempt=attempt,
             attempt_to=attempt_to,
             detail=_why(outcome),
@@ -96,6 +115,6 @@ def _why(outcome: GatewayResult) -> str | None:
     match outcome:
         case Declined(code):
             return code
-        case Silence(why):
+        case Silence(why) | NeverSent(why):
             return why[:200]
     return None

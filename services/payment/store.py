@@ -17,11 +17,12 @@ from services.payment.domain import (
     MadeBy,
     Payment,
     PaymentState,
+    gw_key,
 )
 from services.payment.ledger.postings import Line
-from services.payment.tables import attempts, payments
+from services.payment.tables import attempts, legs, payments
 
-_p, _a = payments.c, attempts.c
+_p, _a, _l = payments.c, attempts.c, legs.c
 # What was decided about all legs together; an index has these rows and no others.
 _DECIDED: ColumnElement[Any] = literal_column(
     "(SELECT array_agg(kind) FROM payments.decisions d"
@@ -55,10 +56,17 @@ _SHOWN = (
         _a.authorised_at,
         _a.method,
         _a.provider_ref,
+        _a.asks,
+        _l.fallbacks,
+        _l.begin_until,
         _a.created_at,
         _a.updated_at,
     )
-    .select_from(payments.outerjoin(attempts, _a.payment_id == _p.payment_id))
+    .select_from(
+        payments.outerjoin(attempts, _a.payment_id == _p.payment_id).outerjoin(
+            legs, (_l.payment_id == _a.payment_id) & (_l.leg_n == _a.leg_n)
+        )
+    )
     .order_by(_a.leg_n, _a.n)
 )
 _FIND = statement(
@@ -110,6 +118,10 @@ _FLAG = statement(
 )
 
 
+_CARD_KEY = statement(
+    text("SELECT value FROM payments.secrets WHERE name = 'card fingerprints'"),
+    "SELECT payments.secrets",
+)
 _DECIDE = statement(
     text(
         "INSERT INTO payments.decisions (payment_id, n, kind, reason, inputs)"
@@ -127,6 +139,44 @@ _ORDER_REFUNDS = statement(
         " ON CONFLICT DO NOTHING"
     ),
     "INSERT payments.refunds",
+)
+# The next attempt of a leg, and why it goes there.
+_OPEN_NEXT = statement(
+    text(
+        "WITH decided AS ("
+        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, 'route', :leg_n, :account, :why,"
+        "   :inputs ::jsonb"
+        " FROM payments.decisions WHERE payment_id = :payment_id)"
+        " INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor,"
+        "   currency, method, state, sent_at)"
+        " SELECT payment_id, leg_n, :n, :account, :gw_key, amount_minor, currency,"
+        "   (SELECT methods ->> :account ::text FROM payments.plans p"
+        "    WHERE p.payment_id = l.payment_id ORDER BY plan_n DESC LIMIT 1), 'IN_FLIGHT', now()"
+        " FROM payments.legs l WHERE payment_id = :payment_id AND leg_n = :leg_n"
+    ),
+    "INSERT payments.attempts, payments.decisions",
+)
+# Both wait for whoever settles the attempt, and then see what was settled.
+_ASK_AGAIN = statement(
+    text(
+        "WITH locked AS ("
+        " SELECT payment_id FROM payments.payments WHERE payment_id = :payment_id FOR UPDATE)"
+        " UPDATE payments.attempts a SET asks = asks + 1 FROM locked"
+        " WHERE a.payment_id = locked.payment_id AND leg_n = :leg_n AND n = :n"
+        "   AND state IN ('IN_FLIGHT', 'UNKNOWN')"
+    ),
+    "UPDATE payments.attempts asks",
+)
+_KEEP_REF = statement(
+    text(
+        "WITH locked AS ("
+        " SELECT payment_id FROM payments.payments WHERE payment_id = :payment_id FOR UPDATE)"
+        " UPDATE payments.attempts a SET provider_ref = :ref FROM locked"
+        " WHERE a.payment_id = locked.payment_id AND leg_n = :leg_n AND n = :n"
+        "   AND state IN ('IN_FLIGHT', 'UNKNOWN') AND coalesce(provider_ref, :ref) = :ref"
+    ),
+    "UPDATE payments.attempts provider_ref",
 )
 
 
@@ -175,6 +225,9 @@ def _attempt(row: Row) -> Attempt:
         was_authorised=row["authorised_at"] is not None,
         method=row["method"],
         provider_ref=row["provider_ref"],
+        asks=row["asks"],
+        fallbacks=tuple(row["fallbacks"] or ()),
+        begin_until=row["begin_until"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
@@ -190,7 +243,7 @@ async def lock(tx: Connection, payment_id: UUID) -> Payment | None:
     return await find(tx, payment_id)
 
 
-class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentMove(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a payment, of one of its attempts, or of both, and what is posted with it."""
 
     payment_to: PaymentState | None = None
@@ -203,7 +256,7 @@ class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
 
 
-async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: float) -> Payment:
+async def move(tx: Connection, payment: Payment, step: PaymentMove, *, grace_s: float) -> Payment:
     """Take one step; the database refuses one that is not in its tables, or was posted before.
 
     `grace_s` is how long the reconciler leaves what is unfinished to whoever works on it."""
@@ -262,3 +315,39 @@ async def decide(
 async def order_refunds(tx: Connection, payment_id: UUID) -> None:
     """A row and a key for the refund of each captured leg, where there is none yet."""
     await tx.execute(_ORDER_REFUNDS, payment_id=payment_id)
+
+
+async def open_next(
+    tx: Connection, payment: Payment, attempt: Attempt, account: str, why: str
+) -> Payment | None:
+    """The leg's next attempt, at another account. The payment with it."""
+    await tx.execute(
+        _OPEN_NEXT,
+        payment_id=payment.payment_id,
+        leg_n=attempt.leg_n,
+        n=attempt.n + 1,
+        account=account,
+        gw_key=gw_key(payment.payment_id, attempt.leg_n, attempt.n + 1),
+        why=why,
+        inputs={"tried": list(payment.tried(attempt.leg_n)), "code": attempt.detail},
+    )
+    return await find(tx, payment.payment_id)
+
+
+async def ask_again(connection: Connection, attempt: AttemptId) -> bool:
+    """Say that one more driver asks for this attempt's money; false where it is settled."""
+    return await connection.execute(_ASK_AGAIN, **msgspec.structs.asdict(attempt)) > 0
+
+
+async def keep_ref(connection: Connection, attempt: AttemptId, ref: str) -> bool:
+    """Keep the provider's name for an attempt; false where it is settled or has another one."""
+    return await connection.execute(_KEEP_REF, ref=ref, **msgspec.structs.asdict(attempt)) > 0
+
+
+async def card_key(connection: Connection) -> bytes:
+    """The key of the fingerprints of cards; nothing but this database has it."""
+    row = await connection.row(_CARD_KEY)
+    if row is None:
+        raise LookupError("the key of the cards' fingerprints is gone")
+    key: bytes = row["value"]
+    return key

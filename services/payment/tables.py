@@ -13,7 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
 SCHEMA_REVISION = "0011"
@@ -50,6 +50,8 @@ legs = Table(
     Column("amount_minor", BigInteger),
     Column("currency", CHAR(3)),
     Column("provider", Text),
+    Column("fallbacks", ARRAY(Text)),
+    Column("begin_until", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),
 )
 
@@ -80,6 +82,7 @@ attempts = Table(
     Column("detail", Text),
     Column("method", Text),
     Column("provider_ref", Text),
+    Column("asks", Integer),
     Column("sent_at", DateTime(timezone=True)),
     Column("authorised_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),

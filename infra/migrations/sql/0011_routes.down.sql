@@ -11,6 +11,10 @@ BEGIN
   IF FOUND THEN
     RAISE EXCEPTION 'payment % has an attempt that the older program does not understand', odd.payment_id;
   END IF;
+  SELECT payment_id INTO odd FROM payments.requests WHERE payment_id IS NOT NULL LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'payment % answers a merchant''s request: the older schema has no place for it', odd.payment_id;
+  END IF;
   SELECT gw_key INTO odd FROM gateway.charges WHERE state = 'AUTHORISED' LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'charge % is authorised: the older gateway has no such state', odd.gw_key;
@@ -19,16 +23,22 @@ END $$;
 
 ALTER TABLE gateway.charges DROP CONSTRAINT charges_state_check,
   ADD CONSTRAINT charges_state_check CHECK (state IN ('CAPTURED', 'DECLINED', 'VOIDED', 'REFUNDED'));
-DROP TABLE payments.refunds;
+DROP TABLE payments.secrets, payments.requests, payments.plans, payments.merchants, payments.policies, payments.provider_terms,
+  payments.provider_accounts, payments.refunds;
+DROP FUNCTION payments.guard_request();
 DROP FUNCTION proof.mark_refunds();
+DROP FUNCTION proof.mark_plans();
+DROP FUNCTION proof.mark_policies();
+DROP FUNCTION proof.mark_provider_terms();
+DROP INDEX payments.attempts_by_account;
 DROP INDEX payments.decided_once;
 ALTER TABLE payments.decisions DROP CONSTRAINT known_kind,
   ADD CONSTRAINT known_kind CHECK (kind IN ('route', 'adopt'));
-ALTER TABLE payments.legs DROP fallbacks;
+ALTER TABLE payments.legs DROP fallbacks, DROP begin_until;
 DROP INDEX payments.one_live_attempt;
 CREATE UNIQUE INDEX one_live_attempt ON payments.attempts (payment_id, leg_n)
   WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'SUCCEEDED');
-ALTER TABLE payments.attempts DROP method, DROP provider_ref, DROP authorised_at,
+ALTER TABLE payments.attempts DROP method, DROP provider_ref, DROP authorised_at, DROP asks,
   DROP CONSTRAINT attempts_state_check,
   ADD CONSTRAINT attempts_state_check CHECK (state IN
     ('IN_FLIGHT', 'UNKNOWN', 'SUCCEEDED', 'FAILED', 'VOIDED', 'REFUNDED'));

@@ -18,6 +18,8 @@ INSERT INTO payments.transitions (machine, src, dst) VALUES
 -- the attempt, kept before the account is asked for money.
 ALTER TABLE payments.attempts
   ADD method text, ADD provider_ref text, ADD authorised_at timestamptz,
+  -- How many drivers have begun to ask for the money: only the first may say that nothing was sent.
+  ADD asks int NOT NULL DEFAULT 1,
   DROP CONSTRAINT attempts_state_check,
   ADD CONSTRAINT attempts_state_check CHECK (state IN
     ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED', 'SUCCEEDED', 'FAILED', 'VOIDED', 'REFUNDED'));
@@ -46,7 +48,11 @@ BEGIN
 END $$;
 
 -- Accounts that may take a leg after its first one declined, in their order.
-ALTER TABLE payments.legs ADD fallbacks text[] NOT NULL DEFAULT '{}';
+ALTER TABLE payments.legs ADD fallbacks text[] NOT NULL DEFAULT '{}',
+  -- Until when an attempt may be begun: the merchant's time is up then.
+  ADD begin_until timestamptz;
+-- What an account was asked to take today; only what was planned is counted against its capacity.
+CREATE INDEX attempts_by_account ON payments.attempts (provider, created_at) WHERE method IS NOT NULL;
 
 -- One decision to capture a payment's legs, and one to give them up, which may follow it.
 ALTER TABLE payments.decisions DROP CONSTRAINT known_kind,
@@ -69,6 +75,118 @@ CREATE TABLE payments.refunds (
   FOREIGN KEY (payment_id, leg_n, n) REFERENCES payments.attempts
 );
 
+-- ---- merchants and what their payments are planned from -------------------------------------------
+
+-- A policy is never changed: its version is the SHA-256 of its text.
+CREATE TABLE payments.policies (
+  version    text PRIMARY KEY CHECK (version ~ '^[0-9a-f]{64}$' AND version = encode(sha256(convert_to(text, 'UTF8')), 'hex')),
+  text       text NOT NULL,
+  at         timestamptz NOT NULL DEFAULT now(),
+  changed_in xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+
+CREATE TABLE payments.merchants (
+  merchant_id    text PRIMARY KEY CHECK (merchant_id ~ '^[a-z0-9][a-z0-9_-]{0,63}$'),
+  -- What a request without a payment method pays with.
+  method         text NOT NULL,
+  -- The accounts that it may use, in its order.
+  chain          text[] NOT NULL CHECK (cardinality(chain) BETWEEN 1 AND 20),
+  budget_ms      int NOT NULL CHECK (budget_ms BETWEEN 100 AND 30000),
+  policy_version text REFERENCES payments.policies,
+  -- Its own values of the policy's variables.
+  attributes          jsonb NOT NULL DEFAULT '{}'
+);
+
+-- What an account charges and accepts from a time on; nothing is overwritten.
+CREATE TABLE payments.provider_accounts (
+  account   text PRIMARY KEY CHECK (account ~ '^[a-z0-9][a-z0-9_-]{0,63}$'),
+  connector text NOT NULL
+);
+CREATE TABLE payments.provider_terms (
+  account              text NOT NULL REFERENCES payments.provider_accounts,
+  since                timestamptz NOT NULL DEFAULT now(),
+  currencies           text[] NOT NULL,
+  fee_basis_points     int NOT NULL CHECK (fee_basis_points BETWEEN 0 AND 10000),
+  fee_fixed_minor      bigint NOT NULL CHECK (fee_fixed_minor >= 0),
+  minimum_minor        bigint NOT NULL CHECK (minimum_minor >= 1),
+  maximum_minor        bigint NOT NULL CHECK (maximum_minor >= minimum_minor),
+  daily_capacity_minor bigint CHECK (daily_capacity_minor >= 0),
+  changed_in           xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  PRIMARY KEY (account, since)
+);
+INSERT INTO payments.provider_accounts (account, connector) VALUES
+  ('mock', 'mock'), ('alfa', 'stripe'), ('bravo', 'stripe'), ('charlie', 'stripe');
+INSERT INTO payments.provider_terms (account, since, currencies, fee_basis_points, fee_fixed_minor, minimum_minor,
+                                     maximum_minor, daily_capacity_minor)
+SELECT account, '-infinity', currencies ::text[], points, fixed, least, most, capacity FROM (VALUES
+  ('mock', '{AUD,BHD,CHF,EUR,GBP,JPY,USD}', 300, 0, 1, 9007199254740992, NULL ::bigint),
+  ('alfa', '{AUD,CHF,EUR,GBP,JPY,USD}', 150, 25, 50, 99999999, 10000000000),
+  ('bravo', '{AUD,CHF,EUR,GBP,JPY,USD}', 200, 10, 50, 50000000, 5000000000),
+  ('charlie', '{AUD,CHF,EUR,GBP,JPY,USD}', 290, 0, 100, 10000000, 1000000000)
+) t (account, currencies, points, fixed, least, most, capacity);
+-- The text is services/payment/policy/demo.py, in its one spelling.
+INSERT INTO payments.policies (version, text)
+SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex'), text FROM (VALUES ($policy$# Amounts under 1 000 units of the currency are allowed; larger ones need a merchant's tier.
+if amount >= 1000 * unit && merchantTier == '' then deny
+# A suspicious payment gets one provider only, and a large one in the EU one attempt only.
+if fraudScore > 0.8 then skipFallback
+if region == 'EU' && amount > 100000 then allowRetry = false
+if true then allow
+$policy$)) t (text);
+-- Accounts without a connector are passed over, so without an acquirer this is the mock alone.
+INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms, policy_version)
+SELECT 'm1', 'pm_card_visa', '{alfa,bravo,charlie,mock}', 4000, version FROM payments.policies;
+
+-- The key of the cards' fingerprints, made here once: nothing but this database has it.
+CREATE TABLE payments.secrets (name text PRIMARY KEY, value bytea NOT NULL CHECK (length(value) = 32));
+INSERT INTO payments.secrets VALUES
+  ('card fingerprints', sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
+
+-- How a payment was divided, what that was worked out from, and the planner's claim about it.
+CREATE TABLE payments.plans (
+  payment_id     uuid NOT NULL REFERENCES payments.payments,
+  plan_n         int NOT NULL CHECK (plan_n > 0),
+  merchant_id    text NOT NULL REFERENCES payments.merchants,
+  policy_version text REFERENCES payments.policies,
+  inputs         jsonb NOT NULL,
+  legs           jsonb NOT NULL,
+  certificate    jsonb,
+  -- What the customer pays with at each account: no number of a card.
+  methods        jsonb NOT NULL,
+  at             timestamptz NOT NULL DEFAULT now(),
+  changed_in     xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  PRIMARY KEY (payment_id, plan_n)
+);
+
+-- A merchant's request, once; its answer is kept when it is final, and stays the answer.
+CREATE TABLE payments.requests (
+  merchant_id  text NOT NULL REFERENCES payments.merchants,
+  request_id   text NOT NULL CHECK (length(request_id) BETWEEN 1 AND 255),
+  request_hash bytea NOT NULL,
+  -- NULL where the answer is that there is none.
+  payment_id   uuid UNIQUE REFERENCES payments.payments,
+  status_code  int,
+  answer       bytea,
+  at           timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (merchant_id, request_id),
+  CONSTRAINT a_payment_or_an_answer CHECK (payment_id IS NOT NULL OR answer IS NOT NULL),
+  CONSTRAINT answered_whole CHECK ((status_code IS NULL) = (answer IS NULL))
+);
+CREATE FUNCTION payments.guard_request() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.answer IS NOT NULL
+     OR (NEW.merchant_id, NEW.request_id, NEW.request_hash, NEW.payment_id, NEW.at)
+        IS DISTINCT FROM (OLD.merchant_id, OLD.request_id, OLD.request_hash, OLD.payment_id, OLD.at) THEN
+    RAISE EXCEPTION 'request % of % is answered for good', OLD.request_id, OLD.merchant_id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard_request BEFORE UPDATE ON payments.requests
+  FOR EACH ROW EXECUTE FUNCTION payments.guard_request();
+CREATE TRIGGER requests_are_never_deleted BEFORE DELETE ON payments.requests
+  FOR EACH ROW EXECUTE FUNCTION payments.refuse_change();
+
 -- ---- the mock providers' own record ------------------------------------------------------------
 
 ALTER TABLE gateway.charges DROP CONSTRAINT charges_state_check,
@@ -76,18 +194,19 @@ ALTER TABLE gateway.charges DROP CONSTRAINT charges_state_check,
 
 -- ---- append-only, and watched by the proof ------------------------------------------------------
 
-CREATE INDEX refunds_changed ON payments.refunds (changed_in);
 DO $$
 DECLARE
   book text;
   name text;
 BEGIN
-  FOREACH book IN ARRAY '{payments.refunds}'::text[] LOOP
+  FOREACH book IN ARRAY '{payments.refunds,payments.plans,payments.policies,payments.provider_terms}'::text[] LOOP
     name := split_part(book, '.', 2);
+    EXECUTE format('CREATE INDEX %s_changed ON %s (changed_in)', name, book);
     EXECUTE format($function$
 CREATE FUNCTION proof.mark_%1$s() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-  INSERT INTO proof.removals (book, order_ref, was) VALUES (%2$L, OLD.payment_id::text, to_jsonb(OLD));
+  INSERT INTO proof.removals (book, order_ref, was) VALUES (%2$L, coalesce(to_jsonb(OLD) ->> 'payment_id', to_jsonb(OLD) ->> 'account', to_jsonb(OLD) ->> 'version'),
+          to_jsonb(OLD));
   IF TG_OP = 'DELETE' THEN
     RETURN OLD;
   END IF;

@@ -33,6 +33,18 @@ class CapturePlace(msgspec.Struct, frozen=True):
     gw_key: str
 
 
+class Card(msgspec.Struct, frozen=True):
+    """A card, for as long as it takes to exchange it. It never prints its digits."""
+
+    number: str
+    exp_month: int
+    exp_year: int
+    cvc: str
+
+    def __repr__(self) -> str:
+        return "Card(...)"
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What a provider can do, which decides what may be asked of it.
 
@@ -78,6 +90,9 @@ class Connector(Protocol):
     @property
     def can(self) -> Capabilities:
         """What it can do."""
+
+    async def exchange(self, account: str, card: Card) -> str:
+        """What stands for the card at this account from now on."""
 
     async def prepare(self, target: AttemptRef) -> str:
         """The provider's name for the attempt; only where it `prepares`."""

@@ -12,6 +12,7 @@ from services.payment.connectors import (
     Capabilities,
     Capture,
     CapturePlace,
+    Card,
     Connector,
     GatewayNotSent,
     GatewayUnknown,
@@ -88,6 +89,10 @@ class Flaky:
     def can(self) -> Capabilities:
         """What the provider behind it can."""
         return self._inner.can
+
+    async def exchange(self, account: str, card: Card) -> str:
+        """As the provider behind it does."""
+        return await self._inner.exchange(account, card)
 
     async def prepare(self, target: AttemptRef) -> str:
         """As the provider behind it does."""

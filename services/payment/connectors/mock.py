@@ -2,7 +2,7 @@
 
 import random
 
-from services.payment.connectors import AttemptRef, Capabilities, Capture, CapturePlace, Taken
+from services.payment.connectors import AttemptRef, Capabilities, Capture, CapturePlace, Card, Taken
 from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Voided
 
@@ -20,6 +20,11 @@ class Mock:
         self._seed = seed
         self._chance = random.Random()  # noqa: S311 - a mock, not a secret
         self.can = Capabilities(fences=fences, looks_up_by_key=True, two_phase=True)
+
+    async def exchange(self, account: str, card: Card) -> str:
+        """It looks at no card."""
+        del account, card
+        return "pm_mock"
 
     async def prepare(self, target: AttemptRef) -> str:
         """It knows an attempt by our own key."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4, uuid5
 
@@ -11,7 +11,7 @@ import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
-from services.payment.connectors import AttemptRef
+from services.payment.connectors import AttemptRef, Connector
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
@@ -57,8 +57,14 @@ class Scripted(Flaky):
 class Replica:
     """What a test needs: requests, the reconciler by hand, and a look at the rows."""
 
-    def __init__(self, settings: Settings, gateway: Scripted, eyes: asyncpg.Connection) -> None:
-        self.edge = create_app(settings, connector=gateway)
+    def __init__(
+        self,
+        settings: Settings,
+        gateway: Scripted,
+        eyes: asyncpg.Connection,
+        accounts: Mapping[str, Connector] | None = None,
+    ) -> None:
+        self.edge = create_app(settings, connector=gateway, accounts=accounts)
         self.context: PaymentContext = self.edge.app.state["context"]  # type: ignore[attr-defined]
         self.gateway = gateway
         self.reconciler = payment_reconciler(self.context, settings)
@@ -165,7 +171,11 @@ class Replica:
 
 @asynccontextmanager
 async def open_replica(
-    settings: Settings, eyes: asyncpg.Connection, *, silence_s: float = SILENCE_S
+    settings: Settings,
+    eyes: asyncpg.Connection,
+    *,
+    silence_s: float = SILENCE_S,
+    accounts: Mapping[str, Connector] | None = None,
 ) -> AsyncIterator[Replica]:
     """A replica for one test. Its background loops stay off: the test is the clock."""
     mock = Mock(
@@ -174,7 +184,7 @@ async def open_replica(
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,
     )
-    payments = Replica(settings, Scripted(mock, silence_s), eyes)
+    payments = Replica(settings, Scripted(mock, silence_s), eyes, accounts)
     try:
         yield payments
     finally:

@@ -1,0 +1,6 @@
+"""A merchant's request for money: planned, asked of its policy, routed, answered once.
+
+Start at `pay.py` (the order of work), then `deciding.py` (policy and plan, no I/O), then `store.py`
+(what is committed together). `messages.py` has the messages, `cards.py` what may be kept of a card,
+`answering.py` what a payment's rows say in the words of the answer.
+"""

@@ -1,0 +1,172 @@
+"""What a merchant's policy says of a request, and how the amount is divided; no I/O."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from services.payment.intents import Decision, PlannedLeg
+from services.payment.merchants.merchant import Merchant
+from services.payment.planning import (
+    Infeasible,
+    Plan,
+    ProviderTerms,
+    cheapest_split,
+    equal_split,
+)
+from services.payment.planning.terms import Split
+from services.payment.policy import BadInput, PolicyDecision, evaluate, policy_inputs, stored_policy
+from services.payment.process.messages import ErrorCode, ExternalRequest
+
+_ONE_ACCOUNT = ("skipFallback", "allowRetry = false")
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why nothing is asked of any account; `field` where the request itself is wrong."""
+
+    error_code: ErrorCode
+    message: str
+    details: dict[str, Any] = {}
+    field: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan, its legs as they are opened, and everything that they were decided from."""
+
+    plan: Plan
+    legs: tuple[PlannedLeg, ...]
+    inputs: dict[str, Any]
+
+
+def decide(
+    merchant: Merchant,
+    request: ExternalRequest,
+    *,
+    methods: Mapping[str, str],
+    two_phase: Collection[str],
+) -> Decided | Refusal:
+    """The plan for a request, or why there is none. `methods` has what the customer pays with at
+    each account that may be used, `two_phase` those that can take one of several legs."""
+    usable = [each for each in merchant.accounts if each.account in methods]
+    if not usable:
+        return Refusal("AdapterNotFound", "No account of this merchant has a connector")
+    found = policy_inputs(
+        amount_minor=request.amount,
+        currency=request.currency,
+        metadata=request.metadata,
+        merchant=merchant.attributes,
+    )
+    if isinstance(found, BadInput):
+        field = found.field.replace(".", "/")
+        return Refusal("PolicySkip", found.message, field=f"/{field}")
+    ruled = _asked(merchant, found)
+    if ruled is not None and ruled.action.kind == "deny":
+        why = {"policy_version": merchant.policy_version, "line": ruled.line}
+        return Refusal("PolicySkip", "The merchant's policy denies this payment", why)
+    split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
+    considered = _considered(usable, ruled)
+    plan = _preferred(request, usable, ruled, two_phase) or _planned(
+        request, considered, split, two_phase
+    )
+    if isinstance(plan, Infeasible):
+        nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
+        details = {"reason": plan.reason, "nearest_minor": nearest}
+        return Refusal("PlanInfeasible", plan.message, details)
+    fallback = ruled is None or ruled.action.kind not in _ONE_ACCOUNT
+    inputs = {
+        "amount": request.amount,
+        "currency": request.currency,
+        "split": split,
+        "terms": msgspec.to_builtins(merchant.accounts),
+        "usable": [each.account for each in considered],
+        "policy_inputs": dict(found),
+        "policy": None if ruled is None else msgspec.to_builtins(ruled),
+        "fallback": fallback,
+        "budget_ms": merchant.budget_ms,
+    }
+    opened = _legs(plan, considered if fallback else (), methods, merchant, ruled)
+    return Decided(plan=plan, legs=opened, inputs=inputs)
+
+
+def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:
+    if merchant.policy_text is None:
+        return None
+    return evaluate(stored_policy(merchant.policy_text), inputs)
+
+
+def _considered(
+    usable: Sequence[ProviderTerms], ruled: PolicyDecision | None
+) -> Sequence[ProviderTerms]:
+    """The accounts that may take a part."""
+    if ruled is None or ruled.action.kind != "avoid":
+        return usable
+    return [each for each in usable if each.account != ruled.action.provider]
+
+
+def _preferred(
+    request: ExternalRequest,
+    usable: Sequence[ProviderTerms],
+    ruled: PolicyDecision | None,
+    two_phase: Collection[str],
+) -> Plan | None:
+    """The whole amount at the account that the policy prefers, if it takes that."""
+    if ruled is None or ruled.action.kind != "prefer":
+        return None
+    preferred = [each for each in usable if each.account == ruled.action.provider]
+    plan = _planned(request, preferred, "cheapest", two_phase) if preferred else None
+    return plan if isinstance(plan, Plan) else None
+
+
+def _planned(
+    request: ExternalRequest,
+    accounts: Sequence[ProviderTerms],
+    split: Split,
+    two_phase: Collection[str],
+) -> Plan | Infeasible:
+    divide = equal_split if split == "equal" else cheapest_split
+    plan = divide(request.amount, request.currency, accounts)
+    if isinstance(plan, Infeasible) or len(plan.legs) == 1:
+        return plan
+    if {leg.account for leg in plan.legs} <= set(two_phase):
+        return plan
+    # An account that captures at once cannot take a leg of several.
+    able = [each for each in accounts if each.account in two_phase]
+    return divide(request.amount, request.currency, able)
+
+
+def _legs(
+    plan: Plan,
+    considered: Sequence[ProviderTerms],
+    methods: Mapping[str, str],
+    merchant: Merchant,
+    ruled: PolicyDecision | None,
+) -> tuple[PlannedLeg, ...]:
+    taken = {leg.account for leg in plan.legs}
+    rule = "no rule"
+    if ruled is not None and ruled.line is not None:
+        rule = f"line {ruled.line}: {ruled.action}"
+    opened = []
+    for leg in plan.legs:
+        fallbacks = [
+            each.account
+            for each in considered
+            if each.account not in taken
+            and each.takes(plan.currency)
+            and each.minimum_minor <= leg.amount_minor <= each.most_minor
+        ]
+        why = f"It is part of the {plan.split} division, for a fee of {leg.fee_minor}."
+        if len(plan.legs) == 1 and plan.split == "cheapest":
+            why = f"It takes the whole amount for the least fee, {leg.fee_minor}."
+        opened.append(
+            PlannedLeg(
+                amount_minor=leg.amount_minor,
+                provider=leg.account,
+                decision=Decision(
+                    "route", why, {"fee_minor": leg.fee_minor, "policy": rule, "else": fallbacks}
+                ),
+                method=methods[leg.account],
+                fallbacks=tuple(fallbacks),
+                budget_s=merchant.budget_ms / 1000,
+            )
+        )
+    return tuple(opened)

@@ -1,0 +1,60 @@
+"""POST /process-payment: reads the request, lets `pay` work, answers its bytes."""
+
+from typing import Any
+
+from litestar import Response, post
+from litestar.datastructures import State
+from litestar.openapi import ResponseSpec
+from litestar.params import JSONBody
+
+from chassis.http.json_body import Strict
+from chassis.http.problems import Problem, invalid
+from chassis.http.shop_identity import caller_now, internal_guard
+from services.payment import contract
+from services.payment.process.messages import ExternalRequest, PaymentResult
+from services.payment.process.pay import BadField, OtherRequest, UnknownMerchant, process
+
+
+@post(
+    "/process-payment",
+    guards=[internal_guard],
+    dto=Strict[ExternalRequest],
+    return_dto=None,
+    status_code=200,
+    responses={
+        200: ResponseSpec(PaymentResult, description="Taken"),
+        202: ResponseSpec(PaymentResult, description="Accepted, an account has not answered yet"),
+        402: ResponseSpec(PaymentResult, description="Nothing was taken, and nothing will be"),
+    },
+    summary="Take a merchant's payment over the accounts that charge least, once",
+)
+async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
+    """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
+    no plan or a reused name."""
+    try:
+        answer = await process(state["context"], data, caller_now.get())
+    except UnknownMerchant:
+        raise Problem(
+            404,
+            contract.MERCHANT_NOT_FOUND,
+            "There is no such merchant; nothing was taken",
+            details={"merchant_id": data.merchant_id},
+        ) from None
+    except OtherRequest:
+        raise Problem(
+            422,
+            contract.REQUEST_REUSED,
+            "This request_id was used for another request; nothing was taken for this one",
+            details={"request_id": data.request_id},
+        ) from None
+    except BadField as wrong:
+        raise invalid(wrong.pointer, wrong.message) from None
+    headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+    if answer.payment_id is not None:
+        headers["Location"] = f"/payments/{answer.payment_id}"
+    return Response(
+        answer.body,
+        status_code=answer.status_code,
+        media_type="application/json",
+        headers=headers,
+    )

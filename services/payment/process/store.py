@@ -1,0 +1,115 @@
+"""Merchants' requests and plans in SQL."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from chassis.database.pool import Connection, Row, statement
+
+_FIND = statement(
+    text(
+        "SELECT request_hash, payment_id, status_code, answer FROM payments.requests"
+        " WHERE merchant_id = :merchant_id AND request_id = :request_id"
+    ),
+    "SELECT payments.requests",
+)
+_CLAIM = statement(
+    text(
+        "INSERT INTO payments.requests"
+        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer)"
+        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer)"
+        " ON CONFLICT (merchant_id, request_id) DO NOTHING"
+    ),
+    "INSERT payments.requests",
+)
+# The first final answer stays, whoever comes second.
+_KEEP = statement(
+    text(
+        "UPDATE payments.requests SET status_code = :status_code, answer = :answer"
+        " WHERE merchant_id = :merchant_id AND request_id = :request_id AND answer IS NULL"
+    ),
+    "UPDATE payments.requests",
+)
+_PLAN = statement(
+    text(
+        "INSERT INTO payments.plans (payment_id, plan_n, merchant_id, policy_version, inputs, legs,"
+        "   certificate, methods)"
+        " VALUES (:payment_id, 1, :merchant_id, :policy_version, :inputs ::jsonb, :legs ::jsonb,"
+        "   :certificate ::jsonb, :methods ::jsonb)"
+    ),
+    "INSERT payments.plans",
+)
+_PLAN_OF = statement(
+    text(
+        "SELECT plan_n, inputs, legs FROM payments.plans WHERE payment_id = :payment_id"
+        " ORDER BY plan_n DESC LIMIT 1"
+    ),
+    "SELECT payments.plans",
+)
+
+
+class RequestId(msgspec.Struct, frozen=True):
+    """A merchant's own name for its request."""
+
+    merchant_id: str
+    request_id: str
+
+
+class StoredRequest(msgspec.Struct, frozen=True):
+    """What is known of a request that came before; its answer, once that is final."""
+
+    request_hash: bytes
+    payment_id: UUID | None
+    status_code: int | None
+    answer: bytes | None
+
+
+async def find(connection: Connection, request: RequestId) -> StoredRequest | None:
+    """The request, if it came before."""
+    row: Row | None = await connection.row(_FIND, **msgspec.structs.asdict(request))
+    return None if row is None else StoredRequest(**dict(row))
+
+
+async def claim(
+    tx: Connection,
+    request: RequestId,
+    request_hash: bytes,
+    *,
+    payment_id: UUID | None,
+    status_code: int | None = None,
+    answer: bytes | None = None,
+) -> bool:
+    """Claim the name for a payment, or for an answer that needs none; false where it is taken."""
+    inserted = await tx.execute(
+        _CLAIM,
+        **msgspec.structs.asdict(request),
+        request_hash=request_hash,
+        payment_id=payment_id,
+        status_code=status_code,
+        answer=answer,
+    )
+    return inserted > 0
+
+
+async def keep(
+    connection: Connection, request: RequestId, status_code: int, answer: bytes
+) -> StoredRequest | None:
+    """Keep a final answer; the request with the answer that stays."""
+    names = msgspec.structs.asdict(request)
+    await connection.execute(_KEEP, **names, status_code=status_code, answer=answer)
+    return await find(connection, request)
+
+
+async def keep_plan(tx: Connection, payment_id: UUID, **plan: Any) -> None:
+    """The payment's first plan, with what it was decided from."""
+    await tx.execute(_PLAN, payment_id=payment_id, **plan)
+
+
+async def plan_of(connection: Connection, payment_id: UUID) -> Row:
+    """`plan_n`, `inputs` and `legs` of the payment's plan."""
+    row = await connection.row(_PLAN_OF, payment_id=payment_id)
+    if row is None:
+        raise LookupError(f"payment {payment_id} has no plan")
+    return row

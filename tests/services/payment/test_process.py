@@ -1,0 +1,342 @@
+"""POST /process-payment: planned, asked of its policy, routed over accounts, answered once."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chassis.settings import Settings
+from services.payment.connectors.mock import Mock
+from services.payment.connectors.mock_store import MockStore
+from services.payment.outcomes import Declined
+from services.payment.policy import DEMO_POLICY, Policy, read_policy
+from tests.services.payment.money_checks import unsettled
+from tests.services.payment.payment_service import Replica, Scripted, open_replica
+
+LINE = '{"request_id":"r1","merchant_id":"m1","amount":100,"currency":"USD"}'
+ACCOUNTS = ("alfa", "bravo", "charlie")
+
+
+class Shop:
+    """A replica whose accounts are three scripted gateways beside the one in the process."""
+
+    def __init__(self, replica: Replica, gateways: dict[str, Scripted]) -> None:
+        self.replica, self.gateways = replica, gateways
+        self.eyes = replica.eyes
+
+    async def pay(self, **fields: Any) -> Any:
+        body = {"request_id": "r1", "merchant_id": "m1", "amount": 10_000, "currency": "EUR"}
+        return await self.replica.http.post("/process-payment", json={**body, **fields})
+
+    async def use(self, *accounts: str) -> None:
+        """Let the merchant have these accounts."""
+        await self.eyes.execute("UPDATE payments.merchants SET chain = $1", list(accounts))
+
+    async def terms(self, account: str, **terms: int) -> None:
+        """Let an account have these terms from now on; the others stay."""
+        kept = ", ".join(
+            {"fee_basis_points", "fee_fixed_minor", "minimum_minor", "maximum_minor",
+             "daily_capacity_minor"} - set(terms)
+        )  # fmt: skip
+        await self.eyes.execute(
+            "INSERT INTO payments.provider_terms"
+            f" (account, currencies, {kept}, {', '.join(terms)})"
+            f" SELECT account, currencies, {kept}, {', '.join(map(str, terms.values()))}"
+            " FROM payments.provider_terms WHERE account = $1 ORDER BY since LIMIT 1",
+            account,
+        )
+
+    async def split(self) -> None:
+        """Alfa takes 1.5 % of 50.00 at most, bravo 2 % of what is left."""
+        await self.use("alfa", "bravo")
+        await self.terms("alfa", maximum_minor=5000, fee_fixed_minor=0)
+        await self.terms("bravo", fee_fixed_minor=0)
+
+    async def attempts(self) -> list[tuple[int, str, str]]:
+        rows = await self.eyes.fetch(
+            "SELECT leg_n, provider, state FROM payments.attempts ORDER BY payment_id, leg_n, n"
+        )
+        return [tuple(row) for row in rows]
+
+
+def codes(answer: Any) -> list[str | None]:
+    return [step["error_code"] for step in answer.json()["steps"]]
+
+
+@pytest.fixture
+async def shop(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Shop]:
+    settings = payment_settings()
+    stores = {account: MockStore(settings) for account in ACCOUNTS}
+    gateways = {
+        account: Scripted(Mock(stores[account], decline_rate=0.0, seed=1, fences=True), 0.01)
+        for account in ACCOUNTS
+    }
+    async with open_replica(settings, connection, accounts=gateways) as replica:
+        yield Shop(replica, gateways)
+    for store in stores.values():
+        await store.close()
+
+
+async def _decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
+    inner = shop.gateways[account]._inner  # noqa: SLF001 - the verdict of one account
+    monkeypatch.setattr(inner, "verdict", lambda *money: Declined(code))
+
+
+async def test_the_line_of_the_readme_answers_200(payments: Replica):
+    answer = await payments.http.post(
+        "/process-payment", content=LINE, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.text
+    [step] = answer.json()["steps"]
+    assert (step["provider_name"], step["error_code"]) == ("mock", None)
+    assert not await unsettled(payments.eyes)
+
+
+async def test_the_whole_amount_goes_to_the_cheapest_account(shop: Shop):
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["plan_id"][-2:]) == (200, ":1")
+    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
+    assert answer.headers["location"] == f"/payments/{answer.json()['payment_id']}"
+    assert not await unsettled(shop.eyes)
+
+
+async def test_an_amount_above_the_maximum_of_one_is_split_over_two(shop: Shop):
+    await shop.split()
+    answer = await shop.pay()
+    assert answer.status_code == 200
+    assert [step["details"]["amount"] for step in answer.json()["steps"]] == [5000, 5000]
+    assert all(step["details"]["is_fan_out"] for step in answer.json()["steps"])
+    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED"), (2, "bravo", "SUCCEEDED")]
+    plan = await shop.eyes.fetchrow("SELECT legs, certificate, policy_version FROM payments.plans")
+    assert json.loads(plan["certificate"])["cost_minor"] == 75 + 100
+    assert not await unsettled(shop.eyes)
+
+
+async def test_an_equal_split_is_what_was_asked_for(shop: Shop):
+    await shop.use("alfa", "bravo")
+    answer = await shop.pay(metadata={"split": "equal"})
+    assert [step["details"]["amount"] for step in answer.json()["steps"]] == [5000, 5000]
+
+
+async def test_an_amount_that_no_account_takes_is_a_422_and_stays_one(shop: Shop):
+    await shop.use("alfa")
+    await shop.terms("alfa", maximum_minor=5000)
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "PlanInfeasible")
+    assert answer.json()["details"]["nearest_minor"]["below"] == 5000
+    await shop.use("bravo")
+    assert (await shop.pay()).content == answer.content
+    assert await shop.attempts() == []
+
+
+async def test_the_same_request_is_answered_with_the_same_bytes_and_taken_once(shop: Shop):
+    first = await shop.pay()
+    second = await shop.pay()
+    assert (second.status_code, second.content) == (200, first.content)
+    assert second.headers["idempotent-replayed"] == "true"
+    other = await shop.pay(amount=10_001)
+    assert (other.status_code, other.json()["code"]) == (422, "request-id-reused")
+    assert len(await shop.attempts()) == 1
+
+
+async def test_the_same_request_twice_at_once_is_one_payment(shop: Shop):
+    answers = await asyncio.gather(*(shop.pay() for _ in range(8)))
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    assert len({answer.json()["payment_id"] for answer in answers}) == 1
+    assert len(await shop.attempts()) == 1
+
+
+async def test_a_decline_that_allows_it_goes_on_to_the_next_account(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    assert await shop.attempts() == [(1, "alfa", "FAILED"), (1, "bravo", "SUCCEEDED")]
+    assert not await unsettled(shop.eyes)
+
+
+async def test_a_card_that_is_lost_is_asked_about_nowhere_else(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await _decline(shop, monkeypatch, "alfa", "lost_card")
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (402, ["Declined"])
+    assert await shop.attempts() == [(1, "alfa", "FAILED")]
+
+
+async def test_when_all_accounts_decline_the_answer_says_so(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.use(*ACCOUNTS)
+    for account in ACCOUNTS:
+        await _decline(shop, monkeypatch, account, "card_declined")
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (402, ["AllProvidersFailed"])
+    assert [state for _, _, state in await shop.attempts()] == ["FAILED"] * 3
+
+
+@pytest.mark.parametrize("fault", ["lost_request", "lost_response", "error_before", "garbage"])
+async def test_after_silence_no_other_account_is_asked(shop: Shop, fault: str):
+    shop.gateways["alfa"].script.append(fault)
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (202, ["OutcomeUnknown"])
+    assert answer.headers["location"] == f"/payments/{answer.json()['payment_id']}"
+    assert await shop.attempts() == [(1, "alfa", "UNKNOWN")]
+    assert shop.gateways["bravo"].calls == 0
+    await shop.replica.reconcile()
+    final = await shop.pay()
+    assert (final.status_code, final.json()["success"]) == (200, True)
+    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
+
+
+async def test_a_request_that_was_never_sent_goes_to_the_next_account(shop: Shop):
+    shop.gateways["alfa"].script.append("not_sent")
+    answer = await shop.pay()
+    assert answer.status_code == 200
+    assert await shop.attempts() == [(1, "alfa", "FAILED"), (1, "bravo", "SUCCEEDED")]
+
+
+async def test_not_sent_is_no_answer_once_somebody_else_has_begun_to_ask(shop: Shop):
+    shop.gateways["alfa"].script.append("lost_request")
+    await shop.pay()
+    await shop.eyes.execute("UPDATE payments.attempts SET asks = 2")
+    shop.gateways["alfa"].script.extend(["", "not_sent"])
+    await shop.replica.reconcile()
+    assert {provider for _, provider, _ in await shop.attempts()} == {"alfa"}
+
+
+async def test_one_leg_declined_everywhere_gives_up_the_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.split()
+    await _decline(shop, monkeypatch, "bravo", "card_declined")
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (402, ["OtherLegFailed", "Declined"])
+    assert await shop.attempts() == [(1, "alfa", "VOIDED"), (2, "bravo", "FAILED")]
+    assert not await unsettled(shop.eyes)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "amount", "status", "code"),
+    [
+        ({}, 99_999, 200, None),
+        ({}, 100_000, 402, "PolicySkip"),
+        ({"merchantTier": "gold"}, 100_000, 200, None),
+    ],
+)
+async def test_the_policy_of_the_seeded_merchant_wants_a_tier_for_large_amounts(
+    shop: Shop, metadata: dict[str, str], amount: int, status: int, code: str | None
+):
+    answer = await shop.pay(amount=amount, metadata=metadata)
+    assert (answer.status_code, answer.json().get("error_code")) == (status, code)
+
+
+async def test_a_suspicious_payment_gets_one_account_only(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    answer = await shop.pay(metadata={"fraudScore": 0.9})
+    assert (answer.status_code, codes(answer)) == (402, ["PolicySkip"])
+    assert await shop.attempts() == [(1, "alfa", "FAILED")]
+
+
+async def test_capacity_is_held_from_the_plan_on_and_free_again_without_the_money(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.terms("alfa", daily_capacity_minor=15_000)
+    for name in ("a", "b", "c"):
+        assert (await shop.pay(request_id=name)).status_code == 200
+    taken = [(provider, state) for _, provider, state in await shop.attempts()]
+    held = await shop.eyes.fetchval(
+        "SELECT sum(amount_minor) FROM payments.attempts WHERE provider = 'alfa'"
+    )
+    assert held <= 15_000
+    assert {"bravo"} < {provider for provider, _ in taken} == {"alfa", "bravo"}
+
+
+async def test_many_plans_at_once_do_not_take_more_than_the_capacity(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.terms("alfa", daily_capacity_minor=25_000)
+    answers = await asyncio.gather(*(shop.pay(request_id=f"r{n}") for n in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    held = await shop.eyes.fetchval(
+        "SELECT sum(amount_minor) FROM payments.attempts WHERE provider = 'alfa'"
+    )
+    assert held <= 25_000
+    assert not await unsettled(shop.eyes)
+
+
+NUMBER = "4242424242424242"
+CARD = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "737"}
+
+
+async def test_a_card_is_exchanged_and_its_digits_are_nowhere(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    answer = await shop.pay(payment_method={"card": CARD})
+    assert answer.status_code == 200
+    assert await shop.eyes.fetchval("SELECT DISTINCT method FROM payments.attempts") == "pm_mock"
+    tables = await shop.eyes.fetch(
+        "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables"
+        " WHERE table_schema IN ('payments', 'gateway', 'proof') AND table_type = 'BASE TABLE'"
+    )
+    for table in tables:
+        dump = await shop.eyes.fetchval(
+            f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table['name']} t"
+        )
+        assert NUMBER not in dump
+        assert NUMBER.encode().hex() not in dump
+    assert NUMBER not in caplog.text
+    assert NUMBER not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"amount": 0}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 1.5}, "amount"),
+        ({"amount": 2**53 + 1}, "amount"),
+        ({"currency": "XYZ"}, "currency"),
+        ({"request_id": ""}, "request_id"),
+        ({"request_id": "r" * 256}, "request_id"),
+        ({"request_id": "two words"}, "request_id"),
+        ({"metadata": {str(n): n for n in range(51)}}, "metadata"),
+        ({"metadata": {"fraudScore": 7}}, "fraudScore"),
+        ({"payment_method": {}}, "payment_method"),
+        ({"payment_method": {"wallet": {"wallet_id": "w", "wallet_type": "x"}}}, "wallet"),
+        ({"payment_method": {"card": {**CARD, "number": "4242424242424241"}}}, "number"),
+        ({"payment_method": {"card": {**CARD, "number": "4242abcd42424242"}}}, "number"),
+        ({"payment_method": {"card": {**CARD, "exp_year": 2020}}}, "exp_month"),
+        ({"payment_method": {
+            "card": CARD, "wallet": {"wallet_id": "w", "wallet_type": "x"}}}, "payment_method"),
+    ],
+)  # fmt: skip
+async def test_a_request_that_is_wrong_is_refused_and_named(
+    payments: Replica, fields: dict[str, Any], pointer: str
+):
+    body = {"request_id": "r1", "merchant_id": "m1", "amount": 100, "currency": "USD", **fields}
+    answer = await payments.http.post("/process-payment", json=body)
+    assert answer.status_code == 400
+    assert pointer in answer.text
+    assert "4242" not in answer.text
+    assert await payments.eyes.fetchval("SELECT count(*) FROM payments.requests") == 0
+
+
+async def test_an_unknown_merchant_is_a_404(payments: Replica):
+    answer = await payments.http.post("/process-payment", content=LINE.replace("m1", "nobody"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "merchant-not-found")
+
+
+async def test_the_seeded_policy_is_the_one_of_the_code(connection: asyncpg.Connection):
+    read = read_policy(DEMO_POLICY)
+    assert isinstance(read, Policy)
+    stored = await connection.fetchrow("SELECT version, text FROM payments.policies")
+    assert tuple(stored) == (read.version, read.text)
