@@ -3,10 +3,10 @@
 A condition compares variables, literals and what arithmetic makes of them, and joins comparisons.
 It has no loops, no text that grows and no pattern matching, so its cost is bounded by its length.
 
-Left out as well is what libraries read differently, and no rule needs: a decimal that is not a
-number (so there is no division of decimals, and few multiplications), the negative of a value, the
-length of a text, escapes in texts, unsigned numbers, bytes, null, maps, types as values, and lists
-other than behind `in`. docs/decisions/0034 has the differences that were found.
+Left out as well is what libraries read differently: a decimal that is not a number (so there is no
+division of decimals, and few multiplications), the negative of a value, the length of a text, maps;
+docs/decisions/0034 has the differences that were found. And what no rule needs: escapes in texts,
+unsigned numbers, bytes, null, types as values, lists other than behind `in`.
 
 Here the tokens of a line are read, and what is not part of the language is refused; CEL's own
 checker (`checker.py`) then does the grammar and the types.
@@ -47,7 +47,7 @@ class Token(NamedTuple):
     at: int
 
 
-# A text has no escapes, which libraries read differently; a number is followed by no letter.
+# A text has no escapes; a number is followed by no letter.
 _TOKEN = re.compile(
     r"""\s+ | \#.*
       | (?P<text> '[^'\\\t]*' | "[^"\\\t]*" )

@@ -83,23 +83,37 @@ def random_cases(seed: int, count: int, most: int) -> Iterator[tuple[int, list[P
         yield rng.randint(1, max(1, int(whole * rng.choice([0.1, 0.3, 0.5, 0.9, 1])))), accounts
 
 
-def small_case(rng: random.Random) -> tuple[int, list[ProviderTerms]]:
+def small_cases(seed: int, count: int) -> Iterator[tuple[int, list[ProviderTerms]]]:
     """So small that every division can be tried; the fees are large, so rounding matters."""
+    rng = random.Random(seed)
+    for at in range(count):
+        yield _any_small(rng) if at % 2 else _alike_and_nearly_full(rng)
+
+
+def _any_small(rng: random.Random) -> tuple[int, list[ProviderTerms]]:
     count = rng.randint(1, 4)
     rates = rng.choice([[0, 1, 150, 290, 2_500, 3_333, 5_000, 5_001, 7_000, 10_000], range(10_001)])
     accounts = []
     for n in range(count):
         least = rng.randint(1, 12)
-        accounts.append(
-            terms(
-                f"a{n}",
-                rng.choice(rates),
-                rng.choice([0, 0, 1, 2, 3, 30]),
-                least=least,
-                most=rng.randint(least, 50),
-            )
-        )
+        top, fixed = rng.randint(least, 50), rng.choice([0, 0, 1, 2, 3, 30])
+        accounts.append(terms(f"a{n}", rng.choice(rates), fixed, least=least, most=top))
     return rng.randint(1, 40 if count == 4 else 80), accounts
+
+
+def _alike_and_nearly_full(rng: random.Random) -> tuple[int, list[ProviderTerms]]:
+    """Several accounts of one percentage, most of which are needed: the rounding decides."""
+    count = rng.randint(2, 4)
+    rates = rng.sample([150, 290, 1_500, 2_500, 3_333, 3_400, 4_000, 5_000, 7_000, 9_000], 2)
+    accounts = []
+    for n in range(count):
+        least = rng.randint(1, 5)
+        top = rng.randint(least, 30 if count < 4 else 16)
+        accounts.append(
+            terms(f"a{n}", rng.choice(rates), rng.choice([0, 0, 0, 1]), least=least, most=top)
+        )
+    whole = sum(each.most_minor for each in accounts)
+    return rng.randint(max(1, whole // 2), whole), accounts
 
 
 def best_of_all(amount: int, accounts: list[ProviderTerms]) -> list[int] | None:

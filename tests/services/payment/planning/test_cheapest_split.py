@@ -4,7 +4,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proof.plan_certificate import check_plan
@@ -14,7 +14,7 @@ from tests.services.payment.planning.accounts import (
     best_of_all,
     claim,
     random_cases,
-    small_case,
+    small_cases,
     terms,
 )
 
@@ -132,30 +132,31 @@ def test_cheapest_percentage_first_is_often_wrong():
 # ---- against trying everything, and against a solver ---------------------------------------------
 
 
-def _equals_the_best_of_all(amount: int, accounts: list[ProviderTerms]) -> None:
-    plan, expected = cheapest_split(amount, "EUR", accounts), best_of_all(amount, accounts)
-    if expected is None:
-        assert isinstance(plan, Infeasible)
-        return
-    assert isinstance(plan, Plan)
-    amounts = parts(plan)
-    assert [amounts.get(each.account, 0) for each in accounts] == expected
-    assert plan.certificate is not None
-    assert plan.certificate.is_proven
+def _equals_the_best_of_all(seed: int, count: int) -> None:
+    placed = 0
+    for amount, accounts in small_cases(seed, count):
+        plan, expected = cheapest_split(amount, "EUR", accounts), best_of_all(amount, accounts)
+        if expected is None:
+            assert isinstance(plan, Infeasible)
+            continue
+        placed += 1
+        assert isinstance(plan, Plan)
+        amounts = parts(plan)
+        found = [amounts.get(each.account, 0) for each in accounts]
+        assert found == expected, (amount, accounts)
+        assert plan.certificate is not None
+        assert plan.certificate.is_proven
+    assert placed > count / 2
 
 
-@settings(deadline=None, max_examples=150)
-@given(st.randoms(use_true_random=False))
-def test_no_division_of_a_small_amount_is_better(rng: random.Random):
-    _equals_the_best_of_all(*small_case(rng))
+def test_no_division_of_a_small_amount_is_better():
+    _equals_the_best_of_all(0, 600)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_no_division_of_any_of_100_000_small_amounts_is_better(seed: int):
-    rng = random.Random(seed)
-    for _ in range(5_000):
-        _equals_the_best_of_all(*small_case(rng))
+    _equals_the_best_of_all(seed, 5_000)
 
 
 def _is_confirmed(seed: int, count: int, *, most: int) -> None:
@@ -176,9 +177,9 @@ def test_a_solver_finds_no_cheaper_plan():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_a_solver_finds_no_cheaper_plan_for_thousands(seed: int):
-    _is_confirmed(seed, 1_000, most=10)
+    _is_confirmed(seed, 150, most=10)
 
 
 # ---- bounded work --------------------------------------------------------------------------------
