@@ -16,9 +16,10 @@ from frontend.web.labels import (
     ATTEMPT_LABELS,
     PAYMENT_LABELS,
     RESERVATION_LABELS,
-    TERMINAL,
     State,
+    is_settled,
     order_label,
+    step_label,
 )
 from observatory.store.results import TraceRow
 
@@ -75,7 +76,7 @@ def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime)
         moments += [details.order.created_at, *(step.at for step in details.steps)]
         moments += [at for attempt in details.attempts for _, at in attempt.states]
         moments += details.reserved_at
-        if details.order.status not in TERMINAL:
+        if not is_settled(details.order.status, details.order.payment):
             moments.append(now)
     return _Axis(min(moments), max(moments))
 
@@ -105,9 +106,10 @@ def _states(details: OrderDetails, axis: _Axis) -> LifeLane:
     ends = [*(step.at for step in details.steps[1:]), None]
     pieces = []
     for step, end in zip(details.steps, ends, strict=True):
-        state, word, _ = order_label(step.status, step.reason)
+        state, word, _ = step_label(step.status, step.reason)
         pieces.append(axis.piece(step.at, end, state, word))
-    state, word, _ = order_label(details.order.status, details.order.reason)
+    order = details.order
+    state, word, _ = order_label(order.status, order.reason, order.payment)
     return LifeLane("State", state, word, tuple(pieces))
 
 
@@ -122,13 +124,13 @@ def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
 
 
 def _money(details: OrderDetails, axis: _Axis) -> LifeLane:
-    pieces = []
+    payment, pieces = details.order.payment or "", []
     for attempt in details.attempts:
         ends = [*(at for _, at in attempt.states[1:]), None]
         for (code, at), end in zip(attempt.states, ends, strict=True):
             state, word = ATTEMPT_LABELS.get(code, ("none", code.lower()))
             pieces.append(axis.piece(at, end, state, f"try {attempt.number} {word}"))
-    state, word = PAYMENT_LABELS.get(details.payment or "", ("none", details.payment or ""))
+    state, word = PAYMENT_LABELS.get(payment, ("none", payment))
     tries = len(details.attempts)
     return LifeLane(
         "Money", state, f"{word}, {tries} tr{'y' if tries == 1 else 'ies'}", tuple(pieces)
