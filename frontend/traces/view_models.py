@@ -53,13 +53,14 @@ class TracesView(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A mark on the time axis; the SLA's own is dashed, and one `late` on it is written to its
-    left."""
+    """A mark on the time axis; the SLA's own is dashed, one `late` on it is written to its left,
+    and one `near` has no room beside the SLA's on a narrow axis."""
 
     x: str
     label: str
     sla: bool = False
     late: bool = False
+    near: bool = False
 
 
 class Moment(Struct, frozen=True):

@@ -27,6 +27,8 @@ _GROWS_S = 30.0
 _STEPS = (1, 2, 5)
 # From here on a label would leave the axis at its end.
 _LATE = 0.87
+# What a label takes of a waterfall's axis, and of a narrow one: on a phone, on an order's page.
+_LABEL, _LABEL_OF_NARROW = 0.07, 0.22
 
 
 def waterfall(kept: Waterfall, now: datetime) -> TraceView:
@@ -144,16 +146,24 @@ def ticks(total_ms: float, *, judged: bool = True) -> tuple[Tick, ...]:
     # On a longer axis the second would lie in its first twentieth, under the zero.
     over = judged and limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
-    found = [
-        Tick(share(at_ms / total_ms), _label(at_ms), late=at_ms > _LATE * total_ms)
-        for at_ms in times_ms
+    limit = limit_ms / total_ms if over else None
+    found = []
+    for at_ms in times_ms:
+        at = at_ms / total_ms
         # No label under the SLA's own.
-        if not over or abs(at_ms - limit_ms) > total_ms / 20
-    ]
-    if over:
-        late = limit_ms > _LATE * total_ms
-        found.append(Tick(share(limit_ms / total_ms), f"SLA {LIMIT_S:g} s", sla=True, late=late))
+        if limit is None or not _meet(at, limit, _LABEL):
+            near = limit is not None and at > 0 and _meet(at, limit, _LABEL_OF_NARROW)
+            found.append(Tick(share(at), _label(at_ms), late=at > _LATE, near=near))
+    if limit is not None:
+        label = f"SLA {LIMIT_S:g} s"
+        found.append(Tick(share(limit), label, sla=True, late=limit > _LATE))
     return tuple(found)
+
+
+def _meet(one: float, other: float, width: float) -> bool:
+    """Whether labels of this width, each at its mark, stand over each other."""
+    begins = [at - width if at > _LATE else at for at in (one, other)]
+    return abs(begins[0] - begins[1]) < width
 
 
 def _step(least_ms: float) -> float:

@@ -102,3 +102,18 @@ def test_the_axis_has_a_few_round_times_and_the_sla_where_it_is_passed(total_ms)
     assert 1 <= len(marks) <= 10
     assert any(mark.sla for mark in marks) is (1000 < total_ms <= 20_000)
     assert marks[0].x == "0%"
+
+
+@pytest.mark.parametrize(
+    "total_ms", [1001.0, 1080.0, 1150.0, 1430.0, 2050.0, 5030.0, 9000.0, 20_000.0]
+)
+def test_no_time_stands_over_the_sla_s(total_ms):
+    def room(mark, width):
+        at = float(mark.x[:-1]) / 100
+        return (at - width, at) if mark.late else (at, at + width)
+
+    *plain, limit = ticks(total_ms)
+    for width, marks in ((0.07, plain), (0.22, [m for m in plain if not m.near and m.x != "0%"])):
+        for mark in marks:
+            (a, b), (c, d) = room(mark, width), room(limit, width)
+            assert b <= c + 1e-4 or d <= a + 1e-4, (width, mark)
