@@ -11,7 +11,7 @@ from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
 from frontend.web.formatting import cut, share, took
 from frontend.web.labels import HUES, hue_of
 from observatory.sla import LIMIT_S
-from observatory.store.model import KINDS, Event, StoredLine, moment
+from observatory.store.model import KINDS, Event, StoredLine, StoredSpan, moment
 from observatory.store.results import Waterfall, milliseconds
 from observatory.store.span_tree import ORPHAN, PlacedSpan
 
@@ -91,15 +91,14 @@ class _Room:
 
 def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Room) -> SpanRow:
     span = placed.span
-    attributes = _pairs(span.attributes)
-    fits = room.takes(attributes)
+    attributes, resource = _pairs(span.attributes), _resource(span)
+    fits = room.takes(attributes + resource)
     offset = axis.share(span.start_ns - axis.start_ns)
     width = max(min(axis.share(span.end_ns - span.start_ns), 1 - offset), _THINNEST)
     marks = (placed.mark, *span.marks) if placed.mark else span.marks
     return SpanRow(
         span_id=span.span_id,
         parent_id=span.parent_id,
-        instance=cut(span.instance, 80),
         depth=min(placed.depth, _DEEPEST),
         hue=hue_of(span.service),
         name=cut(span.name, _NAME_CHARS),
@@ -116,6 +115,7 @@ def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Ro
         # Of the first span that is no fault: whoever asked keeps no spans here.
         marks=tuple(mark for mark in marks if not (placed.depth == 0 and mark == ORPHAN)),
         attributes=attributes if fits else (),
+        resource=resource if fits else (),
         held_back=not fits,
         events=tuple(_moment(event, axis, room) for event in span.events),
         lines=tuple(log_row(line, since=moment(axis.start_ns)) for line in lines),
@@ -131,6 +131,11 @@ def _moment(event: Event, axis: _Axis, room: _Room) -> Moment:
         gremlin=event.name.startswith("gremlin"),
         attributes=attributes if room.takes(attributes) else (),
     )
+
+
+def _resource(span: StoredSpan) -> Pairs:
+    who = (("service.name", span.service), ("service.instance.id", span.instance))
+    return _pairs((*(pair for pair in who if pair[1]), *span.resource))
 
 
 def _pairs(found: Pairs) -> Pairs:
