@@ -49,7 +49,9 @@ class Segments:
         if self._path is not None and self._path.stat().st_size < self._each:
             return self._path
         # Spans and lines hold what customers asked for: for the owner alone.
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder.parent, self._folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One from before may be open to others.
         self._folder.chmod(0o700)
         paths = self._paths()
         for path in paths[: max(0, len(paths) - _FILES + 1)]:
