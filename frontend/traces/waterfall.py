@@ -152,11 +152,12 @@ def ticks(total_ms: float, *, judged: bool = True) -> tuple[Tick, ...]:
     over = judged and limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
     limit = limit_ms / total_ms if over else None
-    found = []
+    taken, found = [] if limit is None else [limit], []
     for at_ms in times_ms:
         at = at_ms / total_ms
-        # No label under the SLA's own.
-        if limit is None or not _meet(at, limit, _LABEL):
+        # No label over another, and none over the SLA's own.
+        if not any(_meet(at, other, _LABEL) for other in taken):
+            taken.append(at)
             near = limit is not None and at > 0 and _meet(at, limit, _LABEL_OF_NARROW)
             found.append(Tick(share(at), _label(at_ms), late=at > _LATE, near=near))
     if limit is not None:

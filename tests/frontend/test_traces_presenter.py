@@ -1,5 +1,7 @@
 """How traces become labels, digits and shares of an axis."""
 
+import itertools
+
 import pytest
 
 from frontend.traces.presenter import fold_retries, trace_lines, verdict
@@ -113,6 +115,8 @@ def test_no_time_stands_over_the_sla_s(total_ms):
         return (at - width, at) if mark.late else (at, at + width)
 
     *plain, limit = ticks(total_ms)
+    begins = sorted(room(mark, 0.07)[0] for mark in (*plain, limit))
+    assert all(b - a >= 0.07 - 1e-4 for a, b in itertools.pairwise(begins))
     for width, marks in ((0.07, plain), (0.22, [m for m in plain if not m.near and m.x != "0%"])):
         for mark in marks:
             (a, b), (c, d) = room(mark, width), room(limit, width)
