@@ -187,6 +187,24 @@ def test_every_mounted_file_exists_and_is_read_only():
                 assert source in COMPOSE["volumes"], (name, volume)
 
 
+def test_a_folder_that_an_image_of_ours_writes_to_is_its_user_s():
+    images = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
+    for name, container in CONTAINERS.items():
+        target = container["build"].get("target", "shop") if "build" in container else None
+        for volume in container.get("volumes", ()) if target else ():
+            (image,) = (each for each in images if f" AS {target}\n" in each)
+            (user,) = re.findall(r"^USER (\d+):\1$", image, re.MULTILINE)
+            made = f"RUN install --directory --owner={user} --group={user} {volume.split(':')[1]}\n"
+            assert made in image, (name, volume)
+
+
+def test_the_shop_is_built_before_the_load_generator():
+    images = re.findall(r"^FROM \S+(?: AS (\S+))?$", DOCKERFILE, re.MULTILINE)
+    assert images == ["build", "shop", "build-load", "load", ""]
+    assert DOCKERFILE.endswith("\nFROM shop\n"), "a build without a target makes the shop"
+    assert {CONTAINERS[name]["build"]["target"] for name in OURS} == {"shop"}
+
+
 def test_every_variable_is_a_setting():
     for name in OURS:
         environ = {key: str(value) for key, value in CONTAINERS[name]["environment"].items()}
