@@ -82,11 +82,9 @@ def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime)
 
 
 def _few(marks: tuple[Tick, ...]) -> tuple[Tick, ...]:
-    """The axis is a third as wide as a waterfall's: every second mark, none at its end, which the
-    total names, and the SLA's."""
-    plain = [mark for mark in marks if not (mark.sla or mark.late or mark.near)]
-    kept = plain[::2] if len(plain) > 5 else plain
-    return (*kept, *(mark for mark in marks if mark.sla))
+    """The axis is a third as wide as a waterfall's: the marks of a narrow one, the SLA's, and none
+    at its end, which the total names."""
+    return tuple(mark for mark in marks if mark.sla or not (mark.late or mark.near))
 
 
 def _trace(row: TraceRow, axis: _Axis) -> TraceLine:

@@ -54,7 +54,7 @@ class TracesView(Struct, frozen=True):
 
 class Tick(Struct, frozen=True):
     """A mark on the time axis; the SLA's own is dashed, one `late` on it is written to its left,
-    and one `near` has no room beside the SLA's on a narrow axis."""
+    and one `near` has no room beside another on a narrow axis."""
 
     x: str
     label: str

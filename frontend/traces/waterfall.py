@@ -27,8 +27,9 @@ _GROWS_S = 30.0
 _STEPS = (1, 2, 5)
 # From here on a label would leave the axis at its end.
 _LATE = 0.87
-# What a label takes of a waterfall's axis, and of a narrow one: on a phone, on an order's page.
-_LABEL, _LABEL_OF_NARROW = 0.07, 0.22
+# What a label takes of a waterfall's axis, and of a narrow one: beside the spans' names on a tablet,
+# on a phone, on an order's page.
+_LABEL, _LABEL_OF_NARROW = 0.085, 0.26
 
 
 def waterfall(kept: Waterfall, now: datetime) -> TraceView:
@@ -152,14 +153,20 @@ def ticks(total_ms: float, *, judged: bool = True) -> tuple[Tick, ...]:
     over = judged and limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
     limit = limit_ms / total_ms if over else None
-    taken, found = [] if limit is None else [limit], []
+    found: list[Tick] = []
+    taken = [] if limit is None else [limit]
+    taken_of_narrow = list(taken)
     for at_ms in times_ms:
         at = at_ms / total_ms
         # No label over another, and none over the SLA's own.
-        if not any(_meet(at, other, _LABEL) for other in taken):
-            taken.append(at)
-            near = limit is not None and at > 0 and _meet(at, limit, _LABEL_OF_NARROW)
-            found.append(Tick(share(at), _label(at_ms), late=at > _LATE, near=near))
+        if any(_meet(at, other, _LABEL) for other in taken):
+            continue
+        taken.append(at)
+        # The zero is short.
+        near = at > 0 and any(_meet(at, other, _LABEL_OF_NARROW) for other in taken_of_narrow)
+        if at > 0 and not near:
+            taken_of_narrow.append(at)
+        found.append(Tick(share(at), _label(at_ms), late=at > _LATE, near=near))
     if limit is not None:
         label = f"SLA {LIMIT_S:g} s"
         found.append(Tick(share(limit), label, sla=True, late=limit > _LATE))
