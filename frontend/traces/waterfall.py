@@ -27,7 +27,7 @@ _GROWS_S = 30.0
 _STEPS = (1, 2, 5)
 # From here on a label would leave the axis at its end.
 _LATE = 0.87
-# What a label takes of a waterfall's axis, and of a narrow one: beside the spans' names on a tablet,
+# What a label takes of a waterfall's axis, and of a narrow one: on a tablet (beside names),
 # on a phone, on an order's page.
 _LABEL, _LABEL_OF_NARROW = 0.085, 0.26
 
