@@ -84,8 +84,7 @@ def _refusal_of(request: Asked, error: Exception) -> Refused:
     if problem.code == "internal":
         answer_exception(request, error)  # writes it into the log
     if problem.status in (404, 405):
-        url = f"{request.method}: {request.url.path[:200]}"
-        return Refused(problem.status, f"Unrecognized request URL ({url}).")
+        return _unrecognized(request)
     if problem.code == "database-slow":
         return lock_timeout()
     if problem.code == "database-busy":
@@ -95,9 +94,16 @@ def _refusal_of(request: Asked, error: Exception) -> Refused:
     return broken(again=problem.retryable)
 
 
+def _unrecognized(request: Asked) -> Refused:
+    url = f"{request.method}: {request.url.path[:200]}"
+    return Refused(404, f"Unrecognized request URL ({url}).")
+
+
 async def _account(request: Asked, context: Context) -> Account:
     """The account whose key came with the request: as a bearer's, or as the name in basic
     authentication. Raises `Refused` 401."""
+    if "\x00" in request.scope["path"]:  # which PostgreSQL takes in no text
+        raise _unrecognized(request)
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     api_key = shown.strip() if scheme.lower() == "bearer" else _basic_name(scheme, shown)
     if not api_key:

@@ -14,6 +14,7 @@ from providers.acquirer.parameters import Parameters, invalid
 from providers.acquirer.views import View, view
 
 _MOST_LISTED, _LISTED = 100, 10
+_LAST_SECOND = 253_402_300_799
 _LINE = (
     "balance_transaction", "type", "source", "payment_intent", "amount_minor", "fee_minor",
     "net_minor", "currency", "created_at",
@@ -74,15 +75,22 @@ def _page(given: Parameters, shape: type) -> Page:
 def _created(given: Parameters) -> tuple[int | None, int | None]:
     """From (inclusive) and to (exclusive), in seconds; an object's second is the whole of it."""
     if not given.has_inner("created"):
-        at = given.integer("created")
+        at = _second(given, "created")
         return at, None if at is None else at + 1
     bounds = given.nested("created")
-    least, above = bounds.integer("created[gte]"), bounds.integer("created[gt]")
-    below, most = bounds.integer("created[lt]"), bounds.integer("created[lte]")
+    least, above = _second(bounds, "created[gte]"), _second(bounds, "created[gt]")
+    below, most = _second(bounds, "created[lt]"), _second(bounds, "created[lte]")
     lows = [least, None if above is None else above + 1]
     highs = [below, None if most is None else most + 1]
     low = max((each for each in lows if each is not None), default=None)
     return low, min((each for each in highs if each is not None), default=None)
+
+
+def _second(given: Parameters, name: str) -> int | None:
+    at = given.integer(name)
+    if at is not None and not 0 <= at <= _LAST_SECOND:
+        raise invalid(name, "Invalid timestamp: it is seconds since 1970, up to the year 9999.")
+    return at
 
 
 async def balance(c: Connection, account: Account, given: Parameters) -> View:

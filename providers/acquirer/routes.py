@@ -1,12 +1,12 @@
 """The acquirer's endpoints: Stripe's API below /v1, the settlement file, and its operator's own."""
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Response, get, post, put
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler, delete
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, PathParameter
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
@@ -37,6 +37,7 @@ from providers.acquirer.execute import Act
 
 logger = logging.getLogger(__name__)
 
+_Name = Annotated[str, PathParameter(pattern="^[a-z]{1,40}$")]
 _NO_OPERATOR = refused("This needs the operator token")
 # What Stripe's API lists, by its path.
 _LISTED: dict[str, tuple[str, type]] = {
@@ -117,7 +118,7 @@ async def list_accounts(state: State) -> AccountList:
     responses={401: _NO_OPERATOR, 404: refused("There is no such account")},
 )
 async def set_mode(
-    name: FromPath[str], data: JSONBody[SetMode], request: Asked, state: State
+    name: _Name, data: JSONBody[SetMode], request: Asked, state: State
 ) -> AccountView:
     """PUT /accounts/{name}/mode."""
     async with context_of(state).database.connect() as connection:

@@ -49,7 +49,7 @@ class AcquirerSettings(Settings, frozen=True, kw_only=True):
     ] = 0.25
     acquirer_webhook_batch: Annotated[Count, why("One claim's worth of deliveries.")] = 32
     acquirer_webhook_places: Annotated[
-        Count, why("Deliveries at once: a silent endpoint keeps one, not all of them.")
+        Count, why("Deliveries at once: endpoints that are silent delay others by a timeout.")
     ] = 8
     acquirer_webhook_base_s: Annotated[
         Seconds, why("A receiver that restarts is back within seconds.")

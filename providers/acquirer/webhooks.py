@@ -6,7 +6,6 @@ are times in the row)."""
 
 import hmac
 import random
-import time
 
 import msgspec
 
@@ -115,13 +114,14 @@ class Deliverer:
 
     async def _send(self, url: str, payload: bytes, secret: str) -> str:
         """What came back: a status, or why there is none."""
+        at_s = int(self._context.now().timestamp())
         result = await self._peer.call(
             "POST",
             url,
             msgspec.Raw(payload),
             route="webhook",
             deadline_s=self._context.settings.acquirer_webhook_timeout_s,
-            headers={"Stripe-Signature": signature(payload, secret, int(time.time()))},
+            headers={"Stripe-Signature": signature(payload, secret, at_s)},
         )
         return str(result.status or result.code)
 

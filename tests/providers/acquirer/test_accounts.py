@@ -69,6 +69,8 @@ def test_only_the_operator_sets_a_mode(url, operator):
     }  # fmt: skip
     assert "sk_test" not in accounts.text
     assert operator("PUT", "/accounts/nobody/mode", {"mode": "happy"}).status_code == 404
+    for name in ("nobody%00", "NOBODY"):
+        assert operator("PUT", f"/accounts/{name}/mode", {"mode": "happy"}).status_code == 400
     assert operator("PUT", "/accounts/bravo/mode", {"mode": "sleepy"}).status_code == 400
 
 

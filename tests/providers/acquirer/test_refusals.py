@@ -71,7 +71,8 @@ def test_a_card_without_its_number_is_incomplete(api):
 def test_who_shows_no_key_or_a_wrong_one_learns_nothing(client, url):
     with pytest.raises(stripe.AuthenticationError, match=r"sk_test_\*\*\*\*$"):
         client("nobody").v1.balance.retrieve()
-    assert httpx.get(f"{url}/v1/balance").status_code == 401
+    for shown in ({}, {"Authorization": "Basic !"}, {"Authorization": b"Bearer \xff"}):
+        assert httpx.get(f"{url}/v1/balance", headers=shown).status_code == 401
     assert httpx.get(f"{url}/settlement", params={"date": "2026-11-28"}).status_code == 401
 
 
@@ -84,6 +85,9 @@ def test_who_shows_no_key_or_a_wrong_one_learns_nothing(client, url):
         (lambda api: api.refunds.create({"charge": "ch_none"}), "resource_missing"),
         (lambda api: api.payment_intents.list({"limit": 101}), None),
         (lambda api: api.payment_intents.list({"starting_after": "pi_none"}), "resource_missing"),
+        (lambda api: api.payment_intents.list({"created": {"gte": 10**18}}), None),
+        (lambda api: api.payment_intents.list({"created": -1}), None),
+        (lambda api: api.payment_intents.retrieve("pi_\x00"), None),
         (lambda api: api.webhook_endpoints.create({"url": "x", "enabled_events": ["*"]}), None),
         (lambda api: api.customers.list(), None),
     ],
