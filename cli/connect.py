@@ -39,6 +39,15 @@ def is_idle() -> bool:
     return "VALERIX_DATABASE_URL" not in os.environ and find_run_directory().running() is None
 
 
+def demand_history() -> None:
+    """Raise one line when there is no database yet: an empty one would prove nothing."""
+    if is_idle() and not (home := find_run_directory()).data.exists():
+        raise CannotRun(
+            f"no shop has run in {home.path}: start one with `make up`, or say in"
+            " VALERIX_DATABASE_URL where its database is (of one in containers: docs/stack.md)"
+        )
+
+
 def demand_stopped(what: str) -> None:
     """Raise one line when the shop runs: its services were written for the schema they found."""
     if running := find_run_directory().running():

@@ -138,10 +138,11 @@ def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool) -> 
     is for a database whose triggers were off. Exit code 0: all hold; 1: one is broken, or work is
     still open; 2: cannot tell.
     """
-    from cli.connect import is_idle, shop_settings
+    from cli.connect import demand_history, is_idle, shop_settings
     from proof.settings import ProofSettings
     from proof.verify import verify as prove
 
+    demand_history()
     idle = is_idle()
     with shop_settings(ProofSettings) as settings:
         code = prove(settings, 0.0 if idle else wait_s, as_json, full=full, logs=logs)

@@ -47,7 +47,7 @@ from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
-from topology import NAMES
+from topology import NAMES, find
 
 NAME = "dashboard"
 # The state asks two small questions a second and a page two more; the rest is for visitors.
@@ -71,8 +71,9 @@ def create_app(
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
-    for each in services.values():
-        each.identity = ShopIdentity(settings, database)
+    for key, peer in services.items():
+        if not find(key).is_outside:
+            peer.identity = ShopIdentity(settings, database)
     state = DashboardState(
         settings,
         hub=hub,

@@ -37,20 +37,16 @@ _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
   o.amount_minor, o.currency, o.attempts, o.payment_id::text AS payment_id,
   coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
-  o.created_at, o.settled_at
+  o.created_at, o.settled_at, m.state AS payment
+FROM orders.orders o JOIN orders.products p USING (product_id)
+LEFT JOIN payments.payments m ON m.order_id = o.id
 """
 _RECENT = statement(
-    text(
-        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"
-        " ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"
-    ),
+    text(f"SELECT {_ORDER} ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"),
     "SELECT recent orders",
 )
 _ORDER_BY_ID = statement(
-    text(
-        f"SELECT {_ORDER} FROM orders.orders o JOIN orders.products p USING (product_id)"
-        " WHERE o.id = :order_id"
-    ),
+    text(f"SELECT {_ORDER} WHERE o.id = :order_id"),
     "SELECT order",
 )
 _HISTORY = statement(
@@ -67,9 +63,6 @@ _RESERVATION = statement(
         " WHERE order_id = :order_id"
     ),
     "SELECT reservation",
-)
-_PAYMENT = statement(
-    text("SELECT state FROM payments.payments WHERE payment_id = :payment_id"), "SELECT payment"
 )
 _ATTEMPTS = statement(
     text(
@@ -166,7 +159,6 @@ class Queries:
             steps = await connection.rows(_HISTORY, order_id=order_id)
             reservation = await connection.row(_RESERVATION, order_id=order_id)
             payment_id = uuid.UUID(order["payment_id"])
-            payment = await connection.row(_PAYMENT, payment_id=payment_id)
             attempts = await connection.rows(_ATTEMPTS, payment_id=payment_id)
             changes = await connection.rows(_ATTEMPT_STATES, payment_id=payment_id)
         states: dict[tuple[int, int], list[tuple[str, datetime]]] = {}
@@ -177,7 +169,6 @@ class Queries:
             msgspec.convert(dict(order), OrderRecord),
             _all(steps, StepRecord),
             reservation["state"] if reservation else None,
-            payment["state"] if payment else None,
             tuple(
                 replace(attempt, states=tuple(states.get((attempt.leg, attempt.number), ())))
                 for attempt in _all(attempts, AttemptRecord)

@@ -8,7 +8,7 @@ from observatory.sla import WINDOW_S
 
 
 class OrderRecord(Struct, frozen=True):
-    """An order as it stands in the database."""
+    """An order as it stands in the database; `payment` is its payment's state, if there is one."""
 
     order_id: str
     status: str
@@ -23,6 +23,7 @@ class OrderRecord(Struct, frozen=True):
     trace_id: str
     created_at: datetime
     settled_at: datetime | None
+    payment: str | None
 
 
 class StepRecord(Struct, frozen=True):
@@ -54,7 +55,6 @@ class OrderDetails(Struct, frozen=True):
     order: OrderRecord
     steps: tuple[StepRecord, ...]
     reservation: str | None
-    payment: str | None
     attempts: tuple[AttemptRecord, ...]
     reserved_at: tuple[datetime, ...] = ()
 

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from loadtests.histogram import FINE, Histogram, together
-from loadtests.outcomes import OUTCOMES, WORK, Outcome
+from loadtests.outcomes import OF_ORDERS, OUTCOMES, WORK, Outcome, status_of
 from loadtests.timeline import Timeline
 
 SLOWEST = 10
@@ -80,6 +80,8 @@ class Measures(msgspec.Struct):
         self.names.setdefault(held, {}).setdefault(outcome, Histogram()).add(ms)
         _count(self.answers, f"{held}: {result}", MOST_ANSWERS)
         slot = self.timeline.at(now)
+        if name in OF_ORDERS:
+            slot.answered(status_of(result), ms)
         if name in WORK:
             slot.took(outcome, ms)
         else:

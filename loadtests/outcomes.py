@@ -15,6 +15,9 @@ FOLLOW = "GET /orders/{order_id}"
 # counted in it would make every threshold easier to keep.
 WORK = frozenset({PLACE, CANCEL, REFUND})
 
+# What the order service is asked: what its light is about.
+OF_ORDERS = frozenset({PLACE, CANCEL, FOLLOW})
+
 # What became of an order, as `valerix_orders_total` names it; the last two are the client's own.
 ORDER_OUTCOMES = (
     "confirmed", "degraded", "declined", "out_of_stock", "failed", "shed", "unanswered", "cut_off",
@@ -41,6 +44,12 @@ def outcome_of(name: str, reply: LoggedReply) -> Outcome:
     if reply.status == 202 or reply.code == "idempotency-in-progress":
         return "degraded"
     return "failed"
+
+
+def status_of(result: str) -> str:
+    """The status of a logged result as the metrics write it: "000" without an answer."""
+    status = result.partition(" ")[0]
+    return status if status.isdecimal() else "000"
 
 
 def order_outcome(replies: list[LoggedReply]) -> str:

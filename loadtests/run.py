@@ -20,6 +20,7 @@ from fleet.run_dir import ROOT
 from loadtests import report
 from loadtests.folders import GENERATOR_LOG, PLAN, RAN
 from loadtests.judge import Demands, Judgement, judge
+from loadtests.light import light_times
 from loadtests.plan import FOR_JUDGE, FOR_PEOPLE, PATIENCE_S, LoadPlan
 from loadtests.target import Target
 from loadtests.verdict import Answer
@@ -169,6 +170,9 @@ def say(judgement: Judgement) -> None:
     for part in judgement.verdict.parts:
         mark, colour = _MARKS[part.answer]
         click.echo(f"  {click.style(mark, fg=colour, bold=True)} {part.name:<13} {part.detail}")
+    light = light_times(judgement.measures.timeline)
+    shown = ", ".join(f"{each.label} {each.seconds:.0f} s" for each in light)
+    click.echo(f"    {'light':<13} {shown or 'nobody asked for an order'}")
     for note in judgement.verdict.notes:
         click.echo(f"    {note}")
     mark, colour = _MARKS[judgement.verdict.answer]

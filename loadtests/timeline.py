@@ -6,6 +6,7 @@ import msgspec
 
 from loadtests.histogram import COARSE, Histogram, together
 from loadtests.outcomes import Outcome
+from observatory.sla import PENDING, is_failed
 
 MOST_SLOTS = 240
 FIRST_WIDTH_S = 0.25
@@ -13,13 +14,25 @@ FIRST_WIDTH_S = 0.25
 
 class Slot(msgspec.Struct):
     """A piece of time: how long work took by outcome, how much was merely looked at, how many
-    shoppers there were at most, and how many visits were due (of an open loop)."""
+    shoppers there were at most, how many visits were due (of an open loop); and the order service's
+    requests, by the status that its light judges them by."""
 
     work: dict[Outcome, Histogram] = msgspec.field(default_factory=dict)
     looks: int = 0
     looks_failed: int = 0
     users: int = 0
     due: int = 0
+    requests: int = 0
+    failed: int = 0
+    pending: int = 0
+    total_ms: float = 0.0
+
+    def answered(self, status: str, ms: float) -> None:
+        """Count one request to the order service; its status as the metrics write it."""
+        self.requests += 1
+        self.failed += is_failed(status)
+        self.pending += status == PENDING
+        self.total_ms += ms
 
     def took(self, outcome: Outcome, ms: float) -> None:
         """Count one request that changed something."""
@@ -33,6 +46,10 @@ class Slot(msgspec.Struct):
         self.looks += other.looks
         self.looks_failed += other.looks_failed
         self.due += other.due
+        self.requests += other.requests
+        self.failed += other.failed
+        self.pending += other.pending
+        self.total_ms += other.total_ms
         self.users = self.users + other.users if same_moment else max(self.users, other.users)
 
     def count(self, outcome: Outcome) -> int:

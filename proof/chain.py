@@ -6,8 +6,8 @@ costs an order nothing and orders never wait for each other. The promise I27 com
 again (proof/invariants/record.py).
 """
 
-import contextlib
 import fcntl
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import asyncpg
 import msgspec
 
 from proof.sealed_tables import FORMAT, LINK_CONTENT, digests
+
+logger = logging.getLogger(__name__)
 
 # The lines of so many versions of orders make one link: some 50 ms to compute again.
 _MOST_VERSIONS = 2_000
@@ -75,6 +77,7 @@ class HeadFile:
 
     def __init__(self, path: str = "") -> None:
         self._path = Path(path) if path else None
+        self._has_warned = False
 
     def read(self) -> Heads:
         """The heads as they were kept last."""
@@ -84,15 +87,22 @@ class HeadFile:
         """Change what is kept of a server's head."""
         if self._path is None:
             return
-        with contextlib.suppress(OSError):
-            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            with os.fdopen(number, "r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # the dashboard and `valerix verify` both write
-                heads = self._read()
-                head = msgspec.structs.replace(heads.pop(server, Head()), **changes)
-                newest = list(heads.items())[-_MOST_SERVERS:]
-                file.truncate(0)
-                file.write(msgspec.json.encode(dict([*newest, (server, head)])))
+        try:
+            self._write(self._path, server, changes)
+        except OSError as error:
+            if not self._has_warned:
+                logger.warning("the chain's head is kept in the database only: %s", error.strerror)
+            self._has_warned = True
+
+    def _write(self, path: Path, server: str, changes: dict[str, Any]) -> None:
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(number, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the dashboard and `valerix verify` both write
+            heads = self._read()
+            head = msgspec.structs.replace(heads.pop(server, Head()), **changes)
+            newest = list(heads.items())[-_MOST_SERVERS:]
+            file.truncate(0)
+            file.write(msgspec.json.encode(dict([*newest, (server, head)])))
 
     def _read(self) -> dict[str, Head]:
         if self._path is None:

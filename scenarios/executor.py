@@ -18,13 +18,15 @@ from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
 from scenarios.settings import ScenarioSettings
 from scenarios.traffic import CustomerTraffic
 from services.inventory.client import InventoryClient
-from services.inventory.contract import StockList
+from services.inventory.contract import StockList, StockView
 from topology import NAMES
 
 _CALM_AGAIN_S = 0.5
 # Clearing a shelf buys a thousand units at a time, and one card in ten is declined: enough for the
 # million units that a load run delivers at most.
 _CLEAR_TRIES = 1500
+# An order of somebody before the act is decided in some seconds, if it is at all.
+_HELD_AGAIN_S, _HELD_LOOKS = 0.1, 150
 
 
 class CannotPlay(Exception):
@@ -103,15 +105,19 @@ class Executor:
             )
 
     async def stock_shelf(self, shelf: Shelf) -> None:
-        """Put units on the shelf, or sell what is too many as any shop would."""
+        """Put units on the shelf, or sell what is too many as any shop would; and wait until no
+        order holds any: what was sold before is recorded as sold a moment later, and would count as
+        the act's own."""
         left, wanted = 0, int(shelf.at_least if shelf.exactly is UNSET else shelf.exactly)  # type: ignore[arg-type]
         for _ in range(_CLEAR_TRIES):
-            left = await self._left(shelf.product)
+            left = (await self._stock())[shelf.product].stock
             if left < wanted:
                 await self._deliver(shelf.product, wanted - left)
             elif left > wanted and shelf.exactly is not UNSET:
                 too_many = Load(product=shelf.product, quantity=min(left - wanted, 1000), count=1)
                 await self.traffic.place_uncounted(too_many)
+            elif shelf.exactly is not UNSET and await self._is_held(shelf.product):
+                continue  # an order that held some has given them back
             else:
                 return
         raise ActionFailed(
@@ -159,17 +165,25 @@ class Executor:
                     f"{instruction.product}; there are: {', '.join(sorted(known))}"
                 )
 
-    async def _left(self, product: str) -> int:
-        return (await self._stock())[product]
+    async def _is_held(self, product: str) -> bool:
+        """Wait while orders hold units of it; whether any did."""
+        for looked in range(_HELD_LOOKS):
+            if not (held := (await self._stock())[product].reserved):
+                return looked > 0
+            await self._sleep(_HELD_AGAIN_S)
+        raise ActionFailed(
+            f"{held} units of {product} are held for orders that are not decided: "
+            "wait for them, or play it in a shop of its own, with another VALERIX_HOME"
+        )
 
-    async def _stock(self) -> dict[str, int]:
+    async def _stock(self) -> dict[str, StockView]:
         answer = await self._inventory.stock()
         found: StockList | None = decode(answer, StockList)
         if answer.outcome is not Outcome.OK or found is None:
             raise ActionFailed(
                 f"{NAMES['inventory']} does not say what is in stock: {_why(answer)}"
             )
-        return {each.product_id: each.stock for each in found.products}
+        return {each.product_id: each for each in found.products}
 
     async def _deliver(self, product: str, units: int) -> None:
         answer = await self._inventory.restock(product, units, headers=self._headers)

@@ -1,12 +1,12 @@
 """What an act may say: the structs behind scenarios/*.yaml, and behind their JSON Schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from chassis.faults.kinds import Kind
-from topology import NAMES
+from topology import NAMES, SHOP
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"
@@ -45,9 +45,9 @@ class _Mapping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """A mapping of an act: an unknown key is a mistake, never ignored."""
 
 
-def _per_service(name: str, doc: str, state: Any) -> Any:
-    """A mapping with one optional state for each service of the topology."""
-    fields = [(key, state | UnsetType, UNSET) for key in NAMES]
+def _per_service(name: str, doc: str, keys: Iterable[str], state: Any) -> Any:
+    """A mapping with one optional state for each of these services of the topology."""
+    fields = [(key, state | UnsetType, UNSET) for key in keys]
     return defstruct(
         name, fields, bases=(_Mapping,), namespace={"__doc__": doc}, module=__name__, frozen=True
     )
@@ -66,11 +66,13 @@ else:
         "Lights",
         "The lights; red from one second on average or when more than 5 % of the requests failed, "
         "amber when more than 5 % are not decided yet, grey without traffic.",
+        [each.key for each in SHOP],
         Literal["green", "amber", "red", "grey"],
     )
     Services = _per_service(
         "Services",
         "The small dots beside the services' names.",
+        NAMES,
         Literal["healthy", "degraded", "down"],
     )
 

@@ -17,7 +17,7 @@ from scenarios.conditions import Health, LightColour, Observation, OrderCounts
 from scenarios.order_counts import CountingStart, count_lost, read_counts, start_counting
 from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
-from topology import NAMES
+from topology import NAMES, SHOP
 
 _COLOURS: Mapping[LightState, LightColour] = {
     "good": "green",
@@ -104,7 +104,7 @@ class Observer:
             return None
 
     def _lights(self) -> dict[str, LightColour]:
-        traffic = {key: self._live.source.traffic(key) for key in NAMES}
+        traffic = {each.key: self._live.source.traffic(each.key) for each in SHOP}
         return {
             key: _COLOURS[light_state(each)]
             for key, each in traffic.items()

@@ -15,7 +15,9 @@ class Process(NamedTuple):
     the database: a process without one watches and does no business. `calls` are the keys of the
     processes it sends requests to. `colour` is its own in charts and spans, on light and on dark
     ground. `nice` is how far it stands back when the processor is short (nice(2), 0 to 19).
-    `is_public`: customers or visitors come to it, so it alone may be published beyond a machine."""
+    `is_public`: customers or visitors come to it, so it alone may be published beyond a machine.
+    `is_outside`: it stands for the world outside and is no part of the shop. It is watched and
+    bitten as the others are, and has no light: the shop promises nothing in its name."""
 
     key: str
     name: str
@@ -27,6 +29,7 @@ class Process(NamedTuple):
     colour: tuple[str, str]
     nice: int = 0
     is_public: bool = False
+    is_outside: bool = False
 
     @property
     def port_variable(self) -> str:
@@ -37,7 +40,7 @@ class Process(NamedTuple):
         return f"VALERIX_{self.key.upper()}_URL"
 
 
-# Those that do the shop's business: watched, bitten by gremlins, shown with a light.
+# Those that do business: watched and bitten by gremlins.
 SERVICES = (
     Process(
         key="order",
@@ -70,7 +73,20 @@ SERVICES = (
         calls=(),
         colour=("#5d6b12", "#b9c56a"),
     ),
+    Process(
+        key="acquirer",
+        name="acquirer",
+        label="Acquirer",
+        package="providers.acquirer",
+        port=5010,
+        schema="acquirer",
+        calls=(),
+        colour=("#6a4fb3", "#b7a3ee"),
+        is_outside=True,
+    ),
 )
+# The shop's own: each has a light.
+SHOP = tuple(process for process in SERVICES if not process.is_outside)
 PROCESSES = (
     *SERVICES,
     Process(

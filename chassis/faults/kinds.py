@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
+from chassis.faults.corrupt import with_one_wrong_value
 from chassis.faults.request import Bite, FaultyRequest
 from chassis.http.problems import Problem
 
@@ -70,6 +71,10 @@ async def _cut(request: FaultyRequest, _: Bite) -> None:
 
 async def _hang(request: FaultyRequest, bite: Bite) -> None:
     await request.hang(bite.is_loose)
+
+
+async def _answer_wrongly(request: FaultyRequest, _: Bite) -> None:
+    request.rewrite(with_one_wrong_value)
 
 
 async def _deliver_again(request: FaultyRequest, _: Bite) -> None:
@@ -144,6 +149,13 @@ KINDS: tuple[FaultKind, ...] = (
         does="Delivers everything twice",
         hint="The same request arrives twice, as a nervous network would do it.",
         beside=_deliver_again,
+    ),
+    FaultKind(
+        kind="corrupt",
+        label="Wrong answer",
+        does="Works, then answers wrongly",
+        hint="The work is done and stored; the answer is well-formed JSON with one value changed.",
+        after=_answer_wrongly,
     ),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}

@@ -69,6 +69,20 @@ class FaultyRequest:
         for message in self.held:
             await self._send(message)
 
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Replace the body of the response that is held, and say its new length."""
+        body = b"".join(message.get("body", b"") for message in self.held)
+        changed = change(body)
+        if changed == body:
+            return
+        begin = next(each for each in self.held if each["type"] == "http.response.start")
+        headers = [each for each in begin["headers"] if each[0].lower() != b"content-length"]
+        length = (b"content-length", str(len(changed)).encode())
+        self.held = [
+            {**begin, "headers": [*headers, length]},
+            {"type": "http.response.body", "body": changed, "more_body": False},
+        ]
+
     async def answer(self, problem: Problem) -> None:
         """Answer with a problem, without any work."""
         await send_problem(self._send, problem)

@@ -28,7 +28,7 @@ from chassis.faults.routes import gremlin_routes
 from chassis.http.asgi import App
 from chassis.http.brake import Brake
 from chassis.http.edge import Edge
-from chassis.http.health import Probe, database_probe, health_routes, schema_probe
+from chassis.http.health import Probe, database_probe, health_routes, ready_probes, shop_probe
 from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
 from chassis.http.problems import MEDIA_TYPE, Problem, shed
@@ -69,10 +69,10 @@ def service_app(
     all_loops, all_closes = [*loops, process_metrics(name, database, registry).run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
-        health = {"database": database_probe(database)} | health
+        health = {"database": shop_probe(database_probe(database, identity), identity)} | health
         # Readiness asks on connections that no gremlin slows, so that a restart comes up under one.
         calm = gremlins.controls if gremlins is not None else database
-        ready |= {"database": database_probe(calm), "schema": schema_probe(calm, schema_revision)}
+        ready |= ready_probes(calm, identity, schema_revision)
         all_closes.append(database.close)
     if gremlins is not None:
         all_loops.append(gremlins.run)

@@ -12,6 +12,7 @@ from litestar.openapi import ResponseSpec
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
+from chassis.http.shop_identity import ShopIdentity
 
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
@@ -38,13 +39,25 @@ class ReadyView(msgspec.Struct, frozen=True):
     checks: dict[str, str]
 
 
-def database_probe(database: Database) -> Probe:
-    """Whether a statement comes back, and whether there was room for the last ones."""
+def database_probe(database: Database, identity: ShopIdentity | None = None) -> Probe:
+    """Whether a statement comes back, whether the database is still the one of our shop, and
+    whether there was room for the last statements."""
 
     async def probe() -> str:
         async with database.connect() as connection:
             await connection.row(_PING)
+            if identity is not None and (wrong := await identity.wrong_database(connection)):
+                return wrong
         return "full" if database.is_full else "connected"
+
+    return probe
+
+
+def shop_probe(connected: Probe, identity: ShopIdentity | None) -> Probe:
+    """As `connected`, unless a process of ours takes us for another shop's."""
+
+    async def probe() -> str:
+        return (identity.doubt() if identity is not None else "") or await connected()
 
     return probe
 
@@ -66,6 +79,16 @@ def schema_probe(database: Database, needed: str) -> Probe:
         return "current"
 
     return probe
+
+
+def ready_probes(
+    database: Database, identity: ShopIdentity | None, needed: str
+) -> dict[str, Probe]:
+    """What readiness asks of the database."""
+    return {
+        "database": database_probe(database, identity),
+        "schema": schema_probe(database, needed),
+    }
 
 
 async def ask_all(probes: Mapping[str, Probe], deadline_s: float) -> dict[str, str]:

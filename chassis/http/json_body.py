@@ -108,5 +108,10 @@ class Strict(AbstractDTO[T]):
 
     def decode_bytes(self, value: bytes) -> Any:
         """The body as the wire struct."""
+        if self.asgi_connection.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem(
+                415, "unsupported-encoding", "Send the body as it is, without Content-Encoding",
+                headers={"Accept-Encoding": "identity"},
+            )  # fmt: skip
         content_type = self.asgi_connection.headers.get("content-type", "")
         return read_body(value, content_type, self.model_type)

@@ -167,12 +167,18 @@ class Peer:
             return classify(response.status, body, not_executed=not_executed, trace_id=trace_id)
 
 
-def peer_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
-    """For health: whether the other service answers its own health check in time."""
+def peer_probe(peer: Peer, as_shop: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
+    """For health: whether the other service answers its own health check in time, and does not
+    refuse us, who ask it `as_shop`."""
 
     async def probe() -> str:
-        result = await peer.call("GET", "/health", route="/health", deadline_s=deadline_s)
-        return "reachable" if result.outcome is Outcome.OK else f"unreachable ({result.code})"
+        result, ours = await asyncio.gather(
+            peer.call("GET", "/health", route="/health", deadline_s=deadline_s),
+            as_shop.call("GET", SHOP_PATH, route=SHOP_PATH, deadline_s=deadline_s),
+        )
+        if result.outcome is not Outcome.OK:
+            return f"unreachable ({result.code})"
+        return REFUSALS.get(ours.code, "reachable")
 
     return probe
 

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.addresses import network_of
 from chassis.http.connections import Connections
-from chassis.http.problems import MEDIA_TYPE, Problem
+from chassis.http.problems import MEDIA_TYPE, NOT_EXECUTED, Problem
 from chassis.settings import Settings
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
@@ -44,6 +44,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_idle = False  # between two requests
         self._in_head = True  # part of a head is here, and not all of it
         self._in_message = False  # the body's end has not come
+        # Of a request that is refused while others before it are being answered.
+        self._last_answer: Problem | None = None
 
     # ---- the connection -------------------------------------------------------------------------
 
@@ -64,6 +66,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        if self._last_answer is not None:
+            return
         self._unparsed_bytes += len(data)
         self._begins_with = data[:_METHOD_SIZE]
         was_idle = self._is_idle
@@ -113,15 +117,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete: the request is handed to the app."""
+        self._refuse_bad_head()
         self._unparsed_bytes = 0
         self._in_head = self._is_idle = False
         self._stop_timer()
         self._register.has_head(self, self._peer)
-        if self.parser.get_method().decode("ascii") not in METHODS:
-            raise _unknown_method()
-        if len(self.pipeline) >= _MOST_PIPELINED:
-            text = f"More than {_MOST_PIPELINED} requests were sent at once"
-            raise Problem(400, "malformed", text)
+        self._take_absolute_form()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -142,7 +143,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is complete. What is left of a body nobody reads may come for a while."""
         super().on_response_complete()
-        if self.timeout_keep_alive_task is None:  # closing, or answering the next request
+        if self.transport.is_closing():
+            return
+        if self._last_answer is not None and self.cycle.response_complete:
+            self.refuse(self._last_answer)
+            return
+        if self.timeout_keep_alive_task is None:  # answering the next request
             return
         if self._in_head:
             self._expect_head()
@@ -156,9 +162,15 @@ class BoundedProtocol(HttpToolsProtocol):
     # ---- bounds ---------------------------------------------------------------------------------
 
     def refuse(self, problem: Problem) -> None:
-        """Answer from below the app, and close. Nothing is written into another answer."""
+        """Answer from below the app, and close: after the answers to the requests before it, and
+        not at all where the fault is in the body of one that is being served and may be done."""
+        is_served = not getattr(self.cycle, "response_complete", True)
+        if is_served and (self._in_head or not self._in_message):
+            self._stop_timer()
+            self._last_answer = problem
+            return
         self._register.forget(self, self._peer)
-        if getattr(self.cycle, "response_complete", True):  # or none has begun
+        if not is_served:
             body = problem.body()
             headers = {
                 "Content-Type": MEDIA_TYPE,
@@ -189,6 +201,37 @@ class BoundedProtocol(HttpToolsProtocol):
             self.refuse(_unknown_method())
         else:
             self.refuse(Problem(400, "malformed", "This is not an HTTP request"))
+
+    def _refuse_bad_head(self) -> None:
+        """Raises `Problem` for a request that is not handed to the app."""
+        if self.parser.get_method().decode("ascii") not in METHODS:
+            raise _unknown_method()
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            text = f"More than {_MOST_PIPELINED} requests wait on this connection; this one was not"
+            again = {"Retry-After": "1", **NOT_EXECUTED}
+            raise Problem(429, "too-many-pipelined", f"{text} read", retryable=True, headers=again)
+        codings = b", ".join(v for name, v in self.headers if name == b"transfer-encoding").lower()
+        if codings not in (b"", b"chunked"):
+            raise Problem(
+                501, "unknown-transfer-encoding", "A body comes whole or chunked, and as it is"
+            )
+        has_host = any(name == b"host" for name, _ in self.headers)
+        if self.parser.get_http_version() == "1.1" and not has_host:
+            raise Problem(400, "malformed", "A request of HTTP/1.1 needs a Host header")
+
+    def _take_absolute_form(self) -> None:
+        """Of an address that names a host, that host is the one that is meant, whatever the header
+        says (RFC 9112, section 3.2.2)."""
+        if self.url.startswith((b"/", b"*")):
+            return
+        target = httptools.parse_url(self.url)
+        if not target.host:
+            return
+        host = b"[%s]" % target.host if b":" in target.host else target.host
+        authority = host + (b":%d" % target.port if target.port else b"")
+        self.headers[:] = [each for each in self.headers if each[0] != b"host"]
+        self.headers.append((b"host", authority))
+        self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

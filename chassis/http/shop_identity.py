@@ -6,6 +6,7 @@ on loopback, the same routes answer to anybody by hand; what is made so is recor
 """
 
 import hmac
+import time
 from contextvars import ContextVar
 from typing import Literal
 
@@ -15,7 +16,7 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from sqlalchemy import text
 
-from chassis.database.pool import Database, statement
+from chassis.database.pool import Connection, Database, statement
 from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
 from chassis.service_credential import ServiceCredential
@@ -31,6 +32,11 @@ REFUSALS = {
     CREDENTIAL_NEEDED: "it does not accept our credential: give both one VALERIX_SERVICE_TOKEN",
 }
 
+_NOT_THE_FIRST = "another shop's than at the start: check VALERIX_DATABASE_URL and start again"
+_NOT_THE_CALLER_S = "another shop's than that of who calls us: check VALERIX_DATABASE_URL of both"
+# Long enough for somebody to see it; a caller that is still wrong calls again within seconds.
+_DOUBT_S = 60.0
+
 _SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
 # Who made the request that is being served, as it is recorded with what the request makes.
 Caller = Literal["order-service", "hand"]
@@ -44,6 +50,7 @@ class ShopIdentity:
         self._settings, self._database = settings, database
         self._credential = ServiceCredential(settings)
         self._id = ""
+        self._doubted_until = 0.0
 
     async def id(self) -> str:
         """The shop's id; raises what the database raises while it is not known yet."""
@@ -55,6 +62,17 @@ class ShopIdentity:
             self._id = row["id"]
         return self._id
 
+    async def wrong_database(self, connection: Connection) -> str:
+        """Why the database is another shop's than the one this process began with; empty where it
+        is the same."""
+        row = await connection.row(_SHOP) if self._id else None
+        return _NOT_THE_FIRST if row is not None and row["id"] != self._id else ""
+
+    def doubt(self) -> str:
+        """Why this process or the one that calls it has the wrong database; empty while nobody
+        with our credential has called as another shop."""
+        return _NOT_THE_CALLER_S if time.monotonic() < self._doubted_until else ""
+
     async def headers(self) -> dict[str, str]:
         """What goes with every call to another process of the shop."""
         return {SHOP_HEADER: await self.id(), **self._credential.headers}
@@ -65,6 +83,8 @@ class ShopIdentity:
         headers = connection.headers
         shop = headers.get(SHOP_HEADER.lower())
         if shop is not None and not hmac.compare_digest(shop.encode(), (await self.id()).encode()):
+            if self._credential.is_shown(headers):
+                self._doubted_until = time.monotonic() + _DOUBT_S
             raise Problem(
                 421, FOREIGN_SHOP, "This service belongs to another shop; nothing was done",
                 details={"shop": await self.id()}, headers=NOT_EXECUTED,

@@ -97,7 +97,7 @@ class OtlpSender(Generic[T]):
 
 
 def span_sender(
-    protocol: str, resource: Mapping[str, str], *, is_local: bool, **options: Any
+    protocol: str, resource: Mapping[str, str | int], *, is_local: bool, **options: Any
 ) -> OtlpSender[Span]:
     """For spans; `options` (endpoint, headers) win over the environment. No proxy leads to what
     `is_local`."""
@@ -116,7 +116,7 @@ def span_sender(
 
 
 def log_sender(
-    protocol: str, resource: Mapping[str, str], *, is_local: bool, **options: Any
+    protocol: str, resource: Mapping[str, str | int], *, is_local: bool, **options: Any
 ) -> OtlpSender[LogLine]:
     """For lines of log."""
     if protocol == GRPC:

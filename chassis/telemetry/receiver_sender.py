@@ -68,7 +68,7 @@ def _demand_all_taken(response: bytes) -> None:
 
 
 def span_sender(
-    resource: dict[str, str], endpoint: str, headers: dict[str, str]
+    resource: dict[str, str | int], endpoint: str, headers: dict[str, str]
 ) -> ReceiverSender[Span]:
     """For spans; `endpoint` is the whole address."""
     about = {"attributes": _attributes(resource)}
@@ -81,7 +81,7 @@ def span_sender(
 
 
 def log_sender(
-    resource: dict[str, str], endpoint: str, headers: dict[str, str]
+    resource: dict[str, str | int], endpoint: str, headers: dict[str, str]
 ) -> ReceiverSender[LogLine]:
     """For lines of log."""
     about = {"attributes": _attributes(resource)}

@@ -1,5 +1,7 @@
 """Which exporter carries the spans and the lines of log of this process, and under which name."""
 
+import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +73,7 @@ def destination(settings: Settings, named: str, protocol: str, path: str) -> Des
     return None
 
 
-def _span_sender(to: Destination, resource: dict[str, str]) -> Sender[Span]:
+def _span_sender(to: Destination, resource: dict[str, str | int]) -> Sender[Span]:
     if to.protocol == _RECEIVER:
         return receiver_sender.span_sender(resource, **to.options)
     from chassis.telemetry import otlp_sender
@@ -79,7 +81,7 @@ def _span_sender(to: Destination, resource: dict[str, str]) -> Sender[Span]:
     return otlp_sender.span_sender(to.protocol, resource, is_local=to.is_local, **to.options)
 
 
-def _log_sender(to: Destination, resource: dict[str, str]) -> Sender[LogLine]:
+def _log_sender(to: Destination, resource: dict[str, str | int]) -> Sender[LogLine]:
     if to.protocol == _RECEIVER:
         return receiver_sender.log_sender(resource, **to.options)
     from chassis.telemetry import otlp_sender
@@ -98,7 +100,7 @@ def _settings_checked() -> Iterator[None]:
         ) from error
 
 
-def resource_attributes(settings: Settings, service: str) -> dict[str, str]:
+def resource_attributes(settings: Settings, service: str) -> dict[str, str | int]:
     """The attributes that name the process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win."""
     name = settings.otel.service_name or service
     return {
@@ -106,6 +108,8 @@ def resource_attributes(settings: Settings, service: str) -> dict[str, str]:
         "service.version": VERSION,
         "service.instance.id": f"{name}-{time.time_ns():x}",
         "deployment.environment.name": settings.environment,
+        "host.name": socket.gethostname(),
+        "process.pid": os.getpid(),
         **settings.otel.resource_attributes,
     }
 

@@ -14,7 +14,7 @@ from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
 from frontend.web.actions import Done, Form, number
 from frontend.web.formatting import money
-from frontend.web.labels import REASON_LABELS, State
+from frontend.web.labels import order_label
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import ProblemBody, Toast, failure_toast, toast_of
 from observatory.sources.down import Down
@@ -87,8 +87,8 @@ def order_toast(response: CallResult, names: Mapping[str, str]) -> Toast:
     problem = decode(response, ProblemBody)
     details = problem.details if problem else None
     order_id = details.get("order_id", "") if isinstance(details, dict) else ""
-    _, word, why = REASON_LABELS[_REFUSED[response.code]]
-    return toast_of(response, "refused", word, why, order_id)
+    state, word, why = order_label("FAILED", _REFUSED[response.code], None)
+    return toast_of(response, state, word, why, order_id)
 
 
 def _placed(response: CallResult, names: Mapping[str, str]) -> Toast:
@@ -108,6 +108,8 @@ def cancel_toast(response: CallResult, order_id: str) -> Toast:
     """What came of a cancellation."""
     if response.outcome is not Outcome.OK:
         return failure_toast(response, "Not cancelled")
-    state: State = "degraded" if response.status == 202 else "refused"
-    why = "Money first, then the stock: it shows here when it is done."
-    return toast_of(response, state, "Cancelling", why, order_id)
+    if response.status == 202:
+        why = "Money first, then the stock: it shows here when it is done."
+        return toast_of(response, "degraded", "Cancelling", why, order_id)
+    why = "It is closed, and what was held for it is free again."
+    return toast_of(response, "refused", "Cancelled", why, order_id)

@@ -16,9 +16,10 @@ from frontend.web.labels import (
     ATTEMPT_LABELS,
     PAYMENT_LABELS,
     RESERVATION_LABELS,
-    TERMINAL,
     State,
+    is_settled,
     order_label,
+    step_label,
 )
 from observatory.store.results import TraceRow
 
@@ -75,17 +76,15 @@ def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime)
         moments += [details.order.created_at, *(step.at for step in details.steps)]
         moments += [at for attempt in details.attempts for _, at in attempt.states]
         moments += details.reserved_at
-        if details.order.status not in TERMINAL:
+        if not is_settled(details.order.status, details.order.payment):
             moments.append(now)
     return _Axis(min(moments), max(moments))
 
 
 def _few(marks: tuple[Tick, ...]) -> tuple[Tick, ...]:
-    """The axis is a third as wide as a waterfall's: every second mark, none at its end, which the
-    total names, and the SLA's."""
-    plain = [mark for mark in marks if not mark.sla and not mark.late]
-    kept = plain[::2] if len(plain) > 5 else plain
-    return (*kept, *(mark for mark in marks if mark.sla))
+    """The axis is a third as wide as a waterfall's: the marks of a narrow one, the SLA's, and none
+    at its end, which the total names."""
+    return tuple(mark for mark in marks if mark.sla or not (mark.late or mark.near))
 
 
 def _trace(row: TraceRow, axis: _Axis) -> TraceLine:
@@ -105,9 +104,10 @@ def _states(details: OrderDetails, axis: _Axis) -> LifeLane:
     ends = [*(step.at for step in details.steps[1:]), None]
     pieces = []
     for step, end in zip(details.steps, ends, strict=True):
-        state, word, _ = order_label(step.status, step.reason)
+        state, word, _ = step_label(step.status, step.reason)
         pieces.append(axis.piece(step.at, end, state, word))
-    state, word, _ = order_label(details.order.status, details.order.reason)
+    order = details.order
+    state, word, _ = order_label(order.status, order.reason, order.payment)
     return LifeLane("State", state, word, tuple(pieces))
 
 
@@ -122,13 +122,13 @@ def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
 
 
 def _money(details: OrderDetails, axis: _Axis) -> LifeLane:
-    pieces = []
+    payment, pieces = details.order.payment or "", []
     for attempt in details.attempts:
         ends = [*(at for _, at in attempt.states[1:]), None]
         for (code, at), end in zip(attempt.states, ends, strict=True):
             state, word = ATTEMPT_LABELS.get(code, ("none", code.lower()))
             pieces.append(axis.piece(at, end, state, f"try {attempt.number} {word}"))
-    state, word = PAYMENT_LABELS.get(details.payment or "", ("none", details.payment or ""))
+    state, word = PAYMENT_LABELS.get(payment, ("none", payment))
     tries = len(details.attempts)
     return LifeLane(
         "Money", state, f"{word}, {tries} tr{'y' if tries == 1 else 'ies'}", tuple(pieces)

@@ -20,7 +20,9 @@ from frontend.web.labels import (
     RESERVATION_LABELS,
     TERMINAL,
     State,
+    is_settled,
     order_label,
+    step_label,
 )
 
 
@@ -32,7 +34,7 @@ def orders(newest: tuple[OrderRecord, ...]) -> OrdersView:
 
 def order_row(order: OrderRecord) -> OrderRow:
     """One order as a line."""
-    state, word, explanation = order_label(order.status, order.reason)
+    state, word, explanation = order_label(order.status, order.reason, order.payment)
     latency_ms = None
     if order.settled_at is not None:
         latency_ms = round((order.settled_at - order.created_at).total_seconds() * 1000)
@@ -46,13 +48,13 @@ def story(details: OrderDetails, gone: frozenset[str] = frozenset()) -> StoryVie
         row=order_row(details.order),
         steps=_steps(details),
         reservation=_label(details.reservation, RESERVATION_LABELS) or _stock(details),
-        payment=_label(details.payment, PAYMENT_LABELS) or _money(details),
+        payment=_label(details.order.payment, PAYMENT_LABELS) or _money(details),
         attempts=tuple(
             AttemptRow(attempt, *ATTEMPT_LABELS.get(attempt.state, ("none", attempt.state)))
             for attempt in details.attempts
         ),
         cancellable=status not in TERMINAL | {"CANCELLING"},
-        settled=status in TERMINAL,
+        settled=is_settled(status, details.order.payment),
         gone=gone,
     )
 
@@ -61,7 +63,7 @@ def _steps(details: OrderDetails) -> tuple[OrderStep, ...]:
     """The states in order; tries that ended where they began are one step with a count."""
     steps: list[OrderStep] = []
     for record in details.steps:
-        label = order_label(record.status, record.reason)
+        label = step_label(record.status, record.reason)
         after_ms = max(0, round((record.at - details.order.created_at).total_seconds() * 1000))
         if steps and (steps[-1].state, steps[-1].word, steps[-1].explanation) == label:
             again = replace(steps[-1], times=steps[-1].times + 1, last_ms=after_ms)

@@ -18,7 +18,7 @@ from observatory.sla import LIMIT_S
 from observatory.sources.down import Down
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.fault_windows import FaultWindow
-from topology import LABELS, NAMES
+from topology import LABELS, SHOP
 
 EVERY_S = 2
 REACH_S = 900
@@ -89,7 +89,7 @@ def chart_data(
         reach_s=REACH_S,
         sla_s=LIMIT_S,
         at=at,
-        services={key: _lines(source, key, at, begin, end) for key in NAMES},
+        services={each.key: _lines(source, each.key, at, begin, end) for each in SHOP},
         gremlins=[
             GremlinBand(
                 band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off)
@@ -128,9 +128,9 @@ def sparks(source: MetricsSource, now: float) -> list[Spark]:
     """The table a browser without scripts gets instead."""
     at = moments(now - _SPARK_S, now)
     made = []
-    for key, label in LABELS.items():
-        points = source.points(key, at)
-        made.append(Spark(key, label, points[-1] if points else Point(), _path(points)))
+    for each in SHOP:
+        points = source.points(each.key, at)
+        made.append(Spark(each.key, each.label, points[-1] if points else Point(), _path(points)))
     return made
 
 

@@ -20,7 +20,7 @@ from observatory.sla import (
 )
 from observatory.sources.down import Down
 from observatory.sources.health import Health
-from topology import LABELS, NAMES
+from topology import LABELS, NAMES, SHOP
 
 # The traces that show why; an order that waits has a failed call in its trace.
 _KINDS: dict[LightState, str] = {"slow": "slowest", "failing": "failed", "degraded": "failed"}
@@ -56,17 +56,17 @@ def lights(
     active: tuple[ActiveGremlin, ...] | Down,
     now: datetime,
 ) -> LightsView:
-    """One light per service; each has its own source, so one may be down alone."""
+    """One light per service of the shop; each has its own source, so one may be down alone."""
     gremlins = () if isinstance(active, Down) else active
     return LightsView(
         tuple(
             _light(
-                key,
-                traffic(key),
-                tuple(KIND_LABELS.get(g.kind, g.kind) for g in gremlins if g.service == key),
+                each.key,
+                traffic(each.key),
+                tuple(KIND_LABELS.get(g.kind, g.kind) for g in gremlins if g.service == each.key),
                 int(now.timestamp() - WINDOW_S),
             )
-            for key in NAMES
+            for each in SHOP
         ),
     )
 

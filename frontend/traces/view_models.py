@@ -53,13 +53,14 @@ class TracesView(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A mark on the time axis; the SLA's own is dashed, and one `late` on it is written to its
-    left."""
+    """A mark on the time axis; the SLA's own is dashed, one `late` on it is written to its left,
+    and one `near` has no room beside another on a narrow axis."""
 
     x: str
     label: str
     sla: bool = False
     late: bool = False
+    near: bool = False
 
 
 class Moment(Struct, frozen=True):
@@ -73,12 +74,11 @@ class Moment(Struct, frozen=True):
 
 
 class SpanRow(Struct, frozen=True):
-    """One bar of the waterfall; `instance` is the process that sent it. `x` and `width` are
+    """One bar of the waterfall; `resource` is what its sender says of itself. `x` and `width` are
     shares of the trace's time, as "12.5%"."""
 
     span_id: str
     parent_id: str
-    instance: str
     depth: int
     hue: Hue
     name: str
@@ -94,6 +94,7 @@ class SpanRow(Struct, frozen=True):
     gremlins: tuple[str, ...]
     marks: tuple[str, ...]
     attributes: Pairs
+    resource: Pairs
     held_back: bool
     events: tuple[Moment, ...]
     lines: tuple[LogRow, ...]

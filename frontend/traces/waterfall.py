@@ -11,7 +11,7 @@ from frontend.traces.view_models import Moment, Pairs, SpanRow, Tick, TraceView
 from frontend.web.formatting import cut, share, took
 from frontend.web.labels import HUES, hue_of
 from observatory.sla import LIMIT_S
-from observatory.store.model import KINDS, Event, StoredLine, moment
+from observatory.store.model import KINDS, Event, StoredLine, StoredSpan, moment
 from observatory.store.results import Waterfall, milliseconds
 from observatory.store.span_tree import ORPHAN, PlacedSpan
 
@@ -27,6 +27,9 @@ _GROWS_S = 30.0
 _STEPS = (1, 2, 5)
 # From here on a label would leave the axis at its end.
 _LATE = 0.87
+# What a label takes of a waterfall's axis, and of a narrow one: on a tablet (beside names),
+# on a phone, on an order's page.
+_LABEL, _LABEL_OF_NARROW = 0.085, 0.26
 
 
 def waterfall(kept: Waterfall, now: datetime) -> TraceView:
@@ -89,15 +92,14 @@ class _Room:
 
 def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Room) -> SpanRow:
     span = placed.span
-    attributes = _pairs(span.attributes)
-    fits = room.takes(attributes)
+    attributes, resource = _pairs(span.attributes), _resource(span)
+    fits = room.takes(attributes + resource)
     offset = axis.share(span.start_ns - axis.start_ns)
     width = max(min(axis.share(span.end_ns - span.start_ns), 1 - offset), _THINNEST)
     marks = (placed.mark, *span.marks) if placed.mark else span.marks
     return SpanRow(
         span_id=span.span_id,
         parent_id=span.parent_id,
-        instance=cut(span.instance, 80),
         depth=min(placed.depth, _DEEPEST),
         hue=hue_of(span.service),
         name=cut(span.name, _NAME_CHARS),
@@ -114,6 +116,7 @@ def _row(placed: PlacedSpan, axis: _Axis, lines: Sequence[StoredLine], room: _Ro
         # Of the first span that is no fault: whoever asked keeps no spans here.
         marks=tuple(mark for mark in marks if not (placed.depth == 0 and mark == ORPHAN)),
         attributes=attributes if fits else (),
+        resource=resource if fits else (),
         held_back=not fits,
         events=tuple(_moment(event, axis, room) for event in span.events),
         lines=tuple(log_row(line, since=moment(axis.start_ns)) for line in lines),
@@ -131,6 +134,11 @@ def _moment(event: Event, axis: _Axis, room: _Room) -> Moment:
     )
 
 
+def _resource(span: StoredSpan) -> Pairs:
+    who = (("service.name", span.service), ("service.instance.id", span.instance))
+    return _pairs((*(pair for pair in who if pair[1]), *span.resource))
+
+
 def _pairs(found: Pairs) -> Pairs:
     return tuple((cut(key, 80), cut(value, _VALUE_CHARS)) for key, value in found)
 
@@ -144,16 +152,31 @@ def ticks(total_ms: float, *, judged: bool = True) -> tuple[Tick, ...]:
     # On a longer axis the second would lie in its first twentieth, under the zero.
     over = judged and limit_ms < total_ms <= 20 * limit_ms
     times_ms = [number * step_ms for number in range(int(0.96 * total_ms / step_ms) + 1)]
-    found = [
-        Tick(share(at_ms / total_ms), _label(at_ms), late=at_ms > _LATE * total_ms)
-        for at_ms in times_ms
-        # No label under the SLA's own.
-        if not over or abs(at_ms - limit_ms) > total_ms / 20
-    ]
-    if over:
-        late = limit_ms > _LATE * total_ms
-        found.append(Tick(share(limit_ms / total_ms), f"SLA {LIMIT_S:g} s", sla=True, late=late))
+    limit = limit_ms / total_ms if over else None
+    found: list[Tick] = []
+    taken = [] if limit is None else [limit]
+    taken_of_narrow = list(taken)
+    for at_ms in times_ms:
+        at = at_ms / total_ms
+        # No label over another, and none over the SLA's own.
+        if any(_meet(at, other, _LABEL) for other in taken):
+            continue
+        taken.append(at)
+        # The zero is short.
+        near = at > 0 and any(_meet(at, other, _LABEL_OF_NARROW) for other in taken_of_narrow)
+        if at > 0 and not near:
+            taken_of_narrow.append(at)
+        found.append(Tick(share(at), _label(at_ms), late=at > _LATE, near=near))
+    if limit is not None:
+        label = f"SLA {LIMIT_S:g} s"
+        found.append(Tick(share(limit), label, sla=True, late=limit > _LATE))
     return tuple(found)
+
+
+def _meet(one: float, other: float, width: float) -> bool:
+    """Whether labels of this width, each at its mark, stand over each other."""
+    begins = [at - width if at > _LATE else at for at in (one, other)]
+    return abs(begins[0] - begins[1]) < width
 
 
 def _step(least_ms: float) -> float:

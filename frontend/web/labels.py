@@ -34,16 +34,51 @@ ORDER_LABELS: dict[str, OrderLabel] = {
     ),
     "CANCELLING": ("degraded", "Undoing", "Money first, then the stock, then it is closed."),
     "CONFIRMED": ("good", "Confirmed", "Paid for, and the stock is spoken for."),
-    "FAILED": ("failed", "Failed", "Closed; nothing was kept."),
+    "FAILED": ("failed", "Failed", "Closed."),
 }
 REASON_LABELS: dict[str, OrderLabel] = {
-    "OUT_OF_STOCK": ("refused", "Sold out", "There was not enough stock. Nothing was charged."),
-    "PAYMENT_DECLINED": ("refused", "Declined", "The payment was declined. The stock went back."),
-    "USER_CANCELLED": ("refused", "Cancelled", "Cancelled on request. Money and stock went back."),
-    "PAYMENT_CANCELLED": ("refused", "Cancelled", "The payment was called back. The stock too."),
-    "INVENTORY_TIMEOUT": ("failed", "Failed", "Inventory never answered. Nothing was charged."),
-    "PAYMENT_TIMEOUT": ("failed", "Failed", "The payment stayed unclear and was called back."),
-    "INTERNAL_CONTRACT": ("failed", "Failed", "A service broke its contract; all was undone."),
+    "OUT_OF_STOCK": ("refused", "Sold out", "There was not enough stock."),
+    "PAYMENT_DECLINED": ("refused", "Declined", "The payment was declined."),
+    "USER_CANCELLED": ("refused", "Cancelled", "Cancelled on request."),
+    "PAYMENT_CANCELLED": ("refused", "Cancelled", "The payment was called back."),
+    "INVENTORY_TIMEOUT": ("failed", "Failed", "Inventory never answered."),
+    "PAYMENT_TIMEOUT": ("failed", "Failed", "The payment stayed unclear for too long."),
+    "INTERNAL_CONTRACT": ("failed", "Failed", "A service broke its contract."),
+}
+_CALLED_BACK: OrderLabel = (
+    "degraded",
+    "Payment called back",
+    "Its payment was called back; the order is undone next.",
+)
+# What an order is called whose payment is decided before the order is.
+_PAYMENT_DECIDED: dict[str, OrderLabel] = {
+    "SUCCEEDED": ("degraded", "Paid", "The order is confirmed next."),
+    "FAILED": ("degraded", "Payment declined", "The stock goes back next."),
+    "CANCELLING": _CALLED_BACK,
+    "CANCELLED": _CALLED_BACK,
+    "REFUND_PENDING": _CALLED_BACK,
+    "REFUNDED": _CALLED_BACK,
+}
+# What became of a confirmed order when its money goes back afterwards.
+_GIVEN_BACK: dict[str, OrderLabel] = {
+    "REFUND_PENDING": (
+        "degraded",
+        "Being refunded",
+        "It was confirmed; since then its payment is being refunded.",
+    ),
+    "REFUNDED": ("refused", "Refunded", "It was confirmed; since then its payment was refunded."),
+}
+_OPEN = "Whether money was taken is not clear yet."
+# What a closed order's payment adds to why it was closed; with a colour where that alone would lie.
+_MONEY_OF_CLOSED: dict[str | None, tuple[State | None, str]] = {
+    None: (None, "Nothing was charged."),
+    "FAILED": (None, "Nothing was charged."),
+    "CANCELLED": (None, "Nothing was charged."),
+    "REFUNDED": (None, "The money was refunded."),
+    "PROCESSING": ("degraded", _OPEN),
+    "CANCELLING": ("degraded", _OPEN),
+    "REFUND_PENDING": ("degraded", "The money is being refunded."),
+    "SUCCEEDED": ("failed", "Its payment was taken and not given back: look at the proof."),
 }
 RESERVATION_LABELS: dict[str, tuple[State, str]] = {
     "HELD": ("degraded", "held"),
@@ -75,13 +110,35 @@ ACTION_LABELS = {
     "expired": "ran out",
 }
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
+_MOVING = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
 
-def order_label(status: str, reason: str | None) -> OrderLabel:
-    """(state, word, explanation) of an order; an unknown status is shown as it is."""
+def step_label(status: str, reason: str | None) -> OrderLabel:
+    """(state, word, explanation) of a state that an order was in; an unknown one as it is."""
     if status == "FAILED" and reason in REASON_LABELS:
         return REASON_LABELS[reason]
     return ORDER_LABELS.get(status, ("none", status.replace("_", " ").capitalize(), ""))
+
+
+def order_label(status: str, reason: str | None, payment: str | None) -> OrderLabel:
+    """(state, word, explanation) of an order as it stands with its payment, which is None where
+    none is recorded."""
+    state, word, why = step_label(status, reason)
+    if status == "PENDING_PAYMENT":
+        return _PAYMENT_DECIDED.get(payment or "", (state, word, why))
+    if status == "CONFIRMED" and payment != "SUCCEEDED":
+        unpaid = "Confirmed, and no payment of it is complete: look at the proof."
+        return _GIVEN_BACK.get(payment or "", ("failed", "Confirmed, not paid", unpaid))
+    if status == "FAILED":
+        instead, money = _MONEY_OF_CLOSED.get(payment, ("none", ""))
+        word = f"{word}, but paid" if payment == "SUCCEEDED" else word
+        return instead or state, word, f"{why} {money}".strip()
+    return state, word, why
+
+
+def is_settled(status: str, payment: str | None) -> bool:
+    """Whether neither the order nor its payment changes any more by itself."""
+    return status in TERMINAL and payment not in _MOVING
 
 
 def hue_of(service: str) -> Hue:

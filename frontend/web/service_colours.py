@@ -3,13 +3,14 @@
 A style sheet cannot read the topology; this is all of it that names a service."""
 
 from frontend.web.templating import STATIC
-from topology import SERVICES, Process
+from topology import SERVICES, SHOP, Process
 
 FILE = STATIC / "services.css"
 
 
 def render() -> str:
-    """The sheet: the number of services, and of each its colour wherever it is shown by colour."""
+    """The sheet: how many services and lights there are, and each service's colour wherever it is
+    shown by colour."""
     colours = [
         f"  --{each.key}: light-dark({each.colour[0]}, {each.colour[1]});" for each in SERVICES
     ]
@@ -17,6 +18,7 @@ def render() -> str:
         "/* Rendered by `python -m frontend.web.service_colours` from topology/. */",
         ":root {",
         f"  --services: {len(SERVICES)};",
+        f"  --lights: {len(SHOP)};",
         *colours,
         "}",
         *(line for each in SERVICES for line in _rules(each)),

@@ -7,6 +7,7 @@ import msgspec
 
 from loadtests.histogram import Histogram
 from loadtests.judge import Judgement
+from loadtests.light import light_times
 from loadtests.outcomes import OUTCOMES, WORK
 from proof.render import plain_value
 
@@ -25,6 +26,7 @@ def document(judgement: Judgement) -> str:
         "headline": judgement.verdict.headline, "parts": judgement.verdict.parts,
         "notes": [*judgement.verdict.notes, judgement.verdict.loop], "thresholds": judgement.checks,
         "requests": measures.tally(), "orders": measures.orders,
+        "light": light_times(measures.timeline),
         "orders_per_s": rate(judgement), "degraded_percent": degraded_percent(judgement),
         "latency": {outcome: figures(measures.of(WORK, outcome)) for outcome in OUTCOMES}
         | {"all": figures(measures.of(WORK))},

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from frontend.web.templating import STATIC
 from loadtests.judge import Judgement
+from loadtests.light import light_times
 from loadtests.outcomes import OUTCOMES, WORK
 from loadtests.report import charts, levels
 from loadtests.report.bands import bands
@@ -17,9 +18,13 @@ from loadtests.report.document import degraded_percent, figures, rate
 from loadtests.report.plot import NOTHING, THIN, count, duration, seconds
 from loadtests.report.tables import bar, bullets, traces
 from loadtests.thresholds import errors_percent, success_percent
+from observatory.sla import WINDOW_S
 
 HERE = Path(__file__).resolve().parent
 _STATES = {"kept": "good", "broken": "failed", "unknown": "none"}
+# The light's shapes, as on the dashboard.
+_MARKS = {"failing": "failing", "slow": "failed", "degraded": "degraded", "good": "good",
+          "none": "none"}  # fmt: skip
 _LABELS = {"kept": "Held", "broken": "Did not hold", "unknown": "No verdict"}
 
 
@@ -63,6 +68,7 @@ def _context(judgement: Judgement) -> dict[str, object]:
         "all_work": figures(measures.of(WORK)), "settled": figures(measures.settled),
         "names": [(name, {o: figures(h) for o, h in found.items()})
                   for name, found in sorted(measures.names.items())],
+        "light": light_times(measures.timeline), "marks": _MARKS, "window_s": WINDOW_S,
         "traces": traces(judgement), "outcomes": OUTCOMES,
     }  # fmt: skip
 

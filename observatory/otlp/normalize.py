@@ -12,6 +12,8 @@ from observatory.store.model import Event, Link, Pairs, StoredLine, StoredSpan
 Plain = object
 _UNKNOWN = "unknown_service"
 _NO_PARENT = "0" * 16
+# What a span has fields for.
+_OF_RESOURCE = frozenset({"service.name", "service.instance.id"})
 # A span of a broken clock is shown no longer than this.
 _LONGEST_NS = 60 * 10**9
 # The lowest number of each of OpenTelemetry's six levels, and Python's name for it.
@@ -36,6 +38,7 @@ class Resource(msgspec.Struct, frozen=True):
 
     service: str = _UNKNOWN
     instance: str = ""
+    others: Pairs = ()
 
 
 class Normalizer:
@@ -53,7 +56,9 @@ class Normalizer:
         found = dict(islice(attributes, 4 * limits.ATTRIBUTES))
         name = text_of(found.get("service.name", "")).strip() or _UNKNOWN
         instance = text_of(found.get("service.instance.id", ""))
-        return Resource(self.clipper.line(name, 64), self.clipper.line(instance, 100))
+        others = [pair for pair in found.items() if pair[0] not in _OF_RESOURCE]
+        clip = self.clipper.line
+        return Resource(clip(name, 64), clip(instance, 100), self.pairs(others, len(others)))
 
     def pairs(self, attributes: Iterable[tuple[str, Plain]], found: int) -> Pairs:
         """Attributes as text, a bounded number of them; `found` is how many there are."""
@@ -108,6 +113,7 @@ class Normalizer:
             ),
             links=tuple([Link(*link) for link in links if is_id(link[0], 32)]),
             marks=marks,
+            resource=resource.others,
         )
 
     def line(

@@ -30,7 +30,8 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
 
 class StoredSpan(Struct, frozen=True, array_like=True, gc=False):
     """One unit of work. Ids are lower-case hex; times are nanoseconds since the epoch and
-    possible: `marks` says what had to be corrected for that."""
+    possible: `marks` says what had to be corrected for that. `resource` has what its sender says of
+    itself beside its service and instance."""
 
     trace_id: str
     span_id: str
@@ -47,6 +48,7 @@ class StoredSpan(Struct, frozen=True, array_like=True, gc=False):
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
     marks: tuple[str, ...] = ()
+    resource: Pairs = ()
 
     def attribute(self, *names: str) -> str:
         """The first of these attributes that is there, or an empty string."""

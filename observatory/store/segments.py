@@ -48,13 +48,16 @@ class Segments:
         """The file to write to: never one of an earlier process, whose last record may be torn."""
         if self._path is not None and self._path.stat().st_size < self._each:
             return self._path
-        self._folder.mkdir(parents=True, exist_ok=True)
+        # Spans and lines hold what customers asked for: for the owner alone.
+        for folder in (self._folder.parent, self._folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One from before may be open to others.
+        self._folder.chmod(0o700)
         paths = self._paths()
         for path in paths[: max(0, len(paths) - _FILES + 1)]:
             path.unlink(missing_ok=True)
         number = int(paths[-1].stem) + 1 if paths else 1
         self._path = self._folder / f"{number:08d}.segment"
-        # Spans and lines hold what customers asked for: for the owner alone.
         self._path.touch(mode=0o600)
         return self._path
 

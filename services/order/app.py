@@ -59,7 +59,10 @@ def create_app(
         identity=identity,
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        dependencies={p.name: peer_probe(p, settings.probe_deadline_s) for p in probes},
+        dependencies={
+            peer.name: peer_probe(peer, as_shop, settings.probe_deadline_s)
+            for peer, as_shop in zip(probes, repair, strict=True)
+        },
         callees={p.name: same_shop_probe(p, settings.probe_deadline_s) for p in repair},
         loops=[*reconciler.workers(), BacklogGauges(repair_database, metrics).run],
         closes=[repair_database.close, *(peer.close for peer in [*front, *repair, *probes])],

@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-WIDTHS = (1440, 768, 390)
+WIDTHS = (1440, 1280, 768, 390)
 SCHEMES = ("light", "dark")
 
 CONTRASTS = """() => {
@@ -43,6 +43,48 @@ CONTRASTS = """() => {
   return [...found.values()];
 }"""
 
+# Two words, or a word and a mark, that stand over each other; of each what can be seen of it.
+OVERPRINTED = """() => {
+  const boxes = [], found = new Set();
+  const add = (node, rect, text) => {
+    const height = rect.bottom - rect.top;
+    const box = { node, text, left: rect.left, right: rect.right,
+                  top: rect.top + height / 5, bottom: rect.bottom - height / 5 };
+    for (let each = node; each && each !== document.body; each = each.parentElement) {
+      const style = getComputedStyle(each);
+      if (style.position === "fixed") return;
+      if (style.overflow === "visible") continue;
+      const edge = each.getBoundingClientRect();
+      box.left = Math.max(box.left, edge.left);
+      box.right = Math.min(box.right, edge.right);
+      box.top = Math.max(box.top, edge.top);
+      box.bottom = Math.min(box.bottom, edge.bottom);
+    }
+    if (box.right - box.left > 1 && box.bottom - box.top > 1) boxes.push(box);
+  };
+  const hidden = ".unseen, .skip, script, title, option";
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode, node = text.parentElement;
+    if (!text.data.trim() || !node.checkVisibility() || node.closest(hidden)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    for (const rect of range.getClientRects()) add(node, rect, text.data.trim().slice(0, 30));
+  }
+  for (const mark of document.querySelectorAll("svg.mark")) {
+    if (mark.checkVisibility()) add(mark, mark.getBoundingClientRect(), "a mark");
+  }
+  boxes.sort((a, b) => a.top - b.top);
+  boxes.forEach((a, at) => {
+    for (const b of boxes.slice(at + 1)) {
+      if (b.top > a.bottom - 2) break;
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      if (wide > 2 && a.node !== b.node) found.add(`${a.text} and ${b.text}`);
+    }
+  });
+  return [...found];
+}"""
+
 
 async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit):
     page = await visit()
@@ -58,6 +100,8 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit):
             await page.wait_for_timeout(150)
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 offences.append(f"{path} is wider than {width}")
+            over = await page.evaluate(OVERPRINTED)
+            offences += [f"{path}, {width}: over each other: {each}" for each in over]
             for scheme in SCHEMES if width in (WIDTHS[0], WIDTHS[-1]) else ():
                 await page.emulate_media(color_scheme=scheme)
                 pairs = await page.evaluate(CONTRASTS)

@@ -11,7 +11,7 @@ PRODUCT = statement(
 SLEEP = statement(text("SELECT pg_sleep(:seconds)"))
 # Tight, so that a test of a bound costs little.
 BOUNDS = {
-    "pool_size": 2, "pool_wait_s": 0.3, "statement_timeout_s": 0.4, "lock_timeout_s": 0.2,
+    "pool_size": 2, "pool_wait_s": 1.0, "statement_timeout_s": 0.4, "lock_timeout_s": 0.2,
     "idle_transaction_timeout_s": 0.5,
 }  # fmt: skip
 

@@ -46,12 +46,16 @@ class Caller:
 
     async def is_closed(self) -> bool:
         """Whether the server closes the connection, with whatever answer."""
+        await self.rest()
+        return True
+
+    async def rest(self) -> bytes:
+        """What comes until the server closes the connection."""
         try:
             async with asyncio.timeout(5):
-                await self._reader.read()
+                return await self._reader.read()
         except ConnectionResetError:
-            pass
-        return True
+            return b""
 
     async def is_served(self) -> bool:
         """Whether a request is answered on this connection."""
@@ -104,7 +108,6 @@ AFTER_THE_HEAD = {
     "an endless trailer": CHUNKED + b"0\r\nX: " + b"a" * 2 * SIZE,
     "many trailers": CHUNKED + b"0\r\n" + b"X: 1\r\n" * SIZE,
     "an endless chunk extension": CHUNKED + b"2;x=" + b"a" * 2 * SIZE,
-    "many requests at once": LIVE * 1000,
 }
 
 
@@ -114,6 +117,70 @@ async def test_what_would_grow_after_the_head_closes_the_connection(bare: Bare, 
         caller.send(raw)
         assert await caller.is_closed()
     assert bare.made == []
+
+
+AFTER_A_GOOD_ONE = {
+    "too many": (LIVE * 1000, 17, 429, "too-many-pipelined"),
+    "an unknown method": (LIVE + b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1, 501,
+                          "unknown-method"),
+    "a bad version": (LIVE + b"GET / HTTQ/1.1\r\n\r\n", 1, 400, "malformed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "good", "status", "code"), AFTER_A_GOOD_ONE.values(), ids=AFTER_A_GOOD_ONE
+)
+async def test_a_refusal_waits_for_the_answers_before_it(
+    bare: Bare, raw: bytes, good: int, status: int, code: str
+):
+    async with callers(bare) as (caller,):
+        caller.send(raw)
+        for _ in range(good):
+            assert (await caller.answer()).status_code == 200
+        assert is_problem(await caller.answer(), status, code)
+        assert await caller.is_closed()
+
+
+async def test_nothing_is_answered_after_the_last_answer(bare: Bare):
+    last = START + b"Connection: close\r\n\r\n"
+    async with callers(bare) as (caller,):
+        caller.send(last + b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await caller.answer()).status_code == 200
+        assert await caller.rest() == b""
+
+
+UNREADABLE = {
+    "an unknown coding": (CHUNKED.replace(b"chunked", b"xchunked"), 501),
+    "two codings": (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
+    "no host": (b"GET /health/live HTTP/1.1\r\n\r\n", 400),
+    "HTTP/1.0 without a host": (b"GET /health/live HTTP/1.0\r\n\r\n", 200),
+    "a foreign host in the address": (LIVE.replace(b" /", b" http://evil.example/"), 403),
+    "our host in the address": (
+        b"GET http://localhost:1/health/live?x HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200
+    ),
+    "no path in the address": (b"GET http://[::1]:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "status"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_head_is_read_in_one_way_or_refused_with_a_reason(
+    bare: Bare, raw: bytes, status: int
+):
+    async with callers(bare) as (caller,):
+        caller.send(raw)
+        answer = await caller.answer()
+    assert answer.status_code == status
+    assert status == 200 or answer.headers["content-type"] == "application/problem+json"
+    assert bare.made == []
+
+
+async def test_a_body_that_is_encoded_is_not_read_as_json(bare: Bare):
+    for encoding, status in (("gzip", 415), ("identity", 201), ("br, gzip", 415)):
+        headers = {"Content-Encoding": encoding}
+        answer = await bare.door.post("/things", json={"name": encoding}, headers=headers)
+        assert answer.status_code == status
+    assert bare.made == ["identity"]
+    bare.made.clear()
 
 
 async def test_a_head_within_the_bounds_is_served_again_and_again(bare: Bare):

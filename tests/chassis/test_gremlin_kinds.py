@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chassis.faults.contract import PutGremlin
+from chassis.faults.corrupt import with_one_wrong_value
 from chassis.faults.kinds import KINDS, FaultKind, strength
 from tests.chassis.bare import NAME, Bare, until
 from tests.harness import wire
@@ -162,6 +163,27 @@ async def test_duplicate_delivers_the_same_request_twice_and_answers_once(bare: 
     answer = await bare.door.post("/things", json={"nonsense": 1})
     assert_problem(answer, 400, "validation")
     assert_problem(await bare.door.get("/nope"), 404)
+
+
+async def test_corrupt_does_the_work_and_answers_well_formed_json_that_is_wrong(bare: Bare):
+    await bare.let_loose("corrupt")
+    answer, _ = await _make(bare, "x1")
+    assert (answer.status_code, answer.json(), bare.made) == (201, {"name": "x0"}, ["x1"])
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b'{"id":"pi_1","paid":true,"lines":[{"amount":100},{"amount":7}]}',
+         b'{"id":"pi_1","paid":true,"lines":[{"amount":101},{"amount":7}]}'),
+        (b'["pi_0"]', b'["pi_1"]'),
+        (b'{"deleted":true}', b'{"deleted":true}'),
+        (b"# HELP", b"# HELP"),
+        (b"", b""),
+    ],
+)  # fmt: skip
+async def test_corrupt_changes_the_first_number_or_else_the_first_text(right: bytes, wrong: bytes):
+    assert with_one_wrong_value(right) == wrong
 
 
 async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare: Bare):

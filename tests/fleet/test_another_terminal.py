@@ -1,5 +1,7 @@
 """Commands for a shop that runs in another terminal."""
 
+from pathlib import Path
+
 from fleet import health, migrate
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
@@ -52,3 +54,11 @@ def test_verify_and_migrate_ask_the_running_database(open_shop: UpShop):
 def test_the_dashboard_has_a_lower_priority_than_the_services(open_shop: UpShop):
     service, dashboard = open_shop.named("order").nice(), open_shop.named("dashboard").nice()
     assert dashboard == min(service + 5, 19)
+
+
+def test_verify_proves_nothing_of_a_folder_where_no_shop_has_run(home: Path):
+    refused = UpShop(home).command("verify")
+    assert refused.returncode == 2
+    assert f"no shop has run in {home}" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not home.exists()

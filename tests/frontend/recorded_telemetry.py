@@ -106,6 +106,7 @@ def _evil():
         ),
         events=(Event(NOW_NS, "gremlin" + EVIL, ((EVIL, EVIL),)),),
         marks=(EVIL,),
+        resource=((EVIL, EVIL),),
     )
     yield line(
         EVIL,

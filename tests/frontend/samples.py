@@ -42,6 +42,7 @@ ORDER = OrderRecord(
     trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
     created_at=NOW - timedelta(seconds=12),
     settled_at=NOW - timedelta(seconds=11),
+    payment="SUCCEEDED",
 )
 FIGURES = Figures(9, 5, 2, 1, 49995, 3, NOW - timedelta(seconds=40), 1234567, "EUR")
 PRODUCT = ProductRecord("PROD-001", HOSTILE, 9999, "EUR", 0, 100)
@@ -60,7 +61,6 @@ DETAILS = OrderDetails(
         StepRecord("CONFIRMED", None, "t3", NOW - timedelta(seconds=8)),
     ),
     "COMMITTED",
-    "SUCCEEDED",
     (AttemptRecord(1, "mock", "SUCCEEDED", HOSTILE, NOW),),
 )
 

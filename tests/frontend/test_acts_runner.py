@@ -8,6 +8,7 @@ from chassis.outcome import CallResult, Outcome
 from frontend.acts import scenario_runner
 from scenarios.lock import ScenarioLock, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
+from topology import NAMES
 
 STOCK = (
     b'{"products":[{"product_id":"PROD-001","stock":9000,"reserved":0,"sold":0,"total":9000},'
@@ -59,7 +60,7 @@ async def test_an_act_begins_goes_on_and_ends_calm(database_url):
         assert (await press(browser, "end", csrf))[0] == 303
         html = await until(browser, "/acts/last-units", "Stopped before its end")
         assert "ended by the presenter" in html
-        assert [asked[:2] for asked in wire.asked][-3:] == [("DELETE", "/gremlins")] * 3
+        assert [asked[:2] for asked in wire.asked][-3:] == [("DELETE", "/gremlins")] * len(NAMES)
         assert {asked[2]["X-Valerix-Actor"] for asked in wire.asked if asked[2]} == {
             "act last-units"
         }
@@ -174,14 +175,14 @@ async def test_when_the_presenter_s_browser_is_gone_the_act_ends_calm(database_u
             await asyncio.sleep(0.05)
         html = await until(browser, "/acts/last-units", "Stopped before its end")
         assert "no word from the presenter" in html
-        assert [asked[:2] for asked in wire.asked][-3:] == [("DELETE", "/gremlins")] * 3
+        assert [asked[:2] for asked in wire.asked][-3:] == [("DELETE", "/gremlins")] * len(NAMES)
 
 
 async def test_a_dashboard_that_stops_ends_the_act_calm(database_url):
     async with dashboard(database_url, WELL) as (browser, wire):
         await press(browser, "begin", await token(browser), act="last-units")
         asked = len(wire.asked)
-    assert [each[:2] for each in wire.asked[asked:]] == [("DELETE", "/gremlins")] * 3
+    assert [each[:2] for each in wire.asked[asked:]] == [("DELETE", "/gremlins")] * len(NAMES)
     assert await holder(database_url) is None
 
 

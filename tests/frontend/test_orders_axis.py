@@ -34,7 +34,6 @@ DETAILS = OrderDetails(
         StepRecord("CONFIRMED", None, "", at(9)),
     ),
     "COMMITTED",
-    "SUCCEEDED",
     (
         attempt(1, ("IN_FLIGHT", at(5)), ("FAILED", at(6))),
         attempt(2, ("IN_FLIGHT", at(7)), ("SUCCEEDED", at(8))),
@@ -77,11 +76,11 @@ def test_states_reservation_attempts_faults_and_traces_share_one_axis():
 
 
 def test_an_open_order_s_axis_goes_on_until_now():
-    order = replace(DETAILS.order, status="PENDING_PAYMENT", settled_at=None)
+    order = replace(DETAILS.order, status="PENDING_PAYMENT", settled_at=None, payment=None)
     details = replace(
         DETAILS, order=order, steps=DETAILS.steps[:3], attempts=(), reserved_at=(at(4), at(4))
     )
-    view, lanes = axis_of(replace(details, reservation="HELD", payment=None))
+    view, lanes = axis_of(replace(details, reservation="HELD"))
     assert view.total.replace("\u202f", " ") == "20.00 s"
     assert list(lanes) == ["State", "Stock", "Faults met"]
     (held,) = lanes["Stock"].pieces

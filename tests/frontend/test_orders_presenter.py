@@ -3,14 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
+from chassis.outcome import CallResult, Outcome
 from frontend.orders import presenter
+from frontend.orders.actions import cancel_toast
 from frontend.queries import RECENT
 from tests.frontend.samples import DETAILS, ORDER
 
 
 def test_a_refusal_by_the_business_is_not_shown_as_a_failure():
-    declined = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_DECLINED"))
-    broken = presenter.order_row(replace(ORDER, status="FAILED", reason="PAYMENT_TIMEOUT"))
+    failed = replace(ORDER, status="FAILED", payment="FAILED")
+    declined = presenter.order_row(replace(failed, reason="PAYMENT_DECLINED"))
+    broken = presenter.order_row(replace(failed, reason="PAYMENT_TIMEOUT"))
     assert (declined.state, broken.state) == ("refused", "failed")
 
 
@@ -46,8 +49,8 @@ def test_repeated_tries_are_one_step_with_a_count():
     ],
 )
 def test_who_was_asked_and_did_not_answer_is_not_called_not_asked(status, attempts, labels):
-    order = replace(ORDER, status=status, attempts=attempts)
-    view = presenter.story(replace(DETAILS, order=order, reservation=None, payment=None))
+    order = replace(ORDER, status=status, attempts=attempts, payment=None)
+    view = presenter.story(replace(DETAILS, order=order, reservation=None))
     assert (view.reservation.word, view.payment.word) == labels
 
 
@@ -66,3 +69,8 @@ def test_a_step_has_the_trace_that_made_it_and_the_one_that_last_tried():
 def test_an_order_can_be_cancelled_until_it_is_decided(status, allowed):
     details = replace(DETAILS, order=replace(ORDER, status=status))
     assert presenter.story(details).cancellable is allowed
+
+
+@pytest.mark.parametrize(("status", "word"), [(202, "Cancelling"), (200, "Cancelled")])
+def test_what_is_cancelled_already_is_not_called_cancelling(status, word):
+    assert cancel_toast(CallResult(Outcome.OK, status), ORDER.order_id).title == word

@@ -11,7 +11,7 @@ from chassis.outcome import CallResult, Outcome
 from frontend.app import create_app
 from tests.frontend.samples import PANELS, FixedProof, FixedSource
 from tests.harness.serving import serve, settings_of
-from topology import NAMES
+from topology import NAMES, SHOP
 
 TOKEN = "an operator token of some length"
 
@@ -118,7 +118,7 @@ async def test_a_form_from_before_a_restart_is_still_good(database_url):
         browser.cookie_jar.update_cookies(cookies)
         async with browser.post("/do/calm", data={"csrf": old}, allow_redirects=False) as response:
             assert response.status == 303
-        assert [asked[:2] for asked in wire.asked] == [("DELETE", "/gremlins")] * 3
+        assert [asked[:2] for asked in wire.asked] == [("DELETE", "/gremlins")] * len(NAMES)
 
 
 async def test_the_operator_s_token_opens_the_switches_and_goes_along(database_url):
@@ -216,7 +216,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(database_url, sinc
             assert response.headers["Content-Type"].startswith("application/json")
             data = await response.json()
         assert len(data["at"]) <= 451
-        assert set(data["services"]) == set(NAMES)
+        assert set(data["services"]) == {process.key for process in SHOP}
         async with browser.get("/charts/data?since=yesterday") as response:
             assert response.status == 400
 

@@ -7,12 +7,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from frontend.logs.panels import logs_panel, logs_view
 from frontend.logs.view_models import LogFilter
 from frontend.orders.panels import find_traces, order_traces, order_traces_panel
 from frontend.traces.panels import trace_panel, traces_panel, traces_view
-from frontend.traces.view_models import NoTrace, TraceFilter
+from frontend.traces.presenter import trace_lines
+from frontend.traces.view_models import NoTrace, TraceFilter, TracesView
 from frontend.traces.waterfall import waterfall
 from frontend.web.formatting import utc_now
 from frontend.web.gaps import silence
@@ -21,7 +23,7 @@ from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.sources.embedded_traces import EmbeddedTraces
 from observatory.store.model import moment
-from observatory.store.store import TelemetryStore
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.frontend.recorded_telemetry import (
     EVIL_TRACE,
     ORDER_ID,
@@ -241,3 +243,18 @@ def test_a_busy_shop_without_telemetry_is_not_shown_as_a_quiet_one():
     assert busy.reason == "No telemetry arrives"
     telemetry.last_arrival["traces"] = utc_now()
     assert silence(telemetry, FixedSource(BUSY)) is None
+
+
+def test_retries_that_are_all_there_is_are_not_folded():
+    rows = recorded().find(TraceQuery())
+    lines = trace_lines(rows)
+    some = TracesView(
+        lines[:1], "failed", filtered=True, kept=2, more=False, lost="", silent=None,
+        retries=lines[1:],
+    )  # fmt: skip
+    alone = replace(some, rows=(), retries=lines)
+    assert show(traces_panel(TraceFilter(), some), now=NOW).count("<details>") == 1
+    shown = show(traces_panel(TraceFilter(), alone), now=NOW)
+    assert "<details>" not in shown
+    assert f"{len(lines)} retries of orders placed before" in shown
+    assert all(f'id="trace-{line.trace_id}"' in shown for line in lines)

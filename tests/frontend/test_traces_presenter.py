@@ -1,5 +1,7 @@
 """How traces become labels, digits and shares of an axis."""
 
+import itertools
+
 import pytest
 
 from frontend.traces.presenter import fold_retries, trace_lines, verdict
@@ -102,3 +104,15 @@ def test_the_axis_has_a_few_round_times_and_the_sla_where_it_is_passed(total_ms)
     assert 1 <= len(marks) <= 10
     assert any(mark.sla for mark in marks) is (1000 < total_ms <= 20_000)
     assert marks[0].x == "0%"
+
+
+@pytest.mark.parametrize(
+    "total_ms", [652.0, 1001.0, 1080.0, 1150.0, 1430.0, 2050.0, 5030.0, 9000.0, 20_000.0]
+)
+def test_no_time_stands_over_another(total_ms):
+    marks = ticks(total_ms)
+    narrow = [mark for mark in marks if not mark.near and mark.x != "0%"]
+    assert any(mark.sla for mark in narrow) is (total_ms > 1000)
+    for width, shown in ((0.085, marks), (0.26, narrow)):
+        ends = sorted(float(mark.x[:-1]) / 100 + (0 if mark.late else width) for mark in shown)
+        assert all(b - a >= width - 1e-4 for a, b in itertools.pairwise(ends)), width

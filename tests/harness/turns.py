@@ -16,7 +16,6 @@ BUSY = (
     "tests/journeys/",
     "tests/proof/",
     "tests/services/",
-    "tests/tidy/",
 )
 WAITING = (
     "tests/browser/test_journey.py",
@@ -44,7 +43,6 @@ TOGETHER = (
         "tests/browser/test_readable.py",
         "tests/browser/test_traces.py",
     ),
-    ("tests/tidy/",),
 )
 
 

@@ -141,6 +141,36 @@ async def test_an_order_service_with_another_shop_s_addresses_is_not_ready_and_s
         ready = await client.get("/health/ready")
         assert ready.status_code == 503
         assert "another shop" in ready.json()["checks"]["inventory-service"]
+        health = (await client.get("/health")).json()
+        assert health["status"] == "degraded"
+        assert "another shop" in health["dependencies"]["inventory-service"]
         answer = await client.post("/orders", json={"product_id": "PROD-001", "quantity": 1})
         assert (answer.status_code, answer.json()["status"]) == (202, "PENDING_INVENTORY")
     assert await shop.stock() == stock
+
+
+async def test_a_service_whose_database_is_another_shop_s_than_its_caller_s_is_degraded(shop: Shop):
+    async with shop.run("inventory", **TOKENS) as url:
+        ours = {SERVICE_HEADER: CREDENTIAL, SHOP_HEADER: str(uuid4())}
+        for headers, status in (({SHOP_HEADER: str(uuid4())}, "healthy"), (ours, "degraded")):
+            assert_problem(await _ask(url, "GET", "/shop", None, headers), 421, "foreign-shop")
+            health = (await _ask(url, "GET", "/health", None, {})).json()
+            assert health["status"] == status
+        assert "another shop" in health["dependencies"]["database"]
+
+
+async def test_a_service_whose_database_became_another_shop_s_is_not_ready(
+    shop: Shop, database_url: str
+):
+    other = Shop(database_url, {})
+    async with other.run("inventory") as url:
+        assert (await _ask(url, "GET", "/shop", None, {})).status_code == 200
+        assert (await _ask(url, "GET", "/health/ready", None, {})).status_code == 200
+        mine = await asyncpg.connect(database_url)
+        await mine.execute("UPDATE public.shop SET id = gen_random_uuid()")
+        await mine.close()
+        ready = await _ask(url, "GET", "/health/ready", None, {})
+        assert ready.status_code == 503
+        assert "another shop" in ready.json()["checks"]["database"]
+        health = (await _ask(url, "GET", "/health", None, {})).json()
+        assert health["status"] == "degraded"

@@ -6,6 +6,7 @@ import pytest
 
 from chassis.database.pool import Database
 from frontend.orders.axis import life
+from frontend.orders.presenter import story
 from frontend.queries import Queries
 from frontend.query_results import OrderDetails
 from frontend.web.formatting import utc_now
@@ -18,24 +19,24 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def read(shop: Shop, order_id: str) -> OrderDetails:
     database = Database(settings_of("dashboard", shop.database_url))
     try:
-        story = await Queries(database).order(UUID(order_id))
+        found = await Queries(database).order(UUID(order_id))
     finally:
         await database.close()
-    assert story is not None
-    return story
+    assert found is not None
+    return found
 
 
 async def test_stock_and_money_have_their_moments(shop: Shop):
     order_id = str((await shop.place()).json()["order_id"])
-    story = await read(shop, order_id)
-    while story.reservation != "COMMITTED":
-        story = await read(shop, order_id)
-    (attempt,) = story.attempts
+    found = await read(shop, order_id)
+    while found.reservation != "COMMITTED":
+        found = await read(shop, order_id)
+    (attempt,) = found.attempts
     assert [state for state, _ in attempt.states] == ["IN_FLIGHT", "SUCCEEDED"]
-    moments = [story.order.created_at, story.reserved_at[0], *(at for _, at in attempt.states)]
+    moments = [found.order.created_at, found.reserved_at[0], *(at for _, at in attempt.states)]
     assert moments == sorted(moments)
-    assert story.reserved_at[0] < story.reserved_at[1]
-    shown = life(story, (), utc_now())
+    assert found.reserved_at[0] < found.reserved_at[1]
+    shown = life(found, (), utc_now())
     assert [(lane.label, lane.state, lane.word) for lane in shown.lanes] == [
         ("State", "good", "Confirmed"),
         ("Stock", "good", "sold"),
@@ -43,9 +44,20 @@ async def test_stock_and_money_have_their_moments(shop: Shop):
     ]
 
 
+async def test_a_refunded_order_is_no_longer_called_confirmed(shop: Shop):
+    order_id = str((await shop.place()).json()["order_id"])
+    answer = await shop.payment.post(f"/payments/{order_id}/cancel", json={"reason": "REFUND"})
+    assert answer.status_code in (200, 202)
+    while (found := await read(shop, order_id)).order.payment != "REFUNDED":
+        pass
+    shown = story(found)
+    assert (shown.row.state, shown.row.word) == ("refused", "Refunded")
+    assert life(found, (), utc_now()).lanes[0].word == "Refunded"
+
+
 async def test_an_order_whose_stock_was_never_reserved_has_no_such_moments(shop: Shop):
     await shop.let_loose("inventory", "refuse", "/inventory/reserve")
-    story = await read(shop, str((await shop.place()).json()["order_id"]))
-    assert (story.reservation, story.reserved_at, story.attempts) == (None, (), ())
-    (state,) = life(story, (), utc_now()).lanes
+    found = await read(shop, str((await shop.place()).json()["order_id"]))
+    assert (found.reservation, found.reserved_at, found.attempts) == (None, (), ())
+    (state,) = life(found, (), utc_now()).lanes
     assert (state.label, state.state) == ("State", "degraded")

@@ -51,6 +51,7 @@ def measured(plan: LoadPlan, *, every_s: float = 0.1) -> Measures:
         for _ in range(min(users, 40)):
             ms = 2000.0 if middle else 20.0 + max(0, users - 40)
             slot.took(outcome, ms)
+            slot.answered("202" if middle else "201", ms)
             measures.names.setdefault(PLACE, {}).setdefault(outcome, Histogram()).add(ms)
             measures.ended("degraded" if middle else "confirmed")
         slot.users = users

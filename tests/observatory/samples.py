@@ -82,9 +82,9 @@ def json_span(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in made.items() if value is not None}
 
 
-def json_traces(*spans: Any, service: str = "foreign-service") -> dict[str, Any]:
-    """An export request."""
-    resource = {"attributes": json_attributes({"service.name": service})}
+def json_traces(*spans: Any, service: str = "foreign-service", **more: str) -> dict[str, Any]:
+    """An export request; `more` its sender says of itself."""
+    resource = {"attributes": json_attributes({"service.name": service, **more})}
     group = {"resource": resource, "scopeSpans": [{"spans": list(spans)}]}
     return {"resourceSpans": [group]}
 

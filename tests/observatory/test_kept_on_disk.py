@@ -47,6 +47,16 @@ async def test_traces_and_lines_are_there_after_a_restart_and_after_the_next(tmp
     ]
 
 
+def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path):
+    made, before = tmp_path / "telemetry" / "traces", tmp_path / "before"
+    before.mkdir(mode=0o755)
+    for folder in (made, before):
+        Segments(folder, limit=1000).append([b"whole"])
+        (file,) = folder.iterdir()
+        assert [path.stat().st_mode & 0o777 for path in (folder, file)] == [0o700, 0o600]
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_record_that_was_torn_ends_its_file_and_none_before_or_after_it(tmp_path: Path):
     first = Segments(tmp_path, limit=1000)
     first.append([b"whole", b"torn"])

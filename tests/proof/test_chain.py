@@ -216,3 +216,11 @@ def test_a_server_s_head_is_not_taken_for_another_s(heads: HeadFile):
     kept = heads.read()
     assert (kept.of("one").n, kept.of("one").checkpoint, kept.of("other").n) == (5, "c", 2)
     assert kept.of("a third").n == 0
+
+
+def test_a_head_that_cannot_be_kept_is_warned_of_once(tmp_path: Path, caplog):
+    heads = HeadFile(str(tmp_path))
+    heads.keep("one", n=1, digest="d")
+    heads.keep("one", n=2, digest="e")
+    assert caplog.messages == ["the chain's head is kept in the database only: Is a directory"]
+    assert heads.read().known == {}

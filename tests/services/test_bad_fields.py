@@ -9,6 +9,7 @@ from chassis.faults.contract import PutGremlin
 from chassis.faults.routes import SetLatency
 from chassis.http.json_body import Strict, read_body
 from chassis.http.problems import Problem
+from providers.acquirer import contract as acquirer
 from services.inventory import contract as inventory
 from services.order import contract as order
 from services.payment import contract as payment
@@ -34,6 +35,8 @@ _NOT_A_PRODUCT = [
 _NOT_AN_ID = ["", "1", _ID[:-1], f"{_ID}0", _ID.replace("-", "_"), 1, None, [_ID]]
 _NOT_AN_AMOUNT = [0, -1, 2**53 + 1, 2**63, 99.99, *_NOT_WHOLE]
 _NOT_A_CURRENCY = ["eur", "EURO", "XXX", "", "EUR ", "€", 978, None]
+
+_NOT_A_CHANCE = [-0.1, 1.01, 1e400, "1", None, True]
 
 _RESERVE = {"order_id": _ID, "product_id": "PROD-001", "quantity": 1}
 _PAY = {"order_id": _ID, "amount_minor": 9999, "currency": "EUR"}
@@ -70,6 +73,14 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"reason": "REFUND"},
         {"reason": ["", "refund", "A" * 41, "A B", "REFUND\n", 1, None]},
     ),
+    acquirer.SetMode: ({"mode": "happy"}, {"mode": ["", "HAPPY", "500_before", 500, None]}),
+    acquirer.WebhookFaults: (
+        {"lose": 0.5},
+        {
+            **dict.fromkeys(("duplicate", "reorder", "forge", "lose"), _NOT_A_CHANCE),
+            "delay_s": [-1, 3601, "1", None],
+        },
+    ),
     PutGremlin: (
         _GREMLIN,
         {
@@ -98,6 +109,7 @@ _REQUIRED = {
     PutGremlin: {"kind"},
     SetLatency: {"enabled"},
     payment.CancelPayment: set[str](),
+    acquirer.WebhookFaults: set[str](),
 }
 
 

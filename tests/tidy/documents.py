@@ -27,6 +27,7 @@ ROOMS = (
     "observatory",
     "proof",
     "services",
+    "providers",
     "chassis",
     "topology",
 )
@@ -63,7 +64,7 @@ def rooms() -> str:
     lines = ["flowchart TD"]
     lines += [f"    {room}" for room in ROOMS if room not in GROUND]
     lines += [f"    {room} --> {other}" for room, other in arrows]
-    lines += ["    services ==> chassis", "    topology"]
+    lines += ["    services ==> chassis", "    providers ==> chassis", "    topology"]
     return "\n".join(lines)
 
 
@@ -72,8 +73,7 @@ def processes() -> str:
     lines = ["flowchart LR", "    customer([curl, Locust, a browser])"]
     lines += [f'    {each.key}["{each.name} :{each.port}"]' for each in PROCESSES]
     lines += ['    postgres[("PostgreSQL")]']
-    called = {key for each in PROCESSES for key in each.calls if each.schema}
-    lines += [f"    customer --> {each.key}" for each in PROCESSES if each.key not in called]
+    lines += [f"    customer --> {each.key}" for each in PROCESSES if each.is_public]
     lines += [f"    {each.key} --> {key}" for each in PROCESSES for key in each.calls]
     lines += [
         f"    {each.key} -->|{each.schema}| postgres"

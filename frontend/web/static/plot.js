@@ -70,38 +70,29 @@ const plotting = (() => {
     ctx.restore();
   };
 
-  // Each name beside its edge where there is room, else left of the plot's end; those that would
-  // stand in each other's way take a second line, and past that they are only counted.
+  // In a lane of their own above the lines, each name at its edge where there is room, else left of
+  // the plot's end. The newest first: what is loose now is what a visitor asks about. Those that
+  // would stand in each other's way are counted at the end.
+  const laneHeight = () => Math.round(0.6875 * rem()) + 4;
   const nameBands = (ctx, bbox, seen) => {
-    const right = bbox.left + bbox.width, px = devicePixelRatio;
-    const high = Math.round(0.6875 * rem()) + 2;
+    const px = devicePixelRatio, taken = [];
     ctx.font = font().replace(/\d+/, (size) => Math.round(size * px));
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
-    // Around each letter a rim of the ground, so that lines and edges do not run through it.
-    ctx.strokeStyle = colour("surface");
-    ctx.lineWidth = 4 * px;
-    ctx.lineJoin = "round";
-    const write = (text, x, row) => {
-      const y = bbox.top + (2 + row * high) * px;
-      ctx.strokeText(text, x, y);
-      ctx.fillText(text, x, y);
-    };
-    // Of a low chart the names would leave nothing.
-    const rows = [[], []].slice(0, Math.floor(bbox.height / (3 * high * px)));
+    const write = (text, x) => ctx.fillText(text, x, bbox.top - laneHeight() * px);
+    const counted = seen.length > 1 ? ctx.measureText("+99").width : 0;
+    const right = bbox.left + bbox.width - counted;
     let left = 0;
-    // The newest first: what is loose now is what a visitor asks about.
     for (const [from, , label] of [...seen].reverse()) {
       const width = ctx.measureText(label).width + 8 * px;
       const start = Math.max(bbox.left, Math.min(from, right - width));
-      const row = rows.find((taken) => taken.every(([a, b]) => start >= b || start + width <= a));
-      if (!row || width > bbox.width) { left += 1; continue; }
-      row.push([start, start + width]);
-      write(label, start + 4 * px, rows.indexOf(row));
+      if (start + width > right + 1 || taken.some(([a, b]) => start < b && start + width > a)) { left += 1; continue; }
+      taken.push([start, start + width]);
+      write(label, start);
     }
     if (left) {
       const more = "+" + left;
-      write(more, right - ctx.measureText(more).width - 4 * px, rows.filter((row) => row.length).length);
+      write(more, bbox.left + bbox.width - ctx.measureText(more).width);
     }
   };
 
@@ -188,7 +179,7 @@ const plotting = (() => {
     const plot = new uPlot({
       width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
       legend: { show: false },
-      padding: [0.5 * rem(), 6, flow === "rate" ? 0.4 * rem() : 0, 0],
+      padding: [() => 0.5 * rem() + (flow ? 0 : laneHeight()), 6, flow === "rate" ? 0.4 * rem() : 0, 0],
       cursor: {
         y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 },
         // Of its own accord it listens to its empty ground only: over a dot it would stand still.
@@ -204,7 +195,7 @@ const plotting = (() => {
         points: { show: false }, spanGaps: false,
       }))],
       hooks: {
-        drawClear: [(self) => drawBands(self, look, flow !== "errors")],
+        drawClear: [(self) => drawBands(self, look, !flow)],
         drawAxes: [(self) => { if (limit) drawLimit(self, limit); }],
         draw: [(self) => { if (!flow) placeDots(self, dots, look().exemplars()); }],
         setCursor: [(self) => say(self.cursor.idx)],

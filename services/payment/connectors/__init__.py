@@ -33,7 +33,7 @@ class CapturePlace(msgspec.Struct, frozen=True):
     gw_key: str
 
 
-class Card(msgspec.Struct, frozen=True):
+class PlainCard(msgspec.Struct, frozen=True):
     """A card, for as long as it takes to exchange it. It never prints its digits."""
 
     number: str
@@ -91,7 +91,7 @@ class Connector(Protocol):
     def can(self) -> Capabilities:
         """What it can do."""
 
-    async def exchange(self, account: str, card: Card) -> str:
+    async def exchange(self, account: str, card: PlainCard) -> str:
         """What stands for the card at this account from now on."""
 
     async def prepare(self, target: AttemptRef) -> str:

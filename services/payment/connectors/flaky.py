@@ -12,10 +12,10 @@ from services.payment.connectors import (
     Capabilities,
     Capture,
     CapturePlace,
-    Card,
     Connector,
     GatewayNotSent,
     GatewayUnknown,
+    PlainCard,
     Taken,
 )
 from services.payment.outcomes import NotFound
@@ -90,7 +90,7 @@ class Flaky:
         """What the provider behind it can."""
         return self._inner.can
 
-    async def exchange(self, account: str, card: Card) -> str:
+    async def exchange(self, account: str, card: PlainCard) -> str:
         """As the provider behind it does."""
         return await self._inner.exchange(account, card)
 

@@ -2,7 +2,14 @@
 
 import random
 
-from services.payment.connectors import AttemptRef, Capabilities, Capture, CapturePlace, Card, Taken
+from services.payment.connectors import (
+    AttemptRef,
+    Capabilities,
+    Capture,
+    CapturePlace,
+    PlainCard,
+    Taken,
+)
 from services.payment.connectors.mock_store import MockStore
 from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Voided
 
@@ -21,7 +28,7 @@ class Mock:
         self._chance = random.Random()  # noqa: S311 - a mock, not a secret
         self.can = Capabilities(fences=fences, looks_up_by_key=True, two_phase=True)
 
-    async def exchange(self, account: str, card: Card) -> str:
+    async def exchange(self, account: str, card: PlainCard) -> str:
         """It looks at no card."""
         del account, card
         return "pm_mock"

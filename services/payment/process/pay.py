@@ -18,7 +18,7 @@ from chassis.idempotency import request_hash
 from chassis.telemetry import recording
 from chassis.telemetry.context import current_traceparent, remaining_s
 from services.payment import charging, intents, operations, store
-from services.payment.connectors import Card, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment.contract import MAX_AMOUNT_MINOR
 from services.payment.domain import MadeBy
 from services.payment.merchants import store as merchant_store
@@ -55,7 +55,7 @@ class BadField(Exception):
         self.pointer, self.message = pointer, message
 
 
-class Answer(msgspec.Struct, frozen=True):
+class RequestAnswer(msgspec.Struct, frozen=True):
     """Status and bytes; `replayed` where they are those of the first answer."""
 
     status_code: int
@@ -74,7 +74,9 @@ class _CapacityGone(Exception):
     """Another payment took an account's capacity since the plan was made."""
 
 
-async def process(context: PaymentContext, request: ExternalRequest, made_by: MadeBy) -> Answer:
+async def process(
+    context: PaymentContext, request: ExternalRequest, made_by: MadeBy
+) -> RequestAnswer:
     """Take the money of a merchant's request, once. Raises `UnknownMerchant`, `OtherRequest` or
     `BadField`, and then nothing was done."""
     name = RequestId(request.merchant_id, request.request_id)
@@ -133,7 +135,7 @@ async def _methods(
     details = request.payment_method
     if details is UNSET or details.card is UNSET:
         return dict.fromkeys(accounts, merchant.method)
-    card = Card(
+    card = PlainCard(
         details.card.number.replace(" ", ""),
         details.card.exp_month,
         details.card.exp_year,
@@ -268,18 +270,18 @@ async def _drive(context: PaymentContext, merchant: Merchant, payment_id: UUID) 
 
 async def _again(
     context: PaymentContext, name: RequestId, before: StoredRequest, meaning: bytes
-) -> Answer:
+) -> RequestAnswer:
     """The first answer, or how the payment stands while there is none."""
     if before.request_hash != meaning:
         raise OtherRequest
     if before.answer is not None and before.status_code is not None:
-        return Answer(before.status_code, before.answer, before.payment_id, replayed=True)
+        return RequestAnswer(before.status_code, before.answer, before.payment_id, replayed=True)
     if before.payment_id is None:
         raise LookupError(f"request {name.request_id} has neither payment nor answer")
     return await _answer(context, name, before.payment_id)
 
 
-async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) -> Answer:
+async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) -> RequestAnswer:
     async with context.database.connect() as connection:
         payment = await store.find(connection, payment_id)
         if payment is None:
@@ -288,16 +290,16 @@ async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) ->
         status_code = status_of(payment)
         body = msgspec.json.encode(result_of(payment, plan))
         if status_code == 202:
-            return Answer(202, body, payment_id)
+            return RequestAnswer(202, body, payment_id)
         kept = await requests.keep(connection, name, status_code, body)
     if kept is None or kept.answer is None or kept.status_code is None:
         raise LookupError(f"the answer to {name.request_id} is gone")
-    return Answer(kept.status_code, kept.answer, payment_id, replayed=kept.answer != body)
+    return RequestAnswer(kept.status_code, kept.answer, payment_id, replayed=kept.answer != body)
 
 
 async def _refused(
     context: PaymentContext, name: RequestId, meaning: bytes, refusal: Refusal
-) -> Answer:
+) -> RequestAnswer:
     """An answer without a payment; as final as any other, unless the request itself is wrong."""
     if refusal.field is not None:
         raise BadField(refusal.field, refusal.message)
@@ -314,7 +316,7 @@ async def _refused(
         if await requests.claim(
             connection, name, meaning, payment_id=None, status_code=status_code, answer=body
         ):
-            return Answer(status_code, body, None)
+            return RequestAnswer(status_code, body, None)
         before = await requests.find(connection, name)
     if before is None:
         raise LookupError(f"request {name.request_id} is gone")

@@ -1,6 +1,7 @@
 """Each exporter delivers spans and lines whole; a bad collector costs counted drops only."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -101,6 +102,8 @@ async def test_a_span_and_a_line_arrive_whole(way: str, monkeypatch: pytest.Monk
     assert named["service.name"] == {"stringValue": "order-service"}
     assert named["service.version"] == {"stringValue": VERSION}
     assert named["deployment.environment.name"] == {"stringValue": "laptop"}
+    assert named["process.pid"] == {"intValue": str(os.getpid())}
+    assert named["host.name"]["stringValue"]
     (span,) = collector.spans
     assert (span["traceId"], span["spanId"]) == (f"{1:032x}", "b" * 16)
     assert (span["parentSpanId"], span["kind"], span["name"]) == ("c" * 16, 3, "GET /x")

@@ -9,14 +9,18 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from frontend.traces.waterfall import waterfall
 from frontend.web.sse import Hub
+from observatory.otlp.request import JSON, read
 from observatory.sources.down import Down
 from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.logs import LogQuery
-from observatory.store.store import TraceQuery
+from observatory.store.model import moment
+from observatory.store.store import TelemetryStore, TraceQuery
 from tests.observatory.samples import MS, NOW_NS, json_span, json_traces
 from tests.observatory.sources.servers import BAD, sends, serving
 
+SENDER = {"service.instance.id": "i-1", "host.name": "counter", "process.pid": "7"}
 ORDER = "75fd3bcd-6421-4ae4-9636-73f8a98ff710"
 
 
@@ -51,7 +55,7 @@ class FakeJaeger:
         spans = [span for each in found for span in self.traces.get(each, [])]
         if not spans:
             return await sends('{"error": {"httpCode": 404}}', status=404)(request)
-        body = {"result": json_traces(*spans, service="order-service")}
+        body = {"result": json_traces(*spans, service="order-service", **SENDER)}
         return await sends(msgspec.json.encode(body))(request)
 
     def _fits(self, trace_id: str, query) -> bool:
@@ -153,6 +157,21 @@ async def test_lists_have_the_traces_and_the_order_of_their_query():
             assert not found.note
         assert ids(await evidence.find(TraceQuery(kind="slowest", limit=1))) == ["0a" * 16]
         assert not (await evidence.find(TraceQuery(order_id="none"))).rows
+
+
+async def test_what_a_sender_says_of_itself_is_on_its_spans_from_either_store():
+    jaeger, store = FakeJaeger(), TelemetryStore()
+    jaeger.add("0a" * 16)
+    async with reading(jaeger.answer, FakeLoki().answer) as evidence:
+        stored = await evidence.trace("0a" * 16)
+    body = msgspec.json.encode(json_traces(json_span(traceId="0a" * 16), **SENDER))
+    for span, packed in read("traces", body, JSON, now_ns=NOW_NS).spans:
+        store.keep_span(span, packed)
+    assert not isinstance(stored, Down)
+    for found in (stored.waterfall, store.trace("0a" * 16)):
+        assert found is not None
+        (row,) = waterfall(found, moment(NOW_NS)).spans
+        assert {key: value for key, value in row.resource if key != "service.name"} == SENDER
 
 
 async def test_a_jaeger_that_does_not_search_by_attribute_is_noticed():

@@ -1,0 +1,1 @@
+"""The world outside the shop: providers, each in its own process, that know nothing of services."""

@@ -1,0 +1,1 @@
+"""The providers of the world outside, as their customers see them."""

@@ -1,0 +1,1 @@
+"""The acquirer, asked by the official client of the API that it speaks."""
