@@ -10,6 +10,7 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
+from chassis.settings import BadSetting
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
@@ -49,7 +50,7 @@ def create_app(
         metrics=metrics,
         gateway_timeout_s=settings.payment_gateway_timeout_s,
         probe_base_s=settings.payment_probe_base_s,
-        accounts=accounts or {},
+        accounts=stripe_accounts(settings) if accounts is None else accounts,
     )
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
@@ -67,9 +68,32 @@ def create_app(
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=loops,
-        closes=[provider.close, repair_database.close, metrics.close],
+        closes=[
+            provider.close,
+            *(each.close for each in context.accounts.values()),
+            repair_database.close,
+            metrics.close,
+        ],
         state={"context": context},
     )
+
+
+def stripe_accounts(settings: PaymentSettings) -> dict[str, Connector]:
+    """The accounts behind Stripe's API; the library is imported only where there are any."""
+    named = [each.strip() for each in settings.payment_stripe_accounts.split(",") if each.strip()]
+    keys = dict(each.split("=", 1) for each in named if "=" in each)
+    if len(keys) != len(named) or not all(name and key for name, key in keys.items()):
+        raise BadSetting("VALERIX_PAYMENT_STRIPE_ACCOUNTS cannot be used: it is name=key,name=key")
+    if not keys:
+        return {}
+    try:
+        from services.payment.connectors.stripe_api import StripeAccount
+    except ImportError:
+        raise BadSetting(
+            "VALERIX_PAYMENT_STRIPE_ACCOUNTS needs the official library: install valerix[stripe]"
+        ) from None
+    url = settings.payment_stripe_url or None
+    return {name: StripeAccount(name, key, url) for name, key in keys.items()}
 
 
 def connector_of(settings: PaymentSettings) -> Connector:

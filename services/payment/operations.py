@@ -207,6 +207,8 @@ async def _ask(
                 connector = context.connector_of(attempt.provider)
                 if connector is None:
                     raise GatewayNotSent("no connector to this provider is configured")
+                if connector.can.prepares and what in ("charge", "authorise", "void"):
+                    attempt = await _prepared(context, connector, payment, attempt)
                 result = await _call(connector, payment.payment_id, attempt, what)
         except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
             why = str(error) or "no answer in time"
@@ -239,10 +241,23 @@ def span_names(payment: Payment) -> dict[str, str]:
     return {f"valerix.{name.replace('_', '.')}": it for name, it in payment.named().items()}
 
 
-def _call(
-    connector: Connector, payment_id: UUID, attempt: Attempt, what: Question
-) -> Awaitable[GatewayResult]:
-    target = AttemptRef(
+async def _prepared(
+    context: PaymentContext, connector: Connector, payment: Payment, attempt: Attempt
+) -> Attempt:
+    """The attempt with its provider's name for it, kept before anything is asked under that name.
+    The first name that is kept is the only one ever used, whoever else has got another one."""
+    if attempt.provider_ref is not None:
+        return attempt
+    target = _target(payment.payment_id, attempt)
+    ref = await connector.prepare(target, capture=len(payment.newest) == 1)
+    async with context.database.connect() as connection:
+        if not await store.keep_ref(connection, payment.id_of(attempt), ref):
+            raise GatewayUnknown("somebody else works on this attempt")
+    return msgspec.structs.replace(attempt, provider_ref=ref)
+
+
+def _target(payment_id: UUID, attempt: Attempt) -> AttemptRef:
+    return AttemptRef(
         attempt.gw_key,
         str(payment_id),
         attempt.amount_minor,
@@ -252,6 +267,12 @@ def _call(
         provider_ref=attempt.provider_ref,
         age_s=(datetime.now(UTC) - attempt.created_at).total_seconds(),
     )
+
+
+def _call(
+    connector: Connector, payment_id: UUID, attempt: Attempt, what: Question
+) -> Awaitable[GatewayResult]:
+    target = _target(payment_id, attempt)
     match what:
         case "charge":
             return connector.authorise(target, capture=True)

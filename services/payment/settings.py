@@ -14,6 +14,16 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
         Literal["mock", "flaky"],
         why("`mock` answers well; `flaky` loses, delays and garbles by its shares."),
     ] = "mock"
+    payment_stripe_accounts: Annotated[
+        str,
+        why(
+            "`name=key,…`: the accounts that are paid through the official library, which the "
+            "extra `stripe` installs. Empty: the mock alone, and no library is needed."
+        ),
+    ] = ""
+    payment_stripe_url: Annotated[
+        str, why("Where these accounts' API is; empty: Stripe's own. The acquirer is port 5010.")
+    ] = ""
     payment_decline_rate: Annotated[
         Share, why("One card in ten is declined, so the failure path is always in view.")
     ] = 0.10

@@ -94,8 +94,9 @@ class Connector(Protocol):
     async def exchange(self, account: str, card: PlainCard) -> str:
         """What stands for the card at this account from now on."""
 
-    async def prepare(self, target: AttemptRef) -> str:
-        """The provider's name for the attempt; only where it `prepares`."""
+    async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
+        """The provider's name for the attempt; only where it `prepares`. It takes no money, so it
+        may be asked again; `capture` as it will be authorised."""
 
     async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
         """Hold the money, or take it at once."""

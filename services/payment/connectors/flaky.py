@@ -94,9 +94,9 @@ class Flaky:
         """As the provider behind it does."""
         return await self._inner.exchange(account, card)
 
-    async def prepare(self, target: AttemptRef) -> str:
+    async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
         """As the provider behind it does."""
-        return await self._inner.prepare(target)
+        return await self._inner.prepare(target, capture=capture)
 
     def next_fault(self) -> str:
         """The fault the next call meets, or "" for none."""

@@ -33,8 +33,9 @@ class Mock:
         del account, card
         return "pm_mock"
 
-    async def prepare(self, target: AttemptRef) -> str:
+    async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
         """It knows an attempt by our own key."""
+        del capture
         return target.gw_key
 
     async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:

@@ -1,0 +1,244 @@
+"""An account behind Stripe's API, asked through the official library.
+
+An attempt is one payment intent. It is created unconfirmed, and its id is kept with the attempt:
+the first id kept is the only one ever used. Only then is it confirmed, by id. So a create may be
+repeated, under any key: an intent that is never confirmed takes no money. What became of it is
+found out by its id, and it is fenced by cancelling it by its id.
+
+A confirm carries no key of ours: under one, a stored 500 would be replayed for ever. A declined
+intent could be confirmed once more by a request that is late, so a decline counts once the intent
+is cancelled."""
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+from uuid import uuid4
+
+import aiohttp
+import stripe
+from stripe import _http_client
+
+from services.payment.connectors import (
+    AttemptRef,
+    Capabilities,
+    Capture,
+    CapturePlace,
+    GatewayNotSent,
+    GatewayUnknown,
+    PlainCard,
+    Taken,
+)
+from services.payment.outcomes import (
+    Authorised,
+    Captured,
+    Declined,
+    NotFound,
+    Refunded,
+    Voided,
+)
+
+T = TypeVar("T")
+
+# Stripe forgets a key after 24 hours, and the same key would be a new request then.
+_KEY_LIFE_S = 23 * 3600.0
+# What a call may take at all; whoever asks has less time and says so.
+_TIMEOUT_S = 30.0
+# The account says that it did nothing.
+_NOT_DONE = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
+
+
+class StripeAccount:
+    """One account. `url` is where its API is; without one, where Stripe's own is."""
+
+    can = Capabilities(fences=True, looks_up_by_key=False, two_phase=True, prepares=True)
+
+    def __init__(self, account: str, api_key: str, url: str | None) -> None:
+        self.name = account
+        self._http = _http_client.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S))
+        client = stripe.StripeClient(
+            api_key,
+            http_client=self._http,
+            max_network_retries=0,
+            base_addresses={"api": url} if url else None,
+        )
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
+        self._methods = client.v1.payment_methods
+
+    async def exchange(self, account: str, card: PlainCard) -> str:
+        """A payment method of this account for the card."""
+        del account
+        method = await _asked(
+            lambda: self._methods.create_async(
+                {
+                    "type": "card",
+                    "card": {
+                        "number": card.number,
+                        "exp_month": card.exp_month,
+                        "exp_year": card.exp_year,
+                        "cvc": card.cvc,
+                    },
+                }
+            )
+        )
+        return str(method.id)
+
+    async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
+        """Create the intent, unconfirmed; its id."""
+        key = target.gw_key if target.age_s < _KEY_LIFE_S else f"{target.gw_key}:{uuid4()}"
+        try:
+            return await self._created(target, capture, key)
+        except stripe.APIError as error:
+            if (error.headers or {}).get("Idempotent-Replayed") != "true":
+                raise GatewayUnknown(_brief(error)) from error
+        # The key stands for an error for ever.
+        return await _asked(lambda: self._created(target, capture, f"{target.gw_key}:{uuid4()}"))
+
+    async def _created(self, target: AttemptRef, capture: bool, key: str) -> str:
+        intent = await _asked(
+            lambda: self._intents.create_async(
+                {
+                    "amount": target.amount_minor,
+                    "currency": target.currency.lower(),
+                    "payment_method": target.method or "pm_card_visa",
+                    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+                    "capture_method": "automatic" if capture else "manual",
+                    "metadata": {"attempt": target.gw_key, "payment": target.payment_ref},
+                },
+                {"idempotency_key": key},
+            ),
+            lets=stripe.APIError,
+        )
+        return str(intent.id)
+
+    async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
+        """Confirm the intent, which says itself whether it is captured with that."""
+        del capture
+        ref = _ref(target)
+        try:
+            await _asked(lambda: self._intents.confirm_async(ref), lets=stripe.StripeError)
+        except stripe.CardError:
+            return await self.void(target)
+        except stripe.InvalidRequestError:
+            pass  # it is past that, and says what it is
+        except stripe.StripeError as error:
+            _raise(error)
+        found = await self._found(target)
+        if isinstance(found, NotFound):
+            # It wants the customer, who is not there.
+            return await self.void(target)
+        return found
+
+    async def capture(self, target: AttemptRef) -> Taken | NotFound:
+        """Take what is held."""
+        return await self._moved(target, self._intents.capture_async)
+
+    async def find_out(self, target: AttemptRef) -> Taken | NotFound:
+        """What has become of the intent; without one, nobody has asked for the money yet."""
+        return await self._found(target) if target.provider_ref else NotFound()
+
+    async def void(self, target: AttemptRef) -> Taken:
+        """Cancel the intent: no request that comes later can confirm it."""
+        found = await self._moved(target, self._intents.cancel_async)
+        if isinstance(found, NotFound):
+            raise GatewayUnknown("the intent is neither cancelled nor paid")
+        return found
+
+    async def refund(self, target: AttemptRef) -> Taken | NotFound:
+        """Give the whole amount back; it cannot be given back twice."""
+        ref, key = _ref(target), f"{target.gw_key}:refund"
+        if target.age_s >= _KEY_LIFE_S:
+            key = f"{key}:{uuid4()}"
+        # Refused where it was given back before; the charge then says so.
+        with contextlib.suppress(stripe.InvalidRequestError):
+            await _asked(
+                lambda: self._refunds.create_async(
+                    {"payment_intent": ref}, {"idempotency_key": key}
+                ),
+                lets=stripe.InvalidRequestError,
+            )
+        return await self._found(target)
+
+    async def captures(self, after: CapturePlace | None, limit: int) -> list[Capture]:
+        """Nothing: a cancelled intent is never captured, and what the account holds is matched with
+        its settlement file."""
+        del after, limit
+        return []
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def _moved(
+        self, target: AttemptRef, move: Callable[[str], Awaitable[Any]]
+    ) -> Taken | NotFound:
+        ref = _ref(target)
+        # Refused where it is in another state; it then says in which.
+        with contextlib.suppress(stripe.InvalidRequestError):
+            await _asked(lambda: move(ref), lets=stripe.InvalidRequestError)
+        return await self._found(target)
+
+    async def _found(self, target: AttemptRef) -> Taken | NotFound:
+        ref = _ref(target)
+        intent = await _asked(
+            lambda: self._intents.retrieve_async(ref, {"expand": ["latest_charge"]})
+        )
+        try:
+            return _outcome(intent, target)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise GatewayUnknown(f"an answer that breaks the contract: {error!r}"[:200]) from error
+
+
+def _outcome(intent: Any, target: AttemptRef) -> Taken | NotFound:
+    """What an intent's state says. Raises where it is not the intent that was asked about."""
+    if intent.id != target.provider_ref or intent.metadata["attempt"] != target.gw_key:
+        raise ValueError("another intent than was asked about")
+    currency = str(intent.currency).upper()
+    match intent.status:
+        case "succeeded":
+            charge, received = intent.latest_charge, int(intent.amount_received)
+            if charge is not None and not isinstance(charge, str) and charge.refunded:
+                return Refunded(received, currency)
+            return Captured(received, currency)
+        case "requires_capture":
+            return Authorised(int(intent.amount_capturable), currency)
+        case "canceled":
+            error = intent.last_payment_error
+            if error is not None:
+                codes = (getattr(error, name, None) for name in ("decline_code", "code"))
+                return Declined(str(next(filter(None, codes), "declined")))
+            return Voided()
+        case "requires_payment_method" | "requires_confirmation" | "requires_action":
+            return NotFound()
+        case "processing":
+            raise GatewayUnknown("the account is still working on it")
+    raise ValueError(f"the status {intent.status}")
+
+
+async def _asked(call: Callable[[], Awaitable[T]], *, lets: type[Exception] | tuple[()] = ()) -> T:
+    """The library's answer; every other failure than `lets` as one of ours."""
+    try:
+        return await call()
+    except lets:
+        raise
+    except stripe.StripeError as error:
+        _raise(error)
+    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        raise GatewayUnknown(f"{type(error).__name__} in the answer") from error
+
+
+def _raise(error: stripe.StripeError) -> NoReturn:
+    if isinstance(error, _NOT_DONE) or isinstance(error.__cause__, aiohttp.ClientConnectorError):
+        raise GatewayNotSent(_brief(error)) from error
+    raise GatewayUnknown(_brief(error)) from error
+
+
+def _brief(error: stripe.StripeError) -> str:
+    """The kind of failure; never the message, which may repeat what was sent."""
+    return f"{type(error).__name__} {error.http_status or ''} {error.code or ''}".strip()
+
+
+def _ref(target: AttemptRef) -> str:
+    if target.provider_ref is None:
+        raise GatewayUnknown("the attempt has no intent yet")
+    return target.provider_ref

@@ -1,0 +1,221 @@
+"""Accounts behind Stripe's API: the real acquirer, asked through the official library."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+import stripe
+
+from chassis.settings import BadSetting, Settings
+from fleet.settings import load
+from services.payment import cancelling, store
+from services.payment.app import stripe_accounts
+from services.payment.cancelling import Cancel
+from services.payment.domain import AttemptId
+from tests.harness.running import RunningFleet
+from tests.services.payment.payment_service import Replica, open_replica
+
+TOKEN = "the-token-of-the-shops-operator"
+FLEET_KEYS = ("acquirer",)
+FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
+KEYS = "alfa=sk_test_alfa,bravo=sk_test_bravo"
+
+
+class Shop:
+    """A replica whose accounts are the acquirer's, and a look at both."""
+
+    def __init__(self, replica: Replica, url: str) -> None:
+        self.replica, self.url = replica, url
+
+    async def pay(self, **fields: Any) -> httpx.Response:
+        body = {"request_id": "r1", "merchant_id": "m1", "amount": 10_000, "currency": "EUR"}
+        return await self.replica.http.post("/process-payment", json={**body, **fields})
+
+    async def arrange(self, sql: str, *values: Any) -> None:
+        await self.replica.eyes.execute(sql, *values)
+
+    async def attempts(self) -> list[tuple[str, str]]:
+        rows = await self.replica.eyes.fetch(
+            "SELECT provider, state FROM payments.attempts ORDER BY leg_n, n"
+        )
+        return [tuple(row) for row in rows]
+
+    async def mode(self, account: str, mode: str) -> None:
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            answer = await http.put(
+                f"/accounts/{account}/mode",
+                json={"mode": mode},
+                headers={"Authorization": f"Bearer {TOKEN}"},
+            )
+            assert answer.status_code == 200, answer.text
+
+    def intents(self, account: str, payment_id: str) -> list[Any]:
+        """What the account has of a payment."""
+        client = stripe.StripeClient(f"sk_test_{account}", base_addresses={"api": self.url})
+        found = client.v1.payment_intents.list({"limit": 100}).data
+        return [each for each in found if each.metadata["payment"] == payment_id]
+
+
+@pytest.fixture
+async def shop(
+    fleet: RunningFleet,
+    payment_settings: Callable[..., Settings],
+    connection: asyncpg.Connection,
+) -> AsyncIterator[Shop]:
+    url = fleet.url("acquirer")
+    settings = payment_settings(payment_stripe_accounts=KEYS, payment_stripe_url=url)
+    accounts = stripe_accounts(settings)  # type: ignore[arg-type]
+    await connection.execute("UPDATE payments.merchants SET chain = '{alfa,bravo,mock}'")
+    async with open_replica(settings, connection, accounts=accounts) as replica:
+        shop = Shop(replica, url)
+        yield shop
+        for account in ("alfa", "bravo"):
+            await shop.mode(account, "happy")
+    for each in accounts.values():
+        await each.close()
+
+
+async def _split(shop: Shop) -> None:
+    """Alfa takes half of the amount at most, and nothing is cheaper than the two of them."""
+    await shop.arrange(
+        "INSERT INTO payments.provider_terms (account, currencies, fee_basis_points,"
+        " fee_fixed_minor, minimum_minor, maximum_minor) VALUES"
+        " ('alfa', '{EUR}', 150, 0, 1, 5000), ('bravo', '{EUR}', 200, 0, 1, 99999999)"
+    )
+
+
+async def test_a_payment_is_taken_at_the_acquirer(shop: Shop):
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.text
+    assert await shop.attempts() == [("alfa", "SUCCEEDED")]
+    [intent] = shop.intents("alfa", answer.json()["payment_id"])
+    assert (intent.status, intent.amount_received) == ("succeeded", 10_000)
+
+
+async def test_a_split_is_authorised_at_both_accounts_and_then_captured(shop: Shop):
+    await _split(shop)
+    answer = await shop.pay()
+    assert answer.status_code == 200, answer.text
+    assert await shop.attempts() == [("alfa", "SUCCEEDED"), ("bravo", "SUCCEEDED")]
+    for account in ("alfa", "bravo"):
+        [intent] = shop.intents(account, answer.json()["payment_id"])
+        assert (intent.status, intent.capture_method) == ("succeeded", "manual")
+        assert intent.amount_received == 5000
+
+
+async def test_a_declined_intent_is_cancelled_so_that_it_can_never_be_paid(shop: Shop):
+    await shop.arrange("UPDATE payments.merchants SET method = 'pm_card_chargeDeclinedLostCard'")
+    answer = await shop.pay()
+    [step] = answer.json()["steps"]
+    assert (answer.status_code, step["error_code"]) == (402, "Declined")
+    assert step["details"]["attempts"][0]["detail"] == "lost_card"
+    [intent] = shop.intents("alfa", answer.json()["payment_id"])
+    assert intent.status == "canceled"
+
+
+async def test_a_split_that_one_account_declines_is_let_go_at_the_other(shop: Shop):
+    await _split(shop)
+    await shop.arrange("UPDATE payments.merchants SET chain = '{alfa,bravo}'")
+    await shop.mode("bravo", "declined")
+    answer = await shop.pay()
+    assert answer.status_code == 402
+    assert await shop.attempts() == [("alfa", "VOIDED"), ("bravo", "FAILED")]
+    [intent] = shop.intents("alfa", answer.json()["payment_id"])
+    assert (intent.status, intent.amount_received) == ("canceled", 0)
+
+
+async def test_an_account_that_fails_is_asked_again_and_no_other_is(shop: Shop):
+    await shop.mode("alfa", "500")
+    answer = await shop.pay()
+    assert answer.status_code == 202
+    await shop.mode("alfa", "happy")
+    await shop.replica.reconcile()
+    final = await shop.pay()
+    assert final.status_code == 200, final.text
+    assert await shop.attempts() == [("alfa", "SUCCEEDED")]
+    taken = [each.status for each in shop.intents("alfa", final.json()["payment_id"])]
+    assert taken.count("succeeded") == 1
+
+
+async def test_an_account_that_cannot_be_reached_is_passed_by(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection, fleet: RunningFleet
+):
+    settings = payment_settings(
+        payment_stripe_accounts="alfa=sk_test_alfa", payment_stripe_url="http://127.0.0.1:1"
+    )
+    accounts = stripe_accounts(settings)  # type: ignore[arg-type]
+    accounts |= stripe_accounts(  # type: ignore[arg-type]
+        payment_settings(
+            payment_stripe_accounts="bravo=sk_test_bravo", payment_stripe_url=fleet.url("acquirer")
+        )
+    )
+    async with open_replica(settings, connection, accounts=accounts) as replica:
+        shop = Shop(replica, fleet.url("acquirer"))
+        answer = await shop.pay()
+        assert answer.status_code == 200, answer.text
+        assert [provider for provider, _ in await shop.attempts()] == ["alfa", "bravo"]
+    for each in accounts.values():
+        await each.close()
+
+
+async def test_a_cancel_gives_the_money_back_once(shop: Shop):
+    payment_id = (await shop.pay()).json()["payment_id"]
+    command = Cancel(UUID(payment_id), None, "REFUND", "hand")
+    ended = await asyncio.gather(
+        *(cancelling.cancel(shop.replica.context, command) for _ in range(3))
+    )
+    assert "REFUNDED" in {payment.state for payment in ended}
+    client = stripe.StripeClient("sk_test_alfa", base_addresses={"api": shop.url})
+    [intent] = shop.intents("alfa", payment_id)
+    refunds = client.v1.refunds.list({"payment_intent": intent.id}).data
+    assert [refund.amount for refund in refunds] == [10_000]
+
+
+async def test_a_payment_nobody_had_confirmed_is_fenced_by_its_cancel(shop: Shop):
+    await shop.mode("alfa", "500")
+    payment_id = (await shop.pay()).json()["payment_id"]
+    await shop.mode("alfa", "happy")
+    command = Cancel(UUID(payment_id), None, "USER_CANCELLED", "hand")
+    assert (await cancelling.cancel(shop.replica.context, command)).state == "CANCELLED"
+    assert "succeeded" not in {each.status for each in shop.intents("alfa", payment_id)}
+
+
+NUMBER = "4242424242424242"
+
+
+async def test_a_card_is_known_here_by_the_account_s_name_for_it_alone(shop: Shop):
+    card = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "737"}
+    assert (await shop.pay(payment_method={"card": card})).status_code == 200
+    method = await shop.replica.eyes.fetchval("SELECT method FROM payments.attempts")
+    assert method.startswith("pm_")
+    for table in ("payments.plans", "payments.attempts", "payments.requests"):
+        dump = await shop.replica.eyes.fetchval(f"SELECT string_agg(t::text, ' ') FROM {table} t")
+        assert NUMBER not in dump
+
+
+@pytest.mark.parametrize("written", ["alfa", "alfa=", "=key", "alfa=a,bravo"])
+def test_accounts_that_cannot_be_read_are_refused_in_one_line(written: str):
+    with pytest.raises(BadSetting, match="VALERIX_PAYMENT_STRIPE_ACCOUNTS cannot be used"):
+        stripe_accounts(load("payment", {}, payment_stripe_accounts=written))  # type: ignore[arg-type]
+
+
+def test_without_accounts_the_library_is_not_imported():
+    assert stripe_accounts(load("payment", {})) == {}  # type: ignore[arg-type]
+
+
+async def test_of_two_intents_for_one_attempt_only_the_first_kept_is_ever_confirmed(shop: Shop):
+    await shop.mode("alfa", "500")
+    payment_id = (await shop.pay()).json()["payment_id"]
+    await shop.mode("alfa", "happy")
+    connection = shop.replica.context.database
+    attempt = AttemptId(UUID(payment_id), 1, 1)
+    async with connection.connect() as one:
+        kept = [await store.keep_ref(one, attempt, name) for name in ("pi_a", "pi_b", "pi_a")]
+    assert kept == [True, False, True]
+    await shop.arrange("UPDATE payments.attempts SET state = 'FAILED'")
+    async with connection.connect() as one:
+        assert not await store.keep_ref(one, attempt, "pi_a")
