@@ -11,6 +11,7 @@ from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.settings import BadSetting
+from services.payment.breakers.breakers import Breakers
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
@@ -50,13 +51,15 @@ def create_app(
         metrics=metrics,
         gateway_timeout_s=settings.payment_gateway_timeout_s,
         probe_base_s=settings.payment_probe_base_s,
+        breakers=Breakers(database, registry),
         accounts=stripe_accounts(settings) if accounts is None else accounts,
     )
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
-    sweep = LateCaptures(repair_context).run
-    loops = [payment_reconciler(repair_context, settings).run, metrics.run, sweep]
+    reconciler = payment_reconciler(repair_context, settings)
+    sweep = LateCaptures(repair_context)
+    providers = (provider, *context.accounts.values())
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -67,13 +70,8 @@ def create_app(
         identity=ShopIdentity(settings, database),
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        loops=loops,
-        closes=[
-            provider.close,
-            *(each.close for each in context.accounts.values()),
-            repair_database.close,
-            metrics.close,
-        ],
+        loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run],
+        closes=[*(each.close for each in providers), repair_database.close, metrics.close],
         state={"context": context},
     )
 

@@ -43,7 +43,9 @@ KEY_INVALID = "idempotency-key-invalid"
 KEY_REUSED = "idempotency-key-reused"
 MISMATCH = "payment-mismatch"
 NOT_FOUND = "payment-not-found"
+NO_PLAN = "no-plan"
 MERCHANT_NOT_FOUND = "merchant-not-found"
+ACCOUNTS_UNAVAILABLE = "accounts-unavailable"
 REQUEST_REUSED = "request-id-reused"
 
 # Each state in the four words of the public API. Money on its way back is PENDING: whether it was

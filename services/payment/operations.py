@@ -14,6 +14,7 @@ from chassis.database.pool import Database, DatabaseTrouble
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s
 from services.payment import legs, settlement, store
+from services.payment.breakers.breakers import Breakers
 from services.payment.connectors import AttemptRef, Connector, GatewayNotSent, GatewayUnknown
 from services.payment.domain import Attempt, Payment
 from services.payment.legs import Operation
@@ -38,19 +39,6 @@ _IN_PROCESS = frozenset({"mock", "flaky"})
 Question = Operation | Literal["find out"]
 
 
-def to_another(payment: Payment, attempt: Attempt, code: str) -> Next | None:
-    """Where a leg goes after a definite no; None where no other account may take it."""
-    until = attempt.begin_until
-    left_s = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
-    found = next_account(
-        code=code,
-        tried=payment.tried(attempt.leg_n),
-        fallbacks=attempt.fallbacks,
-        left_s=left_s,
-    )
-    return found if isinstance(found, Next) else None
-
-
 class PaymentContext(msgspec.Struct, frozen=True):
     """What taking money needs: the tables, the connectors, and how long to wait for them.
 
@@ -61,8 +49,20 @@ class PaymentContext(msgspec.Struct, frozen=True):
     metrics: PaymentMetrics
     gateway_timeout_s: float
     probe_base_s: float
+    breakers: Breakers
     accounts: Mapping[str, Connector] = {}
-    route: settlement.Route = to_another
+
+    def route(self, payment: Payment, attempt: Attempt, code: str) -> Next | None:
+        """Where a leg goes after a definite no; None where no other account may take it."""
+        until = attempt.begin_until
+        found = next_account(
+            code=code,
+            tried=payment.tried(attempt.leg_n),
+            fallbacks=attempt.fallbacks,
+            left_s=0.0 if until is None else (until - datetime.now(UTC)).total_seconds(),
+            closed_to_new=self.breakers.open_now(),
+        )
+        return found if isinstance(found, Next) else None
 
     def connector_of(self, provider: str) -> Connector | None:
         """The connector to a provider; None where none is configured."""
@@ -201,6 +201,7 @@ async def _ask(
     timeout_s: float,
 ) -> GatewayResult:
     result: GatewayResult
+    hurried = False
     with recording.span(f"gateway {what}", CLIENT) as work:
         try:
             async with asyncio.timeout(timeout_s):
@@ -212,6 +213,8 @@ async def _ask(
                 result = await _call(connector, payment.payment_id, attempt, what)
         except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
             why = str(error) or "no answer in time"
+            # That our own time was up says nothing about the account.
+            hurried = isinstance(error, TimeoutError) and timeout_s < context.gateway_timeout_s
             never_left = isinstance(error, GatewayNotSent) and what in ("charge", "authorise")
             # However long it lasts, silence never becomes a no: the capture may have landed (R5).
             result = NeverSent(why) if never_left and attempt.fallbacks else Silence(why)
@@ -227,6 +230,8 @@ async def _ask(
             }
         )
     context.metrics.answered(attempt.provider, outcome)
+    if attempt.method is not None and what in ("charge", "authorise") and not hurried:
+        context.breakers.saw(attempt.provider, result)
     if isinstance(result, Silence | NeverSent):
         logger.warning(
             "the gateway did not answer: %s",

@@ -100,8 +100,11 @@ def _try(operation: schemathesis.APIOperation, mode: GenerationMode, url: str) -
     @_bounded
     @given(case=operation.as_strategy(generation_mode=mode))
     def keeps_it(case: schemathesis.Case) -> None:
-        # A cursor is ours to write, and a gremlin's routes and delay depend on what there is.
-        unsayable = "gremlin" in case.path or "cursor" in (case.query or {})
+        # A cursor is ours to write; a gremlin's routes and delay depend on what there is, and a
+        # merchant's request on a card's check digit and the values of its policy.
+        unsayable = case.path == "/process-payment" or (
+            "gremlin" in case.path or "cursor" in (case.query or {})
+        )
         try:
             answer = case.call_and_validate(
                 excluded_checks=[positive_data_acceptance] if unsayable else []

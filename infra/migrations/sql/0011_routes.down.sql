@@ -23,9 +23,10 @@ END $$;
 
 ALTER TABLE gateway.charges DROP CONSTRAINT charges_state_check,
   ADD CONSTRAINT charges_state_check CHECK (state IN ('CAPTURED', 'DECLINED', 'VOIDED', 'REFUNDED'));
-DROP TABLE payments.secrets, payments.requests, payments.plans, payments.merchants, payments.policies, payments.provider_terms,
+DROP TABLE payments.breakers, payments.breaker_transitions, payments.secrets, payments.requests, payments.plans, payments.merchants, payments.policies, payments.provider_terms,
   payments.provider_accounts, payments.refunds;
 DROP FUNCTION payments.guard_request();
+DROP FUNCTION payments.record_breaker();
 DROP FUNCTION proof.mark_refunds();
 DROP FUNCTION proof.mark_plans();
 DROP FUNCTION proof.mark_policies();

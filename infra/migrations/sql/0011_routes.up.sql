@@ -187,6 +187,41 @@ CREATE TRIGGER guard_request BEFORE UPDATE ON payments.requests
 CREATE TRIGGER requests_are_never_deleted BEFORE DELETE ON payments.requests
   FOR EACH ROW EXECUTE FUNCTION payments.refuse_change();
 
+-- ---- breakers -----------------------------------------------------------------------------------
+
+-- Whether an account is asked for new money; for the whole fleet.
+CREATE TABLE payments.breakers (
+  account     text PRIMARY KEY,
+  state       text NOT NULL DEFAULT 'closed' CHECK (state IN ('closed', 'open')),
+  failures    int NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  reason      text,
+  open_until  timestamptz,
+  -- One asks, in the whole fleet, until then.
+  probe_until timestamptz,
+  CONSTRAINT open_until_a_time CHECK ((state = 'open') = (open_until IS NOT NULL)),
+  CONSTRAINT only_an_open_one_is_probed CHECK (state = 'open' OR probe_until IS NULL)
+);
+CREATE TABLE payments.breaker_transitions (
+  id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  account text NOT NULL,
+  src     text,
+  dst     text NOT NULL,
+  reason  text,
+  at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE FUNCTION payments.record_breaker() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO payments.breaker_transitions (account, src, dst, reason)
+  VALUES (NEW.account, CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END, NEW.state, NEW.reason);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER record_new_breaker AFTER INSERT ON payments.breakers
+  FOR EACH ROW EXECUTE FUNCTION payments.record_breaker();
+CREATE TRIGGER record_moved_breaker AFTER UPDATE ON payments.breakers
+  FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION payments.record_breaker();
+CREATE TRIGGER breaker_transitions_are_append_only BEFORE UPDATE OR DELETE ON payments.breaker_transitions
+  FOR EACH ROW EXECUTE FUNCTION payments.refuse_change();
+
 -- ---- the mock providers' own record ------------------------------------------------------------
 
 ALTER TABLE gateway.charges DROP CONSTRAINT charges_state_check,

@@ -117,17 +117,18 @@ class StripeAccount:
         ref = _ref(target)
         try:
             await _asked(lambda: self._intents.confirm_async(ref), lets=stripe.StripeError)
-        except stripe.CardError:
-            return await self.void(target)
-        except stripe.InvalidRequestError:
-            pass  # it is past that, and says what it is
+        except (stripe.CardError, stripe.InvalidRequestError):
+            pass  # declined, or past that: it says what it is
         except stripe.StripeError as error:
             _raise(error)
-        found = await self._found(target)
-        if isinstance(found, NotFound):
-            # It wants the customer, who is not there.
-            return await self.void(target)
-        return found
+        try:
+            found = await self._found(target)
+            # A decline counts once nobody can confirm it again; and a customer whom it wants to see
+            # is not there.
+            return await self.void(target) if isinstance(found, NotFound) else found
+        except GatewayNotSent as error:
+            # This question was not sent; the one for the money was.
+            raise GatewayUnknown(str(error)) from error
 
     async def capture(self, target: AttemptRef) -> Taken | NotFound:
         """Take what is held."""

@@ -29,6 +29,11 @@ class Refusal(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
     field: str | None = None
 
+    @property
+    def is_denial(self) -> bool:
+        """Whether the merchant's own policy says no."""
+        return self.error_code == "PolicySkip"
+
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """The plan, its legs as they are opened, and everything that they were decided from."""

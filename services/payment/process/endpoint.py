@@ -8,11 +8,17 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from chassis.http.json_body import Strict
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.http.shop_identity import caller_now, internal_guard
 from services.payment import contract
 from services.payment.process.messages import ExternalRequest, PaymentResult
-from services.payment.process.pay import BadField, OtherRequest, UnknownMerchant, process
+from services.payment.process.pay import (
+    BadField,
+    NoAccountNow,
+    OtherRequest,
+    UnknownMerchant,
+    process,
+)
 
 
 @post(
@@ -24,13 +30,12 @@ from services.payment.process.pay import BadField, OtherRequest, UnknownMerchant
     responses={
         200: ResponseSpec(PaymentResult, description="Taken"),
         202: ResponseSpec(PaymentResult, description="Accepted, an account has not answered yet"),
-        402: ResponseSpec(PaymentResult, description="Nothing was taken, and nothing will be"),
     },
     summary="Take a merchant's payment over the accounts that charge least, once",
 )
 async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
-    no plan or a reused name."""
+    no plan or a reused name, 503 no account answers."""
     try:
         answer = await process(state["context"], data, caller_now.get())
     except UnknownMerchant:
@@ -47,6 +52,14 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
             "This request_id was used for another request; nothing was taken for this one",
             details={"request_id": data.request_id},
         ) from None
+    except NoAccountNow:
+        raise Problem(
+            503,
+            contract.ACCOUNTS_UNAVAILABLE,
+            "No account of this merchant answers at the moment; nothing was taken",
+            retryable=True,
+            headers={"Retry-After": "5", "X-Valerix-Executed": "no"},
+        ) from None
     except BadField as wrong:
         raise invalid(wrong.pointer, wrong.message) from None
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
@@ -55,6 +68,6 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
     return Response(
         answer.body,
         status_code=answer.status_code,
-        media_type="application/json",
+        media_type="application/json" if answer.status_code < 400 else MEDIA_TYPE,
         headers=headers,
     )

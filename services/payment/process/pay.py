@@ -14,10 +14,11 @@ import msgspec
 from msgspec import UNSET
 
 from chassis.database.pool import Connection, DatabaseTrouble
+from chassis.http.problems import Problem
 from chassis.idempotency import request_hash
 from chassis.telemetry import recording
 from chassis.telemetry.context import current_traceparent, remaining_s
-from services.payment import charging, intents, operations, store
+from services.payment import charging, contract, intents, operations, store
 from services.payment.connectors import GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment.contract import MAX_AMOUNT_MINOR
 from services.payment.domain import MadeBy
@@ -41,6 +42,10 @@ _EXCHANGE_SHARE = 0.25
 
 class UnknownMerchant(Exception):
     """There is no such merchant."""
+
+
+class NoAccountNow(Exception):
+    """The breakers of all accounts are open; nothing was done."""
 
 
 class OtherRequest(Exception):
@@ -77,8 +82,8 @@ class _CapacityGone(Exception):
 async def process(
     context: PaymentContext, request: ExternalRequest, made_by: MadeBy
 ) -> RequestAnswer:
-    """Take the money of a merchant's request, once. Raises `UnknownMerchant`, `OtherRequest` or
-    `BadField`, and then nothing was done."""
+    """Take the money of a merchant's request, once. Raises `UnknownMerchant`, `OtherRequest`,
+    `BadField` or `NoAccountNow`, and then nothing was done."""
     name = RequestId(request.merchant_id, request.request_id)
     async with context.database.connect() as connection:
         merchant = await merchant_store.find(connection, request.merchant_id)
@@ -127,11 +132,15 @@ async def _methods(
 ) -> dict[str, str]:
     """What the customer pays with at each account that has a connector. A card is exchanged there,
     all at once, before anything is committed: a crash later needs no number."""
-    accounts = [
+    having = [
         each.account
         for each in merchant.accounts
         if each.takes(request.currency) and context.connector_of(each.account) is not None
     ]
+    blocked = await context.breakers.closed_to_new(having)
+    accounts = [account for account in having if account not in blocked]
+    if having and not accounts:
+        raise NoAccountNow
     details = request.payment_method
     if details is UNSET or details.card is UNSET:
         return dict.fromkeys(accounts, merchant.method)
@@ -288,13 +297,26 @@ async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) ->
             raise LookupError(f"no payment {payment_id}")
         plan = await requests.plan_of(connection, payment_id)
         status_code = status_of(payment)
-        body = msgspec.json.encode(result_of(payment, plan))
+        result = result_of(payment, plan)
+        body = msgspec.json.encode(result)
+        if status_code == 402:
+            problem = Problem(402, contract.DECLINED, "Nothing was taken, and nothing will be")
+            body = _as_problem(problem, result)
         if status_code == 202:
             return RequestAnswer(202, body, payment_id)
-        kept = await requests.keep(connection, name, status_code, body)
+        if await requests.keep(connection, name, status_code, body):
+            return RequestAnswer(status_code, body, payment_id)
+        kept = await requests.find(connection, name)
     if kept is None or kept.answer is None or kept.status_code is None:
         raise LookupError(f"the answer to {name.request_id} is gone")
-    return RequestAnswer(kept.status_code, kept.answer, payment_id, replayed=kept.answer != body)
+    return RequestAnswer(kept.status_code, kept.answer, payment_id, replayed=True)
+
+
+def _as_problem(problem: Problem, result: PaymentResult) -> bytes:
+    """A refusal is a problem document, with the members of the result beside its own."""
+    return msgspec.json.encode(
+        {**msgspec.json.decode(problem.body()), **msgspec.to_builtins(result)}
+    )
 
 
 async def _refused(
@@ -303,15 +325,12 @@ async def _refused(
     """An answer without a payment; as final as any other, unless the request itself is wrong."""
     if refusal.field is not None:
         raise BadField(refusal.field, refusal.message)
-    status_code = 402 if refusal.error_code == "PolicySkip" else 422
-    body = msgspec.json.encode(
-        {
-            **msgspec.to_builtins(PaymentResult(None, None, success=False, steps=[])),
-            "error_code": refusal.error_code,
-            "message": refusal.message,
-            "details": refusal.details,
-        }
-    )
+    details = {"error_code": refusal.error_code, **refusal.details}
+    problem = Problem(422, contract.NO_PLAN, refusal.message, details=details)
+    if refusal.is_denial:
+        problem = Problem(402, contract.DECLINED, refusal.message, details=details)
+    status_code = problem.status
+    body = _as_problem(problem, PaymentResult(None, None, success=False, steps=[]))
     async with context.database.connect() as connection:
         if await requests.claim(
             connection, name, meaning, payment_id=None, status_code=status_code, answer=body

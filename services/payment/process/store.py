@@ -93,13 +93,11 @@ async def claim(
     return inserted > 0
 
 
-async def keep(
-    connection: Connection, request: RequestId, status_code: int, answer: bytes
-) -> StoredRequest | None:
-    """Keep a final answer; the request with the answer that stays."""
+async def keep(connection: Connection, request: RequestId, status_code: int, answer: bytes) -> bool:
+    """Keep a final answer; false where there is one, which stays."""
     names = msgspec.structs.asdict(request)
-    await connection.execute(_KEEP, **names, status_code=status_code, answer=answer)
-    return await find(connection, request)
+    kept = await connection.execute(_KEEP, **names, status_code=status_code, answer=answer)
+    return kept > 0
 
 
 async def keep_plan(tx: Connection, payment_id: UUID, **plan: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -67,11 +68,9 @@ def codes(answer: Any) -> list[str | None]:
     return [step["error_code"] for step in answer.json()["steps"]]
 
 
-@pytest.fixture
-async def shop(
-    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Shop]:
-    settings = payment_settings()
+@asynccontextmanager
+async def open_shop(settings: Settings, connection: asyncpg.Connection) -> AsyncIterator[Shop]:
+    """For one test."""
     stores = {account: MockStore(settings) for account in ACCOUNTS}
     gateways = {
         account: Scripted(Mock(stores[account], decline_rate=0.0, seed=1, fences=True), 0.01)
@@ -81,6 +80,14 @@ async def shop(
         yield Shop(replica, gateways)
     for store in stores.values():
         await store.close()
+
+
+@pytest.fixture
+async def shop(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Shop]:
+    async with open_shop(payment_settings(), connection) as shop:
+        yield shop
 
 
 async def _decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
@@ -128,7 +135,7 @@ async def test_an_amount_that_no_account_takes_is_a_422_and_stays_one(shop: Shop
     await shop.use("alfa")
     await shop.terms("alfa", maximum_minor=5000)
     answer = await shop.pay()
-    assert (answer.status_code, answer.json()["error_code"]) == (422, "PlanInfeasible")
+    assert (answer.status_code, answer.json()["details"]["error_code"]) == (422, "PlanInfeasible")
     assert answer.json()["details"]["nearest_minor"]["below"] == 5000
     await shop.use("bravo")
     assert (await shop.pay()).content == answer.content
@@ -235,7 +242,10 @@ async def test_the_policy_of_the_seeded_merchant_wants_a_tier_for_large_amounts(
     shop: Shop, metadata: dict[str, str], amount: int, status: int, code: str | None
 ):
     answer = await shop.pay(amount=amount, metadata=metadata)
-    assert (answer.status_code, answer.json().get("error_code")) == (status, code)
+    assert (answer.status_code, answer.json().get("details", {}).get("error_code")) == (
+        status,
+        code,
+    )
 
 
 async def test_a_suspicious_payment_gets_one_account_only(

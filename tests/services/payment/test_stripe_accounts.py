@@ -15,6 +15,7 @@ from fleet.settings import load
 from services.payment import cancelling, store
 from services.payment.app import stripe_accounts
 from services.payment.cancelling import Cancel
+from services.payment.connectors import AttemptRef, GatewayNotSent, GatewayUnknown
 from services.payment.domain import AttemptId
 from tests.harness.running import RunningFleet
 from tests.services.payment.payment_service import Replica, open_replica
@@ -219,3 +220,30 @@ async def test_of_two_intents_for_one_attempt_only_the_first_kept_is_ever_confir
     await shop.arrange("UPDATE payments.attempts SET state = 'FAILED'")
     async with connection.connect() as one:
         assert not await store.keep_ref(one, attempt, "pi_a")
+
+
+async def test_a_question_that_is_not_sent_after_the_money_was_asked_for_is_no_not_sent(
+    unused_tcp_port: int,
+):
+    """The account takes the confirm and is gone before it can be asked what became of it."""
+
+    async def confirm_and_leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.close()
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"id": "pi_1", "object": "payment_intent"}'
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(confirm_and_leave, "127.0.0.1", unused_tcp_port)
+    [account] = stripe_accounts(
+        load("payment", {}, payment_stripe_accounts="alfa=sk_test_alfa",
+             payment_stripe_url=f"http://127.0.0.1:{unused_tcp_port}")  # type: ignore[arg-type]
+    ).values()  # fmt: skip
+    asked = AttemptRef("pay_x:1:1", "x", 100, "EUR", "alfa", "pm_card_visa", "pi_1")
+    with pytest.raises(GatewayUnknown):
+        await account.authorise(asked, capture=True)
+    with pytest.raises(GatewayNotSent):
+        await account.authorise(asked, capture=True)
+    await account.close()

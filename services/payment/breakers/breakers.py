@@ -1,0 +1,103 @@
+"""What one process knows of the breakers, and what it has seen and not said yet."""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from chassis.database.pool import Connection, Database, DatabaseTrouble
+from services.payment.breakers import store
+from services.payment.breakers.store import BreakerRow, SeenOutcomes
+from services.payment.outcomes import GatewayResult, NeverSent, Silence
+
+# So many in a row: one account in twenty that fails by chance trips once in three million.
+_MOST_FAILURES = 5
+# As long as a restart takes; every payment meanwhile goes elsewhere.
+_OPEN_S = 5.0
+# A probe that takes longer has failed, and somebody else may probe.
+_LEASE_S = 5.0
+# No new money is asked for later than a second after an account's breaker opened.
+_CACHE_S = 0.5
+_FLUSH_S = 0.2
+
+
+class Breakers:
+    """Call `run` in the background; without it, `flush` by hand."""
+
+    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._rows: dict[str, BreakerRow] = {}
+        self._read_at = -_CACHE_S
+        self._failures: dict[str, int] = {}
+        self._answered: set[str] = set()
+        self._reasons: dict[str, str] = {}
+        self._probes: set[str] = set()
+        self._state = Gauge(
+            "valerix_breaker_state",
+            "Whether an account's breaker is open (1) or closed (0).",
+            ("provider",),
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Say what was seen, several times a second, for ever."""
+        while True:
+            await self.flush()
+            await asyncio.sleep(_FLUSH_S)
+
+    def saw(self, account: str, result: GatewayResult) -> None:
+        """An account was asked for money. A decline is an answer; unknown and not sent are none."""
+        if isinstance(result, Silence | NeverSent):
+            self._failures[account] = self._failures.get(account, 0) + 1
+            self._reasons[account] = result.why[:200]
+        else:
+            self._failures[account] = 0
+            self._answered.add(account)
+
+    async def flush(self) -> None:
+        """Say what was seen, and read how all of them stand."""
+        failures, self._failures = self._failures, {}
+        answered, self._answered = self._answered, set()
+        batches = [
+            SeenOutcomes(account, count, account in answered, self._reasons.get(account))
+            for account, count in sorted(failures.items())
+        ]
+        async with self._database.connect() as connection:
+            for account in sorted(self._probes & failures.keys()):
+                self._probes.discard(account)
+                await store.probed(
+                    connection, account, answered=account in answered, open_s=_OPEN_S
+                )
+            # An answer of an account that was known to answer changes nothing.
+            if batches := [each for each in batches if each.failures or each.account in self._rows]:
+                await store.count(connection, batches, most=_MOST_FAILURES, open_s=_OPEN_S)
+            await self._read(connection)
+
+    async def _read(self, connection: Connection) -> None:
+        self._rows = {row.account: row for row in await store.read(connection)}
+        self._read_at = time.monotonic()
+        for row in self._rows.values():
+            self._state.labels(row.account).set(row.state == "open")
+
+    def open_now(self) -> frozenset[str]:
+        """The accounts that are asked for no new money, as last read."""
+        return frozenset(row.account for row in self._rows.values() if row.state == "open")
+
+    async def closed_to_new(self, accounts: Collection[str]) -> frozenset[str]:
+        """Which of these accounts are asked for no new money now. One whose time has come is given
+        to this caller alone, to be probed by its payment."""
+        try:
+            async with self._database.connect() as connection:
+                if time.monotonic() - self._read_at >= _CACHE_S:
+                    await self._read(connection)
+                blocked = self.open_now() & set(accounts)
+                for account in sorted(blocked):
+                    if self._rows[account].wants_probe and await store.lease(
+                        connection, account, lease_s=_LEASE_S
+                    ):
+                        self._probes.add(account)
+                        blocked -= {account}
+        except DatabaseTrouble:
+            return self.open_now() & set(accounts)
+        return blocked

@@ -1,0 +1,112 @@
+"""Breakers in SQL: one row an account; a trigger keeps every change of state on record."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import text
+
+from chassis.database.pool import Connection, statement
+
+_READ = statement(
+    text(
+        "SELECT account, state, reason, (state = 'open' AND open_until <= now()"
+        "   AND coalesce(probe_until, '-infinity') <= now()) AS wants_probe"
+        " FROM payments.breakers"
+    ),
+    "SELECT payments.breakers",
+)
+_KNOW = statement(
+    text(
+        "INSERT INTO payments.breakers (account) SELECT unnest(:accounts ::text[])"
+        " ON CONFLICT (account) DO NOTHING"
+    ),
+    "INSERT payments.breakers",
+)
+# Failures are counted from the last answer on. The probe alone decides an open one: what comes late
+# says nothing about now.
+_COUNT = statement(
+    text(
+        "UPDATE payments.breakers b SET failures = total,"
+        "   state = CASE WHEN total >= :most THEN 'open' ELSE state END,"
+        "   reason = CASE WHEN total >= :most THEN why END,"
+        "   open_until = CASE WHEN total >= :most THEN now() + make_interval(secs => :open_s) END"
+        " FROM (SELECT account, why, CASE WHEN answered THEN failed"
+        "     ELSE failed + (SELECT failures FROM payments.breakers k WHERE k.account = s.account)"
+        "   END AS total"
+        "   FROM unnest(:accounts ::text[], :failures ::int[], :answered ::bool[],"
+        "     :reasons ::text[]) AS s (account, failed, answered, why)) batch"
+        " WHERE b.account = batch.account AND b.state = 'closed' AND b.failures <> total"
+    ),
+    "UPDATE payments.breakers",
+)
+# Whoever gets the row back is the only one in the fleet who may ask, for as long as the lease.
+_LEASE = statement(
+    text(
+        "UPDATE payments.breakers SET probe_until = now() + make_interval(secs => :lease_s)"
+        " WHERE account = :account AND state = 'open' AND open_until <= now()"
+        "   AND coalesce(probe_until, '-infinity') <= now() RETURNING account"
+    ),
+    "UPDATE payments.breakers lease",
+)
+_PROBED = statement(
+    text(
+        "UPDATE payments.breakers SET probe_until = NULL,"
+        "   state = CASE WHEN :answered ::bool THEN 'closed' ELSE 'open' END,"
+        "   failures = CASE WHEN :answered ::bool THEN 0 ELSE failures END,"
+        "   reason = CASE WHEN :answered ::bool THEN NULL ELSE reason END,"
+        "   open_until = CASE WHEN :answered ::bool THEN NULL"
+        "     ELSE now() + make_interval(secs => :open_s) END"
+        " WHERE account = :account AND state = 'open' AND probe_until IS NOT NULL"
+    ),
+    "UPDATE payments.breakers probed",
+)
+
+
+class BreakerRow(msgspec.Struct, frozen=True):
+    """One account's breaker; `wants_probe` where it has been open for long enough."""
+
+    account: str
+    state: str
+    reason: str | None
+    wants_probe: bool
+
+
+class SeenOutcomes(msgspec.Struct, frozen=True):
+    """What one process saw of an account since it last said so."""
+
+    account: str
+    failures: int
+    answered: bool
+    reason: str | None
+
+
+async def read(connection: Connection) -> list[BreakerRow]:
+    """All of them; an account without a row is closed."""
+    return [BreakerRow(**dict(row)) for row in await connection.rows(_READ)]
+
+
+async def count(
+    connection: Connection, batches: Sequence[SeenOutcomes], *, most: int, open_s: float
+) -> None:
+    """Add what was seen; `most` failures in a row open a breaker for `open_s` seconds."""
+    accounts = [each.account for each in batches]
+    await connection.execute(_KNOW, accounts=accounts)
+    await connection.execute(
+        _COUNT,
+        accounts=accounts,
+        failures=[each.failures for each in batches],
+        answered=[each.answered for each in batches],
+        reasons=[each.reason for each in batches],
+        most=most,
+        open_s=open_s,
+    )
+
+
+async def lease(connection: Connection, account: str, *, lease_s: float) -> bool:
+    """Become the one that probes an open account; false where it is too soon, or somebody is."""
+    return await connection.row(_LEASE, account=account, lease_s=lease_s) is not None
+
+
+async def probed(connection: Connection, account: str, *, answered: bool, open_s: float) -> None:
+    """The probe's outcome: closed, or open for another `open_s` seconds."""
+    await connection.execute(_PROBED, account=account, answered=answered, open_s=open_s)
