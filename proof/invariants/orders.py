@@ -100,7 +100,7 @@ SELECT 'payment that needs a human', payment_id::text, state, updated_at
 FROM payments.payments WHERE needs_review
 UNION ALL
 SELECT 'attempt', gw_key, state, created_at
-FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')""",
+FROM payments.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')""",
     enforced_by="the order reconciler and the payment prober",
     reads="everything",
 )
@@ -204,7 +204,7 @@ WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
 UNION ALL
 SELECT 'attempt that nothing looks up', a.gw_key, a.state, NULL
 FROM payments.attempts a JOIN payments.payments p USING (payment_id)
-WHERE a.state IN ('IN_FLIGHT', 'UNKNOWN')
+WHERE a.state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')
   AND p.state NOT IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"""
 
 

@@ -11,7 +11,7 @@ ONE_LIVE_ATTEMPT = Invariant(
 SELECT payment_id, leg_n, count(*) AS live_attempts,
        string_agg(gw_key, ', ' ORDER BY n) AS gw_keys
 FROM payments.attempts
-WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'SUCCEEDED')
+WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED', 'SUCCEEDED')
 GROUP BY payment_id, leg_n
 HAVING count(*) > 1
 ORDER BY payment_id, leg_n""",
@@ -28,14 +28,21 @@ A_PAYMENT_IS_ITS_ATTEMPTS = Invariant(
 SELECT 'payment' AS what, p.payment_id, p.state, coalesce(a.states, 'no attempt') AS other
 FROM payments.payments p
 LEFT JOIN LATERAL (
-  SELECT string_agg(DISTINCT state, ' and ') AS states
+  SELECT string_agg(DISTINCT state, ' and ') AS states, count(*) AS legs,
+         bool_or(state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')) AS open,
+         bool_or(state = 'SUCCEEDED') AS taken, bool_or(state = 'REFUNDED') AS refunded,
+         bool_or(state = 'VOIDED') AS voided
   FROM (SELECT DISTINCT ON (leg_n) state FROM payments.attempts
         WHERE payment_id = p.payment_id ORDER BY leg_n, n DESC) newest) a ON true
-WHERE (p.state, coalesce(a.states, '')) NOT IN (
-  ('PROCESSING', 'IN_FLIGHT'), ('PROCESSING', 'UNKNOWN'),
-  ('CANCELLING', 'IN_FLIGHT'), ('CANCELLING', 'UNKNOWN'),
-  ('SUCCEEDED', 'SUCCEEDED'), ('REFUND_PENDING', 'SUCCEEDED'), ('REFUNDED', 'REFUNDED'),
-  ('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('CANCELLED', ''))
+WHERE (CASE p.state
+  WHEN 'SUCCEEDED' THEN a.states = 'SUCCEEDED'
+  WHEN 'PROCESSING' THEN a.open
+  WHEN 'CANCELLING' THEN a.open
+  WHEN 'REFUND_PENDING' THEN a.taken AND NOT a.open
+  WHEN 'REFUNDED' THEN a.refunded AND NOT (a.open OR a.taken)
+  WHEN 'CANCELLED' THEN a.states IS NULL OR a.voided AND NOT (a.open OR a.taken OR a.refunded)
+  WHEN 'FAILED' THEN a.states = 'FAILED' OR a.legs > 1 AND NOT (a.open OR a.taken)
+END) IS NOT true
 UNION ALL
 SELECT 'attempt', a.payment_id, concat_ws(' ', a.state, a.detail),
        coalesce(concat_ws(' ', h.dst, h.detail), 'no history')
@@ -56,10 +63,17 @@ SELECT 'gateway', a.payment_id, a.state, coalesce(c.state, 'no charge')
 FROM payments.attempts a
 JOIN payments.payments p ON p.payment_id = a.payment_id
 LEFT JOIN gateway.charges c ON c.gw_key = a.gw_key AND c.payment_ref = a.payment_id::text
-WHERE a.state = 'FAILED' AND c.state IS DISTINCT FROM 'DECLINED'
+WHERE a.provider IN ('mock', 'flaky')
+  AND (a.state = 'FAILED' AND c.state IS DISTINCT FROM 'DECLINED'
+       -- What was never sent is not there, and the leg went on elsewhere.
+       AND NOT (c.state IS NULL AND EXISTS (SELECT 1 FROM payments.attempts later
+                WHERE (later.payment_id, later.leg_n) = (a.payment_id, a.leg_n)
+                  AND later.n > a.n))
    OR a.state = 'REFUNDED' AND c.state IS DISTINCT FROM 'REFUNDED'
+   OR a.state = 'AUTHORISED' AND c.state IS NOT DISTINCT FROM 'REFUNDED'
    OR a.state = 'SUCCEEDED' AND c.state IS DISTINCT FROM 'CAPTURED'
-      AND NOT (c.state IS NOT DISTINCT FROM 'REFUNDED' AND p.state = 'REFUND_PENDING')""",
+      AND NOT (c.state IS NOT DISTINCT FROM 'REFUNDED'
+               AND p.state IN ('REFUND_PENDING', 'PROCESSING', 'CANCELLING')))""",
     enforced_by="one writer of outcomes moves payment and attempt in one statement",
 )
 
@@ -83,8 +97,8 @@ SELECT 'attempt', a.payment_id, a.leg_n::text,
        coalesce(concat_ws(' ', l.amount_minor, l.currency, l.provider), 'no leg'),
        concat_ws(' ', a.amount_minor, a.currency, a.provider)
 FROM payments.attempts a LEFT JOIN payments.legs l USING (payment_id, leg_n)
-WHERE (a.amount_minor, a.currency, a.provider)
-      IS DISTINCT FROM (l.amount_minor, l.currency, l.provider)
+WHERE (a.amount_minor, a.currency) IS DISTINCT FROM (l.amount_minor, l.currency)
+   OR a.provider IS DISTINCT FROM l.provider AND (a.n = 1 OR a.provider <> ALL (l.fallbacks))
 UNION ALL
 SELECT 'leg of no payment', l.payment_id, l.leg_n::text, 'no payment', l.amount_minor::text
 FROM payments.legs l LEFT JOIN payments.payments p USING (payment_id)
@@ -117,6 +131,73 @@ WHERE p.payment_id IS NULL""",
     enforced_by="a decision is written in the statement that opens the payment; append-only",
 )
 
+NOBODY_ELSE_WHILE_UNKNOWN = Invariant(
+    id="P3",
+    kind="A",
+    title="No other account while one is unknown",
+    promise="An account is asked for a leg only after every one before it definitely took nothing.",
+    # Each attempt's history begins with its own first line, and lines are numbered as they come.
+    sql="""\
+SELECT b.payment_id, b.leg_n, a.provider AS before, coalesce(h.dst, 'no history') AS stood,
+       b.provider AS asked
+FROM payments.attempts b
+JOIN payments.attempts a ON (a.payment_id, a.leg_n) = (b.payment_id, b.leg_n) AND a.n < b.n
+LEFT JOIN LATERAL (
+  SELECT dst FROM payments.attempt_history h
+  WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
+    AND h.id < (SELECT min(id) FROM payments.attempt_history f
+                WHERE (f.payment_id, f.leg_n, f.n) = (b.payment_id, b.leg_n, b.n))
+  ORDER BY h.id DESC LIMIT 1) h ON true
+WHERE coalesce(h.dst, '') NOT IN ('FAILED', 'VOIDED')
+ORDER BY b.payment_id, b.leg_n""",
+    enforced_by="the next attempt is opened by the settlement of a definite no; one live attempt",
+)
+
+ALL_LEGS_OR_NONE = Invariant(
+    id="P2",
+    kind="A",
+    title="All legs or none",
+    promise="Of a payment in several legs none is captured before it is decided to capture all, "
+    "and every refund of one was decided and written down before.",
+    sql="""\
+SELECT 'captured before the decision' AS what, a.payment_id, a.leg_n, a.state
+FROM payments.attempts a
+WHERE a.state IN ('SUCCEEDED', 'REFUNDED')
+  AND (SELECT count(*) FROM payments.legs l WHERE l.payment_id = a.payment_id) > 1
+  AND NOT EXISTS (SELECT 1 FROM payments.decisions d WHERE d.payment_id = a.payment_id
+                  AND d.kind IN ('capture', 'void', 'compensate'))
+  AND (SELECT cancel_reason FROM payments.payments p WHERE p.payment_id = a.payment_id) IS NULL
+UNION ALL
+SELECT 'refunded without a row', a.payment_id, a.leg_n, a.state
+FROM payments.attempts a
+WHERE a.state = 'REFUNDED'
+  AND (SELECT count(*) FROM payments.legs l WHERE l.payment_id = a.payment_id) > 1
+  AND NOT EXISTS (SELECT 1 FROM payments.refunds r
+                  WHERE (r.payment_id, r.leg_n, r.n) = (a.payment_id, a.leg_n, a.n)
+                    AND (r.amount_minor, r.currency) = (a.amount_minor, a.currency))
+ORDER BY 2, 3""",
+    enforced_by="settlement decides in the transaction that learns how the last leg stands",
+)
+
+THE_ACQUIRER_AGREES = Invariant(
+    id="P1",
+    kind="Q",
+    title="The acquirer has what we believe",
+    promise="For each attempt the acquirer holds its amount if it was captured, and else nothing.",
+    sql="""\
+SELECT a.payment_id::text AS payment_ref, a.leg_n, a.provider, a.state, a.amount_minor,
+       i.received_minor - coalesce(back.minor, 0) AS acquirer_minor, a.updated_at AS since
+FROM payments.attempts a
+JOIN acquirer.intents i ON i.id = a.provider_ref
+LEFT JOIN LATERAL (SELECT sum(amount_minor) AS minor FROM acquirer.refunds r
+                   WHERE r.intent = i.id) back ON true
+WHERE i.received_minor - coalesce(back.minor, 0)
+      <> CASE WHEN a.state = 'SUCCEEDED' THEN a.amount_minor ELSE 0 END
+   OR i.status = 'requires_capture'
+   OR upper(i.currency) <> a.currency OR i.metadata ->> 'attempt' IS DISTINCT FROM a.gw_key""",
+    enforced_by="one intent an attempt, its id kept before it is confirmed; found out by its id",
+)
+
 ORDER_AND_PAYMENT_AGREE = Invariant(
     id="I29",
     kind="A",
@@ -146,4 +227,7 @@ INVARIANTS = (
     ONE_LIVE_ATTEMPT,
     A_PAYMENT_IS_ITS_ATTEMPTS,
     EVERY_CHOICE_IS_ON_RECORD,
+    NOBODY_ELSE_WHILE_UNKNOWN,
+    ALL_LEGS_OR_NONE,
+    THE_ACQUIRER_AGREES,
 )

@@ -3,7 +3,43 @@
 from tests.proof.breaks import ATTEMPT, NO_TRIGGERS, OPEN, PAID, STRAY, UNPAID, Break
 from tests.proof.rows import CONFIRMED, PENDING
 
+# The open payment in two legs, as it stands while the accounts are asked.
+_TWO_LEGS = (
+    "ALTER TABLE payments.legs DISABLE TRIGGER legs_add_up;"
+    "INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
+    f" VALUES ('{OPEN}', 2, 1, 'EUR', 'mock');"
+    "INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+    f" VALUES ('{OPEN}', 2, 'route', 2, 'mock', 'so it seems', '{{}}');"
+)
 PAYMENT_BREAKS = (
+    Break(
+        "P3",
+        "another account asked while the first is unknown",
+        "DROP INDEX payments.one_live_attempt;"
+        "ALTER TABLE payments.legs DISABLE TRIGGER legs_are_append_only;"
+        f"UPDATE payments.legs SET fallbacks = '{{flaky}}' WHERE payment_id = '{OPEN}';"
+        f"{ATTEMPT} VALUES"
+        f" ('{OPEN}', 1, 2, 'flaky', 'pay_{OPEN}:1:2', 19998, 'EUR', 'UNKNOWN')",
+        ("asked", "flaky"),
+        ("I9", "I26", "I27"),
+    ),
+    Break(
+        "P2",
+        "one of two legs captured, and nobody decided to",
+        f"{_TWO_LEGS}{ATTEMPT} VALUES"
+        f" ('{OPEN}', 2, 1, 'mock', 'pay_{OPEN}:2:1', 1, 'EUR', 'SUCCEEDED')",
+        ("what", "captured before the decision"),
+        ("I17", "I22", "I23"),
+    ),
+    Break(
+        "P1",
+        "money at the acquirer that we believe was never taken",
+        f"UPDATE payments.attempts SET provider_ref = 'pi_1' WHERE payment_id = '{UNPAID}';"
+        "INSERT INTO acquirer.intents (id, account, amount_minor, currency, capture_method, status,"
+        " received_minor, client_secret, metadata) VALUES ('pi_1', 'alfa', 19998, 'eur',"
+        f" 'automatic', 'succeeded', 19998, 's', '{{\"attempt\": \"pay_{UNPAID}:1:1\"}}')",
+        ("acquirer_minor", 19998),
+    ),
     Break(
         "I9",
         "two live attempts",
@@ -11,6 +47,7 @@ PAYMENT_BREAKS = (
         f"{ATTEMPT} VALUES"
         f" ('{OPEN}', 1, 2, 'mock', 'pay_{OPEN}:1:2', 19998, 'EUR', 'UNKNOWN')",
         ("live_attempts", 2),
+        ("P3",),
     ),
     Break(
         "I23",
