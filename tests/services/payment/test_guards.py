@@ -3,22 +3,27 @@
 The chaos run shows the same for the whole shop; here each guard has the one story it exists for.
 """
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 from msgspec import to_builtins
 
 from chassis.database.pool import Connection
 from chassis.http.outbound import classify
-from services.payment import contract, intents, operations, settlement, store
+from chassis.settings import Settings
+from proof.invariants.payments import ALL_LEGS_OR_NONE
+from services.payment import contract, intents, legs, operations, outcomes, settlement, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.connectors import Connector
 from services.payment.domain import Attempt, Payment
-from services.payment.outcomes import Declined, Silence
+from services.payment.outcomes import Declined, GatewayResult, Silence
 from tests.services.payment.money_checks import unsettled, violations
 from tests.services.payment.payment_service import Replica, new_order, payment_of
+from tests.services.payment.test_process import Shop, open_shop
 
 
 async def _late_charge(payments: Replica) -> UUID:
@@ -126,3 +131,50 @@ async def test_an_acknowledged_cancel_means_that_no_money_is_held(
     result = await _unfinished_cancel(payments)
     assert isinstance(result, Cancelled)
     assert await payments.captures(result.payment.order_id) == ["CAPTURED"]
+
+
+async def _silent_first_account(shop: Shop) -> None:
+    shop.gateways["alfa"].script.append("lost_response")
+    await shop.pay()
+    await shop.replica.reconcile()
+
+
+async def test_unknown_is_no_reason_to_ask_another_account(
+    payment_settings: Callable[..., Settings],
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with open_shop(payment_settings(), connection) as shop:
+        await _silent_first_account(shop)
+        assert not await unsettled(connection)
+
+        def also_after_silence(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> str:
+            return "silence" if isinstance(outcome, Silence) else ""
+
+        monkeypatch.setattr(outcomes, "allows_another", also_after_silence)
+        shop.gateways["alfa"].script.append("lost_response")
+        await shop.pay(request_id="r2")
+        # The first account took the money as well, and nobody asks it about that any more.
+        assert "charged twice" in await violations(connection)
+
+
+async def test_legs_wait_for_each_other_before_any_is_captured(
+    payment_settings: Callable[..., Settings],
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with open_shop(payment_settings(), connection) as shop:
+        await shop.split()
+        shop.gateways["bravo"].script.append("lost_request")
+        await shop.pay()
+        assert not await connection.fetch(ALL_LEGS_OR_NONE.sql)
+        await shop.replica.reconcile()
+
+        def each_for_itself(payment: Payment, attempt: Attempt) -> str:
+            return "charge" if attempt.state in ("IN_FLIGHT", "UNKNOWN") else ""
+
+        monkeypatch.setattr(legs, "operation", each_for_itself)
+        shop.gateways["bravo"].script.append("lost_request")
+        await shop.pay(request_id="r2")
+        # One account has its part, and nobody knows yet whether the other will have its own.
+        assert await connection.fetch(ALL_LEGS_OR_NONE.sql)
