@@ -26,6 +26,9 @@ ALTER TABLE payments.attempts
 DROP INDEX payments.one_live_attempt;
 CREATE UNIQUE INDEX one_live_attempt ON payments.attempts (payment_id, leg_n)
   WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED', 'SUCCEEDED');
+DROP INDEX payments.attempts_in_doubt;
+CREATE INDEX attempts_in_doubt ON payments.attempts (payment_id)
+  WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED');
 CREATE OR REPLACE FUNCTION payments.guard_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.payment_id, NEW.leg_n, NEW.n, NEW.provider, NEW.gw_key, NEW.amount_minor, NEW.currency, NEW.method,
