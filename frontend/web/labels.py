@@ -98,6 +98,7 @@ PAYMENT_LABELS: dict[str, tuple[State, str]] = {
 ATTEMPT_LABELS: dict[str, tuple[State, str]] = {
     "IN_FLIGHT": ("degraded", "on its way"),
     "UNKNOWN": ("degraded", "in doubt"),
+    "AUTHORISED": ("degraded", "held"),
     "SUCCEEDED": ("good", "captured"),
     "FAILED": ("refused", "declined"),
     "VOIDED": ("refused", "called back"),

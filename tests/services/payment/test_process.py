@@ -257,6 +257,49 @@ async def test_a_suspicious_payment_gets_one_account_only(
     assert await shop.attempts() == [(1, "alfa", "FAILED")]
 
 
+@pytest.mark.parametrize(
+    ("rule", "goes_to"),
+    [
+        ("prefer bravo", "bravo"),
+        ("avoid alfa", "bravo"),
+        ("prefer nobody", "alfa"),
+        ("allow", "alfa"),
+    ],
+)
+async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, goes_to: str):
+    await shop.use("alfa", "bravo")
+    read = read_policy(f"if true then {rule}\n")
+    assert isinstance(read, Policy)
+    await shop.eyes.execute(
+        "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
+    )
+    await shop.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
+    assert (await shop.pay()).status_code == 200
+    assert await shop.attempts() == [(1, goes_to, "SUCCEEDED")]
+    inputs = json.loads(await shop.eyes.fetchval("SELECT inputs FROM payments.plans"))
+    assert inputs["policy"]["version"] == read.version
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE payments.plans SET legs = '[]'",
+        "DELETE FROM payments.plans",
+        "UPDATE payments.policies SET text = 'another'",
+        "UPDATE payments.provider_terms SET fee_basis_points = 0",
+        "UPDATE payments.requests SET answer = ''",
+        "DELETE FROM payments.requests",
+        "UPDATE payments.attempts SET provider_ref = 'another'",
+        "INSERT INTO payments.policies (version, text) VALUES (repeat('0', 64), 'not its hash')",
+    ],
+)
+async def test_what_was_decided_and_answered_cannot_be_changed(shop: Shop, sql: str):
+    await shop.pay()
+    await shop.eyes.execute("UPDATE payments.attempts SET provider_ref = 'pi_1'")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await shop.eyes.execute(sql)
+
+
 async def test_capacity_is_held_from_the_plan_on_and_free_again_without_the_money(shop: Shop):
     await shop.use("alfa", "bravo")
     await shop.terms("alfa", daily_capacity_minor=15_000)
