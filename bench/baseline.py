@@ -13,7 +13,7 @@ from chassis.database.pool import Connection
 from services.inventory import store as inventory
 from services.order import store as orders
 from services.order.domain import Order
-from services.payment import outcomes
+from services.payment import intents, outcomes
 from services.payment import store as payments
 from services.payment.connectors import mock_store
 from services.payment.domain import Charge, gw_key
@@ -37,27 +37,31 @@ class StatementRecorder:
         return call
 
 
-async def record(database_url: str) -> tuple[UUID, list[Call]]:
-    """The statements of one good order, in order, with their transactions, as the services send
-    them: intent, reserve, charge, settle, confirm, commit."""
+async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
+    """The ids of one good order and its payment, and its statements in order, with their
+    transactions, as the services send them: intent, reserve, charge, settle, confirm, commit."""
     wire = await asyncpg.connect(database_url)
-    recorder, order_id = StatementRecorder(wire), uuid4()
+    await wire.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda v: msgspec.json.encode(v).decode(),
+        decoder=msgspec.json.decode,
+    )  # fmt: skip
+    recorder, order_id, payment_id = StatementRecorder(wire), uuid4(), uuid4()
     c = Connection(recorder, None)
     order = await orders.place(
-        c, order_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
+        c, order_id, payment_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
     )
     await recorder.execute("BEGIN")
     await inventory.reserve(c, order_id, PRODUCT, 1, "order-service")
     await recorder.execute("COMMIT")
     order = await _moved(c, order, "PENDING_PAYMENT")
-    await _pay(c, recorder, order_id)
+    await _pay(c, recorder, order)
     order = await _moved(c, order, "CONFIRMED")
     await recorder.execute("BEGIN")
     await inventory.commit(c, order_id)
     await recorder.execute("COMMIT")
     await orders.mark_committed(c, order)
     await wire.close()
-    return order_id, recorder.calls
+    return (order_id, payment_id), recorder.calls
 
 
 async def _moved(c: Connection, order: Order, to: Any) -> Order:
@@ -67,41 +71,48 @@ async def _moved(c: Connection, order: Order, to: Any) -> Order:
     return moved
 
 
-async def _pay(c: Connection, recorder: StatementRecorder, order_id: UUID) -> None:
-    key = f"charge-{order_id}"
-    ask = Charge(order_id, AMOUNT, CURRENCY, key, b"\x00" * 32, "order-service")
-    await payments.open_payment(c, ask, provider="mock", traceparent=None, grace_s=2.5)
+async def _pay(c: Connection, recorder: StatementRecorder, order: Order) -> None:
+    key, payment_id = f"charge-{order.id}", order.payment_id
+    ask = Charge(payment_id, order.id, AMOUNT, CURRENCY, key, b"\x00" * 32, "order-service")
+    why = intents.Decision("route", "It is the one connector that is configured.", {})
+    await intents.open_payment(
+        c, ask, payment_id=payment_id, provider="mock", decision=why, traceparent=None, grace_s=2.5
+    )
     await c.row(
         mock_store._RECORD,  # noqa: SLF001 - the baseline is made of exactly these statements
-        gw_key=gw_key(order_id, 1), provider="mock", order_ref=str(order_id), amount_minor=AMOUNT,
-        currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
+        gw_key=gw_key(payment_id, 1, 1), provider="mock", payment_ref=str(payment_id),
+        amount_minor=AMOUNT, currency=CURRENCY, state="CAPTURED", decline_code=None, captured=True,
     )  # fmt: skip
     await recorder.execute("BEGIN")
-    payment = await payments.lock(c, order_id)
+    payment = await payments.lock(c, payment_id)
     if payment is None:
         raise RuntimeError("the recorded payment is gone")
     effect = outcomes.outcome_effect(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
     step = payments.PaymentStep(
-        n=1, attempt_to="SUCCEEDED", payment_to="SUCCEEDED", lines=effect.lines
+        attempt=payment.id_of(payment.attempt),
+        attempt_to="SUCCEEDED",
+        payment_to="SUCCEEDED",
+        lines=effect.lines,
     )
     await payments.move(c, payment, step, grace_s=2.5)
     await recorder.execute("COMMIT")
 
 
-def _renamed(value: Any, old: UUID, new: UUID) -> Any:
+def _renamed(value: Any, names: dict[UUID, UUID]) -> Any:
     if isinstance(value, UUID):
-        return new if value == old else value
+        return names.get(value, value)
     if isinstance(value, str):
-        return value.replace(str(old), str(new))
+        for old, new in names.items():
+            value = value.replace(str(old), str(new))
     if isinstance(value, list):
-        return [_renamed(item, old, new) for item in value]
+        return [_renamed(item, names) for item in value]
     return value
 
 
 class StatementReplay(msgspec.Struct):
     """A recorded order and the connections that replay it."""
 
-    old: UUID
+    old: tuple[UUID, UUID]
     calls: list[Call]
     wires: list[Any]
 
@@ -120,10 +131,10 @@ class StatementReplay(msgspec.Struct):
 
         async def client(wire: Any) -> None:
             for _ in left:
-                new = uuid4()
+                names = {old: uuid4() for old in self.old}
                 for method, sql, arguments in self.calls:
                     await getattr(wire, method)(
-                        sql, *(_renamed(value, self.old, new) for value in arguments)
+                        sql, *(_renamed(value, names) for value in arguments)
                     )
 
         started = time.perf_counter()

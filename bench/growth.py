@@ -21,19 +21,23 @@ from proof.settings import ProofSettings
 from services.order import store
 from services.order.due_work import ORDERS_DUE
 
-# Every table with rows of an order, and the column that holds its id.
+# Every table with rows of an order or its payment, and the column that holds its id.
 _TABLES = {
     "orders.orders": "id",
     "orders.history": "order_id",
     "orders.idempotency": "order_id",
     "inventory.reservations": "order_id",
     "inventory.stock_moves": "cause",
-    "payments.payments": "order_id",
-    "payments.attempts": "order_id",
-    "payments.attempt_history": "order_id",
-    "payments.ledger": "transfer_id",
-    "gateway.charges": "order_ref",
+    "payments.payments": "payment_id",
+    "payments.legs": "payment_id",
+    "payments.decisions": "payment_id",
+    "payments.attempts": "payment_id",
+    "payments.attempt_history": "payment_id",
+    "payments.ledger": "payment_id",
+    "gateway.charges": "payment_ref",
 }
+# The ids of the recorded order and of its payment.
+Pattern = tuple[UUID, UUID]
 # The recorded order came without a key; most clients send one.
 _KEY = """
 INSERT INTO orders.idempotency
@@ -63,7 +67,7 @@ async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Milliseconds of each query at each size, and the plans at the largest."""
     pattern, _ = await baseline.record(database_url)
     connection = await asyncpg.connect(database_url)
-    await connection.execute(_KEY, pattern)
+    await connection.execute(_KEY, pattern[0])
     found: dict[str, Any] = {"ms": {}, "plans": {}}
     for size in sizes:
         known = await connection.fetchval("SELECT count(*) FROM orders.orders")
@@ -80,13 +84,14 @@ async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
     return found
 
 
-async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
+async def _grow(connection: asyncpg.Connection, pattern: Pattern, by: int) -> None:
     """As many copies of one good order with everything it left, a second apart into the past.
 
     Triggers are off meanwhile: what they would check is true of the pattern, and so of a copy."""
     await connection.execute("SET session_replication_role = replica")
     await connection.execute(
-        "CREATE TEMP TABLE copies AS SELECT gen_random_uuid() AS id, n * interval '1 s' AS ago"  # noqa: S608
+        "CREATE TEMP TABLE copies AS SELECT gen_random_uuid() AS id,"  # noqa: S608
+        " gen_random_uuid() AS payment_id, n * interval '1 s' AS ago"
         f" FROM generate_series(1, {by}) AS n"
     )
     for table, key in _TABLES.items():
@@ -97,7 +102,7 @@ async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
         )
         await connection.execute(
             f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} AS old, copies"  # noqa: S608
-            f" WHERE old.{key}::text LIKE '%{pattern}%'"
+            f" WHERE old.{key} IN ('{pattern[0]}', '{pattern[1]}')"
         )
     await connection.execute(
         f"UPDATE inventory.stock SET total = total + {by}, sold = sold + {by}"  # noqa: S608
@@ -114,19 +119,29 @@ async def _grow(connection: asyncpg.Connection, pattern: UUID, by: int) -> None:
     await connection.execute("SET session_replication_role = origin")
 
 
-def _copied(name: str, kind: str, pattern: UUID) -> str:
+def _copied(name: str, kind: str, pattern: Pattern) -> str:
+    order, payment = pattern
     if kind == "uuid":
-        return f"CASE old.{name} WHEN '{pattern}' THEN copies.id ELSE old.{name} END"
+        return (
+            f"CASE old.{name} WHEN '{order}' THEN copies.id"
+            f" WHEN '{payment}' THEN copies.payment_id ELSE old.{name} END"
+        )
     if kind == "text":
-        return f"replace(old.{name}, '{pattern}', copies.id::text)"
+        return _replaced(f"old.{name}", pattern)
     if name == "response":
-        text = f"replace(convert_from(old.{name}, 'UTF8'), '{pattern}', copies.id::text)"
-        return f"convert_to({text}, 'UTF8')"
+        read = f"convert_from(old.{name}, 'UTF8')"
+        return f"convert_to({_replaced(read, pattern)}, 'UTF8')"
     if kind == "xid8":  # whoever wrote it last is who writes it now
         return f"CASE WHEN old.{name} IS NOT NULL THEN pg_current_xact_id() END"
     if kind.startswith("timestamp"):
         return f"old.{name} - copies.ago"
     return f"old.{name}"
+
+
+def _replaced(text: str, pattern: Pattern) -> str:
+    order, payment = pattern
+    text = f"replace({text}, '{order}', copies.id::text)"
+    return f"replace({text}, '{payment}', copies.payment_id::text)"
 
 
 async def _query_ms(
@@ -142,7 +157,7 @@ async def _query_ms(
 
 
 async def _proof_ms(
-    connection: asyncpg.Connection, database_url: str, pattern: UUID
+    connection: asyncpg.Connection, database_url: str, pattern: Pattern
 ) -> dict[str, float]:
     """The proof of the whole history, and the usual one with a few orders since the last."""
     settings = load_as(ProofSettings, "dashboard", {}, database_url=database_url)
@@ -199,7 +214,7 @@ class _Explained:
         return ask
 
 
-async def _reads(connection: asyncpg.Connection, pattern: UUID) -> list[str]:
+async def _reads(connection: asyncpg.Connection, pattern: Pattern) -> list[str]:
     """Which indexes, and which whole tables, each promise of a usual proof reads."""
     await _grow(connection, pattern, _SINCE)
     explained = _Explained(connection)

@@ -35,11 +35,11 @@ RECENT = 14
 
 _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
-  o.amount_minor, o.currency, o.attempts,
+  o.amount_minor, o.currency, o.attempts, o.payment_id::text AS payment_id,
   coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
   o.created_at, o.settled_at, m.state AS payment
 FROM orders.orders o JOIN orders.products p USING (product_id)
-LEFT JOIN payments.payments m ON m.order_id = o.id
+LEFT JOIN payments.payments m ON m.payment_id = o.payment_id
 """
 _RECENT = statement(
     text(f"SELECT {_ORDER} ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"),
@@ -66,15 +66,16 @@ _RESERVATION = statement(
 )
 _ATTEMPTS = statement(
     text(
-        "SELECT n AS number, provider, state, coalesce(detail, '') AS detail, updated_at AS at"
-        " FROM payments.attempts WHERE order_id = :order_id ORDER BY n LIMIT 50"
+        "SELECT n AS number, provider, state, coalesce(detail, '') AS detail, updated_at AS at,"
+        " leg_n AS leg"
+        " FROM payments.attempts WHERE payment_id = :payment_id ORDER BY leg_n, n LIMIT 50"
     ),
     "SELECT attempts",
 )
 _ATTEMPT_STATES = statement(
     text(
-        "SELECT n, dst, at FROM payments.attempt_history WHERE order_id = :order_id"
-        " ORDER BY n, id LIMIT 200"
+        "SELECT leg_n, n, dst, at FROM payments.attempt_history WHERE payment_id = :payment_id"
+        " ORDER BY leg_n, n, id LIMIT 200"
     ),
     "SELECT attempt history",
 )
@@ -157,17 +158,19 @@ class Queries:
                 return None
             steps = await connection.rows(_HISTORY, order_id=order_id)
             reservation = await connection.row(_RESERVATION, order_id=order_id)
-            attempts = await connection.rows(_ATTEMPTS, order_id=order_id)
-            changes = await connection.rows(_ATTEMPT_STATES, order_id=order_id)
-        states: dict[int, list[tuple[str, datetime]]] = {}
+            payment_id = uuid.UUID(order["payment_id"])
+            attempts = await connection.rows(_ATTEMPTS, payment_id=payment_id)
+            changes = await connection.rows(_ATTEMPT_STATES, payment_id=payment_id)
+        states: dict[tuple[int, int], list[tuple[str, datetime]]] = {}
         for change in changes:
-            states.setdefault(change["n"], []).append((change["dst"], change["at"]))
+            moment = (change["dst"], change["at"])
+            states.setdefault((change["leg_n"], change["n"]), []).append(moment)
         return OrderDetails(
             msgspec.convert(dict(order), OrderRecord),
             _all(steps, StepRecord),
             reservation["state"] if reservation else None,
             tuple(
-                replace(attempt, states=tuple(states.get(attempt.number, ())))
+                replace(attempt, states=tuple(states.get((attempt.leg, attempt.number), ())))
                 for attempt in _all(attempts, AttemptRecord)
             ),
             (reservation["created_at"], reservation["updated_at"]) if reservation else (),

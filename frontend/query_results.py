@@ -19,6 +19,7 @@ class OrderRecord(Struct, frozen=True):
     amount_minor: int
     currency: str
     attempts: int
+    payment_id: str
     trace_id: str
     created_at: datetime
     settled_at: datetime | None
@@ -35,7 +36,7 @@ class StepRecord(Struct, frozen=True):
 
 
 class AttemptRecord(Struct, frozen=True):
-    """One try at the payment provider."""
+    """One try of a payment's leg at its provider."""
 
     number: int
     provider: str
@@ -44,6 +45,7 @@ class AttemptRecord(Struct, frozen=True):
     at: datetime
     # Every state it had, with its moment, oldest first.
     states: tuple[tuple[str, datetime], ...] = ()
+    leg: int = 1
 
 
 class OrderDetails(Struct, frozen=True):

@@ -9,7 +9,7 @@ OUTCOMES: tuple[Outcome, ...] = ("good", "degraded", "failed")
 
 PLACE = "POST /orders"
 CANCEL = "POST /orders/{order_id}/cancel"
-REFUND = "POST /payments/{order_id}/cancel"
+REFUND = "POST /payments/{payment_id}/cancel"
 FOLLOW = "GET /orders/{order_id}"
 # The requests that change something: thresholds of latency are about these. Looking is cheap, and
 # counted in it would make every threshold easier to keep.

@@ -11,7 +11,7 @@ dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits
-from proof.invariants import money, orders, record, stock
+from proof.invariants import money, orders, payments, record, stock
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 
@@ -21,6 +21,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
     return {
         "Stock": stock.INVARIANTS,
         "Money": money.INVARIANTS,
+        "Payments": payments.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
         "Record": record.INVARIANTS,
     }

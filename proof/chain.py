@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from proof.sealed_tables import LINK_CONTENT, digests
+from proof.sealed_tables import FORMAT, LINK_CONTENT, digests
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,12 @@ _MOST_VERSIONS = 2_000
 # A folder's shop has one server; a few more come and go with VALERIX_DATABASE_URL.
 _MOST_SERVERS = 7
 
-_LAST = """\
+# Another server, or another format, begins with the first transaction.
+_LAST = f"""\
 SELECT s.id AS server, pg_snapshot_xmin(pg_current_snapshot()) AS until, c.n, c.digest,
-       CASE WHEN c.server = s.id THEN c.before ELSE '0'::xid8 END AS since
+       CASE WHEN c.server = s.id AND c.format = {FORMAT} THEN c.before ELSE '0'::xid8 END AS since
 FROM (SELECT system_identifier::text AS id FROM pg_control_system()) s
-LEFT JOIN LATERAL (SELECT * FROM proof.chain ORDER BY n DESC LIMIT 1) c ON true"""
+LEFT JOIN LATERAL (SELECT * FROM proof.chain ORDER BY n DESC LIMIT 1) c ON true"""  # noqa: S608 - constants
 _FULL_LINK = """\
 SELECT changed_in FROM orders.history WHERE changed_in > $1 AND changed_in < $2
 ORDER BY changed_in OFFSET $3 LIMIT 1"""
@@ -37,13 +38,15 @@ SELECT jsonb_object_agg(name, jsonb_build_array(lines, digest))::text AS tables,
        sum(lines)::bigint AS lines
 FROM ({digests}) t""".format(digests=digests("$1", "$2"))
 _ADD = """\
-INSERT INTO proof.chain (n, server, since, before, at, tables, previous, digest)
-SELECT n, server, since, before, at, tables, previous,
+INSERT INTO proof.chain (n, server, since, before, at, tables, format, previous, digest)
+SELECT n, server, since, before, at, tables, format, previous,
        sha256(previous || convert_to({content}, 'UTF8'))
 FROM (SELECT $1::bigint AS n, $2::text AS server, $3::xid8 AS since, $4::xid8 AS before,
-             now() AS at, $5::jsonb AS tables, $6::bytea AS previous) l
+             now() AS at, $5::jsonb AS tables, {format} AS format, $6::bytea AS previous) l
 ON CONFLICT (n) DO NOTHING
-RETURNING n, encode(digest, 'hex') AS digest""".format(content=LINK_CONTENT.format(""))
+RETURNING n, encode(digest, 'hex') AS digest""".format(
+    content=LINK_CONTENT.format(""), format=FORMAT
+)
 SET_TIME = "SET LOCAL timezone = 'UTC'"
 
 

@@ -126,7 +126,7 @@ class Increment(msgspec.Struct, frozen=True):
         changed = self.changed
         moved = _encode(self.moved or {})
         window = (self.checkpoint.before, until)
-        return (changed.ids, changed.refs, changed.transfers, *window, moved, self.links)
+        return (changed.ids, changed.refs, *window, moved, self.links)
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -200,26 +200,27 @@ async def _find_baseline(
     if removed["truncated"]:
         return msgspec.structs.replace(baseline, why="a table was truncated since the last proof")
     limit = max(_MIN_LIMIT, min(_MAX_LIMIT, int(_MAX_SHARE * found.orders)))
-    refs = await _changed_in(connection, window, limit)
-    if refs is None:
+    changed = await _changed_in(connection, window, found.unsettled, limit)
+    if changed is None:
         why = f"more than {limit} orders changed since the last proof"
         return msgspec.structs.replace(baseline, why=why)
-    changed = changed_orders({*refs, *found.unsettled})
     moved = None if removed["moves_changed"] else found.moved
     increment = Increment(found, changed, moved)
-    return msgspec.structs.replace(baseline, increment=increment, orders=len(changed.refs))
+    return msgspec.structs.replace(baseline, increment=increment, orders=changed.orders)
 
 
 async def _changed_in(
-    connection: asyncpg.Connection, window: tuple[int, int], limit: int
-) -> set[str] | None:
-    """The orders of which a row was written in the window; None if there are more than `limit`."""
+    connection: asyncpg.Connection,
+    window: tuple[int, int],
+    unsettled: tuple[str, ...],
+    limit: int,
+) -> ChangedOrders | None:
+    """The unsettled orders, and those of which a row was written in the window; None if there are
+    more than `limit`."""
     if await connection.fetchval(_CHANGED, *window, limit + 1) > limit:
         return None
-    rows = await connection.fetch(CHANGED_ORDERS, *window)
-    # A key may own no order.
-    refs = {row["ref"] for row in rows if row["ref"] is not None}
-    return refs if len(refs) <= limit else None
+    changed = changed_orders(await connection.fetch(CHANGED_ORDERS, *window, unsettled))
+    return changed if changed.orders <= limit else None
 
 
 async def _find(connection: asyncpg.Connection, promises: str) -> Checkpoint | None:

@@ -257,7 +257,7 @@ async def judge_one(
     rows = tuple({k: v for k, v in row.items() if not k.startswith("_")} for row in found)
     unsettled: set[str] = set()
     if invariant.settles_later:
-        unsettled = {str(row.get("order_ref") or row["order_id"]) for row in rows}
+        unsettled = {str(row.get("payment_ref") or row["order_id"]) for row in rows}
     return Finding(
         invariant, state, total, overdue, rows[:ROWS_SHOWN], took_ms=_elapsed_ms(started)
     ), unsettled

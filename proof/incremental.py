@@ -6,8 +6,8 @@ must be judged again only for orders of which a row was written since the last p
 """
 
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,27 +17,46 @@ import msgspec
 # that matter.
 ReadScope = Literal["orders", "sums", "chain", "everything"]
 
-# Orders of which a row was written by the transactions from $1 up to $2, and orders that share a
+# Orders and payments of which a row was written by the transactions from $1 up to $2, or that are
+# named in $3; the payments of those orders and the orders of those payments; and what shares a
 # gateway key or an Idempotency-Key with such a row. A mark above the window came from another
 # server, in a dump that was restored here: it is older than anything that was proven here.
+# `paid_for` says that it is the payment of an order, which is there as well.
 CHANGED_ORDERS = """\
-SELECT id::text AS ref FROM orders.orders WHERE :since
+WITH RECURSIVE changed (ref) AS (
+SELECT id::text FROM orders.orders WHERE :since
 UNION SELECT order_id::text FROM orders.history WHERE :since
 UNION SELECT order_id::text FROM inventory.reservations WHERE :since
 UNION SELECT cause::text FROM inventory.stock_moves WHERE :since AND kind <> 'delivered'
-UNION SELECT order_id::text FROM payments.payments WHERE :since
-UNION SELECT order_id::text FROM payments.attempts WHERE :since
-UNION SELECT order_id::text FROM payments.attempt_history WHERE :since
-UNION SELECT split_part(transfer_id, ':', 1) FROM payments.ledger WHERE :since
-UNION SELECT order_ref FROM gateway.charges WHERE :since
+UNION SELECT payment_id::text FROM payments.payments WHERE :since
+UNION SELECT payment_id::text FROM payments.legs WHERE :since
+UNION SELECT payment_id::text FROM payments.decisions WHERE :since
+UNION SELECT payment_id::text FROM payments.attempts WHERE :since
+UNION SELECT payment_id::text FROM payments.attempt_history WHERE :since
+UNION SELECT payment_id::text FROM payments.ledger WHERE :since
+UNION SELECT payment_ref FROM gateway.charges WHERE :since
 UNION SELECT order_ref FROM proof.removals WHERE :since
 UNION SELECT k.order_id::text FROM orders.idempotency k
   JOIN (SELECT scope, key FROM orders.idempotency WHERE :since) i USING (scope, key)
-UNION SELECT a.order_id::text FROM payments.attempts a
+UNION SELECT a.payment_id::text FROM payments.attempts a
   JOIN (SELECT gw_key FROM gateway.charges WHERE :since) c USING (gw_key)
-UNION SELECT c.order_ref FROM gateway.charges c
+UNION SELECT c.payment_ref FROM gateway.charges c
   JOIN (SELECT gw_key FROM payments.attempts WHERE :since) a USING (gw_key)
-""".replace(":since", "changed_in >= $1 AND changed_in < $2")
+UNION SELECT unnest($3::text[])
+), linked (ref, id) AS (
+SELECT ref, CASE WHEN ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ref::uuid END
+FROM changed WHERE ref IS NOT NULL
+UNION
+SELECT n.id::text, n.id FROM linked l CROSS JOIN LATERAL (
+  SELECT payment_id AS id FROM orders.orders WHERE id = l.id
+  UNION ALL SELECT id FROM orders.orders WHERE payment_id = l.id
+  UNION ALL SELECT order_id FROM payments.payments WHERE payment_id = l.id
+  UNION ALL SELECT payment_id FROM payments.payments WHERE order_id = l.id) n
+WHERE n.id IS NOT NULL
+)
+SELECT ref, EXISTS (SELECT FROM orders.orders o WHERE o.payment_id = l.id AND o.id <> l.id)
+         AS paid_for
+FROM linked l""".replace(":since", "changed_in >= $1 AND changed_in < $2")
 
 _ROWS_OF_ORDERS = {
     "orders.orders": "SELECT * FROM orders.orders WHERE id = ANY ($4)",
@@ -47,33 +66,31 @@ _ROWS_OF_ORDERS = {
 SELECT * FROM orders.idempotency WHERE order_id = ANY ($4)
 UNION ALL
 SELECT * FROM orders.idempotency WHERE order_id IS NULL AND (scope, key) IN (
-  SELECT scope, key FROM orders.idempotency WHERE changed_in >= $7 AND changed_in < $8)""",
+  SELECT scope, key FROM orders.idempotency WHERE changed_in >= $6 AND changed_in < $7)""",
     "inventory.reservations": "SELECT * FROM inventory.reservations WHERE order_id = ANY ($4)",
     "inventory.stock_moves": "SELECT * FROM inventory.stock_moves WHERE cause = ANY ($4)",
-    "payments.payments": "SELECT * FROM payments.payments WHERE order_id = ANY ($4)",
-    "payments.attempts": "SELECT * FROM payments.attempts WHERE order_id = ANY ($4)",
-    "payments.attempt_history": "SELECT * FROM payments.attempt_history WHERE order_id = ANY ($4)",
-    # The shop's own transfers are found by their ids, any other by its order.
-    "payments.ledger": """\
-SELECT * FROM payments.ledger WHERE transfer_id = ANY ($6)
-UNION ALL
-SELECT * FROM payments.ledger
-WHERE split_part(transfer_id, ':', 1) = ANY ($5) AND transfer_id !~ '^[^:]*:(cap|ref)$'""",
-    "gateway.charges": "SELECT * FROM gateway.charges WHERE order_ref = ANY ($5)",
+    "payments.payments": "SELECT * FROM payments.payments WHERE payment_id = ANY ($4)",
+    "payments.legs": "SELECT * FROM payments.legs WHERE payment_id = ANY ($4)",
+    "payments.decisions": "SELECT * FROM payments.decisions WHERE payment_id = ANY ($4)",
+    "payments.attempts": "SELECT * FROM payments.attempts WHERE payment_id = ANY ($4)",
+    "payments.attempt_history": """\
+SELECT * FROM payments.attempt_history WHERE payment_id = ANY ($4)""",
+    "payments.ledger": "SELECT * FROM payments.ledger WHERE payment_id = ANY ($4)",
+    "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($5)",
 }
 # What has moved since the checkpoint, and what had moved by then, as sums.
 _ROWS_FOR_SUMS = {
     "inventory.stock_moves": """\
 SELECT product_id, kind, quantity::bigint FROM inventory.stock_moves
-WHERE changed_in >= $7 AND changed_in < $8
+WHERE changed_in >= $6 AND changed_in < $7
 UNION ALL
-SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($9) s"""
+SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($8) s"""
 }
-_ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($10)"}
+_ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($9)"}
 _ROWS = {"orders": _ROWS_OF_ORDERS, "sums": _ROWS_FOR_SUMS, "chain": _ROWS_OF_CHAIN}
 _TYPES = (
-    "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::text[], $6::text[], $7::xid8, $8::xid8,"
-    " $9::jsonb, $10::bigint[]"
+    "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::text[], $6::xid8, $7::xid8,"
+    " $8::jsonb, $9::bigint[]"
 )
 _TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_OF_CHAIN}))})\b")
 
@@ -83,8 +100,8 @@ def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
 
     Each table it names becomes a subquery of that table, under the table's name in quotes. Both
     ways of reading use one text, so that they cannot differ. The parameters, after those of every
-    promise: $4 ids of orders, $5 the same as text, $6 the ids of their transfers, $7 and $8 the
-    window of transactions, $9 units moved before it: [product, kind, units] each, $10 links.
+    promise: $4 ids of orders and payments, $5 the same as text, $6 and $7 the window of
+    transactions, $8 units moved before it: [product, kind, units] each, $9 links.
     """
     rows_of = _ROWS[reads]
     tables = dict.fromkeys(name for name in _TABLE.findall(sql) if name in rows_of)
@@ -100,20 +117,21 @@ def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
 
 
 class ChangedOrders(msgspec.Struct, frozen=True):
-    """The orders that a proof reads, in each of the forms in which tables refer to them."""
+    """The orders that a proof reads and their payments, in both forms in which tables refer to
+    them. `orders` counts an order and its payment as one."""
 
     refs: tuple[str, ...]
     ids: tuple[UUID, ...]
-    transfers: tuple[str, ...]
+    orders: int
 
 
-def changed_orders(refs: Iterable[str]) -> ChangedOrders:
-    """These orders; a reference that is not a UUID stays: a table may hold rows of no order."""
-    known = tuple(sorted(set(refs)))
-    ids = tuple(each for each in map(_uuid, known) if each is not None)
-    return ChangedOrders(
-        known, ids, tuple(f"{ref}:{kind}" for ref in known for kind in ("cap", "ref"))
-    )
+def changed_orders(rows: Iterable[Mapping[str, Any]]) -> ChangedOrders:
+    """What `CHANGED_ORDERS` found; a reference that is not a UUID stays: a table may hold rows of
+    no order."""
+    found = {row["ref"]: row["paid_for"] for row in rows}
+    refs = tuple(sorted(found))
+    ids = tuple(each for each in map(_uuid, refs) if each is not None)
+    return ChangedOrders(refs, ids, sum(not paid_for for paid_for in found.values()))
 
 
 def _uuid(ref: str) -> UUID | None:

@@ -15,7 +15,7 @@ class Invariant(msgspec.Struct, frozen=True):
 
     Kind A holds at every instant. Kind Q holds once the shop is quiescent: each of its rows carries
     `since`, the time from which work was left to do, which separates a young row from one that
-    never settles; and names its order as `order_id` or `order_ref`.
+    never settles; and names its order as `order_id`, or its payment as `payment_ref`.
 
     `reads` says which rows it must read when the orders before a checkpoint were proven already.
     """

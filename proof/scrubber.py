@@ -76,14 +76,13 @@ class Scrubber:
     async def _slice(
         self, connection: asyncpg.Connection, present: Baseline, before: int
     ) -> Baseline:
-        rows = await connection.fetch(CHANGED_ORDERS, self._since, before)
-        changed = changed_orders({row["ref"] for row in rows if row["ref"] is not None})
+        changed = changed_orders(await connection.fetch(CHANGED_ORDERS, self._since, before, ()))
         links = await connection.fetch(_LINKS_OF_SLICE, self._since, before)
         # As if all before the slice had been proven: then a proof reads the slice.
         proven = Checkpoint(self._since, datetime.now(UTC), 0, None)
         increment = Increment(proven, changed, None, tuple(row["n"] for row in links))
         return msgspec.structs.replace(
-            present, until=before, orders=len(changed.refs), increment=increment
+            present, until=before, orders=changed.orders, increment=increment
         )
 
     async def _judge(

@@ -5,7 +5,9 @@ wrote is the same for ever. The spelling of a line depends on no setting of the 
 seconds since 1970, bytes are hexadecimal.
 """
 
-# What a line of each table is made of. A key has a line once it is answered.
+# What a line of each table is made of. A key has a line once it is answered. Another table, or
+# another spelling of a line, is another format: what is sealed stays, and all is sealed again.
+FORMAT = 2
 _LINES = {
     "orders.history": "order_id, version, src, dst, reason, outcome, attempts, traceparent,"
     " extract(epoch FROM at)",
@@ -13,8 +15,13 @@ _LINES = {
     " encode(response, 'hex')",
     "orders.prices": "product_id, extract(epoch FROM since), price_minor, currency",
     "inventory.stock_moves": "cause, kind, product_id, quantity, extract(epoch FROM at)",
-    "payments.attempt_history": "id, order_id, n, src, dst, detail, extract(epoch FROM at)",
-    "payments.ledger": "transfer_id, line, account, amount_minor, currency,"
+    "payments.legs": "payment_id, leg_n, amount_minor, currency, provider,"
+    " extract(epoch FROM created_at)",
+    "payments.decisions": "payment_id, n, kind, leg_n, provider, reason, inputs::text,"
+    " extract(epoch FROM at)",
+    "payments.attempt_history": "id, payment_id, leg_n, n, src, dst, detail,"
+    " extract(epoch FROM at)",
+    "payments.ledger": "payment_id, leg_n, kind, line, account, amount_minor, currency,"
     " extract(epoch FROM posted_at)",
     "proof.removals": "book, order_ref, was::text",
 }
@@ -38,18 +45,20 @@ def digests(since: str, before: str) -> str:
     )
 
 
-# What a link's digest is made of, besides the digest of the link before it.
+# What a link's digest is made of, besides the digest of the link before it. The first format was
+# not named in it.
 LINK_CONTENT = (
-    "concat_ws(' ', {0}n, {0}server, {0}since, {0}before, extract(epoch FROM {0}at), {0}tables)"
+    "concat_ws(' ', {0}n, {0}server, {0}since, {0}before, extract(epoch FROM {0}at), {0}tables,"
+    " nullif({0}format, 1))"
 )
 
 # The tables whose triggers mark changes and note removals, or refuse them, whatever role a session
 # takes: two ALWAYS triggers each. `WATCHED` is SQL: each table that there is, and whether both are.
 _WATCHED = (
     "orders.orders", "orders.history", "orders.idempotency", "orders.prices",
-    "inventory.reservations", "inventory.stock_moves", "payments.payments", "payments.attempts",
-    "payments.attempt_history", "payments.ledger", "gateway.charges", "proof.removals",
-    "proof.chain",
+    "inventory.reservations", "inventory.stock_moves", "payments.payments", "payments.legs",
+    "payments.decisions", "payments.attempts", "payments.attempt_history", "payments.ledger",
+    "gateway.charges", "proof.removals", "proof.chain",
 )  # fmt: skip
 WATCHED = f"""\
 SELECT name, (SELECT count(*) FROM pg_trigger t

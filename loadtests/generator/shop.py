@@ -60,8 +60,8 @@ class ShopClient:
         return self._post(intent, intent.cancel_replies, path, CANCEL, headers=_OPERATOR)
 
     def refund(self, intent: Intent) -> LoggedReply:
-        """POST /payments/{order_id}/cancel: who cancels by hand wants the money back."""
-        path = f"/payments/{intent.order_id}/cancel"
+        """POST /payments/{payment_id}/cancel: who cancels by hand wants the money back."""
+        path = f"/payments/{intent.payment_id}/cancel"
         url = self._plan.urls["payment"]
         return self._post(intent, intent.refund_replies, path, REFUND, url=url, headers=_OPERATOR)
 

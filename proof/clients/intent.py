@@ -23,6 +23,7 @@ class LoggedReply(msgspec.Struct, frozen=True, omit_defaults=True):
     replayed: bool = False
     executed: bool = True
     body: bytes = b""
+    payment_id: UUID | None = None
 
     @property
     def decides(self) -> bool:
@@ -47,9 +48,15 @@ class Intent(msgspec.Struct, omit_defaults=True):
         """The order's id, if any reply had one."""
         return next((reply.order_id for reply in self.replies if reply.order_id), None)
 
+    @property
+    def payment_id(self) -> UUID | None:
+        """The id of the order's payment, if any reply had one."""
+        return next((reply.payment_id for reply in self.replies if reply.payment_id), None)
+
 
 class _Body(msgspec.Struct):
     order_id: UUID | None = None
+    payment_id: UUID | None = None
     code: str = ""
     details: dict[str, object] | list[object] | None = None
 
@@ -73,7 +80,7 @@ def logged_reply(
         status, content.code, order_id,
         replayed=headers.get("Idempotent-Replayed") == "true",
         executed=headers.get("X-Valerix-Executed") != "no",
-        body=body,
+        body=body, payment_id=content.payment_id,
     )  # fmt: skip
     if not brief:
         return reply

@@ -16,7 +16,7 @@ SELECT i.key, o.id, o.status, o.reason, split_part(o.traceparent, '-', 2) AS tra
        p.state AS payment
 FROM orders.idempotency i
 JOIN orders.orders o ON o.id = i.order_id
-LEFT JOIN payments.payments p ON p.order_id = o.id
+LEFT JOIN payments.payments p ON p.payment_id = o.payment_id
 WHERE i.key = ANY({keys})"""
 _KEYLESS = """
 SELECT o.id FROM orders.orders o

@@ -13,8 +13,9 @@ CONFIRMED_MEANS_DELIVERED = Invariant(
 SELECT o.id AS order_id, c.state AS charge, r.state AS reservation, r.product_id, r.quantity,
        o.stock_committed_at, p.state AS payment
 FROM orders.orders o
-LEFT JOIN gateway.charges c ON c.order_ref = o.id::text AND c.state IN ('CAPTURED', 'REFUNDED')
-LEFT JOIN payments.payments p ON p.order_id = o.id
+LEFT JOIN payments.payments p ON p.payment_id = o.payment_id AND p.order_id = o.id
+LEFT JOIN gateway.charges c ON c.payment_ref = o.payment_id::text
+  AND c.state IN ('CAPTURED', 'REFUNDED')
 LEFT JOIN inventory.reservations r ON r.order_id = o.id
 WHERE o.status = 'CONFIRMED' AND (
       c.state IS NULL
@@ -22,7 +23,7 @@ WHERE o.status = 'CONFIRMED' AND (
    OR c.state = 'REFUNDED'
       AND (p.cancel_reason, p.cancelled_by) IS DISTINCT FROM ('REFUND', 'hand')
       AND NOT EXISTS (SELECT 1 FROM gateway.charges k
-                      WHERE k.order_ref = o.id::text AND k.state = 'CAPTURED')
+                      WHERE k.payment_ref = o.payment_id::text AND k.state = 'CAPTURED')
    OR r.state IS NULL OR r.state NOT IN ('HELD', 'COMMITTED')
    OR o.stock_committed_at IS NOT NULL AND r.state <> 'COMMITTED'
    OR (r.product_id, r.quantity) IS DISTINCT FROM (o.product_id, o.quantity))
@@ -39,7 +40,9 @@ FAILED_MEANS_FREE = Invariant(
 SELECT o.id AS order_id, o.reason, c.gw_key, c.amount_minor, r.state AS reservation,
        greatest(o.settled_at, c.captured_at) AS since
 FROM orders.orders o
-LEFT JOIN gateway.charges c ON c.order_ref = o.id::text AND c.state = 'CAPTURED'
+LEFT JOIN payments.payments p ON p.order_id = o.id
+LEFT JOIN gateway.charges c ON c.payment_ref IN (o.payment_id::text, p.payment_id::text)
+  AND c.state = 'CAPTURED'
 LEFT JOIN inventory.reservations r ON r.order_id = o.id AND r.state IN ('HELD', 'COMMITTED')
 WHERE o.status = 'FAILED' AND (c.gw_key IS NOT NULL OR r.order_id IS NOT NULL)""",
     enforced_by="payment cancelled first, then goods released, then FAILED",
@@ -51,14 +54,14 @@ DECIDED_ONCE = Invariant(
     title="A decision is final",
     promise="Orders and payment attempts follow their state machines; a final state is final.",
     sql="""\
-SELECT 'order' AS machine, h.order_id, h.version AS step, h.src, h.dst
+SELECT 'order' AS machine, h.order_id AS id, h.version AS step, h.src, h.dst
 FROM orders.history h
 LEFT JOIN orders.transitions t ON t.src = h.src AND t.dst = h.dst
 WHERE h.src IS NOT NULL
   AND (t.src IS NULL AND NOT (h.src = 'CONFIRMED' AND h.dst = 'CONFIRMED')
        OR h.src = 'FAILED' OR h.src = 'CONFIRMED' AND h.dst <> 'CONFIRMED')
 UNION ALL
-SELECT 'attempt', a.order_id, a.n, a.src, a.dst
+SELECT 'attempt', a.payment_id, a.n, a.src, a.dst
 FROM payments.attempt_history a
 LEFT JOIN payments.transitions t ON t.machine = 'attempt' AND t.src = a.src AND t.dst = a.dst
 WHERE a.src IS NOT NULL AND t.src IS NULL""",
@@ -87,13 +90,13 @@ NOTHING_HELD_BACK = Invariant(
     promise="When the shop is quiescent, no unit is on hold, and no payment is in doubt or waits "
     "for a human.",
     sql="""\
-SELECT 'reservation' AS what, order_id::text AS order_ref, state, created_at AS since
+SELECT 'reservation' AS what, order_id::text AS ref, state, created_at AS since
 FROM inventory.reservations WHERE state = 'HELD'
 UNION ALL
-SELECT 'payment', order_id::text, state, updated_at
+SELECT 'payment', payment_id::text, state, updated_at
 FROM payments.payments WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
 UNION ALL
-SELECT 'payment that needs a human', order_id::text, state, updated_at
+SELECT 'payment that needs a human', payment_id::text, state, updated_at
 FROM payments.payments WHERE needs_review
 UNION ALL
 SELECT 'attempt', gw_key, state, created_at
@@ -153,12 +156,12 @@ A_REASON_IS_WHAT_HAPPENED = Invariant(
 SELECT o.id AS order_id, o.reason, r.state AS reservation, p.state AS payment
 FROM orders.orders o
 LEFT JOIN inventory.reservations r ON r.order_id = o.id
-LEFT JOIN payments.payments p ON p.order_id = o.id
+LEFT JOIN payments.payments p ON p.payment_id = o.payment_id
 WHERE o.status IN ('FAILED', 'CANCELLING')
   AND (o.reason = 'OUT_OF_STOCK' AND r.state IS DISTINCT FROM 'REJECTED'
     OR o.reason = 'PAYMENT_DECLINED' AND p.state IS DISTINCT FROM 'FAILED'
     OR o.reason NOT IN ('OUT_OF_STOCK', 'PAYMENT_DECLINED') AND r.state = 'REJECTED'
-       AND o.status = 'FAILED' AND p.order_id IS NULL)
+       AND o.status = 'FAILED' AND p.payment_id IS NULL)
 ORDER BY o.id""",
     enforced_by="a decision is recorded with the answer it follows from",
 )
@@ -188,19 +191,19 @@ ORDER BY i.scope, i.key""",
 )
 
 _NOTHING_STRANDED = """\
-SELECT 'order' AS what, id::text AS order_ref, status AS state, next_attempt_at
+SELECT 'order' AS what, id::text AS ref, status AS state, next_attempt_at
 FROM orders.orders
 WHERE (status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
        OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))
   AND next_attempt_at > now() + interval '{order_s:g} s'
 UNION ALL
-SELECT 'payment', order_id::text, state, next_attempt_at
+SELECT 'payment', payment_id::text, state, next_attempt_at
 FROM payments.payments
 WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
   AND next_attempt_at > now() + interval '{payment_s:g} s'
 UNION ALL
 SELECT 'attempt that nothing looks up', a.gw_key, a.state, NULL
-FROM payments.attempts a JOIN payments.payments p USING (order_id)
+FROM payments.attempts a JOIN payments.payments p USING (payment_id)
 WHERE a.state IN ('IN_FLIGHT', 'UNKNOWN')
   AND p.state NOT IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"""
 

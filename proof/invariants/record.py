@@ -1,7 +1,7 @@
 """Promises about the record: every row leads back to its order, and nothing was taken out of it."""
 
 from proof.invariant import Invariant
-from proof.sealed_tables import LINK_CONTENT, WATCHED, digests
+from proof.sealed_tables import FORMAT, LINK_CONTENT, WATCHED, digests
 
 NOTHING_IS_WITHOUT_ITS_ORDER = Invariant(
     id="I20",
@@ -9,35 +9,34 @@ NOTHING_IS_WITHOUT_ITS_ORDER = Invariant(
     title="Nothing is without its order",
     promise="Goods, money and every line about them lead back to an order, or were made by hand.",
     sql="""\
-SELECT 'reservation' AS what, r.order_id::text AS order_ref, r.state AS found, r.created_at AS at
+SELECT 'reservation' AS what, r.order_id::text AS ref, r.state AS found, r.created_at AS at
 FROM inventory.reservations r LEFT JOIN orders.orders o ON o.id = r.order_id
 WHERE o.id IS NULL AND r.made_by = 'order-service'
 UNION ALL
-SELECT 'payment', p.order_id::text, p.state, p.created_at
+SELECT 'payment', p.payment_id::text, p.state, p.created_at
 FROM payments.payments p LEFT JOIN orders.orders o ON o.id = p.order_id
 WHERE o.id IS NULL AND p.made_by = 'order-service'
 UNION ALL
-SELECT 'attempt without its payment', a.order_id::text, a.gw_key, a.created_at
-FROM payments.attempts a LEFT JOIN payments.payments p USING (order_id)
-WHERE p.order_id IS NULL
+SELECT 'attempt without its payment', a.payment_id::text, a.gw_key, a.created_at
+FROM payments.attempts a LEFT JOIN payments.payments p USING (payment_id)
+WHERE p.payment_id IS NULL
 UNION ALL
-SELECT 'payment without an attempt', p.order_id::text, p.state, p.created_at
-FROM payments.payments p LEFT JOIN payments.attempts a USING (order_id)
-WHERE a.order_id IS NULL AND p.amount_minor IS NOT NULL
+SELECT 'payment without an attempt', p.payment_id::text, p.state, p.created_at
+FROM payments.payments p LEFT JOIN payments.attempts a USING (payment_id)
+WHERE a.payment_id IS NULL AND p.amount_minor IS NOT NULL
 UNION ALL
-SELECT 'line about no attempt', h.order_id::text, h.dst, h.at
-FROM payments.attempt_history h LEFT JOIN payments.attempts a USING (order_id, n)
-WHERE a.order_id IS NULL
+SELECT 'line about no attempt', h.payment_id::text, h.dst, h.at
+FROM payments.attempt_history h LEFT JOIN payments.attempts a USING (payment_id, leg_n, n)
+WHERE a.payment_id IS NULL
 UNION ALL
-SELECT 'charge that nobody asked for', c.order_ref, c.gw_key || ' ' || c.state, c.created_at
+SELECT 'charge that nobody asked for', c.payment_ref, c.gw_key || ' ' || c.state, c.created_at
 FROM gateway.charges c LEFT JOIN payments.attempts a
-  ON a.gw_key = c.gw_key AND a.order_id::text = c.order_ref
+  ON a.gw_key = c.gw_key AND a.payment_id::text = c.payment_ref
 WHERE a.gw_key IS NULL
 UNION ALL
-SELECT 'transfer for no payment', split_part(l.transfer_id, ':', 1), l.transfer_id, l.posted_at
-FROM payments.ledger l
-LEFT JOIN payments.payments p ON p.order_id::text = split_part(l.transfer_id, ':', 1)
-WHERE p.order_id IS NULL""",
+SELECT 'transfer for no payment', l.payment_id::text, l.kind, l.posted_at
+FROM payments.ledger l LEFT JOIN payments.payments p USING (payment_id)
+WHERE p.payment_id IS NULL""",
     enforced_by="intent before effect; the order comes first, by its id",
 )
 
@@ -62,6 +61,7 @@ ORDER BY in_transaction""",  # noqa: S608 - constants
     reads="everything",
 )
 
+# What a link of an older format seals is sealed by a newer link as well; its own digest is checked.
 # `"proof"."chain"` is all of it, also where the promise is judged for some links only.
 THE_RECORD_IS_UNBROKEN = Invariant(
     id="I27",
@@ -75,7 +75,7 @@ SELECT l.n AS link, t.name AS what, l.at AS sealed_at, l.tables->>t.name AS seal
 FROM proof.chain l CROSS JOIN LATERAL (
 {digests}
 ) t
-WHERE l.server = (SELECT system_identifier::text FROM pg_control_system())
+WHERE l.format = {format} AND l.server = (SELECT system_identifier::text FROM pg_control_system())
   AND l.tables->t.name IS DISTINCT FROM jsonb_build_array(t.lines, t.digest)
 UNION ALL
 SELECT l.n, 'the link itself', l.at, encode(l.digest, 'hex'), encode(sha256(
@@ -94,7 +94,7 @@ FROM (SELECT split_part(head, ' ', 1)::bigint AS n, split_part(head, ' ', 2) AS 
 LEFT JOIN "proof"."chain" p ON p.n = h.n
 WHERE h.digest IS DISTINCT FROM encode(p.digest, 'hex')
 ORDER BY link, what""".format(  # noqa: S608 - constants
-        digests=digests("l.since", "l.before"), content=LINK_CONTENT.format("l.")
+        digests=digests("l.since", "l.before"), content=LINK_CONTENT.format("l."), format=FORMAT
     ),
     enforced_by="links over what ended transactions wrote; their head in a file, a metric, the log",
     reads="chain",

@@ -148,6 +148,7 @@ class Checkout:
 
     async def _charge(self, order: Order, deadline_s: float) -> Conclusion:
         result = await self.payments.charge(
+            order.payment_id,
             order.id,
             order.amount_minor,
             order.currency,
@@ -169,7 +170,7 @@ class Checkout:
 
     async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
         """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
-        result = await self.payments.get(order.id, deadline_s=deadline_s)
+        result = await self.payments.get(order.payment_id, deadline_s=deadline_s)
         if isinstance(result, PaymentFound) and result.payment.state == "SUCCEEDED":
             return Conclusion("CONFIRMED")
         return Conclusion("CANCELLING", "PAYMENT_TIMEOUT")
@@ -177,7 +178,9 @@ class Checkout:
     async def _undo(self, order: Order, deadline_s: float) -> Conclusion:
         """Rule R8: the money is settled first; goods are never freed while it is in doubt."""
         until = time.monotonic() + deadline_s
-        money = await self.payments.cancel(order.id, "ORDER_CANCELLED", deadline_s=deadline_s)
+        money = await self.payments.cancel(
+            order.payment_id, order.id, "ORDER_CANCELLED", deadline_s=deadline_s
+        )
         if not isinstance(money, Cancelled):
             if isinstance(money, ContractBreach):
                 self._alarm(order, "cancel", money.code)

@@ -43,6 +43,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     unit_price_minor: int
     amount_minor: int
     currency: str
+    payment_id: UUID
     attempts: int
     trace_id: str | None
     stock_committed: bool

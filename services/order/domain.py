@@ -57,6 +57,7 @@ class Order(msgspec.Struct, frozen=True):
     unit_price_minor: int
     amount_minor: int
     currency: Currency
+    payment_id: UUID
     status: Status
     reason: Reason | None
     last_outcome: str | None

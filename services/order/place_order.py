@@ -115,7 +115,7 @@ class OrderPlacement:
 
     async def _insert(self, connection: Connection, order_id: UUID, command: PlaceOrder) -> Order:
         return await store.place(
-            connection, order_id, command.product_id, command.quantity,
+            connection, order_id, uuid4(), command.product_id, command.quantity,
             lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
             traceparent=current_traceparent(),
         )  # fmt: skip

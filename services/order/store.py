@@ -32,8 +32,8 @@ _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
 _SHOWN = (
     _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
-    _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version, _o.attempts,
-    _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+    _o.payment_id, _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version,
+    _o.attempts, _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
 
@@ -44,8 +44,8 @@ def _in_seconds(name: str) -> ColumnElement[datetime]:
 _PLACE = statement(
     insert(orders)
     .from_select(
-        ["id", "product_id", "quantity", "unit_price_minor", "amount_minor", "currency", "status",
-         "next_attempt_at", "deadline_at", "traceparent"],
+        ["id", "product_id", "quantity", "unit_price_minor", "amount_minor", "currency",
+         "payment_id", "status", "next_attempt_at", "deadline_at", "traceparent"],
         select(
             cast(bindparam("id"), _o.id.type),
             products.c.product_id,
@@ -53,6 +53,7 @@ _PLACE = statement(
             products.c.price_minor,
             products.c.price_minor * cast(bindparam("quantity"), _o.quantity.type),
             products.c.currency,
+            cast(bindparam("payment_id"), _o.payment_id.type),
             text("'PENDING'"),
             _in_seconds("lease_s"),
             _in_seconds("deadline_s"),
@@ -131,6 +132,7 @@ def _order(row: Row) -> Order:
 async def place(
     tx: Connection,
     order_id: UUID,
+    payment_id: UUID,
     product_id: str,
     quantity: int,
     *,
@@ -138,10 +140,11 @@ async def place(
     deadline_s: float,
     traceparent: str | None,
 ) -> Order:
-    """Commit to an order before anything is asked of anyone (rule R1), at today's price."""
+    """Commit to an order before anything is asked of anyone (rule R1), at today's price, and to
+    which payment will pay for it."""
     row = await tx.row(
-        _PLACE, id=order_id, product=product_id, quantity=quantity, lease_s=lease_s,
-        deadline_s=deadline_s, traceparent=traceparent,
+        _PLACE, id=order_id, payment_id=payment_id, product=product_id, quantity=quantity,
+        lease_s=lease_s, deadline_s=deadline_s, traceparent=traceparent,
     )  # fmt: skip
     if row is None:
         raise NotForSale(product_id)

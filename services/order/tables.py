@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaD
 from sqlalchemy import Uuid as UuidType
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0010"
 
 metadata = MetaData(schema="orders")
 _time = DateTime(timezone=True)
@@ -27,6 +27,7 @@ orders = Table(
     Column("unit_price_minor", BigInteger),
     Column("amount_minor", BigInteger),
     Column("currency", Text),
+    Column("payment_id", UuidType),
     Column("status", Text),
     Column("reason", Text),
     Column("last_outcome", Text),

@@ -1,13 +1,15 @@
 """Payments: takes an order's money once, refunds it when the order is cancelled, loses none.
 
-Owns      the schemas `payments` (one payment an order, its attempts, the ledger) and, standing in
-          for the world outside, `gateway` (the mock providers' own record).
+Owns      the schemas `payments` (payments with their legs and attempts, why each went where it
+          went, the ledger) and, standing in for the world outside, `gateway` (the mock providers'
+          own record).
 Calls     a payment provider through `connectors/`; no other service.
 Promises  one capture an order, whatever is lost, late or repeated on the way; a cancel wins over
           every charge that comes after it; what a provider did not answer stays unknown until the
           provider answers, and never becomes a no because time has passed.
-Start at  `routes.py` (what is asked), then `charging.py` (how money moves: intent, gateway,
+Start at  `routes.py` (what is asked), then `charging.py` and `cancelling.py` (intent, gateway,
           settlement), then `outcomes.py` (what a gateway can answer and what that does to the two
-          state machines of `domain.py`). `reconciler.py` finishes what a request could not;
+          state machines of `domain.py`). `operations.py` asks the gateway, `ledger/` says how money
+          that moved is posted. `reconciler.py` finishes what a request could not;
           `late_captures.py` refunds what a gateway that cannot fence captured after a cancel.
 """

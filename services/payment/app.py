@@ -8,13 +8,13 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
-from services.payment.charging import PaymentContext
 from services.payment.connectors import Connector
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
+from services.payment.operations import PaymentContext
 from services.payment.reconciler import AT_ONCE, payment_reconciler
 from services.payment.routes import ROUTES
 from services.payment.settings import PaymentSettings

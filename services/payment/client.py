@@ -46,7 +46,7 @@ class PaymentFound(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """The payment service does not know this order."""
+    """The payment service does not know this payment."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -93,50 +93,62 @@ class PaymentClient:
         self._peer = peer
 
     async def charge(
-        self, order_id: UUID, amount_minor: int, currency: Currency, *, deadline_s: float
+        self,
+        payment_id: UUID,
+        order_id: UUID,
+        amount_minor: int,
+        currency: Currency,
+        *,
+        deadline_s: float,
     ) -> ChargeResult:
         """Take `amount_minor` for the order, once, however often this is called."""
         result = await self._peer.call(
             "POST",
             "/payments",
-            CreatePayment(order_id, amount_minor, currency),
+            CreatePayment(order_id, amount_minor, currency, payment_id),
             route="/payments",
             deadline_s=deadline_s,
             headers={"Idempotency-Key": charge_key(order_id)},
         )
         if result.outcome is Outcome.OK:
-            return _charged(result, order_id, amount_minor, currency)
+            return _charged(result, payment_id, amount_minor, currency)
         if result.status == 402 and result.outcome is Outcome.DEFINITE_NO:
-            return _declined(result, order_id)
+            return _declined(result, payment_id)
         if result.status == 409 and result.code == contract.FENCED:
             return PaymentFenced()
         return _otherwise(result)
 
-    async def cancel(self, order_id: UUID, reason: str, *, deadline_s: float) -> CancelResult:
+    async def cancel(
+        self, payment_id: UUID, order_id: UUID, reason: str, *, deadline_s: float
+    ) -> CancelResult:
         """Void or refund whatever there is, and leave a tombstone where there is nothing yet."""
         result = await self._peer.call(
             "POST",
-            f"/payments/{order_id}/cancel",
-            CancelPayment(reason),
-            route="/payments/{order_id}/cancel",
+            f"/payments/{payment_id}/cancel",
+            CancelPayment(reason, order_id),
+            route="/payments/{payment_id}/cancel",
             deadline_s=deadline_s,
         )
         if result.outcome is not Outcome.OK:
             return _otherwise(result)
-        payment = _payment(result, order_id)
+        # What the order pays with is what had to end, also where that is another payment.
+        payment = _payment(result, payment_id, order_id)
         if payment is None:
             return Unknown("contract")
         if result.status == 200 and contract.cancel_is_acknowledged(payment.state):
             return Cancelled(payment)
         return Processing()
 
-    async def get(self, order_id: UUID, *, deadline_s: float) -> GetResult:
+    async def get(self, payment_id: UUID, *, deadline_s: float) -> GetResult:
         """The payment as it stands; changes nothing."""
         result = await self._peer.call(
-            "GET", f"/payments/{order_id}", route="/payments/{order_id}", deadline_s=deadline_s
+            "GET",
+            f"/payments/{payment_id}",
+            route="/payments/{payment_id}",
+            deadline_s=deadline_s,
         )
         if result.outcome is Outcome.OK:
-            payment = _payment(result, order_id)
+            payment = _payment(result, payment_id)
             return Unknown("contract") if payment is None else PaymentFound(payment)
         if result.status == 404 and result.code == contract.NOT_FOUND:
             return Absent()
@@ -144,40 +156,50 @@ class PaymentClient:
         return Unknown("in-progress") if isinstance(breach, Processing) else breach
 
 
-def _charged(result: CallResult, order_id: UUID, amount_minor: int, currency: str) -> ChargeResult:
-    payment = _payment(result, order_id)
+def _charged(
+    result: CallResult, payment_id: UUID, amount_minor: int, currency: str
+) -> ChargeResult:
+    payment = _payment(result, payment_id)
     if payment is None:
         return Unknown("contract")
     if (payment.amount_minor, payment.currency) != (amount_minor, currency):
-        return _alarm("another amount than asked for", result, order_id)
+        return _alarm("another amount than asked for", result, payment_id)
     if result.status in (200, 201) and payment.state == "SUCCEEDED":
         return Succeeded(payment)
     if result.status == 202 and payment.state == "PROCESSING":
         return Processing()
-    return _alarm(f"state {payment.state} under status {result.status}", result, order_id)
+    return _alarm(f"state {payment.state} under status {result.status}", result, payment_id)
 
 
-def _declined(result: CallResult, order_id: UUID) -> ChargeResult:
-    # Someone else's 402 (a proxy's, say) decides nothing about this order's money.
+def _declined(result: CallResult, payment_id: UUID) -> ChargeResult:
+    # Someone else's 402 (a proxy's, say) decides nothing about this payment.
     problem = decode(result, _DeclineProblem)
-    if problem is None or problem.code != contract.DECLINED or problem.details.order_id != order_id:
-        return _alarm("a 402 that is not about this order", result, order_id)
+    if (
+        problem is None
+        or problem.code != contract.DECLINED
+        or problem.details.payment_id != payment_id
+    ):
+        return _alarm("a 402 that is not about this payment", result, payment_id)
     return PaymentDeclined(problem.details.decline_code)
 
 
-def _payment(result: CallResult, order_id: UUID) -> PaymentView | None:
+def _payment(
+    result: CallResult, payment_id: UUID, order_id: UUID | None = None
+) -> PaymentView | None:
     payment: PaymentView | None = decode(result, PaymentView)
-    if payment is None or payment.order_id != order_id:
-        _alarm("a body that breaks the contract", result, order_id)
+    if payment is None or not (
+        payment.payment_id == payment_id or (order_id is not None and payment.order_id == order_id)
+    ):
+        _alarm("a body that breaks the contract", result, payment_id)
         return None
     return payment
 
 
-def _alarm(what: str, result: CallResult, order_id: UUID) -> Unknown:
+def _alarm(what: str, result: CallResult, payment_id: UUID) -> Unknown:
     log.error(
         "payment-service answered %s",
         what,
-        extra={"order_id": order_id, "status": result.status, "body": result.body[:200]},
+        extra={"payment_id": payment_id, "status": result.status, "body": result.body[:200]},
     )
     return Unknown("contract")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 PaymentState = Literal[
     "PROCESSING",
@@ -65,22 +65,27 @@ def cancel_is_acknowledged(state: PaymentState) -> bool:
 
 
 class CreatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /payments: take this much for this order, once."""
+    """POST /payments: take this much for this order, once. Without a `payment_id` a new payment
+    gets one; with it, that one and no other is the order's payment."""
 
     order_id: UUID
     amount_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
     currency: Currency
+    payment_id: UUID | UnsetType = UNSET
 
 
 class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /payments/{order_id}/cancel: void what is open, refund what was taken."""
+    """POST /payments/{payment_id}/cancel: void what is open, refund what was taken. `order_id` says
+    whose payment it is: a cancel that comes before the charge is remembered for that order."""
 
     reason: Annotated[str, Meta(pattern=r"^[A-Z][A-Z_]{0,39}$(?!\n)")] = "REFUND"
+    order_id: UUID | UnsetType = UNSET
 
 
 class AttemptView(msgspec.Struct, frozen=True):
-    """One attempt at the gateway."""
+    """One attempt at the gateway, the `n`th of its leg."""
 
+    leg_n: int
     n: int
     provider: str
     state: AttemptState
@@ -90,12 +95,14 @@ class AttemptView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as answered: a tombstone (cancelled before it was charged) has no amount.
+    """A payment as answered: a tombstone (cancelled before it was charged) has no amount, and a
+    payment that is no order's has no `order_id`.
 
     `status` is `state` in fewer words: PENDING while PROCESSING, CANCELLING or REFUND_PENDING;
     SUCCESS once SUCCEEDED; FAILED once FAILED or CANCELLED; REFUNDED once REFUNDED."""
 
-    order_id: UUID
+    payment_id: UUID
+    order_id: UUID | None
     state: PaymentState
     status: PaymentStatus
     amount_minor: int | None
@@ -105,8 +112,15 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reason: str | None = None
 
 
-class DeclineDetails(msgspec.Struct, frozen=True):
-    """The `details` of a 402: which order, and why the provider declined it."""
+class PaymentList(msgspec.Struct, frozen=True):
+    """The payments that were asked for: an order has one or none."""
 
-    order_id: UUID
+    payments: list[PaymentView]
+
+
+class DeclineDetails(msgspec.Struct, frozen=True):
+    """The `details` of a 402: which payment, of which order, and why the provider declined it."""
+
+    payment_id: UUID
+    order_id: UUID | None
     decline_code: str

@@ -1,7 +1,7 @@
 """What a payment is and what may happen to it: two state machines as data, and no I/O."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,8 @@ AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", 
 
 # Who asked for it first: the order service, somebody by hand, or a capture nobody asked for.
 MadeBy = Literal["order-service", "hand", "capture"]
+# What was decided: which provider takes a leg, or to take in a capture that nobody asked for.
+DecisionKind = Literal["route", "adopt"]
 
 # The same pairs as payments.transitions, whose triggers refuse any other move; tested equal.
 PAYMENT_TRANSITIONS: frozenset[tuple[PaymentState, PaymentState]] = frozenset(
@@ -65,18 +67,33 @@ OPERATIONS: dict[PaymentState, Operation] = {
 }
 
 
-def gw_key(order_id: UUID, n: int) -> str:
-    """The gateway's idempotency key: one per attempt, not per request (rule R2), so whoever
-    drives the attempt, however often, the gateway sees one charge."""
-    return f"ord_{order_id}:{n}"
+def gw_key(payment_id: UUID, leg_n: int, n: int) -> str:
+    """A new attempt's idempotency key at its gateway: one per attempt, not per request (rule R2),
+    so whoever drives the attempt, however often, the gateway sees one charge."""
+    return f"pay_{payment_id}:{leg_n}:{n}"
+
+
+def first_keys(payment_id: UUID) -> frozenset[str]:
+    """The keys that a payment's first attempt can have: this one, or the one that was given while a
+    payment had no id but its order's. What is stored is never renamed, so both are ours."""
+    return frozenset({gw_key(payment_id, 1, 1), f"ord_{payment_id}:1"})
 
 
 # ---- values --------------------------------------------------------------------------------------
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt at the gateway, which knows it by `gw_key`."""
+class AttemptId(msgspec.Struct, frozen=True):
+    """Which attempt, of which leg, of which payment."""
 
+    payment_id: UUID
+    leg_n: int
+    n: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a leg at its gateway, which knows it by `gw_key`."""
+
+    leg_n: int
     n: int
     provider: str
     gw_key: str
@@ -89,9 +106,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """An order's payment; also its idempotency record, and a tombstone where it has no amount."""
+    """A payment; also its idempotency record, and a tombstone where it has no amount.
 
-    order_id: UUID
+    `order_id` is None where it pays for no order. `attempts` are ordered by leg and number."""
+
+    payment_id: UUID
+    order_id: UUID | None = None
     amount_minor: int | None = None
     currency: str | None = None
     state: PaymentState = "PROCESSING"
@@ -109,10 +129,36 @@ class Payment(msgspec.Struct, frozen=True):
         """The newest attempt; only a tombstone has none, and nobody asks a gateway about one."""
         return self.attempts[-1]
 
+    def find(self, attempt: AttemptId) -> Attempt:
+        """One of its attempts."""
+        return next(a for a in self.attempts if (a.leg_n, a.n) == (attempt.leg_n, attempt.n))
+
+    def id_of(self, attempt: Attempt) -> AttemptId:
+        """How one of its attempts is called."""
+        return AttemptId(self.payment_id, attempt.leg_n, attempt.n)
+
+    def moved(self, attempt: AttemptId, **changes: Any) -> "Payment":
+        """The same payment with one attempt changed."""
+        found = self.find(attempt)
+        changed = msgspec.structs.replace(found, **changes)
+        attempts = tuple(changed if each is found else each for each in self.attempts)
+        return msgspec.structs.replace(self, attempts=attempts)
+
+    def named(self) -> dict[str, str]:
+        """How log lines and spans call it: by its id, and by its order if it has one."""
+        names = {"payment_id": str(self.payment_id)}
+        return names if self.order_id is None else {**names, "order_id": str(self.order_id)}
+
+    def leg_states(self) -> frozenset[AttemptState]:
+        """How its legs stand: each as its newest attempt does."""
+        return frozenset({each.leg_n: each.state for each in self.attempts}.values())
+
 
 class Charge(msgspec.Struct, frozen=True):
-    """The command: take this much for this order, under this key."""
+    """The command: take this much for this order, under this key; as this payment, or (None) as
+    whichever the order has, or a new one."""
 
+    payment_id: UUID | None
     order_id: UUID
     amount_minor: int
     currency: str
@@ -128,6 +174,11 @@ class KeyReused(Exception):
     """The key already belongs to another request."""
 
 
+class AnotherPayment(Exception):
+    """The payment that was named is not the order's: the order has another one, or the payment is
+    for something else."""
+
+
 class AmountDiffers(Exception):
     """The order already has a payment over something else."""
 
@@ -141,7 +192,13 @@ def admit(payment: Payment, charge: Charge) -> None:
     same_key = payment.idempotency_key == charge.idempotency_key
     if same_key and payment.request_hash != charge.request_hash:
         raise KeyReused
+    if charge.payment_id not in (None, payment.payment_id):
+        raise AnotherPayment
+    if payment.order_id not in (None, charge.order_id):
+        raise AnotherPayment
     if payment.state in FENCED_STATES:
         raise Fenced
+    if payment.order_id is None:
+        raise AnotherPayment
     if (payment.amount_minor, payment.currency) != (charge.amount_minor, charge.currency):
         raise AmountDiffers

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Literal
-from uuid import UUID
 
 import msgspec
 from sqlalchemy import literal_column, or_, text
 
-from chassis.database.pool import Connection, statement
+from chassis.database.pool import Connection, Row, statement
 from chassis.due_work import DueWork, backoff
-from services.payment.connectors import Capture, CapturePlace
+from services.payment.connectors import CapturePlace
+from services.payment.domain import AttemptId
 from services.payment.tables import payments
 
 # Twenty unanswered attempts, backing off to the maximum, are about eight minutes.
@@ -18,7 +18,7 @@ REVIEW_AFTER_ATTEMPTS = 20
 _attempts = payments.c.attempts + literal_column("1")
 PAYMENTS_DUE = DueWork(
     payments,
-    key=payments.c.order_id,
+    key=payments.c.payment_id,
     state=payments.c.state,
     # The partial index payments_due has the same words.
     due="state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')",
@@ -35,7 +35,7 @@ _DOUBT = statement(
     text(
         "SELECT coalesce(sum(a.amount_minor), 0)::float8 AS in_doubt_minor,"
         "   (SELECT count(*) FROM payments.payments WHERE needs_review) AS needing_review"
-        " FROM payments.payments p JOIN payments.attempts a USING (order_id)"
+        " FROM payments.payments p JOIN payments.attempts a USING (payment_id)"
         " WHERE p.state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
         "   AND a.state IN ('IN_FLIGHT', 'UNKNOWN')"
     ),
@@ -45,28 +45,13 @@ _DOUBT = statement(
 # cancelled or declined, or the attempt has never been heard of.
 _ORPHANS = statement(
     text(
-        "SELECT c.gw_key, a.order_id, a.n, p.state"
+        "SELECT c.gw_key, a.payment_id, a.leg_n, a.n"
         " FROM unnest(:gw_keys ::text[]) AS c (gw_key)"
         " LEFT JOIN payments.attempts a ON a.gw_key = c.gw_key"
-        " LEFT JOIN payments.payments p ON p.order_id = a.order_id"
+        " LEFT JOIN payments.payments p ON p.payment_id = a.payment_id"
         " WHERE p.state IS NULL OR p.state IN ('CANCELLED', 'CANCELLING', 'FAILED')"
     ),
     "SELECT payments.attempts orphans",
-)
-
-_ADOPT = statement(
-    text(
-        "WITH adopted AS ("
-        " INSERT INTO payments.payments"
-        "   (order_id, amount_minor, currency, state, cancel_reason, made_by)"
-        " VALUES (:order_id, :amount_minor, :currency, 'CANCELLED', 'NEVER_ASKED_FOR', 'capture')"
-        " ON CONFLICT DO NOTHING RETURNING order_id, amount_minor, currency)"
-        " INSERT INTO payments.attempts"
-        "   (order_id, n, provider, gw_key, amount_minor, currency, state)"
-        " SELECT order_id, 1, :provider, :gw_key, amount_minor, currency, 'VOIDED' FROM adopted"
-        " RETURNING order_id"
-    ),
-    "INSERT payments.payments adopted",
 )
 _SWEPT_TO = statement(
     text(
@@ -102,11 +87,10 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class OrphanCapture(msgspec.Struct, frozen=True):
-    """A capture that belongs to a cancelled payment, or (no order id) to none at all."""
+    """A capture that belongs to an attempt of a cancelled payment, or (None) to none at all."""
 
     gw_key: str
-    order_id: UUID | None
-    n: int | None
+    attempt: AttemptId | None
 
 
 async def doubt(connection: Connection) -> Doubt:
@@ -118,7 +102,13 @@ async def doubt(connection: Connection) -> Doubt:
 async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> list[OrphanCapture]:
     """Which of these captures should not exist."""
     rows = await connection.rows(_ORPHANS, gw_keys=list(gw_keys))
-    return [OrphanCapture(row["gw_key"], row["order_id"], row["n"]) for row in rows]
+    return [OrphanCapture(row["gw_key"], _attempt_id(row)) for row in rows]
+
+
+def _attempt_id(row: Row) -> AttemptId | None:
+    if row["payment_id"] is None:
+        return None
+    return AttemptId(row["payment_id"], row["leg_n"], row["n"])
 
 
 async def swept_to(connection: Connection, provider: str, sweep: Sweep) -> CapturePlace | None:
@@ -137,17 +127,3 @@ async def keep_swept(
         return
     values = {"captured_at": place.captured_at, "gw_key": place.gw_key}
     await connection.execute(_KEEP_SWEPT, provider=provider, sweep=sweep, **values)
-
-
-async def adopt(connection: Connection, capture: Capture, order_id: UUID, provider: str) -> bool:
-    """Make a cancelled payment for a capture this database has never heard of (it was restored
-    from a backup, say), so that it can be posted and refunded; false when there is a payment."""
-    row = await connection.row(
-        _ADOPT,
-        order_id=order_id,
-        amount_minor=capture.amount_minor,
-        currency=capture.currency,
-        provider=provider,
-        gw_key=capture.gw_key,
-    )
-    return row is not None

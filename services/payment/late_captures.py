@@ -8,10 +8,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis.telemetry import recording
-from services.payment import charging, domain, due_work, settlement, store
-from services.payment.charging import PaymentContext
+from services.payment import domain, due_work, intents, operations, settlement, store
 from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
+from services.payment.domain import AttemptId
 from services.payment.due_work import OrphanCapture
+from services.payment.intents import Decision
+from services.payment.operations import PaymentContext
 from services.payment.outcomes import Captured
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ _PAGE = 500
 # Captures become visible in the order of their commits, not of their times: by a statement's
 # length at most. What is stamped earlier than that is found when all of them are read again.
 _OVERLAP = timedelta(seconds=10)
+_NOT_OURS = Decision("adopt", "The provider captured what nobody here had asked for.", {})
 
 
 class LateCaptures:
@@ -87,40 +90,39 @@ class LateCaptures:
 
     async def _refund(self, orphan: OrphanCapture, capture: Capture) -> None:
         with recording.span("refund late capture") as work:
-            work.attributes["valerix.order.id"] = capture.order_ref
-            n, order_id = orphan.n, orphan.order_id
-            if n is None or order_id is None:
-                n, order_id = 1, await self._adopt(capture)
-            if order_id is None:
+            work.attributes["valerix.payment.id"] = capture.payment_ref
+            attempt = orphan.attempt or await self._adopt(capture)
+            if attempt is None:
                 return
             captured = Captured(capture.amount_minor, capture.currency)
             context = self._context
             payment = await settlement.settle(
-                context.database, context.metrics, order_id, n, captured, grace_s=context.grace_s
+                context.database, context.metrics, attempt, captured, grace_s=context.grace_s
             )
-            await charging.drive(context, payment)
+            work.attributes.update(operations.span_names(payment))
+            await operations.drive(context, payment)
 
-    async def _adopt(self, capture: Capture) -> UUID | None:
-        """The order of a capture that no attempt here knows, if it can be posted and refunded.
+    async def _adopt(self, capture: Capture) -> AttemptId | None:
+        """The attempt of a capture that none here knows, if it can be posted and refunded.
 
         A tombstone has no amount to post, and a key that is not ours is not ours to refund:
         those are for a human."""
         try:
-            order_id = UUID(capture.order_ref)
+            payment_id = UUID(capture.payment_ref)
         except ValueError:
-            order_id = None
-        if order_id is not None and capture.gw_key == domain.gw_key(order_id, 1):
+            payment_id = None
+        if payment_id is not None and capture.gw_key in domain.first_keys(payment_id):
             async with self._context.database.connect() as connection:
                 provider = self._context.connector.name
-                if await due_work.adopt(connection, capture, order_id, provider):
-                    return order_id
-                await store.flag(connection, order_id)
+                if await intents.adopt(connection, capture, payment_id, provider, _NOT_OURS):
+                    return AttemptId(payment_id, 1, 1)
+                await store.flag(connection, payment_id)
         if capture.gw_key not in self._logged and len(self._logged) < _PAGE:
             # Once a process: it is met again at every turn, and the proof shows it as well.
             self._logged.add(capture.gw_key)
             logger.error(
                 "the provider captured what was never asked for",
-                extra={"gw_key": capture.gw_key, "order_ref": capture.order_ref},
+                extra={"gw_key": capture.gw_key, "payment_ref": capture.payment_ref},
             )
         return None
 

@@ -1,10 +1,10 @@
 """What a gateway can answer and what that does to a payment: one table, whoever asked."""
 
-from uuid import UUID
-
 import msgspec
 
 from services.payment.domain import Attempt, AttemptState, Payment, PaymentState
+from services.payment.ledger import postings
+from services.payment.ledger.postings import Line
 
 
 class Captured(msgspec.Struct, frozen=True):
@@ -42,16 +42,6 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 GatewayResult = Captured | Declined | Voided | Refunded | NotFound | Silence
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One leg of a ledger transfer."""
-
-    transfer_id: str
-    line: int
-    account: str
-    amount_minor: int
-    currency: str
 
 
 class OutcomeEffect(msgspec.Struct, frozen=True):
@@ -94,18 +84,20 @@ _ATTEMPT_PATHS: dict[type[GatewayResult], dict[AttemptState, tuple[AttemptState,
 }
 _SILENT: dict[AttemptState, tuple[AttemptState, ...]] = {"IN_FLIGHT": ("UNKNOWN",)}
 
-_PAYMENT_PATHS: dict[type[GatewayResult], dict[PaymentState, tuple[PaymentState, ...]]] = {
-    Captured: {
+# Once all legs stand alike, for each state the payment can be in, the states it passes through.
+# While they do not, it stays as it is.
+_PAYMENT_PATHS: dict[AttemptState, dict[PaymentState, tuple[PaymentState, ...]]] = {
+    "SUCCEEDED": {
         "PROCESSING": ("SUCCEEDED",),
         "CANCELLING": ("REFUND_PENDING",),
         "CANCELLED": ("REFUND_PENDING",),
     },
-    Declined: {"PROCESSING": ("FAILED",), "CANCELLING": ("FAILED",)},
-    Voided: {
+    "FAILED": {"PROCESSING": ("FAILED",), "CANCELLING": ("FAILED",)},
+    "VOIDED": {
         "PROCESSING": ("CANCELLING", "CANCELLED"),  # someone voided it at the gateway
         "CANCELLING": ("CANCELLED",),
     },
-    Refunded: {
+    "REFUNDED": {
         "PROCESSING": ("SUCCEEDED", "REFUND_PENDING", "REFUNDED"),
         "CANCELLING": ("REFUND_PENDING", "REFUNDED"),
         "CANCELLED": ("REFUND_PENDING", "REFUNDED"),
@@ -116,7 +108,7 @@ _PAYMENT_PATHS: dict[type[GatewayResult], dict[PaymentState, tuple[PaymentState,
 
 
 def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -> OutcomeEffect:
-    """What `outcome` does to a payment and one of its attempts, as they stand.
+    """What `outcome` does to one attempt and, by how its legs stand then, to the payment.
 
     Silence is never a no, whatever the attempt's age (rule R5)."""
     if isinstance(outcome, Silence | NotFound):
@@ -130,20 +122,17 @@ def outcome_effect(payment: Payment, attempt: Attempt, outcome: GatewayResult) -
         return OutcomeEffect(review=f"{type(outcome).__name__} after {attempt.state}")
     if not attempt_path:
         return OutcomeEffect()
-    payment_path = _PAYMENT_PATHS[type(outcome)].get(payment.state)
+    payment_path = _payment_path(payment.moved(payment.id_of(attempt), state=attempt_path[-1]))
     if payment_path is None:
         return OutcomeEffect(review=f"{type(outcome).__name__} while {payment.state}")
-    lines = [line for state in attempt_path for line in _lines(payment.order_id, attempt, state)]
+    lines = [line for state in attempt_path for line in postings.posted(attempt, state)]
     return OutcomeEffect(attempt_path, payment_path, tuple(lines))
 
 
-def _lines(order_id: UUID, attempt: Attempt, state: AttemptState) -> tuple[Line, ...]:
-    """Double entry: a capture moves the merchant's claim into clearing, a refund moves it back."""
-    if state not in ("SUCCEEDED", "REFUNDED"):
+def _payment_path(payment: Payment) -> tuple[PaymentState, ...] | None:
+    """Where the payment goes from how its legs stand; None where it cannot follow them."""
+    stand = payment.leg_states()
+    if len(stand) > 1:
         return ()
-    transfer_id = f"{order_id}:{'cap' if state == 'SUCCEEDED' else 'ref'}"
-    amount = attempt.amount_minor if state == "SUCCEEDED" else -attempt.amount_minor
-    return (
-        Line(transfer_id, 1, "gateway_clearing", amount, attempt.currency),
-        Line(transfer_id, 2, "merchant", -amount, attempt.currency),
-    )
+    [all_of_them] = stand
+    return _PAYMENT_PATHS[all_of_them].get(payment.state)

@@ -10,9 +10,9 @@ from uuid import UUID
 from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
-from services.payment import charging
-from services.payment.charging import PaymentContext
+from services.payment import charging, operations
 from services.payment.due_work import PAYMENTS_DUE
+from services.payment.operations import PaymentContext
 from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 
@@ -27,8 +27,8 @@ def payment_reconciler(context: PaymentContext, settings: PaymentSettings) -> Du
         base_s, max_s = context.probe_base_s, settings.payment_probe_max_s
         return await PAYMENTS_DUE.claim(c, most, base_s=base_s, max_s=max_s)
 
-    async def work(order_id: UUID) -> None:
-        await reconcile(context, order_id)
+    async def work(payment_id: UUID) -> None:
+        await reconcile(context, payment_id)
 
     return DueWorker(
         context.database,
@@ -37,22 +37,22 @@ def payment_reconciler(context: PaymentContext, settings: PaymentSettings) -> Du
         places=AT_ONCE,
         batch=settings.reconcile_batch,
         poll_s=settings.reconcile_poll_s,
-        log_key="order_id",
+        log_key="payment_id",
     )
 
 
-async def reconcile(context: PaymentContext, order_id: UUID) -> None:
+async def reconcile(context: PaymentContext, payment_id: UUID) -> None:
     """Bring one payment as far as its gateway lets it. Two at once on one payment are harmless."""
-    payment = await charging.look(context, order_id)
+    payment = await charging.look(context, payment_id)
     if payment is None:
         return
     with recording.span("reconcile payment", link=payment.traceparent) as work:
-        work.attributes["valerix.order.id"] = str(order_id)
+        work.attributes.update(operations.span_names(payment))
         if payment.state == "PROCESSING":
-            payment, result = await charging.run_operation(
+            payment, result = await operations.run_operation(
                 context, payment, "lookup", context.gateway_timeout_s
             )
             if payment.state == "PROCESSING" and not isinstance(result, NotFound):
                 return  # still silent: the claim has already set when to ask again
-        payment = await charging.drive(context, payment)
+        payment = await operations.drive(context, payment)
         work.attributes["valerix.payment.state"] = payment.state

@@ -1,7 +1,7 @@
 """The payment service's endpoints: read the request, let `charging` work, answer how it stands."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
@@ -10,7 +10,8 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, RequestBody, Schema
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, UnsetType
 
 from chassis.http.asgi import Scope
 from chassis.http.json_body import Strict
@@ -18,16 +19,25 @@ from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.idempotency import key_of, request_hash, reused
 from chassis.telemetry.context import parse_traceparent
-from services.payment import charging, contract
-from services.payment.charging import PaymentContext
+from services.payment import cancelling, charging, contract
+from services.payment.cancelling import Cancel
 from services.payment.contract import (
     STATUSES,
     AttemptView,
     CancelPayment,
     CreatePayment,
+    PaymentList,
     PaymentView,
 )
-from services.payment.domain import AmountDiffers, Charge, Fenced, KeyReused, Payment
+from services.payment.domain import (
+    AmountDiffers,
+    AnotherPayment,
+    Charge,
+    Fenced,
+    KeyReused,
+    Payment,
+)
+from services.payment.operations import PaymentContext
 
 # Until callers have identities, all of them share one scope of keys.
 _CALLER = "anyone"
@@ -77,11 +87,13 @@ async def create_payment(
     """POST /payments: 201 captured, 202 not known yet, 402 declined, 409 fenced, 422 mismatch."""
     key = cast("str", key_of(cast("Scope", request.scope), required=True))
     command = Charge(
+        None if data.payment_id is UNSET else data.payment_id,
         data.order_id,
         data.amount_minor,
         data.currency,
         key,
-        request_hash("POST", "/payments", _CALLER, data),
+        # Which payment it is to be is no part of what the request means: another one is refused.
+        request_hash("POST", "/payments", _CALLER, msgspec.structs.replace(data, payment_id=UNSET)),
         caller_now.get(),
     )
     try:
@@ -89,7 +101,14 @@ async def create_payment(
     except KeyReused:
         raise reused() from None
     except Fenced:
-        raise _fenced(data.order_id) from None
+        raise Problem(
+            409,
+            contract.FENCED,
+            "This payment was cancelled before; nothing was taken and nothing will be",
+            details={"order_id": data.order_id},
+        ) from None
+    except AnotherPayment:
+        raise _another(data.payment_id, data.order_id) from None
     except AmountDiffers:
         raise Problem(
             422,
@@ -97,7 +116,7 @@ async def create_payment(
             "This order already has a payment over another amount",
             details={"order_id": data.order_id},
         ) from None
-    headers = {"Location": f"/payments/{data.order_id}", **(_REPLAYED if charged.replayed else {})}
+    headers = _location(charged.payment) | (_REPLAYED if charged.replayed else {})
     if charged.payment.state == "FAILED":
         return _declined(charged.payment, headers)
     return Response(
@@ -106,7 +125,7 @@ async def create_payment(
 
 
 @post(
-    "/payments/{order_id:str}/cancel",
+    "/payments/{payment_id:str}/cancel",
     guards=[internal_guard],
     dto=Strict[CancelPayment],
     return_dto=None,
@@ -116,47 +135,61 @@ async def create_payment(
     summary="Void what is open, refund what was taken, refuse what comes later",
 )
 async def cancel_payment(
-    order_id: FromPath[UUID], state: State, data: JSONBody[CancelPayment | None] = None
+    payment_id: FromPath[UUID], state: State, data: JSONBody[CancelPayment | None] = None
 ) -> Response[PaymentView]:
-    """POST /payments/{order_id}/cancel: 200 when it is over, 202 while it is not. Without a body
-    the reason is the default: who cancels by hand wants a refund."""
-    reason = (data or CancelPayment()).reason
-    payment = await charging.cancel(_context(state), order_id, reason, caller_now.get())
+    """POST /payments/{payment_id}/cancel: 200 when it is over, 202 while it is not, 422 another
+    order's. Without a body the reason is the default: who cancels by hand wants a refund."""
+    asked = data or CancelPayment()
+    order_id = None if asked.order_id is UNSET else asked.order_id
+    command = Cancel(payment_id, order_id, asked.reason, caller_now.get())
+    try:
+        payment = await cancelling.cancel(_context(state), command)
+    except AnotherPayment:
+        raise _another(payment_id, asked.order_id) from None
     over = contract.cancel_is_acknowledged(payment.state)
-    return Response(
-        view(payment),
-        status_code=200 if over else 202,
-        headers={"Location": f"/payments/{payment.order_id}"},
-    )
+    return Response(view(payment), status_code=200 if over else 202, headers=_location(payment))
 
 
 @get(
-    "/payments/{order_id:str}",
+    "/payments/{payment_id:str}",
     guards=[internal_guard],
-    summary="An order's payment and its attempts",
+    summary="A payment and its attempts",
 )
-async def show_payment(order_id: FromPath[UUID], state: State) -> PaymentView:
-    """GET /payments/{order_id}."""
-    payment = await charging.look(_context(state), order_id)
+async def show_payment(payment_id: FromPath[UUID], state: State) -> PaymentView:
+    """GET /payments/{payment_id}."""
+    payment = await charging.look(_context(state), payment_id)
     if payment is None:
-        raise Problem(404, contract.NOT_FOUND, "There is no payment for this order")
+        raise Problem(
+            404,
+            contract.NOT_FOUND,
+            "There is no such payment",
+            details={"payment_id": payment_id},
+        )
     return view(payment)
 
 
-ROUTES: list[BaseRouteHandler] = [create_payment, cancel_payment, show_payment]
+@get("/payments", guards=[internal_guard], summary="The payment of an order, if it has one")
+async def list_payments(order_id: Annotated[UUID, QueryParameter()], state: State) -> PaymentList:
+    """GET /payments?order_id=…: one payment, or none."""
+    payment = await charging.look_for_order(_context(state), order_id)
+    return PaymentList([] if payment is None else [view(payment)])
+
+
+ROUTES: list[BaseRouteHandler] = [create_payment, cancel_payment, show_payment, list_payments]
 
 
 def view(payment: Payment) -> PaymentView:
     """The payment as answered. A function of its row and nothing else, so a replay is the same
     bytes as the first answer."""
     return PaymentView(
+        payment_id=payment.payment_id,
         order_id=payment.order_id,
         state=payment.state,
         status=STATUSES[payment.state],
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         attempts=[
-            AttemptView(a.n, a.provider, a.state, a.detail, a.created_at, a.updated_at)
+            AttemptView(a.leg_n, a.n, a.provider, a.state, a.detail, a.created_at, a.updated_at)
             for a in payment.attempts
         ],
         decline_code=payment.decline_code,
@@ -176,18 +209,27 @@ def _status(payment: Payment, key: str) -> int:
     return 201 if payment.idempotency_key == key else 200
 
 
-def _fenced(order_id: UUID) -> Problem:
+def _location(payment: Payment) -> dict[str, str]:
+    return {"Location": f"/payments/{payment.payment_id}"}
+
+
+def _another(payment_id: UUID | UnsetType, order_id: UUID | UnsetType) -> Problem:
+    asked = {"payment_id": payment_id, "order_id": order_id}
     return Problem(
-        409,
-        contract.FENCED,
-        "This payment was cancelled before; nothing was taken and nothing will be",
-        details={"order_id": order_id},
+        422,
+        contract.MISMATCH,
+        "This order has another payment, or this payment is for something else",
+        details={name: given for name, given in asked.items() if given is not UNSET},
     )
 
 
 def _declined(payment: Payment, headers: dict[str, str]) -> Response[bytes]:
     """A 402 is stored like a success: every replay names the trace in which it was decided."""
-    details = {"order_id": payment.order_id, "decline_code": payment.decline_code}
+    details = {
+        "payment_id": payment.payment_id,
+        "order_id": payment.order_id,
+        "decline_code": payment.decline_code,
+    }
     problem = Problem(402, contract.DECLINED, "The provider declined the payment", details=details)
     document = msgspec.json.decode(problem.body())
     decided_in = parse_traceparent(payment.traceparent)

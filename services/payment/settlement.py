@@ -2,13 +2,12 @@
 
 import logging
 from itertools import zip_longest
-from uuid import UUID
 
 import msgspec
 
 from chassis.database.pool import Connection, Database
 from services.payment import outcomes, store
-from services.payment.domain import Payment
+from services.payment.domain import AttemptId, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.outcomes import Declined, GatewayResult, OutcomeEffect, Silence
 from services.payment.store import PaymentStep
@@ -19,41 +18,38 @@ logger = logging.getLogger(__name__)
 async def settle(
     database: Database,
     metrics: PaymentMetrics,
-    order_id: UUID,
-    n: int,
+    attempt: AttemptId,
     outcome: GatewayResult,
     *,
     grace_s: float,
 ) -> Payment:
-    """Apply `outcome` to attempt `n` of the order's payment: states, ledger and reasons in one
+    """Apply `outcome` to an attempt and its payment: states, ledger and reasons in one
     transaction under the payment's row lock. Late, repeated and concurrent outcomes are harmless.
 
     Used by the charge, the reconciler, the cancel and the late captures alike; `grace_s` is how
     long the reconciler leaves what is not finished to the caller. Returns the payment as it is."""
     async with database.begin() as tx:
-        before = await store.lock(tx, order_id)
+        before = await store.lock(tx, attempt.payment_id)
         if before is None:
-            raise LookupError(f"no payment for order {order_id}")
-        attempt = next(attempt for attempt in before.attempts if attempt.n == n)
-        effect = outcomes.outcome_effect(before, attempt, outcome)
-        after = await _apply(tx, before, n, effect, outcome, grace_s)
-        wants_human = bool(effect.review) and await store.flag(tx, order_id)
+            raise LookupError(f"no payment {attempt.payment_id}")
+        effect = outcomes.outcome_effect(before, before.find(attempt), outcome)
+        after = await _apply(tx, before, attempt, effect, outcome, grace_s)
+        wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
+    about = {**after.named(), "leg": attempt.leg_n, "attempt": attempt.n}
     if wants_human:
         logger.error(
-            "a payment needs a human: %s",
-            effect.review,
-            extra={"order_id": order_id, "attempt": n, "state": before.state},
+            "a payment needs a human: %s", effect.review, extra={**about, "state": before.state}
         )
     for state in effect.payment_path:
         metrics.moved(state)
-        logger.info("payment %s", state, extra={"order_id": order_id, "attempt": n})
+        logger.info("payment %s", state, extra=about)
     return after
 
 
 async def _apply(
     tx: Connection,
     payment: Payment,
-    n: int,
+    attempt: AttemptId,
     effect: OutcomeEffect,
     outcome: GatewayResult,
     grace_s: float,
@@ -63,7 +59,7 @@ async def _apply(
     steps = zip_longest(effect.attempt_path, effect.payment_path)
     for at, (attempt_to, payment_to) in enumerate(steps):
         step = PaymentStep(
-            n=n,
+            attempt=attempt,
             attempt_to=attempt_to,
             detail=_why(outcome),
             payment_to=payment_to,

@@ -1,27 +1,28 @@
 """Payments in SQL: each function takes a connection first and gives domain values back."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import bindparam, select, text
 
 from chassis.database.pool import Connection, Row, statement
-from services.payment import domain
 from services.payment.domain import (
     Attempt,
+    AttemptId,
     AttemptState,
-    Charge,
     MadeBy,
     Payment,
     PaymentState,
 )
-from services.payment.outcomes import Line
+from services.payment.ledger.postings import Line
 from services.payment.tables import attempts, payments
 
 _p, _a = payments.c, attempts.c
 # One join, so that payment and attempts are of one moment.
-_FIND = statement(
+_SHOWN = (
     select(
+        _p.payment_id,
         _p.order_id,
         _p.amount_minor,
         _p.currency,
@@ -33,49 +34,31 @@ _FIND = statement(
         _p.made_by,
         _p.needs_review,
         _p.traceparent,
+        _a.leg_n,
         _a.n,
         _a.provider,
         _a.gw_key,
+        _a.amount_minor.label("attempt_minor"),
+        _a.currency.label("attempt_currency"),
         _a.state.label("attempt_state"),
         _a.detail,
         _a.created_at,
         _a.updated_at,
     )
-    .select_from(payments.outerjoin(attempts, _a.order_id == _p.order_id))
-    .where(_p.order_id == bindparam("order_id"))
-    .order_by(_a.n),
+    .select_from(payments.outerjoin(attempts, _a.payment_id == _p.payment_id))
+    .order_by(_a.leg_n, _a.n)
+)
+_FIND = statement(
+    _SHOWN.where(_p.payment_id == bindparam("payment_id")),
+    "SELECT payments.payments, payments.attempts",
+)
+_FIND_OF_ORDER = statement(
+    _SHOWN.where(_p.order_id == bindparam("order_id")),
     "SELECT payments.payments, payments.attempts",
 )
 _LOCK = statement(
-    select(_p.order_id).where(_p.order_id == bindparam("order_id")).with_for_update(),
+    select(_p.payment_id).where(_p.payment_id == bindparam("payment_id")).with_for_update(),
     "SELECT payments.payments FOR UPDATE",
-)
-# The intent, payment and first attempt, in one statement and so in one transaction. Whatever is
-# in the way (this order, or another order under this key) makes it insert nothing at all.
-_OPEN = statement(
-    text(
-        "WITH opened AS ("
-        " INSERT INTO payments.payments (order_id, amount_minor, currency, state,"
-        "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
-        " VALUES (:order_id, :amount_minor, :currency, 'PROCESSING',"
-        "   :idempotency_key, :request_hash, :made_by, :traceparent,"
-        "   now() + make_interval(secs => :grace_s))"
-        " ON CONFLICT DO NOTHING RETURNING order_id, amount_minor, currency)"
-        " INSERT INTO payments.attempts"
-        "   (order_id, n, provider, gw_key, amount_minor, currency, state)"
-        " SELECT order_id, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT' FROM opened"
-        " RETURNING created_at, updated_at"
-    ),
-    "INSERT payments.payments, payments.attempts",
-)
-_PLANT = statement(
-    text(
-        "INSERT INTO payments.payments"
-        "   (order_id, state, cancel_reason, made_by, cancelled_by, traceparent)"
-        " VALUES (:order_id, 'CANCELLED', :reason, :made_by, :made_by, :traceparent)"
-        " ON CONFLICT DO NOTHING RETURNING order_id"
-    ),
-    "INSERT payments.payments tombstone",
 )
 # One step of both machines and its posting, in one round trip; a step that is NULL is not taken.
 # A payment that moves has an answer of its gateway, so it no longer needs a review.
@@ -88,16 +71,18 @@ _MOVE = statement(
         "   cancelled_by = coalesce(cancelled_by, :cancelled_by ::text),"
         "   needs_review = false, attempts = 0, updated_at = now(),"
         "   next_attempt_at = now() + make_interval(secs => :grace_s)"
-        " WHERE order_id = :order_id AND :payment_to ::text IS NOT NULL),"
+        " WHERE payment_id = :payment_id AND :payment_to ::text IS NOT NULL),"
         " attempt AS ("
         " UPDATE payments.attempts SET state = :attempt_to ::text, detail = :detail ::text,"
         "   updated_at = now()"
-        " WHERE order_id = :order_id AND n = :n AND :attempt_to ::text IS NOT NULL"
+        " WHERE payment_id = :payment_id AND leg_n = :leg_n AND n = :n"
+        "   AND :attempt_to ::text IS NOT NULL"
         " RETURNING updated_at),"
         " posted AS ("
-        " INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency)"
-        " SELECT * FROM unnest(:transfers ::text[], :lines ::int[], :accounts ::text[],"
-        "   :amounts ::bigint[], :currencies ::text[]))"
+        " INSERT INTO payments.ledger"
+        "   (payment_id, leg_n, kind, line, account, amount_minor, currency)"
+        " SELECT :payment_id ::uuid, * FROM unnest(:legs ::int[], :kinds ::text[], :lines ::int[],"
+        "   :accounts ::text[], :amounts ::bigint[], :currencies ::text[]))"
         " SELECT updated_at FROM attempt"
     ),
     "UPDATE payments.payments, payments.attempts; INSERT payments.ledger",
@@ -105,75 +90,29 @@ _MOVE = statement(
 _FLAG = statement(
     text(
         "UPDATE payments.payments SET needs_review = true, updated_at = now()"
-        " WHERE order_id = :order_id AND NOT needs_review"
+        " WHERE payment_id = :payment_id AND NOT needs_review"
     ),
     "UPDATE payments.payments needs_review",
 )
 
 
-async def open_payment(
-    connection: Connection,
-    charge: Charge,
-    *,
-    provider: str,
-    traceparent: str | None,
-    grace_s: float,
-) -> Payment | None:
-    """Commit the intent to charge (rule R1), or None when the order or the key is taken.
-
-    `grace_s` is how long the reconciler leaves the payment to whoever opened it."""
-    gw_key = domain.gw_key(charge.order_id, 1)
-    values = msgspec.structs.asdict(charge)
-    row = await connection.row(
-        _OPEN, **values, provider=provider, gw_key=gw_key, traceparent=traceparent, grace_s=grace_s
-    )
-    if row is None:
-        return None
-    attempt = Attempt(
-        n=1,
-        provider=provider,
-        gw_key=gw_key,
-        amount_minor=charge.amount_minor,
-        currency=charge.currency,
-        state="IN_FLIGHT",
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
-    return Payment(**values, state="PROCESSING", traceparent=traceparent, attempts=(attempt,))
+async def find(connection: Connection, payment_id: UUID) -> Payment | None:
+    """The payment with its attempts, not locked."""
+    return _payment(await connection.rows(_FIND, payment_id=payment_id))
 
 
-async def plant_tombstone(
-    connection: Connection,
-    order_id: UUID,
-    *,
-    reason: str,
-    made_by: MadeBy,
-    traceparent: str | None,
-) -> Payment | None:
-    """Cancel a payment that nobody has opened yet (rule R4), so that a later charge is refused.
-    None when there is a payment already."""
-    row = await connection.row(
-        _PLANT, order_id=order_id, reason=reason, made_by=made_by, traceparent=traceparent
-    )
-    if row is None:
-        return None
-    return Payment(
-        order_id,
-        state="CANCELLED",
-        cancel_reason=reason,
-        made_by=made_by,
-        traceparent=traceparent,
-    )
-
-
-async def find(connection: Connection, order_id: UUID) -> Payment | None:
+async def find_of_order(connection: Connection, order_id: UUID) -> Payment | None:
     """The payment of an order with its attempts, not locked."""
-    rows = await connection.rows(_FIND, order_id=order_id)
+    return _payment(await connection.rows(_FIND_OF_ORDER, order_id=order_id))
+
+
+def _payment(rows: Sequence[Row]) -> Payment | None:
     if not rows:
         return None
     first = rows[0]
     return Payment(
-        order_id=order_id,
+        payment_id=first["payment_id"],
+        order_id=first["order_id"],
         amount_minor=first["amount_minor"],
         currency=first["currency"],
         state=first["state"],
@@ -190,12 +129,12 @@ async def find(connection: Connection, order_id: UUID) -> Payment | None:
 
 def _attempt(row: Row) -> Attempt:
     return Attempt(
+        leg_n=row["leg_n"],
         n=row["n"],
         provider=row["provider"],
         gw_key=row["gw_key"],
-        # An attempt is always over the whole payment.
-        amount_minor=row["amount_minor"],
-        currency=row["currency"],
+        amount_minor=row["attempt_minor"],
+        currency=row["attempt_currency"],
         state=row["attempt_state"],
         detail=row["detail"],
         created_at=row["created_at"],
@@ -203,14 +142,14 @@ def _attempt(row: Row) -> Attempt:
     )
 
 
-async def lock(tx: Connection, order_id: UUID) -> Payment | None:
-    """The payment of an order, held until the transaction ends.
+async def lock(tx: Connection, payment_id: UUID) -> Payment | None:
+    """The payment, held until the transaction ends.
 
     Locked first and read second on purpose: one statement that waited for the lock would show
     the payment of now with the attempts of before."""
-    if await tx.row(_LOCK, order_id=order_id) is None:
+    if await tx.row(_LOCK, payment_id=payment_id) is None:
         return None
-    return await find(tx, order_id)
+    return await find(tx, payment_id)
 
 
 class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +159,7 @@ class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
     decline_code: str | None = None
     cancel_reason: str | None = None
     cancelled_by: MadeBy | None = None
-    n: int = 0
+    attempt: AttemptId | None = None
     attempt_to: AttemptState | None = None
     detail: str | None = None
     lines: tuple[Line, ...] = ()
@@ -232,16 +171,18 @@ async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: 
     `grace_s` is how long the reconciler leaves what is unfinished to whoever works on it."""
     row = await tx.row(
         _MOVE,
-        order_id=payment.order_id,
+        payment_id=payment.payment_id,
         grace_s=grace_s,
         payment_to=step.payment_to,
         decline_code=step.decline_code,
         cancel_reason=step.cancel_reason,
         cancelled_by=step.cancelled_by,
-        n=step.n,
+        leg_n=step.attempt and step.attempt.leg_n,
+        n=step.attempt and step.attempt.n,
         attempt_to=step.attempt_to,
         detail=step.detail,
-        transfers=[line.transfer_id for line in step.lines],
+        legs=[line.leg_n for line in step.lines],
+        kinds=[line.kind for line in step.lines],
         lines=[line.line for line in step.lines],
         accounts=[line.account for line in step.lines],
         amounts=[line.amount_minor for line in step.lines],
@@ -255,16 +196,13 @@ async def move(tx: Connection, payment: Payment, step: PaymentStep, *, grace_s: 
             decline_code=payment.decline_code or step.decline_code,
             cancel_reason=payment.cancel_reason or step.cancel_reason,
         )
-    if step.attempt_to is not None and row is not None:
-        moved = {"state": step.attempt_to, "detail": step.detail, "updated_at": row["updated_at"]}
-        changed = tuple(
-            msgspec.structs.replace(each, **moved) if each.n == step.n else each
-            for each in payment.attempts
+    if step.attempt is not None and step.attempt_to is not None and row is not None:
+        payment = payment.moved(
+            step.attempt, state=step.attempt_to, detail=step.detail, updated_at=row["updated_at"]
         )
-        payment = msgspec.structs.replace(payment, attempts=changed)
     return payment
 
 
-async def flag(connection: Connection, order_id: UUID) -> bool:
+async def flag(connection: Connection, payment_id: UUID) -> bool:
     """Ask for a human's review; true when nobody had asked before."""
-    return await connection.execute(_FLAG, order_id=order_id) > 0
+    return await connection.execute(_FLAG, payment_id=payment_id) > 0

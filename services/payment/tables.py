@@ -13,16 +13,18 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0010"
 
 metadata = MetaData(schema="payments")
 
 payments = Table(
     "payments",
     metadata,
-    Column("order_id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("order_id", Uuid),
     Column("amount_minor", BigInteger),
     Column("currency", CHAR(3)),
     Column("state", Text),
@@ -40,10 +42,35 @@ payments = Table(
     Column("updated_at", DateTime(timezone=True)),
 )
 
+legs = Table(
+    "legs",
+    metadata,
+    Column("payment_id", Uuid, primary_key=True),
+    Column("leg_n", Integer, primary_key=True),
+    Column("amount_minor", BigInteger),
+    Column("currency", CHAR(3)),
+    Column("provider", Text),
+    Column("created_at", DateTime(timezone=True)),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("payment_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("kind", Text),
+    Column("leg_n", Integer),
+    Column("provider", Text),
+    Column("reason", Text),
+    Column("inputs", JSONB),
+    Column("at", DateTime(timezone=True)),
+)
+
 attempts = Table(
     "attempts",
     metadata,
-    Column("order_id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("leg_n", Integer, primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("provider", Text),
     Column("gw_key", Text),
@@ -51,6 +78,7 @@ attempts = Table(
     Column("currency", CHAR(3)),
     Column("state", Text),
     Column("detail", Text),
+    Column("sent_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
@@ -58,7 +86,9 @@ attempts = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("transfer_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("leg_n", Integer, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("line", Integer, primary_key=True),
     Column("account", Text),
     Column("amount_minor", BigInteger),

@@ -19,9 +19,9 @@ from services.inventory import store as stock
 from services.inventory.domain import MadeBy
 from services.order import store as orders
 from services.order.domain import Order
-from services.payment import contract, domain, outcomes, settlement
+from services.payment import contract, intents, operations, outcomes, settlement
 from services.payment import store as payments
-from services.payment.domain import Payment
+from services.payment.domain import Attempt, Payment
 from tests.chaos.scripted import ScriptedShop
 from tests.harness.stock import delivery
 
@@ -101,12 +101,13 @@ async def an_order_is_confirmed(shop: ScriptedShop) -> None:
 
 
 def a_key_per_request() -> AbstractContextManager[Any]:
-    requests = itertools.count()
+    requests, call = itertools.count(), operations._call  # noqa: SLF001 - where a key is sent
 
-    def gw_key(order_id: UUID, n: int) -> str:
-        return f"ord_{order_id}:{n}:{next(requests)}"
+    def under_a_key_of_its_own(c: Any, payment_id: UUID, attempt: Attempt, what: Any) -> Any:
+        key = f"{attempt.gw_key}:{next(requests)}"
+        return call(c, payment_id, msgspec.structs.replace(attempt, gw_key=key), what)
 
-    return patch.object(domain, "gw_key", gw_key)
+    return patch.object(operations, "_call", under_a_key_of_its_own)
 
 
 async def the_answer_to_a_capture_is_lost(shop: ScriptedShop) -> None:
@@ -123,12 +124,12 @@ def silence_becomes_a_no() -> AbstractContextManager[Any]:
     settle, silent_since = settlement.settle, dict[UUID, float]()
 
     async def settle_by_age(*first: Any, **more: Any) -> Payment:
-        *same, order_id, n, result = first
+        *same, attempt, result = first
         if isinstance(result, outcomes.Silence):
             now = time.monotonic()
-            if now - silent_since.setdefault(order_id, now) > 0.1:
+            if now - silent_since.setdefault(attempt.payment_id, now) > 0.1:
                 result = outcomes.Declined("timeout")
-        return await settle(*same, order_id, n, result, **more)
+        return await settle(*same, attempt, result, **more)
 
     return patch.object(settlement, "settle", settle_by_age)
 
@@ -166,14 +167,14 @@ async def the_gateway_takes_the_money_and_cannot_be_reached_to_undo_it(shop: Scr
 
 def no_tombstone_on_cancel() -> AbstractContextManager[Any]:
     async def plant(
-        tx: Connection, order_id: UUID, *, reason: str, **who: str | None
+        tx: Connection, payment_id: UUID, order_id: UUID, *, reason: str, **who: str | None
     ) -> Payment | None:
         del who
-        if await payments.lock(tx, order_id) is not None:
+        if await payments.lock(tx, payment_id) is not None:
             return None
-        return Payment(order_id, state="CANCELLED", cancel_reason=reason)
+        return Payment(payment_id, order_id, state="CANCELLED", cancel_reason=reason)
 
-    return patch.object(payments, "plant_tombstone", plant)
+    return patch.object(intents, "plant_tombstone", plant)
 
 
 async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:

@@ -84,11 +84,11 @@ class ScriptedGateway(Mock):
         self._mute.clear()
 
     async def charge(
-        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
         """Take the money; perhaps nobody hears of it."""
         self._refuse_if_mute("charge")
-        result = await super().charge(gw_key, order_ref, amount_minor, currency)
+        result = await super().charge(gw_key, payment_ref, amount_minor, currency)
         if self.unheard_once:
             self.unheard_once = False
             self._mute |= self.mute_then
@@ -100,10 +100,10 @@ class ScriptedGateway(Mock):
         self._refuse_if_mute("lookup")
         return await super().lookup(gw_key)
 
-    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
         """Keep the key from being captured."""
         self._refuse_if_mute("void")
-        return await super().void(gw_key, order_ref)
+        return await super().void(gw_key, payment_ref)
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """Give back what was captured."""

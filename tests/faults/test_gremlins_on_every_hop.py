@@ -17,7 +17,7 @@ FLEET_ENVIRON = BRISK
 HOPS = {
     "order": ("POST /orders",),
     "inventory": ("/inventory/reserve", "/inventory/release", "/inventory/commit"),
-    "payment": ("POST /payments", "/payments/{order_id}/cancel"),
+    "payment": ("POST /payments", "/payments/{payment_id}/cancel"),
 }
 _STRENGTHS: dict[str, dict[str, Any]] = {
     "latency": {"delay_ms": 700, "jitter_ms": 200},  # past the caller's deadline of 600 ms

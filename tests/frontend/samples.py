@@ -39,6 +39,7 @@ ORDER = OrderRecord(
     amount_minor=19998,
     currency="EUR",
     attempts=1,
+    payment_id="0b0e6f5e-1111-4222-8333-944455557777",
     trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
     created_at=NOW - timedelta(seconds=12),
     settled_at=NOW - timedelta(seconds=11),

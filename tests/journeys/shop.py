@@ -140,7 +140,9 @@ class Shop:
     async def captures(self, order_id: str) -> list[str]:
         """What the gateway's own book has for the order."""
         rows = await self.eyes.fetch(
-            "SELECT state FROM gateway.charges WHERE order_ref = $1", order_id
+            "SELECT c.state FROM gateway.charges c JOIN payments.payments p"
+            " ON p.payment_id::text = c.payment_ref WHERE p.order_id = $1",
+            UUID(order_id),
         )
         return [row["state"] for row in rows]
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SERVICES = ("order", "inventory", "payment")
 # The same in every worker, because it is part of test names.
 _ID = "0b5c7f3e-6d1a-4f0e-9a57-3c1f5d2e8b46"
-# {} is where the order's id belongs.
+# {} is where the order's id belongs, or its payment's.
 BY_ORDER = [
     ("order", "GET", "/orders/{}", "order-not-found"),
     ("order", "GET", "/orders/{}/history", "order-not-found"),
@@ -41,7 +41,11 @@ async def test_an_order_id_that_is_not_a_uuid_is_invalid_on_every_route(shop: Sh
             answer = await shop.order.get(f"/orders/{wrong}")
             problem = assert_problem(answer, 400, "validation")
             assert problem["details"][0]["pointer"] == "/order_id"
-        for service, method, path, _ in [*BY_ORDER, ("payment", "POST", "/payments/{}/cancel", "")]:
+        others = [
+            ("payment", "POST", "/payments/{}/cancel", ""),
+            ("payment", "GET", "/payments?order_id={}", ""),
+        ]
+        for service, method, path, _ in [*BY_ORDER, *others]:
             answer = await shop.door(service).request(method, path.format("abc"))
             assert_problem(answer, 400, "validation")
 
@@ -93,7 +97,7 @@ async def test_an_unknown_address_is_not_found(shop: Shop, service: str):
         ("order", "/orders", {"GET", "POST"}),
         ("order", f"/orders/{_ID}", {"GET"}),
         ("inventory", "/inventory/reserve", {"POST"}),
-        ("payment", "/payments", {"POST"}),
+        ("payment", "/payments", {"GET", "POST"}),
         ("payment", "/gremlins", {"GET", "DELETE"}),
         ("payment", "/metrics", {"GET"}),
         ("payment", "/health", {"GET"}),

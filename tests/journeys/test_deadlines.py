@@ -27,7 +27,7 @@ async def test_an_order_that_never_got_goods_is_given_up_after_its_time(shop: Sh
 
 async def test_an_order_that_never_heard_of_its_money_is_given_up_and_refunded(shop: Shop):
     before = await shop.stock()
-    await shop.let_loose("payment", "lost_response", "/payments", "/payments/{order_id}")
+    await shop.let_loose("payment", "lost_response", "/payments", "/payments/{payment_id}")
     order_id = (await shop.place(quantity=2)).json()["order_id"]
     assert await shop.captures(order_id) == ["CAPTURED"]
     row = await shop.settled(order_id)

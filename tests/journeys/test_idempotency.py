@@ -228,4 +228,7 @@ async def test_a_payment_repeated_under_its_key_is_the_same_bytes(shop: Shop):
     assert first.content == second.content
     assert second.headers["idempotent-replayed"] == "true"
     assert_problem(await pay(amount_minor=501), 422, "idempotency-key-reused")
+    assert_problem(await pay(payment_id=str(uuid4())), 422, "payment-mismatch")
+    named = await pay(payment_id=first.json()["payment_id"])
+    assert (named.status_code, named.content) == (201, first.content)
     assert await shop.captures(order_id) == ["CAPTURED"]

@@ -25,6 +25,7 @@ INTERNAL: list[tuple[str, str, str, Any]] = [
     ("payment", "POST", "/payments", {"order_id": ORDER, "amount_minor": 5, "currency": "EUR"}),
     ("payment", "POST", f"/payments/{ORDER}/cancel", None),
     ("payment", "GET", f"/payments/{ORDER}", None),
+    ("payment", "GET", f"/payments?order_id={ORDER}", None),
     ("inventory", "GET", "/shop", None),
     ("payment", "GET", "/shop", None),
 ]  # fmt: skip
@@ -106,7 +107,8 @@ async def test_on_loopback_the_same_answers_by_hand_and_is_recorded_as_such(shop
     order_id = uuid4()
     body = {"order_id": str(order_id), "product_id": "PROD-002", "quantity": 1}
     assert (await shop.inventory.post("/inventory/reserve", json=body)).status_code == 200
-    assert (await shop.payment.post(f"/payments/{order_id}/cancel")).status_code == 200
+    cancel = {"order_id": str(order_id)}
+    assert (await shop.payment.post(f"/payments/{uuid4()}/cancel", json=cancel)).status_code == 200
     row = await shop.eyes.fetchrow(
         "SELECT r.made_by, p.made_by, p.cancelled_by FROM inventory.reservations r"
         " JOIN payments.payments p USING (order_id) WHERE order_id = $1",

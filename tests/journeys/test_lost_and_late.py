@@ -109,7 +109,7 @@ async def test_an_order_is_confirmed_though_its_stock_commit_is_lost_and_sold_on
 
 @pytest.mark.parametrize(
     ("service", "route"),
-    [("inventory", "/inventory/release"), ("payment", "/payments/{order_id}/cancel")],
+    [("inventory", "/inventory/release"), ("payment", "/payments/{payment_id}/cancel")],
 )
 @pytest.mark.parametrize("kind", ["lost_response", "refuse", "hang"])
 async def test_a_cancel_whose_undoing_is_lost_is_undone_once_later(

@@ -12,9 +12,9 @@ from proof.clients.intent import Intent, LoggedReply, logged_reply
 from proof.clients.log import ClientLogWriter, line_of, read
 
 _PLACE = """
-INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
-  status, reason, next_attempt_at, deadline_at, settled_at, traceparent)
-VALUES ($1, 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
+INSERT INTO orders.orders (id, payment_id, product_id, quantity, unit_price_minor, amount_minor,
+  currency, status, reason, next_attempt_at, deadline_at, settled_at, traceparent)
+VALUES ($1, gen_random_uuid(), 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
   CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN now() END, '00-' || repeat('a', 32) || '-b-01')"""
 _CLAIM = """
 INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until)

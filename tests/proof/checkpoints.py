@@ -46,6 +46,7 @@ DO $$
 DECLARE
   ours record;
   kept record;
+  payment uuid;
 BEGIN
   CREATE TEMP TABLE always_on ON COMMIT DROP AS
     SELECT tgrelid::regclass AS place, tgname FROM pg_trigger WHERE tgenabled = 'A';
@@ -59,11 +60,14 @@ BEGIN
     SELECT cause FROM inventory.stock_moves WHERE kind = 'delivered' AND product_id = 'PROD-003'
     AND quantity = 1 ORDER BY at DESC LIMIT 1);
   DELETE FROM inventory.reservations WHERE order_id = '{order}';
-  DELETE FROM payments.ledger WHERE transfer_id LIKE '{order}%';
-  DELETE FROM payments.attempt_history WHERE order_id = '{order}';
-  DELETE FROM payments.attempts WHERE order_id = '{order}';
-  DELETE FROM payments.payments WHERE order_id = '{order}';
-  DELETE FROM gateway.charges WHERE order_ref = '{order}';
+  SELECT payment_id INTO payment FROM orders.orders WHERE id = '{order}';
+  DELETE FROM payments.ledger WHERE payment_id = payment;
+  DELETE FROM payments.attempt_history WHERE payment_id = payment;
+  DELETE FROM payments.decisions WHERE payment_id = payment;
+  DELETE FROM payments.attempts WHERE payment_id = payment;
+  DELETE FROM payments.legs WHERE payment_id = payment;
+  DELETE FROM payments.payments WHERE payment_id = payment;
+  DELETE FROM gateway.charges WHERE payment_ref = payment::text;
   DELETE FROM orders.idempotency WHERE order_id = '{order}';
   DELETE FROM orders.history WHERE order_id = '{order}';
   DELETE FROM orders.orders WHERE id = '{order}';

@@ -36,4 +36,5 @@ def assert_same(report: Report, whole: Report) -> None:
     found, expected = summary(report), summary(whole)
     if report.reach.before is not None:
         found["I27"] = expected["I27"]
-    assert found == expected
+    different = {each: (found[each], expected[each]) for each in expected}
+    assert found == expected, {each: two for each, two in different.items() if two[0] != two[1]}

@@ -10,10 +10,17 @@ REFUNDED = UUID("00000000-0000-4000-8000-00000000000e")
 CANCELLED = UUID("00000000-0000-4000-8000-00000000000f")
 PENDING = UUID("00000000-0000-4000-8000-0000000000aa")
 
+
+def payment_of(order_id: UUID) -> UUID:
+    """The payment of an order: the same last digits, elsewhere."""
+    return UUID(int=order_id.int | 1 << 96)
+
+
 _ORDER = """
-INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
-                           status, next_attempt_at, deadline_at, created_at)
-VALUES ($1, 'PROD-001', 2, 9999, 19998, 'EUR', 'PENDING', now(), now() + interval '15 min', {at})"""
+INSERT INTO orders.orders (id, payment_id, product_id, quantity, unit_price_minor, amount_minor,
+                           currency, status, next_attempt_at, deadline_at, created_at)
+VALUES ($1, $2, 'PROD-001', 2, 9999, 19998, 'EUR', 'PENDING', now(), now() + interval '15 min',
+        {at})"""
 _MOVE = """
 UPDATE orders.orders SET status = $2, reason = $3, version = version + 1,
   settled_at = CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN coalesce(settled_at, {at}) END
@@ -25,21 +32,29 @@ VALUES ('POST /orders', $2, '', $1, $3, convert_to(concat('{{"order_id":"', $1::
         '","status":"', $4::text, '","product_id":"PROD-001","quantity":2,"amount_minor":19998,'),
         'UTF8'), now())"""
 _PAYMENT = """
-INSERT INTO payments.payments (order_id, amount_minor, currency, state, created_at, updated_at)
-VALUES ($1, 19998, 'EUR', 'PROCESSING', {at}, {at})"""
+WITH p AS (
+  INSERT INTO payments.payments
+    (payment_id, order_id, amount_minor, currency, state, created_at, updated_at)
+  VALUES ($1, $2, 19998, 'EUR', 'PROCESSING', {at}, {at})),
+l AS (
+  INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider, created_at)
+  VALUES ($1, 1, 19998, 'EUR', 'mock', {at}))
+INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs, at)
+VALUES ($1, 1, 'route', 1, 'mock', 'It is the one connector that is configured.', '{{}}', {at})"""
 _ATTEMPT = """
-INSERT INTO payments.attempts
-  (order_id, n, provider, gw_key, amount_minor, currency, state, created_at, updated_at)
-VALUES ($1, 1, 'mock', 'ord_' || $1::uuid || ':1', 19998, 'EUR', 'IN_FLIGHT', {at}, {at})"""
+INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor, currency,
+                               state, created_at, updated_at)
+VALUES ($1, 1, 1, 'mock', 'pay_' || $1::uuid || ':1:1', 19998, 'EUR', 'IN_FLIGHT', {at}, {at})"""
 _CHARGE = """
 INSERT INTO gateway.charges
-  (gw_key, provider, order_ref, amount_minor, currency, state, captured_at, refunded_at)
-VALUES ('ord_' || $1::uuid || ':1', 'mock', $1::uuid::text, 19998, 'EUR', $2, {at},
+  (gw_key, provider, payment_ref, amount_minor, currency, state, captured_at, refunded_at)
+VALUES ('pay_' || $1::uuid || ':1:1', 'mock', $1::uuid::text, 19998, 'EUR', $2, {at},
         CASE WHEN $2 = 'REFUNDED' THEN {at} END)"""
 _POST = """
-INSERT INTO payments.ledger (transfer_id, line, account, amount_minor, currency, posted_at)
-VALUES ($1::uuid || $2, 1, 'gateway_clearing', $3, 'EUR', {at}),
-       ($1::uuid || $2, 2, 'merchant', -$3::bigint, 'EUR', {at})"""
+INSERT INTO payments.ledger
+  (payment_id, leg_n, kind, line, account, amount_minor, currency, posted_at)
+VALUES ($1, 1, $2, 1, 'gateway_clearing', $3, 'EUR', {at}),
+       ($1, 1, $2, 2, 'merchant', -$3::bigint, 'EUR', {at})"""
 _TAKE = """
 UPDATE inventory.stock SET stock = stock - 2, column = column + 2 WHERE product_id = 'PROD-001'"""
 _NOTE = """
@@ -76,15 +91,18 @@ async def cancelled_order(connection: asyncpg.Connection) -> None:
         CANCELLED, "PENDING_PAYMENT", "CANCELLING", "FAILED", because="PAYMENT_TIMEOUT"
     )
     await shop.hold(CANCELLED, "RELEASED")
-    await shop.run(_PAYMENT, CANCELLED)
-    await shop.run(_ATTEMPT, CANCELLED)
-    await shop.run(_CHARGE, CANCELLED, "VOIDED")
-    await shop.run("UPDATE payments.attempts SET state = 'VOIDED' WHERE order_id = $1", CANCELLED)
+    payment_id = payment_of(CANCELLED)
+    await shop.run(_PAYMENT, payment_id, CANCELLED)
+    await shop.run(_ATTEMPT, payment_id)
+    await shop.run(_CHARGE, payment_id, "VOIDED")
+    await shop.run(
+        "UPDATE payments.attempts SET state = 'VOIDED' WHERE payment_id = $1", payment_id
+    )
     for state in ("CANCELLING", "CANCELLED"):
         await shop.run(
             "UPDATE payments.payments SET state = $2, cancelled_by = 'order-service'"
-            " WHERE order_id = $1",
-            CANCELLED,
+            " WHERE payment_id = $1",
+            payment_id,
             state,
         )
 
@@ -102,7 +120,7 @@ class ShopRows:
 
     async def order(self, order_id: UUID, *steps: str, because: str = "PAYMENT_DECLINED") -> None:
         """An order that went through `steps`; a confirmed one has its goods booked."""
-        await self.run(_ORDER, order_id)
+        await self.run(_ORDER, order_id, payment_of(order_id))
         for step in steps:
             reason = because if step in ("CANCELLING", "FAILED") else None
             await self.run(_MOVE, order_id, step, reason)
@@ -130,39 +148,41 @@ class ShopRows:
 
     async def pay(self, order_id: UUID, state: str, charge: str | None = None) -> None:
         """Its payment, the one attempt, the charge at the gateway, and the ledger."""
-        await self.run(_PAYMENT, order_id)
-        await self.run(_ATTEMPT, order_id)
+        payment_id = payment_of(order_id)
+        await self.run(_PAYMENT, payment_id, order_id)
+        await self.run(_ATTEMPT, payment_id)
         if charge is not None:
-            await self.run(_CHARGE, order_id, charge)
+            await self.run(_CHARGE, payment_id, charge)
             await self.run(
-                "UPDATE payments.attempts SET state = $2 WHERE order_id = $1", order_id, state
+                "UPDATE payments.attempts SET state = $2 WHERE payment_id = $1", payment_id, state
             )
             await self.run(
-                "UPDATE payments.payments SET state = $2 WHERE order_id = $1", order_id, state
+                "UPDATE payments.payments SET state = $2 WHERE payment_id = $1", payment_id, state
             )
         if charge == "CAPTURED":
-            await self.run(_POST, order_id, ":cap", 19998)
+            await self.run(_POST, payment_id, "capture", 19998)
 
     async def refund(self, order_id: UUID) -> None:
         """An operator gave the money back."""
+        payment_id = payment_of(order_id)
         await self.run(
             "UPDATE payments.payments SET state = 'REFUND_PENDING', cancel_reason = 'REFUND',"
             " cancelled_by = 'hand'"
-            " WHERE order_id = $1",
-            order_id,
+            " WHERE payment_id = $1",
+            payment_id,
         )
         await self.run(
-            "UPDATE payments.payments SET state = 'REFUNDED' WHERE order_id = $1", order_id
+            "UPDATE payments.payments SET state = 'REFUNDED' WHERE payment_id = $1", payment_id
         )
         await self.run(
-            "UPDATE payments.attempts SET state = 'REFUNDED' WHERE order_id = $1", order_id
+            "UPDATE payments.attempts SET state = 'REFUNDED' WHERE payment_id = $1", payment_id
         )
         await self.run(
             "UPDATE gateway.charges SET state = 'REFUNDED', refunded_at = {at}"
-            " WHERE order_ref = $1",
-            str(order_id),
+            " WHERE payment_ref = $1",
+            str(payment_id),
         )
-        await self.run(_POST, order_id, ":ref", -19998)
+        await self.run(_POST, payment_id, "refund", -19998)
 
     async def store_response(self, order_id: UUID, key: str, status: int) -> None:
         """The response stored under its key."""

@@ -5,19 +5,19 @@ from typing import Any
 
 import asyncpg
 
-from tests.proof.rows import CONFIRMED, DECLINED, PENDING, REFUNDED
+from tests.proof.rows import CONFIRMED, DECLINED, PENDING, REFUNDED, payment_of
 
 _ORDERS = [str(each) for each in (CONFIRMED, DECLINED, REFUNDED, PENDING)]
+_PAYMENTS = [str(payment_of(each)) for each in (CONFIRMED, DECLINED, REFUNDED, PENDING)]
 _STRAY = "00000000-0000-4000-8000-0000000000ff"
 _IDS = [f"'{each}'::uuid" for each in (*_ORDERS, _STRAY)]
+_PAYMENT_IDS = [f"'{each}'::uuid" for each in (*_PAYMENTS, _STRAY)]
 _STATES = ["HELD", "COMMITTED", "RELEASED", "REJECTED"]
 _PAYMENT = ["PROCESSING", "SUCCEEDED", "FAILED", "CANCELLED", "REFUND_PENDING", "REFUNDED"]
 _ATTEMPT = ["IN_FLIGHT", "UNKNOWN", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"]
 _STATUS = ["PENDING", "PENDING_PAYMENT", "CONFIRMED", "CANCELLING", "FAILED"]
-_KEYS = [f"'ord_{each}:{n}'" for each in _ORDERS for n in (1, 2)]
-_TRANSFERS = [
-    f"'{ref}:{kind}'" for ref in (*_ORDERS, "gift") for kind in ("cap", "ref", "fee", "x:cap")
-]
+_KEYS = [f"'pay_{each}:1:{n}'" for each in _PAYMENTS for n in (1, 2)]
+_KEYS += [f"'ord_{each}:1'" for each in _PAYMENTS]
 _AMOUNTS = ["1", "-1", "19998", "-19998", "NULL"]
 
 
@@ -28,7 +28,8 @@ def _quoted(values: list[str]) -> list[str]:
 # The columns of each table that some promise reads, and values to set them to.
 _TABLES: dict[str, dict[str, list[str]]] = {
     "orders.orders": {
-        "id": _IDS, "status": _quoted(_STATUS), "version": ["version + 1", "version", "0"],
+        "id": _IDS, "payment_id": _PAYMENT_IDS, "status": _quoted(_STATUS),
+        "version": ["version + 1", "version", "0"],
         "amount_minor": _AMOUNTS, "quantity": ["1", "2"], "stock_committed_at": ["now()", "NULL"],
     },
     "orders.history": {
@@ -44,22 +45,35 @@ _TABLES: dict[str, dict[str, list[str]]] = {
         "product_id": ["'PROD-001'", "'PROD-002'"],
     },
     "payments.payments": {
-        "order_id": _IDS, "state": _quoted(_PAYMENT), "amount_minor": _AMOUNTS,
+        "payment_id": _PAYMENT_IDS, "order_id": [*_IDS, "NULL"], "state": _quoted(_PAYMENT),
+        "amount_minor": _AMOUNTS, "made_by": ["'hand'", "'order-service'"],
         "cancel_reason": ["'REFUND'", "NULL"],
     },
+    "payments.legs": {
+        "payment_id": _PAYMENT_IDS, "leg_n": ["1", "2"], "amount_minor": _AMOUNTS,
+        "currency": ["'EUR'", "'USD'"], "provider": ["'mock'", "'flaky'"],
+    },
+    "payments.decisions": {
+        "payment_id": _PAYMENT_IDS, "n": ["1", "2"], "leg_n": ["1", "2"],
+        "provider": ["'mock'", "'flaky'"],
+    },
     "payments.attempts": {
-        "order_id": _IDS, "n": ["1", "2"], "gw_key": _KEYS, "state": _quoted(_ATTEMPT),
+        "payment_id": _PAYMENT_IDS, "leg_n": ["1", "2"], "n": ["1", "2"], "gw_key": _KEYS,
+        "state": _quoted(_ATTEMPT),
         "amount_minor": _AMOUNTS,
     },
     "payments.attempt_history": {
-        "order_id": _IDS, "src": ["NULL", *_quoted(_ATTEMPT)], "dst": _quoted(_ATTEMPT),
+        "payment_id": _PAYMENT_IDS, "leg_n": ["1", "2"], "src": ["NULL", *_quoted(_ATTEMPT)],
+        "dst": _quoted(_ATTEMPT),
     },
     "payments.ledger": {
-        "transfer_id": _TRANSFERS, "line": ["1", "2", "3"], "amount_minor": _AMOUNTS,
+        "payment_id": _PAYMENT_IDS, "leg_n": ["1", "2"],
+        "kind": ["'capture'", "'refund'", "'fee'"], "line": ["1", "2", "3"],
+        "amount_minor": _AMOUNTS,
         "account": ["'gateway_clearing'", "'merchant'"], "currency": ["'EUR'", "'USD'"],
     },
     "gateway.charges": {
-        "gw_key": _KEYS, "order_ref": [*_quoted(_ORDERS), "'nobody'"], "amount_minor": _AMOUNTS,
+        "gw_key": _KEYS, "payment_ref": [*_quoted(_PAYMENTS), "'nobody'"], "amount_minor": _AMOUNTS,
         "state": ["'CAPTURED'", "'DECLINED'", "'VOIDED'", "'REFUNDED'"],
     },
 }  # fmt: skip

@@ -10,8 +10,11 @@ from proof.evaluate import evaluate, prove
 from proof.statements import ROWS_SHOWN
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.checkpoints import push_ahead, scrub_all
+from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.reports import assert_same, summary, violated
-from tests.proof.rows import CANCELLED, cancelled_order
+from tests.proof.rows import CANCELLED, cancelled_order, payment_of
+
+EVERY_BREAK = (*BREAKS, *PAYMENT_BREAKS)
 
 
 async def test_an_empty_shop_keeps_every_promise(database_url: str):
@@ -30,7 +33,15 @@ async def test_unfinished_orders_break_nothing_and_are_settling(shop: asyncpg.Co
     assert report.state == "settling"
 
 
-@pytest.mark.parametrize("case", BREAKS, ids=lambda case: f"{case.breaks}: {case.how}")
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id=f"{case.breaks}: {case.how}", marks=[pytest.mark.long] if case.long else []
+        )
+        for case in EVERY_BREAK
+    ],
+)
 async def test_what_is_broken_is_found_by_every_way_to_read(
     shop: asyncpg.Connection, auditor: asyncpg.Connection, case: Break
 ):
@@ -52,7 +63,7 @@ async def test_what_is_broken_is_found_by_every_way_to_read(
 
 def test_every_promise_is_broken_by_some_case():
     # I27's other half, the head outside the database, is in test_chain.py.
-    assert {case.breaks for case in BREAKS} == {each.id for each in invariants()}
+    assert {case.breaks for case in EVERY_BREAK} == {each.id for each in invariants()}
 
 
 async def test_a_gateway_that_cannot_fence_may_hold_money_until_the_time_to_settle(
@@ -61,12 +72,12 @@ async def test_a_gateway_that_cannot_fence_may_hold_money_until_the_time_to_sett
     await cancelled_order(shop)
     late = (
         "UPDATE gateway.charges SET state = 'CAPTURED', amount_minor = 19998, currency = 'EUR',"
-        " captured_at = now() - $1::interval WHERE order_ref = $2"
+        " captured_at = now() - $1::interval WHERE payment_ref = $2"
     )
     not_fencing = Limits(gateway_fences=False)
-    await shop.execute(late, timedelta(0), str(CANCELLED))
+    await shop.execute(late, timedelta(0), str(payment_of(CANCELLED)))
     assert violated(await evaluate(shop, not_fencing)) == []
-    await shop.execute(late, timedelta(days=1), str(CANCELLED))
+    await shop.execute(late, timedelta(days=1), str(payment_of(CANCELLED)))
     assert "I5" in violated(await evaluate(shop, not_fencing))
 
 

@@ -1,5 +1,6 @@
 """What was sealed is known outside the database, so nobody can write it anew inside."""
 
+import hashlib
 from pathlib import Path
 
 import asyncpg
@@ -9,15 +10,17 @@ from proof import Limits
 from proof.chain import HeadFile, seal
 from proof.evaluate import prove
 from proof.quiescence import find_quiescence
+from proof.sealed_tables import FORMAT, digests
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.checkpoints import erase, push_ahead, scrub_all, seal_all
 from tests.proof.reports import finding, violated
-from tests.proof.rows import CONFIRMED
+from tests.proof.rows import CONFIRMED, payment_of
 
 LIMITS = Limits()
 SECOND_CAPTURE = (
-    "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
-    f" captured_at) VALUES ('again', 'mock', '{CONFIRMED}', 1, 'EUR', 'CAPTURED', now())"
+    "INSERT INTO gateway.charges (gw_key, provider, payment_ref, amount_minor, currency, state,"
+    f" captured_at) VALUES ('again', 'mock', '{payment_of(CONFIRMED)}', 1, 'EUR', 'CAPTURED',"
+    " now())"
 )
 # Everything off and on again, as somebody with the run of the database can.
 FORGE = """
@@ -90,6 +93,44 @@ async def test_a_chain_that_is_not_the_one_known_outside_is_broken(
         assert "the head outside" in [row["what"] for row in finding(report, "I27").rows]
 
 
+# What the program before this format had sealed of other tables, and its own digest of it.
+OLDER_LINK = """
+INSERT INTO proof.chain (n, server, since, before, at, tables, format, previous, digest)
+SELECT n, server, since, before, at, tables, 1, ''::bytea,
+       sha256(convert_to(concat_ws(' ', n, server, since, before, extract(epoch FROM at), tables),
+                         'UTF8'))
+FROM (SELECT 1::bigint AS n, system_identifier::text AS server, '0'::xid8 AS since,
+             pg_snapshot_xmin(pg_current_snapshot()) AS before, now() AS at,
+             '{"payments.ledger": [4, "as it was spelled then"]}'::jsonb AS tables
+      FROM pg_control_system()) l"""
+
+
+async def test_a_new_format_seals_everything_again_and_the_older_links_stay_checked(
+    shop, heads: HeadFile
+):
+    await shop.execute(OLDER_LINK)
+    while await seal(shop):
+        pass
+    links = await shop.fetch("SELECT n, format, since::text FROM proof.chain ORDER BY n")
+    assert [tuple(link) for link in links[:2]] == [(1, 1, "0"), (2, FORMAT, "0")]
+    assert finding(await prove(shop, LIMITS, whole=True, heads=heads), "I27").state == "holds"
+    await scrub_all(shop)
+    assert (await prove(shop, LIMITS)).reach.before is not None
+    await shop.execute("CREATE TEMP TABLE kept AS TABLE proof.chain")
+    for forged in ("tables = '{}' WHERE n = 1", "format = 1 WHERE n = 2", "format = 2 WHERE n = 1"):
+        await shop.execute(FORGE.format(f"UPDATE proof.chain SET {forged};"))
+        found = finding(await prove(shop, LIMITS, whole=True, heads=heads), "I27")
+        assert found.state == "violated", forged
+        await shop.execute(FORGE.format("DELETE FROM proof.chain;"
+                                        "INSERT INTO proof.chain TABLE kept;"))  # fmt: skip
+
+
+def test_another_spelling_of_what_is_sealed_is_another_format():
+    spelled = hashlib.sha256(digests("since", "before").encode()).hexdigest()[:16]
+    # Whoever changes it raises FORMAT, or every link that there is reads as broken.
+    assert (FORMAT, spelled) == (2, "f9ba7800b6959bc1")
+
+
 async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
     shop, auditor, heads: HeadFile
 ):
@@ -105,7 +146,8 @@ async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
 async def test_triggers_that_were_off_for_a_moment_are_noticed_at_once(shop, auditor):
     await shop.execute(
         "ALTER TABLE payments.ledger DISABLE TRIGGER USER;"
-        f"UPDATE payments.ledger SET account = 'merchant' WHERE transfer_id = '{CONFIRMED}:cap';"
+        "UPDATE payments.ledger SET account = 'merchant'"
+        f" WHERE payment_id = '{payment_of(CONFIRMED)}';"
         "ALTER TABLE payments.ledger ENABLE TRIGGER USER;"
         "ALTER TABLE payments.ledger ENABLE ALWAYS TRIGGER mark_change,"
         " ENABLE ALWAYS TRIGGER note_truncation"

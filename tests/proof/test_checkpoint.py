@@ -12,17 +12,17 @@ from proof.checkpoint import Checkpoint
 from proof.evaluate import prove
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.reports import finding
-from tests.proof.rows import CANCELLED, CONFIRMED, PENDING, cancelled_order
+from tests.proof.rows import CANCELLED, CONFIRMED, PENDING, cancelled_order, payment_of
 
 LIMITS = Limits()
 NO_TIME = Limits(order_deadline_s=0, order_backoff_s=0, lease_s=0, payment_backoff_s=0)
 CAPTURE = (
-    "INSERT INTO gateway.charges (gw_key, provider, order_ref, amount_minor, currency, state,"
+    "INSERT INTO gateway.charges (gw_key, provider, payment_ref, amount_minor, currency, state,"
     " captured_at) VALUES ($1, 'mock', $2, 19998, 'EUR', 'CAPTURED', now())"
 )
 # A capture that the payment service has not recorded yet.
-UNRECORDED = (f"ord_{PENDING}:1", str(PENDING))
-SECOND_CAPTURE = ("again", str(CONFIRMED))
+UNRECORDED = (f"pay_{payment_of(PENDING)}:1:1", str(payment_of(PENDING)))
+SECOND_CAPTURE = ("again", str(payment_of(CONFIRMED)))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -118,7 +118,8 @@ async def test_a_transaction_that_is_open_during_a_proof_is_examined_later(
 
 async def test_an_update_of_a_row_settled_long_ago_is_noticed(shop, auditor):
     await shop.execute(
-        "UPDATE gateway.charges SET amount_minor = 1 WHERE order_ref = $1", str(CONFIRMED)
+        "UPDATE gateway.charges SET amount_minor = 1 WHERE payment_ref = $1",
+        str(payment_of(CONFIRMED)),
     )
     report = await prove(auditor, LIMITS)
     assert (report.reach.orders, finding(report, "I15").state) == (1, "violated")
@@ -130,7 +131,7 @@ async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, audit
     for _ in range(3):
         report = await prove(auditor, LIMITS)
         assert (report.reach.orders, finding(report, "I7").state) == (1, "settling")
-        assert (await kept(auditor))["unsettled"] == [str(PENDING)]
+        assert (await kept(auditor))["unsettled"] == [str(payment_of(PENDING))]
     # It is named in the checkpoint and does not hold it back.
     assert (await kept(auditor))["before"] > place
     await asyncio.sleep(0.01)
@@ -139,9 +140,10 @@ async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, audit
     await shop.execute(
         "UPDATE payments.attempts SET state = 'SUCCEEDED' WHERE state = 'IN_FLIGHT';"
         "UPDATE payments.payments SET state = 'SUCCEEDED' WHERE state = 'PROCESSING';"
-        "INSERT INTO payments.ledger VALUES"
-        f" ('{PENDING}:cap', 1, 'gateway_clearing', 19998, 'EUR'),"
-        f" ('{PENDING}:cap', 2, 'merchant', -19998, 'EUR')"
+        "INSERT INTO payments.ledger"
+        " (payment_id, leg_n, kind, line, account, amount_minor, currency) VALUES"
+        f" ('{payment_of(PENDING)}', 1, 'capture', 1, 'gateway_clearing', 19998, 'EUR'),"
+        f" ('{payment_of(PENDING)}', 1, 'capture', 2, 'merchant', -19998, 'EUR')"
     )
     for seen in (1, 0):
         report = await prove(auditor, LIMITS)
@@ -154,12 +156,12 @@ async def test_a_gateway_that_cannot_fence_may_settle_later_as_well(shop, audito
     await cancelled_order(shop)
     await shop.execute(
         "UPDATE gateway.charges SET state = 'CAPTURED', amount_minor = 19998, currency = 'EUR',"
-        " captured_at = now() WHERE order_ref = $1",
-        str(CANCELLED),
+        " captured_at = now() WHERE payment_ref = $1",
+        str(payment_of(CANCELLED)),
     )
     for _ in range(3):
         assert finding(await prove(auditor, not_fencing), "I5").state == "settling"
-        assert (await kept(auditor))["unsettled"] == [str(CANCELLED)]
+        assert (await kept(auditor))["unsettled"] == [str(CANCELLED), str(payment_of(CANCELLED))]
     # With a gateway that fences the same rows are violated: nothing was hidden.
     assert finding(await prove(auditor, LIMITS), "I5").state == "violated"
 
@@ -177,7 +179,7 @@ async def test_with_too_many_orders_settling_it_does_not_advance(shop, auditor, 
     "sql",
     [
         "UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1",
-        f"UPDATE gateway.charges SET amount_minor = 1 WHERE order_ref = '{CONFIRMED}'",
+        f"UPDATE gateway.charges SET amount_minor = 1 WHERE payment_ref = '{SECOND_CAPTURE[1]}'",
         "ALTER TABLE payments.ledger RENAME account TO konto",
     ],
     ids=["a sum", "an order", "unknown"],

@@ -15,7 +15,7 @@ from tests.proof.tampering import Tamperer
 LIMITS = Limits()
 # The tables that grow with the number of orders.
 TABLES = {"orders", "history", "idempotency", "reservations", "payments", "attempts"}
-TABLES |= {"attempt_history", "ledger", "charges"}
+TABLES |= {"legs", "decisions", "attempt_history", "ledger", "charges"}
 
 
 @pytest.mark.parametrize(

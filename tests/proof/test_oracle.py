@@ -10,9 +10,9 @@ from proof.clients.oracle import disagreements, keyless
 
 _KEY = "shopper-of-the-oracle-1"
 _PLACE = """
-INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor, currency,
-  status, reason, next_attempt_at, deadline_at, settled_at)
-VALUES ($1, 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
+INSERT INTO orders.orders (id, payment_id, product_id, quantity, unit_price_minor, amount_minor,
+  currency, status, reason, next_attempt_at, deadline_at, settled_at)
+VALUES ($1, gen_random_uuid(), 'PROD-001', 1, 9999, 9999, 'EUR', $2, $3, now(), now(),
   CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN now() END)"""
 _CLAIM = """
 INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until)

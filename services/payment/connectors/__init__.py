@@ -20,7 +20,7 @@ class Capture(msgspec.Struct, frozen=True):
     """One line of the provider's settlement report: money it holds for us."""
 
     gw_key: str
-    order_ref: str
+    payment_ref: str
     amount_minor: int
     currency: str
     captured_at: datetime
@@ -45,14 +45,14 @@ class Connector(Protocol):
         """Whether a void of an unknown key makes the provider refuse a charge that comes later."""
 
     async def charge(
-        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
         """Take the money, or answer what became of this key before."""
 
     async def lookup(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """What has become of the key, without touching it."""
 
-    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
         """Keep the key from being captured; answers `Captured` if it is too late."""
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:

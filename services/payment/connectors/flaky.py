@@ -100,12 +100,12 @@ class Flaky:
         await asyncio.sleep(self._late_s)
 
     async def charge(
-        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
         """Take the money, or fail before or after it."""
 
         async def effect() -> Captured | Declined | Voided | Refunded:
-            return await self._inner.charge(gw_key, order_ref, amount_minor, currency)
+            return await self._inner.charge(gw_key, payment_ref, amount_minor, currency)
 
         return await self._faulted(effect, may_be_late=True)
 
@@ -113,9 +113,9 @@ class Flaky:
         """A lookup can fail as well."""
         return await self._faulted(lambda: self._inner.lookup(gw_key))
 
-    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
         """Void, or fail before or after it."""
-        return await self._faulted(lambda: self._inner.void(gw_key, order_ref))
+        return await self._faulted(lambda: self._inner.void(gw_key, payment_ref))
 
     async def refund(self, gw_key: str) -> Captured | Declined | Voided | Refunded | NotFound:
         """Refund, or fail before or after it."""

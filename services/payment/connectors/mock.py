@@ -22,14 +22,14 @@ class Mock:
         self.fences = fences
 
     async def charge(
-        self, gw_key: str, order_ref: str, amount_minor: int, currency: str
+        self, gw_key: str, payment_ref: str, amount_minor: int, currency: str
     ) -> Captured | Declined | Voided | Refunded:
         """Decide and record it; the first request under a key decides for all."""
         return await self._store.record(
             self.verdict(gw_key, amount_minor, currency),
             gw_key=gw_key,
             provider=self.name,
-            order_ref=order_ref,
+            payment_ref=payment_ref,
             amount_minor=amount_minor,
             currency=currency,
         )
@@ -46,12 +46,12 @@ class Mock:
         """What is recorded under the key."""
         return await self._store.lookup(gw_key)
 
-    async def void(self, gw_key: str, order_ref: str) -> Captured | Declined | Voided | Refunded:
+    async def void(self, gw_key: str, payment_ref: str) -> Captured | Declined | Voided | Refunded:
         """A fencing provider remembers the void of a key it has never seen; the other kind says
         "nothing to void" and captures a charge that comes later all the same."""
         if self.fences:
             return await self._store.record(
-                Voided(), gw_key=gw_key, provider=self.name, order_ref=order_ref
+                Voided(), gw_key=gw_key, provider=self.name, payment_ref=payment_ref
             )
         found = await self._store.lookup(gw_key)
         return Voided() if isinstance(found, NotFound) else found

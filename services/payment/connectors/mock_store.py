@@ -47,7 +47,7 @@ charges = Table(
     MetaData(schema="gateway"),
     Column("gw_key", Text, primary_key=True),
     Column("provider", Text),
-    Column("order_ref", Text),
+    Column("payment_ref", Text),
     Column("amount_minor", BigInteger),
     Column("currency", CHAR(3)),
     Column("state", Text),
@@ -65,7 +65,7 @@ _RECORD = statement(
     .values(
         gw_key=bindparam("gw_key"),
         provider=bindparam("provider"),
-        order_ref=bindparam("order_ref"),
+        payment_ref=bindparam("payment_ref"),
         amount_minor=bindparam("amount_minor"),
         currency=bindparam("currency"),
         state=bindparam("state"),
@@ -85,7 +85,7 @@ _REFUND = statement(
     "gateway refund",
 )
 _CAPTURES = statement(
-    select(_c.gw_key, _c.order_ref, _c.amount_minor, _c.currency, _c.captured_at)
+    select(_c.gw_key, _c.payment_ref, _c.amount_minor, _c.currency, _c.captured_at)
     .where(
         # Written out, not a parameter, so that the partial index can serve it.
         text("state = 'CAPTURED'"),
@@ -122,7 +122,7 @@ class MockStore:
         *,
         gw_key: str,
         provider: str,
-        order_ref: str,
+        payment_ref: str,
         amount_minor: int | None = None,
         currency: str | None = None,
     ) -> Recorded:
@@ -130,7 +130,7 @@ class MockStore:
         values = {
             "gw_key": gw_key,
             "provider": provider,
-            "order_ref": order_ref,
+            "payment_ref": payment_ref,
             "amount_minor": amount_minor,
             "currency": currency,
             "state": type(verdict).__name__.upper(),

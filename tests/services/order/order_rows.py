@@ -31,8 +31,8 @@ class OrderRows:
         """A new order, PENDING."""
         async with self.pool.connect() as c:
             return await store.place(
-                c, uuid4(), product_id, quantity, lease_s=lease_s, deadline_s=deadline_s,
-                traceparent=TRACE,
+                c, uuid4(), uuid4(), product_id, quantity, lease_s=lease_s,
+                deadline_s=deadline_s, traceparent=TRACE,
             )  # fmt: skip
 
     async def move(self, order: Order, to: Status, **more: Any) -> Order | None:
@@ -55,9 +55,9 @@ class OrderRows:
         order_id = uuid4()
         await self.eyes.execute(
             "INSERT INTO orders.orders (id, product_id, quantity, unit_price_minor, amount_minor,"
-            " currency, status, reason, next_attempt_at, deadline_at, settled_at)"
-            " VALUES ($1, 'PROD-001', 1, 5, 5, 'EUR', $2, $3, now() + interval '1 hour',"
-            " now() + interval '1 hour', CASE WHEN $4 THEN now() END)",
+            " currency, payment_id, status, reason, next_attempt_at, deadline_at, settled_at)"
+            " VALUES ($1, 'PROD-001', 1, 5, 5, 'EUR', gen_random_uuid(), $2, $3,"
+            " now() + interval '1 hour', now() + interval '1 hour', CASE WHEN $4 THEN now() END)",
             order_id, status, "USER_CANCELLED" if status in ("FAILED", "CANCELLING") else None,
             status in TERMINAL,
         )  # fmt: skip

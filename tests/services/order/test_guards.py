@@ -67,6 +67,7 @@ async def test_a_move_counts_one_version(orders_db: OrderRows, version: str):
         "quantity = 2, amount_minor = 10",
         "unit_price_minor = 1, amount_minor = 1",
         "currency = 'JPY'",
+        "payment_id = gen_random_uuid()",
     ],
 )
 async def test_what_was_ordered_never_changes(orders_db: OrderRows, change: str, moving: bool):
@@ -135,7 +136,7 @@ async def test_an_order_is_for_something_at_its_price(
 ):
     with pytest.raises(asyncpg.CheckViolationError):
         await orders_db.eyes.execute(
-            f"INSERT INTO orders.orders (id, product_id, currency, status, next_attempt_at,"
-            f" deadline_at, {columns}) VALUES (gen_random_uuid(), 'P', 'EUR', 'PENDING', now(),"
-            f" now(), {values})"
+            f"INSERT INTO orders.orders (id, payment_id, product_id, currency, status,"
+            f" next_attempt_at, deadline_at, {columns}) VALUES (gen_random_uuid(),"
+            f" gen_random_uuid(), 'P', 'EUR', 'PENDING', now(), now(), {values})"
         )

@@ -4,18 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
-from services.payment.charging import PaymentContext
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.domain import gw_key
 from services.payment.late_captures import LateCaptures
+from services.payment.operations import PaymentContext
 from services.payment.reconciler import payment_reconciler
 from tests.harness.serving import knock
 
@@ -77,6 +78,7 @@ class Replica:
         return await self.http.post(
             "/payments",
             json={
+                "payment_id": str(payment_of(order_id)),
                 "order_id": str(order_id),
                 "amount_minor": amount_minor,
                 "currency": currency,
@@ -87,13 +89,14 @@ class Replica:
     async def cancel(
         self, order_id: UUID, reason: str = "", headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """POST /payments/{order_id}/cancel."""
-        body = {"reason": reason} if reason else {}
-        return await self.http.post(f"/payments/{order_id}/cancel", json=body, headers=headers)
+        """POST /payments/{payment_id}/cancel, as the order service asks."""
+        body = {"order_id": str(order_id), **({"reason": reason} if reason else {})}
+        path = f"/payments/{payment_of(order_id)}/cancel"
+        return await self.http.post(path, json=body, headers=headers)
 
     async def show(self, order_id: UUID) -> httpx.Response:
-        """GET /payments/{order_id}."""
-        return await self.http.get(f"/payments/{order_id}")
+        """GET /payments/{payment_id}."""
+        return await self.http.get(f"/payments/{payment_of(order_id)}")
 
     async def reconcile(self) -> None:
         """Let the reconciler finish what is unfinished, due or not, if the provider lets it."""
@@ -108,32 +111,40 @@ class Replica:
     async def state(self, order_id: UUID) -> str:
         """The payment's state in our tables."""
         found: str = await self.eyes.fetchval(
-            "SELECT state FROM payments.payments WHERE order_id = $1", order_id
+            "SELECT state FROM payments.payments WHERE payment_id = $1", payment_of(order_id)
         )
         return found
 
     async def attempts(self, order_id: UUID) -> list[str]:
         """The states of its attempts."""
         rows = await self.eyes.fetch(
-            "SELECT state FROM payments.attempts WHERE order_id = $1 ORDER BY n", order_id
+            "SELECT state FROM payments.attempts WHERE payment_id = $1 ORDER BY leg_n, n",
+            payment_of(order_id),
         )
         return [row["state"] for row in rows]
 
     async def captures(self, order_id: UUID) -> list[str]:
-        """The states of the order in the provider's own record."""
+        """The states of the order's payment in the provider's own record."""
         rows = await self.eyes.fetch(
-            "SELECT state FROM gateway.charges WHERE order_ref = $1 ORDER BY gw_key", str(order_id)
+            "SELECT state FROM gateway.charges WHERE payment_ref = $1 ORDER BY gw_key",
+            str(payment_of(order_id)),
         )
         return [row["state"] for row in rows]
 
     async def ledger(self, order_id: UUID) -> dict[str, int]:
-        """Our ledger's transfers of the order: what each moved into clearing."""
+        """Our ledger's transfers of the order's payment: what each moved into clearing."""
         rows = await self.eyes.fetch(
-            "SELECT transfer_id, amount_minor FROM payments.ledger"
-            " WHERE transfer_id LIKE $1 AND account = 'gateway_clearing'",
-            f"{order_id}:%",
+            "SELECT kind, amount_minor FROM payments.ledger"
+            " WHERE payment_id = $1 AND account = 'gateway_clearing'",
+            payment_of(order_id),
         )
-        return {row["transfer_id"].rpartition(":")[2]: row["amount_minor"] for row in rows}
+        return {row["kind"]: row["amount_minor"] for row in rows}
+
+    async def take_unasked(self, order_id: UUID, *, key: str = "") -> None:
+        """Money taken by the provider under a key of ours that these tables do not have."""
+        payment_id = payment_of(order_id)
+        key = key or gw_key(payment_id, 1, 1)
+        await self.gateway.charge(key, str(payment_id), AMOUNT, "EUR")
 
     async def until_captured(self, order_id: UUID) -> None:
         """Wait for a charge to land in the provider's record."""
@@ -183,3 +194,8 @@ async def until(
 def new_order() -> UUID:
     """An order nobody has heard of."""
     return uuid4()
+
+
+def payment_of(order_id: UUID) -> UUID:
+    """The payment that the order service would have chosen for it."""
+    return uuid5(order_id, "payment")

@@ -8,7 +8,13 @@ import pytest
 
 from chassis.settings import Settings
 from tests.services.payment.money_checks import unsettled, violations
-from tests.services.payment.payment_service import AMOUNT, Replica, new_order, open_replica
+from tests.services.payment.payment_service import (
+    AMOUNT,
+    Replica,
+    new_order,
+    open_replica,
+    payment_of,
+)
 
 
 async def test_a_cancel_of_an_unknown_payment_leaves_a_tombstone(payments: Replica):
@@ -38,7 +44,7 @@ async def test_a_captured_payment_is_refunded_by_a_cancel(payments: Replica):
     assert (answer.status_code, answer.json()["state"]) == (200, "REFUNDED")
     assert answer.json()["cancel_reason"] == "REFUND"
     assert await payments.captures(order_id) == ["REFUNDED"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -78,7 +84,7 @@ async def test_a_charge_that_was_captured_unseen_is_refunded(payments: Replica, 
     assert (await payments.charge(order_id)).status_code == 202
     answer = await payments.cancel(order_id, "PAYMENT_TIMEOUT")
     assert (answer.status_code, answer.json()["state"]) == (200, "REFUNDED")
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -97,7 +103,7 @@ async def test_a_repeated_cancel_is_the_same_answer_and_one_refund(payments: Rep
     first = await payments.cancel(order_id, "USER_CANCELLED")
     again = await payments.cancel(order_id, "ANOTHER_REASON")
     assert (again.status_code, again.content) == (first.status_code, first.content)
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
 
 
 async def test_a_cancel_is_acknowledged_only_when_it_is_over(payments: Replica):
@@ -118,10 +124,10 @@ async def test_a_refund_without_an_answer_is_not_acknowledged_and_finished_once(
     waiting = await payments.cancel(order_id)
     assert (waiting.status_code, waiting.json()["state"]) == (202, "REFUND_PENDING")
     assert await payments.captures(order_id) == ["REFUNDED"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT}
     await payments.reconcile()
     assert await payments.state(order_id) == "REFUNDED"
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -132,7 +138,7 @@ async def test_concurrent_cancels_refund_once(payments: Replica):
     assert {answer.status_code for answer in answers} <= {200, 202}
     await payments.reconcile()
     assert await payments.state(order_id) == "REFUNDED"
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -171,6 +177,44 @@ async def test_the_answer_to_a_charge_that_was_cancelled_meanwhile_is_fenced(
         assert (await payments.cancel(order_id)).json()["state"] == "REFUNDED"
         assert (await charge).status_code == 409
         assert not await unsettled(connection)
+
+
+async def test_a_tombstone_remembers_its_order(payments: Replica):
+    order_id = new_order()
+    await payments.cancel(order_id)
+    body = {"order_id": str(order_id), "amount_minor": AMOUNT, "currency": "EUR"}
+    headers = {"Idempotency-Key": "by-hand-without-an-id"}
+    answer = await payments.http.post("/payments", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "fenced")
+
+
+async def test_a_tombstone_without_an_order_fences_the_order_s_charge(payments: Replica):
+    order_id = new_order()
+    await payments.http.post(f"/payments/{payment_of(order_id)}/cancel")
+    assert (await payments.charge(order_id)).json()["code"] == "fenced"
+    assert (await payments.cancel(order_id)).json()["state"] == "CANCELLED"
+
+
+async def test_a_cancel_ends_what_the_order_pays_with_whatever_its_id(payments: Replica):
+    order_id = new_order()
+    body = {"order_id": str(order_id), "amount_minor": AMOUNT, "currency": "EUR"}
+    headers = {"Idempotency-Key": "by-hand-without-an-id"}
+    by_hand = await payments.http.post("/payments", json=body, headers=headers)
+    assert (await payments.charge(order_id)).json()["code"] == "payment-mismatch"
+    answer = await payments.cancel(order_id)
+    assert (answer.status_code, answer.json()["state"]) == (200, "REFUNDED")
+    assert answer.json()["payment_id"] == by_hand.json()["payment_id"]
+    assert not await unsettled(payments.eyes)
+
+
+async def test_a_cancel_of_another_order_s_payment_is_refused(payments: Replica):
+    order_id = new_order()
+    await payments.charge(order_id)
+    answer = await payments.http.post(
+        f"/payments/{payment_of(order_id)}/cancel", json={"order_id": str(new_order())}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "payment-mismatch")
+    assert await payments.state(order_id) == "SUCCEEDED"
 
 
 async def test_a_cancel_by_hand_needs_no_body(payments: Replica):

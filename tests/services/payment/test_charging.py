@@ -8,32 +8,87 @@ import pytest
 
 from chassis.settings import Settings
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.payment_service import AMOUNT, Replica, new_order, open_replica
+from tests.services.payment.payment_service import (
+    AMOUNT,
+    Replica,
+    new_order,
+    open_replica,
+    payment_of,
+)
 
 
 async def test_a_charge_is_captured_once_and_booked(payments: Replica):
     order_id = new_order()
     answer = await payments.charge(order_id)
     assert answer.status_code == 201
-    assert answer.headers["location"] == f"/payments/{order_id}"
+    assert answer.headers["location"] == f"/payments/{payment_of(order_id)}"
     assert "idempotent-replayed" not in answer.headers
     view = answer.json()
     assert (view["order_id"], view["state"]) == (str(order_id), "SUCCEEDED")
+    assert view["payment_id"] == str(payment_of(order_id))
     assert (view["amount_minor"], view["currency"]) == (AMOUNT, "EUR")
     assert [attempt["state"] for attempt in view["attempts"]] == ["SUCCEEDED"]
     assert await payments.captures(order_id) == ["CAPTURED"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
-async def test_the_provider_key_names_order_and_attempt(payments: Replica):
+async def test_the_provider_key_names_payment_leg_and_attempt(payments: Replica):
     order_id = new_order()
     await payments.charge(order_id)
     keys = [
         await payments.eyes.fetchval("SELECT gw_key FROM payments.attempts"),
         await payments.eyes.fetchval("SELECT gw_key FROM gateway.charges"),
     ]
-    assert keys == [f"ord_{order_id}:1"] * 2
+    assert keys == [f"pay_{payment_of(order_id)}:1:1"] * 2
+
+
+async def test_a_payment_has_a_leg_and_the_reason_for_its_provider(payments: Replica):
+    payment_id = payment_of(order_id := new_order())
+    await payments.charge(order_id)
+    leg = await payments.eyes.fetchrow(
+        "SELECT payment_id, leg_n, amount_minor, currency, provider FROM payments.legs"
+    )
+    assert tuple(leg) == (payment_id, 1, AMOUNT, "EUR", "flaky")
+    decision = await payments.eyes.fetchrow(
+        "SELECT payment_id, n, kind, leg_n, provider, reason, inputs FROM payments.decisions"
+    )
+    assert tuple(decision) == (
+        payment_id, 1, "route", 1, "flaky", "It is the one connector that is configured.",
+        '{"configured": ["flaky"]}',
+    )  # fmt: skip
+    assert await payments.eyes.fetchval(
+        "SELECT sent_at >= created_at FROM payments.attempts WHERE payment_id = $1", payment_id
+    )
+
+
+async def test_without_an_id_a_new_payment_gets_one_and_an_old_one_is_found(payments: Replica):
+    order_id = new_order()
+    body = {"order_id": str(order_id), "amount_minor": AMOUNT, "currency": "EUR"}
+    headers = {"Idempotency-Key": f"charge-{order_id}"}
+    first, again = [
+        await payments.http.post("/payments", json=body, headers=headers) for _ in range(2)
+    ]
+    assert first.status_code == 201
+    assert (again.content, again.headers["location"]) == (first.content, first.headers["location"])
+    assert again.headers["location"] == f"/payments/{first.json()['payment_id']}"
+
+
+@pytest.mark.parametrize("key", ["", "another-key-of-the-order"])
+async def test_another_payment_for_an_order_is_refused(payments: Replica, key: str):
+    order_id = new_order()
+    await payments.charge(order_id)
+    for payment_id, other in ((payment_of(new_order()), order_id), (payment_of(order_id), None)):
+        whose = other or new_order()
+        answer = await payments.http.post(
+            "/payments",
+            json={"payment_id": str(payment_id), "order_id": str(whose), "amount_minor": AMOUNT,
+                  "currency": "EUR"},
+            headers={"Idempotency-Key": key or f"charge-{whose}"},
+        )  # fmt: skip
+        assert (answer.status_code, answer.json()["code"]) == (422, "payment-mismatch")
+        assert answer.json()["details"]["payment_id"] == str(payment_id)
+    assert await payments.eyes.fetchval("SELECT count(*) FROM gateway.charges") == 1
 
 
 async def test_a_repeated_charge_is_answered_with_the_same_bytes(payments: Replica):
@@ -79,7 +134,7 @@ async def test_fifty_concurrent_charges_of_one_order_are_one_capture(payments: R
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await payments.captures(order_id) == ["CAPTURED"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT}
     assert await payments.attempts(order_id) == ["SUCCEEDED"]
 
 
@@ -105,7 +160,7 @@ async def test_the_same_key_with_another_amount_is_refused(payments: Replica):
     answer = await payments.charge(order_id, AMOUNT + 1)
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
     assert 'rel="describedby"' in answer.headers["link"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT}
 
 
 async def test_the_same_key_for_another_order_is_refused(payments: Replica):
@@ -173,6 +228,12 @@ async def test_a_payment_can_be_looked_up(payments: Replica):
     order_id = new_order()
     charged = await payments.charge(order_id)
     assert (await payments.show(order_id)).content == charged.content
+    listed = await payments.http.get("/payments", params={"order_id": str(order_id)})
+    assert listed.json() == {"payments": [charged.json()]}
+    nothing = await payments.http.get("/payments", params={"order_id": str(new_order())})
+    assert nothing.json() == {"payments": []}
+    for wrong in ({}, {"order_id": "not-a-uuid"}):
+        assert (await payments.http.get("/payments", params=wrong)).status_code == 400
     missing = await payments.show(new_order())
     assert (missing.status_code, missing.json()["code"]) == (404, "payment-not-found")
     assert (await payments.http.get("/payments/not-a-uuid")).status_code == 400

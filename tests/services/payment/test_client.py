@@ -26,6 +26,7 @@ from services.payment.client import (
 
 ORDER = UUID("00000000-0000-4000-8000-000000000001")
 OTHER = UUID("00000000-0000-4000-8000-000000000002")
+PAYMENT = UUID("00000000-0000-4000-8000-000000000003")
 
 
 class Wire:
@@ -41,9 +42,16 @@ class Wire:
         return self.answer
 
 
-def _view(state: str, order_id: UUID = ORDER, amount: int | None = 100, currency: str = "EUR"):
+def _view(
+    state: str,
+    payment_id: UUID = PAYMENT,
+    amount: int | None = 100,
+    currency: str = "EUR",
+    order_id: UUID | None = ORDER,
+):
     return msgspec.json.encode(
         {
+            "payment_id": payment_id,
             "order_id": order_id,
             "state": state,
             "status": contract.STATUSES.get(state, "PENDING"),  # type: ignore[call-overload]
@@ -60,20 +68,20 @@ def _problem(status: int, code: str, details: object = None) -> bytes:
 
 async def _charge(answer: CallResult) -> object:
     return await PaymentClient(Wire(answer)).charge(  # type: ignore[arg-type]
-        ORDER, 100, "EUR", deadline_s=1.0
+        PAYMENT, ORDER, 100, "EUR", deadline_s=1.0
     )
 
 
 async def _cancel(answer: CallResult) -> object:
     client = PaymentClient(Wire(answer))  # type: ignore[arg-type]
-    return await client.cancel(ORDER, "USER_CANCELLED", deadline_s=1.0)
+    return await client.cancel(PAYMENT, ORDER, "USER_CANCELLED", deadline_s=1.0)
 
 
 async def _get(answer: CallResult) -> object:
-    return await PaymentClient(Wire(answer)).get(ORDER, deadline_s=1.0)  # type: ignore[arg-type]
+    return await PaymentClient(Wire(answer)).get(PAYMENT, deadline_s=1.0)  # type: ignore[arg-type]
 
 
-DECLINE = {"order_id": ORDER, "decline_code": "expired_card"}
+DECLINE = {"payment_id": PAYMENT, "order_id": ORDER, "decline_code": "expired_card"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,7 @@ DECLINE = {"order_id": ORDER, "decline_code": "expired_card"}
         (201, _view("NONSENSE"), Unknown("contract")),
         (202, _view("SUCCEEDED"), Unknown("contract")),
         (402, b"<html>pay for the wifi", Unknown("contract")),
-        (402, _problem(402, "payment-declined", {"order_id": OTHER, "decline_code": "x"}),
+        (402, _problem(402, "payment-declined", {**DECLINE, "payment_id": OTHER}),
          Unknown("contract")),
         (402, _problem(402, "other", DECLINE), Unknown("contract")),
     ],
@@ -128,7 +136,11 @@ async def test_what_a_charge_means(status: int, body: bytes, fact: object):
         (200, _view("REFUND_PENDING"), Processing),
         (200, _view("SUCCEEDED"), Processing),
         (202, _view("CANCELLED"), Processing),
-        (200, _view("CANCELLED", OTHER), Unknown("contract")),
+        # The order pays with another payment, which somebody made by hand: that one is over.
+        (200, _view("REFUNDED", OTHER), Cancelled),
+        # A capture nobody asked for is no order's.
+        (200, _view("REFUNDED", order_id=None), Cancelled),
+        (200, _view("CANCELLED", OTHER, order_id=OTHER), Unknown("contract")),
         (200, b"ok", Unknown("contract")),
         (500, b"", Unknown("http-500")),
         (404, _problem(404, "not-found"), ContractBreach(404, "not-found")),
@@ -166,7 +178,9 @@ async def test_what_was_not_sent_certainly_did_not_happen(ask: Any):
 
 async def test_a_charge_carries_the_order_as_its_key_and_the_deadline():
     wire = Wire(classify(201, _view("SUCCEEDED")))
-    await PaymentClient(wire).charge(ORDER, 100, "EUR", deadline_s=1.25)  # type: ignore[arg-type]
+    await PaymentClient(wire).charge(  # type: ignore[arg-type]
+        PAYMENT, ORDER, 100, "EUR", deadline_s=1.25
+    )
     assert wire.asked["headers"] == {"Idempotency-Key": f"charge-{ORDER}"}
     assert wire.asked["deadline_s"] == 1.25
     assert (wire.asked["method"], wire.asked["path"]) == ("POST", "/payments")
@@ -174,11 +188,12 @@ async def test_a_charge_carries_the_order_as_its_key_and_the_deadline():
         "order_id": str(ORDER),
         "amount_minor": 100,
         "currency": "EUR",
+        "payment_id": str(PAYMENT),
     }
 
 
 async def test_a_path_never_becomes_a_metric_label():
     wire = Wire(classify(200, _view("CANCELLED")))
-    await PaymentClient(wire).cancel(ORDER, "X", deadline_s=1.0)  # type: ignore[arg-type]
-    assert wire.asked["route"] == "/payments/{order_id}/cancel"
-    assert msgspec.to_builtins(wire.asked["json"]) == {"reason": "X"}
+    await PaymentClient(wire).cancel(PAYMENT, ORDER, "X", deadline_s=1.0)  # type: ignore[arg-type]
+    assert wire.asked["route"] == "/payments/{payment_id}/cancel"
+    assert msgspec.to_builtins(wire.asked["json"]) == {"reason": "X", "order_id": str(ORDER)}

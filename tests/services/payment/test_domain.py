@@ -24,6 +24,7 @@ from services.payment.outcomes import (
 from services.payment.routes import view
 
 ORDER = UUID("00000000-0000-4000-8000-000000000001")
+PAYMENT = UUID("00000000-0000-4000-8000-000000000002")
 EVERY_OUTCOME: list[GatewayResult] = [
     Captured(100, "EUR"),
     Declined("card_declined"),
@@ -43,19 +44,25 @@ TOGETHER = {
 }
 
 
-def _payment(payment_state: str, attempt_state: str) -> Payment:
+def _payment(payment_state: str, *leg_states: str) -> Payment:
+    """One whose legs are 100 EUR each and have one attempt in this state."""
     now = datetime.now(UTC)
-    attempt = Attempt(
-        n=1,
-        provider="mock",
-        gw_key=domain.gw_key(ORDER, 1),
-        amount_minor=100,
-        currency="EUR",
-        state=attempt_state,  # type: ignore[arg-type]
-        created_at=now,
-        updated_at=now,
+    attempts = tuple(
+        Attempt(
+            leg_n=leg_n,
+            n=1,
+            provider="mock",
+            gw_key=domain.gw_key(PAYMENT, leg_n, 1),
+            amount_minor=100,
+            currency="EUR",
+            state=state,  # type: ignore[arg-type]
+            created_at=now,
+            updated_at=now,
+        )
+        for leg_n, state in enumerate(leg_states, 1)
     )
-    return Payment(ORDER, 100, "EUR", payment_state, attempts=(attempt,))  # type: ignore[arg-type]
+    amount = 100 * len(attempts)
+    return Payment(PAYMENT, ORDER, amount, "EUR", payment_state, attempts=attempts)  # type: ignore[arg-type]
 
 
 async def test_the_machines_equal_the_database(connection: asyncpg.Connection):
@@ -148,7 +155,7 @@ def test_no_sequence_of_outcomes_posts_anything_twice(
     for outcome in results:
         effect = outcomes.outcome_effect(payment, payment.attempt, outcome)
         for line in effect.lines:
-            key = f"{line.transfer_id} {line.line}"
+            key = f"{line.leg_n} {line.kind} {line.line}"
             assert key not in posted
             posted[key] = line.amount_minor
         attempt = msgspec.structs.replace(
@@ -158,6 +165,25 @@ def test_no_sequence_of_outcomes_posts_anything_twice(
         payment = msgspec.structs.replace(payment, state=state, attempts=(attempt,))
         assert payment.state in TOGETHER[attempt.state]
     assert sum(posted.values()) == 0
+
+
+def test_a_payment_follows_its_legs_once_they_all_stand_alike():
+    payment = _payment("PROCESSING", "IN_FLIGHT", "IN_FLIGHT")
+    for attempt, path in zip(payment.attempts, ((), ("SUCCEEDED",)), strict=True):
+        effect = outcomes.outcome_effect(payment, attempt, Captured(100, "EUR"))
+        assert (effect.payment_path, effect.review) == (path, "")
+        assert {line.leg_n for line in effect.lines} == {attempt.leg_n}
+        payment = payment.moved(payment.id_of(attempt), state="SUCCEEDED")
+
+
+def test_a_leg_stands_where_its_newest_attempt_does():
+    payment = _payment("PROCESSING", "FAILED")
+    again = msgspec.structs.replace(payment.attempt, n=2, state="IN_FLIGHT")
+    payment = msgspec.structs.replace(payment, attempts=(*payment.attempts, again))
+    assert payment.leg_states() == {"IN_FLIGHT"}
+    assert outcomes.outcome_effect(payment, again, Captured(100, "EUR")).payment_path == (
+        "SUCCEEDED",
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,9 +204,26 @@ def test_a_payment_is_answered_with_its_status_beside_its_state(state: str, stat
     assert set(contract.STATUSES) == set(get_args(contract.PaymentState))
 
 
-def test_a_provider_key_depends_on_order_and_attempt_only():
-    assert domain.gw_key(ORDER, 1) == domain.gw_key(ORDER, 1) == f"ord_{ORDER}:1"
-    assert domain.gw_key(ORDER, 2) != domain.gw_key(ORDER, 1)
+def test_a_provider_key_names_payment_leg_and_attempt():
+    assert domain.gw_key(PAYMENT, 2, 3) == f"pay_{PAYMENT}:2:3"
+    # What was stored under the order's name stays ours: the payment is called as its order was.
+    assert domain.first_keys(PAYMENT) == {f"pay_{PAYMENT}:1:1", f"ord_{PAYMENT}:1"}
+
+
+def test_only_the_order_s_own_payment_is_charged():
+    payment = msgspec.structs.replace(
+        _payment("SUCCEEDED", "SUCCEEDED"), idempotency_key="k", request_hash=b"h"
+    )
+    charge = Charge(PAYMENT, ORDER, 100, "EUR", "k", b"h", "hand")
+    another = [
+        (payment, msgspec.structs.replace(charge, payment_id=ORDER)),
+        (payment, msgspec.structs.replace(charge, order_id=PAYMENT, idempotency_key="other")),
+        (msgspec.structs.replace(payment, order_id=None), charge),
+    ]
+    for found, asked in another:
+        with pytest.raises(domain.AnotherPayment):
+            domain.admit(found, asked)
+    domain.admit(payment, msgspec.structs.replace(charge, payment_id=None))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +247,7 @@ def test_which_charges_an_existing_payment_admits(
     payment = msgspec.structs.replace(
         _payment(state, "SUCCEEDED"), idempotency_key="k", request_hash=b"h"
     )
-    charge = Charge(ORDER, amount, "EUR", key, request_hash, "hand")
+    charge = Charge(PAYMENT, ORDER, amount, "EUR", key, request_hash, "hand")
     if refusal is None:
         domain.admit(payment, charge)
     else:

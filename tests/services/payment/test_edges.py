@@ -20,7 +20,7 @@ async def test_amounts_are_kept_to_the_last_minor_unit(
     answer = await payments.charge(order_id, amount, currency)
     assert answer.status_code == 201
     assert (answer.json()["amount_minor"], answer.json()["currency"]) == (amount, currency)
-    assert await payments.ledger(order_id) == {"cap": amount}
+    assert await payments.ledger(order_id) == {"capture": amount}
 
 
 async def test_an_order_id_may_be_written_in_any_case(payments: Replica):

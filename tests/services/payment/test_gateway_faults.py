@@ -8,7 +8,14 @@ import pytest
 
 from chassis.settings import Settings
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.payment_service import AMOUNT, Replica, new_order, open_replica, until
+from tests.services.payment.payment_service import (
+    AMOUNT,
+    Replica,
+    new_order,
+    open_replica,
+    payment_of,
+    until,
+)
 
 SILENT = ["lost_request", "lost_response", "error_before", "error_after", "garbage", "late"]
 
@@ -21,7 +28,7 @@ async def test_no_answer_is_a_202_and_the_attempt_is_unknown_not_failed(
     payments.gateway.script.append(fault)
     answer = await payments.charge(order_id)
     assert (answer.status_code, answer.json()["state"]) == (202, "PROCESSING")
-    assert answer.headers["location"] == f"/payments/{order_id}"
+    assert answer.headers["location"] == f"/payments/{payment_of(order_id)}"
     assert await payments.attempts(order_id) == ["UNKNOWN"]
     assert answer.json()["attempts"][0]["detail"]
     assert await payments.ledger(order_id) == {}
@@ -36,7 +43,7 @@ async def test_the_same_charge_again_ends_in_one_capture(payments: Replica, faul
     assert (answer.status_code, answer.json()["state"]) == (201, "SUCCEEDED")
     await payments.gateway.land()
     assert await payments.captures(order_id) == ["CAPTURED"]
-    assert await payments.ledger(order_id) == {"cap": AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -121,7 +128,9 @@ async def test_a_cancel_interrupted_at_the_gateway_is_finished_with_one_refund(
     answer = await payments.cancel(order_id)
     assert answer.status_code == 200
     assert answer.json()["state"] == ("REFUNDED" if charged else "CANCELLED")
-    assert await payments.ledger(order_id) == ({"cap": AMOUNT, "ref": -AMOUNT} if charged else {})
+    assert await payments.ledger(order_id) == (
+        {"capture": AMOUNT, "refund": -AMOUNT} if charged else {}
+    )
     assert not await unsettled(payments.eyes)
 
 
@@ -180,10 +189,10 @@ async def test_a_void_made_at_the_gateway_by_someone_else_cancels_the_payment(pa
     payments.gateway.script.append("lost_request")
     await payments.charge(order_id)
     await payments.eyes.execute(
-        "INSERT INTO gateway.charges (gw_key, provider, order_ref, state)"
+        "INSERT INTO gateway.charges (gw_key, provider, payment_ref, state)"
         " VALUES ($1, 'mock', $2, 'VOIDED')",
-        f"ord_{order_id}:1",
-        str(order_id),
+        f"pay_{payment_of(order_id)}:1:1",
+        str(payment_of(order_id)),
     )
     await payments.reconcile()
     assert await payments.state(order_id) == "CANCELLED"
@@ -199,7 +208,7 @@ async def test_a_refund_made_at_the_gateway_by_someone_else_is_booked(payments: 
     )
     await payments.reconcile()
     assert await payments.state(order_id) == "REFUNDED"
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 

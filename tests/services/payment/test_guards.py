@@ -6,16 +6,19 @@ The chaos run shows the same for the whole shop; here each guard has the one sto
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
+from msgspec import to_builtins
 
 from chassis.database.pool import Connection
 from chassis.http.outbound import classify
-from services.payment import contract, domain, settlement, store
+from services.payment import contract, intents, operations, settlement, store
 from services.payment.client import Cancelled, PaymentClient, Processing
-from services.payment.domain import Payment
+from services.payment.connectors import Connector
+from services.payment.domain import Attempt, Payment
 from services.payment.outcomes import Declined, Silence
 from tests.services.payment.money_checks import unsettled, violations
-from tests.services.payment.payment_service import Replica, new_order
+from tests.services.payment.payment_service import Replica, new_order, payment_of
 
 
 async def _late_charge(payments: Replica) -> UUID:
@@ -32,13 +35,14 @@ async def test_the_tombstone_keeps_a_late_charge_from_being_captured(
     assert await payments.captures(await _late_charge(payments)) == []
 
     async def no_tombstone(
-        connection: Connection, order_id: UUID, *, reason: str, **who: str | None
+        connection: Connection, payment_id: UUID, order_id: UUID, *, reason: str, **who: str | None
     ) -> Payment | None:
         del who
-        known = await store.find(connection, order_id)
-        return Payment(order_id, state="CANCELLED", cancel_reason=reason) if known is None else None
+        if await store.find(connection, payment_id) is not None:
+            return None
+        return Payment(payment_id, order_id, state="CANCELLED", cancel_reason=reason)
 
-    monkeypatch.setattr(store, "plant_tombstone", no_tombstone)
+    monkeypatch.setattr(intents, "plant_tombstone", no_tombstone)
     # The caller was told 200, CANCELLED, and has freed the goods; the money is gone all the same.
     assert await payments.captures(await _late_charge(payments)) == ["CAPTURED"]
 
@@ -55,7 +59,13 @@ async def test_the_key_per_attempt_keeps_a_retry_from_being_a_second_capture(
 ):
     await _retried_charge(payments)
     assert not await unsettled(payments.eyes)
-    monkeypatch.setattr(domain, "gw_key", lambda order_id, n: f"ord_{order_id}:{n}:{uuid4()}")
+    call = operations._call  # noqa: SLF001 - where the key is taken from the attempt
+
+    def under_another_key(c: Connector, p: UUID, attempt: Attempt, what: Any) -> Any:
+        key = f"{attempt.gw_key}:{uuid4()}"
+        return call(c, p, msgspec.structs.replace(attempt, gw_key=key), what)
+
+    monkeypatch.setattr(operations, "_call", under_another_key)
     await _retried_charge(payments)
     assert "charged twice" in await violations(payments.eyes)
 
@@ -92,7 +102,7 @@ async def _unfinished_cancel(payments: Replica) -> object:
     await payments.charge(order_id)
     payments.gateway.script.append("lost_request")
     return await PaymentClient(_Straight(payments)).cancel(  # type: ignore[arg-type]
-        order_id, "PAYMENT_TIMEOUT", deadline_s=1.0
+        payment_of(order_id), order_id, "PAYMENT_TIMEOUT", deadline_s=1.0
     )
 
 
@@ -104,7 +114,7 @@ class _Straight:
 
     async def call(self, method: str, path: str, json: object = None, **_: object) -> object:
         """As `chassis.http.outbound.Peer.call`."""
-        answer = await self._payments.http.request(method, path, json={"reason": json.reason})  # type: ignore[attr-defined]
+        answer = await self._payments.http.request(method, path, json=to_builtins(json))
         return classify(answer.status_code, answer.content)
 
 

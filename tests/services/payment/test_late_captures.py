@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.services.payment.money_checks import unsettled, violations
-from tests.services.payment.payment_service import AMOUNT, Replica, new_order
+from tests.services.payment.payment_service import AMOUNT, Replica, new_order, payment_of
 
 
 async def test_a_capture_after_the_cancel_is_swept_and_refunded(unfenced: Replica):
@@ -19,7 +19,7 @@ async def test_a_capture_after_the_cancel_is_swept_and_refunded(unfenced: Replic
     assert "said over, still captured" in await violations(payments.eyes)
     assert await payments.late_captures.run_once() == 1
     assert await payments.state(order_id) == "REFUNDED"
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -61,7 +61,7 @@ async def test_two_readers_at_once_refund_once(unfenced: Replica):
     await payments.gateway.land()
     await asyncio.gather(payments.late_captures.run_once(), payments.late_captures.run_once())
     await payments.reconcile()
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
     assert not await unsettled(payments.eyes)
 
 
@@ -84,17 +84,28 @@ async def test_more_captures_than_a_page_are_all_looked_at(
 
 async def test_a_capture_this_database_never_heard_of_is_booked_and_refunded(unfenced: Replica):
     payments, order_id = unfenced, new_order()
-    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.take_unasked(order_id)
     assert await payments.late_captures.run_once() == 1
     assert await payments.state(order_id) == "REFUNDED"
-    assert await payments.ledger(order_id) == {"cap": AMOUNT, "ref": -AMOUNT}
+    assert await payments.ledger(order_id) == {"capture": AMOUNT, "refund": -AMOUNT}
+    assert await payments.eyes.fetchval("SELECT kind FROM payments.decisions") == "adopt"
+    # The order it was for, if there is one, is not charged again.
+    assert (await payments.charge(order_id)).json()["code"] == "fenced"
     assert not await unsettled(payments.eyes)
+
+
+async def test_a_capture_under_the_key_of_an_older_program_is_ours_as_well(unfenced: Replica):
+    payments, order_id = unfenced, new_order()
+    await payments.take_unasked(order_id, key=f"ord_{payment_of(order_id)}:1")
+    assert await payments.late_captures.run_once() == 1
+    assert await payments.state(order_id) == "REFUNDED"
+    assert await payments.captures(order_id) == ["REFUNDED"]
 
 
 async def test_a_capture_for_a_tombstone_needs_a_human(unfenced: Replica):
     payments, order_id = unfenced, new_order()
     await payments.cancel(order_id)
-    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.take_unasked(order_id)
     await payments.late_captures.run_once()
     assert await payments.eyes.fetchval("SELECT needs_review FROM payments.payments")
     assert await payments.state(order_id) == "CANCELLED"
@@ -117,10 +128,10 @@ async def test_a_capture_stamped_earlier_than_those_read_before_is_refunded(
     payments, order_id = unfenced, new_order()
     await payments.charge(new_order())
     await payments.late_captures.run_once()
-    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.take_unasked(order_id)
     await payments.eyes.execute(
-        "UPDATE gateway.charges SET captured_at = now() - $1::interval WHERE order_ref = $2",
-        age, str(order_id),
+        "UPDATE gateway.charges SET captured_at = now() - $1::interval WHERE payment_ref = $2",
+        age, str(payment_of(order_id)),
     )  # fmt: skip
     assert await payments.late_captures.run_once() == 1
     assert await payments.state(order_id) == "REFUNDED"
@@ -158,12 +169,12 @@ async def test_a_capture_stamped_ahead_of_time_hides_nothing_that_comes_now(unfe
     await payments.eyes.execute("UPDATE gateway.charges SET captured_at = now() + interval '1 h'")
     await payments.late_captures.run_once()
     order_id = new_order()
-    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.take_unasked(order_id)
     assert await payments.late_captures.run_once() == 1
 
 
 async def test_a_gateway_that_fences_is_read_as_well(payments: Replica):
     order_id = new_order()
-    await payments.gateway.charge(f"ord_{order_id}:1", str(order_id), AMOUNT, "EUR")
+    await payments.take_unasked(order_id)
     assert await payments.late_captures.run_once() == 1
     assert await payments.state(order_id) == "REFUNDED"

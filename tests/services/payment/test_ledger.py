@@ -1,18 +1,28 @@
 """The ledger and the rows behind it: balanced, append-only, and guarded by the database itself."""
 
 import asyncio
+import re
+from typing import get_args
 
 import asyncpg
 import pytest
 
+from services.payment.domain import DecisionKind
+from services.payment.ledger.accounts import ACCOUNTS, Account
+from services.payment.ledger.postings import TransferKind
 from tests.harness import patience
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
 A_SECOND_LIVE_ATTEMPT = (
-    "INSERT INTO payments.attempts (order_id, n, provider, gw_key, amount_minor, currency, state)"
-    " SELECT order_id, 2, 'mock', 'second', 1, 'EUR', 'IN_FLIGHT' FROM payments.payments"
+    "INSERT INTO payments.attempts"
+    " (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state)"
+    " SELECT payment_id, 1, 2, 'mock', 'second', 1, 'EUR', 'IN_FLIGHT' FROM payments.payments"
 )
+LINE = (
+    "INSERT INTO payments.ledger (payment_id, leg_n, kind, line, account, amount_minor, currency)"
+)
+LEG = "INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
 
 
 async def test_the_ledger_is_what_the_provider_holds(payments: Replica):
@@ -44,8 +54,21 @@ async def test_the_ledger_is_what_the_provider_holds(payments: Replica):
         "UPDATE payments.attempts SET state = 'UNKNOWN'",
         "UPDATE payments.attempts SET amount_minor = 1",
         "UPDATE payments.attempts SET gw_key = 'another'",
+        "UPDATE payments.attempts SET sent_at = now()",
+        "UPDATE payments.payments SET order_id = gen_random_uuid()",
+        "UPDATE payments.payments SET order_id = NULL",
+        "UPDATE payments.legs SET amount_minor = 1",
+        "DELETE FROM payments.legs",
+        "UPDATE payments.decisions SET reason = 'another'",
+        "DELETE FROM payments.decisions",
         "INSERT INTO payments.ledger TABLE payments.ledger",
-        "INSERT INTO payments.ledger VALUES ('lopsided', 1, 'merchant', 1, 'EUR')",
+        f"{LINE} SELECT payment_id, 1, 'refund', 1, 'merchant', 1, 'EUR' FROM payments.payments",
+        f"{LINE} SELECT payment_id, 1, 'gift', 1, 'merchant', 1, 'EUR' FROM payments.payments",
+        # The legs would add up to more than the payment.
+        f"{LEG} SELECT payment_id, 2, 1, 'EUR', 'mock' FROM payments.payments",
+        # A leg without a payment, and an attempt of no leg.
+        f"{LEG} VALUES (gen_random_uuid(), 1, 1, 'EUR', 'mock')",
+        A_SECOND_LIVE_ATTEMPT.replace("payment_id, 1, 2", "payment_id, 2, 1"),
         A_SECOND_LIVE_ATTEMPT,
     ],
 )
@@ -54,6 +77,32 @@ async def test_the_past_cannot_be_changed(payments: Replica, sql: str):
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await payments.eyes.execute(sql)
     assert not await unsettled(payments.eyes)
+
+
+async def test_the_accounts_and_kinds_equal_the_database(payments: Replica):
+    lists = {
+        ("ledger", "known_account"): set(ACCOUNTS),
+        ("ledger", "known_transfer"): set(get_args(TransferKind)),
+        ("decisions", "known_kind"): set(get_args(DecisionKind)),
+    }
+    for (table, check), names in lists.items():
+        definition = await payments.eyes.fetchval(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1"
+            f" AND conrelid = 'payments.{table}'::regclass",
+            check,
+        )
+        assert set(re.findall(r"'(\w+)'", definition)) == names
+    assert set(get_args(Account)) == set(ACCOUNTS)
+
+
+async def test_legs_may_come_in_several_as_long_as_they_add_up(payments: Replica):
+    await payments.eyes.execute(
+        "WITH p AS (INSERT INTO payments.payments (payment_id, amount_minor, currency, state)"
+        " VALUES (gen_random_uuid(), 5, 'EUR', 'PROCESSING') RETURNING payment_id)"
+        f" {LEG} SELECT payment_id, n, minor, 'EUR', 'mock'"
+        " FROM p, (VALUES (1, 2), (2, 3)) l (n, minor)"
+    )
+    assert await payments.eyes.fetchval("SELECT count(*) FROM payments.legs") == 2
 
 
 async def test_every_state_an_attempt_had_is_on_record(payments: Replica):

@@ -12,7 +12,13 @@ from services.payment.app import create_app
 from services.payment.due_work import PAYMENTS_DUE
 from tests.harness.plans import plans_with_index
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.payment_service import Replica, new_order, open_replica, until
+from tests.services.payment.payment_service import (
+    Replica,
+    new_order,
+    open_replica,
+    payment_of,
+    until,
+)
 
 
 async def test_a_payment_at_the_gateway_is_left_to_its_request(payments: Replica):
@@ -82,7 +88,9 @@ async def test_one_bad_payment_does_not_hold_up_the_others(payments: Replica):
     await payments.charge(good)
     # A row no code of ours could have left: the void can only fail, every time.
     await payments.eyes.execute("ALTER TABLE payments.attempts DISABLE TRIGGER ALL")
-    await payments.eyes.execute("DELETE FROM payments.attempts WHERE order_id = $1", bad)
+    await payments.eyes.execute(
+        "DELETE FROM payments.attempts WHERE payment_id = $1", payment_of(bad)
+    )
     await payments.eyes.execute("ALTER TABLE payments.attempts ENABLE TRIGGER ALL")
     await payments.reconcile()
     assert await payments.state(good) == "SUCCEEDED"

@@ -1,0 +1,149 @@
+"""Promises about what a payment is made of: an order, legs, their attempts, and reasons."""
+
+from proof.invariant import Invariant
+
+ONE_LIVE_ATTEMPT = Invariant(
+    id="I9",
+    kind="A",
+    title="One live attempt",
+    promise="No leg of a payment has two attempts that could both take money.",
+    sql="""\
+SELECT payment_id, leg_n, count(*) AS live_attempts,
+       string_agg(gw_key, ', ' ORDER BY n) AS gw_keys
+FROM payments.attempts
+WHERE state IN ('IN_FLIGHT', 'UNKNOWN', 'SUCCEEDED')
+GROUP BY payment_id, leg_n
+HAVING count(*) > 1
+ORDER BY payment_id, leg_n""",
+    enforced_by="partial unique index one_live_attempt",
+)
+
+A_PAYMENT_IS_ITS_ATTEMPTS = Invariant(
+    id="I23",
+    kind="A",
+    title="A payment is what its attempts say",
+    promise="The payment's state follows from its legs', a leg's from its newest attempt's, that "
+    "one's from its history, and what is settled is what the gateway has.",
+    sql="""\
+SELECT 'payment' AS what, p.payment_id, p.state, coalesce(a.states, 'no attempt') AS other
+FROM payments.payments p
+LEFT JOIN LATERAL (
+  SELECT string_agg(DISTINCT state, ' and ') AS states
+  FROM (SELECT DISTINCT ON (leg_n) state FROM payments.attempts
+        WHERE payment_id = p.payment_id ORDER BY leg_n, n DESC) newest) a ON true
+WHERE (p.state, coalesce(a.states, '')) NOT IN (
+  ('PROCESSING', 'IN_FLIGHT'), ('PROCESSING', 'UNKNOWN'),
+  ('CANCELLING', 'IN_FLIGHT'), ('CANCELLING', 'UNKNOWN'),
+  ('SUCCEEDED', 'SUCCEEDED'), ('REFUND_PENDING', 'SUCCEEDED'), ('REFUNDED', 'REFUNDED'),
+  ('FAILED', 'FAILED'), ('CANCELLED', 'VOIDED'), ('CANCELLED', ''))
+UNION ALL
+SELECT 'attempt', a.payment_id, concat_ws(' ', a.state, a.detail),
+       coalesce(concat_ws(' ', h.dst, h.detail), 'no history')
+FROM payments.attempts a
+LEFT JOIN LATERAL (SELECT dst, detail FROM payments.attempt_history h
+                   WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
+                   ORDER BY h.id DESC LIMIT 1) h ON true
+WHERE (h.dst, h.detail) IS DISTINCT FROM (a.state, a.detail)
+UNION ALL
+SELECT 'first line of an attempt', a.payment_id, a.state, coalesce(h.src, 'no history')
+FROM payments.attempts a
+LEFT JOIN LATERAL (SELECT src, dst FROM payments.attempt_history h
+                   WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
+                   ORDER BY h.id LIMIT 1) h ON true
+WHERE h.src IS NOT NULL OR h.dst IS NULL
+UNION ALL
+SELECT 'gateway', a.payment_id, a.state, coalesce(c.state, 'no charge')
+FROM payments.attempts a
+JOIN payments.payments p ON p.payment_id = a.payment_id
+LEFT JOIN gateway.charges c ON c.gw_key = a.gw_key AND c.payment_ref = a.payment_id::text
+WHERE a.state = 'FAILED' AND c.state IS DISTINCT FROM 'DECLINED'
+   OR a.state = 'REFUNDED' AND c.state IS DISTINCT FROM 'REFUNDED'
+   OR a.state = 'SUCCEEDED' AND c.state IS DISTINCT FROM 'CAPTURED'
+      AND NOT (c.state IS NOT DISTINCT FROM 'REFUNDED' AND p.state = 'REFUND_PENDING')""",
+    enforced_by="one writer of outcomes moves payment and attempt in one statement",
+)
+
+THE_LEGS_ADD_UP = Invariant(
+    id="I17",
+    kind="A",
+    title="The legs add up",
+    promise="A payment is the sum of its legs, and an attempt is over its leg, at its provider.",
+    sql="""\
+SELECT 'payment' AS what, p.payment_id, NULL AS leg_n,
+       concat_ws(' ', p.amount_minor, p.currency) AS expected,
+       coalesce(l.found, 'no leg') AS found
+FROM payments.payments p
+LEFT JOIN LATERAL (
+  SELECT string_agg(concat_ws(' ', minor, currency), ', ' ORDER BY currency) AS found
+  FROM (SELECT currency, sum(amount_minor) AS minor FROM payments.legs
+        WHERE payment_id = p.payment_id GROUP BY currency) s) l ON true
+WHERE l.found IS DISTINCT FROM nullif(concat_ws(' ', p.amount_minor, p.currency), '')
+UNION ALL
+SELECT 'attempt', a.payment_id, a.leg_n::text,
+       coalesce(concat_ws(' ', l.amount_minor, l.currency, l.provider), 'no leg'),
+       concat_ws(' ', a.amount_minor, a.currency, a.provider)
+FROM payments.attempts a LEFT JOIN payments.legs l USING (payment_id, leg_n)
+WHERE (a.amount_minor, a.currency, a.provider)
+      IS DISTINCT FROM (l.amount_minor, l.currency, l.provider)
+UNION ALL
+SELECT 'leg of no payment', l.payment_id, l.leg_n::text, 'no payment', l.amount_minor::text
+FROM payments.legs l LEFT JOIN payments.payments p USING (payment_id)
+WHERE p.payment_id IS NULL""",
+    enforced_by="deferred constraint trigger on payments.legs; all are written in one statement",
+)
+
+EVERY_CHOICE_IS_ON_RECORD = Invariant(
+    id="I28",
+    kind="A",
+    title="Every choice is on record",
+    promise="For each leg it is written down why it went to its provider, and no decision is lost.",
+    # Before decisions there were keys of the form ord_<order>:1; the gateway knows them too.
+    sql="""\
+SELECT 'leg without a decision' AS what, l.payment_id, l.leg_n, l.provider AS found
+FROM payments.legs l
+WHERE NOT EXISTS (SELECT 1 FROM payments.decisions d
+                  WHERE d.payment_id = l.payment_id AND d.leg_n = l.leg_n
+                    AND d.provider = l.provider)
+  AND NOT EXISTS (SELECT 1 FROM payments.attempts a
+                  WHERE a.payment_id = l.payment_id AND a.leg_n = 1 AND a.n = 1
+                    AND a.gw_key = 'ord_' || l.payment_id || ':1')
+UNION ALL
+SELECT 'decision missing before the last', payment_id, NULL, count(*) || ' of ' || max(n)
+FROM payments.decisions GROUP BY payment_id HAVING count(*) <> max(n)
+UNION ALL
+SELECT 'decision about no payment', d.payment_id, d.leg_n, d.kind
+FROM payments.decisions d LEFT JOIN payments.payments p USING (payment_id)
+WHERE p.payment_id IS NULL""",
+    enforced_by="a decision is written in the statement that opens the payment; append-only",
+)
+
+ORDER_AND_PAYMENT_AGREE = Invariant(
+    id="I29",
+    kind="A",
+    title="Order and payment name each other",
+    promise="An order's payment is that order's; no order has two payments, no payment two orders.",
+    # A payment that was made by hand may be called otherwise; it confirms no order (I4).
+    sql="""\
+SELECT 'payment of another order' AS what, o.id AS order_id, o.payment_id, p.order_id AS found
+FROM orders.orders o JOIN payments.payments p ON p.payment_id = o.payment_id
+WHERE p.order_id IS DISTINCT FROM o.id AND p.made_by = 'order-service'
+UNION ALL
+SELECT 'order with another payment', o.id, p.payment_id, o.payment_id
+FROM payments.payments p JOIN orders.orders o ON o.id = p.order_id
+WHERE p.payment_id <> o.payment_id AND p.made_by = 'order-service'
+UNION ALL
+SELECT 'several payments', order_id, NULL, NULL
+FROM payments.payments WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
+UNION ALL
+SELECT 'several orders', NULL, payment_id, NULL
+FROM orders.orders GROUP BY payment_id HAVING count(*) > 1""",
+    enforced_by="the id is stored with the order and never changes; each is unique on both sides",
+)
+
+INVARIANTS = (
+    ORDER_AND_PAYMENT_AGREE,
+    THE_LEGS_ADD_UP,
+    ONE_LIVE_ATTEMPT,
+    A_PAYMENT_IS_ITS_ATTEMPTS,
+    EVERY_CHOICE_IS_ON_RECORD,
+)

@@ -1,0 +1,171 @@
+"""What is committed before anybody is asked (rule R1), in SQL: a payment with its leg, its attempt
+and why it goes where it goes; the tombstone of one never opened; the payment of a capture."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from chassis.database.pool import Connection, statement
+from services.payment import domain
+from services.payment.connectors import Capture
+from services.payment.domain import Attempt, Charge, DecisionKind, MadeBy, Payment
+
+# The intent in one statement and so in one transaction: the payment, its one leg, the leg's first
+# attempt, and why it goes to this provider. Whatever is in the way (this payment, this order, or
+# another one under this key) makes it insert nothing at all.
+_OPEN = statement(
+    text(
+        "WITH opened AS ("
+        " INSERT INTO payments.payments (payment_id, order_id, amount_minor, currency, state,"
+        "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
+        " VALUES (:payment_id, :order_id, :amount_minor, :currency, 'PROCESSING',"
+        "   :idempotency_key, :request_hash, :made_by, :traceparent,"
+        "   now() + make_interval(secs => :grace_s))"
+        " ON CONFLICT DO NOTHING RETURNING payment_id, amount_minor, currency),"
+        " leg AS ("
+        " INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
+        " SELECT payment_id, 1, amount_minor, currency, :provider FROM opened),"
+        " decided AS ("
+        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+        " SELECT payment_id, 1, :kind, 1, :provider, :why, :inputs ::jsonb FROM opened)"
+        " INSERT INTO payments.attempts"
+        "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state, sent_at)"
+        " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT', now()"
+        " FROM opened"
+        " RETURNING created_at, updated_at"
+    ),
+    "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
+)
+_PLANT = statement(
+    text(
+        "INSERT INTO payments.payments"
+        "   (payment_id, order_id, state, cancel_reason, made_by, cancelled_by, traceparent)"
+        " VALUES (:payment_id, :order_id, 'CANCELLED', :reason, :made_by, :made_by, :traceparent)"
+        " ON CONFLICT DO NOTHING RETURNING payment_id"
+    ),
+    "INSERT payments.payments tombstone",
+)
+_ADOPT = statement(
+    text(
+        "WITH adopted AS ("
+        " INSERT INTO payments.payments"
+        "   (payment_id, amount_minor, currency, state, cancel_reason, made_by)"
+        " VALUES (:payment_id, :amount_minor, :currency, 'CANCELLED', 'NEVER_ASKED_FOR', 'capture')"
+        " ON CONFLICT DO NOTHING RETURNING payment_id, amount_minor, currency),"
+        " leg AS ("
+        " INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
+        " SELECT payment_id, 1, amount_minor, currency, :provider FROM adopted),"
+        " decided AS ("
+        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+        " SELECT payment_id, 1, :kind, 1, :provider, :why, :inputs ::jsonb FROM adopted)"
+        " INSERT INTO payments.attempts"
+        "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state)"
+        " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'VOIDED'"
+        " FROM adopted"
+        " RETURNING payment_id"
+    ),
+    "INSERT payments.payments adopted",
+)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Why a leg goes to a provider, in plain words, and what that was decided from."""
+
+    kind: DecisionKind
+    reason: str
+    inputs: dict[str, Any]
+
+
+async def open_payment(
+    connection: Connection,
+    charge: Charge,
+    *,
+    payment_id: UUID,
+    provider: str,
+    decision: Decision,
+    traceparent: str | None,
+    grace_s: float,
+) -> Payment | None:
+    """Commit the intent to charge (rule R1), or None when the payment, the order or the key is
+    taken.
+
+    `grace_s` is how long the reconciler leaves the payment to whoever opened it."""
+    gw_key = domain.gw_key(payment_id, 1, 1)
+    values = {**msgspec.structs.asdict(charge), "payment_id": payment_id}
+    row = await connection.row(
+        _OPEN,
+        **values,
+        provider=provider,
+        gw_key=gw_key,
+        kind=decision.kind,
+        why=decision.reason,
+        inputs=decision.inputs,
+        traceparent=traceparent,
+        grace_s=grace_s,
+    )
+    if row is None:
+        return None
+    attempt = Attempt(
+        leg_n=1,
+        n=1,
+        provider=provider,
+        gw_key=gw_key,
+        amount_minor=charge.amount_minor,
+        currency=charge.currency,
+        state="IN_FLIGHT",
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+    return Payment(**values, state="PROCESSING", traceparent=traceparent, attempts=(attempt,))
+
+
+async def plant_tombstone(
+    connection: Connection,
+    payment_id: UUID,
+    order_id: UUID | None,
+    *,
+    reason: str,
+    made_by: MadeBy,
+    traceparent: str | None,
+) -> Payment | None:
+    """Cancel a payment that nobody has opened yet (rule R4), so that a later charge is refused.
+    None when there is such a payment already, or the order has another one."""
+    row = await connection.row(
+        _PLANT,
+        payment_id=payment_id,
+        order_id=order_id,
+        reason=reason,
+        made_by=made_by,
+        traceparent=traceparent,
+    )
+    if row is None:
+        return None
+    return Payment(
+        payment_id,
+        order_id,
+        state="CANCELLED",
+        cancel_reason=reason,
+        made_by=made_by,
+        traceparent=traceparent,
+    )
+
+
+async def adopt(
+    connection: Connection, capture: Capture, payment_id: UUID, provider: str, decision: Decision
+) -> bool:
+    """Make a cancelled payment for a capture this database has never heard of (it was restored
+    from a backup, say), so that it can be posted and refunded; false when there is a payment."""
+    row = await connection.row(
+        _ADOPT,
+        payment_id=payment_id,
+        amount_minor=capture.amount_minor,
+        currency=capture.currency,
+        provider=provider,
+        gw_key=capture.gw_key,
+        kind=decision.kind,
+        why=decision.reason,
+        inputs=decision.inputs,
+    )
+    return row is not None
