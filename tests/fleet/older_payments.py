@@ -101,7 +101,7 @@ def order_of(name: str) -> UUID:
     return UUID(bytes=hashlib.blake2b(name.encode(), digest_size=16).digest(), version=4)
 
 
-async def tell(connection: asyncpg.Connection, name: str, story: Story) -> None:
+async def write_story(connection: asyncpg.Connection, name: str, story: Story) -> None:
     """Write a story into the tables as they were at revision 0009."""
     run, order_id = connection.execute, order_of(name)
     if story.order:

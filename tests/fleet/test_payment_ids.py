@@ -12,7 +12,7 @@ from fleet.errors import Failed
 from proof import Limits
 from proof.evaluate import evaluate
 from tests.chaos.scripted import ScriptedShop
-from tests.fleet.older_payments import OVER, UNFINISHED, order_of, tell
+from tests.fleet.older_payments import OVER, UNFINISHED, order_of, write_story
 
 # Whatever belongs to an order, as it is; and which of its columns names the order.
 _TABLES = {
@@ -39,7 +39,7 @@ async def older(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(empty_database_url)
     unfinished = {name: story for name, (story, _) in UNFINISHED.items()}
     for name, story in {**OVER, **unfinished}.items():
-        await tell(connection, name, story)
+        await write_story(connection, name, story)
     yield connection
     await connection.close()
 
@@ -119,7 +119,7 @@ FROM payments.payments"""
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "reason"),
     [
         (NO_ORDER, "is no order's"),
         (SEVERAL_LEGS, "has several legs"),
@@ -128,9 +128,9 @@ FROM payments.payments"""
     ids=["no order", "several legs", "a newer key"],
 )
 async def test_what_the_older_schema_cannot_hold_is_not_taken_back(
-    database_url: str, connection: asyncpg.Connection, sql: str, said: str
+    database_url: str, connection: asyncpg.Connection, sql: str, reason: str
 ):
     await connection.execute(f"BEGIN; {sql}; COMMIT")
-    with pytest.raises(Failed, match=said):
+    with pytest.raises(Failed, match=reason):
         await _move("downgrade", database_url, "0009")
     assert await connection.fetchval("SELECT count(*) FROM payments.payments") == 1
