@@ -186,7 +186,7 @@ async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:
     await shop.rest()
 
 
-# ---- a leg is written together with why it goes to its provider -----------------------------------
+# ---- a leg is written together with why it goes to its provider ----------------------------------
 
 
 def opened_without_a_decision() -> AbstractContextManager[Any]:
