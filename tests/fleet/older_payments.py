@@ -1,4 +1,4 @@
-"""Payments as the program before migration 0010 left them, in every state, with what they left."""
+"""Payments as the program before migration 0011 left them, in every state, with what they left."""
 
 import hashlib
 import json

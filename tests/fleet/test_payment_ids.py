@@ -1,4 +1,4 @@
-"""Migration 0010 on a database full of payments: up, to their ends, and down to the same rows."""
+"""Migration 0011 on a database full of payments: up, to their ends, and down to the same rows."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def _move(verb: str, url: str, revision: str) -> None:
 @pytest.fixture
 async def older(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A database of the program before, with every story in it."""
-    await _move("upgrade", empty_database_url, "0009")
+    await _move("upgrade", empty_database_url, "0010")
     connection = await asyncpg.connect(empty_database_url)
     unfinished = {name: story for name, (story, _) in UNFINISHED.items()}
     for name, story in {**OVER, **unfinished}.items():
@@ -69,7 +69,7 @@ async def test_up_and_down_again_leads_to_the_same_rows(
         "SELECT count(*) FROM payments.legs l JOIN payments.attempt_history h USING (payment_id)"
         " WHERE h.src IS NULL AND h.changed_in <> l.changed_in"
     ) == 0  # fmt: skip
-    await _move("downgrade", empty_database_url, "0009")
+    await _move("downgrade", empty_database_url, "0010")
     assert await _rows(older) == before
 
 
@@ -98,7 +98,7 @@ async def test_what_was_unfinished_comes_to_its_end_and_the_rest_stays_as_it_was
     # Each was asked for by the name that its provider knows.
     assert await older.fetchval("SELECT count(*) FROM gateway.charges WHERE gw_key !~ '^ord_'") == 0
 
-    await _move("downgrade", empty_database_url, "0009")
+    await _move("downgrade", empty_database_url, "0010")
     assert await _rows(older, *OVER) == before
 
 
@@ -132,5 +132,5 @@ async def test_what_the_older_schema_cannot_hold_is_not_taken_back(
 ):
     await connection.execute(f"BEGIN; {sql}; COMMIT")
     with pytest.raises(Failed, match=reason):
-        await _move("downgrade", database_url, "0009")
+        await _move("downgrade", database_url, "0010")
     assert await connection.fetchval("SELECT count(*) FROM payments.payments") == 1
