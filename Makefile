@@ -14,9 +14,10 @@ PROFILE ?= smoke
 # Before the next line gives the tests' number to everybody: of the load only what somebody typed.
 LOAD_WORKERS := $(WORKERS)
 # Two for tests that keep a core busy, two for those that mostly wait: tests/harness/turns.py sees to it. A
-# file stays on one worker: its tests share the processes they started. The house rules are `make check`'s.
+# file stays on one worker: its tests share the processes they started. A worker that died ends the run: its
+# test hung, and its processes are still there. The house rules are `make check`'s.
 WORKERS ?= 4
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=tests/tidy
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --ignore=tests/tidy
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start
 # many more, and each would compile all it imports.

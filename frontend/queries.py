@@ -39,7 +39,7 @@ _ORDER = """
   coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
   o.created_at, o.settled_at, m.state AS payment
 FROM orders.orders o JOIN orders.products p USING (product_id)
-LEFT JOIN payments.payments m ON m.order_id = o.id
+LEFT JOIN payments.payments m ON m.payment_id = o.payment_id
 """
 _RECENT = statement(
     text(f"SELECT {_ORDER} ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"),

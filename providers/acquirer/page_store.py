@@ -33,17 +33,15 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct):
-    """A table that can be listed: its shape, what it may be filtered by, and its statements."""
+    """A table that can be listed: what it may be filtered by, and its statements."""
 
-    table: Table
-    shape: Any
     filters: tuple[str, ...]
     place: Statement
     older: Statement
     newer: Statement
 
 
-def _listed(table: Table, shape: type, *filters: str) -> Listed:
+def _listed(table: Table, *filters: str) -> Listed:
     c, mine = table.c, table.c.account == bindparam("account")
 
     def unless_given(name: str, kind: Any, condition: Any) -> Any:
@@ -66,8 +64,6 @@ def _listed(table: Table, shape: type, *filters: str) -> Listed:
     cursor = cast(bindparam("cursor"), BigInteger)
     place = select(c.seq).where(mine, c.id == bindparam("the_id"))
     return Listed(
-        table,
-        shape,
         filters,
         statement(place, f"SELECT {table.fullname} place"),
         page(c.seq < cursor, c.seq.desc()),
@@ -76,12 +72,12 @@ def _listed(table: Table, shape: type, *filters: str) -> Listed:
 
 
 LISTS: dict[type, Listed] = {
-    PaymentIntent: _listed(tables.intents, PaymentIntent),
-    CardCharge: _listed(tables.charges, CardCharge, "intent"),
-    Refund: _listed(tables.refunds, Refund, "charge", "intent"),
-    BalanceTransaction: _listed(tables.balance_transactions, BalanceTransaction, "type", "source"),
-    AccountEvent: _listed(tables.events, AccountEvent, "type"),
-    WebhookEndpoint: _listed(tables.webhook_endpoints, WebhookEndpoint),
+    PaymentIntent: _listed(tables.intents),
+    CardCharge: _listed(tables.charges, "intent"),
+    Refund: _listed(tables.refunds, "charge", "intent"),
+    BalanceTransaction: _listed(tables.balance_transactions, "type", "source"),
+    AccountEvent: _listed(tables.events, "type"),
+    WebhookEndpoint: _listed(tables.webhook_endpoints),
 }
 
 

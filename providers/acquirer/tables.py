@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # What the acquirer needs to have been migrated.
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0010"
 
 metadata = MetaData(schema="acquirer")
 _At = DateTime(timezone=True)

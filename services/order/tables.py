@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaD
 from sqlalchemy import Uuid as UuidType
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 metadata = MetaData(schema="orders")
 _time = DateTime(timezone=True)

@@ -16,27 +16,28 @@ from services.payment.domain import Attempt, Charge, DecisionKind, MadeBy, Payme
 # The intent in one statement and so in one transaction: the payment, its one leg, the leg's first
 # attempt, and why it goes to this provider. Whatever is in the way (this payment, this order, or
 # another one under this key) makes it insert nothing at all.
+OPEN_SQL = (
+    "WITH opened AS ("
+    " INSERT INTO payments.payments (payment_id, order_id, amount_minor, currency, state,"
+    "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
+    " VALUES (:payment_id, :order_id, :amount_minor, :currency, 'PROCESSING',"
+    "   :idempotency_key, :request_hash, :made_by, :traceparent,"
+    "   now() + make_interval(secs => :grace_s))"
+    " ON CONFLICT DO NOTHING RETURNING payment_id, amount_minor, currency),"
+    " leg AS ("
+    " INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
+    " SELECT payment_id, 1, amount_minor, currency, :provider FROM opened),"
+    " decided AS ("
+    " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
+    " SELECT payment_id, 1, :kind, 1, :provider, :why, :inputs ::jsonb FROM opened)"
+    " INSERT INTO payments.attempts"
+    "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state, sent_at)"
+    " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT', now()"
+    " FROM opened"
+    " RETURNING created_at, updated_at"
+)
 _OPEN = statement(
-    text(
-        "WITH opened AS ("
-        " INSERT INTO payments.payments (payment_id, order_id, amount_minor, currency, state,"
-        "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
-        " VALUES (:payment_id, :order_id, :amount_minor, :currency, 'PROCESSING',"
-        "   :idempotency_key, :request_hash, :made_by, :traceparent,"
-        "   now() + make_interval(secs => :grace_s))"
-        " ON CONFLICT DO NOTHING RETURNING payment_id, amount_minor, currency),"
-        " leg AS ("
-        " INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
-        " SELECT payment_id, 1, amount_minor, currency, :provider FROM opened),"
-        " decided AS ("
-        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
-        " SELECT payment_id, 1, :kind, 1, :provider, :why, :inputs ::jsonb FROM opened)"
-        " INSERT INTO payments.attempts"
-        "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state, sent_at)"
-        " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT', now()"
-        " FROM opened"
-        " RETURNING created_at, updated_at"
-    ),
+    text(OPEN_SQL),
     "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
 )
 # The same for several legs, each with its first attempt and the reason for its provider.

@@ -186,6 +186,18 @@ async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:
     await shop.rest()
 
 
+# ---- a leg is written together with why it goes to its provider ----------------------------------
+
+
+def opened_without_a_decision() -> AbstractContextManager[Any]:
+    begin, end = "decided AS (", "FROM opened) INSERT"
+    written = str(intents.OPEN_SQL)
+    decided = written[written.index(begin) : written.index(end)]
+    without = written.replace(decided, "decided AS (SELECT :kind ::text, :why ::text,"
+                              " :inputs ::jsonb ")  # fmt: skip
+    return patch.object(intents, "_OPEN", statement(text(without)))
+
+
 # ---- one decision, by compare-and-set ------------------------------------------------------------
 
 
@@ -238,6 +250,12 @@ GUARDS = (
         sold_without_a_line,
         an_order_is_confirmed,
         {"I21", "I2"},
+    ),
+    Guard(
+        "decision with its leg",
+        opened_without_a_decision,
+        an_order_is_confirmed,
+        {"I28"},
     ),
     Guard(
         "provider key per attempt",

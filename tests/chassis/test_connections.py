@@ -286,12 +286,13 @@ async def test_a_burst_of_connections_is_served_and_half_sent_heads_are_not_held
 async def test_few_descriptors_leave_some_for_the_service_s_own_work(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    limits = [1024, 1024]
+    limits = [1200, 1200]
     monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.__setitem__(0, new[0]))
     settings = load("order", {})
-    peers, pool = 3 * settings.peer_connections, settings.pool_size
-    assert Connections(settings)._most == 1024 - peers - pool - 64  # noqa: SLF001
+    peers = (len(settings.urls) - 1) * settings.peer_connections
+    pool = settings.pool_size
+    assert Connections(settings)._most == 1200 - peers - pool - 64  # noqa: SLF001
     limits[:] = [256, 256]
     assert Connections(settings)._most == 128  # noqa: SLF001
     limits[:] = [256, 1 << 20]

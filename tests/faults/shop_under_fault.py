@@ -80,7 +80,7 @@ class ShopUnderFault:
 
     def calm(self) -> None:
         """Call every gremlin off."""
-        for key in NAMES:
+        for key in NAMES.keys() & set(self.fleet.keys):
             self.request("DELETE", key, "/gremlins")
 
     def customers(self, habits: Habits | None = None, seed: int = SEED) -> Customers:

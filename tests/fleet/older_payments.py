@@ -1,4 +1,4 @@
-"""Payments as the program before migration 0010 left them, in every state, with what they left."""
+"""Payments as the program before migration 0011 left them, in every state, with what they left."""
 
 import hashlib
 import json
@@ -101,7 +101,7 @@ def order_of(name: str) -> UUID:
     return UUID(bytes=hashlib.blake2b(name.encode(), digest_size=16).digest(), version=4)
 
 
-async def tell(connection: asyncpg.Connection, name: str, story: Story) -> None:
+async def write_story(connection: asyncpg.Connection, name: str, story: Story) -> None:
     """Write a story into the tables as they were at revision 0009."""
     run, order_id = connection.execute, order_of(name)
     if story.order:

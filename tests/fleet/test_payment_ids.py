@@ -1,4 +1,4 @@
-"""Migration 0010 on a database full of payments: up, to their ends, and down to the same rows."""
+"""Migration 0011 on a database full of payments: up, to their ends, and down to the same rows."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from fleet.errors import Failed
 from proof import Limits
 from proof.evaluate import evaluate
 from tests.chaos.scripted import ScriptedShop
-from tests.fleet.older_payments import OVER, UNFINISHED, order_of, tell
+from tests.fleet.older_payments import OVER, UNFINISHED, order_of, write_story
 
 # Whatever belongs to an order, as it is; and which of its columns names the order.
 _TABLES = {
@@ -35,11 +35,11 @@ async def _move(verb: str, url: str, revision: str) -> None:
 @pytest.fixture
 async def older(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A database of the program before, with every story in it."""
-    await _move("upgrade", empty_database_url, "0009")
+    await _move("upgrade", empty_database_url, "0010")
     connection = await asyncpg.connect(empty_database_url)
     unfinished = {name: story for name, (story, _) in UNFINISHED.items()}
     for name, story in {**OVER, **unfinished}.items():
-        await tell(connection, name, story)
+        await write_story(connection, name, story)
     yield connection
     await connection.close()
 
@@ -69,7 +69,7 @@ async def test_up_and_down_again_leads_to_the_same_rows(
         "SELECT count(*) FROM payments.legs l JOIN payments.attempt_history h USING (payment_id)"
         " WHERE h.src IS NULL AND h.changed_in <> l.changed_in"
     ) == 0  # fmt: skip
-    await _move("downgrade", empty_database_url, "0009")
+    await _move("downgrade", empty_database_url, "0010")
     assert await _rows(older) == before
 
 
@@ -98,7 +98,7 @@ async def test_what_was_unfinished_comes_to_its_end_and_the_rest_stays_as_it_was
     # Each was asked for by the name that its provider knows.
     assert await older.fetchval("SELECT count(*) FROM gateway.charges WHERE gw_key !~ '^ord_'") == 0
 
-    await _move("downgrade", empty_database_url, "0009")
+    await _move("downgrade", empty_database_url, "0010")
     assert await _rows(older, *OVER) == before
 
 
@@ -119,7 +119,7 @@ FROM payments.payments"""
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "reason"),
     [
         (NO_ORDER, "is no order's"),
         (SEVERAL_LEGS, "has several legs"),
@@ -128,9 +128,9 @@ FROM payments.payments"""
     ids=["no order", "several legs", "a newer key"],
 )
 async def test_what_the_older_schema_cannot_hold_is_not_taken_back(
-    database_url: str, connection: asyncpg.Connection, sql: str, said: str
+    database_url: str, connection: asyncpg.Connection, sql: str, reason: str
 ):
     await connection.execute(f"BEGIN; {sql}; COMMIT")
-    with pytest.raises(Failed, match=said):
-        await _move("downgrade", database_url, "0009")
+    with pytest.raises(Failed, match=reason):
+        await _move("downgrade", database_url, "0010")
     assert await connection.fetchval("SELECT count(*) FROM payments.payments") == 1

@@ -124,15 +124,15 @@ class RunningFleet:
         whole = dict(os.environ) | settings | dict(environ or {})
         # As `valerix up` has it: the services send to the dashboard, where there is one.
         observed = {"VALERIX_OTLP_RECEIVER": self.urls["dashboard"], **whole}
-        chosen = tuple(keys or KEYS)
+        self.keys = tuple(keys or KEYS)
         self._services = {
             key: ForkedService(
                 find(key),
                 self.urls[key],
                 self._home,
-                observed if key != "dashboard" and "dashboard" in chosen else whole,
+                observed if key != "dashboard" and "dashboard" in self.keys else whole,
             )
-            for key in chosen
+            for key in self.keys
         }
 
     def url(self, key: str) -> str:

@@ -13,9 +13,11 @@ from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, PENDING, PENDING_SH
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
-from topology import NAMES
+from topology import SHOP
 
 ORDERS_PER_S = 8
+# Those that have a light.
+_LIT = {process.key: process.name for process in SHOP}
 _CALLERS = 64
 _LABELS = {
     "Fast": "good",
@@ -80,16 +82,16 @@ class RunRecorder:
         load = threading.Thread(target=self._load)
         try:
             self._until_scraped(within_s=20)
-            self._until("silence", dict.fromkeys(NAMES.values(), "none"), within_s=10)
+            self._until("silence", dict.fromkeys(_LIT.values(), "none"), within_s=10)
             self._every_outcome()
             load.start()
-            self._until("load", dict.fromkeys(NAMES.values(), "good"), within_s=15)
+            self._until("load", dict.fromkeys(_LIT.values(), "good"), within_s=15)
             self._refuse_for(2.0)
             bitten_at = time.time()
             slow = {"kind": "latency", "delay_ms": 3000, "routes": ["POST /inventory/reserve"]}
             self._bite("inventory", "slow", **slow)
             # Nobody gets past inventory any more, so payments fall silent: 0/0 after traffic.
-            bitten = dict(zip(NAMES.values(), ("failed", "failed", "none"), strict=True))
+            bitten = dict(zip(_LIT.values(), ("failed", "failed", "none"), strict=True))
             self._until("gremlin", bitten, within_s=50)
         finally:
             self._calm.set()
@@ -138,7 +140,7 @@ class RunRecorder:
     def _until_scraped(self, *, within_s: float) -> None:
         """Prometheus has nothing to say of a service that it has not looked at once."""
         end = time.monotonic() + within_s
-        while len(self._grafana()) < len(NAMES) and time.monotonic() < end:
+        while len(self._grafana()) < len(_LIT) and time.monotonic() < end:
             time.sleep(0.2)
 
     def _until(self, moment: str, wanted: dict[str, str], *, within_s: float) -> None:
@@ -158,7 +160,7 @@ class RunRecorder:
         rule_s, errors, pending = (self._values(each) for each in (AVERAGE, ERRORS, PENDING))
         rule = {
             name: _judged(rule_s.get(name), errors.get(name, 0.0), pending.get(name, 0.0))
-            for name in NAMES.values()
+            for name in _LIT.values()
         }
         return LightReadings(
             time.time(), page, rule, self._grafana(), self._alert(), page_s, rule_s
@@ -174,9 +176,9 @@ class RunRecorder:
         html = self._client.get(f"{self._fleet.url('dashboard')}/panels/lights").text
         states, seconds = {}, {}
         for key, inside, word in _LIGHT.findall(html):
-            states[NAMES[key]] = _LABELS[word]
+            states[_LIT[key]] = _LABELS[word]
             if figure := _FIGURE.search(inside):
-                seconds[NAMES[key]] = float(figure[1]) / (1000 if figure[2] == "ms" else 1)
+                seconds[_LIT[key]] = float(figure[1]) / (1000 if figure[2] == "ms" else 1)
         return states, seconds
 
     def _grafana(self) -> dict[str, str]:

@@ -182,7 +182,7 @@ async def test_the_process_is_named_as_the_environment_says(monkeypatch):
     for batch in (*collector.traces, *collector.logs):
         for group in (*batch.get("resourceSpans", ()), *batch.get("resourceLogs", ())):
             pairs = group["resource"]["attributes"]
-            named = {pair["key"]: pair["value"]["stringValue"] for pair in pairs}
+            named = {pair["key"]: pair["value"].get("stringValue") for pair in pairs}
             assert named["service.name"] == "shop"
             assert named["team"] == "a b"
             assert named["deployment.environment.name"] == "x"
