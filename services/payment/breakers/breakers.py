@@ -20,6 +20,8 @@ _LEASE_S = 5.0
 # No new money is asked for later than a second after an account's breaker opened.
 _CACHE_S = 0.5
 _FLUSH_S = 0.2
+# What another process saw is on the gauge this soon.
+_REFRESH_S = 1.0
 
 
 class Breakers:
@@ -41,9 +43,11 @@ class Breakers:
         )
 
     async def run(self) -> None:
-        """Say what was seen, several times a second, for ever."""
+        """Say what was seen, several times a second, for ever; without payments, ask once a second
+        how all of them stand."""
         while True:
-            await self.flush()
+            if self._failures or time.monotonic() - self._read_at >= _REFRESH_S:
+                await self.flush()
             await asyncio.sleep(_FLUSH_S)
 
     def saw(self, account: str, result: GatewayResult) -> None:

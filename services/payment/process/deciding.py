@@ -70,9 +70,8 @@ def decide(
         return Refusal("PolicySkip", "The merchant's policy denies this payment", why)
     split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
     considered = _considered(usable, ruled)
-    plan = _preferred(request, usable, ruled, two_phase) or _planned(
-        request, considered, split, two_phase
-    )
+    preferred = _preferred(request, usable, ruled, two_phase)
+    plan = preferred or _planned(request, considered, split, two_phase)
     if isinstance(plan, Infeasible):
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
@@ -89,7 +88,14 @@ def decide(
         "fallback": fallback,
         "budget_ms": merchant.budget_ms,
     }
-    opened = _legs(plan, considered if fallback else (), methods, merchant, ruled)
+    opened = _legs(
+        plan,
+        considered if fallback else (),
+        methods,
+        merchant,
+        ruled,
+        is_preferred=preferred is not None,
+    )
     return Decided(plan=plan, legs=opened, inputs=inputs)
 
 
@@ -145,6 +151,8 @@ def _legs(
     methods: Mapping[str, str],
     merchant: Merchant,
     ruled: PolicyDecision | None,
+    *,
+    is_preferred: bool,
 ) -> tuple[PlannedLeg, ...]:
     taken = {leg.account for leg in plan.legs}
     rule = "no rule"
@@ -162,6 +170,8 @@ def _legs(
         why = f"It is part of the {plan.split} division, for a fee of {leg.fee_minor}."
         if len(plan.legs) == 1 and plan.split == "cheapest":
             why = f"It takes the whole amount for the least fee, {leg.fee_minor}."
+        if is_preferred:
+            why = f"The policy prefers it; it takes the whole amount for a fee of {leg.fee_minor}."
         opened.append(
             PlannedLeg(
                 amount_minor=leg.amount_minor,
