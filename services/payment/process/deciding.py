@@ -9,6 +9,7 @@ from services.payment.intents import Decision, PlannedLeg
 from services.payment.merchants.merchant import Merchant
 from services.payment.planning import (
     Infeasible,
+    Leg,
     Plan,
     ProviderTerms,
     cheapest_split,
@@ -88,14 +89,8 @@ def decide(
         "fallback": fallback,
         "budget_ms": merchant.budget_ms,
     }
-    opened = _legs(
-        plan,
-        considered if fallback else (),
-        methods,
-        merchant,
-        ruled,
-        is_preferred=preferred is not None,
-    )
+    others = considered if fallback else ()
+    opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=plan, legs=opened, inputs=inputs)
 
 
@@ -167,11 +162,7 @@ def _legs(
             and each.takes(plan.currency)
             and each.minimum_minor <= leg.amount_minor <= each.most_minor
         ]
-        why = f"It is part of the {plan.split} division, for a fee of {leg.fee_minor}."
-        if len(plan.legs) == 1 and plan.split == "cheapest":
-            why = f"It takes the whole amount for the least fee, {leg.fee_minor}."
-        if is_preferred:
-            why = f"The policy prefers it; it takes the whole amount for a fee of {leg.fee_minor}."
+        why = _why(plan, leg, is_preferred=is_preferred)
         opened.append(
             PlannedLeg(
                 amount_minor=leg.amount_minor,
@@ -185,3 +176,12 @@ def _legs(
             )
         )
     return tuple(opened)
+
+
+def _why(plan: Plan, leg: Leg, *, is_preferred: bool) -> str:
+    """Why this account takes this part, in words."""
+    if is_preferred:
+        return f"The policy prefers it; it takes the whole amount for a fee of {leg.fee_minor}."
+    if len(plan.legs) == 1 and plan.split == "cheapest":
+        return f"It takes the whole amount for the least fee, {leg.fee_minor}."
+    return f"It is part of the {plan.split} division, for a fee of {leg.fee_minor}."
