@@ -70,7 +70,7 @@ SERVICES = (
         package="services.payment",
         port=5003,
         schema="payments",
-        calls=(),
+        calls=("acquirer",),
         colour=("#5d6b12", "#b9c56a"),
     ),
     Process(

@@ -84,13 +84,10 @@ def stripe_accounts(settings: PaymentSettings) -> dict[str, Connector]:
         raise BadSetting("VALERIX_PAYMENT_STRIPE_ACCOUNTS cannot be used: it is name=key,name=key")
     if not keys:
         return {}
-    try:
-        from services.payment.connectors.stripe_api import StripeAccount
-    except ImportError:
-        raise BadSetting(
-            "VALERIX_PAYMENT_STRIPE_ACCOUNTS needs the official library: install valerix[stripe]"
-        ) from None
-    url = settings.payment_stripe_url or None
+    # A second of imports, which a shop without such accounts need not wait for.
+    from services.payment.connectors.stripe_api import StripeAccount
+
+    url = settings.payment_stripe_url or settings.urls["acquirer"]
     return {name: StripeAccount(name, key, url) for name, key in keys.items()}
 
 

@@ -17,12 +17,13 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
     payment_stripe_accounts: Annotated[
         str,
         why(
-            "`name=key,…`: the accounts that are paid through the official library, which the "
-            "extra `stripe` installs. Empty: the mock alone, and no library is needed."
+            "`name=key,…`: the accounts that are paid through Stripe's official library; these are "
+            "the acquirer's own. Empty: merchants have the mock alone."
         ),
-    ] = ""
+    ] = "alfa=sk_test_alfa,bravo=sk_test_bravo,charlie=sk_test_charlie"
     payment_stripe_url: Annotated[
-        str, why("Where these accounts' API is; empty: Stripe's own. The acquirer is port 5010.")
+        str,
+        why("Where these accounts' API is. Empty: at the acquirer. Never real money by default."),
     ] = ""
     payment_decline_rate: Annotated[
         Share, why("One card in ten is declined, so the failure path is always in view.")

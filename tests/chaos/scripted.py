@@ -134,6 +134,7 @@ class ScriptedShop:
             "reconcile_backoff_s": 0.03,
             "reconcile_backoff_max_s": 0.1,
             "payment_gateway_timeout_s": 0.2,
+            "payment_stripe_accounts": "",
             "payment_probe_base_s": 0.05,
             "payment_probe_max_s": 0.1,
             **timing,

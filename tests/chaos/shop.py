@@ -64,6 +64,7 @@ def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: 
         "payment_gateway_fences": fences,
         "payment_gateway_timeout_s": 0.15 * slow,
         "payment_late_capture_s": 0.7 * slow,
+        "payment_stripe_accounts": "",
         "payment_probe_base_s": 0.06,
         "payment_probe_max_s": 0.3,
     }

@@ -114,6 +114,7 @@ class RunningFleet:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.database_url, self._postgres = database_url, postgres
+        self.keys = tuple(keys or KEYS)
         self._home = RunDirectory(home)
         self._home.prepare()
         ports = {key: free_port() for key in KEYS}
@@ -121,10 +122,11 @@ class RunningFleet:
         settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
         settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
         settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
+        if "acquirer" not in self.keys:
+            settings["VALERIX_PAYMENT_STRIPE_ACCOUNTS"] = ""
         whole = dict(os.environ) | settings | dict(environ or {})
         # As `valerix up` has it: the services send to the dashboard, where there is one.
         observed = {"VALERIX_OTLP_RECEIVER": self.urls["dashboard"], **whole}
-        self.keys = tuple(keys or KEYS)
         self._services = {
             key: ForkedService(
                 find(key),

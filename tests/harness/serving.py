@@ -28,6 +28,7 @@ QUICK: dict[str, object] = {
     "reconcile_backoff_s": 0.1,
     "reconcile_backoff_max_s": 0.5,
     "payment_decline_rate": 0.0,
+    "payment_stripe_accounts": "",
     "payment_probe_base_s": 0.1,
     "payment_probe_max_s": 0.5,
 }

@@ -40,7 +40,7 @@ def urls(module_database: str) -> Iterator[dict[str, str]]:
 
 
 def _document(url: str) -> schemathesis.BaseSchema:
-    document = schemathesis.openapi.from_url(f"{url}/schema/openapi.json")
+    document = schemathesis.openapi.from_url(f"{url}/schema/openapi.json", timeout=60)
     # 422 is for a key, or an order, that Hypothesis happened to use before.
     accepting = document.config.checks.positive_data_acceptance
     accepting.expected_statuses = [*accepting.expected_statuses, 422]

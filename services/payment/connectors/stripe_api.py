@@ -10,7 +10,7 @@ intent could be confirmed once more by a request that is late, so a decline coun
 is cancelled."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ import aiohttp
 import stripe
 from stripe import _http_client
 
+from chassis.telemetry.context import span_now
 from services.payment.connectors import (
     AttemptRef,
     Capabilities,
@@ -47,19 +48,30 @@ _TIMEOUT_S = 30.0
 _NOT_DONE = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
 
 
+class _Traced(_http_client.AIOHTTPClient):
+    """Hands the trace on, as every call from process to process does here."""
+
+    async def request_stream_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        if span := span_now.get():
+            headers = {**headers, **span.headers}
+        return await super().request_stream_async(method, url, headers, post_data=post_data)
+
+
 class StripeAccount:
-    """One account. `url` is where its API is; without one, where Stripe's own is."""
+    """One account; `url` is where its API is."""
 
     can = Capabilities(fences=True, looks_up_by_key=False, two_phase=True, prepares=True)
 
-    def __init__(self, account: str, api_key: str, url: str | None) -> None:
+    def __init__(self, account: str, api_key: str, url: str) -> None:
         self.name = account
-        self._http = _http_client.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S))
+        self._http = _Traced(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S))
         client = stripe.StripeClient(
             api_key,
             http_client=self._http,
             max_network_retries=0,
-            base_addresses={"api": url} if url else None,
+            base_addresses={"api": url},
         )
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds

@@ -16,6 +16,7 @@ def payment_settings(settings_for: Callable[..., Settings]) -> Callable[..., Set
     def build(**overrides: object) -> Settings:
         calm: dict[str, object] = {
             "payment_decline_rate": 0.0,
+            "payment_stripe_accounts": "",  # the acquirer is asked where a test has started one
             "payment_gateway_timeout_s": GATEWAY_TIMEOUT_S,
             "payment_probe_base_s": 0.01,
             "payment_probe_max_s": 0.05,
