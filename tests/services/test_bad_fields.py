@@ -13,6 +13,7 @@ from providers.acquirer import contract as acquirer
 from services.inventory import contract as inventory
 from services.order import contract as order
 from services.payment import contract as payment
+from services.payment.process.messages import ExternalRequest
 from tests.harness.serving import create_service, settings_of
 from topology import SERVICES
 
@@ -40,6 +41,7 @@ _NOT_A_CHANCE = [-0.1, 1.01, 1e400, "1", None, True]
 
 _RESERVE = {"order_id": _ID, "product_id": "PROD-001", "quantity": 1}
 _PAY = {"order_id": _ID, "amount_minor": 9999, "currency": "EUR"}
+_REQUEST = {"request_id": "r1", "merchant_id": "m1", "amount": 100, "currency": "USD"}
 _GREMLIN = {"kind": "latency", "delay_ms": 5}
 
 # For each body: one that is right, and what each of its fields must not be.
@@ -72,6 +74,18 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     payment.CancelPayment: (
         {"reason": "REFUND"},
         {"reason": ["", "refund", "A" * 41, "A B", "REFUND\n", 1, None]},
+    ),
+    ExternalRequest: (
+        _REQUEST,
+        {
+            "request_id": ["", "a b", "r1\n", "é", "r" * 256, 1, None],
+            "merchant_id": ["", "M1", "m 1", "-m", "m" * 65, 1, None],
+            "amount": _NOT_AN_AMOUNT,
+            "currency": _NOT_A_CURRENCY,
+            "customer": ["somebody", [], {"name": 1}, {"address": ""}, {"email": "e" * 256}, None],
+            "payment_method": ["card", [], {"card": "4242"}, {"cash": {}}, {"wallet": {}}, None],
+            "metadata": ["split", [], {"split": ["equal"]}, {"split": None}, {1: {}}, None],
+        },
     ),
     acquirer.SetMode: ({"mode": "happy"}, {"mode": ["", "HAPPY", "500_before", 500, None]}),
     acquirer.WebhookFaults: (

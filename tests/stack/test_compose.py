@@ -174,10 +174,12 @@ def test_every_container_that_stays_has_a_health_check():
             assert check["start_period"], name
 
 
-def test_a_container_waits_until_the_others_are_healthy():
+def test_a_container_waits_until_the_others_are_healthy_and_for_the_world_outside_not():
+    outside = {process.name for process in PROCESSES if process.is_outside}
     for name, container in CONTAINERS.items():
         for other, how in container.get("depends_on", {}).items():
             end = "service_completed_successfully" if other in ONCE else "service_healthy"
+            end = "service_started" if other in outside else end
             assert how == {"condition": end}, (name, other)
 
 
