@@ -5,6 +5,7 @@ must be judged again only for orders of which a row was written since the last p
 `CHANGED_ORDERS` finds them, and `restrict` limits a promise's SQL to their rows.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -97,6 +98,7 @@ _TYPES = (
 _TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_OF_CHAIN}))})\b")
 
 
+@functools.cache
 def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
     """A promise's SQL, limited to some rows: the WITH clause that goes before it, and its text.
 
