@@ -51,6 +51,7 @@ async def test_a_dot_leads_to_its_trace(visit):
     await expect(page.locator(".spans > li").first).to_contain_text("/", timeout=20_000)
 
 
+@pytest.mark.long
 async def test_the_legend_filters(visit):
     page = await visit()
     await colour_appears(page, "rate", "payment")

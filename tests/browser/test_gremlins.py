@@ -32,6 +32,7 @@ async def test_a_switch_goes_on_counts_down_and_goes_off(visit):
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
 
 
+@pytest.mark.long
 async def test_strength_goes_with_the_gremlin(visit, fleet):
     page = await visit()
     await page.get_by_label("Slow start: delay in milliseconds").fill("1500")
@@ -69,6 +70,7 @@ async def test_the_audit_log_names_who_did_what(visit):
     await expect(newest).to_contain_text("dashboard")
 
 
+@pytest.mark.long
 async def test_one_started_elsewhere_is_seen_here_within_seconds(visit, fleet):
     page = await visit()
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")

@@ -113,7 +113,10 @@ FOREIGN = """() => ({
 })"""
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "path",
+    [PAGES[1], *(pytest.param(PAGES[n], marks=[pytest.mark.long]) for n in (0, 2, 3))],
+)
 async def test_nothing_runs_and_no_page_breaks(visit, path):
     page = await visit(path)
     dialogs = []

@@ -39,6 +39,7 @@ async def test_a_wrong_token_can_be_tried_again_in_place(visit, scripts):
     await expect(switch).to_be_disabled()
 
 
+@pytest.mark.long
 async def test_the_lock_looks_like_the_other_buttons(visit):
     page = await visit("/gremlins")
     await page.get_by_label("Operator token").fill(TOKEN)

@@ -28,6 +28,7 @@ async def test_on_a_phone_the_order_is_lights_gremlins_orders_proof(visit):
     assert tops == sorted(tops)
 
 
+@pytest.mark.long
 async def test_the_scheme_is_chosen_and_remembered(visit):
     page = await visit(color_scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -39,6 +40,7 @@ async def test_the_scheme_is_chosen_and_remembered(visit):
     assert await page.evaluate(ground) != light
 
 
+@pytest.mark.long
 async def test_presentation_mode_enlarges_by_half_and_hides_the_secondary(visit):
     page = await visit()
     figure = page.locator("#light-order .word")

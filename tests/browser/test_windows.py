@@ -12,6 +12,7 @@ pytestmark = [
 MANY = 8
 
 
+@pytest.mark.long
 async def test_many_windows_share_one_stream_and_each_still_loads(visit):
     first = await visit()
     context, streams, most = first.context, set(), 0

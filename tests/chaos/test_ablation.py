@@ -38,7 +38,11 @@ async def test_without_the_guard_a_promise_breaks(
     assert guard.breaks <= shop.broken
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=named)
+@pytest.mark.parametrize(
+    "guard",
+    [GUARDS[0], *(pytest.param(guard, marks=[pytest.mark.long]) for guard in GUARDS[1:])],
+    ids=named,
+)
 async def test_with_the_guard_the_same_scene_breaks_nothing(
     database_url: str, connection: asyncpg.Connection, guard: Guard
 ):

@@ -141,6 +141,7 @@ def test_data_of_another_major_version_is_refused_with_the_way_out(new_server: P
     assert "\n" not in refused.value.message
 
 
+@pytest.mark.long
 def test_a_pid_file_with_the_pid_of_another_program_is_removed(
     server: PostgresServer, lines: Lines
 ):
@@ -151,6 +152,7 @@ def test_a_pid_file_with_the_pid_of_another_program_is_removed(
     assert any("stale postmaster.pid" in line for line in lines)
 
 
+@pytest.mark.long
 def test_a_server_that_cannot_start_reports_the_error_of_postgresql(server: PostgresServer):
     (server.data / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(CannotRun, match="contains errors"):

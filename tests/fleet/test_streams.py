@@ -50,7 +50,9 @@ def run(
             os.close(reader)
 
 
-@pytest.mark.parametrize("output", LOST)
+@pytest.mark.parametrize(
+    "output", [FULL, *(pytest.param(each, marks=[pytest.mark.long]) for each in (CLOSED, GONE))]
+)
 def test_a_load_whose_output_is_lost_is_one_line_and_a_2(output: str):
     done = run("run", "--help", output=output, module="loadtests")
     assert (done.returncode, done.stderr) == (2, f"Error: {LOST[output]}\n")

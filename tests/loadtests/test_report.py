@@ -112,7 +112,14 @@ def test_the_json_and_junit_reports_agree_with_the_verdict(name: str, tmp_path: 
 
 @pytest.mark.browser
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        pytest.param(1440, "light", marks=[pytest.mark.long]),
+        pytest.param(1440, "dark", marks=[pytest.mark.long]),
+        (390, "dark"),
+    ],
+)
 async def test_a_browser_opens_it_from_a_folder_without_a_complaint(
     browser: Browser, tmp_path: Path, width: int, scheme: str
 ):

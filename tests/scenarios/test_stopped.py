@@ -93,6 +93,10 @@ def test_the_acts_are_listed_and_shown(fleet):
     code, output = command(fleet, "show", "last-units")
     assert code == 0
     assert "exactly 25 units of PROD-003 on the shelf" in output
+
+
+@pytest.mark.long
+def test_an_act_that_does_not_exist_is_refused_with_those_that_do(fleet):
     code, output = command(fleet, "show", "first-units")
     assert code == 2
     assert "there is no such act; there are: last-units" in output

@@ -126,6 +126,7 @@ def polled(source):
     return None if traffic.reason == "Not read yet" else traffic
 
 
+@pytest.mark.long
 async def test_samples_missed_in_an_outage_are_read_afterwards():
     prometheus = FakePrometheus(ORDER)
     ran(prometheus, 2, answers=1)

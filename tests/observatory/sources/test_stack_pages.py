@@ -91,7 +91,7 @@ async def test_telemetry_is_kept_in_one_place_only():
         assert "valerix_observatory" not in await text(browser, "/metrics")
 
 
-@pytest.mark.parametrize("bad", ["500", "html", "hangs"])
+@pytest.mark.parametrize("bad", ["500", "html", pytest.param("hangs", marks=[pytest.mark.long])])
 async def test_a_failing_store_is_shown_in_its_panel_and_the_page_goes_on(bad):
     answer, _ = BAD[bad]
     async with dashboard(answer, answer, answer) as browser:

@@ -210,7 +210,9 @@ async def test_lines_of_one_moment_have_different_numbers():
     assert len({row.sequence for row in tail.lines}) == 3
 
 
-@pytest.mark.parametrize("bad", ["500", "html", "hangs", "cut"])
+@pytest.mark.parametrize(
+    "bad", ["500", "html", "cut", pytest.param("hangs", marks=[pytest.mark.long])]
+)
 async def test_jaeger_and_loki_fail_independently(bad):
     answer, _ = BAD[bad]
     jaeger, loki = FakeJaeger(), FakeLoki()
