@@ -130,7 +130,13 @@ def calm() -> None:
     help="A log of what clients were told, such as a load run's client_log.jsonl.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict for a script.")
-def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool) -> None:
+@click.option(
+    "--adopt-head",
+    "adopts",
+    is_flag=True,
+    help="First keep the database's newest link outside, where that file was lost.",
+)
+def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool, adopts: bool) -> None:
     """Prove that nothing was lost.
 
     Every promise is asked of the database: no order lost, nobody charged twice, no unit of stock
@@ -145,7 +151,8 @@ def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool) -> 
     demand_history()
     idle = is_idle()
     with shop_settings(ProofSettings) as settings:
-        code = prove(settings, 0.0 if idle else wait_s, as_json, full=full, logs=logs)
+        wait_s = 0.0 if idle else wait_s
+        code = prove(settings, wait_s, as_json, full=full, logs=logs, adopts=adopts)
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)
     raise SystemExit(code)

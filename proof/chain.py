@@ -47,6 +47,9 @@ ON CONFLICT (n) DO NOTHING
 RETURNING n, encode(digest, 'hex') AS digest""".format(
     content=LINK_CONTENT.format(""), format=FORMAT
 )
+_HAS_MORE = f"""\
+SELECT count(*) > 1 FROM proof.chain
+WHERE format = {FORMAT} AND server = (SELECT system_identifier::text FROM pg_control_system())"""  # noqa: S608 - constant
 SET_TIME = "SET LOCAL timezone = 'UTC'"
 
 
@@ -62,9 +65,12 @@ class Head(msgspec.Struct, frozen=True):
 
 class Heads(msgspec.Struct, frozen=True):
     """What is known outside about each server. Read before the snapshot it is compared with: then
-    all that it names is in the snapshot."""
+    all that it names is in the snapshot. `trouble` says why nothing is known; that there is no file
+    (`is_missing`) is none before the first link."""
 
     known: dict[str, Head] = {}
+    trouble: str = ""
+    is_missing: bool = False
 
     def of(self, server: str) -> Head:
         """The head of a server, or an empty one."""
@@ -72,8 +78,8 @@ class Heads(msgspec.Struct, frozen=True):
 
 
 class HeadFile:
-    """The heads of some servers in a file that only its owner reads. Without a path, or with a file
-    that cannot be read or written, none is known, and the proof relies on the database alone."""
+    """The heads of some servers in a file that only its owner reads. Without a path none is known,
+    and the proof relies on the database alone. A file that cannot be read is never written."""
 
     def __init__(self, path: str = "") -> None:
         self._path = Path(path) if path else None
@@ -81,47 +87,69 @@ class HeadFile:
 
     def read(self) -> Heads:
         """The heads as they were kept last."""
-        return Heads(self._read())
+        if self._path is None:
+            return Heads()
+        try:
+            return Heads(self._decoded(self._path.read_bytes()))
+        except FileNotFoundError:
+            return Heads(trouble=f"the head outside is missing: {self._path}", is_missing=True)
+        except OSError as error:
+            return Heads(trouble=f"the head outside cannot be read: {error.strerror}")
+        except msgspec.MsgspecError:
+            return Heads(trouble=f"the head outside is damaged: {self._path}")
 
-    def keep(self, server: str, **changes: Any) -> None:
-        """Change what is kept of a server's head."""
+    def keep(self, server: str, *, create: bool = True, **changes: Any) -> None:
+        """Change what is kept of a server's head. Without `create`, only in a file that is there: a
+        chain that has links had a head before."""
         if self._path is None:
             return
         try:
-            self._write(self._path, server, changes)
+            self._write(self._path, server, os.O_CREAT if create else 0, changes)
+        except FileNotFoundError:
+            self._warn("its file is missing")
         except OSError as error:
-            if not self._has_warned:
-                logger.warning("the chain's head is kept in the database only: %s", error.strerror)
-            self._has_warned = True
+            self._warn(str(error.strerror))
+        except msgspec.MsgspecError:
+            self._warn("its file is damaged")
 
-    def _write(self, path: Path, server: str, changes: dict[str, Any]) -> None:
-        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    def put_aside(self) -> None:
+        """Make room for a new file; a damaged one stays beside it."""
+        if self._path is not None and self._path.exists():
+            self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
+
+    def _warn(self, why: str) -> None:
+        if not self._has_warned:
+            logger.warning("the chain's head is kept in the database only: %s", why)
+        self._has_warned = True
+
+    def _write(self, path: Path, server: str, create: int, changes: dict[str, Any]) -> None:
+        number = os.open(path, os.O_RDWR | create, 0o600)
         with os.fdopen(number, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # the dashboard and `valerix verify` both write
-            heads = self._read()
+            text = file.read()
+            heads = self._decoded(text) if text else {}
             head = msgspec.structs.replace(heads.pop(server, Head()), **changes)
             newest = list(heads.items())[-_MOST_SERVERS:]
+            file.seek(0)
             file.truncate(0)
             file.write(msgspec.json.encode(dict([*newest, (server, head)])))
 
-    def _read(self) -> dict[str, Head]:
-        if self._path is None:
-            return {}
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Head])
-        except (OSError, msgspec.MsgspecError):
-            return {}
+    @staticmethod
+    def _decoded(text: bytes) -> dict[str, Head]:
+        return msgspec.json.decode(text, type=dict[str, Head])
 
 
 NO_HEADS = HeadFile()
 
 
 class Seal(msgspec.Struct, frozen=True):
-    """A link that was added: its number and digest, and the server it was added on."""
+    """A link that was added: its number and digest, and the server it was added on; `is_first` of a
+    server's, or of a format's."""
 
     server: str
     n: int
     digest: str
+    is_first: bool = False
 
 
 async def seal(connection: asyncpg.Connection) -> Seal | None:
@@ -140,4 +168,23 @@ async def seal(connection: asyncpg.Connection) -> Seal | None:
         await connection.execute(f"SET TRANSACTION READ WRITE; {SET_TIME}")
         values = ((last["n"] or 0) + 1, last["server"], since, before, found["tables"])
         added = await connection.fetchrow(_ADD, *values, last["digest"] or b"")
-    return None if added is None else Seal(last["server"], added["n"], added["digest"])
+    if added is None:
+        return None
+    return Seal(last["server"], added["n"], added["digest"], is_first=since == 0)
+
+
+async def newest(connection: asyncpg.Connection) -> Seal | None:
+    """The newest link of this server; None before its first."""
+    last = await connection.fetchrow(_LAST)
+    if last["n"] is None or last["since"] == 0:
+        return None
+    return Seal(last["server"], last["n"], last["digest"].hex())
+
+
+async def head_trouble(connection: asyncpg.Connection, heads: Heads) -> str:
+    """Why the chain cannot be compared with what is kept outside, or "". A file that is missing is
+    none while the chain has one link, which may be on its way to it."""
+    if not heads.is_missing:
+        return heads.trouble
+    has_more = await connection.fetchval(_HAS_MORE)
+    return heads.trouble if has_more else ""

@@ -9,9 +9,10 @@ import asyncpg
 import msgspec
 
 from proof import invariants
-from proof.chain import NO_HEADS, Head, HeadFile
+from proof.chain import NO_HEADS, Head, HeadFile, head_trouble
 from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
 from proof.invariant import Invariant, Limits
+from proof.invariants.record import THE_RECORD_IS_UNBROKEN
 from proof.quiescence import Quiescence, find_quiescence
 from proof.statements import ROWS_SHOWN, UNSETTLED_LIMIT, query
 
@@ -153,6 +154,7 @@ async def _judge_all(
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known)
         await show_head(connection, known.of(baseline.server), missing=baseline.missing)
+        trouble = await head_trouble(connection, known)
         allowed_s = timeouts.incremental_s
         if baseline.increment is None or baseline.orders > _QUICK:
             allowed_s = timeouts.full_s
@@ -163,6 +165,8 @@ async def _judge_all(
             if on_step is not None:
                 on_step(ProofStep(each, baseline.orders, allowed_s))
             finding, found = await judge_one(connection, each, quiescence, baseline)
+            if finding.state == "holds" and each.id == THE_RECORD_IS_UNBROKEN.id and trouble:
+                finding = msgspec.structs.replace(finding, state="unknown", reason=trouble)
             findings.append(finding)
             unsettled |= found
         proven = None

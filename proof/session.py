@@ -9,7 +9,7 @@ from types import TracebackType
 import asyncpg
 
 from chassis.database.errors import UNANSWERED
-from proof.chain import HeadFile, Seal, seal
+from proof.chain import HeadFile, Seal, newest, seal
 from proof.clients.judge import judge_logs
 from proof.evaluate import Finding, ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
@@ -87,8 +87,17 @@ class ProofSession:
         async with self._lock, self._bounded():
             link = await seal(await self._connected())
         if link is not None:
-            self._heads.keep(link.server, n=link.n, digest=link.digest)
+            self._heads.keep(link.server, create=link.is_first, n=link.n, digest=link.digest)
         return link
+
+    async def adopt_head(self) -> None:
+        """Keep the newest link as the head outside, whatever was kept there: for a folder that was
+        lost, or another machine. Raises what the database raises."""
+        async with self._lock, self._bounded():
+            link = await newest(await self._connected())
+        if link is not None:
+            self._heads.put_aside()
+            self._heads.keep(link.server, n=link.n, digest=link.digest)
 
     async def scrub(self, scrubber: Scrubber) -> Slice:
         """Read the scrubber's next slice. Raises what the database raises."""

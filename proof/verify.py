@@ -29,17 +29,31 @@ def verify(
     *,
     full: bool = False,
     logs: Sequence[Path] = (),
+    adopts: bool = False,
 ) -> int:
     """Print the verdict; 0 all hold, 1 something is broken or still unfinished, 2 cannot tell.
 
     `full` reads the history from its first order instead of building on the last proof; `logs` are
-    what clients wrote down of their answers. The verdict goes to standard output, progress to
-    standard error.
+    what clients wrote down of their answers; `adopts` keeps the newest link outside first. The
+    verdict goes to standard output, progress to standard error.
     """
+    if adopts and (why := asyncio.run(_adopt_head(settings))):
+        click.echo(why, err=True)
+        return EXIT_CODES["unknown"]
     report = asyncio.run(wait_until_settled(settings, wait_s, full=full, logs=logs))
     code = EXIT_CODES[report.state]
     click.echo(for_script(report, code) if as_json else for_terminal(report))
     return code
+
+
+async def _adopt_head(settings: ProofSettings) -> str:
+    """Keep the newest link outside; why not, or ""."""
+    async with ProofSession(settings) as session:
+        try:
+            await session.adopt_head()
+        except (*UNANSWERED, OSError) as error:
+            return f"the head was not kept: {error}"
+    return ""
 
 
 async def wait_until_settled(

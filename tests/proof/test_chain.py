@@ -11,6 +11,8 @@ from proof.chain import HeadFile, seal
 from proof.evaluate import prove
 from proof.quiescence import find_quiescence
 from proof.sealed_tables import FORMAT, digests
+from proof.session import ProofSession
+from proof.settings import ProofSettings
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.checkpoints import erase, push_ahead, scrub_all, seal_all
 from tests.proof.reports import finding, violated
@@ -207,6 +209,43 @@ async def test_a_round_of_reading_ends_and_finds_nothing_in_a_whole_shop(shop, a
 async def test_only_its_owner_reads_the_head(heads: HeadFile, tmp_path: Path):
     heads.keep("a server", n=1, digest="d")
     assert (tmp_path / "chain.head").stat().st_mode & 0o777 == 0o600
+
+
+async def _sealed_and_kept(shop: asyncpg.Connection, heads: HeadFile, server: str) -> None:
+    for _ in range(2):
+        await insert_confirmed_orders(shop, 1)
+        await seal_all(shop)
+    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
+                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    heads.keep(server, n=last["n"], digest=last["digest"])
+
+
+@pytest.mark.parametrize("lost", ["missing", "damaged"])
+async def test_a_head_that_is_lost_is_reported_and_not_made_anew_in_silence(
+    shop, heads: HeadFile, server: str, tmp_path: Path, lost: str
+):
+    await _sealed_and_kept(shop, heads, server)
+    file = tmp_path / "chain.head"
+    file.unlink() if lost == "missing" else file.write_text("garbage")
+    for _ in range(2):
+        found = finding(await prove(shop, LIMITS, whole=True, heads=heads), "I27")
+        assert (found.state, found.reason) == ("unknown", f"the head outside is {lost}: {file}")
+        heads.keep(server, create=False, n=9, digest="nine")
+    assert not file.exists() or file.read_text() == "garbage"
+
+
+async def test_a_head_is_adopted_where_it_was_lost(
+    shop, heads: HeadFile, server: str, tmp_path: Path, database_url: str
+):
+    await _sealed_and_kept(shop, heads, server)
+    kept, file = heads.read().of(server), tmp_path / "chain.head"
+    file.write_text("garbage")
+    settings = ProofSettings(service="dashboard", database_url=database_url, proof_head=str(file))
+    async with ProofSession(settings) as session:
+        await session.adopt_head()
+        assert finding(await session.judge(), "I27").state == "holds"
+    assert (heads.read().of(server).n, heads.read().of(server).digest) == (kept.n, kept.digest)
+    assert (tmp_path / "chain.head.damaged").read_text() == "garbage"
 
 
 def test_a_server_s_head_is_not_taken_for_another_s(heads: HeadFile):
