@@ -64,8 +64,7 @@ def create_app(
     gremlins.slows(repair_database)
     reconciler = payment_reconciler(repair_context, settings)
     sweep = LateCaptures(repair_context)
-    reconciliation = Reconciliation(repair_context, settings)
-    of_accounts = _loops_of_accounts(repair_context, settings, reconciliation)
+    of_accounts = _loops_of_accounts(repair_context, settings)
     providers = (provider, *context.accounts.values())
     return service_app(
         name=NAME,
@@ -79,18 +78,20 @@ def create_app(
         schema_revision=SCHEMA_REVISION,
         loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run, *of_accounts],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
-        state={"context": context, "reconciliation": reconciliation},
+        state={"context": context, "reconciliation": Reconciliation(context, settings)},
     )
 
 
-def _loops_of_accounts(
-    context: PaymentContext, settings: PaymentSettings, reconciliation: Reconciliation
-) -> list[Loop]:
+def _loops_of_accounts(context: PaymentContext, settings: PaymentSettings) -> list[Loop]:
     """What providers outside this process are there for: events, and a settlement file a day."""
     if not context.accounts:
         return []
-    endpoints = WebhookEndpoints(context, settings)
-    return [event_worker(context, settings).run, endpoints.run, reconciliation.run]
+    rooms = (
+        event_worker(context, settings),
+        WebhookEndpoints(context, settings),
+        Reconciliation(context, settings),
+    )
+    return [each.run for each in rooms]
 
 
 def stripe_accounts(settings: PaymentSettings) -> dict[str, OutsideAccount]:
