@@ -6,9 +6,10 @@ EVERY_EVENT_HAS_ONE_EFFECT = Invariant(
     id="P10",
     kind="Q",
     title="Every event has one effect",
-    promise="An event of a provider is kept once and processed, and what it settled is how its "
-    "attempt stands; none that is about an attempt of ours is passed over.",
-    # A payment that waits for a human has contradicting answers, and none of them is resolved.
+    promise="An event of a provider is kept before it is answered, once, and processed; what it "
+    "settled is how its attempt stands; none about an attempt of ours is passed over.",
+    # What the acquirer believes to be delivered is read in its own tables. A payment that waits for
+    # a human has contradicting answers, and none of them is resolved.
     sql="""\
 SELECT 'not processed' AS what, e.provider, e.event_id, e.type, NULL AS found,
        coalesce(e.payment_id::text, e.event_id) AS payment_ref, e.received_at AS since
@@ -33,7 +34,15 @@ SELECT 'passed over', e.provider, e.event_id, e.type, e.result, e.payment_id::te
 FROM payments.provider_events e
 JOIN payments.attempts a ON a.payment_id = e.payment_id AND a.gw_key = e.attempt_key
   AND a.provider = e.provider
-WHERE e.result = 'foreign'""",
+WHERE e.result = 'foreign'
+UNION ALL
+SELECT 'answered and not kept', w.account, s.id, s.type, d.state, a.payment_id::text, '-infinity'
+FROM payments.attempts a
+JOIN acquirer.events s ON s.object ->> 'id' = a.provider_ref
+JOIN acquirer.deliveries d ON d.event = s.id AND d.state = 'DELIVERED'
+JOIN payments.webhook_endpoints w ON w.endpoint = d.endpoint
+LEFT JOIN payments.provider_events e ON (e.provider, e.event_id) = (w.account, s.id)
+WHERE e.event_id IS NULL""",
     enforced_by="the inbox is unique by event; outcome and processed mark commit together",
 )
 

@@ -19,6 +19,17 @@ _LINE = (
     " fee_minor, currency, booked_at, run) SELECT 'mock', {line}, r.day, 'capture', {intent},"
     " 19998, {fee}, 'EUR', now() - interval '1 day', r.id FROM payments.reconciliation_runs r;"
 )
+# The acquirer's own rows about an event of the intent pi_1 that was accepted.
+AS_DELIVERED = (
+    "INSERT INTO acquirer.webhook_endpoints (id, account, url, enabled_events, secret)"
+    " VALUES ('we_1', 'alfa', 'http://127.0.0.1:1/', '{*}', 'whsec_1');"
+    "INSERT INTO acquirer.events (id, account, type, object, api_version, request_id) VALUES"
+    " ('evt_1', 'alfa', 'payment_intent.succeeded', '{\"id\": \"pi_1\"}', '', '');"
+    "INSERT INTO acquirer.deliveries (endpoint, event, state)"
+    " VALUES ('we_1', 'evt_1', 'DELIVERED');"
+    "INSERT INTO payments.webhook_endpoints (account, endpoint, url)"
+    " VALUES ('alfa', 'we_1', 'http://127.0.0.1:1/');"
+)
 
 
 def _line(*, line: str = "txn_1", intent: str = "pi_1", fee: int = 600) -> str:
@@ -59,6 +70,12 @@ PROVIDER_BREAKS = (
         f" now(), now(), '{PAID}', NULL, NULL, 'foreign', now())",
         ("what", "passed over"),
         long=True,
+    ),
+    Break(
+        "P10",
+        "an event that was answered and not kept",
+        f"{AS_DELIVERED}{_AT_AN_ACCOUNT}",
+        ("what", "answered and not kept"),
     ),
     Break(
         "P6",

@@ -13,6 +13,7 @@ DROP FUNCTION proof.mark_reconciliation_runs();
 DROP FUNCTION proof.mark_settlement_lines();
 DROP FUNCTION proof.mark_reconciliation_breaks();
 DROP INDEX payments.attempts_by_ref;
+DROP INDEX acquirer.events_by_object;
 DELETE FROM payments.secrets WHERE name LIKE 'webhook %';
 ALTER TABLE payments.secrets DROP CONSTRAINT secrets_value_check,
   ADD CONSTRAINT secrets_value_check CHECK (length(value) = 32);

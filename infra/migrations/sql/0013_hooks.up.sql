@@ -42,6 +42,9 @@ CREATE INDEX provider_events_by_payment ON payments.provider_events (payment_id)
 -- The attempt that an account knows by a name.
 CREATE INDEX attempts_by_ref ON payments.attempts (provider_ref) WHERE provider_ref IS NOT NULL;
 
+-- What an account has to say about one of its intents.
+CREATE INDEX events_by_object ON acquirer.events ((object ->> 'id'));
+
 CREATE FUNCTION payments.guard_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' OR OLD.processed_at IS NOT NULL

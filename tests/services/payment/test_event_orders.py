@@ -14,14 +14,16 @@ import pytest
 import stripe
 
 from chassis.settings import Settings
+from proof.invariants.providers import EVERY_EVENT_HAS_ONE_EFFECT
 from services.payment import intents, legs, operations, settlement, store
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.connectors.stripe_webhooks import StripeWebhooks
 from services.payment.domain import AttemptId
 from services.payment.intents import Decision, PlannedLeg
-from services.payment.webhooks import inbox
+from services.payment.webhooks import effects, inbox
 from services.payment.webhooks.effects import event_worker
+from tests.proof.provider_breaks import AS_DELIVERED
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import Replica, Scripted, open_replica
 
@@ -50,6 +52,7 @@ class Payment:
         self.replica, self.gateway = replica, gateway
         self.worker = event_worker(replica.context, settings)  # type: ignore[arg-type]
         self.payment_id = uuid4()
+        self.event_id, self.intent = f"evt_{self.payment_id}", f"pi_{self.payment_id}"
         self.answer: Any = None
 
     async def open(self, kind: str) -> None:
@@ -65,12 +68,12 @@ class Payment:
             await self.gateway.refund(target)
         self.body = msgspec.json.encode(
             {
-                "id": f"evt_{self.payment_id}",
+                "id": self.event_id,
                 "type": kind,
                 "created": int(time.time()),
                 "data": {
                     "object": {
-                        "id": f"pi_{self.payment_id}",
+                        "id": self.intent,
                         "object": "payment_intent",
                         "metadata": {"attempt": target.gw_key},
                     }
@@ -198,3 +201,55 @@ async def test_a_crash_before_the_commit_leaves_the_event_due_and_nothing_settle
     assert await replica.eyes.fetchval("SELECT processed_at FROM payments.provider_events") is None
     await payment.work_off()
     assert (await payment.attempt()).state == "SUCCEEDED"
+
+
+async def _broken(replica: Replica) -> set[str]:
+    """What the proof finds, but for events that are due."""
+    rows = await replica.eyes.fetch(EVERY_EVENT_HAS_ONE_EFFECT.sql)
+    return {row["what"] for row in rows} - {"not processed"}
+
+
+async def test_a_mark_that_is_committed_before_its_effect_loses_the_effect(
+    account: Any, monkeypatch: pytest.MonkeyPatch
+):
+    replica, gateway, settings, _ = account
+
+    async def crashed(*_: object, **__: object) -> None:
+        raise Died
+
+    async def mark_alone(database: Any, *_: object, also: Any, **__: object) -> None:
+        async with database.begin() as tx:
+            await also(tx)
+        raise Died
+
+    for settle, found in ((crashed, set()), (mark_alone, {"without its effect"})):
+        payment = Payment(replica, gateway, settings)
+        await payment.open("payment_intent.succeeded")
+        await payment.post()
+        with monkeypatch.context() as patched:
+            patched.setattr(effects.settlement, "settle", settle)
+            await payment.work_off()
+        await payment.work_off()
+        assert await _broken(replica) == found
+
+
+async def test_an_event_that_is_answered_before_it_is_kept_is_lost_with_the_process(
+    account: Any, monkeypatch: pytest.MonkeyPatch
+):
+    replica, gateway, settings, _ = account
+    payment = Payment(replica, gateway, settings)
+    payment.event_id, payment.intent = "evt_1", "pi_1"
+    await payment.open("payment_intent.succeeded")
+    async with replica.context.database.connect() as c:
+        await store.keep_ref(c, AttemptId(payment.payment_id, 1, 1), "pi_1")
+
+    async def in_memory_alone(*_: object, **__: object) -> bool:
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "keep", in_memory_alone)
+        await payment.post()
+    await replica.eyes.execute(AS_DELIVERED)
+    assert await _broken(replica) == {"answered and not kept"}
+    await payment.post()
+    assert await _broken(replica) == set()
