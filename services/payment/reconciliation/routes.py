@@ -1,11 +1,13 @@
 """The endpoints of the reconciliation: run it, see its runs, and own its differences."""
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+import datetime as dt
+from dataclasses import dataclass
+from typing import Annotated, Any, cast, get_args
 
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from chassis.http.json_body import Strict
@@ -20,6 +22,7 @@ from services.payment.reconciliation.run import Reconciliation
 
 # More than a person reads at once.
 _MOST_RUNS, _MOST_BREAKS = 100, 500
+_FIRST_DAY = dt.date(2000, 1, 1)
 _BreakId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
@@ -30,12 +33,12 @@ _BreakId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
     summary="Fetch the accounts' settlement files of a UTC day and match them",
 )
 async def reconcile(
-    state: State, day: Annotated[date | None, QueryParameter(name="date")] = None
+    state: State, date: Annotated[dt.date | None, QueryParameter()] = None
 ) -> RunList:
     """POST /reconciliations?date=2026-11-28: without a date, yesterday."""
-    today = datetime.now(UTC).date()
-    day = day or today - timedelta(days=1)
-    if not date(2000, 1, 1) <= day <= today:
+    today = dt.datetime.now(dt.UTC).date()
+    day = date or today - dt.timedelta(days=1)
+    if not _FIRST_DAY <= day <= today:
         raise invalid("/date", "Not a day of this century up to today (UTC)")
     reconciliation: Reconciliation = state["reconciliation"]
     return RunList(await reconciliation.of_day(day))
@@ -48,17 +51,32 @@ async def list_runs(state: State) -> RunList:
         return RunList(await store.runs(connection, _MOST_RUNS))
 
 
+@dataclass
+class ListBreaksOperation(Operation):
+    """What the OpenAPI document cannot guess: `state` is a name of the framework's own, so it is
+    read by hand."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, enum=list(get_args(BreakState)))
+        state = Parameter(name="state", param_in="query", required=False, schema=schema)
+        self.parameters = [*(self.parameters or []), state]
+
+
 @get(
     "/reconciliation-breaks",
     guards=[internal_guard],
+    operation_class=ListBreaksOperation,
+    responses={400: refused("There is no such state")},
     summary="Where settlement files and our ledger differ",
 )
-async def list_breaks(
-    state: State, of_state: Annotated[BreakState | None, QueryParameter(name="state")] = None
-) -> BreakList:
+async def list_breaks(request: Request[Any, Any, Any], state: State) -> BreakList:
     """GET /reconciliation-breaks?state=open."""
+    asked = request.query_params.get("state")
+    if asked not in (None, *get_args(BreakState)):
+        raise invalid("/state", f"One of {', '.join(get_args(BreakState))}")
     async with _context(state).database.connect() as connection:
-        return BreakList(await store.breaks(connection, of_state, _MOST_BREAKS))
+        found = await store.breaks(connection, cast("BreakState | None", asked), _MOST_BREAKS)
+    return BreakList(found)
 
 
 @post(

@@ -314,6 +314,12 @@ async def test_the_last_day_is_read_once_a_night_and_a_day_with_differences_agai
 async def test_a_day_that_is_none_is_refused(shop: Shop, day: str):
     answer = await shop.replica.http.post("/reconciliations", params={"date": day})
     assert (answer.status_code, answer.json()["code"]) == (400, "validation"), answer.text
+    assert "/date" in answer.text
+
+
+async def test_a_state_that_is_none_is_refused_under_its_name(shop: Shop):
+    answer = await shop.replica.http.get("/reconciliation-breaks", params={"state": "odd"})
+    assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/state")
 
 
 async def test_a_difference_that_is_not_there_is_a_404(shop: Shop):
