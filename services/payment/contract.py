@@ -59,6 +59,7 @@ REQUEST_REUSED = "request-id-reused"
 WEBHOOK_REFUSED = "webhook-refused"
 ACCOUNT_NOT_FOUND = "account-not-found"
 WEBHOOK_NOT_READY = "webhook-not-ready"
+DAY_TO_COME = "day-to-come"
 BREAK_NOT_FOUND = "break-not-found"
 BREAK_RESOLVED = "break-resolved"
 

@@ -22,7 +22,6 @@ from services.payment.reconciliation.run import Reconciliation
 
 # More than a person reads at once.
 _MOST_RUNS, _MOST_BREAKS = 100, 500
-_FIRST_DAY = dt.date(2000, 1, 1)
 _BreakId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
@@ -38,8 +37,13 @@ async def reconcile(
     """POST /reconciliations?date=2026-11-28: without a date, yesterday."""
     today = dt.datetime.now(dt.UTC).date()
     day = date or today - dt.timedelta(days=1)
-    if not _FIRST_DAY <= day <= today:
-        raise invalid("/date", "Not a day of this century up to today (UTC)")
+    if day > today:
+        raise Problem(
+            422,
+            contract.DAY_TO_COME,
+            "That day has not begun in UTC; no account has a file of it",
+            details={"date": day.isoformat(), "today": today.isoformat()},
+        )
     reconciliation: Reconciliation = state["reconciliation"]
     return RunList(await reconciliation.of_day(day))
 
