@@ -1,7 +1,9 @@
 """The real acquirer's settlement file, matched with our ledger, and each way to differ from it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,8 +12,10 @@ import httpx
 import msgspec
 import pytest
 import stripe
+from click.testing import CliRunner
 
 from chassis.settings import Settings
+from cli.main import main
 from services.payment.app import stripe_accounts
 from services.payment.contract import BREAK_KINDS
 from services.payment.reconciliation.match import DayRecords, Posting, match_day
@@ -19,6 +23,7 @@ from services.payment.reconciliation.run import Reconciliation, fee_at
 from services.payment.reconciliation.settlement_file import BadFile, SettlementLine, read_file
 from services.payment.reconciliation.store import Terms
 from tests.harness.running import RunningFleet
+from tests.harness.serving import serve
 from tests.services.payment.payment_service import Replica, open_replica
 
 FLEET_KEYS = ("acquirer",)
@@ -324,6 +329,32 @@ async def test_a_day_without_a_file_is_refused(shop: Shop, day: str, code: str):
 async def test_a_state_that_is_none_is_refused_under_its_name(shop: Shop):
     answer = await shop.replica.http.get("/reconciliation-breaks", params={"state": "odd"})
     assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/state")
+
+
+async def test_the_command_line_says_whether_the_files_match(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("VALERIX_HOME", str(tmp_path))
+    today = f"--date={datetime.now(UTC).date()}"
+
+    async def reconcile(*arguments: str) -> tuple[int, str]:
+        run = await asyncio.to_thread(CliRunner().invoke, main, ["reconcile", *arguments])
+        return run.exit_code, run.output
+
+    async with serve(shop.replica.edge, shop.settings) as url:
+        monkeypatch.setenv("VALERIX_PAYMENT_URL", url)
+        await shop.pay()
+        assert await reconcile(today) == (0, f"alfa {today[7:]}: 1 of 1 lines match\n")
+        assert (await reconcile())[0] == 0
+        await shop.eyes.execute(
+            "INSERT INTO payments.provider_terms (account, since, currencies, fee_basis_points,"
+            " fee_fixed_minor, minimum_minor, maximum_minor)"
+            " VALUES ('alfa', now() - interval '1 day', '{EUR}', 1, 0, 1, 99999999)"
+        )
+        code, output = await reconcile(today)
+        assert (code, "0 of 1 lines match, 1 differ" in output) == (1, True), output
+    code, output = await reconcile(today)
+    assert code != 0
 
 
 async def test_a_difference_that_is_not_there_is_a_404(shop: Shop):
