@@ -103,7 +103,7 @@ class Reconciliation:
         if raw is None:
             return None
         lines = read_file(raw)
-        lines += await self._of_the_day_before(account, day, of_day, lines)
+        lines += await self._of_the_days_beside(account, day, of_day, lines)
         intents = sorted({line.intent for line in lines} | {p.intent for p in of_day if p.intent})
         async with database.connect() as connection:
             of_lines = await store.posted_for(connection, name, intents)
@@ -119,20 +119,25 @@ class Reconciliation:
         async with database.begin() as tx:
             return await store.add_run(tx, name, day, started_at, found)
 
-    async def _of_the_day_before(
+    async def _of_the_days_beside(
         self,
         account: OutsideAccount,
         day: date,
         postings: list[Posting],
         lines: list[SettlementLine],
     ) -> list[SettlementLine]:
-        """Lines that the account booked before midnight and we posted after it."""
-        there = {(line.intent, line.kind) for line in lines}
-        missing = {each.movement for each in postings} - there
-        if not missing:
-            return []
-        raw = await account.settlement_file(day - timedelta(days=1))
-        return [line for line in read_file(raw or b"") if (line.intent, line.kind) in missing]
+        """Lines that the account booked before midnight and we posted after it; or the reverse,
+        where its clock is ahead of ours."""
+        found: list[SettlementLine] = []
+        for beside in (day - timedelta(days=1), day + timedelta(days=1)):
+            there = {(line.intent, line.kind) for line in (*lines, *found)}
+            missing = {each.movement for each in postings} - there
+            if missing and beside <= self._now().date():
+                raw = await account.settlement_file(beside)
+                found += [
+                    line for line in read_file(raw or b"") if (line.intent, line.kind) in missing
+                ]
+        return found
 
 
 def fee_at(terms: list[Terms], amount_minor: int, at: datetime) -> int | None:

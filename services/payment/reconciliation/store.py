@@ -97,12 +97,18 @@ _RESOLVE = statement(
     ),
     "UPDATE payments.reconciliation_breaks",
 )
-# The last day of each account, and days with differences that nobody has resolved, unless they were
-# read since then.
+# The last day of each account, those before it that no run has read since they were over, and days
+# with differences that nobody has resolved; unless they were read since then.
 _DUE = statement(
     text(
         "SELECT account, day FROM ("
         " SELECT unnest(:accounts ::text[]) AS account, :last ::date AS day"
+        " UNION SELECT a.account, missed ::date FROM unnest(:accounts ::text[]) AS a (account)"
+        "   CROSS JOIN LATERAL (SELECT max(day) AS day FROM payments.reconciliation_runs r"
+        "     WHERE r.account = a.account AND r.result <> 'failed' AND r.day <= :last ::date"
+        "       AND r.started_at >= (r.day + 1) ::timestamp AT TIME ZONE 'UTC') whole"
+        "   CROSS JOIN LATERAL generate_series(greatest(whole.day + 1, :last ::date - :back ::int),"
+        "     :last ::date, interval '1 day') missed WHERE whole.day IS NOT NULL"
         " UNION SELECT account, day FROM payments.reconciliation_breaks"
         " WHERE state <> 'resolved' AND account = ANY (:accounts ::text[])"
         "   AND day BETWEEN :last ::date - :back ::int AND :last ::date) d"
@@ -215,7 +221,7 @@ async def due(
     c: Connection, accounts: Sequence[str], *, last: date, back: int, since: datetime
 ) -> list[tuple[str, date]]:
     """(account, day) of what is to be read tonight: the last day, and those up to `back` days
-    before it that still have differences."""
+    before it that nobody has read, or that still have differences."""
     rows = await c.rows(_DUE, accounts=list(accounts), last=last, back=back, since=since)
     return [(row["account"], row["day"]) for row in rows]
 

@@ -225,6 +225,27 @@ async def test_captures_and_refunds_match_line_by_line(shop: Shop):
     assert await shop.eyes.fetchval("SELECT count(*) FROM payments.settlement_lines") == 3
 
 
+@pytest.mark.parametrize("days", [-1, 1], ids=["before midnight", "a clock ahead of ours"])
+async def test_a_capture_that_the_account_has_on_the_day_beside_matches(shop: Shop, days: int):
+    await shop.pay()
+    # What the account has today, we posted a day earlier or later, and that day is read.
+    await shop.eyes.execute(
+        "SET session_replication_role = replica;"
+        f"UPDATE payments.ledger SET posted_at = posted_at - interval '{days} days';"
+        "SET session_replication_role = DEFAULT"
+    )
+    now = datetime.now(UTC)
+    later = now + timedelta(days=2)
+    reconciliation = Reconciliation(
+        shop.replica.context,
+        shop.settings,  # type: ignore[arg-type]
+        now=lambda: later,
+    )
+    run = await reconciliation.reconcile("alfa", now.date() - timedelta(days=days))
+    assert run is not None
+    assert (run.result, run.matched) == ("matched", 1)
+
+
 async def test_money_that_only_the_account_knows_is_a_difference_until_it_is_accepted(shop: Shop):
     made = shop.api.payment_intents.create(
         {"amount": 500, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True,
@@ -313,6 +334,8 @@ async def test_the_last_day_is_read_once_a_night_and_a_day_with_differences_agai
     assert await night(0, 60) == [str(today)]
     assert await night(0, 120) == []
     assert await night(1, 60) == [str(today), str(today + timedelta(days=1))]
+    # Nobody was there for two nights.
+    assert await night(4, 60) == [str(today + timedelta(days=n)) for n in (0, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(
