@@ -4,6 +4,7 @@ Imports happen inside the commands, so that `--help` and a mistyped command are 
 is data alone.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -156,6 +157,24 @@ def verify(wait_s: float, full: bool, logs: tuple[Path, ...], as_json: bool, ado
     if idle and code == 1:
         click.echo("  The shop is not running: what is unfinished settles once it is.", err=True)
     raise SystemExit(code)
+
+
+@main.command()
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="A UTC day, as 2026-11-28; yesterday by default.",
+)
+def reconcile(day: datetime | None) -> None:
+    """Match the providers' settlement files with the ledger.
+
+    Asks the running payment service to fetch each account's file of the day and to match it line by
+    line. Exit code 0: all match; 1: something differs; 2: a file could not be read.
+    """
+    from cli.reconcile import reconcile_day
+
+    raise SystemExit(reconcile_day(None if day is None else day.date()))
 
 
 @main.command("restart")

@@ -99,4 +99,36 @@ _PROMISES = (
     ),
 )
 
-GROUPS = (RuleGroup("services", _SERVICES), RuleGroup("promises", _PROMISES))
+_PROVIDERS = (
+    AlertingRule(
+        "WebhookLag",
+        "valerix_webhook_lag_seconds > 60",
+        "ticket",
+        wait="1m",
+        summary="Events of payment providers wait for their effect",
+        numbers=f"The oldest one in the inbox has waited for {_WHOLE} s; an account that answers "
+        "is asked within one.",
+        not_affected="No event is lost, and payments are looked up without them at least every "
+        "30 s.",
+        action="See in the log of payment-service which provider does not answer; the events are "
+        "worked off once it does.",
+        dashboard="/d/valerix-orders",
+    ),
+    AlertingRule(
+        "ReconciliationBreakOld",
+        "valerix_reconciliation_break_age_seconds > 86400",
+        "ticket",
+        summary="A difference to a settlement file is open for more than a day",
+        numbers="The oldest one was found {{ $value | humanizeDuration }} ago.",
+        not_affected="Payments go on; a difference moves no money by itself.",
+        action="Read it with GET /reconciliation-breaks?state=open, run `valerix reconcile` for "
+        "its day, and accept what stays with a note.",
+        dashboard="/d/valerix-orders",
+    ),
+)
+
+GROUPS = (
+    RuleGroup("services", _SERVICES),
+    RuleGroup("promises", _PROMISES),
+    RuleGroup("providers", _PROVIDERS),
+)

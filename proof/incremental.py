@@ -36,6 +36,10 @@ UNION SELECT payment_id::text FROM payments.attempts WHERE :since
 UNION SELECT payment_id::text FROM payments.attempt_history WHERE :since
 UNION SELECT payment_id::text FROM payments.refunds WHERE :since
 UNION SELECT payment_id::text FROM payments.ledger WHERE :since
+UNION SELECT payment_id::text FROM payments.provider_events WHERE :since
+UNION SELECT payment_id::text FROM payments.reconciliation_breaks WHERE :since
+UNION SELECT a.payment_id::text FROM payments.attempts a
+  JOIN (SELECT intent FROM payments.settlement_lines WHERE :since) s ON s.intent = a.provider_ref
 UNION SELECT payment_ref FROM gateway.charges WHERE :since
 UNION SELECT order_ref FROM proof.removals WHERE :since
 UNION SELECT k.order_id::text FROM orders.idempotency k
@@ -79,6 +83,16 @@ SELECT * FROM orders.idempotency WHERE order_id IS NULL AND (scope, key) IN (
 SELECT * FROM payments.attempt_history WHERE payment_id = ANY ($4)""",
     "payments.refunds": "SELECT * FROM payments.refunds WHERE payment_id = ANY ($4)",
     "payments.ledger": "SELECT * FROM payments.ledger WHERE payment_id = ANY ($4)",
+    "payments.provider_events": """\
+SELECT * FROM payments.provider_events WHERE payment_id = ANY ($4) OR processed_at IS NULL""",
+    # And what is about no attempt of ours.
+    "payments.settlement_lines": """\
+SELECT s.* FROM payments.attempts a JOIN payments.settlement_lines s ON s.intent = a.provider_ref
+WHERE a.payment_id = ANY ($4)
+UNION ALL
+SELECT s.* FROM payments.settlement_lines s
+WHERE s.changed_in >= $6 AND s.changed_in < $7
+  AND NOT EXISTS (SELECT FROM payments.attempts a WHERE a.provider_ref = s.intent)""",
     "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($5)",
 }
 # What has moved since the checkpoint, and what had moved by then, as sums.

@@ -5,9 +5,10 @@ wrote is the same for ever. The spelling of a line depends on no setting of the 
 seconds since 1970, bytes are hexadecimal.
 """
 
-# What a line of each table is made of. A key has a line once it is answered. Another table, or
+# What a line of each table is made of. A key has a line once it is answered, an event once it is
+# processed, a break once it is resolved. Another table, or
 # another spelling of a line, is another format: what is sealed stays, and all is sealed again.
-FORMAT = 3
+FORMAT = 4
 _LINES = {
     "orders.history": "order_id, version, src, dst, reason, outcome, attempts, traceparent,"
     " extract(epoch FROM at)",
@@ -28,13 +29,27 @@ _LINES = {
     " certificate::text, methods::text, extract(epoch FROM at)",
     "payments.refunds": "payment_id, leg_n, n, refund_key, amount_minor, currency,"
     " extract(epoch FROM at)",
+    "payments.provider_events": "provider, event_id, type, intent, attempt_key,"
+    " extract(epoch FROM happened_at), extract(epoch FROM received_at), payment_id, leg_n, n,"
+    " result, extract(epoch FROM processed_at)",
+    "payments.reconciliation_runs": "id, account, day - date '1970-01-01', result, reason, lines,"
+    " matched, young, extract(epoch FROM started_at), extract(epoch FROM ended_at)",
+    "payments.settlement_lines": "account, line_id, day - date '1970-01-01', kind, intent,"
+    " amount_minor, fee_minor, currency, extract(epoch FROM booked_at), run",
+    "payments.reconciliation_breaks": "id, account, day - date '1970-01-01', kind, reference,"
+    " payment_id, expected_minor, found_minor, currency, reason, run,"
+    " extract(epoch FROM found_at), extract(epoch FROM state_at), note, resolved_in",
     "payments.attempt_history": "id, payment_id, leg_n, n, src, dst, detail,"
     " extract(epoch FROM at)",
     "payments.ledger": "payment_id, leg_n, kind, line, account, amount_minor, currency,"
     " extract(epoch FROM posted_at)",
     "proof.removals": "book, order_ref, was::text",
 }
-_ANSWERED = {"orders.idempotency": " AND response IS NOT NULL"}
+_ANSWERED = {
+    "orders.idempotency": " AND response IS NOT NULL",
+    "payments.provider_events": " AND processed_at IS NOT NULL",
+    "payments.reconciliation_breaks": " AND state = 'resolved'",
+}
 _DIGEST = """\
 SELECT '{name}' AS name, count(*) AS lines,
        encode(sha256(coalesce(string_agg(sha256(convert_to(line, 'UTF8')), ''::bytea
@@ -67,8 +82,10 @@ _WATCHED = (
     "orders.orders", "orders.history", "orders.idempotency", "orders.prices",
     "inventory.reservations", "inventory.stock_moves", "payments.payments", "payments.legs",
     "payments.decisions", "payments.policies", "payments.provider_terms", "payments.plans",
-    "payments.refunds", "payments.attempts", "payments.attempt_history", "payments.ledger",
-    "gateway.charges", "proof.removals", "proof.chain",
+    "payments.refunds", "payments.provider_events", "payments.reconciliation_runs",
+    "payments.settlement_lines", "payments.reconciliation_breaks", "payments.attempts",
+    "payments.attempt_history", "payments.ledger", "gateway.charges", "proof.removals",
+    "proof.chain",
 )  # fmt: skip
 WATCHED = f"""\
 SELECT name, (SELECT count(*) FROM pg_trigger t

@@ -1,8 +1,8 @@
 """Payments: takes an order's money once, refunds it when the order is cancelled, loses none.
 
 Owns      the schemas `payments` (payments with their legs and attempts, why each went where it
-          went, the ledger) and, standing in for the world outside, `gateway` (the mock providers'
-          own record).
+          went, the ledger, what providers sent) and, standing in for the world outside,
+          `gateway` (the mock providers' own record).
 Calls     a payment provider through `connectors/`; no other service.
 Promises  one capture an order, whatever is lost, late or repeated on the way; a cancel wins over
           every charge that comes after it; what a provider did not answer stays unknown until the
@@ -13,4 +13,6 @@ Start at  `routes.py` (what is asked), then `charging.py` and `cancelling.py` (i
           the gateway, `ledger/` says how money that moved is posted. `reconciler.py` finishes
           what a request could not;
           `late_captures.py` refunds what a gateway that cannot fence captured after a cancel.
+          `webhooks/` takes in what providers say of their own accord, `reconciliation/` matches
+          what they settled with what is posted.
 """

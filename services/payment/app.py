@@ -7,12 +7,12 @@ from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
-from chassis.http.app import service_app
+from chassis.http.app import Loop, service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.settings import BadSetting
 from services.payment.breakers.breakers import Breakers
-from services.payment.connectors import Connector
+from services.payment.connectors import Connector, OutsideAccount
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
@@ -20,21 +20,26 @@ from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
 from services.payment.operations import PaymentContext
 from services.payment.reconciler import AT_ONCE, payment_reconciler
+from services.payment.reconciliation.run import Reconciliation
 from services.payment.routes import ROUTES
 from services.payment.settings import PaymentSettings
 from services.payment.tables import SCHEMA_REVISION
+from services.payment.webhooks import effects
+from services.payment.webhooks.effects import event_worker
+from services.payment.webhooks.endpoints import WebhookEndpoints
 from topology import find
 
 NAME = find("payment").name
-# The reconciler and the late captures take turns on these; foreground traffic never waits for them.
-_REPAIR_POOL = AT_ONCE + 1
+# The reconciler, the late captures, the events and the settlement files take turns on these;
+# foreground traffic never waits for them.
+_REPAIR_POOL = AT_ONCE + effects.AT_ONCE + 1
 
 
 def create_app(
     settings: PaymentSettings,
     *,
     connector: Connector | None = None,
-    accounts: Mapping[str, Connector] | None = None,
+    accounts: Mapping[str, OutsideAccount] | None = None,
 ) -> Edge:
     """The payment service as an ASGI app. Pure: nothing is opened before the lifespan. `accounts`
     has the connectors of accounts outside this process.
@@ -59,6 +64,7 @@ def create_app(
     gremlins.slows(repair_database)
     reconciler = payment_reconciler(repair_context, settings)
     sweep = LateCaptures(repair_context)
+    of_accounts = _loops_of_accounts(repair_context, settings)
     providers = (provider, *context.accounts.values())
     return service_app(
         name=NAME,
@@ -70,13 +76,25 @@ def create_app(
         identity=ShopIdentity(settings, database),
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run],
+        loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run, *of_accounts],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
-        state={"context": context},
+        state={"context": context, "reconciliation": Reconciliation(context, settings)},
     )
 
 
-def stripe_accounts(settings: PaymentSettings) -> dict[str, Connector]:
+def _loops_of_accounts(context: PaymentContext, settings: PaymentSettings) -> list[Loop]:
+    """What providers outside this process are there for: events, and a settlement file a day."""
+    if not context.accounts:
+        return []
+    rooms = (
+        event_worker(context, settings),
+        WebhookEndpoints(context, settings),
+        Reconciliation(context, settings),
+    )
+    return [each.run for each in rooms]
+
+
+def stripe_accounts(settings: PaymentSettings) -> dict[str, OutsideAccount]:
     """The accounts behind Stripe's API; the library is imported only where there are any."""
     named = [each.strip() for each in settings.payment_stripe_accounts.split(",") if each.strip()]
     keys = dict(each.split("=", 1) for each in named if "=" in each)

@@ -1,7 +1,7 @@
 """The payment service on the wire, for itself and for whoever calls it."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,15 @@ PaymentStatus = Literal["PENDING", "SUCCESS", "FAILED", "REFUNDED"]
 AttemptState = Literal[
     "IN_FLIGHT", "UNKNOWN", "AUTHORISED", "SUCCEEDED", "FAILED", "VOIDED", "REFUNDED"
 ]
+
+# How a settlement file and our ledger can differ; the table has the same list.
+BreakKind = Literal[
+    "missing_here", "missing_there", "amount_differs", "currency_differs", "fee_differs",
+    "payment_differs", "duplicate_line", "line_changed",
+]  # fmt: skip
+BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
+# Who looks at a difference: nobody yet, somebody who said why it stays, or it is gone.
+BreakState = Literal["open", "accepted", "resolved"]
 
 Currency = Literal["AUD", "BHD", "CHF", "EUR", "GBP", "JPY", "USD"]
 # Minor units per unit as a power of ten (ISO 4217): 9999 is 99.99 EUR, 9999 JPY, 9.999 BHD.
@@ -47,6 +56,12 @@ NO_PLAN = "no-plan"
 MERCHANT_NOT_FOUND = "merchant-not-found"
 ACCOUNTS_UNAVAILABLE = "accounts-unavailable"
 REQUEST_REUSED = "request-id-reused"
+WEBHOOK_REFUSED = "webhook-refused"
+ACCOUNT_NOT_FOUND = "account-not-found"
+WEBHOOK_NOT_READY = "webhook-not-ready"
+DAY_TO_COME = "day-to-come"
+BREAK_NOT_FOUND = "break-not-found"
+BREAK_RESOLVED = "break-resolved"
 
 # Each state in the four words of the public API. Money on its way back is PENDING: whether it was
 # captured or not, nothing is final until it is back.
@@ -130,3 +145,65 @@ class DeclineDetails(msgspec.Struct, frozen=True):
     payment_id: UUID
     order_id: UUID | None
     decline_code: str
+
+
+class WebhookAnswer(msgspec.Struct, frozen=True):
+    """POST /webhooks/{provider}: the event is kept, is there already, or changes nothing."""
+
+    result: Literal["accepted", "repeated", "ignored"]
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's file of one UTC day, fetched and matched. `young` are lines whose payment may
+    still be settled: they are judged by the next run."""
+
+    run: int
+    account: str
+    day: date
+    result: Literal["matched", "breaks", "failed"]
+    reason: str | None
+    lines: int
+    matched: int
+    young: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """Runs, the newest first."""
+
+    runs: list[RunView]
+
+
+class BreakView(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference. `expected_minor` is ours, `found_minor` the account's."""
+
+    id: int
+    account: str
+    day: date
+    kind: BreakKind
+    reference: str
+    payment_id: UUID | None
+    expected_minor: int | None
+    found_minor: int | None
+    currency: str | None
+    reason: str
+    run: int
+    found_at: datetime
+    state: BreakState
+    state_at: datetime
+    note: str | None
+    resolved_in: int | None
+
+
+class BreakList(msgspec.Struct, frozen=True):
+    """Differences, the oldest first."""
+
+    breaks: list[BreakView]
+
+
+class OwnBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /reconciliation-breaks/{id}: somebody has looked at it, and says what they found."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=500)]
+    state: Literal["accepted", "resolved"] = "accepted"

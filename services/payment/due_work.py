@@ -34,7 +34,13 @@ PAYMENTS_DUE = DueWork(
 _DOUBT = statement(
     text(
         "SELECT coalesce(sum(a.amount_minor), 0)::float8 AS in_doubt_minor,"
-        "   (SELECT count(*) FROM payments.payments WHERE needs_review) AS needing_review"
+        "   (SELECT count(*) FROM payments.payments WHERE needs_review) AS needing_review,"
+        "   (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8"
+        "    FROM payments.provider_events WHERE processed_at IS NULL) AS webhook_lag_s,"
+        "   (SELECT coalesce(extract(epoch FROM now() - min(found_at)), 0)::float8"
+        "    FROM payments.reconciliation_breaks WHERE state = 'open') AS oldest_break_s,"
+        "   (SELECT jsonb_object_agg(kind, n) FROM (SELECT kind, count(*) AS n"
+        "    FROM payments.reconciliation_breaks WHERE state = 'open' GROUP BY kind) k) AS breaks"
         " FROM payments.payments p JOIN payments.attempts a USING (payment_id)"
         " WHERE p.state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')"
         "   AND (a.state IN ('IN_FLIGHT', 'UNKNOWN') OR a.state = 'AUTHORISED' AND EXISTS ("
@@ -83,10 +89,14 @@ Sweep = Literal["newest", "all"]
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """Money whose whereabouts are not known now, and how many payments need a human."""
+    """Money whose whereabouts are not known now, how many payments need a human, how long the
+    oldest event waits, and the differences that a reconciliation found, by kind."""
 
     in_doubt_minor: float
     needing_review: int
+    webhook_lag_s: float = 0.0
+    oldest_break_s: float = 0.0
+    open_breaks: dict[str, int] = {}
 
 
 class OrphanCapture(msgspec.Struct, frozen=True):
@@ -99,7 +109,15 @@ class OrphanCapture(msgspec.Struct, frozen=True):
 async def doubt(connection: Connection) -> Doubt:
     """The figures as they are now."""
     row = await connection.row(_DOUBT)
-    return Doubt(0.0, 0) if row is None else Doubt(row["in_doubt_minor"], row["needing_review"])
+    if row is None:
+        return Doubt(0.0, 0)
+    return Doubt(
+        row["in_doubt_minor"],
+        row["needing_review"],
+        row["webhook_lag_s"],
+        row["oldest_break_s"],
+        row["breaks"] or {},
+    )
 
 
 async def orphan_captures(connection: Connection, gw_keys: Sequence[str]) -> list[OrphanCapture]:

@@ -2,14 +2,23 @@
 
 import asyncio
 import math
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Database
 from services.payment import due_work
+from services.payment.contract import BREAK_KINDS
 
 # The scrape interval: a figure is at most one scrape old, and no scrape costs a statement.
 _EVERY_S = 2.0
+
+# How a webhook was answered: kept in the inbox, or there already, or of a type that changes
+# nothing; refused; or not yet, because the secret of its account is not known.
+WebhookResult = Literal[
+    "accepted", "repeated", "ignored", "bad_signature", "no_signature", "stale", "malformed",
+    "too_large", "no_secret", "unknown_account",
+]  # fmt: skip
 
 
 class PaymentMetrics:
@@ -40,6 +49,28 @@ class PaymentMetrics:
             "Payments that no retry can resolve.",
             registry=registry,
         )
+        self._webhooks = Counter(
+            "valerix_webhooks",
+            "Webhooks that came in, by how they were answered.",
+            ("provider", "result"),
+            registry=registry,
+        )
+        self._webhook_lag = Gauge(
+            "valerix_webhook_lag_seconds",
+            "How long the oldest event in the inbox has waited for its effect.",
+            registry=registry,
+        )
+        self._breaks = Gauge(
+            "valerix_reconciliation_breaks",
+            "Open differences between the accounts' settlement files and our ledger.",
+            ("kind",),
+            registry=registry,
+        )
+        self._break_age = Gauge(
+            "valerix_reconciliation_break_age_seconds",
+            "Age of the oldest open difference; 0 where there is none.",
+            registry=registry,
+        )
         self._forget()
 
     def moved(self, state: str) -> None:
@@ -49,6 +80,10 @@ class PaymentMetrics:
     def answered(self, provider: str, outcome: str) -> None:
         """A provider answered (or did not: outcome `silence`)."""
         self._attempts.labels(provider, outcome).inc()
+
+    def webhook(self, provider: str, result: WebhookResult) -> None:
+        """A webhook was answered."""
+        self._webhooks.labels(provider, result).inc()
 
     async def run(self) -> None:
         """Keep the gauges fresh for ever; without a database there is no figure, not an old one."""
@@ -70,7 +105,15 @@ class PaymentMetrics:
             doubt = await due_work.doubt(connection)
         self._in_doubt.set(doubt.in_doubt_minor)
         self._needing_review.set(doubt.needing_review)
+        self._webhook_lag.set(doubt.webhook_lag_s)
+        self._break_age.set(doubt.oldest_break_s)
+        for kind in BREAK_KINDS:
+            self._breaks.labels(kind).set(doubt.open_breaks.get(kind, 0))
 
     def _forget(self) -> None:
         self._in_doubt.set(math.nan)
         self._needing_review.set(math.nan)
+        self._webhook_lag.set(math.nan)
+        self._break_age.set(math.nan)
+        for kind in BREAK_KINDS:
+            self._breaks.labels(kind).set(math.nan)

@@ -15,7 +15,13 @@ from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, remaining_s
 from services.payment import legs, settlement, store
 from services.payment.breakers.breakers import Breakers
-from services.payment.connectors import AttemptRef, Connector, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import (
+    AttemptRef,
+    Connector,
+    GatewayNotSent,
+    GatewayUnknown,
+    OutsideAccount,
+)
 from services.payment.domain import Attempt, Payment
 from services.payment.legs import Operation
 from services.payment.metrics import PaymentMetrics
@@ -50,7 +56,7 @@ class PaymentContext(msgspec.Struct, frozen=True):
     gateway_timeout_s: float
     probe_base_s: float
     breakers: Breakers
-    accounts: Mapping[str, Connector] = {}
+    accounts: Mapping[str, OutsideAccount] = {}
 
     def route(self, payment: Payment, attempt: Attempt, code: str) -> Next | None:
         """Where a leg goes after a definite no; None where no other account may take it."""
@@ -253,7 +259,7 @@ async def _prepared(
     The first name that is kept is the only one ever used, whoever else has got another one."""
     if attempt.provider_ref is not None:
         return attempt
-    target = _target(payment.payment_id, attempt)
+    target = target_of(payment.payment_id, attempt)
     ref = await connector.prepare(target, capture=len(payment.newest) == 1)
     async with context.database.connect() as connection:
         if not await store.keep_ref(connection, payment.id_of(attempt), ref):
@@ -261,7 +267,8 @@ async def _prepared(
     return msgspec.structs.replace(attempt, provider_ref=ref)
 
 
-def _target(payment_id: UUID, attempt: Attempt) -> AttemptRef:
+def target_of(payment_id: UUID, attempt: Attempt) -> AttemptRef:
+    """How a provider is asked about an attempt."""
     return AttemptRef(
         attempt.gw_key,
         str(payment_id),
@@ -277,7 +284,7 @@ def _target(payment_id: UUID, attempt: Attempt) -> AttemptRef:
 def _call(
     connector: Connector, payment_id: UUID, attempt: Attempt, what: Question
 ) -> Awaitable[GatewayResult]:
-    target = _target(payment_id, attempt)
+    target = target_of(payment_id, attempt)
     match what:
         case "charge":
             return connector.authorise(target, capture=True)

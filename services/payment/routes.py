@@ -39,6 +39,8 @@ from services.payment.domain import (
 )
 from services.payment.operations import PaymentContext
 from services.payment.process.endpoint import process_payment
+from services.payment.reconciliation import routes as reconciliation
+from services.payment.webhooks.routes import receive_webhook
 
 # Until callers have identities, all of them share one scope of keys.
 _CALLER = "anyone"
@@ -182,6 +184,8 @@ ROUTES: list[BaseRouteHandler] = [
     show_payment,
     list_payments,
     process_payment,
+    receive_webhook,
+    *reconciliation.ROUTES,
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chassis.settings import Count, Seconds, Settings, Share, why
+from chassis.settings import Address, Count, Seconds, Settings, Share, why
 
 
 class PaymentSettings(Settings, frozen=True, kw_only=True):
@@ -25,6 +25,26 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
         str,
         why("Where these accounts' API is. Empty: at the acquirer. Never real money by default."),
     ] = ""
+    payment_webhook_url: Annotated[
+        Address,
+        why(
+            "Where these accounts reach this service, to send their events to; empty: they are "
+            "asked to send none, and payments are looked up as before."
+        ),
+    ] = ""
+    payment_webhook_poll_s: Annotated[
+        Seconds, why("The longest an event waits to be worked off; each look is one statement.")
+    ] = 0.25
+    payment_webhook_check_s: Annotated[
+        Seconds, why("An endpoint that somebody deleted is made again this soon.")
+    ] = 300.0
+    payment_reconcile_young_s: Annotated[
+        Seconds,
+        why("A line this young may belong to a payment that is still settled: an order's 15 min."),
+    ] = 900.0
+    payment_reconcile_poll_s: Annotated[
+        Seconds, why("How soon after midnight, and after a failure, a day's file is fetched.")
+    ] = 600.0
     payment_decline_rate: Annotated[
         Share, why("One card in ten is declined, so the failure path is always in view.")
     ] = 0.10

@@ -1,7 +1,7 @@
 """Records what a gateway answered: the only writer of outcomes, whoever asked and how often."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import zip_longest
 from typing import Any
 
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 Route = Callable[[Payment, Attempt, str], Next | None]
+Within = Callable[[Connection], Awaitable[None]]
 
 
 def _no_other(payment: Payment, attempt: Attempt, code: str) -> None:
@@ -33,13 +34,15 @@ async def settle(
     *,
     grace_s: float,
     route: Route = _no_other,
+    also: Within | None = None,
 ) -> Payment:
     """Apply `outcome` to an attempt and its payment: states, ledger and reasons in one
     transaction under the payment's row lock. Late, repeated and concurrent outcomes are harmless.
 
-    Used by the charge, the reconciler, the cancel and the late captures alike; `grace_s` is how
-    long the reconciler leaves what is not finished to the caller; `route` says which account a leg
-    goes to after a definite no. Returns the payment as it is."""
+    Used by the charge, the reconciler, the cancel, the late captures and the provider's events
+    alike; `grace_s` is how long the reconciler leaves what is not finished to the caller; `route`
+    says which account a leg goes to after a definite no; `also` is written in the same transaction.
+    Returns the payment as it is."""
     async with database.begin() as tx:
         before = await store.lock(tx, attempt.payment_id)
         if before is None:
@@ -59,6 +62,8 @@ async def settle(
         if len(after.newest) > 1 and legs.direction(after) != "take":
             await store.order_refunds(tx, after.payment_id)
         wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
+        if also is not None:
+            await also(tx)
     about = {**after.named(), "leg": attempt.leg_n, "attempt": attempt.n}
     if wants_human:
         logger.error(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0013"
 
 metadata = MetaData(schema="payments")
 
@@ -100,6 +100,18 @@ ledger = Table(
     Column("amount_minor", BigInteger),
     Column("currency", CHAR(3)),
     Column("posted_at", DateTime(timezone=True)),
+)
+
+provider_events = Table(
+    "provider_events",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("id", BigInteger),
+    Column("result", Text),
+    Column("attempts", Integer),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
 )
 
 transitions = Table(

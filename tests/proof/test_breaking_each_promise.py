@@ -11,10 +11,11 @@ from proof.statements import ROWS_SHOWN
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.checkpoints import push_ahead, scrub_all
 from tests.proof.payment_breaks import PAYMENT_BREAKS
+from tests.proof.provider_breaks import PROVIDER_BREAKS
 from tests.proof.reports import assert_same, summary, violated
 from tests.proof.rows import CANCELLED, cancelled_order, payment_of
 
-EVERY_BREAK = (*BREAKS, *PAYMENT_BREAKS)
+EVERY_BREAK = (*BREAKS, *PAYMENT_BREAKS, *PROVIDER_BREAKS)
 
 
 async def test_an_empty_shop_keeps_every_promise(database_url: str):

@@ -87,6 +87,13 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "metadata": ["split", [], {"split": ["equal"]}, {"split": None}, {1: {}}, None],
         },
     ),
+    payment.OwnBreak: (
+        {"note": "seen"},
+        {
+            "note": ["", "x" * 501, 1, None],
+            "state": ["open", "ACCEPTED", "", 1, None],
+        },
+    ),
     acquirer.SetMode: ({"mode": "happy"}, {"mode": ["", "HAPPY", "500_before", 500, None]}),
     acquirer.WebhookFaults: (
         {"lose": 0.5},
@@ -123,6 +130,7 @@ _REQUIRED = {
     PutGremlin: {"kind"},
     SetLatency: {"enabled"},
     payment.CancelPayment: set[str](),
+    payment.OwnBreak: {"note"},
     acquirer.WebhookFaults: set[str](),
 }
 

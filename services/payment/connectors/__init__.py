@@ -1,7 +1,7 @@
 """The payment providers: what every connector can be asked, and how it may fail to answer."""
 
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -118,3 +118,74 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Close connections and drop what has not arrived yet."""
+
+
+# ---- providers outside this process --------------------------------------------------------------
+
+
+class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider's signed event says: which intent it is about, and of which attempt that is,
+    as far as the event has it. None of it is believed; it says where to look."""
+
+    event_id: str
+    type: str
+    happened_at: datetime
+    intent: str | None = None
+    attempt_key: str | None = None
+
+
+class Unverified(Exception):
+    """An event that is not believed to be the provider's, or that cannot be read."""
+
+    def __init__(self, why: Literal["bad_signature", "stale", "malformed"]) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class NewEndpoint(msgspec.Struct, frozen=True):
+    """An endpoint as it was made: the only time that its secret is seen."""
+
+    endpoint: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewEndpoint({self.endpoint!r}, ...)"
+
+
+class Webhooks(Protocol):
+    """The events of one account. What asks the provider raises `GatewayUnknown` and
+    `GatewayNotSent`."""
+
+    @property
+    def signature_header(self) -> str:
+        """The header that carries the signature, in lower case."""
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of events that can change what we know."""
+
+    def read(self, payload: bytes, signature: str, secret: str) -> ProviderEvent:
+        """The event, if it is signed with this secret, and lately. Raises `Unverified`."""
+
+    async def attempt_of(self, intent: str) -> str | None:
+        """Our key of the attempt that an intent is for; None where it is not ours."""
+
+    async def endpoints(self, url: str) -> list[str]:
+        """The endpoints that send events to this address."""
+
+    async def create_endpoint(self, url: str) -> NewEndpoint:
+        """Have events of our types sent to this address."""
+
+    async def delete_endpoint(self, endpoint: str) -> None:
+        """Have no more events sent there; one that is gone already is no failure."""
+
+
+class OutsideAccount(Connector, Protocol):
+    """An account at a provider outside this process."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Its events."""
+
+    async def settlement_file(self, day: date) -> bytes | None:
+        """Its captures, refunds and fees of a UTC day, as CSV; None where it has no such file."""

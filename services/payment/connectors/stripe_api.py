@@ -11,7 +11,8 @@ is cancelled."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -29,6 +30,8 @@ from services.payment.connectors import (
     PlainCard,
     Taken,
 )
+from services.payment.connectors.stripe_errors import asked, brief, failed
+from services.payment.connectors.stripe_webhooks import StripeWebhooks
 from services.payment.outcomes import (
     Authorised,
     Captured,
@@ -38,14 +41,12 @@ from services.payment.outcomes import (
     Voided,
 )
 
-T = TypeVar("T")
-
 # Stripe forgets a key after 24 hours, and the same key would be a new request then.
 _KEY_LIFE_S = 23 * 3600.0
 # What a call may take at all; whoever asks has less time and says so.
 _TIMEOUT_S = 30.0
-# The account says that it did nothing.
-_NOT_DONE = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
+# Some 400 000 lines: more than an account takes on any day here.
+_LARGEST_FILE = 64 << 20
 
 
 class _Traced(_http_client.AIOHTTPClient):
@@ -76,11 +77,14 @@ class StripeAccount:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
         self._methods = client.v1.payment_methods
+        self.webhooks = StripeWebhooks(client)
+        self._settlement_url = f"{url.rstrip('/')}/settlement"
+        self._api_key = api_key
 
     async def exchange(self, account: str, card: PlainCard) -> str:
         """A payment method of this account for the card."""
         del account
-        method = await _asked(
+        method = await asked(
             lambda: self._methods.create_async(
                 {
                     "type": "card",
@@ -102,12 +106,12 @@ class StripeAccount:
             return await self._created(target, capture, key)
         except stripe.APIError as error:
             if (error.headers or {}).get("Idempotent-Replayed") != "true":
-                raise GatewayUnknown(_brief(error)) from error
+                raise GatewayUnknown(brief(error)) from error
         # The key stands for an error for ever.
-        return await _asked(lambda: self._created(target, capture, f"{target.gw_key}:{uuid4()}"))
+        return await asked(lambda: self._created(target, capture, f"{target.gw_key}:{uuid4()}"))
 
     async def _created(self, target: AttemptRef, capture: bool, key: str) -> str:
-        intent = await _asked(
+        intent = await asked(
             lambda: self._intents.create_async(
                 {
                     "amount": target.amount_minor,
@@ -128,11 +132,11 @@ class StripeAccount:
         del capture
         ref = _ref(target)
         try:
-            await _asked(lambda: self._intents.confirm_async(ref), lets=stripe.StripeError)
+            await asked(lambda: self._intents.confirm_async(ref), lets=stripe.StripeError)
         except (stripe.CardError, stripe.InvalidRequestError):
             pass  # declined, or past that: it says what it is
         except stripe.StripeError as error:
-            _raise(error)
+            failed(error)
         try:
             found = await self._found(target)
             # A decline counts once nobody can confirm it again; and a customer whom it wants to see
@@ -164,7 +168,7 @@ class StripeAccount:
             key = f"{key}:{uuid4()}"
         # Refused where it was given back before; the charge then says so.
         with contextlib.suppress(stripe.InvalidRequestError):
-            await _asked(
+            await asked(
                 lambda: self._refunds.create_async(
                     {"payment_intent": ref}, {"idempotency_key": key}
                 ),
@@ -178,6 +182,25 @@ class StripeAccount:
         del after, limit
         return []
 
+    async def settlement_file(self, day: date) -> bytes | None:
+        """The account's file of that day; None at Stripe itself, which has none at this address."""
+        headers = {"Authorization": f"Bearer {self._api_key}"}
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                session.get(
+                    self._settlement_url, params={"date": day.isoformat()}, allow_redirects=False
+                ) as answer,
+            ):
+                if answer.status == 404:
+                    return None
+                if answer.status != 200:
+                    raise GatewayUnknown(f"the settlement file was answered {answer.status}")
+                return await _whole(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise GatewayUnknown(f"{type(error).__name__}: the settlement file") from error
+
     async def close(self) -> None:
         """Close its connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
@@ -188,12 +211,12 @@ class StripeAccount:
         ref = _ref(target)
         # Refused where it is in another state; it then says in which.
         with contextlib.suppress(stripe.InvalidRequestError):
-            await _asked(lambda: move(ref), lets=stripe.InvalidRequestError)
+            await asked(lambda: move(ref), lets=stripe.InvalidRequestError)
         return await self._found(target)
 
     async def _found(self, target: AttemptRef) -> Taken | NotFound:
         ref = _ref(target)
-        intent = await _asked(
+        intent = await asked(
             lambda: self._intents.retrieve_async(ref, {"expand": ["latest_charge"]})
         )
         try:
@@ -228,27 +251,14 @@ def _outcome(intent: Any, target: AttemptRef) -> Taken | NotFound:
     raise ValueError(f"the status {intent.status}")
 
 
-async def _asked(call: Callable[[], Awaitable[T]], *, lets: type[Exception] | tuple[()] = ()) -> T:
-    """The library's answer; every other failure than `lets` as one of ours."""
-    try:
-        return await call()
-    except lets:
-        raise
-    except stripe.StripeError as error:
-        _raise(error)
-    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-        raise GatewayUnknown(f"{type(error).__name__} in the answer") from error
-
-
-def _raise(error: stripe.StripeError) -> NoReturn:
-    if isinstance(error, _NOT_DONE) or isinstance(error.__cause__, aiohttp.ClientConnectorError):
-        raise GatewayNotSent(_brief(error)) from error
-    raise GatewayUnknown(_brief(error)) from error
-
-
-def _brief(error: stripe.StripeError) -> str:
-    """The kind of failure; never the message, which may repeat what was sent."""
-    return f"{type(error).__name__} {error.http_status or ''} {error.code or ''}".strip()
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    pieces, size = [], 0
+    async for piece in answer.content.iter_chunked(1 << 16):
+        size += len(piece)
+        if size > _LARGEST_FILE:
+            raise GatewayUnknown("the settlement file does not end")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _ref(target: AttemptRef) -> str:

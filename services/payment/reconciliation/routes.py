@@ -1,0 +1,125 @@
+"""The endpoints of the reconciliation: run it, see its runs, and own its differences."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Annotated, Any, cast, get_args
+
+from litestar import Request, get, post
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from chassis.http.json_body import Strict
+from chassis.http.openapi import refused
+from chassis.http.problems import Problem, invalid
+from chassis.http.shop_identity import internal_guard
+from services.payment import contract
+from services.payment.contract import BreakList, BreakState, BreakView, OwnBreak, RunList
+from services.payment.operations import PaymentContext
+from services.payment.reconciliation import store
+from services.payment.reconciliation.run import Reconciliation
+
+# More than a person reads at once.
+_MOST_RUNS, _MOST_BREAKS = 100, 500
+_BreakId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+
+
+@post(
+    "/reconciliations",
+    guards=[internal_guard],
+    status_code=200,
+    summary="Fetch the accounts' settlement files of a UTC day and match them",
+)
+async def reconcile(
+    state: State, date: Annotated[dt.date | None, QueryParameter()] = None
+) -> RunList:
+    """POST /reconciliations?date=2026-11-28: without a date, yesterday."""
+    today = dt.datetime.now(dt.UTC).date()
+    day = date or today - dt.timedelta(days=1)
+    if day > today:
+        raise Problem(
+            422,
+            contract.DAY_TO_COME,
+            "That day has not begun in UTC; no account has a file of it",
+            details={"date": day.isoformat(), "today": today.isoformat()},
+        )
+    reconciliation: Reconciliation = state["reconciliation"]
+    return RunList(await reconciliation.of_day(day))
+
+
+@get("/reconciliations", guards=[internal_guard], summary="The newest runs")
+async def list_runs(state: State) -> RunList:
+    """GET /reconciliations."""
+    async with _context(state).database.connect() as connection:
+        return RunList(await store.runs(connection, _MOST_RUNS))
+
+
+@dataclass
+class ListBreaksOperation(Operation):
+    """What the OpenAPI document cannot guess: `state` is a name of the framework's own, so it is
+    read by hand."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, enum=list(get_args(BreakState)))
+        state = Parameter(name="state", param_in="query", required=False, schema=schema)
+        self.parameters = [*(self.parameters or []), state]
+
+
+@get(
+    "/reconciliation-breaks",
+    guards=[internal_guard],
+    operation_class=ListBreaksOperation,
+    responses={400: refused("There is no such state")},
+    summary="Where settlement files and our ledger differ",
+)
+async def list_breaks(request: Request[Any, Any, Any], state: State) -> BreakList:
+    """GET /reconciliation-breaks?state=open."""
+    asked = request.query_params.get("state")
+    if asked not in (None, *get_args(BreakState)):
+        raise invalid("/state", f"One of {', '.join(get_args(BreakState))}")
+    async with _context(state).database.connect() as connection:
+        found = await store.breaks(connection, cast("BreakState | None", asked), _MOST_BREAKS)
+    return BreakList(found)
+
+
+@post(
+    "/reconciliation-breaks/{break_id:int}",
+    guards=[internal_guard],
+    dto=Strict[OwnBreak],
+    return_dto=None,
+    status_code=200,
+    responses={
+        404: refused("There is no such difference"),
+        409: refused("It is resolved already"),
+    },
+    summary="Accept a difference, or resolve it, and say why",
+)
+async def own_break(break_id: _BreakId, data: JSONBody[OwnBreak], state: State) -> BreakView:
+    """POST /reconciliation-breaks/{break_id}."""
+    async with _context(state).database.connect() as connection:
+        owned = await store.own(connection, break_id, data.state, data.note)
+        found = owned or await store.find_break(connection, break_id)
+    if found is None:
+        raise Problem(
+            404,
+            contract.BREAK_NOT_FOUND,
+            "There is no such difference",
+            details={"id": break_id},
+        )
+    if owned is None:
+        raise Problem(
+            409,
+            contract.BREAK_RESOLVED,
+            "This difference is resolved, which is final",
+            details={"id": break_id, "note": found.note},
+        )
+    return owned
+
+
+ROUTES: list[BaseRouteHandler] = [reconcile, list_runs, list_breaks, own_break]
+
+
+def _context(state: State) -> PaymentContext:
+    context: PaymentContext = state["context"]
+    return context

@@ -1,0 +1,159 @@
+"""Works events off: asks the provider what has become of the intent, and settles that.
+
+The event says only where to look. The mark that it is processed is committed with the outcome, so a
+process that dies on the way leaves the event due and nothing done. And since settling an outcome a
+second time moves nothing, it does not matter how many workers, answers and polls learn the same:
+each event has its effect exactly once (promise P10)."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from chassis.database.pool import Connection
+from chassis.due_work import DueWorker
+from chassis.telemetry import recording
+from services.payment import operations, settlement, store
+from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
+from services.payment.domain import Attempt, AttemptId, Payment
+from services.payment.operations import PaymentContext
+from services.payment.outcomes import NotFound
+from services.payment.settings import PaymentSettings
+from services.payment.webhooks import inbox
+from services.payment.webhooks.inbox import EVENTS_DUE, EventResult, InboxEvent
+
+logger = logging.getLogger(__name__)
+
+# Enough for the events of some hundred payments a second; each is one question to its provider.
+AT_ONCE = 2
+
+
+def event_worker(context: PaymentContext, settings: PaymentSettings) -> DueWorker:
+    """One replica's worker; any number may run."""
+
+    async def claim(c: Connection, most: int) -> list[int]:
+        base_s, max_s = context.probe_base_s, settings.payment_probe_max_s
+        return await EVENTS_DUE.claim(c, most, base_s=base_s, max_s=max_s)
+
+    async def work(event: int) -> None:
+        await work_off(context, event)
+
+    return DueWorker(
+        context.database,
+        claim,
+        work,
+        places=AT_ONCE,
+        batch=settings.reconcile_batch,
+        poll_s=settings.payment_webhook_poll_s,
+        log_key="event",
+    )
+
+
+async def work_off(context: PaymentContext, event_id: int) -> None:
+    """Let one event have its effect. Where the provider does not answer it stays due."""
+    async with context.database.connect() as connection:
+        event = await inbox.find(connection, event_id)
+    if event is None:
+        return
+    with recording.span("work off provider event") as work:
+        work.attributes.update({"server.address": event.provider, "valerix.event": event.event_id})
+        try:
+            result = await _worked_off(context, event)
+        except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
+            work.error = str(error) or "no answer in time"
+            logger.warning(
+                "an event waits, its provider did not answer: %s",
+                work.error,
+                extra={"provider": event.provider, "event_id": event.event_id},
+            )
+            return
+        work.attributes["valerix.outcome"] = result
+
+
+async def _worked_off(context: PaymentContext, event: InboxEvent) -> EventResult:
+    account = context.accounts.get(event.provider)
+    if account is None:
+        raise GatewayNotSent("no connector to this provider is configured")
+    async with asyncio.timeout(context.gateway_timeout_s):
+        key = event.attempt_key
+        attempt_id = await _attempt_of(context, event, key)
+        if attempt_id is None and key is None and event.intent is not None:
+            # It came before our own answer, and only the intent names its attempt.
+            key = await account.webhooks.attempt_of(event.intent)
+            attempt_id = await _attempt_of(context, event, key) if key else None
+        if attempt_id is None or event.intent is None:
+            return await _marked(context, event, "foreign")
+        payment, attempt = await _look(context, attempt_id)
+        if attempt.provider_ref is None:
+            payment, attempt = await _with_ref(context, attempt_id, event.intent)
+        if attempt.provider_ref != event.intent:
+            # An intent that was made twice; this one is never confirmed.
+            return await _marked(context, event, "nothing-new", attempt_id)
+        return await _settled(context, event, account, payment, attempt)
+
+
+async def _settled(
+    context: PaymentContext,
+    event: InboxEvent,
+    account: OutsideAccount,
+    payment: Payment,
+    attempt: Attempt,
+) -> EventResult:
+    outcome = await account.find_out(operations.target_of(payment.payment_id, attempt))
+    context.metrics.answered(attempt.provider, type(outcome).__name__.lower())
+    attempt_id = payment.id_of(attempt)
+    if isinstance(outcome, NotFound):
+        return await _marked(context, event, "nothing-new", attempt_id)
+
+    async def mark(tx: Connection) -> None:
+        await inbox.mark(tx, event, "settled", attempt_id)
+
+    await settlement.settle(
+        context.database,
+        context.metrics,
+        attempt_id,
+        outcome,
+        grace_s=context.grace_s,
+        route=context.route,
+        also=mark,
+    )
+    return "settled"
+
+
+async def _marked(
+    context: PaymentContext,
+    event: InboxEvent,
+    result: EventResult,
+    attempt: AttemptId | None = None,
+) -> EventResult:
+    async with context.database.connect() as connection:
+        await inbox.mark(connection, event, result, attempt)
+    return result
+
+
+async def _attempt_of(
+    context: PaymentContext, event: InboxEvent, key: str | None
+) -> AttemptId | None:
+    async with context.database.connect() as connection:
+        return await inbox.attempt_of(connection, event, key)
+
+
+async def _look(context: PaymentContext, attempt: AttemptId) -> tuple[Payment, Attempt]:
+    async with context.database.connect() as connection:
+        payment = await store.find(connection, attempt.payment_id)
+    if payment is None:
+        raise LookupError(f"no payment {attempt.payment_id}")
+    return payment, payment.find(attempt)
+
+
+async def _with_ref(
+    context: PaymentContext, attempt: AttemptId, intent: str
+) -> tuple[Payment, Attempt]:
+    """The attempt, once the intent's name is kept with it, as after our own answer; the first name
+    that is kept stays. A settled attempt that never had one is compared as if it had this one."""
+    async with context.database.connect() as connection:
+        await store.keep_ref(connection, attempt, intent)
+    payment, found = await _look(context, attempt)
+    if found.provider_ref is None:
+        found = msgspec.structs.replace(found, provider_ref=intent)
+    return payment, found
