@@ -28,8 +28,8 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
     payment_webhook_url: Annotated[
         Address,
         why(
-            "Where these accounts reach this service, to send their events to; empty: they are "
-            "asked to send none, and payments are looked up as before."
+            "Where these accounts reach this service, to send their events to. Empty: the acquirer "
+            "sends them to VALERIX_PAYMENT_URL, and others none: payments are looked up then."
         ),
     ] = ""
     payment_webhook_poll_s: Annotated[

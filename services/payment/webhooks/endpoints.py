@@ -20,7 +20,9 @@ class WebhookEndpoints:
 
     def __init__(self, context: PaymentContext, settings: PaymentSettings) -> None:
         self._context = context
-        self._base = settings.payment_webhook_url.rstrip("/")
+        # The acquirer finds us where everybody does; an account elsewhere has to be told.
+        known = "" if settings.payment_stripe_url else settings.urls["payment"]
+        self._base = (settings.payment_webhook_url or known).rstrip("/")
         self._every_s = settings.payment_webhook_check_s
 
     async def run(self) -> None:
