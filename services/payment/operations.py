@@ -202,6 +202,7 @@ async def _ask(
 ) -> GatewayResult:
     result: GatewayResult
     hurried = False
+    began = time.monotonic()
     with recording.span(f"gateway {what}", CLIENT) as work:
         try:
             async with asyncio.timeout(timeout_s):
@@ -229,7 +230,7 @@ async def _ask(
                 "valerix.outcome": outcome,
             }
         )
-    context.metrics.answered(attempt.provider, outcome)
+    context.metrics.answered(attempt.provider, what, outcome, time.monotonic() - began)
     if attempt.method is not None and what in ("charge", "authorise") and not hurried:
         context.breakers.saw(attempt.provider, result)
     if isinstance(result, Silence | NeverSent):

@@ -58,6 +58,7 @@ async def settle(
             after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
         if len(after.newest) > 1 and legs.direction(after) != "take":
             await store.order_refunds(tx, after.payment_id)
+        fee_minor = await _fee(tx, before, found, effect)
         wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
     about = {**after.named(), "leg": attempt.leg_n, "attempt": attempt.n}
     if wants_human:
@@ -66,8 +67,8 @@ async def settle(
         )
     if effect.decision is not None:
         logger.info("decided to %s all legs of a payment", effect.decision, extra=about)
+    _count(metrics, found, effect, fee_minor)
     for state in effect.payment_path:
-        metrics.moved(state)
         logger.info("payment %s", state, extra=about)
     return after
 
@@ -97,6 +98,27 @@ async def _apply(
     if effect.review:
         payment = msgspec.structs.replace(payment, needs_review=True)
     return payment
+
+
+async def _fee(
+    tx: Connection, payment: Payment, attempt: Attempt, effect: OutcomeEffect
+) -> int | None:
+    """What a planned leg costs that is captured by this; None where none is."""
+    if "SUCCEEDED" not in effect.attempt_path or attempt.method is None:
+        return None
+    return await store.planned_fee(tx, payment.payment_id, attempt)
+
+
+def _count(
+    metrics: PaymentMetrics, attempt: Attempt, effect: OutcomeEffect, fee_minor: int | None
+) -> None:
+    if fee_minor is not None:
+        metrics.charged_fee(attempt.provider, fee_minor)
+    # A leg that goes on to another account has come to nothing yet.
+    for leg_state in effect.attempt_path if effect.next_account is None else ():
+        metrics.leg_moved(attempt.provider, leg_state)
+    for state in effect.payment_path:
+        metrics.moved(state)
 
 
 def _reason(payment: Payment, decision: DecisionKind) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from services.payment.breakers import store
@@ -41,6 +41,11 @@ class Breakers:
             ("provider",),
             registry=registry,
         )
+        self._transitions = Counter(
+            "valerix_breaker_transitions",
+            "Breakers that this process opened or closed.",
+            registry=registry,
+        )
 
     async def run(self) -> None:
         """Say what was seen, several times a second, for ever; without payments, ask once a second
@@ -52,6 +57,8 @@ class Breakers:
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""
+        if account not in self._failures and account not in self._rows:
+            self._state.labels(account)  # closed, until a row says otherwise
         if isinstance(result, Silence | NeverSent):
             self._failures[account] = self._failures.get(account, 0) + 1
             self._reasons[account] = result.why[:200]
@@ -70,12 +77,14 @@ class Breakers:
         async with self._database.connect() as connection:
             for account in sorted(self._probes & failures.keys()):
                 self._probes.discard(account)
-                await store.probed(
+                closed = await store.probed(
                     connection, account, answered=account in answered, open_s=_OPEN_S
                 )
+                self._transitions.inc(closed)
             # An answer of an account that was known to answer changes nothing.
             if batches := [each for each in batches if each.failures or each.account in self._rows]:
-                await store.count(connection, batches, most=_MOST_FAILURES, open_s=_OPEN_S)
+                opened = await store.count(connection, batches, most=_MOST_FAILURES, open_s=_OPEN_S)
+                self._transitions.inc(opened)
             await self._read(connection)
 
     async def _read(self, connection: Connection) -> None:

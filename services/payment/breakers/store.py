@@ -36,6 +36,7 @@ _COUNT = statement(
         "   FROM unnest(:accounts ::text[], :failures ::int[], :answered ::bool[],"
         "     :reasons ::text[]) AS s (account, failed, answered, why)) batch"
         " WHERE b.account = batch.account AND b.state = 'closed' AND b.failures <> total"
+        " RETURNING b.state"
     ),
     "UPDATE payments.breakers",
 )
@@ -57,6 +58,7 @@ _PROBED = statement(
         "   open_until = CASE WHEN :answered ::bool THEN NULL"
         "     ELSE now() + make_interval(secs => :open_s) END"
         " WHERE account = :account AND state = 'open' AND probe_until IS NOT NULL"
+        " RETURNING state"
     ),
     "UPDATE payments.breakers probed",
 )
@@ -87,11 +89,12 @@ async def read(connection: Connection) -> list[BreakerRow]:
 
 async def count(
     connection: Connection, batches: Sequence[SeenOutcomes], *, most: int, open_s: float
-) -> None:
-    """Add what was seen; `most` failures in a row open a breaker for `open_s` seconds."""
+) -> int:
+    """Add what was seen; `most` failures in a row open a breaker for `open_s` seconds. How many
+    were opened."""
     accounts = [each.account for each in batches]
     await connection.execute(_KNOW, accounts=accounts)
-    await connection.execute(
+    rows = await connection.rows(
         _COUNT,
         accounts=accounts,
         failures=[each.failures for each in batches],
@@ -100,6 +103,7 @@ async def count(
         most=most,
         open_s=open_s,
     )
+    return sum(row["state"] == "open" for row in rows)
 
 
 async def lease(connection: Connection, account: str, *, lease_s: float) -> bool:
@@ -107,6 +111,7 @@ async def lease(connection: Connection, account: str, *, lease_s: float) -> bool
     return await connection.row(_LEASE, account=account, lease_s=lease_s) is not None
 
 
-async def probed(connection: Connection, account: str, *, answered: bool, open_s: float) -> None:
-    """The probe's outcome: closed, or open for another `open_s` seconds."""
-    await connection.execute(_PROBED, account=account, answered=answered, open_s=open_s)
+async def probed(connection: Connection, account: str, *, answered: bool, open_s: float) -> bool:
+    """The probe's outcome: closed, or open for another `open_s` seconds. Whether it was closed."""
+    row = await connection.row(_PROBED, account=account, answered=answered, open_s=open_s)
+    return row is not None and row["state"] == "closed"

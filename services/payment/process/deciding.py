@@ -23,12 +23,14 @@ _ONE_ACCOUNT = ("skipFallback", "allowRetry = false")
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why nothing is asked of any account; `field` where the request itself is wrong."""
+    """Why nothing is asked of any account; `field` where the request itself is wrong, `ruled` what
+    the policy said, if it was asked."""
 
     error_code: ErrorCode
     message: str
     details: dict[str, Any] = {}
     field: str | None = None
+    ruled: PolicyDecision | None = None
 
     @property
     def is_denial(self) -> bool:
@@ -42,6 +44,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     legs: tuple[PlannedLeg, ...]
     inputs: dict[str, Any]
+    ruled: PolicyDecision | None
 
 
 def decide(
@@ -68,7 +71,7 @@ def decide(
     ruled = _asked(merchant, found)
     if ruled is not None and ruled.action.kind == "deny":
         why = {"policy_version": merchant.policy_version, "line": ruled.line}
-        return Refusal("PolicySkip", "The merchant's policy denies this payment", why)
+        return Refusal("PolicySkip", "The merchant's policy denies this payment", why, ruled=ruled)
     split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
     considered = _considered(usable, ruled)
     preferred = _preferred(request, usable, ruled, two_phase)
@@ -76,7 +79,7 @@ def decide(
     if isinstance(plan, Infeasible):
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
-        return Refusal("PlanInfeasible", plan.message, details)
+        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled)
     fallback = ruled is None or ruled.action.kind not in _ONE_ACCOUNT
     inputs = {
         "amount": request.amount,
@@ -91,7 +94,7 @@ def decide(
     }
     others = considered if fallback else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
-    return Decided(plan=plan, legs=opened, inputs=inputs)
+    return Decided(plan=plan, legs=opened, inputs=inputs, ruled=ruled)
 
 
 def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:

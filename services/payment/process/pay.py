@@ -5,6 +5,7 @@ account is asked for money; from there on the reconciler finishes what this requ
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -182,7 +183,12 @@ async def _open(
     ]
     for _ in range(_MOST_PLANS):
         with recording.span("plan payment") as work:
+            began = time.perf_counter()
             decided = decide(merchant, request, methods=methods, two_phase=two_phase)
+            context.metrics.planned(time.perf_counter() - began)
+            if decided.ruled is not None:
+                failed = decided.ruled.failed
+                context.metrics.ruled(decided.ruled.action.kind, failed=failed)
             if isinstance(decided, Refusal):
                 return decided
             work.attributes["valerix.legs"] = len(decided.legs)

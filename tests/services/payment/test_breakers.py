@@ -100,6 +100,8 @@ async def test_one_payment_in_the_fleet_probes_and_its_answer_closes_it(shop: Sh
     assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
     assert await _history(shop) == ["closed", "open", "closed"]
     assert breakers.open_now() == frozenset()
+    page = (await shop.replica.http.get("/metrics")).text
+    assert "valerix_breaker_transitions_total 2.0" in page
 
 
 async def test_a_probe_without_an_answer_keeps_it_open(shop: Shop):

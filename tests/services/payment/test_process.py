@@ -280,6 +280,43 @@ async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, go
     assert inputs["policy"]["version"] == read.version
 
 
+async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    await shop.split()
+    await shop.pay()
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await shop.pay(request_id="r2", amount=4000)
+    await shop.pay(request_id="r3", amount=100_000)
+    page = (await shop.replica.http.get("/metrics")).text
+    for line in (
+        "plan_requests_total 3.0",
+        "plan_build_duration_seconds_count 3.0",
+        'valerix_policy_decisions_total{action="allow"} 2.0',
+        'valerix_policy_decisions_total{action="deny"} 1.0',
+        "valerix_policy_errors_total 0.0",
+        'valerix_route_attempts_total{outcome="authorised",provider="bravo"} 1.0',
+        'valerix_route_attempts_total{outcome="declined",provider="alfa"} 1.0',
+        # Of 50.00 at alfa 1.5 %, at bravo 2 %; then 40.00 at bravo.
+        'valerix_fees_minor_total{provider="alfa"} 75.0',
+        'valerix_fees_minor_total{provider="bravo"} 180.0',
+        'valerix_breaker_state{provider="alfa"} 0.0',
+    ):
+        assert line in page
+    assert 'valerix_legs_total{outcome="FAILED"' not in page  # it went on to another account
+
+
+async def test_a_condition_that_fails_is_counted(shop: Shop):
+    read = read_policy("if amount / (amount - 10000) > 0 then deny\n")
+    assert isinstance(read, Policy)
+    await shop.eyes.execute(
+        "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
+    )
+    await shop.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
+    assert (await shop.pay()).status_code == 200
+    page = (await shop.replica.http.get("/metrics")).text
+    assert "valerix_policy_errors_total 1.0" in page
+    assert 'valerix_policy_decisions_total{action="skipFallback"} 1.0' in page
+
+
 @pytest.mark.parametrize(
     "sql",
     [
