@@ -63,6 +63,12 @@ class PaymentMetrics:
             ("provider",),
             registry=registry,
         )
+        self._retries = Counter(
+            "valerix_provider_retries",
+            "Requests that were repeated within one attempt.",
+            ("provider", "operation"),
+            registry=registry,
+        )
         self._provider_s = Histogram(
             "valerix_provider_seconds",
             "Seconds until an account answered, or did not in time.",
@@ -105,9 +111,13 @@ class PaymentMetrics:
 
     def answered(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
         """An account answered (or did not: outcome `silence`) what it was asked."""
-        self._provider_s.labels(provider, operation.replace(" ", "_")).observe(seconds)
+        self._provider_s.labels(provider, _label(operation)).observe(seconds)
         if operation in ("charge", "authorise"):
             self._attempts.labels(provider, outcome).inc()
+
+    def retried(self, provider: str, operation: str) -> None:
+        """A request was repeated that had not been sent, or that takes no money."""
+        self._retries.labels(provider, _label(operation)).inc()
 
     def charged_fee(self, provider: str, fee_minor: int) -> None:
         """A leg was captured for this fee."""
@@ -147,3 +157,7 @@ class PaymentMetrics:
     def _forget(self) -> None:
         self._in_doubt.set(math.nan)
         self._needing_review.set(math.nan)
+
+
+def _label(operation: str) -> str:
+    return operation.replace(" ", "_")

@@ -1,7 +1,7 @@
 """Records what a gateway answered: the only writer of outcomes, whoever asked and how often."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import zip_longest
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 
 from chassis.database.pool import Connection, Database
 from services.payment import legs, outcomes, store
+from services.payment.breakers import store as breakers
 from services.payment.domain import Attempt, AttemptId, DecisionKind, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.outcomes import Declined, GatewayResult, NeverSent, OutcomeEffect, Silence
@@ -18,10 +19,12 @@ from services.payment.store import PaymentMove
 logger = logging.getLogger(__name__)
 
 
-Route = Callable[[Payment, Attempt, str], Next | None]
+Route = Callable[[Payment, Attempt, str, Collection[str]], Next | None]
 
 
-def _no_other(payment: Payment, attempt: Attempt, code: str) -> None:
+def _no_other(
+    payment: Payment, attempt: Attempt, code: str, closed_to_new: Collection[str]
+) -> None:
     """No leg goes anywhere else."""
 
 
@@ -39,14 +42,16 @@ async def settle(
 
     Used by the charge, the reconciler, the cancel and the late captures alike; `grace_s` is how
     long the reconciler leaves what is not finished to the caller; `route` says which account a leg
-    goes to after a definite no. Returns the payment as it is."""
+    goes to after a definite no, of those whose breaker is closed. Returns the payment as it is."""
     async with database.begin() as tx:
         before = await store.lock(tx, attempt.payment_id)
         if before is None:
             raise LookupError(f"no payment {attempt.payment_id}")
         found = before.find(attempt)
         code = outcomes.allows_another(before, found, outcome)
-        further = route(before, found, code) if code and found.fallbacks else None
+        further = None
+        if code and found.fallbacks:
+            further = route(before, found, code, await breakers.closed_to_new(tx))
         effect = outcomes.outcome_effect(before, found, outcome, further)
         after = await _apply(tx, before, attempt, effect, outcome, grace_s)
         if effect.next_account is not None:

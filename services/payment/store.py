@@ -60,6 +60,7 @@ _SHOWN = (
         _a.asks,
         _l.fallbacks,
         _l.begin_until,
+        _l.may_retry,
         _a.created_at,
         _a.updated_at,
     )
@@ -240,6 +241,7 @@ def _attempt(row: Row) -> Attempt:
         asks=row["asks"],
         fallbacks=tuple(row["fallbacks"] or ()),
         begin_until=row["begin_until"],
+        may_retry=row["may_retry"] is not False,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

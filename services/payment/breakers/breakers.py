@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Connection, Database, DatabaseTrouble
@@ -17,11 +19,20 @@ _MOST_FAILURES = 5
 _OPEN_S = 5.0
 # A probe that takes longer has failed, and somebody else may probe.
 _LEASE_S = 5.0
-# No new money is asked for later than a second after an account's breaker opened.
+# What is read here saves a plan that would be refused: whether an account may be asked is read once
+# more in the transaction that writes the attempt.
 _CACHE_S = 0.5
 _FLUSH_S = 0.2
 # What another process saw is on the gauge this soon.
 _REFRESH_S = 1.0
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """The accounts that may be asked for new money, in the order they were named; `probes` are
+    those of them that are open, and this caller's to try, each with the end of its lease."""
+
+    accounts: tuple[str, ...]
+    probes: Mapping[str, datetime] = {}
 
 
 class Breakers:
@@ -97,20 +108,22 @@ class Breakers:
         """The accounts that are asked for no new money, as last read."""
         return frozenset(row.account for row in self._rows.values() if row.state == "open")
 
-    async def closed_to_new(self, accounts: Collection[str]) -> frozenset[str]:
-        """Which of these accounts are asked for no new money now. One whose time has come is given
-        to this caller alone, to be probed by its payment."""
+    async def admit(self, accounts: Collection[str]) -> Admitted:
+        """Which of these accounts may be asked for new money. One whose time has come is given to
+        this caller alone, to be probed by its payment."""
+        probes: dict[str, datetime] = {}
         try:
             async with self._database.connect() as connection:
                 if time.monotonic() - self._read_at >= _CACHE_S:
                     await self._read(connection)
-                blocked = self.open_now() & set(accounts)
-                for account in sorted(blocked):
-                    if self._rows[account].wants_probe and await store.lease(
-                        connection, account, lease_s=_LEASE_S
-                    ):
+                for account in sorted(self.open_now() & set(accounts)):
+                    if not self._rows[account].wants_probe:
+                        continue
+                    until = await store.lease(connection, account, lease_s=_LEASE_S)
+                    if until is not None:
                         self._probes.add(account)
-                        blocked -= {account}
+                        probes[account] = until
         except DatabaseTrouble:
-            return self.open_now() & set(accounts)
-        return blocked
+            probes = {}
+        blocked = self.open_now() - probes.keys()
+        return Admitted(tuple(each for each in accounts if each not in blocked), probes)

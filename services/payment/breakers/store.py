@@ -1,6 +1,7 @@
 """Breakers in SQL: one row an account; a trigger keeps every change of state on record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import text
@@ -40,12 +41,23 @@ _COUNT = statement(
     ),
     "UPDATE payments.breakers",
 )
+# Those that are open, but for the probes that are still the caller's own; and those that moved
+# since this transaction began, because an attempt carries its time.
+_CLOSED_TO_NEW = statement(
+    text(
+        "SELECT account FROM payments.breakers b WHERE since > now() OR state = 'open' AND NOT"
+        " EXISTS (SELECT FROM unnest(:accounts ::text[], :untils ::timestamptz[])"
+        "   AS mine (account, until)"
+        "   WHERE mine.account = b.account AND mine.until = b.probe_until)"
+    ),
+    "SELECT payments.breakers",
+)
 # Whoever gets the row back is the only one in the fleet who may ask, for as long as the lease.
 _LEASE = statement(
     text(
         "UPDATE payments.breakers SET probe_until = now() + make_interval(secs => :lease_s)"
         " WHERE account = :account AND state = 'open' AND open_until <= now()"
-        "   AND coalesce(probe_until, '-infinity') <= now() RETURNING account"
+        "   AND coalesce(probe_until, '-infinity') <= now() RETURNING probe_until"
     ),
     "UPDATE payments.breakers lease",
 )
@@ -106,9 +118,21 @@ async def count(
     return sum(row["state"] == "open" for row in rows)
 
 
-async def lease(connection: Connection, account: str, *, lease_s: float) -> bool:
-    """Become the one that probes an open account; false where it is too soon, or somebody is."""
-    return await connection.row(_LEASE, account=account, lease_s=lease_s) is not None
+async def closed_to_new(
+    tx: Connection, probes: Mapping[str, datetime] | None = None
+) -> frozenset[str]:
+    """The accounts that are asked for no new money by what this transaction writes; `probes` are
+    the caller's own, each with the end of its lease."""
+    mine = probes or {}
+    rows = await tx.rows(_CLOSED_TO_NEW, accounts=list(mine), untils=list(mine.values()))
+    return frozenset(row["account"] for row in rows)
+
+
+async def lease(connection: Connection, account: str, *, lease_s: float) -> datetime | None:
+    """Become the one that probes an open account, until then; None where it is too soon, or
+    somebody is."""
+    row = await connection.row(_LEASE, account=account, lease_s=lease_s)
+    return None if row is None else row["probe_until"]
 
 
 async def probed(connection: Connection, account: str, *, answered: bool, open_s: float) -> bool:

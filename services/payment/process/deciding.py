@@ -17,9 +17,11 @@ from services.payment.planning import (
 )
 from services.payment.planning.terms import Split
 from services.payment.policy import BadInput, PolicyDecision, evaluate, policy_inputs, stored_policy
-from services.payment.process.messages import ErrorCode, ExternalRequest
+from services.payment.process.contexts import StepContext
+from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
 
-_ONE_ACCOUNT = ("skipFallback", "allowRetry = false")
+_ONCE = "allowRetry = false"
+_ONE_ACCOUNT = ("skipFallback", _ONCE)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class Refusal(msgspec.Struct, frozen=True):
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """The plan, its legs as they are opened, and everything that they were decided from."""
 
-    plan: Plan
+    plan: PaymentPlan
     legs: tuple[PlannedLeg, ...]
     inputs: dict[str, Any]
     ruled: PolicyDecision | None
@@ -51,11 +53,12 @@ def decide(
     merchant: Merchant,
     request: ExternalRequest,
     *,
-    methods: Mapping[str, str],
+    steps: Sequence[StepContext],
     two_phase: Collection[str],
 ) -> Decided | Refusal:
-    """The plan for a request, or why there is none. `methods` has what the customer pays with at
-    each account that may be used, `two_phase` those that can take one of several legs."""
+    """The plan for a request, or why there is none. `steps` are the accounts that may have a part,
+    `two_phase` those that can take one of several legs."""
+    methods = {each.account: each.method for each in steps}
     usable = [each for each in merchant.accounts if each.account in methods]
     if not usable:
         return Refusal("AdapterNotFound", "No account of this merchant has a connector")
@@ -94,7 +97,7 @@ def decide(
     }
     others = considered if fallback else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
-    return Decided(plan=plan, legs=opened, inputs=inputs, ruled=ruled)
+    return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
 
 
 def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:
@@ -138,9 +141,18 @@ def _planned(
         return plan
     if {leg.account for leg in plan.legs} <= set(two_phase):
         return plan
-    # An account that captures at once cannot take a leg of several.
+    # An account that captures at once can take the whole amount, and no leg of several.
     able = [each for each in accounts if each.account in two_phase]
-    return divide(request.amount, request.currency, able)
+    found = [divide(request.amount, request.currency, able)]
+    if split == "cheapest":
+        alone = [each for each in accounts if each.account not in two_phase]
+        found += [cheapest_split(request.amount, request.currency, [each]) for each in alone]
+    plans = [each for each in found if isinstance(each, Plan)]
+    return min(plans, key=_cost, default=found[0])
+
+
+def _cost(plan: Plan) -> int:
+    return sum(leg.fee_minor for leg in plan.legs)
 
 
 def _legs(
@@ -176,6 +188,7 @@ def _legs(
                 method=methods[leg.account],
                 fallbacks=tuple(fallbacks),
                 budget_s=merchant.budget_ms / 1000,
+                may_retry=ruled is None or ruled.action.kind != _ONCE,
             )
         )
     return tuple(opened)

@@ -91,14 +91,14 @@ async def test_one_payment_in_the_fleet_probes_and_its_answer_closes_it(shop: Sh
     await _its_time_has_come(shop)
     breakers = shop.replica.context.breakers
     other = Breakers(shop.replica.context.database, CollectorRegistry())
-    both = await asyncio.gather(breakers.closed_to_new(["alfa"]), other.closed_to_new(["alfa"]))
-    assert sorted(len(blocked) for blocked in both) == [0, 1]
+    both = await asyncio.gather(breakers.admit(["alfa"]), other.admit(["alfa"]))
+    assert sorted(len(found.accounts) for found in both) == [0, 1]
     await shop.eyes.execute("UPDATE payments.breakers SET probe_until = NULL")
     await breakers.flush()
     assert (await shop.pay()).status_code == 200
     await breakers.flush()
     assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
-    assert await _history(shop) == ["closed", "open", "closed"]
+    assert await _history(shop) == ["closed", "open", "half-open", "open", "half-open", "closed"]
     assert breakers.open_now() == frozenset()
     page = (await shop.replica.http.get("/metrics")).text
     assert "valerix_breaker_transitions_total 2.0" in page

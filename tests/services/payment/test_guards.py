@@ -16,7 +16,7 @@ from chassis.database.pool import Connection
 from chassis.http.outbound import classify
 from chassis.settings import Settings
 from proof.invariants.payments import ALL_LEGS_OR_NONE
-from services.payment import contract, intents, legs, operations, outcomes, settlement, store
+from services.payment import asking, contract, intents, legs, outcomes, settlement, store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.connectors import Connector
 from services.payment.domain import Attempt, Payment
@@ -64,13 +64,13 @@ async def test_the_key_per_attempt_keeps_a_retry_from_being_a_second_capture(
 ):
     await _retried_charge(payments)
     assert not await unsettled(payments.eyes)
-    call = operations._call  # noqa: SLF001 - where the key is taken from the attempt
+    call = asking._call  # noqa: SLF001 - where the key is taken from the attempt
 
     def under_another_key(c: Connector, p: UUID, attempt: Attempt, what: Any) -> Any:
         key = f"{attempt.gw_key}:{uuid4()}"
         return call(c, p, msgspec.structs.replace(attempt, gw_key=key), what)
 
-    monkeypatch.setattr(operations, "_call", under_another_key)
+    monkeypatch.setattr(asking, "_call", under_another_key)
     await _retried_charge(payments)
     assert "charged twice" in await violations(payments.eyes)
 
