@@ -11,7 +11,7 @@ dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits
-from proof.invariants import money, orders, payments, record, stock
+from proof.invariants import decisions, money, orders, payments, record, stock
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 
@@ -22,6 +22,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Stock": stock.INVARIANTS,
         "Money": money.INVARIANTS,
         "Payments": payments.INVARIANTS,
+        "Decisions": decisions.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
         "Record": record.INVARIANTS,
     }

@@ -24,12 +24,20 @@ _KNOW = statement(
     "INSERT payments.breakers",
 )
 # Failures are counted from the last answer on. The probe alone decides an open one: what comes late
-# says nothing about now.
+# says nothing about now. What was set loose on the acquirer on purpose is named; it is an
+# explanation and decides nothing.
 _COUNT = statement(
     text(
         "UPDATE payments.breakers b SET failures = total,"
         "   state = CASE WHEN total >= :most THEN 'open' ELSE state END,"
-        "   reason = CASE WHEN total >= :most THEN why END,"
+        "   reason = CASE WHEN total >= :most THEN concat_ws('; ', why,"
+        "     (SELECT 'while there was ' || string_agg(DISTINCT what, ' and ')"
+        "      FROM payments.provider_accounts p CROSS JOIN LATERAL ("
+        "        SELECT format('the gremlin %s (%s) on the acquirer', g.name, g.kind) AS what"
+        "        FROM acquirer.gremlins g WHERE g.expires_at > now()"
+        "        UNION ALL SELECT format('the mode %s of the account', a.mode)"
+        "        FROM acquirer.accounts a WHERE a.name = p.account AND a.mode <> 'happy') loose"
+        "      WHERE p.account = b.account AND p.connector = 'stripe')) END,"
         "   open_until = CASE WHEN total >= :most THEN now() + make_interval(secs => :open_s) END"
         " FROM (SELECT account, why, CASE WHEN answered THEN failed"
         "     ELSE failed + (SELECT failures FROM payments.breakers k WHERE k.account = s.account)"

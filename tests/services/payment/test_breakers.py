@@ -52,6 +52,29 @@ async def test_five_failures_in_a_row_open_it_and_payments_go_elsewhere(shop: Sh
     assert tuple(row) == ("open", "no answer in time")
 
 
+async def test_a_gremlin_and_a_mode_that_may_have_tripped_it_are_named(shop: Shop):
+    await shop.eyes.execute(
+        "INSERT INTO acquirer.gremlins"
+        "   (name, kind, routes, probability, started_by, started_at, expires_at) VALUES"
+        " ('slow', 'latency', '{*}', 1, 'test', now(), now() + interval '1 min'),"
+        " ('gone', 'error', '{*}', 1, 'test', now() - interval '2 min', now());"
+        "UPDATE acquirer.accounts SET mode = 'timeout' WHERE name = 'alfa'"
+    )
+    breakers = shop.replica.context.breakers
+    for account in ("alfa", "mock"):
+        for _ in range(5):
+            breakers.saw(account, Silence("no answer in time"))
+    await breakers.flush()
+    rows = await shop.eyes.fetch(
+        "SELECT account, reason FROM payments.breaker_transitions WHERE dst = 'open'"
+    )
+    assert {row["account"]: row["reason"] for row in rows} == {
+        "alfa": "no answer in time; while there was the gremlin slow (latency) on the acquirer"
+        " and the mode timeout of the account",
+        "mock": "no answer in time",
+    }
+
+
 async def test_real_silence_opens_it_and_what_is_unknown_stays_where_it_is(shop: Shop):
     for n in range(5):
         shop.gateways["alfa"].script.append("lost_response")

@@ -51,6 +51,16 @@ class Shop:
             account,
         )
 
+    async def use_policy(self, text: str) -> str:
+        """Let the merchant have this policy; its version."""
+        read = read_policy(text)
+        assert isinstance(read, Policy), read
+        await self.eyes.execute(
+            "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
+        )
+        await self.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
+        return read.version
+
     async def split(self) -> None:
         """Alfa takes 1.5 % of 50.00 at most, bravo 2 % of what is left."""
         await self.use("alfa", "bravo")
@@ -93,17 +103,6 @@ async def shop(
 async def _decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
     inner = shop.gateways[account]._inner  # noqa: SLF001 - the verdict of one account
     monkeypatch.setattr(inner, "verdict", lambda *money: Declined(code))
-
-
-async def _use_policy(shop: Shop, text: str) -> str:
-    """Its version."""
-    read = read_policy(text)
-    assert isinstance(read, Policy)
-    await shop.eyes.execute(
-        "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
-    )
-    await shop.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
-    return read.version
 
 
 async def test_the_line_of_the_readme_answers_200(payments: Replica):
@@ -230,7 +229,7 @@ async def test_a_request_that_was_not_sent_is_sent_again_and_each_time_is_counte
 
 
 async def test_a_policy_without_retries_asks_once_and_nowhere_else_and_still_finds_out(shop: Shop):
-    await _use_policy(shop, "if true then allowRetry = false\n")
+    await shop.use_policy("if true then allowRetry = false\n")
     shop.gateways["alfa"].script.extend(["not_sent", "not_sent", "not_sent"])
     assert (await shop.pay()).status_code == 202
     assert shop.gateways["alfa"].calls == 1
@@ -330,7 +329,7 @@ async def test_a_suspicious_payment_gets_one_account_only(
 )
 async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, goes_to: str):
     await shop.use("alfa", "bravo")
-    version = await _use_policy(shop, f"if true then {rule}\n")
+    version = await shop.use_policy(f"if true then {rule}\n")
     assert (await shop.pay()).status_code == 200
     assert await shop.attempts() == [(1, goes_to, "SUCCEEDED")]
     inputs = json.loads(await shop.eyes.fetchval("SELECT inputs FROM payments.plans"))
@@ -362,7 +361,7 @@ async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.Monke
 
 
 async def test_a_condition_that_fails_is_counted(shop: Shop):
-    await _use_policy(shop, "if amount / (amount - 10000) > 0 then deny\n")
+    await shop.use_policy("if amount / (amount - 10000) > 0 then deny\n")
     assert (await shop.pay()).status_code == 200
     page = (await shop.replica.http.get("/metrics")).text
     assert "valerix_policy_errors_total 1.0" in page
