@@ -21,12 +21,12 @@ _PLAN = (
     ' "maximum_minor": 99999999, "capacity_minor": 99999999, "currencies": ["EUR"]}},'
     ' {{"account": "other", "fee_basis_points": {other}, "fee_fixed_minor": 0, "minimum_minor": 1,'
     ' "maximum_minor": 99999999, "capacity_minor": 99999999, "currencies": ["EUR"]}}]\'::jsonb,'
-    " 'policy', {said}),"
+    " 'policy', {outcome}),"
     ' \'[{{"account": "mock", "amount_minor": {minor}, "fee_minor": {fee}}}]\','
     " '{{\"cost_minor\": {cost}, \"lower_bound_minor\": {cost}}}', '{{}}' FROM payments.policies"
 )
-# The seeded policy has five lines that are rules; the second one is made to decide.
-_SAID = (
+# The first rule of the seeded policy is its second line; it is made to decide.
+_OUTCOME = (
     "(SELECT jsonb_build_object('version', {version}, 'line', 2, 'failed', false, 'action',"
     " jsonb_build_object('kind', {kind}, 'provider', NULL), 'trace', jsonb_agg(jsonb_build_object("
     "'line', n, 'when', substring(line FROM '^if (.*) then '), 'action',"
@@ -39,15 +39,15 @@ _SAID = (
 
 def _plan(**how: object) -> str:
     usual = {
-        "policy": "NULL", "said": "NULL::jsonb", "minor": 19998, "fee": 600, "cost": 600,
+        "policy": "NULL", "outcome": "NULL::jsonb", "minor": 19998, "fee": 600, "cost": 600,
         "other": 400,
     }  # fmt: skip
     return _PLAN.format(**{**usual, **how})
 
 
-def _said(**how: str) -> str:
+def _with_policy(**how: str) -> str:
     usual = {"version": "policies.version", "kind": "'deny'", "outcome": "'matched'"}
-    return _plan(policy="version", said=_SAID.format(**{**usual, **how}))
+    return _plan(policy="version", outcome=_OUTCOME.format(**{**usual, **how}))
 
 
 # The breaker of the open payment's account opened a minute before its attempt.
@@ -81,20 +81,20 @@ PAYMENT_BREAKS = (
     Break(
         "P9",
         "a policy that said something else",
-        _said(kind="'allow'"),
+        _with_policy(kind="'allow'"),
         ("what", "another action"),
     ),
     Break(
         "P9",
         "the words of another policy",
-        _said(version="repeat('0', 64)"),
+        _with_policy(version="repeat('0', 64)"),
         ("what", "another version"),
         long=True,
     ),
     Break(
         "P9",
         "a rule that decides, though it was not true",
-        _said(outcome="'not matched'"),
+        _with_policy(outcome="'not matched'"),
         ("what", "not the first that decides"),
         long=True,
     ),

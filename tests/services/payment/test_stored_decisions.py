@@ -101,8 +101,8 @@ async def test_a_solver_finds_no_cheaper_plan(shop: Shop):
 async def test_another_library_decides_the_same_from_what_is_stored(shop: Shop):
     seen = set()
     for plan in await _plans(shop):
-        said, values = plan["inputs"]["policy"], plan["inputs"]["policy_inputs"]
-        for rule in said["trace"]:
+        stored, values = plan["inputs"]["policy"], plan["inputs"]["policy_inputs"]
+        for rule in stored["trace"]:
             if rule["outcome"] == "not reached":
                 continue
             try:
