@@ -63,6 +63,6 @@ def _declined(payment: Payment, attempt: Attempt, *, fallback: bool) -> ErrorCod
         left_s=(until - attempt.updated_at).total_seconds(),
     )
     if isinstance(found, Next):
-        # There was one, and nobody began it in time.
+        # There was one, and it could not be begun: no time, or an open breaker.
         return "TimeoutBudgetExceeded"
     return "PolicySkip" if found == "Declined" and not fallback else found
