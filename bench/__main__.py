@@ -14,6 +14,7 @@ import psutil
 from bench import (
     collectors,
     compare,
+    decisions,
     exporters,
     growth,
     receiver,
@@ -30,6 +31,7 @@ from topology import KEYS, find
 PARTS = (
     "compare",
     "clients",
+    "decisions",
     "replicas",
     "collectors",
     "exporters",
@@ -73,6 +75,7 @@ def main(
             parts: dict[str, Callable[[], Any]] = {
                 "compare": bench.compare,
                 "clients": bench.clients,
+                "decisions": bench.decide,
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
@@ -133,6 +136,12 @@ class _Bench:
         observed = self._observed("observed_n")
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
+
+    def decide(self) -> Any:
+        """Policy, plan and route beside a whole payment."""
+        shop = self._observed("decisions")
+        with shops.running([shop]):
+            return asyncio.run(decisions.measure(shop, self._rounds))
 
     def replicas(self) -> Any:
         """One order-service and two on one database."""

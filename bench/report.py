@@ -58,6 +58,15 @@ def _clients(found: dict[str, Any]) -> str:
     return _lines(head, rows)
 
 
+def _decisions(found: dict[str, float]) -> str:
+    rows = [
+        ("policy, plan and route over three accounts (bar 0.50)", f"{found['decision_ms']:.3f}"),
+        ("a whole payment, in the payment service", f"{found['payment_ms']:.2f}"),
+        ("the one of the other", f"{found['decision_ms'] / found['payment_ms']:.3f}"),
+    ]
+    return _lines(("a merchant's payment", "CPU ms"), rows)
+
+
 def _replicas(found: dict[str, float]) -> str:
     rows = [(name, f"{found[name]:.0f}") for name in ("one", "two")]
     return _lines(("order-services", "orders/s at 16 clients"), rows)
@@ -141,6 +150,7 @@ def _startup(found: dict[str, Any]) -> str:
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
+    "decisions": _decisions,
     "replicas": _replicas,
     "collectors": _collectors,
     "exporters": _exporters,

@@ -6,10 +6,17 @@ from pathlib import Path
 import click
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import live_demo, load, orders, service, slo
+from grafana import live_demo, load, orders, payments, service, slo
 from grafana.board import Board, build
 
-BOARDS: tuple[Board, ...] = (live_demo.BOARD, service.BOARD, slo.BOARD, orders.BOARD, load.BOARD)
+BOARDS: tuple[Board, ...] = (
+    live_demo.BOARD,
+    service.BOARD,
+    slo.BOARD,
+    orders.BOARD,
+    payments.BOARD,
+    load.BOARD,
+)
 FOLDER = Path(__file__).parent / "dashboards"
 
 

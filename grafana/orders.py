@@ -4,6 +4,7 @@ from grafana import panels
 from grafana.board import Board
 from grafana.palette import DEGRADED, FAILED, GOOD, INK, NONE, REFUSED
 from grafana.panels import Panel, PanelHead
+from grafana.payments import STATES
 from grafana.queries import instant, last_label, over_time
 from grafana.signals import EACH, OUTCOMES, WAITING, quantile
 from grafana.style import nan_label, value_labels
@@ -19,7 +20,6 @@ _REASONS = {
     "PAYMENT_TIMEOUT": FAILED,
     "INTERNAL_CONTRACT": FAILED,
 }
-_PAYMENT_STATES = {"PROCESSING": DEGRADED, "SUCCEEDED": GOOD, "FAILED": REFUSED}
 
 
 def _grown(counter: str) -> str:
@@ -38,8 +38,8 @@ def _flow() -> tuple[Panel, ...]:
             ),
             "short",
             instant(_grown(f"http_requests_total{{{ORDERS}}}"), "placed", "A"),
-            instant(_grown('valerix_payments_total{state="PROCESSING"}'), "stock held", "B"),
-            instant(_grown('valerix_payments_total{state="SUCCEEDED"}'), "paid", "C"),
+            instant(_grown('valerix_payments_total{outcome="PROCESSING"}'), "stock held", "B"),
+            instant(_grown('valerix_payments_total{outcome="SUCCEEDED"}'), "paid", "C"),
             instant(_grown('valerix_orders_settled_total{status="CONFIRMED"}'), "confirmed", "D"),
             colours={"confirmed": GOOD},
             colour=NONE,
@@ -103,22 +103,8 @@ def _money() -> tuple[Panel, ...]:
         panels.lines(
             PanelHead("Payments", "Payments per second that entered a state.", 8, 7),
             "suffix: payments/s",
-            over_time(f"sum by (state) (rate(valerix_payments_total{EACH}))", "{{state}}"),
-            colours=_PAYMENT_STATES,
-        ),
-        panels.lines(
-            PanelHead(
-                "Outcomes of attempts",
-                "Attempts per second, by provider.",
-                8,
-                7,
-            ),
-            "suffix: attempts/s",
-            over_time(
-                f"sum by (provider, outcome) (rate(valerix_payment_attempts_total{EACH}))",
-                "{{provider}} {{outcome}}",
-            ),
-            many=True,
+            over_time(f"sum by (outcome) (rate(valerix_payments_total{EACH}))", "{{outcome}}"),
+            colours=STATES,
         ),
         _needs_an_operator(),
     )
@@ -129,7 +115,7 @@ def _needs_an_operator() -> Panel:
         PanelHead(
             "Needs an operator",
             "Payments that no retry can resolve; refusals that mean a bug between services.",
-            8,
+            12,
             7,
         ),
         "short",
@@ -143,7 +129,7 @@ def _needs_an_operator() -> Panel:
 def _stock() -> tuple[Panel, ...]:
     return (
         panels.lines(
-            PanelHead("Left in stock", "Units that can still be ordered.", 8, 7),
+            PanelHead("Left in stock", "Units that can still be ordered.", 12, 7),
             "suffix: units",
             over_time('max by (product) (valerix_stock_units{state="stock"})', "{{product}}"),
             many=True,

@@ -5,6 +5,7 @@ from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, SLA_S
 from prometheus.rule import AlertingRule, RuleGroup
 
 _SERVICE = "/d/valerix-service?var-service={{ $labels.service }}"
+_PAYMENTS = "/d/valerix-payments"
 _SLOW, _FAILING = LIGHT_LABELS["slow"], LIGHT_LABELS["failing"]
 _WHOLE = "{{ $value | printf `%.0f` }}"
 
@@ -88,6 +89,17 @@ _PROMISES = (
         dashboard="/d/valerix-orders",
     ),
     AlertingRule(
+        "ReviewNeeded",
+        "valerix_payments_needing_review > 0",
+        "ticket",
+        summary="Payments need a human",
+        numbers=f"{_WHOLE} payments that no retry can resolve: what their provider says "
+        "contradicts what it said before, or it has said nothing for twenty tries.",
+        not_affected="Nothing is guessed: their money is neither taken nor given back meanwhile.",
+        action="Read the error lines of payment-service that name them, and ask the provider.",
+        dashboard=_PAYMENTS,
+    ),
+    AlertingRule(
         "InvariantViolated",
         "valerix_invariant_violations > 0",
         "page",
@@ -127,8 +139,27 @@ _PROVIDERS = (
     ),
 )
 
+_ACCOUNTS = (
+    AlertingRule(
+        "BreakerOpen",
+        "max by (provider) (valerix_breaker_state) > 0",
+        "ticket",
+        # It opens for five seconds, and the first probe may take as long.
+        wait="10s",
+        summary="{{ $labels.provider }} is asked for no new money",
+        numbers="Its breaker has been open for 10 s ({{ $value | printf `%.0f` }}): a probe has "
+        "had time to fail.",
+        not_affected="Payments go to the merchant's other accounts; captures, voids, refunds and "
+        "finding out still pass.",
+        action="See what the account answers, and whether a gremlin is active on it; the first "
+        "probe that is answered closes the breaker.",
+        dashboard=_PAYMENTS,
+    ),
+)
+
 GROUPS = (
     RuleGroup("services", _SERVICES),
     RuleGroup("promises", _PROMISES),
     RuleGroup("providers", _PROVIDERS),
+    RuleGroup("accounts", _ACCOUNTS),
 )

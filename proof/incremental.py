@@ -35,6 +35,7 @@ UNION SELECT payment_id::text FROM payments.decisions WHERE :since
 UNION SELECT payment_id::text FROM payments.attempts WHERE :since
 UNION SELECT payment_id::text FROM payments.attempt_history WHERE :since
 UNION SELECT payment_id::text FROM payments.refunds WHERE :since
+UNION SELECT payment_id::text FROM payments.plans WHERE :since
 UNION SELECT payment_id::text FROM payments.ledger WHERE :since
 UNION SELECT payment_id::text FROM payments.provider_events WHERE :since
 UNION SELECT payment_id::text FROM payments.reconciliation_breaks WHERE :since
@@ -82,6 +83,7 @@ SELECT * FROM orders.idempotency WHERE order_id IS NULL AND (scope, key) IN (
     "payments.attempt_history": """\
 SELECT * FROM payments.attempt_history WHERE payment_id = ANY ($4)""",
     "payments.refunds": "SELECT * FROM payments.refunds WHERE payment_id = ANY ($4)",
+    "payments.plans": "SELECT * FROM payments.plans WHERE payment_id = ANY ($4)",
     "payments.ledger": "SELECT * FROM payments.ledger WHERE payment_id = ANY ($4)",
     "payments.provider_events": """\
 SELECT * FROM payments.provider_events WHERE payment_id = ANY ($4) OR processed_at IS NULL""",

@@ -18,7 +18,7 @@ _LINES = {
     "inventory.stock_moves": "cause, kind, product_id, quantity, extract(epoch FROM at)",
     "payments.legs": "payment_id, leg_n, amount_minor, currency, provider,"
     " array_to_string(fallbacks, ','), extract(epoch FROM begin_until),"
-    " extract(epoch FROM created_at)",
+    " may_retry, extract(epoch FROM created_at)",
     "payments.decisions": "payment_id, n, kind, leg_n, provider, reason, inputs::text,"
     " extract(epoch FROM at)",
     "payments.policies": "version, text, extract(epoch FROM at)",
@@ -27,6 +27,8 @@ _LINES = {
     " maximum_minor, daily_capacity_minor",
     "payments.plans": "payment_id, plan_n, merchant_id, policy_version, inputs::text, legs::text,"
     " certificate::text, methods::text, extract(epoch FROM at)",
+    "payments.breaker_transitions": "id, account, src, dst, reason, extract(epoch FROM until),"
+    " extract(epoch FROM at)",
     "payments.refunds": "payment_id, leg_n, n, refund_key, amount_minor, currency,"
     " extract(epoch FROM at)",
     "payments.provider_events": "provider, event_id, type, intent, attempt_key,"
@@ -82,8 +84,9 @@ _WATCHED = (
     "orders.orders", "orders.history", "orders.idempotency", "orders.prices",
     "inventory.reservations", "inventory.stock_moves", "payments.payments", "payments.legs",
     "payments.decisions", "payments.policies", "payments.provider_terms", "payments.plans",
-    "payments.refunds", "payments.provider_events", "payments.reconciliation_runs",
-    "payments.settlement_lines", "payments.reconciliation_breaks", "payments.attempts",
+    "payments.breaker_transitions", "payments.refunds", "payments.provider_events",
+    "payments.reconciliation_runs", "payments.settlement_lines", "payments.reconciliation_breaks",
+    "payments.attempts",
     "payments.attempt_history", "payments.ledger", "gateway.charges", "proof.removals",
     "proof.chain",
 )  # fmt: skip

@@ -10,8 +10,8 @@ Promises  one capture an order, whatever is lost, late or repeated on the way; a
 Start at  `routes.py` (what is asked), then `charging.py` and `cancelling.py` (intent, gateway,
           settlement), then `outcomes.py` (what a gateway can answer and what that does to the two
           state machines of `domain.py`), and `legs.py` (all of them or none). `operations.py` asks
-          the gateway, `ledger/` says how money that moved is posted. `reconciler.py` finishes
-          what a request could not;
+          about every leg until nothing is left (`asking.py` is one question), `ledger/` says how
+          money that moved is posted. `reconciler.py` finishes what a request could not;
           `late_captures.py` refunds what a gateway that cannot fence captured after a cancel.
           `webhooks/` takes in what providers say of their own accord, `reconciliation/` matches
           what they settled with what is posted.

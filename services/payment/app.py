@@ -16,12 +16,13 @@ from services.payment.connectors import Connector, OutsideAccount
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.context import PaymentContext
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
-from services.payment.operations import PaymentContext
 from services.payment.reconciler import AT_ONCE, payment_reconciler
 from services.payment.reconciliation.run import Reconciliation
 from services.payment.routes import ROUTES
+from services.payment.routing.usual_times import UsualTimes
 from services.payment.settings import PaymentSettings
 from services.payment.tables import SCHEMA_REVISION
 from services.payment.webhooks import effects
@@ -57,6 +58,7 @@ def create_app(
         gateway_timeout_s=settings.payment_gateway_timeout_s,
         probe_base_s=settings.payment_probe_base_s,
         breakers=Breakers(database, registry),
+        usual=UsualTimes(),
         accounts=stripe_accounts(settings) if accounts is None else accounts,
     )
     repair_context = msgspec.structs.replace(context, database=repair_database)

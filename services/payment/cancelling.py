@@ -8,8 +8,8 @@ import msgspec
 from chassis.database.pool import Connection
 from chassis.telemetry.context import current_traceparent
 from services.payment import domain, intents, operations, store
+from services.payment.context import PaymentContext
 from services.payment.domain import ON_CANCEL, MadeBy, Payment
-from services.payment.operations import PaymentContext
 from services.payment.store import PaymentMove
 
 logger = logging.getLogger(__name__)

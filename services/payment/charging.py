@@ -7,9 +7,9 @@ import msgspec
 from chassis.database.pool import CallerGone
 from chassis.telemetry.context import current_traceparent, remaining_s
 from services.payment import domain, intents, operations, store
+from services.payment.context import PaymentContext
 from services.payment.domain import Charge, Payment
 from services.payment.intents import Decision
-from services.payment.operations import PaymentContext
 
 
 class Charged(msgspec.Struct, frozen=True):

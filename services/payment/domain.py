@@ -121,6 +121,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     asks: int = 1
     fallbacks: tuple[str, ...] = ()
     begin_until: datetime | None = None
+    # Whether a request for this money may be repeated within the attempt, where that is safe.
+    may_retry: bool = True
     created_at: datetime
     updated_at: datetime
 

@@ -46,7 +46,7 @@ _OPEN_LEGS = statement(
         "WITH planned AS ("
         " SELECT * FROM jsonb_to_recordset(:legs ::jsonb) AS planned (leg_n int,"
         "   amount_minor bigint, provider text, fallbacks text[], method text, gw_key text,"
-        "   why text, inputs jsonb, budget_s float8)),"
+        "   why text, inputs jsonb, budget_s float8, may_retry bool)),"
         " opened AS ("
         " INSERT INTO payments.payments (payment_id, amount_minor, currency, state, made_by,"
         "   traceparent, next_attempt_at)"
@@ -55,9 +55,10 @@ _OPEN_LEGS = statement(
         " RETURNING payment_id, currency),"
         " leg AS ("
         " INSERT INTO payments.legs"
-        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks, begin_until)"
+        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks, begin_until,"
+        "    may_retry)"
         " SELECT payment_id, leg_n, amount_minor, currency, provider, fallbacks,"
-        "   now() + make_interval(secs => budget_s)"
+        "   now() + make_interval(secs => budget_s), may_retry"
         " FROM opened, planned),"
         " decided AS ("
         " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
@@ -111,8 +112,8 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg to be opened: how much at which provider, with what, and who may take it after a
-    definite no, for so many seconds from now."""
+    """One leg to be opened: how much at which provider, with what, who may take it after a
+    definite no, for so many seconds from now, and whether a request for it may be repeated."""
 
     amount_minor: int
     provider: str
@@ -120,6 +121,7 @@ class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True):
     method: str | None = None
     fallbacks: tuple[str, ...] = ()
     budget_s: float = 0.0
+    may_retry: bool = True
 
 
 async def open_payment(
@@ -192,6 +194,7 @@ async def open_legs(
                 "fallbacks": list(leg.fallbacks),
                 "method": leg.method,
                 "budget_s": leg.budget_s,
+                "may_retry": leg.may_retry,
                 "gw_key": domain.gw_key(payment_id, n, 1),
                 "why": leg.decision.reason,
                 "inputs": leg.decision.inputs,

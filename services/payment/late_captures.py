@@ -8,12 +8,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis.telemetry import recording
-from services.payment import domain, due_work, intents, operations, settlement, store
+from services.payment import asking, domain, due_work, intents, operations, settlement, store
 from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
+from services.payment.context import PaymentContext
 from services.payment.domain import AttemptId
 from services.payment.due_work import OrphanCapture
 from services.payment.intents import Decision
-from services.payment.operations import PaymentContext
 from services.payment.outcomes import Captured
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class LateCaptures:
             payment = await settlement.settle(
                 context.database, context.metrics, attempt, captured, grace_s=context.grace_s
             )
-            work.attributes.update(operations.span_names(payment))
+            work.attributes.update(asking.span_names(payment))
             await operations.drive(context, payment)
 
     async def _adopt(self, capture: Capture) -> AttemptId | None:

@@ -3,30 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Collection, Mapping
-from datetime import UTC, datetime
-from typing import Literal
-from uuid import UUID
+from collections.abc import Collection, Mapping
 
-import msgspec
-
-from chassis.database.pool import Database, DatabaseTrouble
-from chassis.telemetry import recording
-from chassis.telemetry.context import CLIENT, remaining_s
+from chassis.database.pool import DatabaseTrouble
+from chassis.telemetry.context import remaining_s
 from services.payment import legs, settlement, store
-from services.payment.breakers.breakers import Breakers
-from services.payment.connectors import (
-    AttemptRef,
-    Connector,
-    GatewayNotSent,
-    GatewayUnknown,
-    OutsideAccount,
-)
+from services.payment.asking import Question, ask_gateway
+from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, Payment
-from services.payment.legs import Operation
-from services.payment.metrics import PaymentMetrics
-from services.payment.outcomes import GatewayResult, NeverSent, NotFound, Silence
-from services.payment.routing.next_account import Next, next_account
+from services.payment.outcomes import GatewayResult, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -39,45 +24,6 @@ MOST_ROUNDS = 4
 MOST_ROUNDS_OF_A_ROUTE = 8
 # Legs that are asked about at once: each takes a connection to settle what it hears.
 _LEGS_AT_ONCE = 4
-# What the connectors in this process are called; they share one gateway.
-_IN_PROCESS = frozenset({"mock", "flaky"})
-
-Question = Operation | Literal["find out"]
-
-
-class PaymentContext(msgspec.Struct, frozen=True):
-    """What taking money needs: the tables, the connectors, and how long to wait for them.
-
-    `connector` is the one in this process; `accounts` has the connector of each account outside."""
-
-    database: Database
-    connector: Connector
-    metrics: PaymentMetrics
-    gateway_timeout_s: float
-    probe_base_s: float
-    breakers: Breakers
-    accounts: Mapping[str, OutsideAccount] = {}
-
-    def route(self, payment: Payment, attempt: Attempt, code: str) -> Next | None:
-        """Where a leg goes after a definite no; None where no other account may take it."""
-        until = attempt.begin_until
-        found = next_account(
-            code=code,
-            tried=payment.tried(attempt.leg_n),
-            fallbacks=attempt.fallbacks,
-            left_s=0.0 if until is None else (until - datetime.now(UTC)).total_seconds(),
-            closed_to_new=self.breakers.open_now(),
-        )
-        return found if isinstance(found, Next) else None
-
-    def connector_of(self, provider: str) -> Connector | None:
-        """The connector to a provider; None where none is configured."""
-        return self.connector if provider in _IN_PROCESS else self.accounts.get(provider)
-
-    @property
-    def grace_s(self) -> float:
-        """How long a payment is left to whoever works on it before the reconciler claims it."""
-        return self.gateway_timeout_s + self.probe_base_s
 
 
 async def as_far_as_it_goes(context: PaymentContext, payment: Payment, *, most: int) -> Payment:
@@ -158,7 +104,7 @@ async def ask(
 
     async def one(attempt: Attempt, what: Question) -> tuple[Payment, GatewayResult]:
         async with places:
-            result = await _ask(context, payment, attempt, what, timeout_s)
+            result = await ask_gateway(context, payment, attempt, what, timeout_s)
             settled = await settlement.settle(
                 context.database,
                 context.metrics,
@@ -197,104 +143,3 @@ async def find_out(context: PaymentContext, payment: Payment) -> tuple[Payment, 
     payment, answers = await ask(context, payment, doubtful, context.gateway_timeout_s)
     silent = {key for key, answer in answers.items() if not isinstance(answer, NotFound)}
     return payment, frozenset(silent)
-
-
-async def _ask(
-    context: PaymentContext,
-    payment: Payment,
-    attempt: Attempt,
-    what: Question,
-    timeout_s: float,
-) -> GatewayResult:
-    result: GatewayResult
-    hurried = False
-    with recording.span(f"gateway {what}", CLIENT) as work:
-        try:
-            async with asyncio.timeout(timeout_s):
-                connector = context.connector_of(attempt.provider)
-                if connector is None:
-                    raise GatewayNotSent("no connector to this provider is configured")
-                if connector.can.prepares and what in ("charge", "authorise", "void"):
-                    attempt = await _prepared(context, connector, payment, attempt)
-                result = await _call(connector, payment.payment_id, attempt, what)
-        except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
-            why = str(error) or "no answer in time"
-            # That our own time was up says nothing about the account.
-            hurried = isinstance(error, TimeoutError) and timeout_s < context.gateway_timeout_s
-            never_left = isinstance(error, GatewayNotSent) and what in ("charge", "authorise")
-            # However long it lasts, silence never becomes a no: the capture may have landed (R5).
-            result = NeverSent(why) if never_left and attempt.fallbacks else Silence(why)
-            work.error = work.error or why
-        outcome = type(result).__name__.lower()
-        work.attributes.update(
-            {
-                "server.address": attempt.provider,
-                **span_names(payment),
-                "valerix.leg": attempt.leg_n,
-                "valerix.attempt": attempt.n,
-                "valerix.outcome": outcome,
-            }
-        )
-    context.metrics.answered(attempt.provider, outcome)
-    if attempt.method is not None and what in ("charge", "authorise") and not hurried:
-        context.breakers.saw(attempt.provider, result)
-    if isinstance(result, Silence | NeverSent):
-        logger.warning(
-            "the gateway did not answer: %s",
-            result.why,
-            extra={**payment.named(), "operation": what},
-        )
-    return result
-
-
-def span_names(payment: Payment) -> dict[str, str]:
-    """What a span says of the payment it is about."""
-    return {f"valerix.{name.replace('_', '.')}": it for name, it in payment.named().items()}
-
-
-async def _prepared(
-    context: PaymentContext, connector: Connector, payment: Payment, attempt: Attempt
-) -> Attempt:
-    """The attempt with its provider's name for it, kept before anything is asked under that name.
-    The first name that is kept is the only one ever used, whoever else has got another one."""
-    if attempt.provider_ref is not None:
-        return attempt
-    target = target_of(payment.payment_id, attempt)
-    ref = await connector.prepare(target, capture=len(payment.newest) == 1)
-    async with context.database.connect() as connection:
-        if not await store.keep_ref(connection, payment.id_of(attempt), ref):
-            raise GatewayUnknown("somebody else works on this attempt")
-    return msgspec.structs.replace(attempt, provider_ref=ref)
-
-
-def target_of(payment_id: UUID, attempt: Attempt) -> AttemptRef:
-    """How a provider is asked about an attempt."""
-    return AttemptRef(
-        attempt.gw_key,
-        str(payment_id),
-        attempt.amount_minor,
-        attempt.currency,
-        account=attempt.provider,
-        method=attempt.method,
-        provider_ref=attempt.provider_ref,
-        age_s=(datetime.now(UTC) - attempt.created_at).total_seconds(),
-    )
-
-
-def _call(
-    connector: Connector, payment_id: UUID, attempt: Attempt, what: Question
-) -> Awaitable[GatewayResult]:
-    target = target_of(payment_id, attempt)
-    match what:
-        case "charge":
-            return connector.authorise(target, capture=True)
-        case "authorise":
-            return connector.authorise(target, capture=False)
-        case "capture":
-            return connector.capture(target)
-        case "void":
-            return connector.void(target)
-        case "refund":
-            return connector.refund(target)
-        case "find out":
-            return connector.find_out(target)

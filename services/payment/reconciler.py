@@ -10,9 +10,9 @@ from uuid import UUID
 from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
-from services.payment import charging, legs, operations
+from services.payment import asking, charging, legs, operations
+from services.payment.context import PaymentContext
 from services.payment.due_work import PAYMENTS_DUE
-from services.payment.operations import PaymentContext
 from services.payment.settings import PaymentSettings
 
 # Enough to clear a backlog of hundreds within seconds, too few to trouble the provider.
@@ -46,7 +46,7 @@ async def reconcile(context: PaymentContext, payment_id: UUID) -> None:
     if payment is None:
         return
     with recording.span("reconcile payment", link=payment.traceparent) as work:
-        work.attributes.update(operations.span_names(payment))
+        work.attributes.update(asking.span_names(payment))
         silent: frozenset[str] = frozenset()
         if legs.direction(payment) == "take":
             payment, silent = await operations.find_out(context, payment)

@@ -21,6 +21,7 @@ from chassis.idempotency import key_of, request_hash, reused
 from chassis.telemetry.context import parse_traceparent
 from services.payment import cancelling, charging, contract
 from services.payment.cancelling import Cancel
+from services.payment.context import PaymentContext
 from services.payment.contract import (
     STATUSES,
     AttemptView,
@@ -37,7 +38,6 @@ from services.payment.domain import (
     KeyReused,
     Payment,
 )
-from services.payment.operations import PaymentContext
 from services.payment.process.endpoint import process_payment
 from services.payment.reconciliation import routes as reconciliation
 from services.payment.webhooks.routes import receive_webhook

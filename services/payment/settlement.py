@@ -1,7 +1,7 @@
 """Records what a gateway answered: the only writer of outcomes, whoever asked and how often."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import zip_longest
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 
 from chassis.database.pool import Connection, Database
 from services.payment import legs, outcomes, store
+from services.payment.breakers import store as breakers
 from services.payment.domain import Attempt, AttemptId, DecisionKind, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.outcomes import Declined, GatewayResult, NeverSent, OutcomeEffect, Silence
@@ -18,11 +19,13 @@ from services.payment.store import PaymentMove
 logger = logging.getLogger(__name__)
 
 
-Route = Callable[[Payment, Attempt, str], Next | None]
+Route = Callable[[Payment, Attempt, str, Collection[str]], Next | None]
 Within = Callable[[Connection], Awaitable[None]]
 
 
-def _no_other(payment: Payment, attempt: Attempt, code: str) -> None:
+def _no_other(
+    payment: Payment, attempt: Attempt, code: str, closed_to_new: Collection[str]
+) -> None:
     """No leg goes anywhere else."""
 
 
@@ -41,15 +44,17 @@ async def settle(
 
     Used by the charge, the reconciler, the cancel, the late captures and the provider's events
     alike; `grace_s` is how long the reconciler leaves what is not finished to the caller; `route`
-    says which account a leg goes to after a definite no; `also` is written in the same transaction.
-    Returns the payment as it is."""
+    says which account a leg goes to after a definite no, of those whose breaker is closed; `also`
+    is written in the same transaction. Returns the payment as it is."""
     async with database.begin() as tx:
         before = await store.lock(tx, attempt.payment_id)
         if before is None:
             raise LookupError(f"no payment {attempt.payment_id}")
         found = before.find(attempt)
         code = outcomes.allows_another(before, found, outcome)
-        further = route(before, found, code) if code and found.fallbacks else None
+        further = None
+        if code and found.fallbacks:
+            further = route(before, found, code, await breakers.closed_to_new(tx))
         effect = outcomes.outcome_effect(before, found, outcome, further)
         after = await _apply(tx, before, attempt, effect, outcome, grace_s)
         if effect.next_account is not None:
@@ -61,6 +66,7 @@ async def settle(
             after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
         if len(after.newest) > 1 and legs.direction(after) != "take":
             await store.order_refunds(tx, after.payment_id)
+        fee_minor = await _fee(tx, before, found, effect)
         wants_human = bool(effect.review) and await store.flag(tx, attempt.payment_id)
         if also is not None:
             await also(tx)
@@ -71,8 +77,8 @@ async def settle(
         )
     if effect.decision is not None:
         logger.info("decided to %s all legs of a payment", effect.decision, extra=about)
+    _count(metrics, found, effect, fee_minor)
     for state in effect.payment_path:
-        metrics.moved(state)
         logger.info("payment %s", state, extra=about)
     return after
 
@@ -102,6 +108,27 @@ async def _apply(
     if effect.review:
         payment = msgspec.structs.replace(payment, needs_review=True)
     return payment
+
+
+async def _fee(
+    tx: Connection, payment: Payment, attempt: Attempt, effect: OutcomeEffect
+) -> int | None:
+    """What a planned leg costs that is captured by this; None where none is."""
+    if "SUCCEEDED" not in effect.attempt_path or attempt.method is None:
+        return None
+    return await store.planned_fee(tx, payment.payment_id, attempt)
+
+
+def _count(
+    metrics: PaymentMetrics, attempt: Attempt, effect: OutcomeEffect, fee_minor: int | None
+) -> None:
+    if fee_minor is not None:
+        metrics.charged_fee(attempt.provider, fee_minor)
+    # A leg that goes on to another account has come to nothing yet.
+    for leg_state in effect.attempt_path if effect.next_account is None else ():
+        metrics.leg_moved(attempt.provider, leg_state)
+    for state in effect.payment_path:
+        metrics.moved(state)
 
 
 def _reason(payment: Payment, decision: DecisionKind) -> tuple[str, dict[str, Any]]:

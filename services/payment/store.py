@@ -20,6 +20,7 @@ from services.payment.domain import (
     gw_key,
 )
 from services.payment.ledger.postings import Line
+from services.payment.planning.fees import leg_fee
 from services.payment.tables import attempts, legs, payments
 
 _p, _a, _l = payments.c, attempts.c, legs.c
@@ -59,6 +60,7 @@ _SHOWN = (
         _a.asks,
         _l.fallbacks,
         _l.begin_until,
+        _l.may_retry,
         _a.created_at,
         _a.updated_at,
     )
@@ -157,6 +159,17 @@ _OPEN_NEXT = statement(
     ),
     "INSERT payments.attempts, payments.decisions",
 )
+# What the account charges by the terms that the plan was made from.
+_PLANNED_TERMS = statement(
+    text(
+        "SELECT (terms ->> 'fee_basis_points')::int AS basis_points,"
+        "   (terms ->> 'fee_fixed_minor')::bigint AS fixed_minor"
+        " FROM payments.plans, jsonb_array_elements(inputs -> 'terms') AS terms"
+        " WHERE payment_id = :payment_id AND terms ->> 'account' = :account"
+        " ORDER BY plan_n DESC LIMIT 1"
+    ),
+    "SELECT payments.plans",
+)
 # Both wait for whoever settles the attempt, and then see what was settled.
 _ASK_AGAIN = statement(
     text(
@@ -228,6 +241,7 @@ def _attempt(row: Row) -> Attempt:
         asks=row["asks"],
         fallbacks=tuple(row["fallbacks"] or ()),
         begin_until=row["begin_until"],
+        may_retry=row["may_retry"] is not False,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
@@ -342,6 +356,12 @@ async def ask_again(connection: Connection, attempt: AttemptId) -> bool:
 async def keep_ref(connection: Connection, attempt: AttemptId, ref: str) -> bool:
     """Keep the provider's name for an attempt; false where it is settled or has another one."""
     return await connection.execute(_KEEP_REF, ref=ref, **msgspec.structs.asdict(attempt)) > 0
+
+
+async def planned_fee(connection: Connection, payment_id: UUID, attempt: Attempt) -> int | None:
+    """The fee of an attempt in minor units, by its plan's terms; None where no plan has them."""
+    terms = await connection.row(_PLANNED_TERMS, payment_id=payment_id, account=attempt.provider)
+    return None if terms is None else leg_fee(attempt.amount_minor, **dict(terms))
 
 
 async def card_key(connection: Connection) -> bytes:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0014"
 
 metadata = MetaData(schema="payments")
 
@@ -52,6 +52,7 @@ legs = Table(
     Column("provider", Text),
     Column("fallbacks", ARRAY(Text)),
     Column("begin_until", DateTime(timezone=True)),
+    Column("may_retry", Boolean),
     Column("created_at", DateTime(timezone=True)),
 )
 

@@ -19,7 +19,7 @@ from services.inventory import store as stock
 from services.inventory.domain import MadeBy
 from services.order import store as orders
 from services.order.domain import Order
-from services.payment import contract, intents, operations, outcomes, settlement
+from services.payment import asking, contract, intents, outcomes, settlement
 from services.payment import store as payments
 from services.payment.domain import Attempt, Payment
 from tests.chaos.scripted import ScriptedShop
@@ -101,13 +101,13 @@ async def an_order_is_confirmed(shop: ScriptedShop) -> None:
 
 
 def a_key_per_request() -> AbstractContextManager[Any]:
-    requests, call = itertools.count(), operations._call  # noqa: SLF001 - where a key is sent
+    requests, call = itertools.count(), asking._call  # noqa: SLF001 - where a key is sent
 
     def under_a_key_of_its_own(c: Any, payment_id: UUID, attempt: Attempt, what: Any) -> Any:
         key = f"{attempt.gw_key}:{next(requests)}"
         return call(c, payment_id, msgspec.structs.replace(attempt, gw_key=key), what)
 
-    return patch.object(operations, "_call", under_a_key_of_its_own)
+    return patch.object(asking, "_call", under_a_key_of_its_own)
 
 
 async def the_answer_to_a_capture_is_lost(shop: ScriptedShop) -> None:

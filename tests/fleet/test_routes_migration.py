@@ -44,6 +44,7 @@ async def test_what_the_older_program_cannot_finish_is_not_taken_back(
     database_url: str, connection: asyncpg.Connection, sql: str, why: str
 ):
     await connection.execute(f"BEGIN; {_PAYMENT} {sql}; COMMIT")
+    await asyncio.to_thread(migrate.downgrade, database_url)
     with pytest.raises(Failed, match=why):
         await asyncio.to_thread(migrate._run, database_url, "downgrade", "0011")  # noqa: SLF001
     assert await connection.fetchval("SELECT count(*) FROM payments.attempts") == 1

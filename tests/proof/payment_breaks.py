@@ -11,7 +11,108 @@ _TWO_LEGS = (
     "INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
     f" VALUES ('{OPEN}', 2, 'route', 2, 'mock', 'so it seems', '{{}}');"
 )
+# A plan of the open payment at its one account, which charges 3 %, and what its policy said of it.
+_PLAN = (
+    "INSERT INTO payments.plans (payment_id, plan_n, merchant_id, policy_version, inputs, legs,"
+    f" certificate, methods) SELECT '{OPEN}', 1, 'm1', {{policy}},"
+    " jsonb_build_object('amount', 19998, 'currency', 'EUR', 'split', 'cheapest',"
+    " 'usable', '[\"mock\", \"other\"]'::jsonb, 'terms',"
+    ' \'[{{"account": "mock", "fee_basis_points": 300, "fee_fixed_minor": 0, "minimum_minor": 1,'
+    ' "maximum_minor": 99999999, "capacity_minor": 99999999, "currencies": ["EUR"]}},'
+    ' {{"account": "other", "fee_basis_points": {other}, "fee_fixed_minor": 0, "minimum_minor": 1,'
+    ' "maximum_minor": 99999999, "capacity_minor": 99999999, "currencies": ["EUR"]}}]\'::jsonb,'
+    " 'policy', {outcome}),"
+    ' \'[{{"account": "mock", "amount_minor": {minor}, "fee_minor": {fee}}}]\','
+    " '{{\"cost_minor\": {cost}, \"lower_bound_minor\": {cost}}}', '{{}}' FROM payments.policies"
+)
+# The first rule of the seeded policy is its second line; it is made to decide.
+_OUTCOME = (
+    "(SELECT jsonb_build_object('version', {version}, 'line', 2, 'failed', false, 'action',"
+    " jsonb_build_object('kind', {kind}, 'provider', NULL), 'trace', jsonb_agg(jsonb_build_object("
+    "'line', n, 'when', substring(line FROM '^if (.*) then '), 'action',"
+    " substring(line FROM ' then (.*)$'), 'outcome',"
+    " CASE WHEN n = 2 THEN {outcome} ELSE 'not reached' END) ORDER BY n))"
+    " FROM regexp_split_to_table(policies.text, E'\\n') WITH ORDINALITY AS rules (line, n)"
+    " WHERE line ~ '^if ')"
+)
+
+
+def _plan(**how: object) -> str:
+    usual = {
+        "policy": "NULL", "outcome": "NULL::jsonb", "minor": 19998, "fee": 600, "cost": 600,
+        "other": 400,
+    }  # fmt: skip
+    return _PLAN.format(**{**usual, **how})
+
+
+def _with_policy(**how: str) -> str:
+    usual = {"version": "policies.version", "kind": "'deny'", "outcome": "'matched'"}
+    return _plan(policy="version", outcome=_OUTCOME.format(**{**usual, **how}))
+
+
+# The breaker of the open payment's account opened a minute before its attempt.
+_OPENED = (
+    "INSERT INTO payments.breaker_transitions (account, src, dst, until, at)"
+    " SELECT provider, 'closed', 'open', created_at + interval '1 minute',"
+    f" created_at - interval '1 minute' FROM payments.attempts WHERE payment_id = '{OPEN}';"
+)
 PAYMENT_BREAKS = (
+    Break(
+        "P7",
+        "legs that are not the amount",
+        _plan(minor=19997),
+        ("what", "legs that are not the amount"),
+    ),
+    Break(
+        "P7",
+        "a fee that the account does not charge",
+        _plan(fee=599, cost=599),
+        ("what", "a leg that its account does not take so"),
+        long=True,
+    ),
+    Break(
+        "P7",
+        "a cost that is not the legs'",
+        _plan(cost=601),
+        ("what", "a claim that does not fit"),
+        long=True,
+    ),
+    Break("P7", "another account alone is cheaper", _plan(other=299), ("account", "other")),
+    Break(
+        "P9",
+        "a policy that said something else",
+        _with_policy(kind="'allow'"),
+        ("what", "another action"),
+    ),
+    Break(
+        "P9",
+        "the words of another policy",
+        _with_policy(version="repeat('0', 64)"),
+        ("what", "another version"),
+        long=True,
+    ),
+    Break(
+        "P9",
+        "a rule that decides, though it was not true",
+        _with_policy(outcome="'not matched'"),
+        ("what", "not the first that decides"),
+        long=True,
+    ),
+    Break(
+        "P8",
+        "an account asked for money while its breaker is open",
+        f"{NO_TRIGGERS}UPDATE payments.attempts SET method = 'pm' WHERE payment_id = '{OPEN}';"
+        f"{_OPENED}",
+        ("what", "asked while it was open"),
+    ),
+    Break(
+        "P8",
+        "a probe before its time",
+        f"{_OPENED}INSERT INTO payments.breaker_transitions (account, src, dst, until, at)"
+        " SELECT account, dst, 'half-open', until + interval '1 second', until"
+        " - interval '1 second' FROM payments.breaker_transitions",
+        ("what", "probed too early"),
+    ),
     Break(
         "P3",
         "another account asked while the first is unknown",

@@ -108,9 +108,12 @@ class RunRecorder:
         self._client.post(f"{self._fleet.url('order')}/orders", json=command)
 
     def _every_outcome(self) -> None:
-        """Sold out, unknown, and looks around; the load brings the others."""
+        """Sold out, unknown, a merchant's payments, a look around; the load brings the others."""
         for product_id, quantity in (("PROD-003", 9_999), ("PROD-404", 1), ("PROD-001", 1)):
             self._place(product_id, quantity)
+        for n in range(3):
+            request = {"request_id": f"r{n}", "merchant_id": "m1", "amount": 100, "currency": "USD"}
+            self._client.post(f"{self._fleet.url('payment')}/process-payment", json=request)
         for path in ("/orders", "/products"):
             self._client.get(self._fleet.url("order") + path)
 

@@ -15,7 +15,7 @@ from tests.tidy.files import complain
 from topology import SHOP
 
 LINK = re.compile(r"/d/([\w-]+)")
-NAMED = ["live_demo", "load", "orders", "service", "slo"]
+NAMED = ["live_demo", "load", "orders", "payments", "service", "slo"]
 UIDS = {whole["uid"] for whole in DASHBOARDS.values()}
 ALL = [(name, panel) for name in DASHBOARDS for panel in panels(name)]
 
@@ -48,7 +48,7 @@ def strings(value: object) -> Iterator[str]:
 # ---- the files ----------------------------------------------------------------------------------
 
 
-def test_there_are_these_five():
+def test_there_are_these_six():
     assert sorted(DASHBOARDS) == NAMED
 
 

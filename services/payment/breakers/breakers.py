@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from services.payment.breakers import store
@@ -17,11 +19,20 @@ _MOST_FAILURES = 5
 _OPEN_S = 5.0
 # A probe that takes longer has failed, and somebody else may probe.
 _LEASE_S = 5.0
-# No new money is asked for later than a second after an account's breaker opened.
+# What is read here saves a plan that would be refused: whether an account may be asked is read once
+# more in the transaction that writes the attempt.
 _CACHE_S = 0.5
 _FLUSH_S = 0.2
 # What another process saw is on the gauge this soon.
 _REFRESH_S = 1.0
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """The accounts that may be asked for new money, in the order they were named; `probes` are
+    those of them that are open, and this caller's to try, each with the end of its lease."""
+
+    accounts: tuple[str, ...]
+    probes: Mapping[str, datetime] = {}
 
 
 class Breakers:
@@ -41,6 +52,11 @@ class Breakers:
             ("provider",),
             registry=registry,
         )
+        self._transitions = Counter(
+            "valerix_breaker_transitions",
+            "Breakers that this process opened or closed.",
+            registry=registry,
+        )
 
     async def run(self) -> None:
         """Say what was seen, several times a second, for ever; without payments, ask once a second
@@ -52,6 +68,8 @@ class Breakers:
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""
+        if account not in self._failures and account not in self._rows:
+            self._state.labels(account)  # closed, until a row says otherwise
         if isinstance(result, Silence | NeverSent):
             self._failures[account] = self._failures.get(account, 0) + 1
             self._reasons[account] = result.why[:200]
@@ -70,12 +88,14 @@ class Breakers:
         async with self._database.connect() as connection:
             for account in sorted(self._probes & failures.keys()):
                 self._probes.discard(account)
-                await store.probed(
+                closed = await store.probed(
                     connection, account, answered=account in answered, open_s=_OPEN_S
                 )
+                self._transitions.inc(closed)
             # An answer of an account that was known to answer changes nothing.
             if batches := [each for each in batches if each.failures or each.account in self._rows]:
-                await store.count(connection, batches, most=_MOST_FAILURES, open_s=_OPEN_S)
+                opened = await store.count(connection, batches, most=_MOST_FAILURES, open_s=_OPEN_S)
+                self._transitions.inc(opened)
             await self._read(connection)
 
     async def _read(self, connection: Connection) -> None:
@@ -88,20 +108,22 @@ class Breakers:
         """The accounts that are asked for no new money, as last read."""
         return frozenset(row.account for row in self._rows.values() if row.state == "open")
 
-    async def closed_to_new(self, accounts: Collection[str]) -> frozenset[str]:
-        """Which of these accounts are asked for no new money now. One whose time has come is given
-        to this caller alone, to be probed by its payment."""
+    async def admit(self, accounts: Collection[str]) -> Admitted:
+        """Which of these accounts may be asked for new money. One whose time has come is given to
+        this caller alone, to be probed by its payment."""
+        probes: dict[str, datetime] = {}
         try:
             async with self._database.connect() as connection:
                 if time.monotonic() - self._read_at >= _CACHE_S:
                     await self._read(connection)
-                blocked = self.open_now() & set(accounts)
-                for account in sorted(blocked):
-                    if self._rows[account].wants_probe and await store.lease(
-                        connection, account, lease_s=_LEASE_S
-                    ):
+                for account in sorted(self.open_now() & set(accounts)):
+                    if not self._rows[account].wants_probe:
+                        continue
+                    until = await store.lease(connection, account, lease_s=_LEASE_S)
+                    if until is not None:
                         self._probes.add(account)
-                        blocked -= {account}
+                        probes[account] = until
         except DatabaseTrouble:
-            return self.open_now() & set(accounts)
-        return blocked
+            probes = {}
+        blocked = self.open_now() - probes.keys()
+        return Admitted(tuple(each for each in accounts if each not in blocked), probes)

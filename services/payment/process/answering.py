@@ -1,12 +1,10 @@
 """What a payment's rows say in the words of the answer: a function of them alone."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from services.payment.contract import TERMINAL
 from services.payment.domain import Attempt, Payment
-from services.payment.process.messages import ErrorCode, PaymentResult, StepResult
+from services.payment.process.messages import ErrorCode, PaymentPlan, PaymentResult, StepResult
 from services.payment.routing.next_account import Next, next_account
 
 
@@ -17,18 +15,17 @@ def status_of(payment: Payment) -> int:
     return 402 if payment.state in TERMINAL else 202
 
 
-def result_of(payment: Payment, plan: Mapping[str, Any]) -> PaymentResult:
-    """The answer about a payment and its plan."""
-    fallback: bool = plan["inputs"]["fallback"]
+def result_of(payment: Payment, plan: PaymentPlan, *, fallback: bool) -> PaymentResult:
+    """The answer about a payment and its plan; `fallback` is whether its policy allowed any."""
     return PaymentResult(
-        plan_id=f"{payment.payment_id}:{plan['plan_n']}",
+        plan_id=f"{payment.payment_id}:{plan.plan_n}",
         payment_id=payment.payment_id,
         success=payment.state == "SUCCEEDED",
-        steps=[_step(payment, each, fallback=fallback) for each in payment.newest],
+        steps=[_step(payment, each, plan, fallback=fallback) for each in payment.newest],
     )
 
 
-def _step(payment: Payment, attempt: Attempt, *, fallback: bool) -> StepResult:
+def _step(payment: Payment, attempt: Attempt, plan: PaymentPlan, *, fallback: bool) -> StepResult:
     mine = [each for each in payment.attempts if each.leg_n == attempt.leg_n]
     took = attempt.updated_at - mine[0].created_at
     success = payment.state == "SUCCEEDED"
@@ -40,7 +37,7 @@ def _step(payment: Payment, attempt: Attempt, *, fallback: bool) -> StepResult:
         latency_ms=max(0, round(took.total_seconds() * 1000)),
         details={
             "amount": attempt.amount_minor,
-            "is_fan_out": len(payment.newest) > 1,
+            "is_fan_out": len(plan.steps) > 1,
             "attempts": [
                 {"provider_name": each.provider, "state": each.state, "detail": each.detail}
                 for each in mine
@@ -66,6 +63,6 @@ def _declined(payment: Payment, attempt: Attempt, *, fallback: bool) -> ErrorCod
         left_s=(until - attempt.updated_at).total_seconds(),
     )
     if isinstance(found, Next):
-        # There was one, and nobody began it in time.
+        # There was one, and it could not be begun: no time, or an open breaker.
         return "TimeoutBudgetExceeded"
     return "PolicySkip" if found == "Declined" and not fallback else found

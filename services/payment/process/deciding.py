@@ -17,18 +17,22 @@ from services.payment.planning import (
 )
 from services.payment.planning.terms import Split
 from services.payment.policy import BadInput, PolicyDecision, evaluate, policy_inputs, stored_policy
-from services.payment.process.messages import ErrorCode, ExternalRequest
+from services.payment.process.contexts import StepContext
+from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
 
-_ONE_ACCOUNT = ("skipFallback", "allowRetry = false")
+_ONCE = "allowRetry = false"
+_ONE_ACCOUNT = ("skipFallback", _ONCE)
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why nothing is asked of any account; `field` where the request itself is wrong."""
+    """Why nothing is asked of any account; `field` where the request itself is wrong, `ruled` what
+    the policy said, if it was asked."""
 
     error_code: ErrorCode
     message: str
     details: dict[str, Any] = {}
     field: str | None = None
+    ruled: PolicyDecision | None = None
 
     @property
     def is_denial(self) -> bool:
@@ -39,20 +43,22 @@ class Refusal(msgspec.Struct, frozen=True):
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """The plan, its legs as they are opened, and everything that they were decided from."""
 
-    plan: Plan
+    plan: PaymentPlan
     legs: tuple[PlannedLeg, ...]
     inputs: dict[str, Any]
+    ruled: PolicyDecision | None
 
 
 def decide(
     merchant: Merchant,
     request: ExternalRequest,
     *,
-    methods: Mapping[str, str],
+    steps: Sequence[StepContext],
     two_phase: Collection[str],
 ) -> Decided | Refusal:
-    """The plan for a request, or why there is none. `methods` has what the customer pays with at
-    each account that may be used, `two_phase` those that can take one of several legs."""
+    """The plan for a request, or why there is none. `steps` are the accounts that may have a part,
+    `two_phase` those that can take one of several legs."""
+    methods = {each.account: each.method for each in steps}
     usable = [each for each in merchant.accounts if each.account in methods]
     if not usable:
         return Refusal("AdapterNotFound", "No account of this merchant has a connector")
@@ -68,7 +74,7 @@ def decide(
     ruled = _asked(merchant, found)
     if ruled is not None and ruled.action.kind == "deny":
         why = {"policy_version": merchant.policy_version, "line": ruled.line}
-        return Refusal("PolicySkip", "The merchant's policy denies this payment", why)
+        return Refusal("PolicySkip", "The merchant's policy denies this payment", why, ruled=ruled)
     split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
     considered = _considered(usable, ruled)
     preferred = _preferred(request, usable, ruled, two_phase)
@@ -76,7 +82,7 @@ def decide(
     if isinstance(plan, Infeasible):
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
-        return Refusal("PlanInfeasible", plan.message, details)
+        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled)
     fallback = ruled is None or ruled.action.kind not in _ONE_ACCOUNT
     inputs = {
         "amount": request.amount,
@@ -91,7 +97,7 @@ def decide(
     }
     others = considered if fallback else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
-    return Decided(plan=plan, legs=opened, inputs=inputs)
+    return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
 
 
 def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:
@@ -135,9 +141,18 @@ def _planned(
         return plan
     if {leg.account for leg in plan.legs} <= set(two_phase):
         return plan
-    # An account that captures at once cannot take a leg of several.
+    # An account that captures at once can take the whole amount, and no leg of several.
     able = [each for each in accounts if each.account in two_phase]
-    return divide(request.amount, request.currency, able)
+    found = [divide(request.amount, request.currency, able)]
+    if split == "cheapest":
+        alone = [each for each in accounts if each.account not in two_phase]
+        found += [cheapest_split(request.amount, request.currency, [each]) for each in alone]
+    plans = [each for each in found if isinstance(each, Plan)]
+    return min(plans, key=_cost, default=found[0])
+
+
+def _cost(plan: Plan) -> int:
+    return sum(leg.fee_minor for leg in plan.legs)
 
 
 def _legs(
@@ -173,6 +188,7 @@ def _legs(
                 method=methods[leg.account],
                 fallbacks=tuple(fallbacks),
                 budget_s=merchant.budget_ms / 1000,
+                may_retry=ruled is None or ruled.action.kind != _ONCE,
             )
         )
     return tuple(opened)

@@ -11,14 +11,14 @@ from chassis.http.json_body import Strict
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.http.shop_identity import caller_now, internal_guard
 from services.payment import contract
-from services.payment.process.messages import ExternalRequest, PaymentResult
-from services.payment.process.pay import (
+from services.payment.process.contexts import (
     BadField,
     NoAccountNow,
     OtherRequest,
     UnknownMerchant,
-    process,
 )
+from services.payment.process.messages import ExternalRequest, PaymentResult
+from services.payment.process.pay import process
 
 
 @post(
@@ -56,7 +56,7 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
         raise Problem(
             503,
             contract.ACCOUNTS_UNAVAILABLE,
-            "No account of this merchant answers at the moment; nothing was taken",
+            "No account of this merchant answers in its time at the moment; nothing was taken",
             retryable=True,
             headers={"Retry-After": "5", "X-Valerix-Executed": "no"},
         ) from None

@@ -1,12 +1,13 @@
 """The messages of POST /process-payment, defined once."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from services.payment.contract import MAX_AMOUNT_MINOR, Currency
+from services.payment.planning import Certificate, Plan
 
 # Why a step did not take its money; nothing else is ever answered.
 ErrorCode = Literal[
@@ -71,6 +72,44 @@ class ExternalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payment_method: PaymentMethodDetails | UnsetType = UNSET
     # Fifty keys is what Stripe takes as well.
     metadata: Annotated[dict[str, str | int | float | bool], Meta(max_length=50)] = {}
+
+
+class PaymentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of a plan: how much at which account, for which fee, in minor units; `is_fan_out`
+    where other legs are asked for at the same time. Plans from before steps had numbers have
+    none."""
+
+    leg_n: int = 1
+    account: str
+    connector: str
+    amount_minor: int
+    fee_minor: int
+    is_fan_out: bool = False
+
+
+class PaymentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a payment is divided, as it is stored and answered; `certificate` is the claim that
+    nothing is cheaper, where that was asked for."""
+
+    plan_n: int = 1
+    steps: tuple[PaymentStep, ...]
+    certificate: Certificate | None = None
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """The message of a plan that was worked out."""
+        steps = tuple(
+            PaymentStep(
+                leg_n=n,
+                account=leg.account,
+                connector=leg.connector,
+                amount_minor=leg.amount_minor,
+                fee_minor=leg.fee_minor,
+                is_fan_out=len(plan.legs) > 1,
+            )
+            for n, leg in enumerate(plan.legs, 1)
+        )
+        return cls(steps=steps, certificate=plan.certificate)
 
 
 class StepResult(msgspec.Struct, frozen=True):

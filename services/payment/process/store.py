@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Row, statement
+from services.payment.process.messages import PaymentPlan
 
 _FIND = statement(
     text(
@@ -36,15 +37,15 @@ _PLAN = statement(
     text(
         "INSERT INTO payments.plans (payment_id, plan_n, merchant_id, policy_version, inputs, legs,"
         "   certificate, methods)"
-        " VALUES (:payment_id, 1, :merchant_id, :policy_version, :inputs ::jsonb, :legs ::jsonb,"
-        "   :certificate ::jsonb, :methods ::jsonb)"
+        " VALUES (:payment_id, :plan_n, :merchant_id, :policy_version, :inputs ::jsonb,"
+        "   :legs ::jsonb, :certificate ::jsonb, :methods ::jsonb)"
     ),
     "INSERT payments.plans",
 )
 _PLAN_OF = statement(
     text(
-        "SELECT plan_n, inputs, legs FROM payments.plans WHERE payment_id = :payment_id"
-        " ORDER BY plan_n DESC LIMIT 1"
+        "SELECT plan_n, inputs, legs, certificate FROM payments.plans"
+        " WHERE payment_id = :payment_id ORDER BY plan_n DESC LIMIT 1"
     ),
     "SELECT payments.plans",
 )
@@ -100,14 +101,23 @@ async def keep(connection: Connection, request: RequestId, status_code: int, ans
     return kept > 0
 
 
-async def keep_plan(tx: Connection, payment_id: UUID, **plan: Any) -> None:
-    """The payment's first plan, with what it was decided from."""
-    await tx.execute(_PLAN, payment_id=payment_id, **plan)
+async def keep_plan(tx: Connection, payment_id: UUID, *, plan: PaymentPlan, **why: Any) -> None:
+    """A payment's plan, with `why`: what it was decided from."""
+    parts = msgspec.to_builtins(plan)
+    await tx.execute(
+        _PLAN,
+        payment_id=payment_id,
+        plan_n=plan.plan_n,
+        legs=parts["steps"],
+        certificate=parts["certificate"],
+        **why,
+    )
 
 
-async def plan_of(connection: Connection, payment_id: UUID) -> Row:
-    """`plan_n`, `inputs` and `legs` of the payment's plan."""
+async def plan_of(connection: Connection, payment_id: UUID) -> tuple[PaymentPlan, dict[str, Any]]:
+    """The payment's plan, and the inputs it was decided from."""
     row = await connection.row(_PLAN_OF, payment_id=payment_id)
     if row is None:
         raise LookupError(f"payment {payment_id} has no plan")
-    return row
+    parts = {name: row[name] for name in ("plan_n", "certificate")}
+    return msgspec.convert({**parts, "steps": row["legs"]}, PaymentPlan), row["inputs"]

@@ -15,8 +15,8 @@ from chassis.http.openapi import refused
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
 from services.payment import contract
+from services.payment.context import PaymentContext
 from services.payment.contract import BreakList, BreakState, BreakView, OwnBreak, RunList
-from services.payment.operations import PaymentContext
 from services.payment.reconciliation import store
 from services.payment.reconciliation.run import Reconciliation
 

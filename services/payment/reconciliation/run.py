@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from chassis.telemetry import recording
 from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
+from services.payment.context import PaymentContext
 from services.payment.contract import RunView
-from services.payment.operations import PaymentContext
 from services.payment.planning.fees import leg_fee
 from services.payment.reconciliation import store
 from services.payment.reconciliation.match import DayRecords, Posting, match_day

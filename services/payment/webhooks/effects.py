@@ -7,16 +7,17 @@ each event has its effect exactly once (promise P10)."""
 
 import asyncio
 import logging
+import time
 
 import msgspec
 
 from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
-from services.payment import operations, settlement, store
+from services.payment import asking, settlement, store
 from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
+from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, AttemptId, Payment
-from services.payment.operations import PaymentContext
 from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 from services.payment.webhooks import inbox
@@ -99,8 +100,10 @@ async def _settled(
     payment: Payment,
     attempt: Attempt,
 ) -> EventResult:
-    outcome = await account.find_out(operations.target_of(payment.payment_id, attempt))
-    context.metrics.answered(attempt.provider, type(outcome).__name__.lower())
+    began = time.monotonic()
+    outcome = await account.find_out(asking.target_of(payment.payment_id, attempt))
+    took_s, found = time.monotonic() - began, type(outcome).__name__.lower()
+    context.metrics.answered(attempt.provider, "find out", found, took_s)
     attempt_id = payment.id_of(attempt)
     if isinstance(outcome, NotFound):
         return await _marked(context, event, "nothing-new", attempt_id)

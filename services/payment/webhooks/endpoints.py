@@ -5,7 +5,7 @@ import logging
 
 from chassis.due_work import Backoff
 from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
-from services.payment.operations import PaymentContext
+from services.payment.context import PaymentContext
 from services.payment.settings import PaymentSettings
 from services.payment.webhooks import inbox
 

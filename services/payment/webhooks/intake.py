@@ -2,8 +2,8 @@
 answered."""
 
 from services.payment.connectors import Unverified
+from services.payment.context import PaymentContext
 from services.payment.metrics import WebhookResult
-from services.payment.operations import PaymentContext
 from services.payment.webhooks import inbox
 
 

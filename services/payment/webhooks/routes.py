@@ -10,9 +10,9 @@ from litestar.params import PathParameter
 
 from chassis.http.problems import Problem, shed
 from services.payment import contract
+from services.payment.context import PaymentContext
 from services.payment.contract import WebhookAnswer
 from services.payment.metrics import WebhookResult
-from services.payment.operations import PaymentContext
 from services.payment.webhooks.intake import take_in
 
 _Provider = Annotated[str, PathParameter(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]

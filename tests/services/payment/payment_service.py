@@ -11,13 +11,14 @@ import httpx
 
 from chassis.settings import Settings
 from services.payment.app import create_app
+from services.payment.asking import TRIES
 from services.payment.connectors import AttemptRef, Connector
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.context import PaymentContext
 from services.payment.domain import gw_key
 from services.payment.late_captures import LateCaptures
-from services.payment.operations import PaymentContext
 from services.payment.reconciler import payment_reconciler
 from tests.harness.serving import knock
 
@@ -37,6 +38,10 @@ class Scripted(Flaky):
         self.script: deque[str] = deque()
         self.calls = 0
         self._landing = asyncio.Event()
+
+    def fail(self, fault: str, calls: int = 1) -> None:
+        """The next calls go wrong so, however often the service repeats each of them."""
+        self.script.extend([fault] * (calls * TRIES if fault == "not_sent" else calls))
 
     def next_fault(self) -> str:
         """The next line of the script; a call beyond it goes well."""

@@ -52,6 +52,29 @@ async def test_five_failures_in_a_row_open_it_and_payments_go_elsewhere(shop: Sh
     assert tuple(row) == ("open", "no answer in time")
 
 
+async def test_a_gremlin_and_a_mode_that_may_have_tripped_it_are_named(shop: Shop):
+    await shop.eyes.execute(
+        "INSERT INTO acquirer.gremlins"
+        "   (name, kind, routes, probability, started_by, started_at, expires_at) VALUES"
+        " ('slow', 'latency', '{*}', 1, 'test', now(), now() + interval '1 min'),"
+        " ('gone', 'error', '{*}', 1, 'test', now() - interval '2 min', now());"
+        "UPDATE acquirer.accounts SET mode = 'timeout' WHERE name = 'alfa'"
+    )
+    breakers = shop.replica.context.breakers
+    for account in ("alfa", "mock"):
+        for _ in range(5):
+            breakers.saw(account, Silence("no answer in time"))
+    await breakers.flush()
+    rows = await shop.eyes.fetch(
+        "SELECT account, reason FROM payments.breaker_transitions WHERE dst = 'open'"
+    )
+    assert {row["account"]: row["reason"] for row in rows} == {
+        "alfa": "no answer in time; while there was the gremlin slow (latency) on the acquirer"
+        " and the mode timeout of the account",
+        "mock": "no answer in time",
+    }
+
+
 async def test_real_silence_opens_it_and_what_is_unknown_stays_where_it_is(shop: Shop):
     for n in range(5):
         shop.gateways["alfa"].script.append("lost_response")
@@ -91,15 +114,17 @@ async def test_one_payment_in_the_fleet_probes_and_its_answer_closes_it(shop: Sh
     await _its_time_has_come(shop)
     breakers = shop.replica.context.breakers
     other = Breakers(shop.replica.context.database, CollectorRegistry())
-    both = await asyncio.gather(breakers.closed_to_new(["alfa"]), other.closed_to_new(["alfa"]))
-    assert sorted(len(blocked) for blocked in both) == [0, 1]
+    both = await asyncio.gather(breakers.admit(["alfa"]), other.admit(["alfa"]))
+    assert sorted(len(found.accounts) for found in both) == [0, 1]
     await shop.eyes.execute("UPDATE payments.breakers SET probe_until = NULL")
     await breakers.flush()
     assert (await shop.pay()).status_code == 200
     await breakers.flush()
     assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
-    assert await _history(shop) == ["closed", "open", "closed"]
+    assert await _history(shop) == ["closed", "open", "half-open", "open", "half-open", "closed"]
     assert breakers.open_now() == frozenset()
+    page = (await shop.replica.http.get("/metrics")).text
+    assert "valerix_breaker_transitions_total 2.0" in page
 
 
 async def test_a_probe_without_an_answer_keeps_it_open(shop: Shop):

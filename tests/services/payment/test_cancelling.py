@@ -68,7 +68,7 @@ async def test_a_declined_payment_stays_failed_when_cancelled(declining: Replica
 @pytest.mark.parametrize("fault", ["lost_request", "not_sent", "error_before"])
 async def test_a_charge_that_never_arrived_is_voided(payments: Replica, fault: str):
     order_id = new_order()
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     assert (await payments.charge(order_id)).status_code == 202
     answer = await payments.cancel(order_id, "PAYMENT_TIMEOUT")
     assert (answer.status_code, answer.json()["state"]) == (200, "CANCELLED")
@@ -80,7 +80,7 @@ async def test_a_charge_that_never_arrived_is_voided(payments: Replica, fault: s
 @pytest.mark.parametrize("fault", ["lost_response", "error_after", "garbage"])
 async def test_a_charge_that_was_captured_unseen_is_refunded(payments: Replica, fault: str):
     order_id = new_order()
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     assert (await payments.charge(order_id)).status_code == 202
     answer = await payments.cancel(order_id, "PAYMENT_TIMEOUT")
     assert (answer.status_code, answer.json()["state"]) == (200, "REFUNDED")

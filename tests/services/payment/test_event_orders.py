@@ -15,7 +15,7 @@ import stripe
 
 from chassis.settings import Settings
 from proof.invariants.providers import EVERY_EVENT_HAS_ONE_EFFECT
-from services.payment import intents, legs, operations, settlement, store
+from services.payment import intents, legs, settlement, store
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.connectors.stripe_webhooks import StripeWebhooks
@@ -62,7 +62,7 @@ class Payment:
                 c, [leg], payment_id=self.payment_id, currency="EUR", made_by="hand",
                 traceparent=None, grace_s=60.0,
             )  # fmt: skip
-        target = operations.target_of(self.payment_id, await self.attempt())
+        target = asking.target_of(self.payment_id, await self.attempt())
         self.answer = await self.gateway.authorise(target, capture=True)
         if kind == "charge.refunded":
             await self.gateway.refund(target)

@@ -29,7 +29,7 @@ async def test_no_answer_is_a_202_and_the_attempt_is_unknown_not_failed(
     payments: Replica, fault: str
 ):
     order_id = new_order()
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     answer = await payments.charge(order_id)
     assert (answer.status_code, answer.json()["state"]) == (202, "PROCESSING")
     assert answer.headers["location"] == f"/payments/{payment_of(order_id)}"
@@ -41,7 +41,7 @@ async def test_no_answer_is_a_202_and_the_attempt_is_unknown_not_failed(
 @pytest.mark.parametrize("fault", [*SILENT, "not_sent"])
 async def test_the_same_charge_again_ends_in_one_capture(payments: Replica, fault: str):
     order_id = new_order()
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     await payments.charge(order_id)
     answer = await payments.charge(order_id)
     assert (answer.status_code, answer.json()["state"]) == (201, "SUCCEEDED")
@@ -54,7 +54,7 @@ async def test_the_same_charge_again_ends_in_one_capture(payments: Replica, faul
 @pytest.mark.parametrize("fault", [*SILENT, "not_sent"])
 async def test_a_charge_nobody_repeats_is_finished_by_the_reconciler(payments: Replica, fault: str):
     order_id = new_order()
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     await payments.charge(order_id)
     await payments.reconcile()
     assert await payments.state(order_id) == "SUCCEEDED"
@@ -66,7 +66,7 @@ async def test_a_charge_nobody_repeats_is_finished_by_the_reconciler(payments: R
 @pytest.mark.parametrize("fault", SILENT)
 async def test_a_decline_that_was_not_heard_is_found_out(declining: Replica, fault: str):
     order_id = new_order()
-    declining.gateway.script.append(fault)
+    declining.gateway.fail(fault)
     assert (await declining.charge(order_id)).status_code == 202
     await declining.reconcile()
     assert (await declining.charge(order_id)).status_code == 402
@@ -126,7 +126,7 @@ async def test_a_cancel_interrupted_at_the_gateway_is_finished_with_one_refund(
     if not charged:
         payments.gateway.script.append("lost_request")
     await payments.charge(order_id)
-    payments.gateway.script.append(fault)
+    payments.gateway.fail(fault)
     assert (await payments.cancel(order_id)).status_code == 202
     await payments.reconcile()
     answer = await payments.cancel(order_id)

@@ -15,8 +15,10 @@ from msgspec import to_builtins
 from chassis.database.pool import Connection
 from chassis.http.outbound import classify
 from chassis.settings import Settings
+from proof.invariants.decisions import NOBODY_IS_ASKED_THROUGH_AN_OPEN_BREAKER
 from proof.invariants.payments import ALL_LEGS_OR_NONE
-from services.payment import contract, intents, legs, operations, outcomes, settlement, store
+from services.payment import asking, contract, intents, legs, outcomes, settlement, store
+from services.payment.breakers import store as breaker_store
 from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.connectors import Connector
 from services.payment.domain import Attempt, Payment
@@ -64,13 +66,13 @@ async def test_the_key_per_attempt_keeps_a_retry_from_being_a_second_capture(
 ):
     await _retried_charge(payments)
     assert not await unsettled(payments.eyes)
-    call = operations._call  # noqa: SLF001 - where the key is taken from the attempt
+    call = asking._call  # noqa: SLF001 - where the key is taken from the attempt
 
     def under_another_key(c: Connector, p: UUID, attempt: Attempt, what: Any) -> Any:
         key = f"{attempt.gw_key}:{uuid4()}"
         return call(c, p, msgspec.structs.replace(attempt, gw_key=key), what)
 
-    monkeypatch.setattr(operations, "_call", under_another_key)
+    monkeypatch.setattr(asking, "_call", under_another_key)
     await _retried_charge(payments)
     assert "charged twice" in await violations(payments.eyes)
 
@@ -178,3 +180,28 @@ async def test_legs_wait_for_each_other_before_any_is_captured(
         await shop.pay(request_id="r2")
         # One account has its part, and nobody knows yet whether the other will have its own.
         assert await connection.fetch(ALL_LEGS_OR_NONE.sql)
+
+
+async def test_the_breaker_read_with_the_commit_keeps_what_was_known_before_from_mattering(
+    payment_settings: Callable[..., Settings],
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with open_shop(payment_settings(), connection) as shop:
+        await connection.execute(
+            "SET session_replication_role = replica;"
+            "INSERT INTO payments.breakers (account, state, open_until)"
+            " VALUES ('alfa', 'open', now() + interval '1 hour');"
+            "INSERT INTO payments.breaker_transitions (account, src, dst, at)"
+            " VALUES ('alfa', 'closed', 'open', now() - interval '5 seconds')"
+        )
+        monkeypatch.setattr(shop.replica.context.breakers, "open_now", frozenset)
+        assert (await shop.pay()).status_code == 200
+        assert not await connection.fetch(NOBODY_IS_ASKED_THROUGH_AN_OPEN_BREAKER.sql)
+
+        async def as_known_before(*_: object) -> frozenset[str]:
+            return frozenset()
+
+        monkeypatch.setattr(breaker_store, "closed_to_new", as_known_before)
+        assert (await shop.pay(request_id="r2")).status_code == 200
+        assert await connection.fetch(NOBODY_IS_ASKED_THROUGH_AN_OPEN_BREAKER.sql)

@@ -154,12 +154,15 @@ async def test_what_happened_is_counted(payments: Replica):
     await payments.cancel(order_id)
     page = (await payments.http.get("/metrics")).text
     for line in (
-        'valerix_payments_total{state="PROCESSING"} 1.0',
-        'valerix_payments_total{state="SUCCEEDED"} 1.0',
-        'valerix_payments_total{state="REFUND_PENDING"} 1.0',
-        'valerix_payments_total{state="REFUNDED"} 1.0',
-        'valerix_payment_attempts_total{outcome="silence",provider="flaky"} 1.0',
-        'valerix_payment_attempts_total{outcome="captured",provider="flaky"} 1.0',
-        'valerix_payment_attempts_total{outcome="refunded",provider="flaky"} 1.0',
+        'valerix_payments_total{outcome="PROCESSING"} 1.0',
+        'valerix_payments_total{outcome="SUCCEEDED"} 1.0',
+        'valerix_payments_total{outcome="REFUND_PENDING"} 1.0',
+        'valerix_payments_total{outcome="REFUNDED"} 1.0',
+        'valerix_route_attempts_total{outcome="silence",provider="flaky"} 1.0',
+        'valerix_route_attempts_total{outcome="captured",provider="flaky"} 1.0',
+        'valerix_legs_total{outcome="UNKNOWN",provider="flaky"} 1.0',
+        'valerix_legs_total{outcome="SUCCEEDED",provider="flaky"} 1.0',
+        'valerix_legs_total{outcome="REFUNDED",provider="flaky"} 1.0',
+        'valerix_provider_seconds_count{operation="refund",provider="flaky"} 1.0',
     ):
         assert line in page

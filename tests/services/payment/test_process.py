@@ -51,6 +51,16 @@ class Shop:
             account,
         )
 
+    async def use_policy(self, text: str) -> str:
+        """Let the merchant have this policy; its version."""
+        read = read_policy(text)
+        assert isinstance(read, Policy), read
+        await self.eyes.execute(
+            "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
+        )
+        await self.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
+        return read.version
+
     async def split(self) -> None:
         """Alfa takes 1.5 % of 50.00 at most, bravo 2 % of what is left."""
         await self.use("alfa", "bravo")
@@ -204,17 +214,68 @@ async def test_after_silence_no_other_account_is_asked(shop: Shop, fault: str):
 
 
 async def test_a_request_that_was_never_sent_goes_to_the_next_account(shop: Shop):
-    shop.gateways["alfa"].script.append("not_sent")
+    shop.gateways["alfa"].fail("not_sent")
     answer = await shop.pay()
     assert answer.status_code == 200
     assert await shop.attempts() == [(1, "alfa", "FAILED"), (1, "bravo", "SUCCEEDED")]
+
+
+async def test_a_request_that_was_not_sent_is_sent_again_and_each_time_is_counted(shop: Shop):
+    shop.gateways["alfa"].script.extend(["not_sent", "not_sent"])
+    assert (await shop.pay()).status_code == 200
+    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
+    page = (await shop.replica.http.get("/metrics")).text
+    assert 'valerix_provider_retries_total{operation="charge",provider="alfa"} 2.0' in page
+
+
+async def test_a_policy_without_retries_asks_once_and_nowhere_else_and_still_finds_out(shop: Shop):
+    await shop.use_policy("if true then allowRetry = false\n")
+    shop.gateways["alfa"].script.extend(["not_sent", "not_sent", "not_sent"])
+    assert (await shop.pay()).status_code == 202
+    assert shop.gateways["alfa"].calls == 1
+    assert await shop.attempts() == [(1, "alfa", "UNKNOWN")]
+    await shop.replica.reconcile()
+    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
+
+
+async def test_an_account_that_usually_takes_longer_than_is_left_is_not_begun(shop: Shop):
+    for _ in range(50):
+        shop.replica.context.usual.saw("alfa", 5.0)
+    assert (await shop.pay()).status_code == 200
+    assert await shop.attempts() == [(1, "bravo", "SUCCEEDED")]
+
+
+async def test_a_fallback_that_would_outlast_the_time_is_not_begun(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.use("alfa", "bravo")
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    usual = shop.replica.context.usual
+
+    def slow_once_planned(account: str, known: int = len(usual._calls)) -> float:  # noqa: SLF001
+        return 5.0 if account == "bravo" and len(usual._calls) > known else 0.1  # noqa: SLF001
+
+    monkeypatch.setattr(usual, "p99_s", slow_once_planned)
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (402, ["TimeoutBudgetExceeded"])
+    assert shop.gateways["bravo"].calls == 0
+
+
+async def test_without_an_account_that_is_fast_enough_nothing_is_done(shop: Shop):
+    await shop.use("alfa")
+    for _ in range(50):
+        shop.replica.context.usual.saw("alfa", 5.0)
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["code"]) == (503, "accounts-unavailable")
+    assert await shop.eyes.fetchval("SELECT count(*) FROM payments.requests") == 0
 
 
 async def test_not_sent_is_no_answer_once_somebody_else_has_begun_to_ask(shop: Shop):
     shop.gateways["alfa"].script.append("lost_request")
     await shop.pay()
     await shop.eyes.execute("UPDATE payments.attempts SET asks = 2")
-    shop.gateways["alfa"].script.extend(["", "not_sent"])
+    shop.gateways["alfa"].script.append("")
+    shop.gateways["alfa"].fail("not_sent")
     await shop.replica.reconcile()
     assert {provider for _, provider, _ in await shop.attempts()} == {"alfa"}
 
@@ -268,16 +329,43 @@ async def test_a_suspicious_payment_gets_one_account_only(
 )
 async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, goes_to: str):
     await shop.use("alfa", "bravo")
-    read = read_policy(f"if true then {rule}\n")
-    assert isinstance(read, Policy)
-    await shop.eyes.execute(
-        "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
-    )
-    await shop.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
+    version = await shop.use_policy(f"if true then {rule}\n")
     assert (await shop.pay()).status_code == 200
     assert await shop.attempts() == [(1, goes_to, "SUCCEEDED")]
     inputs = json.loads(await shop.eyes.fetchval("SELECT inputs FROM payments.plans"))
-    assert inputs["policy"]["version"] == read.version
+    assert inputs["policy"]["version"] == version
+
+
+async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    await shop.split()
+    await shop.pay()
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await shop.pay(request_id="r2", amount=4000)
+    await shop.pay(request_id="r3", amount=100_000)
+    page = (await shop.replica.http.get("/metrics")).text
+    for line in (
+        "plan_requests_total 3.0",
+        "plan_build_duration_seconds_count 3.0",
+        'valerix_policy_decisions_total{action="allow"} 2.0',
+        'valerix_policy_decisions_total{action="deny"} 1.0',
+        "valerix_policy_errors_total 0.0",
+        'valerix_route_attempts_total{outcome="authorised",provider="bravo"} 1.0',
+        'valerix_route_attempts_total{outcome="declined",provider="alfa"} 1.0',
+        # Of 50.00 at alfa 1.5 %, at bravo 2 %; then 40.00 at bravo.
+        'valerix_fees_minor_total{provider="alfa"} 75.0',
+        'valerix_fees_minor_total{provider="bravo"} 180.0',
+        'valerix_breaker_state{provider="alfa"} 0.0',
+    ):
+        assert line in page
+    assert 'valerix_legs_total{outcome="FAILED"' not in page  # it went on to another account
+
+
+async def test_a_condition_that_fails_is_counted(shop: Shop):
+    await shop.use_policy("if amount / (amount - 10000) > 0 then deny\n")
+    assert (await shop.pay()).status_code == 200
+    page = (await shop.replica.http.get("/metrics")).text
+    assert "valerix_policy_errors_total 1.0" in page
+    assert 'valerix_policy_decisions_total{action="skipFallback"} 1.0' in page
 
 
 @pytest.mark.parametrize(

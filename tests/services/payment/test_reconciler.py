@@ -39,7 +39,7 @@ async def test_every_due_payment_is_claimed_by_one_replica(
 ):
     settings = payment_settings(payment_probe_base_s=60, payment_probe_max_s=60)
     async with open_replica(settings, connection) as payments:
-        payments.gateway.script.extend(["not_sent"] * 12)
+        payments.gateway.fail("not_sent", calls=12)
         for _ in range(12):
             await payments.charge(new_order())
         await connection.execute("UPDATE payments.payments SET next_attempt_at = now()")
@@ -54,7 +54,7 @@ async def test_every_due_payment_is_claimed_by_one_replica(
 
 
 async def test_attempts_are_spread_out_up_to_a_maximum(payments: Replica):
-    payments.gateway.script.append("not_sent")
+    payments.gateway.fail("not_sent")
     await payments.charge(new_order())
     waits = []
     for _ in range(8):
@@ -83,7 +83,7 @@ async def test_two_reconcilers_on_one_payment_are_harmless(payments: Replica):
 
 async def test_one_bad_payment_does_not_hold_up_the_others(payments: Replica):
     bad, good = new_order(), new_order()
-    payments.gateway.script.extend(["not_sent", "not_sent"])
+    payments.gateway.fail("not_sent", calls=2)
     await payments.charge(bad)
     await payments.charge(good)
     # A row no code of ours could have left: the void can only fail, every time.
@@ -136,7 +136,7 @@ async def test_the_loop_outlives_a_time_without_a_database(
     settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
     order_id = new_order()
     async with open_replica(settings, connection) as payments:
-        payments.gateway.script.append("not_sent")
+        payments.gateway.fail("not_sent")
         await payments.charge(order_id)
         app = create_app(settings)
         name = await connection.fetchval("SELECT current_database()")

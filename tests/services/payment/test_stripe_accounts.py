@@ -23,6 +23,7 @@ from tests.services.payment.payment_service import Replica, open_replica
 TOKEN = "the-token-of-the-shops-operator"
 FLEET_KEYS = ("acquirer",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
+OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 KEYS = "alfa=sk_test_alfa,bravo=sk_test_bravo"
 
 
@@ -50,9 +51,19 @@ class Shop:
             answer = await http.put(
                 f"/accounts/{account}/mode",
                 json={"mode": mode},
-                headers={"Authorization": f"Bearer {TOKEN}"},
+                headers=OPERATOR,
             )
             assert answer.status_code == 200, answer.text
+
+    async def gremlin(self, kind: str, route: str) -> None:
+        async with httpx.AsyncClient(base_url=self.url, headers=OPERATOR) as http:
+            command = {"kind": kind, "routes": [route]}
+            answer = await http.put("/gremlins/line", json=command)
+            assert answer.status_code in (200, 201), answer.text
+
+    async def calm(self) -> None:
+        async with httpx.AsyncClient(base_url=self.url, headers=OPERATOR) as http:
+            (await http.delete("/gremlins/line")).raise_for_status()
 
     def intents(self, account: str, payment_id: str) -> list[Any]:
         """What the account has of a payment."""
@@ -140,6 +151,32 @@ async def test_an_account_that_fails_is_asked_again_and_no_other_is(shop: Shop):
     assert await shop.attempts() == [("alfa", "SUCCEEDED")]
     taken = [each.status for each in shop.intents("alfa", final.json()["payment_id"])]
     assert taken.count("succeeded") == 1
+
+
+async def test_an_intent_whose_answer_is_lost_is_asked_for_again_and_is_one_intent(shop: Shop):
+    await shop.gremlin("lost_response", "POST /v1/payment_intents")
+    assert (await shop.pay()).status_code == 202
+    page = (await shop.replica.http.get("/metrics")).text
+    assert 'valerix_provider_retries_total{operation="charge",provider="alfa"} 2.0' in page
+    await shop.calm()
+    await shop.replica.reconcile()
+    final = await shop.pay()
+    assert final.status_code == 200, final.text
+    [intent] = shop.intents("alfa", final.json()["payment_id"])
+    assert intent.amount_received == 10_000
+
+
+async def test_a_confirm_whose_answer_is_lost_is_never_asked_for_again(shop: Shop):
+    await shop.gremlin("lost_response", "POST /v1/payment_intents/{intent_id}/confirm")
+    answer = await shop.pay()
+    assert answer.status_code == 202
+    await shop.calm()
+    page = (await shop.replica.http.get("/metrics")).text
+    assert "valerix_provider_retries_total{" not in page
+    await shop.replica.reconcile()
+    [intent] = shop.intents("alfa", answer.json()["payment_id"])
+    assert (await shop.pay()).json()["success"]
+    assert intent.amount_received == 10_000
 
 
 async def test_an_account_that_cannot_be_reached_is_passed_by(

@@ -1,0 +1,55 @@
+"""What taking money needs: the tables, the connectors, the breakers, and how long to wait."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from chassis.database.pool import Database
+from services.payment.breakers.breakers import Breakers
+from services.payment.connectors import Connector, OutsideAccount
+from services.payment.domain import Attempt, Payment
+from services.payment.metrics import PaymentMetrics
+from services.payment.routing.next_account import Next, next_account
+from services.payment.routing.usual_times import UsualTimes
+
+# What the connectors in this process are called; they share one gateway.
+_IN_PROCESS = frozenset({"mock", "flaky"})
+
+
+class PaymentContext(msgspec.Struct, frozen=True):
+    """`connector` is the one in this process; `accounts` has the connector of each account
+    outside."""
+
+    database: Database
+    connector: Connector
+    metrics: PaymentMetrics
+    gateway_timeout_s: float
+    probe_base_s: float
+    breakers: Breakers
+    usual: UsualTimes
+    accounts: Mapping[str, OutsideAccount] = {}
+
+    def route(
+        self, payment: Payment, attempt: Attempt, code: str, closed_to_new: Collection[str]
+    ) -> Next | None:
+        """Where a leg goes after a definite no; None where no other account may take it."""
+        until = attempt.begin_until
+        found = next_account(
+            code=code,
+            tried=payment.tried(attempt.leg_n),
+            fallbacks=attempt.fallbacks,
+            left_s=0.0 if until is None else (until - datetime.now(UTC)).total_seconds(),
+            usual_s=self.usual.p99_s,
+            closed_to_new=closed_to_new,
+        )
+        return found if isinstance(found, Next) else None
+
+    def connector_of(self, provider: str) -> Connector | None:
+        """The connector to a provider; None where none is configured."""
+        return self.connector if provider in _IN_PROCESS else self.accounts.get(provider)
+
+    @property
+    def grace_s(self) -> float:
+        """How long a payment is left to whoever works on it before the reconciler claims it."""
+        return self.gateway_timeout_s + self.probe_base_s

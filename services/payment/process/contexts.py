@@ -1,0 +1,88 @@
+"""What a merchant's request is worked on with: who asked, its merchant, and each step's part."""
+
+import time
+from typing import Self
+
+import msgspec
+
+from chassis.telemetry.context import current_traceparent, remaining_s
+from services.payment.domain import MadeBy
+from services.payment.merchants.merchant import Merchant
+from services.payment.operations import RESERVE_S
+from services.payment.process.messages import ExternalRequest
+from services.payment.process.store import RequestId
+
+
+class UnknownMerchant(Exception):
+    """There is no merchant of this name."""
+
+
+class NoAccountNow(Exception):
+    """No account of the merchant answers in its time; nothing was done."""
+
+
+class OtherRequest(Exception):
+    """The name was used for another request."""
+
+
+class BadField(Exception):
+    """The request itself is wrong: `pointer` says where, and nothing was done."""
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.pointer, self.message = pointer, message
+
+
+class TraceContext(msgspec.Struct, frozen=True):
+    """Who asks, and in which trace."""
+
+    made_by: MadeBy
+    traceparent: str | None
+
+    @classmethod
+    def now(cls, made_by: MadeBy) -> Self:
+        """That of the request in hand."""
+        return cls(made_by, current_traceparent())
+
+
+class StepContext(msgspec.Struct, frozen=True):
+    """One account's part: how many milliseconds are left for it, and `method`, what the customer
+    pays with there: a reference, never a number."""
+
+    account: str
+    remaining_ms: int
+    method: str
+
+
+class DomainContext(msgspec.Struct, frozen=True, kw_only=True):
+    """The request, its merchant as configured now, and `meaning`, the hash of what the request
+    means. `until` is when the merchant's time is over, as `time.monotonic` has it."""
+
+    trace: TraceContext
+    merchant: Merchant
+    request: ExternalRequest
+    meaning: bytes
+    until: float
+
+    @property
+    def name(self) -> RequestId:
+        """What the merchant calls the request."""
+        return RequestId(self.request.merchant_id, self.request.request_id)
+
+    @property
+    def left_s(self) -> float:
+        """What is left of the merchant's time, in seconds; negative once it is over."""
+        return self.until - time.monotonic()
+
+    def step(self, account: str) -> StepContext:
+        """An account's part as it begins, paid with the merchant's own method."""
+        return StepContext(account, max(0, round(self.left_s * 1000)), self.merchant.method)
+
+
+def time_is_up_at(merchant: Merchant) -> float:
+    """When to stop asking accounts: the merchant's budget, or what the caller has left of its own,
+    without what our own commits take."""
+    budget_s = merchant.budget_ms / 1000
+    if (left_s := remaining_s()) is not None:
+        budget_s = min(budget_s, left_s - RESERVE_S)
+    return time.monotonic() + budget_s

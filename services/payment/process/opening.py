@@ -1,0 +1,137 @@
+"""Decides a request and commits that at once: plan, legs, attempts and the request's name."""
+
+import time
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import msgspec
+
+from chassis.database.pool import Connection
+from chassis.telemetry import recording
+from services.payment import intents
+from services.payment.breakers import store as breakers
+from services.payment.breakers.breakers import Admitted
+from services.payment.context import PaymentContext
+from services.payment.contract import MAX_AMOUNT_MINOR
+from services.payment.merchants import store as merchant_store
+from services.payment.process import store as requests
+from services.payment.process.contexts import DomainContext, NoAccountNow, StepContext
+from services.payment.process.deciding import Decided, Refusal, decide
+from services.payment.process.store import StoredRequest
+
+# Between plan and commit another payment may take the capacity, or a breaker open; then it is
+# planned once more.
+_MOST_PLANS = 3
+
+
+class _Overtaken(Exception):
+    """What the plan was made from has changed since: `closed` are asked for no new money now."""
+
+    def __init__(self, closed: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.closed = closed
+
+
+async def open_planned(
+    context: PaymentContext, domain: DomainContext, accounts: Admitted, steps: Sequence[StepContext]
+) -> UUID | Refusal | StoredRequest:
+    """The payment's id; or why there is none; or the request that came before."""
+    for _ in range(_MOST_PLANS):
+        decided = _decided(context, domain, steps)
+        if isinstance(decided, Refusal):
+            return decided
+        try:
+            return await _commit(context, domain, decided, accounts, steps)
+        except _Overtaken as overtaken:
+            remaining = [each for each in steps if each.account not in overtaken.closed]
+            if not remaining:
+                raise NoAccountNow from None
+            steps, domain = remaining, await _as_of_now(context, domain)
+    return Refusal("PlanInfeasible", "Other payments took the accounts' capacity meanwhile")
+
+
+def _decided(
+    context: PaymentContext, domain: DomainContext, steps: Sequence[StepContext]
+) -> Decided | Refusal:
+    two_phase = [
+        each.account
+        for each in steps
+        if (connector := context.connector_of(each.account)) is not None and connector.can.two_phase
+    ]
+    with recording.span("plan payment") as work:
+        began = time.perf_counter()
+        decided = decide(domain.merchant, domain.request, steps=steps, two_phase=two_phase)
+        context.metrics.planned(time.perf_counter() - began)
+        if decided.ruled is not None:
+            context.metrics.ruled(decided.ruled.action.kind, failed=decided.ruled.failed)
+        if isinstance(decided, Decided):
+            work.attributes["valerix.legs"] = len(decided.legs)
+    return decided
+
+
+async def _as_of_now(context: PaymentContext, domain: DomainContext) -> DomainContext:
+    """The same with what the merchant's accounts still take."""
+    async with context.database.connect() as connection:
+        chain = [each.account for each in domain.merchant.accounts]
+        terms = await merchant_store.terms(connection, chain)
+    merchant = msgspec.structs.replace(domain.merchant, accounts=terms)
+    return msgspec.structs.replace(domain, merchant=merchant)
+
+
+async def _commit(
+    context: PaymentContext,
+    domain: DomainContext,
+    decided: Decided,
+    accounts: Admitted,
+    steps: Sequence[StepContext],
+) -> UUID | StoredRequest:
+    payment_id, merchant = uuid4(), domain.merchant
+    async with context.database.begin() as tx:
+        before = await requests.find(tx, domain.name)
+        if before is not None:
+            return before
+        await _reserve(tx, domain, decided)
+        closed = await breakers.closed_to_new(tx, accounts.probes)
+        if closed & {leg.provider for leg in decided.legs}:
+            raise _Overtaken(closed)
+        await intents.open_legs(
+            tx,
+            decided.legs,
+            payment_id=payment_id,
+            currency=domain.request.currency,
+            made_by=domain.trace.made_by,
+            traceparent=domain.trace.traceparent,
+            # Until then this request works on it; the reconciler takes over after it.
+            grace_s=context.grace_s + merchant.budget_ms / 1000,
+        )
+        await requests.keep_plan(
+            tx,
+            payment_id,
+            merchant_id=merchant.merchant_id,
+            policy_version=merchant.policy_version,
+            inputs=decided.inputs,
+            plan=decided.plan,
+            methods={each.account: each.method for each in steps},
+        )
+        if not await requests.claim(tx, domain.name, domain.meaning, payment_id=payment_id):
+            raise _Overtaken  # the same request at the same time: nothing of this is kept
+    context.metrics.moved("PROCESSING")
+    return payment_id
+
+
+async def _reserve(tx: Connection, domain: DomainContext, decided: Decided) -> None:
+    """Make sure, with everybody else who plans waiting, that the capacity is still there; the
+    attempts that commit with it hold it."""
+    terms = {each.account: each for each in domain.merchant.accounts}
+    bounded = [
+        leg.provider
+        for leg in decided.legs
+        if terms[leg.provider].capacity_minor < MAX_AMOUNT_MINOR
+    ]
+    if not bounded:
+        return
+    await merchant_store.lock(tx, bounded)
+    left = {each.account: each.most_minor for each in await merchant_store.terms(tx, bounded)}
+    for leg in decided.legs:
+        if leg.provider in left and leg.amount_minor > left[leg.provider]:
+            raise _Overtaken
