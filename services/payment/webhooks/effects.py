@@ -84,28 +84,26 @@ async def _worked_off(context: PaymentContext, event: InboxEvent) -> EventResult
             attempt_id = await _attempt_of(context, event, key) if key else None
         if attempt_id is None or event.intent is None:
             return await _marked(context, event, "foreign")
-        payment, attempt = await _look(context, attempt_id)
-        if attempt.provider_ref is None:
-            payment, attempt = await _with_ref(context, attempt_id, event.intent)
-        if attempt.provider_ref != event.intent:
-            # An intent that was made twice; this one is never confirmed.
-            return await _marked(context, event, "nothing-new", attempt_id)
-        return await _settled(context, event, account, payment, attempt)
+        return await _settled(context, event, account, attempt_id)
 
 
 async def _settled(
-    context: PaymentContext,
-    event: InboxEvent,
-    account: OutsideAccount,
-    payment: Payment,
-    attempt: Attempt,
+    context: PaymentContext, event: InboxEvent, account: OutsideAccount, attempt_id: AttemptId
 ) -> EventResult:
+    payment, attempt = await _look(context, attempt_id)
+    if _is_about_another(attempt, event):
+        return await _marked(context, event, "nothing-new", attempt_id)
+    named = msgspec.structs.replace(attempt, provider_ref=event.intent)
+    # That the intent is there and is this attempt's is checked before its name is kept.
     began = time.monotonic()
-    outcome = await account.find_out(asking.target_of(payment.payment_id, attempt))
+    outcome = await account.find_out(asking.target_of(payment.payment_id, named))
     took_s, found = time.monotonic() - began, type(outcome).__name__.lower()
     context.metrics.answered(attempt.provider, "find out", found, took_s)
-    attempt_id = payment.id_of(attempt)
-    if isinstance(outcome, NotFound):
+    if attempt.provider_ref is None:
+        async with context.database.connect() as connection:
+            await store.keep_ref(connection, attempt_id, str(event.intent))
+        _, attempt = await _look(context, attempt_id)
+    if isinstance(outcome, NotFound) or _is_about_another(attempt, event):
         return await _marked(context, event, "nothing-new", attempt_id)
 
     async def mark(tx: Connection) -> None:
@@ -121,6 +119,11 @@ async def _settled(
         also=mark,
     )
     return "settled"
+
+
+def _is_about_another(attempt: Attempt, event: InboxEvent) -> bool:
+    """Whether it is about an intent that was made twice: only the first one kept is ever paid."""
+    return attempt.provider_ref not in (None, event.intent)
 
 
 async def _marked(
@@ -147,16 +150,3 @@ async def _look(context: PaymentContext, attempt: AttemptId) -> tuple[Payment, A
     if payment is None:
         raise LookupError(f"no payment {attempt.payment_id}")
     return payment, payment.find(attempt)
-
-
-async def _with_ref(
-    context: PaymentContext, attempt: AttemptId, intent: str
-) -> tuple[Payment, Attempt]:
-    """The attempt, once the intent's name is kept with it, as after our own answer; the first name
-    that is kept stays. A settled attempt that never had one is compared as if it had this one."""
-    async with context.database.connect() as connection:
-        await store.keep_ref(connection, attempt, intent)
-    payment, found = await _look(context, attempt)
-    if found.provider_ref is None:
-        found = msgspec.structs.replace(found, provider_ref=intent)
-    return payment, found

@@ -15,7 +15,7 @@ import stripe
 
 from chassis.settings import Settings
 from proof.invariants.providers import EVERY_EVENT_HAS_ONE_EFFECT
-from services.payment import intents, legs, settlement, store
+from services.payment import asking, intents, legs, settlement, store
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.payment.connectors.stripe_webhooks import StripeWebhooks

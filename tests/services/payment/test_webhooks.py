@@ -196,6 +196,21 @@ async def test_what_an_event_claims_is_not_believed(shop: Shop):
     assert await shop.eyes.fetchval("SELECT count(*) FROM payments.ledger") == 0
 
 
+async def test_an_intent_that_the_account_does_not_have_is_not_taken_for_the_attempt_s(shop: Shop):
+    await shop.pay()
+    await shop.forget_the_answer()
+    await shop.eyes.execute(
+        "SET session_replication_role = replica; UPDATE payments.attempts SET provider_ref = NULL;"
+        "SET session_replication_role = DEFAULT"
+    )
+    key = await shop.eyes.fetchval("SELECT gw_key FROM payments.attempts")
+    claim = {"id": "pi_none", "object": "payment_intent", "metadata": {"attempt": key}}
+    await shop.post(msgspec.json.encode({**EVENT, "data": {"object": claim}}))
+    await shop.work_off()
+    assert await shop.inbox() == [("payment_intent.succeeded", None)]
+    assert await _intent(shop) == "None"
+
+
 async def test_an_event_about_another_shops_intent_is_kept_and_changes_nothing(shop: Shop):
     made = shop.api.payment_intents.create(
         {"amount": 500, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True,
