@@ -24,6 +24,7 @@ from frontend.orders.page import order_routes
 from frontend.orders.panels import order_panels
 from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
+from frontend.payments.page import payment_api, payment_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -90,8 +91,7 @@ def create_app(
         registry=registry,
         routes=[
             *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
-            *FILES,
-            *telemetry.routes(),
+            *_other_routes(state, telemetry),
         ],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run],
         closes=[
@@ -120,6 +120,7 @@ def _routes(
     return [
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
+        *payment_routes(pages, state),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *trace_routes(pages, state, telemetry, links),
@@ -131,6 +132,11 @@ def _routes(
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
     ]
+
+
+def _other_routes(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+    """What is no page: the data of pages as JSON, files, and what receives telemetry."""
+    return [*payment_api(state), *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:

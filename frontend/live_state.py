@@ -5,6 +5,7 @@ from datetime import datetime
 
 from chassis.database.pool import Database
 from frontend.acts.current_scenario import CurrentScenario
+from frontend.payments.queries import PaymentQueries
 from frontend.queries import Queries
 from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.settings import DashboardSettings
@@ -33,6 +34,7 @@ class DashboardState:
         self.hub = hub
         self.scenario = CurrentScenario()
         self.queries = Queries(database)
+        self.payments = PaymentQueries(database)
         self.proof = proof
         self._database = database
         self.live = LiveState(
