@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from frontend.payments.records import (
-    PlannedTerms,
     BreakerChange,
     DecisionRecord,
     PaymentDetails,
+    PlannedTerms,
     PlanRecord,
 )
 from frontend.payments.view_models import AccountRow, DecisionView

@@ -5,7 +5,7 @@ from uuid import UUID
 from frontend.live_state import DashboardState
 from frontend.payments import presenter
 from frontend.payments.records import PaymentChoices, PaymentDetails, PaymentFilter
-from frontend.payments.view_models import PaymentsView, PaymentStory
+from frontend.payments.view_models import PaymentStory, PaymentsView
 from frontend.web.filters import Select, field, filtered_url
 from frontend.web.formatting import utc_now
 from frontend.web.labels import PAYMENT_LABELS

@@ -16,7 +16,7 @@ from frontend.payments.records import (
     PlanRecord,
     TryRecord,
 )
-from frontend.payments.view_models import PartRow, PaymentRow, PaymentsView, PaymentStory, TryRow
+from frontend.payments.view_models import PartRow, PaymentRow, PaymentStory, PaymentsView, TryRow
 from frontend.traces.waterfall import ticks
 from frontend.web.filters import filtered_url
 from frontend.web.formatting import share, took

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from frontend.payments.records import (
-    PlannedTerms,
     ActionRecord,
     BreakerChange,
     DecisionRecord,
@@ -13,6 +12,7 @@ from frontend.payments.records import (
     PlanCertificate,
     PlanInputs,
     PlannedPart,
+    PlannedTerms,
     PlanRecord,
     PolicyRecord,
     RuleRecord,
