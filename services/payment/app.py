@@ -1,5 +1,6 @@
 """Composes the payment service."""
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -72,7 +73,8 @@ def create_app(
         schema_revision=SCHEMA_REVISION,
         loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
-        state={"context": context},
+        # Two what-ifs at once would keep payments waiting.
+        state={"context": context, "what_ifs": asyncio.Semaphore(1)},
     )
 
 

@@ -38,6 +38,7 @@ from services.payment.domain import (
     Payment,
 )
 from services.payment.operations import PaymentContext
+from services.payment.policies.endpoint import POLICY_ROUTES
 from services.payment.process.endpoint import process_payment
 
 # Until callers have identities, all of them share one scope of keys.
@@ -182,6 +183,7 @@ ROUTES: list[BaseRouteHandler] = [
     show_payment,
     list_payments,
     process_payment,
+    *POLICY_ROUTES,
 ]
 
 
