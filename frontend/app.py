@@ -25,6 +25,8 @@ from frontend.orders.panels import order_panels
 from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
 from frontend.payments.page import payment_api, payment_routes
+from frontend.policies.drafts import PolicyDrafts
+from frontend.policies.page import policy_api, policy_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -48,6 +50,7 @@ from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
+from services.payment.client import PolicyClient
 from topology import NAMES, find
 
 NAME = "dashboard"
@@ -117,10 +120,12 @@ def _routes(
     """The pages, their panels and their actions."""
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
     return [
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
+        *policy_routes(pages, state, drafts),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *trace_routes(pages, state, telemetry, links),
@@ -128,7 +133,7 @@ def _routes(
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
         *event_routes(state.hub),
-        *action_routes(_actions(settings, services, state), sessions, state.refresh),
+        *action_routes(_actions(settings, services, state, drafts), sessions, state.refresh),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
     ]
@@ -136,7 +141,7 @@ def _routes(
 
 def _other_routes(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
-    return [*payment_api(state), *FILES, *telemetry.routes()]
+    return [*payment_api(state), *policy_api(state), *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:
@@ -183,7 +188,10 @@ def _telemetry(
 
 
 def _actions(
-    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+    settings: DashboardSettings,
+    services: dict[str, Peer],
+    state: DashboardState,
+    drafts: PolicyDrafts,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -194,6 +202,7 @@ def _actions(
         "cancel": orders.cancel,
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
+        "policy": drafts.give,
     }
 
 

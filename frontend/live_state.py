@@ -6,6 +6,7 @@ from datetime import datetime
 from chassis.database.pool import Database
 from frontend.acts.current_scenario import CurrentScenario
 from frontend.payments.queries import PaymentQueries
+from frontend.policies.queries import PolicyQueries
 from frontend.queries import Queries
 from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.settings import DashboardSettings
@@ -35,6 +36,7 @@ class DashboardState:
         self.scenario = CurrentScenario()
         self.queries = Queries(database)
         self.payments = PaymentQueries(database)
+        self.policies = PolicyQueries(database)
         self.proof = proof
         self._database = database
         self.live = LiveState(
