@@ -27,6 +27,8 @@ from frontend.overview.panels import overview_panels
 from frontend.payments.page import payment_api, payment_routes
 from frontend.policies.drafts import PolicyDrafts
 from frontend.policies.page import policy_api, policy_routes
+from frontend.providers.acquirer import AcquirerActions
+from frontend.providers.page import provider_api, provider_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -125,6 +127,7 @@ def _routes(
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
+        *provider_routes(pages, state),
         *policy_routes(pages, state, drafts),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
@@ -141,7 +144,8 @@ def _routes(
 
 def _other_routes(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
-    return [*payment_api(state), *policy_api(state), *FILES, *telemetry.routes()]
+    apis = [*payment_api(state), *provider_api(state), *policy_api(state)]
+    return [*apis, *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:
@@ -197,12 +201,15 @@ def _actions(
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
     orders = OrderActions(settings, OrderClient(services["order"]), state)
     gremlins = GremlinActions(settings, clients, state)
+    acquirer = AcquirerActions(settings, services["acquirer"], state)
     return {
         "order": orders.place,
         "cancel": orders.cancel,
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
         "policy": drafts.give,
+        "mode": acquirer.set_mode,
+        "webhook-fault": acquirer.set_fault,
     }
 
 

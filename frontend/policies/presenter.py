@@ -128,7 +128,7 @@ def _route(route: RouteView, currency: str) -> str:
     else:
         way = " + ".join(f"{leg.account} {money(leg.amount_minor, currency)}" for leg in route.legs)
     further = dict.fromkeys(name for names in route.fallbacks for name in names)
-    return f"{way}, then {', '.join(further)}" if further else f"{way} alone"
+    return f"{way}, then {', '.join(further)}" if further else way
 
 
 def _fee(each: FeeDifference) -> FeeRow:
