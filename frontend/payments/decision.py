@@ -10,10 +10,11 @@ from frontend.payments.records import (
     PaymentDetails,
     PlannedTerms,
     PlanRecord,
+    TryRecord,
 )
 from frontend.payments.view_models import AccountRow, DecisionView
 from frontend.web.formatting import THIN, money
-from frontend.web.labels import State
+from frontend.web.labels import ATTEMPT_LABELS, State
 
 _ONE_ACCOUNT = ("skipFallback", "allowRetry = false")
 _WHOLE = 10_000
@@ -48,6 +49,7 @@ def explain(details: PaymentDetails) -> DecisionView:
         _weighed(rows),
         _chosen(plan),
         _otherwise(plan, details.decisions),
+        *_went_on(details.tries),
     ]
     asked = (
         ()
@@ -136,6 +138,16 @@ def _fallbacks(decisions: Sequence[DecisionRecord]) -> list[str]:
         if each.kind == "route":
             found.update(dict.fromkeys(map(str, each.inputs.get("else", ()))))
     return list(found)
+
+
+def _went_on(tries: Sequence[TryRecord]) -> Iterable[str]:
+    """Of each part that went on to another account: who said no, and what the last one did."""
+    for leg_n in dict.fromkeys(each.leg_n for each in tries):
+        *before, last = [each for each in tries if each.leg_n == leg_n]
+        if before:
+            names = _listed([each.provider for each in before])
+            _, word = ATTEMPT_LABELS.get(last.state, ("none", last.state.lower()))
+            yield f"Part {leg_n}: after {names} said no, {last.provider} was asked: {word}."
 
 
 def _prefers(plan: PlanRecord) -> bool:

@@ -15,6 +15,7 @@ from tests.frontend.payment_samples import (
     PLAN,
     POLICY,
     ROUTE,
+    TRY,
     terms,
 )
 
@@ -95,6 +96,14 @@ def test_several_parts_are_listed_with_their_amounts():
     total = money(170, "EUR")
     parts = f"alfa {money(6000, 'EUR')} and bravo {money(4000, 'EUR')} cost {total} together"
     assert parts in sentences
+
+
+def test_a_part_that_went_on_names_who_said_no():
+    declined = replace(TRY, state="FAILED", detail="insufficient_funds")
+    went_on = replace(DETAILS, tries=(declined, replace(TRY, n=2, provider="bravo")))
+    assert (
+        explain(went_on).sentences[-1] == "Part 1: after alfa said no, bravo was asked: captured."
+    )
 
 
 def test_an_order_s_payment_has_the_reason_that_was_kept():
