@@ -122,13 +122,14 @@ def _chosen(plan: PlanRecord) -> str:
 
 def _otherwise(plan: PlanRecord, decisions: Sequence[DecisionRecord]) -> str:
     policy = plan.inputs.policy
+    declined = "If it declines" if len(plan.legs) == 1 else "If one declines"
     if not plan.inputs.fallback:
         kind = policy.action.kind if policy else "skipFallback"
-        return f"If it declines, no other account is tried: {kind}."
+        return f"{declined}, no other account is tried: {kind}."
     after = _fallbacks(decisions)
     if not after:
-        return "If it declines, there is no other account to try."
-    return f"If it declines, others may take its place: {_listed(after)}."
+        return f"{declined}, there is no other account to try."
+    return f"{declined}, others may take its place: {_listed(after)}."
 
 
 def _fallbacks(decisions: Sequence[DecisionRecord]) -> list[str]:

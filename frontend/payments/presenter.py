@@ -19,7 +19,7 @@ from frontend.payments.records import (
 from frontend.payments.view_models import PartRow, PaymentRow, PaymentStory, PaymentsView, TryRow
 from frontend.traces.waterfall import ticks
 from frontend.web.filters import filtered_url
-from frontend.web.formatting import share, span, took
+from frontend.web.formatting import share, took
 from frontend.web.labels import ATTEMPT_LABELS, MOVING_PAYMENTS, PAYMENT_LABELS, State
 from observatory.timeline.fault_windows import FaultWindow
 
@@ -32,8 +32,6 @@ _TITLES: dict[str, tuple[State, str, str]] = {
     "REFUND_PENDING": ("degraded", "Being refunded", "What was taken is on its way back."),
     "REFUNDED": ("refused", "Refunded", "What was taken went back."),
 }
-# From here on a length is minutes.
-_LONG_MS = 120_000
 _REVIEW = "A person has to look at it: the answers contradict each other, or none comes."
 
 
@@ -77,7 +75,7 @@ def payment(details: PaymentDetails, windows: Sequence[FaultWindow], now: dateti
         parts=_parts(details.plan),
         lanes=lanes(details, windows, axis),
         ticks=few(ticks(axis.total_ms, judged=False)),
-        total=took(axis.total_ms) if axis.total_ms < _LONG_MS else span(round(axis.total_ms)),
+        total=took(axis.total_ms),
         tries=tuple(_try(each, record) for each in details.tries),
         ledger=details.ledger,
         refunds=details.refunds,

@@ -98,7 +98,7 @@ def test_several_parts_are_listed_with_their_amounts():
     assert parts in sentences
 
 
-def test_a_part_that_went_on_names_who_said_no():
+def test_a_part_that_went_on_names_who_declined():
     declined = replace(TRY, state="FAILED", detail="insufficient_funds")
     went_on = replace(DETAILS, tries=(declined, replace(TRY, n=2, provider="bravo")))
     assert (
