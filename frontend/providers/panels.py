@@ -11,7 +11,7 @@ from observatory.sources.poller import reason_of
 
 def providers_panel(view: ProvidersView | Down) -> Panel:
     """Every account and its switches."""
-    return Panel("providers/providers.html", ("shop", "gremlins"), lambda _: view)
+    return Panel("providers/providers.html", (), lambda _: view)
 
 
 async def providers_view(state: DashboardState) -> ProvidersView | Down:

@@ -136,10 +136,14 @@ class DeclineDetails(msgspec.Struct, frozen=True):
     decline_code: str
 
 
+# Longer than any policy, and well below what a request may have: the reader names what is wrong.
+DraftText = Annotated[str, Meta(max_length=20_000)]
+
+
 class PolicyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /policies and /policies/check: a policy as somebody wrote it (docs/policies.md)."""
 
-    text: Annotated[str, Meta(max_length=65_536)]
+    text: DraftText
 
 
 class PolicyMistake(msgspec.Struct, frozen=True):
@@ -196,7 +200,7 @@ class AskWhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /policies/what-if: a draft, and how many of the last payments it is tried on; of one
     merchant, or of all."""
 
-    text: Annotated[str, Meta(max_length=65_536)]
+    text: DraftText
     last: Annotated[int, Meta(ge=1, le=500)] = 200
     merchant_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")] | UnsetType = (
         UNSET
