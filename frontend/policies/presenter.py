@@ -104,14 +104,18 @@ def _of(number: int, whole: int) -> str:
 def _changed(each: ReconsideredPayment) -> ChangedRow:
     state, word = _OUTCOMES[each.outcome]
     taken = bool(each.after.legs)
+    before, after = _route(each.before, each.currency), _route(each.after, each.currency)
+    if before == after:
+        # Only what the policy said differs.
+        before, after = f"{each.before.action}: {before}", f"{each.after.action}: {after}"
     return ChangedRow(
         payment_id=str(each.payment_id),
         at=each.at,
         merchant_id=each.merchant_id,
         amount_minor=each.amount_minor,
         currency=each.currency,
-        before=_route(each.before, each.currency),
-        after=_route(each.after, each.currency),
+        before=before,
+        after=after,
         fee_minor=each.after.fee_minor - each.before.fee_minor if taken else None,
         state=state,
         word=word,

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import aiohttp
 import asyncpg
@@ -11,8 +12,14 @@ from frontend.app import create_app
 from frontend.policies import presenter
 from frontend.policies.drafts import Draft
 from frontend.policies.panels import draft_panel
-from services.payment.contract import PolicyMistake
-from tests.frontend.samples import HOSTILE, FixedProof, FixedSource, show
+from services.payment.contract import (
+    PlannedLegView,
+    PolicyMistake,
+    ReconsideredPayment,
+    RouteView,
+    WhatIfResult,
+)
+from tests.frontend.samples import HOSTILE, NOW, FixedProof, FixedSource, show
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 from tests.harness.serving import create_service, serve, settings_of
 
@@ -124,3 +131,25 @@ def test_a_long_line_is_cut_around_the_mistake():
     view = presenter.draft(Draft("a" * 400 + "b" * 99, mistakes=(mistake,)))
     (row,) = view.mistakes
     assert (row.left[0], row.left[1:], row.right) == ("…", "a" * 60, "b" * 99)
+
+
+def test_a_route_that_stays_shows_the_action_that_differs():
+    legs = [PlannedLegView("bravo", 100, 2)]
+    before, after = (RouteView(action, legs, [[]], None) for action in ("allow", "avoid alfa"))
+    payment = ReconsideredPayment(
+        payment_id=UUID(int=1),
+        merchant_id="m1",
+        at=NOW,
+        amount_minor=100,
+        currency="EUR",
+        before=before,
+        after=after,
+        changed=True,
+        outcome="same",
+        why="",
+    )
+    found = WhatIfResult(
+        version="x", payments=1, changed=[payment], unknown=0, not_taken=0, without_plan=0, fees=[]
+    )
+    (row,) = presenter.draft(Draft("", what_if=found)).changed
+    assert (row.before, row.after) == ("allow: bravo", "avoid alfa: bravo")
