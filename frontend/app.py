@@ -24,6 +24,11 @@ from frontend.orders.page import order_routes
 from frontend.orders.panels import order_panels
 from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
+from frontend.payments.page import payment_api, payment_routes
+from frontend.policies.drafts import PolicyDrafts
+from frontend.policies.page import policy_api, policy_routes
+from frontend.providers.acquirer import AcquirerActions
+from frontend.providers.page import provider_api, provider_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -47,6 +52,7 @@ from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
 from services.order.client import OrderClient
+from services.payment.client import PolicyClient
 from topology import NAMES, find
 
 NAME = "dashboard"
@@ -90,8 +96,7 @@ def create_app(
         registry=registry,
         routes=[
             *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
-            *FILES,
-            *telemetry.routes(),
+            *_other_routes(state, telemetry),
         ],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run],
         closes=[
@@ -117,9 +122,13 @@ def _routes(
     """The pages, their panels and their actions."""
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
     return [
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
+        *payment_routes(pages, state),
+        *provider_routes(pages, state),
+        *policy_routes(pages, state, drafts),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *trace_routes(pages, state, telemetry, links),
@@ -127,10 +136,16 @@ def _routes(
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
         *event_routes(state.hub),
-        *action_routes(_actions(settings, services, state), sessions, state.refresh),
+        *action_routes(_actions(settings, services, state, drafts), sessions, state.refresh),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
     ]
+
+
+def _other_routes(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+    """What is no page: the data of pages as JSON, files, and what receives telemetry."""
+    apis = [*payment_api(state), *provider_api(state), *policy_api(state)]
+    return [*apis, *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:
@@ -177,17 +192,24 @@ def _telemetry(
 
 
 def _actions(
-    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+    settings: DashboardSettings,
+    services: dict[str, Peer],
+    state: DashboardState,
+    drafts: PolicyDrafts,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
     orders = OrderActions(settings, OrderClient(services["order"]), state)
     gremlins = GremlinActions(settings, clients, state)
+    acquirer = AcquirerActions(settings, services["acquirer"], state)
     return {
         "order": orders.place,
         "cancel": orders.cancel,
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
+        "policy": drafts.give,
+        "mode": acquirer.set_mode,
+        "webhook-fault": acquirer.set_fault,
     }
 
 

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from chassis.database.pool import Database
 from frontend.acts.current_scenario import CurrentScenario
+from frontend.payments.queries import PaymentQueries
+from frontend.policies.queries import PolicyQueries
+from frontend.providers.queries import ProviderQueries
 from frontend.queries import Queries
 from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.settings import DashboardSettings
@@ -33,6 +36,9 @@ class DashboardState:
         self.hub = hub
         self.scenario = CurrentScenario()
         self.queries = Queries(database)
+        self.payments = PaymentQueries(database)
+        self.policies = PolicyQueries(database)
+        self.providers = ProviderQueries(database)
         self.proof = proof
         self._database = database
         self.live = LiveState(

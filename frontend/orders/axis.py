@@ -16,7 +16,6 @@ from frontend.web.labels import (
     ATTEMPT_LABELS,
     PAYMENT_LABELS,
     RESERVATION_LABELS,
-    State,
     is_settled,
     order_label,
     step_label,
@@ -29,8 +28,8 @@ _THINNEST = 0.004
 _NAMES = 3
 
 
-class _Axis(Struct, frozen=True):
-    """From the first thing known about an order to the last."""
+class Axis(Struct, frozen=True):
+    """From the first thing known of what a page is about to the last."""
 
     begin: datetime
     end: datetime
@@ -39,16 +38,14 @@ class _Axis(Struct, frozen=True):
     def total_ms(self) -> float:
         return max((self.end - self.begin) / _MS, 0.001)
 
-    def piece(
-        self, since: datetime, until: datetime | None, state: State | str, word: str
-    ) -> Piece:
+    def piece(self, since: datetime, until: datetime | None, state: str, word: str) -> Piece:
         """A part of a lane; one without an end goes on to the end of the axis."""
         end = min(until or self.end, self.end)
         width = max((end - since) / _MS / self.total_ms, _THINNEST)
         at = min((since - self.begin) / _MS / self.total_ms, 1 - width)
         after = took(max(0.0, (since - self.begin) / _MS))
         title = f"{word} from +{after}, {clock(since)}"
-        return Piece(share(at), share(width), state, title)  # type: ignore[arg-type]
+        return Piece(share(at), share(width), state, title)
 
 
 def life(
@@ -64,12 +61,12 @@ def life(
         tuple(_trace(row, axis) for row in rows),
         took(axis.total_ms),
         tuple(lanes),
-        _few(ticks(axis.total_ms)),
+        few(ticks(axis.total_ms)),
         elsewhere=elsewhere,
     )
 
 
-def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime) -> _Axis:
+def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime) -> Axis:
     moments = [row.at for row in rows]
     moments += [row.at + row.duration_ms * _MS for row in rows]
     if details is not None:
@@ -78,21 +75,21 @@ def _axis(details: OrderDetails | None, rows: Sequence[TraceRow], now: datetime)
         moments += details.reserved_at
         if not is_settled(details.order.status, details.order.payment):
             moments.append(now)
-    return _Axis(min(moments), max(moments))
+    return Axis(min(moments), max(moments))
 
 
-def _few(marks: tuple[Tick, ...]) -> tuple[Tick, ...]:
+def few(marks: tuple[Tick, ...]) -> tuple[Tick, ...]:
     """The axis is a third as wide as a waterfall's: the marks of a narrow one, the SLA's, and none
     at its end, which the total names."""
     return tuple(mark for mark in marks if mark.sla or not (mark.late or mark.near))
 
 
-def _trace(row: TraceRow, axis: _Axis) -> TraceLine:
+def _trace(row: TraceRow, axis: Axis) -> TraceLine:
     line = trace_line(row, axis.total_ms)
     return replace(line, x=share(min((row.at - axis.begin) / _MS / axis.total_ms, 0.996)))
 
 
-def _lanes(details: OrderDetails, axis: _Axis) -> Iterable[LifeLane]:
+def _lanes(details: OrderDetails, axis: Axis) -> Iterable[LifeLane]:
     yield _states(details, axis)
     if details.reservation is not None and details.reserved_at:
         yield _stock(details.reservation, details.reserved_at, axis)
@@ -100,7 +97,7 @@ def _lanes(details: OrderDetails, axis: _Axis) -> Iterable[LifeLane]:
         yield _money(details, axis)
 
 
-def _states(details: OrderDetails, axis: _Axis) -> LifeLane:
+def _states(details: OrderDetails, axis: Axis) -> LifeLane:
     ends = [*(step.at for step in details.steps[1:]), None]
     pieces = []
     for step, end in zip(details.steps, ends, strict=True):
@@ -111,7 +108,7 @@ def _states(details: OrderDetails, axis: _Axis) -> LifeLane:
     return LifeLane("State", state, word, tuple(pieces))
 
 
-def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
+def _stock(state_now: str, at: tuple[datetime, ...], axis: Axis) -> LifeLane:
     """Held from its first moment; what it became since its second."""
     state, word = RESERVATION_LABELS.get(state_now, ("none", state_now.lower()))
     pieces = [axis.piece(at[-1], None, state, word)]
@@ -121,7 +118,7 @@ def _stock(state_now: str, at: tuple[datetime, ...], axis: _Axis) -> LifeLane:
     return LifeLane("Stock", state, word, tuple(pieces))
 
 
-def _money(details: OrderDetails, axis: _Axis) -> LifeLane:
+def _money(details: OrderDetails, axis: Axis) -> LifeLane:
     payment, pieces = details.order.payment or "", []
     for attempt in details.attempts:
         ends = [*(at for _, at in attempt.states[1:]), None]
@@ -135,7 +132,7 @@ def _money(details: OrderDetails, axis: _Axis) -> LifeLane:
     )
 
 
-def _faults(rows: Sequence[TraceRow], axis: _Axis) -> Iterable[LifeLane]:
+def _faults(rows: Sequence[TraceRow], axis: Axis) -> Iterable[LifeLane]:
     """The gremlins that bit its requests, each while that request ran."""
     bitten = [row for row in rows if row.gremlins]
     if not bitten:

@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 
 from frontend.web.pages import HttpRequest
 
-# A form field is short; a longer one is not looked for.
-_FIELD_CHARS = 200
+# A form field is short, a request's own name the longest; a longer one is not looked for.
+_FIELD_CHARS = 255
 
 
 class Select(Struct, frozen=True):

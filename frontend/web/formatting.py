@@ -112,14 +112,16 @@ def percent(share: float) -> str:
 
 
 def took(milliseconds: float) -> str:
-    """A length of time with the digits that matter: 0.42 ms, 12.3 ms, 480 ms, 2.01 s."""
+    """A length of time with the digits that matter: 0.42 ms, 12.3 ms, 480 ms, 2.01 s, 53 min."""
     if milliseconds < 10:
         return f"{milliseconds:.2f}{THIN}ms"
     if milliseconds < 100:
         return f"{milliseconds:.1f}{THIN}ms"
     if milliseconds < 999.5:
         return f"{milliseconds:.0f}{THIN}ms"
-    return f"{milliseconds / 1000:.2f}{THIN}s"
+    return (
+        f"{milliseconds / 1000:.2f}{THIN}s" if milliseconds < 120_000 else span(round(milliseconds))
+    )
 
 
 def cut(text: str, most: int) -> str:

@@ -111,7 +111,7 @@ ACTION_LABELS = {
     "expired": "ran out",
 }
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
-_MOVING = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
+MOVING_PAYMENTS = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
 
 def step_label(status: str, reason: str | None) -> OrderLabel:
@@ -139,7 +139,7 @@ def order_label(status: str, reason: str | None, payment: str | None) -> OrderLa
 
 def is_settled(status: str, payment: str | None) -> bool:
     """Whether neither the order nor its payment changes any more by itself."""
-    return status in TERMINAL and payment not in _MOVING
+    return status in TERMINAL and payment not in MOVING_PAYMENTS
 
 
 def hue_of(service: str) -> Hue:

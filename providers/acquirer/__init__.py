@@ -1,7 +1,8 @@
 """The acquirer: a card payment provider of the world outside, behind a subset of Stripe's API.
 
 Owns      the schema `acquirer`: accounts, intents, charges, refunds, balance transactions, events,
-          webhook endpoints and idempotency keys. Nothing else reads or writes it.
+          webhook endpoints and idempotency keys. Nothing else writes it; the dashboard reads
+          from it how it misbehaves on purpose.
 Calls     nobody, but the webhook endpoints that its accounts have registered.
 Promises  that the official `stripe` library works against it unchanged; that an intent is paid at
           most once, whatever is confirmed, captured or cancelled at the same time; that a key and

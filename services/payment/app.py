@@ -1,5 +1,6 @@
 """Composes the payment service."""
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -80,7 +81,12 @@ def create_app(
         schema_revision=SCHEMA_REVISION,
         loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run, *of_accounts],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
-        state={"context": context, "reconciliation": Reconciliation(context, settings)},
+        state={
+            "context": context,
+            "reconciliation": Reconciliation(context, settings),
+            # Two what-ifs at once would keep payments waiting.
+            "what_ifs": asyncio.Semaphore(1),
+        },
     )
 
 

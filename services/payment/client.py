@@ -1,6 +1,7 @@
 """How other services ask for money: each response becomes one value to match on."""
 
 import logging
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -8,7 +9,15 @@ import msgspec
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from services.payment import contract
-from services.payment.contract import CancelPayment, CreatePayment, Currency, PaymentView
+from services.payment.contract import (
+    AskWhatIf,
+    CancelPayment,
+    CreatePayment,
+    Currency,
+    PaymentView,
+    PolicyText,
+    SetPolicy,
+)
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +163,44 @@ class PaymentClient:
             return Absent()
         breach = _otherwise(result)
         return Unknown("in-progress") if isinstance(breach, Processing) else breach
+
+
+# Up to five hundred decisions, between the payments that come meanwhile.
+_WHAT_IF_S = 15.0
+
+
+class PolicyClient:
+    """Policies as whoever edits them sees them."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def check(self, text: str) -> CallResult:
+        """POST /policies/check; decode with `PolicyCheck`."""
+        path = "/policies/check"
+        return await self._peer.call("POST", path, PolicyText(text), route=path)
+
+    async def save(self, text: str, *, headers: dict[str, str]) -> CallResult:
+        """POST /policies; decode with `PolicyVersion`."""
+        path = "/policies"
+        return await self._peer.call("POST", path, PolicyText(text), route=path, headers=headers)
+
+    async def give(self, merchant_id: str, version: str, *, headers: dict[str, str]) -> CallResult:
+        """PUT /merchants/{merchant_id}/policy; decode with `MerchantPolicy`."""
+        return await self._peer.call(
+            "PUT",
+            f"/merchants/{quote(merchant_id, safe='')}/policy",
+            SetPolicy(version),
+            route="/merchants/{merchant_id}/policy",
+            headers=headers,
+        )
+
+    async def what_if(self, text: str, last: int) -> CallResult:
+        """POST /policies/what-if; decode with `WhatIfResult`."""
+        path = "/policies/what-if"
+        return await self._peer.call(
+            "POST", path, AskWhatIf(text, last), route=path, deadline_s=_WHAT_IF_S
+        )
 
 
 def _charged(

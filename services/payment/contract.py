@@ -41,6 +41,7 @@ EXPONENTS: dict[str, int] = {
     "JPY": 0,
     "USD": 2,
 }
+MerchantId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")]
 # Past 2**53 a JSON number is no longer exact in a browser.
 MAX_AMOUNT_MINOR = 2**53
 
@@ -62,6 +63,9 @@ WEBHOOK_NOT_READY = "webhook-not-ready"
 DAY_TO_COME = "day-to-come"
 BREAK_NOT_FOUND = "break-not-found"
 BREAK_RESOLVED = "break-resolved"
+POLICY_INVALID = "policy-invalid"
+POLICY_NOT_FOUND = "policy-not-found"
+WHAT_IF_BUSY = "what-if-busy"
 
 # Each state in the four words of the public API. Money on its way back is PENDING: whether it was
 # captured or not, nothing is final until it is back.
@@ -207,3 +211,141 @@ class OwnBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     note: Annotated[str, Meta(min_length=1, max_length=500)]
     state: Literal["accepted", "resolved"] = "accepted"
+
+
+# Longer than any policy, and well below what a request may have: the reader names what is wrong.
+DraftText = Annotated[str, Meta(max_length=20_000)]
+
+
+class PolicyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /policies and /policies/check: a policy as somebody wrote it (docs/policies.md)."""
+
+    text: DraftText
+
+
+class PolicyMistake(msgspec.Struct, frozen=True):
+    """Why a text is not a policy; line and column count from 1."""
+
+    line: int
+    column: int
+    code: str
+    message: str
+
+
+class PolicyRule(msgspec.Struct, frozen=True):
+    """One rule as it was understood."""
+
+    line: int
+    when: str
+    action: str
+    on_error: str
+
+
+class PolicyCheck(msgspec.Struct, frozen=True):
+    """What a text is: a policy with its version, its one spelling and its rules, `saved` where it
+    was before; or none, with every mistake."""
+
+    version: str | None
+    text: str | None
+    rules: list[PolicyRule]
+    mistakes: list[PolicyMistake]
+    saved: bool
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """A policy that was saved, for good."""
+
+    version: str
+    text: str
+    at: datetime
+
+
+class SetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PUT /merchants/{merchant_id}/policy: a version that was saved."""
+
+    version: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+
+
+class MerchantPolicy(msgspec.Struct, frozen=True):
+    """The version that a merchant's next payments are asked of."""
+
+    merchant_id: str
+    version: str
+
+
+class AskWhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /policies/what-if: a draft, and how many of the last payments it is tried on; of one
+    merchant, or of all."""
+
+    text: DraftText
+    last: Annotated[int, Meta(ge=1, le=500)] = 200
+    merchant_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")] | UnsetType = (
+        UNSET
+    )
+
+
+# The same as it was; not taken at all; or not known, because nobody can say what another account
+# would have answered.
+WhatIfOutcome = Literal["same", "not-taken", "unknown"]
+
+
+class PlannedLegView(msgspec.Struct, frozen=True):
+    """One account's part of a payment."""
+
+    account: str
+    amount_minor: int
+    fee_minor: int
+
+
+class RouteView(msgspec.Struct, frozen=True):
+    """Where a payment goes under a policy: its legs, and for each those that may take over.
+    Without legs it goes nowhere, and `refusal` says why."""
+
+    action: str
+    legs: list[PlannedLegView]
+    fallbacks: list[list[str]]
+    refusal: str | None
+
+    @property
+    def fee_minor(self) -> int:
+        return sum(leg.fee_minor for leg in self.legs)
+
+
+class ReconsideredPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment as it went, and as it would have gone."""
+
+    payment_id: UUID
+    merchant_id: str
+    at: datetime
+    amount_minor: int
+    currency: Currency
+    before: RouteView
+    after: RouteView
+    changed: bool
+    outcome: WhatIfOutcome
+    why: str
+
+
+class FeeDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """The planned fees of the payments of one currency that would still be planned; and the amount
+    of those that would not."""
+
+    currency: Currency
+    payments: int
+    before_minor: int
+    after_minor: int
+    not_taken_minor: int
+
+
+class WhatIfResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy would have done with the last `payments`. `without_plan` counts the requests of
+    the same time that were answered without a payment: what they were asked with is not kept, so
+    what it would have done with them is not known either."""
+
+    version: str
+    payments: int
+    changed: list[ReconsideredPayment]
+    unknown: int
+    not_taken: int
+    without_plan: int
+    fees: list[FeeDifference]

@@ -38,6 +38,7 @@ from services.payment.domain import (
     KeyReused,
     Payment,
 )
+from services.payment.policies.endpoint import POLICY_ROUTES
 from services.payment.process.endpoint import process_payment
 from services.payment.reconciliation import routes as reconciliation
 from services.payment.webhooks.routes import receive_webhook
@@ -186,6 +187,7 @@ ROUTES: list[BaseRouteHandler] = [
     process_payment,
     receive_webhook,
     *reconciliation.ROUTES,
+    *POLICY_ROUTES,
 ]
 
 

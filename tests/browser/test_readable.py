@@ -92,8 +92,12 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit):
     trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
     order = await toast.locator("a[href^='/orders/']").get_attribute("href")
     missing = f"/traces/{'ab' * 16}"
+    about = await page.request.get(f"/api/payments?search={order.rpartition('/')[2]}")
+    payment = f"/payments/{(await about.json())['payments'][0]['payment_id']}"
+    money = ("/payments", payment, "/providers", "/policies")
+    pages = ("/", "/gremlins", "/traces", trace, order, missing, "/logs", "/timeline", "/acts")
     offences = []
-    for path in ("/", "/gremlins", "/traces", trace, order, missing, "/logs", "/timeline", "/acts"):
+    for path in (*pages, *money):
         await page.goto(path)
         for width in WIDTHS:
             await page.set_viewport_size({"width": width, "height": 844})

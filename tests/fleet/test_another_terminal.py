@@ -38,6 +38,28 @@ def test_calm_reaches_every_service(open_shop: UpShop):
     assert calmed.stdout.count("called off") == len(SERVICES)
 
 
+def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path: Path):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("if true then deny\n")
+    bad.write_text("if true then allow\nif amuont > 1 then deny\n")
+    checked = open_shop.command("policy", "check", str(bad))
+    assert checked.returncode == 1
+    assert f"{bad}:2:4: amuont is none of" in checked.stdout
+    version = open_shop.command("policy", "save", str(good)).stdout.strip()
+    assert (
+        f"version {version}, saved before" in open_shop.command("policy", "check", str(good)).stdout
+    )
+    assert "0 of 0 payments change" in open_shop.command("policy", "what-if", str(good)).stdout
+    assert open_shop.command("policy", "give", "m1", version).stdout == f"m1: {version}\n"
+    assert version in open_shop.command("policy", "list").stdout
+    assert open_shop.command("provider", "mode", "alfa", "500").stdout == "alfa: 500\n"
+    assert "breaker closed; mode 500" in open_shop.command("provider", "list").stdout
+    assert open_shop.command("provider", "mode", "alfa", "happy").returncode == 0
+    assert open_shop.command("payment", "list").stdout == ""
+    nothing = open_shop.command("payment", "show", "00000000-0000-4000-8000-000000000000")
+    assert (nothing.returncode, "answers 404" in nothing.stderr) == (1, True)
+
+
 def test_the_schema_is_not_taken_from_under_a_running_shop(open_shop: UpShop):
     refused = open_shop.command("migrate", "down")
     assert refused.returncode == 2

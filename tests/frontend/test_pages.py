@@ -20,10 +20,11 @@ class Wire:
     """A peer that answers what the test says and remembers what it was asked."""
 
     def __init__(self, answer):
-        self.answer, self.asked = answer, []
+        self.answer, self.asked, self.sent = answer, [], []
 
     async def call(self, method, path, json=None, **more):
         self.asked.append((method, path, more.get("headers") or {}))
+        self.sent.append(json)
         return self.answer
 
     async def close(self):

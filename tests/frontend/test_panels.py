@@ -181,7 +181,10 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
         if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
     } - {"web/marks.html"}
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
-    # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py.
+    # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
+    # of payments in test_payment_presenter.py and the pages beside it.
     tested |= {"traces/traces.html", "traces/trace.html", "orders/order_traces.html"}
     tested |= {"logs/logs.html", "acts/act.html", "acts/notes.html"}
+    tested |= {"payments/payments.html", "payments/payment.html", "providers/providers.html"}
+    tested |= {"policies/merchants.html", "policies/versions.html"}
     assert panels == tested

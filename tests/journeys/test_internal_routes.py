@@ -26,6 +26,8 @@ INTERNAL: list[tuple[str, str, str, Any]] = [
     ("payment", "POST", f"/payments/{ORDER}/cancel", None),
     ("payment", "GET", f"/payments/{ORDER}", None),
     ("payment", "GET", f"/payments?order_id={ORDER}", None),
+    ("payment", "POST", "/policies/check", {"text": ""}),
+    ("payment", "POST", "/policies/what-if", {"text": ""}),
     ("inventory", "GET", "/shop", None),
     ("payment", "GET", "/shop", None),
 ]  # fmt: skip

@@ -1,0 +1,142 @@
+"""`valerix payment`, `provider` and `policy`: what the pages about payments show and do."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+
+from cli.ask import asked
+from fleet.errors import Failed
+from frontend.web.formatting import money
+
+
+def list_payments(as_json: bool, **filters: str) -> None:
+    """Print a page of payments, newest first."""
+    query = urlencode({name: value for name, value in filters.items() if value})
+    page = asked("dashboard", "GET", f"/api/payments?{query}")
+    if as_json:
+        _print(page)
+        return
+    for each in page["payments"]:
+        amount = _money(each["amount_minor"], each["currency"])
+        name = each["request_id"] or each["order_id"] or "-"
+        where = "+".join(each["providers"]) or "-"
+        review = "  needs review" if each["needs_review"] else ""
+        click.echo(
+            f"{each['payment_id']}  {each['state']:14} {amount:>16}  {where}  {name}{review}"
+        )
+    for each in page["unpaid"]:
+        click.echo(f"{each['request_id']}: {each['status']} without a payment: {each['detail']}")
+    if page["next"]:
+        click.echo(f"older: --before {page['next']}")
+
+
+def show_payment(payment_id: str) -> None:
+    """Print everything that is stored of a payment."""
+    _print(asked("dashboard", "GET", f"/api/payments/{quote(payment_id, safe='')}"))
+
+
+def list_providers(as_json: bool) -> None:
+    """Print every account with its breaker, its mode and its last hour."""
+    found = asked("dashboard", "GET", "/api/providers")
+    if as_json:
+        _print(found)
+        return
+    for each in found["providers"]:
+        hour = each["hour"] or {}
+        counts = ", ".join(
+            f"{hour[name]} {name}" for name in ("captured", "declined", "unknown") if hour.get(name)
+        )
+        breaker = f"breaker {each['breaker']}" + (f" ({each['reason']})" if each["reason"] else "")
+        mode = f"mode {each['mode']}" if each["mode"] else "no mode"
+        click.echo(f"{each['account']:10} {breaker}; {mode}; {counts or 'nobody asked it'}")
+
+
+def set_mode(account: str, mode: str) -> None:
+    """Let an account of the acquirer misbehave, or behave again."""
+    path = f"/accounts/{quote(account, safe='')}/mode"
+    now = asked("acquirer", "PUT", path, {"mode": mode})
+    click.echo(f"{now['name']}: {now['mode']}")
+
+
+def list_policies(as_json: bool) -> None:
+    """Print merchants with their version, then the versions."""
+    found = asked("dashboard", "GET", "/api/policies")
+    if as_json:
+        _print(found)
+        return
+    for each in found["merchants"]:
+        chain = ", ".join(each["chain"])
+        click.echo(f"{each['merchant_id']}: {each['policy_version'] or 'no policy'} ({chain})")
+    for each in found["versions"]:
+        click.echo(f"\n{each['version']}\n{each['text'].rstrip()}")
+
+
+def check_policy(file: Path) -> None:
+    """Print what a text is; raises `Failed` where it is no policy, after its mistakes."""
+    found = asked("payment", "POST", "/policies/check", {"text": _text(file)})
+    for each in found["mistakes"]:
+        click.echo(f"{file}:{each['line']}:{each['column']}: {each['message']}")
+    if found["mistakes"]:
+        raise Failed(f"{file} is not a policy")
+    saved = "saved before" if found["saved"] else "not saved yet"
+    click.echo(f"{len(found['rules'])} rules, version {found['version']}, {saved}")
+
+
+def save_policy(file: Path) -> None:
+    """Save a version, which never changes."""
+    saved = asked("payment", "POST", "/policies", {"text": _text(file)})
+    click.echo(saved["version"])
+
+
+def give_policy(merchant: str, version: str) -> None:
+    """Let a merchant's next payments be asked of a version."""
+    path = f"/merchants/{quote(merchant, safe='')}/policy"
+    given = asked("payment", "PUT", path, {"version": version})
+    click.echo(f"{given['merchant_id']}: {given['version']}")
+
+
+def what_if(file: Path, last: int, as_json: bool) -> None:
+    """Print the payments that a draft would have changed, and what that comes to."""
+    body = {"text": _text(file), "last": last}
+    found = asked("payment", "POST", "/policies/what-if", body)
+    if as_json:
+        _print(found)
+        return
+    for each in found["changed"]:
+        amount = _money(each["amount_minor"], each["currency"])
+        ways = f"{_way(each['before'])} -> {_way(each['after'])}"
+        click.echo(f"{each['payment_id']} {amount:>16}  {ways}  {each['outcome']}: {each['why']}")
+    click.echo(
+        f"{len(found['changed'])} of {found['payments']} payments change: {found['not_taken']} not"
+        f" taken, of {found['unknown']} the outcome cannot be known"
+    )
+    for each in found["fees"]:
+        before, after = (_money(each[name], each["currency"]) for name in _FEES)
+        click.echo(f"fees in {each['currency']}: {before} -> {after}")
+    if found["without_plan"]:
+        click.echo(f"not known either: {found['without_plan']} requests without a payment")
+
+
+_FEES = ("before_minor", "after_minor")
+
+
+def _way(route: dict[str, Any]) -> str:
+    return "+".join(leg["account"] for leg in route["legs"]) or str(route["action"])
+
+
+def _money(minor: int | None, currency: str | None) -> str:
+    return "-" if minor is None else money(minor, currency or "")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"{file} cannot be read: {error}") from None
+
+
+def _print(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Payments: the list, and one payment with its decision, plan, attempts and ledger lines."""

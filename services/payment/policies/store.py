@@ -1,0 +1,96 @@
+"""Policies, the merchants that have them, and stored decisions, in SQL."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from chassis.database.pool import Connection, Row, statement
+from services.payment.contract import PolicyVersion
+from services.payment.policies.what_if import StoredDecision
+
+_PROVIDERS = statement(
+    text("SELECT account FROM payments.provider_accounts ORDER BY account"),
+    "SELECT payments.provider_accounts",
+)
+_FIND = statement(
+    text("SELECT version, text, at FROM payments.policies WHERE version = :version"),
+    "SELECT payments.policies",
+)
+_SAVE = statement(
+    text(
+        "INSERT INTO payments.policies (version, text) VALUES (:version, :text)"
+        " ON CONFLICT (version) DO NOTHING"
+    ),
+    "INSERT payments.policies",
+)
+_GIVE = statement(
+    text(
+        "UPDATE payments.merchants SET policy_version = :version WHERE merchant_id = :merchant_id"
+    ),
+    "UPDATE payments.merchants",
+)
+_DECISIONS = statement(
+    text(
+        "SELECT n.payment_id, n.merchant_id, n.at, p.state, n.inputs, n.legs,"
+        "   ARRAY(SELECT jsonb_object_keys(n.methods)) AS accounts,"
+        "   (SELECT jsonb_agg(to_jsonb(fallbacks) ORDER BY leg_n) FROM payments.legs"
+        "     WHERE payment_id = n.payment_id) AS fallbacks,"
+        "   (SELECT jsonb_agg(jsonb_build_object('leg_n', leg_n, 'n', t.n, 'state', t.state,"
+        "       'detail', detail) ORDER BY leg_n, t.n) FROM payments.attempts t"
+        "     WHERE payment_id = n.payment_id) AS tries"
+        " FROM payments.plans n JOIN payments.payments p USING (payment_id)"
+        " WHERE (:merchant_id ::text = '' OR n.merchant_id = :merchant_id)"
+        "   AND NOT EXISTS (SELECT FROM payments.plans l"
+        "     WHERE l.payment_id = n.payment_id AND l.plan_n > n.plan_n)"
+        " ORDER BY n.at DESC LIMIT :last"
+    ),
+    "SELECT payments.plans",
+)
+_WITHOUT_PLAN = statement(
+    text(
+        "SELECT count(*)::int AS number FROM payments.requests WHERE payment_id IS NULL"
+        " AND at >= :since ::timestamptz"
+        " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
+    ),
+    "SELECT payments.requests",
+)
+
+
+async def providers(connection: Connection) -> tuple[str, ...]:
+    """The accounts that a rule may name."""
+    return tuple(row["account"] for row in await connection.rows(_PROVIDERS))
+
+
+async def find(connection: Connection, version: str) -> PolicyVersion | None:
+    """A version that was saved."""
+    row: Row | None = await connection.row(_FIND, version=version)
+    return None if row is None else PolicyVersion(**dict(row))
+
+
+async def save(connection: Connection, version: str, policy: str) -> bool:
+    """Keep a version; false where it was kept before."""
+    return await connection.execute(_SAVE, version=version, text=policy) > 0
+
+
+async def give(connection: Connection, merchant_id: str, version: str) -> bool:
+    """Let a merchant's next payments be asked of this version; false without such a merchant."""
+    return await connection.execute(_GIVE, merchant_id=merchant_id, version=version) > 0
+
+
+async def decisions(connection: Connection, *, last: int, merchant_id: str) -> list[StoredDecision]:
+    """The last payments with all they were decided from, newest first."""
+    rows = await connection.rows(_DECISIONS, last=last, merchant_id=merchant_id)
+    return [msgspec.convert(_whole(row), StoredDecision) for row in rows]
+
+
+async def without_plan(connection: Connection, found: list[StoredDecision], merchant: str) -> int:
+    """How many requests since the oldest of these were answered without a payment."""
+    if not found:
+        return 0
+    row = await connection.row(_WITHOUT_PLAN, since=found[-1].at, merchant_id=merchant)
+    return 0 if row is None else int(row["number"])
+
+
+def _whole(row: Row) -> dict[str, Any]:
+    return {**row, "fallbacks": row["fallbacks"] or (), "tries": row["tries"] or ()}

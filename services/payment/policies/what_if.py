@@ -1,0 +1,185 @@
+"""What a policy would have done with a stored payment, from all it was decided from; no I/O.
+
+Known is what needs nobody's answer: a payment that is denied is not taken, and one that goes the
+same way ends the same way. What another account would have answered is not known, and is marked
+so."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.payment.contract import (
+    TERMINAL,
+    Currency,
+    FeeDifference,
+    PlannedLegView,
+    ReconsideredPayment,
+    RouteView,
+    WhatIfOutcome,
+    WhatIfResult,
+)
+from services.payment.merchants.merchant import Merchant
+from services.payment.planning import ProviderTerms
+from services.payment.policy import Policy
+from services.payment.process.contexts import StepContext
+from services.payment.process.deciding import Decided, Refusal, decide
+from services.payment.process.messages import ExternalRequest
+from services.payment.routing.next_account import HARD_DECLINES
+
+
+class StoredTry(msgspec.Struct, frozen=True):
+    """An attempt of a leg, and the code it was declined with."""
+
+    leg_n: int
+    n: int
+    state: str
+    detail: str | None
+
+
+class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment with all it was decided from. `accounts` had something to pay with; `fallbacks` are
+    those of each leg, in order."""
+
+    payment_id: UUID
+    merchant_id: str
+    at: datetime
+    state: str
+    inputs: dict[str, Any]
+    legs: tuple[PlannedLegView, ...]
+    accounts: tuple[str, ...]
+    fallbacks: tuple[tuple[str, ...], ...]
+    tries: tuple[StoredTry, ...]
+
+    @property
+    def currency(self) -> Currency:
+        found: Currency = self.inputs["currency"]
+        return found
+
+    @property
+    def route(self) -> RouteView:
+        """What was decided then."""
+        policy = self.inputs["policy"]
+        action = "allow" if policy is None else _written(policy["action"])
+        return RouteView(action, list(self.legs), list(map(list, self.fallbacks)), None)
+
+
+def reconsider(
+    policy: Policy, stored: StoredDecision, two_phase: Collection[str]
+) -> ReconsideredPayment:
+    """The payment decided again under `policy`, from its own inputs. `two_phase` are the accounts
+    that can take one of several legs."""
+    before = stored.route
+    after = _route(_decided(policy, stored, two_phase))
+    changed = (before.action, before.legs, before.fallbacks) != (
+        after.action,
+        after.legs,
+        after.fallbacks,
+    )
+    outcome, why = _outcome(stored, before, after) if changed else ("same", "nothing changes")
+    return ReconsideredPayment(
+        payment_id=stored.payment_id,
+        merchant_id=stored.merchant_id,
+        at=stored.at,
+        amount_minor=stored.inputs["amount"],
+        currency=stored.currency,
+        before=before,
+        after=after,
+        changed=changed,
+        outcome=outcome,
+        why=why,
+    )
+
+
+def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int) -> WhatIfResult:
+    """The payments that change, and what all of them come to."""
+    changed = [each for each in found if each.changed]
+    currencies = dict.fromkeys(each.currency for each in found)
+    return WhatIfResult(
+        version=version,
+        payments=len(found),
+        changed=changed,
+        unknown=sum(each.outcome == "unknown" for each in changed),
+        not_taken=sum(each.outcome == "not-taken" for each in changed),
+        without_plan=without_plan,
+        fees=[_fees(currency, found) for currency in currencies],
+    )
+
+
+def _fees(currency: Currency, found: Sequence[ReconsideredPayment]) -> FeeDifference:
+    mine = [each for each in found if each.currency == currency]
+    both = [each for each in mine if each.after.legs]
+    return FeeDifference(
+        currency=currency,
+        payments=len(both),
+        before_minor=sum(each.before.fee_minor for each in both),
+        after_minor=sum(each.after.fee_minor for each in both),
+        not_taken_minor=sum(each.amount_minor for each in mine if not each.after.legs),
+    )
+
+
+def _decided(
+    policy: Policy, stored: StoredDecision, two_phase: Collection[str]
+) -> Decided | Refusal:
+    inputs = stored.inputs
+    merchant = Merchant(
+        merchant_id=stored.merchant_id,
+        method="",
+        accounts=msgspec.convert(inputs["terms"], tuple[ProviderTerms, ...]),
+        budget_ms=inputs["budget_ms"],
+        policy_version=policy.version,
+        policy_text=policy.text,
+        attributes={},
+    )
+    request = ExternalRequest(
+        request_id="what-if",
+        merchant_id=stored.merchant_id,
+        amount=inputs["amount"],
+        currency=stored.currency,
+        # The values that the policy was asked with, wherever they came from.
+        metadata={**inputs["policy_inputs"], "split": inputs["split"]},
+    )
+    steps = [StepContext(account, inputs["budget_ms"], "") for account in stored.accounts]
+    return decide(merchant, request, steps=steps, two_phase=two_phase)
+
+
+def _route(found: Decided | Refusal) -> RouteView:
+    if isinstance(found, Refusal):
+        return RouteView("deny" if found.is_denial else "no plan", [], [], found.message)
+    legs = [
+        PlannedLegView(leg.account, leg.amount_minor, leg.fee_minor) for leg in found.plan.steps
+    ]
+    action = _written(found.inputs["policy"]["action"])
+    return RouteView(action, legs, [list(leg.fallbacks) for leg in found.legs], None)
+
+
+def _written(action: dict[str, Any]) -> str:
+    return f"{action['kind']} {action['provider']}" if action["provider"] else str(action["kind"])
+
+
+def _outcome(
+    stored: StoredDecision, before: RouteView, after: RouteView
+) -> tuple[WhatIfOutcome, str]:
+    if not after.legs:
+        return "not-taken", after.refusal or "it would not be taken"
+    if _ways(before) != _ways(after):
+        return "unknown", "another account would have been asked, or for another part"
+    if stored.state != "SUCCEEDED" and stored.state not in TERMINAL:
+        return "unknown", "the payment itself is not decided yet"
+    if before.fallbacks == after.fallbacks:
+        return "same", "the same accounts, in the same order"
+    further = [each for each in stored.tries if each.n > 1]
+    declined = [each for each in stored.tries if each.state == "FAILED"]
+    if not further and not declined:
+        return "same", "the first account of each part took it"
+    if further and not any(after.fallbacks):
+        return "not-taken", "the first account declined, and no other would have been asked"
+    if not further and all(each.detail in HARD_DECLINES for each in declined):
+        return "same", "the card itself was declined, whoever asks"
+    return "unknown", "other accounts would have been asked after the decline"
+
+
+def _ways(route: RouteView) -> list[tuple[str, int]]:
+    return [(leg.account, leg.amount_minor) for leg in route.legs]

@@ -1,0 +1,108 @@
+"""The page of providers and its switches: breaker, hour, day, and the acquirer's mode."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from chassis.outcome import CallResult, Outcome
+from frontend.providers import presenter
+from frontend.providers.acquirer import MODES
+from frontend.providers.panels import providers_panel
+from frontend.providers.queries import (
+    HourOutcomes,
+    ProviderRecord,
+    Providers,
+    TermsRecord,
+    WebhookFaultRecord,
+)
+from providers.acquirer.contract import Mode
+from tests.frontend.samples import DOWN, HOSTILE, LOCKED, NOW, show
+from tests.frontend.test_pages import TOKEN, dashboard, text, token
+
+TERMS = TermsRecord("alfa", None, ("EUR",), 150, 25, 50, 100_000, 10_000)
+ALFA = ProviderRecord(
+    account=HOSTILE,
+    connector="stripe",
+    used_minor=2500,
+    breaker="open",
+    reason=HOSTILE,
+    failures=5,
+    breaker_since=NOW - timedelta(seconds=9),
+    mode="timeout",
+    mode_since=NOW,
+    terms=(TERMS, TERMS),
+    hour=HourOutcomes("alfa", captured=3, unknown=2, usual_ms=12.5, slow_ms=900.0),
+)
+FOUND = Providers((ALFA,), WebhookFaultRecord(lose=0.25))
+OK = CallResult(Outcome.OK, 200, body=b"{}")
+
+
+def test_an_account_is_shown_with_its_breaker_its_day_and_its_hour():
+    (row,) = presenter.providers(FOUND).rows
+    assert (row.state, row.word, row.why) == ("degraded", "breaker open", HOSTILE)
+    assert (row.used, row.used_text, len(row.earlier)) == ("25%", "25.00 of 100.00", 1)
+    assert [each.mode for each in row.modes if each.is_on] == ["timeout"]
+    html = show(providers_panel(presenter.providers(FOUND)))
+    assert "<script>" not in html
+    assert html.count('aria-checked="true"') == 1
+
+
+def test_without_the_operator_every_switch_is_locked():
+    html = show(providers_panel(presenter.providers(FOUND)), visitor=LOCKED)
+    assert html.count("<button") == html.count("disabled title=")
+
+
+def test_the_panel_stands_without_a_database():
+    assert "No answer in time" in show(providers_panel(DOWN))
+
+
+def test_the_modes_are_the_acquirer_s():
+    assert set(MODES) == set(Mode.__args__)
+
+
+async def test_the_accounts_of_the_migrations_are_shown(database_url):
+    async with dashboard(database_url) as (browser, _):
+        html = await text(browser, "/providers")
+        async with browser.get("/api/providers") as response:
+            found = await response.json()
+    assert [each["account"] for each in found["providers"]] == ["alfa", "bravo", "charlie", "mock"]
+    assert [each["mode"] for each in found["providers"]] == ["happy", "happy", "happy", None]
+    assert html.count('action="/do/mode"') == 3
+
+
+async def test_a_mode_is_set_at_the_acquirer_by_the_operator_alone(database_url):
+    async with dashboard(database_url, OK, operator_token=TOKEN) as (browser, wire):
+        csrf = await token(browser)
+        form = {"csrf": csrf, "account": "alfa", "mode": "500"}
+        for action, more in (("mode", {}), ("webhook-fault", {"fault": "lose", "on": "1"})):
+            async with browser.post(f"/do/{action}", data={**form, **more}) as response:
+                assert response.status == 401, action
+        assert wire.asked == []
+        await browser.post("/operator/sign-in", data={"csrf": csrf, "token": TOKEN})
+        async with browser.post("/actions/mode", data=form) as response:
+            assert "alfa: 500" in await response.text()
+        ((method, path, headers),) = wire.asked
+        assert (method, path) == ("PUT", "/accounts/alfa/mode")
+        assert headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "form", [{"account": "alfa", "mode": "sleepy"}, {"account": "../x", "mode": "500"}]
+)
+async def test_what_is_no_mode_is_refused_here(database_url, form):
+    async with dashboard(database_url, OK) as (browser, wire):
+        async with browser.post("/do/mode", data={"csrf": await token(browser), **form}) as answer:
+            assert answer.status == 400
+        assert wire.asked == []
+
+
+async def test_one_fault_of_webhooks_is_turned_and_the_others_stay(database_url):
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE acquirer.webhook_faults SET duplicate = 0.5")
+    await connection.close()
+    async with dashboard(database_url, OK) as (browser, wire):
+        form = {"csrf": await token(browser), "fault": "lose", "on": "1"}
+        async with browser.post("/actions/webhook-fault", data=form) as response:
+            assert "a quarter is lost" in await response.text()
+        assert wire.sent == [WebhookFaultRecord(duplicate=0.5, lose=0.25)]

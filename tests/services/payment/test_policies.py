@@ -1,0 +1,166 @@
+"""Policies over HTTP: checked, saved for good, given to a merchant, tried on earlier payments."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from chassis.settings import Settings
+from services.payment.policy import DEMO_POLICY
+from tests.harness.problems import assert_problem
+from tests.services.payment.test_process import Shop, _decline, open_shop
+
+AVOID_ALFA = "if amount > 1000 then avoid alfa\n"
+DENY_LARGE = "if amount > 9000 then deny\n"
+NO_OTHER = "if true then skipFallback\n"
+TOKEN = "the-token-of-the-shops-operator"
+
+
+@pytest.fixture
+async def shop(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+) -> AsyncIterator[Shop]:
+    async with open_shop(payment_settings(), connection) as shop:
+        yield shop
+
+
+async def ask(shop: Shop, path: str, text: str, **more: Any) -> httpx.Response:
+    answer: httpx.Response = await shop.replica.http.post(path, json={"text": text, **more})
+    return answer
+
+
+async def what_if(shop: Shop, text: str, **more: Any) -> Any:
+    answer = await ask(shop, "/policies/what-if", text, **more)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_text_is_checked_with_every_mistake_at_its_place(shop: Shop):
+    good = (await ask(shop, "/policies/check", DEMO_POLICY)).json()
+    assert (good["saved"], good["mistakes"], len(good["rules"])) == (True, [], 4)
+    bad = await ask(shop, "/policies/check", "if true then prefer nobody\nif amuont > 1 then deny")
+    places = [(each["line"], each["column"], each["code"]) for each in bad.json()["mistakes"]]
+    assert places == [(1, 21, "unknown-provider"), (2, 4, "unknown-name")]
+    assert bad.json()["version"] is None
+
+
+async def test_a_version_is_saved_once_and_given_to_a_merchant(shop: Shop):
+    saved = await ask(shop, "/policies", DENY_LARGE)
+    again = await ask(shop, "/policies", "if amount>9000 then deny")
+    assert (saved.status_code, again.status_code) == (201, 200)
+    assert again.content == saved.content
+    body = {"version": saved.json()["version"]}
+    given = await shop.replica.http.put("/merchants/m1/policy", json=body)
+    assert given.json() == {"merchant_id": "m1", **body}
+    assert (await shop.pay()).json()["details"]["error_code"] == "PolicySkip"
+    kept = await shop.eyes.fetchval("SELECT count(*) FROM payments.policies")
+    assert kept == 2
+
+
+async def test_what_is_no_policy_is_not_saved(shop: Shop):
+    answer = await ask(shop, "/policies", "if amount > then deny")
+    assert_problem(answer, 422, "policy-invalid")
+    assert answer.json()["details"]["mistakes"][0]["line"] == 1
+    assert "Line 1, column" in answer.json()["detail"]
+    too_long = await ask(shop, "/policies", f"if region.contains('{'x' * 17_000}') then deny")
+    assert too_long.json()["details"]["mistakes"][0]["code"] == "too-long"
+
+
+async def test_a_merchant_gets_only_a_version_that_was_saved(shop: Shop):
+    put = shop.replica.http.put
+    nothing = await put("/merchants/m1/policy", json={"version": "0" * 64})
+    assert_problem(nothing, 404, "policy-not-found")
+    version = await shop.eyes.fetchval("SELECT version FROM payments.policies")
+    nobody = await put("/merchants/nobody/policy", json={"version": version})
+    assert_problem(nobody, 404, "merchant-not-found")
+    assert_problem(await put("/merchants/m1/policy", json={"version": "x"}), 400, "validation")
+
+
+async def test_only_the_operator_saves_and_gives_where_there_is_a_token(
+    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+):
+    async with open_shop(payment_settings(operator_token=TOKEN), connection) as shop:
+        http = shop.replica.http
+        for method, path, body in (
+            ("POST", "/policies", {"text": DENY_LARGE}),
+            ("PUT", "/merchants/m1/policy", {"version": "0" * 64}),
+        ):
+            assert_problem(
+                await http.request(method, path, json=body), 401, "operator-token-needed"
+            )
+        operator = {"Authorization": f"Bearer {TOKEN}"}
+        saved = await http.post("/policies", json={"text": DENY_LARGE}, headers=operator)
+        assert saved.status_code == 201
+
+
+async def test_the_policy_of_the_past_changes_nothing_in_the_past(shop: Shop):
+    await shop.split()
+    await shop.pay()
+    await shop.pay(request_id="r2", amount=2000)
+    found = await what_if(shop, DEMO_POLICY)
+    assert (found["payments"], found["changed"], found["unknown"]) == (2, [], 0)
+    (fees,) = found["fees"]
+    assert fees["before_minor"] == fees["after_minor"] == 75 + 100 + 30
+
+
+async def test_a_payment_that_goes_elsewhere_has_an_outcome_that_nobody_knows(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.pay()
+    found = await what_if(shop, AVOID_ALFA)
+    (changed,) = found["changed"]
+    assert [leg["account"] for leg in changed["before"]["legs"]] == ["alfa"]
+    assert [leg["account"] for leg in changed["after"]["legs"]] == ["bravo"]
+    assert (changed["outcome"], found["unknown"]) == ("unknown", 1)
+    (fees,) = found["fees"]
+    assert (fees["before_minor"], fees["after_minor"]) == (175, 210)
+
+
+async def test_a_payment_that_is_denied_is_known_not_to_be_taken(shop: Shop):
+    await shop.pay()
+    await shop.pay(request_id="small", amount=2000)
+    found = await what_if(shop, DENY_LARGE)
+    (changed,) = found["changed"]
+    assert (changed["outcome"], changed["after"]["action"]) == ("not-taken", "deny")
+    (fees,) = found["fees"]
+    assert (fees["payments"], fees["not_taken_minor"], found["not_taken"]) == (1, 10_000, 1)
+
+
+async def test_without_another_account_a_first_decline_would_have_been_the_last(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    assert (await shop.pay()).status_code == 200
+    await shop.use("bravo", "charlie")
+    assert (await shop.pay(request_id="easy")).status_code == 200
+    found = await what_if(shop, NO_OTHER)
+    outcomes = {each["before"]["legs"][0]["account"]: each["outcome"] for each in found["changed"]}
+    assert outcomes == {"alfa": "not-taken", "bravo": "same"}
+
+
+async def test_what_was_denied_before_cannot_be_tried_and_is_counted(shop: Shop):
+    await shop.pay()
+    await shop.pay(request_id="large", amount=100_000_00)
+    found = await what_if(shop, AVOID_ALFA)
+    assert (found["payments"], found["without_plan"]) == (1, 1)
+
+
+async def test_a_what_if_changes_nothing_and_another_one_at_once_is_refused(shop: Shop):
+    for number in range(6):
+        await shop.pay(request_id=f"r{number}")
+    before = await shop.eyes.fetch("SELECT * FROM payments.plans ORDER BY at")
+    answers = await asyncio.gather(
+        *(ask(shop, "/policies/what-if", AVOID_ALFA, last=5) for _ in range(2))
+    )
+    assert sorted(each.status_code for each in answers) == [200, 503]
+    (busy,) = [each for each in answers if each.status_code == 503]
+    assert_problem(busy, 503, "what-if-busy")
+    assert busy.headers["x-valerix-executed"] == "no"
+    assert await shop.eyes.fetch("SELECT * FROM payments.plans ORDER BY at") == before
+
+
+@pytest.mark.parametrize("last", [0, 501, "x"])
+async def test_how_many_payments_a_what_if_looks_at_is_bounded(shop: Shop, last: Any):
+    assert_problem(await ask(shop, "/policies/what-if", NO_OTHER, last=last), 400, "validation")
