@@ -87,10 +87,11 @@ async def _commit(
 ) -> UUID | StoredRequest:
     payment_id, merchant = uuid4(), domain.merchant
     async with context.database.begin() as tx:
+        await _reserve(tx, domain, decided)
+        # Read after whoever had the accounts before: the same request may have been there.
         before = await requests.find(tx, domain.name)
         if before is not None:
             return before
-        await _reserve(tx, domain, decided)
         closed = await breakers.closed_to_new(tx, accounts.probes)
         if closed & {leg.provider for leg in decided.legs}:
             raise _Overtaken(closed)
