@@ -17,6 +17,7 @@ from chassis.http.operator_auth import actor_of, operator_guard
 from chassis.http.problems import Problem, shed
 from chassis.http.shop_identity import internal_guard
 from services.payment import contract
+from services.payment.context import PaymentContext
 from services.payment.contract import (
     AskWhatIf,
     MerchantPolicy,
@@ -28,7 +29,6 @@ from services.payment.contract import (
     SetPolicy,
     WhatIfResult,
 )
-from services.payment.context import PaymentContext
 from services.payment.policies import store
 from services.payment.policies.what_if import reconsider, summed
 from services.payment.policy import Mistake, Policy, read_policy
