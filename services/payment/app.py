@@ -81,13 +81,18 @@ def create_app(
         schema_revision=SCHEMA_REVISION,
         loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run, *of_accounts],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
-        state={
-            "context": context,
-            "reconciliation": Reconciliation(context, settings),
-            # Two what-ifs at once would keep payments waiting.
-            "what_ifs": asyncio.Semaphore(1),
-        },
+        state=_state(context, settings),
     )
+
+
+def _state(context: PaymentContext, settings: PaymentSettings) -> dict[str, object]:
+    """What handlers work with."""
+    return {
+        "context": context,
+        "reconciliation": Reconciliation(context, settings),
+        # Two what-ifs at once would keep payments waiting.
+        "what_ifs": asyncio.Semaphore(1),
+    }
 
 
 def _loops_of_accounts(context: PaymentContext, settings: PaymentSettings) -> list[Loop]:

@@ -51,10 +51,7 @@ async def settle(
         if before is None:
             raise LookupError(f"no payment {attempt.payment_id}")
         found = before.find(attempt)
-        code = outcomes.allows_another(before, found, outcome)
-        further = None
-        if code and found.fallbacks:
-            further = route(before, found, code, await breakers.closed_to_new(tx))
+        further = await _further(tx, before, found, outcome, route)
         effect = outcomes.outcome_effect(before, found, outcome, further)
         after = await _apply(tx, before, attempt, effect, outcome, grace_s)
         if effect.next_account is not None:
@@ -81,6 +78,16 @@ async def settle(
     for state in effect.payment_path:
         logger.info("payment %s", state, extra=about)
     return after
+
+
+async def _further(
+    tx: Connection, payment: Payment, attempt: Attempt, outcome: GatewayResult, route: Route
+) -> Next | None:
+    """Where the leg goes on after a definite no that allows it."""
+    code = outcomes.allows_another(payment, attempt, outcome)
+    if not code or not attempt.fallbacks:
+        return None
+    return route(payment, attempt, code, await breakers.closed_to_new(tx))
 
 
 async def _apply(
