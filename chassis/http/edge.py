@@ -27,7 +27,16 @@ logger = logging.getLogger("request")
 # that arrives, or it would make more telemetry.
 _QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset(
-    {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
+    {
+        b"traceparent",
+        b"tracestate",
+        b"x-timeout-ms",
+        b"sec-fetch-site",
+        b"origin",
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+    }  # fmt: skip
 )
 # A browser that guesses a content type may run as a page what somebody sent us as data.
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
@@ -109,7 +118,8 @@ class Edge:
         if refusal := self._refusal(visit, headers, exempt=exempt):
             await send_problem(send, refusal)
             return
-        receive = timed(receive, self._body_timeout_s)
+        if _has_body(headers):
+            receive = timed(receive, self._body_timeout_s)
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
             if bites := self._gremlins.biting(scope["method"], template):
@@ -176,6 +186,11 @@ def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in _WANTED:
             found[name] = found[name] + b", " + value if name in found else value
     return found
+
+
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether a body is to come (RFC 9112, 6.3): where none is, whoever leaves leaves nothing out."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def is_failed(status: int) -> bool:

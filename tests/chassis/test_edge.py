@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import logging
 import time
 
@@ -299,3 +300,23 @@ async def test_a_time_limit_is_relative_milliseconds(raw: bytes, seconds: float)
     deadline = _deadline(raw)
     assert deadline is not None
     assert before + seconds <= deadline <= time.monotonic() + seconds
+
+
+async def test_who_leaves_a_request_without_a_body_leaves_nothing_out(bare: Bare):
+    """The framework watches for the end of a stream's reader; that is no body cut short."""
+    seen: list[str] = []
+
+    async def app(scope, receive, send) -> None:
+        seen.append((await receive())["type"])
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message) -> None:
+        """Nobody listens."""
+
+    edge = copy.copy(bare.app)
+    edge.app = app
+    scope = {"type": "http", "method": "GET", "path": "/slow", "headers": [(b"host", b"127.0.0.1")]}
+    await edge(scope, gone, nowhere)
+    assert seen == ["http.disconnect"]

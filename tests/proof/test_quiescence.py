@@ -62,7 +62,7 @@ async def test_a_promise_whose_sql_fails_is_unknown_and_the_others_are_judged(
     await shop.execute("DROP TABLE payments.ledger")
     report = await evaluate(shop)
     assert {each.invariant.id for each in report.those("unknown")} == {
-        "I6", "I7", "I15", "I20", "I22", "I27"
+        "I6", "I7", "I15", "I20", "I22", "I27", "P6"
     }  # fmt: skip
     assert all("ledger" in (each.reason or "") for each in report.those("unknown"))
     assert finding(report, "I1").state == "holds"

@@ -87,6 +87,19 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "metadata": ["split", [], {"split": ["equal"]}, {"split": None}, {1: {}}, None],
         },
     ),
+    payment.PolicyText: ({"text": "if true then allow"}, {"text": [1, None, [], "x" * 20_001]}),
+    payment.SetPolicy: (
+        {"version": "0" * 64},
+        {"version": ["", "0" * 63, "0" * 65, "G" * 64, "0" * 64 + "\n", 1, None]},
+    ),
+    payment.AskWhatIf: (
+        {"text": "if true then allow"},
+        {
+            "text": [1, None, [], "x" * 20_001],
+            "last": [0, 501, *_NOT_WHOLE],
+            "merchant_id": ["", "M1", "m 1", "-m", "m" * 65, 1, None],
+        },
+    ),
     payment.OwnBreak: (
         {"note": "seen"},
         {
