@@ -1,13 +1,16 @@
 """The shop's own processes: started as `valerix run KEY`, supervised, and stopped together."""
 
 import os
+import re
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
+
+import msgspec
 
 from fleet.child_guard import Child
 from fleet.run_dir import ROOT, RunDirectory
@@ -20,6 +23,13 @@ _LOGS = 5
 # Writing where each thread stands takes a few milliseconds.
 _LAST_LINES_S = 0.5
 _SHOWN_LINES = 12
+# Far more than a line of our own has; another program's may be a document.
+_LINE_CHARS = 2000
+# What Python writes of an exception before the line that names it.
+_IN_TRACEBACK = re.compile(
+    r'Traceback \(most recent call last\)|  File "|    |  [+|] |During handling of the above'
+    r"|The above exception was|$"
+)
 # What a caller's Python does at its start and its end, and how it writes.
 _CALLERS = frozenset({"PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONIOENCODING"})
 
@@ -66,7 +76,8 @@ class Supervised:
     def log_tail(self) -> str:
         """The end of its log, which says why it died."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join(f"    {line[:400]}" for line in lines[-_SHOWN_LINES:]) or "    (no output)"
+        shown = islice(_newest_first(lines), _SHOWN_LINES)
+        return "\n".join(f"    {line}" for line in reversed(list(shown))) or "    (no output)"
 
     def note(self, text: str) -> None:
         """Add a line of the supervisor's to its log."""
@@ -78,6 +89,30 @@ class Supervised:
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
             shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
             os.truncate(self.log, 0)
+
+
+def _newest_first(lines: list[str]) -> Iterator[str]:
+    """The lines from the last to the first; of a traceback only its last line, unless the log ends
+    with it."""
+    at_end = True
+    for number, line in enumerate(reversed(lines)):
+        inside = _IN_TRACEBACK.match(line) is not None
+        at_end = at_end and (inside or not number)
+        if at_end or not inside:
+            shown = _without_traceback(line)
+            yield shown if len(shown) <= _LINE_CHARS else f"{shown[:_LINE_CHARS]} …"
+
+
+def _without_traceback(line: str) -> str:
+    """A line that is a JSON object holds a whole traceback; its last line says what it was."""
+    try:
+        fields = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return line
+    if not isinstance(fields, dict) or not isinstance(fields.get("exception"), str):
+        return line
+    fields["exception"] = fields["exception"].rstrip().rpartition("\n")[2]
+    return msgspec.json.encode(fields).decode()
 
 
 def python_command(module: str, *arguments: str) -> list[str]:

@@ -96,6 +96,11 @@ class Timeline(msgspec.Struct):
             if number * self.width_s >= begin_s and (number + 1) * self.width_s <= end_s
         ]
 
+    def covered_s(self, begin_s: float, end_s: float) -> float:
+        """How much time the slots take that lie wholly between two moments, empty ones too."""
+        slots = math.floor(end_s / self.width_s) - math.ceil(begin_s / self.width_s)
+        return max(0, slots) * self.width_s
+
     def _span(self, number: int) -> int:
         if not self.slots:
             return 1

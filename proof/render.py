@@ -1,5 +1,6 @@
 """Prints a report: text for a terminal, JSON for a script."""
 
+import math
 import textwrap
 from collections.abc import Iterator
 from datetime import datetime
@@ -138,11 +139,12 @@ def _cell(value: Any) -> str:
 def _verdict(report: Report) -> list[str]:
     mark, colour = MARKS[report.state]
     number, of = len(report.those(report.state)), len(report.findings)
+    settle_s = math.ceil(report.settle_s)
     sentence = {
         "holds": f"All {of} promises hold: no order was lost and nobody paid twice.",
         "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
         "settling": "STILL SETTLING: nothing is broken, but work is unfinished; it has to end "
-        f"{report.settle_s:.0f} s after the last fault. Wait longer, for example with --wait 60.",
+        f"{settle_s} s after the last fault. Wait until then with --wait {settle_s}.",
         "unknown": f"{number} of {of} promises could not be judged, so nothing is proven.",
     }[report.state]
     lines = [click.style(f"  {mark} {sentence}", fg=colour, bold=True)]

@@ -18,13 +18,13 @@ def gremlin_panels(state: DashboardState) -> list[Panel]:
         active = state.gremlins.now()
         return active if isinstance(active, Down) else presenter.bar(active, now)
 
-    def board(now: datetime) -> object:
-        active = state.gremlins.now()
-        return active if isinstance(active, Down) else presenter.board(active, now)
-
     return [
         Panel("gremlins/bar.html", ("gremlins",), bar),
-        Panel("gremlins/board.html", ("gremlins",), board),
+        Panel(
+            "gremlins/board.html",
+            ("gremlins",),
+            lambda now: presenter.board(state.gremlins.now(), now),
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from frontend.gremlins.view_models import (
 )
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import ACTION_LABELS
+from observatory.sources.down import Down
 from observatory.timeline.queries import AuditEntry
 from topology import LABELS, NAMES
 
@@ -36,10 +37,11 @@ def bar(active: tuple[ActiveGremlin, ...], now: datetime) -> BarView:
     return BarView(tuple(gremlin(each, now) for each in by_end if each.expires_at > now))
 
 
-def board(active: tuple[ActiveGremlin, ...], now: datetime) -> BoardView:
+def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
     """Every kind at every service. Several of one kind share a switch; it shows the last to end."""
+    known = () if isinstance(active, Down) else active
     latest: dict[tuple[str, str], ActiveGremlin] = {}
-    for each in sorted(active, key=lambda each: each.expires_at):
+    for each in sorted(known, key=lambda each: each.expires_at):
         if each.expires_at > now:
             latest[each.kind, each.service] = each
     rows = tuple(
@@ -56,7 +58,8 @@ def board(active: tuple[ActiveGremlin, ...], now: datetime) -> BoardView:
         )
         for kind in KINDS
     )
-    return BoardView(rows, tuple(LABELS.values()), len(latest))
+    down = active if isinstance(active, Down) else None
+    return BoardView(rows, tuple(LABELS.values()), len(latest), down)
 
 
 def audit(entries: tuple[AuditEntry, ...]) -> AuditView:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from chassis.faults.kinds import FaultKind
 from frontend.query_results import ActiveGremlin
+from observatory.sources.down import Down
 
 
 class GremlinRow(Struct, frozen=True):
@@ -41,11 +42,13 @@ class KindRow(Struct, frozen=True):
 
 
 class BoardView(Struct, frozen=True):
-    """The switchboard; `services` are the labels of its columns."""
+    """The switchboard; `services` are the labels of its columns. `down` says why it is not known
+    which switches are on; they can be pressed all the same."""
 
     rows: tuple[KindRow, ...]
     services: tuple[str, ...]
     active: int
+    down: Down | None = None
 
 
 class AuditRow(Struct, frozen=True):

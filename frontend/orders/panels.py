@@ -25,16 +25,16 @@ _ON_ITS_WAY = timedelta(seconds=30)
 def order_panels(state: DashboardState) -> list[Panel]:
     """Of the order form and the list below it."""
 
-    def products() -> object:
-        shop = state.shop.now()
-        return shop if isinstance(shop, Down) else shop.products
-
     def orders() -> object:
         shop = state.shop.now()
         return shop if isinstance(shop, Down) else presenter.orders(shop.orders)
 
     return [
-        Panel("orders/products.html", ("shop",), lambda _: products()),
+        Panel(
+            "orders/products.html",
+            ("shop",),
+            lambda _: presenter.products(state.shop.now(), state.shop.last),
+        ),
         Panel("orders/orders.html", ("shop",), lambda _: orders()),
     ]
 

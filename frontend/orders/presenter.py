@@ -13,7 +13,7 @@ from frontend.orders.view_models import (
     StoryView,
 )
 from frontend.queries import RECENT
-from frontend.query_results import OrderDetails, OrderRecord
+from frontend.query_results import OrderDetails, OrderRecord, ProductRecord, ShopSnapshot
 from frontend.web.labels import (
     ATTEMPT_LABELS,
     PAYMENT_LABELS,
@@ -24,6 +24,16 @@ from frontend.web.labels import (
     order_label,
     step_label,
 )
+from observatory.sources.down import Down
+
+
+def products(
+    shop: ShopSnapshot | Down, last: ShopSnapshot | None
+) -> tuple[ProductRecord, ...] | Down:
+    """The products to order; where only the `last` snapshot is known, how many are left is not."""
+    if not isinstance(shop, Down):
+        return shop.products
+    return shop if last is None else tuple(replace(each, stock=None) for each in last.products)
 
 
 def orders(newest: tuple[OrderRecord, ...]) -> OrdersView:

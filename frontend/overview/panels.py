@@ -5,15 +5,10 @@ from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
-from observatory.sources.down import Down
 
 
 def overview_panels(state: DashboardState) -> list[Panel]:
     """All of them are read from memory."""
-
-    def figures() -> object:
-        shop = state.shop.now()
-        return shop if isinstance(shop, Down) else shop.figures
 
     return [
         Panel("overview/health.html", ("health",), lambda _: presenter.health(state.health.now())),
@@ -22,6 +17,10 @@ def overview_panels(state: DashboardState) -> list[Panel]:
             ("metrics", "gremlins"),
             lambda _: presenter.lights(state.source.traffic, state.gremlins.now(), utc_now()),
         ),
-        Panel("overview/figures.html", ("shop",), lambda _: figures()),
+        Panel(
+            "overview/figures.html",
+            ("shop",),
+            lambda _: presenter.figures(state.shop.now(), state.shop.last),
+        ),
         Panel("overview/proof.html", ("proof",), lambda _: proof(state.report())),
     ]

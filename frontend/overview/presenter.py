@@ -6,8 +6,15 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from chassis.faults.kinds import KIND_LABELS
-from frontend.overview.view_models import Dot, HealthDots, Light, LightsView, ServiceDot
-from frontend.query_results import ActiveGremlin
+from frontend.overview.view_models import (
+    Dot,
+    FiguresView,
+    HealthDots,
+    Light,
+    LightsView,
+    ServiceDot,
+)
+from frontend.query_results import ActiveGremlin, ShopSnapshot
 from frontend.web.labels import State
 from observatory.sla import (
     LIGHT_LABELS,
@@ -49,6 +56,13 @@ def _service_dot(health: Health) -> ServiceDot:
 
 def _dependency_label(name: str) -> str:
     return {NAMES[key]: label.lower() for key, label in LABELS.items()}.get(name, name)
+
+
+def figures(shop: ShopSnapshot | Down, last: ShopSnapshot | None) -> FiguresView | Down:
+    """The headline figures, or those of the `last` snapshot with their time."""
+    if not isinstance(shop, Down):
+        return FiguresView(shop.figures)
+    return shop if last is None else FiguresView(last.figures, shop.since)
 
 
 def lights(

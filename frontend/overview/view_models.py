@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from frontend.query_results import Figures
 from frontend.web.labels import State
 from observatory.sla import FAILING_SHARE, LIMIT_S, PENDING_SHARE, WINDOW_S
 from observatory.sources.down import Down
@@ -62,6 +63,13 @@ class LightsView(Struct, frozen=True):
     limit_s: float = LIMIT_S
     failing_share: float = FAILING_SHARE
     pending_share: float = PENDING_SHARE
+
+
+class FiguresView(Struct, frozen=True):
+    """The headline figures; `as_of` is when they were read if nothing newer can be."""
+
+    figures: Figures
+    as_of: datetime | None = None
 
 
 class FindingView(Struct, frozen=True):

@@ -61,6 +61,11 @@ class Poller(Generic[T]):
         return Down(self._reason, self._seen, self._still)
 
     @property
+    def last(self) -> T | None:
+        """The last result, however old; None before the first."""
+        return self._result
+
+    @property
     def has_polled(self) -> bool:
         """Whether there is a first result or a first failure."""
         return self._at is not None or self._reason != _NOT_YET

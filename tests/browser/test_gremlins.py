@@ -1,6 +1,7 @@
 """A fault on the overview: a switch, a red light, one button, a green light."""
 
 import aiohttp
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -81,3 +82,19 @@ async def test_one_started_elsewhere_is_seen_here_within_seconds(visit, fleet):
     ):
         assert answer.status == 200
     await expect(page.locator("#panel-bar")).to_contain_text("Slow start 2.5 s", timeout=4000)
+
+
+@pytest.mark.long
+async def test_a_switch_can_be_pressed_while_nobody_knows_what_is_loose(visit, fleet):
+    page = await visit()
+    database = await asyncpg.connect(fleet.database_url)
+    async with database.transaction():
+        # Who asks for the gremlins of all services waits for this one.
+        await database.execute("LOCK TABLE payments.gremlins IN ACCESS EXCLUSIVE MODE")
+        button = page.get_by_role("button", name="Refusal on Inventory")
+        await expect(button).to_be_enabled()
+        await button.click()
+        await expect(page.locator(".toast").first).to_contain_text("Refusal on inventory is loose")
+    await database.close()
+    switch = page.get_by_role("switch", name="Refusal on Inventory")
+    await expect(switch).to_have_attribute("aria-checked", "true")

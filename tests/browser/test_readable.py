@@ -2,9 +2,17 @@
 
 import pytest
 
+from frontend.gremlins import presenter as gremlins
+from frontend.overview import presenter as overview
+from frontend.web.panels import Panel
+from frontend.web.templating import TEMPLATES
+from observatory.sources.down import Down
+from observatory.sources.health import Health
 from tests.browser.looks import confirmed_order
+from tests.frontend.samples import NOW, show
 from tests.frontend.test_palette import contrast
 from tests.tidy.files import complain
+from topology import NAMES
 
 pytestmark = [
     pytest.mark.browser,
@@ -13,6 +21,10 @@ pytestmark = [
 ]
 WIDTHS = (1440, 1280, 768, 390)
 SCHEMES = ("light", "dark")
+
+# As long as a reason gets, and what a service in trouble is called.
+AWAY = Down("The database cannot be reached", NOW, "Everything else on this page goes on.")
+TROUBLE = tuple(Health(key, problem="no answer in 1.2 s") for key in NAMES)
 
 CONTRASTS = """() => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
@@ -116,3 +128,35 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit):
                     if contrast(ink, ground) < 4.5
                 ]
     complain(offences, "what somebody cannot read")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("health", [AWAY, TROUBLE], ids=["unknown", "trouble"])
+async def test_no_page_scrolls_sideways_while_its_sources_are_away(visit, health):
+    views = {
+        "health": overview.health(health),
+        "lights": overview.lights(lambda _: AWAY, AWAY, NOW),
+        "board": gremlins.board(AWAY, NOW),
+    }
+    # Without scripts nothing fetches the panels anew.
+    page = await visit(java_script_enabled=False)
+    offences, seen = [], set()
+    for path in ("/", "/gremlins", "/traces", "/logs", "/timeline", "/acts"):
+        await page.goto(path)
+        for panel in await page.locator("[id^=panel-]").all():
+            name = (await panel.get_attribute("id")).removeprefix("panel-")
+            (template,) = TEMPLATES.glob(f"*/{name}.html")
+            if "is_down" in template.read_text() or name in views:
+                away = Panel(f"{template.parent.name}/{name}.html", (), lambda _: AWAY)
+                html = show(name, views[name]) if name in views else show(away)
+                await panel.evaluate("(node, html) => { node.outerHTML = html }", html)
+                seen.add(name)
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 844})
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            if wide > width:
+                offences.append(f"{path} is {wide} wide on {width}")
+            over = await page.evaluate(OVERPRINTED)
+            offences += [f"{path}, {width}: over each other: {each}" for each in over]
+    assert {*views, "bar", "figures", "products", "orders", "proof", "traces", "logs"} <= seen
+    complain(offences, "what does not fit while a source is away")

@@ -1,10 +1,14 @@
 """Supervised processes: what their logs keep, and what one leaves that had to be killed."""
 
+import logging
 import os
 import signal
 import sys
 from pathlib import Path
 
+import pytest
+
+from chassis.telemetry.log_lines import JsonFormatter, TextFormatter
 from fleet import children
 from fleet.children import Supervised
 
@@ -57,3 +61,37 @@ def test_the_logs_of_the_last_five_starts_are_kept(tmp_path: Path):
         assert started.child.wait(10)
     kept = {path.name: path.read_text().strip() for path in tmp_path.iterdir()}
     assert kept == {"order.log": "6", **{f"order.log.{n}": str(6 - n) for n in range(1, 5)}}
+
+
+def outage_in(module: str) -> logging.LogRecord:
+    """A line with a traceback of several frames, one of them in a file with a long path."""
+    where = "/long" * 200 + "/" + module
+    try:
+        exec(compile("def call():\n  raise OSError('no answer')\ncall()", where, "exec"))  # noqa: S102
+    except OSError:
+        return logging.makeLogRecord({"msg": "an outage", "exc_info": sys.exc_info()})
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "formatter", [JsonFormatter("order-service"), TextFormatter("order-service")]
+)
+def test_the_tail_of_a_log_is_whole_lines_without_the_inside_of_logged_tracebacks(
+    tmp_path: Path, formatter: logging.Formatter
+):
+    served = [formatter.format(logging.makeLogRecord({"msg": f"served {n}"})) for n in range(3)]
+    died = [
+        "Traceback (most recent call last):",
+        '  File "/shop/run.py", line 3, in serve',
+        "    listen()",
+        "OSError: address in use",
+    ]
+    outage = formatter.format(outage_in("peer.py"))
+    log = tmp_path / "order.log"
+    log.write_text("\n".join([*served, outage, *served, *died]))
+    tail = [line.strip() for line in supervised(log, "").log_tail().splitlines()]
+    assert tail[:3] == served
+    assert tail[-7:] == [*served, *(line.strip() for line in died)]
+    assert "an outage" in tail[3]
+    assert "OSError: no answer" in tail[-8]
+    assert not any("peer.py" in line for line in tail)

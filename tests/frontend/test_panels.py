@@ -13,6 +13,8 @@ from frontend.orders import presenter as orders
 from frontend.orders.panels import story_panel
 from frontend.overview import presenter
 from frontend.overview.proof_presenter import proof
+from frontend.overview.view_models import FiguresView
+from frontend.query_results import ShopSnapshot
 from frontend.timeline import narrative
 from frontend.web.templating import TEMPLATES
 from observatory.sla import Traffic
@@ -37,7 +39,7 @@ from tests.frontend.samples import (
     VISITOR,
     show,
 )
-from topology import SERVICES
+from topology import LABELS, SERVICES
 
 PROMISES = invariants()
 REPORT = Report(
@@ -66,6 +68,9 @@ def lights(traffic, active):
     return presenter.lights(lambda _: traffic, active, NOW)
 
 
+SHOP_THEN = ShopSnapshot((), FIGURES, (PRODUCT,))
+
+
 def with_view(name, view):
     return replace(PANELS[name], view=lambda _: view)
 
@@ -75,8 +80,9 @@ STATES = [
     with_view("bar", gremlins.bar((), NOW)),
     with_view("lights", lights(Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
     with_view("lights", lights(Traffic(0, 0, 0.0, None), ())),
-    with_view("figures", FIGURES),
+    with_view("figures", FiguresView(FIGURES)),
     with_view("board", gremlins.board((GREMLIN,), NOW)),
+    with_view("products", orders.products(DOWN, SHOP_THEN)),
     with_view("products", (PRODUCT,)),
     with_view("products", ()),
     with_view("orders", orders.orders((ORDER,))),
@@ -90,14 +96,12 @@ STATES = [
     audit_panel(gremlins.audit(())),
     story_panel(ORDER.order_id, DETAILS),
 ]
-# Each light has a source of its own, so it is down by itself. The rail is read from memory: it has
-# no source to lose.
+# Each light has a source of its own, so it is down by itself; the switches are always there. The
+# rail is read from memory: it has no source to lose.
+PARTLY_DOWN = {"lights": lights(DOWN, DOWN), "board": gremlins.board(DOWN, NOW)}
 DOWNS = [
-    *(
-        with_view(name, lights(DOWN, DOWN) if name == "lights" else DOWN)
-        for name in PANELS
-        if name != "rail"
-    ),
+    *(with_view(name, PARTLY_DOWN.get(name, DOWN)) for name in PANELS if name != "rail"),
+    with_view("figures", presenter.figures(DOWN, SHOP_THEN)),
     audit_panel(DOWN),
     story_panel(ORDER.order_id, DOWN),
 ]
@@ -124,6 +128,28 @@ def test_a_panel_without_its_source_shows_since_when_and_goes_on_asking():
         assert "11:59:30" in html, panel.name
         assert f'hx-get="{panel.url}"' in html, panel.name
         assert "every 5s" in html, panel.name
+
+
+def test_every_switch_can_be_pressed_while_nobody_knows_what_is_loose():
+    html = show("board", gremlins.board(DOWN, NOW))
+    pressed = set(re.findall(r'<button class="switch[^>]*value="(\w+:\w+:\w+)"', html))
+    assert pressed == {f"on:{key}:{kind.kind}" for kind in KINDS for key in LABELS}
+    assert "disabled" not in html
+    # It would be a claim that all of them are off.
+    assert "aria-checked" not in html
+
+
+def test_the_last_figures_stay_grey_with_their_age_while_the_shop_cannot_be_read():
+    html = show("figures", presenter.figures(DOWN, SHOP_THEN))
+    shown = re.findall(r'<p class="big none[^>]*>([^<]+)<', html)
+    assert shown == ["9", "3", "12\u202f345.67\u202f€"]
+    assert html.count("as of 11:59:30, 30\u202fs ago") == 3
+
+
+def test_what_was_on_the_shelf_can_be_ordered_while_the_shop_cannot_be_read():
+    html = show("products", orders.products(DOWN, SHOP_THEN))
+    assert 'name="product_id" value="PROD-001"' in html
+    assert "stock unknown" in html
 
 
 def test_an_order_s_row_leads_to_its_trace():

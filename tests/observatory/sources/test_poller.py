@@ -74,6 +74,16 @@ async def test_a_failure_says_why_since_when_and_what_goes_on(poller, source, cl
     assert "10.1.2.3" not in down.reason
 
 
+async def test_the_last_result_is_kept_when_it_is_no_longer_fresh(poller, source, clock):
+    assert poller.last is None
+    await poller.refresh()
+    source.result = TimeoutError()
+    clock.now += 7
+    await poller.refresh()
+    assert isinstance(poller.now(), Down)
+    assert poller.last == 1
+
+
 async def test_one_missed_poll_is_not_an_outage(poller, source, clock):
     await poller.refresh()
     source.result = TimeoutError()
