@@ -27,16 +27,8 @@ logger = logging.getLogger("request")
 # that arrives, or it would make more telemetry.
 _QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset(
-    {
-        b"traceparent",
-        b"tracestate",
-        b"x-timeout-ms",
-        b"sec-fetch-site",
-        b"origin",
-        b"host",
-        b"content-length",
-        b"transfer-encoding",
-    }  # fmt: skip
+    {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
+    | {b"content-length", b"transfer-encoding"}
 )
 # A browser that guesses a content type may run as a page what somebody sent us as data.
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
@@ -189,7 +181,7 @@ def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:
-    """Whether a body is to come (RFC 9112, 6.3): where none is, whoever leaves leaves nothing out."""
+    """Whether a body is to come (RFC 9112, 6.3); without one, who leaves cuts nothing short."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
