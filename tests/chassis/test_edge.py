@@ -317,6 +317,9 @@ async def test_who_leaves_a_request_without_a_body_leaves_nothing_out(bare: Bare
 
     edge = copy.copy(bare.app)
     edge.app = app
-    scope = {"type": "http", "method": "GET", "path": "/slow", "headers": [(b"host", b"127.0.0.1")]}
+    scope = {
+        "type": "http", "method": "GET", "path": "/slow", "scheme": "http", "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "http_version": "1.1",
+    }  # fmt: skip
     await edge(scope, gone, nowhere)
     assert seen == ["http.disconnect"]
