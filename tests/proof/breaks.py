@@ -394,6 +394,12 @@ BREAKS = (
     ),
     Break(
         "I24",
+        "a price noted before orders that paid another one",
+        "INSERT INTO orders.prices VALUES ('PROD-001', now() - interval '2 days', 1, 'EUR')",
+        ("order_id", CONFIRMED),
+    ),
+    Break(
+        "I24",
         "a currency changed in every book alike",
         f"{NO_TRIGGERS}"
         f"UPDATE orders.orders SET currency = 'USD' WHERE id = '{REFUNDED}';"
