@@ -38,7 +38,19 @@ WHERE a.gw_key IS NULL
 UNION ALL
 SELECT 'transfer for no payment', l.payment_id::text, l.kind, l.posted_at
 FROM payments.ledger l LEFT JOIN payments.payments p USING (payment_id)
-WHERE p.payment_id IS NULL""",
+WHERE p.payment_id IS NULL
+UNION ALL
+SELECT 'reservation of an order, by hand', r.order_id::text, r.made_by, r.created_at
+FROM inventory.reservations r JOIN orders.orders o ON o.id = r.order_id
+WHERE r.made_by = 'hand' AND r.product_id IS NOT NULL
+UNION ALL
+SELECT 'payment of an order, by hand', p.payment_id::text, p.made_by, p.created_at
+FROM payments.payments p JOIN orders.orders o ON o.payment_id = p.payment_id
+WHERE p.made_by = 'hand' AND p.amount_minor IS NOT NULL
+UNION ALL
+SELECT 'payment for a capture that was asked for', p.payment_id::text, p.made_by, p.created_at
+FROM payments.payments p
+WHERE p.made_by = 'capture' AND p.cancel_reason IS DISTINCT FROM 'NEVER_ASKED_FOR'""",
     enforced_by="intent before effect; the order comes first, by its id",
 )
 

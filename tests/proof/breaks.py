@@ -182,6 +182,7 @@ BREAKS = (
         "an order of yesterday without an end",
         f"UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE id = '{PENDING}'",
         ("order_id", PENDING),
+        ("I13",),
     ),
     Break(
         "I11",
