@@ -15,7 +15,14 @@ import msgspec
 
 from proof import invariants
 from proof.chain import Heads
-from proof.incremental import CHANGED_ORDERS, ChangedOrders, ReadScope, changed_orders, restrict
+from proof.incremental import (
+    CHANGED_ORDERS,
+    PRICED_ORDERS,
+    ChangedOrders,
+    ReadScope,
+    changed_orders,
+    restrict,
+)
 from proof.sealed_tables import WATCHED
 
 # The database did not answer. After any other error the proof goes on without a checkpoint.
@@ -215,11 +222,15 @@ async def _changed_in(
     unsettled: tuple[str, ...],
     limit: int,
 ) -> ChangedOrders | None:
-    """The unsettled orders, and those of which a row was written in the window; None if there are
-    more than `limit`."""
+    """The unsettled orders, those of which a row was written in the window, and those that a price
+    written in it concerns; None if there are more than `limit`."""
     if await connection.fetchval(_CHANGED, *window, limit + 1) > limit:
         return None
-    changed = changed_orders(await connection.fetch(CHANGED_ORDERS, *window, unsettled))
+    priced = [row["id"] for row in await connection.fetch(PRICED_ORDERS, *window, limit + 1)]
+    if len(priced) > limit:
+        return None
+    named = (*unsettled, *priced)
+    changed = changed_orders(await connection.fetch(CHANGED_ORDERS, *window, named))
     return changed if changed.orders <= limit else None
 
 
@@ -301,7 +312,7 @@ async def withdraw(connection: asyncpg.Connection, promises: str) -> None:
 
 def fingerprint(rules: str) -> str:
     """A name for what was proven: the SQL of every promise that can be limited to some orders."""
-    parts = [rules, CHANGED_ORDERS]
+    parts = [rules, CHANGED_ORDERS, PRICED_ORDERS]
     for each in invariants():
         if each.reads != "everything":
             parts += restrict(each.sql, each.reads)

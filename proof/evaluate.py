@@ -11,6 +11,7 @@ import msgspec
 from proof import invariants
 from proof.chain import NO_HEADS, Head, HeadFile, head_trouble
 from proof.checkpoint import Baseline, Checkpoint, find_baseline, next_checkpoint, save
+from proof.guards import MADE
 from proof.invariant import Invariant, Limits
 from proof.invariants.record import THE_RECORD_IS_UNBROKEN
 from proof.quiescence import Quiescence, find_quiescence
@@ -153,7 +154,7 @@ async def _judge_all(
         await _set_timeout(connection, timeouts.incremental_s, incremental=True)
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known)
-        await show_head(connection, known.of(baseline.server), missing=baseline.missing)
+        await show_outside(connection, known.of(baseline.server), missing=baseline.missing)
         trouble = await head_trouble(connection, known)
         allowed_s = timeouts.incremental_s
         if baseline.increment is None or baseline.orders > _QUICK:
@@ -187,14 +188,16 @@ async def _judge_all(
     return report, baseline, proven
 
 
-async def show_head(connection: asyncpg.Connection, head: Head, *, missing: int = 0) -> None:
-    """Let the SQL of the promises see what is known outside it: the head of the chain, and how many
-    orders are missing."""
+async def show_outside(connection: asyncpg.Connection, head: Head, *, missing: int = 0) -> None:
+    """Let the SQL of the promises see what is known outside the database: the head of the chain,
+    how many orders are missing, and the guards that the migrations make."""
     await connection.execute(
         "SELECT set_config('valerix.chain_head', $1, true),"
-        " set_config('valerix.orders_missing', $2, true)",
+        " set_config('valerix.orders_missing', $2, true),"
+        " set_config('valerix.guards', $3, true)",
         f"{head.n} {head.digest}" if head.n else "",
         str(missing) if missing else "",
+        MADE,
     )
 
 

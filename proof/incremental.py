@@ -65,6 +65,17 @@ SELECT ref, EXISTS (SELECT FROM orders.orders o WHERE o.payment_id = l.id AND o.
          AS paid_for
 FROM linked l""".replace(":since", "changed_in >= $1 AND changed_in < $2")
 
+# Orders that a price written in that window may concern, at most $3 of each product. I24 allows ten
+# seconds before it. Apart from `CHANGED_ORDERS`: a slice of history needs none of them, since its
+# own orders are compared with all prices.
+PRICED_ORDERS = """\
+SELECT o.id::text FROM orders.prices p
+CROSS JOIN LATERAL (
+  SELECT id FROM orders.orders
+  WHERE product_id = p.product_id AND created_at >= p.since - interval '10 seconds'
+  ORDER BY created_at DESC LIMIT $3) o
+WHERE p.changed_in >= $1 AND p.changed_in < $2"""
+
 _ROWS_OF_ORDERS = {
     "orders.orders": "SELECT * FROM orders.orders WHERE id = ANY ($4)",
     "orders.history": "SELECT * FROM orders.history WHERE order_id = ANY ($4)",

@@ -15,7 +15,7 @@ import msgspec
 from proof import invariants
 from proof.chain import NO_HEADS, HeadFile
 from proof.checkpoint import Baseline, Checkpoint, Increment, find_baseline, withdraw
-from proof.evaluate import Finding, judge_one, show_head
+from proof.evaluate import Finding, judge_one, show_outside
 from proof.incremental import CHANGED_ORDERS, changed_orders
 from proof.invariant import Limits
 from proof.quiescence import Quiescence, find_quiescence
@@ -58,7 +58,7 @@ class Scrubber:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             quiescence = await find_quiescence(connection, self._limits)
             present = await find_baseline(connection, whole=True)
-            await show_head(connection, known.of(present.server))
+            await show_outside(connection, known.of(present.server))
             before = await connection.fetchval(_END_OF_SLICE, self._since, present.before, SLICE)
             last, before = before is None, before or _END
             baseline = await self._slice(connection, present, before)

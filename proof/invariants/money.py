@@ -132,7 +132,8 @@ THE_PRICE_WAS_THE_LISTS = Invariant(
     id="I24",
     kind="A",
     title="The price was the list's",
-    promise="An order was placed at a price that the price list had when it was placed.",
+    promise="An order was placed at a price that the price list had when it was placed, and a "
+    "product has its newest price.",
     # An order reads the list some moments after its transaction began, which is its time.
     sql="""\
 SELECT o.id AS order_id, o.product_id, o.unit_price_minor, o.currency, o.created_at
@@ -144,7 +145,13 @@ WHERE NOT EXISTS (
   WHERE p.product_id = o.product_id AND p.price_minor = o.unit_price_minor
     AND p.currency = o.currency AND p.since <= o.created_at + interval '10 seconds'
     AND coalesce(p.until, 'infinity') >= o.created_at - interval '10 seconds')
-ORDER BY o.id""",
+UNION ALL
+SELECT NULL, s.product_id, s.price_minor, s.currency, p.since
+FROM orders.products s
+LEFT JOIN LATERAL (SELECT price_minor, currency, since FROM orders.prices
+                   WHERE product_id = s.product_id ORDER BY since DESC LIMIT 1) p ON true
+WHERE (p.price_minor, p.currency) IS DISTINCT FROM (s.price_minor, s.currency)
+ORDER BY order_id""",
     enforced_by="the order is written from the price list in one statement",
 )
 

@@ -128,7 +128,10 @@ HISTORY_IS_WHOLE = Invariant(
     id="I13",
     kind="A",
     title="History is whole",
-    promise="Each order's history has every version once; its last line is how the order stands.",
+    promise="Each order's history has every version once; its first line is when it was made, "
+    "its last one how it stands.",
+    # A minute is more than any transaction that makes an order may take. Orders of the first
+    # releases have the trace of a later step.
     sql="""\
 SELECT 'gap before' AS what, h.order_id, h.version, h.src AS expected, p.dst AS found
 FROM orders.history h
@@ -143,7 +146,16 @@ WHERE (h.dst, h.reason, h.outcome) IS DISTINCT FROM (o.status, o.reason, o.last_
 UNION ALL
 SELECT 'line without its version', h.order_id, h.version, o.status, h.dst
 FROM orders.history h LEFT JOIN orders.orders o ON o.id = h.order_id
-WHERE o.id IS NULL OR h.version > o.version""",
+WHERE o.id IS NULL OR h.version > o.version
+UNION ALL
+SELECT 'made at another time', o.id, 0, o.created_at::text, h.at::text
+FROM orders.orders o JOIN orders.history h ON h.order_id = o.id AND h.version = 0
+WHERE h.at NOT BETWEEN o.created_at - interval '1 min' AND o.created_at + interval '1 min'
+UNION ALL
+SELECT 'trace of no step', o.id, o.version, o.traceparent, NULL
+FROM orders.orders o
+WHERE NOT EXISTS (SELECT 1 FROM orders.history h WHERE h.order_id = o.id
+                  AND h.traceparent IS NOT DISTINCT FROM o.traceparent)""",
     enforced_by="history is written by trigger and is append-only",
 )
 

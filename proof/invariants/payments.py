@@ -23,7 +23,7 @@ A_PAYMENT_IS_ITS_ATTEMPTS = Invariant(
     kind="A",
     title="A payment is what its attempts say",
     promise="The payment's state follows from its legs', a leg's from its newest attempt's, that "
-    "one's from its history, and what is settled is what the gateway has.",
+    "one's from its history, and what is settled is what the gateway has, in this order of time.",
     sql="""\
 SELECT 'payment' AS what, p.payment_id, p.state, coalesce(a.states, 'no attempt') AS other
 FROM payments.payments p
@@ -73,7 +73,22 @@ WHERE a.provider IN ('mock', 'flaky')
    OR a.state = 'AUTHORISED' AND c.state IS NOT DISTINCT FROM 'REFUNDED'
    OR a.state = 'SUCCEEDED' AND c.state IS DISTINCT FROM 'CAPTURED'
       AND NOT (c.state IS NOT DISTINCT FROM 'REFUNDED'
-               AND p.state IN ('REFUND_PENDING', 'PROCESSING', 'CANCELLING')))""",
+               AND p.state IN ('REFUND_PENDING', 'PROCESSING', 'CANCELLING')))
+UNION ALL
+SELECT 'made at another time than its legs', p.payment_id, p.created_at::text, l.created_at::text
+FROM payments.payments p JOIN payments.legs l USING (payment_id)
+WHERE l.created_at NOT BETWEEN p.created_at - interval '1 min' AND p.created_at + interval '1 min'
+UNION ALL
+SELECT 'declined as no attempt was', p.payment_id, p.state, p.decline_code
+FROM payments.payments p
+WHERE p.decline_code IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM payments.attempt_history h WHERE h.payment_id = p.payment_id
+                  AND h.dst = 'FAILED' AND h.detail = p.decline_code)
+UNION ALL
+SELECT 'captured before it was asked for', a.payment_id, a.created_at::text, c.captured_at::text
+FROM payments.attempts a JOIN payments.payments p USING (payment_id)
+JOIN gateway.charges c ON c.gw_key = a.gw_key
+WHERE p.made_by <> 'capture' AND c.captured_at < a.created_at - interval '1 min'""",
     enforced_by="one writer of outcomes moves payment and attempt in one statement",
 )
 

@@ -1,7 +1,9 @@
-"""Promises about the record: every row leads back to its order, and nothing was taken out of it."""
+"""Promises about the record: every row leads back to its order, nothing was taken out, and what
+guards it is there."""
 
+from proof.guards import FOUND
 from proof.invariant import Invariant
-from proof.sealed_tables import FORMAT, LINK_CONTENT, WATCHED, digests
+from proof.sealed_tables import FORMAT, LINK_CONTENT, digests
 
 NOTHING_IS_WITHOUT_ITS_ORDER = Invariant(
     id="I20",
@@ -36,7 +38,19 @@ WHERE a.gw_key IS NULL
 UNION ALL
 SELECT 'transfer for no payment', l.payment_id::text, l.kind, l.posted_at
 FROM payments.ledger l LEFT JOIN payments.payments p USING (payment_id)
-WHERE p.payment_id IS NULL""",
+WHERE p.payment_id IS NULL
+UNION ALL
+SELECT 'reservation of an order, by hand', r.order_id::text, r.made_by, r.created_at
+FROM inventory.reservations r JOIN orders.orders o ON o.id = r.order_id
+WHERE r.made_by = 'hand' AND r.product_id IS NOT NULL
+UNION ALL
+SELECT 'payment of an order, by hand', p.payment_id::text, p.made_by, p.created_at
+FROM payments.payments p JOIN orders.orders o ON o.payment_id = p.payment_id
+WHERE p.made_by = 'hand' AND p.amount_minor IS NOT NULL
+UNION ALL
+SELECT 'payment for a capture that was asked for', p.payment_id::text, p.made_by, p.created_at
+FROM payments.payments p
+WHERE p.made_by = 'capture' AND p.cancel_reason IS DISTINCT FROM 'NEVER_ASKED_FOR'""",
     enforced_by="intent before effect; the order comes first, by its id",
 )
 
@@ -44,20 +58,38 @@ NOTHING_WAS_TAKEN_OUT = Invariant(
     id="I26",
     kind="A",
     title="Nothing was taken out",
-    promise="No row was deleted, no line that is written once was changed, no order that was "
-    "proven is gone, and the triggers that would note it are on.",
-    sql=f"""\
+    promise="No row was deleted, no line that is written once was changed, and no order that was "
+    "proven is gone.",
+    sql="""\
 SELECT book AS what, order_ref, was::text AS was, changed_in::text AS in_transaction
 FROM proof.removals
 UNION ALL
 SELECT 'orders that were proven before are gone', NULL, missing, NULL
 FROM (SELECT nullif(current_setting('valerix.orders_missing', true), '') AS missing) s
 WHERE missing IS NOT NULL
-UNION ALL
-SELECT 'triggers are missing or off on ' || name, NULL, NULL, NULL FROM ({WATCHED}) w
-WHERE NOT watched
-ORDER BY in_transaction""",  # noqa: S608 - constants
+ORDER BY in_transaction""",
     enforced_by="append-only triggers; notes that are kept though triggers are off",
+    reads="everything",
+)
+
+THE_GUARDS_STAND = Invariant(
+    id="I30",
+    kind="A",
+    title="The guards stand",
+    promise="Triggers and what they call, constraints, unique indexes and transitions are "
+    "as the migrations made them.",
+    sql=f"""\
+WITH made AS (
+  SELECT key AS guard, value AS made
+  FROM jsonb_each_text(nullif(current_setting('valerix.guards', true), '')::jsonb)
+), present AS (
+{FOUND}
+)
+SELECT guard, coalesce(made, 'not made') AS made, coalesce(found, 'missing') AS found
+FROM made FULL JOIN present USING (guard)
+WHERE made IS DISTINCT FROM found AND EXISTS (SELECT FROM made)
+ORDER BY guard""",  # noqa: S608 - constants
+    enforced_by="only the owner of the tables may alter them; this notices when the owner did",
     reads="everything",
 )
 
@@ -100,4 +132,9 @@ ORDER BY link, what""".format(  # noqa: S608 - constants
     reads="chain",
 )
 
-INVARIANTS = (NOTHING_IS_WITHOUT_ITS_ORDER, NOTHING_WAS_TAKEN_OUT, THE_RECORD_IS_UNBROKEN)
+INVARIANTS = (
+    NOTHING_IS_WITHOUT_ITS_ORDER,
+    NOTHING_WAS_TAKEN_OUT,
+    THE_GUARDS_STAND,
+    THE_RECORD_IS_UNBROKEN,
+)

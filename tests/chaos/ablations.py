@@ -285,7 +285,7 @@ GUARDS = (
         "compare-and-set on the version",
         blind_writes,
         the_same_without_the_database_guarding_transitions,
-        {"I4", "I8"},
+        {"I4", "I8", "I30"},
         PATIENT,
     ),
 )

@@ -145,6 +145,8 @@ async def _rest(connection: asyncpg.Connection, shop: Shop, patience_s: float) -
 
 def _note(report: Report, outcome: Outcome, *, at_rest: bool) -> None:
     for finding in report.findings:
+        if finding.invariant.id == "I30" and not at_rest:
+            continue  # a trigger of the test makes the disk full
         broken = finding.state == "violated" and finding.invariant.kind == "A"
         if broken or (at_rest and finding.state != "holds"):
             what = f"{finding.state}: {finding.reason or [dict(row) for row in finding.rows[:2]]}"

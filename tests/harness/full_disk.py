@@ -38,8 +38,8 @@ async def full_disk(
     share: float = 1.0,
     when: str = "INSERT",
 ) -> AsyncIterator[None]:
-    """While the block runs, this share of the rows of these tables finds no room. The triggers
-    stay and do nothing then: to drop them would wait for whoever is at work."""
+    """While the block runs, this share of the rows of these tables finds no room. The triggers do
+    nothing then and are dropped, one by one: each waits for whoever is at work in its table."""
     await connection.execute(_NO_ROOM.format(tables=",".join(tables), share=share))
     for each in tables:
         await connection.execute(_ON.format(when, each))
@@ -47,3 +47,5 @@ async def full_disk(
         yield
     finally:
         await connection.execute(_NO_ROOM.format(tables="", share=0.0))
+        for each in tables:
+            await connection.execute(f"DROP TRIGGER no_room ON {each}")

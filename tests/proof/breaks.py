@@ -1,5 +1,6 @@
 """How each promise is broken: its guards removed, then a statement that no service would make."""
 
+import re
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,8 @@ ATTEMPT = (
 NO_TRIGGERS = "SET session_replication_role = replica;"
 CLAIM = "INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until) VALUES"
 
+_TAKES_A_GUARD_AWAY = re.compile("DROP (CONSTRAINT|INDEX)|DISABLE TRIGGER")
+
 
 class Break(msgspec.Struct, frozen=True):
     """The promise that breaks, how it is broken, one cell of the offending row, and the other
@@ -32,6 +35,12 @@ class Break(msgspec.Struct, frozen=True):
     also: tuple[str, ...] = ()
     marked: bool = True
     long: bool = False
+
+    @property
+    def promises(self) -> set[str]:
+        """All that break. Who takes a guard away first breaks the promise about guards as well."""
+        guards = {"I30"} if _TAKES_A_GUARD_AWAY.search(self.sql) else set()
+        return {self.breaks, *self.also, *guards}
 
 
 BREAKS = (
@@ -173,6 +182,7 @@ BREAKS = (
         "an order of yesterday without an end",
         f"UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE id = '{PENDING}'",
         ("order_id", PENDING),
+        ("I13",),
     ),
     Break(
         "I11",
@@ -382,6 +392,12 @@ BREAKS = (
         f" WHERE order_id = '{CONFIRMED}'",
         ("order_id", CONFIRMED),
         ("I26", "I27"),
+    ),
+    Break(
+        "I24",
+        "a price noted before orders that paid another one",
+        "INSERT INTO orders.prices VALUES ('PROD-001', now() - interval '2 days', 1, 'EUR')",
+        ("order_id", CONFIRMED),
     ),
     Break(
         "I24",

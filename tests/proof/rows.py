@@ -21,6 +21,10 @@ INSERT INTO orders.orders (id, payment_id, product_id, quantity, unit_price_mino
                            currency, status, next_attempt_at, deadline_at, created_at)
 VALUES ($1, $2, 'PROD-001', 2, 9999, 19998, 'EUR', 'PENDING', now(), now() + interval '15 min',
         {at})"""
+# What the trigger writes has the time of the clock.
+_FIRST_LINE = """
+INSERT INTO orders.history (order_id, version, dst, attempts, at)
+VALUES ($1, 0, 'PENDING', 0, {at})"""
 _MOVE = """
 UPDATE orders.orders SET status = $2, reason = $3, version = version + 1,
   settled_at = CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN coalesce(settled_at, {at}) END
@@ -84,6 +88,14 @@ async def fill(connection: asyncpg.Connection) -> None:
     await shop.pay(PENDING, "IN_FLIGHT")
 
 
+async def waiting_order(connection: asyncpg.Connection) -> None:
+    """One more order of yesterday that has not come to its end."""
+    shop = ShopRows(connection, _LONG_AGO)
+    await shop.order(CANCELLED, "PENDING_PAYMENT")
+    await shop.hold(CANCELLED, "HELD")
+    await shop.pay(CANCELLED, "IN_FLIGHT")
+
+
 async def cancelled_order(connection: asyncpg.Connection) -> None:
     """One more order of yesterday, cancelled before the gateway had charged it."""
     shop = ShopRows(connection, _LONG_AGO)
@@ -120,7 +132,10 @@ class ShopRows:
 
     async def order(self, order_id: UUID, *steps: str, because: str = "PAYMENT_DECLINED") -> None:
         """An order that went through `steps`; a confirmed one has its goods booked."""
+        await self.run("SET session_replication_role = replica")
         await self.run(_ORDER, order_id, payment_of(order_id))
+        await self.run(_FIRST_LINE, order_id)
+        await self.run("SET session_replication_role = origin")
         for step in steps:
             reason = because if step in ("CANCELLING", "FAILED") else None
             await self.run(_MOVE, order_id, step, reason)

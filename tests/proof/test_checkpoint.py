@@ -12,7 +12,14 @@ from proof.checkpoint import Checkpoint
 from proof.evaluate import prove
 from tests.proof.bulk_orders import insert_confirmed_orders
 from tests.proof.reports import finding
-from tests.proof.rows import CANCELLED, CONFIRMED, PENDING, cancelled_order, payment_of
+from tests.proof.rows import (
+    CANCELLED,
+    CONFIRMED,
+    PENDING,
+    cancelled_order,
+    payment_of,
+    waiting_order,
+)
 
 LIMITS = Limits()
 NO_TIME = Limits(order_deadline_s=0, order_backoff_s=0, lease_s=0, payment_backoff_s=0)
@@ -194,9 +201,7 @@ async def test_it_does_not_advance_past_what_is_broken_or_cannot_be_judged(shop,
 
 
 async def test_an_order_that_waits_too_long_does_not_hold_it_back(shop, auditor):
-    await shop.execute(
-        "UPDATE orders.orders SET created_at = now() - interval '1 day' WHERE id = $1", PENDING
-    )
+    await waiting_order(shop)
     place = (await kept(auditor))["before"]
     for _ in range(2):
         assert finding(await prove(auditor, LIMITS), "I10").state == "violated"

@@ -68,9 +68,9 @@ async def test_a_role_that_may_only_read_builds_on_the_proofs_of_others(shop, re
 
 async def test_a_database_without_the_tables_of_the_proof_reads_everything(shop, auditor):
     await shop.execute("DROP TABLE proof.checkpoint")
-    assert '"proof.checkpoint" does not exist' in whole(await prove(auditor, LIMITS))
+    assert '"proof.checkpoint" does not exist' in whole(await prove(auditor, LIMITS), "violated")
     await shop.execute("DROP SCHEMA proof CASCADE")
-    assert "missing" in whole(await prove(auditor, LIMITS), "unknown")
+    assert "missing" in whole(await prove(auditor, LIMITS), "violated")
 
 
 async def test_the_whole_history_is_read_if_asked(shop, auditor):
@@ -80,7 +80,9 @@ async def test_the_whole_history_is_read_if_asked(shop, auditor):
 async def test_a_changed_rule_or_a_changed_promise_was_not_proven_before(
     shop, auditor, monkeypatch
 ):
-    await shop.execute("DELETE FROM orders.transitions WHERE src = 'PENDING' AND dst = 'FAILED'")
+    # Off for a moment: another row in the catalogue that says the same.
+    await shop.execute("ALTER TABLE orders.orders DISABLE TRIGGER guard_order")
+    await shop.execute("ALTER TABLE orders.orders ENABLE TRIGGER guard_order")
     assert whole(await prove(auditor, LIMITS)) == "there is no earlier proof to build on"
     assert (await prove(auditor, LIMITS)).reach.before is not None
     monkeypatch.setattr(checkpoint, "CHANGED_ORDERS", f"{checkpoint.CHANGED_ORDERS} -- newer")
