@@ -75,6 +75,8 @@ _OF_ANOTHER_SERVER = "SELECT EXISTS (SELECT FROM inventory.stock_moves WHERE cha
 _CHANGED = """\
 SELECT count(*) FROM (
   SELECT FROM orders.orders WHERE changed_in >= $1 AND changed_in < $2 LIMIT $3) o"""
+_PRICES_CHANGED = """\
+SELECT EXISTS (SELECT FROM orders.prices WHERE changed_in >= $1 AND changed_in < $2)"""
 _SAVE = """\
 INSERT INTO proof.checkpoint AS c (promises, before, at, orders, moved, unsettled, digest)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -226,10 +228,11 @@ async def _changed_in(
     written in it concerns; None if there are more than `limit`."""
     if await connection.fetchval(_CHANGED, *window, limit + 1) > limit:
         return None
-    priced = [row["id"] for row in await connection.fetch(PRICED_ORDERS, *window, limit + 1)]
-    if len(priced) > limit:
+    named = list(unsettled)
+    if await connection.fetchval(_PRICES_CHANGED, *window):
+        named += [row["id"] for row in await connection.fetch(PRICED_ORDERS, *window, limit + 1)]
+    if len(named) > limit + len(unsettled):
         return None
-    named = (*unsettled, *priced)
     changed = changed_orders(await connection.fetch(CHANGED_ORDERS, *window, named))
     return changed if changed.orders <= limit else None
 
