@@ -20,7 +20,11 @@ ATTEMPT = (
 NO_TRIGGERS = "SET session_replication_role = replica;"
 CLAIM = "INSERT INTO orders.idempotency (scope, key, request_hash, order_id, locked_until) VALUES"
 
-_TAKES_A_GUARD_AWAY = re.compile("DROP (CONSTRAINT|INDEX)|DISABLE TRIGGER")
+_TAKES_A_GUARD_AWAY = re.compile(
+    # One that is put back as it was stands as it was made.
+    "DROP (CONSTRAINT|INDEX)|DISABLE TRIGGER(?!.*ENABLE ALWAYS)",
+    re.DOTALL,
+)
 
 
 class Break(msgspec.Struct, frozen=True):
