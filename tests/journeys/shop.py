@@ -111,14 +111,14 @@ class Shop:
         """The order as the database has it."""
         return await self.eyes.fetchrow("SELECT * FROM orders.orders WHERE id = $1", UUID(order_id))
 
-    async def until(self, sql: str, *values: Any, within_s: float = 15) -> None:
+    async def until(self, sql: str, *values: Any, within_s: float = 60) -> None:
         """Wait until the query says true."""
         end = time.monotonic() + within_s
         while not await self.eyes.fetchval(sql, *values):
             assert time.monotonic() < end, f"still not so after {within_s} s: {sql} {values}"
             await asyncio.sleep(0.03)
 
-    async def settled(self, order_id: str, *, within_s: float = 15) -> asyncpg.Record:
+    async def settled(self, order_id: str, *, within_s: float = 60) -> asyncpg.Record:
         """The order once it is decided and, if confirmed, its stock is sold. Reading it through
         the API would hasten it, so this looks into the database."""
         await self.until(

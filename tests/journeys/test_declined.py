@@ -9,7 +9,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = {
     "payment": {"payment_decline_rate": 1.0},
-    "order": {"peer_deadline_s": 0.5, "request_budget_s": 1.0, "order_lease_s": 1.2},
+    "order": {"peer_deadline_s": 1.5, "request_budget_s": 3.2, "order_lease_s": 3.5},
 }
 
 
