@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import itertools
+import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -63,6 +65,12 @@ def demand_different(chosen: Iterable[ListeningPort]) -> None:
             )
 
 
+# Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere),
+# so that none is taken between being named and being listened on. Each process begins elsewhere.
+_FREE = range(20_000, 32_000)
+_IN_TURN = itertools.cycle(secrets.SystemRandom().sample(_FREE, len(_FREE)))
+
+
 def _holder(port: int) -> str:
     """What listens there, as far as we may know: other users' sockets are hidden from us."""
     with contextlib.suppress(psutil.Error):
@@ -76,8 +84,10 @@ def _holder(port: int) -> str:
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on at this moment, and never the same one twice from this process."""
+    for _ in range(_FREE.stop - _FREE.start):
+        port = next(_IN_TURN)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise CannotRun(f"every port from {_FREE.start} to {_FREE.stop - 1} is taken")
