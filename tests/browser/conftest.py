@@ -38,13 +38,14 @@ expect.set_options(timeout=_PATIENCE_MS)
 Visit = Callable[..., Awaitable[Page]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def usual_shop(
     postgres: PostgresServer | None,
     databases: Databases,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningFleet]:
-    """One for every file that asks for no settings of its own; nobody's order is declined there."""
+    """One for every file that asks for no settings of its own; nobody's order is declined there.
+    It ends with the last of them: five idle processes take a tenth of a core."""
     home, environ = tmp_path_factory.mktemp("shop"), {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
     with run_fleet(databases, home, postgres=postgres, environ=environ) as running:
         yield running
@@ -64,7 +65,7 @@ def fleet(
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One for all files, since it takes seconds of processor time to start; each visit is a fresh
     profile. VALERIX_CHROMIUM names another than the one on PATH."""

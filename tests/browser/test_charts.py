@@ -13,7 +13,6 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
 CHARTS = ("rate", "errors", "order", "inventory", "payment")
 
 

@@ -43,6 +43,7 @@ class Databases:
         return self.create(name=self._template, template="template1")
 
     def create(self, *, name: str | None = None, template: str | None = None) -> str:
+        """A new database's URL; `template` is the name of another that nobody is connected to."""
         name = name or f"valerix_test_{os.getpid()}_{next(self._numbers)}"
         # Copying files beats replaying them through the log, for a database of a few megabytes.
         self._execute(

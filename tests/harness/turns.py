@@ -37,6 +37,7 @@ TOGETHER = (
     ),
     (
         "tests/browser/test_journey.py",
+        "tests/browser/test_charts.py",
         "tests/browser/test_gremlins.py",
         "tests/browser/test_page.py",
         "tests/browser/test_places.py",
