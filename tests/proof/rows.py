@@ -67,8 +67,9 @@ VALUES ($1, $2, 'PROD-001', 2, {at})"""
 _LONG_AGO = "now() - interval '1 day'"
 
 
-async def settled_orders(connection: asyncpg.Connection) -> None:
-    """Three orders of yesterday: confirmed, declined, and given back."""
+async def fill(connection: asyncpg.Connection) -> None:
+    """Three orders of yesterday that are settled, and one of this second that is pending, and has
+    a quarter of an hour for it."""
     shop = ShopRows(connection, _LONG_AGO)
     await shop.order(CONFIRMED, "PENDING_PAYMENT", "CONFIRMED")
     await shop.hold(CONFIRMED, "COMMITTED")
@@ -82,10 +83,6 @@ async def settled_orders(connection: asyncpg.Connection) -> None:
     await shop.hold(REFUNDED, "COMMITTED")
     await shop.pay(REFUNDED, "SUCCEEDED", "CAPTURED")
     await shop.refund(REFUNDED)
-
-
-async def pending_order(connection: asyncpg.Connection) -> None:
-    """One order of this second."""
     shop = ShopRows(connection, "now()")
     await shop.order(PENDING, "PENDING_PAYMENT")
     await shop.hold(PENDING, "HELD")
