@@ -1,11 +1,14 @@
 """What services ask of each other is closed to strangers, and to the services of another shop."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
 from chassis.http.shop_identity import SHOP_HEADER
 from chassis.service_credential import SERVICE_HEADER
@@ -36,6 +39,16 @@ each_route = pytest.mark.parametrize(
 )
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded(open_shop: Shop) -> AsyncIterator[dict[str, str]]:
+    """The address of each service, of one more of it that has the tokens."""
+    async with AsyncExitStack() as running:
+        services = ("inventory", "payment", "order")
+        yield {
+            key: await running.enter_async_context(open_shop.run(key, **TOKENS)) for key in services
+        }
+
+
 async def _ask(
     url: str, method: str, path: str, body: Any, headers: dict[str, str]
 ) -> httpx.Response:
@@ -46,11 +59,11 @@ async def _ask(
 
 @each_route
 async def test_with_an_operator_token_a_stranger_is_refused(
-    shop: Shop, service: str, method: str, path: str, body: Any
+    shop: Shop, guarded: dict[str, str], service: str, method: str, path: str, body: Any
 ):
-    async with shop.run(service, **TOKENS) as url, shop.unchanged():
+    async with shop.unchanged():
         for headers in ({}, {SERVICE_HEADER: "guessed"}, {"Authorization": "Bearer guessed-it"}):
-            answer = await _ask(url, method, path, body, headers)
+            answer = await _ask(guarded[service], method, path, body, headers)
             assert_problem(answer, 401, "service-credential-needed")
             assert answer.headers["x-valerix-executed"] == "no"
 
@@ -60,16 +73,16 @@ async def test_with_an_operator_token_a_stranger_is_refused(
     [{SERVICE_HEADER: CREDENTIAL}, {"Authorization": f"Bearer {OPERATOR}"}],
     ids=["a service", "the operator"],
 )
-async def test_a_service_and_the_operator_are_let_in(shop: Shop, headers: dict[str, str]):
-    async with shop.run("inventory", **TOKENS) as url:
-        answer = await _ask(url, "GET", "/shop", None, headers)
-        assert answer.status_code == 200
+async def test_a_service_and_the_operator_are_let_in(
+    guarded: dict[str, str], headers: dict[str, str]
+):
+    answer = await _ask(guarded["inventory"], "GET", "/shop", None, headers)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/inventory", "/inventory/PROD-001", "/health", "/metrics"])
-async def test_anybody_may_look_at_the_shelves(shop: Shop, path: str):
-    async with shop.run("inventory", **TOKENS) as url:
-        assert (await _ask(url, "GET", path, None, {})).status_code == 200
+async def test_anybody_may_look_at_the_shelves(guarded: dict[str, str], path: str):
+    assert (await _ask(guarded["inventory"], "GET", path, None, {})).status_code == 200
 
 
 async def test_while_a_credential_is_replaced_both_are_accepted(shop: Shop):
@@ -96,13 +109,12 @@ async def test_services_with_one_operator_token_know_each_other_without_more(sho
             assert tuple(row) == ("order-service", "order-service")
 
 
-async def test_to_cancel_an_order_takes_the_operator_s_word(shop: Shop):
-    async with shop.run("order", **TOKENS) as url:
-        answer = await _ask(url, "POST", f"/orders/{ORDER}/cancel", None, {})
-        assert_problem(answer, 401, "operator-token-needed")
-        asked = {"Authorization": f"Bearer {OPERATOR}"}
-        answer = await _ask(url, "POST", f"/orders/{ORDER}/cancel", None, asked)
-        assert_problem(answer, 404, "order-not-found")
+async def test_to_cancel_an_order_takes_the_operator_s_word(guarded: dict[str, str]):
+    cancel = ("POST", f"/orders/{ORDER}/cancel", None)
+    answer = await _ask(guarded["order"], *cancel, {})
+    assert_problem(answer, 401, "operator-token-needed")
+    answer = await _ask(guarded["order"], *cancel, {"Authorization": f"Bearer {OPERATOR}"})
+    assert_problem(answer, 404, "order-not-found")
 
 
 async def test_on_loopback_the_same_answers_by_hand_and_is_recorded_as_such(shop: Shop):
