@@ -102,7 +102,7 @@ OVERPRINTED = """() => {
     "looks",
     [
         pytest.param({1440: ("light",), 390: ("dark",)}, id="some"),
-        pytest.param({width: SCHEMES for width in WIDTHS}, id="all", marks=pytest.mark.long),
+        pytest.param(dict.fromkeys(WIDTHS, SCHEMES), id="all", marks=pytest.mark.long),
     ],
 )
 async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks):
