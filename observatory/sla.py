@@ -17,8 +17,9 @@ FAILING_SHARE = 0.05
 # an answer as would have to fail for red.
 PENDING_SHARE = 0.05
 
-# Not business requests: probes, the scrape itself, the API page, gremlins.
-NOT_BUSINESS = r"^(/health.*|/metrics|/schema.*|/gremlin.*)$"
+# Not business requests: probes, the scrape itself, the API page, gremlins, and who asks whether it is
+# the same shop.
+NOT_BUSINESS = r"^(/health.*|/metrics|/schema.*|/gremlin.*|/shop)$"
 # By status: the service failed, its caller gave up on it (499), or nobody was answered (000).
 FAILED = "5..|499|000"
 PENDING = "202"
