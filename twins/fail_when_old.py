@@ -6,7 +6,7 @@ from uuid import UUID
 from services.payment import charging, reconciler, settlement
 from services.payment.context import PaymentContext
 from services.payment.outcomes import Declined
-from twins.twin import Fault, Replacement, Twin
+from twins.twin import PAYMENTS_ALONE, Fault, Replacement, Twin
 
 # In the world it is minutes or hours; the age decides nothing.
 _LAST_POLL_S = 2.0
@@ -37,6 +37,7 @@ TWIN = Twin(
     shows="A payment that FAILED while the account has its money.",
     replaced=(Replacement("services.payment.reconciler", "reconcile", reconcile_or_fail),),
     door="payment",
+    settings=PAYMENTS_ALONE,
     faults=(
         Fault("acquirer", "lost_response", ("POST /v1/payment_intents/{intent_id}/confirm",)),
         Fault("acquirer", "error", ("GET /v1/payment_intents/{object_id}",)),

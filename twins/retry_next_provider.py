@@ -3,7 +3,7 @@
 from services.payment import legs, outcomes
 from services.payment.domain import Attempt, Payment
 from services.payment.outcomes import GatewayResult, Silence
-from twins.twin import Fault, Replacement, Twin
+from twins.twin import PAYMENTS_ALONE, Fault, Replacement, Twin
 
 _allows_another = outcomes.allows_another
 
@@ -24,5 +24,6 @@ TWIN = Twin(
         Replacement("services.payment.outcomes", "allows_another", allows_another_after_silence),
     ),
     door="payment",
+    settings=PAYMENTS_ALONE,
     faults=(Fault("acquirer", "lost_response", ("POST /v1/payment_intents/{intent_id}/confirm",)),),
 )

@@ -12,6 +12,12 @@ import topology
 # What a small shop is called in which nothing is replaced.
 OURS = "ours"
 NAMES = ("naive", "retry-next-provider", "fail-when-old")
+# Of a shop that has no orders: a chain of two accounts, and nothing that waits for an order.
+PAYMENTS_ALONE = {
+    "VALERIX_PAYMENT_STRIPE_ACCOUNTS": "alfa=sk_test_alfa,bravo=sk_test_bravo",
+    "VALERIX_ORDER_DEADLINE_S": "1",
+    "VALERIX_ORDER_LEASE_S": "1",
+}
 
 
 class NotThere(Exception):
