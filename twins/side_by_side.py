@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import msgspec
 
+from fleet.run_dir import find_run_directory
 from fleet.settings import load_as
 from proof.evaluate import State, evaluate
 from proof.invariant import Limits
@@ -53,11 +54,19 @@ async def both(
     """Ours and the twin, with the same settings, for the duration of the block. `databases` are the
     URLs of two that nobody else uses; None makes one. Raises what `start` raises."""
     mine, other = databases
+    # Beside another twin's there may be one more of ours.
+    home = find_run_directory().path / "twins" / f"{twin.name}-{OURS}"
     async with contextlib.AsyncExitStack() as stack:
         # What one meets does not keep the other from being stopped in order.
         ours, theirs = await asyncio.gather(
             stack.enter_async_context(
-                start(OURS, keys=twin.keys, settings=twin.settings, database_url=mine)
+                start(
+                    OURS,
+                    keys=twin.keys,
+                    settings=twin.settings,
+                    home=home,
+                    database_url=mine,
+                )
             ),
             stack.enter_async_context(start(twin.name, database_url=other)),
             return_exceptions=True,

@@ -81,8 +81,8 @@ async def start(
     of a database that nobody else uses, it has a PostgreSQL of its own, and throws its data away.
 
     To be called on a thread that lives longer: the kernel ends the shop with the thread that began
-    it. Raises `KeyError` for a twin that is unknown, `CannotRun` where VALERIX_HOST is not
-    loopback, and `Failed` when it did not start."""
+    it. Raises `KeyError` for a twin that is unknown, and `CannotRun` where VALERIX_HOST is not
+    loopback, or when it did not start."""
     keys = tuple(keys or (find(name).keys if name != OURS else KEYS))
     _demand_local(keys)
     folder = RunDirectory(home or find_run_directory().path / "twins" / name)
@@ -150,9 +150,9 @@ async def _ready(
         if running is not None and supervisor.child and running.pid == supervisor.child.pid:
             return SmallShop(name, running.urls, running.database_url, environ, folder, supervisor)
         if supervisor.ended() is not None:
-            raise Failed(f"{_called(name)} did not start:\n{supervisor.log_tail()}")
+            raise CannotRun(f"{_called(name)} did not start:\n{supervisor.log_tail()}")
         if clock() > end:
-            raise Failed(f"{_called(name)} is not ready after {_READY_LIMIT_S:.0f} s; "
+            raise CannotRun(f"{_called(name)} is not ready after {_READY_LIMIT_S:.0f} s; "
                          f"see {supervisor.log}")  # fmt: skip
         await asyncio.sleep(_POLL_S)
 
