@@ -18,6 +18,8 @@ from twins.twin import Fault
 
 # Enough to meet each other, few enough for two cores with two shops on them.
 _AT_ONCE = 4
+# As long as a gremlin may live: it is called off, or ends with its shop.
+_UNTIL_CALLED_OFF_S = 3600
 # A request has its budget of five seconds, and a busy machine is slower than that.
 _ANSWER_S = 15.0
 _PRODUCT = "PROD-001"
@@ -44,7 +46,10 @@ async def let_loose(shop: SmallShop, faults: Sequence[Fault]) -> None:
     """Let these gremlins loose; raises `CannotRun` where one is refused."""
     for n, fault in enumerate(faults, 1):
         command = PutGremlin(
-            kind=fault.kind, routes=list(fault.routes), probability=fault.probability
+            kind=fault.kind,
+            routes=list(fault.routes),
+            probability=fault.probability,
+            ttl_s=_UNTIL_CALLED_OFF_S,
         )
         async with _asking(shop, fault.process) as peer:
             put = await GremlinClient(peer).put(f"twin-{n}", command, headers=_WHO)

@@ -46,6 +46,7 @@ def test_the_command_shows_each_twin(name: str, tmp_path: Path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=170,
     )
     assert found.returncode == 0, found.stderr + found.stdout
     shown = json.loads(found.stdout)
