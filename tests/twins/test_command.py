@@ -38,11 +38,11 @@ def test_where_the_room_is_left_out_it_says_so(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.long
-def test_one_that_stays_says_where_it_is_and_ends_with_ctrl_c(tmp_path: Path):
+def test_one_that_stays_says_where_it_is_and_ends_with_ctrl_c(home: Path):
     with subprocess.Popen(
         [sys.executable, "-m", "cli", "twin", "naive", "--stay"],
         cwd=ROOT,
-        env=os.environ | {"VALERIX_HOME": str(tmp_path)},
+        env=os.environ | {"VALERIX_HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
     ) as command:
