@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fleet.errors import CannotRun
 from fleet.streams import CommandLine
 from topology import KEYS, NAMES
 
@@ -244,6 +245,39 @@ def act_check(name: str, quick: bool) -> None:
     from cli.acts import check_acts
 
     raise SystemExit(check_acts(name, quick=quick))
+
+
+@main.command("twin")
+@click.argument("name", required=False)
+@click.option("--orders", default=10, type=click.IntRange(1, 100), help="How many customers come.")
+@click.option(
+    "--seconds", default=15.0, type=click.FloatRange(1, 300), help="The longest the gremlins stay."
+)
+@click.option("--json", "as_json", is_flag=True, help="For a script.")
+@click.option("--stay", is_flag=True, help="Only start the twin, and leave it until Ctrl-C.")
+def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, stay: bool) -> None:
+    """Show what one missing rule costs.
+
+    Starts the unsafe twin NAME and a small shop of ours, each with a database of its own that is
+    thrown away, sends both the same customers under the same gremlins, and prints what came of it.
+    Without NAME: which twins there are. Loopback only. Exit code 0: ours holds and the twin is
+    broken; 1: not so; 2: it could not be run.
+    """
+    try:
+        from cli import twins
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "twins":
+            raise
+        # The image is made without them.
+        raise CannotRun("there are no unsafe twins here: run them from a checkout") from None
+    if name is None:
+        twins.list_twins()
+    elif stay:
+        twins.stay(name)
+    else:
+        raise SystemExit(
+            twins.compare_twin(name, customers=orders, seconds=seconds, as_json=as_json)
+        )
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="For a script.")
