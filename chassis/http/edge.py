@@ -69,7 +69,7 @@ class Edge:
         self._metrics = metrics
         self._routes = routes
         self._gremlins = gremlins
-        self._contracts = contracts
+        self.contracts = contracts
         self._origins = OriginCheck(settings)
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
@@ -96,9 +96,9 @@ class Edge:
         self._metrics.in_flight.set(self._in_flight)
         try:
             marked = _marked(receive, send, visit, work, self._routes)
-            if self._contracts and not _QUIET.fullmatch(visit.path) and takes_turn():
+            if self.contracts and not _QUIET.fullmatch(visit.path) and takes_turn():
                 template = self._routes.template(visit.path)
-                if contracts := self._contracts.get((scope["method"], template)):
+                if contracts := self.contracts.get((scope["method"], template)):
                     receive, marked = tapped(receive, marked, contracts)
             await self._serve(scope, receive, marked, visit, headers)
         except CallerLeft:

@@ -94,7 +94,7 @@ _ANSWERS: dict[str, type] = {
     "refunds": StripeRefund,
     "payment_methods": StripeMethod,
 }
-CONTRACTS: tuple[type, ...] = (*_ANSWERS.values(), StripeRefusal, StripeEvent)
+OUTSIDE_CONTRACTS: tuple[type, ...] = (*_ANSWERS.values(), StripeRefusal, StripeEvent)
 
 
 def answer_contract(url: str, status: int) -> type | None:
