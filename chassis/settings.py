@@ -112,6 +112,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         why("INFO is one line a request and one a state change."),
     ] = "INFO"
+    contract_checks_per_s: Annotated[
+        Annotated[int, Meta(ge=0, le=10_000)],
+        why(
+            "Requests a second whose messages are checked against their schemas. Twenty show a "
+            "broken contract within a second and cost a thousandth of a processor; 0: none."
+        ),
+    ] = 20
     environment: Annotated[str, why("The deployment.environment.name of every signal.")] = "laptop"
     # -- bounds of incoming requests
     max_in_flight: Annotated[

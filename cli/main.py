@@ -178,6 +178,30 @@ def reconcile(day: datetime | None) -> None:
     raise SystemExit(reconcile_day(None if day is None else day.date()))
 
 
+@main.command()
+@click.option("--since", default="1h", metavar="TIME", help="How far back: 90m, 1h, 7d.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write it there; else it is printed.")  # fmt: skip
+def report(since: str, out: Path | None) -> None:
+    """Write a report on the time until now, as YAML.
+
+    Requests, failures and their reasons, contracts that were broken, what was unlike the times
+    before, gremlins that were on (docs/reports.md). The running dashboard writes and keeps it.
+    """
+    from cli.reports import write_report
+
+    write_report(since, out)
+
+
+@main.command()
+@click.argument("name", default="")
+def contracts(name: str) -> None:
+    """List what messages are checked against, or print one's JSON Schema."""
+    from cli.reports import list_contracts
+
+    list_contracts(name)
+
+
 @main.command("restart")
 @click.argument("process", type=click.Choice([*NAMES, "postgres"]))
 @click.option("--away", "away_s", default=0.5, type=click.FloatRange(0.1, 30), metavar="SECONDS",

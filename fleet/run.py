@@ -6,6 +6,7 @@ import os
 import signal
 from importlib import import_module
 
+from chassis.contracts import checks
 from chassis.http.server import serve
 from chassis.settings import BadSetting
 from chassis.telemetry import recording
@@ -30,6 +31,7 @@ def run_process(key: str) -> int:
     create_app = import_module(f"{process.package}.app").create_app
     try:
         recording.start(settings, service=process.name)
+        checks.start(settings)
         app = create_app(settings)
         gc.freeze()
         gc.enable()

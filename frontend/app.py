@@ -1,5 +1,7 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
+from datetime import timedelta
+
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
@@ -29,6 +31,7 @@ from frontend.policies.drafts import PolicyDrafts
 from frontend.policies.page import policy_api, policy_routes
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.page import provider_api, provider_routes
+from frontend.reports.page import ReportActions, report_api, report_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -45,6 +48,8 @@ from frontend.web.static_files import FILES
 from frontend.web.templating import environment
 from observatory.metrics.dropped_counts import DroppedCounts
 from observatory.otlp.allowed_senders import AllowedSenders
+from observatory.retrospective.kept import KeptReports
+from observatory.retrospective.writer import ReportWriter
 from observatory.sources.embedded_metrics import EmbeddedMetrics
 from observatory.sources.embedded_traces import EmbeddedTraces, sent_to
 from observatory.sources.protocols import MetricsSource, TelemetrySource
@@ -90,6 +95,7 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
+    writer = _reports(settings, database, telemetry)
     sessions = Sessions(settings, seen=state.scenario.note_request)
     return service_app(
         name=NAME,
@@ -97,10 +103,10 @@ def create_app(
         settings=settings,
         registry=registry,
         routes=[
-            *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions)),
-            *_other_routes(state, telemetry),
+            *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions, writer)),
+            *_other_routes(state, telemetry, writer),
         ],
-        loops=[state.run, telemetry.run, runner.run, sessions.store.run],
+        loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
             *(peer.close for peer in services.values()),
@@ -120,6 +126,7 @@ def _routes(
     runner: ScenarioRunner,
     services: dict[str, Peer],
     sessions: Sessions,
+    reports: ReportWriter,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
     links = Links(settings)
@@ -133,20 +140,25 @@ def _routes(
         *policy_routes(pages, state, drafts),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
+        *report_routes(pages, reports, telemetry, _every(settings)),
         *trace_routes(pages, state, telemetry, links),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
         *event_routes(state.hub),
-        *action_routes(_actions(settings, services, state, drafts), sessions, state.refresh),
+        *action_routes(
+            _actions(settings, services, state, drafts, reports), sessions, state.refresh
+        ),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
     ]
 
 
-def _other_routes(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+def _other_routes(
+    state: DashboardState, telemetry: TelemetrySource, reports: ReportWriter
+) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
-    apis = [*payment_api(state), *provider_api(state), *policy_api(state)]
+    apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
     return [*apis, *FILES, *telemetry.routes()]
 
 
@@ -159,6 +171,19 @@ def all_panels(state: DashboardState) -> list[Panel]:
         *timeline_panels(state),
         *act_panels(state),
     ]
+
+
+def _reports(
+    settings: DashboardSettings, database: Database, telemetry: TelemetrySource
+) -> ReportWriter:
+    """Who writes reports, and where they are kept."""
+    kept = KeptReports(settings.folder("reports"), settings.report_keep)
+    return ReportWriter(database, telemetry, kept, every=_every(settings))
+
+
+def _every(settings: DashboardSettings) -> timedelta:
+    """How often a report is written by itself; zero: never."""
+    return timedelta(hours=settings.report_every_h)
 
 
 def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
@@ -198,6 +223,7 @@ def _actions(
     services: dict[str, Peer],
     state: DashboardState,
     drafts: PolicyDrafts,
+    reports: ReportWriter,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -210,6 +236,7 @@ def _actions(
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
         "policy": drafts.give,
+        "report": ReportActions(reports).write,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
     }

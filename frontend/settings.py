@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from chassis.settings import Address, BadSetting, Port, Seconds, why
+from msgspec import Meta
+
+from chassis.settings import Address, BadSetting, Count, Port, Seconds, why
 from scenarios.settings import ScenarioSettings
 
 
@@ -41,6 +43,11 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
             "`valerix up` sets it. Empty: they are in memory alone, and end with the process."
         ),
     ] = ""
+    report_every_h: Annotated[
+        Annotated[int, Meta(ge=0, le=744)],
+        why("A report on every day that is over (UTC), written soon after its end; 0: none."),
+    ] = 24
+    report_keep: Annotated[Count, why("A month of daily reports, of some 5 KB each.")] = 31
     grafana_link: Annotated[
         Address, why("Where a visitor's browser finds Grafana; empty: pages do not link to it.")
     ] = ""

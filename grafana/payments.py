@@ -154,9 +154,49 @@ def _fees() -> Panel:
     )
 
 
+def _outside() -> tuple[Panel, ...]:
+    return (
+        panels.lines(
+            PanelHead(
+                "Webhooks",
+                "Events that accounts sent, per second, by the account and what became of them; "
+                "what is not signed is refused.",
+                8,
+                7,
+            ),
+            "suffix: events/s",
+            over_time(
+                f"sum by (provider, result) (rate(valerix_webhooks_total{EACH}))",
+                "{{provider}} {{result}}",
+            ),
+            many=True,
+        ),
+        panels.lines(
+            PanelHead(
+                "Waiting events", "Age of the oldest event that is not worked off yet.", 8, 7
+            ),
+            "s",
+            over_time("max(valerix_webhook_lag_seconds)", "oldest"),
+        ),
+        panels.bars(
+            PanelHead(
+                "Reconciliation",
+                "Open differences between the accounts' settlement files and our ledger, now, by "
+                "kind.",
+                8,
+                7,
+            ),
+            "short",
+            instant("max by (kind) (valerix_reconciliation_breaks)", "{{kind}}"),
+            colours={},
+            colour=FAILED,
+        ),
+    )
+
+
 BOARD = Board(
     "payments",
     "Valerix: payments",
     "How payments are decided, where their legs go, and what the accounts answer.",
-    (*_now(), *_accounts(), *_decisions(), _fees()),
+    (*_now(), *_accounts(), *_decisions(), *_outside(), _fees()),
 )

@@ -1,18 +1,22 @@
-"""Makes a JSON answer wrong and leaves it well formed: one value in it is another one."""
+"""Makes a JSON answer wrong and leaves it well formed: one value is another or of another kind."""
 
 from typing import Any
 
 import msgspec
 
 
-def with_one_wrong_value(body: bytes) -> bytes:
-    """The JSON text with its first whole number one higher (an amount, a quantity); where there is
-    none, its first text (an id) with another last character. What is not JSON stays as it is."""
+def with_one_wrong_value(body: bytes, *, breaks: bool) -> bytes:
+    """The JSON text with its first whole number (an amount, a quantity) one higher, or with
+    `breaks` written as a text, which breaks the contract. Where there is none, its first text (an
+    id) with another last character, or in a list. What is not JSON stays as it is."""
     try:
         value = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return body
-    for wanted, wrong in ((_is_whole, _one_higher), (_is_text, _another_end)):
+    for wanted, wrong in (
+        (_is_whole, str if breaks else _one_higher),
+        (_is_text, _in_a_list if breaks else _another_end),
+    ):
         changed, found = _changed(value, wanted, wrong)
         if found:
             return msgspec.json.encode(changed)
@@ -49,3 +53,7 @@ def _is_text(value: Any) -> bool:
 
 def _another_end(value: str) -> str:
     return value[:-1] + ("0" if value[-1] != "0" else "1")
+
+
+def _in_a_list(value: str) -> list[str]:
+    return [value]

@@ -7,7 +7,9 @@ repeat the list: the API is the only writer of gremlins, and a process ignores a
 not know."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
@@ -74,7 +76,10 @@ async def _hang(request: FaultyRequest, bite: Bite) -> None:
 
 
 async def _answer_wrongly(request: FaultyRequest, _: Bite) -> None:
-    request.rewrite(with_one_wrong_value)
+    # A value that may be right is what a reader must compare; one of another kind is what a check
+    # against the contract finds.
+    breaks = random.random() < 0.5  # noqa: S311 - no secret
+    request.rewrite(partial(with_one_wrong_value, breaks=breaks))
 
 
 async def _deliver_again(request: FaultyRequest, _: Bite) -> None:
@@ -154,7 +159,10 @@ KINDS: tuple[FaultKind, ...] = (
         kind="corrupt",
         label="Wrong answer",
         does="Works, then answers wrongly",
-        hint="The work is done and stored; the answer is well-formed JSON with one value changed.",
+        hint=(
+            "The work is done and stored; the answer is well-formed JSON with one value changed,"
+            " half of the time to one that breaks its contract."
+        ),
         after=_answer_wrongly,
     ),
 )

@@ -15,6 +15,8 @@ from litestar.openapi import OpenAPIConfig
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from chassis.contracts.checks import ContractMetrics
+from chassis.contracts.routes import contracts_of
 from chassis.database.pool import (
     CallerGone,
     CommitUnknown,
@@ -66,7 +68,8 @@ def service_app(
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
     process and start again when they fail; `closes` run at the end; `state` is for handlers."""
-    all_loops, all_closes = [*loops, process_metrics(name, database, registry).run], list(closes)
+    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
+    all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
@@ -75,8 +78,7 @@ def service_app(
         ready |= ready_probes(calm, identity, schema_revision)
         all_closes.append(database.close)
     if gremlins is not None:
-        all_loops.append(gremlins.run)
-        all_closes.append(gremlins.close)
+        all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
     known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
@@ -129,6 +131,7 @@ def _edged(
         metrics=HttpMetrics(name, registry),
         routes=templates,
         gremlins=gremlins,
+        contracts=contracts_of(app.routes),
     )
 
 

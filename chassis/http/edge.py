@@ -4,10 +4,13 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from chassis.contracts.checks import takes_turn
+from chassis.contracts.routes import RouteContracts
+from chassis.contracts.tap import tapped
 from chassis.faults.gremlins import EXEMPT, Gremlins
 from chassis.faults.inject import inject
 from chassis.faults.request import CallerLeft, Dropped
@@ -59,12 +62,14 @@ class Edge:
         metrics: HttpMetrics,
         routes: Routes,
         gremlins: Gremlins | None,
+        contracts: Mapping[tuple[str, str], RouteContracts],
     ) -> None:
         self.app = app
         self._service = service
         self._metrics = metrics
         self._routes = routes
         self._gremlins = gremlins
+        self.contracts = contracts
         self._origins = OriginCheck(settings)
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
@@ -91,6 +96,10 @@ class Edge:
         self._metrics.in_flight.set(self._in_flight)
         try:
             marked = _marked(receive, send, visit, work, self._routes)
+            if self.contracts and not _QUIET.fullmatch(visit.path) and takes_turn():
+                template = self._routes.template(visit.path)
+                if contracts := self.contracts.get((scope["method"], template)):
+                    receive, marked = tapped(receive, marked, contracts)
             await self._serve(scope, receive, marked, visit, headers)
         except CallerLeft:
             visit.status = CALLER_LEFT

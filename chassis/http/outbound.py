@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from chassis.contracts.checks import hand_over, is_contract, takes_turn
 from chassis.database.pool import DatabaseTrouble
 from chassis.http.shop_identity import REFUSALS, SHOP_PATH, ShopIdentity
 from chassis.outcome import CallResult, Failure, Outcome, failed, outcome_of_http
@@ -219,6 +220,8 @@ def _problem_code(body: bytes) -> str:
 
 def decode(result: CallResult, shape: Any) -> Any:
     """The body as `shape`, or None when it breaks the contract (to be treated as UNKNOWN)."""
+    if is_contract(shape) and takes_turn():
+        hand_over(shape, "received", result.body)
     try:
         return msgspec.json.decode(result.body, type=shape)
     except msgspec.MsgspecError:

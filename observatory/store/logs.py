@@ -3,6 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from msgspec import Struct, structs
 
@@ -21,13 +22,14 @@ LINE_OVERHEAD = 1_150
 
 class LogQuery(Struct, frozen=True):
     """Which lines: `level` and above, with every term of `text` (see log_search.py), the newest
-    `limit`."""
+    `limit`; none older than `since`. Without it a backend looks back an hour or more."""
 
     service: str = ""
     level: str = ""
     text: str = ""
     trace_id: str = ""
     limit: int = 200
+    since: datetime | None = None
 
 
 class _Kept(Struct, frozen=True, gc=False):
@@ -90,11 +92,12 @@ class LogStore:
         """The newest lines that fit, oldest first."""
         found: list[StoredLine] = []
         wanted = terms(query.text)
+        since_ns = query.since.timestamp() * 1e9 if query.since else 0
         for sequence in self._candidates(query):
             if len(found) >= query.limit:
                 break
             kept = self._lines[sequence]
-            if all(_matches(kept, term) for term in wanted):
+            if kept.line.at_ns >= since_ns and all(_matches(kept, term) for term in wanted):
                 found.append(kept.unpacked())
         return found[::-1]
 

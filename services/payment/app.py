@@ -17,6 +17,7 @@ from services.payment.connectors import Connector, OutsideAccount
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.connectors.stripe_contract import OUTSIDE_CONTRACTS
 from services.payment.context import PaymentContext
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
@@ -31,6 +32,7 @@ from services.payment.webhooks.effects import event_worker
 from services.payment.webhooks.endpoints import WebhookEndpoints
 from topology import find
 
+__all__ = ["OUTSIDE_CONTRACTS", "create_app"]
 NAME = find("payment").name
 # The reconciler, the late captures, the events and the settlement files take turns on these;
 # foreground traffic never waits for them.

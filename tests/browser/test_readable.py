@@ -114,7 +114,18 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks)
     about = await page.request.get(f"/api/payments?search={order.rpartition('/')[2]}")
     payment = f"/payments/{(await about.json())['payments'][0]['payment_id']}"
     money = ("/payments", payment, "/providers", "/policies")
-    pages = ("/", "/gremlins", "/traces", trace, order, missing, "/logs", "/timeline", "/acts")
+    pages = (
+        "/",
+        "/gremlins",
+        "/traces",
+        trace,
+        order,
+        missing,
+        "/logs",
+        "/timeline",
+        "/reports",
+        "/acts",
+    )
     offences = []
     for path in (*pages, *money):
         await page.goto(path)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.frontend.test_pages import dashboard
 
-PAGES = ["/", "/gremlins", "/timeline", "/traces", "/logs", "/acts", "/orders", "/panels/lights",
-         "/payments", "/api/payments"]  # fmt: skip
+PAGES = ["/", "/gremlins", "/timeline", "/reports", "/traces", "/logs", "/acts", "/orders",
+         "/panels/lights", "/payments", "/api/payments"]  # fmt: skip
 FILES = ["/static/app.css", "/static/app.js", "/static/icon.svg", "/static/vendor/htmx.min.js"]
 
 

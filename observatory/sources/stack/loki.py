@@ -73,7 +73,9 @@ class LokiClient:
     async def lines(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
         now = time.time()
-        reach_s = _TRACE_S if query.trace_id else _TAIL_S
+        reach_s: float = _TRACE_S if query.trace_id else _TAIL_S
+        if query.since is not None:
+            reach_s = now - query.since.timestamp()
         params = {
             "query": logql(query),
             "start": f"{now - reach_s:.0f}",

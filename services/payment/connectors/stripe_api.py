@@ -19,6 +19,7 @@ import aiohttp
 import stripe
 from stripe import _http_client
 
+from chassis.contracts.checks import hand_over, takes_turn
 from chassis.telemetry.context import span_now
 from services.payment.connectors import (
     AttemptRef,
@@ -30,6 +31,7 @@ from services.payment.connectors import (
     PlainCard,
     Taken,
 )
+from services.payment.connectors.stripe_contract import answer_contract
 from services.payment.connectors.stripe_errors import asked, brief, failed
 from services.payment.connectors.stripe_webhooks import StripeWebhooks
 from services.payment.outcomes import (
@@ -50,7 +52,16 @@ _LARGEST_FILE = 64 << 20
 
 
 class _Traced(_http_client.AIOHTTPClient):
-    """Hands the trace on, as every call from process to process does here."""
+    """Hands the trace on, as every call from process to process does here, and lets what is
+    answered be checked against its contract."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        answer = await super().request_async(method, url, headers, post_data=post_data)
+        if takes_turn() and (shape := answer_contract(url, answer[1])):
+            hand_over(shape, "received", answer[0])
+        return answer
 
     async def request_stream_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None

@@ -2,15 +2,16 @@
 
 import contextlib
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 import stripe
-from msgspec import Meta
 
+from chassis.contracts.checks import hand_over
 from chassis.http.json_body import parse_json
 from chassis.http.problems import Problem
 from services.payment.connectors import NewEndpoint, ProviderEvent, Unverified
+from services.payment.connectors.stripe_contract import StripeEvent
 from services.payment.connectors.stripe_errors import asked
 
 # As the library's own default: older ones may be replayed.
@@ -26,19 +27,6 @@ _Type = Literal[
 _TYPES: tuple[_Type, ...] = get_args(_Type)
 # An account has at most sixteen.
 _MOST_ENDPOINTS = 100
-
-_Name = Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class _Data(msgspec.Struct):
-    object: dict[str, Any]
-
-
-class _Event(msgspec.Struct):
-    id: _Name
-    type: _Name
-    created: int
-    data: _Data
 
 
 class StripeWebhooks:
@@ -57,8 +45,10 @@ class StripeWebhooks:
             raise Unverified("bad_signature")
         if not _is_signed(payload, signature, secret, _TOLERANCE_S):
             raise Unverified("stale")
+        # Every event, however many there are: what is signed is the account's own mistake.
+        hand_over(StripeEvent, "received", payload)
         try:
-            event = msgspec.convert(parse_json(payload), _Event)
+            event = msgspec.convert(parse_json(payload), StripeEvent)
             happened_at = datetime.fromtimestamp(event.created, UTC)
         except (Problem, msgspec.ValidationError, ValueError, OverflowError, OSError):
             raise Unverified("malformed") from None

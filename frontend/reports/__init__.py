@@ -1,0 +1,1 @@
+"""Reports on times that are over, and contracts that are broken now."""
