@@ -78,7 +78,6 @@ def create_app(
     `source` and `proof` replace where numbers and verdicts come from, `peers` (by service key)
     how actions reach the services."""
     registry, hub, brake = CollectorRegistry(), Hub(), Brake()
-    environment().globals["notice"] = settings.notice
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
@@ -129,6 +128,7 @@ def _routes(
     reports: ReportWriter,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
+    environment().globals["notice"] = settings.notice
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
     drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
