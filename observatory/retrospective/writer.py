@@ -58,6 +58,8 @@ class ReportWriter:
         self._queries, self._audit = RetrospectiveQueries(database), TimelineQueries(database)
         self._telemetry, self._every, self._clock = telemetry, every, clock
         self.kept = kept
+        # Up to when the schedule has looked; before its first look, what is kept says it.
+        self._looked_at: datetime | None = None
 
     async def report(
         self, length: timedelta, *, by: str, until: datetime | None = None
@@ -104,12 +106,14 @@ class ReportWriter:
         happened there is none."""
         began = datetime(1970, 1, 1, tzinfo=UTC)
         until = began + (self._clock() - began) // self._every * self._every
-        if f"{until:%Y%m%dT%H%M%SZ}-{_short(self._every)}" in self.kept.names():
+        name = f"{until:%Y%m%dT%H%M%SZ}-{_short(self._every)}"
+        if until == self._looked_at or name in self.kept.names():
             return
         report = await self.report(self._every, by=SCHEDULE, until=until)
         if not report.is_empty:
             await asyncio.to_thread(self.kept.keep, report)
             logger.info("wrote a report", extra={"report": report.name})
+        self._looked_at = until
 
 
 def _requests(
