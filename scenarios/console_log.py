@@ -99,7 +99,8 @@ def summary_lines(summary: Summary) -> list[str]:
         lines.append(
             f"  NOT CALM: {', '.join(summary.not_calm)} did not answer; gremlins there end"
         )
-        lines.append("  by themselves. Run `valerix calm` once they do.")
+        lines.append("  by themselves. Run `valerix calm` once they do; an account stays as it is")
+        lines.append("  until `valerix provider mode NAME happy`.")
     return lines
 
 

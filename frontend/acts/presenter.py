@@ -22,7 +22,7 @@ from frontend.web.labels import State
 from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
 from scenarios.lock import LockHolder
-from scenarios.model import ActStep, Kill, LetLoose, Restart, instruction_of
+from scenarios.model import ActStep, Kill, LetLoose, Restart, SetAccount, instruction_of
 from scenarios.progress import Activity, FinishedStep, Performance
 from scenarios.summary import Summary, SummaryFigure
 from topology import LABELS
@@ -137,6 +137,10 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
         f"{KIND_LABELS[does.kind]} on {LABELS[does.service].lower()}"
         for does in actions
         if isinstance(does, LetLoose)
+    ] + [
+        f"{does.mode} at account {does.name}"
+        for does in actions
+        if isinstance(does, SetAccount) and does.mode != "happy"
     ]
     process_faults = [
         describe(does).split(",")[0] for does in actions if isinstance(does, Kill | Restart)

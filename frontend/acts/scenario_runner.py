@@ -12,7 +12,8 @@ from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
 from frontend.web.formatting import utc_now
 from frontend.web.sessions import Visitor
-from scenarios.executor import CannotPlay, Executor
+from scenarios.executor import Executor
+from scenarios.failures import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read
 from scenarios.lock import ScenarioLock
 from scenarios.observer import Observer

@@ -37,6 +37,8 @@ COUNTS = OrderCounts(
     500,
     0.0,
     {"PROD-001": ExpectedStock(3, 2, 25)},
+    payments={"made": 5, "open": 1, "succeeded": 4, "in_part": 0},
+    legs={"held": 1, "captured": 8},
 )
 WELL = Observation(
     NOW,
@@ -72,7 +74,7 @@ class FakeShop:
         self.not_calm: tuple[str, ...] = ()
         self.responses = dict.fromkeys(RESPONSES, 0)
         self.intents: list[object] = []
-        self.traffic = self
+        self.traffic = self.payers = self
 
     def _note(self, what: str) -> None:
         if what in self.refuses:
@@ -87,22 +89,22 @@ class FakeShop:
         self._note("calm")
         return self.not_calm
 
-    async def let_loose(self, gremlin: object) -> None:
-        self._note("gremlin")
+    async def do(self, _: object) -> None:
+        self._note("do")
 
     async def stock_shelf(self, _: object) -> None:
         self._note("shelf")
 
-    async def start_load(self, _: object) -> None:
-        self._note("load")
-
     async def take_down(self, _: object) -> None:
         self._note("take_down")
 
-    async def stop(self) -> None:
+    async def stop_load(self) -> None:
         self._note("stop")
 
     # as the observer
+    async def demand_merchants(self, _: Scenario) -> None:
+        self._note("merchants")
+
     async def begin(self) -> None:
         self._note("begin")
 

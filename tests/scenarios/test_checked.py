@@ -1,10 +1,11 @@
 """Every act passes on the real shop, in its faster form; what it cannot do is refused before it
 begins."""
 
+import httpx
 import pytest
 
 from scenarios.loader import FOLDER, parse, read
-from tests.scenarios.real_shop import ENDLESS, FLEET, check, loose
+from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.timeout(150)
 # The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
 WITHOUT_KILLS = [
     "last-units",
+    pytest.param("broken-leg", marks=[pytest.mark.long]),
     pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
     # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
     pytest.param("slow-inventory", marks=[pytest.mark.long]),
@@ -69,6 +71,49 @@ def test_an_unknown_product_is_reported_with_the_line_of_the_file(fleet):
     code, output = check(fleet, bad)
     assert code == 2
     assert "x.yaml:8: the shop sells no PROD-999; there are: PROD-001, PROD-002, PROD-003" in output
+
+
+PAYING = """\
+title: T
+teaches: x
+steps:
+  - title: a
+    say: b
+    do:
+      - account: {name: alfa, mode: "500"}
+      - pay: {merchant: m1, amount: 100, currency: USD, count: 2}
+      - wait:
+          until: {payments: {made: 2, open: 0, in_part: 0}, legs: {captured: 2}}
+          limit: 20s
+      - expect: {money_in_doubt: 0}
+"""
+
+
+def modes(fleet, bravo: str = "") -> dict[str, str]:
+    """How each account answers; bravo as it is set here."""
+    if bravo:
+        path = fleet.url("acquirer") + "/accounts/bravo/mode"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        httpx.put(path, json={"mode": bravo}, headers=headers).raise_for_status()
+    found = fleet.ask("GET", "acquirer", "/accounts")[1]["accounts"]
+    return {each["name"]: each["mode"] for each in found}
+
+
+def test_an_account_that_an_act_let_misbehave_answers_as_before(fleet):
+    before = modes(fleet, bravo="declined")
+    code, output = check(fleet, parse(PAYING, "paying", "x.yaml"))
+    assert code == 0, output
+    assert modes(fleet) == before == {"alfa": "happy", "bravo": "declined", "charlie": "happy"}
+    modes(fleet, bravo="happy")
+    assert "    payments              2   made meanwhile" in output
+
+
+def test_an_unknown_merchant_or_account_is_reported_with_the_line_of_the_file(fleet):
+    code, output = check(fleet, parse(PAYING.replace("m1", "m9"), "x", "x.yaml"))
+    assert (code, "x.yaml:8: there is no merchant m9; there are: m1, m2" in output) == (2, True)
+    code, output = check(fleet, parse(PAYING.replace("alfa", "zulu"), "x", "x.yaml"))
+    expected = "x.yaml:7: acquirer has no account zulu; there are: alfa, bravo, charlie"
+    assert (code, expected in output) == (2, True)
 
 
 def test_a_killed_process_needs_a_valerix_up(fleet):
