@@ -246,6 +246,34 @@ def act_check(name: str, quick: bool) -> None:
     raise SystemExit(check_acts(name, quick=quick))
 
 
+@main.command("twin")
+@click.argument("name", required=False)
+@click.option("--orders", default=10, type=click.IntRange(1, 100), help="How many customers come.")
+@click.option(
+    "--seconds", default=15.0, type=click.FloatRange(1, 300), help="The longest the gremlins stay."
+)
+@click.option("--json", "as_json", is_flag=True, help="For a script.")
+@click.option("--stay", is_flag=True, help="Only start the twin, and leave it until Ctrl-C.")
+def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, stay: bool) -> None:
+    """Show what one missing rule costs.
+
+    Starts the unsafe twin NAME and a small shop of ours, each with a database of its own that is
+    thrown away, sends both the same customers under the same gremlins, and prints what came of it.
+    Without NAME: which twins there are. Loopback only. Exit code 0: ours holds and the twin is
+    broken; 1: not so; 2: it could not be run.
+    """
+    from cli import twins
+
+    if name is None:
+        twins.list_twins()
+    elif stay:
+        twins.stay(name)
+    else:
+        raise SystemExit(
+            twins.compare_twin(name, customers=orders, seconds=seconds, as_json=as_json)
+        )
+
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="For a script.")
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

@@ -127,13 +127,23 @@ def python_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
+def run_command(key: str) -> list[str]:
+    """Starts the process `key` as `valerix run` does."""
+    return python_command("cli", "run", key)
+
+
 class FleetProcess(Supervised):
-    """One process of the fleet and where it is reached."""
+    """One process of the fleet, where it is reached, and the command that starts it."""
 
     def __init__(
-        self, process: Process, url: str, home: RunDirectory, environ: Mapping[str, str]
+        self,
+        process: Process,
+        url: str,
+        home: RunDirectory,
+        environ: Mapping[str, str],
+        argv: Sequence[str] = (),
     ) -> None:
-        argv = python_command("cli", "run", process.key)
+        argv = argv or run_command(process.key)
         super().__init__(process.name, argv, home.log(process.key), environ)
         self.process, self.url = process, url
 

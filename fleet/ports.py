@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from chassis.settings import PREFIX, Settings
 from fleet.errors import CannotRun
-from topology import PROCESSES
+from topology import find
 
 
 def demand_free(name: str, host: str, port: int, other: str) -> None:
@@ -46,8 +46,8 @@ class ListeningPort(Struct, frozen=True):
 
 def listening_ports(settings: Mapping[str, Settings]) -> Iterator[ListeningPort]:
     """Every port of the fleet; `settings` are those of each process, by its key."""
-    for process in PROCESSES:
-        own = settings[process.key]
+    for key, own in settings.items():
+        process = find(key)
         yield ListeningPort(process.name, own.host, own.port, process.port_variable)
         for name, port in own.further_ports().items():
             yield ListeningPort(process.name, own.host, port, PREFIX + name)

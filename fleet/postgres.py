@@ -46,7 +46,8 @@ SETTINGS = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] ",
 }
-# For tests only. Commits still reach the operating system, so a killed server loses nothing.
+# Where data is thrown away. Commits still reach the operating system, so a killed server loses
+# nothing.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -87,7 +88,7 @@ class PostgresServer:
         system_user.open_way(self.data, user, self._say)
         system_user.open_tree(installation, user)
         data_directory.ensure(self.data, installation, user, self._say)
-        self._clear_last_server()
+        self.wait_for_last()
         # After `halt` the same folder again: clients that were connected know no other.
         self._socket = _socket_folder(self.data.parent, self._socket)
         system_user.open_way(self._socket, user, self._say)
@@ -137,7 +138,7 @@ class PostgresServer:
                 reported = now
             time.sleep(_POLL_S)
 
-    def _clear_last_server(self) -> None:
+    def wait_for_last(self) -> None:
         """Deal with what a kill -9 left: a server that is still stopping, or its pid file.
 
         PostgreSQL removes the file of a dead pid itself. It refuses when the pid belongs to another

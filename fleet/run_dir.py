@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -107,6 +108,12 @@ class RunDirectory(msgspec.Struct, frozen=True):
             f"{self.path} cannot be written ({error.strerror}): "
             "make room, or set VALERIX_HOME to a folder that can"
         )
+
+    def forget(self) -> None:
+        """Throw away everything but the logs: the next start is a first one."""
+        for folder in (self.data, self.telemetry):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.chain_head.unlink(missing_ok=True)
 
     def retract(self) -> None:
         self.run_file.unlink(missing_ok=True)

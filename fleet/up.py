@@ -5,10 +5,11 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 import click
+import msgspec
 
 from chassis.settings import BadSetting, Settings
 from fleet import children, health, ports
@@ -16,11 +17,11 @@ from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
-from fleet.postgres import PostgresServer, serving
+from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
 from fleet.stack import Stack
-from topology import PROCESSES, SERVICES
+from topology import KEYS, SERVICES, find
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0
@@ -49,13 +50,24 @@ def say(line: str) -> None:
         click.echo(line)
 
 
-def run_shop(*, with_stack: bool = False) -> None:
+class Layout(msgspec.Struct, frozen=True):
+    """Which processes a shop has, the command that starts each, and whether its data is kept."""
+
+    keys: tuple[str, ...] = KEYS
+    command: Callable[[str], list[str]] = children.run_command
+    keeps_data: bool = True
+
+
+WHOLE = Layout()
+
+
+def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
     """Start everything, wait for Ctrl-C or the first death, stop everything.
 
     `with_stack` starts the telemetry programs that are installed as well. Raises `CannotRun` when
     it cannot start, `Failed` when a process died."""
     begun, home, stop = time.monotonic(), find_run_directory(), StopFlag()
-    settings = read_settings()
+    settings = read_settings(layout)
     for name in unknown(os.environ):
         say(f"{name} is not a setting; all of them: valerix settings")
     listening = list(ports.listening_ports(settings))
@@ -67,12 +79,13 @@ def run_shop(*, with_stack: bool = False) -> None:
         stack = Stack(home, settings, say) if with_stack else None
         if stack:
             stack.demand_ports()
-        with database(home) as (server, database_url):
+        with database(home, layout) as (server, database_url):
             from fleet import migrate  # an import of half a second, not needed to refuse a port
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
-            services = plan(home, settings, database_url, stack.environment() if stack else {})
+            more = stack.environment() if stack else {}
+            services = plan(home, settings, database_url, more, layout)
             control = ControlServer(home.control, services, server, say)
             try:
                 if stack:
@@ -92,26 +105,40 @@ def run_shop(*, with_stack: bool = False) -> None:
                     )
                 if stack:
                     stack.stop()
-    say("stopped; the data stays in " + str(home.data) if server else "stopped")
+    kept = server is not None and layout.keeps_data
+    say("stopped; the data stays in " + str(home.data) if kept else "stopped")
 
 
-def read_settings() -> dict[str, Settings]:
+def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:
     """The settings of every process, or one line about the one that cannot be used."""
     try:
-        return {process.key: load(process.key) for process in PROCESSES}
+        return {key: load(key) for key in layout.keys}
     except BadSetting as error:
         raise CannotRun(str(error)) from None
 
 
 @contextlib.contextmanager
-def database(home: RunDirectory) -> Iterator[tuple[PostgresServer | None, str]]:
+def database(
+    home: RunDirectory, layout: Layout = WHOLE
+) -> Iterator[tuple[PostgresServer | None, str]]:
     """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration."""
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield None, given
         return
-    server = PostgresServer(home.data, home.log("postgres"), say=say)
-    with serving(server) as url:
-        yield server, url
+    # What is thrown away need not be on the disk.
+    how = {} if layout.keeps_data else FAST_SETTINGS
+    server = PostgresServer(home.data, home.log("postgres"), say=say, settings=how)
+    with contextlib.ExitStack() as after:
+        if not layout.keeps_data:
+            _forget(home, server)
+            after.callback(_forget, home, server)
+        yield server, after.enter_context(serving(server))
+
+
+def _forget(home: RunDirectory, server: PostgresServer) -> None:
+    """Throw away what an earlier start has left."""
+    server.wait_for_last()
+    home.forget()
 
 
 def plan(
@@ -119,19 +146,22 @@ def plan(
     settings: Mapping[str, Settings],
     database_url: str,
     defaults: Mapping[str, str] | None = None,
+    layout: Layout = WHOLE,
 ) -> list[FleetProcess]:
-    """One child per row of the topology, with an environment in which each finds the others;
+    """One child per process of the layout, with an environment in which each finds the others;
     `defaults` are further variables, where our own environment does not set them."""
     urls = {key: _url(each) for key, each in settings.items()}
     environ = children.python_environment({**(defaults or {}), **os.environ})
     environ |= {"VALERIX_DATABASE_URL": database_url}
     # The services know each other by it. It lives as long as this run and is written nowhere.
     environ.setdefault("VALERIX_SERVICE_TOKEN", secrets.token_hex(32))
-    for process in SERVICES:
-        environ.setdefault(process.url_variable, urls[process.key])
+    for key, url in urls.items():
+        if (process := find(key)) in SERVICES:
+            environ.setdefault(process.url_variable, url)
     # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
     # itself: the requests it makes to show the shop are not the shop's own work.
-    sending = {**environ, "VALERIX_OTLP_RECEIVER": urls["dashboard"]}
+    receiver = {"VALERIX_OTLP_RECEIVER": urls["dashboard"]} if "dashboard" in urls else {}
+    sending = {**environ, **receiver}
     watching = {
         "VALERIX_PROOF_HEAD": str(home.chain_head),
         "VALERIX_TELEMETRY_DIR": str(home.telemetry),
@@ -139,8 +169,14 @@ def plan(
         "VALERIX_CONTROL": str(home.control),
     }
     return [
-        FleetProcess(process, urls[process.key], home, sending if process in SERVICES else watching)
-        for process in PROCESSES
+        FleetProcess(
+            process := find(key),
+            urls[key],
+            home,
+            sending if process in SERVICES else watching,
+            layout.command(key),
+        )
+        for key in layout.keys
     ]
 
 
@@ -215,15 +251,16 @@ def _greet(
 ) -> None:
     urls = {service.process.key: service.url for service in services}
     say("")
-    say(f"  the shop is open: {urls['dashboard']}   (started in {seconds:.1f} s)")
+    say(f"  the shop is open: {urls.get('dashboard', '')}   (started in {seconds:.1f} s)")
     say("")
     for service in services:
         say(f"  {service.process.name:18} {service.url}")
     for line in more:
         say(line)
     say("")
-    order = '{"product_id":"PROD-001","quantity":1}'
-    say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
+    if "order" in urls:
+        order = '{"product_id":"PROD-001","quantity":1}'
+        say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
     say(f"  logs:              {home.logs}")
     say("  stop:              Ctrl-C")
 
