@@ -9,7 +9,7 @@ from fleet.errors import CannotRun
 from topology import PROCESSES
 from twins import side_by_side
 from twins.counting import Counts
-from twins.side_by_side import TwinComparison, Side
+from twins.side_by_side import Side, TwinComparison
 from twins.small_shop import start
 from twins.twin import NAMES, Twin, find
 

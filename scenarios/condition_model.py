@@ -132,8 +132,20 @@ class StockCondition(Mapping, frozen=True):
     sold: Amount | UnsetType = UNSET
 
 
+class TwinCounts(Mapping, frozen=True):
+    """What came of the unsafe twin beside the shop: purchases that are not over, that were charged
+    twice, that were charged for nothing; units that nobody can buy and nobody has."""
+
+    orders: Amount | UnsetType = UNSET
+    payments: Amount | UnsetType = UNSET
+    stuck: Amount | UnsetType = UNSET
+    charged_twice: Amount | UnsetType = UNSET
+    charged_without_goods: Amount | UnsetType = UNSET
+    units_leaked: Amount | UnsetType = UNSET
+
+
 # Those that hold nothing but numbers that are counted.
-COUNTED = Orders | Responses | Payments | Legs | PayerResponses | StockCondition
+COUNTED = Orders | Responses | Payments | Legs | PayerResponses | StockCondition | TwinCounts
 
 
 class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_responses": "payers"}):
@@ -151,4 +163,5 @@ class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_respon
     stock: StockCondition | UnsetType = UNSET
     money_in_doubt: Amount | UnsetType = UNSET
     bites: Amount | UnsetType = UNSET
+    twin: TwinCounts | UnsetType = UNSET
     promises: Literal["hold", "unbroken"] | UnsetType = UNSET

@@ -17,8 +17,10 @@ from scenarios.condition_model import (
     Responses,
     Services,
     StockCondition,
+    TwinCounts,
 )
 from scenarios.model import given_fields
+from scenarios.twin_process import TwinFigures
 from scenarios.validation import split
 from topology import LABELS, NAMES
 
@@ -60,6 +62,7 @@ class Observation(Struct, frozen=True):
     responses: dict[str, int] = field(default_factory=dict)
     payer_responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
+    figures: TwinFigures | None = None
 
 
 class ConditionCheck(Struct, frozen=True):
@@ -116,6 +119,21 @@ _PAYER_RESPONSES = {
     "refused": "refused (422)",
     "turned_away": "turned away unharmed (503)",
     "unclear": "left without a clear answer",
+}
+# The figures of a shop and its unsafe twin, by what they are called.
+FIGURES = {
+    "stuck": "stuck",
+    "charged_twice": "charged twice",
+    "charged_without_goods": "charged without goods",
+    "units_leaked": "units leaked",
+}
+_TWIN = {
+    "orders": "orders placed at the unsafe twin",
+    "payments": "payments made at the unsafe twin",
+    "stuck": "purchases stuck at the unsafe twin",
+    "charged_twice": "purchases charged twice by the unsafe twin",
+    "charged_without_goods": "purchases charged without goods by the unsafe twin",
+    "units_leaked": "units leaked by the unsafe twin",
 }
 _PROMISES = {"hold": "every promise holds", "unbroken": "no promise is broken"}
 
@@ -223,6 +241,12 @@ def _bites(wanted: object, observation: Observation) -> Iterator[ConditionCheck]
     yield _counted(wanted, observation.bites, "bites of gremlins")
 
 
+def _twin(wanted: TwinCounts, observation: Observation) -> Iterator[ConditionCheck]:
+    theirs = observation.figures.theirs if observation.figures else None
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, getattr(theirs, name, None), _TWIN[name])
+
+
 def _promised(wanted: str, observation: Observation) -> Iterator[ConditionCheck]:
     well = ("holds",) if wanted == "hold" else ("holds", "settling")
     yield ConditionCheck(_PROMISES[wanted], observation.promises, observation.promises in well)
@@ -256,5 +280,6 @@ _READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] =
     "stock": _stock,
     "money_in_doubt": _money,
     "bites": _bites,
+    "twin": _twin,
     "promises": _promised,
 }

@@ -30,6 +30,7 @@ from scenarios.model import (
 from scenarios.payers import PayerTraffic
 from scenarios.settings import ScenarioSettings
 from scenarios.traffic import CustomerTraffic
+from scenarios.twin_process import TwinFigures
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList, StockView
 from topology import NAMES
@@ -44,7 +45,8 @@ _HELD_AGAIN_S, _HELD_LOOKS = 0.1, 150
 
 
 class Executor:
-    """Serves one performance. `peers` are the services by key; they are not closed here."""
+    """Serves one performance. `peers` are the services by key; they are not closed here. A shop may
+    have less than all of them; then what needs the others is refused."""
 
     def __init__(
         self,
@@ -56,13 +58,24 @@ class Executor:
     ) -> None:
         self._settings, self._actor, self._sleep = settings, actor, sleep
         self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
-        self._inventory = InventoryClient(peers["inventory"])
-        self._urls = {key: settings.urls[key] for key in NAMES}
+        self._peers = peers
+        self._urls = {key: settings.urls[key] for key in peers}
         self._control = ControlClient(Path(settings.control)) if settings.control else None
         self.traffic = CustomerTraffic(settings, sleep=sleep)
         self.payers = PayerTraffic(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor, **operator_headers(settings)}
-        self._accounts = Accounts(peers[_ACQUIRER], self._headers)
+        self._accounts = Accounts(peers[_ACQUIRER], self._headers) if _ACQUIRER in peers else None
+
+    @property
+    def figures(self) -> TwinFigures | None:
+        """What came of the shop and of an unsafe twin beside it; None where there is none."""
+        return None
+
+    async def ready(self) -> None:
+        """Return once everything that the act needs is there; raises `ActionFailed`."""
+
+    async def close(self) -> None:
+        """End what was begun for the act alone."""
 
     async def prepare(self, scenario: Scenario) -> None:
         """A calm shop that can do what the act wants; raises `CannotPlay` with what is missing."""
@@ -94,7 +107,7 @@ class Executor:
             answers = await self._calm_all(missing)
             missing = tuple(k for k, answer in answers.items() if answer.outcome is not Outcome.OK)
             # A gremlin of the acquirer's would bite this as well.
-            changed = await self._accounts.put_back()
+            changed = await self._accounts.put_back() if self._accounts else ()
             if not missing and not changed:
                 break
         return (*(NAMES[key] for key in missing), *(f"the account {name}" for name in changed))
@@ -109,7 +122,7 @@ class Executor:
             case LetLoose():
                 await self._let_loose(happening)
             case SetAccount():
-                await self._accounts.set_mode(happening.name, str(happening.mode))
+                await self._of_acquirer().set_mode(happening.name, str(happening.mode))
 
     async def _let_loose(self, gremlin: LetLoose) -> None:
         """Named after its kind, as the dashboard's switches name it."""
@@ -196,14 +209,19 @@ class Executor:
         actions = [(at, place, does) for at, place, does in scenario.act.actions()]
         if not any(isinstance(does, Pay | SetAccount) for _, _, does in actions):
             return
-        known = await self._accounts.modes()
+        known = await self._of_acquirer().modes()
         for step, place, instruction in actions:
             if isinstance(instruction, SetAccount) and instruction.name not in known:
                 raise CannotPlay(
                     f"{scenario.file}:{scenario.line(step, place)}: {NAMES[_ACQUIRER]} has no "
                     f"account {instruction.name}; there are: {', '.join(sorted(known))}"
                 )
-        await self._accounts.make_well()
+        await self._of_acquirer().make_well()
+
+    def _of_acquirer(self) -> Accounts:
+        if self._accounts is None:
+            raise ActionFailed("this shop has no acquirer")
+        return self._accounts
 
     async def _is_held(self, product: str) -> bool:
         """Wait while orders hold units of it; whether any did."""
@@ -217,7 +235,7 @@ class Executor:
         )
 
     async def _stock(self) -> dict[str, StockView]:
-        answer = await self._inventory.stock()
+        answer = await self._inventory().stock()
         found: StockList | None = decode(answer, StockList)
         if answer.outcome is not Outcome.OK or found is None:
             raise ActionFailed(
@@ -225,8 +243,11 @@ class Executor:
             )
         return {each.product_id: each for each in found.products}
 
+    def _inventory(self) -> InventoryClient:
+        return InventoryClient(self._peers["inventory"])
+
     async def _deliver(self, product: str, units: int) -> None:
-        answer = await self._inventory.restock(product, units, headers=self._headers)
+        answer = await self._inventory().restock(product, units, headers=self._headers)
         if answer.outcome is not Outcome.OK:
             raise ActionFailed(f"{NAMES['inventory']} did not accept the delivery: {_why(answer)}")
 

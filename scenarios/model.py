@@ -22,6 +22,8 @@ AccountName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # The modes of the acquirer (docs/acquirer.md): each says what happens to a write.
 # YAML reads 500 as a number; nobody means another one.
 AccountMode = Literal["happy", "latency", "declined", "500", "timeout", "random", 500]
+# The shop with one rule taken away (twins/): what is done to ours is done to it as well.
+TwinName = Literal["naive", "retry-next-provider", "fail-when-old"]
 # The parts of the overview that the audience can be told to look at.
 Look = Literal[
     "health",
@@ -161,12 +163,13 @@ class ActStep(Mapping, frozen=True):
 
 
 class Act(Mapping, frozen=True, kw_only=True):
-    """A demo written down. It always ends calm: every gremlin is called off at its
-    end, and every account answers as it did before."""
+    """A demo written down; with `twin`, an unsafe twin is played beside the shop. It always ends
+    calm: every gremlin is called off at its end, and every account answers as it did before."""
 
     title: Title
     teaches: Annotated[str, Meta(min_length=1, max_length=400)]
     place: Annotated[int, Meta(ge=1, le=99, description="in the list of acts")] = 99
+    twin: TwinName | UnsetType = UNSET
     steps: Annotated[list[ActStep], Meta(min_length=1, max_length=20)]
 
     def actions(self) -> Iterator[tuple[int, int, Instruction]]:

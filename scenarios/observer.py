@@ -30,6 +30,7 @@ from scenarios.order_counts import (
 from scenarios.payers import PayerTraffic
 from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
+from scenarios.twin_process import TwinFigures
 from topology import NAMES, SHOP
 
 _COLOURS: Mapping[LightState, LightColour] = {
@@ -43,7 +44,7 @@ _AWAY = DatabaseTrouble
 
 
 class Crowd(Protocol):
-    """Those who order and those who pay in an act."""
+    """Those who order and those who pay in an act, and what came of it beside a twin."""
 
     @property
     def traffic(self) -> CustomerTraffic:
@@ -52,6 +53,10 @@ class Crowd(Protocol):
     @property
     def payers(self) -> PayerTraffic:
         """Its payers."""
+
+    @property
+    def figures(self) -> TwinFigures | None:
+        """Ours and the twin's."""
 
 
 class Observer:
@@ -104,6 +109,7 @@ class Observer:
             responses=dict(crowd.traffic.responses),
             payer_responses=dict(crowd.payers.responses),
             bites=self._bites(),
+            figures=crowd.figures,
         )
         return replace(observation, firing=self._alarm.firing(observation))
 
@@ -126,6 +132,7 @@ class Observer:
             lost=await self._lost(crowd),
             charged_twice=await self._charged_twice(),
             not_calm=not_calm,
+            figures=crowd.figures,
         )
 
     async def _charged_twice(self) -> int | None:

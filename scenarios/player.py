@@ -90,6 +90,7 @@ class Player:
             await self._observer.demand_merchants(self._scenario)
             await self._observer.begin()
         except BaseException as error:
+            await self._executor.close()
             await self._lock.__aexit__(None, None, None)
             if isinstance(error, ActionFailed | DatabaseDown | DatabaseBusy | CommitUnknown):
                 raise CannotPlay(str(error)) from None
@@ -108,6 +109,7 @@ class Player:
             try:
                 await self._end(self._acting)
             finally:
+                await self._executor.close()
                 observing.cancel()
                 await asyncio.gather(observing, return_exceptions=True)
                 await self._lock.__aexit__(None, None, None)
@@ -133,9 +135,21 @@ class Player:
         while self.performance.phase == "waiting":
             await self._cue.next(self.performance)
             self._show(progress.go(self.performance, self._clock()))
+            if self.performance.step == 0:
+                await self._until_ready()
             for action in self.performance.steps[self.performance.step].do:
                 await self._do(instruction_of(action))
             self._show(progress.done(self.performance, self._clock()))
+
+    async def _until_ready(self) -> None:
+        """A twin takes its time to start."""
+        if isinstance(twin := self._scenario.act.twin, str):
+            what = f"the unsafe twin {twin} starts"
+            self._show(progress.do(self.performance, Activity(what, self._clock())))
+        try:
+            await self._executor.ready()
+        except ActionFailed as error:
+            self._miss(str(error))
 
     async def _do(self, instruction: Instruction) -> None:
         if not isinstance(instruction, Wait | Condition):
@@ -228,6 +242,7 @@ class Player:
         observation = self._waiter.latest
         counts = observation.counts if observation else None
         measurements = await self._observer.measure(self._executor, counts, not_calm)
+        await self._executor.close()
         actor, began = self._scenario.actor, self.performance.began
         numbers = summarize(actor, began, self._waiter.recording, measurements)
         self._show(progress.over(self.performance, numbers, self._clock()))
@@ -256,5 +271,6 @@ class Player:
                 return
 
     def _show(self, performance: Performance) -> None:
+        performance = progress.beside(performance, self._executor.figures)
         self._performance = performance
         self._on_change(performance)

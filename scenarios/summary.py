@@ -11,6 +11,7 @@ from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.incident import Incident
 from scenarios.conditions import OrderCounts
 from scenarios.recording import RecordedMoment, Recording
+from scenarios.twin_process import TwinFigures
 from topology import LABELS
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
@@ -35,6 +36,7 @@ class Summary(Struct, frozen=True):
     figures: tuple[SummaryFigure, ...]
     # Services whose gremlins could not be called off in time; they run out by themselves.
     not_calm: tuple[str, ...] = ()
+    beside: TwinFigures | None = None
 
 
 class Measurements(Struct, frozen=True):
@@ -45,6 +47,7 @@ class Measurements(Struct, frozen=True):
     lost: int | None
     charged_twice: int | None
     not_calm: tuple[str, ...] = ()
+    figures: TwinFigures | None = None
 
 
 class _Fault(Struct, frozen=True):
@@ -71,7 +74,7 @@ def summarize(
     fault = _of_gremlins(mine) if mine else _of_outages(recording)
     figures = [*(_times(fault, began, recording) if fault else ()), *_costs(measurements)]
     faults = (*(fault.names if fault else ()), *dict.fromkeys(recording.accounts))
-    return Summary(faults, tuple(figures), measurements.not_calm)
+    return Summary(faults, tuple(figures), measurements.not_calm, measurements.figures)
 
 
 def _of_gremlins(found: Sequence[Incident]) -> _Fault:

@@ -35,11 +35,25 @@ def problems_of(act: Act) -> Iterator[ActProblem]:
         for place, action in enumerate(each.do):
             if isinstance(action, str):
                 continue
+            yield from _of_twin(act, action, f"$.steps[{step}].do[{place}]")
             yield from _of_action(action, f"$.steps[{step}].do[{place}]", most)
             if action.load is not UNSET:
                 most["told"] += _most(action.load) * action.load.tries
             if action.pay is not UNSET:
                 most["payers"] += _most(action.pay)
+
+
+def _of_twin(act: Act, action: Action, path: str) -> Iterator[ActProblem]:
+    """What cannot be done to a twin, and a condition about one that is not there."""
+    for name, instruction in model.given_fields(action):
+        if act.twin is not UNSET and isinstance(instruction, Kill | Restart):
+            why = f"`{name}` is for a shop that was started with `valerix up`, and a twin was not"
+            yield ActProblem(f"{path}.{name}", why)
+        until = instruction.until if isinstance(instruction, Wait) else instruction
+        if act.twin is UNSET and isinstance(until, Condition) and until.twin is not UNSET:
+            yield ActProblem(
+                f"{path}.{name}", "there is no twin beside this act: write `twin: NAME`"
+            )
 
 
 def _of_action(action: Action, path: str, most: _MostResponses) -> Iterator[ActProblem]:

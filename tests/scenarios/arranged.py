@@ -82,6 +82,14 @@ class FakeShop:
         self.done.append(what)
 
     # as the executor
+    figures = None
+
+    async def ready(self) -> None:
+        self._note("ready")
+
+    async def close(self) -> None:
+        self._note("close")
+
     async def prepare(self, _: Scenario) -> None:
         self._note("prepare")
 

@@ -1,0 +1,101 @@
+"""A twin for whoever cannot import this room: `python -m twins.serve NAME`, and lines of JSON.
+
+The first line that it reads is `{"beside": URL}`, the database of the shop it is compared with;
+when its input ends, so does the twin. It writes where its processes are, once they are ready
+(`TwinReady`); then again and again what came of both shops since (`SideBySide`); or, instead,
+why it cannot run (`TwinRefused`)."""
+
+import asyncio
+import sys
+import time
+
+import click
+import msgspec
+
+from twins.counting import Counts, counts
+from twins.small_shop import start
+
+_EVERY_S = 0.5
+# A shop of years takes long to count, and serves meanwhile.
+_REST = 4.0
+
+
+class TwinReady(msgspec.Struct, frozen=True):
+    """Where its processes are, by key."""
+
+    urls: dict[str, str]
+
+
+class TwinRefused(msgspec.Struct, frozen=True):
+    """Why it does not run."""
+
+    why: str
+
+
+class SideBySide(msgspec.Struct, frozen=True):
+    """What came of either shop since the twin began."""
+
+    ours: Counts
+    theirs: Counts
+
+
+class _Beside(msgspec.Struct, frozen=True):
+    beside: str
+
+
+def since(now: Counts, before: Counts) -> Counts:
+    """What came of a shop since `before`; what was wrong then and is not now counts as nothing."""
+    return Counts(
+        **{
+            name: max(0, getattr(now, name) - getattr(before, name))
+            for name in Counts.__struct_fields__
+        }
+    )
+
+
+async def serve(name: str, beside: str, ended: asyncio.Event) -> None:
+    """Run the twin until `ended`."""
+    before = await counts(beside)
+    async with start(name) as shop:
+        _say(TwinReady(shop.urls))
+        while not ended.is_set():
+            began = time.monotonic()
+            ours, theirs = await asyncio.gather(counts(beside), counts(shop.database_url))
+            _say(SideBySide(since(ours, before), theirs))
+            rest_s = max(_EVERY_S, _REST * (time.monotonic() - began))
+            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=rest_s)
+
+
+def _say(line: msgspec.Struct) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def _until_input_ends(name: str) -> None:
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    asked = msgspec.json.decode(await reader.readline(), type=_Beside)
+    ended = asyncio.Event()
+    serving = asyncio.create_task(serve(name, asked.beside, ended))
+    ending = asyncio.create_task(reader.read())
+    await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
+    ended.set()
+    ending.cancel()
+    await serving
+
+
+@click.command()
+@click.argument("name")
+def main(name: str) -> None:
+    """Serve until the input ends."""
+    try:
+        asyncio.run(_until_input_ends(name))
+    except click.ClickException as error:
+        _say(TwinRefused(error.message))
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
