@@ -1,6 +1,7 @@
 """`valerix twin`: which unsafe twins there are, and one of them beside a small shop of ours."""
 
 import asyncio
+import contextlib
 
 import click
 import msgspec
@@ -11,7 +12,7 @@ from twins import side_by_side
 from twins.counting import Counts
 from twins.side_by_side import Side, TwinComparison
 from twins.small_shop import start
-from twins.twin import NAMES, Twin, find
+from twins.twin import NAMES, UNSAFE, Twin, find
 
 _ROWS = {
     "stuck": "stuck",
@@ -19,7 +20,6 @@ _ROWS = {
     "charged_without_goods": "charged without goods",
     "units_leaked": "units leaked",
 }
-_MARK = "UNSAFE TWIN"
 
 
 def list_twins() -> None:
@@ -45,12 +45,12 @@ def compare_twin(name: str, *, customers: int, seconds: float, as_json: bool) ->
 
 def warn(twin: Twin) -> None:
     """Say in red what this is."""
-    click.secho(f"{_MARK} {twin.name}: {twin.wrong}", fg="red", bold=True, err=True)
+    click.secho(f"{UNSAFE} {twin.name}: {twin.wrong}", fg="red", bold=True, err=True)
 
 
 def document(found: TwinComparison) -> dict[str, object]:
     """The comparison for a script."""
-    return {"mark": f"{_MARK} {found.twin}", "shows": found.shows, **msgspec.to_builtins(found)}
+    return {"mark": f"{UNSAFE} {found.twin}", "shows": found.shows, **msgspec.to_builtins(found)}
 
 
 def table(found: TwinComparison) -> list[str]:
@@ -88,7 +88,8 @@ def stay(name: str) -> None:
     """Run the twin in the foreground until Ctrl-C, with its dashboard."""
     twin = _find(name)
     warn(twin)
-    asyncio.run(_stay(twin))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_stay(twin))
 
 
 async def _stay(twin: Twin) -> None:
@@ -98,8 +99,8 @@ async def _stay(twin: Twin) -> None:
         for key, url in shop.urls.items():
             click.echo(f"  {key:12} {url}")
         click.echo(f"  {'logs':12} {shop.home.logs}")
-        click.secho(f"  {_MARK} {twin.name}; stop: Ctrl-C", fg="red", bold=True)
-        await asyncio.Event().wait()
+        click.secho(f"  {UNSAFE} {twin.name}; stop: Ctrl-C", fg="red", bold=True)
+        await shop.watch()
 
 
 def _find(name: str) -> Twin:

@@ -97,7 +97,9 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
             finally:
                 home.retract()
                 control.close()
-                grace_s = settings["order"].stop_grace_s + 2  # the service's own bound comes first
+                grace_s = (
+                    max(each.stop_grace_s for each in settings.values()) + 2
+                )  # the service's own bound comes first
                 for killed in children.stop(services, grace_s):
                     say(
                         f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "

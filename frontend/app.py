@@ -42,6 +42,7 @@ from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
 from frontend.web.sse import Hub, event_routes
 from frontend.web.static_files import FILES
+from frontend.web.templating import environment
 from observatory.metrics.dropped_counts import DroppedCounts
 from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.sources.embedded_metrics import EmbeddedMetrics
@@ -72,6 +73,7 @@ def create_app(
     `source` and `proof` replace where numbers and verdicts come from, `peers` (by service key)
     how actions reach the services."""
     registry, hub, brake = CollectorRegistry(), Hub(), Brake()
+    environment().globals["notice"] = settings.notice
     urls = service_urls(settings)
     drops = DroppedCounts(urls)
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))

@@ -13,6 +13,9 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
     act_patience_s: Annotated[
         Seconds, why("A hidden tab asks once a minute; past this a presenter is gone: calm.")
     ] = 90.0
+    notice: Annotated[
+        str, why("A line on red ground on every page; an unsafe twin says there what it is.")
+    ] = ""
     prometheus_url: Annotated[
         Address, why("The dashboard reads metrics there; empty: it scrapes the services itself.")
     ] = ""

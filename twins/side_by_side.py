@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import msgspec
@@ -46,26 +46,46 @@ class TwinComparison(msgspec.Struct, frozen=True):
         return self.ours.proof == "holds" and self.theirs.proof == "violated"
 
 
-async def compare(twin: Twin, *, customers: int, seconds: float, say: Say) -> TwinComparison:
-    """Start both, send each as many customers while the twin's gremlins are on, call them off after
-    `seconds` at most, wait until both have settled, and judge. Raises what `start` raises."""
+@contextlib.asynccontextmanager
+async def both(
+    twin: Twin, databases: tuple[str | None, str | None] = (None, None)
+) -> AsyncIterator[tuple[SmallShop, SmallShop]]:
+    """Ours and the twin, with the same settings, for the duration of the block. `databases` are the
+    URLs of two that nobody else uses; None makes one. Raises what `start` raises."""
+    mine, other = databases
     async with contextlib.AsyncExitStack() as stack:
-        say(f"starting the twin {twin.name} and a small shop of ours")
-        shops = await asyncio.gather(
-            stack.enter_async_context(start(OURS, keys=twin.keys, settings=twin.settings)),
-            stack.enter_async_context(start(twin.name)),
+        # What one meets does not keep the other from being stopped in order.
+        ours, theirs = await asyncio.gather(
+            stack.enter_async_context(
+                start(OURS, keys=twin.keys, settings=twin.settings, database_url=mine)
+            ),
+            stack.enter_async_context(start(twin.name, database_url=other)),
             return_exceptions=True,
         )
-        ours, theirs = (_started(each) for each in shops)
-        await _both(let_loose(ours, twin.faults), let_loose(theirs, twin.faults))
+        yield _started(ours), _started(theirs)
+
+
+async def compare(
+    twin: Twin,
+    *,
+    customers: int,
+    seconds: float,
+    say: Say,
+    databases: tuple[str | None, str | None] = (None, None),
+) -> TwinComparison:
+    """Start `both`, send each as many customers while the twin's gremlins are on, call them off
+    after `seconds` at most, wait until both have settled, and judge."""
+    say(f"starting the twin {twin.name} and a small shop of ours")
+    async with both(twin, databases) as (ours, theirs):
+        await _each(let_loose(ours, twin.faults), let_loose(theirs, twin.faults))
         say(f"{customers} customers in each, while " + "; ".join(map(describe, twin.faults)))
         end = asyncio.get_running_loop().time() + seconds
-        await _both(serve(ours, twin.door, customers), serve(theirs, twin.door, customers))
+        await _each(serve(ours, twin.door, customers), serve(theirs, twin.door, customers))
         # A twin may need its time to go wrong.
         await settled(theirs, end - asyncio.get_running_loop().time())
-        await _both(calm(ours), calm(theirs))
+        await _each(calm(ours), calm(theirs))
         say("the gremlins are called off; waiting until both have settled")
-        await _both(settled(ours, _SETTLE_S), settled(theirs, _SETTLE_S))
+        await _each(settled(ours, _SETTLE_S), settled(theirs, _SETTLE_S))
         sides = await asyncio.gather(judge(ours), judge(theirs))
     return TwinComparison(twin.name, customers, *sides)
 
@@ -76,7 +96,7 @@ def _started(found: SmallShop | BaseException) -> SmallShop:
     return found
 
 
-async def _both(*work: Awaitable[None]) -> None:
+async def _each(*work: Awaitable[None]) -> None:
     await asyncio.gather(*work)
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Never
 
 import msgspec
 
@@ -19,7 +20,7 @@ from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load
 from topology import KEYS, PROCESSES
 from twins.loopback import demand_loopback
-from twins.twin import OURS, find
+from twins.twin import OURS, UNSAFE, find
 
 _HOST = "127.0.0.1"
 # Four processes and a new database on a machine that is busy with other work.
@@ -27,6 +28,7 @@ _READY_LIMIT_S = 120.0
 # PostgreSQL's own limit comes last, and the processes' before it.
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.05
+_WATCH_S = 0.5
 
 # What every small shop runs with: a demonstration is over in seconds, and so is what it waits for.
 _SETTINGS = {
@@ -52,6 +54,14 @@ class SmallShop(msgspec.Struct, frozen=True):
     database_url: str
     environ: dict[str, str]
     home: RunDirectory
+    supervisor: Supervised
+
+    async def watch(self) -> Never:
+        """Raise `Failed`, with what it said last, once it has ended by itself."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if self.supervisor.ended() is not None:
+                raise Failed(f"{_called(self.name)} ended:\n{self.supervisor.log_tail()}")
 
 
 @asynccontextmanager
@@ -77,8 +87,10 @@ async def start(
     _demand_local(keys)
     folder = RunDirectory(home or find_run_directory().path / "twins" / name)
     folder.prepare()
-    more = dict(settings or {}) | ({"VALERIX_DATABASE_URL": database_url} if database_url else {})
-    environ = environment(folder, more if name == OURS else {**find(name).settings, **more})
+    more = {**_of_twin(name), **(settings or {})}
+    if database_url:
+        more["VALERIX_DATABASE_URL"] = database_url
+    environ = environment(folder, more)
     argv = children.python_command("twins", name, *keys)
     supervisor = Supervised(
         f"twin {name}", argv, folder.log("supervisor"), environ, if_orphaned=signal.SIGTERM
@@ -88,6 +100,13 @@ async def start(
         yield await _ready(name, supervisor, folder, environ)
     finally:
         await _stop(supervisor)
+
+
+def _of_twin(name: str) -> dict[str, str]:
+    if name == OURS:
+        return {}
+    twin = find(name)
+    return {**twin.settings, "VALERIX_NOTICE": f"{UNSAFE} {twin.name}: {twin.wrong}"}
 
 
 def environment(folder: RunDirectory, more: Mapping[str, str]) -> dict[str, str]:
@@ -129,7 +148,7 @@ async def _ready(
     while True:
         running = folder.running()
         if running is not None and supervisor.child and running.pid == supervisor.child.pid:
-            return SmallShop(name, running.urls, running.database_url, environ, folder)
+            return SmallShop(name, running.urls, running.database_url, environ, folder, supervisor)
         if supervisor.ended() is not None:
             raise Failed(f"{_called(name)} did not start:\n{supervisor.log_tail()}")
         if clock() > end:

@@ -9,8 +9,8 @@ import msgspec
 
 import topology
 
-# What a small shop is called in which nothing is replaced.
-OURS = "ours"
+# What a small shop is called in which nothing is replaced, and what every twin is marked with.
+OURS, UNSAFE = "ours", "UNSAFE TWIN"
 NAMES = ("naive", "retry-next-provider", "fail-when-old")
 # Of a shop that has no orders: a chain of two accounts, and nothing that waits for an order.
 PAYMENTS_ALONE = {

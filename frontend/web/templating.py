@@ -46,7 +46,7 @@ def environment() -> Environment:
     )
     jinja.filters.update({each.__name__: each for each in _FILTERS})
     jinja.globals["asset"] = asset
-    jinja.globals.update(zone=zone, zone_name=zone_name)
+    jinja.globals.update(zone=zone, zone_name=zone_name, notice="")
     return jinja
 
 

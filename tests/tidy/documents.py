@@ -21,6 +21,7 @@ from topology import PROCESSES
 ROOMS = (
     "cli",
     "loadtests",
+    "twins",
     "fleet",
     "frontend",
     "scenarios",
