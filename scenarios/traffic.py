@@ -86,9 +86,14 @@ class CustomerTraffic:
         for asked in range(_ATTEMPTS):
             if asked:
                 await self._sleep(_PAUSE_S)
-            answer = await orders.place(
-                load.product, load.quantity, key=intent.key, deadline_s=deadline_s
-            )
+            try:
+                answer = await orders.place(
+                    load.product, load.quantity, key=intent.key, deadline_s=deadline_s
+                )
+            except asyncio.CancelledError:
+                # Cut off while it waited: the order may be there, and nobody was told anything.
+                intent.replies.append(LoggedReply(0, "cut-off"))
+                raise
             intent.replies.append(_logged(answer))
             response = _response_of(answer)
             if response not in ("unclear", "turned_away"):

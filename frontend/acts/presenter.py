@@ -7,6 +7,8 @@ from chassis.faults.kinds import KIND_LABELS
 from frontend.acts.view_models import (
     ActsView,
     ActView,
+    BesideRow,
+    BesideView,
     CardView,
     Course,
     ListedAct,
@@ -19,12 +21,14 @@ from frontend.acts.view_models import (
 )
 from frontend.web.formatting import THIN
 from frontend.web.labels import State
+from scenarios.conditions import FIGURES
 from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
 from scenarios.lock import LockHolder
 from scenarios.model import ActStep, Kill, LetLoose, Restart, SetAccount, instruction_of
 from scenarios.progress import Activity, FinishedStep, Performance
 from scenarios.summary import Summary, SummaryFigure
+from scenarios.twin_process import TwinFigures
 from topology import LABELS
 
 # Where the audience looks, as the page itself names it.
@@ -86,6 +90,7 @@ def act(played: Performance, now: datetime) -> ActView:
         reason=played.reason,
         card=_card(played.summary) if played.summary else None,
         needs_up=_needs_up(played.scenario),
+        beside=_beside(played.scenario, played.figures),
     )
 
 
@@ -114,6 +119,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | Non
         None,
         taken,
         _needs_up(scenario),
+        _beside(scenario, None),
     )
 
 
@@ -153,6 +159,7 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
         tuple(dict.fromkeys(kinds)),
         tuple(dict.fromkeys(process_faults)),
         each.name == on,
+        twin=each.act.twin if isinstance(each.act.twin, str) else "",
     )
 
 
@@ -207,6 +214,26 @@ def _numeral(figure: SummaryFigure) -> Numeral:
     else:
         state = "none"
     return Numeral(figure.label, value, unit, figure.detail, state)
+
+
+def _beside(scenario: Scenario, figures: TwinFigures | None) -> BesideView | None:
+    """The two columns of an act with a twin."""
+    if not isinstance(twin := scenario.act.twin, str):
+        return None
+    if figures is None:
+        return BesideView(twin)
+    counted = [(name, name) for name in ("orders", "payments") if getattr(figures.theirs, name)]
+    rows = tuple(
+        BesideRow(
+            label,
+            ours := getattr(figures.ours, name),
+            theirs := getattr(figures.theirs, name),
+            name in FIGURES and ours > 0,
+            name in FIGURES and theirs > 0,
+        )
+        for name, label in (*counted, *FIGURES.items())
+    )
+    return BesideView(twin, rows)
 
 
 def _needs_up(scenario: Scenario) -> bool:

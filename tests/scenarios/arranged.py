@@ -9,6 +9,7 @@ from scenarios.loader import Scenario, parse
 from scenarios.lock import LockTaken
 from scenarios.summary import Measurements
 from scenarios.traffic import RESPONSES
+from scenarios.twin_process import ShopFigures, TwinFigures
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEXT = """\
@@ -40,6 +41,10 @@ COUNTS = OrderCounts(
     payments={"made": 5, "open": 1, "succeeded": 4, "in_part": 0},
     legs={"held": 1, "captured": 8},
 )
+FIGURES = TwinFigures(
+    ours=ShopFigures(9, 9, 0, 0, 0, 0),
+    theirs=ShopFigures(9, 9, 1, 4, 3, 2),
+)
 WELL = Observation(
     NOW,
     lights={"order": "green", "inventory": "green", "payment": "grey"},
@@ -47,6 +52,7 @@ WELL = Observation(
     counts=COUNTS,
     promises="holds",
     judged_at=NOW,
+    figures=FIGURES,
 )
 
 
@@ -71,6 +77,7 @@ class FakeShop:
         self.done: list[str] = []
         self.shows: Observation = WELL
         self.refuses: dict[str, Exception] = {}
+        self.closed = False
         self.not_calm: tuple[str, ...] = ()
         self.responses = dict.fromkeys(RESPONSES, 0)
         self.intents: list[object] = []
@@ -85,10 +92,11 @@ class FakeShop:
     figures = None
 
     async def ready(self) -> None:
-        self._note("ready")
+        if "ready" in self.refuses:
+            raise self.refuses["ready"]
 
     async def close(self) -> None:
-        self._note("close")
+        self.closed = True
 
     async def prepare(self, _: Scenario) -> None:
         self._note("prepare")

@@ -1,6 +1,10 @@
 """Every act passes on the real shop, in its faster form; what it cannot do is refused before it
 begins."""
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -30,6 +34,56 @@ def test_every_act_passes(fleet, name):
     figures = dict(line.split()[:2] for line in output.splitlines() if line.startswith("    l"))
     assert figures["lost"] == "0"
     assert "    charged twice         0" in output
+
+
+@pytest.fixture
+def twin_home(monkeypatch):
+    """A folder of its own for a twin; its name is short, because a socket's path must be."""
+    with tempfile.TemporaryDirectory(prefix="valerix-act-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("VALERIX_HOME", folder)
+        yield Path(folder)
+
+
+def twin_processes(home: Path) -> list[str]:
+    """Whatever runs with that folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"VALERIX_HOME={home}/twins".encode() in each.read_bytes():
+                found.append((each.parent / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+# Each starts a shop more.
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", ["unanswered-provider", "naive-flow"])
+def test_a_twin_loses_beside_ours_what_ours_does_not_and_is_gone(fleet, twin_home, name):
+    code, output = check(fleet, read(FOLDER / f"{name}.yaml"))
+    assert code == 0, output
+    rows = {line[:28].strip(): line[28:].split() for line in output.splitlines()}
+    assert rows["charged twice"][0] == "0"
+    assert int(rows["charged twice"][1]) >= 4
+    assert rows["stuck"][0] == rows["charged without goods"][0] == rows["units leaked"][0] == "0"
+    assert loose(fleet) == []
+    assert twin_processes(twin_home) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_an_act_that_misses_something_leaves_no_twin(fleet, twin_home):
+    text = f"twin: naive\n{ENDLESS.replace('LIMIT', '1s')}"
+    code, output = check(fleet, parse(text, "endless", "x.yaml"))
+    assert code == 1, output
+    assert "twin (unsafe)" in output
+    assert twin_processes(twin_home) == []
+
+
+def test_a_twin_runs_on_loopback_only(fleet):
+    text = f"twin: naive\n{ENDLESS.replace('LIMIT', '1s')}"
+    code, output = check(fleet, parse(text, "endless", "x.yaml"), host="0.0.0.0")  # noqa: S104
+    assert code == 2
+    assert "x.yaml: the twin loses money on purpose, so it runs on loopback only" in output
 
 
 def test_a_missed_expectation_is_reported_and_the_shop_is_calm(fleet):

@@ -23,6 +23,7 @@ TRUE = [
     {"promises": "unbroken"},
     {"payments": {"made": 5, "open": "> 0", "in_part": 0}},
     {"legs": {"held": 1, "captured": ">= 8"}},
+    {"twin": {"charged_twice": ">= 4", "units_leaked": 2}},
     {"told": {"accepted": 0}},
     {"payers": {"paid": 0}},
 ]
@@ -37,6 +38,7 @@ FALSE = [
     {"payments": {"open": 0}},
     {"legs": {"held": 0}},
     {"payers": {"paid": "> 0"}},
+    {"twin": {"charged_twice": 0}},
     {"bites": 0},
 ]
 

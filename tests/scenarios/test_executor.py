@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 
 from chassis.http.outbound import Peer
 from fleet.settings import load
+from proof.clients.oracle import RecordedOrder, contradictions_so_far
 from scenarios.accounts import Accounts
 from scenarios.executor import Executor
-from scenarios.model import Shelf
+from scenarios.model import Load, Shelf
+from scenarios.traffic import CustomerTraffic
 from tests.harness import wire
 from topology import NAMES
 
@@ -90,3 +93,23 @@ async def test_accounts_are_well_in_an_act_and_answer_as_before_afterwards():
             assert acquirer.modes == {"alfa": "happy", "bravo": "500"}
         finally:
             await peer.close()
+
+
+async def test_a_customer_who_is_cut_off_was_promised_nothing():
+    asked = asyncio.Event()
+
+    async def order(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await wire.read_request(reader)
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with wire.listen(order) as url:
+        traffic = CustomerTraffic(load("dashboard", {}, order_url=url))
+        await traffic.start(Load(product="PROD-001", rate=50, for_="1min"))
+        await asyncio.wait_for(asked.wait(), 10)
+        await traffic.stop()
+    placed = RecordedOrder(uuid4(), "CONFIRMED", None, None, "SUCCEEDED")
+    assert traffic.intents
+    assert [contradictions_so_far(each, placed) for each in traffic.intents] == [
+        [] for _ in traffic.intents
+    ]

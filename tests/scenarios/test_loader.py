@@ -17,10 +17,13 @@ from frontend.acts.presenter import LOOK_LABELS as LOOK_LABELS
 from frontend.web.templating import STATIC, TEMPLATES
 from providers.acquirer.contract import Mode
 from scenarios import schema
-from scenarios.condition_model import Lights, Services
+from scenarios.condition_model import Lights, Services, TwinCounts
 from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
-from scenarios.model import AccountMode, ActStep, Restartable, Service, Wait
+from scenarios.model import AccountMode, ActStep, Restartable, Service, TwinName, Wait
+from scenarios.twin_process import ShopFigures
 from topology import NAMES, SHOP
+from twins import twin
+from twins.counting import Counts
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
 SHEET = (STATIC / "acts.css").read_text()
@@ -107,6 +110,8 @@ BAD_ACTIONS = [
     ("shelf: {product: PROD-001}", "`shelf` needs either `at_least` or `exactly`"),
     ("kill: {service: dashboard, away: 3s}", "there is no value `dashboard`"),
     ("restart: {process: postgres, away: 1min}", "out of bounds: 0.5s to 30s"),
+    ("expect: {twin: {stuck: 0}}", "there is no twin beside this act: write `twin: NAME`"),
+    ("wait: {until: {twin: {stuck: 0}}, limit: 3s}", "there is no twin beside this act"),
     ("&a calm\n      - *a", "no anchors and aliases"),
 ]
 
@@ -153,6 +158,22 @@ def test_more_responses_than_payers_can_never_hold():
     assert "at most 10 payments were made until here" in why(
         f"{pay}      - expect: {{payers: {{paid: '> 10'}}}}"
     )
+
+
+def test_what_cannot_be_done_to_a_twin_is_refused_in_an_act_with_one():
+    beside = f"twin: naive\n{HEAD}"
+    parse(f"{beside}      - expect: {{twin: {{stuck: 0}}}}", "x", "x.yaml")
+    killed = why(f"{beside}      - kill: {{service: order, away: 3s}}")
+    assert killed.startswith("x.yaml:8: `kill` is for a shop that was started with `valerix up`")
+    assert why(f"twin: nave\n{HEAD}      - calm").startswith(
+        "x.yaml:1: there is no value `nave` (is `naive` meant?)"
+    )
+
+
+def test_the_twins_of_an_act_and_their_figures_are_those_of_their_room():
+    assert get_args(TwinName) == twin.NAMES
+    assert ShopFigures.__struct_fields__ == Counts.__struct_fields__
+    assert TwinCounts.__struct_fields__ == Counts.__struct_fields__
 
 
 def test_the_modes_of_an_account_are_those_of_the_acquirer():
@@ -220,7 +241,7 @@ def test_every_act_that_is_shipped_can_be_read():
     assert [each for each in read_all() if isinstance(each, BadAct)] == []
     assert {each.name for each in SHIPPED} >= {
         "slow-inventory", "schroedingers-warehouse", "payment-brown-out", "last-units",
-        "operators-slip", "broken-leg",
+        "operators-slip", "broken-leg", "unanswered-provider", "naive-flow",
     }  # fmt: skip
 
 

@@ -56,6 +56,7 @@ async def test_an_act_in_which_every_condition_held_has_passed():
         "prepare", "merchants", "begin", "do", "calm", "stop", "calm",
     ]  # fmt: skip
     assert rehearsal.lock.held == 0
+    assert rehearsal.shop.closed
     assert performance.summary is not None
     assert "waiting" in rehearsal.phases
     assert "the light of orders is red" in performance.results[1].notes[0].text
@@ -193,3 +194,14 @@ async def test_a_verdict_from_before_the_expectation_does_not_count():
     rehearsal.shop.observe = with_an_old_verdict
     performance = await rehearsal.play()
     assert performance.reason == "expected: no promise is broken (now: unknown)"
+
+
+async def test_a_twin_that_does_not_start_is_a_missed_expectation():
+    rehearsal = Rehearsal()
+    rehearsal.shop.refuses["ready"] = ActionFailed("the twin did not start: no room")
+    performance = await rehearsal.play()
+    assert (performance.outcome, performance.reason) == (
+        "missed", "the twin did not start: no room",
+    )  # fmt: skip
+    assert rehearsal.shop.done[-2:] == ["stop", "calm"]
+    assert rehearsal.shop.closed

@@ -10,7 +10,7 @@ from observatory.timeline.queries import OrdersMeanwhile
 from scenarios.console_log import summary_lines
 from scenarios.recording import Outage, Recording
 from scenarios.summary import Measurements, summarize
-from tests.scenarios.arranged import COUNTS, NOW, WELL
+from tests.scenarios.arranged import COUNTS, FIGURES, NOW, WELL
 
 ACTOR = "act short"
 RED = {**WELL.lights, "order": "red"}
@@ -119,3 +119,11 @@ def test_an_act_without_orders_counts_payments():
         "payments": (5, "none"), "taken": (4, "good"), "in part": (1, "failed"),
         "lost": (0, "good"), "charged twice": (0, "good"),
     }  # fmt: skip
+
+
+def test_a_twin_is_a_second_column():
+    made = summarize(ACTOR, NOW, Recording(), Measurements((), COUNTS, 0, 0, figures=FIGURES))
+    lines = [line.split() for line in summary_lines(made)]
+    assert ["ours", "twin", "(unsafe)"] in lines
+    assert ["charged", "twice", "0", "4"] in lines
+    assert ["units", "leaked", "0", "2"] in lines
