@@ -23,10 +23,10 @@ def one_argument(payment_id: UUID) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("target_for", "has no target_for"), ("target_of", "is called with")]
+    ("name", "message"), [("target_for", "has no target_for"), ("target_of", "is called with")]
 )
-def test_a_twin_does_not_start_where_it_would_replace_nothing(name: str, says: str):
-    with pytest.raises(NotThere, match=says):
+def test_a_twin_does_not_start_where_it_would_replace_nothing(name: str, message: str):
+    with pytest.raises(NotThere, match=message):
         Replacement("services.payment.asking", name, one_argument).apply()
 
 
