@@ -6,12 +6,14 @@ when its input ends, so does the twin. It writes where its processes are, once t
 why it cannot run (`TwinRefused`)."""
 
 import asyncio
+import contextlib
 import sys
 import time
 
 import click
 import msgspec
 
+from fleet.errors import CannotRun
 from twins.counting import Counts, counts
 from twins.small_shop import start
 
@@ -53,17 +55,18 @@ def since(now: Counts, before: Counts) -> Counts:
     )
 
 
-async def serve(name: str, beside: str, ended: asyncio.Event) -> None:
-    """Run the twin until `ended`."""
+async def serve(name: str, beside: str) -> None:
+    """Run the twin until cancelled."""
     before = await counts(beside)
     async with start(name) as shop:
         _say(TwinReady(shop.urls))
-        while not ended.is_set():
+        while True:
             began = time.monotonic()
-            ours, theirs = await asyncio.gather(counts(beside), counts(shop.database_url))
-            _say(SideBySide(since(ours, before), theirs))
-            rest_s = max(_EVERY_S, _REST * (time.monotonic() - began))
-            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=rest_s)
+            # A database that is away for a moment comes back; the figures wait for it.
+            with contextlib.suppress(CannotRun):
+                ours, theirs = await asyncio.gather(counts(beside), counts(shop.database_url))
+                _say(SideBySide(since(ours, before), theirs))
+            await asyncio.sleep(max(_EVERY_S, _REST * (time.monotonic() - began)))
 
 
 def _say(line: msgspec.Struct) -> None:
@@ -75,13 +78,13 @@ async def _until_input_ends(name: str) -> None:
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     asked = msgspec.json.decode(await reader.readline(), type=_Beside)
-    ended = asyncio.Event()
-    serving = asyncio.create_task(serve(name, asked.beside, ended))
+    serving = asyncio.create_task(serve(name, asked.beside))
     ending = asyncio.create_task(reader.read())
     await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
-    ended.set()
-    ending.cancel()
-    await serving
+    for each in (serving, ending):
+        each.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 @click.command()

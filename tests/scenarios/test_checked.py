@@ -63,7 +63,7 @@ def test_a_twin_loses_beside_ours_what_ours_does_not_and_is_gone(fleet, twin_hom
     assert code == 0, output
     rows = {line[:28].strip(): line[28:].split() for line in output.splitlines()}
     assert rows["charged twice"][0] == "0"
-    assert int(rows["charged twice"][1]) >= 4
+    assert int(rows["charged twice"][1]) > 0
     assert rows["stuck"][0] == rows["charged without goods"][0] == rows["units leaked"][0] == "0"
     assert loose(fleet) == []
     assert twin_processes(twin_home) == []
