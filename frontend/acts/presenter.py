@@ -90,7 +90,7 @@ def act(played: Performance, now: datetime) -> ActView:
         reason=played.reason,
         card=_card(played.summary) if played.summary else None,
         needs_up=_needs_up(played.scenario),
-        beside=_beside(played.scenario, played.figures),
+        beside=_beside(played.scenario, played.figures, is_over=played.is_over),
     )
 
 
@@ -119,7 +119,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | Non
         None,
         taken,
         _needs_up(scenario),
-        _beside(scenario, None),
+        _beside(scenario, None, is_over=False),
     )
 
 
@@ -216,22 +216,25 @@ def _numeral(figure: SummaryFigure) -> Numeral:
     return Numeral(figure.label, value, unit, figure.detail, state)
 
 
-def _beside(scenario: Scenario, figures: TwinFigures | None) -> BesideView | None:
-    """The two columns of an act with a twin."""
+def _beside(scenario: Scenario, figures: TwinFigures | None, *, is_over: bool) -> BesideView | None:
+    """The two columns of an act with a twin. Until the act is over, what is stuck may only be
+    waiting."""
     if not isinstance(twin := scenario.act.twin, str):
         return None
     if figures is None:
         return BesideView(twin)
+    labels = FIGURES if is_over else FIGURES | {"stuck": "not over yet"}
+    wrong = FIGURES.keys() - (set() if is_over else {"stuck"})
     counted = [(name, name) for name in ("orders", "payments") if getattr(figures.theirs, name)]
     rows = tuple(
         BesideRow(
             label,
             ours := getattr(figures.ours, name),
             theirs := getattr(figures.theirs, name),
-            name in FIGURES and ours > 0,
-            name in FIGURES and theirs > 0,
+            name in wrong and ours > 0,
+            name in wrong and theirs > 0,
         )
-        for name, label in (*counted, *FIGURES.items())
+        for name, label in (*counted, *labels.items())
     )
     return BesideView(twin, rows)
 

@@ -131,7 +131,11 @@ def test_a_twin_is_a_second_column_in_red():
     html = shown("act", presenter.act(replace(played, figures=BESIDE), LATER))
     cells = re.findall(r"<td[^>]*>.*?</td>", html)
     assert sum('class="failed"' in cell for cell in cells) == 0  # ours
-    assert sum('class="unsafe failed"' in cell for cell in cells) == 4
+    # What is not over yet is no fault while the act is on.
+    assert sum('class="unsafe failed"' in cell for cell in cells) == 3
+    assert "not over yet" in html
+    ended = replace(OVER, scenario=played.scenario, figures=BESIDE)
+    assert shown("act", presenter.act(ended, LATER)).count('class="unsafe failed"') == 4
     listed = presenter.act_list([played.scenario], None, None).acts[0]
     assert listed.twin == "naive"
 
