@@ -241,8 +241,9 @@ class Player:
             await self._until_timeline_is_over()
         observation = self._waiter.latest
         counts = observation.counts if observation else None
-        measurements = await self._observer.measure(self._executor, counts, not_calm)
+        # A twin counts for the last time when it ends.
         await self._executor.close()
+        measurements = await self._observer.measure(self._executor, counts, not_calm)
         actor, began = self._scenario.actor, self.performance.began
         numbers = summarize(actor, began, self._waiter.recording, measurements)
         self._show(progress.over(self.performance, numbers, self._clock()))

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from scenarios.failures import ActionFailed
 
-# It stops a PostgreSQL and its services in order, and is slower on a busy machine.
-_STOP_S = 60.0
+# It counts for the last time, and stops a PostgreSQL and its services in order, which takes longer
+# on a busy machine.
+_STOP_S = 90.0
 _LONGEST_LINE = 1 << 20
 
 

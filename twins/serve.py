@@ -20,6 +20,8 @@ from twins.small_shop import start
 _EVERY_S = 0.5
 # A shop of years takes long to count, and serves meanwhile.
 _REST = 4.0
+# What is still open at the end is settled within a moment, or it is stuck.
+_SETTLE_S = 10.0
 
 
 class TwinReady(msgspec.Struct, frozen=True):
@@ -55,18 +57,39 @@ def since(now: Counts, before: Counts) -> Counts:
     )
 
 
-async def serve(name: str, beside: str) -> None:
-    """Run the twin until cancelled."""
+class _Moments(msgspec.Struct):
+    """What has happened so far: it is ready, and its input has ended."""
+
+    ready: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+
+
+async def serve(name: str, beside: str, moments: _Moments) -> None:
+    """Run the twin until the input has ended; then count for the last time, once ours has come to
+    rest."""
     before = await counts(beside)
     async with start(name) as shop:
-        _say(TwinReady(shop.urls))
-        while True:
-            began = time.monotonic()
+
+        async def count() -> bool:
+            """Say what came of both; whether ours is at rest."""
             # A database that is away for a moment comes back; the figures wait for it.
             with contextlib.suppress(CannotRun):
                 ours, theirs = await asyncio.gather(counts(beside), counts(shop.database_url))
                 _say(SideBySide(since(ours, before), theirs))
-            await asyncio.sleep(max(_EVERY_S, _REST * (time.monotonic() - began)))
+                return ours.stuck <= before.stuck
+            return False
+
+        _say(TwinReady(shop.urls))
+        moments.ready.set()
+        while not moments.ended.is_set():
+            began = time.monotonic()
+            await count()
+            rest_s = max(_EVERY_S, _REST * (time.monotonic() - began))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(moments.ended.wait(), rest_s)
+        last = time.monotonic() + _SETTLE_S
+        while not await count() and time.monotonic() < last:
+            await asyncio.sleep(_EVERY_S)
 
 
 def _say(line: msgspec.Struct) -> None:
@@ -78,11 +101,14 @@ async def _until_input_ends(name: str) -> None:
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     asked = msgspec.json.decode(await reader.readline(), type=_Beside)
-    serving = asyncio.create_task(serve(name, asked.beside))
+    moments = _Moments()
+    serving = asyncio.create_task(serve(name, asked.beside, moments))
     ending = asyncio.create_task(reader.read())
     await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
-    for each in (serving, ending):
-        each.cancel()
+    ending.cancel()
+    moments.ended.set()
+    if not moments.ready.is_set():
+        serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
 

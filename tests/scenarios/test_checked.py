@@ -153,6 +153,7 @@ def modes(fleet, bravo: str = "") -> dict[str, str]:
     return {each["name"]: each["mode"] for each in found}
 
 
+@pytest.mark.long  # the client is tried in test_executor.py
 def test_an_account_that_an_act_let_misbehave_answers_as_before(fleet):
     before = modes(fleet, bravo="declined")
     code, output = check(fleet, parse(PAYING, "paying", "x.yaml"))
