@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fleet.errors import CannotRun
 from fleet.streams import CommandLine
 from topology import KEYS, NAMES
 
@@ -262,8 +263,13 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
     Without NAME: which twins there are. Loopback only. Exit code 0: ours holds and the twin is
     broken; 1: not so; 2: it could not be run.
     """
-    from cli import twins
-
+    try:
+        from cli import twins
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "twins":
+            raise
+        # The image is made without them.
+        raise CannotRun("there are no unsafe twins here: run them from a checkout") from None
     if name is None:
         twins.list_twins()
     elif stay:

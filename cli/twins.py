@@ -56,7 +56,8 @@ def document(found: TwinComparison) -> dict[str, object]:
 def table(found: TwinComparison) -> list[str]:
     """The comparison in two columns."""
     ours, theirs = found.ours, found.theirs
-    lines = ["", f"{'':24}{'ours':>14}{found.twin:>22}"]
+    mark = click.style(f"{UNSAFE:>22}", fg="red", bold=True)
+    lines = ["", f"{'':24}{'':14}{mark}", f"{'':24}{'ours':>14}{found.twin:>22}"]
     for field, label in _ROWS.items():
         mine, other = getattr(ours.counts, field), getattr(theirs.counts, field)
         lines.append(f"  {label:22}{_figure(mine, 14)}{_figure(other, 22)}")

@@ -9,7 +9,7 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.http.outbound import Peer
 from chassis.outcome import Outcome
-from fleet.errors import Failed
+from fleet.errors import CannotRun
 from fleet.settings import load
 from services.order.client import OrderClient
 from topology import NAMES
@@ -18,6 +18,8 @@ from twins.twin import Fault
 
 # Enough to meet each other, few enough for two cores with two shops on them.
 _AT_ONCE = 4
+# As long as a gremlin may live: it is called off, or ends with its shop.
+_UNTIL_CALLED_OFF_S = 3600
 # A request has its budget of five seconds, and a busy machine is slower than that.
 _ANSWER_S = 15.0
 _PRODUCT = "PROD-001"
@@ -41,24 +43,27 @@ async def _asking(shop: SmallShop, key: str) -> AsyncIterator[Peer]:
 
 
 async def let_loose(shop: SmallShop, faults: Sequence[Fault]) -> None:
-    """Let these gremlins loose; raises `Failed` where one is refused."""
+    """Let these gremlins loose; raises `CannotRun` where one is refused."""
     for n, fault in enumerate(faults, 1):
         command = PutGremlin(
-            kind=fault.kind, routes=list(fault.routes), probability=fault.probability
+            kind=fault.kind,
+            routes=list(fault.routes),
+            probability=fault.probability,
+            ttl_s=_UNTIL_CALLED_OFF_S,
         )
         async with _asking(shop, fault.process) as peer:
             put = await GremlinClient(peer).put(f"twin-{n}", command, headers=_WHO)
         if put.outcome is not Outcome.OK:
-            raise Failed(f"the gremlin {fault.kind} was refused: {put.status} {put.code}")
+            raise CannotRun(f"the gremlin {fault.kind} was refused: {put.status} {put.code}")
 
 
 async def calm(shop: SmallShop) -> None:
-    """Call every gremlin of the shop off; raises `Failed` where one stays."""
+    """Call every gremlin of the shop off; raises `CannotRun` where one stays."""
     for key in shop.urls.keys() & NAMES.keys():
         async with _asking(shop, key) as peer:
             ended = await GremlinClient(peer).calm(headers=_WHO)
         if ended.outcome is not Outcome.OK:
-            raise Failed(f"the gremlins of {NAMES[key]} stay: {ended.status} {ended.code}")
+            raise CannotRun(f"the gremlins of {NAMES[key]} stay: {ended.status} {ended.code}")
 
 
 async def serve(shop: SmallShop, door: str, customers: int) -> None:

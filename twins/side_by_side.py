@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import msgspec
 
+from chassis.database.errors import UNANSWERED
+from fleet.errors import CannotRun
+from fleet.run_dir import find_run_directory
 from fleet.settings import load_as
 from proof.evaluate import State, evaluate
 from proof.invariant import Limits
@@ -53,11 +56,19 @@ async def both(
     """Ours and the twin, with the same settings, for the duration of the block. `databases` are the
     URLs of two that nobody else uses; None makes one. Raises what `start` raises."""
     mine, other = databases
+    # Beside another twin's there may be one more of ours.
+    home = find_run_directory().path / "twins" / f"{twin.name}-{OURS}"
     async with contextlib.AsyncExitStack() as stack:
         # What one meets does not keep the other from being stopped in order.
         ours, theirs = await asyncio.gather(
             stack.enter_async_context(
-                start(OURS, keys=twin.keys, settings=twin.settings, database_url=mine)
+                start(
+                    OURS,
+                    keys=twin.keys,
+                    settings=twin.settings,
+                    home=home,
+                    database_url=mine,
+                )
             ),
             stack.enter_async_context(start(twin.name, database_url=other)),
             return_exceptions=True,
@@ -115,16 +126,19 @@ async def judge(shop: SmallShop) -> Side:
     limits = Limits.of(load_as(ProofSettings, "dashboard", shop.environ))
     clock = asyncio.get_running_loop().time
     end = clock() + _SETTLE_S
-    connection = await asyncpg.connect(shop.database_url)
     try:
-        while True:
-            report = await evaluate(connection, limits)
-            broken = report.those("violated")
-            is_final = any(each.invariant.kind == "A" for each in broken)
-            if is_final or not report.those("settling") or clock() > end:
-                break
-            await asyncio.sleep(_POLL_S)
-    finally:
-        await connection.close()
+        connection = await asyncpg.connect(shop.database_url)
+        try:
+            while True:
+                report = await evaluate(connection, limits)
+                broken = report.those("violated")
+                is_final = any(each.invariant.kind == "A" for each in broken)
+                if is_final or not report.those("settling") or clock() > end:
+                    break
+                await asyncio.sleep(_POLL_S)
+        finally:
+            await connection.close()
+    except (*UNANSWERED, asyncpg.PostgresError) as error:
+        raise CannotRun(f"the database of {shop.name} cannot be judged: {error}") from None
     ids = tuple(each.invariant.id for each in broken)
     return Side(shop.name, await counts(shop.database_url), report.state, ids)

@@ -23,8 +23,9 @@ from twins.loopback import demand_loopback
 from twins.twin import OURS, UNSAFE, find
 
 _HOST = "127.0.0.1"
-# Four processes and a new database on a machine that is busy with other work.
-_READY_LIMIT_S = 120.0
+# The processes have two minutes, and a machine that is busy with other work takes its time to make
+# a database before.
+_READY_LIMIT_S = 240.0
 # PostgreSQL's own limit comes last, and the processes' before it.
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.05
@@ -81,8 +82,8 @@ async def start(
     of a database that nobody else uses, it has a PostgreSQL of its own, and throws its data away.
 
     To be called on a thread that lives longer: the kernel ends the shop with the thread that began
-    it. Raises `KeyError` for a twin that is unknown, `CannotRun` where VALERIX_HOST is not
-    loopback, and `Failed` when it did not start."""
+    it. Raises `KeyError` for a twin that is unknown, and `CannotRun` where VALERIX_HOST is not
+    loopback, or when it did not start."""
     keys = tuple(keys or (find(name).keys if name != OURS else KEYS))
     _demand_local(keys)
     folder = RunDirectory(home or find_run_directory().path / "twins" / name)
@@ -150,10 +151,10 @@ async def _ready(
         if running is not None and supervisor.child and running.pid == supervisor.child.pid:
             return SmallShop(name, running.urls, running.database_url, environ, folder, supervisor)
         if supervisor.ended() is not None:
-            raise Failed(f"{_called(name)} did not start:\n{supervisor.log_tail()}")
+            raise CannotRun(f"{_called(name)} did not start:\n{supervisor.log_tail()}")
         if clock() > end:
-            raise Failed(f"{_called(name)} is not ready after {_READY_LIMIT_S:.0f} s; "
-                         f"see {supervisor.log}")  # fmt: skip
+            late = f"is not ready after {_READY_LIMIT_S:.0f} s; see {supervisor.log}"
+            raise CannotRun(f"{_called(name)} {late}")
         await asyncio.sleep(_POLL_S)
 
 

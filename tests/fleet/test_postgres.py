@@ -80,7 +80,7 @@ def test_it_listens_on_a_socket_only_its_owner_can_reach(server: PostgresServer)
 
 
 @pytest.mark.parametrize(("settings", "fsync"), [({}, "on"), (FAST_SETTINGS, "off")])
-def test_only_tests_run_without_fsync(
+def test_fsync_is_on_unless_data_is_thrown_away(
     prepared_home: Path, lines: Lines, settings: dict[str, str], fsync: str
 ):
     data, log = prepared_home / "postgres", prepared_home / "log"

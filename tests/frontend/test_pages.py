@@ -71,6 +71,17 @@ async def test_nothing_inline_and_nothing_from_elsewhere(database_url, path):
         assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
 
 
+async def test_a_notice_stands_on_every_page_and_otherwise_none_does(database_url):
+    notice = '<p class="notice" role="note">Not &lt;the&gt; shop</p>'
+    async with dashboard(database_url, notice="Not <the> shop") as (browser, _):
+        for path in ("/", "/gremlins", "/timeline"):
+            assert notice in await text(browser, path)
+        async with browser.get("/nothing-here", headers={"Accept": "text/html"}) as response:
+            assert notice in await response.text()
+    async with dashboard(database_url) as (browser, _):
+        assert 'class="notice"' not in await text(browser, "/")
+
+
 async def test_the_page_holds_each_panel_byte_for_byte(database_url):
     async with dashboard(database_url) as (browser, _):
         await text(browser, "/")

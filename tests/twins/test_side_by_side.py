@@ -38,14 +38,15 @@ BREAKS = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
-def test_the_command_shows_each_twin(name: str, tmp_path: Path):
+def test_the_command_shows_each_twin(name: str, home: Path):
     found = subprocess.run(
         [sys.executable, "-m", "cli", "twin", name, "--json"],
         cwd=ROOT,
-        env=os.environ | {"VALERIX_HOME": str(tmp_path)},
+        env=os.environ | {"VALERIX_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
+        timeout=170,
     )
     assert found.returncode == 0, found.stderr + found.stdout
     shown = json.loads(found.stdout)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from fleet import health
-from fleet.errors import CannotRun, Failed
+from fleet.errors import CannotRun
 from fleet.run_dir import ROOT
 from twins.small_shop import start
 
@@ -66,7 +66,7 @@ def test_nothing_is_left_of_it_when_whoever_started_it_is_killed(database_url: s
 async def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path: Path):
     before = set(psutil.Process().children(recursive=True))
     nowhere = "postgresql://valerix@127.0.0.1:1/valerix"
-    with pytest.raises(Failed, match=r"the twin naive did not start:\n.*no database at"):
+    with pytest.raises(CannotRun, match=r"the twin naive did not start:\n.*no database at"):
         async with start("naive", keys=KEYS, database_url=nowhere, home=tmp_path):
             raise AssertionError("it cannot have started")
     assert set(psutil.Process().children(recursive=True)) <= before
