@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from msgspec.structs import replace
@@ -60,6 +61,11 @@ class ExecutorBesideTwin(Executor):
                     f"{scenario.file}: the twin loses money on purpose, so it runs on loopback "
                     f"only, and this shop is set to {host}: unset VALERIX_HOST to play this act"
                 )
+        if find_spec("twins") is None:
+            raise CannotPlay(
+                f"{scenario.file}: the unsafe twins are not installed here: play this act from a "
+                "checkout of the repository"
+            )
         await super().prepare(scenario)
         await self._process.start()
 

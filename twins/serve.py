@@ -20,8 +20,8 @@ from twins.small_shop import start
 _EVERY_S = 0.5
 # A shop of years takes long to count, and serves meanwhile.
 _REST = 4.0
-# What is still open at the end is settled within a moment, or it is stuck.
-_SETTLE_S = 10.0
+# What is still open at the end is settled within ten seconds, or it is stuck.
+_LAST_LOOKS = 20
 
 
 class TwinReady(msgspec.Struct, frozen=True):
@@ -87,8 +87,9 @@ async def serve(name: str, beside: str, moments: _Moments) -> None:
             rest_s = max(_EVERY_S, _REST * (time.monotonic() - began))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(moments.ended.wait(), rest_s)
-        last = time.monotonic() + _SETTLE_S
-        while not await count() and time.monotonic() < last:
+        for _ in range(_LAST_LOOKS):
+            if await count():
+                break
             await asyncio.sleep(_EVERY_S)
 
 
