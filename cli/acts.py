@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cli.connect import is_idle, shop_settings
 from fleet.errors import CannotRun
 from fleet.run_dir import find_run_directory
-from scenarios.executor import CannotPlay
+from scenarios.failures import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read, read_all
 from scenarios.settings import ScenarioSettings
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from scenarios.console_log import ConsoleLog, outcome_line, summary_lines
-from scenarios.executor import CannotPlay
+from scenarios.failures import CannotPlay
 from scenarios.loader import Scenario
 from scenarios.player import Player
 from scenarios.progress import Performance

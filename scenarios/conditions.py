@@ -6,16 +6,21 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from scenarios.model import (
+from scenarios.condition_model import (
     Alerts,
     Condition,
+    Legs,
     Lights,
     Orders,
+    PayerResponses,
+    Payments,
     Responses,
     Services,
     StockCondition,
-    given_fields,
+    TwinCounts,
 )
+from scenarios.model import given_fields
+from scenarios.twin_process import TwinFigures
 from scenarios.validation import split
 from topology import LABELS, NAMES
 
@@ -33,13 +38,15 @@ class ExpectedStock(Struct, frozen=True):
 
 class OrderCounts(Struct, frozen=True):
     """What the database holds, at its own time; `orders` are those placed since the act began, by
-    state."""
+    state, and so are `payments` and their `legs`."""
 
     at: datetime
     orders: dict[str, int]
     money_in_doubt: int
     overdue_s: float
     stock: dict[str, ExpectedStock]
+    payments: dict[str, int] = field(default_factory=dict)
+    legs: dict[str, int] = field(default_factory=dict)
 
 
 class Observation(Struct, frozen=True):
@@ -53,7 +60,9 @@ class Observation(Struct, frozen=True):
     judged_at: datetime | None = None  # by the database's clock, as `OrderCounts.at`
     firing: frozenset[str] = frozenset()
     responses: dict[str, int] = field(default_factory=dict)
+    payer_responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
+    figures: TwinFigures | None = None
 
 
 class ConditionCheck(Struct, frozen=True):
@@ -81,6 +90,50 @@ _RESPONSES = {
     "sold_out": "told “sold out” (409)",
     "turned_away": "turned away unharmed (503)",
     "unclear": "left without a clear answer",
+}
+_PAYMENTS = {
+    "made": "made",
+    "open": "not decided yet",
+    "unknown": "that an account has not answered",
+    "succeeded": "taken",
+    "split": "taken in several parts",
+    "failed": "not taken",
+    "cancelled": "cancelled",
+    "refunded": "given back",
+    "in_part": "of which only a part was kept",
+    "needs_review": "that a person must look at",
+}
+_LEGS = {
+    "held": "held and not taken",
+    "captured": "taken",
+    "voided": "let go",
+    "declined": "declined",
+    "unknown": "that an account has not answered",
+    "refunded": "given back",
+    "moved": "that went on to another account",
+}
+_PAYER_RESPONSES = {
+    "paid": "told “paid” (200)",
+    "accepted": "told “is being processed” (202)",
+    "declined": "told “declined” (402)",
+    "refused": "refused (422)",
+    "turned_away": "turned away unharmed (503)",
+    "unclear": "left without a clear answer",
+}
+# The figures of a shop and its unsafe twin, by what they are called.
+FIGURES = {
+    "stuck": "stuck",
+    "charged_twice": "charged twice",
+    "charged_without_goods": "charged without goods",
+    "units_leaked": "units leaked",
+}
+_TWIN = {
+    "orders": "orders placed at the unsafe twin",
+    "payments": "payments made at the unsafe twin",
+    "stuck": "purchases stuck at the unsafe twin",
+    "charged_twice": "purchases charged twice by the unsafe twin",
+    "charged_without_goods": "purchases charged without goods by the unsafe twin",
+    "units_leaked": "units leaked by the unsafe twin",
 }
 _PROMISES = {"hold": "every promise holds", "unbroken": "no promise is broken"}
 
@@ -152,6 +205,24 @@ def _responses(wanted: Responses, observation: Observation) -> Iterator[Conditio
         yield _counted(amount, observation.responses.get(name, 0), f"customers {_RESPONSES[name]}")
 
 
+def _payments(wanted: Payments, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.payments if observation.counts else {}
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, known.get(name), f"payments {_PAYMENTS[name]}")
+
+
+def _legs(wanted: Legs, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.legs if observation.counts else {}
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, known.get(name), f"parts of payments {_LEGS[name]}")
+
+
+def _payers(wanted: PayerResponses, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, amount in given_fields(wanted):
+        number = observation.payer_responses.get(name, 0)
+        yield _counted(amount, number, f"payers {_PAYER_RESPONSES[name]}")
+
+
 def _stock(wanted: StockCondition, observation: Observation) -> Iterator[ConditionCheck]:
     known = observation.counts.stock.get(wanted.product) if observation.counts else None
     labels = {"left": "left on the shelf", "reserved": "held for orders", "sold": "sold"}
@@ -168,6 +239,12 @@ def _money(wanted: object, observation: Observation) -> Iterator[ConditionCheck]
 
 def _bites(wanted: object, observation: Observation) -> Iterator[ConditionCheck]:
     yield _counted(wanted, observation.bites, "bites of gremlins")
+
+
+def _twin(wanted: TwinCounts, observation: Observation) -> Iterator[ConditionCheck]:
+    theirs = observation.figures.theirs if observation.figures else None
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, getattr(theirs, name, None), _TWIN[name])
 
 
 def _promised(wanted: str, observation: Observation) -> Iterator[ConditionCheck]:
@@ -196,9 +273,13 @@ _READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] =
     "services": _services,
     "orders": _orders,
     "told": _responses,
+    "payments": _payments,
+    "legs": _legs,
+    "payers": _payers,
     "alerts": _alerts,
     "stock": _stock,
     "money_in_doubt": _money,
     "bites": _bites,
+    "twin": _twin,
     "promises": _promised,
 }

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable
 from datetime import datetime
 
-from scenarios.conditions import unmet
+from scenarios.conditions import FIGURES, unmet
 from scenarios.descriptions import describe
 from scenarios.loader import Scenario
 from scenarios.model import instruction_of
@@ -95,11 +95,19 @@ def summary_lines(summary: Summary) -> list[str]:
     lines += [
         f"    {each.label:14} {format_figure(each):>8}   {each.detail}" for each in summary.figures
     ]
+    if summary.beside is not None:
+        lines.append(f"    {'':24} {'ours':>8} {'twin (unsafe)':>15}")
+        lines += [
+            f"    {label:24} {getattr(summary.beside.ours, name):>8} "
+            f"{getattr(summary.beside.theirs, name):>15}"
+            for name, label in (("orders", "orders"), ("payments", "payments"), *FIGURES.items())
+        ]
     if summary.not_calm:
         lines.append(
             f"  NOT CALM: {', '.join(summary.not_calm)} did not answer; gremlins there end"
         )
-        lines.append("  by themselves. Run `valerix calm` once they do.")
+        lines.append("  by themselves. Run `valerix calm` once they do; an account stays as it is")
+        lines.append("  until `valerix provider mode NAME happy`.")
     return lines
 
 
@@ -114,6 +122,8 @@ def describe_scenario(scenario: Scenario) -> list[str]:
     """An act to be read before it is played."""
     act = scenario.act
     lines = [act.title, _indented(act.teaches, "  "), ""]
+    if isinstance(act.twin, str):
+        lines += [f"  beside it: the unsafe twin {act.twin}", ""]
     for place, step in enumerate(act.steps, 1):
         look = f"   (look at: {step.look})" if isinstance(step.look, str) else ""
         lines += [f"  {place}. {step.title}{look}", _indented(step.say, "     | ")]

@@ -5,27 +5,42 @@ from datetime import UTC, datetime
 from msgspec import UNSET
 
 from chassis.faults.kinds import KIND_LABELS, strength
+from scenarios.condition_model import Condition
 from scenarios.conditions import Observation, checks
 from scenarios.model import (
-    Condition,
     Instruction,
     Kill,
     LetLoose,
     Load,
+    Pay,
     Restart,
+    SetAccount,
     Shelf,
     Wait,
     seconds,
 )
 from topology import LABELS, NAMES
 
+_PLAIN = {
+    "calm": "call every gremlin off, let every account answer as before",
+    "stop load": "customers go home",
+}
+# What an account does in a mode, as docs/acquirer.md has it.
+_MODES = {
+    "happy": "works",
+    "latency": "waits three seconds, then works",
+    "declined": "declines every card",
+    "500": "works, then answers 500",
+    "timeout": "works, then says nothing",
+    "random": "does any of these, half of the time",
+}
 _ANY_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def describe(instruction: Instruction) -> str:
     """One line."""
     if isinstance(instruction, str):
-        return {"calm": "call every gremlin off", "stop load": "customers go home"}[instruction]
+        return _PLAIN[instruction]
     if isinstance(instruction, Wait):
         return f"wait until {_all_of(instruction.until)}, {instruction.limit} at most"
     if isinstance(instruction, Condition):
@@ -37,6 +52,10 @@ def describe(instruction: Instruction) -> str:
         return f"{name} restarted, away for {instruction.away}"
     if isinstance(instruction, LetLoose):
         return _gremlin(instruction)
+    if isinstance(instruction, SetAccount):
+        return f"the account {instruction.name} {_MODES[str(instruction.mode)]}"
+    if isinstance(instruction, Pay):
+        return _pay(instruction)
     return _shelf(instruction) if isinstance(instruction, Shelf) else _load(instruction)
 
 
@@ -73,3 +92,12 @@ def _load(instruction: Load) -> str:
         at_once = min(instruction.clients, instruction.count)
         return f"{instruction.count} customers for {each}, {at_once} at once"
     return f"{instruction.rate:g} orders a second for {each}"
+
+
+def _pay(instruction: Pay) -> str:
+    how = "".join(f", {name} {value}" for name, value in sorted(instruction.metadata.items()))
+    each = f"{instruction.amount} {instruction.currency} minor units to {instruction.merchant}{how}"
+    if instruction.count is not UNSET:
+        at_once = min(instruction.clients, instruction.count)
+        return f"{instruction.count} payers of {each}, {at_once} at once"
+    return f"{instruction.rate:g} payments a second of {each}"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from msgspec import inspect
 
-from scenarios.model import COMPARED, DURATION, Act
+from scenarios.condition_model import COMPARED
+from scenarios.model import DURATION, Act
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -48,7 +49,7 @@ def _unknown(field: str, shape: inspect.Type, path: str) -> str:
 
 
 def _no_such(name: str, known: Iterable[str], noun: str) -> str:
-    known = list(known)
+    known = list(dict.fromkeys(known))
     near = difflib.get_close_matches(name, known, 1)
     meant = f" (is `{near[0]}` meant?)" if near else ""
     return f"there is no {noun} `{name}`{meant}; there are: {', '.join(known)}"

@@ -13,14 +13,29 @@ from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from fleet.client import ControlClient, RequestRefused
+from scenarios.accounts import Accounts
+from scenarios.failures import ActionFailed, CannotPlay
 from scenarios.loader import Scenario
-from scenarios.model import Kill, LetLoose, Load, Restart, Shelf, seconds
+from scenarios.model import (
+    Happening,
+    Kill,
+    LetLoose,
+    Load,
+    Pay,
+    Restart,
+    SetAccount,
+    Shelf,
+    seconds,
+)
+from scenarios.payers import PayerTraffic
 from scenarios.settings import ScenarioSettings
 from scenarios.traffic import CustomerTraffic
+from scenarios.twin_process import TwinFigures
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList, StockView
 from topology import NAMES
 
+_ACQUIRER = "acquirer"
 _CALM_AGAIN_S = 0.5
 # Clearing a shelf buys a thousand units at a time, and one card in ten is declined: enough for the
 # million units that a load run delivers at most.
@@ -29,16 +44,9 @@ _CLEAR_TRIES = 1500
 _HELD_AGAIN_S, _HELD_LOOKS = 0.1, 150
 
 
-class CannotPlay(Exception):
-    """The act cannot begin, and why; nothing was done."""
-
-
-class ActionFailed(Exception):
-    """The shop refused what an act asked for, and why."""
-
-
 class Executor:
-    """Serves one performance. `peers` are the services by key; they are not closed here."""
+    """Serves one performance. `peers` are the services by key; they are not closed here. A shop may
+    have less than all of them; then what needs the others is refused."""
 
     def __init__(
         self,
@@ -50,11 +58,24 @@ class Executor:
     ) -> None:
         self._settings, self._actor, self._sleep = settings, actor, sleep
         self._gremlins = {key: GremlinClient(peer) for key, peer in peers.items()}
-        self._inventory = InventoryClient(peers["inventory"])
-        self._urls = {key: settings.urls[key] for key in NAMES}
+        self._peers = peers
+        self._urls = {key: settings.urls[key] for key in peers}
         self._control = ControlClient(Path(settings.control)) if settings.control else None
         self.traffic = CustomerTraffic(settings, sleep=sleep)
+        self.payers = PayerTraffic(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor, **operator_headers(settings)}
+        self._accounts = Accounts(peers[_ACQUIRER], self._headers) if _ACQUIRER in peers else None
+
+    @property
+    def figures(self) -> TwinFigures | None:
+        """What came of the shop and of an unsafe twin beside it; None where there is none."""
+        return None
+
+    async def ready(self) -> None:
+        """Return once everything that the act needs is there; raises `ActionFailed`."""
+
+    async def close(self) -> None:
+        """End what was begun for the act alone."""
 
     async def prepare(self, scenario: Scenario) -> None:
         """A calm shop that can do what the act wants; raises `CannotPlay` with what is missing."""
@@ -72,21 +93,38 @@ class Executor:
                 )
         self._demand_control(scenario)
         await self._demand_products(scenario)
+        await self._prepare_accounts(scenario)
 
     async def calm(self, within_s: float) -> tuple[str, ...]:
-        """Call every gremlin off, again and again where nobody answers; the services, by name,
-        that had not answered in the time allowed."""
+        """Call every gremlin off and let every account answer as before, again and again where
+        nobody answers; the services and accounts, by name, that had not answered in the time
+        allowed."""
         missing, tries = tuple(self._gremlins), math.ceil(within_s / _CALM_AGAIN_S)
+        changed: tuple[str, ...] = ()
         for tried in range(tries):
             if tried:
                 await self._sleep(_CALM_AGAIN_S)
             answers = await self._calm_all(missing)
             missing = tuple(k for k, answer in answers.items() if answer.outcome is not Outcome.OK)
-            if not missing:
+            # A gremlin of the acquirer's would bite this as well.
+            changed = await self._accounts.put_back() if self._accounts else ()
+            if not missing and not changed:
                 break
-        return tuple(NAMES[key] for key in missing)
+        return (*(NAMES[key] for key in missing), *(f"the account {name}" for name in changed))
 
-    async def let_loose(self, gremlin: LetLoose) -> None:
+    async def do(self, happening: Happening) -> None:
+        """Do it to the shop; of customers and payers with a `count`, wait until each was served."""
+        match happening:
+            case Load():
+                await self.traffic.start(happening)
+            case Pay():
+                await self.payers.start(happening)
+            case LetLoose():
+                await self._let_loose(happening)
+            case SetAccount():
+                await self._of_acquirer().set_mode(happening.name, str(happening.mode))
+
+    async def _let_loose(self, gremlin: LetLoose) -> None:
         """Named after its kind, as the dashboard's switches name it."""
         command = PutGremlin(
             kind=gremlin.kind,
@@ -125,9 +163,10 @@ class Executor:
             "play it in a shop of its own, with another VALERIX_HOME"
         )
 
-    async def start_load(self, load: Load) -> None:
-        """Let customers come."""
-        await self.traffic.start(load)
+    async def stop_load(self) -> None:
+        """Neither customers nor payers come any more."""
+        await self.traffic.stop()
+        await self.payers.stop()
 
     async def take_down(self, outage: Kill | Restart) -> None:
         """Kill or restart a process; returns once it is down."""
@@ -165,6 +204,25 @@ class Executor:
                     f"{instruction.product}; there are: {', '.join(sorted(known))}"
                 )
 
+    async def _prepare_accounts(self, scenario: Scenario) -> None:
+        """Every account answers well, in an act that is about them."""
+        actions = [(at, place, does) for at, place, does in scenario.act.actions()]
+        if not any(isinstance(does, Pay | SetAccount) for _, _, does in actions):
+            return
+        known = await self._of_acquirer().modes()
+        for step, place, instruction in actions:
+            if isinstance(instruction, SetAccount) and instruction.name not in known:
+                raise CannotPlay(
+                    f"{scenario.file}:{scenario.line(step, place)}: {NAMES[_ACQUIRER]} has no "
+                    f"account {instruction.name}; there are: {', '.join(sorted(known))}"
+                )
+        await self._of_acquirer().make_well()
+
+    def _of_acquirer(self) -> Accounts:
+        if self._accounts is None:
+            raise ActionFailed("this shop has no acquirer")
+        return self._accounts
+
     async def _is_held(self, product: str) -> bool:
         """Wait while orders hold units of it; whether any did."""
         for looked in range(_HELD_LOOKS):
@@ -177,7 +235,7 @@ class Executor:
         )
 
     async def _stock(self) -> dict[str, StockView]:
-        answer = await self._inventory.stock()
+        answer = await self._inventory().stock()
         found: StockList | None = decode(answer, StockList)
         if answer.outcome is not Outcome.OK or found is None:
             raise ActionFailed(
@@ -185,8 +243,11 @@ class Executor:
             )
         return {each.product_id: each for each in found.products}
 
+    def _inventory(self) -> InventoryClient:
+        return InventoryClient(self._peers["inventory"])
+
     async def _deliver(self, product: str, units: int) -> None:
-        answer = await self._inventory.restock(product, units, headers=self._headers)
+        answer = await self._inventory().restock(product, units, headers=self._headers)
         if answer.outcome is not Outcome.OK:
             raise ActionFailed(f"{NAMES['inventory']} did not accept the delivery: {_why(answer)}")
 

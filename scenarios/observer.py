@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -14,9 +15,22 @@ from proof.invariants.money import NOBODY_PAYS_TWICE
 from proof.scheduler import Proof, Untrusted
 from scenarios.alerts import AlertEvaluator
 from scenarios.conditions import Health, LightColour, Observation, OrderCounts
-from scenarios.order_counts import CountingStart, count_lost, read_counts, start_counting
+from scenarios.failures import CannotPlay
+from scenarios.loader import Scenario
+from scenarios.model import Pay
+from scenarios.order_counts import (
+    CountingStart,
+    count_lost,
+    count_lost_payments,
+    count_paid_twice,
+    read_counts,
+    read_merchants,
+    start_counting,
+)
+from scenarios.payers import PayerTraffic
 from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
+from scenarios.twin_process import TwinFigures
 from topology import NAMES, SHOP
 
 _COLOURS: Mapping[LightState, LightColour] = {
@@ -27,6 +41,22 @@ _COLOURS: Mapping[LightState, LightColour] = {
     "none": "grey",
 }
 _AWAY = DatabaseTrouble
+
+
+class Crowd(Protocol):
+    """Those who order and those who pay in an act, and what came of it beside a twin."""
+
+    @property
+    def traffic(self) -> CustomerTraffic:
+        """Its customers."""
+
+    @property
+    def payers(self) -> PayerTraffic:
+        """Its payers."""
+
+    @property
+    def figures(self) -> TwinFigures | None:
+        """Ours and the twin's."""
 
 
 class Observer:
@@ -52,7 +82,21 @@ class Observer:
         self._since = await start_counting(self._database)
         self._bites_before = {key: self._live.source.bites(key) for key in NAMES}
 
-    async def observe(self, responses: Mapping[str, int]) -> Observation:
+    async def demand_merchants(self, scenario: Scenario) -> None:
+        """Raises `CannotPlay` where the act has somebody pay a merchant that there is not."""
+        wanted = {
+            does.merchant: (step, place)
+            for step, place, does in scenario.act.actions()
+            if isinstance(does, Pay)
+        }
+        known = await read_merchants(self._database) if wanted else []
+        for merchant in wanted.keys() - set(known):
+            raise CannotPlay(
+                f"{scenario.file}:{scenario.line(*wanted[merchant])}: there is no merchant "
+                f"{merchant}; there are: {', '.join(known)}"
+            )
+
+    async def observe(self, crowd: Crowd) -> Observation:
         """How the shop is now; a source that does not answer is absent, nothing is raised."""
         report = self._proof.trusted()
         observation = Observation(
@@ -62,8 +106,10 @@ class Observer:
             counts=await self._counts(),
             promises="unknown" if isinstance(report, Untrusted) else report.state,
             judged_at=None if isinstance(report, Untrusted) else report.at,
-            responses=dict(responses),
+            responses=dict(crowd.traffic.responses),
+            payer_responses=dict(crowd.payers.responses),
             bites=self._bites(),
+            figures=crowd.figures,
         )
         return replace(observation, firing=self._alarm.firing(observation))
 
@@ -77,29 +123,39 @@ class Observer:
         return () if isinstance(found, Down) else found
 
     async def measure(
-        self, traffic: CustomerTraffic, counts: OrderCounts | None, not_calm: tuple[str, ...]
+        self, crowd: Crowd, counts: OrderCounts | None, not_calm: tuple[str, ...]
     ) -> Measurements:
         """What the act's summary is made from."""
         return Measurements(
             incidents=self.incidents(),
             counts=counts,
-            lost=await self._lost(traffic),
-            charged_twice=self._charged_twice(),
+            lost=await self._lost(crowd),
+            charged_twice=await self._charged_twice(),
             not_calm=not_calm,
+            figures=crowd.figures,
         )
 
-    def _charged_twice(self) -> int | None:
-        """Orders that paid twice, by the gateway's own records; None if it cannot be judged."""
+    async def _charged_twice(self) -> int | None:
+        """Orders and payments that paid twice, by the gateway's and the acquirer's own records;
+        None if it cannot be judged."""
         report = self._proof.trusted()
-        if isinstance(report, Untrusted):
+        if isinstance(report, Untrusted) or self._since is None:
             return None
         judged = [each for each in report.findings if each.invariant.id == NOBODY_PAYS_TWICE.id]
-        return judged[0].total if judged and judged[0].state != "unknown" else None
-
-    async def _lost(self, traffic: CustomerTraffic) -> int | None:
-        """Customers whose answers the database contradicts; None if it cannot be read."""
+        if not judged or judged[0].state == "unknown":
+            return None
         try:
-            return await count_lost(self._database, traffic.intents)
+            return judged[0].total + await count_paid_twice(self._database, self._since)
+        except _AWAY:
+            return None
+
+    async def _lost(self, crowd: Crowd) -> int | None:
+        """Customers and payers whose answers the database contradicts; None if it cannot be
+        read."""
+        try:
+            return await count_lost(
+                self._database, crowd.traffic.intents
+            ) + await count_lost_payments(self._database, crowd.payers.answered)
         except _AWAY:
             return None
 

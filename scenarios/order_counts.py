@@ -1,4 +1,4 @@
-"""What the database holds of an act: orders since it began, money in doubt, stock."""
+"""What the database holds of an act: orders and payments since it began, money in doubt, stock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +10,7 @@ from chassis.database.pool import Connection, Database, statement
 from proof.clients.intent import Intent
 from proof.clients.oracle import RECORDED, contradictions_so_far, orders_of
 from scenarios.conditions import ExpectedStock, OrderCounts
+from scenarios.payers import AnsweredPayer
 
 # The same condition as the order service's own index of what is due.
 _DUE = (
@@ -32,6 +33,45 @@ FROM orders.orders WHERE created_at >= :since"""
     ),
     "SELECT an act's orders",
 )
+_PAYMENTS = statement(
+    text(
+        """
+WITH made AS (
+  SELECT p.payment_id, p.state, p.needs_review, p.amount_minor,
+         p.state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING') AS open
+  FROM payments.payments p WHERE p.created_at >= :since AND p.amount_minor IS NOT NULL
+), legs AS (
+  SELECT DISTINCT ON (a.payment_id, a.leg_n) a.payment_id, a.state, a.n, a.amount_minor
+  FROM payments.attempts a JOIN made USING (payment_id)
+  ORDER BY a.payment_id, a.leg_n, a.n DESC
+), whole AS (
+  SELECT made.*, count(legs.n) AS parts,
+         count(legs.n) FILTER (WHERE legs.state = 'UNKNOWN') AS unknown,
+         coalesce(sum(legs.amount_minor) FILTER (WHERE legs.state = 'SUCCEEDED'), 0) AS kept_minor
+  FROM made LEFT JOIN legs USING (payment_id)
+  GROUP BY made.payment_id, made.state, made.needs_review, made.amount_minor, made.open
+)
+SELECT count(*) AS made,
+       count(*) FILTER (WHERE open) AS open,
+       count(*) FILTER (WHERE open AND unknown > 0) AS unknown,
+       count(*) FILTER (WHERE state = 'SUCCEEDED') AS succeeded,
+       count(*) FILTER (WHERE state = 'SUCCEEDED' AND parts > 1) AS split,
+       count(*) FILTER (WHERE state = 'FAILED') AS failed,
+       count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
+       count(*) FILTER (WHERE state = 'REFUNDED') AS refunded,
+       count(*) FILTER (WHERE NOT open AND kept_minor NOT IN (0, amount_minor)) AS in_part,
+       count(*) FILTER (WHERE needs_review) AS needs_review,
+       (SELECT count(*) FROM legs WHERE state = 'AUTHORISED') AS leg_held,
+       (SELECT count(*) FROM legs WHERE state = 'SUCCEEDED') AS leg_captured,
+       (SELECT count(*) FROM legs WHERE state = 'VOIDED') AS leg_voided,
+       (SELECT count(*) FROM legs WHERE state = 'FAILED') AS leg_declined,
+       (SELECT count(*) FROM legs WHERE state = 'UNKNOWN') AS leg_unknown,
+       (SELECT count(*) FROM legs WHERE state = 'REFUNDED') AS leg_refunded,
+       (SELECT count(*) FROM legs WHERE n > 1) AS leg_moved
+FROM whole"""
+    ),
+    "SELECT an act's payments",
+)
 _REST = statement(
     text(
         f"""
@@ -47,8 +87,39 @@ _STOCK = statement(
     text("SELECT product_id, stock, reserved, sold FROM inventory.stock LIMIT 200"),
     "SELECT stock",
 )
+# How the columns begin that count parts of payments.
+_OF_LEGS = "leg_"
 _RECORDED = statement(
     text(RECORDED.format(keys="CAST(:keys AS text[])")), "SELECT what customers ordered"
+)
+_CONTRADICTED = statement(
+    text(
+        """
+SELECT count(*) FILTER (WHERE paid <> (coalesce(p.state, '') = 'SUCCEEDED')) AS contradicted
+FROM unnest(:merchants ::text[], :requests ::text[], :paid ::bool[])
+  AS told (merchant_id, request_id, paid)
+LEFT JOIN payments.requests r USING (merchant_id, request_id)
+LEFT JOIN payments.payments p USING (payment_id)"""
+    ),
+    "SELECT what payers were told",
+)
+# What the acquirer holds is read in its own records, for whichever payment it names.
+_PAID_TWICE = statement(
+    text(
+        """
+SELECT count(*) AS twice FROM (
+  SELECT p.payment_id
+  FROM acquirer.intents i JOIN payments.payments p ON p.payment_id::text = i.metadata ->> 'payment'
+  WHERE i.created_at >= :since
+  GROUP BY p.payment_id, p.amount_minor
+  HAVING sum(i.received_minor - (SELECT coalesce(sum(amount_minor), 0) FROM acquirer.refunds r
+                                 WHERE r.intent = i.id)) > p.amount_minor) t"""
+    ),
+    "SELECT payments that the acquirer took twice",
+)
+_MERCHANTS = statement(
+    text("SELECT merchant_id FROM payments.merchants ORDER BY merchant_id LIMIT 100"),
+    "SELECT merchants",
 )
 
 
@@ -70,17 +141,28 @@ async def start_counting(database: Database) -> CountingStart:
 
 
 async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
-    """Everything an act asks the database, in three short statements."""
+    """Everything an act asks the database, in four short statements."""
     async with database.connect() as connection:
+        payments = await _payments(connection, since)
         return OrderCounts(
             orders=await _orders(connection, since),
             stock=await _stock(connection, since),
+            payments={name: n for name, n in payments.items() if not name.startswith(_OF_LEGS)},
+            legs={
+                name.removeprefix(_OF_LEGS): n
+                for name, n in payments.items()
+                if name.startswith(_OF_LEGS)
+            },
             **dict(await connection.row(_REST) or {}),
         )
 
 
 async def _orders(connection: Connection, since: CountingStart) -> dict[str, int]:
     return dict(await connection.row(_ORDERS, since=since.at) or {})
+
+
+async def _payments(connection: Connection, since: CountingStart) -> dict[str, int]:
+    return dict(await connection.row(_PAYMENTS, since=since.at) or {})
 
 
 async def _stock(connection: Connection, since: CountingStart) -> dict[str, ExpectedStock]:
@@ -98,3 +180,30 @@ async def count_lost(database: Database, intents: Sequence[Intent]) -> int:
         rows = await connection.rows(_RECORDED, keys=[intent.key for intent in intents])
     recorded = orders_of(rows)
     return sum(bool(contradictions_so_far(intent, recorded.get(intent.key))) for intent in intents)
+
+
+async def count_lost_payments(database: Database, answered: Sequence[AnsweredPayer]) -> int:
+    """How many payers were answered what the database contradicts: paid, and the money was not
+    taken; or declined, and it was."""
+    final = [each for each in answered if each.response in ("paid", "declined")]
+    async with database.connect() as connection:
+        row = await connection.row(
+            _CONTRADICTED,
+            merchants=[each.merchant_id for each in final],
+            requests=[each.request_id for each in final],
+            paid=[each.response == "paid" for each in final],
+        )
+    return int(row["contradicted"]) if row else 0
+
+
+async def count_paid_twice(database: Database, since: CountingStart) -> int:
+    """For how many payments the acquirer holds more than their amount."""
+    async with database.connect() as connection:
+        row = await connection.row(_PAID_TWICE, since=since.at)
+    return int(row["twice"]) if row else 0
+
+
+async def read_merchants(database: Database) -> list[str]:
+    """The merchants there are, by name."""
+    async with database.connect() as connection:
+        return [row["merchant_id"] for row in await connection.rows(_MERCHANTS)]

@@ -8,12 +8,14 @@ from typing import Protocol
 
 from chassis.database.pool import CommitUnknown, DatabaseBusy, DatabaseDown
 from scenarios import model, progress
+from scenarios.condition_model import Condition
 from scenarios.conditions import holds, unmet, wanted
 from scenarios.descriptions import describe
-from scenarios.executor import ActionFailed, CannotPlay, Executor
+from scenarios.executor import Executor
+from scenarios.failures import ActionFailed, CannotPlay
 from scenarios.loader import Scenario
 from scenarios.lock import LockTaken, LockUnavailable, ScenarioLock
-from scenarios.model import Condition, Instruction, Wait, instruction_of, seconds
+from scenarios.model import Instruction, Wait, instruction_of, seconds
 from scenarios.observer import Observer
 from scenarios.progress import Activity, Performance
 from scenarios.recording import Outage
@@ -62,7 +64,7 @@ class Player:
         self._scenario, self._who, self._strict = scenario, who, strict
         self._executor, self._observer, self._lock, self._cue = executor, observer, lock, cue
         self._on_change, self._clock = on_change, clock
-        self._waiter = Waiter(observer, executor.traffic.responses, clock=clock, sleep=sleep)
+        self._waiter = Waiter(observer, executor, clock=clock, sleep=sleep)
         self._skip = asyncio.Event()
         self._acting: asyncio.Task[None] | None = None
         self._reason = ""
@@ -85,8 +87,10 @@ class Player:
             raise CannotPlay(f"the database cannot be reached: {error}") from None
         try:
             await self._executor.prepare(self._scenario)
+            await self._observer.demand_merchants(self._scenario)
             await self._observer.begin()
         except BaseException as error:
+            await self._executor.close()
             await self._lock.__aexit__(None, None, None)
             if isinstance(error, ActionFailed | DatabaseDown | DatabaseBusy | CommitUnknown):
                 raise CannotPlay(str(error)) from None
@@ -105,6 +109,7 @@ class Player:
             try:
                 await self._end(self._acting)
             finally:
+                await self._executor.close()
                 observing.cancel()
                 await asyncio.gather(observing, return_exceptions=True)
                 await self._lock.__aexit__(None, None, None)
@@ -130,9 +135,21 @@ class Player:
         while self.performance.phase == "waiting":
             await self._cue.next(self.performance)
             self._show(progress.go(self.performance, self._clock()))
+            if self.performance.step == 0:
+                await self._until_ready()
             for action in self.performance.steps[self.performance.step].do:
                 await self._do(instruction_of(action))
             self._show(progress.done(self.performance, self._clock()))
+
+    async def _until_ready(self) -> None:
+        """A twin takes its time to start."""
+        if isinstance(twin := self._scenario.act.twin, str):
+            what = f"the unsafe twin {twin} starts"
+            self._show(progress.do(self.performance, Activity(what, self._clock())))
+        try:
+            await self._executor.ready()
+        except ActionFailed as error:
+            self._miss(str(error))
 
     async def _do(self, instruction: Instruction) -> None:
         if not isinstance(instruction, Wait | Condition):
@@ -150,22 +167,24 @@ class Player:
                 await self._wait(instruction)
             case Condition():
                 await self._expect(instruction)
-            case model.LetLoose():
-                await self._executor.let_loose(instruction)
             case model.Shelf():
                 await self._executor.stock_shelf(instruction)
                 # What was delivered or sold in preparation is not counted.
                 await self._observer.begin()
-            case model.Load():
-                await self._executor.start_load(instruction)
             case model.Kill() | model.Restart():
                 await self._executor.take_down(instruction)
                 self._waiter.recording.outages.append(Outage(describe(instruction), self._clock()))
+            case model.SetAccount():
+                await self._executor.do(instruction)
+                if instruction.mode != "happy":
+                    self._waiter.recording.accounts.append(describe(instruction))
             case "calm":
                 if missing := await self._executor.calm(CALM_WITHIN_S):
                     raise ActionFailed(f"{' and '.join(missing)} did not answer the calm")
             case "stop load":
-                await self._executor.traffic.stop()
+                await self._executor.stop_load()
+            case _:
+                await self._executor.do(instruction)
 
     async def _wait(self, wait: Wait) -> None:
         began, limit_s = self._clock(), seconds(wait.limit)
@@ -216,14 +235,15 @@ class Player:
         if self.performance.phase in ("waiting", "working"):
             why, missed = self._why(failure), isinstance(failure, ExpectationMissed)
             self._show(progress.stop(self.performance, why, self._clock(), missed=missed))
-        traffic = self._executor.traffic
-        await traffic.stop()
+        await self._executor.stop_load()
         not_calm = await self._executor.calm(CALM_WITHIN_S)
         if self.performance.outcome != "stopped":
             await self._until_timeline_is_over()
         observation = self._waiter.latest
         counts = observation.counts if observation else None
-        measurements = await self._observer.measure(traffic, counts, not_calm)
+        # A twin counts for the last time when it ends.
+        await self._executor.close()
+        measurements = await self._observer.measure(self._executor, counts, not_calm)
         actor, began = self._scenario.actor, self.performance.began
         numbers = summarize(actor, began, self._waiter.recording, measurements)
         self._show(progress.over(self.performance, numbers, self._clock()))
@@ -252,5 +272,6 @@ class Player:
                 return
 
     def _show(self, performance: Performance) -> None:
+        performance = progress.beside(performance, self._executor.figures)
         self._performance = performance
         self._on_change(performance)

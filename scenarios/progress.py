@@ -15,6 +15,7 @@ from scenarios.conditions import ConditionCheck
 from scenarios.loader import Scenario
 from scenarios.model import ActStep
 from scenarios.summary import Summary
+from scenarios.twin_process import TwinFigures
 
 Phase = Literal["waiting", "working", "ending", "over"]
 Outcome = Literal["", "passed", "skipped", "missed", "stopped"]
@@ -69,6 +70,8 @@ class Performance(Struct, frozen=True):
     reason: str = ""
     ended: datetime | None = None
     summary: Summary | None = None
+    # Of the shop and the unsafe twin beside it, as far as that is known.
+    figures: TwinFigures | None = None
 
     @property
     def steps(self) -> list[ActStep]:
@@ -116,6 +119,11 @@ def note(performance: Performance, text: str, tone: Tone = "seen") -> Performanc
     return _with_result(
         performance, replace(result, notes=(*result.notes, Note(text, tone)), state=state)
     )
+
+
+def beside(performance: Performance, figures: TwinFigures | None) -> Performance:
+    """What came of the shop and its twin so far; the last figures stay."""
+    return performance if figures is None else replace(performance, figures=figures)
 
 
 def done(performance: Performance, now: datetime) -> Performance:

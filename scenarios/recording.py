@@ -35,6 +35,8 @@ class Recording:
     def __init__(self) -> None:
         self._moments: deque[RecordedMoment] = deque(maxlen=_LENGTH)
         self.outages: list[Outage] = []
+        # Accounts that were let misbehave, and how.
+        self.accounts: list[str] = []
 
     def add(self, observation: Observation) -> None:
         """Remember an observation."""

@@ -14,6 +14,7 @@ from chassis.http.outbound import Peer
 from observatory.live_state import LiveState
 from observatory.sources.embedded_metrics import EmbeddedMetrics
 from proof.scheduler import ProofScheduler
+from scenarios.beside import executor_of
 from scenarios.executor import Executor
 from scenarios.loader import Scenario
 from scenarios.lock import ScenarioLock
@@ -41,7 +42,7 @@ class Standalone(Struct, frozen=True):
 
     def executor(self, scenario: Scenario) -> Executor:
         """The executor of one performance."""
-        return Executor(self.settings, self.peers, actor=scenario.actor)
+        return executor_of(self.settings, self.peers, scenario)
 
     def observer(self) -> Observer:
         """Its observer."""

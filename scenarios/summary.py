@@ -11,6 +11,7 @@ from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.incident import Incident
 from scenarios.conditions import OrderCounts
 from scenarios.recording import RecordedMoment, Recording
+from scenarios.twin_process import TwinFigures
 from topology import LABELS
 
 Tone = Literal["good", "degraded", "failed", "none", "gremlin"]
@@ -35,6 +36,7 @@ class Summary(Struct, frozen=True):
     figures: tuple[SummaryFigure, ...]
     # Services whose gremlins could not be called off in time; they run out by themselves.
     not_calm: tuple[str, ...] = ()
+    beside: TwinFigures | None = None
 
 
 class Measurements(Struct, frozen=True):
@@ -45,6 +47,7 @@ class Measurements(Struct, frozen=True):
     lost: int | None
     charged_twice: int | None
     not_calm: tuple[str, ...] = ()
+    figures: TwinFigures | None = None
 
 
 class _Fault(Struct, frozen=True):
@@ -70,7 +73,8 @@ def summarize(
     ]
     fault = _of_gremlins(mine) if mine else _of_outages(recording)
     figures = [*(_times(fault, began, recording) if fault else ()), *_costs(measurements)]
-    return Summary(fault.names if fault else (), tuple(figures), measurements.not_calm)
+    faults = (*(fault.names if fault else ()), *dict.fromkeys(recording.accounts))
+    return Summary(faults, tuple(figures), measurements.not_calm, measurements.figures)
 
 
 def _of_gremlins(found: Sequence[Incident]) -> _Fault:
@@ -130,12 +134,25 @@ def _times(fault: _Fault, began: datetime, recording: Recording) -> list[Summary
 
 def _costs(measurements: Measurements) -> list[SummaryFigure]:
     orders = measurements.counts.orders if measurements.counts else {}
-    return [
-        SummaryFigure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
-        SummaryFigure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
-        _none_is_good("lost", measurements.lost, "orders that were promised"),
-        _none_is_good("charged twice", measurements.charged_twice, "by the gateway's own records"),
-    ]
+    payments = measurements.counts.payments if measurements.counts else {}
+    figures = []
+    # An act is about orders, unless nobody placed one and somebody paid without one.
+    if orders.get("placed") or not payments.get("made"):
+        figures += [
+            SummaryFigure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
+            SummaryFigure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),
+            _none_is_good("lost", measurements.lost, "orders that were promised"),
+        ]
+    else:
+        in_part = payments.get("in_part")
+        figures += [
+            SummaryFigure("payments", "none", count=payments.get("made"), detail="made meanwhile"),
+            SummaryFigure("taken", "good", count=payments.get("succeeded"), detail="of them"),
+            _none_is_good("in part", in_part, "of which only a part was kept"),
+            _none_is_good("lost", measurements.lost, "answers that were not true"),
+        ]
+    twice = measurements.charged_twice
+    return [*figures, _none_is_good("charged twice", twice, "by the gateway's own records")]
 
 
 def _none_is_good(label: str, number: int | None, detail: str) -> SummaryFigure:

@@ -5,12 +5,11 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from msgspec import UNSET
-
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Outcome
 from proof.clients.intent import Intent, LoggedReply, logged_reply
-from scenarios.model import Load, seconds
+from scenarios.arrivals import Arrivals, Visit
+from scenarios.model import Load
 from scenarios.settings import ScenarioSettings
 from services.order.client import OrderClient
 
@@ -24,7 +23,8 @@ _REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
 
 
 class CustomerTraffic:
-    """The customers of one act. Each load has connections of its own: the dashboard keeps its."""
+    """The customers of one act. Each load has connections of its own: the dashboard keeps its.
+    `responses` counts what they were told."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class CustomerTraffic:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings, self._sleep = settings, sleep
-        self._visits: asyncio.Task[None] | None = None
+        self._arrivals = Arrivals(sleep)
         self.responses: dict[str, int] = dict.fromkeys(RESPONSES, 0)
         # What each customer wanted and was answered, for the proof to compare.
         self.intents: list[Intent] = []
@@ -41,11 +41,7 @@ class CustomerTraffic:
     async def start(self, load: Load) -> None:
         """With `count`, return once each has been served; with `rate`, keep them coming in the
         background, in place of the load before."""
-        if load.count is not UNSET:
-            await self._fixed_count(load, load.count)
-        else:
-            await self.stop()
-            self._visits = asyncio.create_task(self._steady_rate(load), name="customers")
+        await self._arrivals.start(load, self._visits(load))
 
     async def place_uncounted(self, load: Load) -> None:
         """One order in preparation of the act, which is not counted as a customer's."""
@@ -54,37 +50,12 @@ class CustomerTraffic:
 
     async def stop(self) -> None:
         """No further customers; those who wait are cut off."""
-        if self._visits is not None:
-            self._visits.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._visits
-            self._visits = None
+        await self._arrivals.stop()
 
-    async def _fixed_count(self, load: Load, count: int) -> None:
-        places = asyncio.Semaphore(load.clients)
-        async with self._client(load) as orders, asyncio.TaskGroup() as crowd:
-            for _ in range(count):
-                await places.acquire()
-                visit = crowd.create_task(self._visit(orders, load))
-                visit.add_done_callback(lambda _: places.release())
-
-    async def _steady_rate(self, load: Load) -> None:
-        clock = asyncio.get_running_loop().time
-        rate, last = float(load.rate or 1), seconds(str(load.for_))
-        began, number, inside = clock(), 0, 0
-
-        def left(_: asyncio.Task[None]) -> None:
-            nonlocal inside
-            inside -= 1
-
-        async with self._client(load) as orders, asyncio.TaskGroup() as visits:
-            while (due := number / rate) < last:
-                await self._sleep(max(0.0, began + due - clock()))
-                number += 1
-                # A customer who finds every place taken leaves: the queue stays bounded.
-                if inside < load.clients:
-                    inside += 1
-                    visits.create_task(self._visit(orders, load)).add_done_callback(left)
+    @contextlib.asynccontextmanager
+    async def _visits(self, load: Load) -> AsyncIterator[Visit]:
+        async with self._client(load) as orders:
+            yield lambda: self._visit(orders, load)
 
     @contextlib.asynccontextmanager
     async def _client(self, load: Load) -> AsyncIterator[OrderClient]:
@@ -115,9 +86,14 @@ class CustomerTraffic:
         for asked in range(_ATTEMPTS):
             if asked:
                 await self._sleep(_PAUSE_S)
-            answer = await orders.place(
-                load.product, load.quantity, key=intent.key, deadline_s=deadline_s
-            )
+            try:
+                answer = await orders.place(
+                    load.product, load.quantity, key=intent.key, deadline_s=deadline_s
+                )
+            except asyncio.CancelledError:
+                # Cut off while it waited: the order may be there, and nobody was told anything.
+                intent.replies.append(LoggedReply(0, "cut-off"))
+                raise
             intent.replies.append(_logged(answer))
             response = _response_of(answer)
             if response not in ("unclear", "turned_away"):

@@ -7,7 +7,8 @@ from msgspec import UNSET, Struct
 
 from chassis.faults.kinds import DELAYING
 from scenarios import model
-from scenarios.model import Act, Action, Condition, Kill, LetLoose, Load, Restart, Shelf, Wait
+from scenarios.condition_model import COUNTED, Condition
+from scenarios.model import Act, Action, Kill, LetLoose, Load, Pay, Restart, Shelf, Wait
 from scenarios.model import seconds as in_seconds
 
 # No audience waits for longer. A pending order outlives a gremlin of 15 minutes
@@ -22,19 +23,40 @@ class ActProblem(Struct, frozen=True):
     why: str
 
 
+# The most answers that the act's customers and its payers can have got so far, by the word of the
+# condition that is about them.
+_MostResponses = dict[str, float]
+
+
 def problems_of(act: Act) -> Iterator[ActProblem]:
     """Everything that cannot work, in the order of the file."""
-    most_responses = 0.0
+    most: _MostResponses = {"told": 0.0, "payers": 0.0}
     for step, each in enumerate(act.steps):
         for place, action in enumerate(each.do):
             if isinstance(action, str):
                 continue
-            yield from _of_action(action, f"$.steps[{step}].do[{place}]", most_responses)
+            yield from _of_twin(act, action, f"$.steps[{step}].do[{place}]")
+            yield from _of_action(action, f"$.steps[{step}].do[{place}]", most)
             if action.load is not UNSET:
-                most_responses += _most(action.load)
+                most["told"] += _most(action.load) * action.load.tries
+            if action.pay is not UNSET:
+                most["payers"] += _most(action.pay)
 
 
-def _of_action(action: Action, path: str, most_responses: float) -> Iterator[ActProblem]:
+def _of_twin(act: Act, action: Action, path: str) -> Iterator[ActProblem]:
+    """What cannot be done to a twin, and a condition about one that is not there."""
+    for name, instruction in model.given_fields(action):
+        if act.twin is not UNSET and isinstance(instruction, Kill | Restart):
+            why = f"`{name}` is for a shop that was started with `valerix up`, and a twin was not"
+            yield ActProblem(f"{path}.{name}", why)
+        until = instruction.until if isinstance(instruction, Wait) else instruction
+        if act.twin is UNSET and isinstance(until, Condition) and until.twin is not UNSET:
+            yield ActProblem(
+                f"{path}.{name}", "there is no twin beside this act: write `twin: NAME`"
+            )
+
+
+def _of_action(action: Action, path: str, most: _MostResponses) -> Iterator[ActProblem]:
     given = dict(model.given_fields(action))
     if len(given) != 1:
         named = " and ".join(f"`{name}`" for name in given) or "nothing"
@@ -44,22 +66,25 @@ def _of_action(action: Action, path: str, most_responses: float) -> Iterator[Act
     path = f"{path}.{name}"
     if isinstance(instruction, Wait):
         yield from _bounded(path, "limit", instruction.limit, 1, WAIT_S)
-        yield from _never(instruction.until, f"{path}.until", most_responses)
+        yield from _never(instruction.until, f"{path}.until", most)
     elif isinstance(instruction, Condition):
-        yield from _never(instruction, path, most_responses)
-    else:
-        yield from _CHECKS[type(instruction)](instruction, path)
+        yield from _never(instruction, path, most)
+    elif isinstance(instruction, Load | Pay):
+        yield from _arrivals(instruction, path, name)
+    elif check := _CHECKS.get(type(instruction)):
+        yield from check(instruction, path)
 
 
-def _load(load: Load, path: str) -> Iterator[ActProblem]:
-    if (load.rate is UNSET) == (load.count is UNSET):
-        yield ActProblem(path, "`load` needs `rate` (with `for`), or `count`, and not both")
-    if load.rate is not UNSET:
-        if load.for_ is UNSET:
-            yield ActProblem(path, "`load` with `rate` needs `for`: how long customers keep coming")
+def _arrivals(coming: Load | Pay, path: str, verb: str) -> Iterator[ActProblem]:
+    who = "customers" if isinstance(coming, Load) else "payers"
+    if (coming.rate is UNSET) == (coming.count is UNSET):
+        yield ActProblem(path, f"`{verb}` needs `rate` (with `for`), or `count`, and not both")
+    if coming.rate is not UNSET:
+        if coming.for_ is UNSET:
+            yield ActProblem(path, f"`{verb}` with `rate` needs `for`: how long {who} keep coming")
         else:
-            yield from _bounded(path, "for", load.for_, 1, LOAD_S)
-    elif load.for_ is not UNSET:
+            yield from _bounded(path, "for", coming.for_, 1, LOAD_S)
+    elif coming.for_ is not UNSET:
         yield ActProblem(f"{path}.for", "`for` belongs to `rate`: `count` ends by itself")
 
 
@@ -88,7 +113,6 @@ def _away(outage: Kill | Restart, path: str) -> Iterator[ActProblem]:
 
 
 _CHECKS: dict[type, Callable[..., Iterator[ActProblem]]] = {
-    Load: _load,
     Shelf: _shelf,
     LetLoose: _gremlin,
     Kill: _away,
@@ -106,7 +130,7 @@ def _bounded(
         )
 
 
-def _never(condition: Condition, path: str, most_responses: float) -> Iterator[ActProblem]:
+def _never(condition: Condition, path: str, most: _MostResponses) -> Iterator[ActProblem]:
     """A condition that no shop can ever fulfil is a mistake; waiting would show it too late."""
     parts = dict(model.given_fields(condition))
     if not parts:
@@ -120,9 +144,8 @@ def _never(condition: Condition, path: str, most_responses: float) -> Iterator[A
         if not inner:
             yield ActProblem(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
         for key, value in inner:
-            if isinstance(part, model.Orders | model.Responses | model.StockCondition):
-                most = most_responses if name == "told" else math.inf
-                yield from _amount(value, f"{path}.{name}.{key}", most)
+            if isinstance(part, COUNTED):
+                yield from _amount(value, f"{path}.{name}.{key}", most.get(name, math.inf))
 
 
 def _amount(wanted: object, path: str, most: float) -> Iterator[ActProblem]:
@@ -131,7 +154,8 @@ def _amount(wanted: object, path: str, most: float) -> Iterator[ActProblem]:
         yield ActProblem(path, f"`{wanted}` can never hold: nothing is counted below 0")
     elif least > most:
         so_far = f"at most {most:.0f}" if most else "no"
-        yield ActProblem(path, f"`{wanted}` can never hold: {so_far} orders were placed until here")
+        what = "payments were made" if ".payers." in path else "orders were placed"
+        yield ActProblem(path, f"`{wanted}` can never hold: {so_far} {what} until here")
 
 
 def _least(wanted: object) -> int | None:
@@ -150,9 +174,9 @@ def split(compared: str) -> tuple[str, int]:
     return sign, int(compared[len(sign) :])
 
 
-def _most(load: Load) -> float:
-    """The most answers these customers can have got."""
-    if load.count is not UNSET:
-        return load.count * load.tries
-    for_s = in_seconds(load.for_) if load.for_ is not UNSET else 0.0
-    return (load.rate if load.rate is not UNSET else 0.0) * for_s * load.tries
+def _most(coming: Load | Pay) -> float:
+    """The most who can have come."""
+    if coming.count is not UNSET:
+        return coming.count
+    for_s = in_seconds(coming.for_) if coming.for_ is not UNSET else 0.0
+    return (coming.rate if coming.rate is not UNSET else 0.0) * for_s

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from scenarios.condition_model import Condition
 from scenarios.conditions import ConditionCheck, Observation, checks
-from scenarios.model import Condition, given_fields
-from scenarios.observer import Observer
+from scenarios.model import given_fields
+from scenarios.observer import Crowd, Observer
 from scenarios.recording import Recording
 
 log = logging.getLogger(__name__)
@@ -18,18 +19,18 @@ OBSERVE_EVERY_S = 0.5
 
 
 class Waiter:
-    """Keeps the latest observation and the recording of all of them. `responses` counts what the
-    act's customers were answered, as it stands at each observation."""
+    """Keeps the latest observation and the recording of all of them. `crowd` counts what the act's
+    customers and payers were answered, as it stands at each observation."""
 
     def __init__(
         self,
         observer: Observer,
-        responses: Mapping[str, int],
+        crowd: Crowd,
         *,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._observer, self._responses = observer, responses
+        self._observer, self._crowd = observer, crowd
         self._clock, self._sleep = clock, sleep
         self._observed = asyncio.Event()
         self._judging: asyncio.Task[None] | None = None
@@ -40,7 +41,7 @@ class Waiter:
         """Observe until cancelled; `after_each` runs after every observation."""
         while True:
             try:
-                self.latest = await self._observer.observe(self._responses)
+                self.latest = await self._observer.observe(self._crowd)
             except Exception:  # the act goes on without this observation; its limits still hold
                 log.exception("the shop could not be observed")
                 self.latest = Observation(self._clock())

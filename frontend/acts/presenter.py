@@ -7,6 +7,8 @@ from chassis.faults.kinds import KIND_LABELS
 from frontend.acts.view_models import (
     ActsView,
     ActView,
+    BesideRow,
+    BesideView,
     CardView,
     Course,
     ListedAct,
@@ -19,12 +21,14 @@ from frontend.acts.view_models import (
 )
 from frontend.web.formatting import THIN
 from frontend.web.labels import State
+from scenarios.conditions import FIGURES
 from scenarios.descriptions import describe
 from scenarios.loader import BadAct, Scenario
 from scenarios.lock import LockHolder
-from scenarios.model import ActStep, Kill, LetLoose, Restart, instruction_of
+from scenarios.model import ActStep, Kill, LetLoose, Restart, SetAccount, instruction_of
 from scenarios.progress import Activity, FinishedStep, Performance
 from scenarios.summary import Summary, SummaryFigure
+from scenarios.twin_process import TwinFigures
 from topology import LABELS
 
 # Where the audience looks, as the page itself names it.
@@ -86,6 +90,7 @@ def act(played: Performance, now: datetime) -> ActView:
         reason=played.reason,
         card=_card(played.summary) if played.summary else None,
         needs_up=_needs_up(played.scenario),
+        beside=_beside(played.scenario, played.figures, is_over=played.is_over),
     )
 
 
@@ -114,6 +119,7 @@ def idle(scenario: Scenario, other: Performance | None, holder: LockHolder | Non
         None,
         taken,
         _needs_up(scenario),
+        _beside(scenario, None, is_over=False),
     )
 
 
@@ -137,6 +143,10 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
         f"{KIND_LABELS[does.kind]} on {LABELS[does.service].lower()}"
         for does in actions
         if isinstance(does, LetLoose)
+    ] + [
+        f"{does.mode} at account {does.name}"
+        for does in actions
+        if isinstance(does, SetAccount) and does.mode != "happy"
     ]
     process_faults = [
         describe(does).split(",")[0] for does in actions if isinstance(does, Kill | Restart)
@@ -149,6 +159,7 @@ def _listed_act(each: Scenario | BadAct, on: str) -> ListedAct:
         tuple(dict.fromkeys(kinds)),
         tuple(dict.fromkeys(process_faults)),
         each.name == on,
+        twin=each.act.twin if isinstance(each.act.twin, str) else "",
     )
 
 
@@ -203,6 +214,29 @@ def _numeral(figure: SummaryFigure) -> Numeral:
     else:
         state = "none"
     return Numeral(figure.label, value, unit, figure.detail, state)
+
+
+def _beside(scenario: Scenario, figures: TwinFigures | None, *, is_over: bool) -> BesideView | None:
+    """The two columns of an act with a twin. Until the act is over, what is stuck may only be
+    waiting."""
+    if not isinstance(twin := scenario.act.twin, str):
+        return None
+    if figures is None:
+        return BesideView(twin)
+    labels = FIGURES if is_over else FIGURES | {"stuck": "not over yet"}
+    wrong = FIGURES.keys() - (set() if is_over else {"stuck"})
+    counted = [(name, name) for name in ("orders", "payments") if getattr(figures.theirs, name)]
+    rows = tuple(
+        BesideRow(
+            label,
+            ours := getattr(figures.ours, name),
+            theirs := getattr(figures.theirs, name),
+            name in wrong and ours > 0,
+            name in wrong and theirs > 0,
+        )
+        for name, label in (*counted, *labels.items())
+    )
+    return BesideView(twin, rows)
 
 
 def _needs_up(scenario: Scenario) -> bool:

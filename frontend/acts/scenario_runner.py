@@ -12,7 +12,8 @@ from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
 from frontend.web.formatting import utc_now
 from frontend.web.sessions import Visitor
-from scenarios.executor import CannotPlay, Executor
+from scenarios.beside import executor_of
+from scenarios.failures import CannotPlay
 from scenarios.loader import BadAct, Scenario, find, read
 from scenarios.lock import ScenarioLock
 from scenarios.observer import Observer
@@ -147,7 +148,7 @@ class ScenarioRunner:
         return Player(
             scenario,
             WHO,
-            executor=Executor(self._settings, self._peers, actor=scenario.actor),
+            executor=executor_of(self._settings, self._peers, scenario),
             observer=Observer(self._state.live, self._state.proof, self._database),
             lock=ScenarioLock(self._settings.database_url, scenario.name, WHO),
             cue=self._button,

@@ -61,6 +61,23 @@ class WaitView(Struct, frozen=True):
     share: int
 
 
+class BesideRow(Struct, frozen=True):
+    """One figure of both shops; of the four that should be 0, `is_wrong` says where one is not."""
+
+    label: str
+    ours: int
+    theirs: int
+    ours_wrong: bool
+    theirs_wrong: bool
+
+
+class BesideView(Struct, frozen=True):
+    """The shop and the unsafe twin beside it; no rows until the twin has started."""
+
+    twin: str
+    rows: tuple[BesideRow, ...] = ()
+
+
 class CardView(Struct, frozen=True):
     """What an act cost, in numbers."""
 
@@ -90,6 +107,7 @@ class ActView(Struct, frozen=True):
     # Which other act is being played, by whom, since when.
     other: str = ""
     needs_up: bool = False
+    beside: BesideView | None = None
 
 
 class RailView(Struct, frozen=True):
@@ -109,6 +127,7 @@ class ListedAct(Struct, frozen=True):
     process_faults: tuple[str, ...]
     is_on: bool
     trouble: str = ""
+    twin: str = ""
 
 
 class ActsView(Struct, frozen=True):

@@ -18,6 +18,7 @@ from services.payment.contract import (
     PolicyText,
     SetPolicy,
 )
+from services.payment.process.messages import ExternalRequest
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +164,29 @@ class PaymentClient:
             return Absent()
         breach = _otherwise(result)
         return Unknown("in-progress") if isinstance(breach, Processing) else breach
+
+
+class MerchantClient:
+    """The payment service as a merchant sees it."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def pay(
+        self,
+        merchant_id: str,
+        request_id: str,
+        amount_minor: int,
+        currency: Currency,
+        metadata: dict[str, str | int | float | bool],
+        *,
+        deadline_s: float,
+    ) -> CallResult:
+        """POST /process-payment with the merchant's own method. The same `request_id` may be sent
+        again: it is paid once."""
+        path = "/process-payment"
+        asked = ExternalRequest(request_id, merchant_id, amount_minor, currency, metadata=metadata)
+        return await self._peer.call("POST", path, asked, route=path, deadline_s=deadline_s)
 
 
 # Up to five hundred decisions, between the payments that come meanwhile.

@@ -18,6 +18,7 @@ from scenarios.progress import Activity
 from scenarios.recording import Recording
 from scenarios.summary import Measurements, Summary, SummaryFigure, summarize
 from tests.frontend.samples import HOSTILE, LOCKED, NOW, VISITOR, show
+from tests.scenarios.arranged import FIGURES as BESIDE
 from tests.scenarios.arranged import TEXT
 
 SCENARIO = parse(
@@ -122,6 +123,21 @@ def test_a_card_has_a_dash_for_what_was_not_measured_and_names_what_is_not_calm(
     html = shown("act", presenter.act(OVER, LATER))
     assert 'aria-label="not measured"' in html
     assert "Not calm: inventory-service" in html
+
+
+def test_a_twin_is_a_second_column_in_red():
+    played = replace(WORKING, scenario=parse(f"twin: naive\n{TEXT}", "short", "short.yaml"))
+    assert "is not there yet" in shown("act", presenter.act(played, LATER))
+    html = shown("act", presenter.act(replace(played, figures=BESIDE), LATER))
+    cells = re.findall(r"<td[^>]*>.*?</td>", html)
+    assert sum('class="failed"' in cell for cell in cells) == 0  # ours
+    # What is not over yet is no fault while the act is on.
+    assert sum('class="unsafe failed"' in cell for cell in cells) == 3
+    assert "not over yet" in html
+    ended = replace(OVER, scenario=played.scenario, figures=BESIDE)
+    assert shown("act", presenter.act(ended, LATER)).count('class="unsafe failed"') == 4
+    listed = presenter.act_list([played.scenario], None, None).acts[0]
+    assert listed.twin == "naive"
 
 
 def test_the_list_has_every_act_and_every_mistake():

@@ -80,7 +80,8 @@ async def test_a_draft_is_tried_saved_and_given(database_url):
         assert f'<option value="{version}" selected>' in await text(browser, "/panels/merchants")
         async with browser.get("/api/policies") as response:
             found = await response.json()
-        assert [each["policy_version"] for each in found["merchants"]] == [version]
+        given_to = {each["merchant_id"]: each["policy_version"] for each in found["merchants"]}
+        assert given_to["m1"] == version != given_to["m2"]
         assert found["versions"][0]["text"] == DENY
 
 

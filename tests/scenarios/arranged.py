@@ -9,6 +9,7 @@ from scenarios.loader import Scenario, parse
 from scenarios.lock import LockTaken
 from scenarios.summary import Measurements
 from scenarios.traffic import RESPONSES
+from scenarios.twin_process import ShopFigures, TwinFigures
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEXT = """\
@@ -37,6 +38,12 @@ COUNTS = OrderCounts(
     500,
     0.0,
     {"PROD-001": ExpectedStock(3, 2, 25)},
+    payments={"made": 5, "open": 1, "succeeded": 4, "in_part": 0},
+    legs={"held": 1, "captured": 8},
+)
+FIGURES = TwinFigures(
+    ours=ShopFigures(9, 9, 0, 0, 0, 0),
+    theirs=ShopFigures(9, 9, 1, 4, 3, 2),
 )
 WELL = Observation(
     NOW,
@@ -45,6 +52,7 @@ WELL = Observation(
     counts=COUNTS,
     promises="holds",
     judged_at=NOW,
+    figures=FIGURES,
 )
 
 
@@ -69,10 +77,11 @@ class FakeShop:
         self.done: list[str] = []
         self.shows: Observation = WELL
         self.refuses: dict[str, Exception] = {}
+        self.closed = False
         self.not_calm: tuple[str, ...] = ()
         self.responses = dict.fromkeys(RESPONSES, 0)
         self.intents: list[object] = []
-        self.traffic = self
+        self.traffic = self.payers = self
 
     def _note(self, what: str) -> None:
         if what in self.refuses:
@@ -80,6 +89,15 @@ class FakeShop:
         self.done.append(what)
 
     # as the executor
+    figures = None
+
+    async def ready(self) -> None:
+        if "ready" in self.refuses:
+            raise self.refuses["ready"]
+
+    async def close(self) -> None:
+        self.closed = True
+
     async def prepare(self, _: Scenario) -> None:
         self._note("prepare")
 
@@ -87,22 +105,22 @@ class FakeShop:
         self._note("calm")
         return self.not_calm
 
-    async def let_loose(self, gremlin: object) -> None:
-        self._note("gremlin")
+    async def do(self, _: object) -> None:
+        self._note("do")
 
     async def stock_shelf(self, _: object) -> None:
         self._note("shelf")
 
-    async def start_load(self, _: object) -> None:
-        self._note("load")
-
     async def take_down(self, _: object) -> None:
         self._note("take_down")
 
-    async def stop(self) -> None:
+    async def stop_load(self) -> None:
         self._note("stop")
 
     # as the observer
+    async def demand_merchants(self, _: Scenario) -> None:
+        self._note("merchants")
+
     async def begin(self) -> None:
         self._note("begin")
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from prometheus.alerts import GROUPS
 from scenarios.alerts import ALERTS, LAG_S, AlertEvaluator
-from scenarios.model import Alerts, seconds
+from scenarios.condition_model import Alerts
+from scenarios.model import seconds
 from tests.scenarios.arranged import COUNTS, NOW, WELL
 
 RULES = {alert.alert: alert for group in GROUPS for alert in group.rules}

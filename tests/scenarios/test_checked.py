@@ -1,10 +1,15 @@
 """Every act passes on the real shop, in its faster form; what it cannot do is refused before it
 begins."""
 
+import contextlib
+import tempfile
+from pathlib import Path
+
+import httpx
 import pytest
 
 from scenarios.loader import FOLDER, parse, read
-from tests.scenarios.real_shop import ENDLESS, FLEET, check, loose
+from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
@@ -12,6 +17,7 @@ pytestmark = pytest.mark.timeout(150)
 # The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
 WITHOUT_KILLS = [
     "last-units",
+    pytest.param("broken-leg", marks=[pytest.mark.long, pytest.mark.timeout(400)]),
     pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
     # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
     pytest.param("slow-inventory", marks=[pytest.mark.long]),
@@ -28,6 +34,56 @@ def test_every_act_passes(fleet, name):
     figures = dict(line.split()[:2] for line in output.splitlines() if line.startswith("    l"))
     assert figures["lost"] == "0"
     assert "    charged twice         0" in output
+
+
+@pytest.fixture
+def twin_home(monkeypatch):
+    """A folder of its own for a twin; its name is short, because a socket's path must be."""
+    with tempfile.TemporaryDirectory(prefix="valerix-act-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("VALERIX_HOME", folder)
+        yield Path(folder)
+
+
+def twin_processes(home: Path) -> list[str]:
+    """Whatever runs with that folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"VALERIX_HOME={home}/twins".encode() in each.read_bytes():
+                found.append((each.parent / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+# Each starts a shop more.
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", ["unanswered-provider", "naive-flow"])
+def test_a_twin_loses_beside_ours_what_ours_does_not_and_is_gone(fleet, twin_home, name):
+    code, output = check(fleet, read(FOLDER / f"{name}.yaml"))
+    assert code == 0, output
+    rows = {line[:28].strip(): line[28:].split() for line in output.splitlines()}
+    assert rows["charged twice"][0] == "0"
+    assert int(rows["charged twice"][1]) > 0
+    assert rows["stuck"][0] == rows["charged without goods"][0] == rows["units leaked"][0] == "0"
+    assert loose(fleet) == []
+    assert twin_processes(twin_home) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_an_act_that_misses_something_leaves_no_twin(fleet, twin_home):
+    text = f"twin: naive\n{ENDLESS.replace('LIMIT', '1s')}"
+    code, output = check(fleet, parse(text, "endless", "x.yaml"))
+    assert code == 1, output
+    assert "twin (unsafe)" in output
+    assert twin_processes(twin_home) == []
+
+
+def test_a_twin_runs_on_loopback_only(fleet):
+    text = f"twin: naive\n{ENDLESS.replace('LIMIT', '1s')}"
+    code, output = check(fleet, parse(text, "endless", "x.yaml"), host="0.0.0.0")  # noqa: S104
+    assert code == 2
+    assert "x.yaml: the twin loses money on purpose, so it runs on loopback only" in output
 
 
 def test_a_missed_expectation_is_reported_and_the_shop_is_calm(fleet):
@@ -69,6 +125,50 @@ def test_an_unknown_product_is_reported_with_the_line_of_the_file(fleet):
     code, output = check(fleet, bad)
     assert code == 2
     assert "x.yaml:8: the shop sells no PROD-999; there are: PROD-001, PROD-002, PROD-003" in output
+
+
+PAYING = """\
+title: T
+teaches: x
+steps:
+  - title: a
+    say: b
+    do:
+      - account: {name: alfa, mode: "500"}
+      - pay: {merchant: m1, amount: 100, currency: USD, count: 2}
+      - wait:
+          until: {payments: {made: 2, open: 0, in_part: 0}, legs: {captured: 2}}
+          limit: 20s
+      - expect: {money_in_doubt: 0}
+"""
+
+
+def modes(fleet, bravo: str = "") -> dict[str, str]:
+    """How each account answers; bravo as it is set here."""
+    if bravo:
+        path = fleet.url("acquirer") + "/accounts/bravo/mode"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        httpx.put(path, json={"mode": bravo}, headers=headers).raise_for_status()
+    found = fleet.ask("GET", "acquirer", "/accounts")[1]["accounts"]
+    return {each["name"]: each["mode"] for each in found}
+
+
+@pytest.mark.long  # the client is tried in test_executor.py
+def test_an_account_that_an_act_let_misbehave_answers_as_before(fleet):
+    before = modes(fleet, bravo="declined")
+    code, output = check(fleet, parse(PAYING, "paying", "x.yaml"))
+    assert code == 0, output
+    assert modes(fleet) == before == {"alfa": "happy", "bravo": "declined", "charlie": "happy"}
+    modes(fleet, bravo="happy")
+    assert "    payments              2   made meanwhile" in output
+
+
+def test_an_unknown_merchant_or_account_is_reported_with_the_line_of_the_file(fleet):
+    code, output = check(fleet, parse(PAYING.replace("m1", "m9"), "x", "x.yaml"))
+    assert (code, "x.yaml:8: there is no merchant m9; there are: m1, m2" in output) == (2, True)
+    code, output = check(fleet, parse(PAYING.replace("alfa", "zulu"), "x", "x.yaml"))
+    expected = "x.yaml:7: acquirer has no account zulu; there are: alfa, bravo, charlie"
+    assert (code, expected in output) == (2, True)
 
 
 def test_a_killed_process_needs_a_valerix_up(fleet):

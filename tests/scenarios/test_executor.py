@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 
 from chassis.http.outbound import Peer
 from fleet.settings import load
+from proof.clients.oracle import RecordedOrder, contradictions_so_far
+from scenarios.accounts import Accounts
 from scenarios.executor import Executor
-from scenarios.model import Shelf
+from scenarios.model import Load, Shelf
+from scenarios.traffic import CustomerTraffic
 from tests.harness import wire
 from topology import NAMES
 
@@ -50,3 +54,62 @@ async def test_an_exact_shelf_waits_until_what_was_sold_before_is_recorded_as_so
     # Held units are sold; or they come back, and the shelf is looked at again.
     held = [(25, 3, 62), (25, 3, 62), (25, 0, 65), (25, 0, 65), (25, 0, 65)]
     assert len(await _stock_shelf(shelf, held)) == 1
+
+
+class Acquirer:
+    """Two accounts on the wire; it refuses what it is told to."""
+
+    def __init__(self, **modes: str) -> None:
+        self.modes, self.refuses = modes, 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = await wire.read_request(reader)
+            line, body = request.split(b"\r\n", 1)[0].decode(), request.rpartition(b"\r\n\r\n")[2]
+            if line.startswith("PUT") and self.refuses:
+                self.refuses -= 1
+                writer.write(wire.http(503, b"{}"))
+                continue
+            if line.startswith("PUT"):
+                self.modes[line.split("/")[2]] = json.loads(body)["mode"]
+            accounts = [{"name": name, "mode": mode} for name, mode in self.modes.items()]
+            writer.write(wire.http(200, json.dumps({"accounts": accounts}).encode()))
+
+
+async def test_accounts_are_well_in_an_act_and_answer_as_before_afterwards():
+    acquirer = Acquirer(alfa="happy", bravo="500")
+    async with wire.listen(acquirer) as url:
+        peer = Peer("acquirer", url, load("dashboard", {}), connections=1)
+        try:
+            accounts = Accounts(peer, {})
+            await accounts.make_well()
+            assert acquirer.modes == {"alfa": "happy", "bravo": "happy"}
+            await accounts.set_mode("alfa", "timeout")
+            await accounts.set_mode("bravo", "declined")
+            assert acquirer.modes == {"alfa": "timeout", "bravo": "declined"}
+            acquirer.refuses = 1
+            assert await accounts.put_back() == ("bravo",)
+            assert await accounts.put_back() == ()
+            assert acquirer.modes == {"alfa": "happy", "bravo": "500"}
+        finally:
+            await peer.close()
+
+
+async def test_a_customer_who_is_cut_off_was_promised_nothing():
+    asked = asyncio.Event()
+
+    async def order(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await wire.read_request(reader)
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with wire.listen(order) as url:
+        traffic = CustomerTraffic(load("dashboard", {}, order_url=url))
+        await traffic.start(Load(product="PROD-001", rate=50, for_="1min"))
+        await asyncio.wait_for(asked.wait(), 10)
+        await traffic.stop()
+    placed = RecordedOrder(uuid4(), "CONFIRMED", None, None, "SUCCEEDED")
+    assert traffic.intents
+    assert [contradictions_so_far(each, placed) for each in traffic.intents] == [
+        [] for _ in traffic.intents
+    ]

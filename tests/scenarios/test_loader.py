@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -14,10 +15,15 @@ from msgspec.structs import fields
 from fleet.client import RESTARTABLE
 from frontend.acts.presenter import LOOK_LABELS as LOOK_LABELS
 from frontend.web.templating import STATIC, TEMPLATES
+from providers.acquirer.contract import Mode
 from scenarios import schema
+from scenarios.condition_model import Lights, Services, TwinCounts
 from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
-from scenarios.model import ActStep, Lights, Restartable, Service, Services, Wait
+from scenarios.model import AccountMode, ActStep, Restartable, Service, TwinName, Wait
+from scenarios.twin_process import ShopFigures
 from topology import NAMES, SHOP
+from twins import twin
+from twins.counting import Counts
 
 HEAD = "title: T\nteaches: x\nsteps:\n  - title: a\n    say: b\n    do:\n"
 SHEET = (STATIC / "acts.css").read_text()
@@ -91,9 +97,21 @@ BAD_ACTIONS = [
     ("load: {product: PROD-001, rate: 999, for: 3s}", "`rate`: expected `float` <= 50"),
     ("load: {product: PROD-001, rate: 1, for: 16min}", "out of bounds: 1s to 900s"),
     ("load: {product: '!', count: 3}", "'!' is not written as `product` is"),
+    ("pay: {merchant: m1, amount: 100}", "`pay` needs `rate` (with `for`), or `count`"),
+    ("pay: {merchant: m1, amount: 0, count: 1}", "`amount`: expected `int` >= 1"),
+    ("pay: {merchant: m1, amount: 1, currency: EURO, count: 1}", "there is no value `EURO`"),
+    ("pay: {merchant: M1, amount: 1, count: 1}", "'M1' is not written as `merchant` is"),
+    ("pay: {merchant: m1, amount: 1, rate: 1, for: 16min}", "out of bounds: 1s to 900s"),
+    ("account: {name: alfa, mode: silent}", "there is no value `silent`; there are: 500, declined"),
+    ("account: {name: alfa}", "`account` needs `mode`"),
+    ("expect: {payers: {paid: 1}}", "`1` can never hold: no payments were made until here"),
+    ("expect: {payments: {taken: 1}}", "there is no word `taken`; there are: made"),
+    ("expect: {legs: {}}", "`legs` says nothing that could be true or not"),
     ("shelf: {product: PROD-001}", "`shelf` needs either `at_least` or `exactly`"),
     ("kill: {service: dashboard, away: 3s}", "there is no value `dashboard`"),
     ("restart: {process: postgres, away: 1min}", "out of bounds: 0.5s to 30s"),
+    ("expect: {twin: {stuck: 0}}", "there is no twin beside this act: write `twin: NAME`"),
+    ("wait: {until: {twin: {stuck: 0}}, limit: 3s}", "there is no twin beside this act"),
     ("&a calm\n      - *a", "no anchors and aliases"),
 ]
 
@@ -134,6 +152,34 @@ def test_more_responses_than_customers_can_never_hold():
     )
 
 
+def test_more_responses_than_payers_can_never_hold():
+    pay = f"{HEAD}      - pay: {{merchant: m1, amount: 100, count: 10}}\n"
+    parse(f"{pay}      - expect: {{payers: {{paid: 10}}}}", "x", "x.yaml")
+    assert "at most 10 payments were made until here" in why(
+        f"{pay}      - expect: {{payers: {{paid: '> 10'}}}}"
+    )
+
+
+def test_what_cannot_be_done_to_a_twin_is_refused_in_an_act_with_one():
+    beside = f"twin: naive\n{HEAD}"
+    parse(f"{beside}      - expect: {{twin: {{stuck: 0}}}}", "x", "x.yaml")
+    killed = why(f"{beside}      - kill: {{service: order, away: 3s}}")
+    assert killed.startswith("x.yaml:8: `kill` is for a shop that was started with `valerix up`")
+    assert why(f"twin: nave\n{HEAD}      - calm").startswith(
+        "x.yaml:1: there is no value `nave` (is `naive` meant?)"
+    )
+
+
+def test_the_twins_of_an_act_and_their_figures_are_those_of_their_room():
+    assert get_args(TwinName) == twin.NAMES
+    assert ShopFigures.__struct_fields__ == Counts.__struct_fields__
+    assert TwinCounts.__struct_fields__ == Counts.__struct_fields__
+
+
+def test_the_modes_of_an_account_are_those_of_the_acquirer():
+    assert {str(mode) for mode in get_args(AccountMode)} == set(get_args(Mode))
+
+
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("titleachsp:-[]{}&*!'\"#|>%@ \n\t0123\x00é"), max_size=60))
 def test_any_text_is_an_act_or_one_line_of_error(text):
@@ -147,7 +193,8 @@ VALUES = st.one_of(
 KEYS = st.sampled_from([
     "title", "teaches", "steps", "say", "do", "wait", "until", "limit", "lights", "order", "load",
     "rate", "for", "count", "product", "gremlin", "kind", "service", "ttl", "delay", "expect",
-    "promises", "stock", "left", "shelf", "exactly", "kill", "away", "told", "accepted",
+    "promises", "stock", "left", "pay", "account", "mode", "payments",
+    "legs", "payers", "shelf", "exactly", "kill", "away", "told", "accepted",
 ])  # fmt: skip
 
 
@@ -194,7 +241,7 @@ def test_every_act_that_is_shipped_can_be_read():
     assert [each for each in read_all() if isinstance(each, BadAct)] == []
     assert {each.name for each in SHIPPED} >= {
         "slow-inventory", "schroedingers-warehouse", "payment-brown-out", "last-units",
-        "operators-slip",
+        "operators-slip", "broken-leg", "unanswered-provider", "naive-flow",
     }  # fmt: skip
 
 

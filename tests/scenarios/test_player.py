@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from scenarios.executor import ActionFailed, CannotPlay
+from scenarios.failures import ActionFailed, CannotPlay
 from scenarios.lock import LockHolder, LockTaken
 from scenarios.player import Player
 from tests.scenarios.arranged import NOW, SCENARIO, WELL, Clock, FakeShop, FreeLock
@@ -53,9 +53,10 @@ async def test_an_act_in_which_every_condition_held_has_passed():
     assert performance.outcome == "passed"
     assert [mark.state for mark in performance.results] == ["done"] * 3
     assert [what for what in rehearsal.shop.done if what != "judge"] == [
-        "prepare", "begin", "gremlin", "calm", "stop", "calm",
+        "prepare", "merchants", "begin", "do", "calm", "stop", "calm",
     ]  # fmt: skip
     assert rehearsal.lock.held == 0
+    assert rehearsal.shop.closed
     assert performance.summary is not None
     assert "waiting" in rehearsal.phases
     assert "the light of orders is red" in performance.results[1].notes[0].text
@@ -123,9 +124,7 @@ async def test_a_cancelled_act_leaves_a_calm_shop():
 
 async def test_a_refusal_of_the_shop_is_a_missed_expectation():
     rehearsal = Rehearsal()
-    rehearsal.shop.refuses["gremlin"] = ActionFailed(
-        "inventory-service did not accept the gremlin: 503"
-    )
+    rehearsal.shop.refuses["do"] = ActionFailed("inventory-service did not accept the gremlin: 503")
     performance = await rehearsal.play()
     assert performance.outcome == "missed"
     assert performance.reason == "inventory-service did not accept the gremlin: 503"
@@ -134,7 +133,7 @@ async def test_a_refusal_of_the_shop_is_a_missed_expectation():
 
 async def test_an_unexpected_error_ends_the_act_and_the_shop_is_calm():
     rehearsal = Rehearsal()
-    rehearsal.shop.refuses["gremlin"] = ZeroDivisionError("oh")
+    rehearsal.shop.refuses["do"] = ZeroDivisionError("oh")
     performance = await rehearsal.play()
     assert (performance.outcome, performance.reason) == ("stopped", "it broke: ZeroDivisionError")
     assert rehearsal.shop.done[-1] == "calm"
@@ -195,3 +194,14 @@ async def test_a_verdict_from_before_the_expectation_does_not_count():
     rehearsal.shop.observe = with_an_old_verdict
     performance = await rehearsal.play()
     assert performance.reason == "expected: no promise is broken (now: unknown)"
+
+
+async def test_a_twin_that_does_not_start_is_a_missed_expectation():
+    rehearsal = Rehearsal()
+    rehearsal.shop.refuses["ready"] = ActionFailed("the twin did not start: no room")
+    performance = await rehearsal.play()
+    assert (performance.outcome, performance.reason) == (
+        "missed", "the twin did not start: no room",
+    )  # fmt: skip
+    assert rehearsal.shop.done[-2:] == ["stop", "calm"]
+    assert rehearsal.shop.closed

@@ -10,7 +10,7 @@ from observatory.timeline.queries import OrdersMeanwhile
 from scenarios.console_log import summary_lines
 from scenarios.recording import Outage, Recording
 from scenarios.summary import Measurements, summarize
-from tests.scenarios.arranged import COUNTS, NOW, WELL
+from tests.scenarios.arranged import COUNTS, FIGURES, NOW, WELL
 
 ACTOR = "act short"
 RED = {**WELL.lights, "order": "red"}
@@ -105,3 +105,25 @@ def test_the_recording_keeps_changes_only():
 def test_services_that_are_not_calm_are_listed():
     made = summarize(ACTOR, NOW, Recording(), Measurements((), None, 0, 0, ("inventory-service",)))
     assert any("NOT CALM: inventory-service" in line for line in summary_lines(made))
+
+
+def test_an_act_without_orders_counts_payments():
+    counts = replace(
+        COUNTS, orders={"placed": 0}, payments={"made": 5, "succeeded": 4, "in_part": 1}
+    )
+    recording = Recording()
+    recording.accounts += ["the account bravo declines every card"] * 2
+    made = summarize(ACTOR, NOW, recording, Measurements((), counts, 0, 0))
+    assert made.faults == ("the account bravo declines every card",)
+    assert {each.label: (each.count, each.tone) for each in made.figures} == {
+        "payments": (5, "none"), "taken": (4, "good"), "in part": (1, "failed"),
+        "lost": (0, "good"), "charged twice": (0, "good"),
+    }  # fmt: skip
+
+
+def test_a_twin_is_a_second_column():
+    made = summarize(ACTOR, NOW, Recording(), Measurements((), COUNTS, 0, 0, figures=FIGURES))
+    lines = [line.split() for line in summary_lines(made)]
+    assert ["ours", "twin", "(unsafe)"] in lines
+    assert ["charged", "twice", "0", "4"] in lines
+    assert ["units", "leaked", "0", "2"] in lines

@@ -1,0 +1,167 @@
+"""What an act may wait for or expect: the structs behind its conditions."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+
+from topology import NAMES, SHOP
+
+COMPARED = r"^(<|<=|>|>=) ?[0-9]{1,9}$"
+
+Amount = (
+    Annotated[int, Meta(ge=0, le=1_000_000_000, description="exactly so many")]
+    | Annotated[str, Meta(pattern=COMPARED, description="compared", examples=["> 0", "<= 3"])]
+)
+ProductId = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
+
+
+class Mapping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping of an act: an unknown key is a mistake, never ignored."""
+
+
+def _per_service(name: str, doc: str, keys: Iterable[str], state: Any) -> Any:
+    """A mapping with one optional state for each of these services of the topology."""
+    fields = [(key, state | UnsetType, UNSET) for key in keys]
+    return defstruct(
+        name, fields, bases=(Mapping,), namespace={"__doc__": doc}, module=__name__, frozen=True
+    )
+
+
+# The services are those of the topology; a type checker, which cannot read it, sees plain types.
+if TYPE_CHECKING:
+    Lights = Mapping
+    Services = Mapping
+else:
+    Lights = _per_service(
+        "Lights",
+        "The lights; red from one second on average or when more than 5 % of the requests failed, "
+        "amber when more than 5 % are not decided yet, grey without traffic.",
+        [each.key for each in SHOP],
+        Literal["green", "amber", "red", "grey"],
+    )
+    Services = _per_service(
+        "Services",
+        "The small dots beside the services' names.",
+        NAMES,
+        Literal["healthy", "degraded", "down"],
+    )
+
+
+class Orders(Mapping, frozen=True):
+    """Orders placed since the act began, by how they stand in the order book now."""
+
+    placed: Amount | UnsetType = UNSET
+    open: Amount | UnsetType = UNSET
+    pending_inventory: Amount | UnsetType = UNSET
+    pending_payment: Amount | UnsetType = UNSET
+    confirmed: Amount | UnsetType = UNSET
+    declined: Amount | UnsetType = UNSET
+    sold_out: Amount | UnsetType = UNSET
+    failed: Amount | UnsetType = UNSET
+
+
+class Responses(Mapping, frozen=True):
+    """What the act's own customers were told: 201, 202, 402, 409, 503, or nothing clear."""
+
+    confirmed: Amount | UnsetType = UNSET
+    accepted: Amount | UnsetType = UNSET
+    declined: Amount | UnsetType = UNSET
+    sold_out: Amount | UnsetType = UNSET
+    turned_away: Amount | UnsetType = UNSET
+    unclear: Amount | UnsetType = UNSET
+
+
+class Payments(Mapping, frozen=True):
+    """Payments made since the act began, orders' included, by how they stand now. Of one that is
+    open, the outcome is not decided; `unknown` are those of them that wait for an account which
+    has not said what became of a part. `split` are those that succeeded in several parts. `in_part`
+    are those that are decided and of which a part was kept, and not the whole."""
+
+    made: Amount | UnsetType = UNSET
+    open: Amount | UnsetType = UNSET
+    unknown: Amount | UnsetType = UNSET
+    succeeded: Amount | UnsetType = UNSET
+    split: Amount | UnsetType = UNSET
+    failed: Amount | UnsetType = UNSET
+    cancelled: Amount | UnsetType = UNSET
+    refunded: Amount | UnsetType = UNSET
+    in_part: Amount | UnsetType = UNSET
+    needs_review: Amount | UnsetType = UNSET
+
+
+class Legs(Mapping, frozen=True):
+    """Parts of payments made since the act began, each at its account, as they stand now. `moved`
+    are those that went on to another account than the first."""
+
+    held: Amount | UnsetType = UNSET
+    captured: Amount | UnsetType = UNSET
+    voided: Amount | UnsetType = UNSET
+    declined: Amount | UnsetType = UNSET
+    unknown: Amount | UnsetType = UNSET
+    refunded: Amount | UnsetType = UNSET
+    moved: Amount | UnsetType = UNSET
+
+
+class PayerResponses(Mapping, frozen=True):
+    """What the act's own payers were told: 200, 202, 402, 422, 503, or nothing clear."""
+
+    paid: Amount | UnsetType = UNSET
+    accepted: Amount | UnsetType = UNSET
+    declined: Amount | UnsetType = UNSET
+    refused: Amount | UnsetType = UNSET
+    turned_away: Amount | UnsetType = UNSET
+    unclear: Amount | UnsetType = UNSET
+
+
+class Alerts(Mapping, frozen=True):
+    """The platform's own alerts, named as in Prometheus."""
+
+    SlaLightRed: Literal["firing", "quiet"] | UnsetType = UNSET
+    ServiceDown: Literal["firing", "quiet"] | UnsetType = UNSET
+    ReconcilerLag: Literal["firing", "quiet"] | UnsetType = UNSET
+    InvariantViolated: Literal["firing", "quiet"] | UnsetType = UNSET
+
+
+class StockCondition(Mapping, frozen=True):
+    """One product: units left and reserved now, units sold since the act began."""
+
+    product: ProductId
+    left: Amount | UnsetType = UNSET
+    reserved: Amount | UnsetType = UNSET
+    sold: Amount | UnsetType = UNSET
+
+
+class TwinCounts(Mapping, frozen=True):
+    """What came of the unsafe twin beside the shop: purchases that are not over, that were charged
+    twice, that were charged for nothing; units that nobody can buy and nobody has."""
+
+    orders: Amount | UnsetType = UNSET
+    payments: Amount | UnsetType = UNSET
+    stuck: Amount | UnsetType = UNSET
+    charged_twice: Amount | UnsetType = UNSET
+    charged_without_goods: Amount | UnsetType = UNSET
+    units_leaked: Amount | UnsetType = UNSET
+
+
+# Those that hold nothing but numbers that are counted.
+COUNTED = Orders | Responses | Payments | Legs | PayerResponses | StockCondition | TwinCounts
+
+
+class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_responses": "payers"}):
+    """What must be true, all of it at once. Money is in minor units; bites are those of all
+    gremlins since the act began."""
+
+    lights: Lights | UnsetType = UNSET
+    services: Services | UnsetType = UNSET
+    orders: Orders | UnsetType = UNSET
+    responses: Responses | UnsetType = UNSET
+    payments: Payments | UnsetType = UNSET
+    legs: Legs | UnsetType = UNSET
+    payer_responses: PayerResponses | UnsetType = UNSET
+    alerts: Alerts | UnsetType = UNSET
+    stock: StockCondition | UnsetType = UNSET
+    money_in_doubt: Amount | UnsetType = UNSET
+    bites: Amount | UnsetType = UNSET
+    twin: TwinCounts | UnsetType = UNSET
+    promises: Literal["hold", "unbroken"] | UnsetType = UNSET
