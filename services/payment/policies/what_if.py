@@ -25,14 +25,14 @@ from services.payment.merchants.merchant import Merchant
 from services.payment.planning import ProviderTerms
 from services.payment.policy import Policy
 from services.payment.process.contexts import StepContext
-from services.payment.process.deciding import Decided, Refusal, decide
-from services.payment.process.messages import ExternalRequest
+from services.payment.process.deciding import ONE_ACCOUNT, Decided, Refusal, decide_again
 from services.payment.routing.next_account import HARD_DECLINES
 
 
 class StoredTry(msgspec.Struct, frozen=True):
-    """An attempt of a leg, and the code it was declined with."""
+    """An attempt of a leg of a plan, and the code it was declined with."""
 
+    plan_n: int
     leg_n: int
     n: int
     state: str
@@ -40,8 +40,8 @@ class StoredTry(msgspec.Struct, frozen=True):
 
 
 class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment with all it was decided from. `accounts` had something to pay with; `fallbacks` are
-    those of each leg, in order."""
+    """A payment with all its first plan was decided from. `accounts` had something to pay with;
+    `fallbacks` are those of each leg, in order."""
 
     payment_id: UUID
     merchant_id: str
@@ -133,16 +133,8 @@ def _decided(
         policy_text=policy.text,
         attributes={},
     )
-    request = ExternalRequest(
-        request_id="what-if",
-        merchant_id=stored.merchant_id,
-        amount=inputs["amount"],
-        currency=stored.currency,
-        # The values that the policy was asked with, wherever they came from.
-        metadata={**inputs["policy_inputs"], "split": inputs["split"]},
-    )
     steps = [StepContext(account, inputs["budget_ms"], "") for account in stored.accounts]
-    return decide(merchant, request, steps=steps, two_phase=two_phase)
+    return decide_again(inputs, merchant, steps=steps, two_phase=two_phase)
 
 
 def _route(found: Decided | Refusal) -> RouteView:
@@ -168,6 +160,8 @@ def _outcome(
         return "unknown", "another account would have been asked, or for another part"
     if stored.state != "SUCCEEDED" and stored.state not in TERMINAL:
         return "unknown", "the payment itself is not decided yet"
+    if any(each.plan_n > 1 for each in stored.tries) and after.action in ONE_ACCOUNT:
+        return "not-taken", "the first plan came to nothing, and there would have been no other"
     if before.fallbacks == after.fallbacks:
         return "same", "the same accounts, in the same order"
     further = [each for each in stored.tries if each.n > 1]

@@ -21,7 +21,7 @@ from services.payment.process.contexts import StepContext
 from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
 
 _ONCE = "allowRetry = false"
-_ONE_ACCOUNT = ("skipFallback", _ONCE)
+ONE_ACCOUNT = ("skipFallback", _ONCE)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ def decide(
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
         return Refusal("PlanInfeasible", plan.message, details, ruled=ruled)
-    fallback = ruled is None or ruled.action.kind not in _ONE_ACCOUNT
+    fallback = ruled is None or ruled.action.kind not in ONE_ACCOUNT
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
@@ -98,6 +98,26 @@ def decide(
     others = considered if fallback else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def decide_again(
+    inputs: Mapping[str, Any],
+    merchant: Merchant,
+    *,
+    steps: Sequence[StepContext],
+    two_phase: Collection[str],
+) -> Decided | Refusal:
+    """The plan of a payment decided once more from what it was decided from, with the accounts and
+    the policy that `merchant` has."""
+    request = ExternalRequest(
+        request_id="again",
+        merchant_id=merchant.merchant_id,
+        amount=inputs["amount"],
+        currency=inputs["currency"],
+        # The values that the policy was asked with, wherever they came from.
+        metadata={**inputs["policy_inputs"], "split": inputs["split"]},
+    )
+    return decide(merchant, request, steps=steps, two_phase=two_phase)
 
 
 def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:

@@ -50,6 +50,15 @@ _PLAN_OF = statement(
     "SELECT payments.plans",
 )
 
+_STORED_PLAN = statement(
+    text(
+        "SELECT merchant_id, policy_version, inputs, methods,"
+        "   (SELECT text FROM payments.policies WHERE version = policy_version) AS policy_text"
+        " FROM payments.plans WHERE payment_id = :payment_id ORDER BY plan_n DESC LIMIT 1"
+    ),
+    "SELECT payments.plans",
+)
+
 
 class RequestId(msgspec.Struct, frozen=True):
     """A merchant's own name for its request."""
@@ -65,6 +74,16 @@ class StoredRequest(msgspec.Struct, frozen=True):
     payment_id: UUID | None
     status_code: int | None
     answer: bytes | None
+
+
+class StoredPlan(msgspec.Struct, frozen=True):
+    """What a plan was decided from; `methods` is what the customer pays with at each account."""
+
+    merchant_id: str
+    policy_version: str | None
+    inputs: dict[str, Any]
+    methods: dict[str, str]
+    policy_text: str | None
 
 
 async def find(connection: Connection, request: RequestId) -> StoredRequest | None:
@@ -121,3 +140,9 @@ async def plan_of(connection: Connection, payment_id: UUID) -> tuple[PaymentPlan
         raise LookupError(f"payment {payment_id} has no plan")
     parts = {name: row[name] for name in ("plan_n", "certificate")}
     return msgspec.convert({**parts, "steps": row["legs"]}, PaymentPlan), row["inputs"]
+
+
+async def stored_plan(connection: Connection, payment_id: UUID) -> StoredPlan | None:
+    """The newest plan of a payment with its policy; None of one that nobody planned."""
+    row = await connection.row(_STORED_PLAN, payment_id=payment_id)
+    return None if row is None else StoredPlan(**dict(row))

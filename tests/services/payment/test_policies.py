@@ -11,7 +11,7 @@ import pytest
 from chassis.settings import Settings
 from services.payment.policy import DEMO_POLICY
 from tests.harness.problems import assert_problem
-from tests.services.payment.test_process import Shop, _decline, open_shop
+from tests.services.payment.test_process import Shop, decline, open_shop
 
 AVOID_ALFA = "if amount > 1000 then avoid alfa\n"
 DENY_LARGE = "if amount > 9000 then deny\n"
@@ -131,7 +131,7 @@ async def test_a_payment_that_is_denied_is_known_not_to_be_taken(shop: Shop):
 async def test_without_another_account_a_first_decline_would_have_been_the_last(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     assert (await shop.pay()).status_code == 200
     await shop.use("bravo", "charlie")
     assert (await shop.pay(request_id="easy")).status_code == 200
