@@ -14,6 +14,20 @@ ALTER TABLE proof.chain DISABLE TRIGGER USER;
 DELETE FROM proof.chain WHERE format > 4;
 ALTER TABLE proof.chain ENABLE ALWAYS TRIGGER chain_is_append_only, ENABLE ALWAYS TRIGGER refuse_truncation;
 
+-- What refused requests were asked with is lost; their answers stay.
+CREATE OR REPLACE FUNCTION payments.guard_request() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.answer IS NOT NULL
+     OR (NEW.merchant_id, NEW.request_id, NEW.request_hash, NEW.payment_id, NEW.at)
+        IS DISTINCT FROM (OLD.merchant_id, OLD.request_id, OLD.request_hash, OLD.payment_id, OLD.at) THEN
+    RAISE EXCEPTION 'request % of % is answered for good', OLD.request_id, OLD.merchant_id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+DROP INDEX payments.requests_refused;
+ALTER TABLE payments.requests DROP inputs;
+
 DROP TRIGGER guard_replaced ON payments.attempts;
 DROP FUNCTION payments.guard_replaced();
 DROP TRIGGER guard_plan ON payments.legs;

@@ -28,6 +28,22 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- What a request was asked with that got no payment, so that it can be decided again under a draft:
+-- as a plan's inputs, and no digits of a card.
+ALTER TABLE payments.requests ADD inputs jsonb,
+  ADD CONSTRAINT inputs_of_a_refusal CHECK (inputs IS NULL OR payment_id IS NULL);
+CREATE INDEX requests_refused ON payments.requests (at) WHERE payment_id IS NULL;
+CREATE OR REPLACE FUNCTION payments.guard_request() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.answer IS NOT NULL
+     OR (NEW.merchant_id, NEW.request_id, NEW.request_hash, NEW.payment_id, NEW.at, NEW.inputs)
+        IS DISTINCT FROM (OLD.merchant_id, OLD.request_id, OLD.request_hash, OLD.payment_id, OLD.at, OLD.inputs) THEN
+    RAISE EXCEPTION 'request % of % is answered for good', OLD.request_id, OLD.merchant_id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
 -- Nobody is asked under a second plan while an account may hold, have or get money under the first.
 CREATE FUNCTION payments.guard_plan() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

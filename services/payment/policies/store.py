@@ -1,5 +1,6 @@
 """Policies, the merchants that have them, and stored decisions, in SQL."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -49,11 +50,22 @@ _DECISIONS = statement(
 _WITHOUT_PLAN = statement(
     text(
         "SELECT count(*)::int AS number FROM payments.requests WHERE payment_id IS NULL"
-        " AND at >= :since ::timestamptz"
+        " AND inputs IS NULL AND at >= :since ::timestamptz"
         " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
     ),
     "SELECT payments.requests",
 )
+_REFUSED = statement(
+    text(
+        "SELECT NULL ::uuid AS payment_id, request_id, merchant_id, at, 'REFUSED' AS state, inputs"
+        " FROM payments.requests WHERE payment_id IS NULL AND inputs IS NOT NULL"
+        " AND at >= :since ::timestamptz"
+        " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
+        " ORDER BY at DESC LIMIT :last"
+    ),
+    "SELECT payments.requests",
+)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def providers(connection: Connection) -> tuple[str, ...]:
@@ -83,12 +95,31 @@ async def decisions(connection: Connection, *, last: int, merchant_id: str) -> l
     return [msgspec.convert(_whole(row), StoredDecision) for row in rows]
 
 
-async def without_plan(connection: Connection, found: list[StoredDecision], merchant: str) -> int:
-    """How many requests since the oldest of these were answered without a payment."""
-    if not found:
-        return 0
-    row = await connection.row(_WITHOUT_PLAN, since=found[-1].at, merchant_id=merchant)
+def _since(found: list[StoredDecision], last: int) -> datetime:
+    """From when on: the oldest of the payments, or always where these are all that there are."""
+    return found[-1].at if len(found) == last else _EVER
+
+
+async def without_plan(
+    connection: Connection, found: list[StoredDecision], merchant: str, *, last: int
+) -> int:
+    """How many requests of the same time have neither a payment nor inputs to decide them by."""
+    since = _since(found, last)
+    row = await connection.row(_WITHOUT_PLAN, since=since, merchant_id=merchant)
     return 0 if row is None else int(row["number"])
+
+
+async def refused(
+    connection: Connection, found: list[StoredDecision], merchant: str, *, last: int
+) -> list[StoredDecision]:
+    """The last requests of the same time that policy or plan refused."""
+    rows = await connection.rows(
+        _REFUSED, since=_since(found, last), merchant_id=merchant, last=last
+    )
+    return [
+        StoredDecision(**dict(row), legs=(), accounts=tuple(row["inputs"]["accounts"]))
+        for row in rows
+    ]
 
 
 def _whole(row: Row) -> dict[str, Any]:

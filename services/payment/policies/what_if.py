@@ -43,15 +43,16 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
     """A payment with all its first plan was decided from. `accounts` had something to pay with;
     `fallbacks` are those of each leg, in order."""
 
-    payment_id: UUID
+    payment_id: UUID | None
+    request_id: str | None = None
     merchant_id: str
     at: datetime
     state: str
     inputs: dict[str, Any]
     legs: tuple[PlannedLegView, ...]
     accounts: tuple[str, ...]
-    fallbacks: tuple[tuple[str, ...], ...]
-    tries: tuple[StoredTry, ...]
+    fallbacks: tuple[tuple[str, ...], ...] = ()
+    tries: tuple[StoredTry, ...] = ()
 
     @property
     def currency(self) -> Currency:
@@ -63,6 +64,9 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
         """What was decided then."""
         policy = self.inputs["policy"]
         action = "allow" if policy is None else _written(policy["action"])
+        if self.payment_id is None:
+            refused = action if action == "deny" else "no plan"
+            return RouteView(refused, [], [], self.inputs["refusal"])
         return RouteView(action, list(self.legs), list(map(list, self.fallbacks)), None)
 
 
@@ -78,9 +82,11 @@ def reconsider(
         after.legs,
         after.fallbacks,
     )
-    outcome, why = _outcome(stored, before, after) if changed else ("same", "nothing changes")
+    judge = _outcome if before.legs else _outcome_of_refused
+    outcome, why = judge(stored, before, after) if changed else ("same", "nothing changes")
     return ReconsideredPayment(
         payment_id=stored.payment_id,
+        request_id=stored.request_id,
         merchant_id=stored.merchant_id,
         at=stored.at,
         amount_minor=stored.inputs["amount"],
@@ -99,7 +105,8 @@ def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int
     currencies = dict.fromkeys(each.currency for each in found)
     return WhatIfResult(
         version=version,
-        payments=len(found),
+        payments=sum(each.payment_id is not None for each in found),
+        refused=sum(each.payment_id is None for each in found),
         changed=changed,
         unknown=sum(each.outcome == "unknown" for each in changed),
         not_taken=sum(each.outcome == "not-taken" for each in changed),
@@ -109,7 +116,7 @@ def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int
 
 
 def _fees(currency: Currency, found: Sequence[ReconsideredPayment]) -> FeeDifference:
-    mine = [each for each in found if each.currency == currency]
+    mine = [each for each in found if each.currency == currency and each.before.legs]
     both = [each for each in mine if each.after.legs]
     return FeeDifference(
         currency=currency,
@@ -149,6 +156,14 @@ def _route(found: Decided | Refusal) -> RouteView:
 
 def _written(action: dict[str, Any]) -> str:
     return f"{action['kind']} {action['provider']}" if action["provider"] else str(action["kind"])
+
+
+def _outcome_of_refused(
+    stored: StoredDecision, before: RouteView, after: RouteView
+) -> tuple[WhatIfOutcome, str]:
+    if after.legs:
+        return "unknown", "it was refused, and accounts would have been asked"
+    return "same", "it is refused as well"
 
 
 def _outcome(

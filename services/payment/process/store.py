@@ -19,8 +19,9 @@ _FIND = statement(
 _CLAIM = statement(
     text(
         "INSERT INTO payments.requests"
-        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer)"
-        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer)"
+        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer, inputs)"
+        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer,"
+        "   nullif(:inputs ::jsonb, 'null'))"
         " ON CONFLICT (merchant_id, request_id) DO NOTHING"
     ),
     "INSERT payments.requests",
@@ -100,8 +101,10 @@ async def claim(
     payment_id: UUID | None,
     status_code: int | None = None,
     answer: bytes | None = None,
+    inputs: dict[str, Any] | None = None,
 ) -> bool:
-    """Claim the name for a payment, or for an answer that needs none; false where it is taken."""
+    """Claim the name for a payment, or for an answer that needs none and `inputs` that it was
+    decided from; false where it is taken."""
     inserted = await tx.execute(
         _CLAIM,
         **msgspec.structs.asdict(request),
@@ -109,6 +112,7 @@ async def claim(
         payment_id=payment_id,
         status_code=status_code,
         answer=answer,
+        inputs=inputs,
     )
     return inserted > 0
 
