@@ -1,4 +1,4 @@
-"""Migration 0016: today's payments have one plan, and two plans are not taken back as one."""
+"""Migration 0017: today's payments have one plan, and two plans are not taken back as one."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def test_payments_of_before_have_one_plan_and_go_back(
 ):
     await _to(database_url, "downgrade", "0015")
     await connection.execute(f"BEGIN; {PAYMENT} {_DECIDED} COMMIT")
-    await _to(database_url, "upgrade", "0016")
+    await _to(database_url, "upgrade", "0017")
     plans = "SELECT l.plan_n, d.plan_n FROM payments.legs l JOIN payments.decisions d USING (leg_n)"
     assert tuple(await connection.fetchrow(plans)) == (1, 1)
     await _to(database_url, "downgrade", "0015")
