@@ -108,9 +108,11 @@ def what_if(file: Path, last: int, as_json: bool) -> None:
     for each in found["changed"]:
         amount = _money(each["amount_minor"], each["currency"])
         ways = f"{_way(each['before'])} -> {_way(each['after'])}"
-        click.echo(f"{each['payment_id']} {amount:>16}  {ways}  {each['outcome']}: {each['why']}")
+        name = each["payment_id"] or f"request {each['request_id']}"
+        click.echo(f"{name:36} {amount:>16}  {ways}  {each['outcome']}: {each['why']}")
     click.echo(
-        f"{len(found['changed'])} of {found['payments']} payments change: {found['not_taken']} not"
+        f"{len(found['changed'])} of {found['payments']} payments and {found['refused']} refused"
+        f" requests change: {found['not_taken']} not"
         f" taken, of {found['unknown']} the outcome cannot be known"
     )
     for each in found["fees"]:

@@ -8,7 +8,7 @@ seconds since 1970, bytes are hexadecimal.
 # What a line of each table is made of. A key has a line once it is answered, an event once it is
 # processed, a break once it is resolved. Another table, or
 # another spelling of a line, is another format: what is sealed stays, and all is sealed again.
-FORMAT = 4
+FORMAT = 5
 _LINES = {
     "orders.history": "order_id, version, src, dst, reason, outcome, attempts, traceparent,"
     " extract(epoch FROM at)",
@@ -16,10 +16,10 @@ _LINES = {
     " encode(response, 'hex')",
     "orders.prices": "product_id, extract(epoch FROM since), price_minor, currency",
     "inventory.stock_moves": "cause, kind, product_id, quantity, extract(epoch FROM at)",
-    "payments.legs": "payment_id, leg_n, amount_minor, currency, provider,"
+    "payments.legs": "payment_id, leg_n, plan_n, amount_minor, currency, provider,"
     " array_to_string(fallbacks, ','), extract(epoch FROM begin_until),"
     " may_retry, extract(epoch FROM created_at)",
-    "payments.decisions": "payment_id, n, kind, leg_n, provider, reason, inputs::text,"
+    "payments.decisions": "payment_id, n, plan_n, kind, leg_n, provider, reason, inputs::text,"
     " extract(epoch FROM at)",
     "payments.policies": "version, text, extract(epoch FROM at)",
     "payments.provider_terms": "account, CASE WHEN isfinite(since) THEN extract(epoch FROM since)"

@@ -46,9 +46,10 @@ def explain(details: PaymentDetails) -> DecisionView:
     lines = [
         _asked(plan),
         _ruled(plan),
+        _replaced(details.decisions),
         _weighed(rows),
         _chosen(plan),
-        _otherwise(plan, details.decisions),
+        _otherwise(plan, [each for each in details.decisions if each.plan_n == plan.plan_n]),
         *_went_on(details.tries),
     ]
     asked = (
@@ -92,6 +93,11 @@ def _ruled(plan: PlanRecord) -> str:
             f" {policy.action}."
         )
     return f"Line {policy.line} of its policy decided: {policy.action}."
+
+
+def _replaced(decisions: Sequence[DecisionRecord]) -> str:
+    found = [each.reason for each in decisions if each.kind == "replace"]
+    return f"Its first plan was replaced. {found[0]}" if found else ""
 
 
 def _weighed(rows: Sequence[AccountRow]) -> str:
@@ -183,6 +189,8 @@ def _left_out(terms: PlannedTerms, plan: PlanRecord, details: PaymentDetails) ->
     amount, currency = plan.inputs.amount, plan.inputs.currency
     if terms.account in {leg.account for leg in plan.legs}:
         return None
+    if terms.account in plan.inputs.left_out:
+        return "it failed the plan before"
     if currency not in terms.currencies:
         return f"does not take {currency}"
     if terms.account not in plan.accounts:
@@ -216,7 +224,9 @@ def _place(
         why = f"{money(more, currency)} dearer" if more > 0 else "costs the same, and comes later"
         if more < 0:
             why = "not part of the equal division"
-    is_next = terms.account in _fallbacks(details.decisions)
+    is_next = terms.account in _fallbacks(
+        [each for each in details.decisions if each.plan_n == plan.plan_n]
+    )
     return "none", "next in line" if is_next else "not needed", why
 
 

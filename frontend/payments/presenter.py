@@ -73,6 +73,8 @@ def payment(details: PaymentDetails, windows: Sequence[FaultWindow], now: dateti
         currency=record.currency or "",
         decision=explain(details),
         parts=_parts(details.plan),
+        replaced=_parts(details.replaced),
+        replaced_why=_why_replaced(details),
         lanes=lanes(details, windows, axis),
         ticks=few(ticks(axis.total_ms, judged=False)),
         total=took(axis.total_ms),
@@ -125,13 +127,18 @@ def _failed(details: PaymentDetails, title: str, why: str) -> tuple[str, str]:
     return title, f"{who}{_plain(code)}. {why}"
 
 
+def _why_replaced(details: PaymentDetails) -> str:
+    return next((each.reason for each in details.decisions if each.kind == "replace"), "")
+
+
 def _parts(plan: PlanRecord | None) -> tuple[PartRow, ...]:
     if plan is None:
         return ()
     whole, at, found = sum(leg.amount_minor for leg in plan.legs) or 1, 0, []
     for number, leg in enumerate(plan.legs, 1):
         x, width = share(at / whole), share(leg.amount_minor / whole)
-        found.append(PartRow(number, leg.account, leg.amount_minor, leg.fee_minor, x, width))
+        n = leg.leg_n or number
+        found.append(PartRow(n, leg.account, leg.amount_minor, leg.fee_minor, x, width))
         at += leg.amount_minor
     return tuple(found)
 

@@ -45,7 +45,9 @@ _PAYMENT = """
     p.created_at, p.updated_at
   FROM payments.payments p
   LEFT JOIN payments.requests r ON r.payment_id = p.payment_id
-  CROSS JOIN LATERAL (SELECT count(DISTINCT leg_n)::int AS legs, count(*)::int AS tries,
+  CROSS JOIN LATERAL (SELECT count(*)::int AS tries,
+      (SELECT count(*)::int FROM payments.legs l WHERE l.payment_id = p.payment_id AND l.plan_n = (
+        SELECT max(plan_n) FROM payments.legs WHERE payment_id = p.payment_id)) AS legs,
       coalesce(array_agg(DISTINCT provider ORDER BY provider), '{}') AS providers
     FROM payments.attempts WHERE payment_id = p.payment_id) a
 """
@@ -86,7 +88,7 @@ _PLAN = statement(
     text(
         "SELECT plan_n, at, merchant_id, inputs, legs, certificate,"
         " ARRAY(SELECT jsonb_object_keys(methods) ORDER BY 1) AS accounts"
-        " FROM payments.plans WHERE payment_id = :payment_id ORDER BY plan_n DESC LIMIT 1"
+        " FROM payments.plans WHERE payment_id = :payment_id ORDER BY plan_n DESC"
     ),
     "SELECT plan",
 )
@@ -106,7 +108,7 @@ _CHANGES = statement(
 )
 _DECISIONS = statement(
     text(
-        "SELECT n, kind, leg_n, provider, reason, inputs, at FROM payments.decisions"
+        "SELECT n, plan_n, kind, leg_n, provider, reason, inputs, at FROM payments.decisions"
         " WHERE payment_id = :payment_id ORDER BY n LIMIT 100"
     ),
     "SELECT decisions",
@@ -184,8 +186,8 @@ class PaymentQueries:
             if found is None:
                 return None
             payment = msgspec.convert(dict(found), PaymentRecord)
-            plan = await connection.row(_PLAN, payment_id=payment_id)
-            planned = None if plan is None else msgspec.convert(dict(plan), PlanRecord)
+            plans = _all(await connection.rows(_PLAN, payment_id=payment_id), PlanRecord)
+            planned = plans[0] if plans else None
             return PaymentDetails(
                 payment,
                 planned,
@@ -194,6 +196,7 @@ class PaymentQueries:
                 _all(await connection.rows(_LEDGER, payment_id=payment_id), LedgerLine),
                 _all(await connection.rows(_REFUNDS, payment_id=payment_id), RefundRecord),
                 await _breakers(connection, payment, planned),
+                replaced=plans[1] if len(plans) > 1 else None,
             )
 
 

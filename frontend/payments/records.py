@@ -123,6 +123,8 @@ class PlanInputs(Struct, frozen=True):
     policy: PolicyRecord | None
     fallback: bool
     budget_ms: int
+    # Accounts that failed the plan before.
+    left_out: tuple[str, ...] = ()
 
 
 class PlannedPart(Struct, frozen=True):
@@ -132,6 +134,8 @@ class PlannedPart(Struct, frozen=True):
     connector: str
     amount_minor: int
     fee_minor: int
+    # Legs are numbered through the plans; older plans have no numbers.
+    leg_n: int = 0
 
 
 class PlanCertificate(Struct, frozen=True):
@@ -185,6 +189,7 @@ class DecisionRecord(Struct, frozen=True):
     reason: str
     inputs: dict[str, Any]
     at: datetime
+    plan_n: int = 1
 
 
 class LedgerLine(Struct, frozen=True):
@@ -219,7 +224,8 @@ class BreakerChange(Struct, frozen=True):
 
 
 class PaymentDetails(Struct, frozen=True):
-    """All that is stored of one payment. `breakers` are the changes of its accounts' breakers from
+    """All that is stored of one payment. `replaced` is the plan before `plan`, if there was one.
+    `breakers` are the changes of its accounts' breakers from
     the last one before it began on."""
 
     payment: PaymentRecord
@@ -229,3 +235,4 @@ class PaymentDetails(Struct, frozen=True):
     ledger: tuple[LedgerLine, ...]
     refunds: tuple[RefundRecord, ...]
     breakers: tuple[BreakerChange, ...]
+    replaced: PlanRecord | None = None

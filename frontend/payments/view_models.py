@@ -106,6 +106,9 @@ class PaymentStory(Struct, frozen=True):
     currency: str
     decision: DecisionView
     parts: tuple[PartRow, ...]
+    # The plan before, if this one took its place, and why.
+    replaced: tuple[PartRow, ...]
+    replaced_why: str
     lanes: tuple[TryLane, ...]
     ticks: tuple[Tick, ...]
     total: str

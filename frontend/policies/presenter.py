@@ -61,12 +61,17 @@ def draft(given: Draft) -> DraftView:
 
 
 def _what_if(found: WhatIfResult) -> DraftView:
-    if not found.payments:
+    whole = found.payments + found.refused
+    if not whole:
         why = "No payment is stored yet that it could be tried on."
         return DraftView("none", "Nothing to try it on", why, version=found.version)
     changed = len(found.changed)
     title = f"{_of(changed, found.payments)} would change"
+    if found.refused:
+        title = f"{_of(changed, whole, 'request')} would change"
     if not changed:
+        title = f"None of the last {count(whole)} requests would change"
+    if not changed and not found.refused:
         title = f"None of the last {count(found.payments)} payments would change"
     return DraftView(
         "degraded" if changed else "good",
@@ -97,8 +102,8 @@ def _summary(found: WhatIfResult) -> str:
     return " ".join(sentences)
 
 
-def _of(number: int, whole: int) -> str:
-    return f"{count(number)} of the last {count(whole)} payment{'s' if whole != 1 else ''}"
+def _of(number: int, whole: int, of: str = "payment") -> str:
+    return f"{count(number)} of the last {count(whole)} {of}{'s' if whole != 1 else ''}"
 
 
 def _changed(each: ReconsideredPayment) -> ChangedRow:
@@ -109,7 +114,8 @@ def _changed(each: ReconsideredPayment) -> ChangedRow:
         # Only what the policy said differs.
         before, after = f"{each.before.action}: {before}", f"{each.after.action}: {after}"
     return ChangedRow(
-        payment_id=str(each.payment_id),
+        payment_id=str(each.payment_id or ""),
+        request_id=each.request_id or "",
         at=each.at,
         merchant_id=each.merchant_id,
         amount_minor=each.amount_minor,

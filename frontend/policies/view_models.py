@@ -20,6 +20,7 @@ class ChangedRow(Struct, frozen=True):
     """A payment that a draft changes; `state` and `word` are what would have come of it."""
 
     payment_id: str
+    request_id: str
     at: datetime
     merchant_id: str
     amount_minor: int

@@ -6,7 +6,8 @@ from proof.invariant import Invariant
 _FEE = "(t.fixed + ceil({minor}::numeric * t.points / 10000))"
 _PLANS = """\
 WITH legs AS (
-  SELECT p.payment_id, p.plan_n, l.n, l.leg->>'account' AS account,
+  SELECT p.payment_id, p.plan_n, coalesce((l.leg->>'leg_n')::int, l.n) AS n,
+         l.leg->>'account' AS account,
          (l.leg->>'amount_minor')::bigint AS minor, (l.leg->>'fee_minor')::bigint AS fee
   FROM payments.plans p, jsonb_array_elements(p.legs) WITH ORDINALITY AS l (leg, n)
 ), terms AS (
@@ -33,7 +34,8 @@ A_PLAN_IS_WHAT_IT_CLAIMS = Invariant(
     kind="A",
     title="A plan is what it claims",
     promise="A plan's legs are the payment's, sum to its amount and cost what their accounts "
-    "charge; its claims fit, and no account alone would have cost less.",
+    "charge; its claims fit, no account alone would have cost less, and none failed the plan "
+    "before.",
     # Which division over several accounts costs least is a search: `proof/plan_certificate.py` does
     # it with a solver.
     sql=f"""\
@@ -62,7 +64,13 @@ UNION ALL
 SELECT 'a leg that is not the plan''s', l.payment_id, l.account, l.minor::text,
        coalesce(concat_ws(' ', g.amount_minor, g.provider), 'no leg')
 FROM legs l LEFT JOIN payments.legs g ON g.payment_id = l.payment_id AND g.leg_n = l.n
-WHERE (g.amount_minor, g.provider) IS DISTINCT FROM (l.minor, l.account)""",  # noqa: S608 - constants
+  AND g.plan_n = l.plan_n
+WHERE (g.amount_minor, g.provider) IS DISTINCT FROM (l.minor, l.account)
+UNION ALL
+SELECT DISTINCT 'an account that failed the plan before', l.payment_id, l.account, NULL, a.gw_key
+FROM legs l JOIN payments.legs g ON g.payment_id = l.payment_id AND g.plan_n < l.plan_n
+JOIN payments.attempts a ON (a.payment_id, a.leg_n) = (g.payment_id, g.leg_n)
+  AND a.provider = l.account AND a.state = 'FAILED'""",  # noqa: S608 - constants
     enforced_by="plan and legs are committed together, from one search whose claim is stored",
 )
 
@@ -75,15 +83,15 @@ A_DECISION_IS_ITS_POLICYS = Invariant(
     # Whether a condition is true is CEL's to say, which SQL cannot: tests ask a second library.
     sql="""\
 WITH asked AS (
-  SELECT p.payment_id, p.policy_version, p.inputs->'policy' AS said, v.text
+  SELECT p.payment_id, p.plan_n, p.policy_version, p.inputs->'policy' AS said, v.text
   FROM payments.plans p LEFT JOIN payments.policies v ON v.version = p.policy_version
   WHERE p.policy_version IS NOT NULL
 ), traced AS (
-  SELECT a.payment_id, r.n, r.rule->>'outcome' AS outcome, (r.rule->>'line')::int AS line,
+  SELECT a.payment_id, a.plan_n, r.n, r.rule->>'outcome' AS outcome, (r.rule->>'line')::int AS line,
          r.rule->>'action' AS action, a.said,
          split_part(a.text, E'\\n', (r.rule->>'line')::int) AS written,
          concat('if ', r.rule->>'when', ' then ', r.rule->>'action') AS recorded,
-         first_value(r.n) OVER (PARTITION BY a.payment_id ORDER BY
+         first_value(r.n) OVER (PARTITION BY a.payment_id, a.plan_n ORDER BY
            r.rule->>'outcome' IN ('matched', 'failed') DESC, r.n) AS decides,
          r.rule->>'outcome' IN ('matched', 'failed') AS decided
   FROM asked a, jsonb_array_elements(a.said->'trace') WITH ORDINALITY AS r (rule, n)

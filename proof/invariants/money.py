@@ -6,7 +6,8 @@ NOBODY_PAYS_TWICE = Invariant(
     id="I3",
     kind="A",
     title="Nobody pays twice",
-    promise="The gateway has at most one capture per order and leg that was not refunded.",
+    promise="The gateway has at most one capture per order and leg that was not refunded, and of a "
+    "payment no more than its amount.",
     sql="""\
 SELECT coalesce(p.order_id::text, c.payment_ref) AS order_ref, coalesce(a.leg_n, 1) AS leg_n,
        count(*) AS captures, sum(c.amount_minor) AS taken_minor,
@@ -17,6 +18,14 @@ LEFT JOIN payments.attempts a ON a.gw_key = c.gw_key
 WHERE c.state = 'CAPTURED'
 GROUP BY 1, 2
 HAVING count(*) > 1
+UNION ALL
+-- One leg each, under two plans.
+SELECT coalesce(p.order_id::text, c.payment_ref), NULL, count(*), sum(c.amount_minor),
+       string_agg(c.gw_key, ', ' ORDER BY c.captured_at, c.gw_key)
+FROM gateway.charges c JOIN payments.payments p ON p.payment_id::text = c.payment_ref
+WHERE c.state = 'CAPTURED'
+GROUP BY 1, p.amount_minor
+HAVING count(DISTINCT c.gw_key) > 1 AND sum(c.amount_minor) > p.amount_minor
 ORDER BY 1, 2""",
     enforced_by="one payment per order, one live attempt per leg, one provider key per attempt",
 )

@@ -22,8 +22,9 @@ A_PAYMENT_IS_ITS_ATTEMPTS = Invariant(
     id="I23",
     kind="A",
     title="A payment is what its attempts say",
-    promise="The payment's state follows from its legs', a leg's from its newest attempt's, that "
-    "one's from its history, and what is settled is what the gateway has, in this order of time.",
+    promise="The payment's state follows from the legs of its newest plan, a leg's from its newest "
+    "attempt's, that one's from its history, and what is settled is what the gateway has, in this "
+    "order of time.",
     sql="""\
 SELECT 'payment' AS what, p.payment_id, p.state, coalesce(a.states, 'no attempt') AS other
 FROM payments.payments p
@@ -32,8 +33,11 @@ LEFT JOIN LATERAL (
          bool_or(state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')) AS open,
          bool_or(state = 'SUCCEEDED') AS taken, bool_or(state = 'REFUNDED') AS refunded,
          bool_or(state = 'VOIDED') AS voided
-  FROM (SELECT DISTINCT ON (leg_n) state FROM payments.attempts
-        WHERE payment_id = p.payment_id ORDER BY leg_n, n DESC) newest) a ON true
+  FROM (SELECT DISTINCT ON (t.leg_n) t.state FROM payments.attempts t
+        LEFT JOIN payments.legs l USING (payment_id, leg_n)
+        WHERE t.payment_id = p.payment_id AND coalesce(l.plan_n, 1) = (
+          SELECT coalesce(max(plan_n), 1) FROM payments.legs WHERE payment_id = p.payment_id)
+        ORDER BY t.leg_n, t.n DESC) newest) a ON true
 WHERE (CASE p.state
   WHEN 'SUCCEEDED' THEN a.states = 'SUCCEEDED'
   WHEN 'PROCESSING' THEN a.open
@@ -96,7 +100,8 @@ THE_LEGS_ADD_UP = Invariant(
     id="I17",
     kind="A",
     title="The legs add up",
-    promise="A payment is the sum of its legs, and an attempt is over its leg, at its provider.",
+    promise="A payment is the sum of the legs of each of its plans, two at most, and an attempt is "
+    "over its leg, at its provider.",
     sql="""\
 SELECT 'payment' AS what, p.payment_id, NULL AS leg_n,
        concat_ws(' ', p.amount_minor, p.currency) AS expected,
@@ -104,9 +109,13 @@ SELECT 'payment' AS what, p.payment_id, NULL AS leg_n,
 FROM payments.payments p
 LEFT JOIN LATERAL (
   SELECT string_agg(concat_ws(' ', minor, currency), ', ' ORDER BY currency) AS found
-  FROM (SELECT currency, sum(amount_minor) AS minor FROM payments.legs
-        WHERE payment_id = p.payment_id GROUP BY currency) s) l ON true
+  FROM (SELECT plan_n, currency, sum(amount_minor) AS minor FROM payments.legs
+        WHERE payment_id = p.payment_id GROUP BY plan_n, currency) s GROUP BY plan_n) l ON true
 WHERE l.found IS DISTINCT FROM nullif(concat_ws(' ', p.amount_minor, p.currency), '')
+UNION ALL
+SELECT 'plans', payment_id, NULL, '1 to 2 without a gap', string_agg(plan_n::text, ', ')
+FROM (SELECT DISTINCT payment_id, plan_n FROM payments.legs) l
+GROUP BY payment_id HAVING max(plan_n) > 2 OR max(plan_n) <> count(*)
 UNION ALL
 SELECT 'attempt', a.payment_id, a.leg_n::text,
        coalesce(concat_ws(' ', l.amount_minor, l.currency, l.provider), 'no leg'),
@@ -132,10 +141,15 @@ SELECT 'leg without a decision' AS what, l.payment_id, l.leg_n, l.provider AS fo
 FROM payments.legs l
 WHERE NOT EXISTS (SELECT 1 FROM payments.decisions d
                   WHERE d.payment_id = l.payment_id AND d.leg_n = l.leg_n
-                    AND d.provider = l.provider)
+                    AND d.plan_n = l.plan_n AND d.provider = l.provider)
   AND NOT EXISTS (SELECT 1 FROM payments.attempts a
                   WHERE a.payment_id = l.payment_id AND a.leg_n = 1 AND a.n = 1
                     AND a.gw_key = 'ord_' || l.payment_id || ':1')
+UNION ALL
+SELECT DISTINCT 'plan replaced without a decision', l.payment_id, NULL::int, l.plan_n::text
+FROM payments.legs l
+WHERE l.plan_n > 1 AND NOT EXISTS (SELECT 1 FROM payments.decisions d
+  WHERE d.payment_id = l.payment_id AND d.kind = 'replace' AND d.plan_n = l.plan_n - 1)
 UNION ALL
 SELECT 'decision missing before the last', payment_id, NULL, count(*) || ' of ' || max(n)
 FROM payments.decisions GROUP BY payment_id HAVING count(*) <> max(n)
@@ -150,13 +164,19 @@ NOBODY_ELSE_WHILE_UNKNOWN = Invariant(
     id="P3",
     kind="A",
     title="No other account while one is unknown",
-    promise="An account is asked for a leg only after every one before it definitely took nothing.",
+    promise="An account is asked for a leg only after every one before it definitely took nothing, "
+    "and under another plan only after every one of the plan before did.",
     # Each attempt's history begins with its own first line, and lines are numbered as they come.
     sql="""\
+WITH tries AS (
+  SELECT a.payment_id, a.leg_n, a.n, a.provider, coalesce(l.plan_n, 1) AS plan_n
+  FROM payments.attempts a LEFT JOIN payments.legs l USING (payment_id, leg_n)
+)
 SELECT b.payment_id, b.leg_n, a.provider AS before, coalesce(h.dst, 'no history') AS stood,
        b.provider AS asked
-FROM payments.attempts b
-JOIN payments.attempts a ON (a.payment_id, a.leg_n) = (b.payment_id, b.leg_n) AND a.n < b.n
+FROM tries b
+JOIN tries a ON a.payment_id = b.payment_id
+  AND (a.leg_n = b.leg_n AND a.n < b.n OR a.plan_n < b.plan_n)
 LEFT JOIN LATERAL (
   SELECT dst FROM payments.attempt_history h
   WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
@@ -165,28 +185,35 @@ LEFT JOIN LATERAL (
   ORDER BY h.id DESC LIMIT 1) h ON true
 WHERE coalesce(h.dst, '') NOT IN ('FAILED', 'VOIDED')
 ORDER BY b.payment_id, b.leg_n""",
-    enforced_by="the next attempt is opened by the settlement of a definite no; one live attempt",
+    enforced_by="the next attempt, or plan, is opened by the settlement of a definite no; triggers",
 )
 
 ALL_LEGS_OR_NONE = Invariant(
     id="P2",
     kind="A",
     title="All legs or none",
-    promise="Of a payment in several legs none is captured before it is decided to capture all, "
-    "and every refund of one was decided and written down before.",
+    promise="Of a plan in several legs none is captured before it is decided to capture all, every "
+    "refund of one was decided and written down before, and of a plan that was replaced none is.",
     sql="""\
+WITH legs AS (
+  SELECT payment_id, leg_n, plan_n, count(*) OVER (PARTITION BY payment_id, plan_n) AS of,
+         max(plan_n) OVER (PARTITION BY payment_id) AS newest
+  FROM payments.legs
+)
 SELECT 'captured before the decision' AS what, a.payment_id, a.leg_n, a.state
-FROM payments.attempts a
-WHERE a.state IN ('SUCCEEDED', 'REFUNDED')
-  AND (SELECT count(*) FROM payments.legs l WHERE l.payment_id = a.payment_id) > 1
+FROM payments.attempts a JOIN legs l USING (payment_id, leg_n)
+WHERE a.state IN ('SUCCEEDED', 'REFUNDED') AND l.of > 1
   AND NOT EXISTS (SELECT 1 FROM payments.decisions d WHERE d.payment_id = a.payment_id
-                  AND d.kind IN ('capture', 'void', 'compensate'))
+                  AND d.plan_n = l.plan_n AND d.kind IN ('capture', 'void', 'compensate'))
   AND (SELECT cancel_reason FROM payments.payments p WHERE p.payment_id = a.payment_id) IS NULL
 UNION ALL
+SELECT 'money under a plan that was replaced', a.payment_id, a.leg_n, a.state
+FROM payments.attempts a JOIN legs l USING (payment_id, leg_n)
+WHERE l.plan_n < l.newest AND a.state NOT IN ('FAILED', 'VOIDED')
+UNION ALL
 SELECT 'refunded without a row', a.payment_id, a.leg_n, a.state
-FROM payments.attempts a
-WHERE a.state = 'REFUNDED'
-  AND (SELECT count(*) FROM payments.legs l WHERE l.payment_id = a.payment_id) > 1
+FROM payments.attempts a JOIN legs l USING (payment_id, leg_n)
+WHERE a.state = 'REFUNDED' AND l.of > 1
   AND NOT EXISTS (SELECT 1 FROM payments.refunds r
                   WHERE (r.payment_id, r.leg_n, r.n) = (a.payment_id, a.leg_n, a.n)
                     AND (r.amount_minor, r.currency) = (a.amount_minor, a.currency))

@@ -21,6 +21,7 @@ from services.payment.connectors.stripe_contract import OUTSIDE_CONTRACTS
 from services.payment.context import PaymentContext
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
+from services.payment.process.replacing import replace_plan
 from services.payment.reconciler import AT_ONCE, payment_reconciler
 from services.payment.reconciliation.run import Reconciliation
 from services.payment.routes import ROUTES
@@ -63,6 +64,7 @@ def create_app(
         breakers=Breakers(database, registry),
         usual=UsualTimes(),
         accounts=stripe_accounts(settings) if accounts is None else accounts,
+        planner=replace_plan,
     )
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)

@@ -1,11 +1,11 @@
 """What taking money needs: the tables, the connectors, the breakers, and how long to wait."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
-from chassis.database.pool import Database
+from chassis.database.pool import Connection, Database
 from services.payment.breakers.breakers import Breakers
 from services.payment.connectors import Connector, OutsideAccount
 from services.payment.domain import Attempt, Payment
@@ -19,7 +19,7 @@ _IN_PROCESS = frozenset({"mock", "flaky"})
 
 class PaymentContext(msgspec.Struct, frozen=True):
     """`connector` is the one in this process; `accounts` has the connector of each account
-    outside."""
+    outside; `planner` opens another plan in place of one that came to nothing."""
 
     database: Database
     connector: Connector
@@ -29,6 +29,9 @@ class PaymentContext(msgspec.Struct, frozen=True):
     breakers: Breakers
     usual: UsualTimes
     accounts: Mapping[str, OutsideAccount] = {}
+    planner: Callable[["PaymentContext", Connection, Payment], Awaitable[Payment | None]] | None = (
+        None
+    )
 
     def route(
         self, payment: Payment, attempt: Attempt, code: str, closed_to_new: Collection[str]
@@ -44,6 +47,10 @@ class PaymentContext(msgspec.Struct, frozen=True):
             closed_to_new=closed_to_new,
         )
         return found if isinstance(found, Next) else None
+
+    async def replan(self, tx: Connection, payment: Payment) -> Payment | None:
+        """The payment with another plan in place of one that came to nothing; None without one."""
+        return None if self.planner is None else await self.planner(self, tx, payment)
 
     def connector_of(self, provider: str) -> Connector | None:
         """The connector to a provider; None where none is configured."""

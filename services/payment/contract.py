@@ -312,9 +312,11 @@ class RouteView(msgspec.Struct, frozen=True):
 
 
 class ReconsideredPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as it went, and as it would have gone."""
+    """A payment as it went, and as it would have gone; without a payment the request that was
+    refused, by its `request_id`."""
 
-    payment_id: UUID
+    payment_id: UUID | None
+    request_id: str | None = None
     merchant_id: str
     at: datetime
     amount_minor: int
@@ -338,12 +340,14 @@ class FeeDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a policy would have done with the last `payments`. `without_plan` counts the requests of
-    the same time that were answered without a payment: what they were asked with is not kept, so
-    what it would have done with them is not known either."""
+    """What a policy would have done with the last `payments`, and with the requests of the same
+    time that were `refused` by policy or plan; `unknown` and `not_taken` are of those that change.
+    `without_plan` counts the other requests without a payment: nothing of them could be decided, or
+    it is from before their inputs were kept."""
 
     version: str
     payments: int
+    refused: int
     changed: list[ReconsideredPayment]
     unknown: int
     not_taken: int

@@ -21,9 +21,12 @@ AttemptState = Literal[
 
 # Who asked for it first: the order service, somebody by hand, or a capture nobody asked for.
 MadeBy = Literal["order-service", "hand", "capture"]
-# What was decided: which provider takes a leg; to take in a capture that nobody asked for; and, of
-# a payment in several legs, to capture all, to give all up, or to turn a capture round.
-DecisionKind = Literal["route", "adopt", "capture", "void", "compensate"]
+# What was decided: which provider takes a leg; to take in a capture that nobody asked for; of a
+# plan in several legs, to capture all, to give all up, or to turn a capture round; and of a plan
+# that came to nothing, that another one takes its place.
+DecisionKind = Literal["route", "adopt", "capture", "void", "compensate", "replace"]
+# A customer who waits is asked for patience once, not for ever.
+MOST_PLANS = 2
 
 # The same pairs as payments.transitions, whose triggers refuse any other move; tested equal.
 PAYMENT_TRANSITIONS: frozenset[tuple[PaymentState, PaymentState]] = frozenset(
@@ -119,6 +122,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     # How many have begun to ask for this money; and who may take the leg after a definite no, until
     # when.
     asks: int = 1
+    # Which of the payment's plans its leg belongs to.
+    plan_n: int = 1
     fallbacks: tuple[str, ...] = ()
     begin_until: datetime | None = None
     # Whether a request for this money may be repeated within the attempt, where that is safe.
@@ -131,7 +136,7 @@ class Payment(msgspec.Struct, frozen=True):
     """A payment; also its idempotency record, and a tombstone where it has no amount.
 
     `order_id` is None where it pays for no order. `attempts` are ordered by leg and number.
-    `decided` is what was decided about all legs together."""
+    `decided` is what was decided about all legs of its newest plan together."""
 
     payment_id: UUID
     order_id: UUID | None = None
@@ -149,9 +154,15 @@ class Payment(msgspec.Struct, frozen=True):
     decided: frozenset[DecisionKind] = frozenset()
 
     @property
+    def plan_n(self) -> int:
+        """Its newest plan; a payment that nobody planned has one."""
+        return max((each.plan_n for each in self.attempts), default=1)
+
+    @property
     def newest(self) -> tuple[Attempt, ...]:
-        """The newest attempt of each leg; a tombstone has none."""
-        return tuple({each.leg_n: each for each in self.attempts}.values())
+        """The newest attempt of each leg of the newest plan; a tombstone has none."""
+        plan_n = self.plan_n
+        return tuple({each.leg_n: each for each in self.attempts if each.plan_n == plan_n}.values())
 
     @property
     def attempt(self) -> Attempt:

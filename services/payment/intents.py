@@ -40,36 +40,53 @@ _OPEN = statement(
     text(OPEN_SQL),
     "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
 )
-# The same for several legs, each with its first attempt and the reason for its provider.
+# The same for several legs, each with its first attempt and the reason for its provider: of a new
+# payment, or of another plan of one that there is.
+_LEGS_SQL = (
+    "WITH planned AS ("
+    " SELECT * FROM jsonb_to_recordset(:legs ::jsonb) AS planned (leg_n int, place int,"
+    "   amount_minor bigint, provider text, fallbacks text[], method text, gw_key text,"
+    "   why text, inputs jsonb, budget_s float8, may_retry bool)),"
+    " opened AS ({opened}),"
+    " leg AS ("
+    " INSERT INTO payments.legs"
+    "   (payment_id, leg_n, plan_n, amount_minor, currency, provider, fallbacks, begin_until,"
+    "    may_retry)"
+    " SELECT payment_id, leg_n, :plan_n, amount_minor, currency, provider, fallbacks,"
+    "   now() + make_interval(secs => budget_s), may_retry"
+    " FROM opened, planned),"
+    " decided AS ("
+    " INSERT INTO payments.decisions"
+    "   (payment_id, n, plan_n, kind, leg_n, provider, reason, inputs)"
+    " SELECT payment_id, decisions + place, :plan_n, 'route', leg_n, provider, why, inputs"
+    " FROM opened, planned)"
+    " INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor,"
+    "   currency, method, state, sent_at)"
+    " SELECT payment_id, leg_n, 1, provider, gw_key, amount_minor, currency, method,"
+    "   'IN_FLIGHT', now()"
+    " FROM opened, planned"
+)
 _OPEN_LEGS = statement(
     text(
-        "WITH planned AS ("
-        " SELECT * FROM jsonb_to_recordset(:legs ::jsonb) AS planned (leg_n int,"
-        "   amount_minor bigint, provider text, fallbacks text[], method text, gw_key text,"
-        "   why text, inputs jsonb, budget_s float8, may_retry bool)),"
-        " opened AS ("
-        " INSERT INTO payments.payments (payment_id, amount_minor, currency, state, made_by,"
-        "   traceparent, next_attempt_at)"
-        " VALUES (:payment_id, :amount_minor, :currency, 'PROCESSING', :made_by, :traceparent,"
-        "   now() + make_interval(secs => :grace_s))"
-        " RETURNING payment_id, currency),"
-        " leg AS ("
-        " INSERT INTO payments.legs"
-        "   (payment_id, leg_n, amount_minor, currency, provider, fallbacks, begin_until,"
-        "    may_retry)"
-        " SELECT payment_id, leg_n, amount_minor, currency, provider, fallbacks,"
-        "   now() + make_interval(secs => budget_s), may_retry"
-        " FROM opened, planned),"
-        " decided AS ("
-        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
-        " SELECT payment_id, leg_n, 'route', leg_n, provider, why, inputs FROM opened, planned)"
-        " INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor,"
-        "   currency, method, state, sent_at)"
-        " SELECT payment_id, leg_n, 1, provider, gw_key, amount_minor, currency, method,"
-        "   'IN_FLIGHT', now()"
-        " FROM opened, planned"
+        _LEGS_SQL.format(
+            opened="INSERT INTO payments.payments (payment_id, amount_minor, currency, state,"
+            "   made_by, traceparent, next_attempt_at)"
+            " VALUES (:payment_id, :amount_minor, :currency, 'PROCESSING', :made_by, :traceparent,"
+            "   now() + make_interval(secs => :grace_s))"
+            " RETURNING payment_id, currency, 0 AS decisions"
+        )
     ),
     "INSERT payments.payments, payments.legs, payments.attempts, payments.decisions",
+)
+_ADD_LEGS = statement(
+    text(
+        _LEGS_SQL.format(
+            opened="SELECT payment_id, currency, (SELECT max(n) FROM payments.decisions d"
+            "   WHERE d.payment_id = p.payment_id) AS decisions"
+            " FROM payments.payments p WHERE payment_id = :payment_id"
+        )
+    ),
+    "INSERT payments.legs, payments.attempts, payments.decisions",
 )
 _PLANT = statement(
     text(
@@ -186,22 +203,43 @@ async def open_legs(
         made_by=made_by,
         traceparent=traceparent,
         grace_s=grace_s,
-        legs=[
-            {
-                "leg_n": n,
-                "amount_minor": leg.amount_minor,
-                "provider": leg.provider,
-                "fallbacks": list(leg.fallbacks),
-                "method": leg.method,
-                "budget_s": leg.budget_s,
-                "may_retry": leg.may_retry,
-                "gw_key": domain.gw_key(payment_id, n, 1),
-                "why": leg.decision.reason,
-                "inputs": leg.decision.inputs,
-            }
-            for n, leg in enumerate(planned, 1)
-        ],
+        plan_n=1,
+        legs=_as_rows(planned, payment_id),
     )
+
+
+async def add_legs(tx: Connection, planned: Sequence[PlannedLeg], payment: Payment) -> None:
+    """Commit the intent to charge a payment in other legs, of its next plan (rule R1). The database
+    refuses it while anything of the plan before can still take money."""
+    last = max(each.leg_n for each in payment.attempts)
+    await tx.execute(
+        _ADD_LEGS,
+        payment_id=payment.payment_id,
+        plan_n=payment.plan_n + 1,
+        legs=_as_rows(planned, payment.payment_id, after=last),
+    )
+
+
+def _as_rows(
+    planned: Sequence[PlannedLeg], payment_id: UUID, *, after: int = 0
+) -> list[dict[str, Any]]:
+    """Legs are numbered through the plans of a payment."""
+    return [
+        {
+            "leg_n": after + place,
+            "place": place,
+            "amount_minor": leg.amount_minor,
+            "provider": leg.provider,
+            "fallbacks": list(leg.fallbacks),
+            "method": leg.method,
+            "budget_s": leg.budget_s,
+            "may_retry": leg.may_retry,
+            "gw_key": domain.gw_key(payment_id, after + place, 1),
+            "why": leg.decision.reason,
+            "inputs": leg.decision.inputs,
+        }
+        for place, leg in enumerate(planned, 1)
+    ]
 
 
 async def plant_tombstone(

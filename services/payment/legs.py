@@ -6,13 +6,23 @@ decided, and all others are given up; those that were captured by then are refun
 a payment is taken whole, or none of it is kept. A payment in one leg needs no decision: its gateway
 authorises and captures in one step.
 
+A plan all of whose legs definitely came to nothing can be replaced, once: then all of this holds
+for the legs of the next one.
+
 All here are pure functions of how the legs stand (each as its newest attempt does) and of what was
 decided, so whoever asks, in whatever order answers came, gets the same."""
 
 from collections.abc import Sequence
 from typing import Literal
 
-from services.payment.domain import Attempt, AttemptState, DecisionKind, Payment, PaymentState
+from services.payment.domain import (
+    MOST_PLANS,
+    Attempt,
+    AttemptState,
+    DecisionKind,
+    Payment,
+    PaymentState,
+)
 
 # Where a payment is going: its money is taken, or given back because a leg cannot be had, or given
 # back because somebody cancelled it.
@@ -24,6 +34,9 @@ OPEN: frozenset[AttemptState] = frozenset({"IN_FLIGHT", "UNKNOWN", "AUTHORISED"}
 HELD: frozenset[AttemptState] = frozenset({"AUTHORISED", "SUCCEEDED"})
 LOST: frozenset[AttemptState] = frozenset({"FAILED", "VOIDED", "REFUNDED"})
 _TURNED: frozenset[DecisionKind] = frozenset({"void", "compensate"})
+_TAKEN: frozenset[DecisionKind] = frozenset({"capture", "compensate"})
+# Nothing was taken, and nothing can be any more.
+_NOTHING: frozenset[AttemptState] = frozenset({"FAILED", "VOIDED"})
 # Where one leg alone leaves its payment while its money is to be taken.
 _ALONE: dict[AttemptState, PaymentState] = {
     "SUCCEEDED": "SUCCEEDED",
@@ -85,6 +98,17 @@ def decision_due(payment: Payment) -> DecisionKind | None:
     if stand <= HELD and "capture" not in payment.decided:
         return "capture"
     return None
+
+
+def may_be_replaced(payment: Payment) -> bool:
+    """Whether another plan may take the place of this one: every leg definitely took nothing. One
+    that is unknown blocks it, as it blocks every decision."""
+    return (
+        payment.plan_n < MOST_PLANS
+        and direction(payment) != "cancel"
+        and frozenset(states(payment)) <= _NOTHING
+        and not payment.decided & _TAKEN
+    )
 
 
 def path(src: PaymentState, dst: PaymentState) -> tuple[PaymentState, ...]:

@@ -20,8 +20,9 @@ RESERVE_S = 0.15
 # A cancel that meets a capture is two rounds (void, refund); a payment in several legs is
 # authorised, captured, and, where a part of it cannot be captured, refunded. Nothing takes more.
 MOST_ROUNDS = 4
-# A leg that three accounts decline goes on to a fourth, and then is captured or given up.
-MOST_ROUNDS_OF_A_ROUTE = 8
+# A leg that three accounts decline goes on to a fourth, and then is captured or given up; another
+# plan may take the place of the first and do the same.
+MOST_ROUNDS_OF_A_ROUTE = 12
 # Legs that are asked about at once: each takes a connection to settle what it hears.
 _LEGS_AT_ONCE = 4
 
@@ -112,6 +113,7 @@ async def ask(
                 result,
                 grace_s=context.grace_s,
                 route=context.route,
+                replan=context.replan,
             )
         return settled, result
 

@@ -181,6 +181,8 @@ def _contradiction(payment: Payment, attempt: Attempt, outcome: GatewayResult) -
     found = f"{type(outcome).__name__} after {attempt.state}"
     if attempt.state not in _ATTEMPT_PATHS[type(outcome)]:
         return found
+    if attempt not in payment.newest and _ATTEMPT_PATHS[type(outcome)][attempt.state]:
+        return f"{found}, and another has taken its place"
     if isinstance(outcome, Authorised) and attempt.state == "FAILED" and not attempt.was_authorised:
         return found
     several = len(payment.newest) > 1

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 Route = Callable[[Payment, Attempt, str, Collection[str]], Next | None]
+Replan = Callable[[Connection, Payment], Awaitable[Payment | None]]
 Within = Callable[[Connection], Awaitable[None]]
 
 
@@ -27,6 +28,10 @@ def _no_other(
     payment: Payment, attempt: Attempt, code: str, closed_to_new: Collection[str]
 ) -> None:
     """No leg goes anywhere else."""
+
+
+async def _no_plan(tx: Connection, payment: Payment) -> None:
+    """What came to nothing stays so."""
 
 
 async def settle(
@@ -37,6 +42,7 @@ async def settle(
     *,
     grace_s: float,
     route: Route = _no_other,
+    replan: Replan = _no_plan,
     also: Within | None = None,
 ) -> Payment:
     """Apply `outcome` to an attempt and its payment: states, ledger and reasons in one
@@ -44,8 +50,9 @@ async def settle(
 
     Used by the charge, the reconciler, the cancel, the late captures and the provider's events
     alike; `grace_s` is how long the reconciler leaves what is not finished to the caller; `route`
-    says which account a leg goes to after a definite no, of those whose breaker is closed; `also`
-    is written in the same transaction. Returns the payment as it is."""
+    says which account a leg goes to after a definite no, of those whose breaker is closed; `replan`
+    opens another plan in place of one that came to nothing, if there is one; `also` is written in
+    the same transaction. Returns the payment as it is."""
     async with database.begin() as tx:
         before = await store.lock(tx, attempt.payment_id)
         if before is None:
@@ -53,14 +60,7 @@ async def settle(
         found = before.find(attempt)
         further = await _further(tx, before, found, outcome, route)
         effect = outcomes.outcome_effect(before, found, outcome, further)
-        after = await _apply(tx, before, attempt, effect, outcome, grace_s)
-        if effect.next_account is not None:
-            to = effect.next_account
-            after = (
-                await store.open_next(tx, after, after.find(attempt), to.account, to.why) or after
-            )
-        if effect.decision is not None:
-            after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
+        after, effect = await _moved(tx, before, attempt, effect, outcome, grace_s, replan)
         if len(after.newest) > 1 and legs.direction(after) != "take":
             await store.order_refunds(tx, after.payment_id)
         fee_minor = await _fee(tx, before, found, effect)
@@ -72,6 +72,8 @@ async def settle(
         logger.error(
             "a payment needs a human: %s", effect.review, extra={**about, "state": before.state}
         )
+    if after.plan_n > before.plan_n:
+        logger.info("plan %s takes the place of the one before", after.plan_n, extra=about)
     if effect.decision is not None:
         logger.info("decided to %s all legs of a payment", effect.decision, extra=about)
     _count(metrics, found, effect, fee_minor)
@@ -88,6 +90,41 @@ async def _further(
     if not code or not attempt.fallbacks:
         return None
     return route(payment, attempt, code, await breakers.closed_to_new(tx))
+
+
+async def _moved(
+    tx: Connection,
+    before: Payment,
+    attempt: AttemptId,
+    effect: OutcomeEffect,
+    outcome: GatewayResult,
+    grace_s: float,
+    replan: Replan,
+) -> tuple[Payment, OutcomeEffect]:
+    """The payment after all that `effect` does, and what of it was done: a payment does not fail
+    while another plan takes the place of the one that came to nothing."""
+    replaceable = _can_be_replaced(before, attempt, effect)
+    first = msgspec.structs.replace(effect, payment_path=()) if replaceable else effect
+    after = await _apply(tx, before, attempt, first, outcome, grace_s)
+    if effect.next_account is not None:
+        to = effect.next_account
+        after = await store.open_next(tx, after, after.find(attempt), to.account, to.why) or after
+    if effect.decision is not None:
+        after = await store.decide(tx, after, effect.decision, *_reason(after, effect.decision))
+    if not replaceable:
+        return after, effect
+    replaced = await replan(tx, after)
+    if replaced is not None:
+        return replaced, first
+    rest = msgspec.structs.replace(effect, attempt_path=(), lines=())
+    return await _apply(tx, after, attempt, rest, outcome, grace_s), effect
+
+
+def _can_be_replaced(payment: Payment, attempt: AttemptId, effect: OutcomeEffect) -> bool:
+    """Whether this ends a plan of which nothing was taken, or can be."""
+    if effect.payment_path != ("FAILED",) or not effect.attempt_path:
+        return False
+    return legs.may_be_replaced(payment.moved(attempt, state=effect.attempt_path[-1]))
 
 
 async def _apply(

@@ -24,9 +24,9 @@ from services.payment.planning.fees import leg_fee
 from services.payment.tables import attempts, legs, payments
 
 _p, _a, _l = payments.c, attempts.c, legs.c
-# What was decided about all legs together; an index has these rows and no others.
+# What was decided about all legs of a plan together; an index has these rows and no others.
 _DECIDED: ColumnElement[Any] = literal_column(
-    "(SELECT array_agg(kind) FROM payments.decisions d"
+    "(SELECT array_agg(plan_n || ' ' || kind) FROM payments.decisions d"
     " WHERE d.payment_id = payments.payments.payment_id"
     " AND d.kind IN ('capture', 'void', 'compensate'))"
 ).label("decided")
@@ -58,6 +58,7 @@ _SHOWN = (
         _a.method,
         _a.provider_ref,
         _a.asks,
+        _l.plan_n,
         _l.fallbacks,
         _l.begin_until,
         _l.may_retry,
@@ -126,8 +127,9 @@ _CARD_KEY = statement(
 )
 _DECIDE = statement(
     text(
-        "INSERT INTO payments.decisions (payment_id, n, kind, reason, inputs)"
-        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, :kind, :why, :inputs ::jsonb"
+        "INSERT INTO payments.decisions (payment_id, n, plan_n, kind, reason, inputs)"
+        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, :plan_n, :kind, :why,"
+        "   :inputs ::jsonb"
         " FROM payments.decisions WHERE payment_id = :payment_id"
     ),
     "INSERT payments.decisions",
@@ -146,9 +148,10 @@ _ORDER_REFUNDS = statement(
 _OPEN_NEXT = statement(
     text(
         "WITH decided AS ("
-        " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
-        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, 'route', :leg_n, :account, :why,"
-        "   :inputs ::jsonb"
+        " INSERT INTO payments.decisions"
+        "   (payment_id, n, plan_n, kind, leg_n, provider, reason, inputs)"
+        " SELECT :payment_id ::uuid, coalesce(max(n), 0) + 1, :plan_n, 'route', :leg_n, :account,"
+        "   :why, :inputs ::jsonb"
         " FROM payments.decisions WHERE payment_id = :payment_id)"
         " INSERT INTO payments.attempts (payment_id, leg_n, n, provider, gw_key, amount_minor,"
         "   currency, method, state, sent_at)"
@@ -207,6 +210,9 @@ def _payment(rows: Sequence[Row]) -> Payment | None:
     if not rows:
         return None
     first = rows[0]
+    attempts = tuple(_attempt(row) for row in rows if row["n"] is not None)
+    plan_n = max((each.plan_n for each in attempts), default=1)
+    decided = [each.split() for each in first["decided"] or ()]
     return Payment(
         payment_id=first["payment_id"],
         order_id=first["order_id"],
@@ -220,8 +226,8 @@ def _payment(rows: Sequence[Row]) -> Payment | None:
         made_by=first["made_by"],
         needs_review=first["needs_review"],
         traceparent=first["traceparent"],
-        attempts=tuple(_attempt(row) for row in rows if row["n"] is not None),
-        decided=frozenset(first["decided"] or ()),
+        attempts=attempts,
+        decided=frozenset(kind for of_plan, kind in decided if int(of_plan) == plan_n),
     )
 
 
@@ -239,6 +245,7 @@ def _attempt(row: Row) -> Attempt:
         method=row["method"],
         provider_ref=row["provider_ref"],
         asks=row["asks"],
+        plan_n=row["plan_n"],
         fallbacks=tuple(row["fallbacks"] or ()),
         begin_until=row["begin_until"],
         may_retry=row["may_retry"] is not False,
@@ -321,8 +328,16 @@ async def flag(connection: Connection, payment_id: UUID) -> bool:
 async def decide(
     tx: Connection, payment: Payment, kind: DecisionKind, why: str, inputs: dict[str, Any]
 ) -> Payment:
-    """Write down what is decided about all legs together; once, or the database refuses it."""
-    await tx.execute(_DECIDE, payment_id=payment.payment_id, kind=kind, why=why, inputs=inputs)
+    """Write down what is decided about all legs of a plan together; once, or the database refuses
+    it."""
+    await tx.execute(
+        _DECIDE,
+        payment_id=payment.payment_id,
+        plan_n=payment.plan_n,
+        kind=kind,
+        why=why,
+        inputs=inputs,
+    )
     return msgspec.structs.replace(payment, decided=payment.decided | {kind})
 
 
@@ -338,6 +353,7 @@ async def open_next(
     await tx.execute(
         _OPEN_NEXT,
         payment_id=payment.payment_id,
+        plan_n=attempt.plan_n,
         leg_n=attempt.leg_n,
         n=attempt.n + 1,
         account=account,

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0017"
 
 metadata = MetaData(schema="payments")
 
@@ -47,6 +47,7 @@ legs = Table(
     metadata,
     Column("payment_id", Uuid, primary_key=True),
     Column("leg_n", Integer, primary_key=True),
+    Column("plan_n", Integer),
     Column("amount_minor", BigInteger),
     Column("currency", CHAR(3)),
     Column("provider", Text),
@@ -61,6 +62,7 @@ decisions = Table(
     metadata,
     Column("payment_id", Uuid, primary_key=True),
     Column("n", Integer, primary_key=True),
+    Column("plan_n", Integer),
     Column("kind", Text),
     Column("leg_n", Integer),
     Column("provider", Text),

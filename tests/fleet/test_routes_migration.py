@@ -8,7 +8,7 @@ import pytest
 from fleet import migrate
 from fleet.errors import Failed
 
-_PAYMENT = (
+PAYMENT = (
     "INSERT INTO payments.payments (payment_id, amount_minor, currency, state)"
     " VALUES ('00000000-0000-4000-8000-000000000001', 5, 'EUR', 'PROCESSING');"
     "INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
@@ -43,7 +43,7 @@ _PAYMENT = (
 async def test_what_the_older_program_cannot_finish_is_not_taken_back(
     database_url: str, connection: asyncpg.Connection, sql: str, why: str
 ):
-    await connection.execute(f"BEGIN; {_PAYMENT} {sql}; COMMIT")
+    await connection.execute(f"BEGIN; {PAYMENT} {sql}; COMMIT")
     await asyncio.to_thread(migrate.downgrade, database_url)
     with pytest.raises(Failed, match=why):
         await asyncio.to_thread(migrate._run, database_url, "downgrade", "0011")  # noqa: SLF001

@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from frontend.payments.decision import explain, fee_of
-from frontend.payments.records import ActionRecord, PlanCertificate, PlannedPart
+from frontend.payments.records import ActionRecord, DecisionRecord, PlanCertificate, PlannedPart
 from frontend.web.formatting import money
 from services.payment.planning.fees import leg_fee
 from tests.frontend.payment_samples import (
+    BEGAN,
     BRAVO,
     DETAILS,
     INPUTS,
@@ -116,3 +117,15 @@ def test_an_order_s_payment_has_the_reason_that_was_kept():
 def test_the_fee_shown_is_the_fee_charged(amount, points):
     account = terms("alfa", points, 25)
     assert fee_of(account, amount) == leg_fee(amount, basis_points=points, fixed_minor=25)
+
+
+def test_a_plan_that_was_replaced_is_shown_with_its_reason():
+    first = replace(PLAN, legs=(PlannedPart("bravo", "stripe", 10_000, 200),))
+    second = replace(PLAN, plan_n=2, inputs=replace(INPUTS, usable=("alfa",), left_out=("bravo",)))
+    why = DecisionRecord(2, "replace", None, None, "bravo did not have its part.", {}, BEGAN)
+    details = replace(DETAILS, plan=second, replaced=first, decisions=(ROUTE, why))
+    view = explain(details)
+    assert "Its first plan was replaced. bravo did not have its part." in view.sentences
+    assert "If it declines, there is no other account to try." in view.sentences
+    [left_out] = [row for row in view.accounts if row.account == "bravo"]
+    assert (left_out.word, left_out.why) == ("left out", "it failed the plan before")

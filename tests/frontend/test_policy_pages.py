@@ -150,7 +150,14 @@ def test_a_route_that_stays_shows_the_action_that_differs():
         why="",
     )
     found = WhatIfResult(
-        version="x", payments=1, changed=[payment], unknown=0, not_taken=0, without_plan=0, fees=[]
+        version="x",
+        payments=1,
+        refused=0,
+        changed=[payment],
+        unknown=0,
+        not_taken=0,
+        without_plan=0,
+        fees=[],
     )
     (row,) = presenter.draft(Draft("", what_if=found)).changed
     assert (row.before, row.after) == ("allow: bravo", "avoid alfa: bravo")

@@ -56,7 +56,60 @@ _OPENED = (
     " SELECT provider, 'closed', 'open', created_at + interval '1 minute',"
     f" created_at - interval '1 minute' FROM payments.attempts WHERE payment_id = '{OPEN}';"
 )
+# Another plan of the open payment, whose first leg is unknown.
+_ANOTHER_PLAN = (
+    "ALTER TABLE payments.legs DISABLE TRIGGER guard_plan;"
+    "INSERT INTO payments.decisions (payment_id, n, kind, reason, inputs)"
+    f" VALUES ('{OPEN}', 2, 'replace', 'so it seems', '{{}}');"
+    "INSERT INTO payments.decisions (payment_id, n, plan_n, kind, leg_n, provider, reason, inputs)"
+    f" VALUES ('{OPEN}', 3, 2, 'route', 2, 'flaky', 'so it seems', '{{}}');"
+    "INSERT INTO payments.legs (payment_id, leg_n, plan_n, amount_minor, currency, provider)"
+    f" VALUES ('{OPEN}', 2, 2, 19998, 'EUR', 'flaky');"
+    f"{ATTEMPT} VALUES"
+    f" ('{OPEN}', 2, 1, 'flaky', 'pay_{OPEN}:2:1', 19998, 'EUR', 'IN_FLIGHT');"
+)
 PAYMENT_BREAKS = (
+    Break(
+        "P3",
+        "another plan while a leg of the first is unknown",
+        _ANOTHER_PLAN,
+        ("asked", "flaky"),
+        ("P2",),
+    ),
+    Break(
+        "P2",
+        "money under a plan that was replaced",
+        _ANOTHER_PLAN,
+        ("what", "money under a plan that was replaced"),
+        ("P3",),
+        long=True,
+    ),
+    Break(
+        "I28",
+        "a plan replaced, and nobody decided to",
+        _ANOTHER_PLAN.replace("'replace'", "'adopt'"),
+        ("what", "plan replaced without a decision"),
+        ("P2", "P3"),
+    ),
+    Break(
+        "I17",
+        "the legs of another plan that are not the amount",
+        f"ALTER TABLE payments.legs DISABLE TRIGGER legs_add_up;{_ANOTHER_PLAN}".replace(
+            "19998", "19997"
+        ),
+        ("found", "19997 EUR"),
+        ("P2", "P3"),
+        long=True,
+    ),
+    Break(
+        "I3",
+        "a payment captured under both its plans",
+        f"{_ANOTHER_PLAN}INSERT INTO gateway.charges (gw_key, provider, payment_ref, amount_minor,"
+        " currency, state, captured_at) SELECT gw_key, provider, payment_id::text, amount_minor,"
+        f" currency, 'CAPTURED', now() FROM payments.attempts WHERE payment_id = '{OPEN}'",
+        ("captures", 2),
+        ("P2", "P3"),
+    ),
     Break(
         "P7",
         "legs that are not the amount",

@@ -45,9 +45,11 @@ def cheapest_fill(
     `most`. Raises `EffortSpent`."""
     greedy = _greedy(legs, amount)
     cost = sum(percentage_fee(part, leg.rate) for part, leg in zip(greedy, legs, strict=True))
-    if len(legs) > 1:
+    # Mostly the bound is what the greedy division costs, and nothing is left to search.
+    least, most = _bound(legs, amount), min(cost, limit + 1)
+    if len(legs) > 1 and least < most:
         search = _Fill(legs, effort)
-        for total in range(search.bound(amount), min(cost, limit + 1)):
+        for total in range(least, most):
             found = search.divide(0, amount, total)
             if found is not None:
                 return total, found
@@ -65,6 +67,29 @@ def _greedy(legs: Sequence[Candidate], amount: int) -> tuple[int, ...]:
     return tuple(amounts)
 
 
+def _bound(legs: Sequence[Candidate], amount: int) -> int:
+    """What `amount` costs at least, in whole minor units."""
+    base = cost = 0
+    rest = amount
+    for leg in legs:
+        base += leg.base
+        cost += leg.base_cost
+        rest -= leg.prepaid
+    return max(base, -(-(cost + _beyond(legs, rest)) // BASIS_POINTS))
+
+
+def _beyond(legs: Sequence[Candidate], rest: int) -> int:
+    """What `rest` costs at least beyond what is paid by the base, in 1 / 10 000 minor units."""
+    cost = 0
+    for leg in legs:
+        if rest <= 0:
+            break
+        part = min(rest, leg.most - leg.prepaid)
+        cost += part * leg.rate
+        rest -= part
+    return cost
+
+
 class _Fill:
     """One search; index i in what follows means the legs from the i-th on."""
 
@@ -78,21 +103,9 @@ class _Fill:
         self._prepaid = _sums([leg.prepaid for leg in legs])
         self._failed: dict[tuple[int, int, bool], int] = {}
 
-    def bound(self, amount: int) -> int:
-        """What `amount` costs at least, in whole minor units."""
-        return max(self._base[0], -(-self._cost(0, amount) // BASIS_POINTS))
-
     def _cost(self, i: int, amount: int) -> int:
         """A lower bound of the cost of `amount`, in 1 / 10 000 minor units."""
-        cost = self._base_cost[i]
-        rest = amount - self._prepaid[i]
-        for leg in self._legs[i:]:
-            if rest <= 0:
-                break
-            part = min(rest, leg.most - leg.prepaid)
-            cost += part * leg.rate
-            rest -= part
-        return cost
+        return self._base_cost[i] + _beyond(self._legs[i:], amount - self._prepaid[i])
 
     def divide(
         self, i: int, amount: int, total: int, *, roomy: bool = False

@@ -179,7 +179,7 @@ class _Search:
             self._try([each for each in self._all if node.taken >> each.position & 1])
             return []
         both = (node.left_out(), node.taken_in(self._all[node.at]))
-        bounded = [each._replace(bound=self._bound(each)) for each in both if self._is_open(each)]
+        bounded = [each.bounded(self._bound(each)) for each in both if self._is_open(each)]
         return [each for each in bounded if self._may_improve(each)]
 
     def _may_improve(self, node: Node) -> bool:

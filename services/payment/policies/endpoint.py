@@ -142,9 +142,10 @@ async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
         async with context.database.connect() as connection:
             policy = _demanded(data.text, await store.providers(connection))
             stored = await store.decisions(connection, last=data.last, merchant_id=merchant)
-            without_plan = await store.without_plan(connection, stored, merchant)
+            refused = await store.refused(connection, stored, merchant, last=data.last)
+            without_plan = await store.without_plan(connection, stored, merchant, last=data.last)
         found = []
-        for number, each in enumerate(stored, 1):
+        for number, each in enumerate([*stored, *refused], 1):
             able = {account for account in each.accounts if _two_phase(context, account)}
             found.append(reconsider(policy, each, able))
             if number % _DECISIONS_AT_ONCE == 0:

@@ -1,5 +1,6 @@
 """Policies, the merchants that have them, and stored decisions, in SQL."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -35,14 +36,13 @@ _DECISIONS = statement(
         "SELECT n.payment_id, n.merchant_id, n.at, p.state, n.inputs, n.legs,"
         "   ARRAY(SELECT jsonb_object_keys(n.methods)) AS accounts,"
         "   (SELECT jsonb_agg(to_jsonb(fallbacks) ORDER BY leg_n) FROM payments.legs"
-        "     WHERE payment_id = n.payment_id) AS fallbacks,"
-        "   (SELECT jsonb_agg(jsonb_build_object('leg_n', leg_n, 'n', t.n, 'state', t.state,"
-        "       'detail', detail) ORDER BY leg_n, t.n) FROM payments.attempts t"
+        "     WHERE payment_id = n.payment_id AND plan_n = 1) AS fallbacks,"
+        "   (SELECT jsonb_agg(jsonb_build_object('plan_n', plan_n, 'leg_n', leg_n, 'n', t.n,"
+        "       'state', t.state, 'detail', detail) ORDER BY leg_n, t.n)"
+        "     FROM payments.attempts t JOIN payments.legs USING (payment_id, leg_n)"
         "     WHERE payment_id = n.payment_id) AS tries"
         " FROM payments.plans n JOIN payments.payments p USING (payment_id)"
-        " WHERE (:merchant_id ::text = '' OR n.merchant_id = :merchant_id)"
-        "   AND NOT EXISTS (SELECT FROM payments.plans l"
-        "     WHERE l.payment_id = n.payment_id AND l.plan_n > n.plan_n)"
+        " WHERE (:merchant_id ::text = '' OR n.merchant_id = :merchant_id) AND n.plan_n = 1"
         " ORDER BY n.at DESC LIMIT :last"
     ),
     "SELECT payments.plans",
@@ -50,11 +50,22 @@ _DECISIONS = statement(
 _WITHOUT_PLAN = statement(
     text(
         "SELECT count(*)::int AS number FROM payments.requests WHERE payment_id IS NULL"
-        " AND at >= :since ::timestamptz"
+        " AND inputs IS NULL AND at >= :since ::timestamptz"
         " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
     ),
     "SELECT payments.requests",
 )
+_REFUSED = statement(
+    text(
+        "SELECT NULL ::uuid AS payment_id, request_id, merchant_id, at, 'REFUSED' AS state, inputs"
+        " FROM payments.requests WHERE payment_id IS NULL AND inputs IS NOT NULL"
+        " AND at >= :since ::timestamptz"
+        " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
+        " ORDER BY at DESC LIMIT :last"
+    ),
+    "SELECT payments.requests",
+)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def providers(connection: Connection) -> tuple[str, ...]:
@@ -84,12 +95,31 @@ async def decisions(connection: Connection, *, last: int, merchant_id: str) -> l
     return [msgspec.convert(_whole(row), StoredDecision) for row in rows]
 
 
-async def without_plan(connection: Connection, found: list[StoredDecision], merchant: str) -> int:
-    """How many requests since the oldest of these were answered without a payment."""
-    if not found:
-        return 0
-    row = await connection.row(_WITHOUT_PLAN, since=found[-1].at, merchant_id=merchant)
+def _since(found: list[StoredDecision], last: int) -> datetime:
+    """From when on: the oldest of the payments, or always where these are all that there are."""
+    return found[-1].at if len(found) == last else _EVER
+
+
+async def without_plan(
+    connection: Connection, found: list[StoredDecision], merchant: str, *, last: int
+) -> int:
+    """How many requests of the same time have neither a payment nor inputs to decide them by."""
+    since = _since(found, last)
+    row = await connection.row(_WITHOUT_PLAN, since=since, merchant_id=merchant)
     return 0 if row is None else int(row["number"])
+
+
+async def refused(
+    connection: Connection, found: list[StoredDecision], merchant: str, *, last: int
+) -> list[StoredDecision]:
+    """The last requests of the same time that policy or plan refused."""
+    rows = await connection.rows(
+        _REFUSED, since=_since(found, last), merchant_id=merchant, last=last
+    )
+    return [
+        StoredDecision(**dict(row), legs=(), accounts=tuple(row["inputs"]["accounts"]))
+        for row in rows
+    ]
 
 
 def _whole(row: Row) -> dict[str, Any]:

@@ -25,14 +25,14 @@ from services.payment.merchants.merchant import Merchant
 from services.payment.planning import ProviderTerms
 from services.payment.policy import Policy
 from services.payment.process.contexts import StepContext
-from services.payment.process.deciding import Decided, Refusal, decide
-from services.payment.process.messages import ExternalRequest
+from services.payment.process.deciding import ONE_ACCOUNT, Decided, Refusal, decide_again
 from services.payment.routing.next_account import HARD_DECLINES
 
 
 class StoredTry(msgspec.Struct, frozen=True):
-    """An attempt of a leg, and the code it was declined with."""
+    """An attempt of a leg of a plan, and the code it was declined with."""
 
+    plan_n: int
     leg_n: int
     n: int
     state: str
@@ -40,18 +40,19 @@ class StoredTry(msgspec.Struct, frozen=True):
 
 
 class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment with all it was decided from. `accounts` had something to pay with; `fallbacks` are
-    those of each leg, in order."""
+    """A payment with all its first plan was decided from. `accounts` had something to pay with;
+    `fallbacks` are those of each leg, in order."""
 
-    payment_id: UUID
+    payment_id: UUID | None
+    request_id: str | None = None
     merchant_id: str
     at: datetime
     state: str
     inputs: dict[str, Any]
     legs: tuple[PlannedLegView, ...]
     accounts: tuple[str, ...]
-    fallbacks: tuple[tuple[str, ...], ...]
-    tries: tuple[StoredTry, ...]
+    fallbacks: tuple[tuple[str, ...], ...] = ()
+    tries: tuple[StoredTry, ...] = ()
 
     @property
     def currency(self) -> Currency:
@@ -63,6 +64,9 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
         """What was decided then."""
         policy = self.inputs["policy"]
         action = "allow" if policy is None else _written(policy["action"])
+        if self.payment_id is None:
+            refused = action if action == "deny" else "no plan"
+            return RouteView(refused, [], [], self.inputs["refusal"])
         return RouteView(action, list(self.legs), list(map(list, self.fallbacks)), None)
 
 
@@ -78,9 +82,11 @@ def reconsider(
         after.legs,
         after.fallbacks,
     )
-    outcome, why = _outcome(stored, before, after) if changed else ("same", "nothing changes")
+    judge = _outcome if before.legs else _outcome_of_refused
+    outcome, why = judge(stored, before, after) if changed else ("same", "nothing changes")
     return ReconsideredPayment(
         payment_id=stored.payment_id,
+        request_id=stored.request_id,
         merchant_id=stored.merchant_id,
         at=stored.at,
         amount_minor=stored.inputs["amount"],
@@ -99,7 +105,8 @@ def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int
     currencies = dict.fromkeys(each.currency for each in found)
     return WhatIfResult(
         version=version,
-        payments=len(found),
+        payments=sum(each.payment_id is not None for each in found),
+        refused=sum(each.payment_id is None for each in found),
         changed=changed,
         unknown=sum(each.outcome == "unknown" for each in changed),
         not_taken=sum(each.outcome == "not-taken" for each in changed),
@@ -109,7 +116,7 @@ def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int
 
 
 def _fees(currency: Currency, found: Sequence[ReconsideredPayment]) -> FeeDifference:
-    mine = [each for each in found if each.currency == currency]
+    mine = [each for each in found if each.currency == currency and each.before.legs]
     both = [each for each in mine if each.after.legs]
     return FeeDifference(
         currency=currency,
@@ -133,16 +140,8 @@ def _decided(
         policy_text=policy.text,
         attributes={},
     )
-    request = ExternalRequest(
-        request_id="what-if",
-        merchant_id=stored.merchant_id,
-        amount=inputs["amount"],
-        currency=stored.currency,
-        # The values that the policy was asked with, wherever they came from.
-        metadata={**inputs["policy_inputs"], "split": inputs["split"]},
-    )
     steps = [StepContext(account, inputs["budget_ms"], "") for account in stored.accounts]
-    return decide(merchant, request, steps=steps, two_phase=two_phase)
+    return decide_again(inputs, merchant, steps=steps, two_phase=two_phase)
 
 
 def _route(found: Decided | Refusal) -> RouteView:
@@ -159,6 +158,14 @@ def _written(action: dict[str, Any]) -> str:
     return f"{action['kind']} {action['provider']}" if action["provider"] else str(action["kind"])
 
 
+def _outcome_of_refused(
+    stored: StoredDecision, before: RouteView, after: RouteView
+) -> tuple[WhatIfOutcome, str]:
+    if after.legs:
+        return "unknown", "it was refused, and accounts would have been asked"
+    return "same", "it is refused as well"
+
+
 def _outcome(
     stored: StoredDecision, before: RouteView, after: RouteView
 ) -> tuple[WhatIfOutcome, str]:
@@ -168,6 +175,8 @@ def _outcome(
         return "unknown", "another account would have been asked, or for another part"
     if stored.state != "SUCCEEDED" and stored.state not in TERMINAL:
         return "unknown", "the payment itself is not decided yet"
+    if any(each.plan_n > 1 for each in stored.tries) and after.action in ONE_ACCOUNT:
+        return "not-taken", "the first plan came to nothing, and there would have been no other"
     if before.fallbacks == after.fallbacks:
         return "same", "the same accounts, in the same order"
     further = [each for each in stored.tries if each.n > 1]

@@ -21,18 +21,19 @@ from services.payment.process.contexts import StepContext
 from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
 
 _ONCE = "allowRetry = false"
-_ONE_ACCOUNT = ("skipFallback", _ONCE)
+ONE_ACCOUNT = ("skipFallback", _ONCE)
 
 
 class Refusal(msgspec.Struct, frozen=True):
     """Why nothing is asked of any account; `field` where the request itself is wrong, `ruled` what
-    the policy said, if it was asked."""
+    the policy said, if it was asked, and `inputs` all it was decided from, if that was decided."""
 
     error_code: ErrorCode
     message: str
     details: dict[str, Any] = {}
     field: str | None = None
     ruled: PolicyDecision | None = None
+    inputs: dict[str, Any] | None = None
 
     @property
     def is_denial(self) -> bool:
@@ -72,32 +73,67 @@ def decide(
         field = found.field.replace(".", "/")
         return Refusal("PolicySkip", found.message, field=f"/{field}")
     ruled = _asked(merchant, found)
-    if ruled is not None and ruled.action.kind == "deny":
-        why = {"policy_version": merchant.policy_version, "line": ruled.line}
-        return Refusal("PolicySkip", "The merchant's policy denies this payment", why, ruled=ruled)
     split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
     considered = _considered(usable, ruled)
+    inputs = {
+        "amount": request.amount,
+        "currency": request.currency,
+        "split": split,
+        "policy_inputs": dict(found),
+        **_offered(merchant, considered, ruled),
+    }
+    if ruled is not None and ruled.action.kind == "deny":
+        why = {"policy_version": merchant.policy_version, "line": ruled.line}
+        message = "The merchant's policy denies this payment"
+        return Refusal("PolicySkip", message, why, ruled=ruled, inputs=_kept(inputs, methods))
     preferred = _preferred(request, usable, ruled, two_phase)
     plan = preferred or _planned(request, considered, split, two_phase)
     if isinstance(plan, Infeasible):
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
-        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled)
-    fallback = ruled is None or ruled.action.kind not in _ONE_ACCOUNT
-    inputs = {
-        "amount": request.amount,
-        "currency": request.currency,
-        "split": split,
-        "terms": msgspec.to_builtins(merchant.accounts),
-        "usable": [each.account for each in considered],
-        "policy_inputs": dict(found),
-        "policy": None if ruled is None else msgspec.to_builtins(ruled),
-        "fallback": fallback,
-        "budget_ms": merchant.budget_ms,
-    }
-    others = considered if fallback else ()
+        kept = _kept(inputs, methods)
+        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled, inputs=kept)
+    others = considered if inputs["fallback"] else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def decide_again(
+    inputs: Mapping[str, Any],
+    merchant: Merchant,
+    *,
+    steps: Sequence[StepContext],
+    two_phase: Collection[str],
+) -> Decided | Refusal:
+    """The plan of a payment decided once more from what it was decided from, with the accounts and
+    the policy that `merchant` has."""
+    request = ExternalRequest(
+        request_id="again",
+        merchant_id=merchant.merchant_id,
+        amount=inputs["amount"],
+        currency=inputs["currency"],
+        # The values that the policy was asked with, wherever they came from.
+        metadata={**inputs["policy_inputs"], "split": inputs["split"]},
+    )
+    return decide(merchant, request, steps=steps, two_phase=two_phase)
+
+
+def _offered(
+    merchant: Merchant, considered: Sequence[ProviderTerms], ruled: PolicyDecision | None
+) -> dict[str, Any]:
+    """The accounts, and what the policy said of them, as they are stored."""
+    return {
+        "terms": msgspec.to_builtins(merchant.accounts),
+        "usable": [each.account for each in considered],
+        "policy": None if ruled is None else msgspec.to_builtins(ruled),
+        "fallback": ruled is None or ruled.action.kind not in ONE_ACCOUNT,
+        "budget_ms": merchant.budget_ms,
+    }
+
+
+def _kept(inputs: dict[str, Any], methods: Mapping[str, str]) -> dict[str, Any]:
+    """What is kept of a request without a plan: also which accounts had something to pay with."""
+    return {**inputs, "accounts": list(methods)}
 
 
 def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDecision | None:

@@ -169,6 +169,7 @@ async def _refused(
             payment_id=None,
             status_code=status_code,
             answer=body,
+            inputs=refusal.inputs and {**refusal.inputs, "refusal": refusal.message},
         ):
             return RequestAnswer(status_code, body, None)
         before = await requests.find(connection, domain.name)

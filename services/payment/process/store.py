@@ -19,8 +19,9 @@ _FIND = statement(
 _CLAIM = statement(
     text(
         "INSERT INTO payments.requests"
-        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer)"
-        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer)"
+        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer, inputs)"
+        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer,"
+        "   nullif(:inputs ::jsonb, 'null'))"
         " ON CONFLICT (merchant_id, request_id) DO NOTHING"
     ),
     "INSERT payments.requests",
@@ -50,6 +51,15 @@ _PLAN_OF = statement(
     "SELECT payments.plans",
 )
 
+_STORED_PLAN = statement(
+    text(
+        "SELECT merchant_id, policy_version, inputs, methods,"
+        "   (SELECT text FROM payments.policies WHERE version = policy_version) AS policy_text"
+        " FROM payments.plans WHERE payment_id = :payment_id ORDER BY plan_n DESC LIMIT 1"
+    ),
+    "SELECT payments.plans",
+)
+
 
 class RequestId(msgspec.Struct, frozen=True):
     """A merchant's own name for its request."""
@@ -67,6 +77,16 @@ class StoredRequest(msgspec.Struct, frozen=True):
     answer: bytes | None
 
 
+class StoredPlan(msgspec.Struct, frozen=True):
+    """What a plan was decided from; `methods` is what the customer pays with at each account."""
+
+    merchant_id: str
+    policy_version: str | None
+    inputs: dict[str, Any]
+    methods: dict[str, str]
+    policy_text: str | None
+
+
 async def find(connection: Connection, request: RequestId) -> StoredRequest | None:
     """The request, if it came before."""
     row: Row | None = await connection.row(_FIND, **msgspec.structs.asdict(request))
@@ -81,8 +101,10 @@ async def claim(
     payment_id: UUID | None,
     status_code: int | None = None,
     answer: bytes | None = None,
+    inputs: dict[str, Any] | None = None,
 ) -> bool:
-    """Claim the name for a payment, or for an answer that needs none; false where it is taken."""
+    """Claim the name for a payment, or for an answer that needs none and `inputs` that it was
+    decided from; false where it is taken."""
     inserted = await tx.execute(
         _CLAIM,
         **msgspec.structs.asdict(request),
@@ -90,6 +112,7 @@ async def claim(
         payment_id=payment_id,
         status_code=status_code,
         answer=answer,
+        inputs=inputs,
     )
     return inserted > 0
 
@@ -121,3 +144,9 @@ async def plan_of(connection: Connection, payment_id: UUID) -> tuple[PaymentPlan
         raise LookupError(f"payment {payment_id} has no plan")
     parts = {name: row[name] for name in ("plan_n", "certificate")}
     return msgspec.convert({**parts, "steps": row["legs"]}, PaymentPlan), row["inputs"]
+
+
+async def stored_plan(connection: Connection, payment_id: UUID) -> StoredPlan | None:
+    """The newest plan of a payment with its policy; None of one that nobody planned."""
+    row = await connection.row(_STORED_PLAN, payment_id=payment_id)
+    return None if row is None else StoredPlan(**dict(row))

@@ -116,6 +116,7 @@ async def _settled(
         outcome,
         grace_s=context.grace_s,
         route=context.route,
+        replan=context.replan,
         also=mark,
     )
     return "settled"

@@ -44,7 +44,9 @@ _INVARIANTS = {
     "attempt and payment disagree": (
         "SELECT p.payment_id, p.state, array_agg(a.state) FROM payments.payments p"
         " JOIN (SELECT DISTINCT ON (payment_id, leg_n) payment_id, leg_n, state"
-        "  FROM payments.attempts ORDER BY payment_id, leg_n, n DESC) a USING (payment_id)"
+        "  FROM payments.attempts JOIN payments.legs l USING (payment_id, leg_n)"
+        "  WHERE plan_n = (SELECT max(plan_n) FROM payments.legs WHERE payment_id = l.payment_id)"
+        "  ORDER BY payment_id, leg_n, n DESC) a USING (payment_id)"
         " GROUP BY p.payment_id"
         " HAVING bool_or((p.state, a.state) NOT IN ("
         "('PROCESSING', 'IN_FLIGHT'), ('PROCESSING', 'UNKNOWN'), ('CANCELLING', 'IN_FLIGHT'),"

@@ -11,7 +11,7 @@ import pytest
 from chassis.settings import Settings
 from services.payment.policy import DEMO_POLICY
 from tests.harness.problems import assert_problem
-from tests.services.payment.test_process import Shop, _decline, open_shop
+from tests.services.payment.test_process import CARD, Shop, decline, open_shop
 
 AVOID_ALFA = "if amount > 1000 then avoid alfa\n"
 DENY_LARGE = "if amount > 9000 then deny\n"
@@ -131,7 +131,7 @@ async def test_a_payment_that_is_denied_is_known_not_to_be_taken(shop: Shop):
 async def test_without_another_account_a_first_decline_would_have_been_the_last(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     assert (await shop.pay()).status_code == 200
     await shop.use("bravo", "charlie")
     assert (await shop.pay(request_id="easy")).status_code == 200
@@ -140,11 +140,24 @@ async def test_without_another_account_a_first_decline_would_have_been_the_last(
     assert outcomes == {"alfa": "not-taken", "bravo": "same"}
 
 
-async def test_what_was_denied_before_cannot_be_tried_and_is_counted(shop: Shop):
-    await shop.pay()
-    await shop.pay(request_id="large", amount=100_000_00)
+async def test_what_was_refused_before_is_tried_under_the_draft(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.pay(request_id="denied", amount=1_000_00)
+    await shop.pay(request_id="taken", amount=6000)
+    await shop.pay(request_id="infeasible", amount=10)
     found = await what_if(shop, AVOID_ALFA)
-    assert (found["payments"], found["without_plan"]) == (1, 1)
+    assert (found["payments"], found["refused"], found["without_plan"]) == (1, 2, 0)
+    tried = {each["request_id"]: each for each in found["changed"] if each["request_id"]}
+    assert set(tried) == {"denied"}
+    assert (tried["denied"]["before"]["action"], tried["denied"]["outcome"]) == ("deny", "unknown")
+    assert [leg["account"] for leg in tried["denied"]["after"]["legs"]] == ["bravo"]
+
+
+async def test_what_is_kept_of_a_refused_request_has_no_digit_of_its_card(shop: Shop):
+    await shop.pay(amount=1_000_00, payment_method={"card": CARD})
+    kept = await shop.eyes.fetchval("SELECT inputs::text FROM payments.requests")
+    assert "policy_inputs" in kept
+    assert CARD["number"] not in kept
 
 
 async def test_a_what_if_changes_nothing_and_another_one_at_once_is_refused(shop: Shop):

@@ -100,7 +100,7 @@ async def shop(
         yield shop
 
 
-async def _decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
+async def decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
     inner = shop.gateways[account]._inner  # noqa: SLF001 - the verdict of one account
     monkeypatch.setattr(inner, "verdict", lambda *money: Declined(code))
 
@@ -172,7 +172,7 @@ async def test_the_same_request_twice_at_once_is_one_payment(shop: Shop):
 async def test_a_decline_that_allows_it_goes_on_to_the_next_account(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     answer = await shop.pay()
     assert (answer.status_code, answer.json()["success"]) == (200, True)
     assert await shop.attempts() == [(1, "alfa", "FAILED"), (1, "bravo", "SUCCEEDED")]
@@ -182,7 +182,7 @@ async def test_a_decline_that_allows_it_goes_on_to_the_next_account(
 async def test_a_card_that_is_lost_is_asked_about_nowhere_else(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    await _decline(shop, monkeypatch, "alfa", "lost_card")
+    await decline(shop, monkeypatch, "alfa", "lost_card")
     answer = await shop.pay()
     assert (answer.status_code, codes(answer)) == (402, ["Declined"])
     assert await shop.attempts() == [(1, "alfa", "FAILED")]
@@ -193,7 +193,7 @@ async def test_when_all_accounts_decline_the_answer_says_so(
 ):
     await shop.use(*ACCOUNTS)
     for account in ACCOUNTS:
-        await _decline(shop, monkeypatch, account, "card_declined")
+        await decline(shop, monkeypatch, account, "card_declined")
     answer = await shop.pay()
     assert (answer.status_code, codes(answer)) == (402, ["AllProvidersFailed"])
     assert [state for _, _, state in await shop.attempts()] == ["FAILED"] * 3
@@ -249,7 +249,7 @@ async def test_a_fallback_that_would_outlast_the_time_is_not_begun(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
     await shop.use("alfa", "bravo")
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     usual = shop.replica.context.usual
 
     def slow_once_planned(account: str, known: int = len(usual._calls)) -> float:  # noqa: SLF001
@@ -284,7 +284,7 @@ async def test_one_leg_declined_everywhere_gives_up_the_other(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
     await shop.split()
-    await _decline(shop, monkeypatch, "bravo", "card_declined")
+    await decline(shop, monkeypatch, "bravo", "card_declined")
     answer = await shop.pay()
     assert (answer.status_code, codes(answer)) == (402, ["OtherLegFailed", "Declined"])
     assert await shop.attempts() == [(1, "alfa", "VOIDED"), (2, "bravo", "FAILED")]
@@ -312,7 +312,7 @@ async def test_the_policy_of_the_seeded_merchant_wants_a_tier_for_large_amounts(
 async def test_a_suspicious_payment_gets_one_account_only(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     answer = await shop.pay(metadata={"fraudScore": 0.9})
     assert (answer.status_code, codes(answer)) == (402, ["PolicySkip"])
     assert await shop.attempts() == [(1, "alfa", "FAILED")]
@@ -339,7 +339,7 @@ async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, go
 async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     await shop.split()
     await shop.pay()
-    await _decline(shop, monkeypatch, "alfa", "insufficient_funds")
+    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
     await shop.pay(request_id="r2", amount=4000)
     await shop.pay(request_id="r3", amount=100_000)
     page = (await shop.replica.http.get("/metrics")).text
