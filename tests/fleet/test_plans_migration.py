@@ -29,12 +29,12 @@ async def _to(database_url: str, way: str, revision: str) -> None:
 async def test_payments_of_before_have_one_plan_and_go_back(
     database_url: str, connection: asyncpg.Connection
 ):
-    await _to(database_url, "downgrade", "0015")
+    await _to(database_url, "downgrade", "0016")
     await connection.execute(f"BEGIN; {PAYMENT} {_DECIDED} COMMIT")
     await _to(database_url, "upgrade", "0017")
     plans = "SELECT l.plan_n, d.plan_n FROM payments.legs l JOIN payments.decisions d USING (leg_n)"
     assert tuple(await connection.fetchrow(plans)) == (1, 1)
-    await _to(database_url, "downgrade", "0015")
+    await _to(database_url, "downgrade", "0016")
     assert await connection.fetchval("SELECT count(*) FROM payments.decisions") == 1
 
 
@@ -43,5 +43,5 @@ async def test_a_payment_with_two_plans_is_not_taken_back(
 ):
     await connection.execute(f"BEGIN; {PAYMENT} {_DECIDED} {_SECOND_PLAN} COMMIT")
     with pytest.raises(Failed, match="has a plan that was replaced"):
-        await _to(database_url, "downgrade", "0015")
+        await _to(database_url, "downgrade", "0016")
     assert await connection.fetchval("SELECT max(plan_n) FROM payments.legs") == 2
