@@ -35,8 +35,10 @@ def _make(
 
     async def connect_and_change() -> None:
         connection = await asyncpg.connect(url)
-        await change(connection)
-        await connection.close()
+        try:
+            await change(connection)
+        finally:
+            await connection.close()
 
     asyncio.run(connect_and_change())
     return urlsplit(url).path[1:]
@@ -68,6 +70,8 @@ async def shop(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 async def auditor(shop: asyncpg.Connection, database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that has sealed the shop, which was proven; nothing has changed since."""
     connection = await asyncpg.connect(database_url)
-    await seal_all(connection)
-    yield connection
-    await connection.close()
+    try:
+        await seal_all(connection)
+        yield connection
+    finally:
+        await connection.close()
