@@ -13,7 +13,11 @@ from twins.twin import NAMES, NotThere, Replacement, find
 TWINS = [find(name) for name in NAMES]
 
 
-@pytest.mark.parametrize("replacement", [each for twin in TWINS for each in twin.replaced], ids=str)
+@pytest.mark.parametrize(
+    "replacement",
+    [each for twin in TWINS for each in twin.replaced],
+    ids=lambda each: f"{each.module}.{each.name}",
+)
 def test_what_a_twin_replaces_is_there_and_is_called_so(replacement: Replacement):
     replacement.check()
 
