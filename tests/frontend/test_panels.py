@@ -208,9 +208,11 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     } - {"web/marks.html"}
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
-    # of payments in test_payment_presenter.py and the pages beside it.
+    # of payments in test_payment_presenter.py and the pages beside it, of reports in
+    # test_report_pages.py.
     tested |= {"traces/traces.html", "traces/trace.html", "orders/order_traces.html"}
     tested |= {"logs/logs.html", "acts/act.html", "acts/notes.html"}
     tested |= {"payments/payments.html", "payments/payment.html", "providers/providers.html"}
     tested |= {"policies/merchants.html", "policies/versions.html"}
+    tested |= {"reports/reports.html", "reports/contracts.html"}
     assert panels == tested
