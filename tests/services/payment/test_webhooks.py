@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 import stripe
 
 from chassis.settings import Settings
@@ -19,6 +20,8 @@ from services.payment.webhooks.endpoints import WebhookEndpoints
 from tests.harness.running import RunningFleet
 from tests.harness.serving import serve
 from tests.services.payment.payment_service import Replica, open_replica, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FLEET_KEYS = ("acquirer",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": "the-token-of-the-shops-operator"}
@@ -112,7 +115,7 @@ async def open_shop(
         await each.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(
     fleet: RunningFleet, payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ) -> AsyncIterator[Shop]:
