@@ -9,7 +9,7 @@ import pytest
 from frontend.payments.queries import PAGE
 from tests.frontend.test_pages import dashboard, text
 from tests.harness.serving import settings_of
-from tests.services.payment.test_process import Shop, open_shop
+from tests.services.payment.account_shop import Shop, open_shop
 
 pytestmark = pytest.mark.timeout(60)
 

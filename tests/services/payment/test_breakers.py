@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from chassis.settings import Settings
@@ -13,11 +14,13 @@ from services.payment import cancelling
 from services.payment.breakers.breakers import Breakers
 from services.payment.cancelling import Cancel
 from services.payment.outcomes import Captured, Declined, Silence
+from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.test_process import Shop, open_shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ) -> AsyncIterator[Shop]:

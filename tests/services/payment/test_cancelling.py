@@ -16,6 +16,8 @@ from tests.services.payment.payment_service import (
     payment_of,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_cancel_of_an_unknown_payment_leaves_a_tombstone(payments: Replica):
     order_id = new_order()

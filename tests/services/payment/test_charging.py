@@ -16,6 +16,8 @@ from tests.services.payment.payment_service import (
     payment_of,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_charge_is_captured_once_and_booked(payments: Replica):
     order_id = new_order()

@@ -24,6 +24,8 @@ from services.payment.outcomes import (
 )
 from services.payment.routes import view
 
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
+
 ORDER = UUID("00000000-0000-4000-8000-000000000001")
 PAYMENT = UUID("00000000-0000-4000-8000-000000000002")
 EVERY_OUTCOME: list[GatewayResult] = [
@@ -68,8 +70,9 @@ def _payment(payment_state: str, *leg_states: str) -> Payment:
     return Payment(PAYMENT, ORDER, amount, "EUR", payment_state, attempts=attempts)  # type: ignore[arg-type]
 
 
-async def test_the_machines_equal_the_database(connection: asyncpg.Connection):
-    rows = await connection.fetch("SELECT machine, src, dst FROM payments.transitions")
+@in_module_loop
+async def test_the_machines_equal_the_database(eyes: asyncpg.Connection):
+    rows = await eyes.fetch("SELECT machine, src, dst FROM payments.transitions")
     assert {(r["src"], r["dst"]) for r in rows if r["machine"] == "payment"} == (
         domain.PAYMENT_TRANSITIONS
     )
@@ -78,12 +81,13 @@ async def test_the_machines_equal_the_database(connection: asyncpg.Connection):
     )
 
 
-async def test_the_database_knows_the_same_states(connection: asyncpg.Connection):
+@in_module_loop
+async def test_the_database_knows_the_same_states(eyes: asyncpg.Connection):
     for table, states in (
         ("payments", domain.PaymentState),
         ("attempts", domain.AttemptState),
     ):
-        definition = await connection.fetchval(
+        definition = await eyes.fetchval(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
             f" WHERE conrelid = 'payments.{table}'::regclass AND conname = '{table}_state_check'"
         )

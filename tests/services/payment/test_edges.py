@@ -6,6 +6,8 @@ import pytest
 
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.mark.parametrize("length", [16, 255])
 async def test_keys_of_the_allowed_lengths_are_taken(payments: Replica, length: int):

@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 import pytest
+import pytest_asyncio
 import stripe
 
 from chassis.settings import Settings
@@ -26,6 +27,8 @@ from services.payment.webhooks.effects import event_worker
 from tests.proof.provider_breaks import AS_DELIVERED
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import Replica, Scripted, open_replica
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "whsec_0123456789abcdef"
 STEPS = ("answer", "event", "event again", "poll", "crash")
@@ -144,7 +147,7 @@ async def _die(*_: object, **__: object) -> None:
     raise Died
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def account(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ) -> AsyncIterator[tuple[Replica, Scripted, Settings, Mock]]:

@@ -18,6 +18,8 @@ from tests.services.payment.payment_service import (
     until,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 # Before the money moved, after it, and long after it; the others differ in how the answer is lost.
 _FEW = ("lost_request", "lost_response", "late")
 _OTHERS = ("error_before", "error_after", "garbage")

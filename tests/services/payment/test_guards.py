@@ -23,9 +23,11 @@ from services.payment.client import Cancelled, PaymentClient, Processing
 from services.payment.connectors import Connector
 from services.payment.domain import Attempt, Payment
 from services.payment.outcomes import Declined, GatewayResult, Silence
+from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled, violations
 from tests.services.payment.payment_service import Replica, new_order, payment_of
-from tests.services.payment.test_process import Shop, open_shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def _late_charge(payments: Replica) -> UUID:

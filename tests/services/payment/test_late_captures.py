@@ -9,6 +9,8 @@ from services.payment.connectors import AttemptRef
 from tests.services.payment.money_checks import unsettled, violations
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order, payment_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_capture_after_the_cancel_is_swept_and_refunded(unfenced: Replica):
     payments, order_id = unfenced, new_order()

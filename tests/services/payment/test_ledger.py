@@ -14,6 +14,8 @@ from tests.harness import patience
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 A_SECOND_LIVE_ATTEMPT = (
     "INSERT INTO payments.attempts"
     " (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state)"
@@ -119,14 +121,14 @@ async def test_every_state_an_attempt_had_is_on_record(payments: Replica):
     ]
 
 
-async def test_money_in_doubt_is_measured_and_goes_back_to_zero(payments: Replica):
+async def test_money_in_doubt_is_measured_and_goes_back_to_zero(own_payments: Replica):
     async def doubt() -> float:
-        page = (await payments.http.get("/metrics")).text
+        page = (await own_payments.http.get("/metrics")).text
         line = next(x for x in page.splitlines() if x.startswith("valerix_money_in_doubt_minor "))
         return float(line.split()[1])
 
     async def becomes(expected: int) -> bool:
-        loop = asyncio.create_task(payments.context.metrics.run())  # it begins by reading
+        loop = asyncio.create_task(own_payments.context.metrics.run())  # it begins by reading
         try:
             async with asyncio.timeout(patience.LATE_S):
                 while await doubt() != expected:
@@ -138,21 +140,21 @@ async def test_money_in_doubt_is_measured_and_goes_back_to_zero(payments: Replic
     assert await becomes(0)
     orders = [new_order() for _ in range(3)]
     for order_id in orders:
-        payments.gateway.script.append("error_after")
-        await payments.charge(order_id)
-    await payments.charge(new_order())
+        own_payments.gateway.script.append("error_after")
+        await own_payments.charge(order_id)
+    await own_payments.charge(new_order())
     assert await becomes(3 * AMOUNT)
-    await payments.reconcile()
+    await own_payments.reconcile()
     assert await becomes(0)
 
 
-async def test_what_happened_is_counted(payments: Replica):
+async def test_what_happened_is_counted(own_payments: Replica):
     order_id = new_order()
-    payments.gateway.script.append("garbage")
-    await payments.charge(order_id)
-    await payments.charge(order_id)
-    await payments.cancel(order_id)
-    page = (await payments.http.get("/metrics")).text
+    own_payments.gateway.script.append("garbage")
+    await own_payments.charge(order_id)
+    await own_payments.charge(order_id)
+    await own_payments.cancel(order_id)
+    page = (await own_payments.http.get("/metrics")).text
     for line in (
         'valerix_payments_total{outcome="PROCESSING"} 1.0',
         'valerix_payments_total{outcome="SUCCEEDED"} 1.0',

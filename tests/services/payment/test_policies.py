@@ -1,7 +1,7 @@
 """Policies over HTTP: checked, saved for good, given to a merchant, tried on earlier payments."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -11,20 +11,15 @@ import pytest
 from chassis.settings import Settings
 from services.payment.policy import DEMO_POLICY
 from tests.harness.problems import assert_problem
-from tests.services.payment.test_process import CARD, Shop, decline, open_shop
+from tests.services.payment.account_shop import Shop, decline, open_shop
+from tests.services.payment.test_process import CARD
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AVOID_ALFA = "if amount > 1000 then avoid alfa\n"
 DENY_LARGE = "if amount > 9000 then deny\n"
 NO_OTHER = "if true then skipFallback\n"
 TOKEN = "the-token-of-the-shops-operator"
-
-
-@pytest.fixture
-async def shop(
-    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Shop]:
-    async with open_shop(payment_settings(), connection) as shop:
-        yield shop
 
 
 async def ask(shop: Shop, path: str, text: str, **more: Any) -> httpx.Response:

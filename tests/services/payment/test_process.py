@@ -3,106 +3,19 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
 
-from chassis.settings import Settings
-from services.payment.connectors.mock import Mock
-from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Declined
 from services.payment.policy import DEMO_POLICY, Policy, read_policy
+from tests.services.payment.account_shop import ACCOUNTS, Shop, codes, decline
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.payment_service import Replica, Scripted, open_replica
+from tests.services.payment.payment_service import Replica
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LINE = '{"request_id":"r1","merchant_id":"m1","amount":100,"currency":"USD"}'
-ACCOUNTS = ("alfa", "bravo", "charlie")
-
-
-class Shop:
-    """A replica whose accounts are three scripted gateways beside the one in the process."""
-
-    def __init__(self, replica: Replica, gateways: dict[str, Scripted]) -> None:
-        self.replica, self.gateways = replica, gateways
-        self.eyes = replica.eyes
-
-    async def pay(self, **fields: Any) -> Any:
-        body = {"request_id": "r1", "merchant_id": "m1", "amount": 10_000, "currency": "EUR"}
-        return await self.replica.http.post("/process-payment", json={**body, **fields})
-
-    async def use(self, *accounts: str) -> None:
-        """Let the merchant have these accounts."""
-        await self.eyes.execute("UPDATE payments.merchants SET chain = $1", list(accounts))
-
-    async def terms(self, account: str, **terms: int) -> None:
-        """Let an account have these terms from now on; the others stay."""
-        kept = ", ".join(
-            {"fee_basis_points", "fee_fixed_minor", "minimum_minor", "maximum_minor",
-             "daily_capacity_minor"} - set(terms)
-        )  # fmt: skip
-        await self.eyes.execute(
-            "INSERT INTO payments.provider_terms"
-            f" (account, currencies, {kept}, {', '.join(terms)})"
-            f" SELECT account, currencies, {kept}, {', '.join(map(str, terms.values()))}"
-            " FROM payments.provider_terms WHERE account = $1 ORDER BY since LIMIT 1",
-            account,
-        )
-
-    async def use_policy(self, text: str) -> str:
-        """Let the merchant have this policy; its version."""
-        read = read_policy(text)
-        assert isinstance(read, Policy), read
-        await self.eyes.execute(
-            "INSERT INTO payments.policies (version, text) VALUES ($1, $2)", read.version, read.text
-        )
-        await self.eyes.execute("UPDATE payments.merchants SET policy_version = $1", read.version)
-        return read.version
-
-    async def split(self) -> None:
-        """Alfa takes 1.5 % of 50.00 at most, bravo 2 % of what is left."""
-        await self.use("alfa", "bravo")
-        await self.terms("alfa", maximum_minor=5000, fee_fixed_minor=0)
-        await self.terms("bravo", fee_fixed_minor=0)
-
-    async def attempts(self) -> list[tuple[int, str, str]]:
-        rows = await self.eyes.fetch(
-            "SELECT leg_n, provider, state FROM payments.attempts ORDER BY payment_id, leg_n, n"
-        )
-        return [tuple(row) for row in rows]
-
-
-def codes(answer: Any) -> list[str | None]:
-    return [step["error_code"] for step in answer.json()["steps"]]
-
-
-@asynccontextmanager
-async def open_shop(settings: Settings, connection: asyncpg.Connection) -> AsyncIterator[Shop]:
-    """For one test."""
-    stores = {account: MockStore(settings) for account in ACCOUNTS}
-    gateways = {
-        account: Scripted(Mock(stores[account], decline_rate=0.0, seed=1, fences=True), 0.01)
-        for account in ACCOUNTS
-    }
-    async with open_replica(settings, connection, accounts=gateways) as replica:
-        yield Shop(replica, gateways)
-    for store in stores.values():
-        await store.close()
-
-
-@pytest.fixture
-async def shop(
-    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
-) -> AsyncIterator[Shop]:
-    async with open_shop(payment_settings(), connection) as shop:
-        yield shop
-
-
-async def decline(shop: Shop, monkeypatch: pytest.MonkeyPatch, account: str, code: str) -> None:
-    inner = shop.gateways[account]._inner  # noqa: SLF001 - the verdict of one account
-    monkeypatch.setattr(inner, "verdict", lambda *money: Declined(code))
 
 
 async def test_the_line_of_the_readme_answers_200(payments: Replica):
@@ -220,11 +133,11 @@ async def test_a_request_that_was_never_sent_goes_to_the_next_account(shop: Shop
     assert await shop.attempts() == [(1, "alfa", "FAILED"), (1, "bravo", "SUCCEEDED")]
 
 
-async def test_a_request_that_was_not_sent_is_sent_again_and_each_time_is_counted(shop: Shop):
-    shop.gateways["alfa"].script.extend(["not_sent", "not_sent"])
-    assert (await shop.pay()).status_code == 200
-    assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
-    page = (await shop.replica.http.get("/metrics")).text
+async def test_a_request_that_was_not_sent_is_sent_again_and_each_time_is_counted(own_shop: Shop):
+    own_shop.gateways["alfa"].script.extend(["not_sent", "not_sent"])
+    assert (await own_shop.pay()).status_code == 200
+    assert await own_shop.attempts() == [(1, "alfa", "SUCCEEDED")]
+    page = (await own_shop.replica.http.get("/metrics")).text
     assert 'valerix_provider_retries_total{operation="charge",provider="alfa"} 2.0' in page
 
 
@@ -336,13 +249,13 @@ async def test_a_policy_can_prefer_or_avoid_an_account(shop: Shop, rule: str, go
     assert inputs["policy"]["version"] == version
 
 
-async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch):
-    await shop.split()
-    await shop.pay()
-    await decline(shop, monkeypatch, "alfa", "insufficient_funds")
-    await shop.pay(request_id="r2", amount=4000)
-    await shop.pay(request_id="r3", amount=100_000)
-    page = (await shop.replica.http.get("/metrics")).text
+async def test_what_was_decided_is_counted(own_shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    await own_shop.split()
+    await own_shop.pay()
+    await decline(own_shop, monkeypatch, "alfa", "insufficient_funds")
+    await own_shop.pay(request_id="r2", amount=4000)
+    await own_shop.pay(request_id="r3", amount=100_000)
+    page = (await own_shop.replica.http.get("/metrics")).text
     for line in (
         "plan_requests_total 3.0",
         "plan_build_duration_seconds_count 3.0",
@@ -360,10 +273,10 @@ async def test_what_was_decided_is_counted(shop: Shop, monkeypatch: pytest.Monke
     assert 'valerix_legs_total{outcome="FAILED"' not in page  # it went on to another account
 
 
-async def test_a_condition_that_fails_is_counted(shop: Shop):
-    await shop.use_policy("if amount / (amount - 10000) > 0 then deny\n")
-    assert (await shop.pay()).status_code == 200
-    page = (await shop.replica.http.get("/metrics")).text
+async def test_a_condition_that_fails_is_counted(own_shop: Shop):
+    await own_shop.use_policy("if amount / (amount - 10000) > 0 then deny\n")
+    assert (await own_shop.pay()).status_code == 200
+    page = (await own_shop.replica.http.get("/metrics")).text
     assert "valerix_policy_errors_total 1.0" in page
     assert 'valerix_policy_decisions_total{action="skipFallback"} 1.0' in page
 

@@ -20,6 +20,8 @@ from tests.services.payment.payment_service import (
     until,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_payment_at_the_gateway_is_left_to_its_request(payments: Replica):
     payments.gateway.script.append("lost_request")
@@ -98,16 +100,16 @@ async def test_one_bad_payment_does_not_hold_up_the_others(payments: Replica):
 
 
 async def test_the_running_service_finishes_payments_by_itself_through_a_lost_database(
-    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+    own_settings: Callable[..., Settings], own_connection: asyncpg.Connection
 ):
-    settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
-    async with open_replica(settings, connection) as payments:
+    settings = own_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
+    async with open_replica(settings, own_connection) as payments:
         order_id = new_order()
         payments.gateway.script.append("lost_response")
         await payments.charge(order_id)
         app = create_app(settings)
         async with AsyncTestClient(app.app):  # type: ignore[arg-type]
-            await connection.execute(
+            await own_connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
@@ -125,29 +127,29 @@ async def test_the_running_service_finishes_payments_by_itself_through_a_lost_da
             await payments.charge(third)
 
             async def settled() -> bool:
-                return not await unsettled(connection)
+                return not await unsettled(own_connection)
 
             await until(settled)
 
 
 async def test_the_loop_outlives_a_time_without_a_database(
-    payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+    own_settings: Callable[..., Settings], own_connection: asyncpg.Connection
 ):
-    settings = payment_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
+    settings = own_settings(reconcile_poll_s=0.05, payment_gateway_timeout_s=0.5)
     order_id = new_order()
-    async with open_replica(settings, connection) as payments:
+    async with open_replica(settings, own_connection) as payments:
         payments.gateway.fail("not_sent")
         await payments.charge(order_id)
         app = create_app(settings)
-        name = await connection.fetchval("SELECT current_database()")
+        name = await own_connection.fetchval("SELECT current_database()")
         async with AsyncTestClient(app.app):  # type: ignore[arg-type]
-            await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
-            await connection.execute(
+            await own_connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
+            await own_connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             await asyncio.sleep(0.3)
-            await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+            await own_connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
 
             async def finished() -> bool:
                 return await payments.state(order_id) == "SUCCEEDED"

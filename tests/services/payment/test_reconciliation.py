@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 import stripe
 from click.testing import CliRunner
 
@@ -25,6 +26,8 @@ from services.payment.reconciliation.store import Terms
 from tests.harness.running import RunningFleet
 from tests.harness.serving import serve
 from tests.services.payment.payment_service import Replica, open_replica
+
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 FLEET_KEYS = ("acquirer",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": "the-token-of-the-shops-operator"}
@@ -190,15 +193,25 @@ class Shop:
         return await self.replica.http.post(f"/reconciliation-breaks/{number}", json=body)
 
 
-@pytest.fixture
-async def shop(
-    fleet: RunningFleet, payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_shop(
+    fleet: RunningFleet, payment_settings: Callable[..., Settings], eyes: asyncpg.Connection
 ) -> AsyncIterator[Shop]:
+    """The module's shop."""
     settings = payment_settings(
         payment_stripe_accounts="alfa=sk_test_alfa",
         payment_stripe_url=fleet.url("acquirer"),
         payment_reconcile_young_s=0.001,
     )
+    accounts = stripe_accounts(settings)  # type: ignore[arg-type]
+    async with open_replica(settings, eyes, accounts=accounts) as replica:
+        yield Shop(replica, settings, fleet.url("acquirer"))
+    for each in accounts.values():
+        await each.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(open_shop: Shop, fleet: RunningFleet, connection: asyncpg.Connection) -> Shop:
     await connection.execute("UPDATE payments.merchants SET chain = '{alfa}'")
     tables = await asyncpg.connect(fleet.database_url)
     # The account is shared by the tests of this file; each begins with an empty day.
@@ -206,13 +219,10 @@ async def shop(
         "SET session_replication_role = replica; DELETE FROM acquirer.balance_transactions"
     )
     await tables.close()
-    accounts = stripe_accounts(settings)  # type: ignore[arg-type]
-    async with open_replica(settings, connection, accounts=accounts) as replica:
-        yield Shop(replica, settings, fleet.url("acquirer"))
-    for each in accounts.values():
-        await each.close()
+    return open_shop
 
 
+@in_module_loop
 async def test_captures_and_refunds_match_line_by_line(shop: Shop):
     await shop.pay()
     given_back = await shop.pay()
@@ -226,6 +236,7 @@ async def test_captures_and_refunds_match_line_by_line(shop: Shop):
 
 
 @pytest.mark.parametrize("days", [-1, 1], ids=["before midnight", "a clock ahead of ours"])
+@in_module_loop
 async def test_a_capture_that_the_account_has_on_the_day_beside_matches(shop: Shop, days: int):
     await shop.pay()
     # What the account has today, we posted a day earlier or later, and that day is read.
@@ -246,6 +257,7 @@ async def test_a_capture_that_the_account_has_on_the_day_beside_matches(shop: Sh
     assert (run.result, run.matched) == ("matched", 1)
 
 
+@in_module_loop
 async def test_money_that_only_the_account_knows_is_a_difference_until_it_is_accepted(shop: Shop):
     made = shop.api.payment_intents.create(
         {"amount": 500, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True,
@@ -268,6 +280,7 @@ async def test_money_that_only_the_account_knows_is_a_difference_until_it_is_acc
     assert made.status == "succeeded"
 
 
+@in_module_loop
 async def test_a_later_run_resolves_what_matches_then(shop: Shop):
     await shop.pay()
     rows = await shop.eyes.fetch("SELECT * FROM payments.ledger")
@@ -289,6 +302,7 @@ async def test_a_later_run_resolves_what_matches_then(shop: Shop):
     assert (refused.status_code, refused.json()["code"]) == (409, "break-resolved")
 
 
+@in_module_loop
 async def test_a_capture_that_the_account_does_not_have_is_a_difference(shop: Shop):
     await shop.pay()
     await shop.eyes.execute("SET session_replication_role = replica;"
@@ -298,6 +312,7 @@ async def test_a_capture_that_the_account_does_not_have_is_a_difference(shop: Sh
     assert sorted(each["kind"] for each in await shop.breaks()) == ["missing_here", "missing_there"]
 
 
+@in_module_loop
 async def test_an_account_that_does_not_answer_is_a_run_that_failed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
@@ -312,6 +327,7 @@ async def test_an_account_that_does_not_answer_is_a_run_that_failed(
     await away.close()
 
 
+@in_module_loop
 async def test_the_last_day_is_read_once_a_night_and_a_day_with_differences_again(shop: Shop):
     await shop.pay()
     await shop.eyes.execute(
@@ -343,17 +359,20 @@ async def test_the_last_day_is_read_once_a_night_and_a_day_with_differences_agai
     [("tomorrow", "validation"), ("", "validation"), ("2026-02-30", "validation"),
      ("2999-01-01", "day-to-come")],
 )  # fmt: skip
+@in_module_loop
 async def test_a_day_without_a_file_is_refused(shop: Shop, day: str, code: str):
     answer = await shop.replica.http.post("/reconciliations", params={"date": day})
     assert (answer.status_code // 100, answer.json()["code"]) == (4, code), answer.text
     assert "date" in answer.text
 
 
+@in_module_loop
 async def test_a_state_that_is_none_is_refused_under_its_name(shop: Shop):
     answer = await shop.replica.http.get("/reconciliation-breaks", params={"state": "odd"})
     assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/state")
 
 
+@in_module_loop
 async def test_the_command_line_says_whether_the_files_match(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -380,6 +399,7 @@ async def test_the_command_line_says_whether_the_files_match(
     assert code != 0
 
 
+@in_module_loop
 async def test_a_difference_that_is_not_there_is_a_404(shop: Shop):
     answer = await shop.own(12, note="which one?")
     assert (answer.status_code, answer.json()["code"]) == (404, "break-not-found")

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from chassis.settings import Settings
 from proof.invariants import decisions, money, payments
@@ -13,14 +14,16 @@ from services.payment import cancelling, settlement
 from services.payment.cancelling import Cancel
 from services.payment.domain import AttemptId
 from services.payment.outcomes import Captured
+from tests.services.payment.account_shop import Shop, codes, decline, open_shop
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.test_process import Shop, codes, decline, open_shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # What the proof can say of accounts that the mock plays; the others need a real acquirer.
 _PROMISES = ("I3", "I17", "I22", "I23", "I28", "P2", "P3", "P7", "P9")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection
 ) -> AsyncIterator[Shop]:

@@ -15,6 +15,8 @@ from services.payment.intents import Decision, PlannedLeg
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import Replica, open_replica
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 _WHY = Decision("route", "It is the one connector that is configured.", {})
 
 

@@ -9,6 +9,7 @@ import asyncpg
 import cel
 import msgspec
 import pytest
+import pytest_asyncio
 
 from chassis.settings import Settings
 from proof import Limits
@@ -17,8 +18,10 @@ from proof.plan_certificate import AccountTerms, ClaimedLeg, PlanClaim, check_pl
 from services.payment.breakers import breakers
 from services.payment.outcomes import Declined
 from tests.proof.reports import violated
+from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.test_process import Shop, open_shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 POLICY = """# Of each kind of rule one.
 if amount == 10001 then prefer charlie
@@ -38,14 +41,14 @@ REQUESTS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(
-    payment_settings: Callable[..., Settings],
-    connection: asyncpg.Connection,
+    own_settings: Callable[..., Settings],
+    own_connection: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Shop]:
     """Payments of all kinds were decided here."""
-    async with open_shop(payment_settings(), connection) as shop:
+    async with open_shop(own_settings(), own_connection) as shop:
         await shop.split()
         await shop.use("alfa", "bravo", "charlie", "mock")
         await shop.use_policy(POLICY)

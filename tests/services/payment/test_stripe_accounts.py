@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 import stripe
 
 from chassis.settings import BadSetting, Settings
@@ -19,6 +20,8 @@ from services.payment.connectors import AttemptRef, GatewayNotSent, GatewayUnkno
 from services.payment.domain import AttemptId
 from tests.harness.running import RunningFleet
 from tests.services.payment.payment_service import Replica, open_replica
+
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "the-token-of-the-shops-operator"
 FLEET_KEYS = ("acquirer",)
@@ -72,7 +75,7 @@ class Shop:
         return [each for each in found if each.metadata["payment"] == payment_id]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(
     fleet: RunningFleet,
     payment_settings: Callable[..., Settings],
@@ -100,6 +103,7 @@ async def _split(shop: Shop) -> None:
     )
 
 
+@in_module_loop
 async def test_a_payment_is_taken_at_the_acquirer(shop: Shop):
     answer = await shop.pay()
     assert (answer.status_code, answer.json()["success"]) == (200, True), answer.text
@@ -108,6 +112,7 @@ async def test_a_payment_is_taken_at_the_acquirer(shop: Shop):
     assert (intent.status, intent.amount_received) == ("succeeded", 10_000)
 
 
+@in_module_loop
 async def test_a_split_is_authorised_at_both_accounts_and_then_captured(shop: Shop):
     await _split(shop)
     answer = await shop.pay()
@@ -119,6 +124,7 @@ async def test_a_split_is_authorised_at_both_accounts_and_then_captured(shop: Sh
         assert intent.amount_received == 5000
 
 
+@in_module_loop
 async def test_a_declined_intent_is_cancelled_so_that_it_can_never_be_paid(shop: Shop):
     await shop.arrange("UPDATE payments.merchants SET method = 'pm_card_chargeDeclinedLostCard'")
     answer = await shop.pay()
@@ -129,6 +135,7 @@ async def test_a_declined_intent_is_cancelled_so_that_it_can_never_be_paid(shop:
     assert intent.status == "canceled"
 
 
+@in_module_loop
 async def test_a_split_that_one_account_declines_is_let_go_at_the_other(shop: Shop):
     await _split(shop)
     await shop.arrange("UPDATE payments.merchants SET chain = '{alfa,bravo}'")
@@ -140,6 +147,7 @@ async def test_a_split_that_one_account_declines_is_let_go_at_the_other(shop: Sh
     assert (intent.status, intent.amount_received) == ("canceled", 0)
 
 
+@in_module_loop
 async def test_an_account_that_fails_is_asked_again_and_no_other_is(shop: Shop):
     await shop.mode("alfa", "500")
     answer = await shop.pay()
@@ -153,6 +161,7 @@ async def test_an_account_that_fails_is_asked_again_and_no_other_is(shop: Shop):
     assert taken.count("succeeded") == 1
 
 
+@in_module_loop
 async def test_an_intent_whose_answer_is_lost_is_asked_for_again_and_is_one_intent(shop: Shop):
     await shop.gremlin("lost_response", "POST /v1/payment_intents")
     assert (await shop.pay()).status_code == 202
@@ -166,6 +175,7 @@ async def test_an_intent_whose_answer_is_lost_is_asked_for_again_and_is_one_inte
     assert intent.amount_received == 10_000
 
 
+@in_module_loop
 async def test_a_confirm_whose_answer_is_lost_is_never_asked_for_again(shop: Shop):
     await shop.gremlin("lost_response", "POST /v1/payment_intents/{intent_id}/confirm")
     answer = await shop.pay()
@@ -179,6 +189,7 @@ async def test_a_confirm_whose_answer_is_lost_is_never_asked_for_again(shop: Sho
     assert intent.amount_received == 10_000
 
 
+@in_module_loop
 async def test_an_account_that_cannot_be_reached_is_passed_by(
     payment_settings: Callable[..., Settings], connection: asyncpg.Connection, fleet: RunningFleet
 ):
@@ -200,6 +211,7 @@ async def test_an_account_that_cannot_be_reached_is_passed_by(
         await each.close()
 
 
+@in_module_loop
 async def test_a_cancel_gives_the_money_back_once(shop: Shop):
     payment_id = (await shop.pay()).json()["payment_id"]
     command = Cancel(UUID(payment_id), None, "REFUND", "hand")
@@ -213,6 +225,7 @@ async def test_a_cancel_gives_the_money_back_once(shop: Shop):
     assert [refund.amount for refund in refunds] == [10_000]
 
 
+@in_module_loop
 async def test_a_payment_nobody_had_confirmed_is_fenced_by_its_cancel(shop: Shop):
     await shop.mode("alfa", "500")
     payment_id = (await shop.pay()).json()["payment_id"]
@@ -225,6 +238,7 @@ async def test_a_payment_nobody_had_confirmed_is_fenced_by_its_cancel(shop: Shop
 NUMBER = "4242424242424242"
 
 
+@in_module_loop
 async def test_a_card_is_known_here_by_the_account_s_name_for_it_alone(shop: Shop):
     card = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "737"}
     assert (await shop.pay(payment_method={"card": card})).status_code == 200
@@ -246,6 +260,7 @@ def test_a_shop_can_do_without_accounts():
     assert stripe_accounts(settings) == {}  # type: ignore[arg-type]
 
 
+@in_module_loop
 async def test_of_two_intents_for_one_attempt_only_the_first_kept_is_ever_confirmed(shop: Shop):
     await shop.mode("alfa", "500")
     payment_id = (await shop.pay()).json()["payment_id"]
@@ -260,6 +275,7 @@ async def test_of_two_intents_for_one_attempt_only_the_first_kept_is_ever_confir
         assert not await store.keep_ref(one, attempt, "pi_a")
 
 
+@in_module_loop
 async def test_a_question_that_is_not_sent_after_the_money_was_asked_for_is_no_not_sent(
     unused_tcp_port: int,
 ):

@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 import stripe
 
 from chassis.settings import Settings
@@ -19,6 +20,8 @@ from services.payment.webhooks.endpoints import WebhookEndpoints
 from tests.harness.running import RunningFleet
 from tests.harness.serving import serve
 from tests.services.payment.payment_service import Replica, open_replica, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FLEET_KEYS = ("acquirer",)
 FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": "the-token-of-the-shops-operator"}
@@ -96,31 +99,40 @@ class Shop:
         return counter.labels(provider, result)._value.get()  # noqa: SLF001
 
 
+ARRANGED = (
+    "UPDATE payments.merchants SET chain = '{alfa}';"
+    f"INSERT INTO payments.secrets VALUES ('webhook alfa', convert_to('{SECRET}', 'UTF8'))"
+)
+
+
 @asynccontextmanager
 async def open_shop(
     fleet: RunningFleet, settings: Settings, connection: asyncpg.Connection
 ) -> AsyncIterator[Shop]:
     accounts = stripe_accounts(settings)  # type: ignore[arg-type]
-    await connection.execute(
-        "UPDATE payments.merchants SET chain = '{alfa}';"
-        "INSERT INTO payments.secrets VALUES ('webhook alfa', convert_to('"
-        f"{SECRET}', 'UTF8'))"
-    )
     async with open_replica(settings, connection, accounts=accounts) as replica:
         yield Shop(replica, settings, fleet.url("acquirer"))
     for each in accounts.values():
         await each.close()
 
 
-@pytest.fixture
-async def shop(
-    fleet: RunningFleet, payment_settings: Callable[..., Settings], connection: asyncpg.Connection
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_alfa(
+    fleet: RunningFleet, payment_settings: Callable[..., Settings], eyes: asyncpg.Connection
 ) -> AsyncIterator[Shop]:
+    """The module's shop."""
     settings = payment_settings(
         payment_stripe_accounts="alfa=sk_test_alfa", payment_stripe_url=fleet.url("acquirer")
     )
-    async with open_shop(fleet, settings, connection) as shop:
+    async with open_shop(fleet, settings, eyes) as shop:
         yield shop
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(open_alfa: Shop, connection: asyncpg.Connection) -> Shop:
+    await connection.execute(ARRANGED)
+    open_alfa.replica.context.metrics._webhooks.clear()  # noqa: SLF001 - nothing was counted yet
+    return open_alfa
 
 
 async def _intent(shop: Shop) -> str:
@@ -316,7 +328,6 @@ async def test_an_account_s_endpoint_is_made_once_and_anew_when_its_secret_is_lo
     )
     caplog.set_level("INFO")
     async with open_shop(fleet, settings, connection) as shop:
-        await connection.execute("DELETE FROM payments.secrets WHERE name = 'webhook alfa'")
 
         def there() -> list[str]:
             return [
@@ -355,6 +366,7 @@ async def test_the_acquirer_s_own_deliveries_end_a_payment_that_nobody_heard_of(
         payment_webhook_url=f"http://127.0.0.1:{unused_tcp_port}",
     )
     settings = msgspec.structs.replace(settings, port=unused_tcp_port)
+    await connection.execute(ARRANGED)
     async with open_shop(fleet, settings, connection) as shop, serve(shop.replica.edge, settings):
         await until(
             lambda: connection.fetchval("SELECT count(*) > 0 FROM payments.webhook_endpoints")
