@@ -19,8 +19,8 @@ from services.payment.contract import (
     RouteView,
     WhatIfResult,
 )
+from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import HOSTILE, NOW, FixedProof, FixedSource, show
-from tests.frontend.test_pages import TOKEN, dashboard, text, token
 from tests.harness.serving import create_service, serve, settings_of
 
 pytestmark = pytest.mark.timeout(60)
