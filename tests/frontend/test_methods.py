@@ -4,25 +4,24 @@ import asyncio
 
 import pytest
 
-from tests.frontend.test_pages import dashboard
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = ["/", "/gremlins", "/timeline", "/reports", "/traces", "/logs", "/acts", "/orders",
          "/panels/lights", "/payments", "/api/payments"]  # fmt: skip
 FILES = ["/static/app.css", "/static/app.js", "/static/icon.svg", "/static/vendor/htmx.min.js"]
 
 
-async def test_head_answers_wherever_get_does(database_url):
-    async with dashboard(database_url) as (browser, _):
-        for path in [*PAGES, *FILES]:
-            async with browser.get(path) as get, browser.head(path) as head:
-                assert head.status == get.status, path
-                assert head.headers["Content-Type"] == get.headers["Content-Type"], path
-                assert int(head.headers["Content-Length"]) > 0, path
-                assert await head.read() == b"", path
+async def test_head_answers_wherever_get_does(browser):
+    for path in [*PAGES, *FILES]:
+        async with browser.get(path) as get, browser.head(path) as head:
+            assert head.status == get.status, path
+            assert head.headers["Content-Type"] == get.headers["Content-Type"], path
+            assert int(head.headers["Content-Length"]) > 0, path
+            assert await head.read() == b"", path
 
 
-async def test_head_of_the_event_stream_ends(database_url):
-    async with dashboard(database_url) as (browser, _), asyncio.timeout(10):
+async def test_head_of_the_event_stream_ends(browser):
+    async with asyncio.timeout(10):
         head = await browser.head("/events")
         assert (head.status, await head.read()) == (200, b"")
 
@@ -33,6 +32,6 @@ async def test_head_of_the_event_stream_ends(database_url):
      "/static/vendor", "/static/" + "a" * 5000, "/static//etc/passwd", "/panels/%00", "/nope/%00",
      "/orders/%00", "/traces/%00", "/acts/%00", "/acts/%00/notes"],
 )  # fmt: skip
-async def test_an_address_of_nothing_is_not_found(database_url, path):
-    async with dashboard(database_url) as (browser, _), browser.get(path) as response:
+async def test_an_address_of_nothing_is_not_found(browser, path):
+    async with browser.get(path) as response:
         assert response.status == 404, path

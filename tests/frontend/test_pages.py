@@ -2,139 +2,91 @@
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
 from chassis.outcome import CallResult, Outcome
-from frontend.app import create_app
-from tests.frontend.samples import PANELS, FixedProof, FixedSource
-from tests.harness.serving import serve, settings_of
+from tests.frontend.dashboards import TOKEN, dashboard, text, token
+from tests.frontend.samples import PANELS
 from topology import NAMES, SHOP
 
-TOKEN = "an operator token of some length"
-
-
-class Wire:
-    """A peer that answers what the test says and remembers what it was asked."""
-
-    def __init__(self, answer):
-        self.answer, self.asked, self.sent = answer, [], []
-
-    async def call(self, method, path, json=None, **more):
-        self.asked.append((method, path, more.get("headers") or {}))
-        self.sent.append(json)
-        return self.answer
-
-    async def close(self):
-        """Nothing to close."""
-
-
-@asynccontextmanager
-async def dashboard(database_url, answer=None, **overrides):
-    """A running dashboard, a browser at it, and the wire behind it."""
-    settings = settings_of("dashboard", database_url, **overrides)
-    wire = Wire(answer or CallResult(Outcome.OK, 200, body=b'{"calmed":0}', trace_id="ab" * 16))
-    app = create_app(
-        settings,
-        source=FixedSource(),
-        proof=FixedProof(),
-        peers=dict.fromkeys(NAMES, wire),
-    )
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with serve(app, settings) as url, aiohttp.ClientSession(url, cookie_jar=jar) as browser:
-        yield browser, wire
-
-
-async def text(browser, path):
-    async with browser.get(path) as response:
-        assert response.status == 200, path
-        return await response.text()
-
-
-async def token(browser):
-    return re.search(r'name="csrf" value="(\w+)"', await text(browser, "/"))[1]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("path", ["/", "/gremlins", "/timeline", "/panels/lights", "/panels/audit"])
-async def test_nothing_inline_and_nothing_from_elsewhere(database_url, path):
-    async with dashboard(database_url) as (browser, _):
-        async with browser.get(path) as response:
-            policy = response.headers["Content-Security-Policy"]
-            html = await response.text()
-        assert "unsafe" not in policy
-        assert "frame-ancestors 'none'" in policy
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Cache-Control"] == "no-store"
-        assert not re.search(r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=", html)
-        assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
+async def test_nothing_inline_and_nothing_from_elsewhere(browser, path):
+    async with browser.get(path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        html = await response.text()
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert not re.search(r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=", html)
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
 
 
-async def test_a_notice_stands_on_every_page_and_otherwise_none_does(database_url):
+async def test_a_notice_stands_on_every_page_and_otherwise_none_does(module_database):
     notice = '<p class="notice" role="note">Not &lt;the&gt; shop</p>'
-    async with dashboard(database_url, notice="Not <the> shop") as (browser, _):
+    async with dashboard(module_database, notice="Not <the> shop") as (browser, _):
         for path in ("/", "/gremlins", "/timeline"):
             assert notice in await text(browser, path)
         async with browser.get("/nothing-here", headers={"Accept": "text/html"}) as response:
             assert notice in await response.text()
-    async with dashboard(database_url) as (browser, _):
+    async with dashboard(module_database) as (browser, _):
         assert 'class="notice"' not in await text(browser, "/")
 
 
-async def test_the_page_holds_each_panel_byte_for_byte(database_url):
-    async with dashboard(database_url) as (browser, _):
-        await text(browser, "/")
-        names = set(PANELS) - {"timeline"}
-        for _ in range(3):
-            page = await text(browser, "/")
-            panels = {name: await text(browser, f"/panels/{name}") for name in names}
-            if all(panel in page for panel in panels.values()):
-                return
-        # Ages tick on, so one of three tries must fall between two ticks.
-        missing = [name for name, panel in panels.items() if panel not in page]
-        raise AssertionError(f"another first paint: {missing}")
+async def test_the_page_holds_each_panel_byte_for_byte(browser):
+    await text(browser, "/")
+    names = set(PANELS) - {"timeline"}
+    for _ in range(3):
+        page = await text(browser, "/")
+        panels = {name: await text(browser, f"/panels/{name}") for name in names}
+        if all(panel in page for panel in panels.values()):
+            return
+    # Ages tick on, so one of three tries must fall between two ticks.
+    missing = [name for name, panel in panels.items() if panel not in page]
+    raise AssertionError(f"another first paint: {missing}")
 
 
-async def test_a_form_without_the_page_s_token_does_nothing(database_url):
-    async with dashboard(database_url) as (browser, wire):
-        good = await token(browser)
-        for path in ("/do/order", "/do/cancel", "/do/gremlin", "/do/calm",
-                     "/operator/sign-in", "/operator/sign-out"):  # fmt: skip
-            for forged in ("", "0" * 64, good[:-1]):
-                async with browser.post(path, data={"csrf": forged}) as response:
-                    assert response.status == 403, path
-        async with browser.post("/actions/calm", data={"csrf": "0" * 64}) as response:
-            assert "older than the dashboard" in await response.text()
-        assert wire.asked == []
+async def test_a_form_without_the_page_s_token_does_nothing(browser, wire):
+    good = await token(browser)
+    for path in ("/do/order", "/do/cancel", "/do/gremlin", "/do/calm",
+                 "/operator/sign-in", "/operator/sign-out"):  # fmt: skip
+        for forged in ("", "0" * 64, good[:-1]):
+            async with browser.post(path, data={"csrf": forged}) as response:
+                assert response.status == 403, path
+    async with browser.post("/actions/calm", data={"csrf": "0" * 64}) as response:
+        assert "older than the dashboard" in await response.text()
+    assert wire.asked == []
 
 
-async def test_another_browser_s_token_is_no_use(database_url):
-    async with dashboard(database_url) as (browser, wire):
-        stolen = await token(browser)
-        browser.cookie_jar.clear()
-        await token(browser)
-        async with browser.post("/do/calm", data={"csrf": stolen}) as response:
-            assert response.status == 403
-        assert wire.asked == []
+async def test_another_browser_s_token_is_no_use(browser, wire):
+    stolen = await token(browser)
+    browser.cookie_jar.clear()
+    await token(browser)
+    async with browser.post("/do/calm", data={"csrf": stolen}) as response:
+        assert response.status == 403
+    assert wire.asked == []
 
 
-async def test_a_form_from_before_a_restart_is_still_good(database_url):
-    async with dashboard(database_url) as (browser, _):
+async def test_a_form_from_before_a_restart_is_still_good(module_database):
+    async with dashboard(module_database) as (browser, _):
         # The first form of all waits for the database's key.
         async with browser.post("/do/calm") as response:
             assert response.status == 403
         old = await token(browser)
         cookies = {cookie.key: cookie.value for cookie in browser.cookie_jar}
-    async with dashboard(database_url) as (browser, wire):
+    async with dashboard(module_database) as (browser, wire):
         browser.cookie_jar.update_cookies(cookies)
         async with browser.post("/do/calm", data={"csrf": old}, allow_redirects=False) as response:
             assert response.status == 303
         assert [asked[:2] for asked in wire.asked] == [("DELETE", "/gremlins")] * len(NAMES)
 
 
-async def test_the_operator_s_token_opens_the_switches_and_goes_along(database_url):
-    async with dashboard(database_url, operator_token=TOKEN) as (browser, wire):
+async def test_the_operator_s_token_opens_the_switches_and_goes_along(module_database):
+    async with dashboard(module_database, operator_token=TOKEN) as (browser, wire):
         csrf = await token(browser)
         flip = {"csrf": csrf, "switch": "on:inventory:latency", "delay_latency": "2000"}
         async with browser.post("/do/gremlin", data=flip) as response:
@@ -178,25 +130,24 @@ ORDERED = (
     ],
 )
 async def test_a_toast_shows_what_happened_and_an_unknown_outcome_keeps_the_key(
-    database_url, answer, state, keeps_key
+    browser, wire, answer, state, keeps_key
 ):
-    async with dashboard(database_url, answer) as (browser, wire):
-        form = {"csrf": await token(browser), "key": "k" * 32, "quantity": "1"}
-        form["product_id"] = "PROD-001"
-        async with browser.post("/actions/order", data=form) as response:
-            toast = await response.text()
-        assert f'data-toast="{state}"' in toast
-        assert ("hx-swap-oob" not in toast) is keeps_key
-        assert wire.asked[0][2]["Idempotency-Key"] == "k" * 32
+    wire.begin(answer)
+    form = {"csrf": await token(browser), "key": "k" * 32, "quantity": "1"}
+    form["product_id"] = "PROD-001"
+    async with browser.post("/actions/order", data=form) as response:
+        toast = await response.text()
+    assert f'data-toast="{state}"' in toast
+    assert ("hx-swap-oob" not in toast) is keeps_key
+    assert wire.asked[0][2]["Idempotency-Key"] == "k" * 32
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "1001", "1.5", "", "abc", "٣"])
-async def test_a_quantity_out_of_bounds_is_refused_here(database_url, quantity):
-    async with dashboard(database_url) as (browser, wire):
-        form = {"csrf": await token(browser), "key": "k" * 32, "product_id": "PROD-001"}
-        async with browser.post("/do/order", data={**form, "quantity": quantity}) as response:
-            assert response.status == 400
-        assert wire.asked == []
+async def test_a_quantity_out_of_bounds_is_refused_here(browser, wire, quantity):
+    form = {"csrf": await token(browser), "key": "k" * 32, "product_id": "PROD-001"}
+    async with browser.post("/do/order", data={**form, "quantity": quantity}) as response:
+        assert response.status == 400
+    assert wire.asked == []
 
 
 @pytest.mark.parametrize(
@@ -208,37 +159,34 @@ async def test_a_quantity_out_of_bounds_is_refused_here(database_url, quantity):
         "/static/vendor/README.md",
     ],
 )
-async def test_only_static_files_are_served(database_url, path):
-    async with dashboard(database_url) as (browser, _), browser.get(path) as response:
+async def test_only_static_files_are_served(browser, path):
+    async with browser.get(path) as response:
         assert response.status == 404
 
 
-async def test_static_files_are_cached_for_ever_under_an_address_of_their_own(database_url):
-    async with dashboard(database_url) as (browser, _):
-        address = re.search(r'href="(/static/app\.css\?v=\w+)"', await text(browser, "/"))[1]
-        async with browser.get(address) as response:
-            assert "immutable" in response.headers["Cache-Control"]
-            assert response.headers["Content-Type"].startswith("text/css")
+async def test_static_files_are_cached_for_ever_under_an_address_of_their_own(browser):
+    address = re.search(r'href="(/static/app\.css\?v=\w+)"', await text(browser, "/"))[1]
+    async with browser.get(address) as response:
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["Content-Type"].startswith("text/css")
 
 
 @pytest.mark.parametrize("since", ["", "?since=0", "?since=-5", "?since=nan", "?since=1e300"])
-async def test_the_charts_are_sent_no_more_than_they_can_show(database_url, since):
-    async with dashboard(database_url) as (browser, _):
-        async with browser.get(f"/charts/data{since}") as response:
-            assert response.headers["Content-Type"].startswith("application/json")
-            data = await response.json()
-        assert len(data["at"]) <= 451
-        assert set(data["services"]) == {process.key for process in SHOP}
-        async with browser.get("/charts/data?since=yesterday") as response:
-            assert response.status == 400
+async def test_the_charts_are_sent_no_more_than_they_can_show(browser, since):
+    async with browser.get(f"/charts/data{since}") as response:
+        assert response.headers["Content-Type"].startswith("application/json")
+        data = await response.json()
+    assert len(data["at"]) <= 451
+    assert set(data["services"]) == {process.key for process in SHOP}
+    async with browser.get("/charts/data?since=yesterday") as response:
+        assert response.status == 400
 
 
-async def test_the_timeline_page_holds_its_panel(database_url):
-    async with dashboard(database_url) as (browser, _):
-        while "not read yet" in (panel := await text(browser, "/panels/timeline")).lower():
-            await asyncio.sleep(0.1)
-        assert panel in await text(browser, "/timeline")
-        assert "Nothing was broken on purpose yet" in panel
+async def test_the_timeline_page_holds_its_panel(browser):
+    while "not read yet" in (panel := await text(browser, "/panels/timeline")).lower():
+        await asyncio.sleep(0.1)
+    assert panel in await text(browser, "/timeline")
+    assert "Nothing was broken on purpose yet" in panel
 
 
 async def test_the_page_stands_without_a_database():

@@ -7,6 +7,7 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from frontend.app import create_app
 from frontend.policies import presenter
@@ -19,11 +20,13 @@ from services.payment.contract import (
     RouteView,
     WhatIfResult,
 )
+from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import HOSTILE, NOW, FixedProof, FixedSource, show
-from tests.frontend.test_pages import TOKEN, dashboard, text, token
 from tests.harness.serving import create_service, serve, settings_of
 
 pytestmark = pytest.mark.timeout(60)
+# Beside these are tests that are not async.
+with_the_module = pytest.mark.asyncio(loop_scope="module")
 DENY = "if amount > 50 then deny\n"
 
 
@@ -44,6 +47,13 @@ async def shop(database_url, **overrides):
             yield browser, payments
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_shop(module_database):
+    """The module's shop, for tests that set nothing of their own."""
+    async with shop(module_database) as opened:
+        yield opened
+
+
 async def posted(browser, path, **form):
     async with browser.post(path, data={"csrf": await token(browser), **form}) as response:
         return response.status, await response.text()
@@ -55,34 +65,37 @@ async def pay(payments, request_id):
         return response.status
 
 
-async def test_a_mistake_is_shown_at_its_place_with_and_without_a_script(database_url):
-    async with shop(database_url) as (browser, _):
-        form = {"text": "if true then allow\nif amuont > 1 then deny", "what": "check"}
-        for path in ("/panels/draft", "/policies/draft"):
-            status, html = await posted(browser, path, **form)
-            assert (status, "line 2, column 4" in html) == (200, True), path
-            assert "<mark>amuont &gt; 1 then deny</mark>" in html
-        assert re.search(r"<textarea[^>]*>if true then allow\s+if amuont &gt; 1", html)
+@with_the_module
+async def test_a_mistake_is_shown_at_its_place_with_and_without_a_script(open_shop):
+    browser, _ = open_shop
+    form = {"text": "if true then allow\nif amuont > 1 then deny", "what": "check"}
+    for path in ("/panels/draft", "/policies/draft"):
+        status, html = await posted(browser, path, **form)
+        assert (status, "line 2, column 4" in html) == (200, True), path
+        assert "<mark>amuont &gt; 1 then deny</mark>" in html
+    assert re.search(r"<textarea[^>]*>if true then allow\s+if amuont &gt; 1", html)
 
 
-async def test_a_draft_is_tried_saved_and_given(database_url):
-    async with shop(database_url) as (browser, payments):
-        assert await pay(payments, "r1") == 200
-        _, tried = await posted(browser, "/panels/draft", text=DENY, what="what-if")
-        assert "1 of the last 1 payment would change" in tried
-        assert "not taken" in tried
-        assert await pay(payments, "r2") == 200
-        _, saved = await posted(browser, "/panels/draft", text=DENY, what="save")
-        version = re.search(r'data-copy="([0-9a-f]{64})"', saved)[1]
-        _, given = await posted(browser, "/actions/policy", merchant="m1", version=version)
-        assert "Policy given" in given
-        assert await pay(payments, "r3") == 402
-        assert f'<option value="{version}" selected>' in await text(browser, "/panels/merchants")
-        async with browser.get("/api/policies") as response:
-            found = await response.json()
-        given_to = {each["merchant_id"]: each["policy_version"] for each in found["merchants"]}
-        assert given_to["m1"] == version != given_to["m2"]
-        assert found["versions"][0]["text"] == DENY
+@with_the_module
+async def test_a_draft_is_tried_saved_and_given(open_shop):
+    browser, payments = open_shop
+    assert await pay(payments, "r1") == 200
+    _, tried = await posted(browser, "/panels/draft", text=DENY, what="what-if")
+    assert "1 of the last 1 payment would change" in tried
+    assert "not taken" in tried
+    assert await pay(payments, "r2") == 200
+    _, saved = await posted(browser, "/panels/draft", text=DENY, what="save")
+    version = re.search(r'data-copy="([0-9a-f]{64})"', saved)[1]
+    _, given = await posted(browser, "/actions/policy", merchant="m1", version=version)
+    assert "Policy given" in given
+    assert await pay(payments, "r3") == 402
+    assert f'<option value="{version}" selected>' in await text(browser, "/panels/merchants")
+    assert version in await text(browser, "/policies")
+    async with browser.get("/api/policies") as response:
+        found = await response.json()
+    given_to = {each["merchant_id"]: each["policy_version"] for each in found["merchants"]}
+    assert given_to["m1"] == version != given_to["m2"]
+    assert found["versions"][0]["text"] == DENY
 
 
 async def test_only_the_operator_saves_and_gives_but_anybody_may_ask(database_url):
@@ -98,10 +111,8 @@ async def test_only_the_operator_saves_and_gives_but_anybody_may_ask(database_ur
     await eyes.close()
 
 
-async def test_without_a_payment_service_the_page_says_so(database_url):
-    async with shop(database_url) as (browser, _):
-        await text(browser, "/policies")
-    nowhere = settings_of("dashboard", database_url, payment_url="http://127.0.0.1:1")
+async def test_without_a_payment_service_the_page_says_so(module_database):
+    nowhere = settings_of("dashboard", module_database, payment_url="http://127.0.0.1:1")
     app = create_app(nowhere, source=FixedSource(), proof=FixedProof())
     jar = aiohttp.CookieJar(unsafe=True)
     async with serve(app, nowhere) as url, aiohttp.ClientSession(url, cookie_jar=jar) as browser:
@@ -109,8 +120,8 @@ async def test_without_a_payment_service_the_page_says_so(database_url):
         assert "The payment service did not answer. Nothing was done" in html
 
 
-async def test_a_draft_from_another_page_does_nothing(database_url):
-    async with dashboard(database_url) as (browser, wire):
+async def test_a_draft_from_another_page_does_nothing(module_database):
+    async with dashboard(module_database) as (browser, wire):
         await token(browser)
         form = {"csrf": "0" * 64, "text": DENY, "what": "save"}
         async with browser.post("/policies/draft", data=form) as response:

@@ -17,8 +17,11 @@ from frontend.providers.queries import (
     WebhookFaultRecord,
 )
 from providers.acquirer.contract import Mode
+from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import DOWN, HOSTILE, LOCKED, NOW, show
-from tests.frontend.test_pages import TOKEN, dashboard, text, token
+
+# Beside these are tests that are not async.
+with_the_module = pytest.mark.asyncio(loop_scope="module")
 
 TERMS = TermsRecord("alfa", None, ("EUR",), 150, 25, 50, 100_000, 10_000)
 ALFA = ProviderRecord(
@@ -61,18 +64,18 @@ def test_the_modes_are_the_acquirer_s():
     assert set(MODES) == set(Mode.__args__)
 
 
-async def test_the_accounts_of_the_migrations_are_shown(database_url):
-    async with dashboard(database_url) as (browser, _):
-        html = await text(browser, "/providers")
-        async with browser.get("/api/providers") as response:
-            found = await response.json()
+@with_the_module
+async def test_the_accounts_of_the_migrations_are_shown(browser):
+    html = await text(browser, "/providers")
+    async with browser.get("/api/providers") as response:
+        found = await response.json()
     assert [each["account"] for each in found["providers"]] == ["alfa", "bravo", "charlie", "mock"]
     assert [each["mode"] for each in found["providers"]] == ["happy", "happy", "happy", None]
     assert html.count('action="/do/mode"') == 3
 
 
-async def test_a_mode_is_set_at_the_acquirer_by_the_operator_alone(database_url):
-    async with dashboard(database_url, OK, operator_token=TOKEN) as (browser, wire):
+async def test_a_mode_is_set_at_the_acquirer_by_the_operator_alone(module_database):
+    async with dashboard(module_database, OK, operator_token=TOKEN) as (browser, wire):
         csrf = await token(browser)
         form = {"csrf": csrf, "account": "alfa", "mode": "500"}
         for action, more in (("mode", {}), ("webhook-fault", {"fault": "lose", "on": "1"})):
@@ -87,22 +90,24 @@ async def test_a_mode_is_set_at_the_acquirer_by_the_operator_alone(database_url)
         assert headers["Authorization"] == f"Bearer {TOKEN}"
 
 
+@with_the_module
 @pytest.mark.parametrize(
     "form", [{"account": "alfa", "mode": "sleepy"}, {"account": "../x", "mode": "500"}]
 )
-async def test_what_is_no_mode_is_refused_here(database_url, form):
-    async with dashboard(database_url, OK) as (browser, wire):
-        async with browser.post("/do/mode", data={"csrf": await token(browser), **form}) as answer:
-            assert answer.status == 400
-        assert wire.asked == []
+async def test_what_is_no_mode_is_refused_here(browser, wire, form):
+    wire.begin(OK)
+    async with browser.post("/do/mode", data={"csrf": await token(browser), **form}) as answer:
+        assert answer.status == 400
+    assert wire.asked == []
 
 
-async def test_one_fault_of_webhooks_is_turned_and_the_others_stay(database_url):
-    connection = await asyncpg.connect(database_url)
+@with_the_module
+async def test_one_fault_of_webhooks_is_turned_and_the_others_stay(module_database, browser, wire):
+    connection = await asyncpg.connect(module_database)
     await connection.execute("UPDATE acquirer.webhook_faults SET duplicate = 0.5")
     await connection.close()
-    async with dashboard(database_url, OK) as (browser, wire):
-        form = {"csrf": await token(browser), "fault": "lose", "on": "1"}
-        async with browser.post("/actions/webhook-fault", data=form) as response:
-            assert "a quarter is lost" in await response.text()
-        assert wire.sent == [WebhookFaultRecord(duplicate=0.5, lose=0.25)]
+    wire.begin(OK)
+    form = {"csrf": await token(browser), "fault": "lose", "on": "1"}
+    async with browser.post("/actions/webhook-fault", data=form) as response:
+        assert "a quarter is lost" in await response.text()
+    assert wire.sent == [WebhookFaultRecord(duplicate=0.5, lose=0.25)]

@@ -14,8 +14,8 @@ from observatory.retrospective.model import (
     GremlinTime,
     SchemaViolation,
 )
+from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import DOWN, HOSTILE, NOW, show
-from tests.frontend.test_pages import TOKEN, dashboard, text, token
 from tests.observatory.test_retrospective import report
 
 VIOLATION = SchemaViolation(

@@ -5,9 +5,13 @@ import re
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from chassis.outcome import CallResult, Outcome
-from tests.frontend.test_pages import ORDERED, dashboard, text, token
+from tests.frontend.dashboards import text, token
+from tests.frontend.test_pages import ORDERED
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ORDER_ID = "0b0e6f5e-1111-4222-8333-944455556666"
 TRACE = "ab" * 16
@@ -19,7 +23,7 @@ NOBODY = CallResult(Outcome.NOT_SENT, 0, "connect-failed")
 LOOSE = (
     "INSERT INTO inventory.gremlins (name, kind, routes, probability, delay_ms, jitter_ms, status,"
     " started_by, expires_at)"
-    " VALUES ('latency', 'latency', '{*}', 1, 9, 0, 503, 'me', now() + interval '1 minute')"
+    " VALUES ('latency', 'latency', '{*}', 1, 9, 0, 503, 'me', now() + interval '1 hour')"
 )
 ACTIONS = {
     "order": {"key": "k" * 32, "quantity": "1", "product_id": "PROD-001"},
@@ -30,22 +34,30 @@ ACTIONS = {
 }
 
 
-async def toast_of(database_url, action, answer):
-    """The toast, and the id of the dashboard's own trace."""
-    async with dashboard(database_url, answer) as (browser, wire):
-        if action == "gremlin off":
-            connection = await asyncpg.connect(database_url)
-            await connection.execute(LOOSE)
-            await connection.close()
-            while "Slow start" not in await text(browser, "/panels/bar"):
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def loose(module_database):
+    """A gremlin to call off."""
+    connection = await asyncpg.connect(module_database)
+    await connection.execute(LOOSE)
+    await connection.close()
+
+
+@pytest.fixture
+def toast_of(browser, wire):
+    """`await toast_of(action, answer)`: the toast, and the id of the dashboard's own trace."""
+
+    async def act(action, answer):
+        wire.begin(answer)
+        for panel, known in (("bar", "Slow start"), ("products", "Glass lantern")):
+            while known not in await text(browser, f"/panels/{panel}"):
                 await asyncio.sleep(0.05)
-        while "Glass lantern" not in await text(browser, "/panels/products"):
-            await asyncio.sleep(0.05)
         form = {**ACTIONS[action], "csrf": await token(browser)}
         async with browser.post(f"/actions/{action.split()[0]}", data=form) as response:
             assert response.status == 200
             assert wire.asked
             return await response.text(), response.headers["X-Trace-Id"]
+
+    return act
 
 
 def link(toast):
@@ -55,27 +67,27 @@ def link(toast):
 
 @pytest.mark.parametrize("answer", [DONE, REFUSED, BROKEN], ids=["done", "refused", "broken"])
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_a_toast_leads_to_the_trace_of_its_action(database_url, action, answer):
-    toast, _ = await toast_of(database_url, action, answer)
+async def test_a_toast_leads_to_the_trace_of_its_action(toast_of, action, answer):
+    toast, _ = await toast_of(action, answer)
     assert link(toast) == TRACE
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_without_a_response_it_leads_to_the_trace_that_was_sent_to_the_service(
-    database_url, action
+    toast_of, action
 ):
-    toast, own = await toast_of(database_url, action, SILENT)
+    toast, own = await toast_of(action, SILENT)
     assert link(toast) == own
 
 
-async def test_a_request_that_was_never_sent_has_no_trace_to_lead_to(database_url):
-    toast, _ = await toast_of(database_url, "order", NOBODY)
+async def test_a_request_that_was_never_sent_has_no_trace_to_lead_to(toast_of):
+    toast, _ = await toast_of("order", NOBODY)
     assert "Nothing was done" in toast
     assert link(toast) is None
 
 
-async def test_an_order_s_toast_leads_to_the_order_too(database_url):
+async def test_an_order_s_toast_leads_to_the_order_too(toast_of):
     placed = CallResult(Outcome.OK, 201, body=ORDERED, trace_id=TRACE)
-    toast, _ = await toast_of(database_url, "order", placed)
+    toast, _ = await toast_of("order", placed)
     assert f'href="/orders/{ORDER_ID}"' in toast
     assert "1 × Glass lantern, 99.99" in toast  # noqa: RUF001 - as the page writes it

@@ -5,13 +5,20 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.frontend.test_pages import dashboard, text
+from tests.frontend.dashboards import dashboard, text
 from tests.observatory.samples import NOW_NS, json_logs, json_span, json_traces
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 EVIL = "<img src=x onerror=alert(1)>\x1b[2J\x00\u202e"
 PATHS = ["/traces", "/traces?kind=bitten", f"/traces/{TRACE}", f"/traces/{'ab' * 16}", "/logs"]
+
+
+@pytest.fixture(scope="module")
+def module_database():
+    """Telemetry is kept without one."""
+    return NOWHERE
 
 
 class Elements(HTMLParser):
@@ -60,30 +67,28 @@ def written(message, **more):
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_hostile_telemetry_is_shown_and_never_runs(path):
-    async with dashboard(NOWHERE) as (browser, _):
-        await send(browser, named(EVIL), service=EVIL, lines=[written(EVIL)])
-        async with browser.get(path) as response:
-            assert response.status == 200
-            assert "unsafe" not in response.headers["Content-Security-Policy"]
-            page = await response.text()
-        assert not {"img", "style"} & Elements.of(page).tags
-        assert not {name for name in Elements.of(page).attributes if name[:2] == "on"}
-        assert "style" not in Elements.of(page).attributes
-        assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u202e]", page)
-        if "ab" * 16 not in path:
-            assert "&lt;img src=x onerror=alert(1)&gt;" in page
+async def test_hostile_telemetry_is_shown_and_never_runs(browser, path):
+    await send(browser, named(EVIL), service=EVIL, lines=[written(EVIL)])
+    async with browser.get(path) as response:
+        assert response.status == 200
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        page = await response.text()
+    assert not {"img", "style"} & Elements.of(page).tags
+    assert not {name for name in Elements.of(page).attributes if name[:2] == "on"}
+    assert "style" not in Elements.of(page).attributes
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u202e]", page)
+    if "ab" * 16 not in path:
+        assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
-async def test_the_panel_in_the_page_is_the_panel_byte_for_byte():
-    async with dashboard(NOWHERE) as (browser, _):
-        await send(browser, named("GET /a"), lines=[written("hello")])
-        for page, panel in (
-            ("/logs", "/panels/logs"),
-            ("/logs?level=error&text=hell", "/panels/logs?level=ERROR&text=hell"),
-            (f"/traces/{'ab' * 16}", f"/panels/trace/{'ab' * 16}"),
-        ):
-            assert await text(browser, panel) in await text(browser, page)
+async def test_the_panel_in_the_page_is_the_panel_byte_for_byte(browser):
+    await send(browser, named("GET /a"), lines=[written("hello")])
+    for page, panel in (
+        ("/logs", "/panels/logs"),
+        ("/logs?level=error&text=hell", "/panels/logs?level=ERROR&text=hell"),
+        (f"/traces/{'ab' * 16}", f"/panels/trace/{'ab' * 16}"),
+    ):
+        assert await text(browser, panel) in await text(browser, page)
 
 
 async def test_the_filters_find_what_they_name():
@@ -121,34 +126,30 @@ async def test_the_filters_find_what_they_name():
             assert ("needle" in await text(browser, f"/panels/logs?{query}")) is mine
 
 
-async def test_a_filter_that_finds_nothing_stays_chosen():
-    async with dashboard(NOWHERE) as (browser, _):
-        page = await text(browser, "/traces?route=/gone")
-        assert '<option value="/gone" selected>' in page
+async def test_a_filter_that_finds_nothing_stays_chosen(browser):
+    page = await text(browser, "/traces?route=/gone")
+    assert '<option value="/gone" selected>' in page
 
 
-async def test_a_malformed_trace_id_is_explained():
-    async with dashboard(NOWHERE) as (browser, _):
-        for path in ("nothing", "0" * 32, "ab" * 17, "%3Cscript%3E"):
-            async with browser.get(f"/traces/{path}") as response:
-                assert response.status == 404
-                page = await response.text()
-            assert "32 digits" in page
-            assert "<script>" not in page
-        assert "Not here yet" in await text(browser, f"/traces/{'AB' * 16}")
+async def test_a_malformed_trace_id_is_explained(browser):
+    for path in ("nothing", "0" * 32, "ab" * 17, "%3Cscript%3E"):
+        async with browser.get(f"/traces/{path}") as response:
+            assert response.status == 404
+            page = await response.text()
+        assert "32 digits" in page
+        assert "<script>" not in page
+    assert "Not here yet" in await text(browser, f"/traces/{'AB' * 16}")
 
 
-async def test_every_light_leads_to_its_traces():
-    async with dashboard(NOWHERE) as (browser, _):
-        page = await text(browser, "/panels/lights")
-        assert 'href="/traces?kind=slowest&amp;service=inventory&amp;since=' in page
+async def test_every_light_leads_to_its_traces(browser):
+    page = await text(browser, "/panels/lights")
+    assert 'href="/traces?kind=slowest&amp;service=inventory&amp;since=' in page
 
 
-async def test_telemetry_that_arrives_makes_no_telemetry(caplog):
-    async with dashboard(NOWHERE) as (browser, _):
-        with caplog.at_level("INFO", logger="request"):
-            await send(browser, named("GET /a"), lines=[written("x")])
-            await text(browser, "/traces")
-        messages = [record.getMessage() for record in caplog.records if record.name == "request"]
-        assert messages == ["GET /traces"]
-        assert 'valerix_observatory_bytes{signal="traces"}' in await text(browser, "/metrics")
+async def test_telemetry_that_arrives_makes_no_telemetry(browser, caplog):
+    with caplog.at_level("INFO", logger="request"):
+        await send(browser, named("GET /a"), lines=[written("x")])
+        await text(browser, "/traces")
+    messages = [record.getMessage() for record in caplog.records if record.name == "request"]
+    assert messages == ["GET /traces"]
+    assert 'valerix_observatory_bytes{signal="traces"}' in await text(browser, "/metrics")

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from frontend.app import create_app
+from tests.frontend.dashboards import text
 from tests.frontend.samples import FixedProof
-from tests.frontend.test_pages import text
 from tests.frontend.test_traces_pages import EVIL, NOWHERE, Elements
 from tests.harness.serving import serve, settings_of
 from tests.observatory.sources.fake_prometheus import FakePrometheus
