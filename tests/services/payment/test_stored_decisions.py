@@ -18,7 +18,7 @@ from services.payment.breakers import breakers
 from services.payment.outcomes import Declined
 from tests.proof.reports import violated
 from tests.services.payment.money_checks import unsettled
-from tests.services.payment.test_process import Shop, open_shop
+from tests.services.payment.test_process import Shop, codes, open_shop
 
 POLICY = """# Of each kind of rule one.
 if amount == 10001 then prefer charlie
@@ -161,7 +161,8 @@ async def test_a_fallback_is_not_begun_through_a_breaker_that_has_just_opened(
         "UPDATE payments.breakers SET state = 'open', open_until = now() + interval '1 hour'"
     )
     monkeypatch.setattr(shop.replica.context.breakers, "open_now", frozenset)
-    assert (await shop.pay(request_id="late", amount=4_000)).status_code == 402
+    answer = await shop.pay(request_id="late", amount=4_000)
+    assert (answer.status_code, codes(answer)) == (402, ["BreakerOpen"])
     assert (
         await shop.eyes.fetchval(
             "SELECT count(*) FROM payments.attempts WHERE provider = 'bravo' AND created_at >"
