@@ -390,12 +390,17 @@ def policy_check(file: Path) -> None:
 @policy.command("what-if")
 @_FILE
 @click.option("--last", default=200, type=click.IntRange(1, 500), help="Of how many payments.")
+@click.option(
+    "--terms",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Other terms of accounts: a YAML file with lines as `alfa: {fee_basis_points: 200}`.",
+)
 @_JSON
-def policy_what_if(file: Path, last: int, as_json: bool) -> None:
+def policy_what_if(file: Path, last: int, terms: Path | None, as_json: bool) -> None:
     """What FILE would have done with the last payments; it changes nothing."""
     from cli.payments import what_if
 
-    what_if(file, last, as_json)
+    what_if(file, last, terms, as_json)
 
 
 @policy.command("save")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
+import yaml
 
 from cli.ask import asked
 from fleet.errors import Failed
@@ -98,9 +99,12 @@ def give_policy(merchant: str, version: str) -> None:
     click.echo(f"{given['merchant_id']}: {given['version']}")
 
 
-def what_if(file: Path, last: int, as_json: bool) -> None:
-    """Print the payments that a draft would have changed, and what that comes to."""
-    body = {"text": _text(file), "last": last}
+def what_if(file: Path, last: int, terms: Path | None, as_json: bool) -> None:
+    """Print the payments that a draft, and other terms of accounts, would have changed, and what
+    that comes to."""
+    body: dict[str, Any] = {"text": _text(file), "last": last}
+    if terms is not None:
+        body["terms"] = _mapping(terms)
     found = asked("payment", "POST", "/policies/what-if", body)
     if as_json:
         _print(found)
@@ -138,6 +142,17 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Failed(f"{file} cannot be read: {error}") from None
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """What a YAML file says of names; what they may be is the service's to judge."""
+    try:
+        found = yaml.safe_load(_text(file))
+    except yaml.YAMLError as error:
+        raise Failed(f"{file} is no YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(found, dict):
+        raise Failed(f"{file} is no mapping of accounts to their terms")
+    return {str(name): terms for name, terms in found.items()}
 
 
 def _print(document: object) -> None:

@@ -273,15 +273,27 @@ class MerchantPolicy(msgspec.Struct, frozen=True):
     version: str
 
 
+class ChangedTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other terms of an account, in basis points and minor units; what is absent stays as it was
+    for each payment."""
+
+    fee_basis_points: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
+    fee_fixed_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
+    minimum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
+    maximum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
+
+
 class AskWhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /policies/what-if: a draft, and how many of the last payments it is tried on; of one
-    merchant, or of all."""
+    merchant, or of all. `terms` are other terms of accounts, by their name."""
 
     text: DraftText
     last: Annotated[int, Meta(ge=1, le=500)] = 200
     merchant_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")] | UnsetType = (
         UNSET
     )
+    # As many as a plan may have accounts.
+    terms: Annotated[dict[str, ChangedTerms], Meta(max_length=20)] = {}
 
 
 # The same as it was; not taken at all; or not known, because nobody can say what another account

@@ -51,6 +51,9 @@ def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path:
     )
     tried = open_shop.command("policy", "what-if", str(good))
     assert "0 of 0 payments and 0 refused requests change" in tried.stdout
+    bad.write_text("nobody: {fee_basis_points: 200}\n")
+    refused = open_shop.command("policy", "what-if", str(good), "--terms", str(bad))
+    assert (refused.returncode, "nobody" in refused.stderr) == (1, True)
     assert open_shop.command("policy", "give", "m1", version).stdout == f"m1: {version}\n"
     assert version in open_shop.command("policy", "list").stdout
     assert open_shop.command("provider", "mode", "alfa", "500").stdout == "alfa: 500\n"

@@ -60,6 +60,14 @@ _CLOSED_TO_NEW = statement(
     ),
     "SELECT payments.breakers",
 )
+_OPEN_AT = statement(
+    text(
+        "SELECT account FROM (SELECT DISTINCT ON (account) account, dst"
+        "   FROM payments.breaker_transitions WHERE at <= :at ::timestamptz"
+        "   ORDER BY account, id DESC) last WHERE dst <> 'closed'"
+    ),
+    "SELECT payments.breaker_transitions",
+)
 # Whoever gets the row back is the only one in the fleet who may ask, for as long as the lease.
 _LEASE = statement(
     text(
@@ -133,6 +141,12 @@ async def closed_to_new(
     the caller's own, each with the end of its lease."""
     mine = probes or {}
     rows = await tx.rows(_CLOSED_TO_NEW, accounts=list(mine), untils=list(mine.values()))
+    return frozenset(row["account"] for row in rows)
+
+
+async def open_at(connection: Connection, at: datetime) -> frozenset[str]:
+    """The accounts whose breaker was open, or being probed, at a time."""
+    rows = await connection.rows(_OPEN_AT, at=at)
     return frozenset(row["account"] for row in rows)
 
 

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.operator_auth import actor_of, operator_guard
-from chassis.http.problems import Problem, shed
+from chassis.http.problems import Problem, invalid, shed
 from chassis.http.shop_identity import internal_guard
 from services.payment import contract
 from services.payment.context import PaymentContext
@@ -30,7 +30,7 @@ from services.payment.contract import (
     WhatIfResult,
 )
 from services.payment.policies import store
-from services.payment.policies.what_if import reconsider, summed
+from services.payment.policies.what_if import BadTerms, reconsider, summed
 from services.payment.policy import Mistake, Policy, read_policy
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ async def give_policy(
         422: refused("It is not a policy; `details` has every mistake"),
         503: refused("Another what-if is being worked out"),
     },
-    summary="What a policy would have done with the last payments; it changes nothing",
+    summary="What a policy and other terms would have done with the last payments",
 )
 async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
     """POST /policies/what-if."""
@@ -140,14 +140,20 @@ async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
     merchant = "" if data.merchant_id is UNSET else data.merchant_id
     async with places:
         async with context.database.connect() as connection:
-            policy = _demanded(data.text, await store.providers(connection))
+            providers = await store.providers(connection)
+            policy = _demanded(data.text, providers)
+            if unknown := sorted(data.terms.keys() - set(providers)):
+                raise invalid(f"/terms/{unknown[0]}", "there is no such account")
             stored = await store.decisions(connection, last=data.last, merchant_id=merchant)
             refused = await store.refused(connection, stored, merchant, last=data.last)
             without_plan = await store.without_plan(connection, stored, merchant, last=data.last)
         found = []
         for number, each in enumerate([*stored, *refused], 1):
             able = {account for account in each.accounts if _two_phase(context, account)}
-            found.append(reconsider(policy, each, able))
+            try:
+                found.append(reconsider(policy, each, able, data.terms))
+            except BadTerms as wrong:
+                raise invalid(f"/terms/{wrong.account}", str(wrong)) from None
             if number % _DECISIONS_AT_ONCE == 0:
                 await asyncio.sleep(0)
     return summed(policy.version, found, without_plan)

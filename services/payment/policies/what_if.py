@@ -4,7 +4,7 @@ Known is what needs nobody's answer: a payment that is denied is not taken, and 
 same way ends the same way. What another account would have answered is not known, and is marked
 so."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import msgspec
 
 from services.payment.contract import (
     TERMINAL,
+    ChangedTerms,
     Currency,
     FeeDifference,
     PlannedLegView,
@@ -27,6 +28,14 @@ from services.payment.policy import Policy
 from services.payment.process.contexts import StepContext
 from services.payment.process.deciding import ONE_ACCOUNT, Decided, Refusal, decide_again
 from services.payment.routing.next_account import HARD_DECLINES
+
+
+class BadTerms(Exception):
+    """Changed terms of `account` that are none beside those that stay."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__("minimum_minor would be above maximum_minor")
+        self.account = account
 
 
 class StoredTry(msgspec.Struct, frozen=True):
@@ -71,12 +80,15 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reconsider(
-    policy: Policy, stored: StoredDecision, two_phase: Collection[str]
+    policy: Policy,
+    stored: StoredDecision,
+    two_phase: Collection[str],
+    terms: Mapping[str, ChangedTerms],
 ) -> ReconsideredPayment:
-    """The payment decided again under `policy`, from its own inputs. `two_phase` are the accounts
-    that can take one of several legs."""
+    """The payment decided again under `policy`, from its own inputs but for the changed `terms` of
+    accounts. `two_phase` are the accounts that can take one of several legs. Raises `BadTerms`."""
     before = stored.route
-    after = _route(_decided(policy, stored, two_phase))
+    after = _route(_decided(policy, stored, two_phase, terms))
     changed = (before.action, before.legs, before.fallbacks) != (
         after.action,
         after.legs,
@@ -128,13 +140,16 @@ def _fees(currency: Currency, found: Sequence[ReconsideredPayment]) -> FeeDiffer
 
 
 def _decided(
-    policy: Policy, stored: StoredDecision, two_phase: Collection[str]
+    policy: Policy,
+    stored: StoredDecision,
+    two_phase: Collection[str],
+    terms: Mapping[str, ChangedTerms],
 ) -> Decided | Refusal:
     inputs = stored.inputs
     merchant = Merchant(
         merchant_id=stored.merchant_id,
         method="",
-        accounts=msgspec.convert(inputs["terms"], tuple[ProviderTerms, ...]),
+        accounts=tuple(_changed(each, terms) for each in inputs["terms"]),
         budget_ms=inputs["budget_ms"],
         policy_version=policy.version,
         policy_text=policy.text,
@@ -142,6 +157,15 @@ def _decided(
     )
     steps = [StepContext(account, inputs["budget_ms"], "") for account in stored.accounts]
     return decide_again(inputs, merchant, steps=steps, two_phase=two_phase)
+
+
+def _changed(stored: dict[str, Any], terms: Mapping[str, ChangedTerms]) -> ProviderTerms:
+    account = stored["account"]
+    changed = msgspec.to_builtins(terms[account]) if account in terms else {}
+    document = {**stored, **changed}
+    if document["minimum_minor"] > document["maximum_minor"]:
+        raise BadTerms(account)
+    return msgspec.convert(document, ProviderTerms)
 
 
 def _route(found: Decided | Refusal) -> RouteView:

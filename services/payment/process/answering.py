@@ -1,5 +1,6 @@
 """What a payment's rows say in the words of the answer: a function of them alone."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from services.payment.contract import TERMINAL
@@ -15,25 +16,43 @@ def status_of(payment: Payment) -> int:
     return 402 if payment.state in TERMINAL else 202
 
 
-def result_of(payment: Payment, plan: PaymentPlan, *, fallback: bool) -> PaymentResult:
-    """The answer about a payment and its plan; `fallback` is whether its policy allowed any."""
+def result_of(
+    payment: Payment,
+    plan: PaymentPlan,
+    *,
+    fallback: bool,
+    closed_at: Mapping[datetime, Collection[str]],
+) -> PaymentResult:
+    """The answer about a payment and its plan; `fallback` is whether its policy allowed any, and
+    `closed_at` has the accounts whose breaker was open when an attempt was declined."""
     return PaymentResult(
         plan_id=f"{payment.payment_id}:{plan.plan_n}",
         payment_id=payment.payment_id,
         success=payment.state == "SUCCEEDED",
-        steps=[_step(payment, each, plan, fallback=fallback) for each in payment.newest],
+        steps=[
+            _step(payment, each, plan, fallback=fallback, closed=closed_at.get(each.updated_at, ()))
+            for each in payment.newest
+        ],
     )
 
 
-def _step(payment: Payment, attempt: Attempt, plan: PaymentPlan, *, fallback: bool) -> StepResult:
+def _step(
+    payment: Payment,
+    attempt: Attempt,
+    plan: PaymentPlan,
+    *,
+    fallback: bool,
+    closed: Collection[str],
+) -> StepResult:
     mine = [each for each in payment.attempts if each.leg_n == attempt.leg_n]
     took = attempt.updated_at - mine[0].created_at
     success = payment.state == "SUCCEEDED"
+    code = None if success else _error_code(payment, attempt, fallback=fallback, closed=closed)
     return StepResult(
         step_id=f"{payment.payment_id}:{attempt.leg_n}",
         success=success,
         provider_name=attempt.provider,
-        error_code=None if success else _error_code(payment, attempt, fallback=fallback),
+        error_code=code,
         latency_ms=max(0, round(took.total_seconds() * 1000)),
         details={
             "amount": attempt.amount_minor,
@@ -46,23 +65,28 @@ def _step(payment: Payment, attempt: Attempt, plan: PaymentPlan, *, fallback: bo
     )
 
 
-def _error_code(payment: Payment, attempt: Attempt, *, fallback: bool) -> ErrorCode:
+def _error_code(
+    payment: Payment, attempt: Attempt, *, fallback: bool, closed: Collection[str]
+) -> ErrorCode:
     if attempt.state == "FAILED":
-        return _declined(payment, attempt, fallback=fallback)
+        return _declined(payment, attempt, fallback=fallback, closed=closed)
     if payment.cancel_reason is not None:
         return "Cancelled"
     return "OtherLegFailed" if payment.state in TERMINAL else "OutcomeUnknown"
 
 
-def _declined(payment: Payment, attempt: Attempt, *, fallback: bool) -> ErrorCode:
+def _declined(
+    payment: Payment, attempt: Attempt, *, fallback: bool, closed: Collection[str]
+) -> ErrorCode:
     until = attempt.begin_until or datetime.now(UTC)
     found = next_account(
         code=attempt.detail or "",
         tried=payment.tried(attempt.leg_n),
         fallbacks=attempt.fallbacks,
         left_s=(until - attempt.updated_at).total_seconds(),
+        closed_to_new=closed,
     )
     if isinstance(found, Next):
-        # There was one, and it could not be begun: no time, or an open breaker.
+        # There was one, and it usually takes longer than what was left.
         return "TimeoutBudgetExceeded"
     return "PolicySkip" if found == "Declined" and not fallback else found

@@ -18,7 +18,8 @@ class UnknownMerchant(Exception):
 
 
 class NoAccountNow(Exception):
-    """No account of the merchant answers in its time; nothing was done."""
+    """The merchant's accounts that can be asked at the moment cannot take the payment, and others
+    could, or these could a moment later; nothing was done."""
 
 
 class OtherRequest(Exception):

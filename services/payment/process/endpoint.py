@@ -35,7 +35,7 @@ from services.payment.process.pay import process
 )
 async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
-    no plan or a reused name, 503 no account answers."""
+    no plan or a reused name, 503 not at the moment."""
     try:
         answer = await process(state["context"], data, caller_now.get())
     except UnknownMerchant:
@@ -56,7 +56,7 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
         raise Problem(
             503,
             contract.ACCOUNTS_UNAVAILABLE,
-            "No account of this merchant answers in its time at the moment; nothing was taken",
+            "The accounts that can be asked at the moment cannot take this; nothing was taken",
             retryable=True,
             headers={"Retry-After": "5", "X-Valerix-Executed": "no"},
         ) from None

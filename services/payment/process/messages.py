@@ -15,6 +15,7 @@ ErrorCode = Literal[
     "AllProvidersFailed",
     "MaxRetriesExceeded",
     "TimeoutBudgetExceeded",
+    "BreakerOpen",
     "PolicySkip",
     "AdapterNotFound",
     "PlanInfeasible",

@@ -35,10 +35,13 @@ class _Overtaken(Exception):
 async def open_planned(
     context: PaymentContext, domain: DomainContext, accounts: Admitted, steps: Sequence[StepContext]
 ) -> UUID | Refusal | StoredRequest:
-    """The payment's id; or why there is none; or the request that came before."""
+    """The payment's id; or why there is none; or the request that came before. Raises
+    `NoAccountNow` where there is none alone because of how the accounts stand at the moment."""
     for _ in range(_MOST_PLANS):
         decided = _decided(context, domain, steps)
         if isinstance(decided, Refusal):
+            if _is_for_now(context, domain, steps, decided):
+                raise NoAccountNow
             return decided
         try:
             return await _commit(context, domain, decided, accounts, steps)
@@ -47,17 +50,13 @@ async def open_planned(
             if not remaining:
                 raise NoAccountNow from None
             steps, domain = remaining, await _as_of_now(context, domain)
-    return Refusal("PlanInfeasible", "Other payments took the accounts' capacity meanwhile")
+    raise NoAccountNow
 
 
 def _decided(
     context: PaymentContext, domain: DomainContext, steps: Sequence[StepContext]
 ) -> Decided | Refusal:
-    two_phase = [
-        each.account
-        for each in steps
-        if (connector := context.connector_of(each.account)) is not None and connector.can.two_phase
-    ]
+    two_phase = _two_phase(context, steps)
     with recording.span("plan payment") as work:
         began = time.perf_counter()
         decided = decide(domain.merchant, domain.request, steps=steps, two_phase=two_phase)
@@ -67,6 +66,30 @@ def _decided(
         if isinstance(decided, Decided):
             work.attributes["valerix.legs"] = len(decided.legs)
     return decided
+
+
+def _is_for_now(
+    context: PaymentContext, domain: DomainContext, steps: Sequence[StepContext], refusal: Refusal
+) -> bool:
+    """Whether the accounts that are left out at the moment would make a plan possible."""
+    every = [
+        domain.step(each.account)
+        for each in domain.merchant.accounts
+        if context.connector_of(each.account) is not None
+    ]
+    if refusal.error_code != "PlanInfeasible" or len(every) == len(steps):
+        return False
+    two_phase = _two_phase(context, every)
+    found = decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
+    return isinstance(found, Decided)
+
+
+def _two_phase(context: PaymentContext, steps: Sequence[StepContext]) -> list[str]:
+    return [
+        each.account
+        for each in steps
+        if (connector := context.connector_of(each.account)) is not None and connector.can.two_phase
+    ]
 
 
 async def _as_of_now(context: PaymentContext, domain: DomainContext) -> DomainContext:

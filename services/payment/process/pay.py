@@ -14,6 +14,7 @@ from chassis.database.pool import DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import request_hash
 from services.payment import charging, contract, operations, store
+from services.payment.breakers import store as breakers
 from services.payment.context import PaymentContext
 from services.payment.domain import MadeBy
 from services.payment.merchants import store as merchant_store
@@ -127,7 +128,9 @@ async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) ->
             raise LookupError(f"no payment {payment_id}")
         plan, inputs = await requests.plan_of(connection, payment_id)
         status_code = status_of(payment)
-        result = result_of(payment, plan, fallback=inputs["fallback"])
+        declined = {each.updated_at for each in payment.newest if each.state == "FAILED"}
+        closed_at = {at: await breakers.open_at(connection, at) for at in declined}
+        result = result_of(payment, plan, fallback=inputs["fallback"], closed_at=closed_at)
         body = msgspec.json.encode(result)
         if status_code == 402:
             problem = Problem(402, contract.DECLINED, "Nothing was taken, and nothing will be")

@@ -17,7 +17,9 @@ HARD_DECLINES = frozenset(
 MOST_ATTEMPTS = 4
 
 # Why no other account is tried.
-Stop = Literal["Declined", "AllProvidersFailed", "MaxRetriesExceeded", "TimeoutBudgetExceeded"]
+Stop = Literal[
+    "Declined", "AllProvidersFailed", "MaxRetriesExceeded", "BreakerOpen", "TimeoutBudgetExceeded"
+]
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ def next_account(
         return "MaxRetriesExceeded"
     standing = [each for each in left if each not in closed_to_new]
     if not standing:
-        return "AllProvidersFailed"
+        return "BreakerOpen"
     in_time = [each for each in standing if left_s > 0 and usual_s(each) <= left_s]
     if not in_time:
         return "TimeoutBudgetExceeded"

@@ -154,3 +154,21 @@ async def test_when_no_account_is_left_nothing_is_done_and_it_may_be_asked_again
     assert (answer.status_code, answer.json()["code"]) == (503, "accounts-unavailable")
     assert answer.headers["x-valerix-executed"] == "no"
     assert await shop.eyes.fetchval("SELECT count(*) FROM payments.requests") == 0
+
+
+async def test_an_amount_that_needs_an_open_one_may_be_asked_again_until_it_is_taken(shop: Shop):
+    await shop.split()
+    await _trip(shop)
+    await shop.terms("bravo", maximum_minor=5000)
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["code"]) == (503, "accounts-unavailable")
+    assert answer.headers["retry-after"] == "5"
+    await _its_time_has_come(shop)
+    assert (await shop.pay()).status_code == 200
+
+
+async def test_an_amount_that_no_account_takes_is_refused_for_good_beside_an_open_one(shop: Shop):
+    await shop.terms("alfa", maximum_minor=4000)
+    await shop.terms("bravo", maximum_minor=5000)
+    await _trip(shop)
+    assert (await shop.pay()).json()["details"]["error_code"] == "PlanInfeasible"

@@ -172,3 +172,31 @@ async def test_a_what_if_changes_nothing_and_another_one_at_once_is_refused(shop
 @pytest.mark.parametrize("last", [0, 501, "x"])
 async def test_how_many_payments_a_what_if_looks_at_is_bounded(shop: Shop, last: Any):
     assert_problem(await ask(shop, "/policies/what-if", NO_OTHER, last=last), 400, "validation")
+
+
+async def test_other_fees_send_a_payment_elsewhere_or_change_its_fee(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.pay()
+    dearer = {"alfa": {"fee_basis_points": 5000}}
+    found = await what_if(shop, DEMO_POLICY, terms=dearer)
+    (changed,) = found["changed"]
+    assert [leg["account"] for leg in changed["after"]["legs"]] == ["bravo"]
+    assert changed["outcome"] == "unknown"
+    found = await what_if(shop, DEMO_POLICY, terms={"alfa": {"fee_basis_points": 100}})
+    (fees,) = found["fees"]
+    assert (found["changed"][0]["outcome"], fees["before_minor"], fees["after_minor"]) == (
+        "same",
+        175,
+        125,
+    )
+    for wrong, place in (
+        ({"nobody": {}}, "/terms/nobody"),
+        ({"alfa": {"fee_basis_points": -1}}, "fee_basis_points"),
+        ({"alfa": {"fee_fixed_minor": 0.5}}, "fee_fixed_minor"),
+        ({"alfa": {"minimum_minor": 2000, "maximum_minor": 1000}}, "/terms/alfa"),
+        ([], "terms"),
+        ({f"a{n}": {} for n in range(21)}, "terms"),
+    ):
+        answer = await ask(shop, "/policies/what-if", DEMO_POLICY, terms=wrong)
+        assert_problem(answer, 400, "validation")
+        assert place in answer.text

@@ -183,6 +183,16 @@ async def test_without_an_account_that_is_fast_enough_nothing_is_done(shop: Shop
     assert await shop.eyes.fetchval("SELECT count(*) FROM payments.requests") == 0
 
 
+async def test_an_amount_that_needs_a_slow_account_may_be_asked_again(shop: Shop):
+    await shop.split()
+    await shop.terms("bravo", maximum_minor=5000)
+    for _ in range(50):
+        shop.replica.context.usual.saw("bravo", 5.0)
+    answer = await shop.pay()
+    assert (answer.status_code, answer.json()["code"]) == (503, "accounts-unavailable")
+    assert await shop.eyes.fetchval("SELECT count(*) FROM payments.requests") == 0
+
+
 async def test_not_sent_is_no_answer_once_somebody_else_has_begun_to_ask(shop: Shop):
     shop.gateways["alfa"].script.append("lost_request")
     await shop.pay()

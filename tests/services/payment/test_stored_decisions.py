@@ -17,9 +17,11 @@ from proof.evaluate import evaluate
 from proof.plan_certificate import AccountTerms, ClaimedLeg, PlanClaim, check_plan
 from services.payment.breakers import breakers
 from services.payment.outcomes import Declined
+from services.payment.process import opening
 from tests.proof.reports import violated
 from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled
+from tests.services.payment.test_process import codes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -153,6 +155,21 @@ async def test_a_plan_on_its_way_is_made_again_when_a_breaker_opens(
     assert last == "bravo"
 
 
+async def test_a_plan_that_is_overtaken_each_time_may_be_asked_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.eyes.execute(
+        "INSERT INTO payments.breakers (account) VALUES ('alfa');"
+        "UPDATE payments.breakers SET state = 'open', open_until = now() + interval '1 hour'"
+    )
+    monkeypatch.setattr(shop.replica.context.breakers, "open_now", frozenset)
+    monkeypatch.setattr(opening, "_MOST_PLANS", 1)
+    answer = await shop.pay(request_id="late", amount=4_000)
+    assert (answer.status_code, answer.json()["code"]) == (503, "accounts-unavailable")
+    monkeypatch.undo()
+    assert (await shop.pay(request_id="late", amount=4_000)).status_code == 200
+
+
 async def test_a_fallback_is_not_begun_through_a_breaker_that_has_just_opened(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
@@ -164,7 +181,8 @@ async def test_a_fallback_is_not_begun_through_a_breaker_that_has_just_opened(
         "UPDATE payments.breakers SET state = 'open', open_until = now() + interval '1 hour'"
     )
     monkeypatch.setattr(shop.replica.context.breakers, "open_now", frozenset)
-    assert (await shop.pay(request_id="late", amount=4_000)).status_code == 402
+    answer = await shop.pay(request_id="late", amount=4_000)
+    assert (answer.status_code, codes(answer)) == (402, ["BreakerOpen"])
     assert (
         await shop.eyes.fetchval(
             "SELECT count(*) FROM payments.attempts WHERE provider = 'bravo' AND created_at >"
