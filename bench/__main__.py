@@ -12,6 +12,7 @@ import click
 import psutil
 
 from bench import (
+    acquirer,
     collectors,
     compare,
     decisions,
@@ -32,6 +33,7 @@ PARTS = (
     "compare",
     "clients",
     "decisions",
+    "acquirer",
     "replicas",
     "collectors",
     "exporters",
@@ -52,7 +54,11 @@ PARTS = (
     help="Largest size of growth.",
 )
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="A part; may be repeated.")
-@click.option("--otel-python", required=True, help="An interpreter that has OpenTelemetry.")
+@click.option(
+    "--otel-python",
+    required=True,
+    help="An interpreter that has what requirements-bench.lock pins.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Keep the figures.")
 def main(
     rounds: int,
@@ -76,6 +82,7 @@ def main(
                 "compare": bench.compare,
                 "clients": bench.clients,
                 "decisions": bench.decide,
+                "acquirer": bench.acquire,
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
@@ -142,6 +149,12 @@ class _Bench:
         shop = self._observed("decisions")
         with shops.running([shop]):
             return asyncio.run(decisions.measure(shop, self._rounds))
+
+    def acquire(self) -> Any:
+        """The acquirer beside localstripe."""
+        shop = Variant("acquirer", self._home, self._database("acquirer"), {}, keys=("acquirer",))
+        with shops.running([shop]):
+            return acquirer.rounds(shop, self._home, self._otel_python, self._rounds)
 
     def replicas(self) -> Any:
         """One order-service and two on one database."""

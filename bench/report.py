@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bench.acquirer import CLIENTS
 from topology import NAMES
 
 
@@ -65,6 +66,22 @@ def _decisions(found: dict[str, float]) -> str:
         ("the one of the other", f"{found['decision_ms'] / found['payment_ms']:.3f}"),
     ]
     return _lines(("a merchant's payment", "CPU ms"), rows)
+
+
+def _acquirer(found: dict[str, Any]) -> str:
+    shown = {"payments/s": "per_s", "p50 ms": "p50_ms", "CPU ms of the server": "cpu_ms"}
+    ours, other = found["acquirer"], found["localstripe"]
+    rows = [
+        (
+            f"{what}, {count} at once",
+            f"{ours[f'{count} {key}']:.1f}",
+            f"{other[f'{count} {key}']:.1f}",
+            f"{ours[f'{count} {key}'] / other[f'{count} {key}']:.2f}",
+        )
+        for count in CLIENTS
+        for what, key in shown.items()
+    ]
+    return _lines(("create and confirm", "acquirer", "localstripe", "ratio"), rows)
 
 
 def _replicas(found: dict[str, float]) -> str:
@@ -151,6 +168,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
     "decisions": _decisions,
+    "acquirer": _acquirer,
     "replicas": _replicas,
     "collectors": _collectors,
     "exporters": _exporters,

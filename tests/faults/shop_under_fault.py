@@ -111,7 +111,7 @@ class ShopUnderFault:
         """Fail at once where a promise for every instant is broken, faults or not."""
         async with ProofSession(self._settings) as session:
             while not over.is_set():
-                _demand_unbroken(await session.judge())
+                demand_unbroken(await session.judge())
                 await asyncio.sleep(0.5)
 
     def aftermath(self, groups: Sequence[Customers], within_s: float = QUIET_WITHIN_S) -> float:
@@ -129,9 +129,11 @@ class ShopUnderFault:
                     report = await session.judge(whole=True)
                 if report.state == "holds":
                     return time.monotonic() - begun
-                _demand_unbroken(report)
+                demand_unbroken(report)
                 waited_s = time.monotonic() - begun
-                assert waited_s < within_s, f"not quiet after {waited_s:.0f} s: {_open(report)}"
+                assert waited_s < within_s, (
+                    f"not quiet after {waited_s:.0f} s: {still_open(report)}"
+                )
                 await asyncio.sleep(0.25)
 
     async def _aftermath(self, groups: Sequence[Customers], within_s: float) -> float:
@@ -154,12 +156,14 @@ class ShopUnderFault:
         return settled_s
 
 
-def _demand_unbroken(report: Report) -> None:
+def demand_unbroken(report: Report) -> None:
+    """Fail where a promise for every instant does not hold."""
     broken = [each for each in report.those("violated") if each.invariant.kind == "A"]
     assert not broken, "\n".join(f"{f.invariant.id} {f.invariant.title}: {f.rows}" for f in broken)
 
 
-def _open(report: Report) -> str:
+def still_open(report: Report) -> str:
+    """What does not hold, is not settled or could not be judged."""
     found = (*report.those("violated"), *report.those("settling"), *report.those("unknown"))
     return "; ".join(f"{f.invariant.id} {f.total} {f.reason or f.rows[:2]}" for f in found)
 
