@@ -71,6 +71,14 @@ def second(fleet: RunningFleet, tmp_path: Path) -> Iterator[RunningFleet]:
         replica.stop_all()
 
 
+async def _add_merchants(tables: asyncpg.Connection) -> None:
+    await tables.executemany(
+        "INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms)"
+        " VALUES ($1, 'pm_card_visa', $2, 4000)",
+        list(_MERCHANTS.items()),
+    )
+
+
 async def _quiet(session: ProofSession) -> Report:
     """The proof of all of history, once nothing is open any more."""
     end = time.monotonic() + _QUIET_S
@@ -100,14 +108,7 @@ def test_none_is_lost_or_taken_twice_and_each_is_taken_whole(
         tables = runner.run(asyncpg.connect(fleet.database_url))
         last.callback(lambda: runner.run(session.close()))
         last.callback(lambda: runner.run(tables.close()))
-        for merchant, chain in _MERCHANTS.items():
-            runner.run(
-                tables.execute(
-                    "INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms)"
-                    " VALUES ($1, 'pm_card_visa', $2, 4000)",
-                    merchant, chain,
-                )
-            )  # fmt: skip
+        runner.run(_add_merchants(tables))
         storm.begin()
         begun = time.monotonic()
         with crowd:
