@@ -16,7 +16,7 @@ from proof.invariant import Limits
 from proof.settings import ProofSettings
 from twins.counting import Counts, counts
 from twins.customers import calm, describe, let_loose, serve
-from twins.small_shop import SmallShop, start
+from twins.small_shop import SmallShop, demand_local, start
 from twins.twin import OURS, Twin
 
 # What was left to the reconciler is taken up again within half a second once all is well; this is
@@ -86,6 +86,7 @@ async def compare(
 ) -> TwinComparison:
     """Start `both`, send each as many customers while the twin's gremlins are on, call them off
     after `seconds` at most, wait until both have settled, and judge."""
+    demand_local(twin.keys)
     say(f"starting the twin {twin.name} and a small shop of ours")
     async with both(twin, databases) as (ours, theirs):
         await _each(let_loose(ours, twin.faults), let_loose(theirs, twin.faults))

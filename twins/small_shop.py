@@ -85,7 +85,7 @@ async def start(
     it. Raises `KeyError` for a twin that is unknown, and `CannotRun` where VALERIX_HOST is not
     loopback, or when it did not start."""
     keys = tuple(keys or (find(name).keys if name != OURS else KEYS))
-    _demand_local(keys)
+    demand_local(keys)
     folder = RunDirectory(home or find_run_directory().path / "twins" / name)
     folder.prepare()
     more = {**_of_twin(name), **(settings or {})}
@@ -132,7 +132,8 @@ def environment(folder: RunDirectory, more: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def _demand_local(keys: Sequence[str]) -> None:
+def demand_local(keys: Sequence[str]) -> None:
+    """Raise `CannotRun` where one of these processes would listen beyond this machine."""
     try:
         # Off loopback settings demand a token, and only the address matters here.
         demand_loopback({key: load(key, operator_token=secrets.token_hex(16)) for key in keys})

@@ -9,7 +9,12 @@ from typing import Any, cast
 import asyncpg
 from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from prometheus_client import CollectorRegistry
@@ -188,6 +193,8 @@ def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
 _BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows what")
+# What the framework says where a body was read that whoever sent it has left.
+_LEFT = "client disconnected prematurely"
 _UNKNOWN = "The database connection broke: look again with the same key or id"
 # What certainly was not executed says so in its response; what may have been must not.
 _PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
@@ -227,6 +234,8 @@ def as_problem(error: Exception) -> Problem:
     for kinds, make in _PROBLEMS:
         if isinstance(error, kinds):
             return make()
+    if isinstance(error, InternalServerException) and error.detail == _LEFT:
+        return Problem(400, "body-incomplete", "The connection closed before the request's end")
     if isinstance(error, ValidationException):
         return _invalid_parameters(error)
     if isinstance(error, HTTPException) and error.status_code < 500:

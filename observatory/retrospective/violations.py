@@ -14,6 +14,7 @@ from observatory.store.model import StoredLine, moment
 
 # A line a violation and ten seconds; a day of one that never stops is 8 640. Loki gives no more.
 _MOST_LINES = 5_000
+_WHAT = ("schema", "field", "rule", "direction")
 _CUT = "More violations were written down than are read: these are the newest."
 
 
@@ -31,11 +32,11 @@ async def violations_between(
 
 
 def violations_of(lines: Iterable[StoredLine]) -> tuple[SchemaViolation, ...]:
-    """One of each field and service, with the newest example."""
+    """One of each field, rule and service, with the newest example."""
     found: dict[tuple[str, ...], SchemaViolation] = {}
     for line in sorted(lines, key=lambda line: line.at_ns):
         fields = dict(line.attributes)
-        key = (line.service, *(fields.get(name, "") for name in ("schema", "field", "direction")))
+        key = (line.service, *(fields.get(name, "") for name in _WHAT))
         if not fields.get("schema") or not fields.get("count", "").isdigit():
             # Somebody else's line with the same words.
             continue

@@ -40,6 +40,13 @@ SECRET = "SELECT secret FROM inside"
         (CallerGone(SECRET), 504, "caller-gone", False, True),
         (NotFoundException(SECRET), 404, "not-found", False, False),
         (InternalServerException(SECRET), 500, "internal", False, False),
+        (
+            InternalServerException("client disconnected prematurely"),
+            400,
+            "body-incomplete",
+            False,
+            False,
+        ),
         (RuntimeError(SECRET), 500, "internal", False, False),
         (KeyError(SECRET), 500, "internal", False, False),
         (asyncpg.UniqueViolationError(SECRET), 500, "internal", False, False),

@@ -101,15 +101,17 @@ def line(at: datetime, **fields: str) -> StoredLine:
     )
 
 
-def test_violations_are_added_up_by_field_with_the_newest_example():
+def test_violations_are_added_up_by_field_and_rule_with_the_newest_example():
     fields = {"schema": "ReservationView", "field": "quantity", "rule": "type",
               "expected": "integer", "direction": "received"}  # fmt: skip
     lines = [
         line(NOW, **fields, count="3", found='"9"', since=NOW.isoformat()),
         line(NOW + timedelta(seconds=9), **fields, count="4", found='"99"', since="once"),
         line(NOW, message="not ours"),
+        line(NOW, **{**fields, "rule": "maximum"}, count="1", found="9", since="once"),
     ]
-    (found,) = violations_of(lines[::-1])
+    found, other = violations_of(lines[::-1])
+    assert (other.rule, other.count) == ("maximum", 1)
     assert (found.count, found.found, found.first_at) == (7, '"99"', NOW)
     assert found.last_at == NOW + timedelta(seconds=9)
 

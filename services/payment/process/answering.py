@@ -72,7 +72,10 @@ def _error_code(
         return _declined(payment, attempt, fallback=fallback, closed=closed)
     if payment.cancel_reason is not None:
         return "Cancelled"
-    return "OtherLegFailed" if payment.state in TERMINAL else "OutcomeUnknown"
+    if payment.state not in TERMINAL:
+        return "OutcomeUnknown"
+    # One leg alone is given up for its own sake: its account wants to see the customer.
+    return "OtherLegFailed" if len(payment.newest) > 1 else "Declined"
 
 
 def _declined(

@@ -72,8 +72,10 @@ def decide(
     if isinstance(found, BadInput):
         field = found.field.replace(".", "/")
         return Refusal("PolicySkip", found.message, field=f"/{field}")
+    split = _split(request)
+    if split is None:
+        return Refusal("PolicySkip", 'It is "equal" or "cheapest"', field="/metadata/split")
     ruled = _asked(merchant, found)
-    split: Split = "equal" if request.metadata.get("split") == "equal" else "cheapest"
     considered = _considered(usable, ruled)
     inputs = {
         "amount": request.amount,
@@ -96,6 +98,16 @@ def decide(
     others = considered if inputs["fallback"] else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def _split(request: ExternalRequest) -> Split | None:
+    """How the request wants to be divided; None where it says something else."""
+    match request.metadata.get("split", "cheapest"):
+        case "cheapest":
+            return "cheapest"
+        case "equal":
+            return "equal"
+    return None
 
 
 def decide_again(

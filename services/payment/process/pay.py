@@ -37,6 +37,9 @@ from services.payment.process.store import RequestId, StoredRequest
 
 logger = logging.getLogger(__name__)
 
+_NOTHING = "Nothing was taken, and nothing will be"
+_REFUNDED = "What was taken was given back, and nothing more will be taken"
+
 
 class RequestAnswer(msgspec.Struct, frozen=True):
     """Status and bytes; `replayed` where they are those of the first answer."""
@@ -133,7 +136,8 @@ async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) ->
         result = result_of(payment, plan, fallback=inputs["fallback"], closed_at=closed_at)
         body = msgspec.json.encode(result)
         if status_code == 402:
-            problem = Problem(402, contract.DECLINED, "Nothing was taken, and nothing will be")
+            was_taken = any(each.state == "REFUNDED" for each in payment.newest)
+            problem = Problem(402, contract.DECLINED, _REFUNDED if was_taken else _NOTHING)
             body = _as_problem(problem, result)
         if status_code == 202:
             return RequestAnswer(202, body, payment_id)

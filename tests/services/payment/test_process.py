@@ -126,6 +126,20 @@ async def test_after_silence_no_other_account_is_asked(shop: Shop, fault: str):
     assert await shop.attempts() == [(1, "alfa", "SUCCEEDED")]
 
 
+@pytest.mark.parametrize(
+    ("fault", "detail"), [("lost_response", "given back"), ("lost_request", "Nothing was taken")]
+)
+async def test_an_answer_names_what_a_cancel_left(shop: Shop, fault: str, detail: str):
+    shop.gateways["alfa"].script.append(fault)
+    payment_id = (await shop.pay()).json()["payment_id"]
+    cancelled = {"order_id": payment_id, "reason": "CANCELLED"}
+    await shop.replica.http.post(f"/payments/{payment_id}/cancel", json=cancelled)
+    await shop.replica.reconcile()
+    answer = await shop.pay()
+    assert (answer.status_code, codes(answer)) == (402, ["Cancelled"])
+    assert detail in answer.json()["detail"]
+
+
 async def test_a_request_that_was_never_sent_goes_to_the_next_account(shop: Shop):
     shop.gateways["alfa"].fail("not_sent")
     answer = await shop.pay()
@@ -374,6 +388,8 @@ async def test_a_card_is_exchanged_and_its_digits_are_nowhere(
         ({"request_id": "two words"}, "request_id"),
         ({"metadata": {str(n): n for n in range(51)}}, "metadata"),
         ({"metadata": {"fraudScore": 7}}, "fraudScore"),
+        ({"metadata": {"split": "bogus"}}, "split"),
+        ({"metadata": {"split": True}}, "split"),
         ({"payment_method": {}}, "payment_method"),
         ({"payment_method": {"wallet": {"wallet_id": "w", "wallet_type": "x"}}}, "wallet"),
         ({"payment_method": {"card": {**CARD, "number": "4242424242424241"}}}, "number"),
