@@ -72,7 +72,9 @@ def read_body(raw: bytes, content_type: str, shape: type[T]) -> T:
 
 def _pointed(error: msgspec.ValidationError) -> Problem:
     message, _, path = str(error).partition(" - at ")
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").lstrip("$")).replace(".", "/")
+    # Which key of a mapping it is, is not said.
+    place = path.strip("`").lstrip("$").replace("[...]", "[*]").replace(".", "/")
+    pointer = re.sub(r"\[(\d+|\*)\]", r"/\1", place)
     named = re.search(r"(?:unknown|required) field `([^`]*)`", message)
     if named:
         # RFC 6901 escapes; a client's own field name may hold anything, at any length.

@@ -65,6 +65,18 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 def _close_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Bodies are read strictly (chassis/http/json_body.py), which the framework does not know."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        if name in schemas:
-            schemas[name]["additionalProperties"] = False
+        _close(content["schema"], schemas)
+
+
+def _close(schema: Any, schemas: dict[str, Any]) -> None:
+    """No other fields in what is referred to here, nor in what that refers to."""
+    if isinstance(schema, list):
+        for each in schema:
+            _close(each, schemas)
+    elif isinstance(schema, dict):
+        found = schemas.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
+        if found.get("type") == "object" and "additionalProperties" not in found:
+            found["additionalProperties"] = False
+            _close(found, schemas)
+        for each in schema.values():
+            _close(each, schemas)

@@ -65,6 +65,7 @@ BREAK_NOT_FOUND = "break-not-found"
 BREAK_RESOLVED = "break-resolved"
 POLICY_INVALID = "policy-invalid"
 POLICY_NOT_FOUND = "policy-not-found"
+TERMS_INVALID = "terms-invalid"
 WHAT_IF_BUSY = "what-if-busy"
 
 # Each state in the four words of the public API. Money on its way back is PENDING: whether it was

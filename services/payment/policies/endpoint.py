@@ -14,7 +14,7 @@ from msgspec import UNSET
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.operator_auth import actor_of, operator_guard
-from chassis.http.problems import Problem, invalid, shed
+from chassis.http.problems import Problem, shed
 from chassis.http.shop_identity import internal_guard
 from services.payment import contract
 from services.payment.context import PaymentContext
@@ -126,7 +126,7 @@ async def give_policy(
     return_dto=None,
     status_code=200,
     responses={
-        422: refused("It is not a policy; `details` has every mistake"),
+        422: refused("It is not a policy, or no account has such terms; `details` says where"),
         503: refused("Another what-if is being worked out"),
     },
     summary="What a policy and other terms would have done with the last payments",
@@ -143,7 +143,7 @@ async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
             providers = await store.providers(connection)
             policy = _demanded(data.text, providers)
             if unknown := sorted(data.terms.keys() - set(providers)):
-                raise invalid(f"/terms/{unknown[0]}", "there is no such account")
+                raise _bad_terms(unknown[0], "there is no such account")
             stored = await store.decisions(connection, last=data.last, merchant_id=merchant)
             refused = await store.refused(connection, stored, merchant, last=data.last)
             without_plan = await store.without_plan(connection, stored, merchant, last=data.last)
@@ -153,7 +153,7 @@ async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
             try:
                 found.append(reconsider(policy, each, able, data.terms))
             except BadTerms as wrong:
-                raise invalid(f"/terms/{wrong.account}", str(wrong)) from None
+                raise _bad_terms(wrong.account, str(wrong)) from None
             if number % _DECISIONS_AT_ONCE == 0:
                 await asyncio.sleep(0)
     return summed(policy.version, found, without_plan)
@@ -166,6 +166,13 @@ def _two_phase(context: PaymentContext, account: str) -> bool:
     """Whether an account can take one of several legs; one without a connector today could then."""
     connector = context.connector_of(account)
     return connector is None or connector.can.two_phase
+
+
+def _bad_terms(account: str, why: str) -> Problem:
+    """What no schema can say of terms."""
+    pointer = f"/terms/{account}"
+    details = [{"pointer": pointer, "message": why}]
+    return Problem(422, contract.TERMS_INVALID, f"{pointer}: {why}", details=details)
 
 
 def _demanded(text: str, providers: tuple[str, ...]) -> Policy:

@@ -189,14 +189,14 @@ async def test_other_fees_send_a_payment_elsewhere_or_change_its_fee(shop: Shop)
         175,
         125,
     )
-    for wrong, place in (
-        ({"nobody": {}}, "/terms/nobody"),
-        ({"alfa": {"fee_basis_points": -1}}, "fee_basis_points"),
-        ({"alfa": {"fee_fixed_minor": 0.5}}, "fee_fixed_minor"),
-        ({"alfa": {"minimum_minor": 2000, "maximum_minor": 1000}}, "/terms/alfa"),
-        ([], "terms"),
-        ({f"a{n}": {} for n in range(21)}, "terms"),
+    for wrong, status, place in (
+        ({"nobody": {}}, 422, "/terms/nobody"),
+        ({"alfa": {"fee_basis_points": -1}}, 400, "fee_basis_points"),
+        ({"alfa": {"fee_fixed_minor": 0.5}}, 400, "fee_fixed_minor"),
+        ({"alfa": {"minimum_minor": 2000, "maximum_minor": 1000}}, 422, "/terms/alfa"),
+        ([], 400, "terms"),
+        ({f"a{n}": {} for n in range(21)}, 400, "terms"),
     ):
         answer = await ask(shop, "/policies/what-if", DEMO_POLICY, terms=wrong)
-        assert_problem(answer, 400, "validation")
+        assert_problem(answer, status, "validation" if status == 400 else "terms-invalid")
         assert place in answer.text
