@@ -28,13 +28,22 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test test-all coverage check render verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native test test-all coverage lint fmt check render verify calm load locust chaos bench migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed  ## install what is needed, start the shop, stay in the foreground
 	@exec $(BIN)/valerix up
+
+down: $(VENV)/.installed  ## stop the shop of make up from another terminal; the data stays
+	@$(BIN)/valerix down
+
+logs: $(VENV)/.installed  ## follow the logs of the shop of make up
+	@exec $(BIN)/valerix logs --follow
+
+reset: down  ## stop the shop of make up and forget all its data
+	@$(BIN)/valerix reset --yes
 
 stack:  ## the shop and the whole telemetry stack in containers (needs Docker with Compose)
 	@docker info >/dev/null 2>&1 || { echo "no Docker engine answers: start it, or use make up or make stack-native, which need none" >&2; exit 2; }
@@ -70,8 +79,14 @@ test-all: $(VENV)/.installed-dev  ## the same and the long matrices: every fault
 coverage: $(VENV)/.installed-dev  ## branches covered by `make test`; fails under 90 % of services, chassis and proof
 	@$(PYTEST) -m "not long" --cov --cov-report=term:skip-covered $(ARGS)
 
-check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house rules
+lint: $(VENV)/.installed-dev  ## what ruff finds wrong
 	@$(BIN)/ruff check .
+
+fmt: $(VENV)/.installed-dev  ## write the code in the one format
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+check: lint  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
@@ -101,6 +116,8 @@ chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make ch
 
 bench: $(VENV)/.installed $(VENV)-bench/.installed  ## what the shop costs, as ratios from one run: make bench ARGS="--rounds 9"
 	@$(BIN)/python -m bench --otel-python $(VENV)-bench/bin/python $(ARGS)
+
+migrate: migrate-up  ## the same as migrate-up
 
 migrate-up: $(VENV)/.installed  ## bring the database to the newest schema
 	@$(BIN)/valerix migrate up

@@ -44,6 +44,34 @@ def up(stack: bool) -> None:
 
 
 @main.command()
+def down() -> None:
+    """Stop the shop that runs in another terminal; its data stays."""
+    from cli.running_shop import stop_shop
+
+    stop_shop()
+
+
+@main.command()
+@click.argument("process", nargs=-1, type=click.Choice((*KEYS, "postgres")))
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on.")
+@click.option("--lines", "-n", default=20, type=click.IntRange(0), help="How many of each.")
+def logs(process: tuple[str, ...], follow: bool, lines: int) -> None:
+    """Show the newest lines of the logs of each PROCESS, or of all."""
+    from cli.running_shop import show_logs
+
+    show_logs(process, lines, follow=follow)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Forget all data of the stopped shop, so that the next start is a first one."""
+    from cli.running_shop import reset_shop
+
+    reset_shop(asks=not yes)
+
+
+@main.command()
 @click.argument("service", type=click.Choice(KEYS))
 def run(service: str) -> None:
     """Run one process of the shop.

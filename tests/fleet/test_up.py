@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,22 @@ def test_killed_together_with_its_postgresql_it_recovers(open_shop: UpShop):
     assert open_shop.open().urls
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=[pytest.mark.long])]
-)
+def _hang_up(shop: UpShop) -> None:
+    shop.signal(signal.SIGHUP)
+
+
+def _take_down(shop: UpShop) -> None:
+    ended = shop.command("down")
+    assert (ended.returncode, ended.stdout.startswith("stopped")) == (0, True), ended.stderr
+    assert shop.command("down").stdout.startswith("no shop runs in")
+
+
+@pytest.mark.parametrize("end", [_take_down, pytest.param(_hang_up, marks=[pytest.mark.long])])
 def test_a_closed_terminal_or_a_termination_leaves_no_process_and_the_data(
-    open_shop: UpShop, number: signal.Signals
+    open_shop: UpShop, end: Callable[[UpShop], None]
 ):
     family = open_shop.family()
-    open_shop.signal(number)
+    end(open_shop)
     assert open_shop.wait() == 0
     assert alive(family) == []
 
