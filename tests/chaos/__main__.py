@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,8 +115,13 @@ def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
 
 
 def _verdict(outcome: Outcome) -> str:
-    ended = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
-    return f"BROKEN {', '.join(outcome.broken)}" if outcome.broken else f"all hold ({ended})"
+    if outcome.broken:
+        return f"BROKEN {', '.join(outcome.broken)}"
+    return f"all hold (orders {_ends(outcome.statuses)}; payments {_ends(outcome.payments)})"
+
+
+def _ends(states: Counter[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
 def say(line: str) -> None:

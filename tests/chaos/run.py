@@ -15,9 +15,11 @@ from proof.invariant import Limits
 from tests.chaos.crashes import crashing
 from tests.chaos.database_wire import DatabaseWire
 from tests.chaos.faults import Dice
+from tests.chaos.merchants import Merchants, add_merchants
 from tests.chaos.shop import Shop
 from tests.harness.customers import Customers, Habits
 from tests.harness.full_disk import full_disk
+from tests.harness.payments_at_rest import broken_at_rest
 
 CUSTOMERS = 25
 _HABITS = Habits(tries=4, pause_s=0.02, rest_s=0)
@@ -31,6 +33,7 @@ class Plan(msgspec.Struct, frozen=True):
     """How hard a seed is, and how long the shop may take to come to rest."""
 
     orders: int = 100
+    payments: int = 18
     fault_share: float = 0.35
     crash_share: float = 0.03
     wire_share: float = 0.005
@@ -45,6 +48,7 @@ class Outcome(msgspec.Struct):
 
     seed: int
     statuses: Counter[str] = msgspec.field(default_factory=Counter)
+    payments: Counter[str] = msgspec.field(default_factory=Counter)
     faults: int = 0
     crashes: int = 0
     wire_faults: int = 0
@@ -71,6 +75,7 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
             chance = dice.stream("database")
             wire = DatabaseWire(database_url, Path(folder), chance, plan.wire_share)
             shop = Shop(database_url, dice, seed=seed, fences=plan.fences, served_at=wire.url)
+            await add_merchants(connection, shop.budget_ms)
             async with wire.open(), shop.open():
                 await _trade(shop, dice, wire, plan, connection, outcome)
         await _judge(connection, shop, outcome)
@@ -94,14 +99,17 @@ async def _trade(
         Customers(f"seed-{outcome.seed}-customer-{n}", dice.stream(f"customer {n}"), _HABITS)
         for n in range(CUSTOMERS)
     ]
+    merchants = Merchants(dice.stream("merchants"), plan.payments)
     watching = asyncio.create_task(_watch(shop, outcome))
     async with full_disk(connection, share=plan.full_share):
-        await asyncio.gather(*(each.queue(shop.doors, plan.orders // CUSTOMERS) for each in crowds))
+        orders = (each.queue(shop.doors, plan.orders // CUSTOMERS) for each in crowds)
+        await asyncio.gather(*orders, merchants.ask(shop.tills))
     shop.heal()
     wire.heal()
     healed = time.monotonic()
     # Whoever never got a clear answer asks until there is one.
-    await asyncio.gather(*(each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds))
+    again = (each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds)
+    await asyncio.gather(*again, merchants.ask(shop.tills, tries=_UNTIL_CLEAR))
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     report = await _rest(connection, shop, plan.patience_s)
@@ -110,6 +118,11 @@ async def _trade(
     _note(report, outcome, at_rest=True)
     # Once more, at rest: a key answers with the same bytes for ever.
     await asyncio.gather(*(each.ask_again(shop.doors, tries=_UNTIL_CLEAR) for each in crowds))
+    await merchants.ask_again(shop.tills)
+    if merchants.answers.wrong:
+        outcome.broken["merchants' answers"] = "; ".join(merchants.answers.wrong[:3])
+    if unclear := [one for one in merchants.asked if not one.is_final]:
+        outcome.broken["undecided payments"] = f"{len(unclear)}: {unclear[:3]}"
     intents = [intent for each in crowds for intent in each.intents]
     if wrong := await disagreements(connection, intents):
         outcome.broken["I16"] = "; ".join(wrong[:3])
@@ -159,6 +172,13 @@ async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -
     _note(await evaluate(connection, Limits.of(shop.proof_settings)), outcome, at_rest=True)
     rows = await connection.fetch("SELECT status, count(*) FROM orders.orders GROUP BY status")
     outcome.statuses = Counter({row["status"]: row["count"] for row in rows})
+    for what, broken in (await broken_at_rest(connection)).items():
+        outcome.broken[what] = str(broken[:2])
+    rows = await connection.fetch(
+        "SELECT state, count(*) FROM payments.payments p"
+        " WHERE EXISTS (SELECT FROM payments.plans WHERE payment_id = p.payment_id) GROUP BY state"
+    )
+    outcome.payments = Counter({row["state"]: row["count"] for row in rows})
     if shop.bugs:
         outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused"
 

@@ -1,25 +1,32 @@
-"""The whole shop in one process: orders twice, payments twice, inventory, one real database."""
+"""The whole shop in one process: orders twice, payments twice, inventory and the acquirer, one real
+database."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+
+import msgspec
 
 from chassis.http.asgi import App
 from chassis.settings import Settings
 from fleet.settings import load
+from providers.acquirer import app as acquirer
 from services.inventory import app as inventory
 from services.order import app as order
 from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.connectors.stripe_api import StripeAccount
 from tests.chaos.faults import Dice
+from tests.chaos.hop import Hop
 from tests.chaos.wire import Wire, WirePeer
 from tests.harness.customers import Door
 from tests.harness.serving import known
 
+ACCOUNTS = ("alfa", "bravo", "charlie")
 GATEWAY_FAULTS = {
     "not_sent": 0.05,
     "lost_request": 0.08,
@@ -64,9 +71,13 @@ def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: 
         "payment_gateway_fences": fences,
         "payment_gateway_timeout_s": 0.15 * slow,
         "payment_late_capture_s": 0.7 * slow,
-        "payment_stripe_accounts": "",
         "payment_probe_base_s": 0.06,
         "payment_probe_max_s": 0.3,
+        "payment_webhook_poll_s": 0.06,
+        "acquirer_webhook_timeout_s": slow,
+        "acquirer_webhook_poll_s": 0.06,
+        "acquirer_webhook_base_s": 0.05,
+        "acquirer_webhook_max_s": 0.3,
     }
     return load(service, {}, **known(service, values))
 
@@ -85,12 +96,19 @@ class Shop:
         self._slow = slowness()
         self._gateways: list[Flaky] = []
         self.wires: list[Wire] = []
+        # For customers, and for merchants.
         self.doors: list[Door] = []
+        self.tills: list[Door] = []
 
     @property
     def proof_settings(self) -> Settings:
         """As whoever proves the shop has them."""
         return self._settings("dashboard", self._url)
+
+    @property
+    def budget_ms(self) -> int:
+        """How long a merchant's payment may take before it is accepted and finished later."""
+        return int(900 * self._slow)
 
     def _settings(self, service: str, url: str = "") -> Settings:
         url = url or self._served_at
@@ -100,23 +118,32 @@ class Shop:
     async def open(self) -> AsyncIterator["Shop"]:
         """Every service up, its background work running."""
         stock: App = inventory.create_app(self._settings("inventory"))
-        tills: list[App] = [self._till(n) for n in (1, 2)]
+        outside: App = acquirer.create_app(self._settings("acquirer"))
         which = self._dice.stream("replica")
-        fronts = [self._front(n, stock, lambda: which.choice(tills)) for n in (1, 2)]
         async with AsyncExitStack() as stack:
-            for app in [stock, *tills, *fronts]:
+            at = msgspec.structs.replace(self._settings("acquirer"), port=0)
+            hooks = Hop(self._wire("acquirer-payment", lambda: which.choice(tills)))
+            hooks_url = await stack.enter_async_context(hooks.served(at))
+            accounts = Hop(self._wire("payment-acquirer", lambda: outside))
+            accounts_url = await stack.enter_async_context(accounts.served(at))
+            tills: list[App] = [self._till(n, accounts_url, hooks_url) for n in (1, 2)]
+            fronts = [self._front(n, stock, lambda: which.choice(tills)) for n in (1, 2)]
+            for app in [outside, stock, *tills, *fronts]:
                 await stack.enter_async_context(alive(app))
             # At one door they wait for as long as the shop itself takes, at the other not.
-            for front, wait_s in zip(fronts, (1.0, 0.5), strict=True):
-                wire = self._wire(f"customer-door{wait_s}", front)
-                self.doors.append(Door(wire, "http://order-service", wait_s * self._slow))
+            for n, wait_s in enumerate((1.0, 0.5)):
+                self.doors.append(self._door(f"customer-door{wait_s}", fronts[n], wait_s))
+                self.tills.append(self._door(f"merchant-door{wait_s}", tills[n], 2 * wait_s))
             yield self
             # Late effects still land in a shop that is open, as they would.
             while tasks := [task for wire in self.wires for task in wire.under_way]:
                 await asyncio.wait(tasks)
 
-    def _till(self, n: int) -> App:
-        mine = self._settings("payment")
+    def _door(self, hop: str, app: App, wait_s: float) -> Door:
+        return Door(self._wire(hop, lambda: app), "http://shop", wait_s * self._slow)
+
+    def _till(self, n: int, accounts_url: str, hooks_url: str) -> App:
+        mine = msgspec.structs.replace(self._settings("payment"), payment_webhook_url=hooks_url)
         mock = Mock(MockStore(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
         flaky = Flaky(
             mock,
@@ -125,21 +152,21 @@ class Shop:
             late_s=mine.payment_late_capture_s,
         )
         self._gateways.append(flaky)
-        return payment.create_app(mine, connector=flaky)
+        accounts = {name: StripeAccount(name, f"sk_test_{name}", accounts_url) for name in ACCOUNTS}
+        return payment.create_app(mine, connector=flaky, accounts=accounts)
 
-    def _front(self, n: int, stock: App, till: Any) -> App:
+    def _front(self, n: int, stock: App, till: Callable[[], App]) -> App:
         mine = self._settings("order")
-        to_stock = self._wire(f"order{n}-inventory", stock)
-        to_till = Wire(f"order{n}-payment", till, self._dice)
-        self.wires.append(to_till)
+        to_stock = self._wire(f"order{n}-inventory", lambda: stock)
+        to_till = self._wire(f"order{n}-payment", till)
         return order.create_app(
             mine,
             inventory=WirePeer("inventory-service", mine, to_stock),
             payments=WirePeer("payment-service", mine, to_till),
         )
 
-    def _wire(self, hop: str, app: App) -> Wire:
-        wire = Wire(hop, lambda: app, self._dice)
+    def _wire(self, hop: str, app: Callable[[], App]) -> Wire:
+        wire = Wire(hop, app, self._dice)
         self.wires.append(wire)
         return wire
 

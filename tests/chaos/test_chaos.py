@@ -11,7 +11,7 @@ from tests.chaos.run import CUSTOMERS, Plan, run
 SEEDS = range(1, 11)
 # The one at a gateway that cannot fence is the harder half; the others are long.
 _SAMPLE = (1,)
-ORDERS = CUSTOMERS
+ORDERS, PAYMENTS = CUSTOMERS, 6
 
 
 def _seeds() -> list[Any]:
@@ -31,11 +31,13 @@ def quiet():
 @pytest.mark.chaos
 @pytest.mark.parametrize("seed", _seeds())
 async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
-    outcome = await run(database_url, seed, Plan(orders=ORDERS, fences=seed % 2 == 0))
+    plan = Plan(orders=ORDERS, payments=PAYMENTS, fences=seed % 2 == 0)
+    outcome = await run(database_url, seed, plan)
     assert outcome.broken == {}, f"make chaos SEEDS=1 ARGS='--first {seed}'"
     assert outcome.orders > 0.9 * ORDERS
     # Whether any of them was confirmed is up to the storm and to how busy the machine is.
     assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}
+    assert outcome.payments.total() == PAYMENTS
     assert outcome.faults > ORDERS
     assert outcome.crashes > ORDERS / 5
     assert outcome.wire_faults > 0
@@ -45,7 +47,9 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
 @pytest.mark.long
 @pytest.mark.chaos
 async def test_in_calm_weather_nothing_is_lost_either(database_url: str):
-    calm = Plan(orders=ORDERS, fault_share=0, crash_share=0, wire_share=0, full_share=0)
+    calm = Plan(
+        orders=ORDERS, payments=PAYMENTS, fault_share=0, crash_share=0, wire_share=0, full_share=0
+    )
     outcome = await run(database_url, 2, calm)
     assert outcome.broken == {}
     assert outcome.orders == ORDERS

@@ -2,22 +2,18 @@
 
 import http.client
 import itertools
-import json
 import random
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import msgspec
+from tests.harness.merchants import Answers, Asked, payment_request
 
-# Taken, and not taken for good; the same question gets these bytes for ever.
-FINAL = (200, 402)
 # Longer than a merchant's budget and the service's own commits.
 _TIMEOUT_S = 15.0
 # A service that is started again is back within a second or two.
@@ -25,18 +21,6 @@ _PAUSE_S = 0.2
 _TRIES = 5
 # For one more round of the questions that are open.
 _ROUND_S = 1.0
-
-
-class Asked(msgspec.Struct):
-    """One request of a merchant and what became of it; `status` 0 where nobody answered."""
-
-    body: bytes
-    status: int = 0
-    answer: bytes = b""
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in FINAL
 
 
 class MerchantCrowd:
@@ -49,9 +33,8 @@ class MerchantCrowd:
         self, doors: Sequence[str], merchants: Sequence[str], *, count: int, places: int, seed: int
     ) -> None:
         fate = random.Random(seed)
-        self.asked = [Asked(_body(fate, merchants, n)) for n in range(count)]
-        self.seen: Counter[int] = Counter()
-        self.wrong: list[str] = []
+        self.asked = [payment_request(fate, merchants, "r", n) for n in range(count)]
+        self.answers = Answers()
         self._doors = itertools.cycle([f"{door}/process-payment" for door in doors])
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="merchant")
         self._done, self._more = 0, threading.Condition()
@@ -84,14 +67,14 @@ class MerchantCrowd:
             time.sleep(_ROUND_S)
 
     def ask_all_again(self) -> None:
-        """Every request once more; `wrong` names the ones that got another answer."""
+        """Every request once more; the answers note what is another one than before."""
         list(self._pool.map(self._ask, self.asked))
 
     def _ask_often(self, one: Asked) -> None:
         for _ in range(_TRIES):
             self._ask(one)
             # Accepted is an answer as well; what becomes of it is asked for in the end.
-            if one.status in (202, *FINAL):
+            if one.is_taken_on:
                 break
             time.sleep(_PAUSE_S)
         with self._more:
@@ -100,22 +83,7 @@ class MerchantCrowd:
 
     def _ask(self, one: Asked) -> None:
         status, answer = _post(next(self._doors), one.body)
-        self.seen[status] += 1
-        if one.is_final and (status, answer) != (one.status, one.answer):
-            self.wrong.append(f"{one.body!r}: {one.answer!r}, and then {status} {answer!r}")
-        elif status not in (0, 202, 409, 500, 502, 503, 504, *FINAL):
-            self.wrong.append(f"{one.body!r}: {status} {answer!r}")
-        if not one.is_final:
-            one.status, one.answer = status, answer
-
-
-def _body(fate: random.Random, merchants: Sequence[str], n: int) -> bytes:
-    # Small enough that each of the accounts is the cheapest for some.
-    wanted: dict[str, Any] = {"amount": fate.randrange(600, 9000), "currency": "EUR"}
-    if n % 3 == 0:
-        wanted["metadata"] = {"split": "equal"}
-    named = {"request_id": f"r{n}", "merchant_id": merchants[n % len(merchants)]}
-    return json.dumps(named | wanted).encode()
+        self.answers.hear(one, status, answer)
 
 
 def _post(url: str, body: bytes) -> tuple[int, bytes]:

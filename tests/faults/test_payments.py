@@ -15,9 +15,9 @@ from fleet.settings import load
 from proof.evaluate import Report
 from proof.session import ProofSession
 from tests.faults.merchant_crowd import MerchantCrowd
-from tests.faults.payments_at_rest import broken_at_rest, figures
 from tests.faults.payments_storm import ACCOUNTS, PaymentsStorm
 from tests.faults.shop_under_fault import SEED, demand_unbroken, still_open
+from tests.harness.payments_at_rest import broken_at_rest, figures
 from tests.harness.running import RunningFleet
 
 # For a run by hand: more payments, or fewer.
@@ -124,11 +124,11 @@ def test_none_is_lost_or_taken_twice_and_each_is_taken_whole(
         storm.end()
         found, broken = runner.run(figures(tables)), runner.run(broken_at_rest(tables))
     print(  # noqa: T201
-        f"{PAYMENTS} requests: {found}; answers {dict(crowd.seen)}; kills {dict(storm.kills)};"
-        f" webhooks answered {dict(storm.webhooks)}; storm {stormed_s:.0f} s,"
-        f" {time.monotonic() - begun:.0f} s in all; proof {report.state}"
+        f"{PAYMENTS} requests: {found}; answers {dict(crowd.answers.seen)};"
+        f" kills {dict(storm.kills)}; webhooks answered {dict(storm.webhooks)};"
+        f" storm {stormed_s:.0f} s, {time.monotonic() - begun:.0f} s in all; proof {report.state}"
     )
-    assert crowd.wrong == []
+    assert crowd.answers.wrong == []
     assert broken == {}
     assert report.state == "holds", still_open(report)
     final = Counter(one.status for one in crowd.asked)

@@ -11,12 +11,13 @@ from tests.providers.acquirer.promises import broken_promises
 # Each gives the rows that break it.
 _AT_REST = {
     "not in a final state": """
-        SELECT payment_id, state FROM payments.payments
+        SELECT payment_id, state FROM payments.payments JOIN payments.plans USING (payment_id)
         WHERE state NOT IN ('SUCCEEDED', 'FAILED')""",
     "waits for a human": "SELECT payment_id FROM payments.payments WHERE needs_review",
     "taken is neither nothing nor the amount": """
         SELECT p.payment_id, p.state, p.amount_minor, coalesce(sum(b.amount_minor), 0)
         FROM payments.payments p
+        JOIN (SELECT DISTINCT payment_id FROM payments.plans) planned USING (payment_id)
         LEFT JOIN acquirer.intents i ON i.metadata ->> 'payment' = p.payment_id::text
         LEFT JOIN acquirer.balance_transactions b ON b.intent = i.id
         GROUP BY p.payment_id
