@@ -81,9 +81,10 @@ async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
     await page.keyboard.press("ArrowUp")
     await expect(spans.first).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.locator(".spans > li").first.locator(".pairs")).to_contain_text("http.route")
+    attributes = page.locator(".spans > li").first.locator(".pairs").first
+    await expect(attributes).to_contain_text("http.route")
     await page.wait_for_timeout(1500)
-    await expect(page.locator(".spans > li").first.locator(".pairs")).to_be_visible()
+    await expect(attributes).to_be_visible()
 
 
 @pytest.mark.long

@@ -1,4 +1,5 @@
-"""Every kind of gremlin on every hop while sixty orders come at once: nobody is misled."""
+"""Every kind of gremlin on every hop while sixty orders come at once: nothing is lost, and nobody
+is misled but by a wrong answer at the door."""
 
 import time
 from typing import Any
@@ -69,7 +70,9 @@ def test_orders_survive(shop: ShopUnderFault, kind: str, hop: str):
         _wait_until_bitten(shop, hop)
     finally:
         shop.calm()
-    shop.aftermath([customers])
+    # What a corrupted answer told a customer is wrong, and meant to be: the proof alone judges.
+    misled = (kind, hop) == ("corrupt", "order")
+    shop.aftermath([] if misled else [customers])
 
 
 def _wait_until_bitten(shop: ShopUnderFault, hop: str) -> None:
