@@ -56,6 +56,7 @@ NOT_FOUND = "payment-not-found"
 NO_PLAN = "no-plan"
 MERCHANT_NOT_FOUND = "merchant-not-found"
 ACCOUNTS_UNAVAILABLE = "accounts-unavailable"
+CAPACITY_USED_UP = "capacity-used-up"
 REQUEST_REUSED = "request-id-reused"
 WEBHOOK_REFUSED = "webhook-refused"
 ACCOUNT_NOT_FOUND = "account-not-found"
@@ -282,8 +283,8 @@ class ChangedTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fee_fixed_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
     minimum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
     maximum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
-
     daily_capacity_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)] | UnsetType | None = UNSET
+
 
 class AskWhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /policies/what-if: a draft, and how many of the last payments it is tried on; of one
@@ -365,8 +366,8 @@ class WhatIfResult(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     payments: int
     refused: int
-    changed: list[ReconsideredPayment]
     same_route: int
+    changed: list[ReconsideredPayment]
     unknown: int
     not_taken: int
     without_plan: int
