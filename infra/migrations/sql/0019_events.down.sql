@@ -1,0 +1,20 @@
+-- Back to a shop that keeps its facts to itself. What was told is forgotten; what happened stays.
+DROP TRIGGER tell_refund ON payments.refunds;
+DROP TRIGGER tell_ended_payment ON payments.payments;
+DROP TRIGGER tell_new_payment ON payments.payments;
+DROP FUNCTION payments.tell_refund();
+DROP FUNCTION payments.tell_payment();
+DROP TRIGGER tell_move ON inventory.stock_moves;
+DROP FUNCTION inventory.tell_move();
+DROP TRIGGER tell_ended_order ON orders.orders;
+DROP TRIGGER tell_new_order ON orders.orders;
+DROP FUNCTION orders.tell_order();
+DROP TRIGGER tell_gremlin ON orders.gremlin_audit;
+DROP TRIGGER tell_gremlin ON inventory.gremlin_audit;
+DROP TRIGGER tell_gremlin ON payments.gremlin_audit;
+DROP TABLE orders.outbox;
+DROP TABLE inventory.outbox;
+DROP TABLE payments.outbox;
+DROP SCHEMA audit CASCADE;
+DROP SCHEMA metrics CASCADE;
+DROP SCHEMA events CASCADE;
