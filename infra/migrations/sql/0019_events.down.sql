@@ -1,17 +1,17 @@
--- Back to a shop that keeps its facts to itself. What was told is forgotten; what happened stays.
-DROP TRIGGER tell_refund ON payments.refunds;
-DROP TRIGGER tell_ended_payment ON payments.payments;
-DROP TRIGGER tell_new_payment ON payments.payments;
-DROP FUNCTION payments.tell_refund();
-DROP FUNCTION payments.tell_payment();
-DROP TRIGGER tell_move ON inventory.stock_moves;
-DROP FUNCTION inventory.tell_move();
-DROP TRIGGER tell_ended_order ON orders.orders;
-DROP TRIGGER tell_new_order ON orders.orders;
-DROP FUNCTION orders.tell_order();
-DROP TRIGGER tell_gremlin ON orders.gremlin_audit;
-DROP TRIGGER tell_gremlin ON inventory.gremlin_audit;
-DROP TRIGGER tell_gremlin ON payments.gremlin_audit;
+-- Back to a shop that keeps its facts to itself. Events are forgotten; what happened stays.
+DROP TRIGGER emit_refund ON payments.refunds;
+DROP TRIGGER emit_ended_payment ON payments.payments;
+DROP TRIGGER emit_new_payment ON payments.payments;
+DROP FUNCTION payments.emit_refund();
+DROP FUNCTION payments.emit_payment();
+DROP TRIGGER emit_move ON inventory.stock_moves;
+DROP FUNCTION inventory.emit_move();
+DROP TRIGGER emit_ended_order ON orders.orders;
+DROP TRIGGER emit_new_order ON orders.orders;
+DROP FUNCTION orders.emit_order();
+DROP TRIGGER emit_gremlin ON orders.gremlin_audit;
+DROP TRIGGER emit_gremlin ON inventory.gremlin_audit;
+DROP TRIGGER emit_gremlin ON payments.gremlin_audit;
 DROP TABLE orders.outbox;
 DROP TABLE inventory.outbox;
 DROP TABLE payments.outbox;

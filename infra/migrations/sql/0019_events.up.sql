@@ -58,13 +58,12 @@ CREATE TABLE %1$I.outbox (
   at            timestamptz NOT NULL DEFAULT clock_timestamp(),
   changed_in    xid8 NOT NULL DEFAULT pg_current_xact_id(),
   -- Given by the relay, gapless over all outboxes.
-  position      bigint,
+  position      bigint UNIQUE,
   -- When the transport confirmed this very message.
   confirmed_at  timestamptz,
   UNIQUE (aggregate, aggregate_id, aggregate_seq)
 );
 CREATE INDEX outbox_unpositioned ON %1$I.outbox (id) WHERE position IS NULL;
-CREATE INDEX outbox_unconfirmed ON %1$I.outbox (position) WHERE position IS NOT NULL AND confirmed_at IS NULL;
 CREATE TRIGGER guard_outbox BEFORE UPDATE ON %1$I.outbox
   FOR EACH ROW EXECUTE FUNCTION events.guard_outbox();
 CREATE TRIGGER outbox_is_append_only BEFORE DELETE ON %1$I.outbox
@@ -78,7 +77,7 @@ END $$;
 -- ---- what happened to an order -------------------------------------------------------------------
 
 -- An order ends once (guard_order), so its events are numbered without a look: 1 created, 2 its end.
-CREATE FUNCTION orders.tell_order() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION orders.emit_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, traceparent, payload) VALUES (
     'order', NEW.id, CASE NEW.status WHEN 'PENDING' THEN 1 ELSE 2 END,
@@ -97,17 +96,17 @@ BEGIN
     END);
   RETURN NULL;
 END $$;
-CREATE TRIGGER tell_new_order AFTER INSERT ON orders.orders
-  FOR EACH ROW EXECUTE FUNCTION orders.tell_order();
-CREATE TRIGGER tell_ended_order AFTER UPDATE ON orders.orders
+CREATE TRIGGER emit_new_order AFTER INSERT ON orders.orders
+  FOR EACH ROW EXECUTE FUNCTION orders.emit_order();
+CREATE TRIGGER emit_ended_order AFTER UPDATE ON orders.orders
   FOR EACH ROW WHEN (OLD.status <> NEW.status AND NEW.status IN ('CONFIRMED', 'FAILED'))
-  EXECUTE FUNCTION orders.tell_order();
+  EXECUTE FUNCTION orders.emit_order();
 
 -- ---- what happened to goods ----------------------------------------------------------------------
 
 -- Units that moved for an order have a line in the stock ledger, written with the move: at most one
 -- that holds them, then one that sells them or gives them back. A refusal or a tombstone moves nothing.
-CREATE FUNCTION inventory.tell_move() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION inventory.emit_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO inventory.outbox (aggregate, aggregate_id, aggregate_seq, type, payload) VALUES (
     'stock', NEW.cause, CASE NEW.kind WHEN 'reserved' THEN 1 ELSE 2 END,
@@ -115,14 +114,14 @@ BEGIN
     jsonb_build_object('order_id', NEW.cause, 'product_id', NEW.product_id, 'quantity', NEW.quantity));
   RETURN NULL;
 END $$;
-CREATE TRIGGER tell_move AFTER INSERT ON inventory.stock_moves
-  FOR EACH ROW WHEN (NEW.kind <> 'delivered') EXECUTE FUNCTION inventory.tell_move();
+CREATE TRIGGER emit_move AFTER INSERT ON inventory.stock_moves
+  FOR EACH ROW WHEN (NEW.kind <> 'delivered') EXECUTE FUNCTION inventory.emit_move();
 
 -- ---- what happened to money ----------------------------------------------------------------------
 
--- A payment is told of when somebody is asked for money: a tombstone asks nobody. Each time it comes to
+-- A payment has an event when somebody is asked for money: a tombstone asks nobody. Each time it comes to
 -- one of its ends is an event.
-CREATE FUNCTION payments.tell_payment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION payments.emit_payment() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   fact jsonb := jsonb_build_object(
     'payment_id', NEW.payment_id, 'order_id', NEW.order_id, 'amount_minor', NEW.amount_minor,
@@ -142,14 +141,14 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-CREATE TRIGGER tell_new_payment AFTER INSERT ON payments.payments
-  FOR EACH ROW WHEN (NEW.amount_minor IS NOT NULL) EXECUTE FUNCTION payments.tell_payment();
-CREATE TRIGGER tell_ended_payment AFTER UPDATE ON payments.payments
+CREATE TRIGGER emit_new_payment AFTER INSERT ON payments.payments
+  FOR EACH ROW WHEN (NEW.amount_minor IS NOT NULL) EXECUTE FUNCTION payments.emit_payment();
+CREATE TRIGGER emit_ended_payment AFTER UPDATE ON payments.payments
   FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
                      AND NEW.amount_minor IS NOT NULL)
-  EXECUTE FUNCTION payments.tell_payment();
+  EXECUTE FUNCTION payments.emit_payment();
 
-CREATE FUNCTION payments.tell_refund() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION payments.emit_refund() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   -- Whoever orders a refund has moved the payment before, and so holds its row; the number must not
   -- hang on that.
@@ -164,14 +163,14 @@ BEGIN
   FROM payments.payments p WHERE p.payment_id = NEW.payment_id;
   RETURN NULL;
 END $$;
-CREATE TRIGGER tell_refund AFTER INSERT ON payments.refunds
-  FOR EACH ROW EXECUTE FUNCTION payments.tell_refund();
+CREATE TRIGGER emit_refund AFTER INSERT ON payments.refunds
+  FOR EACH ROW EXECUTE FUNCTION payments.emit_refund();
 
 -- ---- what happened to gremlins -------------------------------------------------------------------
 
 -- Its only argument is the name of the process. Whoever writes the audit's line holds the gremlin's row
 -- or the table. A change is a start with other values.
-CREATE FUNCTION events.tell_gremlin() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION events.emit_gremlin() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   whose text := TG_ARGV[0] || '/' || NEW.name;
 BEGIN
@@ -194,14 +193,14 @@ BEGIN
     ('orders', 'order-service'), ('inventory', 'inventory-service'), ('payments', 'payment-service'),
     ('events', 'event-relay'), ('metrics', 'metrics-consumer'), ('audit', 'audit-consumer')
   LOOP
-    EXECUTE format('CREATE TRIGGER tell_gremlin AFTER INSERT ON %I.gremlin_audit'
-                   ' FOR EACH ROW EXECUTE FUNCTION events.tell_gremlin(%L)', room, owner);
+    EXECUTE format('CREATE TRIGGER emit_gremlin AFTER INSERT ON %I.gremlin_audit'
+                   ' FOR EACH ROW EXECUTE FUNCTION events.emit_gremlin(%L)', room, owner);
   END LOOP;
 END $$;
 
 -- ---- what there was before -----------------------------------------------------------------------
 
--- As if it had been told of then: an aggregate whose first event is missing would look like a gap.
+-- As if it had been written then: an aggregate whose first event is missing would look like a gap.
 INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, traceparent, at, payload)
   SELECT 'order', o.id, 1, 'order.created', o.traceparent, o.created_at,
          jsonb_build_object('order_id', o.id, 'payment_id', o.payment_id, 'product_id', o.product_id,
@@ -246,12 +245,14 @@ INSERT INTO payments.outbox (aggregate, aggregate_id, aggregate_seq, type, trace
 
 -- ---- the relay ---------------------------------------------------------------------------------
 
--- The last position that was given, and by which process.
+-- The last position that was given, and who leads.
 CREATE TABLE events.head (
-  one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-  position bigint NOT NULL DEFAULT 0,
-  leader   text,
-  since    timestamptz
+  one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+  position  bigint NOT NULL DEFAULT 0,
+  -- Up to here every event is confirmed.
+  confirmed bigint NOT NULL DEFAULT 0,
+  leader    text,
+  since     timestamptz
 );
 INSERT INTO events.head DEFAULT VALUES;
 
@@ -275,6 +276,8 @@ CREATE TABLE events.consumers (
   types      text[] NOT NULL,
   is_ordered boolean NOT NULL,
   position   bigint NOT NULL DEFAULT 0,
+  -- Up to here every event it takes has taken effect, or is parked; the relay finds out.
+  consumed   bigint NOT NULL DEFAULT 0,
   seen_at    timestamptz NOT NULL DEFAULT now()
 );
 -- What took effect, in the transaction of the effect.
