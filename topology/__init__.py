@@ -17,7 +17,8 @@ class Process(NamedTuple):
     ground. `nice` is how far it stands back when the processor is short (nice(2), 0 to 19).
     `is_public`: customers or visitors come to it, so it alone may be published beyond a machine.
     `is_outside`: it stands for the world outside and is no part of the shop. It is watched and
-    bitten as the others are, and has no light: the shop promises nothing in its name."""
+    bitten as the others are, and has no light: the shop promises nothing in its name.
+    `takes_events`: events are delivered to it, so a gremlin may lose them on their way."""
 
     key: str
     name: str
@@ -30,6 +31,7 @@ class Process(NamedTuple):
     nice: int = 0
     is_public: bool = False
     is_outside: bool = False
+    takes_events: bool = False
 
     @property
     def port_variable(self) -> str:
@@ -72,6 +74,38 @@ SERVICES = (
         schema="payments",
         calls=("acquirer",),
         colour=("#5d6b12", "#b9c56a"),
+    ),
+    Process(
+        key="relay",
+        name="event-relay",
+        label="Relay",
+        package="services.events.relay",
+        port=5006,
+        schema="events",
+        calls=(),
+        colour=("#0f7173", "#6cc9c4"),
+    ),
+    Process(
+        key="metrics_consumer",
+        name="metrics-consumer",
+        label="Business metrics",
+        package="services.events.metrics_consumer",
+        port=5007,
+        schema="metrics",
+        calls=(),
+        colour=("#8a5a1c", "#e0b06a"),
+        takes_events=True,
+    ),
+    Process(
+        key="audit_consumer",
+        name="audit-consumer",
+        label="Audit log",
+        package="services.events.audit_consumer",
+        port=5008,
+        schema="audit",
+        calls=(),
+        colour=("#56606b", "#aeb8c4"),
+        takes_events=True,
     ),
     Process(
         key="acquirer",

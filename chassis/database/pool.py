@@ -18,7 +18,7 @@ from sqlalchemy.sql import ClauseElement
 
 from chassis.settings import Settings
 from chassis.telemetry import recording
-from chassis.telemetry.context import CLIENT, remaining_s, span_now
+from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s, span_now
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,21 @@ class Connection:
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """One READ COMMITTED transaction: commits at the end, rolls back on any exception."""
+        await self._wire.execute(_begin())
+        try:
+            yield
+        except BaseException:
+            await _roll_back(self._wire)
+            raise
+        await self._wire.execute("COMMIT")
+
+    async def listen(self, channel: str, ring: Callable[[], None]) -> None:
+        """Call `ring` at each notification of the channel, until the connection is given back."""
+        await self._wire.add_listener(channel, lambda *_: ring())
+
     async def _run(
         self, method: Callable[..., Any], query: Statement, values: dict[str, Any]
     ) -> Any:
@@ -127,7 +142,8 @@ class Connection:
 
 
 class Database:
-    """A bounded pool. `before_statement` is set while a gremlin slows statements."""
+    """A bounded pool. `before_statement` is set while a gremlin slows statements; `after_commit` is
+    called after each transaction (chassis/messaging/doorbell.py)."""
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
         self._url = settings.database_url
@@ -146,6 +162,7 @@ class Database:
             "timezone": "UTC",
         }
         self.before_statement: Callable[[], Awaitable[None]] | None = None
+        self.after_commit: Callable[[], None] | None = None
 
     async def close(self) -> None:
         """Close the pool; connections in use get a moment."""
@@ -208,15 +225,12 @@ class Database:
         `for_caller` also rolls back when the caller's time (X-Timeout-Ms) is up by then: it has
         given up and will ask again, so the work would only be in its way."""
         async with self.connect() as connection:
-            await connection._wire.execute("BEGIN")  # noqa: SLF001 - same module
-            try:
+            async with connection.transaction():
                 yield connection
                 if for_caller and (left := remaining_s()) is not None and left <= 0:
                     raise CallerGone
-            except BaseException:
-                await _roll_back(connection._wire)  # noqa: SLF001
-                raise
-            await connection._wire.execute("COMMIT")  # noqa: SLF001
+            if self.after_commit is not None:
+                self.after_commit()
 
     @property
     def is_full(self) -> bool:
@@ -251,6 +265,13 @@ class Database:
         # asyncpg waits for a cancelled statement to end, and drops the connection if it does not.
         with contextlib.suppress(TimeoutError):
             await pool.release(wire)
+
+
+def _begin() -> str:
+    """Begins a transaction, and tells its triggers which trace it belongs to: the outboxes keep
+    it. One round trip; a traceparent is hexadecimal digits and hyphens of our own."""
+    traceparent = current_traceparent() if recording.is_on() else None
+    return f"BEGIN; SET LOCAL valerix.traceparent = '{traceparent}'" if traceparent else "BEGIN"
 
 
 async def _no_reset(_: Any) -> None:

@@ -52,9 +52,16 @@ class Gremlins:
     It has connections of its own, so that a slow or exhausted pool cannot keep a gremlin alive."""
 
     def __init__(
-        self, service: str, schema: str, settings: Settings, registry: CollectorRegistry
+        self,
+        service: str,
+        schema: str,
+        settings: Settings,
+        registry: CollectorRegistry,
+        *,
+        takes_events: bool = False,
     ) -> None:
         self.service = service
+        self._takes_events = takes_events
         self._sql = Statements(schema)
         self.controls = Database(settings, size=2)
         self._poll_s = settings.gremlin_poll_s
@@ -121,9 +128,15 @@ class Gremlins:
             for gremlin in self.active
             if gremlin.ends_at > now
             and gremlin.kind.on_statement is None
+            and not gremlin.kind.on_delivery
             and (route in gremlin.matches or f"{method} {route}" in gremlin.matches)
             and self._random.random() < gremlin.view.probability
         ]
+
+    def biting_deliveries(self) -> list[Active]:
+        """The gremlins that bite events on their way to this process; each event by its share."""
+        now = time.monotonic()
+        return [each for each in self.active if each.ends_at > now and each.kind.on_delivery]
 
     def bite(self, gremlin: Active) -> Bite:
         """What the gremlin's kind needs to know to bite once."""
@@ -206,6 +219,10 @@ class Gremlins:
             raise invalid("", "a gremlin's name is 1 to 64 of a-z, 0-9, - and _")
         if command.kind in DELAYING and command.delay_ms + command.jitter_ms == 0:
             raise invalid("/delay_ms", f"a {command.kind} gremlin needs a delay")
+        if BY_NAME[command.kind].on_delivery and not self._takes_events:
+            raise invalid(
+                "/kind", f"{command.kind} is for a consumer; no events come to this process"
+            )
         for route in command.routes:
             bare = route.partition(" ")[2] or route
             if route != "*" and bare not in self.known_routes:

@@ -45,6 +45,9 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     after: Behaviour | None = None
     # Before each SQL statement of the service, whatever request it belongs to.
     on_statement: Callable[[Bite], Awaitable[None]] | None = None
+    # To the events that are delivered to the process, where it takes any
+    # (chassis/messaging/faults.py).
+    on_delivery: Literal["", "lose", "repeat", "shuffle"] = ""
     never_answers: bool = False
 
 
@@ -164,6 +167,27 @@ KINDS: tuple[FaultKind, ...] = (
             " half of the time to one that breaks its contract."
         ),
         after=_answer_wrongly,
+    ),
+    FaultKind(
+        kind="lost_event",
+        label="Lost events",
+        does="Loses events on their way",
+        hint="Events do not arrive at this consumer, until they are delivered again.",
+        on_delivery="lose",
+    ),
+    FaultKind(
+        kind="duplicate_event",
+        label="Double events",
+        does="Delivers events twice",
+        hint="Events arrive at this consumer twice, as after a crash.",
+        on_delivery="repeat",
+    ),
+    FaultKind(
+        kind="reorder_event",
+        label="Shuffled events",
+        does="Delivers events out of order",
+        hint="Events arrive at this consumer in any order.",
+        on_delivery="shuffle",
     ),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}

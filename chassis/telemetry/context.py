@@ -40,7 +40,7 @@ class Span(msgspec.Struct):
         return {"traceparent": self.traceparent, "tracestate": self.tracestate}
 
 
-INTERNAL, SERVER, CLIENT = 1, 2, 3
+INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 
 # One entry of a tracestate: a key, of one system or of a tenant of it, and an opaque value.
 _ENTRY = re.compile(

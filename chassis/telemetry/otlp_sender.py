@@ -26,13 +26,19 @@ from opentelemetry.trace import (
 )
 
 from chassis.telemetry.batch_queue import NotDelivered, T
-from chassis.telemetry.context import CLIENT, INTERNAL, SERVER, Span
+from chassis.telemetry.context import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Span
 from chassis.telemetry.log_lines import LogLine
 from chassis.telemetry.otel_variables import GRPC
 from chassis.telemetry.otlp_replies import replies
 
 _SCOPE = InstrumentationScope("valerix")
-_KINDS = {INTERNAL: SpanKind.INTERNAL, SERVER: SpanKind.SERVER, CLIENT: SpanKind.CLIENT}
+_KINDS = {
+    INTERNAL: SpanKind.INTERNAL,
+    SERVER: SpanKind.SERVER,
+    CLIENT: SpanKind.CLIENT,
+    PRODUCER: SpanKind.PRODUCER,
+    CONSUMER: SpanKind.CONSUMER,
+}
 _SEVERITY = {
     "DEBUG": SeverityNumber.DEBUG,
     "INFO": SeverityNumber.INFO,
@@ -135,7 +141,7 @@ def log_sender(
 
 def _readable_span(span: Span, resource: Resource) -> ReadableSpan:
     # Only what serves a request may have its parent in another process.
-    remote = span.kind == SERVER
+    remote = span.kind in (SERVER, PRODUCER, CONSUMER)
     parent = _context(span.trace_id, span.parent_id, remote=remote) if span.parent_id else None
     return ReadableSpan(
         name=span.name,

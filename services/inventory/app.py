@@ -7,6 +7,7 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
+from chassis.messaging.doorbell import Doorbell
 from services.inventory.metrics import StockGauges
 from services.inventory.routes import ROUTES
 from services.inventory.settings import InventorySettings
@@ -21,6 +22,8 @@ def create_app(settings: InventorySettings) -> Edge:
     registry = CollectorRegistry()
     database = Database(settings)
     gauges_database = Database(settings, size=1)
+    gremlins = Gremlins(NAME, "inventory", settings, registry)
+    bell = Doorbell(gremlins.controls, [database, gremlins.controls])
     return service_app(
         name=NAME,
         title="Valerix inventory",
@@ -29,9 +32,9 @@ def create_app(settings: InventorySettings) -> Edge:
         routes=ROUTES,
         database=database,
         identity=ShopIdentity(settings, database),
-        gremlins=Gremlins(NAME, "inventory", settings, registry),
+        gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        loops=[StockGauges(gauges_database, registry).run],
+        loops=[StockGauges(gauges_database, registry).run, bell.run],
         closes=[gauges_database.close],
         state={"database": database},
     )

@@ -8,6 +8,7 @@ from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer, peer_probe, same_shop_probe
 from chassis.http.shop_identity import ShopIdentity
+from chassis.messaging.doorbell import Doorbell
 from services.inventory.client import InventoryClient
 from services.order.checkout import Checkout
 from services.order.metrics import BacklogGauges, OrderMetrics
@@ -37,6 +38,7 @@ def create_app(
     database, repair_database = Database(settings), Database(settings, size=_REPAIR_POOL)
     gremlins = Gremlins(NAME, "orders", settings, registry)
     gremlins.slows(repair_database)
+    bell = Doorbell(gremlins.controls, [database, repair_database, gremlins.controls])
 
     def checkout(on: Database, stock: Peer, money: Peer) -> Checkout:
         return Checkout(on, InventoryClient(stock), PaymentClient(money), settings, metrics)
@@ -64,7 +66,7 @@ def create_app(
             for peer, as_shop in zip(probes, repair, strict=True)
         },
         callees={p.name: same_shop_probe(p, settings.probe_deadline_s) for p in repair},
-        loops=[*reconciler.workers(), BacklogGauges(repair_database, metrics).run],
+        loops=[*reconciler.workers(), BacklogGauges(repair_database, metrics).run, bell.run],
         closes=[repair_database.close, *(peer.close for peer in [*front, *repair, *probes])],
         state={
             "database": database,

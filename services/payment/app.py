@@ -11,6 +11,7 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import Loop, service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
+from chassis.messaging.doorbell import Doorbell
 from chassis.settings import BadSetting
 from services.payment.breakers.breakers import Breakers
 from services.payment.connectors import Connector, OutsideAccount
@@ -69,9 +70,8 @@ def create_app(
     repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
-    reconciler = payment_reconciler(repair_context, settings)
-    sweep = LateCaptures(repair_context)
-    of_accounts = _loops_of_accounts(repair_context, settings)
+    bell = Doorbell(gremlins.controls, [database, repair_database, gremlins.controls])
+    loops = _loops(repair_context, settings)
     providers = (provider, *context.accounts.values())
     return service_app(
         name=NAME,
@@ -83,7 +83,7 @@ def create_app(
         identity=ShopIdentity(settings, database),
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        loops=[reconciler.run, metrics.run, sweep.run, context.breakers.run, *of_accounts],
+        loops=[*loops, metrics.run, context.breakers.run, bell.run],
         closes=[*(each.close for each in providers), repair_database.close, metrics.close],
         state=_state(context, settings),
     )
@@ -99,16 +99,18 @@ def _state(context: PaymentContext, settings: PaymentSettings) -> dict[str, obje
     }
 
 
-def _loops_of_accounts(context: PaymentContext, settings: PaymentSettings) -> list[Loop]:
-    """What providers outside this process are there for: events, and a settlement file a day."""
+def _loops(context: PaymentContext, settings: PaymentSettings) -> list[Loop]:
+    """What finishes payments; and what providers outside this process are there for: events, and a
+    settlement file a day."""
+    repair: list[Loop] = [payment_reconciler(context, settings).run, LateCaptures(context).run]
     if not context.accounts:
-        return []
+        return repair
     rooms = (
         event_worker(context, settings),
         WebhookEndpoints(context, settings),
         Reconciliation(context, settings),
     )
-    return [each.run for each in rooms]
+    return [*repair, *(each.run for each in rooms)]
 
 
 def stripe_accounts(settings: PaymentSettings) -> dict[str, OutsideAccount]:

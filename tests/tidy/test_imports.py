@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from tests.tidy.files import complain, ours, tree
 from topology import SERVICES
 
-# What a service shows to others; bench measures stores, a twin replaces what is inside, and tests
-# open everything.
-OPEN = {"client", "contract", "settings"}
+# What a service shows to others (`events`: what it publishes); bench measures stores, a twin
+# replaces what is inside, and tests open everything.
+OPEN = {"client", "contract", "events", "settings"}
 INSIDERS = ("tests/", "bench/", "twins/")
 PURE = {"litestar", "sqlalchemy", "asyncpg", "aiohttp", "grpc", "aio_pika", "chassis"}
 

@@ -1,0 +1,1 @@
+"""How events travel between processes: the envelope, the transports, what every consumer does."""

@@ -1,0 +1,23 @@
+"""Waits for a ring, or for the next poll."""
+
+import asyncio
+import contextlib
+
+from chassis.messaging.transport import POLL_S
+
+
+class Bell:
+    """Set by a notification; `wait` returns when it was, or after `POLL_S`."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """There may be something to do."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Until it rings or it is time to look anyway."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), POLL_S)
+        self._rung.clear()

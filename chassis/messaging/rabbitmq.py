@@ -1,0 +1,192 @@
+"""RabbitMQ as a transport: quorum queues, confirms of single messages, returns as errors.
+
+Imported only where a broker is named. Either side declares everything it uses, so it does not
+matter who comes first, nor that somebody deleted a queue: the relay publishes again what was in
+it."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import aio_pika
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
+from aio_pika.exceptions import AMQPError
+
+from chassis.database.pool import Connection
+from chassis.messaging.envelope import MEDIA_TYPE
+from chassis.messaging.transport import BATCH, POLL_S, Incoming, Outgoing, Unconfirmed
+
+# Which exchange a type of event goes to: money to the one, the rest of the shop to the other.
+PAYMENTS, SHOP = "payments.events", "shop.events"
+_MONEY = frozenset({"payment", "refund", "wallet"})
+# What a consumer died of this often is not given to it again: it is kept in the dead-letter queue.
+DEAD = "events.dead"
+_DELIVERY_LIMIT = 20
+# In a quiet second of a busy shop a hundred events come within this time: one transaction for all.
+_GATHER_S = 0.02
+
+
+def exchange_of(event_type: str) -> str:
+    """The exchange that events of this type go to."""
+    return PAYMENTS if event_type.partition(".")[0] in _MONEY else SHOP
+
+
+class RabbitPublisher:
+    """Publishes with confirms: a message is taken over when the broker says so of that very one."""
+
+    # Two messages are confirmed in any order.
+    keeps_order = False
+
+    def __init__(
+        self,
+        connection: AbstractConnection,
+        exchanges: dict[str, AbstractExchange],
+        timeout_s: float,
+    ) -> None:
+        self._connection = connection
+        self._exchanges = exchanges
+        self._timeout_s = timeout_s
+
+    @classmethod
+    async def open(cls, url: str, timeout_s: float) -> "RabbitPublisher":
+        """Connect, and declare the exchanges."""
+        connection = await aio_pika.connect(url, timeout=timeout_s)
+        try:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            exchanges = {name: await _exchange(channel, name) for name in (PAYMENTS, SHOP)}
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection, exchanges, timeout_s)
+
+    async def publish(self, messages: Sequence[Outgoing]) -> dict[int, Exception | None]:
+        """All at once; what each came to, by position. A broken connection raises."""
+        answers = await asyncio.gather(*(self._publish(each) for each in messages))
+        if self._connection.is_closed:
+            raise Unconfirmed("the connection to the broker is closed")
+        return dict(zip((each.position for each in messages), answers, strict=True))
+
+    async def _publish(self, message: Outgoing) -> Exception | None:
+        sent = aio_pika.Message(
+            message.body,
+            content_type=MEDIA_TYPE,
+            message_id=str(message.event_id),
+            type=message.type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        exchange = self._exchanges[exchange_of(message.type)]
+        try:
+            # Mandatory is aio-pika's default; written down because it is what the shop stands on.
+            await exchange.publish(
+                sent, routing_key=message.type, mandatory=True, timeout=self._timeout_s
+            )
+        except (AMQPError, TimeoutError, OSError, RuntimeError) as error:
+            return Unconfirmed(f"{type(error).__name__}: {error}")
+        return None
+
+    async def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(AMQPError, TimeoutError, OSError):
+            await asyncio.wait_for(self._connection.close(), self._timeout_s)
+
+
+class RabbitSubscription:
+    """One queue, one active consumer: where a second process stands by, it gets nothing."""
+
+    def __init__(self, url: str, timeout_s: float, queue: str, types: tuple[str, ...]) -> None:
+        self._url, self._timeout_s = url, timeout_s
+        self._queue, self._types = queue, types
+        self._connection: AbstractConnection | None = None
+        self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._open: dict[int, AbstractIncomingMessage] = {}
+        self._cancelled = False
+
+    async def next(self) -> Sequence[Incoming]:
+        """What has arrived, after a moment for more to arrive."""
+        await self._connected()
+        found: list[AbstractIncomingMessage] = []
+        with contextlib.suppress(TimeoutError):
+            found.append(await asyncio.wait_for(self._arrived.get(), POLL_S))
+            await asyncio.sleep(_GATHER_S)
+        while len(found) < BATCH and not self._arrived.empty():
+            found.append(self._arrived.get_nowait())
+        for message in found:
+            self._open[message.delivery_tag or 0] = message
+        return [Incoming(each.delivery_tag or 0, each.body) for each in found]
+
+    async def _connected(self) -> None:
+        if self._connection is not None and not (self._connection.is_closed or self._cancelled):
+            return
+        await self.close()
+        connection = await aio_pika.connect(self._url, timeout=self._timeout_s)
+        self._connection = connection
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=2 * BATCH)
+        queue = await declare_queue(channel, self._queue, self._types)
+        self._arrived, self._open, self._cancelled = asyncio.Queue(), {}, False
+        # The broker cancels whoever takes from a queue that is deleted.
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._note_cancelled)
+        channel.close_callbacks.add(self._note_cancelled)
+        await queue.consume(self._arrived.put, no_ack=False)
+
+    def _note_cancelled(self, *_: object) -> None:
+        self._cancelled = True
+
+    async def settle(self, tx: Connection, handled: Sequence[Incoming]) -> None:
+        """The broker is not part of the transaction: it learns of it after the commit."""
+
+    async def acknowledge(self, handled: Sequence[Incoming]) -> None:
+        """One frame each, none of them waited for."""
+        for each in handled:
+            message = self._open.pop(each.place, None)
+            if message is not None:
+                await message.ack()
+
+    async def give_back(self, unhandled: Sequence[Incoming]) -> None:
+        """Back to the queue."""
+        for each in unhandled:
+            message = self._open.pop(each.place, None)
+            if message is not None:
+                with contextlib.suppress(AMQPError, RuntimeError, OSError):
+                    await message.nack(requeue=True)
+
+    async def close(self) -> None:
+        """Close the connection; what was not acknowledged comes again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(AMQPError, TimeoutError, OSError):
+                await asyncio.wait_for(connection.close(), self._timeout_s)
+
+
+async def _exchange(channel: AbstractChannel, name: str) -> AbstractExchange:
+    return await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
+
+
+async def declare_queue(
+    channel: AbstractChannel, name: str, types: tuple[str, ...]
+) -> AbstractQueue:
+    """The queue of a consumer, bound to the types it takes, and where its dead letters go."""
+    dead = await channel.declare_exchange(DEAD, aio_pika.ExchangeType.FANOUT, durable=True)
+    letters = await channel.declare_queue(DEAD, durable=True, arguments={"x-queue-type": "quorum"})
+    await letters.bind(dead)
+    queue = await channel.declare_queue(
+        name,
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-dead-letter-exchange": DEAD,
+            "x-delivery-limit": _DELIVERY_LIMIT,
+        },
+    )
+    for pattern in types:
+        exchange = await _exchange(channel, exchange_of(pattern))
+        await queue.bind(exchange, routing_key=pattern)
+    return queue

@@ -1,0 +1,20 @@
+-- Back to a shop that keeps its facts to itself. Events are forgotten; what happened stays.
+DROP TRIGGER emit_refund ON payments.refunds;
+DROP TRIGGER emit_ended_payment ON payments.payments;
+DROP TRIGGER emit_new_payment ON payments.payments;
+DROP FUNCTION payments.emit_refund();
+DROP FUNCTION payments.emit_payment();
+DROP TRIGGER emit_move ON inventory.stock_moves;
+DROP FUNCTION inventory.emit_move();
+DROP TRIGGER emit_ended_order ON orders.orders;
+DROP TRIGGER emit_new_order ON orders.orders;
+DROP FUNCTION orders.emit_order();
+DROP TRIGGER emit_gremlin ON orders.gremlin_audit;
+DROP TRIGGER emit_gremlin ON inventory.gremlin_audit;
+DROP TRIGGER emit_gremlin ON payments.gremlin_audit;
+DROP TABLE orders.outbox;
+DROP TABLE inventory.outbox;
+DROP TABLE payments.outbox;
+DROP SCHEMA audit CASCADE;
+DROP SCHEMA metrics CASCADE;
+DROP SCHEMA events CASCADE;

@@ -1,0 +1,34 @@
+"""Every type of event there is, with the struct that its `data` must be. The list is closed: a
+consumer parks what is not in it."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from chassis.faults.events import GremlinEnded, GremlinStarted
+from services.inventory.events import StockCommitted, StockReleased, StockReserved
+from services.order.events import OrderConfirmed, OrderCreated, OrderFailed
+from services.payment.events import (
+    PaymentCompleted,
+    PaymentCreated,
+    PaymentFailed,
+    RefundCreated,
+)
+
+TYPES: Mapping[str, type[Struct]] = {
+    "order.created": OrderCreated,
+    "order.confirmed": OrderConfirmed,
+    "order.failed": OrderFailed,
+    "stock.reserved": StockReserved,
+    "stock.released": StockReleased,
+    "stock.committed": StockCommitted,
+    "payment.created": PaymentCreated,
+    "payment.completed": PaymentCompleted,
+    "payment.failed": PaymentFailed,
+    "refund.created": RefundCreated,
+    "gremlin.started": GremlinStarted,
+    "gremlin.ended": GremlinEnded,
+}
+KNOWN = frozenset(TYPES)
+# What both consumers take.
+ALL = tuple(sorted({f"{each.partition('.')[0]}.*" for each in TYPES}))
