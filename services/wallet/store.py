@@ -151,14 +151,18 @@ _DEPOSIT = _sql(
     "   :currency)",
     "INSERT wallets.transfers deposit",
 )
-_TRANSFER = _sql(
-    "WITH t AS (INSERT INTO wallets.transactions (transaction_id, user_id, currency, account_id,"
-    "   kind, amount_minor, status, counterparty, traceparent)"
+# Before the transfer, and apart from it: what it posts is announced with its transaction.
+_TWO_SIDES = _sql(
+    "INSERT INTO wallets.transactions (transaction_id, user_id, currency, account_id, kind,"
+    "   amount_minor, status, counterparty, traceparent)"
     " VALUES (:transaction_id ::uuid, :user_id, :currency, :wallet ::uuid, 'TRANSFER_OUT',"
     "   :amount ::bigint, 'COMPLETED', :payee, :traceparent),"
     "  (:payee_transaction_id ::uuid, :payee, :currency, :payee_wallet ::uuid, 'TRANSFER_IN',"
-    "   :amount ::bigint, 'PENDING', :user_id, :traceparent))"
-    " INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, payee_transaction_id,"
+    "   :amount ::bigint, 'PENDING', :user_id, :traceparent)",
+    "INSERT wallets.transactions",
+)
+_TRANSFER = _sql(
+    "INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, payee_transaction_id,"
     "   debit_account, credit_account, amount_minor, currency)"
     " VALUES (:transaction_id ::uuid, 'transfer', :transaction_id ::uuid,"
     "   :payee_transaction_id ::uuid, :wallet ::uuid, :payee_wallet ::uuid, :amount ::bigint,"
@@ -291,11 +295,18 @@ async def transfer(
     currency: str, amount_minor: int, traceparent: str | None,
 ) -> None:  # fmt: skip
     """Money goes from a locked wallet to another, of which nothing is locked."""
+    values: dict[str, Any] = {
+        "transaction_id": transaction_id,
+        "payee_transaction_id": uuid4(),
+        "wallet": payer[1].account_id,
+        "payee_wallet": payee[1],
+        "currency": currency,
+        "amount": amount_minor,
+    }
     await tx.execute(
-        _TRANSFER, transaction_id=transaction_id, payee_transaction_id=uuid4(), user_id=payer[0],
-        wallet=payer[1].account_id, payee=payee[0], payee_wallet=payee[1], currency=currency,
-        amount=amount_minor, traceparent=traceparent,
-    )  # fmt: skip
+        _TWO_SIDES, user_id=payer[0], payee=payee[0], traceparent=traceparent, **values
+    )
+    await tx.execute(_TRANSFER, **values)
 
 
 async def unsealed_wallets(c: Connection, most: int) -> list[UUID]:

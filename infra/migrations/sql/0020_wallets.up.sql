@@ -454,6 +454,11 @@ BEGIN
            'version', NEW.version, 'at', to_char(NEW.sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
          t.traceparent
   FROM wallets.transactions t WHERE t.transaction_id = NEW.transaction_id;
+  IF NOT FOUND THEN
+    -- In one statement with its transaction, or with none: it could not be announced.
+    RAISE EXCEPTION 'entry % belongs to no transaction', NEW.entry_id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER announce_debit AFTER INSERT ON wallets.entries
