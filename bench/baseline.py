@@ -10,6 +10,7 @@ import msgspec
 
 from bench.shops import DELIVERY
 from chassis.database.pool import Connection
+from gateways import Captured
 from services.inventory import store as inventory
 from services.order import store as orders
 from services.order.domain import Order
@@ -87,7 +88,7 @@ async def _pay(c: Connection, recorder: StatementRecorder, order: Order) -> None
     payment = await payments.lock(c, payment_id)
     if payment is None:
         raise RuntimeError("the recorded payment is gone")
-    effect = outcomes.outcome_effect(payment, payment.attempt, outcomes.Captured(AMOUNT, CURRENCY))
+    effect = outcomes.outcome_effect(payment, payment.attempt, Captured(AMOUNT, CURRENCY))
     step = payments.PaymentMove(
         attempt=payment.id_of(payment.attempt),
         attempt_to="SUCCEEDED",

@@ -16,7 +16,8 @@ _OURS = """\
 SELECT c.oid, n.nspname || '.' || c.relname AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
-  AND (n.nspname IN ('orders', 'inventory', 'payments', 'gateway', 'proof', 'dashboard')
+  AND (n.nspname IN ('orders', 'inventory', 'payments', 'wallets', 'gateway', 'proof',
+                     'dashboard')
        OR (n.nspname, c.relname) = ('public', 'shop'))"""
 # A foreign key is as good as the triggers that keep it.
 FOUND = f"""\
@@ -81,4 +82,7 @@ SELECT 'order from ' || src || ' to ' || dst, 'transition' FROM orders.transitio
 UNION ALL
 SELECT 'reservation from ' || src || ' to ' || dst, 'transition' FROM inventory.transitions
 UNION ALL
-SELECT machine || ' from ' || src || ' to ' || dst, 'transition' FROM payments.transitions"""  # noqa: S608 - constants
+SELECT machine || ' from ' || src || ' to ' || dst, 'transition' FROM payments.transitions
+UNION ALL
+SELECT 'wallet ' || machine || ' from ' || src || ' to ' || dst, 'transition'
+FROM wallets.transitions"""  # noqa: S608 - constants

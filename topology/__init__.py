@@ -76,6 +76,17 @@ SERVICES = (
         colour=("#5d6b12", "#b9c56a"),
     ),
     Process(
+        key="wallet",
+        name="wallet-service",
+        label="Wallets",
+        package="services.wallet",
+        port=5004,
+        schema="wallets",
+        calls=("acquirer",),
+        colour=("#0b6e63", "#6cc9bb"),
+        is_public=True,
+    ),
+    Process(
         key="relay",
         name="event-relay",
         label="Relay",

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+from gateways import Declined
 from services.payment import charging, reconciler, settlement
 from services.payment.context import PaymentContext
-from services.payment.outcomes import Declined
 from twins.twin import PAYMENTS_ALONE, Fault, Replacement, Twin
 
 # In the world it is minutes or hours; the age decides nothing.

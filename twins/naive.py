@@ -4,12 +4,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from gateways import AttemptRef
 from services.order.checkout import Checkout, Conclusion
 from services.order.domain import Order
 from services.payment import asking, charging, settlement
 from services.payment.charging import Charged
 from services.payment.client import PaymentDeclined, Succeeded
-from services.payment.connectors import AttemptRef
 from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, Charge, KeyReused
 from twins.twin import Fault, Replacement, Twin

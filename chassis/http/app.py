@@ -181,13 +181,19 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
     return show_metrics
 
 
-def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Every exception as problem+json; nothing internal leaves the process."""
+def answer_exception(
+    request: Request[Any, Any, Any], error: Exception, *, spell: Callable[[str], str] = str
+) -> Response[bytes]:
+    """Every exception as problem+json; nothing internal leaves the process. `spell` is how a
+    service writes a code in the problem's `error` member."""
     problem = as_problem(error)
     if problem.status >= 500 and problem.code == "internal":
         logger.error("a handler failed", exc_info=error)
     return Response(
-        problem.body(), status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
+        problem.body(error_code=spell(problem.code)),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
     )
 
 

@@ -56,8 +56,9 @@ class Problem(Exception):
         self.retryable = retryable
         self.headers = headers or {}
 
-    def body(self) -> bytes:
-        """The problem document, with the id of the trace that shows the rest."""
+    def body(self, *, error_code: str = "") -> bytes:
+        """The problem document, with the id of the trace that shows the rest; `error_code` is the
+        code in its `error` member, where a service spells that otherwise."""
         trace_id = current_trace_id()
         document = ProblemDocument(
             type=f"urn:valerix:problem:{self.code}",
@@ -69,7 +70,7 @@ class Problem(Exception):
             trace_id=trace_id,
             retryable=self.retryable,
             details=self.details,
-            error=ErrorMember(self.code, self.detail, self.details),
+            error=ErrorMember(error_code or self.code, self.detail, self.details),
         )
         return msgspec.json.encode(document, enc_hook=str)
 

@@ -14,6 +14,7 @@ from services.payment.events import (
     PaymentFailed,
     RefundCreated,
 )
+from services.wallet.events import WalletMoved
 
 TYPES: Mapping[str, type[Struct]] = {
     "order.created": OrderCreated,
@@ -26,6 +27,8 @@ TYPES: Mapping[str, type[Struct]] = {
     "payment.completed": PaymentCompleted,
     "payment.failed": PaymentFailed,
     "refund.created": RefundCreated,
+    "wallet.debited": WalletMoved,
+    "wallet.credited": WalletMoved,
     "gremlin.started": GremlinStarted,
     "gremlin.ended": GremlinEnded,
 }

@@ -13,12 +13,12 @@ from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.doorbell import Doorbell
 from chassis.settings import BadSetting
+from gateways import Connector, OutsideAccount
+from gateways.stripe_contract import OUTSIDE_CONTRACTS
 from services.payment.breakers.breakers import Breakers
-from services.payment.connectors import Connector, OutsideAccount
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.connectors.stripe_contract import OUTSIDE_CONTRACTS
 from services.payment.context import PaymentContext
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
@@ -122,7 +122,7 @@ def stripe_accounts(settings: PaymentSettings) -> dict[str, OutsideAccount]:
     if not keys:
         return {}
     # A second of imports, which a shop without such accounts need not wait for.
-    from services.payment.connectors.stripe_api import StripeAccount
+    from gateways.stripe_api import StripeAccount
 
     url = settings.payment_stripe_url or settings.urls["acquirer"]
     return {name: StripeAccount(name, key, url) for name, key in keys.items()}

@@ -24,8 +24,8 @@ from tenacity import (
 
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, Span, span_now
+from gateways import AttemptRef, Connector, GatewayNotSent, GatewayUnknown
 from services.payment import store
-from services.payment.connectors import AttemptRef, Connector, GatewayNotSent, GatewayUnknown
 from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, Payment
 from services.payment.legs import Operation

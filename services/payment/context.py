@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from chassis.database.pool import Connection, Database
+from gateways import Connector, OutsideAccount
 from services.payment.breakers.breakers import Breakers
-from services.payment.connectors import Connector, OutsideAccount
 from services.payment.domain import Attempt, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.routing.next_account import Next, next_account

@@ -8,7 +8,7 @@ from sqlalchemy import literal_column, or_, text
 
 from chassis.database.pool import Connection, Row, statement
 from chassis.due_work import DueWork, backoff
-from services.payment.connectors import CapturePlace
+from gateways import CapturePlace
 from services.payment.domain import AttemptId
 from services.payment.tables import payments
 

@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
+from gateways import Capture
 from services.payment import domain
-from services.payment.connectors import Capture
 from services.payment.domain import Attempt, Charge, DecisionKind, MadeBy, Payment
 
 # The intent in one statement and so in one transaction: the payment, its one leg, the leg's first

@@ -8,13 +8,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis.telemetry import recording
+from gateways import Capture, Captured, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment import asking, domain, due_work, intents, operations, settlement, store
-from services.payment.connectors import Capture, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment.context import PaymentContext
 from services.payment.domain import AttemptId
 from services.payment.due_work import OrphanCapture
 from services.payment.intents import Decision
-from services.payment.outcomes import Captured
 
 logger = logging.getLogger(__name__)
 

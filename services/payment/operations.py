@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 
 from chassis.database.pool import DatabaseTrouble
 from chassis.telemetry.context import remaining_s
+from gateways import NotFound
 from services.payment import legs, settlement, store
 from services.payment.asking import Question, ask_gateway
 from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, Payment
-from services.payment.outcomes import GatewayResult, NotFound
+from services.payment.outcomes import GatewayResult
 
 logger = logging.getLogger(__name__)
 

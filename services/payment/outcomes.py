@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateways import Authorised, Captured, Declined, NotFound, Refunded, Voided
 from services.payment import legs
 from services.payment.domain import (
     PAYMENT_TRANSITIONS,
@@ -14,41 +15,6 @@ from services.payment.domain import (
 from services.payment.ledger import postings
 from services.payment.ledger.postings import Line
 from services.payment.routing.next_account import Next
-
-
-class Authorised(msgspec.Struct, frozen=True):
-    """The gateway holds the money for us; it is taken by a capture, or given up by a void."""
-
-    amount_minor: int
-    currency: str
-
-
-class Captured(msgspec.Struct, frozen=True):
-    """The money was taken."""
-
-    amount_minor: int
-    currency: str
-
-
-class Declined(msgspec.Struct, frozen=True):
-    """The gateway declined, or refused to capture what it had authorised; nothing was taken."""
-
-    code: str
-
-
-class Voided(msgspec.Struct, frozen=True):
-    """Nothing was taken; a fencing gateway will also refuse a charge that comes later."""
-
-
-class Refunded(msgspec.Struct, frozen=True):
-    """The money was taken and has been given back."""
-
-    amount_minor: int
-    currency: str
-
-
-class NotFound(msgspec.Struct, frozen=True):
-    """The gateway does not know the key now. It may yet: the request can still be on its way."""
 
 
 class Silence(msgspec.Struct, frozen=True):

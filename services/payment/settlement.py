@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from chassis.database.pool import Connection, Database
+from gateways import Declined
 from services.payment import legs, outcomes, store
 from services.payment.breakers import store as breakers
 from services.payment.domain import Attempt, AttemptId, DecisionKind, Payment
 from services.payment.metrics import PaymentMetrics
-from services.payment.outcomes import Declined, GatewayResult, NeverSent, OutcomeEffect, Silence
+from services.payment.outcomes import GatewayResult, NeverSent, OutcomeEffect, Silence
 from services.payment.routing.next_account import Next
 from services.payment.store import PaymentMove
 

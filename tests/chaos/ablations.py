@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
 from chassis.http.problems import Problem
+from gateways import Declined
 from services.inventory import contract as stock_contract
 from services.inventory import store as stock
 from services.inventory.domain import MadeBy
@@ -130,7 +131,7 @@ def silence_becomes_a_no() -> AbstractContextManager[Any]:
         if isinstance(result, outcomes.Silence):
             now = time.monotonic()
             if now - silent_since.setdefault(attempt.payment_id, now) > 0.1:
-                result = outcomes.Declined("timeout")
+                result = Declined("timeout")
         return await settle(*same, attempt, result, **more)
 
     return patch.object(settlement, "settle", settle_by_age)

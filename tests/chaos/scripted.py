@@ -15,16 +15,15 @@ from chassis.http.asgi import App
 from chassis.outcome import CallResult
 from chassis.settings import Settings
 from fleet.settings import load
+from gateways import AttemptRef, GatewayUnknown, NotFound, Taken
 from proof.evaluate import evaluate
 from proof.invariant import Limits
 from services.inventory import app as inventory
 from services.order import app as order
 from services.order.client import OrderClient
 from services.payment import app as payment
-from services.payment.connectors import AttemptRef, GatewayUnknown, Taken
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import NotFound
 from tests.chaos.faults import Dice
 from tests.chaos.shop import alive
 from tests.chaos.wire import Call, Heard, Wire, WirePeer

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
+from services.payment.connectors.stripe_api import StripeAccount
 
 from chassis.http.asgi import App
 from chassis.settings import Settings
@@ -19,7 +20,6 @@ from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.connectors.stripe_api import StripeAccount
 from tests.chaos.faults import Dice
 from tests.chaos.hop import Hop
 from tests.chaos.wire import Wire, WirePeer

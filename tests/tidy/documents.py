@@ -28,6 +28,7 @@ ROOMS = (
     "observatory",
     "proof",
     "services",
+    "gateways",
     "providers",
     "chassis",
     "topology",

@@ -14,6 +14,7 @@ from services.inventory.domain import TRANSITIONS as RESERVATION
 from services.order.domain import TRANSITIONS as ORDER
 from services.payment.domain import ATTEMPT_TRANSITIONS, PAYMENT_TRANSITIONS
 from services.payment.routing.next_account import HARD_DECLINES
+from services.wallet import domain as wallet
 from tests.tidy.files import complain, ours, read
 
 DOCUMENT = "docs/protocol.md"
@@ -23,6 +24,9 @@ MACHINES = {
     "Reservation": RESERVATION,
     "Payment": PAYMENT_TRANSITIONS,
     "Attempt": ATTEMPT_TRANSITIONS,
+    "Wallet payment": wallet.PAYMENT_TRANSITIONS,
+    "Wallet credit": wallet.CREDIT_TRANSITIONS,
+    "Wallet attempt": wallet.ATTEMPT_TRANSITIONS,
 }
 # Not part of a longer word, nor of an escaped byte such as %F0.
 CITED = re.compile(r"(?<![\w%#])[RIF][1-9]\d?(?!\w)")

@@ -38,12 +38,27 @@ BEGIN
   RETURN NEW;
 END $$;
 
-DO $$
+-- What happened to a gremlin. Its only argument is the name of the process. Whoever writes the audit's
+-- line holds the gremlin's row or the table. A change is a start with other values.
+CREATE FUNCTION events.emit_gremlin() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  room text;
+  whose text := TG_ARGV[0] || '/' || NEW.name;
 BEGIN
-  FOREACH room IN ARRAY '{orders,inventory,payments,events,metrics,audit}'::text[] LOOP
-    EXECUTE format($table$
+  EXECUTE format($event$
+    INSERT INTO %1$I.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)
+    SELECT 'gremlin', $1, coalesce(max(aggregate_seq), 0) + 1, $2, $3
+    FROM %1$I.outbox WHERE aggregate = 'gremlin' AND aggregate_id = $1 $event$, TG_TABLE_SCHEMA)
+  USING whose,
+        CASE WHEN NEW.action IN ('started', 'changed') THEN 'gremlin.started' ELSE 'gremlin.ended' END,
+        jsonb_build_object('service', TG_ARGV[0], 'name', NEW.name, 'kind', NEW.kind,
+                           'action', NEW.action, 'actor', NEW.actor);
+  RETURN NULL;
+END $$;
+
+-- The outbox of a process in its schema `room`; what happens to its gremlins goes there as well.
+CREATE FUNCTION events.create_outbox(room text, owner text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format($table$
 CREATE TABLE %1$I.outbox (
   id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   event_id      uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -70,9 +85,13 @@ CREATE TRIGGER outbox_is_append_only BEFORE DELETE ON %1$I.outbox
   FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
 CREATE TRIGGER refuse_truncation BEFORE TRUNCATE ON %1$I.outbox
   EXECUTE FUNCTION events.refuse_change();
-    $table$, room);
-  END LOOP;
+  $table$, room);
+  EXECUTE format('CREATE TRIGGER emit_gremlin AFTER INSERT ON %I.gremlin_audit'
+                 ' FOR EACH ROW EXECUTE FUNCTION events.emit_gremlin(%L)', room, owner);
 END $$;
+SELECT events.create_outbox(room, owner) FROM (VALUES
+  ('orders', 'order-service'), ('inventory', 'inventory-service'), ('payments', 'payment-service'),
+  ('events', 'event-relay'), ('metrics', 'metrics-consumer'), ('audit', 'audit-consumer')) AS t (room, owner);
 
 -- ---- what happened to an order -------------------------------------------------------------------
 
@@ -165,38 +184,6 @@ BEGIN
 END $$;
 CREATE TRIGGER emit_refund AFTER INSERT ON payments.refunds
   FOR EACH ROW EXECUTE FUNCTION payments.emit_refund();
-
--- ---- what happened to gremlins -------------------------------------------------------------------
-
--- Its only argument is the name of the process. Whoever writes the audit's line holds the gremlin's row
--- or the table. A change is a start with other values.
-CREATE FUNCTION events.emit_gremlin() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  whose text := TG_ARGV[0] || '/' || NEW.name;
-BEGIN
-  EXECUTE format($event$
-    INSERT INTO %1$I.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)
-    SELECT 'gremlin', $1, coalesce(max(aggregate_seq), 0) + 1, $2, $3
-    FROM %1$I.outbox WHERE aggregate = 'gremlin' AND aggregate_id = $1 $event$, TG_TABLE_SCHEMA)
-  USING whose,
-        CASE WHEN NEW.action IN ('started', 'changed') THEN 'gremlin.started' ELSE 'gremlin.ended' END,
-        jsonb_build_object('service', TG_ARGV[0], 'name', NEW.name, 'kind', NEW.kind,
-                           'action', NEW.action, 'actor', NEW.actor);
-  RETURN NULL;
-END $$;
-DO $$
-DECLARE
-  room  text;
-  owner text;
-BEGIN
-  FOR room, owner IN VALUES
-    ('orders', 'order-service'), ('inventory', 'inventory-service'), ('payments', 'payment-service'),
-    ('events', 'event-relay'), ('metrics', 'metrics-consumer'), ('audit', 'audit-consumer')
-  LOOP
-    EXECUTE format('CREATE TRIGGER emit_gremlin AFTER INSERT ON %I.gremlin_audit'
-                   ' FOR EACH ROW EXECUTE FUNCTION events.emit_gremlin(%L)', room, owner);
-  END LOOP;
-END $$;
 
 -- ---- what there was before -----------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from chassis.settings import BadSetting
-from services.payment.connectors import (
+from gateways import (
     AttemptRef,
     Capabilities,
     Capture,
@@ -15,10 +15,10 @@ from services.payment.connectors import (
     Connector,
     GatewayNotSent,
     GatewayUnknown,
+    NotFound,
     PlainCard,
     Taken,
 )
-from services.payment.outcomes import NotFound
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -2,16 +2,20 @@
 
 import random
 
-from services.payment.connectors import (
+from gateways import (
     AttemptRef,
+    Authorised,
     Capabilities,
     Capture,
+    Captured,
     CapturePlace,
+    Declined,
+    NotFound,
     PlainCard,
     Taken,
+    Voided,
 )
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Voided
 
 DECLINE_CODES = ("insufficient_funds", "card_declined", "expired_card", "do_not_honor")
 

@@ -38,15 +38,20 @@ from chassis.database.pool import (
     statement,
 )
 from chassis.settings import Settings
-from services.payment.connectors import (
+from gateways import (
     AttemptRef,
+    Authorised,
     Capture,
+    Captured,
     CapturePlace,
+    Declined,
     GatewayNotSent,
     GatewayUnknown,
+    NotFound,
+    Refunded,
     Taken,
+    Voided,
 )
-from services.payment.outcomes import Authorised, Captured, Declined, NotFound, Refunded, Voided
 
 # A statement of the gateway takes about a millisecond, so a few connections serve many charges.
 _CONNECTIONS = 6

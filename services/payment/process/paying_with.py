@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from chassis.database.pool import Connection
+from gateways import GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment import store
 from services.payment.breakers.breakers import Admitted
-from services.payment.connectors import GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment.context import PaymentContext
 from services.payment.process import cards
 from services.payment.process.contexts import BadField, DomainContext, NoAccountNow, StepContext

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
 from chassis.telemetry import recording
-from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
+from gateways import GatewayNotSent, GatewayUnknown, OutsideAccount
 from services.payment.context import PaymentContext
 from services.payment.contract import RunView
 from services.payment.planning.fees import leg_fee

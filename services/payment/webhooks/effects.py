@@ -14,12 +14,11 @@ import msgspec
 from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
+from gateways import GatewayNotSent, GatewayUnknown, NotFound, OutsideAccount
 from services.payment import asking, settlement, store
-from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
 from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, AttemptId, Payment
 from services.payment.due_worker import due_worker
-from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 from services.payment.webhooks import inbox
 from services.payment.webhooks.inbox import EVENTS_DUE, EventResult, InboxEvent

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from chassis.due_work import Backoff
-from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
+from gateways import GatewayNotSent, GatewayUnknown, OutsideAccount
 from services.payment.context import PaymentContext
 from services.payment.settings import PaymentSettings
 from services.payment.webhooks import inbox

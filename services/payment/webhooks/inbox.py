@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
 from chassis.due_work import DueWork, backoff
-from services.payment.connectors import NewEndpoint, ProviderEvent
+from gateways import NewEndpoint, ProviderEvent
 from services.payment.domain import AttemptId
 from services.payment.tables import provider_events
 

@@ -1,7 +1,7 @@
 """Takes one webhook in: whose it is, whether it is signed, and that it is kept before it is
 answered."""
 
-from services.payment.connectors import Unverified
+from gateways import Unverified
 from services.payment.context import PaymentContext
 from services.payment.metrics import WebhookResult
 from services.payment.webhooks import inbox

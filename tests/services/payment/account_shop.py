@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from chassis.settings import Settings
+from gateways import Declined
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Declined
 from services.payment.policy import Policy, read_policy
 from tests.services.payment.payment_service import Replica, Scripted, open_replica
 

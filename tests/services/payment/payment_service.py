@@ -10,9 +10,9 @@ import asyncpg
 import httpx
 
 from chassis.settings import Settings
+from gateways import AttemptRef, Connector
 from services.payment.app import create_app
 from services.payment.asking import TRIES
-from services.payment.connectors import AttemptRef, Connector
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore

@@ -10,10 +10,11 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from chassis.settings import Settings
+from gateways import Captured, Declined
 from services.payment import cancelling
 from services.payment.breakers.breakers import Breakers
 from services.payment.cancelling import Cancel
-from services.payment.outcomes import Captured, Declined, Silence
+from services.payment.outcomes import Silence
 from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled
 

@@ -8,11 +8,19 @@ import pytest
 import pytest_asyncio
 
 from chassis.settings import Settings
-from services.payment.connectors import AttemptRef, GatewayNotSent, GatewayUnknown
+from gateways import (
+    AttemptRef,
+    Captured,
+    Declined,
+    GatewayNotSent,
+    GatewayUnknown,
+    NotFound,
+    Refunded,
+    Voided,
+)
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.outcomes import Captured, Declined, NotFound, Refunded, Voided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

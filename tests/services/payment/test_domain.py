@@ -10,18 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateways import Authorised, Captured, Declined, NotFound, Refunded, Voided
 from services.payment import contract, domain, legs, outcomes
 from services.payment.domain import Attempt, Charge, Payment
-from services.payment.outcomes import (
-    Authorised,
-    Captured,
-    Declined,
-    GatewayResult,
-    NotFound,
-    Refunded,
-    Silence,
-    Voided,
-)
+from services.payment.outcomes import GatewayResult, Silence
 from services.payment.routes import view
 
 in_module_loop = pytest.mark.asyncio(loop_scope="module")

@@ -15,11 +15,11 @@ import pytest_asyncio
 import stripe
 
 from chassis.settings import Settings
+from gateways.stripe_webhooks import StripeWebhooks
 from proof.invariants.providers import EVERY_EVENT_HAS_ONE_EFFECT
 from services.payment import asking, intents, legs, settlement, store
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
-from services.payment.connectors.stripe_webhooks import StripeWebhooks
 from services.payment.domain import AttemptId
 from services.payment.intents import Decision, PlannedLeg
 from services.payment.webhooks import effects, inbox

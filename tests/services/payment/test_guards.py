@@ -15,14 +15,14 @@ from msgspec import to_builtins
 from chassis.database.pool import Connection
 from chassis.http.outbound import classify
 from chassis.settings import Settings
+from gateways import Connector, Declined
 from proof.invariants.decisions import NOBODY_IS_ASKED_THROUGH_AN_OPEN_BREAKER
 from proof.invariants.payments import ALL_LEGS_OR_NONE
 from services.payment import asking, contract, intents, legs, outcomes, settlement, store
 from services.payment.breakers import store as breaker_store
 from services.payment.client import Cancelled, PaymentClient, Processing
-from services.payment.connectors import Connector
 from services.payment.domain import Attempt, Payment
-from services.payment.outcomes import Declined, GatewayResult, Silence
+from services.payment.outcomes import GatewayResult, Silence
 from tests.services.payment.account_shop import Shop, open_shop
 from tests.services.payment.money_checks import unsettled, violations
 from tests.services.payment.payment_service import Replica, new_order, payment_of

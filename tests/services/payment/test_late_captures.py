@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.payment.connectors import AttemptRef
+from gateways import AttemptRef
 from tests.services.payment.money_checks import unsettled, violations
 from tests.services.payment.payment_service import AMOUNT, Replica, new_order, payment_of
 

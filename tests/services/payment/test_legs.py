@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from gateways import Authorised, Captured, Declined, NotFound, Refunded, Voided
 from services.payment import domain, legs, outcomes
 from services.payment.domain import (
     ATTEMPT_TRANSITIONS,
@@ -19,16 +20,7 @@ from services.payment.domain import (
     DecisionKind,
     Payment,
 )
-from services.payment.outcomes import (
-    Authorised,
-    Captured,
-    Declined,
-    GatewayResult,
-    NotFound,
-    Refunded,
-    Silence,
-    Voided,
-)
+from services.payment.outcomes import GatewayResult, Silence
 
 PAYMENT = UUID("00000000-0000-4000-8000-000000000002")
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 
 from chassis.settings import Settings
+from gateways import Captured
 from proof.invariants import decisions, money, payments
 from services.payment import cancelling, settlement
 from services.payment.cancelling import Cancel
 from services.payment.domain import AttemptId
-from services.payment.outcomes import Captured
 from tests.services.payment.account_shop import Shop, codes, decline, open_shop
 from tests.services.payment.money_checks import unsettled
 

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from chassis.settings import Settings
+from gateways import Declined
 from proof import Limits
 from proof.evaluate import evaluate
 from proof.plan_certificate import AccountTerms, ClaimedLeg, PlanClaim, check_plan
 from services.payment.breakers import breakers
-from services.payment.outcomes import Declined
 from services.payment.process import opening
 from tests.proof.reports import violated
 from tests.services.payment.account_shop import Shop, open_shop

@@ -13,15 +13,10 @@ import stripe
 
 from chassis.settings import BadSetting, Settings
 from fleet.settings import load
+from gateways import AttemptRef, GatewayNotSent, GatewayUnknown, stripe_api
 from services.payment import cancelling, store
 from services.payment.app import stripe_accounts
 from services.payment.cancelling import Cancel
-from services.payment.connectors import (
-    AttemptRef,
-    GatewayNotSent,
-    GatewayUnknown,
-    stripe_api,
-)
 from services.payment.domain import AttemptId
 from tests.harness.running import RunningFleet
 from tests.services.payment.payment_service import Replica, open_replica

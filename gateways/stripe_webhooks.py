@@ -10,9 +10,9 @@ import stripe
 from chassis.contracts.checks import hand_over
 from chassis.http.json_body import parse_json
 from chassis.http.problems import Problem
-from services.payment.connectors import NewEndpoint, ProviderEvent, Unverified
-from services.payment.connectors.stripe_contract import StripeEvent
-from services.payment.connectors.stripe_errors import asked
+from gateways import NewEndpoint, ProviderEvent, Unverified
+from gateways.stripe_contract import StripeEvent
+from gateways.stripe_errors import asked
 
 # As the library's own default: older ones may be replayed.
 _TOLERANCE_S = 300

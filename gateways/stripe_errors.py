@@ -6,7 +6,7 @@ from typing import NoReturn, TypeVar
 import aiohttp
 import stripe
 
-from services.payment.connectors import GatewayNotSent, GatewayUnknown
+from gateways import GatewayNotSent, GatewayUnknown
 
 T = TypeVar("T")
 

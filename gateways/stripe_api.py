@@ -22,27 +22,25 @@ from stripe import _http_client
 
 from chassis.contracts.checks import hand_over, takes_turn
 from chassis.telemetry.context import span_now
-from services.payment.connectors import (
+from gateways import (
     AttemptRef,
+    Authorised,
     Capabilities,
     Capture,
+    Captured,
     CapturePlace,
+    Declined,
     GatewayNotSent,
     GatewayUnknown,
-    PlainCard,
-    Taken,
-)
-from services.payment.connectors.stripe_contract import answer_contract
-from services.payment.connectors.stripe_errors import asked, brief, failed
-from services.payment.connectors.stripe_webhooks import StripeWebhooks
-from services.payment.outcomes import (
-    Authorised,
-    Captured,
-    Declined,
     NotFound,
+    PlainCard,
     Refunded,
+    Taken,
     Voided,
 )
+from gateways.stripe_contract import answer_contract
+from gateways.stripe_errors import asked, brief, failed
+from gateways.stripe_webhooks import StripeWebhooks
 
 # Stripe forgets a key after 24 hours, and the same key would be a new request then.
 _KEY_LIFE_S = 23 * 3600.0
