@@ -35,23 +35,27 @@ def headers_of(process: Process) -> dict[str, str]:
         raise CannotRun(str(error)) from None
 
 
-def asked(key: str, method: str, path: str, body: object = None) -> Any:
+def asked(
+    key: str, method: str, path: str, body: object = None, *, timeout_s: float = _TIMEOUT_S
+) -> Any:
     """The document that the process answers; raises `Failed` for a refusal, with its reason."""
-    status, answer = answered(key, method, path, body)
+    status, answer = answered(key, method, path, body, timeout_s=timeout_s)
     if status >= 400:
         detail = answer.get("detail", "") if isinstance(answer, dict) else ""
         raise Failed(f"{find(key).name} answers {status} {detail}".rstrip())
     return answer
 
 
-def answered(key: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+def answered(
+    key: str, method: str, path: str, body: object = None, *, timeout_s: float = _TIMEOUT_S
+) -> tuple[int, Any]:
     """Status and document; raises `CannotRun` when nobody answers."""
     process = find(key)
     url = url_of(process)
     headers = {**headers_of(process), "Content-Type": "application/json"}
     sent = None if body is None else json.dumps(body).encode()
     try:
-        status, raw = http.ask(method, url + path, headers, body=sent, timeout_s=_TIMEOUT_S)
+        status, raw = http.ask(method, url + path, headers, body=sent, timeout_s=timeout_s)
     except OSError as error:
         why = error.strerror or error
         raise CannotRun(f"{process.name} does not answer at {url} ({why})") from None

@@ -6,6 +6,7 @@ is data alone.
 
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -357,12 +358,12 @@ def payment_list(as_json: bool, review: bool, **filters: str) -> None:
 
 
 @payment.command("show")
-@click.argument("payment_id")
-def payment_show(payment_id: str) -> None:
+@click.argument("payment_id", type=click.UUID)
+def payment_show(payment_id: UUID) -> None:
     """All that is stored of a payment: plan, attempts, decisions, ledger lines."""
     from cli.payments import show_payment
 
-    show_payment(payment_id)
+    show_payment(str(payment_id))
 
 
 @main.group()
@@ -416,7 +417,9 @@ def policy_check(file: Path) -> None:
 
 
 @policy.command("what-if")
-@_FILE
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @click.option("--last", default=200, type=click.IntRange(1, 500), help="Of how many payments.")
 @click.option(
     "--terms",
@@ -424,8 +427,13 @@ def policy_check(file: Path) -> None:
     help="Other terms of accounts: a YAML file with lines as `alfa: {fee_basis_points: 200}`.",
 )
 @_JSON
-def policy_what_if(file: Path, last: int, terms: Path | None, as_json: bool) -> None:
-    """What FILE would have done with the last payments; it changes nothing."""
+def policy_what_if(file: Path | None, last: int, terms: Path | None, as_json: bool) -> None:
+    """What FILE, or other terms of accounts, would have done with the last payments.
+
+    Without FILE each payment has the policy that it had. It changes nothing.
+    """
+    if file is None and terms is None:
+        raise click.UsageError("name a FILE, or other terms with --terms, or both")
     from cli.payments import what_if
 
     what_if(file, last, terms, as_json)

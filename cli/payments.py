@@ -99,10 +99,12 @@ def give_policy(merchant: str, version: str) -> None:
     click.echo(f"{given['merchant_id']}: {given['version']}")
 
 
-def what_if(file: Path, last: int, terms: Path | None, as_json: bool) -> None:
-    """Print the payments that a draft, and other terms of accounts, would have changed, and what
+def what_if(file: Path | None, last: int, terms: Path | None, as_json: bool) -> None:
+    """Print the payments that a draft, or other terms of accounts, would have changed, and what
     that comes to."""
-    body: dict[str, Any] = {"text": _text(file), "last": last}
+    body: dict[str, Any] = {"last": last}
+    if file is not None:
+        body["text"] = _text(file)
     if terms is not None:
         body["terms"] = _mapping(terms)
     found = asked("payment", "POST", "/policies/what-if", body)
@@ -119,6 +121,8 @@ def what_if(file: Path, last: int, terms: Path | None, as_json: bool) -> None:
         f" requests change: {found['not_taken']} not"
         f" taken, of {found['unknown']} the outcome cannot be known"
     )
+    if found["same_route"]:
+        click.echo(f"{found['same_route']} go the same way at other fees or under other rules")
     for each in found["fees"]:
         before, after = (_money(each[name], each["currency"]) for name in _FEES)
         click.echo(f"fees in {each['currency']}: {before} -> {after}")
@@ -130,7 +134,9 @@ _FEES = ("before_minor", "after_minor")
 
 
 def _way(route: dict[str, Any]) -> str:
-    return "+".join(leg["account"] for leg in route["legs"]) or str(route["action"])
+    way = "+".join(leg["account"] for leg in route["legs"]) or str(route["action"])
+    further = dict.fromkeys(name for names in route["fallbacks"] for name in names)
+    return f"{way}, then {', '.join(further)}" if further else way
 
 
 def _money(minor: int | None, currency: str | None) -> str:

@@ -28,7 +28,7 @@ from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
 from frontend.payments.page import payment_api, payment_routes
 from frontend.policies.drafts import PolicyDrafts
-from frontend.policies.page import policy_api, policy_routes
+from frontend.policies.page import policy_api, policy_routes, terms_routes
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.page import provider_api, provider_routes
 from frontend.reports.page import ReportActions, report_api, report_routes
@@ -138,6 +138,7 @@ def _routes(
         *payment_routes(pages, state),
         *provider_routes(pages, state),
         *policy_routes(pages, state, drafts),
+        *terms_routes(pages, state, drafts),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings)),

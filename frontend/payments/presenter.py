@@ -9,6 +9,7 @@ from frontend.orders.axis import few
 from frontend.payments.axis import axis_of, lanes
 from frontend.payments.decision import explain
 from frontend.payments.records import (
+    DecisionRecord,
     PaymentDetails,
     PaymentFilter,
     PaymentPage,
@@ -19,7 +20,7 @@ from frontend.payments.records import (
 from frontend.payments.view_models import PartRow, PaymentRow, PaymentStory, PaymentsView, TryRow
 from frontend.traces.waterfall import ticks
 from frontend.web.filters import filtered_url
-from frontend.web.formatting import share, took
+from frontend.web.formatting import money, share, took
 from frontend.web.labels import ATTEMPT_LABELS, MOVING_PAYMENTS, PAYMENT_LABELS, State
 from observatory.timeline.fault_windows import FaultWindow
 
@@ -81,9 +82,19 @@ def payment(details: PaymentDetails, windows: Sequence[FaultWindow], now: dateti
         tries=tuple(_try(each, record) for each in details.tries),
         ledger=details.ledger,
         refunds=details.refunds,
-        decisions=details.decisions,
+        decisions=tuple(_in_money(each, record.currency) for each in details.decisions),
         settled=record.state not in MOVING_PAYMENTS,
         began_at=record.created_at,
+    )
+
+
+def _in_money(decision: DecisionRecord, currency: str | None) -> DecisionRecord:
+    """The decision with its fee as a reader writes it; it is stored in minor units."""
+    fee = decision.inputs.get("fee_minor")
+    if not isinstance(fee, int) or currency is None:
+        return decision
+    return replace(
+        decision, reason=decision.reason.replace(f" {fee}.", f" {money(fee, currency)}.")
     )
 
 

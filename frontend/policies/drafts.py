@@ -1,6 +1,6 @@
-"""A draft of a policy: the payment service is asked what it is and what it would do."""
+"""A draft of a policy, or of other terms: the payment service is asked what it would do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,6 +9,14 @@ from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
+from frontend.policies.queries import PresentTerms
+from frontend.policies.terms import (
+    DEFAULT_LAST,
+    MOST_LAST,
+    TermsDraft,
+    named,
+    read_terms,
+)
 from frontend.settings import DashboardSettings
 from frontend.web.actions import Done, Form, number, operator_only
 from frontend.web.sessions import Visitor
@@ -23,7 +31,7 @@ from services.payment.contract import (
 )
 
 _LOCKED = "Policies wait for the operator: unlock the gremlins first."
-DEFAULT_LAST, MOST_LAST = 200, 500
+_NO_ANSWER = "The payment service did not answer. Nothing was done: try again in a moment."
 
 
 class Draft(Struct, frozen=True):
@@ -54,13 +62,32 @@ class PolicyDrafts:
                 found = await self._client.check(draft.text)
                 return _answered(draft, found, "check", PolicyCheck)
             case "what-if":
-                found = await self._client.what_if(draft.text, draft.last)
+                found = await self._client.what_if(draft.last, text=draft.text)
                 return _answered(draft, found, "what_if", WhatIfResult)
             case "save":
                 operator_only(visitor, _LOCKED)
                 found = await self._client.save(draft.text, headers=self._headers)
                 return _answered(draft, found, "saved", PolicyVersion)
         raise Problem(400, "validation", "There is no such button.")
+
+    async def try_terms(self, form: Form, present: Sequence[PresentTerms]) -> TermsDraft:
+        """Try the form's terms, each payment under the policy that it had."""
+        draft = read_terms(form, present)
+        if draft.errors or not draft.terms:
+            return draft
+        found = await self._client.what_if(draft.last, terms=draft.terms)
+        answer = decode(found, WhatIfResult) if found.outcome is Outcome.OK else None
+        if answer is not None:
+            return replace(draft, what_if=answer)
+        refusal = decode(found, _TermsRefusal)
+        errors = {
+            named(account, "maximum_minor"): "Must not be below the minimum, also as that was once."
+            for each in (refusal.details if refusal else ())
+            if (account := each.pointer.removeprefix("/terms/")) in draft.terms
+        }
+        if errors:
+            return replace(draft, errors=errors)
+        return replace(draft, problem=(refusal.detail if refusal else "") or _NO_ANSWER)
 
     async def give(self, form: Form, visitor: Visitor) -> Done:
         """Let a merchant's next payments be asked of a version."""
@@ -74,6 +101,15 @@ class PolicyDrafts:
             f"{given.merchant_id} has version {given.version[:8]}; its next payment is asked of it."
         )
         return Done(toast_of(found, "good", "Policy given", what), "/policies")
+
+
+class _Place(Struct):
+    pointer: str = ""
+
+
+class _TermsRefusal(Struct):
+    detail: str = ""
+    details: tuple[_Place, ...] = ()
 
 
 class _Refusal(Struct):
@@ -90,6 +126,4 @@ def _answered(draft: Draft, found: CallResult, field: str, shape: type) -> Draft
     mistakes = (refusal.details or {}).get("mistakes", ()) if refusal else ()
     if mistakes:
         return replace(draft, mistakes=mistakes)
-    detail = refusal.detail if refusal else ""
-    why = detail or "The payment service did not answer. Nothing was done: try again in a moment."
-    return replace(draft, problem=why)
+    return replace(draft, problem=(refusal.detail if refusal else "") or _NO_ANSWER)

@@ -2,12 +2,21 @@
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from msgspec.structs import replace
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.policies.drafts import Draft, PolicyDrafts
-from frontend.policies.panels import draft_panel, merchants_panel, policies_view, versions_panel
+from frontend.policies.panels import (
+    draft_panel,
+    merchants_panel,
+    policies_view,
+    present_terms,
+    terms_panel,
+    versions_panel,
+)
 from frontend.policies.queries import Policies
+from frontend.policies.terms import TermsDraft
 from frontend.policies.view_models import PoliciesView
 from frontend.web.actions import read_form
 from frontend.web.filters import field
@@ -22,23 +31,9 @@ def policy_routes(
     """GET /policies with its panels, and POST /policies/draft, which a browser with a script asks
     as /panels/draft."""
 
-    async def whole(request: HttpRequest, draft: Draft | None) -> Response[str]:
-        view = await policies_view(state)
-        if draft is None:
-            draft = Draft(_begun_with(view, field(request, "version")))
-        return pages.page(
-            request,
-            "policies/page.html",
-            merchants=merchants_panel(view),
-            versions=versions_panel(view),
-            draft=draft_panel(draft),
-            text=draft.text,
-            last=draft.last,
-        )
-
     @get("/policies", summary="Policies", include_in_schema=False)
     async def show_policies(request: HttpRequest) -> Response[str]:
-        return await whole(request, None)
+        return await _whole(pages, state, request)
 
     @get("/panels/merchants", summary="Who has which policy", include_in_schema=False)
     async def show_merchants(request: HttpRequest) -> Response[str]:
@@ -51,7 +46,7 @@ def policy_routes(
     @post("/policies/draft", status_code=200, include_in_schema=False)
     async def ask_by_form(request: HttpRequest) -> Response[str]:
         form, visitor = await read_form(request, pages.sessions)
-        return await whole(request, await drafts.ask(form, visitor))
+        return await _whole(pages, state, request, await drafts.ask(form, visitor))
 
     @post("/panels/draft", status_code=200, include_in_schema=False)
     async def ask_in_place(request: HttpRequest) -> Response[str]:
@@ -65,6 +60,33 @@ def policy_routes(
     return [show_policies, show_merchants, show_versions, ask_by_form, ask_in_place]
 
 
+def terms_routes(
+    pages: Pages, state: DashboardState, drafts: PolicyDrafts
+) -> list[HTTPRouteHandler]:
+    """POST /policies/terms, which a browser with a script asks as /panels/terms."""
+
+    async def tried(request: HttpRequest) -> TermsDraft | Down:
+        form, _ = await read_form(request, pages.sessions)
+        draft = await present_terms(state)
+        return draft if isinstance(draft, Down) else await drafts.try_terms(form, draft.present)
+
+    @post("/policies/terms", status_code=200, include_in_schema=False)
+    async def try_by_form(request: HttpRequest) -> Response[str]:
+        return await _whole(pages, state, request, terms=await tried(request))
+
+    @post("/panels/terms", status_code=200, include_in_schema=False)
+    async def try_in_place(request: HttpRequest) -> Response[str]:
+        try:
+            terms = await tried(request)
+        except Problem as problem:
+            terms = await present_terms(state)
+            if not isinstance(terms, Down):
+                terms = replace(terms, problem=problem.detail)
+        return pages.panel(request, terms_panel(terms))
+
+    return [try_by_form, try_in_place]
+
+
 def policy_api(state: DashboardState) -> list[HTTPRouteHandler]:
     """What the page of policies shows, as JSON."""
 
@@ -74,6 +96,29 @@ def policy_api(state: DashboardState) -> list[HTTPRouteHandler]:
         return await state.policies.policies()
 
     return [list_policies]
+
+
+async def _whole(
+    pages: Pages,
+    state: DashboardState,
+    request: HttpRequest,
+    draft: Draft | None = None,
+    terms: TermsDraft | Down | None = None,
+) -> Response[str]:
+    """The page, with what came of a draft or of other terms."""
+    view = await policies_view(state)
+    if draft is None:
+        draft = Draft(_begun_with(view, field(request, "version")))
+    return pages.page(
+        request,
+        "policies/page.html",
+        merchants=merchants_panel(view),
+        versions=versions_panel(view),
+        draft=draft_panel(draft),
+        terms=terms_panel(terms or await present_terms(state)),
+        text=draft.text,
+        last=draft.last,
+    )
 
 
 def _begun_with(view: PoliciesView | Down, version: str) -> str:

@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import asdict
+
 from frontend.policies.drafts import Draft
-from frontend.policies.queries import Policies
+from frontend.policies.queries import Policies, PresentTerms
+from frontend.policies.terms import FIELDS, TermsDraft, named
 from frontend.policies.view_models import (
+    AccountFields,
     ChangedRow,
     DraftView,
     FeeRow,
+    FieldView,
     MistakeRow,
     PoliciesView,
+    TermsView,
 )
 from frontend.web.formatting import count, cut, money
 from frontend.web.labels import State
@@ -60,11 +66,49 @@ def draft(given: Draft) -> DraftView:
     return DraftView()
 
 
+def terms(draft: TermsDraft) -> TermsView:
+    """The form as it was typed, and what came of it."""
+    last = draft.typed.get("last", "").strip() or str(draft.last)
+    return TermsView(
+        tuple(_row(each, draft) for each in draft.present),
+        FieldView("last", "payments", last, draft.errors.get("last", "")),
+        _of_terms(draft),
+    )
+
+
+def _row(record: PresentTerms, draft: TermsDraft) -> AccountFields:
+    present = asdict(record)
+    cells = []
+    for field in FIELDS:
+        name, now = named(record.account, field.name), field.written(present[field.name])
+        value = draft.typed.get(name, now).strip()
+        is_other = "".join(value.split()) != "".join(now.split())
+        shown = (now or "no limit") if is_other else ""
+        cells.append(FieldView(name, field.label, value, draft.errors.get(name, ""), shown))
+    return AccountFields(record.account, ", ".join(record.currencies), tuple(cells))
+
+
+def _of_terms(draft: TermsDraft) -> DraftView:
+    if draft.errors:
+        number = len(draft.errors)
+        title = "One field is wrong" if number == 1 else f"{number} fields are wrong"
+        return DraftView("failed", title, "Each reason stands beside its field. Nothing was tried.")
+    if draft.problem:
+        return DraftView("failed", "No answer", draft.problem)
+    if draft.what_if is not None:
+        return _what_if(draft.what_if)
+    if draft.was_asked:
+        why = "Change a fee, a limit or a capacity, then ask again."
+        return DraftView("none", "These are the terms at present", why)
+    return DraftView()
+
+
 def _what_if(found: WhatIfResult) -> DraftView:
+    version = found.version or ""
     whole = found.payments + found.refused
     if not whole:
         why = "No payment is stored yet that it could be tried on."
-        return DraftView("none", "Nothing to try it on", why, version=found.version)
+        return DraftView("none", "Nothing to try it on", why, version=version)
     changed = len(found.changed)
     title = f"{_of(changed, found.payments)} would change"
     if found.refused:
@@ -79,13 +123,19 @@ def _what_if(found: WhatIfResult) -> DraftView:
         _summary(found),
         changed=tuple(map(_changed, found.changed[:_MOST_ROWS])),
         fees=tuple(map(_fee, found.fees)),
-        version=found.version,
+        version=version,
         more=max(0, changed - _MOST_ROWS),
     )
 
 
 def _summary(found: WhatIfResult) -> str:
     sentences = []
+    if found.same_route:
+        go = "goes" if found.same_route == 1 else "go"
+        sentences.append(
+            f"{count(found.same_route)} {go} the same way and {'ends' if go == 'goes' else 'end'}"
+            " the same, at another fee or under another rule."
+        )
     if found.not_taken:
         sentences.append(f"{count(found.not_taken)} would not be taken.")
     if found.unknown:

@@ -1,4 +1,4 @@
-"""Reads merchants and policies, read-only, for their page and the JSON API."""
+"""Reads merchants, policies and terms of accounts, read-only, for their page and the JSON API."""
 
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,19 @@ _VERSIONS = statement(
 )
 
 
+_TERMS = statement(
+    text(
+        "SELECT account, currencies, fee_basis_points, fee_fixed_minor, minimum_minor,"
+        "   maximum_minor, daily_capacity_minor"
+        " FROM (SELECT DISTINCT ON (account) * FROM payments.provider_terms WHERE since <= now()"
+        "   ORDER BY account, since DESC) t"
+        " JOIN payments.provider_accounts USING (account)"
+        " ORDER BY connector = 'mock', account LIMIT 100"
+    ),
+    "SELECT terms",
+)
+
+
 class MerchantRecord(Struct, frozen=True):
     """A merchant as its payments are decided by; its time is in milliseconds."""
 
@@ -46,11 +59,24 @@ class VersionRecord(Struct, frozen=True):
     merchants: tuple[str, ...]
 
 
+class PresentTerms(Struct, frozen=True):
+    """What an account charges and takes at present, in minor units; a capacity of None is any."""
+
+    account: str
+    currencies: tuple[str, ...]
+    fee_basis_points: int
+    fee_fixed_minor: int
+    minimum_minor: int
+    maximum_minor: int
+    daily_capacity_minor: int | None
+
+
 class Policies(Struct, frozen=True):
-    """All of both; versions newest first."""
+    """All of them; versions newest first."""
 
     merchants: tuple[MerchantRecord, ...]
     versions: tuple[VersionRecord, ...]
+    terms: tuple[PresentTerms, ...] = ()
 
 
 class PolicyQueries:
@@ -60,11 +86,18 @@ class PolicyQueries:
         self._database = database
 
     async def policies(self) -> Policies:
-        """Merchants and versions as they are now."""
+        """Merchants, versions and terms as they are now."""
         async with self._database.connect() as connection:
             merchants = await connection.rows(_MERCHANTS)
             versions = await connection.rows(_VERSIONS)
+            terms = await connection.rows(_TERMS)
+        found = {"merchants": merchants, "versions": versions, "terms": terms}
         return msgspec.convert(
-            {"merchants": list(map(dict, merchants)), "versions": list(map(dict, versions))},
-            Policies,
+            {name: list(map(dict, rows)) for name, rows in found.items()}, Policies
         )
+
+    async def terms(self) -> tuple[PresentTerms, ...]:
+        """What accounts charge and take now."""
+        async with self._database.connect() as connection:
+            rows = await connection.rows(_TERMS)
+        return msgspec.convert(list(map(dict, rows)), tuple[PresentTerms, ...])

@@ -52,6 +52,25 @@ class MistakeRow(Struct, frozen=True):
     right: str
 
 
+class FieldView(Struct, frozen=True):
+    """One field of the form: its name there, what is typed, what is wrong with it, and the present
+    value where that is another."""
+
+    name: str
+    label: str
+    value: str
+    error: str = ""
+    now: str = ""
+
+
+class AccountFields(Struct, frozen=True):
+    """One account's fields."""
+
+    account: str
+    currencies: str
+    cells: tuple[FieldView, ...]
+
+
 class DraftView(Struct, frozen=True):
     """What came of a draft. `title` is empty while nothing was asked."""
 
@@ -64,3 +83,11 @@ class DraftView(Struct, frozen=True):
     fees: tuple[FeeRow, ...] = ()
     version: str = ""
     more: int = 0
+
+
+class TermsView(Struct, frozen=True):
+    """The form with other terms, and what came of it."""
+
+    rows: tuple[AccountFields, ...]
+    last: FieldView
+    found: DraftView

@@ -65,6 +65,12 @@ def _read_card(work: Work, given: Parameters, *, at: str = "") -> Card:
         raise invalid(name("type"), "Invalid type: must be card.")
     card = given.nested(name("card"))
     field = f"{name('card')}[{{}}]".format
+    if card.text(field("token")):
+        raise invalid(
+            field("token"),
+            f"{field('token')} is not supported here: send the card's number, or a test payment"
+            " method such as pm_card_visa.",
+        )
     number = card.text(field("number")).replace(" ", "")
     month, year = card.integer(field("exp_month")), card.integer(field("exp_year"))
     cvc = card.text(field("cvc"))

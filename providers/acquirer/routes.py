@@ -33,6 +33,7 @@ from providers.acquirer.domain import (
     Refund,
     WebhookEndpoint,
 )
+from providers.acquirer.errors import Refused
 from providers.acquirer.execute import Act
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ _LISTED: dict[str, tuple[str, type]] = {
     "/v1/events": ("event", AccountEvent),
     "/v1/webhook_endpoints": ("webhook_endpoint", WebhookEndpoint),
 }
+# What Stripe lets be searched.
+_SEARCHED = ("/v1/payment_intents", "/v1/charges")
 _FOUND = {**_LISTED, "/v1/payment_methods": ("payment_method", PaymentMethod)}
 
 
@@ -68,6 +71,15 @@ def _list(path: str, what: str, shape: type) -> HTTPRouteHandler:
         return await answer_read(request, state, read)
 
     return list_page
+
+
+def _no_search(path: str) -> HTTPRouteHandler:
+    @get(path + "/search", summary="Refused: nothing is searched here", include_in_schema=False)
+    async def search(request: Asked) -> Response[bytes]:
+        raise Refused(404, f"Unrecognized request URL (GET: {path}/search): search is not supported"
+                      " here; list instead.")  # fmt: skip
+
+    return search
 
 
 def _retrieve(path: str, what: str, shape: type) -> HTTPRouteHandler:
@@ -185,6 +197,7 @@ ROUTES: list[BaseRouteHandler] = [
     ),
     *(_list(path, *of) for path, of in _LISTED.items()),
     *(_retrieve(path, *of) for path, of in _FOUND.items()),
+    *(_no_search(path) for path in _SEARCHED),
     delete_webhook_endpoint,
     show_balance,
     show_settlement,

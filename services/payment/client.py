@@ -1,10 +1,12 @@
 """How other services ask for money: each response becomes one value to match on."""
 
 import logging
+from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
@@ -12,6 +14,7 @@ from services.payment import contract
 from services.payment.contract import (
     AskWhatIf,
     CancelPayment,
+    ChangedTerms,
     CreatePayment,
     Currency,
     PaymentView,
@@ -219,12 +222,15 @@ class PolicyClient:
             headers=headers,
         )
 
-    async def what_if(self, text: str, last: int) -> CallResult:
-        """POST /policies/what-if; decode with `WhatIfResult`."""
+    async def what_if(
+        self, last: int, *, text: str | None = None, terms: Mapping[str, ChangedTerms] | None = None
+    ) -> CallResult:
+        """POST /policies/what-if: a draft, other terms of accounts by their name, or both; decode
+        with `WhatIfResult`."""
         path = "/policies/what-if"
-        return await self._peer.call(
-            "POST", path, AskWhatIf(text, last), route=path, deadline_s=_WHAT_IF_S
-        )
+        draft = UNSET if text is None else text
+        asked = AskWhatIf(text=draft, last=last, terms=dict(terms or {}))
+        return await self._peer.call("POST", path, asked, route=path, deadline_s=_WHAT_IF_S)
 
 
 def _charged(

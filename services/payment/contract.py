@@ -56,6 +56,7 @@ NOT_FOUND = "payment-not-found"
 NO_PLAN = "no-plan"
 MERCHANT_NOT_FOUND = "merchant-not-found"
 ACCOUNTS_UNAVAILABLE = "accounts-unavailable"
+CAPACITY_USED_UP = "capacity-used-up"
 REQUEST_REUSED = "request-id-reused"
 WEBHOOK_REFUSED = "webhook-refused"
 ACCOUNT_NOT_FOUND = "account-not-found"
@@ -276,19 +277,21 @@ class MerchantPolicy(msgspec.Struct, frozen=True):
 
 class ChangedTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other terms of an account, in basis points and minor units; what is absent stays as it was
-    for each payment."""
+    for each payment. A `daily_capacity_minor` of null is none: the account takes any sum a day."""
 
     fee_basis_points: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
     fee_fixed_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
     minimum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
     maximum_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)] | UnsetType = UNSET
+    daily_capacity_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)] | UnsetType | None = UNSET
 
 
 class AskWhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /policies/what-if: a draft, and how many of the last payments it is tried on; of one
-    merchant, or of all. `terms` are other terms of accounts, by their name."""
+    merchant, or of all. `terms` are other terms of accounts, by their name; without a draft each
+    payment has the policy that it had."""
 
-    text: DraftText
+    text: DraftText | UnsetType = UNSET
     last: Annotated[int, Meta(ge=1, le=500)] = 200
     merchant_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")] | UnsetType = (
         UNSET
@@ -326,7 +329,7 @@ class RouteView(msgspec.Struct, frozen=True):
 
 class ReconsideredPayment(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as it went, and as it would have gone; without a payment the request that was
-    refused, by its `request_id`."""
+    refused, by its `request_id`. `changed` is whether it goes another way or may end otherwise."""
 
     payment_id: UUID | None
     request_id: str | None = None
@@ -354,13 +357,16 @@ class FeeDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 class WhatIfResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy would have done with the last `payments`, and with the requests of the same
-    time that were `refused` by policy or plan; `unknown` and `not_taken` are of those that change.
+    time that were `refused` by policy or plan; `version` is the draft's, if there was one.
+    `unknown` and `not_taken` are of those that change; `same_route` counts payments that go the
+    same way and end the same, at another fee, under another rule or with other accounts to follow.
     `without_plan` counts the other requests without a payment: nothing of them could be decided, or
     it is from before their inputs were kept."""
 
-    version: str
+    version: str | None
     payments: int
     refused: int
+    same_route: int
     changed: list[ReconsideredPayment]
     unknown: int
     not_taken: int

@@ -7,12 +7,12 @@ payment is stranded because its caller vanished."""
 
 from uuid import UUID
 
-from chassis.database.pool import Connection
 from chassis.due_work import DueWorker
 from chassis.telemetry import recording
 from services.payment import asking, charging, legs, operations
 from services.payment.context import PaymentContext
 from services.payment.due_work import PAYMENTS_DUE
+from services.payment.due_worker import due_worker
 from services.payment.settings import PaymentSettings
 
 # Enough to clear a backlog of hundreds within seconds, too few to trouble the provider.
@@ -21,20 +21,12 @@ AT_ONCE = 4
 
 def payment_reconciler(context: PaymentContext, settings: PaymentSettings) -> DueWorker:
     """One replica's reconciler; any number may run."""
-
-    async def claim(c: Connection, most: int) -> list[UUID]:
-        base_s, max_s = context.probe_base_s, settings.payment_probe_max_s
-        return await PAYMENTS_DUE.claim(c, most, base_s=base_s, max_s=max_s)
-
-    async def work(payment_id: UUID) -> None:
-        await reconcile(context, payment_id)
-
-    return DueWorker(
-        context.database,
-        claim,
-        work,
+    return due_worker(
+        context,
+        settings,
+        PAYMENTS_DUE,
+        reconcile,
         places=AT_ONCE,
-        batch=settings.reconcile_batch,
         poll_s=settings.reconcile_poll_s,
         log_key="payment_id",
     )

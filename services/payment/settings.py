@@ -43,7 +43,11 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
         why("A line this young may belong to a payment that is still settled: an order's 15 min."),
     ] = 900.0
     payment_reconcile_poll_s: Annotated[
-        Seconds, why("How soon after midnight, and after a failure, a day's file is fetched.")
+        Seconds,
+        why(
+            "How soon after midnight, and after a failure, a day's file is fetched; after each "
+            "further failure twice as late, up to six hours."
+        ),
     ] = 600.0
     payment_decline_rate: Annotated[
         Share, why("One card in ten is declined, so the failure path is always in view.")

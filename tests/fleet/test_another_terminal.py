@@ -54,6 +54,10 @@ def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path:
     bad.write_text("nobody: {fee_basis_points: 200}\n")
     refused = open_shop.command("policy", "what-if", str(good), "--terms", str(bad))
     assert (refused.returncode, "nobody" in refused.stderr) == (1, True)
+    bad.write_text("alfa: {fee_basis_points: 200, daily_capacity_minor: 5000}\n")
+    alone = open_shop.command("policy", "what-if", "--terms", str(bad))
+    assert "0 of 0 payments and 0 refused requests change" in alone.stdout, alone.stderr
+    assert open_shop.command("policy", "what-if").returncode == 2
     assert open_shop.command("policy", "give", "m1", version).stdout == f"m1: {version}\n"
     assert version in open_shop.command("policy", "list").stdout
     assert open_shop.command("provider", "mode", "alfa", "500").stdout == "alfa: 500\n"
@@ -62,6 +66,8 @@ def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path:
     assert open_shop.command("payment", "list").stdout == ""
     nothing = open_shop.command("payment", "show", "00000000-0000-4000-8000-000000000000")
     assert (nothing.returncode, "answers 404" in nothing.stderr) == (1, True)
+    no_id = open_shop.command("payment", "show", "nope")
+    assert (no_id.returncode, "'nope' is not a valid UUID" in no_id.stderr) == (2, True)
 
 
 def test_the_schema_is_not_taken_from_under_a_running_shop(open_shop: UpShop):

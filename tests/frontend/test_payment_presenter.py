@@ -14,8 +14,9 @@ from frontend.payments.records import (
     StateChange,
     UnpaidRequest,
 )
+from frontend.web.formatting import money
 from observatory.timeline.fault_windows import FaultWindow
-from tests.frontend.payment_samples import BEGAN, DETAILS, PAYMENT, TRY
+from tests.frontend.payment_samples import BEGAN, DETAILS, PAYMENT, ROUTE, TRY
 from tests.frontend.samples import DOWN, HOSTILE, NOW, show
 
 UNKNOWN = replace(
@@ -53,6 +54,13 @@ def test_an_unanswered_account_is_named_and_nothing_is_guessed():
 def test_a_payment_s_state_has_a_title_and_a_mark(payment, state, title):
     view = shown(payment)
     assert (view.state, view.title) == (state, title)
+
+
+def test_a_stored_reason_has_its_fee_as_money():
+    reason = "It takes the whole amount for the least fee, 175."
+    route = replace(ROUTE, reason=reason, inputs={"fee_minor": 175})
+    view = presenter.payment(replace(DETAILS, decisions=(route,)), (), NOW)
+    assert view.decisions[0].reason.endswith(f"fee, {money(175, PAYMENT.currency)}.")
 
 
 def test_an_attempt_is_made_of_its_states_and_its_end_is_a_mark():

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import aiohttp
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -13,6 +14,8 @@ from frontend.app import create_app
 from frontend.policies import presenter
 from frontend.policies.drafts import Draft
 from frontend.policies.panels import draft_panel
+from frontend.policies.queries import PresentTerms
+from frontend.policies.terms import TermsDraft, read_terms
 from services.payment.contract import (
     PlannedLegView,
     PolicyMistake,
@@ -59,8 +62,8 @@ async def posted(browser, path, **form):
         return response.status, await response.text()
 
 
-async def pay(payments, request_id):
-    body = {"request_id": request_id, "merchant_id": "m1", "amount": 100, "currency": "EUR"}
+async def pay(payments, request_id, amount=100):
+    body = {"request_id": request_id, "merchant_id": "m1", "amount": amount, "currency": "EUR"}
     async with payments.post("/process-payment", json=body) as response:
         return response.status
 
@@ -96,6 +99,63 @@ async def test_a_draft_is_tried_saved_and_given(open_shop):
     given_to = {each["merchant_id"]: each["policy_version"] for each in found["merchants"]}
     assert given_to["m1"] == version != given_to["m2"]
     assert found["versions"][0]["text"] == DENY
+
+
+def whole_form(draft, **typed):
+    """The form as a browser sends it: every field, with these instead of the present ones."""
+    fields = {cell.name: cell.value for row in presenter.terms(draft).rows for cell in row.cells}
+    return {**fields, "last": "", **typed}
+
+
+@with_the_module
+async def test_other_terms_are_tried_with_and_without_a_script(open_shop):
+    browser, payments = open_shop
+    assert await pay(payments, "terms", 50) == 200
+    async with browser.get("/api/policies") as response:
+        terms = msgspec.convert((await response.json())["terms"], tuple[PresentTerms, ...])
+    assert [each.account for each in terms] == ["alfa", "bravo", "charlie", "mock"]
+    draft = TermsDraft(terms)
+    dearer = whole_form(draft, **{"mock.minimum_minor": "60"})
+    for path in ("/panels/terms", "/policies/terms"):
+        status, html = await posted(browser, path, **dearer)
+        assert (status, "would change" in html) == (200, True), html
+        assert "now 1<" in html
+        assert "not taken" in html
+    wrong = {"alfa.fee_basis_points": "1.234", "bravo.minimum_minor": "99 999 999", "last": "0"}
+    _, html = await posted(browser, "/panels/terms", **whole_form(draft, **wrong))
+    assert "3 fields are wrong" in html
+    for field in ("alfa.fee_basis_points", "bravo.maximum_minor", "last"):
+        assert f'id="{field}-wrong"' in html, field
+        assert f'aria-describedby="{field}-wrong"' in html, field
+    _, html = await posted(browser, "/panels/terms", **whole_form(draft))
+    assert "These are the terms at present" in html
+
+
+TERMS = PresentTerms("alfa", ("EUR",), 150, 25, 50, 9_999, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "changed"),
+    [
+        ("fee_basis_points", "2 %", {"fee_basis_points": 200}),
+        ("fee_basis_points", "100", {"fee_basis_points": 10_000}),
+        ("fee_basis_points", "100.01", None),
+        ("fee_fixed_minor", "-1", None),
+        ("fee_fixed_minor", "1.5", None),
+        ("minimum_minor", "0", None),
+        ("maximum_minor", "10\u202f000", {"maximum_minor": 10_000}),
+        ("maximum_minor", str(2**53 + 1), None),
+        ("maximum_minor", "", {"maximum_minor": 2**53}),
+        ("maximum_minor", "49", None),
+        ("daily_capacity_minor", "0", {"daily_capacity_minor": 0}),
+        ("daily_capacity_minor", "", {}),
+    ],
+)
+def test_a_field_of_the_terms_is_read_or_refused_beside_it(field, typed, changed):
+    name = f"alfa.{field}"
+    read = read_terms(whole_form(TermsDraft((TERMS,)), **{name: typed}), (TERMS,))
+    assert set(read.errors) == ({name} if changed is None else set())
+    assert msgspec.to_builtins(read.terms) == ({"alfa": changed} if changed else {})
 
 
 async def test_only_the_operator_saves_and_gives_but_anybody_may_ask(database_url):
@@ -157,13 +217,14 @@ def test_a_route_that_stays_shows_the_action_that_differs():
         before=before,
         after=after,
         changed=True,
-        outcome="same",
+        outcome="not-taken",
         why="",
     )
     found = WhatIfResult(
         version="x",
         payments=1,
         refused=0,
+        same_route=0,
         changed=[payment],
         unknown=0,
         not_taken=0,

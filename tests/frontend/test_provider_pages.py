@@ -49,6 +49,7 @@ def test_an_account_is_shown_with_its_breaker_its_day_and_its_hour():
     html = show(providers_panel(presenter.providers(FOUND)))
     assert "<script>" not in html
     assert html.count('aria-checked="true"') == 1
+    assert "the next one does" in html
 
 
 def test_without_the_operator_every_switch_is_locked():

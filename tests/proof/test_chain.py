@@ -42,14 +42,22 @@ async def server(shop: asyncpg.Connection) -> str:
     return await shop.fetchval("SELECT system_identifier::text FROM pg_control_system()")
 
 
+async def newest_link(shop: asyncpg.Connection) -> asyncpg.Record:
+    """The number of the chain's newest link, and its digest as it is written outside."""
+    link = await shop.fetchrow(
+        "SELECT n, encode(digest, 'hex') AS digest FROM proof.chain ORDER BY n DESC LIMIT 1"
+    )
+    assert link is not None
+    return link
+
+
 async def test_links_follow_each_other_and_the_file_holds_the_newest(
     shop, auditor, heads: HeadFile, server: str
 ):
     for _ in range(2):
         await insert_confirmed_orders(shop, 2)
         await seal_all(auditor)
-    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
-                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    last = await newest_link(shop)
     heads.keep(server, n=last["n"], digest=last["digest"])
     assert last["n"] >= 3
     kept = heads.read().of(server)
@@ -85,8 +93,7 @@ async def test_a_long_history_becomes_several_links(shop, auditor, monkeypatch):
 async def test_a_chain_that_is_not_the_one_known_outside_is_broken(
     shop, auditor, heads: HeadFile, server: str, forged: str
 ):
-    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
-                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    last = await newest_link(shop)
     heads.keep(server, n=last["n"], digest=last["digest"])
     assert violated(await prove(auditor, LIMITS, heads=heads)) == []
     await shop.execute(FORGE.format(forged + ";"))
@@ -167,8 +174,7 @@ async def test_what_another_process_seals_while_a_proof_begins_breaks_nothing(
         monkeypatch.undo()
         await insert_confirmed_orders(shop, 1)
         await seal_all(shop)
-        last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
-                                   " ORDER BY n DESC LIMIT 1")  # fmt: skip
+        last = await newest_link(shop)
         heads.keep(server, n=last["n"], digest=last["digest"])
         await prove(shop, LIMITS, heads=heads)
         return found
@@ -215,8 +221,7 @@ async def _sealed_and_kept(shop: asyncpg.Connection, heads: HeadFile, server: st
     for _ in range(2):
         await insert_confirmed_orders(shop, 1)
         await seal_all(shop)
-    last = await shop.fetchrow("SELECT n, encode(digest, 'hex') AS digest FROM proof.chain"
-                               " ORDER BY n DESC LIMIT 1")  # fmt: skip
+    last = await newest_link(shop)
     heads.keep(server, n=last["n"], digest=last["digest"])
 
 

@@ -13,6 +13,7 @@ from proof import invariants
 from services.inventory.domain import TRANSITIONS as RESERVATION
 from services.order.domain import TRANSITIONS as ORDER
 from services.payment.domain import ATTEMPT_TRANSITIONS, PAYMENT_TRANSITIONS
+from services.payment.routing.next_account import HARD_DECLINES
 from tests.tidy.files import complain, ours, read
 
 DOCUMENT = "docs/protocol.md"
@@ -109,6 +110,12 @@ def test_the_document_has_every_problem_code_of_the_services():
         ],
         f"{DOCUMENT}, Problem codes: one row for each code, with every status it is answered with",
     )
+
+
+def test_the_document_has_the_declines_after_which_no_other_account_is_asked():
+    listed = TEXT.partition("no other account is asked, since the card itself is refused:")[2]
+    documented = set(re.findall(r"`([a-z_]+)`", listed.partition(".")[0]))
+    complain(differences("hard declines", documented, set(HARD_DECLINES)), "hard declines")
 
 
 def test_every_rule_invariant_and_fault_that_is_cited_is_in_the_document():

@@ -2,8 +2,9 @@
 
 An attempt is one payment intent. It is created unconfirmed, and its id is kept with the attempt:
 the first id kept is the only one ever used. Only then is it confirmed, by id. So a create may be
-repeated, under any key: an intent that is never confirmed takes no money. What became of it is
-found out by its id, and it is fenced by cancelling it by its id.
+repeated, under its key, and under another where its key stands for an error: an intent that is
+never confirmed takes no money. What became of it is found out by its id, and it is fenced by
+cancelling it by its id.
 
 A confirm carries no key of ours: under one, a stored 500 would be replayed for ever. A declined
 intent could be confirmed once more by a request that is late, so a decline counts once the intent
@@ -45,6 +46,13 @@ from services.payment.outcomes import (
 
 # Stripe forgets a key after 24 hours, and the same key would be a new request then.
 _KEY_LIFE_S = 23 * 3600.0
+# Each further key of a create may leave an intent that nobody confirms, so there is a further one
+# only once the attempt is twice as old, from a second on, as the first look at a charge in doubt:
+# sixteen in six hours of an account that answers 500, and then one every six hours, long before
+# the key before it is forgotten.
+FURTHER_KEY_S, _LONGEST_KEY_S = 1.0, 6 * 3600.0
+# Refused before the card was asked: the account takes no such amount, or none today; another may.
+_REFUSED_HERE = frozenset({"charge_exceeds_source_limit", "amount_too_large", "amount_too_small"})
 # What a call may take at all; whoever asks has less time and says so.
 _TIMEOUT_S = 30.0
 # Some 400 000 lines: more than an account takes on any day here.
@@ -112,14 +120,15 @@ class StripeAccount:
 
     async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
         """Create the intent, unconfirmed; its id."""
-        key = target.gw_key if target.age_s < _KEY_LIFE_S else f"{target.gw_key}:{uuid4()}"
+        number = key_number(target.age_s)
         try:
-            return await self._created(target, capture, key)
+            return await self._created(target, capture, create_key(target, number))
         except stripe.APIError as error:
             if (error.headers or {}).get("Idempotent-Replayed") != "true":
                 raise GatewayUnknown(brief(error)) from error
         # The key stands for an error for ever.
-        return await asked(lambda: self._created(target, capture, f"{target.gw_key}:{uuid4()}"))
+        key = create_key(target, number + 1)
+        return await asked(lambda: self._created(target, capture, key))
 
     async def _created(self, target: AttemptRef, capture: bool, key: str) -> str:
         intent = await asked(
@@ -141,18 +150,26 @@ class StripeAccount:
     async def authorise(self, target: AttemptRef, *, capture: bool) -> Taken:
         """Confirm the intent, which says itself whether it is captured with that."""
         del capture
-        ref = _ref(target)
+        ref, refused = _ref(target), ""
+        # A customer whom the card's bank wants to see is not there: that is a decline.
+        alone: Any = {"error_on_requires_action": True}
         try:
-            await asked(lambda: self._intents.confirm_async(ref), lets=stripe.StripeError)
-        except (stripe.CardError, stripe.InvalidRequestError):
-            pass  # declined, or past that: it says what it is
+            await asked(lambda: self._intents.confirm_async(ref, alone), lets=stripe.StripeError)
+        except stripe.CardError:
+            pass  # declined: it says what it is
+        except stripe.InvalidRequestError as error:
+            refused = str(error.code or "")  # or it is past that, and says what it is
         except stripe.StripeError as error:
             failed(error)
         try:
             found = await self._found(target)
-            # A decline counts once nobody can confirm it again; and a customer whom it wants to see
-            # is not there.
-            return await self.void(target) if isinstance(found, NotFound) else found
+            if not isinstance(found, NotFound):
+                return found
+            # A decline counts once nobody can confirm it again.
+            ended = await self.void(target)
+            if isinstance(ended, Voided) and refused in _REFUSED_HERE:
+                return Declined(refused)
+            return ended
         except GatewayNotSent as error:
             # This question was not sent; the one for the money was.
             raise GatewayUnknown(str(error)) from error
@@ -234,6 +251,17 @@ class StripeAccount:
             return _outcome(intent, target)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise GatewayUnknown(f"an answer that breaks the contract: {error!r}"[:200]) from error
+
+
+def key_number(age_s: float) -> int:
+    """Which key a create has when its attempt is so old, from 0 on."""
+    early = min(age_s, _LONGEST_KEY_S) / FURTHER_KEY_S
+    return int(early).bit_length() + int(age_s / _LONGEST_KEY_S)
+
+
+def create_key(target: AttemptRef, number: int) -> str:
+    """The attempt's own key, or a further one."""
+    return f"{target.gw_key}:create:{number}" if number else target.gw_key
 
 
 def _outcome(intent: Any, target: AttemptRef) -> Taken | NotFound:

@@ -1,6 +1,7 @@
 """Merchants in SQL."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy import text
 
@@ -23,7 +24,7 @@ _MERCHANT = statement(
 _TERMS = statement(
     text(
         "SELECT a.account, a.connector, t.currencies, t.fee_basis_points, t.fee_fixed_minor,"
-        "   t.minimum_minor, t.maximum_minor,"
+        "   t.minimum_minor, t.maximum_minor, t.daily_capacity_minor AS whole_minor,"
         "   CASE WHEN t.daily_capacity_minor IS NOT NULL"
         "     THEN greatest(0, t.daily_capacity_minor - coalesce(held.minor, 0))::bigint"
         "   END AS left_minor"
@@ -68,7 +69,13 @@ async def find(connection: Connection, merchant_id: str) -> Merchant | None:
 async def terms(connection: Connection, accounts: Sequence[str]) -> tuple[ProviderTerms, ...]:
     """What these accounts charge and still take, in this order; unknown ones are left out."""
     rows = await connection.rows(_TERMS, chain=list(accounts))
-    return tuple(_terms(row) for row in rows)
+    return tuple(_terms(row, "left_minor") for row in rows)
+
+
+async def fresh_terms(connection: Connection, accounts: Sequence[str]) -> tuple[ProviderTerms, ...]:
+    """The same on a day of which nothing is taken yet."""
+    rows = await connection.rows(_TERMS, chain=list(accounts))
+    return tuple(_terms(row, "whole_minor") for row in rows)
 
 
 async def lock(tx: Connection, accounts: Sequence[str]) -> None:
@@ -76,8 +83,8 @@ async def lock(tx: Connection, accounts: Sequence[str]) -> None:
     await tx.rows(_LOCK, accounts=list(accounts))
 
 
-def _terms(row: Row) -> ProviderTerms:
-    left = row["left_minor"]
+def _terms(row: Row, capacity: Literal["left_minor", "whole_minor"]) -> ProviderTerms:
+    takes = row[capacity]
     return ProviderTerms(
         account=row["account"],
         connector=row["connector"],
@@ -86,5 +93,5 @@ def _terms(row: Row) -> ProviderTerms:
         fee_fixed_minor=row["fee_fixed_minor"],
         minimum_minor=row["minimum_minor"],
         maximum_minor=row["maximum_minor"],
-        capacity_minor=MAX_AMOUNT_MINOR if left is None else left,
+        capacity_minor=MAX_AMOUNT_MINOR if takes is None else takes,
     )

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, post, put
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
@@ -11,6 +13,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET
 
+from chassis.database.pool import Connection
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.operator_auth import actor_of, operator_guard
@@ -29,8 +32,17 @@ from services.payment.contract import (
     SetPolicy,
     WhatIfResult,
 )
+from services.payment.merchants import store as merchant_store
 from services.payment.policies import store
-from services.payment.policies.what_if import BadTerms, reconsider, summed
+from services.payment.policies.capacity import DaysCapacity
+from services.payment.policies.what_if import (
+    BadTerms,
+    StoredDecision,
+    WhatIf,
+    ranged,
+    reconsider,
+    summed,
+)
 from services.payment.policy import Mistake, Policy, read_policy
 
 logger = logging.getLogger(__name__)
@@ -129,37 +141,60 @@ async def give_policy(
         422: refused("It is not a policy, or no account has such terms; `details` says where"),
         503: refused("Another what-if is being worked out"),
     },
-    summary="What a policy and other terms would have done with the last payments",
+    summary="What a policy, or other terms, would have done with the last payments",
 )
 async def ask_what_if(data: JSONBody[AskWhatIf], state: State) -> WhatIfResult:
     """POST /policies/what-if."""
     context: PaymentContext = state["context"]
+    if data.text is UNSET and not data.terms:
+        raise _bad_terms("/terms", "without a draft there must be other terms to try")
     places: asyncio.Semaphore = state["what_ifs"]
     if places.locked():
         raise shed("Another what-if is being worked out; ask again", code=contract.WHAT_IF_BUSY)
     merchant = "" if data.merchant_id is UNSET else data.merchant_id
     async with places:
         async with context.database.connect() as connection:
-            providers = await store.providers(connection)
-            policy = _demanded(data.text, providers)
-            if unknown := sorted(data.terms.keys() - set(providers)):
-                raise _bad_terms(unknown[0], "there is no such account")
+            what_if = await _what_if(connection, data)
             stored = await store.decisions(connection, last=data.last, merchant_id=merchant)
             refused = await store.refused(connection, stored, merchant, last=data.last)
             without_plan = await store.without_plan(connection, stored, merchant, last=data.last)
         found = []
-        for number, each in enumerate([*stored, *refused], 1):
+        for number, each in enumerate(sorted([*stored, *refused], key=_came_at), 1):
             able = {account for account in each.accounts if _two_phase(context, account)}
             try:
-                found.append(reconsider(policy, each, able, data.terms))
+                found.append(reconsider(what_if, each, able))
             except BadTerms as wrong:
-                raise _bad_terms(wrong.account, str(wrong)) from None
+                raise _bad_terms(f"/terms/{wrong.account}", str(wrong)) from None
             if number % _DECISIONS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-    return summed(policy.version, found, without_plan)
+    version = None if what_if.policy is None else what_if.policy.version
+    return summed(version, found[::-1], without_plan)
 
 
 POLICY_ROUTES: list[BaseRouteHandler] = [check_policy, save_policy, give_policy, ask_what_if]
+
+
+async def _what_if(connection: Connection, data: AskWhatIf) -> WhatIf:
+    """What is asked for, if it can be tried at all."""
+    providers = await store.providers(connection)
+    policy = None if data.text is UNSET else _demanded(data.text, providers)
+    if unknown := sorted(data.terms.keys() - set(providers)):
+        raise _bad_terms(f"/terms/{unknown[0]}", "there is no such account")
+    for now in await merchant_store.terms(connection, sorted(data.terms)):
+        try:
+            ranged(now.account, msgspec.structs.asdict(now), data.terms)
+        except BadTerms as wrong:
+            raise _bad_terms(f"/terms/{wrong.account}", str(wrong)) from None
+    other = {
+        account: terms.daily_capacity_minor
+        for account, terms in data.terms.items()
+        if terms.daily_capacity_minor is not UNSET
+    }
+    return WhatIf(policy, data.terms, DaysCapacity(await store.capacity(connection), other))
+
+
+def _came_at(stored: StoredDecision) -> datetime:
+    return stored.at
 
 
 def _two_phase(context: PaymentContext, account: str) -> bool:
@@ -168,9 +203,8 @@ def _two_phase(context: PaymentContext, account: str) -> bool:
     return connector is None or connector.can.two_phase
 
 
-def _bad_terms(account: str, why: str) -> Problem:
+def _bad_terms(pointer: str, why: str) -> Problem:
     """What no schema can say of terms."""
-    pointer = f"/terms/{account}"
     details = [{"pointer": pointer, "message": why}]
     return Problem(422, contract.TERMS_INVALID, f"{pointer}: {why}", details=details)
 

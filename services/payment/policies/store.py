@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Connection, Row, statement
 from services.payment.contract import PolicyVersion
+from services.payment.policies.capacity import CapacitySince
 from services.payment.policies.what_if import StoredDecision
 
 _PROVIDERS = statement(
@@ -33,12 +34,14 @@ _GIVE = statement(
 )
 _DECISIONS = statement(
     text(
-        "SELECT n.payment_id, n.merchant_id, n.at, p.state, n.inputs, n.legs,"
+        "SELECT n.payment_id, n.merchant_id, n.at, p.state, n.inputs, n.legs, n.policy_version,"
+        "   (SELECT text FROM payments.policies WHERE version = n.policy_version) AS policy_text,"
         "   ARRAY(SELECT jsonb_object_keys(n.methods)) AS accounts,"
         "   (SELECT jsonb_agg(to_jsonb(fallbacks) ORDER BY leg_n) FROM payments.legs"
         "     WHERE payment_id = n.payment_id AND plan_n = 1) AS fallbacks,"
         "   (SELECT jsonb_agg(jsonb_build_object('plan_n', plan_n, 'leg_n', leg_n, 'n', t.n,"
-        "       'state', t.state, 'detail', detail) ORDER BY leg_n, t.n)"
+        "       'provider', t.provider, 'amount_minor', t.amount_minor, 'state', t.state,"
+        "       'detail', detail) ORDER BY leg_n, t.n)"
         "     FROM payments.attempts t JOIN payments.legs USING (payment_id, leg_n)"
         "     WHERE payment_id = n.payment_id) AS tries"
         " FROM payments.plans n JOIN payments.payments p USING (payment_id)"
@@ -57,13 +60,22 @@ _WITHOUT_PLAN = statement(
 )
 _REFUSED = statement(
     text(
-        "SELECT NULL ::uuid AS payment_id, request_id, merchant_id, at, 'REFUSED' AS state, inputs"
-        " FROM payments.requests WHERE payment_id IS NULL AND inputs IS NOT NULL"
-        " AND at >= :since ::timestamptz"
+        "SELECT NULL ::uuid AS payment_id, request_id, merchant_id, r.at, 'REFUSED' AS state,"
+        "   inputs, p.version AS policy_version, p.text AS policy_text"
+        " FROM payments.requests r"
+        " LEFT JOIN payments.policies p ON p.version = inputs -> 'policy' ->> 'version'"
+        " WHERE payment_id IS NULL AND inputs IS NOT NULL AND r.at >= :since ::timestamptz"
         " AND (:merchant_id ::text = '' OR merchant_id = :merchant_id)"
-        " ORDER BY at DESC LIMIT :last"
+        " ORDER BY r.at DESC LIMIT :last"
     ),
     "SELECT payments.requests",
+)
+_CAPACITY = statement(
+    text(
+        "SELECT account, nullif(t.since, '-infinity') AS since, daily_capacity_minor"
+        " FROM payments.provider_terms t ORDER BY account, t.since"
+    ),
+    "SELECT payments.provider_terms",
 )
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,6 +105,11 @@ async def decisions(connection: Connection, *, last: int, merchant_id: str) -> l
     """The last payments with all they were decided from, newest first."""
     rows = await connection.rows(_DECISIONS, last=last, merchant_id=merchant_id)
     return [msgspec.convert(_whole(row), StoredDecision) for row in rows]
+
+
+async def capacity(connection: Connection) -> list[CapacitySince]:
+    """What every account took of a day, and from when on, the oldest first."""
+    return [CapacitySince(**dict(row)) for row in await connection.rows(_CAPACITY)]
 
 
 def _since(found: list[StoredDecision], last: int) -> datetime:

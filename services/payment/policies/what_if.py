@@ -1,4 +1,5 @@
-"""What a policy would have done with a stored payment, from all it was decided from; no I/O.
+"""What a policy, and other terms of accounts, would have done with a stored payment, from all it
+was decided from; no I/O.
 
 Known is what needs nobody's answer: a payment that is denied is not taken, and one that goes the
 same way ends the same way. What another account would have answered is not known, and is marked
@@ -24,6 +25,7 @@ from services.payment.contract import (
 )
 from services.payment.merchants.merchant import Merchant
 from services.payment.planning import ProviderTerms
+from services.payment.policies.capacity import DaysCapacity
 from services.payment.policy import Policy
 from services.payment.process.contexts import StepContext
 from services.payment.process.deciding import ONE_ACCOUNT, Decided, Refusal, decide_again
@@ -38,25 +40,33 @@ class BadTerms(Exception):
         self.account = account
 
 
+# An attempt in one of these holds its account's capacity.
+_HOLDS = ("IN_FLIGHT", "UNKNOWN", "AUTHORISED", "SUCCEEDED")
+
+
 class StoredTry(msgspec.Struct, frozen=True):
     """An attempt of a leg of a plan, and the code it was declined with."""
 
     plan_n: int
     leg_n: int
     n: int
+    provider: str
+    amount_minor: int
     state: str
     detail: str | None
 
 
 class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment with all its first plan was decided from. `accounts` had something to pay with;
-    `fallbacks` are those of each leg, in order."""
+    """A payment with all its first plan was decided from, the policy then included. `accounts` had
+    something to pay with; `fallbacks` are those of each leg, in order."""
 
     payment_id: UUID | None
     request_id: str | None = None
     merchant_id: str
     at: datetime
     state: str
+    policy_version: str | None
+    policy_text: str | None
     inputs: dict[str, Any]
     legs: tuple[PlannedLegView, ...]
     accounts: tuple[str, ...]
@@ -69,33 +79,48 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     @property
+    def held(self) -> list[tuple[str, int]]:
+        """What holds an account's capacity of it."""
+        return [(each.provider, each.amount_minor) for each in self.tries if each.state in _HOLDS]
+
+    @property
     def route(self) -> RouteView:
         """What was decided then."""
-        policy = self.inputs["policy"]
-        action = "allow" if policy is None else _written(policy["action"])
+        action = _action(self.inputs)
         if self.payment_id is None:
             refused = action if action == "deny" else "no plan"
             return RouteView(refused, [], [], self.inputs["refusal"])
         return RouteView(action, list(self.legs), list(map(list, self.fallbacks)), None)
 
 
+class WhatIf(msgspec.Struct, frozen=True):
+    """What is other than it was: the policy, or None for the one that each payment had; terms of
+    accounts; and with them what is left of a day."""
+
+    policy: Policy | None
+    terms: Mapping[str, ChangedTerms]
+    capacity: DaysCapacity
+
+
 def reconsider(
-    policy: Policy,
-    stored: StoredDecision,
-    two_phase: Collection[str],
-    terms: Mapping[str, ChangedTerms],
+    what_if: WhatIf, stored: StoredDecision, two_phase: Collection[str]
 ) -> ReconsideredPayment:
-    """The payment decided again under `policy`, from its own inputs but for the changed `terms` of
-    accounts. `two_phase` are the accounts that can take one of several legs. Raises `BadTerms`."""
+    """The payment decided again, from its own inputs but for what is other. Those before it must
+    have been so already. `two_phase` are the accounts that can take one of several legs. Raises
+    `BadTerms`."""
     before = stored.route
-    after = _route(_decided(policy, stored, two_phase, terms))
-    changed = (before.action, before.legs, before.fallbacks) != (
+    after = _route(_decided(what_if, stored, two_phase))
+    differs = (before.action, before.legs, before.fallbacks) != (
         after.action,
         after.legs,
         after.fallbacks,
     )
     judge = _outcome if before.legs else _outcome_of_refused
-    outcome, why = judge(stored, before, after) if changed else ("same", "nothing changes")
+    outcome, why = judge(stored, before, after) if differs else ("same", "nothing changes")
+    instead = stored.held if outcome == "same" else []
+    if outcome == "unknown":
+        instead = _ways(after)
+    what_if.capacity.moved(stored.at, stored.held, instead)
     return ReconsideredPayment(
         payment_id=stored.payment_id,
         request_id=stored.request_id,
@@ -105,13 +130,15 @@ def reconsider(
         currency=stored.currency,
         before=before,
         after=after,
-        changed=changed,
+        changed=outcome != "same",
         outcome=outcome,
         why=why,
     )
 
 
-def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int) -> WhatIfResult:
+def summed(
+    version: str | None, found: Sequence[ReconsideredPayment], without_plan: int
+) -> WhatIfResult:
     """The payments that change, and what all of them come to."""
     changed = [each for each in found if each.changed]
     currencies = dict.fromkeys(each.currency for each in found)
@@ -119,6 +146,10 @@ def summed(version: str, found: Sequence[ReconsideredPayment], without_plan: int
         version=version,
         payments=sum(each.payment_id is not None for each in found),
         refused=sum(each.payment_id is None for each in found),
+        same_route=sum(
+            bool(each.before.legs) and not each.changed and each.before != each.after
+            for each in found
+        ),
         changed=changed,
         unknown=sum(each.outcome == "unknown" for each in changed),
         not_taken=sum(each.outcome == "not-taken" for each in changed),
@@ -140,32 +171,39 @@ def _fees(currency: Currency, found: Sequence[ReconsideredPayment]) -> FeeDiffer
 
 
 def _decided(
-    policy: Policy,
-    stored: StoredDecision,
-    two_phase: Collection[str],
-    terms: Mapping[str, ChangedTerms],
+    what_if: WhatIf, stored: StoredDecision, two_phase: Collection[str]
 ) -> Decided | Refusal:
-    inputs = stored.inputs
+    inputs, policy = stored.inputs, what_if.policy
     merchant = Merchant(
         merchant_id=stored.merchant_id,
         method="",
-        accounts=tuple(_changed(each, terms) for each in inputs["terms"]),
+        accounts=tuple(_changed(each, what_if, stored.at) for each in inputs["terms"]),
         budget_ms=inputs["budget_ms"],
-        policy_version=policy.version,
-        policy_text=policy.text,
+        policy_version=stored.policy_version if policy is None else policy.version,
+        policy_text=stored.policy_text if policy is None else policy.text,
         attributes={},
     )
     steps = [StepContext(account, inputs["budget_ms"], "") for account in stored.accounts]
     return decide_again(inputs, merchant, steps=steps, two_phase=two_phase)
 
 
-def _changed(stored: dict[str, Any], terms: Mapping[str, ChangedTerms]) -> ProviderTerms:
+def _changed(stored: dict[str, Any], what_if: WhatIf, at: datetime) -> ProviderTerms:
     account = stored["account"]
+    changed = ranged(account, stored, what_if.terms)
+    left = what_if.capacity.left(account, at, stored["capacity_minor"])
+    return msgspec.convert({**stored, **changed, "capacity_minor": left}, ProviderTerms)
+
+
+def ranged(
+    account: str, had: Mapping[str, Any], terms: Mapping[str, ChangedTerms]
+) -> dict[str, Any]:
+    """What changes of the terms that an account had. Raises `BadTerms`."""
     changed = msgspec.to_builtins(terms[account]) if account in terms else {}
-    document = {**stored, **changed}
+    changed.pop("daily_capacity_minor", None)
+    document = {**had, **changed}
     if document["minimum_minor"] > document["maximum_minor"]:
         raise BadTerms(account)
-    return msgspec.convert(document, ProviderTerms)
+    return changed
 
 
 def _route(found: Decided | Refusal) -> RouteView:
@@ -174,11 +212,13 @@ def _route(found: Decided | Refusal) -> RouteView:
     legs = [
         PlannedLegView(leg.account, leg.amount_minor, leg.fee_minor) for leg in found.plan.steps
     ]
-    action = _written(found.inputs["policy"]["action"])
-    return RouteView(action, legs, [list(leg.fallbacks) for leg in found.legs], None)
+    return RouteView(_action(found.inputs), legs, [list(leg.fallbacks) for leg in found.legs], None)
 
 
-def _written(action: dict[str, Any]) -> str:
+def _action(inputs: Mapping[str, Any]) -> str:
+    if inputs["policy"] is None:
+        return "allow"
+    action = inputs["policy"]["action"]
     return f"{action['kind']} {action['provider']}" if action["provider"] else str(action["kind"])
 
 

@@ -57,6 +57,7 @@ def _step(
         details={
             "amount": attempt.amount_minor,
             "is_fan_out": len(plan.steps) > 1,
+            "decline_code": attempt.detail if attempt.state == "FAILED" else None,
             "attempts": [
                 {"provider_name": each.provider, "state": each.state, "detail": each.detail}
                 for each in mine
@@ -74,7 +75,7 @@ def _error_code(
         return "Cancelled"
     if payment.state not in TERMINAL:
         return "OutcomeUnknown"
-    # One leg alone is given up for its own sake: its account wants to see the customer.
+    # One leg alone is given up for its own sake: somebody did so at its account.
     return "OtherLegFailed" if len(payment.newest) > 1 else "Declined"
 
 

@@ -1,6 +1,7 @@
 """What a merchant's request is worked on with: who asked, its merchant, and each step's part."""
 
 import time
+from datetime import datetime
 from typing import Self
 
 import msgspec
@@ -20,6 +21,15 @@ class UnknownMerchant(Exception):
 class NoAccountNow(Exception):
     """The merchant's accounts that can be asked at the moment cannot take the payment, and others
     could, or these could a moment later; nothing was done."""
+
+
+class CapacityUsedUp(Exception):
+    """The accounts could take the payment on a day of which nothing is taken yet, and that begins
+    at `again_at`; nothing was done."""
+
+    def __init__(self, again_at: datetime) -> None:
+        super().__init__()
+        self.again_at = again_at
 
 
 class OtherRequest(Exception):

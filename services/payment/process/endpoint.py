@@ -1,5 +1,7 @@
 """POST /process-payment: reads the request, lets `pay` work, answers its bytes."""
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Response, post
@@ -13,6 +15,7 @@ from chassis.http.shop_identity import caller_now, internal_guard
 from services.payment import contract
 from services.payment.process.contexts import (
     BadField,
+    CapacityUsedUp,
     NoAccountNow,
     OtherRequest,
     UnknownMerchant,
@@ -35,7 +38,7 @@ from services.payment.process.pay import process
 )
 async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
-    no plan or a reused name, 503 not at the moment."""
+    no plan or a reused name, 503 not at the moment, or not today."""
     try:
         answer = await process(state["context"], data, caller_now.get())
     except UnknownMerchant:
@@ -60,6 +63,8 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
             retryable=True,
             headers={"Retry-After": "5", "X-Valerix-Executed": "no"},
         ) from None
+    except CapacityUsedUp as used:
+        raise _used_up(used.again_at) from None
     except BadField as wrong:
         raise invalid(wrong.pointer, wrong.message) from None
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
@@ -70,4 +75,18 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
         status_code=answer.status_code,
         media_type="application/json" if answer.status_code < 400 else MEDIA_TYPE,
         headers=headers,
+    )
+
+
+def _used_up(again_at: datetime) -> Problem:
+    """The accounts could take it on another day: the same request may be sent again then."""
+    wait_s = max(1, math.ceil((again_at - datetime.now(UTC)).total_seconds()))
+    return Problem(
+        503,
+        contract.CAPACITY_USED_UP,
+        "The accounts have no room left today for this amount; nothing was taken."
+        f" They have again from {again_at:%Y-%m-%dT%H:%MZ} on: send the same request then",
+        retryable=True,
+        details={"retry_at": again_at.isoformat()},
+        headers={"Retry-After": str(wait_s), "X-Valerix-Executed": "no"},
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -15,7 +16,12 @@ from services.payment.context import PaymentContext
 from services.payment.contract import MAX_AMOUNT_MINOR
 from services.payment.merchants import store as merchant_store
 from services.payment.process import store as requests
-from services.payment.process.contexts import DomainContext, NoAccountNow, StepContext
+from services.payment.process.contexts import (
+    CapacityUsedUp,
+    DomainContext,
+    NoAccountNow,
+    StepContext,
+)
 from services.payment.process.deciding import Decided, Refusal, decide
 from services.payment.process.store import StoredRequest
 
@@ -36,13 +42,16 @@ async def open_planned(
     context: PaymentContext, domain: DomainContext, accounts: Admitted, steps: Sequence[StepContext]
 ) -> UUID | Refusal | StoredRequest:
     """The payment's id; or why there is none; or the request that came before. Raises
-    `NoAccountNow` where there is none alone because of how the accounts stand at the moment."""
+    `NoAccountNow` where there is none alone because of how the accounts stand at the moment, and
+    `CapacityUsedUp` where that is because of what they took today."""
     for _ in range(_MOST_PLANS):
         decided = _decided(context, domain, steps)
         if isinstance(decided, Refusal):
             if _is_for_now(context, domain, steps, decided):
                 raise NoAccountNow
-            return decided
+            if await _is_for_today(context, domain, decided):
+                raise CapacityUsedUp(_next_day())
+            return _of_every(context, domain, decided)
         try:
             return await _commit(context, domain, decided, accounts, steps)
         except _Overtaken as overtaken:
@@ -72,16 +81,51 @@ def _is_for_now(
     context: PaymentContext, domain: DomainContext, steps: Sequence[StepContext], refusal: Refusal
 ) -> bool:
     """Whether the accounts that are left out at the moment would make a plan possible."""
-    every = [
-        domain.step(each.account)
-        for each in domain.merchant.accounts
-        if context.connector_of(each.account) is not None
-    ]
+    every = _every_step(context, domain)
     if refusal.error_code != "PlanInfeasible" or len(every) == len(steps):
         return False
     two_phase = _two_phase(context, every)
     found = decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
     return isinstance(found, Decided)
+
+
+def _of_every(context: PaymentContext, domain: DomainContext, refusal: Refusal) -> Refusal:
+    """The refusal; where no account had a part, why none of those with a connector can have one."""
+    every = _every_step(context, domain)
+    if refusal.error_code != "AdapterNotFound" or not every:
+        return refusal
+    two_phase = _two_phase(context, every)
+    found = decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
+    return found if isinstance(found, Refusal) else refusal
+
+
+async def _is_for_today(context: PaymentContext, domain: DomainContext, refusal: Refusal) -> bool:
+    """Whether there would be a plan if the accounts had taken nothing today."""
+    every = _every_step(context, domain)
+    if refusal.error_code not in ("PlanInfeasible", "AdapterNotFound") or not every:
+        return False
+    async with context.database.connect() as connection:
+        chain = [each.account for each in domain.merchant.accounts]
+        fresh = await merchant_store.fresh_terms(connection, chain)
+    merchant = msgspec.structs.replace(domain.merchant, accounts=fresh)
+    two_phase = _two_phase(context, every)
+    found = decide(merchant, domain.request, steps=every, two_phase=two_phase)
+    return fresh != domain.merchant.accounts and isinstance(found, Decided)
+
+
+def _next_day() -> datetime:
+    """When the accounts' day ends: it is one in UTC."""
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, datetime.min.time(), UTC)
+
+
+def _every_step(context: PaymentContext, domain: DomainContext) -> list[StepContext]:
+    """A part for each account of the merchant that has a connector."""
+    return [
+        domain.step(each.account)
+        for each in domain.merchant.accounts
+        if context.connector_of(each.account) is not None
+    ]
 
 
 def _two_phase(context: PaymentContext, steps: Sequence[StepContext]) -> list[str]:

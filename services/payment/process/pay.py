@@ -60,7 +60,7 @@ async def process(
     context: PaymentContext, request: ExternalRequest, made_by: MadeBy
 ) -> RequestAnswer:
     """Take the money of a merchant's request, once. Raises `UnknownMerchant`, `OtherRequest`,
-    `BadField` or `NoAccountNow`, and then nothing was done."""
+    `BadField`, `NoAccountNow` or `CapacityUsedUp`, and then nothing was done."""
     async with context.database.connect() as connection:
         merchant = await merchant_store.find(connection, request.merchant_id)
         if merchant is None:

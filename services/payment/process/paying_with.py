@@ -27,8 +27,13 @@ async def kept_card(connection: Connection, request: ExternalRequest) -> cards.K
     details = request.payment_method
     if details is UNSET:
         return None
-    if (details.card is UNSET) == (details.wallet is UNSET):
-        raise BadField("/payment_method", "must have a card or a wallet, and not both")
+    if details.card is UNSET and details.wallet is UNSET:
+        raise BadField(
+            "/payment_method",
+            "has neither a card nor a wallet; without a payment_method the merchant's own pays",
+        )
+    if details.card is not UNSET and details.wallet is not UNSET:
+        raise BadField("/payment_method", "has a card and a wallet; one of them can pay")
     if details.card is UNSET:
         raise BadField("/payment_method/wallet", "no wallet connector is configured")
     wrong = cards.problem_of(details.card, datetime.now(UTC))

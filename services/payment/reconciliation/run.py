@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # A difference that nobody has resolved for so long is no longer looked for every night.
 _DAYS_BACK = 35
+# Each failure is a row that stays: some ten on the first day that a file cannot be read, then four.
+_LONGEST_WAIT_S = 6 * 3600.0
 
 
 def utc_now() -> datetime:
@@ -62,6 +64,9 @@ class Reconciliation:
                 last=now.date() - timedelta(days=1),
                 back=_DAYS_BACK,
                 since=midnight,
+                now=now,
+                again_s=self._poll_s,
+                again_max_s=_LONGEST_WAIT_S,
             )
         found = [await self.reconcile(account, day) for account, day in due]
         return [each for each in found if each is not None]

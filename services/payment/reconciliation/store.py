@@ -115,6 +115,13 @@ _DUE = statement(
         " WHERE NOT EXISTS (SELECT FROM payments.reconciliation_runs r"
         "   WHERE (r.account, r.day) = (d.account, d.day) AND r.result <> 'failed'"
         "     AND r.started_at >= :since ::timestamptz)"
+        "   AND NOT EXISTS (SELECT FROM payments.reconciliation_runs r"
+        "     WHERE (r.account, r.day) = (d.account, d.day) AND r.id > coalesce((SELECT max(id)"
+        "       FROM payments.reconciliation_runs m WHERE (m.account, m.day) = (d.account, d.day)"
+        "       AND m.result <> 'failed'), 0)"
+        "     HAVING max(r.started_at) + least(:again_max_s ::float8,"
+        "       :again_s ::float8 * 2 ^ least(count(*) - 1, 30)) * interval '1 second'"
+        "       > :now ::timestamptz)"
         " ORDER BY day, account"
     ),
     "SELECT payments.reconciliation_runs",
@@ -218,11 +225,29 @@ async def add_run(
 
 
 async def due(
-    c: Connection, accounts: Sequence[str], *, last: date, back: int, since: datetime
+    c: Connection,
+    accounts: Sequence[str],
+    *,
+    last: date,
+    back: int,
+    since: datetime,
+    now: datetime,
+    again_s: float,
+    again_max_s: float,
 ) -> list[tuple[str, date]]:
     """(account, day) of what is to be read tonight: the last day, and those up to `back` days
-    before it that nobody has read, or that still have differences."""
-    rows = await c.rows(_DUE, accounts=list(accounts), last=last, back=back, since=since)
+    before it that nobody has read, or that still have differences. A file that could not be read is
+    due again after `again_s`, and each time after twice as long, up to `again_max_s`."""
+    rows = await c.rows(
+        _DUE,
+        accounts=list(accounts),
+        last=last,
+        back=back,
+        since=since,
+        now=now,
+        again_s=again_s,
+        again_max_s=again_max_s,
+    )
     return [(row["account"], row["day"]) for row in rows]
 
 

@@ -18,6 +18,7 @@ from services.payment import asking, settlement, store
 from services.payment.connectors import GatewayNotSent, GatewayUnknown, OutsideAccount
 from services.payment.context import PaymentContext
 from services.payment.domain import Attempt, AttemptId, Payment
+from services.payment.due_worker import due_worker
 from services.payment.outcomes import NotFound
 from services.payment.settings import PaymentSettings
 from services.payment.webhooks import inbox
@@ -31,20 +32,12 @@ AT_ONCE = 2
 
 def event_worker(context: PaymentContext, settings: PaymentSettings) -> DueWorker:
     """One replica's worker; any number may run."""
-
-    async def claim(c: Connection, most: int) -> list[int]:
-        base_s, max_s = context.probe_base_s, settings.payment_probe_max_s
-        return await EVENTS_DUE.claim(c, most, base_s=base_s, max_s=max_s)
-
-    async def work(event: int) -> None:
-        await work_off(context, event)
-
-    return DueWorker(
-        context.database,
-        claim,
-        work,
+    return due_worker(
+        context,
+        settings,
+        EVENTS_DUE,
+        work_off,
         places=AT_ONCE,
-        batch=settings.reconcile_batch,
         poll_s=settings.payment_webhook_poll_s,
         log_key="event",
     )

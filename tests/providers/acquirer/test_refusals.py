@@ -43,6 +43,17 @@ def test_a_parameter_that_does_not_fit_is_named(api, parameters, code, param):
     assert (error.http_status, error.code, error.param) == (400, code, param)
 
 
+def test_what_is_not_offered_is_refused_and_says_so(api):
+    with pytest.raises(stripe.InvalidRequestError, match="search is not supported here") as unknown:
+        api.payment_intents.search({"query": "amount>1"})
+    assert unknown.value.http_status == 404
+    token = {"type": "card", "card": {"token": "tok_visa"}}
+    name = "payment_method_data[card][token]"
+    with pytest.raises(stripe.InvalidRequestError, match="is not supported here") as refused:
+        api.payment_intents.create({**MADE, "confirm": True, "payment_method_data": token})
+    assert refused.value.param == name
+
+
 @pytest.mark.parametrize(
     ("card", "code", "field"),
     [

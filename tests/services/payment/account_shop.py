@@ -32,7 +32,7 @@ class Shop:
         """Let the merchant have these accounts."""
         await self.eyes.execute("UPDATE payments.merchants SET chain = $1", list(accounts))
 
-    async def terms(self, account: str, **terms: int) -> None:
+    async def terms(self, account: str, **terms: int | str) -> None:
         """Let an account have these terms from now on; the others stay."""
         kept = ", ".join(
             {"fee_basis_points", "fee_fixed_minor", "minimum_minor", "maximum_minor",

@@ -22,12 +22,13 @@ NO_OTHER = "if true then skipFallback\n"
 TOKEN = "the-token-of-the-shops-operator"
 
 
-async def ask(shop: Shop, path: str, text: str, **more: Any) -> httpx.Response:
-    answer: httpx.Response = await shop.replica.http.post(path, json={"text": text, **more})
+async def ask(shop: Shop, path: str, text: str | None, **more: Any) -> httpx.Response:
+    body = more if text is None else {"text": text, **more}
+    answer: httpx.Response = await shop.replica.http.post(path, json=body)
     return answer
 
 
-async def what_if(shop: Shop, text: str, **more: Any) -> Any:
+async def what_if(shop: Shop, text: str | None, **more: Any) -> Any:
     answer = await ask(shop, "/policies/what-if", text, **more)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -132,7 +133,7 @@ async def test_without_another_account_a_first_decline_would_have_been_the_last(
     assert (await shop.pay(request_id="easy")).status_code == 200
     found = await what_if(shop, NO_OTHER)
     outcomes = {each["before"]["legs"][0]["account"]: each["outcome"] for each in found["changed"]}
-    assert outcomes == {"alfa": "not-taken", "bravo": "same"}
+    assert (outcomes, found["same_route"]) == ({"alfa": "not-taken"}, 1)
 
 
 async def test_what_was_refused_before_is_tried_under_the_draft(shop: Shop):
@@ -184,16 +185,62 @@ async def test_other_fees_send_a_payment_elsewhere_or_change_its_fee(shop: Shop)
     assert changed["outcome"] == "unknown"
     found = await what_if(shop, DEMO_POLICY, terms={"alfa": {"fee_basis_points": 100}})
     (fees,) = found["fees"]
-    assert (found["changed"][0]["outcome"], fees["before_minor"], fees["after_minor"]) == (
-        "same",
-        175,
-        125,
+    assert (found["changed"], found["same_route"]) == ([], 1)
+    assert (fees["before_minor"], fees["after_minor"]) == (175, 125)
+
+
+async def test_without_a_draft_each_payment_has_the_policy_that_it_had(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.use_policy(AVOID_ALFA)
+    await shop.pay(request_id="avoids")
+    await shop.use_policy(DENY_LARGE)
+    await shop.pay(request_id="denied")
+    await shop.eyes.execute("UPDATE payments.merchants SET policy_version = NULL")
+    await shop.pay(request_id="free")
+    found = await what_if(shop, None, terms={"alfa": {"fee_basis_points": 5000}})
+    assert (found["version"], found["payments"], found["refused"]) == (None, 2, 1)
+    (changed,) = found["changed"]
+    went, would_go = (
+        [leg["account"] for leg in changed[way]["legs"]] for way in ("before", "after")
     )
+    assert (went, would_go, changed["before"]["action"]) == (["alfa"], ["bravo"], "allow")
+
+
+async def test_another_capacity_of_a_day_is_used_up_in_the_order_of_the_payments(shop: Shop):
+    await shop.use("alfa", "bravo")
+    # The second would go elsewhere, and what it leaves is enough for the third.
+    for number, amount in enumerate((6000, 4000, 2500)):
+        await shop.pay(request_id=f"r{number}", amount=amount)
+    found = await what_if(shop, None, terms={"alfa": {"daily_capacity_minor": 9000}})
+    (changed,) = found["changed"]
+    assert (changed["amount_minor"], changed["outcome"], found["unknown"]) == (4000, "unknown", 1)
+    assert [leg["account"] for leg in changed["after"]["legs"]] != ["alfa"]
+
+
+async def test_an_account_s_day_can_be_tried_without_a_limit_and_with_a_first_one(shop: Shop):
+    await shop.use("alfa", "bravo")
+    await shop.terms("alfa", daily_capacity_minor=5000)
+    await shop.terms("bravo", daily_capacity_minor="NULL")
+    for number in range(2):
+        await shop.pay(request_id=f"r{number}", amount=4000)
+    unlimited = await what_if(shop, None, terms={"alfa": {"daily_capacity_minor": None}})
+    assert [leg["account"] for leg in unlimited["changed"][0]["after"]["legs"]] == ["alfa"]
+    first = await what_if(shop, None, terms={"bravo": {"daily_capacity_minor": 2999}})
+    assert [each["after"]["action"] for each in first["changed"]] == ["no plan"]
+
+
+async def test_terms_that_no_account_has_are_refused_with_their_place(shop: Shop):
+    nothing = await ask(shop, "/policies/what-if", None)
+    assert_problem(nothing, 422, "terms-invalid")
+    assert nothing.json()["details"][0]["pointer"] == "/terms"
+    # No payment is stored that it could be tried on.
     for wrong, status, place in (
         ({"nobody": {}}, 422, "/terms/nobody"),
         ({"alfa": {"fee_basis_points": -1}}, 400, "fee_basis_points"),
         ({"alfa": {"fee_fixed_minor": 0.5}}, 400, "fee_fixed_minor"),
+        ({"alfa": {"daily_capacity_minor": -1}}, 400, "daily_capacity_minor"),
         ({"alfa": {"minimum_minor": 2000, "maximum_minor": 1000}}, 422, "/terms/alfa"),
+        ({"alfa": {"minimum_minor": 100_000_000}}, 422, "/terms/alfa"),
         ([], 400, "terms"),
         ({f"a{n}": {} for n in range(21)}, 400, "terms"),
     ):

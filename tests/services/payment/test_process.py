@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
 from services.payment.policy import DEMO_POLICY, Policy, read_policy
+from tests.harness.problems import assert_problem
 from tests.services.payment.account_shop import ACCOUNTS, Shop, codes, decline
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import Replica
@@ -348,6 +350,43 @@ async def test_many_plans_at_once_do_not_take_more_than_the_capacity(shop: Shop)
     )
     assert held <= 25_000
     assert not await unsettled(shop.eyes)
+
+
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ({}, "neither a card nor a wallet"),
+        ({"card": dict, "wallet": {"wallet_id": "w", "wallet_type": "x"}}, "a card and a wallet"),
+    ],
+)
+async def test_a_payment_method_that_is_none_or_two_says_so(shop: Shop, method: Any, why: str):
+    given = {name: CARD if value is dict else value for name, value in method.items()}
+    answer = await shop.pay(payment_method=given)
+    assert_problem(answer, 400, "validation")
+    assert why in answer.json()["detail"]
+
+
+async def test_a_day_that_is_used_up_is_no_refusal_for_good(shop: Shop):
+    await shop.use("alfa")
+    await shop.terms("alfa", daily_capacity_minor=15_000)
+    assert (await shop.pay()).status_code == 200
+    later = {"request_id": "later"}
+    # 5 000 are left of the day; after the next one nothing is.
+    for amount in (6000, 5000, 50):
+        answer = await shop.pay(**later, amount=amount)
+        if amount == 5000:
+            assert answer.status_code == 200
+            later = {"request_id": "much-later"}
+            continue
+        assert_problem(answer, 503, "capacity-used-up")
+        assert answer.headers["x-valerix-executed"] == "no"
+        again_at = datetime.fromisoformat(answer.json()["details"]["retry_at"])
+        assert (again_at.hour, again_at.minute, again_at.utcoffset()) == (0, 0, timedelta(0))
+        assert 1 <= int(answer.headers["retry-after"]) <= 86_400
+    assert await shop.eyes.fetchval("SELECT count(*) FROM payments.requests") == 2
+    too_much = await shop.pay(request_id="never", amount=15_001)
+    assert (too_much.status_code, too_much.json()["code"]) == (422, "no-plan")
+    assert too_much.json()["details"]["error_code"] == "PlanInfeasible"
 
 
 NUMBER = "4242424242424242"

@@ -1,6 +1,7 @@
 """The real acquirer's settlement file, matched with our ledger, and each way to differ from it."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -324,6 +325,14 @@ async def test_an_account_that_does_not_answer_is_a_run_that_failed(
     assert run["result"] == "failed"
     assert "settlement file" in run["reason"]
     assert (await shop.replica.http.get("/reconciliations")).json()["runs"] == [run]
+    # Six hours of looking every ten minutes: each time it is asked for after twice as long.
+    nightly = Reconciliation(shop.replica.context, shop.settings, now=lambda: at)  # type: ignore[arg-type]
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=1)
+    tries = []
+    for minutes in range(10, 6 * 60, 10):
+        at = midnight + timedelta(minutes=minutes)
+        tries += [minutes for each in await nightly.run_due() if each.account == "alfa"]
+    assert [later - one for one, later in itertools.pairwise(tries)] == [20, 40, 80, 160]
     await away.close()
 
 

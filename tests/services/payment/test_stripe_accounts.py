@@ -16,7 +16,12 @@ from fleet.settings import load
 from services.payment import cancelling, store
 from services.payment.app import stripe_accounts
 from services.payment.cancelling import Cancel
-from services.payment.connectors import AttemptRef, GatewayNotSent, GatewayUnknown
+from services.payment.connectors import (
+    AttemptRef,
+    GatewayNotSent,
+    GatewayUnknown,
+    stripe_api,
+)
 from services.payment.domain import AttemptId
 from tests.harness.running import RunningFleet
 from tests.services.payment.payment_service import Replica, open_replica
@@ -136,6 +141,37 @@ async def test_a_declined_intent_is_cancelled_so_that_it_can_never_be_paid(shop:
 
 
 @in_module_loop
+async def test_a_bank_that_wants_to_see_the_customer_is_a_decline_that_says_so(shop: Shop):
+    await _split(shop)
+    await shop.arrange("UPDATE payments.merchants SET method = 'pm_card_authenticationRequired'")
+    answer = await shop.pay()
+    assert answer.status_code == 402, answer.text
+    declined = [each for each in answer.json()["steps"] if each["error_code"] == "Declined"]
+    assert declined
+    assert {each["details"]["decline_code"] for each in declined} == {"authentication_required"}
+    payment = await shop.replica.http.get(f"/payments/{answer.json()['payment_id']}")
+    assert payment.json()["decline_code"] == "authentication_required"
+    states = {each.status for each in shop.intents("alfa", answer.json()["payment_id"])}
+    assert states == {"canceled"}
+
+
+@in_module_loop
+async def test_an_account_whose_own_day_is_used_up_leaves_the_leg_to_another(
+    shop: Shop, fleet: RunningFleet
+):
+    outside = await asyncpg.connect(fleet.database_url)
+    capacity = "UPDATE acquirer.accounts SET daily_capacity_minor = $1 WHERE name = 'alfa'"
+    await outside.execute(capacity, 1)
+    answer = await shop.pay()
+    await outside.execute(capacity, 10_000_000_000)
+    await outside.close()
+    assert answer.status_code == 200, answer.text
+    assert await shop.attempts() == [("alfa", "FAILED"), ("bravo", "SUCCEEDED")]
+    first, _ = answer.json()["steps"][0]["details"]["attempts"]
+    assert first["detail"] == "charge_exceeds_source_limit"
+
+
+@in_module_loop
 async def test_a_split_that_one_account_declines_is_let_go_at_the_other(shop: Shop):
     await _split(shop)
     await shop.arrange("UPDATE payments.merchants SET chain = '{alfa,bravo}'")
@@ -148,11 +184,22 @@ async def test_a_split_that_one_account_declines_is_let_go_at_the_other(shop: Sh
 
 
 @in_module_loop
-async def test_an_account_that_fails_is_asked_again_and_no_other_is(shop: Shop):
+async def test_an_account_that_fails_is_asked_again_and_no_other_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
     await shop.mode("alfa", "500")
     answer = await shop.pay()
     assert answer.status_code == 202
+    # However often it is asked, there is no third intent before the attempt is older.
+    monkeypatch.setattr(stripe_api, "FURTHER_KEY_S", 3600.0)
+    for _ in range(3):
+        await shop.replica.reconcile()
+    before = shop.intents("alfa", answer.json()["payment_id"])
+    for _ in range(3):
+        await shop.replica.reconcile()
+    assert len(shop.intents("alfa", answer.json()["payment_id"])) == len(before) <= 4
     await shop.mode("alfa", "happy")
+    monkeypatch.setattr(stripe_api, "FURTHER_KEY_S", 0.001)
     await shop.replica.reconcile()
     final = await shop.pay()
     assert final.status_code == 200, final.text
@@ -226,7 +273,10 @@ async def test_a_cancel_gives_the_money_back_once(shop: Shop):
 
 
 @in_module_loop
-async def test_a_payment_nobody_had_confirmed_is_fenced_by_its_cancel(shop: Shop):
+async def test_a_payment_nobody_had_confirmed_is_fenced_by_its_cancel(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stripe_api, "FURTHER_KEY_S", 0.001)
     await shop.mode("alfa", "500")
     payment_id = (await shop.pay()).json()["payment_id"]
     await shop.mode("alfa", "happy")
@@ -253,6 +303,18 @@ async def test_a_card_is_known_here_by_the_account_s_name_for_it_alone(shop: Sho
 def test_accounts_that_cannot_be_read_are_refused_in_one_line(written: str):
     with pytest.raises(BadSetting, match="VALERIX_PAYMENT_STRIPE_ACCOUNTS cannot be used"):
         stripe_accounts(load("payment", {}, payment_stripe_accounts=written))  # type: ignore[arg-type]
+
+
+def test_the_keys_of_a_create_are_few_and_none_is_used_for_a_day():
+    ages = [minutes * 60.0 + seconds for minutes in range(3 * 24 * 60) for seconds in (0, 1, 2, 5)]
+    numbers = [stripe_api.key_number(age) for age in ages]
+    assert numbers == sorted(numbers)
+    assert numbers[0] == 0
+    assert stripe_api.key_number(6 * 3600.0) <= 16
+    assert stripe_api.key_number(24 * 3600.0) <= 20
+    used = {n: [age for age, each in zip(ages, numbers, strict=True) if each == n] for n in numbers}
+    # A key is also the one after the one before.
+    assert all(max(used.get(n + 1, ages_)) - min(ages_) < 23 * 3600 for n, ages_ in used.items())
 
 
 def test_a_shop_can_do_without_accounts():
