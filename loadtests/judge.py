@@ -18,8 +18,7 @@ from loadtests.plan import LoadPlan, Ran
 from loadtests.target import Target
 from loadtests.thresholds import ThresholdCheck, Thresholds, checks
 from loadtests.verdict import Verdict, verdict
-from observatory.timeline.fault_windows import FaultWindow, fault_windows
-from observatory.timeline.queries import AuditEntry
+from observatory.timeline.fault_windows import AuditEntry, FaultWindow, fault_windows
 from proof.evaluate import Report
 from proof.verify import wait_until_settled
 from topology import NAMES

@@ -21,6 +21,8 @@ State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
 # Up to so many changed orders, a statement is quick; with more it may take as long as a full read.
 _QUICK = 2_000
+# One for all promises: a statement that succeeds only reads, so there is nothing to undo.
+_SET_SAVEPOINT, _BACK_TO_SAVEPOINT = "SAVEPOINT promises", "ROLLBACK TO SAVEPOINT promises"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -162,6 +164,7 @@ async def _judge_all(
             await _set_timeout(connection, allowed_s, incremental=baseline.increment is not None)
         findings: list[Finding] = []
         unsettled: set[str] = set()
+        await prepare_to_judge(connection)
         for each in invariants(limits):
             if on_step is not None:
                 on_step(ProofStep(each, baseline.orders, allowed_s))
@@ -240,21 +243,30 @@ def _reach(baseline: Baseline) -> Reach:
     return Reach(baseline.orders, before=last.at, proven=last.orders)
 
 
+async def prepare_to_judge(connection: asyncpg.Connection) -> None:
+    """Set the savepoint of `judge_one`, once in the transaction."""
+    await connection.execute(_SET_SAVEPOINT)
+
+
 async def judge_one(
     connection: asyncpg.Connection, invariant: Invariant, quiescence: Quiescence, baseline: Baseline
 ) -> tuple[Finding, set[str]]:
-    """The finding, and the orders that are still unsettled."""
+    """The finding, and the orders that are still unsettled.
+
+    After a failure the transaction goes back to the savepoint of `prepare_to_judge`, so that the
+    other promises can be judged."""
     started = time.perf_counter()
     sql, values = query(invariant, quiescence, baseline)
     try:
-        async with connection.transaction():  # a savepoint: one failure leaves the others judgeable
-            found = await connection.fetch(sql, *values)
+        found = await connection.fetch(sql, *values)
     except asyncpg.QueryCanceledError:
+        await connection.execute(_BACK_TO_SAVEPOINT)
         reason = f"no result within the time allowed ({_elapsed_ms(started) / 1000:.1f} s)"
         return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
+        await connection.execute(_BACK_TO_SAVEPOINT)
         reason = str(error).splitlines()[0]
         return Finding(invariant, "unknown", reason=reason, took_ms=_elapsed_ms(started)), set()
     if not found:

@@ -15,7 +15,7 @@ import msgspec
 from proof import invariants
 from proof.chain import NO_HEADS, HeadFile
 from proof.checkpoint import Baseline, Checkpoint, Increment, find_baseline, withdraw
-from proof.evaluate import Finding, judge_one, show_outside
+from proof.evaluate import Finding, judge_one, prepare_to_judge, show_outside
 from proof.incremental import CHANGED_ORDERS, changed_orders
 from proof.invariant import Limits
 from proof.quiescence import Quiescence, find_quiescence
@@ -96,6 +96,7 @@ class Scrubber:
         """Sums need every row, so they are counted anew at the end of a round; what every proof
         reads as a whole needs no second look."""
         broken = []
+        await prepare_to_judge(connection)
         for each in invariants(self._limits):
             if each.reads == "everything" or (each.reads == "sums" and not last):
                 continue

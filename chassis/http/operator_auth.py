@@ -3,13 +3,16 @@
 import hashlib
 import hmac
 from collections.abc import Callable
-
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from typing import TYPE_CHECKING
 
 from chassis.http.brake import Brake
 from chassis.http.problems import Problem
 from chassis.settings import Settings
+
+if TYPE_CHECKING:
+    # Commands need the token alone, and the framework takes longer to import than they run.
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
 
 # Where a process of ours finds the token.
 OPERATOR_VARIABLE = "VALERIX_OPERATOR_TOKEN"
@@ -31,7 +34,7 @@ def is_operator(authorization: str | None, settings: Settings) -> bool:
     return is_token(token.strip(), settings) and scheme.lower() == "bearer"
 
 
-def try_token(connection: ASGIConnection, is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
+def try_token(connection: "ASGIConnection", is_right: Callable[[], bool]) -> bool:  # type: ignore[type-arg]
     """As `Brake.attempt`, of the client that asks."""
     brake: Brake = connection.app.state["brake"]
     return brake.attempt(connection.client.host if connection.client else "", is_right)
@@ -47,7 +50,7 @@ def operator_headers(settings: Settings) -> dict[str, str]:
     return bearer(settings.operator_token)
 
 
-def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+def operator_guard(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """A Litestar guard: 401 unless the operator asks, 429 to a client that only guesses."""
     settings: Settings = connection.app.state["settings"]
     if not settings.operator_token:
@@ -62,7 +65,7 @@ def operator_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # 
         )
 
 
-def actor_of(connection: ASGIConnection) -> str:  # type: ignore[type-arg]
+def actor_of(connection: "ASGIConnection") -> str:  # type: ignore[type-arg]
     """The actor that the client names, for the audit row; printable and short."""
     claimed = connection.headers.get("x-valerix-actor", "api")
     return "".join(c for c in claimed if c.isprintable())[:80] or "api"

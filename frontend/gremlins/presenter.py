@@ -15,7 +15,7 @@ from frontend.gremlins.view_models import (
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import ACTION_LABELS
 from observatory.sources.down import Down
-from observatory.timeline.queries import AuditEntry
+from observatory.timeline.fault_windows import AuditEntry
 from topology import LABELS, NAMES
 
 

@@ -92,7 +92,7 @@ def _of_terms(draft: TermsDraft) -> DraftView:
     if draft.errors:
         number = len(draft.errors)
         title = "One field is wrong" if number == 1 else f"{number} fields are wrong"
-        return DraftView("failed", title, "The reason stands beside it. Nothing was tried.")
+        return DraftView("failed", title, "Each reason stands beside its field. Nothing was tried.")
     if draft.problem:
         return DraftView("failed", "No answer", draft.problem)
     if draft.what_if is not None:

@@ -8,7 +8,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chassis.faults.kinds import strength
-from observatory.timeline.queries import AuditEntry
+
+
+class AuditEntry(Struct, frozen=True):
+    """Something that happened to a gremlin."""
+
+    service: str
+    at: datetime
+    action: str
+    name: str
+    kind: str
+    actor: str
+    detail: dict[str, object]
 
 
 class FaultWindow(Struct, frozen=True):

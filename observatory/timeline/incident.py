@@ -11,7 +11,6 @@ from chassis.faults.kinds import KINDS
 from observatory.sla import RED
 from observatory.timeline.fault_windows import FaultWindow
 from observatory.timeline.light_log import LightPeriod
-from observatory.timeline.queries import OrdersMeanwhile
 from topology import SERVICES
 
 # A light averages over 30 s, and a bitten request may end 10 s after its gremlin: one that turns
@@ -25,6 +24,15 @@ SLOW = frozenset(each.kind for each in KINDS if each.delay_ms or each.never_answ
 _REACH = {each.key: (each.key, *each.calls) for each in SERVICES}
 Period = tuple[datetime, datetime | None]
 Phase = Literal["loose", "red", "settling", "over"]
+
+
+class OrdersMeanwhile(Struct, frozen=True):
+    """The orders of a time that is over: how many were still open at its end, and until when."""
+
+    placed: int
+    open_at_end: int
+    open_now: int
+    last_settled_at: datetime | None
 
 
 class RedPeriods(Struct, frozen=True):

@@ -5,33 +5,12 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
+from observatory.timeline.fault_windows import AuditEntry
+from observatory.timeline.incident import OrdersMeanwhile
 from topology import SERVICES
-
-
-class AuditEntry(Struct, frozen=True):
-    """Something that happened to a gremlin."""
-
-    service: str
-    at: datetime
-    action: str
-    name: str
-    kind: str
-    actor: str
-    detail: dict[str, object]
-
-
-class OrdersMeanwhile(Struct, frozen=True):
-    """The orders of a time that is over: how many were still open at its end, and until when."""
-
-    placed: int
-    open_at_end: int
-    open_now: int
-    last_settled_at: datetime | None
-
 
 _AUDIT = statement(
     text(

@@ -9,10 +9,10 @@ from observatory.sla import light_state
 from observatory.sources.down import Down
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.fault_windows import FaultWindow, fault_windows
-from observatory.timeline.incident import ECHO_S, Incident, incidents
+from observatory.timeline.incident import ECHO_S, Incident, OrdersMeanwhile, incidents
 from observatory.timeline.kept_readings import KeptReadings, Key, TimelineReading
 from observatory.timeline.light_log import LightLog
-from observatory.timeline.queries import OrdersMeanwhile, TimelineQueries
+from observatory.timeline.queries import TimelineQueries
 from topology import NAMES, SHOP
 
 # The audit log is read a hundred entries long, and a page of more incidents is not readable.

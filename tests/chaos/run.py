@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True):
     wire_share: float = 0.005
     full_share: float = 0.005
     fences: bool = True
-    patience_s: float = 30.0
+    patience_s: float = 60.0
 
 
 class Outcome(msgspec.Struct):

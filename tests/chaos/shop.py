@@ -69,7 +69,7 @@ def settings(service: str, database_url: str, *, seed: int, fences: bool, slow: 
         "reconcile_backoff_max_s": 0.3,
         "payment_seed": seed + 1,
         "payment_gateway_fences": fences,
-        "payment_gateway_timeout_s": 0.15 * slow,
+        "payment_gateway_timeout_s": 0.25 * slow,
         "payment_late_capture_s": 0.7 * slow,
         "payment_probe_base_s": 0.06,
         "payment_probe_max_s": 0.3,

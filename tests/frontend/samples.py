@@ -20,7 +20,7 @@ from frontend.web.sessions import Visitor
 from observatory.metrics.history import Exemplar, Point
 from observatory.sla import Traffic
 from observatory.sources.down import Down
-from observatory.timeline.queries import AuditEntry
+from observatory.timeline.fault_windows import AuditEntry
 from proof.evaluate import Report, could_not_judge
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)

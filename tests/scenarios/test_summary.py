@@ -5,8 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from observatory.timeline.fault_windows import FaultWindow
-from observatory.timeline.incident import Incident, RedPeriods
-from observatory.timeline.queries import OrdersMeanwhile
+from observatory.timeline.incident import Incident, OrdersMeanwhile, RedPeriods
 from scenarios.console_log import summary_lines
 from scenarios.recording import Outage, Recording
 from scenarios.summary import Measurements, summarize

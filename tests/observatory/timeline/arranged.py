@@ -2,10 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from observatory.timeline.fault_windows import fault_windows
+from observatory.timeline.fault_windows import AuditEntry, fault_windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightLog
-from observatory.timeline.queries import AuditEntry
 from tests.frontend.samples import NOW
 
 

@@ -1,8 +1,7 @@
 """What an incident is, and what the lights did in it."""
 
 from frontend.timeline import narrative
-from observatory.timeline.incident import Incident
-from observatory.timeline.queries import OrdersMeanwhile
+from observatory.timeline.incident import Incident, OrdersMeanwhile
 from tests.observatory.timeline.arranged import at, event, incidents_at, lights
 
 CALMED = [event(0), event(60, "calmed")]

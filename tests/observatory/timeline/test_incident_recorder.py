@@ -3,8 +3,8 @@
 import pytest
 
 from observatory.sla import Traffic
+from observatory.timeline.incident import OrdersMeanwhile
 from observatory.timeline.kept_readings import KeptReadings
-from observatory.timeline.queries import OrdersMeanwhile
 from observatory.timeline.recorder import KEPT, IncidentRecorder
 from tests.frontend.samples import FixedSource
 from tests.observatory.timeline.arranged import at, event
