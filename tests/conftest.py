@@ -19,6 +19,7 @@ from chassis.telemetry import recording
 from fleet import migrate
 from fleet.postgres import FAST_SETTINGS, PostgresServer
 from fleet.settings import load
+from tests.harness.rabbit import RabbitServer, program
 from tests.harness.running import Databases, RunningFleet, choices_of, run_fleet
 from tests.harness.turns import Turns
 
@@ -124,6 +125,17 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """The run's own broker; whoever needs one is skipped where RabbitMQ is not installed."""
+    if program() is None:
+        pytest.skip("RabbitMQ is not installed (apt-get install rabbitmq-server)")
+    server = RabbitServer(tmp_path_factory.mktemp("rabbit"))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

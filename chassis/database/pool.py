@@ -93,6 +93,7 @@ class Connection:
     def __init__(self, wire: Any, before: Callable[[], Awaitable[None]] | None) -> None:
         self._wire = wire
         self._before = before
+        self._listens: list[tuple[str, Callable[..., None]]] = []
 
     async def row(self, query: Statement, **values: Any) -> Row | None:
         """The first row or None."""
@@ -123,7 +124,19 @@ class Connection:
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
         """Call `ring` at each notification of the channel, until the connection is given back."""
-        await self._wire.add_listener(channel, lambda *_: ring())
+
+        def heard(*_: object) -> None:
+            ring()
+
+        await self._wire.add_listener(channel, heard)
+        self._listens.append((channel, heard))
+
+    async def stop_listening(self) -> None:
+        """Before the connection is given back. One that broke has stopped by itself."""
+        for channel, heard in self._listens:
+            with contextlib.suppress(*_BROKEN, asyncpg.PostgresError, TimeoutError):
+                await self._wire.remove_listener(channel, heard)
+        self._listens.clear()
 
     async def _run(
         self, method: Callable[..., Any], query: Statement, values: dict[str, Any]
@@ -208,14 +221,16 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection whose statements each commit by themselves."""
         wire = await self._acquire()
+        connection = Connection(wire, self.before_statement)
         try:
-            yield Connection(wire, self.before_statement)
+            yield connection
         except asyncpg.InsufficientResourcesError as error:
             self._note_full(error)
             raise DatabaseFull(str(error)) from error
         except _BROKEN as error:
             raise CommitUnknown(str(error)) from error
         finally:
+            await connection.stop_listening()
             await self._release(wire)
 
     @asynccontextmanager

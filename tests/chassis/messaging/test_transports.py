@@ -1,0 +1,177 @@
+"""What a transport promises, held against both: PostgreSQL, and a real RabbitMQ."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+
+from chassis.database.pool import Database
+from chassis.messaging.postgres import PostgresPublisher, PostgresSubscription
+from chassis.messaging.rabbitmq import RabbitPublisher, RabbitSubscription
+from chassis.messaging.transport import Incoming, Outgoing, Publisher, Subscription
+from fleet.settings import load
+from tests.harness.rabbit import RabbitServer
+
+TYPES = ("order.*", "payment.*")
+
+
+class Link:
+    """A publisher and the subscriptions of one consumer, on one transport."""
+
+    def __init__(self, database: Database, rabbit: RabbitServer | None) -> None:
+        self.database, self.rabbit = database, rabbit
+        self.name = f"reader-{uuid4().hex[:8]}"
+        self._open: list[Subscription] = []
+
+    async def publisher(self, connection: object) -> Publisher:
+        if self.rabbit is None:
+            return PostgresPublisher(connection)  # type: ignore[arg-type]
+        return await RabbitPublisher.open(self.rabbit.url, 5)
+
+    def subscription(self) -> Subscription:
+        found: Subscription = (
+            PostgresSubscription(self.database, self.name)
+            if self.rabbit is None
+            else RabbitSubscription(self.rabbit.url, 5, self.name, TYPES)
+        )
+        self._open.append(found)
+        return found
+
+    async def settle(self, reader: Subscription, handled: list[Incoming]) -> None:
+        async with self.database.begin() as tx:
+            await reader.settle(tx, handled)
+        await reader.acknowledge(handled)
+
+    async def close(self) -> None:
+        for each in self._open:
+            await each.close()
+
+
+@pytest.fixture(params=["postgres", "rabbitmq"])
+async def link(
+    request: pytest.FixtureRequest, module_database: str
+) -> AsyncIterator[Link]:
+    rabbit = request.getfixturevalue("rabbit") if request.param == "rabbitmq" else None
+    database = Database(load("relay", {}, database_url=module_database))
+    made = Link(database, rabbit)
+    wire = await asyncpg.connect(module_database)
+    await wire.execute("TRUNCATE events.messages")
+    await wire.execute(
+        "INSERT INTO events.consumers (consumer, types, is_ordered) VALUES ($1, '{order.*}', true)",
+        made.name,
+    )
+    await wire.close()
+    # A queue has to be there before anything is published to it.
+    await made.subscription().next()
+    await made.close()
+    yield made
+    await made.close()
+    await database.close()
+
+
+def message(position: int, type_: str = "order.created", body: bytes | None = None) -> Outgoing:
+    return Outgoing(UUID(int=position), type_, position, body or b'{"n": %d}' % position)
+
+
+async def publish(link: Link, *messages: Outgoing) -> dict[int, Exception | None]:
+    async with link.database.connect() as connection:
+        publisher = await link.publisher(connection)
+        try:
+            return await publisher.publish(messages)
+        finally:
+            await publisher.close()
+
+
+async def take(reader: Subscription, count: int) -> list[Incoming]:
+    found: list[Incoming] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            found += await reader.next()
+    return found
+
+
+async def test_what_is_confirmed_arrives_as_it_was_sent_and_in_its_order(link: Link):
+    sent = [message(n) for n in range(1, 51)]
+    assert await publish(link, *sent) == dict.fromkeys(range(1, 51))
+    arrived = await take(link.subscription(), 50)
+    assert [each.body for each in arrived] == [each.body for each in sent]
+
+
+async def test_what_is_published_again_is_confirmed_again(link: Link):
+    await publish(link, message(1))
+    assert await publish(link, message(1)) == {1: None}
+
+
+async def test_what_was_not_acknowledged_comes_again(link: Link):
+    await publish(link, message(1), message(2))
+    first = link.subscription()
+    assert len(await take(first, 2)) == 2
+    await first.close()
+    assert [each.body for each in await take(link.subscription(), 2)] == [b'{"n": 1}', b'{"n": 2}']
+
+
+async def test_what_was_acknowledged_does_not_come_again(link: Link):
+    await publish(link, message(1))
+    reader = link.subscription()
+    await link.settle(reader, await take(reader, 1))
+    await publish(link, message(2))
+    await reader.close()
+    assert [each.body for each in await take(link.subscription(), 1)] == [b'{"n": 2}']
+
+
+async def test_what_is_given_back_comes_again(link: Link):
+    await publish(link, message(1))
+    reader = link.subscription()
+    arrived = await take(reader, 1)
+    await reader.give_back(arrived)
+    again = await take(reader, 1)
+    assert [each.body for each in again] == [b'{"n": 1}']
+
+
+async def test_a_reader_waits_where_nothing_comes(link: Link):
+    assert list(await link.subscription().next()) == []
+
+
+# ---- what only one of them can do wrong -----------------------------------------------------------
+
+
+async def test_a_reader_by_position_waits_at_a_gap(module_database: str):
+    database = Database(load("relay", {}, database_url=module_database))
+    link = Link(database, None)
+    async with database.connect() as connection:
+        await connection._wire.execute("TRUNCATE events.messages")  # noqa: SLF001
+        await connection._wire.execute(  # noqa: SLF001
+            f"INSERT INTO events.consumers VALUES ('{link.name}', '{{order.*}}', true)"
+        )
+    await publish(link, message(2))
+    assert list(await link.subscription().next()) == []
+    await publish(link, message(1))
+    assert [each.place for each in await take(link.subscription(), 2)] == [1, 2]
+    await link.close()
+    await database.close()
+
+
+async def test_a_message_that_no_queue_takes_is_an_error(rabbit: RabbitServer):
+    publisher = await RabbitPublisher.open(rabbit.url, 5)
+    answers = await publisher.publish([message(1, "nobody.listens")])
+    assert "PublishError" in str(answers[1]) or "DeliveryError" in str(answers[1])
+    await publisher.close()
+
+
+async def test_a_queue_that_was_deleted_is_made_again_by_its_consumer(rabbit: RabbitServer):
+    reader = RabbitSubscription(rabbit.url, 5, "deleted.queue", TYPES)
+    await reader.next()
+    connection = await aio_pika.connect(rabbit.url)
+    await (await connection.channel()).queue_delete("deleted.queue")
+    await reader.next()
+    publisher = await RabbitPublisher.open(rabbit.url, 5)
+    async with asyncio.timeout(20):
+        while (await publisher.publish([message(7)]))[7] is not None:
+            await reader.next()
+    assert [each.body for each in await take(reader, 1)] == [b'{"n": 7}']
+    await publisher.close()
+    await reader.close()
+    await connection.close()
