@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from chassis.http import ask as http
@@ -36,10 +37,16 @@ def headers_of(process: Process) -> dict[str, str]:
 
 
 def asked(
-    key: str, method: str, path: str, body: object = None, *, timeout_s: float = _TIMEOUT_S
+    key: str,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = _TIMEOUT_S,
 ) -> Any:
     """The document that the process answers; raises `Failed` for a refusal, with its reason."""
-    status, answer = answered(key, method, path, body, timeout_s=timeout_s)
+    status, answer = answered(key, method, path, body, headers=headers, timeout_s=timeout_s)
     if status >= 400:
         detail = answer.get("detail", "") if isinstance(answer, dict) else ""
         raise Failed(f"{find(key).name} answers {status} {detail}".rstrip())
@@ -47,15 +54,21 @@ def asked(
 
 
 def answered(
-    key: str, method: str, path: str, body: object = None, *, timeout_s: float = _TIMEOUT_S
+    key: str,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = _TIMEOUT_S,
 ) -> tuple[int, Any]:
     """Status and document; raises `CannotRun` when nobody answers."""
     process = find(key)
     url = url_of(process)
-    headers = {**headers_of(process), "Content-Type": "application/json"}
+    whole = {**headers_of(process), "Content-Type": "application/json", **(headers or {})}
     sent = None if body is None else json.dumps(body).encode()
     try:
-        status, raw = http.ask(method, url + path, headers, body=sent, timeout_s=timeout_s)
+        status, raw = http.ask(method, url + path, whole, body=sent, timeout_s=timeout_s)
     except OSError as error:
         why = error.strerror or error
         raise CannotRun(f"{process.name} does not answer at {url} ({why})") from None

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from cli.wallet_commands import keys, wallet
 from fleet.errors import CannotRun
 from fleet.streams import CommandLine
 from topology import KEYS, NAMES
@@ -456,6 +457,10 @@ def policy_give(merchant: str, version: str) -> None:
     from cli.payments import give_policy
 
     give_policy(merchant, version)
+
+
+main.add_command(wallet)
+main.add_command(keys)
 
 
 @main.command()

@@ -11,7 +11,7 @@ dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits
-from proof.invariants import decisions, money, orders, payments, providers, record, stock
+from proof.invariants import decisions, money, orders, payments, providers, record, stock, wallets
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 
@@ -24,6 +24,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Payments": payments.INVARIANTS,
         "Providers": providers.INVARIANTS,
         "Decisions": decisions.INVARIANTS,
+        "Wallets": wallets.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
         "Record": record.INVARIANTS,
     }

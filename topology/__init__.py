@@ -84,7 +84,6 @@ SERVICES = (
         schema="wallets",
         calls=("acquirer",),
         colour=("#0b6e63", "#6cc9bb"),
-        is_public=True,
     ),
     Process(
         key="relay",

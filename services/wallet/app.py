@@ -14,6 +14,7 @@ from services.wallet.answers import answer_in_capitals
 from services.wallet.api_keys import ApiKeys
 from services.wallet.breaker import Breaker
 from services.wallet.gateway import Gateway, GatewayAccount
+from services.wallet.key_routes import KEY_ROUTES
 from services.wallet.metrics import WaitingGauges, WalletMetrics
 from services.wallet.moving import Movements
 from services.wallet.paying import WalletPayments
@@ -56,7 +57,7 @@ def create_app(
         title="Valerix wallets",
         settings=settings,
         registry=registry,
-        routes=ROUTES,
+        routes=[*ROUTES, *KEY_ROUTES],
         database=database,
         identity=ShopIdentity(settings, database),
         gremlins=gremlins,

@@ -34,6 +34,7 @@ GATEWAY_UNAVAILABLE = "gateway-unavailable"
 WALLET_BUSY = "wallet-busy"
 PLACES_TAKEN = "places-taken"
 API_KEY_NEEDED = "api-key-needed"
+API_KEY_NOT_FOUND = "api-key-not-found"
 
 
 class PayProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,3 +112,44 @@ class WalletBalances(msgspec.Struct, frozen=True):
     user_id: str
     at: datetime
     balances: list[BalanceView]
+
+
+class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /api-keys: a key for a client application, for every wallet or for one user's."""
+
+    application: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,64}$(?!\n)")]
+    user_id: UserId | None = None
+
+
+class EndApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /api-keys/{key_id}/rotate: how long the old key is good for yet; a day."""
+
+    in_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = 86_400.0
+
+
+class ApiKeyView(msgspec.Struct, frozen=True):
+    """A key without its secret; from `ends_at` on it opens nothing."""
+
+    key_id: str
+    application: str
+    user_id: str | None
+    created_at: datetime
+    ends_at: datetime | None
+
+
+class ApiKeyList(msgspec.Struct, frozen=True):
+    """Every key there ever was, the oldest first."""
+
+    keys: list[ApiKeyView]
+
+
+class SecretApiKey(msgspec.Struct, frozen=True):
+    """A key as it was made: the only time that it is seen."""
+
+    key_id: str
+    application: str
+    user_id: str | None
+    key: str
+
+    def __repr__(self) -> str:
+        return f"SecretApiKey({self.key_id!r}, ...)"

@@ -12,12 +12,13 @@ from proof.evaluate import prove
 from tests.harness.running import Databases
 from tests.proof.checkpoints import seal_all
 from tests.proof.rows import fill
+from tests.proof.wallet_rows import fill_wallets
 
 
 @pytest.fixture(scope="session")
 def filled_shop(databases: Databases) -> str:
     """The name of a database with three settled orders and a pending one, to copy."""
-    return _make(databases, fill)
+    return _make(databases, _fill)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,11 @@ def _make(
 
     asyncio.run(connect_and_change())
     return urlsplit(url).path[1:]
+
+
+async def _fill(connection: asyncpg.Connection) -> None:
+    await fill(connection)
+    await fill_wallets(connection)
 
 
 async def _prove(connection: asyncpg.Connection) -> None:

@@ -16,8 +16,16 @@ from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.provider_breaks import PROVIDER_BREAKS
 from tests.proof.reports import assert_same, summary, violated
 from tests.proof.rows import CANCELLED, cancelled_order, payment_of
+from tests.proof.wallet_breaks import WALLET_BREAKS
 
-EVERY_BREAK = (*BREAKS, *PAYMENT_BREAKS, *PROVIDER_BREAKS, *GUARD_BREAKS, *COLUMN_BREAKS)
+EVERY_BREAK = (
+    *BREAKS,
+    *PAYMENT_BREAKS,
+    *PROVIDER_BREAKS,
+    *WALLET_BREAKS,
+    *GUARD_BREAKS,
+    *COLUMN_BREAKS,
+)
 # A promise is the same SQL however it was broken: one of its breaks is read in every way.
 FIRST_OF_EACH = {each.breaks: each for each in reversed(EVERY_BREAK)}
 

@@ -14,6 +14,7 @@ from services.inventory import contract as inventory
 from services.order import contract as order
 from services.payment import contract as payment
 from services.payment.process.messages import ExternalRequest
+from services.wallet import contract as wallet
 from tests.harness.serving import create_service, settings_of
 from topology import SERVICES
 
@@ -37,10 +38,16 @@ _NOT_AN_ID = ["", "1", _ID[:-1], f"{_ID}0", _ID.replace("-", "_"), 1, None, [_ID
 _NOT_AN_AMOUNT = [0, -1, 2**53 + 1, 2**63, 99.99, *_NOT_WHOLE]
 _NOT_A_CURRENCY = ["eur", "EURO", "XXX", "", "EUR ", "€", 978, None]
 
+_NOT_A_WALLET_AMOUNT = [0, -1, 100_000_000, 2**63, 99.99, *_NOT_WHOLE]
+_NOT_A_NAME = ["", "two words", "-x", "x" * 65, "x\n", "é", 1, None]
+
 _NOT_A_CHANCE = [-0.1, 1.01, 1e400, "1", None, True]
 
 _RESERVE = {"order_id": _ID, "product_id": "PROD-001", "quantity": 1}
 _PAY = {"order_id": _ID, "amount_minor": 9999, "currency": "EUR"}
+_WALLET_PAY = {
+    "provider_id": "demo-provider", "external_reference": "r", "amount": 1, "currency": "EUR",
+}  # fmt: skip
 _REQUEST = {"request_id": "r1", "merchant_id": "m1", "amount": 100, "currency": "USD"}
 _GREMLIN = {"kind": "latency", "delay_ms": 5}
 
@@ -107,6 +114,33 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "state": ["open", "ACCEPTED", "", 1, None],
         },
     ),
+    wallet.PayProvider: (
+        _WALLET_PAY,
+        {
+            "amount": _NOT_A_WALLET_AMOUNT,
+            "currency": _NOT_A_CURRENCY,
+            "provider_id": _NOT_A_NAME,
+            "external_reference": ["", "a b", "x\n", "é", "x" * 256, 1, None],
+        },
+    ),
+    wallet.Deposit: (
+        {"amount": 1, "currency": "EUR"},
+        {"amount": _NOT_A_WALLET_AMOUNT, "currency": _NOT_A_CURRENCY},
+    ),
+    wallet.TransferMoney: (
+        {"from_user_id": "alice", "to_user_id": "bob", "amount": 1, "currency": "EUR"},
+        {
+            "amount": _NOT_A_WALLET_AMOUNT,
+            "currency": _NOT_A_CURRENCY,
+            "from_user_id": _NOT_A_NAME,
+            "to_user_id": _NOT_A_NAME,
+        },
+    ),
+    wallet.NewApiKey: (
+        {"application": "till"},
+        {"application": ["", "a b", "x" * 65, "x\n", 1, None], "user_id": ["", "a b", 1]},
+    ),
+    wallet.EndApiKey: ({"in_s": 1}, {"in_s": [-1, 30 * 86_400 + 1, "1", None]}),
     acquirer.SetMode: ({"mode": "happy"}, {"mode": ["", "HAPPY", "500_before", 500, None]}),
     acquirer.WebhookFaults: (
         {"lose": 0.5},
@@ -144,6 +178,7 @@ _REQUIRED = {
     SetLatency: {"enabled"},
     payment.CancelPayment: set[str](),
     payment.OwnBreak: {"note"},
+    wallet.EndApiKey: set[str](),
     acquirer.WebhookFaults: set[str](),
 }
 

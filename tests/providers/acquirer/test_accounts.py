@@ -65,7 +65,7 @@ def test_only_the_operator_sets_a_mode(url, operator):
     assert faults.status_code == 401
     accounts = httpx.get(f"{url}/accounts")
     assert {each["name"]: each["mode"] for each in accounts.json()["accounts"]} == {
-        "alfa": "happy", "bravo": "latency", "charlie": "happy",
+        "alfa": "happy", "bravo": "latency", "charlie": "happy", "wallets": "happy",
     }  # fmt: skip
     assert "sk_test" not in accounts.text
     assert operator("PUT", "/accounts/nobody/mode", {"mode": "happy"}).status_code == 404

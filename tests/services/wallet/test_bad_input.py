@@ -17,15 +17,8 @@ GOOD = {
     "provider_id": "demo-provider", "external_reference": "invoice-1", "amount": 100,
     "currency": "EUR",
 }  # fmt: skip
-BAD = [
-    *({**GOOD, "amount": amount} for amount in (0, -1, 100_000_000, 1.5, "100", None, 2**63)),
-    *({**GOOD, "currency": currency} for currency in ("XYZ", "eur", "", None, 978)),
-    *({**GOOD, "provider_id": name} for name in ("", "two words", "x" * 65, "x\n", None)),
-    *({**GOOD, "external_reference": name} for name in ("", "a b", "x" * 256, "x\n", 7)),
-    {**GOOD, "more": 1},
-    *({k: v for k, v in GOOD.items() if k != name} for name in GOOD),
-    [],
-]
+# What else no field may be is tested against the reader, in tests/services/test_bad_fields.py.
+BAD = [{**GOOD, "amount": 0}, {**GOOD, "currency": "eur"}, {**GOOD, "more": 1}, []]
 
 
 async def _moved(wallets: WalletShop) -> int:
@@ -161,7 +154,7 @@ async def test_another_wallets_transaction_is_not_shown(wallets: WalletShop):
 EVERY_ROUTE = [
     ("GET", "/wallets/alice/balance"),
     ("GET", "/wallets/alice/transactions"),
-    ("GET", f"/wallets/alice/transactions/{uuid4()}"),
+    ("GET", "/wallets/alice/transactions/00000000-0000-4000-8000-000000000001"),
     ("POST", "/wallets/alice/payments"),
     ("POST", "/wallets/alice/deposits"),
     ("POST", "/transfers"),
