@@ -3,11 +3,19 @@
 from tests.proof.breaks import ATTEMPT, NO_TRIGGERS, OPEN, PAID, STRAY, UNPAID, Break
 from tests.proof.rows import CONFIRMED, PENDING
 
+# A second leg of the open payment, made when the payment was.
+_LEG = (
+    "INSERT INTO payments.legs"
+    " (payment_id, leg_n, plan_n, amount_minor, currency, provider, created_at)"
+    " SELECT payment_id, 2, {plan}, {minor}, 'EUR', '{provider}', created_at"
+    f" FROM payments.payments WHERE payment_id = '{OPEN}';"
+)
+_ONE_MORE = "ALTER TABLE payments.legs DISABLE TRIGGER legs_add_up;" + _LEG.format(
+    plan=1, minor=1, provider="mock"
+)
 # The open payment in two legs, as it stands while the accounts are asked.
 _TWO_LEGS = (
-    "ALTER TABLE payments.legs DISABLE TRIGGER legs_add_up;"
-    "INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
-    f" VALUES ('{OPEN}', 2, 1, 'EUR', 'mock');"
+    f"{_ONE_MORE}"
     "INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
     f" VALUES ('{OPEN}', 2, 'route', 2, 'mock', 'so it seems', '{{}}');"
 )
@@ -63,8 +71,7 @@ _ANOTHER_PLAN = (
     f" VALUES ('{OPEN}', 2, 'replace', 'so it seems', '{{}}');"
     "INSERT INTO payments.decisions (payment_id, n, plan_n, kind, leg_n, provider, reason, inputs)"
     f" VALUES ('{OPEN}', 3, 2, 'route', 2, 'flaky', 'so it seems', '{{}}');"
-    "INSERT INTO payments.legs (payment_id, leg_n, plan_n, amount_minor, currency, provider)"
-    f" VALUES ('{OPEN}', 2, 2, 19998, 'EUR', 'flaky');"
+    f"{_LEG.format(plan=2, minor=19998, provider='flaky')}"
     f"{ATTEMPT} VALUES"
     f" ('{OPEN}', 2, 1, 'flaky', 'pay_{OPEN}:2:1', 19998, 'EUR', 'IN_FLIGHT');"
 )
@@ -227,9 +234,7 @@ PAYMENT_BREAKS = (
     Break(
         "I17",
         "a leg more than the payment",
-        "ALTER TABLE payments.legs DISABLE TRIGGER legs_add_up;"
-        "INSERT INTO payments.legs (payment_id, leg_n, amount_minor, currency, provider)"
-        f" VALUES ('{OPEN}', 2, 1, 'EUR', 'mock')",
+        _ONE_MORE,
         ("found", "19999 EUR"),
         ("I28",),
     ),
