@@ -51,6 +51,14 @@ class GatewayUnknown(Exception):
     """No answer that can be relied on (timeout, 5xx, garbage): it may or may not have happened."""
 
 
+class CardRefused(Exception):
+    """The gateway will not have this card at all; its code says why. Nobody was charged."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class GatewayNotSent(Exception):
     """The request was never sent: it certainly did not happen."""
 
@@ -131,7 +139,7 @@ class Connector(Protocol):
         """What it can do."""
 
     async def exchange(self, account: str, card: PlainCard) -> str:
-        """What stands for the card at this account from now on."""
+        """What stands for the card at this account from now on. Raises `CardRefused` too."""
 
     async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
         """The provider's name for the attempt; only where it `prepares`. It takes no money, so it

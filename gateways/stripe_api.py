@@ -29,6 +29,7 @@ from gateways import (
     Capture,
     Captured,
     CapturePlace,
+    CardRefused,
     Declined,
     GatewayNotSent,
     GatewayUnknown,
@@ -101,19 +102,19 @@ class StripeAccount:
     async def exchange(self, account: str, card: PlainCard) -> str:
         """A payment method of this account for the card."""
         del account
-        method = await asked(
-            lambda: self._methods.create_async(
-                {
-                    "type": "card",
-                    "card": {
-                        "number": card.number,
-                        "exp_month": card.exp_month,
-                        "exp_year": card.exp_year,
-                        "cvc": card.cvc,
-                    },
-                }
+        details: Any = {
+            "number": card.number,
+            "exp_month": card.exp_month,
+            "exp_year": card.exp_year,
+            "cvc": card.cvc,
+        }
+        try:
+            method = await asked(
+                lambda: self._methods.create_async({"type": "card", "card": details}),
+                lets=stripe.CardError,
             )
-        )
+        except stripe.CardError as error:
+            raise CardRefused(str(error.code or "card_declined")) from error
         return str(method.id)
 
     async def prepare(self, target: AttemptRef, *, capture: bool) -> str:

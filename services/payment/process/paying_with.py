@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from chassis.database.pool import Connection
-from gateways import GatewayNotSent, GatewayUnknown, PlainCard
+from gateways import CardRefused, GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment import store
 from services.payment.breakers.breakers import Admitted
 from services.payment.context import PaymentContext
@@ -61,7 +61,8 @@ async def steps_of(
     context: PaymentContext, domain: DomainContext, accounts: Admitted
 ) -> tuple[StepContext, ...]:
     """Each account's part. A card is exchanged there, all at once, before anything is committed: a
-    crash later needs no number. An account that takes no card has no part."""
+    crash later needs no number. An account that takes no card has no part; a card that none of them
+    will ever take is a bad field."""
     begun = [domain.step(account) for account in accounts.accounts]
     details = domain.request.payment_method
     if details is UNSET or details.card is UNSET:
@@ -73,7 +74,10 @@ async def steps_of(
         details.card.cvc,
     )
     found = await asyncio.gather(*(_exchanged(context, step, card) for step in begun))
-    steps = tuple(step for step in found if step is not None)
+    steps = tuple(step for step in found if isinstance(step, StepContext))
+    refused = [each.code for each in found if isinstance(each, CardRefused)]
+    if begun and not steps and len(refused) == len(begun):
+        raise BadField("/payment_method/card", f"no account takes this card ({refused[0]})")
     if begun and not steps:
         raise NoAccountNow
     return steps
@@ -81,13 +85,15 @@ async def steps_of(
 
 async def _exchanged(
     context: PaymentContext, step: StepContext, card: PlainCard
-) -> StepContext | None:
+) -> StepContext | CardRefused | None:
     connector = context.connector_of(step.account)
     if connector is None:
         return None
     try:
         async with asyncio.timeout(_EXCHANGE_SHARE * step.remaining_ms / 1000):
             method = await connector.exchange(step.account, card)
+    except CardRefused as refused:
+        return refused
     except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
         logger.warning("an account took no card: %s", error, extra={"provider": step.account})
         return None

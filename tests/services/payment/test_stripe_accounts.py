@@ -294,6 +294,17 @@ async def test_a_card_is_known_here_by_the_account_s_name_for_it_alone(shop: Sho
         assert NUMBER not in dump
 
 
+@in_module_loop
+async def test_a_card_that_no_account_will_ever_take_is_a_bad_field(shop: Shop):
+    card = {"number": NUMBER, "exp_month": 12, "exp_year": 2098, "cvc": "737"}
+    await shop.arrange("UPDATE payments.merchants SET chain = '{alfa,bravo}'")
+    refused = await shop.pay(payment_method={"card": card})
+    assert (refused.status_code, refused.json()["details"][0]["pointer"]) == (
+        400, "/payment_method/card",
+    )  # fmt: skip
+    assert "invalid_expiry_year" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize("written", ["alfa", "alfa=", "=key", "alfa=a,bravo"])
 def test_accounts_that_cannot_be_read_are_refused_in_one_line(written: str):
     with pytest.raises(BadSetting, match="VALERIX_PAYMENT_STRIPE_ACCOUNTS cannot be used"):
