@@ -78,7 +78,7 @@ check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house r
 	@$(BIN)/python -m pytest -q tests/tidy
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
-	@for each in infra.compose prometheus grafana scenarios.schema frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
+	@for each in infra.compose prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
