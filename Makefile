@@ -93,7 +93,7 @@ check: lint  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/python -m pytest -q tests/tidy
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
-	@for each in infra.compose prometheus grafana scenarios.schema frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
+	@for each in infra.compose prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice

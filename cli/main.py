@@ -469,3 +469,55 @@ def settings() -> None:
     from fleet.settings import table
 
     click.echo(table(), nl=False)
+
+
+@main.group()
+def events() -> None:
+    """Look at events on their way, and prove that all of them arrived."""
+
+
+@events.command("tail")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--limit", default=20, show_default=True, help="How many of the newest.")
+@click.option("--type", "type_", default="", help="Only this type, such as order.confirmed.")
+@click.option("--aggregate", default="", help="Only order, payment, stock or gremlin.")
+@click.option("--id", "aggregate_id", default="", help="Only of this order, payment or gremlin.")
+def events_tail(follow: bool, limit: int, type_: str, aggregate: str, aggregate_id: str) -> None:
+    """Print the newest events."""
+    from cli.events import tail
+
+    tail(follow, limit, type=type_, aggregate=aggregate, aggregate_id=aggregate_id)
+
+
+@events.command("lag")
+def events_lag() -> None:
+    """Print what is not published, and how far each consumer is."""
+    from cli.events import lag
+
+    lag()
+
+
+@events.command("dead")
+def events_dead() -> None:
+    """Print the events that were put aside, each with its reason."""
+    from cli.events import dead
+
+    dead()
+
+
+@events.command("replay")
+@click.argument("consumer")
+@click.argument("event_id")
+def events_replay(consumer: str, event_id: str) -> None:
+    """Let an event that was put aside be tried again."""
+    from cli.events import replay
+
+    replay(consumer, event_id)
+
+
+@events.command("verify")
+def events_verify() -> None:
+    """Prove that committed = positioned = confirmed = consumed, for each aggregate."""
+    from cli.events import verify
+
+    verify()

@@ -1,0 +1,1 @@
+"""Transports and consumers, with no service around them."""

@@ -1,0 +1,96 @@
+"""What is committed is published once it is, in its order, and takes effect once."""
+
+import asyncpg
+import pytest
+
+from services.events.audit_consumer import log
+from tests.services.events import scene as scenes
+from tests.services.events.scene import Scene
+
+
+async def test_committed_is_positioned_confirmed_and_consumed(scene: Scene):
+    for _ in range(3):
+        await scene.order()
+    await scene.deliver()
+    found = await scene.proof()
+    assert found.is_gapless
+    assert (found.committed, found.positioned, found.confirmed) == (6, 6, 6)
+    assert found.consumed == {"audit-consumer": 6, "metrics-consumer": 6}
+    assert await scene.broken() == set()
+
+
+async def test_a_gap_is_named(scene: Scene):
+    order = await scene.order()
+    await scene.deliver(["metrics-consumer"])
+    found = await scene.proof()
+    assert not found.is_gapless
+    assert [(each.aggregate_id, each.consumed) for each in found.gaps] == [
+        (order, {"audit-consumer": 0, "metrics-consumer": 2})
+    ]
+
+
+async def test_what_is_delivered_twice_takes_effect_once(scene: Scene):
+    await scene.order()
+    await scene.deliver()
+    await scene.connection._wire.execute("UPDATE events.consumers SET position = 0")  # noqa: SLF001
+    await scene.deliver()
+    assert await scene.fetch("SELECT sum(events)::int FROM metrics.counters") == 2
+    assert await scene.fetch("SELECT count(*)::int FROM audit.log") == 2
+
+
+async def test_a_poison_message_holds_back_its_aggregate_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    poisoned, healthy = await scene.order(), await scene.order()
+
+    async def write(tx, events):
+        if any(each.aggregateid == poisoned and each.seq == 1 for each in events):
+            raise ValueError("cannot be written")
+        await log.write(tx, events)
+
+    monkeypatch.setitem(scenes.EFFECTS, "audit-consumer", write)
+    await scene.deliver()
+    lines = f"SELECT count(*)::int FROM audit.log WHERE aggregate_id = '{healthy}'"
+    assert await scene.fetch(lines) == 2
+    parked = (
+        "SELECT array_agg(kind || ' ' || aggregate_seq ORDER BY aggregate_seq) FROM events.parked"
+    )
+    assert await scene.fetch(parked) == ["failed 1", "waiting 2"]
+
+    monkeypatch.setitem(scenes.EFFECTS, "audit-consumer", log.write)
+    await scene.connection._wire.execute(  # noqa: SLF001
+        "UPDATE events.parked SET retry_at = now() WHERE kind = 'failed'"
+    )
+    await scene.deliver()
+    assert await scene.fetch(lines.replace(healthy, poisoned)) == 2
+    assert (await scene.proof()).is_gapless
+
+
+async def test_a_changed_line_of_the_audit_log_is_found(scene: Scene):
+    for _ in range(2):
+        await scene.order()
+    await scene.deliver()
+    assert await log.first_broken(scene.connection) == (4, None)
+    wire = scene.connection._wire  # noqa: SLF001
+    await wire.execute("ALTER TABLE audit.log DISABLE TRIGGER ALL")
+    await wire.execute("UPDATE audit.log SET data = '{}' WHERE n = 3")
+    assert await log.first_broken(scene.connection) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders.outbox SET payload = '{}'",
+        "UPDATE orders.outbox SET position = position + 1",
+        "UPDATE orders.outbox SET confirmed_at = now()",
+        "DELETE FROM orders.outbox",
+        "TRUNCATE orders.outbox",
+        "UPDATE audit.log SET n = n + 1",
+        "DELETE FROM events.inbox",
+    ],
+)
+async def test_what_was_written_down_stays(scene: Scene, change: str):
+    await scene.order()
+    await scene.deliver()
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await scene.connection._wire.execute(change)  # noqa: SLF001
