@@ -85,6 +85,7 @@ class Gateway:
     ) -> None:
         self._make_account = make_account
         self._account: GatewayAccount | None = None
+        self._opening = asyncio.Lock()
         self._metrics = metrics
         self._timeout_s = timeout_s
         self.breaker = breaker
@@ -93,6 +94,14 @@ class Gateway:
         """Close its connections."""
         if self._account is not None:
             await self._account.close()
+
+    async def open(self) -> GatewayAccount:
+        """The account. The first time its library is imported, which takes a second, beside the
+        loop; so nobody's money is held yet, and no time of the gateway's is counted."""
+        async with self._opening:
+            if self._account is None:
+                self._account = await asyncio.to_thread(self._make_account)
+        return self._account
 
     async def take(self, attempt: WalletAttempt, keep_ref: KeepRef) -> GatewayOutcome:
         """Ask for the money, within the caller's time. `keep_ref` commits the gateway's name."""
@@ -142,14 +151,14 @@ class Gateway:
             return NotKnown(f"the name could not be kept: {type(error).__name__}")
         target = replace(target, provider_ref=ref)
         try:
-            return _outcome(await self._opened().authorise(target, capture=True), target)
+            return _outcome(await (await self.open()).authorise(target, capture=True), target)
         except (GatewayUnknown, GatewayNotSent) as error:
             logger.warning("the gateway did not answer: %s", error, extra=_named(attempt))
         # It can be asked, and need not be left open.
         return await self._fence(target)
 
     async def _prepared(self, target: AttemptRef) -> str:
-        account = self._opened()
+        account = await self.open()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((GatewayUnknown, GatewayNotSent)),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
@@ -163,14 +172,9 @@ class Gateway:
 
     async def _fence(self, target: AttemptRef) -> GatewayOutcome:
         try:
-            return _outcome(await self._opened().void(target), target)
+            return _outcome(await (await self.open()).void(target), target)
         except (GatewayUnknown, GatewayNotSent) as error:
             return NotKnown(str(error))
-
-    def _opened(self) -> GatewayAccount:
-        if self._account is None:
-            self._account = self._make_account()
-        return self._account
 
 
 def _target(attempt: WalletAttempt) -> AttemptRef:

@@ -113,6 +113,7 @@ class WalletPayments:
     ) -> WalletReply:
         meaning = request_hash("POST", ROUTE, caller, Meaning(user_id, command))
         key = Key(f"POST {ROUTE} {caller}", key_text, meaning)
+        await self._gateway.open()
         begun = await self._begin(key, user_id, command)
         if isinstance(begun, WalletReply):
             return begun

@@ -58,6 +58,7 @@ class WalletReconciler:
             return
         with recording.span("reconcile wallet payment") as work:
             work.attributes["valerix.transaction.id"] = str(transaction_id)
+            await self._gateway.open()
             outcome = await self._gateway.find_out(attempt)
             if isinstance(outcome, NotKnown):
                 logger.warning(

@@ -1,13 +1,17 @@
 """POST /wallets/{user_id}/payments: each answer of its contract, and what is true afterwards."""
 
 import asyncio
+import time
 from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateways import AttemptRef, Captured
+from services.wallet.app import create_app
 from services.wallet.breaker import Breaker
-from tests.services.wallet.wallet_shop import WalletShop, run_wallet
+from tests.harness.serving import knock, serve
+from tests.services.wallet.wallet_shop import WalletShop, run_wallet, wallet_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -220,3 +224,40 @@ async def _held(
         )  # fmt: skip
     found: UUID = row["id"]
     return found
+
+
+async def test_opening_the_account_is_no_time_of_the_gateways(
+    wallets: WalletShop, module_database: str
+):
+    user = await wallets.fill(1000)
+    settings = wallet_settings(
+        module_database, str(wallets.acquirer.base_url), wallet_gateway_timeout_s=0.2
+    )
+
+    def slowly() -> QuickAccount:
+        time.sleep(0.4)
+        return QuickAccount()
+
+    app = create_app(settings, make_account=slowly)
+    async with serve(app, settings) as url, knock(url, headers=wallets.http.headers) as http:
+        own = WalletShop(http, wallets.acquirer, wallets.eyes)
+        assert (await own.pay(user, 100)).status_code == 201
+
+
+class QuickAccount:
+    """Takes everything at once."""
+
+    async def prepare(self, target: AttemptRef, *, capture: bool) -> str:
+        """A name."""
+        return f"pi_{target.gw_key}"
+
+    async def authorise(self, target: AttemptRef, *, capture: bool) -> Captured:
+        """Taken."""
+        return Captured(target.amount_minor, target.currency)
+
+    async def void(self, target: AttemptRef) -> Captured:
+        """Taken."""
+        return Captured(target.amount_minor, target.currency)
+
+    async def close(self) -> None:
+        """Has nothing open."""
