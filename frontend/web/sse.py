@@ -136,7 +136,7 @@ def _event(topic: str) -> bytes:
     return f"event: {topic}\ndata:\n\n".encode()
 
 
-def event_routes(hub: Hub) -> list[HTTPRouteHandler]:
+def nudge_routes(hub: Hub) -> list[HTTPRouteHandler]:
     """GET /nudges: which panel changed, as long as there is a place at the stream."""
 
     @get("/nudges", summary="Nudges: which panel changed", include_in_schema=False)
