@@ -37,7 +37,7 @@ class Spectator:
             return await answer.text()
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
-        async with session.get(f"{self._url}/events", timeout=_ENDLESS) as stream:
+        async with session.get(f"{self._url}/nudges", timeout=_ENDLESS) as stream:
             if stream.status != 200:
                 return  # every place is taken: this one only polls
             async for line in stream.content:

@@ -16,6 +16,9 @@ from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
 from frontend.acts.scenario_runner import ScenarioRunner
+from frontend.events.actions import EventActions
+from frontend.events.page import audit_routes, event_routes
+from frontend.events.panels import EventSources
 from frontend.gremlins.actions import GremlinActions
 from frontend.gremlins.page import gremlin_routes
 from frontend.gremlins.panels import gremlin_panels
@@ -43,7 +46,7 @@ from frontend.web.panels import Panel, Panels
 from frontend.web.responses import begin_page, show_problem, show_unknown
 from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
-from frontend.web.sse import Hub, event_routes
+from frontend.web.sse import Hub, nudge_routes
 from frontend.web.static_files import FILES
 from frontend.web.templating import environment
 from observatory.metrics.dropped_counts import DroppedCounts
@@ -57,6 +60,7 @@ from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
+from services.events.relay.client import EventsClient
 from services.order.client import OrderClient
 from services.payment.client import PolicyClient
 from topology import NAMES, find
@@ -132,6 +136,7 @@ def _routes(
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
     drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
+    events = EventSources(state, services)
     return [
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
@@ -139,6 +144,8 @@ def _routes(
         *provider_routes(pages, state),
         *policy_routes(pages, state, drafts),
         *terms_routes(pages, state, drafts),
+        *event_routes(pages, events),
+        *audit_routes(pages, events),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings)),
@@ -146,7 +153,7 @@ def _routes(
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
-        *event_routes(state.hub),
+        *nudge_routes(state.hub),
         *action_routes(
             _actions(settings, services, state, drafts, reports), sessions, state.refresh
         ),
@@ -240,6 +247,7 @@ def _actions(
         "report": ReportActions(reports).write,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
+        "replay": EventActions(settings, EventsClient(services["relay"])).replay,
     }
 
 

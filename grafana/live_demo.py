@@ -29,7 +29,7 @@ from prometheus.names import (
     SHOP,
     SLA_S,
 )
-from topology import SHOP as SHOP_PROCESSES
+from topology import LIT
 
 
 def _with_light(expr: str, light: str) -> str:
@@ -126,7 +126,7 @@ def _traffic() -> tuple[Panel, ...]:
 
 def _response_times() -> tuple[Panel, ...]:
     """One panel per service of the shop, at most four in a row, each row as wide as the screen."""
-    names = tuple(process.name for process in SHOP_PROCESSES)
+    names = tuple(process.name for process in LIT)
     rows = [names[start : start + 4] for start in range(0, len(names), 4)]
     return tuple(_response_time(name, 24 // len(row)) for row in rows for name in row)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from chassis.database.pool import Database
+from observatory.sources.event_progress import EventProgress, EventProgressReader
 from observatory.sources.health import Health, HealthProbe
 from observatory.sources.poller import Poller
 from observatory.sources.protocols import MetricsSource
@@ -21,8 +22,8 @@ _READ_HEALTH_EVERY_S = 2.0
 class LiveState:
     """Reading it never waits and never fails: every result is data or `Down`.
 
-    `changed` is called with a topic ("health", "metrics") when its result differs. With a `folder`,
-    what the timeline measured outlives the process."""
+    `changed` is called with a topic ("health", "metrics", "flow") when its result differs. With a
+    `folder`, what the timeline measured outlives the process."""
 
     def __init__(
         self,
@@ -39,6 +40,13 @@ class LiveState:
         self.health: Poller[tuple[Health, ...]] = Poller(
             "health", self._probe.read_all, changed, every_s=_READ_HEALTH_EVERY_S
         )
+        self.progress: Poller[EventProgress] = Poller(
+            "flow",
+            EventProgressReader(database).read,
+            changed,
+            every_s=READ_DATABASE_EVERY_S,
+            still="Events wait in their outboxes; none is lost.",
+        )
         self.recorder = IncidentRecorder(source, self.timeline, kept=KeptReadings(folder))
         # No event of its own: gremlin and metric events already refresh it.
         self.incidents: Poller[tuple[Incident, ...]] = Poller(
@@ -52,10 +60,10 @@ class LiveState:
     async def start(self) -> None:
         """Begin to poll."""
         await self.source.start()
-        await asyncio.gather(self.health.start(), self.incidents.start())
+        await asyncio.gather(self.health.start(), self.progress.start(), self.incidents.start())
 
     async def stop(self) -> None:
         """Stop polling and close the connections."""
-        await asyncio.gather(self.health.stop(), self.incidents.stop())
+        await asyncio.gather(self.health.stop(), self.progress.stop(), self.incidents.stop())
         await self.source.stop()
         await self._probe.close()

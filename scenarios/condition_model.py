@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 
 COMPARED = r"^(<|<=|>|>=) ?[0-9]{1,9}$"
 
@@ -37,7 +37,7 @@ else:
         "Lights",
         "The lights; red from one second on average or when more than 5 % of the requests failed, "
         "amber when more than 5 % are not decided yet, grey without traffic.",
-        [each.key for each in SHOP],
+        [each.key for each in LIT],
         Literal["green", "amber", "red", "grey"],
     )
     Services = _per_service(

@@ -31,7 +31,7 @@ from scenarios.payers import PayerTraffic
 from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
 from scenarios.twin_process import TwinFigures
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 
 _COLOURS: Mapping[LightState, LightColour] = {
     "good": "green",
@@ -160,7 +160,7 @@ class Observer:
             return None
 
     def _lights(self) -> dict[str, LightColour]:
-        traffic = {each.key: self._live.source.traffic(each.key) for each in SHOP}
+        traffic = {each.key: self._live.source.traffic(each.key) for each in LIT}
         return {
             key: _COLOURS[light_state(each)]
             for key, each in traffic.items()

@@ -18,7 +18,9 @@ class Process(NamedTuple):
     `is_public`: customers or visitors come to it, so it alone may be published beyond a machine.
     `is_outside`: it stands for the world outside and is no part of the shop. It is watched and
     bitten as the others are, and has no light: the shop promises nothing in its name.
-    `takes_events`: events are delivered to it, so a gremlin may lose them on their way."""
+    `takes_events`: events are delivered to it, so a gremlin may lose them on their way.
+    `is_background`: no customer's request goes through it. It is shown small, with how far behind
+    it is in place of a light: it has no answer time that anybody waits for."""
 
     key: str
     name: str
@@ -32,6 +34,7 @@ class Process(NamedTuple):
     is_public: bool = False
     is_outside: bool = False
     takes_events: bool = False
+    is_background: bool = False
 
     @property
     def port_variable(self) -> str:
@@ -94,6 +97,7 @@ SERVICES = (
         schema="events",
         calls=(),
         colour=("#0f7173", "#6cc9c4"),
+        is_background=True,
     ),
     Process(
         key="metrics_consumer",
@@ -105,6 +109,7 @@ SERVICES = (
         calls=(),
         colour=("#8a5a1c", "#e0b06a"),
         takes_events=True,
+        is_background=True,
     ),
     Process(
         key="audit_consumer",
@@ -116,6 +121,7 @@ SERVICES = (
         calls=(),
         colour=("#56606b", "#aeb8c4"),
         takes_events=True,
+        is_background=True,
     ),
     Process(
         key="acquirer",
@@ -129,8 +135,9 @@ SERVICES = (
         is_outside=True,
     ),
 )
-# The shop's own: each has a light.
+# The shop's own, and of these the ones that customers wait for: each has a light.
 SHOP = tuple(process for process in SERVICES if not process.is_outside)
+LIT = tuple(process for process in SHOP if not process.is_background)
 PROCESSES = (
     *SERVICES,
     Process(

@@ -1,8 +1,9 @@
 """From the gremlins that are loose, and their audit log, to what is shown of them; pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from chassis.faults.kinds import KIND_LABELS, KINDS, strength
+from chassis.faults.kinds import KIND_LABELS, KINDS, FaultKind, strength
 from frontend.gremlins.view_models import (
     AuditRow,
     AuditView,
@@ -11,12 +12,13 @@ from frontend.gremlins.view_models import (
     GremlinRow,
     KindRow,
     Switch,
+    SwitchGroup,
 )
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import ACTION_LABELS
 from observatory.sources.down import Down
 from observatory.timeline.fault_windows import AuditEntry
-from topology import LABELS, NAMES
+from topology import LABELS, NAMES, SERVICES, Process
 
 
 def gremlin(active: ActiveGremlin, now: datetime) -> GremlinRow:
@@ -38,28 +40,48 @@ def bar(active: tuple[ActiveGremlin, ...], now: datetime) -> BarView:
 
 
 def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
-    """Every kind at every service. Several of one kind share a switch; it shows the last to end."""
+    """Every kind at every process that it can bite. Several of one kind share a switch; it shows
+    the last to end."""
     known = () if isinstance(active, Down) else active
     latest: dict[tuple[str, str], ActiveGremlin] = {}
     for each in sorted(known, key=lambda each: each.expires_at):
         if each.expires_at > now:
             latest[each.kind, each.service] = each
-    rows = tuple(
-        KindRow(
-            kind,
-            tuple(
-                Switch(
-                    key,
-                    label,
-                    gremlin(latest[kind.kind, key], now) if (kind.kind, key) in latest else None,
-                )
-                for key, label in LABELS.items()
-            ),
+    groups = tuple(
+        _group(name, members, latest, now)
+        for name, members in (
+            ("Services", [each for each in SERVICES if not each.is_background]),
+            ("In the background", [each for each in SERVICES if each.is_background]),
         )
-        for kind in KINDS
+        if members
     )
-    down = active if isinstance(active, Down) else None
-    return BoardView(rows, tuple(LABELS.values()), len(latest), down)
+    return BoardView(groups, len(latest), active if isinstance(active, Down) else None)
+
+
+def _group(
+    name: str,
+    members: Sequence[Process],
+    latest: Mapping[tuple[str, str], ActiveGremlin],
+    now: datetime,
+) -> SwitchGroup:
+    def switch(kind: FaultKind, process: Process) -> Switch:
+        found = latest.get((kind.kind, process.key))
+        return Switch(
+            process.key,
+            process.label,
+            gremlin(found, now) if found else None,
+            process.takes_events or not kind.on_delivery,
+        )
+
+    rows = (KindRow(kind, tuple(switch(kind, each) for each in members)) for kind in KINDS)
+    keys = {each.key for each in members}
+    return SwitchGroup(
+        name,
+        tuple(row for row in rows if any(each.is_possible for each in row.switches)),
+        tuple(each.label for each in members),
+        is_background=all(each.is_background for each in members),
+        active=sum(service in keys for _, service in latest),
+    )
 
 
 def audit(entries: tuple[AuditEntry, ...]) -> AuditView:

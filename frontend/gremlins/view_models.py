@@ -27,11 +27,12 @@ class BarView(Struct, frozen=True):
 
 
 class Switch(Struct, frozen=True):
-    """One switch: a kind at a service."""
+    """One switch: a kind at a service; where `is_possible` is false, the kind cannot bite it."""
 
     key: str
     service: str
     active: GremlinRow | None
+    is_possible: bool = True
 
 
 class KindRow(Struct, frozen=True):
@@ -41,12 +42,22 @@ class KindRow(Struct, frozen=True):
     switches: tuple[Switch, ...]
 
 
-class BoardView(Struct, frozen=True):
-    """The switchboard; `services` are the labels of its columns. `down` says why it is not known
-    which switches are on; they can be pressed all the same."""
+class SwitchGroup(Struct, frozen=True):
+    """Processes side by side, with a row for each kind that can bite any of them; `services` are
+    the labels of the columns. Those in the background are folded away while nothing bites them."""
 
+    name: str
     rows: tuple[KindRow, ...]
     services: tuple[str, ...]
+    is_background: bool = False
+    active: int = 0
+
+
+class BoardView(Struct, frozen=True):
+    """The switchboard. `down` says why it is not known which switches are on; they can be pressed
+    all the same."""
+
+    groups: tuple[SwitchGroup, ...]
     active: int
     down: Down | None = None
 

@@ -18,7 +18,7 @@ from observatory.sla import LIMIT_S
 from observatory.sources.down import Down
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.fault_windows import FaultWindow
-from topology import LABELS, SHOP
+from topology import LABELS, LIT
 
 EVERY_S = 2
 REACH_S = 900
@@ -89,7 +89,7 @@ def chart_data(
         reach_s=REACH_S,
         sla_s=LIMIT_S,
         at=at,
-        services={each.key: _lines(source, each.key, at, begin, end) for each in SHOP},
+        services={each.key: _lines(source, each.key, at, begin, end) for each in LIT},
         gremlins=[
             GremlinBand(
                 band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off)
@@ -128,7 +128,7 @@ def sparks(source: MetricsSource, now: float) -> list[Spark]:
     """The table a browser without scripts gets instead."""
     at = moments(now - _SPARK_S, now)
     made = []
-    for each in SHOP:
+    for each in LIT:
         points = source.points(each.key, at)
         made.append(Spark(each.key, each.label, points[-1] if points else Point(), _path(points)))
     return made

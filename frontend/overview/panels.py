@@ -14,8 +14,14 @@ def overview_panels(state: DashboardState) -> list[Panel]:
         Panel("overview/health.html", ("health",), lambda _: presenter.health(state.health.now())),
         Panel(
             "overview/lights.html",
-            ("metrics", "gremlins"),
-            lambda _: presenter.lights(state.source.traffic, state.gremlins.now(), utc_now()),
+            ("metrics", "gremlins", "flow"),
+            lambda _: presenter.lights(
+                state.source.traffic,
+                state.gremlins.now(),
+                utc_now(),
+                progress=state.live.progress.now(),
+                health=state.health.now(),
+            ),
         ),
         Panel(
             "overview/figures.html",

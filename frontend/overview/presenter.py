@@ -1,20 +1,23 @@
 """From health and traffic to the dots and the lights; pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.overview.view_models import (
+    BackgroundLight,
     Dot,
     FiguresView,
     HealthDots,
     Light,
     LightsView,
     ServiceDot,
+    Trouble,
 )
 from frontend.query_results import ActiveGremlin, ShopSnapshot
+from frontend.web.formatting import count
 from frontend.web.labels import State
 from observatory.sla import (
     LIGHT_LABELS,
@@ -26,18 +29,34 @@ from observatory.sla import (
     light_state,
 )
 from observatory.sources.down import Down
+from observatory.sources.event_progress import LATE_S, EventProgress
 from observatory.sources.health import Health
-from topology import LABELS, NAMES, SHOP
+from topology import LABELS, LIT, NAMES, SHOP, Process
 
 # The traces that show why; an order that waits has a failed call in its trace.
 _KINDS: dict[LightState, str] = {"slow": "slowest", "failing": "failed", "degraded": "failed"}
 
+# The header has room for so many names of one trouble; more are counted, and named below it.
+_NAMED = 2
+
 
 def health(services: tuple[Health, ...] | Down) -> HealthDots | Down:
-    """A dot per service and per dependency."""
+    """A dot per service and per dependency; what is wrong, once for all that have it."""
     if isinstance(services, Down):
         return services
-    return HealthDots(tuple(_service_dot(each) for each in services))
+    dots = tuple(_service_dot(each) for each in services)
+    wrong: dict[tuple[State, str], list[Dot]] = {}
+    for each in dots:
+        if each.dot.state != "good":
+            wrong.setdefault((each.dot.state, each.dot.word), []).append(each.dot)
+    troubles = (_trouble(state, word, found) for (state, word), found in wrong.items())
+    return HealthDots(dots, sum(each.dot.state == "good" for each in dots), tuple(troubles))
+
+
+def _trouble(state: State, word: str, found: Sequence[Dot]) -> Trouble:
+    labels = [each.label for each in found]
+    name = f"{len(labels)} processes" if len(labels) > _NAMED else ", ".join(labels)
+    return Trouble(state, word, name, f"{', '.join(each.name for each in found)}: {word}")
 
 
 def _service_dot(health: Health) -> ServiceDot:
@@ -69,20 +88,54 @@ def lights(
     traffic: Callable[[str], Traffic | Down],
     active: tuple[ActiveGremlin, ...] | Down,
     now: datetime,
+    *,
+    progress: EventProgress | Down | None = None,
+    health: tuple[Health, ...] | Down = (),
 ) -> LightsView:
-    """One light per service of the shop; each has its own source, so one may be down alone."""
-    gremlins = () if isinstance(active, Down) else active
+    """A light for each service that customers wait for; each has its own source, so one may be down
+    alone. A small one for each process in the background: its health, and how far behind it is."""
+    problems = {} if isinstance(health, Down) else {each.service: each.problem for each in health}
     return LightsView(
         tuple(
             _light(
                 each.key,
                 traffic(each.key),
-                tuple(KIND_LABELS.get(g.kind, g.kind) for g in gremlins if g.service == each.key),
+                _biting(each.key, active),
                 int(now.timestamp() - WINDOW_S),
             )
+            for each in LIT
+        ),
+        tuple(
+            BackgroundLight(
+                each.key,
+                each.label,
+                *_background(each, problems.get(each.key, ""), progress),
+                bitten_by=_biting(each.key, active),
+            )
             for each in SHOP
+            if each.is_background
         ),
     )
+
+
+def _biting(key: str, active: tuple[ActiveGremlin, ...] | Down) -> tuple[str, ...]:
+    gremlins = () if isinstance(active, Down) else active
+    return tuple(KIND_LABELS.get(each.kind, each.kind) for each in gremlins if each.service == key)
+
+
+def _background(
+    each: Process, problem: str, found: EventProgress | Down | None
+) -> tuple[State, str]:
+    """What is said of a process in the background: of one that takes events how many it has still
+    to take, of the one that publishes them how many it has still to publish."""
+    if problem:
+        return "failed", problem
+    if found is None or isinstance(found, Down):
+        return "none", "not known"
+    behind, oldest_s = found.behind_of(each.name)
+    if not behind:
+        return "good", "up to date"
+    return ("degraded" if oldest_s > LATE_S else "good"), f"{count(behind)} behind"
 
 
 def _light(key: str, traffic: Traffic | Down, bitten_by: tuple[str, ...], since: int) -> Light:

@@ -28,10 +28,21 @@ class ServiceDot(Struct, frozen=True):
     dependencies: tuple[Dot, ...] = ()
 
 
+class Trouble(Struct, frozen=True):
+    """Processes that are in the same trouble; `name` names two, and counts more."""
+
+    state: State
+    word: str
+    name: str
+    title: str
+
+
 class HealthDots(Struct, frozen=True):
-    """The row of dots in the header."""
+    """The health of every process, in the header: `well` of them are healthy."""
 
     services: tuple[ServiceDot, ...]
+    well: int = 0
+    troubles: tuple[Trouble, ...] = ()
 
 
 class Light(Struct, frozen=True):
@@ -55,10 +66,21 @@ class Light(Struct, frozen=True):
     since: int = 0
 
 
+class BackgroundLight(Struct, frozen=True):
+    """A process that no customer waits for: whether it keeps up."""
+
+    key: str
+    name: str
+    state: State
+    word: str
+    bitten_by: tuple[str, ...] = ()
+
+
 class LightsView(Struct, frozen=True):
     """The traffic lights; the numbers are those of the rule they follow."""
 
     lights: tuple[Light, ...]
+    background: tuple[BackgroundLight, ...] = ()
     window_s: int = int(WINDOW_S)
     limit_s: float = LIMIT_S
     failing_share: float = FAILING_SHARE

@@ -3,22 +3,24 @@
 A style sheet cannot read the topology; this is all of it that names a service."""
 
 from frontend.web.templating import STATIC
-from topology import SERVICES, SHOP, Process
+from topology import LIT, SERVICES, Process
 
 FILE = STATIC / "services.css"
 
 
 def render() -> str:
-    """The sheet: how many services and lights there are, and each service's colour wherever it is
-    shown by colour."""
+    """The sheet: how many services, processes in the background and lights there are, and each
+    service's colour wherever it is shown by colour."""
+    behind = sum(each.is_background for each in SERVICES)
     colours = [
         f"  --{each.key}: light-dark({each.colour[0]}, {each.colour[1]});" for each in SERVICES
     ]
     lines = [
         "/* Rendered by `python -m frontend.web.service_colours` from topology/. */",
         ":root {",
-        f"  --services: {len(SERVICES)};",
-        f"  --lights: {len(SHOP)};",
+        f"  --services: {len(SERVICES) - behind};",
+        f"  --background: {behind};",
+        f"  --lights: {len(LIT)};",
         *colours,
         "}",
         *(line for each in SERVICES for line in _rules(each)),

@@ -14,7 +14,7 @@ from litestar.response import Stream
 from chassis.http.problems import shed
 from frontend.web.responses import HEADERS
 
-TOPICS = ("health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts")
+TOPICS = ("health", "metrics", "flow", "shop", "gremlins", "proof", "traces", "logs", "acts")
 # A tab each; past this a browser falls back to asking every five seconds by itself.
 MOST_LISTENERS = 64
 # A line now and then keeps proxies from closing the stream, and notices a browser that left.
@@ -136,10 +136,10 @@ def _event(topic: str) -> bytes:
     return f"event: {topic}\ndata:\n\n".encode()
 
 
-def event_routes(hub: Hub) -> list[HTTPRouteHandler]:
-    """GET /events: which panel changed, as long as there is a place at the stream."""
+def nudge_routes(hub: Hub) -> list[HTTPRouteHandler]:
+    """GET /nudges: which panel changed, as long as there is a place at the stream."""
 
-    @get("/events", summary="Nudges: which panel changed", include_in_schema=False)
+    @get("/nudges", summary="Nudges: which panel changed", include_in_schema=False)
     async def show_events() -> Stream:
         try:
             listener = hub.listen()

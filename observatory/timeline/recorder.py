@@ -13,7 +13,7 @@ from observatory.timeline.incident import ECHO_S, Incident, OrdersMeanwhile, inc
 from observatory.timeline.kept_readings import KeptReadings, Key, TimelineReading
 from observatory.timeline.light_log import LightLog
 from observatory.timeline.queries import TimelineQueries
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 
 # The audit log is read a hundred entries long, and a page of more incidents is not readable.
 KEPT = 30
@@ -53,7 +53,7 @@ class IncidentRecorder:
         if not self._is_restored:
             self._restore()
         traffic = {key: self._source.traffic(key) for key in NAMES}
-        lights = {each.key: light_state(traffic[each.key]) for each in SHOP}
+        lights = {each.key: light_state(traffic[each.key]) for each in LIT}
         self._lights.add(now, lights)
         self.windows = fault_windows(await self._queries.audit(), now)
         for key, each in traffic.items():

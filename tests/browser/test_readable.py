@@ -122,6 +122,8 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks)
         order,
         missing,
         "/logs",
+        "/events",
+        "/events/audit",
         "/timeline",
         "/reports",
         "/acts",
@@ -159,7 +161,7 @@ async def test_no_page_scrolls_sideways_while_its_sources_are_away(visit, health
     # Without scripts nothing fetches the panels anew.
     page = await visit(java_script_enabled=False)
     offences, seen = [], set()
-    for path in ("/", "/gremlins", "/traces", "/logs", "/timeline", "/acts"):
+    for path in ("/", "/gremlins", "/events", "/traces", "/logs", "/timeline", "/acts"):
         await page.goto(path)
         for panel in await page.locator("[id^=panel-]").all():
             name = (await panel.get_attribute("id")).removeprefix("panel-")

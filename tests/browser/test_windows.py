@@ -19,7 +19,7 @@ async def test_many_windows_share_one_stream_and_each_still_loads(visit):
 
     def opened(request) -> None:
         nonlocal most
-        if request.url.endswith("/events"):
+        if request.url.endswith("/nudges"):
             streams.add(request)
             most = max(most, len(streams))
 
@@ -50,7 +50,7 @@ async def test_a_window_that_closes_leaves_the_stream_to_another(visit):
     second = await first.context.new_page()
     await second.goto("/gremlins")
     await first.close()
-    async with second.expect_event("request", lambda request: request.url.endswith("/events")):
+    async with second.expect_event("request", lambda request: request.url.endswith("/nudges")):
         pass
 
 

@@ -10,7 +10,7 @@ from observatory.metrics.history import Exemplar, Point
 from observatory.sla import Traffic
 from observatory.timeline.fault_windows import FaultWindow
 from tests.frontend.samples import DOWN, FixedSource
-from topology import SHOP
+from topology import LIT
 
 NOW = 1_795_226_880.5
 AT = datetime.fromtimestamp(NOW, UTC)
@@ -69,7 +69,7 @@ def test_gremlins_are_sent_while_the_charts_still_show_them():
 
 def test_without_scripts_there_is_a_line_for_every_service_of_the_shop():
     made = sparks(ChartSource(), NOW)
-    assert [spark.key for spark in made] == [process.key for process in SHOP]
+    assert [spark.key for spark in made] == [process.key for process in LIT]
     assert made[0].path.startswith("M0.0 ")
     assert made[0].path.count("L") == 149
     assert sparks(FixedSource(), NOW)[0].path == ""

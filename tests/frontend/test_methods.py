@@ -22,7 +22,7 @@ async def test_head_answers_wherever_get_does(browser):
 
 async def test_head_of_the_event_stream_ends(browser):
     async with asyncio.timeout(10):
-        head = await browser.head("/events")
+        head = await browser.head("/nudges")
         assert (head.status, await head.read()) == (200, b"")
 
 

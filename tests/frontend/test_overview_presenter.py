@@ -5,6 +5,7 @@ import pytest
 from frontend.overview import presenter
 from observatory.sla import Traffic
 from observatory.sources.down import Down
+from observatory.sources.event_progress import ConsumerProgress, EventProgress
 from observatory.sources.health import Health
 from tests.frontend.samples import DOWN, FIGURES, GREMLIN, NOW
 
@@ -96,6 +97,34 @@ def test_health_is_degraded_when_a_dependency_is_not_well():
     assert not isinstance(view, Down)
     assert [each.dot.state for each in view.services] == ["degraded", "good", "failed"]
     assert view.services[2].dot.word == "not running"
+    assert view.well == 1
+    assert [(each.name, each.word) for each in view.troubles] == [
+        ("Orders", "degraded"),
+        ("Payments", "not running"),
+    ]
+
+
+def test_one_trouble_names_two_processes_and_counts_more():
+    def name(*keys):
+        view = presenter.health(tuple(Health(key, problem="not running") for key in keys))
+        return [each.name for each in view.troubles]
+
+    assert name("order", "inventory") == ["Orders, Inventory"]
+    assert name("order", "inventory", "payment") == ["3 processes"]
+
+
+def test_a_process_in_the_background_is_shown_by_how_far_behind_it_is():
+    reader = ConsumerProgress("audit-consumer", 1200, is_ordered=True, oldest_s=7)
+    found = EventProgress(5, "here:1", NOW, 3, 1, 0, (reader,))
+    health = (Health("metrics_consumer", problem="not running"),)
+    view = presenter.lights(lambda _: DOWN, (), NOW, progress=found, health=health)
+    assert {each.key: (each.state, each.word) for each in view.background} == {
+        "relay": ("good", "3 behind"),
+        "metrics_consumer": ("failed", "not running"),
+        "audit_consumer": ("degraded", "1\u202f200 behind"),
+    }
+    view = presenter.lights(lambda _: DOWN, (), NOW, progress=DOWN)
+    assert {each.word for each in view.background} == {"not known"}
 
 
 def test_every_order_is_in_exactly_one_figure():

@@ -8,7 +8,7 @@ import pytest
 from chassis.outcome import CallResult, Outcome
 from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import PANELS
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -177,7 +177,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(browser, since):
         assert response.headers["Content-Type"].startswith("application/json")
         data = await response.json()
     assert len(data["at"]) <= 451
-    assert set(data["services"]) == {process.key for process in SHOP}
+    assert set(data["services"]) == {process.key for process in LIT}
     async with browser.get("/charts/data?since=yesterday") as response:
         assert response.status == 400
 

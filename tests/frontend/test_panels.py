@@ -39,7 +39,7 @@ from tests.frontend.samples import (
     VISITOR,
     show,
 )
-from topology import LABELS, SERVICES
+from topology import SERVICES
 
 PROMISES = invariants()
 REPORT = Report(
@@ -130,10 +130,19 @@ def test_a_panel_without_its_source_shows_since_when_and_goes_on_asking():
         assert "every 5s" in html, panel.name
 
 
+# Only a process that takes events has a switch for those kinds that bite events.
+POSSIBLE = [
+    (process, kind)
+    for process in SERVICES
+    for kind in KINDS
+    if process.takes_events or not kind.on_delivery
+]
+
+
 def test_every_switch_can_be_pressed_while_nobody_knows_what_is_loose():
     html = show("board", gremlins.board(DOWN, NOW))
     pressed = set(re.findall(r'<button class="switch[^>]*value="(\w+:\w+:\w+)"', html))
-    assert pressed == {f"on:{key}:{kind.kind}" for kind in KINDS for key in LABELS}
+    assert pressed == {f"on:{process.key}:{kind.kind}" for process, kind in POSSIBLE}
     assert "disabled" not in html
     # It would be a claim that all of them are off.
     assert "aria-checked" not in html
@@ -169,7 +178,7 @@ def test_the_first_visit_teaches_the_next_click():
 def test_a_locked_board_asks_for_the_token_and_its_switches_do_nothing():
     html = show("board", gremlins.board((), NOW), LOCKED)
     assert 'action="/operator/sign-in"' in html
-    assert html.count("disabled") == len(KINDS) * len(SERVICES)
+    assert html.count("disabled") == len(POSSIBLE)
 
 
 def test_a_broken_promise_shows_its_rows_and_its_sql():

@@ -21,7 +21,7 @@ from scenarios.condition_model import Lights, Services, TwinCounts
 from scenarios.loader import FOLDER, BadAct, Scenario, find, parse, read, read_all
 from scenarios.model import AccountMode, ActStep, Restartable, Service, TwinName, Wait
 from scenarios.twin_process import ShopFigures
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 from twins import twin
 from twins.counting import Counts
 
@@ -277,7 +277,7 @@ def test_the_schema_refuses_what_the_loader_refuses():
 
 
 def test_the_services_of_an_act_are_those_of_the_topology():
-    assert Lights.__struct_fields__ == tuple(process.key for process in SHOP)
+    assert Lights.__struct_fields__ == tuple(process.key for process in LIT)
     assert Services.__struct_fields__ == tuple(NAMES)
     assert list(Service.__args__) == list(NAMES)
     assert list(Restartable.__args__) == list(RESTARTABLE)

@@ -13,11 +13,11 @@ from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, PENDING, PENDING_SH
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
-from topology import SHOP
+from topology import LIT
 
 ORDERS_PER_S = 8
 # Those that have a light.
-_LIT = {process.key: process.name for process in SHOP}
+_LIT = {process.key: process.name for process in LIT}
 _CALLERS = 64
 _LABELS = {
     "Fast": "good",

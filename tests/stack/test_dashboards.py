@@ -12,7 +12,7 @@ from grafana.palette import COLOURS, GREMLIN, SERVICES
 from prometheus.__main__ import rules_files
 from tests.stack.promql import DASHBOARDS, DATASOURCES, metric_names, panels
 from tests.tidy.files import complain
-from topology import SHOP
+from topology import LIT
 
 LINK = re.compile(r"/d/([\w-]+)")
 NAMED = ["live_demo", "load", "orders", "payments", "service", "slo"]
@@ -21,7 +21,7 @@ ALL = [(name, panel) for name in DASHBOARDS for panel in panels(name)]
 
 # Charts whose exemplars open a trace.
 WITH_EXEMPLARS = {
-    *(f"live_demo/{process.name}: response time" for process in SHOP),
+    *(f"live_demo/{process.name}: response time" for process in LIT),
     "service/Response time, every request",
     "service/Response time, quantiles",
     "load/Response time of POST /orders",
@@ -80,7 +80,7 @@ def test_uids_are_fixed_and_dashboards_cannot_be_edited():
 
 
 def test_the_live_demo_fits_on_one_screen():
-    assert len(panels("live_demo")) <= 9 + len(SHOP), "one panel per service and nine others"
+    assert len(panels("live_demo")) <= 9 + len(LIT), "one panel per service and nine others"
 
 
 def test_the_panels_fill_the_grid_without_overlap():

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.stack.recorded_run import LightReadings, RecordedRun
-from topology import NAMES, SHOP
+from topology import LIT, NAMES
 
 # Scrape, rule and alert each have their own beat of two seconds, and the page looks once more a
 # second later.
@@ -11,7 +11,7 @@ _BEATS_S = 7.0
 # OBSERVABILITY: with a deadline of two seconds an open load turns the light after about fifteen.
 _RED_WITHIN_S = 30.0
 # What has a light: the acquirer is outside.
-_LIT = [process.name for process in SHOP]
+_LIT = [process.name for process in LIT]
 
 
 def first(looks: list[LightReadings], who: str, service: str, state: str) -> float:

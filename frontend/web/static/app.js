@@ -112,14 +112,14 @@ document.addEventListener("keydown", (event) => {
 // --- nudges: a name and no data; the panel fetches itself -------------------------------------------
 // A browser has six connections an origin for all its windows: one of them holds the stream, and tells
 // the others. Where there are no locks (plain HTTP from elsewhere), panels ask every five seconds.
-const TOPICS = ["health", "metrics", "shop", "gremlins", "proof", "traces", "logs", "acts"];
+const TOPICS = ["health", "metrics", "flow", "shop", "gremlins", "proof", "traces", "logs", "acts"];
 const windows = "BroadcastChannel" in window ? new BroadcastChannel("valerix-nudges") : null;
 const nudge = (topic) => document.body.dispatchEvent(new Event("nudge-" + topic));
 windows?.addEventListener("message", ({ data }) => { if (!document.hidden && TOPICS.includes(data)) nudge(data); });
 let turn = null;
 let broken = 0;
 const follow = (signal) => new Promise((done) => {
-  const stream = new EventSource("/events");
+  const stream = new EventSource("/nudges");
   for (const topic of TOPICS) stream.addEventListener(topic, () => { nudge(topic); windows.postMessage(topic); });
   stream.addEventListener("open", () => { broken = 0; });
   stream.addEventListener("error", () => {

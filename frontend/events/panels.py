@@ -1,0 +1,163 @@
+"""The panels of events: what their URLs ask for, and who answers it."""
+
+import asyncio
+import time
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from chassis.http.outbound import Peer, decode
+from chassis.outcome import CallResult, Outcome
+from frontend.events import presenter
+from frontend.events.view_models import (
+    ChainLine,
+    EventFilter,
+    EventsView,
+    FlowView,
+    GaplessView,
+    ParkedEvents,
+)
+from frontend.live_state import DashboardState
+from frontend.web.filters import Select, field, filtered_url
+from frontend.web.formatting import utc_now
+from frontend.web.pages import HttpRequest
+from frontend.web.panels import Panel
+from observatory.sources.down import Down
+from services.events.audit_consumer.client import AuditClient
+from services.events.audit_consumer.contract import AuditPage, ChainView
+from services.events.catalogue import TYPES
+from services.events.relay.client import EventsClient
+from services.events.relay.contract import EventPage, GaplessProof, LagView, ParkedList
+
+T = TypeVar("T", bound=Struct)
+_ROWS = 30
+# The gapless proof reads every outbox: for all visitors together no more often than this.
+_PROVE_EVERY_S = 10.0
+_STILL = "Orders go on; events wait in their outboxes, and none is lost."
+_AUDIT_STILL = "What is not written yet waits; the log loses nothing."
+
+
+class EventSources:
+    """Who is asked about events. Nothing here raises: what is not known is `Down`."""
+
+    def __init__(self, state: DashboardState, peers: dict[str, Peer]) -> None:
+        self._state = state
+        self.relay = EventsClient(peers["relay"])
+        self._audit = AuditClient(peers["audit_consumer"])
+        self._proving = asyncio.Lock()
+        self._proven: GaplessView | Down | None = None
+        self._proven_at = float("-inf")
+
+    async def tail(self, wanted: EventFilter) -> EventsView | Down:
+        """The newest events."""
+        found = _read(
+            await self.relay.events(
+                limit=_ROWS, type=wanted.type, aggregate_id=wanted.search, cursor=wanted.cursor
+            ),
+            EventPage,
+            _STILL,
+        )
+        return found if isinstance(found, Down) else presenter.tail(found, wanted)
+
+    async def flow(self) -> FlowView | Down:
+        """Where events are on their way."""
+        lag = _read(await self.relay.lag(), LagView, _STILL)
+        return presenter.flow(self._state.live.progress.now(), lag)
+
+    async def parked(self) -> ParkedEvents | Down:
+        """What was put aside."""
+        found = _read(await self.relay.parked(), ParkedList, _STILL)
+        return found if isinstance(found, Down) else presenter.parked(found)
+
+    async def gapless(self) -> GaplessView | Down:
+        """The proof as it was found at most ten seconds ago."""
+        async with self._proving:
+            if self._proven is None or time.monotonic() - self._proven_at > _PROVE_EVERY_S:
+                found = _read(await self.relay.verify(), GaplessProof, _STILL)
+                self._proven = (
+                    found if isinstance(found, Down) else presenter.gapless(found, utc_now())
+                )
+                self._proven_at = time.monotonic()
+            return self._proven
+
+    async def audit(self, wanted: EventFilter) -> EventsView | Down:
+        """The newest lines of the audit log. An id may be the event's own, or of what it is
+        about."""
+        found = await self._lines(wanted, aggregate_id=wanted.search)
+        if isinstance(found, AuditPage) and not found.lines and _is_id(wanted.search):
+            found = await self._lines(wanted, event_id=wanted.search)
+        return found if isinstance(found, Down) else presenter.audit(found, wanted)
+
+    async def chain(self) -> ChainLine | Down:
+        """Whether the audit log is as it was written; reads all of it."""
+        found = _read(await self._audit.chain(), ChainView, _AUDIT_STILL)
+        return found if isinstance(found, Down) else presenter.chain(found)
+
+    async def _lines(self, wanted: EventFilter, **search: str) -> AuditPage | Down:
+        asked = await self._audit.lines(
+            limit=_ROWS, type=wanted.type, cursor=wanted.cursor, **search
+        )
+        return _read(asked, AuditPage, _AUDIT_STILL)
+
+
+def _read(result: CallResult, shape: type[T], still: str) -> T | Down:
+    found: T | None = decode(result, shape) if result.outcome is Outcome.OK else None
+    if found is not None:
+        return found
+    if result.outcome is Outcome.NOT_SENT:
+        return Down("It is not running", utc_now(), still)
+    if result.status:
+        return Down(f"It answers {result.status}", utc_now(), still)
+    return Down("No response in time", utc_now(), still)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def event_filter(request: HttpRequest) -> EventFilter:
+    """The filters of the URL; an unknown type is ignored."""
+
+    def wanted(name: str) -> str:
+        return "".join(filter(str.isprintable, field(request, name)))
+
+    kind = wanted("type")
+    return EventFilter(kind if kind in TYPES else "", wanted("search"), wanted("cursor"))
+
+
+def event_selects(wanted: EventFilter) -> tuple[Select, ...]:
+    """What events can be filtered by, beside the search."""
+    return (Select("type", "Type", wanted.type, tuple((name, name) for name in TYPES)),)
+
+
+def tail_panel(wanted: EventFilter, view: EventsView | Down) -> Panel:
+    """The live tail; its URL carries the filters."""
+    return Panel(
+        "events/tail.html", ("flow",), lambda _: view, filtered_url("/panels/tail", wanted)
+    )
+
+
+def flow_panel(view: FlowView | Down) -> Panel:
+    """Where events are."""
+    return Panel("events/flow.html", ("flow",), lambda _: view, "/panels/flow")
+
+
+def parked_panel(view: ParkedEvents | Down) -> Panel:
+    """What was put aside."""
+    return Panel("events/parked.html", ("flow",), lambda _: view, "/panels/parked")
+
+
+def gapless_panel(view: GaplessView | Down) -> Panel:
+    """The gapless proof."""
+    return Panel("events/gapless.html", (), lambda _: view, "/panels/gapless")
+
+
+def audited_panel(wanted: EventFilter, view: EventsView | Down) -> Panel:
+    """The audit log; its URL carries the filters."""
+    url = filtered_url("/panels/audited", wanted)
+    return Panel("events/audited.html", (), lambda _: view, url)
