@@ -98,12 +98,7 @@ class Bus:
         assert asyncio.run(self._counted()) == proof["committed"]
 
     def state(self) -> str:
-        return (
         return f"{self.ask('/events/lag')} {str(self.ask('/events/verify'))[:900]}"
-                -2500:
-            ]
-            + f"{self.ask('/events/lag')} {str(self.ask('/events/verify'))[:900]}"
-        )
 
     async def _counted(self) -> int:
         wire = await asyncpg.connect(self.fleet.database_url)
