@@ -36,6 +36,7 @@ async def _cut_off(bare: Bare) -> float:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 async def test_a_kind_is_one_entry_with_one_behaviour_and_bounds_that_fit(kind: FaultKind):
     behaviours = [kind.before, kind.instead, kind.beside, kind.after, kind.on_statement]
+    behaviours.append(kind.on_delivery or None)
     assert sum(behaviour is not None for behaviour in behaviours) == 1
     assert all([kind.label, kind.does, kind.hint])
     assert 0 <= kind.delay_ms <= kind.delay_max_ms <= 60_000
@@ -206,7 +207,12 @@ async def test_slow_database_makes_every_statement_slower_and_nothing_else(bare:
     assert min(took_s) < 0.45
 
 
-@pytest.mark.parametrize("kind", [kind.kind for kind in KINDS])
+async def test_a_fault_of_deliveries_is_refused_where_no_events_come(bare: Bare):
+    answer = await bare.door.put("/gremlins/g", json={"kind": "lost_event"})
+    assert_problem(answer, 400, "validation")
+
+
+@pytest.mark.parametrize("kind", [kind.kind for kind in KINDS if not kind.on_delivery])
 async def test_the_way_out_and_the_measurements_are_never_bitten(bare: Bare, kind: str):
     await bare.let_loose(kind, delay_ms=5000)
     for path in ("/metrics", "/health/live", "/health/ready", "/gremlins", "/gremlins/audit",
