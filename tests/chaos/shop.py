@@ -108,7 +108,7 @@ class Shop:
     @property
     def budget_ms(self) -> int:
         """How long a merchant's payment may take before it is accepted and finished later."""
-        return int(900 * self._slow)
+        return int(600 * self._slow)
 
     def _settings(self, service: str, url: str = "") -> Settings:
         url = url or self._served_at
