@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
-from services.payment.connectors.stripe_api import StripeAccount
 
 from chassis.http.asgi import App
 from chassis.settings import Settings
 from fleet.settings import load
+from gateways.stripe_api import StripeAccount
 from providers.acquirer import app as acquirer
 from services.inventory import app as inventory
 from services.order import app as order

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
+import msgspec
 import pytest
 
 from chassis.http import connections
@@ -289,8 +290,9 @@ async def test_few_descriptors_leave_some_for_the_service_s_own_work(
     limits = [1200, 1200]
     monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.__setitem__(0, new[0]))
-    settings = load("order", {})
-    peers = (len(settings.urls) - 1) * settings.peer_connections
+    three = {name: f"http://{name}" for name in ("one", "two", "three")}
+    settings = msgspec.structs.replace(load("order", {}), urls=three)
+    peers = 2 * settings.peer_connections
     pool = settings.pool_size
     assert Connections(settings)._most == 1200 - peers - pool - 64  # noqa: SLF001
     limits[:] = [256, 256]

@@ -99,19 +99,20 @@ SELECT events.create_outbox(room, owner) FROM (VALUES
 CREATE FUNCTION orders.emit_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, traceparent, payload) VALUES (
-    'order', NEW.id, CASE NEW.status WHEN 'PENDING' THEN 1 ELSE 2 END,
-    CASE NEW.status WHEN 'PENDING' THEN 'order.created' WHEN 'CONFIRMED' THEN 'order.confirmed' ELSE 'order.failed' END,
+    'order', NEW.id, CASE TG_OP WHEN 'INSERT' THEN 1 ELSE 2 END,
+    CASE WHEN TG_OP = 'INSERT' THEN 'order.created' WHEN NEW.status = 'CONFIRMED' THEN 'order.confirmed'
+         ELSE 'order.failed' END,
     NEW.traceparent,
-    CASE NEW.status
-      WHEN 'FAILED' THEN jsonb_build_object(
-        'order_id', NEW.id, 'payment_id', NEW.payment_id, 'amount_minor', NEW.amount_minor,
-        'currency', NEW.currency, 'reason', NEW.reason)
-      WHEN 'CONFIRMED' THEN jsonb_build_object(
-        'order_id', NEW.id, 'payment_id', NEW.payment_id, 'amount_minor', NEW.amount_minor,
-        'currency', NEW.currency)
-      ELSE jsonb_build_object(
+    CASE
+      WHEN TG_OP = 'INSERT' THEN jsonb_build_object(
         'order_id', NEW.id, 'payment_id', NEW.payment_id, 'product_id', NEW.product_id,
         'quantity', NEW.quantity, 'amount_minor', NEW.amount_minor, 'currency', NEW.currency)
+      WHEN NEW.status = 'FAILED' THEN jsonb_build_object(
+        'order_id', NEW.id, 'payment_id', NEW.payment_id, 'amount_minor', NEW.amount_minor,
+        'currency', NEW.currency, 'reason', NEW.reason)
+      ELSE jsonb_build_object(
+        'order_id', NEW.id, 'payment_id', NEW.payment_id, 'amount_minor', NEW.amount_minor,
+        'currency', NEW.currency)
     END);
   RETURN NULL;
 END $$;
