@@ -11,7 +11,7 @@ dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits
-from proof.invariants import decisions, money, orders, payments, providers, record, stock
+from proof.invariants import decisions, events, money, orders, payments, providers, record, stock
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 
@@ -25,6 +25,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Providers": providers.INVARIANTS,
         "Decisions": decisions.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
+        "Events": events.INVARIANTS,
         "Record": record.INVARIANTS,
     }
 

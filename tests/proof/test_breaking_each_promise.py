@@ -11,13 +11,21 @@ from proof.statements import ROWS_SHOWN
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.checkpoints import push_ahead, scrub_all
 from tests.proof.column_breaks import COLUMN_BREAKS
+from tests.proof.event_breaks import EVENT_BREAKS
 from tests.proof.guard_breaks import GUARD_BREAKS
 from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.provider_breaks import PROVIDER_BREAKS
 from tests.proof.reports import assert_same, summary, violated
 from tests.proof.rows import CANCELLED, cancelled_order, payment_of
 
-EVERY_BREAK = (*BREAKS, *PAYMENT_BREAKS, *PROVIDER_BREAKS, *GUARD_BREAKS, *COLUMN_BREAKS)
+EVERY_BREAK = (
+    *BREAKS,
+    *PAYMENT_BREAKS,
+    *PROVIDER_BREAKS,
+    *EVENT_BREAKS,
+    *GUARD_BREAKS,
+    *COLUMN_BREAKS,
+)
 # A promise is the same SQL however it was broken: one of its breaks is read in every way.
 FIRST_OF_EACH = {each.breaks: each for each in reversed(EVERY_BREAK)}
 
