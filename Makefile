@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up stack stack-down stack-logs stack-reset stack-native test test-all coverage check render verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up stack rabbit-ui stack-down stack-logs stack-reset stack-native test test-all coverage check render verify calm load locust chaos bench migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,12 @@ check: $(VENV)/.installed-dev  ## lint, format, types, who imports whom, house r
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
 	@for each in infra.compose prometheus grafana scenarios.schema frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
+
+RABBIT_UI ?= http://127.0.0.1:15672
+
+rabbit-ui:  ## open the management page of the stack's RabbitMQ; its user is valerix, its password is in .env
+	@echo "  $(RABBIT_UI)   user valerix, password STACK_RABBITMQ_PASSWORD in .env"
+	@{ command -v xdg-open || command -v open; } >/dev/null 2>&1 && { xdg-open $(RABBIT_UI) 2>/dev/null || open $(RABBIT_UI); } || true
 
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
 	@$(BIN)/valerix verify --wait $(WAIT)
