@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native test test-all coverage lint fmt check render verify calm load locust chaos bench migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check render verify calm load locust chaos bench migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,15 @@ check: lint  ## lint, format, types, who imports whom, house rules
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
 	@for each in infra.compose prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
+
+RABBIT_UI ?= http://127.0.0.1:15672
+
+rabbit-ui:  ## open the management page of the stack's RabbitMQ; its user is valerix, its password is in .env
+	@echo "  $(RABBIT_UI)   user valerix, password STACK_RABBITMQ_PASSWORD in .env"
+	@{ command -v xdg-open || command -v open; } >/dev/null 2>&1 && { xdg-open $(RABBIT_UI) 2>/dev/null || open $(RABBIT_UI); } || true
+
+consume: $(VENV)/.installed  ## follow the shop's events as they are published
+	@exec $(BIN)/valerix events tail --follow
 
 verify: $(VENV)/.installed  ## prove that no order was lost and nobody was charged twice
 	@$(BIN)/valerix verify --wait $(WAIT)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import live_demo, load, orders, payments, service, slo
+from grafana import events, live_demo, load, orders, payments, service, slo
 from grafana.board import Board, build
 
 BOARDS: tuple[Board, ...] = (
@@ -15,6 +15,7 @@ BOARDS: tuple[Board, ...] = (
     slo.BOARD,
     orders.BOARD,
     payments.BOARD,
+    events.BOARD,
     load.BOARD,
 )
 FOLDER = Path(__file__).parent / "dashboards"

@@ -69,6 +69,8 @@ def _container(process: Process) -> Iterator[str]:
     yield f"    mem_limit: {_SERVICE_MIB if is_service else _WATCHER_MIB}m"
     yield "    depends_on:"
     yield "      migrate: {condition: service_completed_successfully}"
+    if process.is_background:
+        yield "      rabbitmq: {condition: service_healthy}"
     # What stands for the world outside may be away, and the shop is open.
     for each in map(find, process.calls):
         state = "started" if each.is_outside else "healthy"

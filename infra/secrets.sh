@@ -23,6 +23,7 @@ add() {
 
 add COMPOSE_PROJECT_NAME valerix
 add STACK_POSTGRES_PASSWORD "$(random)"
+add STACK_RABBITMQ_PASSWORD "$(random)"
 add STACK_GRAFANA_PASSWORD "$(random)"
 add VALERIX_SERVICE_TOKEN "$(random)"
 case ${STACK_HOST:-127.0.0.1} in

@@ -6,6 +6,7 @@ from prometheus.rule import AlertingRule, RuleGroup
 
 _SERVICE = "/d/valerix-service?var-service={{ $labels.service }}"
 _PAYMENTS = "/d/valerix-payments"
+_FLOW = "/d/valerix-events"
 _SLOW, _FAILING = LIGHT_LABELS["slow"], LIGHT_LABELS["failing"]
 _WHOLE = "{{ $value | printf `%.0f` }}"
 
@@ -157,9 +158,49 @@ _ACCOUNTS = (
     ),
 )
 
+_EVENTS = (
+    AlertingRule(
+        "OutboxOld",
+        "max(valerix_outbox_oldest_seconds) > 30",
+        "page",
+        wait="15s",
+        summary="Events are not being published",
+        numbers=f"The oldest one has waited for {_WHOLE} s; it takes well under one.",
+        not_affected="Orders and payments go on: events wait in their outboxes, and none is lost.",
+        action="See on the page of events whether a relay leads and what the bus answers; start "
+        "the relay or the bus again, and what waits is published in its order.",
+        dashboard=_FLOW,
+    ),
+    AlertingRule(
+        "ConsumerLag",
+        "max by (consumer) (valerix_consumer_lag_seconds) > 30",
+        "ticket",
+        wait="30s",
+        summary="{{ $labels.consumer }} is behind",
+        numbers=f"The oldest event that it has not taken happened {_WHOLE} s ago.",
+        not_affected="Orders, payments and the other consumers go on; no event is lost.",
+        action="See in its log why it takes nothing, and whether a gremlin is active on it; it "
+        "catches up by itself.",
+        dashboard=_FLOW,
+    ),
+    AlertingRule(
+        "EventsParked",
+        'sum by (consumer) (valerix_events_parked{kind="failed"}) > 0',
+        "ticket",
+        wait="15s",
+        summary="{{ $labels.consumer }} has put events aside",
+        numbers=f"{_WHOLE} events that it could not take after several tries.",
+        not_affected="All other events; a consumer that keeps the order holds back what follows in "
+        "the same order or payment alone.",
+        action="Read the reason on the page of events, mend it, and press Replay.",
+        dashboard=_FLOW,
+    ),
+)
+
 GROUPS = (
     RuleGroup("services", _SERVICES),
     RuleGroup("promises", _PROMISES),
     RuleGroup("providers", _PROVIDERS),
     RuleGroup("accounts", _ACCOUNTS),
+    RuleGroup("events", _EVENTS),
 )

@@ -11,7 +11,17 @@ dashboard's panel follow.
 """
 
 from proof.invariant import Invariant, Limits
-from proof.invariants import decisions, money, orders, payments, providers, record, stock, wallets
+from proof.invariants import (
+    decisions,
+    events,
+    money,
+    orders,
+    payments,
+    providers,
+    record,
+    stock,
+    wallets,
+)
 
 __all__ = ["Invariant", "Limits", "invariants", "themes"]
 
@@ -26,6 +36,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Decisions": decisions.INVARIANTS,
         "Wallets": wallets.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
+        "Events": events.INVARIANTS,
         "Record": record.INVARIANTS,
     }
 

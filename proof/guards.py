@@ -8,17 +8,20 @@ has the columns and not the text, and of a function the digest of its source.
 
 from pathlib import Path
 
+from topology import SHOP
+
 FILE = Path(__file__).with_name("guards.json")
 MADE = FILE.read_text(encoding="utf-8")
 
-# The acquirer is the world outside. Of `public` only one table is ours.
-_OURS = """\
+# Of the shop's own processes, and those that several of them share; the acquirer is the world
+# outside. Of `public` only one table is ours.
+_SCHEMAS = (*(each.schema for each in SHOP if each.schema), "gateway", "proof", "dashboard")
+_OURS = f"""\
 SELECT c.oid, n.nspname || '.' || c.relname AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
-  AND (n.nspname IN ('orders', 'inventory', 'payments', 'wallets', 'gateway', 'proof',
-                     'dashboard')
-       OR (n.nspname, c.relname) = ('public', 'shop'))"""
+  AND (n.nspname = ANY ('{{{",".join(_SCHEMAS)}}}')
+       OR (n.nspname, c.relname) = ('public', 'shop'))"""  # noqa: S608 - constants
 # A foreign key is as good as the triggers that keep it.
 FOUND = f"""\
 WITH ours AS (

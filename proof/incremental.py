@@ -76,6 +76,7 @@ CROSS JOIN LATERAL (
   ORDER BY created_at DESC LIMIT $3) o
 WHERE p.changed_in >= $1 AND p.changed_in < $2"""
 
+_EVENTS = "SELECT * FROM {}.outbox WHERE aggregate = '{}' AND aggregate_id = ANY ($5)"
 _ROWS_OF_ORDERS = {
     "orders.orders": "SELECT * FROM orders.orders WHERE id = ANY ($4)",
     "orders.history": "SELECT * FROM orders.history WHERE order_id = ANY ($4)",
@@ -106,6 +107,15 @@ UNION ALL
 SELECT s.* FROM payments.settlement_lines s
 WHERE s.changed_in >= $6 AND s.changed_in < $7
   AND NOT EXISTS (SELECT FROM payments.attempts a WHERE a.provider_ref = s.intent)""",
+    "orders.outbox": _EVENTS.format("orders", "order"),
+    "inventory.outbox": _EVENTS.format("inventory", "stock"),
+    "payments.outbox": _EVENTS.format("payments", "payment"),
+    "events.inbox": """\
+SELECT i.* FROM events.consumers c JOIN events.inbox i ON i.consumer = c.consumer
+  AND i.aggregate IN ('order', 'stock', 'payment') AND i.aggregate_id = ANY ($5)""",
+    "audit.log": """\
+SELECT * FROM audit.log
+WHERE aggregate IN ('order', 'stock', 'payment') AND aggregate_id = ANY ($5)""",
     "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($5)",
 }
 # What has moved since the checkpoint, and what had moved by then, as sums.

@@ -132,6 +132,15 @@ class StockCondition(Mapping, frozen=True):
     sold: Amount | UnsetType = UNSET
 
 
+class Events(Mapping, frozen=True):
+    """Events on their way, now: committed and not published; published and not taken by the
+    consumer that is furthest behind; put aside."""
+
+    unpublished: Amount | UnsetType = UNSET
+    behind: Amount | UnsetType = UNSET
+    parked: Amount | UnsetType = UNSET
+
+
 class TwinCounts(Mapping, frozen=True):
     """What came of the unsafe twin beside the shop: purchases that are not over, that were charged
     twice, that were charged for nothing; units that nobody can buy and nobody has."""
@@ -145,7 +154,9 @@ class TwinCounts(Mapping, frozen=True):
 
 
 # Those that hold nothing but numbers that are counted.
-COUNTED = Orders | Responses | Payments | Legs | PayerResponses | StockCondition | TwinCounts
+COUNTED = (
+    Orders | Responses | Payments | Legs | PayerResponses | StockCondition | Events | TwinCounts
+)
 
 
 class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_responses": "payers"}):
@@ -163,5 +174,6 @@ class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_respon
     stock: StockCondition | UnsetType = UNSET
     money_in_doubt: Amount | UnsetType = UNSET
     bites: Amount | UnsetType = UNSET
+    events: Events | UnsetType = UNSET
     twin: TwinCounts | UnsetType = UNSET
     promises: Literal["hold", "unbroken"] | UnsetType = UNSET

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from scenarios.condition_model import (
     Alerts,
     Condition,
+    Events,
     Legs,
     Lights,
     Orders,
@@ -63,6 +64,7 @@ class Observation(Struct, frozen=True):
     payer_responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
     figures: TwinFigures | None = None
+    events: dict[str, int] = field(default_factory=dict)
 
 
 class ConditionCheck(Struct, frozen=True):
@@ -119,6 +121,11 @@ _PAYER_RESPONSES = {
     "refused": "refused (422)",
     "turned_away": "turned away unharmed (503)",
     "unclear": "left without a clear answer",
+}
+_EVENTS = {
+    "unpublished": "that wait to be published",
+    "behind": "that a consumer has still to take",
+    "parked": "that were put aside",
 }
 # The figures of a shop and its unsafe twin, by what they are called.
 FIGURES = {
@@ -232,6 +239,11 @@ def _stock(wanted: StockCondition, observation: Observation) -> Iterator[Conditi
             yield _counted(amount, number, f"units of {wanted.product} {labels[name]}")
 
 
+def _events(wanted: Events, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, observation.events.get(name), f"events {_EVENTS[name]}")
+
+
 def _money(wanted: object, observation: Observation) -> Iterator[ConditionCheck]:
     now = observation.counts.money_in_doubt if observation.counts else None
     yield _counted(wanted, now, "cents in doubt")
@@ -280,6 +292,7 @@ _READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] =
     "stock": _stock,
     "money_in_doubt": _money,
     "bites": _bites,
+    "events": _events,
     "twin": _twin,
     "promises": _promised,
 }

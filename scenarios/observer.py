@@ -110,6 +110,7 @@ class Observer:
             payer_responses=dict(crowd.payers.responses),
             bites=self._bites(),
             figures=crowd.figures,
+            events=self._events(),
         )
         return replace(observation, firing=self._alarm.firing(observation))
 
@@ -176,6 +177,13 @@ class Observer:
             well = all(is_well for _, is_well, _ in each.dependencies)
             found[each.service] = "down" if each.problem else "healthy" if well else "degraded"
         return found
+
+    def _events(self) -> dict[str, int]:
+        found = self._live.progress.now()
+        if isinstance(found, Down):
+            return {}
+        behind = max((each.behind for each in found.consumers), default=0)
+        return {"unpublished": found.unpublished, "behind": behind, "parked": found.parked}
 
     def _bites(self) -> int:
         """Since the act began; a service that was restarted counts from nothing again."""

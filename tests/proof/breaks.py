@@ -168,10 +168,7 @@ BREAKS = (
         f" ('{STRAY}', 2, 'PENDING_PAYMENT', 'CONFIRMED', 0),"
         f" ('{STRAY}', 3, 'CONFIRMED', 'FAILED', 0)",
         ("dst", "FAILED"),
-        (
-            "I24",
-            "I13",
-        ),
+        ("I24", "I13", "E1"),
     ),
     Break(
         "I8",
@@ -276,7 +273,7 @@ BREAKS = (
         "an attempt that no process looks up",
         f"{NO_TRIGGERS}UPDATE payments.payments SET state = 'FAILED' WHERE payment_id = '{OPEN}'",
         ("what", "attempt that nothing looks up"),
-        ("I23",),
+        ("I23", "E1"),
     ),
     # ---- what has nothing to start from ----------------------------------------------------------
     Break(
@@ -287,7 +284,7 @@ BREAKS = (
         f"DELETE FROM orders.history WHERE order_id = '{CONFIRMED}';"
         f"DELETE FROM orders.idempotency WHERE order_id = '{CONFIRMED}'",
         ("ref", str(CONFIRMED)),
-        ("I26", "I27"),
+        ("I26", "I27", "E1"),
     ),
     Break(
         "I20",
@@ -330,7 +327,7 @@ BREAKS = (
         "a payment deleted, while its attempt stays",
         f"{NO_TRIGGERS}DELETE FROM payments.payments WHERE payment_id = '{UNPAID}'",
         ("what", "attempt without its payment"),
-        ("I17", "I25", "I26", "I28"),
+        ("I17", "I25", "I26", "I28", "E1"),
     ),
     Break(
         "I20",

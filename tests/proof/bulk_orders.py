@@ -46,6 +46,15 @@ INSERT INTO gateway.charges (gw_key, provider, payment_ref, amount_minor, curren
     captured_at)
   SELECT 'pay_' || payment_id || ':1:1', 'mock', payment_id, 9999, 'EUR', 'CAPTURED', now()
   FROM new_orders;
+INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)
+  SELECT 'order', id, n, type, '{{}}'
+  FROM new_orders, (VALUES (1, 'order.created'), (2, 'order.confirmed')) AS event (n, type);
+INSERT INTO inventory.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)
+  SELECT 'stock', id, n, type, '{{}}'
+  FROM new_orders, (VALUES (1, 'stock.reserved'), (2, 'stock.committed')) AS event (n, type);
+INSERT INTO payments.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)
+  SELECT 'payment', payment_id, n, type, '{{}}'
+  FROM new_orders, (VALUES (1, 'payment.created'), (2, 'payment.completed')) AS event (n, type);
 UPDATE inventory.stock SET total = total + {number}, sold = sold + {number}
   WHERE product_id = 'PROD-003';
 DROP TABLE new_orders;

@@ -215,7 +215,7 @@ PAYMENT_BREAKS = (
         "a payment's state that is not its attempt's",
         f"{NO_TRIGGERS}UPDATE payments.payments SET state = 'FAILED' WHERE payment_id = '{PAID}'",
         ("other", "SUCCEEDED"),
-        ("I4",),
+        ("I4", "E1"),
     ),
     Break(
         "I23",

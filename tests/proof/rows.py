@@ -25,6 +25,9 @@ VALUES ($1, $2, 'PROD-001', 2, 9999, 19998, 'EUR', 'PENDING', now(), now() + int
 _FIRST_LINE = """
 INSERT INTO orders.history (order_id, version, dst, attempts, at)
 VALUES ($1, 0, 'PENDING', 0, {at})"""
+_FIRST_EVENT = """
+INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, payload, at)
+VALUES ('order', $1::uuid, 1, 'order.created', '{{}}', {at})"""
 _MOVE = """
 UPDATE orders.orders SET status = $2, reason = $3, version = version + 1,
   settled_at = CASE WHEN $2 IN ('CONFIRMED', 'FAILED') THEN coalesce(settled_at, {at}) END
@@ -136,6 +139,7 @@ class ShopRows:
         await self.run("SET session_replication_role = replica")
         await self.run(_ORDER, order_id, payment_of(order_id))
         await self.run(_FIRST_LINE, order_id)
+        await self.run(_FIRST_EVENT, order_id)
         await self.run("SET session_replication_role = origin")
         for step in steps:
             reason = because if step in ("CANCELLING", "FAILED") else None

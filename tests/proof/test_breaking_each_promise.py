@@ -11,6 +11,7 @@ from proof.statements import ROWS_SHOWN
 from tests.proof.breaks import BREAKS, Break
 from tests.proof.checkpoints import push_ahead, scrub_all
 from tests.proof.column_breaks import COLUMN_BREAKS
+from tests.proof.event_breaks import EVENT_BREAKS
 from tests.proof.guard_breaks import GUARD_BREAKS
 from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.provider_breaks import PROVIDER_BREAKS
@@ -23,6 +24,7 @@ EVERY_BREAK = (
     *PAYMENT_BREAKS,
     *PROVIDER_BREAKS,
     *WALLET_BREAKS,
+    *EVENT_BREAKS,
     *GUARD_BREAKS,
     *COLUMN_BREAKS,
 )

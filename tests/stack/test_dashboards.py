@@ -15,7 +15,7 @@ from tests.tidy.files import complain
 from topology import LIT
 
 LINK = re.compile(r"/d/([\w-]+)")
-NAMED = ["live_demo", "load", "orders", "payments", "service", "slo"]
+NAMED = ["events", "live_demo", "load", "orders", "payments", "service", "slo"]
 UIDS = {whole["uid"] for whole in DASHBOARDS.values()}
 ALL = [(name, panel) for name in DASHBOARDS for panel in panels(name)]
 
