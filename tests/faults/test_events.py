@@ -47,6 +47,8 @@ _CUT_OFF = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    # A statement that begins while the server is saying goodbye.
+    asyncpg.InternalClientError,
 )
 
 
