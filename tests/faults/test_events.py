@@ -8,18 +8,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import aio_pika
 import asyncpg
 import httpx
+import psutil
 import pytest
 
 from fleet import health
 from fleet.ports import free_port
 from fleet.postgres import PostgresServer
 from tests.harness.patience import ARRIVES_S
-from tests.harness.rabbit import RabbitServer
+from tests.harness.rabbit import RabbitServer, program
 from tests.harness.running import Databases, RunningFleet, run_fleet
 
 KEYS = ("relay", "metrics_consumer", "audit_consumer")
@@ -299,3 +301,23 @@ def test_what_was_in_a_deleted_queue_is_published_again(bus: Bus, rabbit: Rabbit
         bus.until_more(bus.confirmed())
         bus.fleet.start("audit_consumer")
     bus.demand_whole()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(program() is None, reason="RabbitMQ is not installed")
+def test_a_killed_run_of_the_tests_leaves_no_broker(tmp_path: Path):
+    code = (
+        "import sys, pathlib; from tests.harness.rabbit import RabbitServer as Server\n"
+        "server = Server(pathlib.Path(sys.argv[1])); server.start()\n"
+        "print(*server.pids, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        pids = [int(pid) for pid in run.stdout.readline().split()]
+        run.kill()
+    assert len(pids) == 2
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "nothing of it is left")
