@@ -6,6 +6,7 @@ is data alone.
 
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -382,12 +383,12 @@ def events_dead() -> None:
 
 @events.command("replay")
 @click.argument("consumer")
-@click.argument("event_id")
-def events_replay(consumer: str, event_id: str) -> None:
+@click.argument("event_id", type=click.UUID)
+def events_replay(consumer: str, event_id: UUID) -> None:
     """Let an event that was put aside be tried again."""
     from cli.events import replay
 
-    replay(consumer, event_id)
+    replay(consumer, str(event_id))
 
 
 @events.command("verify")

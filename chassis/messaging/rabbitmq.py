@@ -46,10 +46,11 @@ class RabbitPublisher:
     def __init__(
         self,
         connection: AbstractConnection,
+        channel: AbstractChannel,
         exchanges: dict[str, AbstractExchange],
         timeout_s: float,
     ) -> None:
-        self._connection = connection
+        self._connection, self._channel = connection, channel
         self._exchanges = exchanges
         self._timeout_s = timeout_s
 
@@ -58,17 +59,20 @@ class RabbitPublisher:
         """Connect, and declare the exchanges."""
         connection = await aio_pika.connect(url, timeout=timeout_s)
         try:
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            exchanges = {name: await _exchange(channel, name) for name in (PAYMENTS, SHOP)}
+            # A broker that is still starting takes the connection and answers nothing more.
+            async with asyncio.timeout(timeout_s):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                exchanges = {name: await _exchange(channel, name) for name in (PAYMENTS, SHOP)}
         except BaseException:
-            await connection.close()
+            await _close(connection, timeout_s)
             raise
-        return cls(connection, exchanges, timeout_s)
+        return cls(connection, channel, exchanges, timeout_s)
 
     async def publish(self, messages: Sequence[Outgoing]) -> dict[int, Exception | None]:
-        """All at once; what each came to, by position. A broken connection raises."""
+        """All at once; what each came to, by position. A broken connection raises, and so does a
+        channel that the broker closed, as it does where an exchange was deleted."""
         answers = await asyncio.gather(*(self._publish(each) for each in messages))
-        if self._connection.is_closed:
+        if self._connection.is_closed or self._channel.is_closed:
             raise Unconfirmed("the connection to the broker is closed")
         return dict(zip((each.position for each in messages), answers, strict=True))
 
@@ -92,8 +96,7 @@ class RabbitPublisher:
 
     async def close(self) -> None:
         """Close the connection."""
-        with contextlib.suppress(AMQPError, TimeoutError, OSError):
-            await asyncio.wait_for(self._connection.close(), self._timeout_s)
+        await _close(self._connection, self._timeout_s)
 
 
 class RabbitSubscription:
@@ -105,7 +108,8 @@ class RabbitSubscription:
         self._connection: AbstractConnection | None = None
         self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._open: dict[int, AbstractIncomingMessage] = {}
-        self._cancelled = False
+        # Set once the broker delivers no more on the connection there is.
+        self._cancelled = asyncio.Event()
 
     async def next(self) -> Sequence[Incoming]:
         """What has arrived, after a moment for more to arrive."""
@@ -121,23 +125,36 @@ class RabbitSubscription:
         return [Incoming(each.delivery_tag or 0, each.body) for each in found]
 
     async def _connected(self) -> None:
-        if self._connection is not None and not (self._connection.is_closed or self._cancelled):
+        connection = self._connection
+        if connection and not (connection.is_closed or self._cancelled.is_set()):
             return
         await self.close()
         connection = await aio_pika.connect(self._url, timeout=self._timeout_s)
+        try:
+            # A broker that is still starting takes the connection and answers nothing more.
+            async with asyncio.timeout(self._timeout_s):
+                await self._consume(await connection.channel())
+        except BaseException:
+            await _close(connection, self._timeout_s)
+            raise
+        # Only now: what is half open would be taken for a queue in which nothing arrives.
         self._connection = connection
-        channel = await connection.channel()
+
+    async def _consume(self, channel: AbstractChannel) -> None:
         await channel.set_qos(prefetch_count=2 * BATCH)
         queue = await declare_queue(channel, self._queue, self._types)
-        self._arrived, self._open, self._cancelled = asyncio.Queue(), {}, False
+        # New ones: a connection that was given up may still have something to say.
+        self._arrived, self._open, cancelled = asyncio.Queue(), {}, asyncio.Event()
+        self._cancelled = cancelled
+
+        def note(*_: object) -> None:
+            cancelled.set()
+
         # The broker cancels whoever takes from a queue that is deleted.
         underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._note_cancelled)
-        channel.close_callbacks.add(self._note_cancelled)
+        underlay.on_consumer_cancel_callbacks.add(note)
+        channel.close_callbacks.add(note)
         await queue.consume(self._arrived.put, no_ack=False)
-
-    def _note_cancelled(self, *_: object) -> None:
-        self._cancelled = True
 
     async def settle(self, tx: Connection, handled: Sequence[Incoming]) -> None:
         """The broker is not part of the transaction: it learns of it after the commit."""
@@ -161,8 +178,12 @@ class RabbitSubscription:
         """Close the connection; what was not acknowledged comes again."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(AMQPError, TimeoutError, OSError):
-                await asyncio.wait_for(connection.close(), self._timeout_s)
+            await _close(connection, self._timeout_s)
+
+
+async def _close(connection: AbstractConnection, timeout_s: float) -> None:
+    with contextlib.suppress(AMQPError, TimeoutError, OSError):
+        await asyncio.wait_for(connection.close(), timeout_s)
 
 
 async def _exchange(channel: AbstractChannel, name: str) -> AbstractExchange:

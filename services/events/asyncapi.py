@@ -45,7 +45,8 @@ def document() -> dict[str, Any]:
 
 
 def _name(event_type: str) -> str:
-    return TYPES[event_type].__name__
+    """Of its channel and its message: two types may have one struct."""
+    return "".join(word.capitalize() for word in event_type.split("."))
 
 
 def _channel(event_type: str) -> dict[str, Any]:

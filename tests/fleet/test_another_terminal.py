@@ -70,6 +70,24 @@ def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path:
     assert (no_id.returncode, "'nope' is not a valid UUID" in no_id.stderr) == (2, True)
 
 
+def test_what_is_on_its_way_between_processes_is_printed(open_shop: UpShop):
+    lag = open_shop.command("events", "lag")
+    assert "postgres: position " in lag.stdout, lag.stderr
+    assert "audit-consumer " in lag.stdout
+    assert "metrics-consumer " in lag.stdout
+    tail = open_shop.command("events", "tail", "--type", "order.eaten")
+    assert (tail.returncode, tail.stdout) == (0, "")
+    assert open_shop.command("events", "dead").stdout == "nothing is parked\n"
+    nothing = "00000000-0000-4000-8000-000000000000"
+    unknown = open_shop.command("events", "replay", "audit-consumer", nothing)
+    assert (unknown.returncode, "answers 404" in unknown.stderr) == (1, True), unknown.stderr
+    no_id = open_shop.command("events", "replay", "audit-consumer", "nope")
+    assert (no_id.returncode, "'nope' is not a valid UUID" in no_id.stderr) == (2, True)
+    proof = open_shop.command("events", "verify")
+    assert proof.returncode == 0, proof.stdout + proof.stderr
+    assert "committed" in proof.stdout
+
+
 def test_the_schema_is_not_taken_from_under_a_running_shop(open_shop: UpShop):
     refused = open_shop.command("migrate", "down")
     assert refused.returncode == 2

@@ -30,6 +30,8 @@ _CORES = 2
 # What is costly to arrange and only looked at: the files that share it go to one worker.
 TOGETHER = (
     ("tests/stack/test_panels.py", "tests/stack/test_lights.py"),
+    # The broker.
+    ("tests/faults/test_events.py", "tests/chassis/messaging/test_transports.py"),
     (
         "tests/fleet/test_up.py",
         "tests/fleet/test_another_terminal.py",

@@ -16,6 +16,7 @@ class RelaySettings(MessagingSettings, frozen=True, kw_only=True):
         Seconds,
         why(
             "An event that a broker confirmed and a consumer has not seen for this long was lost"
-            " with its queue: it is published again. A queue that is only long is not that old."
+            " with its queue: it is published again, and with twice the pause each time after that,"
+            " since the consumer may only be away."
         ),
     ] = 30.0

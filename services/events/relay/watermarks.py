@@ -1,7 +1,7 @@
 """How far each consumer is, and what a transport lost on the way to it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -48,12 +48,33 @@ class Lag(Struct, frozen=True):
     oldest_s: float
 
 
+class Redeliveries:
+    """What is published again, and when the next time. A consumer that is away finds each event
+    in its queue a few times, not once for every look."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        # By event: when it is due again, and the pause after that.
+        self._next: dict[UUID, tuple[float, float]] = {}
+
+    def due(self, lost: Iterable[UUID], now_s: float) -> set[UUID]:
+        """Of `lost`, which are to be published now; the pause doubles each time."""
+        known = {each: self._next.get(each, (now_s, self._after_s)) for each in lost}
+        due = {each for each, (at_s, _) in known.items() if at_s <= now_s}
+        self._next = {
+            each: (now_s + pause_s, 2 * pause_s) if each in due else (at_s, pause_s)
+            for each, (at_s, pause_s) in known.items()
+        }
+        return due
+
+
 class Watermarks:
     """Looks every two seconds, from where everything has arrived."""
 
     def __init__(self, outboxes: Outboxes, settings: RelaySettings, metrics: RelayMetrics) -> None:
         self._outboxes = outboxes
         self._after_s = settings.redeliver_after_s
+        self._redeliveries = Redeliveries(settings.redeliver_after_s)
         self._metrics = metrics
         self._looked_at = float("-inf")
 
@@ -73,8 +94,9 @@ class Watermarks:
             ]
             lost |= {row.event_id: row for row in old}
         await self._show_unpublished(c)
-        self._metrics.redelivered.inc(len(lost))
-        return sorted(lost.values(), key=lambda row: row.position or 0)
+        due = self._redeliveries.due(lost, self._looked_at)
+        self._metrics.redelivered.inc(len(due))
+        return sorted((lost[each] for each in due), key=lambda row: row.position or 0)
 
     async def _show_unpublished(self, c: Connection) -> None:
         head = await find_head(c)

@@ -5,17 +5,27 @@ from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import aio_pika
+import aio_pika.exceptions
 import asyncpg
 import pytest
 
 from chassis.database.pool import Database
 from chassis.messaging.postgres import PostgresPublisher, PostgresSubscription
 from chassis.messaging.rabbitmq import RabbitPublisher, RabbitSubscription
-from chassis.messaging.transport import Incoming, Outgoing, Publisher, Subscription
+from chassis.messaging.transport import (
+    Incoming,
+    Outgoing,
+    Publisher,
+    Subscription,
+    Unconfirmed,
+)
 from fleet.settings import load
+from tests.harness.patience import ARRIVES_S
 from tests.harness.rabbit import RabbitServer
 
 TYPES = ("order.*", "payment.*")
+# How long a broker may take for one call, on a machine that has much else to do.
+CALL_S = 60.0
 
 
 class Link:
@@ -29,13 +39,13 @@ class Link:
     async def publisher(self, connection: object) -> Publisher:
         if self.rabbit is None:
             return PostgresPublisher(connection)  # type: ignore[arg-type]
-        return await RabbitPublisher.open(self.rabbit.url, 5)
+        return await RabbitPublisher.open(self.rabbit.url, CALL_S)
 
     def subscription(self) -> Subscription:
         found: Subscription = (
             PostgresSubscription(self.database, self.name)
             if self.rabbit is None
-            else RabbitSubscription(self.rabbit.url, 5, self.name, TYPES)
+            else RabbitSubscription(self.rabbit.url, CALL_S, self.name, TYPES)
         )
         self._open.append(found)
         return found
@@ -85,7 +95,7 @@ async def publish(link: Link, *messages: Outgoing) -> dict[int, Exception | None
 
 async def take(reader: Subscription, count: int) -> list[Incoming]:
     found: list[Incoming] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ARRIVES_S):
         while len(found) < count:
             found += await reader.next()
     return found
@@ -153,23 +163,64 @@ async def test_a_reader_by_position_waits_at_a_gap(module_database: str):
 
 
 async def test_a_message_that_no_queue_takes_is_an_error(rabbit: RabbitServer):
-    publisher = await RabbitPublisher.open(rabbit.url, 5)
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
     answers = await publisher.publish([message(1, "nobody.listens")])
     assert "PublishError" in str(answers[1]) or "DeliveryError" in str(answers[1])
     await publisher.close()
 
 
 async def test_a_queue_that_was_deleted_is_made_again_by_its_consumer(rabbit: RabbitServer):
-    reader = RabbitSubscription(rabbit.url, 5, "deleted.queue", TYPES)
+    reader = RabbitSubscription(rabbit.url, CALL_S, "deleted.queue", TYPES)
     await reader.next()
-    connection = await aio_pika.connect(rabbit.url)
-    await (await connection.channel()).queue_delete("deleted.queue")
-    # The first waits while the broker says so, the second makes the queue again.
-    await reader.next()
-    await reader.next()
-    publisher = await RabbitPublisher.open(rabbit.url, 5)
+    connection = await aio_pika.connect(rabbit.url, timeout=CALL_S)
+    channel = await connection.channel()
+    await channel.queue_delete("deleted.queue", timeout=CALL_S)
+    async with asyncio.timeout(ARRIVES_S):
+        # A round is as long as a poll; the broker says so in one of them, the next makes the queue.
+        while not await _is_there("deleted.queue", connection):
+            await reader.next()
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
     assert await publisher.publish([message(7)]) == {7: None}
     assert [each.body for each in await take(reader, 1)] == [b'{"n": 7}']
     await publisher.close()
     await reader.close()
+    await connection.close()
+
+
+async def _is_there(queue: str, connection: aio_pika.abc.AbstractConnection) -> bool:
+    """Asked on a channel of its own, which the broker closes if not."""
+    channel = await connection.channel()
+    try:
+        await channel.get_queue(queue)
+    except aio_pika.exceptions.ChannelNotFoundEntity:
+        return False
+    await channel.close()
+    return True
+
+
+async def test_a_reader_that_could_not_make_its_queue_tries_again(rabbit: RabbitServer):
+    connection = await aio_pika.connect(rabbit.url, timeout=CALL_S)
+    channel = await connection.channel()
+    # Of another kind: the broker refuses the declaration.
+    await channel.declare_queue("other.queue", timeout=CALL_S)
+    reader = RabbitSubscription(rabbit.url, CALL_S, "other.queue", TYPES)
+    for _ in range(2):
+        with pytest.raises(aio_pika.exceptions.ChannelPreconditionFailed):
+            await reader.next()
+    await channel.queue_delete("other.queue", timeout=CALL_S)
+    await reader.next()
+    assert await _is_there("other.queue", connection)
+    await reader.close()
+    await connection.close()
+
+
+async def test_a_publisher_whose_channel_the_broker_closed_says_that_it_is_of_no_more_use(
+    rabbit: RabbitServer,
+):
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
+    connection = await aio_pika.connect(rabbit.url, timeout=CALL_S)
+    await (await connection.channel()).exchange_delete("shop.events", timeout=CALL_S)
+    with pytest.raises(Unconfirmed, match="closed"):
+        await publisher.publish([message(1)])
+    await publisher.close()
     await connection.close()

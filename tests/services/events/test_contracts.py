@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema_rs import validator_for
 
+from chassis.contracts import checks
 from chassis.messaging import envelope
 from services.events import asyncapi
 from services.events.catalogue import TYPES
@@ -30,6 +31,31 @@ VALUES ($1, 'g', 'late', 'me', '{}')
 _MOVE = (
     "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity) VALUES ($1, $2, 'P', 1)"
 )
+# Dora gets a hundred cents and gives Erik forty.
+_WALLETS = """
+DO $$
+DECLARE
+  dora uuid := wallets.account_of('wallet', 'dora', 'EUR');
+  erik uuid := wallets.account_of('wallet', 'erik', 'EUR');
+  bank uuid := wallets.account_of('funding', 'deposits', 'EUR');
+  t uuid[] := ARRAY[gen_random_uuid(), gen_random_uuid(), gen_random_uuid()];
+BEGIN
+  INSERT INTO wallets.wallet_balances (user_id, currency, account_id)
+  VALUES ('dora', 'EUR', dora), ('erik', 'EUR', erik);
+  INSERT INTO wallets.transactions (transaction_id, user_id, currency, account_id, kind,
+                                    amount_minor, status, counterparty)
+  VALUES (t[1], 'dora', 'EUR', dora, 'DEPOSIT', 100, 'PENDING', NULL),
+         (t[2], 'dora', 'EUR', dora, 'TRANSFER_OUT', 40, 'COMPLETED', 'erik'),
+         (t[3], 'erik', 'EUR', erik, 'TRANSFER_IN', 40, 'PENDING', 'dora');
+  INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account, credit_account,
+                                 amount_minor, currency)
+  VALUES (t[1], 'deposit', t[1], bank, dora, 100, 'EUR');
+  PERFORM wallets.seal(dora, 1);
+  INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, payee_transaction_id,
+                                 debit_account, credit_account, amount_minor, currency)
+  VALUES (t[2], 'transfer', t[2], t[3], dora, erik, 40, 'EUR');
+END $$
+"""
 _TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 
@@ -62,6 +88,7 @@ async def _every_change(wire: asyncpg.Connection) -> None:
     )
     for action in ("started", "expired"):
         await wire.execute(_GREMLIN, action)
+    await wire.execute(_WALLETS)
 
 
 async def test_every_type_is_written_as_its_struct_and_as_the_document_say(scene: Scene):
@@ -71,10 +98,11 @@ async def test_every_type_is_written_as_its_struct_and_as_the_document_say(scene
     bodies = await wire.fetch("SELECT type, envelope FROM events.messages")
     assert {row["type"] for row in bodies} == set(TYPES)
     found = asyncapi.document()
+    messages = {each["name"]: each for each in found["components"]["messages"].values()}
     for row in bodies:
         event = envelope.read(row["envelope"].encode())
         msgspec.convert(event.data, TYPES[event.type], strict=False)
-        payload = found["components"]["messages"][TYPES[event.type].__name__]["payload"]
+        payload = messages[event.type]["payload"]
         whole = {**payload, "components": found["components"]}
         validator_for(whole, validate_formats=True).validate(json.loads(row["envelope"]))
     assert (await scene.proof()).is_gapless
@@ -90,6 +118,23 @@ async def test_what_moves_nothing_is_no_event(scene: Scene):
         uuid4(),
     )
     assert (await scene.proof()).committed == 0
+
+
+async def test_an_event_that_is_not_as_its_struct_says_is_a_violation(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    made = checks.ContractChecks(100)
+    monkeypatch.setattr(checks, "_checks", made)
+    await scene.emit("o", 1, "order.created")
+    await scene.publish()
+    broken: list[str] = []
+    made.check_next(broken.append)
+    assert set(broken) == {"OrderCreated"}
+
+
+def test_each_type_has_a_channel_of_its_own():
+    channels = asyncapi.document()["channels"].values()
+    assert sorted(each["address"] for each in channels) == sorted(TYPES)
 
 
 def test_the_document_is_current():
