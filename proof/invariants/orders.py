@@ -202,17 +202,19 @@ ORDER BY i.scope, i.key""",
     enforced_by="a response is stored once, after the step that it reports",
 )
 
+# By the clock, and not by when the proof's transaction began: on a busy machine its snapshot may be
+# seconds younger, and a row in it as well.
 _NOTHING_STRANDED = """\
 SELECT 'order' AS what, id::text AS ref, status AS state, next_attempt_at
 FROM orders.orders
 WHERE (status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
        OR (status = 'CONFIRMED' AND stock_committed_at IS NULL))
-  AND next_attempt_at > now() + interval '{order_s:g} s'
+  AND next_attempt_at > clock_timestamp() + interval '{order_s:g} s'
 UNION ALL
 SELECT 'payment', payment_id::text, state, next_attempt_at
 FROM payments.payments
 WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
-  AND next_attempt_at > now() + interval '{payment_s:g} s'
+  AND next_attempt_at > clock_timestamp() + interval '{payment_s:g} s'
 UNION ALL
 SELECT 'attempt that nothing looks up', a.gw_key, a.state, NULL
 FROM payments.attempts a JOIN payments.payments p USING (payment_id)
