@@ -8,7 +8,7 @@ from observatory.sources.down import Down
 from observatory.sources.event_progress import ConsumerProgress, EventProgress
 from observatory.sources.health import Health
 from tests.frontend.samples import DOWN, FIGURES, GREMLIN, NOW
-from topology import SHOP
+from topology import LIT
 
 
 def light(average_s, **more):
@@ -74,13 +74,13 @@ def test_a_light_without_a_source_is_grey_and_says_since_when():
 def test_one_source_may_be_down_while_the_others_shine():
     well = Traffic(20, 0, 2.0, 0.1)
     view = presenter.lights(lambda key: DOWN if key == "payment" else well, DOWN, NOW)
-    expected = ["none" if each.key == "payment" else "good" for each in SHOP]
+    expected = ["none" if each.key == "payment" else "good" for each in LIT]
     assert [each.state for each in view.lights] == expected
 
 
 def test_a_light_shows_that_its_service_is_bitten():
     view = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,), NOW)
-    expected = [("Slow start",) if each.key == "inventory" else () for each in SHOP]
+    expected = [("Slow start",) if each.key == "inventory" else () for each in LIT]
     assert [each.bitten_by for each in view.lights] == expected
 
 

@@ -5,7 +5,7 @@
 (() => {
   const whole = document.querySelector("[data-charts]");
   if (!whole || typeof uPlot === "undefined") return;
-  const SERVICES = ["order", "inventory", "payment"];
+  const SERVICES = [...whole.querySelectorAll(".chart.of-time")].map((host) => host.dataset.chart);
   const LINES = ["rate", "errors", ...plotting.QUANTILES];
   const POLL_MS = 2000;
 
