@@ -96,6 +96,7 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"text": "if true then allow"},
         {
             "text": [1, None, [], "x" * 20_001],
+            "terms": [1, [], {"alfa": 1}, {"alfa": {"fee": 1}}, {"alfa": {"minimum_minor": 0}}],
             "last": [0, 501, *_NOT_WHOLE],
             "merchant_id": ["", "M1", "m 1", "-m", "m" * 65, 1, None],
         },
@@ -144,6 +145,7 @@ _REQUIRED = {
     SetLatency: {"enabled"},
     payment.CancelPayment: set[str](),
     payment.OwnBreak: {"note"},
+    payment.AskWhatIf: set[str](),
     acquirer.WebhookFaults: set[str](),
 }
 
