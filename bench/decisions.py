@@ -28,7 +28,7 @@ _ALFA_TAKES = 60_000
 
 async def measure(shop: Variant, rounds: int) -> dict[str, float]:
     """Processor milliseconds of policy, plan and route over three accounts, and of the payment
-    service for one whole payment, which has the mock provider alone; medians of the rounds."""
+    service for one whole payment of the same merchant; medians of the rounds."""
     merchant = await _merchant(shop)
     decisions, payments = [], []
     for number in range(rounds + 1):

@@ -5,28 +5,12 @@ import random
 from collections.abc import Sequence
 
 import aiohttp
-import asyncpg
 
 from tests.harness.customers import Door
-from tests.harness.merchants import Answers, Asked, payment_request
+from tests.harness.merchants import CHAINS, Answers, Asked, payment_request
 
-# Chains of different length and order; of each merchant a third of the payments is divided.
-CHAINS = {
-    "three": ["alfa", "bravo", "charlie"],
-    "turned": ["charlie", "alfa", "bravo"],
-    "two": ["bravo", "charlie"],
-}
 _TRIES = 4
 _PAUSE_S = 0.05
-
-
-async def add_merchants(connection: asyncpg.Connection, budget_ms: int) -> None:
-    """Let the shop know them; a payment of theirs may take so long before it is accepted."""
-    await connection.executemany(
-        "INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms)"
-        " VALUES ($1, 'pm_card_visa', $2, $3)",
-        [(name, chain, budget_ms) for name, chain in CHAINS.items()],
-    )
 
 
 class Merchants:

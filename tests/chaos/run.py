@@ -15,10 +15,11 @@ from proof.invariant import Limits
 from tests.chaos.crashes import crashing
 from tests.chaos.database_wire import DatabaseWire
 from tests.chaos.faults import Dice
-from tests.chaos.merchants import Merchants, add_merchants
+from tests.chaos.merchants import Merchants
 from tests.chaos.shop import Shop
 from tests.harness.customers import Customers, Habits
 from tests.harness.full_disk import full_disk
+from tests.harness.merchants import add_merchants
 from tests.harness.payments_at_rest import broken_at_rest
 
 CUSTOMERS = 25

@@ -17,6 +17,7 @@ from proof.session import ProofSession
 from tests.faults.merchant_crowd import MerchantCrowd
 from tests.faults.payments_storm import ACCOUNTS, PaymentsStorm
 from tests.faults.shop_under_fault import SEED, demand_unbroken, still_open
+from tests.harness.merchants import CHAINS, add_merchants
 from tests.harness.payments_at_rest import broken_at_rest, figures
 from tests.harness.running import RunningFleet
 
@@ -37,12 +38,7 @@ FLEET_ENVIRON = {
     "VALERIX_ACQUIRER_SLOW_S": "2.0",
     "VALERIX_ACQUIRER_SILENCE_S": "10",
 }
-# Chains of different length and order; of each merchant a third of the payments is divided.
-_MERCHANTS = {
-    "three": ["alfa", "bravo", "charlie"],
-    "turned": ["charlie", "alfa", "bravo"],
-    "two": ["bravo", "charlie"],
-}
+_BUDGET_MS = 4000
 _PLACES = 16
 _TURNS = 24
 # In a turn every account may be shut out for a while, and the machine does other things as well.
@@ -71,14 +67,6 @@ def second(fleet: RunningFleet, tmp_path: Path) -> Iterator[RunningFleet]:
         replica.stop_all()
 
 
-async def _add_merchants(tables: asyncpg.Connection) -> None:
-    await tables.executemany(
-        "INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms)"
-        " VALUES ($1, 'pm_card_visa', $2, 4000)",
-        list(_MERCHANTS.items()),
-    )
-
-
 async def _quiet(session: ProofSession) -> Report:
     """The proof of all of history, once nothing is open any more."""
     end = time.monotonic() + _QUIET_S
@@ -101,14 +89,14 @@ def test_none_is_lost_or_taken_twice_and_each_is_taken_whole(
     }
     storm = PaymentsStorm(fleet.url("acquirer"), victims, SEED)
     doors = [fleet.url("payment"), second.url("payment")]
-    crowd = MerchantCrowd(doors, list(_MERCHANTS), count=PAYMENTS, places=_PLACES, seed=SEED)
+    crowd = MerchantCrowd(doors, list(CHAINS), count=PAYMENTS, places=_PLACES, seed=SEED)
     session = ProofSession(load("dashboard", FLEET_ENVIRON, database_url=fleet.database_url))
     # Processes are started from this thread; the merchants are on others.
     with asyncio.Runner() as runner, contextlib.ExitStack() as last:
         tables = runner.run(asyncpg.connect(fleet.database_url))
         last.callback(lambda: runner.run(session.close()))
         last.callback(lambda: runner.run(tables.close()))
-        runner.run(_add_merchants(tables))
+        runner.run(add_merchants(tables, _BUDGET_MS))
         storm.begin()
         begun = time.monotonic()
         with crowd:

@@ -6,8 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import msgspec
 
+# Chains of different length and order; of each merchant a third of the payments is divided.
+CHAINS = {
+    "three": ["alfa", "bravo", "charlie"],
+    "turned": ["charlie", "alfa", "bravo"],
+    "two": ["bravo", "charlie"],
+}
 # Taken, and not taken for good; the same question gets these bytes for ever.
 FINAL = (200, 402)
 # 0 where nobody answered; each may be asked again.
@@ -58,3 +65,12 @@ def payment_request(fate: random.Random, merchants: Sequence[str], name: str, n:
         wanted["metadata"] = {"split": "equal"}
     named = {"request_id": f"{name}{n}", "merchant_id": merchants[n % len(merchants)]}
     return Asked(json.dumps(named | wanted).encode())
+
+
+async def add_merchants(connection: asyncpg.Connection, budget_ms: int) -> None:
+    """Let the shop know them; a payment of theirs may take so long before it is accepted."""
+    await connection.executemany(
+        "INSERT INTO payments.merchants (merchant_id, method, chain, budget_ms)"
+        " VALUES ($1, 'pm_card_visa', $2, $3)",
+        [(name, chain, budget_ms) for name, chain in CHAINS.items()],
+    )

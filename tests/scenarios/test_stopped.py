@@ -36,7 +36,7 @@ def test_ctrl_c_leaves_a_calm_shop(fleet, tmp_path, number):
     with begin(fleet, tmp_path, "check", "--quick") as running:
         until_loose(fleet, running)
         running.send_signal(number)
-        output, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=120)
     assert running.returncode == 1
     assert f"ends here: stopped by {number.name}" in output
     assert loose(fleet) == []
@@ -58,7 +58,7 @@ def test_under_nohup_an_act_outlives_its_terminal(fleet, tmp_path):
         until_loose(fleet, running)
         running.send_signal(signal.SIGHUP)
         running.send_signal(signal.SIGINT)
-        output, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=120)
     assert "ends here: stopped by SIGINT" in output
 
 
@@ -81,7 +81,7 @@ def test_enter_starts_the_next_step_and_a_closed_terminal_ends_the_act_calm(flee
 
 def test_play_without_a_keyboard_is_refused_with_the_alternative(fleet, tmp_path):
     with begin(fleet, tmp_path, "play", stdin=subprocess.DEVNULL) as running:
-        output, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=120)
     assert running.returncode == 2
     assert "there is no keyboard here: `valerix act check` needs none" in output
 

@@ -84,9 +84,7 @@ def _is_for_now(
     every = _every_step(context, domain)
     if refusal.error_code != "PlanInfeasible" or len(every) == len(steps):
         return False
-    two_phase = _two_phase(context, every)
-    found = decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
-    return isinstance(found, Decided)
+    return isinstance(_decided_by(context, domain, every), Decided)
 
 
 def _of_every(context: PaymentContext, domain: DomainContext, refusal: Refusal) -> Refusal:
@@ -94,8 +92,7 @@ def _of_every(context: PaymentContext, domain: DomainContext, refusal: Refusal) 
     every = _every_step(context, domain)
     if refusal.error_code != "AdapterNotFound" or not every:
         return refusal
-    two_phase = _two_phase(context, every)
-    found = decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
+    found = _decided_by(context, domain, every)
     return found if isinstance(found, Refusal) else refusal
 
 
@@ -108,9 +105,17 @@ async def _is_for_today(context: PaymentContext, domain: DomainContext, refusal:
         chain = [each.account for each in domain.merchant.accounts]
         fresh = await merchant_store.fresh_terms(connection, chain)
     merchant = msgspec.structs.replace(domain.merchant, accounts=fresh)
-    two_phase = _two_phase(context, every)
-    found = decide(merchant, domain.request, steps=every, two_phase=two_phase)
+    tomorrow = msgspec.structs.replace(domain, merchant=merchant)
+    found = _decided_by(context, tomorrow, every)
     return fresh != domain.merchant.accounts and isinstance(found, Decided)
+
+
+def _decided_by(
+    context: PaymentContext, domain: DomainContext, every: Sequence[StepContext]
+) -> Decided | Refusal:
+    """What these parts would come to; it is not what is done."""
+    two_phase = _two_phase(context, every)
+    return decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
 
 
 def _next_day() -> datetime:
