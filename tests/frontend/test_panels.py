@@ -224,4 +224,6 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"payments/payments.html", "payments/payment.html", "providers/providers.html"}
     tested |= {"policies/merchants.html", "policies/versions.html"}
     tested |= {"reports/reports.html", "reports/contracts.html"}
+    # In test_event_pages.py.
+    tested |= {f"events/{name}.html" for name in ("tail", "flow", "parked", "gapless", "audited")}
     assert panels == tested
