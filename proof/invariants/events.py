@@ -69,14 +69,14 @@ WITH changes (aggregate, aggregate_id, type, n) AS (
   WHERE aggregate = 'payment' AND type IN ('payment.created', 'refund.created') GROUP BY 1, 2, 3
 ), ends AS (
   -- A payment may come to an end again, after a refund of a part: its last one is its state's.
-  SELECT p.payment_id, p.state, e.type, e.payload->>'state' AS state_then, e.completed
-  FROM payments.payments p LEFT JOIN LATERAL (
-    SELECT o.type, o.payload, count(*) FILTER (WHERE o.type = 'payment.completed') OVER ()
-             AS completed
-    FROM payments.outbox o
-    WHERE o.aggregate = 'payment' AND o.aggregate_id = p.payment_id::text
-      AND o.type IN ('payment.completed', 'payment.failed')
-    ORDER BY o.aggregate_seq DESC LIMIT 1) e ON true
+  SELECT p.payment_id, p.state, e.type, e.state_then, e.completed
+  FROM payments.payments p LEFT JOIN (
+    SELECT aggregate_id, count(*) FILTER (WHERE type = 'payment.completed') AS completed,
+           (array_agg(type ORDER BY aggregate_seq DESC))[1] AS type,
+           (array_agg(payload->>'state' ORDER BY aggregate_seq DESC))[1] AS state_then
+    FROM payments.outbox
+    WHERE aggregate = 'payment' AND type IN ('payment.completed', 'payment.failed')
+    GROUP BY aggregate_id) e ON e.aggregate_id = p.payment_id::text
   WHERE p.amount_minor IS NOT NULL
 ), switches AS (
   SELECT owner, type, sum(changes)::bigint AS changes, sum(events)::bigint AS events FROM (

@@ -228,4 +228,6 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"policies/merchants.html", "policies/versions.html"}
     tested |= {f"events/{name}.html" for name in _OF_EVENTS}
     tested |= {"reports/reports.html", "reports/contracts.html"}
+    # In test_event_pages.py.
+    tested |= {f"events/{name}.html" for name in ("tail", "flow", "parked", "gapless", "audited")}
     assert panels == tested
