@@ -1,6 +1,7 @@
 """`make bench`: runs the comparison and prints it as a table; `--json FILE` keeps it."""
 
 import asyncio
+import os
 import platform
 import tempfile
 import time
@@ -16,6 +17,7 @@ from bench import (
     collectors,
     compare,
     decisions,
+    events,
     exporters,
     growth,
     receiver,
@@ -37,6 +39,7 @@ PARTS = (
     "replicas",
     "collectors",
     "exporters",
+    "events",
     "spectators",
     "growth",
     "startup",
@@ -86,6 +89,7 @@ def main(
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
+                "events": bench.carry,
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
@@ -181,6 +185,23 @@ class _Bench:
             return exporters.rounds(
                 {"own": own, "official": official, "dark": dark}, self._rounds, self._orders
             )
+
+    def carry(self) -> Any:
+        """The relay and its consumers, through PostgreSQL and, where VALERIX_AMQP_URL names one,
+        through a RabbitMQ."""
+        broker = os.environ.get("VALERIX_AMQP_URL", "")
+        transports = {"postgres": ""} | ({"rabbitmq": broker} if broker else {})
+        backlogs, buying = (
+            {
+                name: Variant(
+                    f"{what}-{name}", self._home, self._database(f"{what}_{name}"),
+                    {"VALERIX_AMQP_URL": url, "VALERIX_TELEMETRY": "off"}, keys=keys,
+                )
+                for name, url in transports.items()
+            }
+            for what, keys in (("backlog", events.BUS), ("buying", events.BUYING))
+        )  # fmt: skip
+        return events.measure(backlogs, buying)
 
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

@@ -125,6 +125,22 @@ def _exporters(found: dict[str, Any]) -> str:
     )
 
 
+def _events(found: dict[str, Any]) -> str:
+    shown = {
+        "relay, events/s (bar 2 000)": "relay",
+        "metrics-consumer, events/s": "metrics-consumer",
+        "audit-consumer, events/s": "audit-consumer",
+        "events/s while orders come": "events_per_s",
+        "committed to consumed, p50 ms": "p50_ms",
+        "committed to consumed, p99 ms (bar 250)": "p99_ms",
+    }
+    rows = [
+        (what, *(f"{row[key]:,.0f}".replace(",", " ") for row in found.values()))
+        for what, key in shown.items()
+    ]
+    return _lines(("events", *found), rows)
+
+
 def _spectators(found: dict[str, Any]) -> str:
     count = found["spectators"]
     rows = [
@@ -172,6 +188,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "replicas": _replicas,
     "collectors": _collectors,
     "exporters": _exporters,
+    "events": _events,
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,
