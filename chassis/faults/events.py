@@ -1,5 +1,5 @@
 """What every process tells of its gremlins: the `data` of two events, written by triggers
-(infra/migrations/sql/0019_events.up.sql)."""
+(infra/migrations/sql/0018_events.up.sql)."""
 
 from typing import Literal
 

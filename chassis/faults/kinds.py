@@ -124,7 +124,7 @@ KINDS: tuple[FaultKind, ...] = (
     FaultKind(
         kind="error",
         label="Errors",
-        does="Answers 503, no work done",
+        does="Answers 503, no work",
         hint="The service answers 503, or the status that was chosen, before it does anything.",
         answers_status=True,
         instead=_answer_error,
@@ -161,7 +161,7 @@ KINDS: tuple[FaultKind, ...] = (
     FaultKind(
         kind="corrupt",
         label="Wrong answer",
-        does="Works, then answers wrongly",
+        does="Works, answers wrongly",
         hint=(
             "The work is done and stored; the answer is well-formed JSON with one value changed,"
             " half of the time to one that breaks its contract."

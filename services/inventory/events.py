@@ -1,5 +1,5 @@
 """What the inventory service tells of its goods: the `data` of its events, written by triggers
-(infra/migrations/sql/0019_events.up.sql)."""
+(infra/migrations/sql/0018_events.up.sql)."""
 
 from typing import Annotated
 from uuid import UUID

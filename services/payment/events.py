@@ -1,5 +1,5 @@
 """What the payment service tells of its payments: the `data` of its events, written by triggers
-(infra/migrations/sql/0019_events.up.sql)."""
+(infra/migrations/sql/0018_events.up.sql)."""
 
 from typing import Annotated, Literal
 from uuid import UUID

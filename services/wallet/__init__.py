@@ -8,5 +8,5 @@ Promises  that a wallet never spends what it does not have, whoever pays from it
           its hold until it is found out; that every balance there ever was can be read again.
 Start at  `paying.py` (a payment in two transactions with the gateway between them), then
           `sealer.py`. Money moves in the database: a row of `wallets.transfers` posts itself
-          (infra/migrations/sql/0020_wallets.up.sql, `post_transfer`).
+          (infra/migrations/sql/0019_wallets.up.sql, `post_transfer`).
 """

@@ -70,6 +70,9 @@ BEGIN
   DELETE FROM gateway.charges WHERE payment_ref = payment::text;
   DELETE FROM orders.idempotency WHERE order_id = '{order}';
   DELETE FROM orders.history WHERE order_id = '{order}';
+  DELETE FROM orders.outbox WHERE aggregate_id = '{order}';
+  DELETE FROM inventory.outbox WHERE aggregate_id = '{order}';
+  DELETE FROM payments.outbox WHERE aggregate_id = payment::text;
   DELETE FROM orders.orders WHERE id = '{order}';
 
   FOR ours IN SELECT DISTINCT tgrelid::regclass AS place FROM pg_trigger WHERE tgenabled = 'D'

@@ -19,7 +19,7 @@ from topology import SHOP, find
 
 NAME = find("relay").name
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0019"
+SCHEMA_REVISION = "0018"
 # A person who looks, and the probes of health.
 _CONNECTIONS = 4
 
