@@ -14,6 +14,7 @@ from chassis.http.asgi import App, Message
 from chassis.http.outbound import Peer
 from chassis.settings import Settings
 from tests.chaos.faults import Dice, Fault
+from tests.harness.customers import COPIED
 
 # Late effects land before or after the caller's next try, by chance.
 LATE_S = (0.05, 1.2)
@@ -64,7 +65,8 @@ class Wire:
 
     async def carry(self, call: "Call") -> Heard:
         """Bring one call to the other side and its answer back, as far as fate lets it."""
-        match self._dice.fault(self._hop):
+        fault = self._dice.fault(self._hop)
+        match fault:
             case Fault.NOT_SENT:
                 raise aiohttp.ClientConnectorError(_NOWHERE, OSError("refused"))
             case Fault.REQUEST_LOST:
@@ -86,7 +88,10 @@ class Wire:
         await asyncio.wait([answering])
         if answering.cancelled() or answering.exception() is not None:
             raise aiohttp.ServerDisconnectedError
-        return answering.result()
+        heard = answering.result()
+        if fault is Fault.DUPLICATE:
+            heard.headers[COPIED] = "yes"
+        return heard
 
     async def _silence(self) -> None:
         # A reset is noticed at once, a lost packet only by the caller's own deadline.

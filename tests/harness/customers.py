@@ -13,6 +13,8 @@ from proof.clients.intent import Intent, LoggedReply, logged_reply
 
 # Mostly the product that never runs out, now and then one that does.
 PRODUCTS = ("PROD-001",) * 7 + ("PROD-002",) * 2 + ("PROD-003",)
+# On a response to a request that the wire delivered twice: nobody reads the other's response.
+COPIED = "X-Delivered-Twice"
 _NO_RESPONSE = 0
 
 
@@ -126,16 +128,16 @@ class Customers:
         tries: int,
     ) -> None:
         for number in range(tries):
-            reply = await self._send(self._rng.choice(doors), path, body, headers)
-            replies.append(reply)
-            if reply.decides:
+            got = await self._send(self._rng.choice(doors), path, body, headers)
+            replies.extend(got)
+            if got[-1].decides:
                 return
             pause_s = self._habits.pause_s * min(8, 2**number)
             await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.5))
 
     async def _send(
         self, door: Door, path: str, body: bytes, headers: dict[str, str]
-    ) -> LoggedReply:
+    ) -> list[LoggedReply]:
         patience_s = door.patience_s or self._habits.patience_s
         try:
             # aiohttp's own timeout is per operation; this one is how long a person waits.
@@ -143,11 +145,14 @@ class Customers:
                 asyncio.timeout(patience_s),
                 door.session.request("POST", door.url + path, data=body, headers=headers) as got,
             ):
-                return logged_reply(got.status, got.headers, await got.content.read(-1))
+                reply = logged_reply(got.status, got.headers, await got.content.read(-1))
+                # What one copy did not execute, the other may have.
+                lost = [LoggedReply(_NO_RESPONSE, "copied")] if COPIED in got.headers else []
+                return [*lost, reply]
         except (aiohttp.ClientConnectorError, ConnectionRefusedError):
-            return LoggedReply(_NO_RESPONSE, "refused", executed=False)
+            return [LoggedReply(_NO_RESPONSE, "refused", executed=False)]
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            return LoggedReply(_NO_RESPONSE, type(error).__name__)
+            return [LoggedReply(_NO_RESPONSE, type(error).__name__)]
 
 
 def tally(intents: Iterable[Intent]) -> dict[str, int]:
