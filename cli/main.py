@@ -349,7 +349,7 @@ def settings() -> None:
 
 @main.group()
 def events() -> None:
-    """Look at events on their way, and prove that all of them arrived."""
+    """Look at events on their way, and try again what was put aside."""
 
 
 @events.command("tail")
