@@ -10,12 +10,13 @@ import click
 
 from bench.clients import ORDER
 from bench.shops import Variant
-from topology import SHOP
+from topology import SHOP, find
 
 # Two of each aggregate, as orders have: enough to take a relay ten seconds.
 BACKLOG = 20_000
-BUS = ("relay", "metrics_consumer", "audit_consumer")
-BUYING = ("inventory", "payment", "order", *BUS)
+CONSUMERS = tuple(process.name for process in SHOP if process.takes_events)
+BUS = tuple(process.key for process in SHOP if process.is_background)
+BUYING = (*find("order").calls, "order", *BUS)
 # Seven events an order are about a hundred events a second.
 _ORDERS_PER_S, _PACED_S = 14, 20
 _WAIT_S = 180.0
@@ -48,7 +49,7 @@ async def drain(shop: Variant) -> dict[str, float]:
         await asyncio.to_thread(shop.start)
         await _until_consumed(connection)
         found = {"relay": float(await connection.fetchval(_CONFIRMED))}
-        for consumer in ("metrics-consumer", "audit-consumer"):
+        for consumer in CONSUMERS:
             taken = await connection.fetchval(_CONSUMED, consumer)
             found[consumer] = float(taken or 0)
         return found

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.acquirer import CLIENTS
+from bench.events import CONSUMERS
 from topology import NAMES
 
 
@@ -128,8 +129,7 @@ def _exporters(found: dict[str, Any]) -> str:
 def _events(found: dict[str, Any]) -> str:
     shown = {
         "relay, events/s (bar 2 000)": "relay",
-        "metrics-consumer, events/s": "metrics-consumer",
-        "audit-consumer, events/s": "audit-consumer",
+        **{f"{consumer}, events/s": consumer for consumer in CONSUMERS},
         "events/s while orders come": "events_per_s",
         "committed to consumed, p50 ms": "p50_ms",
         "committed to consumed, p99 ms (bar 250)": "p99_ms",

@@ -11,10 +11,7 @@ NAMES = {name: process for process in PROCESSES for name in (process.key, proces
 # The list itself, migrations (which never change afterwards), and tests, which may expect a list.
 EXEMPT = ("topology/", "infra/migrations/", "tests/")
 # Places that name some processes for a reason of their own, and the reason.
-ALLOWED = {
-    "bench/events.py": "the relay and two consumers are what it times, and a shop that only sells",
-    "bench/report.py": "the rows of that measurement",
-}
+ALLOWED: dict[str, str] = {}
 
 
 def lists(name: str) -> Iterator[tuple[int, str]]:
