@@ -9,6 +9,7 @@ import pytest
 from chassis.faults.kinds import BY_NAME
 from tests.faults.shop_under_fault import BRISK, ORDERS, ShopUnderFault
 from tests.harness.customers import Habits
+from topology import find
 
 FLEET_KEYS = ("inventory", "payment", "order")
 FLEET_ENVIRON = BRISK
@@ -50,6 +51,7 @@ def _cells() -> list[Any]:
         pytest.param(kind, hop, marks=[] if (kind, hop) in _SAMPLE else [pytest.mark.long])
         for kind in BY_NAME
         for hop in HOPS
+        if find(hop).takes_events or not BY_NAME[kind].on_delivery
     ]
 
 
