@@ -158,7 +158,9 @@ def test_an_account_that_an_act_let_misbehave_answers_as_before(fleet):
     before = modes(fleet, bravo="declined")
     code, output = check(fleet, parse(PAYING, "paying", "x.yaml"))
     assert code == 0, output
-    assert modes(fleet) == before == {"alfa": "happy", "bravo": "declined", "charlie": "happy"}
+    assert modes(fleet) == before
+    assert before.pop("bravo") == "declined"
+    assert set(before.values()) == {"happy"}
     modes(fleet, bravo="happy")
     assert "    payments              2   made meanwhile" in output
 

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import httpx
 from msgspec import Struct
@@ -13,11 +14,22 @@ from prometheus.names import AVERAGE, ERRORS, FAILING_SHARE, PENDING, PENDING_SH
 from tests.harness.running import RunningFleet
 from tests.stack.prometheus_server import PrometheusServer
 from tests.stack.promql import panels
-from topology import LIT
+from topology import LIT, NAMES
 
 ORDERS_PER_S = 8
 # Those that have a light.
 _LIT = {process.key: process.name for process in LIT}
+# While inventory answers nobody: nobody gets past it any more, so payments fall silent (0/0 after
+# traffic), and wallets, which need none of its goods, stay as they were.
+BITTEN = {
+    NAMES[key]: state
+    for key, state in {
+        "order": "failed",
+        "inventory": "failed",
+        "payment": "none",
+        "wallet": "good",
+    }.items()
+}
 _CALLERS = 64
 _LABELS = {
     "Fast": "good",
@@ -90,9 +102,7 @@ class RunRecorder:
             bitten_at = time.time()
             slow = {"kind": "latency", "delay_ms": 3000, "routes": ["POST /inventory/reserve"]}
             self._bite("inventory", "slow", **slow)
-            # Nobody gets past inventory any more, so payments fall silent: 0/0 after traffic.
-            bitten = dict(zip(_LIT.values(), ("failed", "failed", "none"), strict=True))
-            self._until("gremlin", bitten, within_s=50)
+            self._until("gremlin", BITTEN, within_s=50)
         finally:
             self._calm.set()
             if load.is_alive():
@@ -107,22 +117,41 @@ class RunRecorder:
         command = {"product_id": product_id, "quantity": quantity}
         self._client.post(f"{self._fleet.url('order')}/orders", json=command)
 
+    def _charge(self) -> None:
+        charge = {"request_id": str(uuid4()), "merchant_id": "m1", "amount": 100, "currency": "USD"}
+        self._client.post(f"{self._fleet.url('payment')}/process-payment", json=charge)
+
+    def _deposit(self) -> None:
+        self._client.post(
+            f"{self._fleet.url('wallet')}/wallets/lights/deposits",
+            json={"amount": 100, "currency": "EUR"},
+            headers={"X-API-Key": "wallet-demo-key", "Idempotency-Key": str(uuid4())},
+        ).raise_for_status()
+
+    def _look_behind(self) -> None:
+        """What somebody asks of those that no customer's request goes through."""
+        for key, path in (("relay", "/events"), ("audit_consumer", "/audit")):
+            self._client.get(self._fleet.url(key) + path).raise_for_status()
+
     def _every_outcome(self) -> None:
         """Sold out, unknown, a merchant's payments, a look around; the load brings the others."""
         for product_id, quantity in (("PROD-003", 9_999), ("PROD-404", 1), ("PROD-001", 1)):
             self._place(product_id, quantity)
-        for n in range(3):
-            request = {"request_id": f"r{n}", "merchant_id": "m1", "amount": 100, "currency": "USD"}
-            self._client.post(f"{self._fleet.url('payment')}/process-payment", json=request)
+        # More than one scrape apart, so that the acquirer's requests have a rate.
+        for _ in range(8):
+            self._charge()
+            time.sleep(0.5)
         for path in ("/orders", "/products"):
             self._client.get(self._fleet.url("order") + path)
 
     def _load(self) -> None:
-        """Open loop: an order every so often, however long they take."""
+        """Open loop: orders and all else that is shown, however long each takes."""
         due = time.monotonic()
         chance = random.Random(1)
         while not self._calm.wait(max(0.0, due - time.monotonic())):
             due += 1 / ORDERS_PER_S
+            self._callers.submit(self._deposit)
+            self._callers.submit(self._look_behind)
             short = chance.random() < 0.1
             self._callers.submit(
                 self._place, "PROD-003" if short else "PROD-001", 99 if short else 1

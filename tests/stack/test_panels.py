@@ -31,7 +31,13 @@ PROCESS_NAMES = tuple(process.name for process in PROCESSES)
 # Queries that rightly have no data, and why.
 EMPTY = {
     ("service/Database pool/A", "dashboard"): "its few connections are not a pool of the chassis",
+    ("events/RabbitMQ's queues/A", PROCESS_NAMES[0]): "no broker runs here",
 }
+# It has no address that anybody asks, so it has no requests to show.
+NOT_ASKED = "metrics-consumer"
+_OF_REQUESTS = ("http_requests_total", "http_request_duration_seconds_bucket")
+# What a broker's own plugin emits; there is none here.
+_OF_RABBITMQ = ("rabbitmq_",)
 
 
 # Asked of Loki or Jaeger, which do not run here: only the names in these queries are compared,
@@ -45,6 +51,10 @@ ELSEWHERE = {
 }
 # Fields that OTLP gives a line; Loki writes dots as underscores.
 _OF_OTLP = {"service_name", "severity_text", "trace_id"}
+
+
+def _is_of_requests(query: PromQuery) -> bool:
+    return "$service" in query.expr and any(name in query.expr for name in _OF_REQUESTS)
 
 
 def cases() -> list[tuple[PromQuery, str]]:
@@ -69,7 +79,7 @@ def test_every_query_of_a_dashboard_has_a_result(story: RecordedRun, watched: Wa
             series = prometheus.instant(expr, at=story.ended)
         else:
             series = prometheus.over(expr, story.began, story.ended)
-        if (query.where, service) in EMPTY:
+        if (query.where, service) in EMPTY or (service == NOT_ASKED and _is_of_requests(query)):
             found_now += [label_of(query, service)] if numbers(series) else []
         elif not numbers(series):
             missing.append(f"{label_of(query, service)}: {expr}")
@@ -161,11 +171,13 @@ def test_every_metric_in_a_query_is_emitted(story: RecordedRun, watched: Watched
     for where, expr in used:
         names = metric_names(expr)
         assert names or expr.startswith("vector("), f"{where}: a query without a metric"
-        assert names <= emitted, where
+        ours = {name for name in names if not name.startswith(_OF_RABBITMQ)}
+        assert ours <= emitted, where
 
 
 # The dashboard's own work is not traced.
-WITH_EXEMPLARS = [pair for pair in cases() if pair[0].exemplar and pair[1] != "dashboard"]
+_WITHOUT = ("dashboard", NOT_ASKED)
+WITH_EXEMPLARS = [pair for pair in cases() if pair[0].exemplar and pair[1] not in _WITHOUT]
 
 
 def test_every_exemplar_leads_to_a_trace_that_exists(story: RecordedRun, watched: Watched):
