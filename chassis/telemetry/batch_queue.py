@@ -27,6 +27,10 @@ class NotDelivered(Exception):
         self.count = count
 
 
+class NotConnected(NotDelivered):
+    """Nobody listens there, so nothing of the batch arrived and it may be sent again."""
+
+
 class Sender(Protocol[T_contra]):
     """Carries one batch to wherever it goes."""
 
@@ -77,20 +81,35 @@ class BatchQueue(Generic[T]):
         while not self._stopping.wait(_EVERY_S):
             self._drain()
         self._drain()
+        self.dropped += len(self._items)
 
     def _drain(self) -> None:
         while batch := self._take():
             try:
                 self._sender.send(batch)
+            except NotConnected as error:
+                # A receiver that starts with us, or anew, gets what happened before it listened.
+                self._put_back(batch)
+                self._report("wait, and the oldest are dropped", error)
+                return
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 count = error.count if isinstance(error, NotDelivered) else None
                 self.dropped += len(batch) if count is None else count
-                if not self._failing:
-                    # Once per outage: a line per batch would be a second fault.
-                    logger.warning("%s are being dropped: %s", self._kind, error)
-                self._failing = True
+                self._report("are being dropped", error)
             else:
                 self._failing = False
+
+    def _report(self, what: str, error: Exception) -> None:
+        if not self._failing:
+            # Once per outage: a line per batch would be a second fault.
+            logger.warning("%s %s: %s", self._kind, what, error)
+        self._failing = True
+
+    def _put_back(self, batch: list[T]) -> None:
+        room = max(0, _CAPACITY - len(self._items))
+        kept = batch[-room:] if room else []
+        self.dropped += len(batch) - len(kept)
+        self._items.extendleft(reversed(kept))
 
     def _take(self) -> list[T]:
         batch: list[T] = []

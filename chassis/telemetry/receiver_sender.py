@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from chassis.http.ask import ask
-from chassis.telemetry.batch_queue import NotDelivered, T
+from chassis.telemetry.batch_queue import NotConnected, NotDelivered, T
 from chassis.telemetry.context import Span
 from chassis.telemetry.log_lines import LogLine
 
@@ -47,6 +47,8 @@ class ReceiverSender(Generic[T]):
         body = msgspec.json.encode(self._body(batch), enc_hook=str)
         try:
             status, response = ask("POST", self._url, self._headers, body=body, timeout_s=TIMEOUT_S)
+        except ConnectionRefusedError as error:
+            raise NotConnected(str(error)) from error
         except OSError as error:
             raise NotDelivered(str(error)) from error
         if status // 100 != 2:

@@ -14,7 +14,7 @@ import pytest
 from chassis import VERSION
 from chassis.settings import BadSetting
 from chassis.telemetry import batch_queue, receiver_sender
-from chassis.telemetry.batch_queue import BatchQueue, stop_all
+from chassis.telemetry.batch_queue import BatchQueue, NotConnected, stop_all
 from chassis.telemetry.context import CLIENT, Span
 from chassis.telemetry.log_lines import LogLine
 from chassis.telemetry.senders import make_senders
@@ -205,6 +205,30 @@ def test_a_full_queue_drops_the_oldest():
         queue.add(number)
     kept = list(vars(queue)["_items"])
     assert (len(kept), kept[-1], queue.dropped) == (4096, 4999, 5000 - 4096)
+
+
+async def test_what_nobody_listened_to_is_sent_once_somebody_does():
+    arrived: list[int] = []
+
+    class Late(_Idle):
+        def __init__(self) -> None:
+            self.tries = 0
+
+        def send(self, batch: Any) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise NotConnected("refused")
+            arrived.extend(batch)
+
+    queue: BatchQueue[int] = BatchQueue("spans", Late())
+    for number in range(600):
+        queue.add(number)
+    vars(BatchQueue)["_drain"](queue)
+    for number in range(600, 4300):
+        queue.add(number)
+    queue.start()
+    await asyncio.to_thread(stop_all, [queue])
+    assert (arrived, queue.dropped) == (list(range(4300 - 4096, 4300)), 4300 - 4096)
 
 
 async def test_a_batch_that_breaks_its_exporter_costs_only_itself():
