@@ -6,10 +6,12 @@ more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -29,6 +31,7 @@ _full_until: dict[str, float] = {}
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class DatabaseTrouble(Exception):
@@ -45,6 +48,14 @@ class DatabaseDown(DatabaseTrouble):
 
 class DatabaseFull(DatabaseTrouble):
     """PostgreSQL has no room left on its disk, or no memory. What was begun was rolled back."""
+
+
+class LockNotFree(DatabaseTrouble):
+    """What this needs was locked by others for too long. What was begun was rolled back."""
+
+
+class DatabaseConflict(DatabaseTrouble):
+    """Two waited for each other, and this one had to go. What was begun was rolled back."""
 
 
 class CommitUnknown(DatabaseTrouble):
@@ -66,10 +77,44 @@ _BROKEN = (
 )
 
 
-class Statement:
-    """SQL text with its parameters in order, and the name its span carries."""
+# A statement that may change something; a function of a schema of ours may as well.
+_CHANGES = re.compile(
+    r"\b(?:INSERT|DELETE|MERGE)\b|(?<!FOR )(?<!KEY )\bUPDATE\b|\b\w+\.\w+\(", re.IGNORECASE
+)
 
-    __slots__ = ("constants", "name", "parameters", "sql")
+
+class Effects:
+    """Whether one request has changed anything for good, or may have: after that, a database that
+    cannot be reached does not mean that nothing was done."""
+
+    __slots__ = ("any",)
+
+    def __init__(self) -> None:
+        self.any = False
+
+
+# Of the request in hand; the edge sets it.
+effects_now: ContextVar[Effects | None] = ContextVar("effects_now", default=None)
+
+
+async def _lasting(change: Awaitable[T]) -> T:
+    """The result of a change that is to last. Only a refusal by PostgreSQL means that none was."""
+    lasts = True
+    try:
+        return await change
+    except asyncpg.PostgresError as error:
+        lasts = isinstance(error, _BROKEN)
+        raise
+    finally:
+        if lasts and (effects := effects_now.get()) is not None:
+            effects.any = True
+
+
+class Statement:
+    """SQL text with its parameters in order, and the name its span carries. `changes` is false for
+    one that only reads."""
+
+    __slots__ = ("changes", "constants", "name", "parameters", "sql")
 
     def __init__(self, construct: ClauseElement, name: str = "") -> None:
         compiled = construct.compile(dialect=_DIALECT)
@@ -80,6 +125,7 @@ class Statement:
         # Plain values in the construct are parameters too, with their value already known.
         self.constants = {k: v for k, v in compiled.params.items() if v is not None}
         self.name = name or " ".join(self.sql.split(None, 3)[:3])
+        self.changes = _CHANGES.search(self.sql) is not None
 
 
 def statement(construct: ClauseElement, name: str = "") -> Statement:
@@ -93,6 +139,7 @@ class Connection:
     def __init__(self, wire: Any, before: Callable[[], Awaitable[None]] | None) -> None:
         self._wire = wire
         self._before = before
+        self._in_transaction = self._wrote = False
         self._listens: list[tuple[str, Callable[..., None]]] = []
 
     async def row(self, query: Statement, **values: Any) -> Row | None:
@@ -115,12 +162,16 @@ class Connection:
     async def transaction(self) -> AsyncIterator[None]:
         """One READ COMMITTED transaction: commits at the end, rolls back on any exception."""
         await self._wire.execute(_begin())
+        self._in_transaction, self._wrote = True, False
         try:
             yield
         except BaseException:
             await _roll_back(self._wire)
             raise
-        await self._wire.execute("COMMIT")
+        finally:
+            self._in_transaction = False
+        commit = self._wire.execute("COMMIT")
+        await (_lasting(commit) if self._wrote else commit)
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
         """Call `ring` at each notification of the channel, until the connection is given back."""
@@ -145,13 +196,18 @@ class Connection:
             await self._before()
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
+        result = method(query.sql, *arguments)
+        if query.changes:
+            self._wrote = True
+            if not self._in_transaction:
+                result = _lasting(result)
         # A loop that polls has no span of its own, so its statements belong to no trace.
         if not recording.is_on() or span_now.get() is None:
-            return await method(query.sql, *arguments)
+            return await result
         with recording.span(query.name, CLIENT) as work:
             work.attributes["db.system.name"] = "postgresql"
             work.attributes["db.query.text"] = query.sql
-            return await method(query.sql, *arguments)
+            return await result
 
 
 class Database:
@@ -227,6 +283,10 @@ class Database:
         except asyncpg.InsufficientResourcesError as error:
             self._note_full(error)
             raise DatabaseFull(str(error)) from error
+        except asyncpg.LockNotAvailableError as error:
+            raise LockNotFree(str(error)) from error
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            raise DatabaseConflict(str(error)) from error
         except _BROKEN as error:
             raise CommitUnknown(str(error)) from error
         finally:

@@ -27,8 +27,11 @@ from chassis.database.pool import (
     CommitUnknown,
     Database,
     DatabaseBusy,
+    DatabaseConflict,
     DatabaseDown,
     DatabaseFull,
+    LockNotFree,
+    effects_now,
 )
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
@@ -38,7 +41,7 @@ from chassis.http.edge import Edge
 from chassis.http.health import Probe, database_probe, health_routes, ready_probes, shop_probe
 from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
-from chassis.http.problems import MEDIA_TYPE, Problem, shed
+from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
@@ -189,6 +192,7 @@ def answer_exception(
     problem = as_problem(error)
     if problem.status >= 500 and problem.code == "internal":
         logger.error("a handler failed", exc_info=error)
+    note(problem)
     return Response(
         problem.body(error_code=spell(problem.code)),
         status_code=problem.status,
@@ -202,6 +206,9 @@ _BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows
 # What the framework says where a body was read that whoever sent it has left.
 _LEFT = "client disconnected prematurely"
 _UNKNOWN = "The database connection broke: look again with the same key or id"
+_PARTLY = "The database went away after a part was done: look again with the same key or id"
+_SLOW = "The database took too long; what was done before stays: look again with the same key or id"
+_CONFLICT = "Two requests waited for each other: ask again with the same key or id"
 # What certainly was not executed says so in its response; what may have been must not.
 _PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
     ((DatabaseBusy,), lambda: shed("The database is busy; nothing was done", code="database-busy")),
@@ -222,21 +229,26 @@ _PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
         lambda: Problem(500, "outcome-unknown", _UNKNOWN, retryable=True),
     ),
     (
-        (asyncpg.LockNotAvailableError,),
-        lambda: Problem(500, "database-slow", "The database took too long", retryable=True),
+        (LockNotFree,),
+        lambda: Problem(500, "database-slow", _SLOW, retryable=True),
     ),
     (
-        (asyncpg.DeadlockDetectedError, asyncpg.SerializationError),
-        lambda: Problem(500, "database-conflict", "Try again", retryable=True),
+        (DatabaseConflict,),
+        lambda: Problem(500, "database-conflict", _CONFLICT, retryable=True),
     ),
     ((NotFoundException,), lambda: Problem(404, "not-found", "There is nothing at this address")),
 ]
+
+
+_NOTHING_DONE = (DatabaseBusy, DatabaseDown, DatabaseFull)
 
 
 def as_problem(error: Exception) -> Problem:
     """The protocol's bad-input table for what was not raised as a `Problem` already."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, _NOTHING_DONE) and (effects := effects_now.get()) and effects.any:
+        return Problem(500, "outcome-unknown", _PARTLY, retryable=True)
     for kinds, make in _PROBLEMS:
         if isinstance(error, kinds):
             return make()

@@ -11,6 +11,7 @@ import msgspec
 from chassis.contracts.checks import takes_turn
 from chassis.contracts.routes import RouteContracts
 from chassis.contracts.tap import tapped
+from chassis.database.pool import Effects, effects_now
 from chassis.faults.gremlins import EXEMPT, Gremlins
 from chassis.faults.inject import inject
 from chassis.faults.request import CallerLeft, Dropped
@@ -18,7 +19,7 @@ from chassis.http.asgi import App, Message, Receive, Scope, Send
 from chassis.http.body_bounds import capped, timed
 from chassis.http.metrics import HttpMetrics
 from chassis.http.origin import OriginCheck
-from chassis.http.problems import Problem, send_problem, shed
+from chassis.http.problems import PROBLEM, Problem, send_problem, shed
 from chassis.http.route_templates import Routes
 from chassis.settings import Settings
 from chassis.telemetry import recording
@@ -92,6 +93,7 @@ class Edge:
         # Calls made by a probe (SELECT 1, another service's health) are not traced either.
         work.sampled = work.sampled and _QUIET.fullmatch(visit.path) is None
         tokens = span_now.set(work), deadline_now.set(_deadline(headers.get(b"x-timeout-ms")))
+        effects = effects_now.set(Effects())
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
@@ -111,6 +113,7 @@ class Edge:
             self._finish(scope, visit, work, time.perf_counter() - started)
             span_now.reset(tokens[0])
             deadline_now.reset(tokens[1])
+            effects_now.reset(effects)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, visit: Visit, headers: dict[bytes, bytes]
@@ -158,6 +161,8 @@ class Edge:
         }
         if visit.bites:
             fields["gremlin"] = visit.bites
+        if problem := work.attributes.get(PROBLEM):
+            fields["problem"] = problem
         level = _level(visit.status)
         if logger.isEnabledFor(level):
             logger.log(level, "%s %s", visit.method, template, extra=fields)

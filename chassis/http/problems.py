@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from chassis.http.asgi import Send
-from chassis.telemetry.context import current_trace_id
+from chassis.telemetry.context import current_trace_id, span_now
 
 MEDIA_TYPE = "application/problem+json"
+# The attribute of a span that holds the code of the problem it was answered with.
+PROBLEM = "valerix.problem"
 NOT_EXECUTED = {"X-Valerix-Executed": "no"}
 
 
@@ -75,6 +77,18 @@ class Problem(Exception):
         return msgspec.json.encode(document, enc_hook=str)
 
 
+def note(problem: Problem) -> None:
+    """Record on the request's span what its answer says, so that a trace and a line of log give the
+    reason that the client was given."""
+    work = span_now.get()
+    if work is None:
+        return
+    work.attributes[PROBLEM] = problem.code
+    if problem.status >= 500:
+        work.attributes["error.type"] = problem.code
+        work.error = problem.detail
+
+
 def shed(detail: str, *, code: str = "overloaded", after_s: int = 1) -> Problem:
     """A refusal before any work was done: the client may safely try again."""
     headers = {"Retry-After": str(after_s), **NOT_EXECUTED}
@@ -93,6 +107,7 @@ def invalid(pointer: str, message: str) -> Problem:
 
 async def send_problem(send: Send, problem: Problem) -> None:
     """Answer with a problem from below any framework."""
+    note(problem)
     body = problem.body()
     headers = {
         "content-type": MEDIA_TYPE,

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
+from chassis.database.pool import DatabaseConflict, LockNotFree
 from chassis.http.app import answer_exception
 from chassis.http.problems import Problem, shed
 from services.wallet import contract
@@ -134,7 +134,7 @@ def refused_when_busy() -> Iterator[None]:
     """A lock that does not come in time, or a deadlock: rolled back, so nothing was done."""
     try:
         yield
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+    except (LockNotFree, DatabaseConflict):
         raise shed(
             "Too many want this wallet at once; nothing was done", code=contract.WALLET_BUSY
         ) from None

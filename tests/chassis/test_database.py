@@ -1,14 +1,25 @@
 """The database under a service: bounded, honest about what it did, back after any outage."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from sqlalchemy import bindparam, column, select, table, text
 
-from chassis.database.pool import CallerGone, CommitUnknown, Database, DatabaseBusy, statement
+from chassis.database.pool import (
+    CallerGone,
+    CommitUnknown,
+    Database,
+    DatabaseBusy,
+    Effects,
+    LockNotFree,
+    effects_now,
+    statement,
+)
 from chassis.telemetry.context import deadline_now
 from tests.chassis.pool import PRODUCT, SLEEP, add, has
 from tests.harness.patience import LATE_S
@@ -65,6 +76,39 @@ async def test_a_full_pool_means_busy_after_a_bounded_wait_and_nothing_was_done(
         assert (await c.row(_COUNT, id="A"))["n"] == 0
 
 
+async def test_what_may_last_is_known_to_the_request(database: Database):
+    async def read() -> None:
+        async with database.begin() as tx:
+            await tx.row(_COUNT, id="A")
+
+    async def roll_back() -> None:
+        with contextlib.suppress(RuntimeError):
+            async with database.begin() as tx:
+                await tx.execute(PRODUCT, id="A")
+                raise RuntimeError
+
+    async def refused() -> None:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            async with database.connect() as c:
+                await c.execute(PRODUCT, id="B")
+
+    async def change() -> None:
+        async with database.connect() as c:
+            await c.execute(PRODUCT, id="C")
+
+    async def seen(work: Callable[[], Awaitable[None]]) -> bool:
+        effects = Effects()
+        effects_now.set(effects)
+        # As a handler does its work: in a task of its own, too.
+        await asyncio.gather(work())
+        return effects.any
+
+    assert await seen(lambda: add(database, "B"))
+    assert [await seen(each) for each in (read, roll_back, refused, change)] == [
+        False, False, False, True,
+    ]  # fmt: skip
+
+
 async def test_a_statement_or_a_lock_that_takes_too_long_is_ended_by_the_server(
     database: Database, connection: asyncpg.Connection
 ):
@@ -74,7 +118,7 @@ async def test_a_statement_or_a_lock_that_takes_too_long_is_ended_by_the_server(
     async with connection.transaction():
         await connection.execute("LOCK TABLE orders.products")
         begun = time.monotonic()
-        with pytest.raises(asyncpg.LockNotAvailableError):
+        with pytest.raises(LockNotFree):
             await add(database, "A")
         assert time.monotonic() - begun < 0.2 + LATE_S
 

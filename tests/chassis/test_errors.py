@@ -15,8 +15,12 @@ from chassis.database.pool import (
     CallerGone,
     CommitUnknown,
     DatabaseBusy,
+    DatabaseConflict,
     DatabaseDown,
     DatabaseFull,
+    Effects,
+    LockNotFree,
+    effects_now,
 )
 from chassis.http.app import as_problem
 from chassis.http.problems import NOT_EXECUTED, Problem, invalid, shed
@@ -34,9 +38,8 @@ SECRET = "SELECT secret FROM inside"
         (ConnectionResetError(SECRET), 500, "outcome-unknown", False, True),
         (asyncpg.AdminShutdownError(SECRET), 500, "outcome-unknown", False, True),
         (asyncpg.QueryCanceledError(SECRET), 500, "outcome-unknown", False, True),
-        (asyncpg.LockNotAvailableError(SECRET), 500, "database-slow", False, True),
-        (asyncpg.DeadlockDetectedError(SECRET), 500, "database-conflict", False, True),
-        (asyncpg.SerializationError(SECRET), 500, "database-conflict", False, True),
+        (LockNotFree(SECRET), 500, "database-slow", False, True),
+        (DatabaseConflict(SECRET), 500, "database-conflict", False, True),
         (CallerGone(SECRET), 504, "caller-gone", False, True),
         (NotFoundException(SECRET), 404, "not-found", False, False),
         (InternalServerException(SECRET), 500, "internal", False, False),
@@ -62,6 +65,19 @@ def test_an_exception_becomes_the_truth_about_it(
     assert (NOT_EXECUTED.items() <= problem.headers.items()) == not_executed
     assert ("Retry-After" in problem.headers) == not_executed
     assert SECRET not in problem.body().decode()
+
+
+@pytest.mark.parametrize("error", [DatabaseBusy(""), DatabaseDown(""), DatabaseFull("")])
+def test_once_a_part_is_done_nobody_says_that_nothing_was(error: Exception):
+    effects = Effects()
+    effects.any = True
+    token = effects_now.set(effects)
+    try:
+        problem = as_problem(error)
+    finally:
+        effects_now.reset(token)
+    assert (problem.status, problem.code) == (500, "outcome-unknown")
+    assert not NOT_EXECUTED.items() <= problem.headers.items()
 
 
 def test_what_the_framework_refuses_keeps_its_status():

@@ -3,7 +3,9 @@
 What is decided commits in one transaction (plan, legs, attempts, the request's name) before any
 account is asked for money; from there on the reconciler finishes what this request does not."""
 
+import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from services.payment.process.answering import result_of, status_of
 from services.payment.process.contexts import (
     BadField,
     DomainContext,
+    NoAccountNow,
     OtherRequest,
     TraceContext,
     UnknownMerchant,
@@ -37,6 +40,8 @@ from services.payment.process.store import RequestId, StoredRequest
 
 logger = logging.getLogger(__name__)
 
+# Beyond the merchant's time: what an account has answered is settled, and the answer is written.
+_ANSWER_S = 1.0
 _NOTHING = "Nothing was taken, and nothing will be"
 _REFUNDED = "What was taken was given back, and nothing more will be taken"
 
@@ -74,16 +79,26 @@ async def process(
         )
         before = await requests.find(connection, domain.name)
     if before is not None:
-        return await _again(context, domain.name, before, domain.meaning)
+        return await _again(context, domain, before)
     accounts = await admitted(context, domain)
     steps = await steps_of(context, domain, accounts)
-    opened = await open_planned(context, domain, accounts, steps)
+    try:
+        opened = await open_planned(context, domain, accounts, steps)
+    except NoAccountNow:
+        asked = {each.account for each in steps}
+        out = [each.account for each in merchant.accounts if each.account not in asked]
+        logger.warning("no account can be asked now; left out: %s", ", ".join(out) or "none")
+        raise
     if isinstance(opened, StoredRequest):
-        return await _again(context, domain.name, opened, domain.meaning)
+        return await _again(context, domain, opened)
     if isinstance(opened, Refusal):
         return await _refused(context, domain, opened)
-    await _drive(context, domain, opened)
-    return await _answer(context, domain.name, opened)
+
+    async def drive_and_answer() -> RequestAnswer:
+        await _drive(context, domain, opened)
+        return await _answer(context, domain.name, opened)
+
+    return await _accepted(domain, opened, drive_and_answer())
 
 
 def _meaning_of(request: ExternalRequest, kept: cards.KeptCard | None) -> bytes:
@@ -94,34 +109,45 @@ def _meaning_of(request: ExternalRequest, kept: cards.KeptCard | None) -> bytes:
     return request_hash("POST", "/process-payment", request.merchant_id, _Meaning(means))
 
 
-async def _drive(context: PaymentContext, domain: DomainContext, payment_id: UUID) -> None:
-    """Ask the accounts for as long as the merchant's time lasts. Money is on its way from here on,
-    so whatever happens the answer is how the payment stands."""
+async def _accepted(
+    domain: DomainContext, payment_id: UUID, answer: Coroutine[Any, Any, RequestAnswer]
+) -> RequestAnswer:
+    """The answer about a payment that is committed, within the merchant's time. Money may be on its
+    way, so where the database does not say how it stands, that is the answer: 202."""
     try:
-        payment = await charging.look(context, payment_id)
-        if payment is not None and (left_s := domain.left_s) > 0:
-            await operations.drive(
-                context, payment, most=operations.MOST_ROUNDS_OF_A_ROUTE, budget_s=left_s
-            )
-    except DatabaseTrouble as error:
+        async with asyncio.timeout(max(0.0, domain.left_s) + _ANSWER_S):
+            return await answer
+    except (DatabaseTrouble, TimeoutError) as error:
         logger.warning(
             "the payment is left to the reconciler: %s",
             type(error).__name__,
             extra={"payment_id": payment_id},
         )
+    body = msgspec.json.encode(PaymentResult(None, payment_id, success=False, steps=[]))
+    return RequestAnswer(202, body, payment_id)
+
+
+async def _drive(context: PaymentContext, domain: DomainContext, payment_id: UUID) -> None:
+    """Ask the accounts for as long as the merchant's time lasts."""
+    payment = await charging.look(context, payment_id)
+    if payment is not None and (left_s := domain.left_s) > 0:
+        await operations.drive(
+            context, payment, most=operations.MOST_ROUNDS_OF_A_ROUTE, budget_s=left_s
+        )
 
 
 async def _again(
-    context: PaymentContext, name: RequestId, before: StoredRequest, meaning: bytes
+    context: PaymentContext, domain: DomainContext, before: StoredRequest
 ) -> RequestAnswer:
     """The first answer, or how the payment stands while there is none."""
-    if before.request_hash != meaning:
+    if before.request_hash != domain.meaning:
         raise OtherRequest
     if before.answer is not None and before.status_code is not None:
         return RequestAnswer(before.status_code, before.answer, before.payment_id, replayed=True)
     if before.payment_id is None:
-        raise LookupError(f"request {name.request_id} has neither payment nor answer")
-    return await _answer(context, name, before.payment_id)
+        raise LookupError(f"request {domain.name.request_id} has neither payment nor answer")
+    payment_id = before.payment_id
+    return await _accepted(domain, payment_id, _answer(context, domain.name, payment_id))
 
 
 async def _answer(context: PaymentContext, name: RequestId, payment_id: UUID) -> RequestAnswer:
@@ -182,4 +208,4 @@ async def _refused(
         before = await requests.find(connection, domain.name)
     if before is None:
         raise LookupError(f"request {domain.name.request_id} is gone")
-    return await _again(context, domain.name, before, domain.meaning)
+    return await _again(context, domain, before)

@@ -3,15 +3,19 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
+from chassis.settings import Settings
+from gateways import AttemptRef, Taken
 from services.payment.policy import DEMO_POLICY, Policy, read_policy
+from tests.chassis.pgwire import wire_to
 from tests.harness.problems import assert_problem
-from tests.services.payment.account_shop import ACCOUNTS, Shop, codes, decline
+from tests.services.payment.account_shop import ACCOUNTS, Shop, codes, decline, open_shop
 from tests.services.payment.money_checks import unsettled
 from tests.services.payment.payment_service import Replica
 
@@ -140,6 +144,39 @@ async def test_an_answer_names_what_a_cancel_left(shop: Shop, fault: str, detail
     answer = await shop.pay()
     assert (answer.status_code, codes(answer)) == (402, ["Cancelled"])
     assert detail in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("trouble", ["gone", "locked"])
+async def test_once_it_is_committed_a_database_in_trouble_is_no_proof_that_nothing_was_taken(
+    own_settings: Callable[..., Settings], own_connection: asyncpg.Connection,
+    database_url: str, monkeypatch: pytest.MonkeyPatch, trouble: str,
+):  # fmt: skip
+    async with wire_to(database_url) as wire:
+        settings = own_settings(database_url=wire.url, lock_timeout_s=0.2, pool_wait_s=1.0)
+        async with open_shop(settings, own_connection) as shop:
+            await shop.use("alfa")
+            lock = own_connection.transaction()
+            authorise = shop.gateways["alfa"].authorise
+
+            async def take_then_fail(target: AttemptRef, *, capture: bool) -> Taken:
+                taken = await authorise(target, capture=capture)
+                if trouble == "gone":
+                    await wire.take_away()
+                else:
+                    await lock.start()
+                    await own_connection.execute("SELECT FROM payments.payments FOR UPDATE")
+                return taken
+
+            monkeypatch.setattr(shop.gateways["alfa"], "authorise", take_then_fail)
+            answer = await shop.pay()
+            assert answer.status_code == 202, answer.text
+            assert "x-valerix-executed" not in answer.headers
+            assert answer.headers["location"] == f"/payments/{answer.json()['payment_id']}"
+            await (wire.mend() if trouble == "gone" else lock.rollback())
+            await shop.replica.reconcile()
+            again = await shop.pay()
+    assert (again.status_code, again.json()["payment_id"]) == (200, answer.json()["payment_id"])
+    assert not await unsettled(own_connection)
 
 
 async def test_a_request_that_was_never_sent_goes_to_the_next_account(shop: Shop):
