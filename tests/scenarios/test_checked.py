@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(150)
 # The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
 WITHOUT_KILLS = [
     "last-units",
+    "hot-wallet",
     pytest.param("broken-leg", marks=[pytest.mark.long, pytest.mark.timeout(400)]),
     pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
     # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
