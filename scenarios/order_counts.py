@@ -137,10 +137,14 @@ _PAID_TWICE = statement(
     text(
         """
 SELECT count(*) AS twice FROM (
-  SELECT p.payment_id
-  FROM acquirer.intents i JOIN payments.payments p ON p.payment_id::text = i.metadata ->> 'payment'
+  SELECT p.id
+  FROM acquirer.intents i JOIN (
+    SELECT payment_id::text AS id, amount_minor FROM payments.payments
+    UNION ALL
+    SELECT transaction_id::text, amount_minor FROM wallets.transactions WHERE kind = 'PAYMENT'
+  ) p ON p.id = i.metadata ->> 'payment'
   WHERE i.created_at >= :since
-  GROUP BY p.payment_id, p.amount_minor
+  GROUP BY p.id, p.amount_minor
   HAVING sum(i.received_minor - (SELECT coalesce(sum(amount_minor), 0) FROM acquirer.refunds r
                                  WHERE r.intent = i.id)) > p.amount_minor) t"""
     ),

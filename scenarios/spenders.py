@@ -28,6 +28,8 @@ from topology import NAMES
 # Who is told that there is no money, or that it was not taken, may try again: money that is held
 # for somebody else comes back where that payment is not taken.
 _TRIES_AGAIN = frozenset({"no_money", "not_taken", "declined"})
+# Longer than any of them waits for the wallet, for a place and for the gateway.
+_DEADLINE_S = 10.0
 # Where a wallet has too much, the rest goes there.
 _TAKES_THE_REST = "demo-provider"
 # A credit is sealed within a second, a payment in doubt is found out within some.
@@ -48,7 +50,8 @@ class SpenderTraffic(Visitors[Spend]):
     key = "wallet"
     words = ("paid", "no_money", "declined", "not_taken", "refused", "turned_away", "unclear")
     # A hundred at one wallet wait for each other, and a payment in doubt for its repair.
-    attempts = 100
+    attempts = 60
+    longest_pause_s = 3.0
 
     def __init__(
         self,
@@ -64,11 +67,13 @@ class SpenderTraffic(Visitors[Spend]):
         client, response = WalletClient(peer, self._settings.wallet_api_key), "unclear"
         for tried in range(spend.tries):
             if tried:
-                await self._sleep(PAUSE_S)
+                await self.pause(tried)
             key = f"act-{secrets.token_hex(16)}"
             command = PayProvider(spend.provider, key, spend.amount, spend.currency)
             response = await self.ask(
-                lambda command=command, key=key: client.pay(spend.user, command, key),  # type: ignore[misc]
+                lambda command=command, key=key: client.pay(  # type: ignore[misc]
+                    spend.user, command, key, deadline_s=_DEADLINE_S
+                ),
                 _response_of,
             )
             if len(self.answered) < REMEMBERED:

@@ -9,7 +9,7 @@ from chassis.outcome import CallResult, Outcome
 from proof.clients.intent import Intent, LoggedReply, logged_reply
 from scenarios.model import Load
 from scenarios.settings import ScenarioSettings
-from scenarios.visitors import PAUSE_S, REMEMBERED, Visitors
+from scenarios.visitors import REMEMBERED, Visitors
 from services.order.client import OrderClient
 
 _REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
@@ -40,7 +40,7 @@ class CustomerTraffic(Visitors[Load]):
         """One order, and others after it while it is refused and there are tries left."""
         for tried in range(load.tries):
             if tried:
-                await self._sleep(PAUSE_S)
+                await self.pause(tried)
             response = await self._order(OrderClient(peer), load)
             self.responses[response] += 1
             if response not in _REFUSALS:

@@ -29,6 +29,7 @@ class Visitors(abc.ABC, Generic[C]):
     key: str
     words: tuple[str, ...]
     attempts = _ATTEMPTS
+    longest_pause_s = PAUSE_S
 
     def __init__(
         self,
@@ -56,6 +57,10 @@ class Visitors(abc.ABC, Generic[C]):
     def headers(self) -> dict[str, str]:
         """What each of their requests shows."""
         return {}
+
+    async def pause(self, asked: int) -> None:
+        """Before one asks again, having asked so often: a crowd must not keep busy whom it asks."""
+        await self._sleep(min(PAUSE_S * 1.5 ** (asked - 1), self.longest_pause_s))
 
     @contextlib.asynccontextmanager
     async def peer(self, coming: C) -> AsyncIterator[Peer]:
@@ -85,7 +90,7 @@ class Visitors(abc.ABC, Generic[C]):
         word = "unclear"
         for asked in range(self.attempts):
             if asked:
-                await self._sleep(PAUSE_S)
+                await self.pause(asked)
             word = word_of(await request())
             if word not in UNCLEAR:
                 break

@@ -38,10 +38,12 @@ class WalletClient:
             "/wallets/{user_id}/transactions/{transaction_id}",
         )
 
-    async def pay(self, user_id: str, command: PayProvider, key: str) -> CallResult:
+    async def pay(
+        self, user_id: str, command: PayProvider, key: str, *, deadline_s: float | None = None
+    ) -> CallResult:
         """POST /wallets/{user_id}/payments; decode with `TransactionView`."""
-        path = f"/wallets/{user_id}/payments"
-        return await self._post(path, "/wallets/{user_id}/payments", command, key)
+        path, route = f"/wallets/{user_id}/payments", "/wallets/{user_id}/payments"
+        return await self._post(path, route, command, key, deadline_s=deadline_s)
 
     async def deposit(self, user_id: str, command: Deposit, key: str) -> CallResult:
         """POST /wallets/{user_id}/deposits; decode with `TransactionView`."""
@@ -56,10 +58,18 @@ class WalletClient:
         return await self.peer.call("GET", path, route=route, headers=self._headers)
 
     async def _post(
-        self, path: str, route: str, command: PayProvider | Deposit | TransferMoney, key: str
+        self,
+        path: str,
+        route: str,
+        command: PayProvider | Deposit | TransferMoney,
+        key: str,
+        *,
+        deadline_s: float | None = None,
     ) -> CallResult:
         headers = {**self._headers, "Idempotency-Key": key}
-        return await self.peer.call("POST", path, command, route=route, headers=headers)
+        return await self.peer.call(
+            "POST", path, command, route=route, headers=headers, deadline_s=deadline_s
+        )
 
 
 def _query(**wanted: str | int) -> str:
