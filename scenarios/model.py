@@ -97,7 +97,8 @@ class FillWallet(Mapping, frozen=True):
 class Spend(Mapping, frozen=True, rename={"for_": "for"}):
     """Payers of a provider, all from one wallet. With `count` the act goes on once each has a clear
     answer; with `rate` (payments per second) they keep coming in the background for as long as
-    `for` says. `amount` is in minor units."""
+    `for` says. `amount` is in minor units. Who is told no tries again while money may come back: it
+    is held for somebody else, or his own was not taken."""
 
     user: WalletUser
     amount: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
@@ -107,7 +108,12 @@ class Spend(Mapping, frozen=True, rename={"for_": "for"}):
     for_: Duration | UnsetType = UNSET
     count: Annotated[int, Meta(ge=1, le=5000)] | UnsetType = UNSET
     clients: Annotated[int, Meta(ge=1, le=200, description="at once")] = 50
-    tries: Annotated[int, Meta(ge=1, le=50, description="payments of one who is told no")] = 1
+    tries: Annotated[
+        int,
+        Meta(
+            ge=1, le=50, description="payments of one who is told no while money is held for others"
+        ),
+    ] = 1
 
 
 class SetAccount(Mapping, frozen=True):

@@ -25,8 +25,6 @@ from services.wallet.contract import (
 )
 from topology import NAMES
 
-# Who is told that there is no money, or that it was not taken, may try again: money that is held
-# for somebody else comes back where that payment is not taken.
 _TRIES_AGAIN = frozenset({"no_money", "not_taken", "declined"})
 # Longer than any of them waits for the wallet, for a place and for the gateway.
 _DEADLINE_S = 10.0
@@ -80,6 +78,8 @@ class SpenderTraffic(Visitors[Spend]):
                 self.answered.append(AnsweredSpender(spend.user, key, response))
             if response not in _TRIES_AGAIN:
                 break
+            if response == "no_money" and await _is_spent(client, spend):
+                break
         self.responses[response] += 1
 
 
@@ -96,6 +96,16 @@ def _response_of(answer: CallResult) -> str:
         case Outcome.NOT_SENT:
             return "turned_away"
     return "unclear"
+
+
+async def _is_spent(client: WalletClient, spend: Spend) -> bool:
+    """Whether trying again is of no use. While money is held for somebody else it is: it comes back
+    where that payment is not taken."""
+    try:
+        now = await _balance(client, spend)
+    except ActionFailed:
+        return False
+    return not now.pending_out_minor and now.available_minor < spend.amount
 
 
 async def fill_wallet(
@@ -125,15 +135,15 @@ async def fill_wallet(
     )
 
 
-async def _balance(client: WalletClient, fill: FillWallet) -> BalanceView:
-    answer = await client.balance(fill.user)
-    nothing = BalanceView(fill.currency, 0, 0, 0, 0)
+async def _balance(client: WalletClient, of: FillWallet | Spend) -> BalanceView:
+    answer = await client.balance(of.user)
+    nothing = BalanceView(of.currency, 0, 0, 0, 0)
     if answer.code == WALLET_NOT_FOUND:
         return nothing
     found: WalletBalances | None = decode(answer, WalletBalances)
     if answer.outcome is not Outcome.OK or found is None:
         raise _failed(answer)
-    return next((each for each in found.balances if each.currency == fill.currency), nothing)
+    return next((each for each in found.balances if each.currency == of.currency), nothing)
 
 
 async def _demand(asked: Awaitable[CallResult]) -> None:

@@ -58,7 +58,7 @@ def wallet_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler
             moment=moment_panel(user, moment),
             history=history_panel(user, asked, history),
             slider=presenter.slider(rows, at, utc_now()),
-            is_known=not isinstance(moment, Down),
+            is_known=not isinstance(moment, Down) and not isinstance(history, Down),
             currencies=CURRENCIES,
             payees=sorted({row.transaction.provider_id or "" for row in rows} - {""}),
             new_key=new_form_key,

@@ -1,6 +1,6 @@
 """Turns what the wallet service answers into what the pages show; pure."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from frontend.wallets.view_models import (
@@ -98,14 +98,15 @@ def slider(rows: tuple[TransactionRow, ...], at: datetime | None, now: datetime)
     """From just before the oldest of the rows until now, or from the instant, where that is older.
     `written` is in the page's zone."""
     oldest = min((row.transaction.created_at for row in rows), default=now)
-    since = min(oldest, at or now) - timedelta(seconds=1)
-    least, most = milliseconds(since), milliseconds(now)
-    shown = at or now
+    most, shown = milliseconds(now), at or now
+    # Whole steps, so that its right end is now.
+    step = (most - milliseconds(min(oldest, shown))) // _SLIDER_STEPS + 1
+    least = most - step * _SLIDER_STEPS
     return TimeSlider(
-        since=since,
+        since=datetime.fromtimestamp(least / 1000, UTC),
         least=least,
         most=most,
-        step=max(1, (most - least) // _SLIDER_STEPS),
+        step=step,
         value=min(milliseconds(shown), most),
         written=in_zone(shown).strftime("%Y-%m-%dT%H:%M:%S"),
     )
