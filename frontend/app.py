@@ -40,7 +40,7 @@ from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
 from frontend.traces.page import trace_routes
 from frontend.wallets.actions import WalletActions
-from frontend.wallets.page import wallet_routes
+from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
 from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
@@ -149,6 +149,7 @@ def _routes(
         *provider_routes(pages, state),
         *policy_routes(pages, state, drafts),
         *terms_routes(pages, state, drafts),
+        *wallets_routes(pages, wallets),
         *wallet_routes(pages, wallets),
         *event_routes(pages, events),
         *audit_routes(pages, events),

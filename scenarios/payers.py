@@ -30,7 +30,7 @@ class PayerTraffic(Visitors[Pay]):
     """The payers of one act."""
 
     key = "payment"
-    words = ("paid", "accepted", "declined", "refused", "turned_away", "unclear")
+    labels = ("paid", "accepted", "declined", "refused", "turned_away", "unclear")
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class SpenderTraffic(Visitors[Spend]):
     """The spenders of one act. Of one who tries again, `responses` counts the last answer."""
 
     key = "wallet"
-    words = ("paid", "no_money", "declined", "not_taken", "refused", "turned_away", "unclear")
+    labels = ("paid", "no_money", "declined", "not_taken", "refused", "turned_away", "unclear")
     # A hundred at one wallet wait for each other, and a payment in doubt for its repair.
     attempts = 60
     longest_pause_s = 3.0

@@ -19,7 +19,7 @@ class CustomerTraffic(Visitors[Load]):
     """The customers of one act."""
 
     key = "order"
-    words = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
+    labels = ("confirmed", "accepted", "declined", "sold_out", "turned_away", "unclear")
 
     def __init__(
         self,

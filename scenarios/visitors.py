@@ -24,10 +24,10 @@ C = TypeVar("C", bound=Coming)
 
 class Visitors(abc.ABC, Generic[C]):
     """One kind of them in one act, at the service `key`. Each `start` has connections of its own:
-    the dashboard keeps its. `responses` counts what they were told, by these `words`."""
+    the dashboard keeps its. `responses` counts what they were told, by these `labels`."""
 
     key: str
-    words: tuple[str, ...]
+    labels: tuple[str, ...]
     attempts = _ATTEMPTS
     longest_pause_s = PAUSE_S
 
@@ -39,7 +39,7 @@ class Visitors(abc.ABC, Generic[C]):
     ) -> None:
         self._settings, self._sleep = settings, sleep
         self._arrivals = Arrivals(sleep)
-        self.responses: dict[str, int] = dict.fromkeys(self.words, 0)
+        self.responses: dict[str, int] = dict.fromkeys(self.labels, 0)
 
     async def start(self, coming: C) -> None:
         """With `count`, return once each has an answer; with `rate`, keep them coming in the
@@ -83,15 +83,15 @@ class Visitors(abc.ABC, Generic[C]):
             yield lambda: self.visit(peer, coming)
 
     async def ask(
-        self, request: Callable[[], Awaitable[CallResult]], word_of: Callable[[CallResult], str]
+        self, request: Callable[[], Awaitable[CallResult]], label_of: Callable[[CallResult], str]
     ) -> str:
-        """The word for what was answered to a request that is sent until that is clear, or often
+        """The label of what was answered to a request that is sent until that is clear, or often
         enough."""
         word = "unclear"
         for asked in range(self.attempts):
             if asked:
                 await self.pause(asked)
-            word = word_of(await request())
+            word = label_of(await request())
             if word not in UNCLEAR:
                 break
         return word

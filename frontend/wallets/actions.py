@@ -35,7 +35,7 @@ _NOT_MOVED = "Nothing was moved"
 _REFERENCE = re.compile(r"[!-~]{1,255}")
 
 
-class Mistake(Exception):
+class FormMistake(Exception):
     """A form does not say what it should; the text is for whoever filled it in."""
 
 
@@ -83,7 +83,7 @@ class WalletActions:
         def read() -> Move:
             user, payee = _name(form, "user_id", "a user"), _name(form, "to_user_id", "a user")
             if user == payee:
-                raise Mistake("A wallet cannot pay itself: name another user.")
+                raise FormMistake("A wallet cannot pay itself: name another user.")
             amount = _sum(form)
             command = TransferMoney(user, payee, amount.minor, amount.currency)
             title = f"{amount} moved to {payee}"
@@ -98,7 +98,9 @@ class WalletActions:
             user, provider = _name(form, "user_id", "a user"), _name(form, "provider", "a provider")
             reference = form.get("reference", "").strip() or f"web-{form_key(form)[:12]}"
             if not _REFERENCE.fullmatch(reference):
-                raise Mistake("A reference has no spaces: letters, digits and signs, at most 255.")
+                raise FormMistake(
+                    "A reference has no spaces: letters, digits and signs, at most 255."
+                )
             amount = _sum(form)
             command = PayProvider(provider, reference, amount.minor, amount.currency)
             title = f"{amount} paid to {provider}"
@@ -113,7 +115,7 @@ async def _moved(name: str, form: Form, visitor: Visitor, read: Callable[[], Mov
     key = form_key(form)
     try:
         move = read()
-    except Mistake as mistake:
+    except FormMistake as mistake:
         toast = Toast("refused", _NOT_MOVED, str(mistake), status=400)
         return Done(toast, form=NextForm(name, mistake=str(mistake)))
     result = await move.ask(key)
@@ -156,7 +158,7 @@ def _refused(result: CallResult, form: Form) -> Toast:
 def _name(form: Form, field: str, what: str) -> str:
     name = form.get(field, "").strip()
     if not re.fullmatch(NAME, name):
-        raise Mistake(
+        raise FormMistake(
             f"Name {what}: letters, digits, dots, dashes and underscores, at most 64 of them."
         )
     return name
@@ -165,13 +167,13 @@ def _name(form: Form, field: str, what: str) -> str:
 def _sum(form: Form) -> Sum:
     currency = next((each for each in CURRENCIES if each == form.get("currency")), None)
     if currency is None:
-        raise Mistake("Choose one of the currencies.")
+        raise FormMistake("Choose one of the currencies.")
     minor = minor_units(form.get("amount", ""), currency)
     if minor is None:
-        raise Mistake(
+        raise FormMistake(
             f"This is no amount in {currency}: write it as 12, with no more decimals than it has."
         )
     if not 1 <= minor <= MAX_AMOUNT_MINOR:
         least, most = money(1, currency), money(MAX_AMOUNT_MINOR, currency)
-        raise Mistake(f"An amount is from {least} to {most}.")
+        raise FormMistake(f"An amount is from {least} to {most}.")
     return Sum(minor, currency)

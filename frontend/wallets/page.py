@@ -23,8 +23,8 @@ from frontend.web.pages import HttpRequest, Pages
 from observatory.sources.down import Down
 
 
-def wallet_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler]:
-    """GET /wallets and /wallets/{user_id}, each with its panels."""
+def wallets_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler]:
+    """GET /wallets, and its panel."""
 
     @get("/wallets", summary="Wallets", include_in_schema=False)
     async def show_wallets(request: HttpRequest) -> Response[str]:
@@ -42,6 +42,12 @@ def wallet_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler
     async def show_list(request: HttpRequest) -> Response[str]:
         cursor = cursor_of(request)
         return pages.panel(request, wallets_panel(cursor, await sources.wallets(cursor)))
+
+    return [show_wallets, show_list]
+
+
+def wallet_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler]:
+    """GET /wallets/{user_id}, and its panels."""
 
     @get("/wallets/{user_id:str}", summary="One wallet", include_in_schema=False)
     async def show_wallet(user_id: FromPath[str], request: HttpRequest) -> Response[str]:
@@ -75,4 +81,4 @@ def wallet_routes(pages: Pages, sources: WalletSources) -> list[HTTPRouteHandler
         view = await sources.history(user, asked)
         return pages.panel(request, history_panel(user, asked, view))
 
-    return [show_wallets, show_list, show_wallet, show_moment, show_history]
+    return [show_wallet, show_moment, show_history]

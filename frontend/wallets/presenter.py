@@ -11,7 +11,7 @@ from frontend.wallets.view_models import (
     WalletRow,
     WalletsView,
 )
-from frontend.web.formatting import in_words, in_zone
+from frontend.web.formatting import in_full, in_zone
 from frontend.web.labels import State
 from services.wallet.contract import (
     Kind,
@@ -59,7 +59,7 @@ def moment(found: WalletBalances, at: datetime | None, mistake: str = "") -> Mom
         found.user_id,
         found.at,
         is_now=at is None,
-        words="Now" if at is None else in_words(found.at),
+        title="Now" if at is None else in_full(found.at),
         balances=found.balances,
         mistake=mistake,
     )

@@ -25,13 +25,13 @@ class WalletsView(Struct, frozen=True):
 
 
 class MomentView(Struct, frozen=True):
-    """What a wallet held at an instant. `words` is the instant, or "Now"; `mistake` says why the
+    """What a wallet held at an instant. `title` is the instant, or "Now"; `mistake` says why the
     one that was asked for is none, and then this is now."""
 
     user_id: str
     at: datetime
     is_now: bool
-    words: str
+    title: str
     balances: list[BalanceView]
     mistake: str = ""
 

@@ -69,7 +69,7 @@ def minor_units(text: str, currency: str) -> int | None:
     return int(found[1] + (found[2] or "").ljust(decimals, "0"))
 
 
-def in_words(moment: datetime) -> str:
+def in_full(moment: datetime) -> str:
     """The whole of a moment, as one says it."""
     local = in_zone(moment)
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z}"

@@ -141,7 +141,7 @@ async def test_the_slider_and_the_field_ask_for_the_same_instant(module_database
 
 
 @with_the_module
-async def test_a_wallet_that_is_not_there_is_404_and_a_service_that_is_not_is_said(module_database):
+async def test_no_wallet_is_404_and_no_service_shows_why(module_database):
     async with dashboard(module_database, CallResult(Outcome.NOT_SENT)) as (browser, wire):
         for path in ("/wallets", "/wallets/alice"):
             assert "It is not running" in await text(browser, path)

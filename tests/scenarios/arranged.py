@@ -80,7 +80,7 @@ class FakeShop:
         self.refuses: dict[str, Exception] = {}
         self.closed = False
         self.not_calm: tuple[str, ...] = ()
-        self.responses = dict.fromkeys(CustomerTraffic.words, 0)
+        self.responses = dict.fromkeys(CustomerTraffic.labels, 0)
         self.intents: list[object] = []
         self.traffic = self.payers = self.spenders = self
 
