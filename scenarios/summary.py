@@ -138,7 +138,7 @@ def _costs(measurements: Measurements) -> list[SummaryFigure]:
     wallets = measurements.counts.wallets if measurements.counts else {}
     figures = []
     # An act is about orders, unless nobody placed one and somebody paid without one.
-    if wallets and not orders.get("placed"):
+    if wallets and not orders.get("placed") and not payments.get("made"):
         paid = sum(each.paid for each in wallets.values())
         figures += [
             SummaryFigure("paid", "good", count=paid, detail="payments from a wallet"),
