@@ -13,6 +13,17 @@ def wallet() -> None:
     """Money of users; amounts are minor units (docs/wallets.md)."""
 
 
+@wallet.command("list")
+@click.option("--limit", default=20, type=click.IntRange(1, 100))
+@click.option("--cursor", default="", help="Where the next page begins.")
+@_API_KEY
+def wallet_list(limit: int, cursor: str, key: str) -> None:
+    """Every wallet that the key opens, with what it can spend."""
+    from cli.wallets import list_wallets
+
+    list_wallets(limit, cursor, key)
+
+
 @wallet.command("balance")
 @click.argument("user")
 @click.option("--at", default="", metavar="INSTANT", help="As 2026-11-28T12:00:00Z.")

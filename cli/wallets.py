@@ -13,6 +13,15 @@ from frontend.web.formatting import money
 from services.wallet.settings import WalletSettings
 
 
+def list_wallets(limit: int, cursor: str, key: str) -> None:
+    """Print a page of the wallets, one line a user."""
+    page = asked("wallet", "GET", f"/wallets?{_page(limit, cursor)}", headers=_shown(key))
+    for each in page["wallets"]:
+        amounts = [money(one["available_minor"], one["currency"]) for one in each["balances"]]
+        click.echo(f"{each['user_id']:24} {', '.join(amounts)}")
+    _say_what_follows("more", page)
+
+
 def show_balance(user: str, at: str, key: str) -> None:
     """Print one line a currency."""
     query = f"?{urlencode({'at': at})}" if at else ""
@@ -30,15 +39,14 @@ def show_balance(user: str, at: str, key: str) -> None:
 
 def list_transactions(user: str, limit: int, cursor: str, as_json: bool, key: str) -> None:
     """Print a page of the history, newest first."""
-    query = urlencode({"limit": limit, **({"cursor": cursor} if cursor else {})})
-    page = asked("wallet", "GET", f"{_of(user)}/transactions?{query}", headers=_shown(key))
+    path = f"{_of(user)}/transactions?{_page(limit, cursor)}"
+    page = asked("wallet", "GET", path, headers=_shown(key))
     if as_json:
         click.echo(json.dumps(page, indent=2, ensure_ascii=False))
         return
     for each in page["transactions"]:
         click.echo(_line(each))
-    if page["next"]:
-        click.echo(f"older: --cursor {page['next']}")
+    _say_what_follows("older", page)
 
 
 def pay(
@@ -94,6 +102,15 @@ def revoke_key(key_id: str) -> None:
 def _move(path: str, body: dict[str, Any], once: str, key: str) -> None:
     headers = {**_shown(key), "Idempotency-Key": once or uuid4().hex}
     click.echo(_line(asked("wallet", "POST", path, body, headers=headers)))
+
+
+def _page(limit: int, cursor: str) -> str:
+    return urlencode({"limit": limit, **({"cursor": cursor} if cursor else {})})
+
+
+def _say_what_follows(what: str, page: dict[str, Any]) -> None:
+    if page["next"]:
+        click.echo(f"{what}: --cursor {page['next']}")
 
 
 def _of(user: str) -> str:

@@ -39,6 +39,9 @@ from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
 from frontend.traces.page import trace_routes
+from frontend.wallets.actions import WalletActions
+from frontend.wallets.page import wallet_routes, wallets_routes
+from frontend.wallets.panels import WalletSources
 from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
 from frontend.web.pages import Pages, panel_routes
@@ -63,6 +66,7 @@ from proof.scheduler import Proof, ProofScheduler
 from services.events.relay.client import EventsClient
 from services.order.client import OrderClient
 from services.payment.client import PolicyClient
+from services.wallet.client import WalletClient
 from topology import NAMES, find
 
 NAME = "dashboard"
@@ -137,6 +141,7 @@ def _routes(
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
     drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
     events = EventSources(state, services)
+    wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
         *overview_routes(pages, state, links),
         *order_routes(pages, state, telemetry),
@@ -144,6 +149,8 @@ def _routes(
         *provider_routes(pages, state),
         *policy_routes(pages, state, drafts),
         *terms_routes(pages, state, drafts),
+        *wallets_routes(pages, wallets),
+        *wallet_routes(pages, wallets),
         *event_routes(pages, events),
         *audit_routes(pages, events),
         *gremlin_routes(pages, state),
@@ -238,6 +245,7 @@ def _actions(
     orders = OrderActions(settings, OrderClient(services["order"]), state)
     gremlins = GremlinActions(settings, clients, state)
     acquirer = AcquirerActions(settings, services["acquirer"], state)
+    wallets = WalletActions(WalletClient(services["wallet"], settings.wallet_api_key))
     return {
         "order": orders.place,
         "cancel": orders.cancel,
@@ -247,6 +255,9 @@ def _actions(
         "report": ReportActions(reports).write,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
+        "deposit": wallets.deposit,
+        "transfer": wallets.transfer,
+        "pay": wallets.pay,
         "replay": EventActions(settings, EventsClient(services["relay"])).replay,
     }
 

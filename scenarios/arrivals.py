@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from scenarios.model import Load, Pay, seconds
+from scenarios.model import Coming, seconds
 
 Visit = Callable[[], Coroutine[Any, Any, None]]
 
@@ -21,7 +21,7 @@ class Arrivals:
         self._sleep = sleep
         self._visits: asyncio.Task[None] | None = None
 
-    async def start(self, coming: Load | Pay, opened: AbstractAsyncContextManager[Visit]) -> None:
+    async def start(self, coming: Coming, opened: AbstractAsyncContextManager[Visit]) -> None:
         """With `count`, return once each has been served; with `rate`, keep them coming in the
         background, in place of those before."""
         if coming.count is not UNSET:
@@ -40,7 +40,7 @@ class Arrivals:
             self._visits = None
 
     async def _steady_rate(
-        self, coming: Load | Pay, opened: AbstractAsyncContextManager[Visit]
+        self, coming: Coming, opened: AbstractAsyncContextManager[Visit]
     ) -> None:
         clock = asyncio.get_running_loop().time
         rate, last = float(coming.rate or 1), seconds(str(coming.for_))

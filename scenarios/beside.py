@@ -12,7 +12,7 @@ from chassis.http.outbound import Peer
 from scenarios.executor import Executor
 from scenarios.failures import CannotPlay
 from scenarios.loader import Scenario
-from scenarios.model import Happening, LetLoose, Load, Pay, Shelf
+from scenarios.model import Happening, LetLoose, Load, Pay, Shelf, Spend
 from scenarios.settings import ScenarioSettings
 from scenarios.twin_process import TwinFigures, TwinProcess
 from topology import NAMES
@@ -119,6 +119,8 @@ def _process_of(happening: Happening) -> str:
             return "order"
         case Pay():
             return "payment"
+        case Spend():
+            return "wallet"
         case LetLoose():
             return happening.service
     return "acquirer"

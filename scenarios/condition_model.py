@@ -13,6 +13,7 @@ Amount = (
     Annotated[int, Meta(ge=0, le=1_000_000_000, description="exactly so many")]
     | Annotated[str, Meta(pattern=COMPARED, description="compared", examples=["> 0", "<= 3"])]
 )
+WalletUser = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 ProductId = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
 
 
@@ -114,6 +115,30 @@ class PayerResponses(Mapping, frozen=True):
     unclear: Amount | UnsetType = UNSET
 
 
+class SpenderResponses(Mapping, frozen=True):
+    """What the act's own spenders were told last: 201, 409 (the wallet has not enough), 402, 502
+    (the gateway failed, nothing was taken), another no, 503, or nothing clear."""
+
+    paid: Amount | UnsetType = UNSET
+    no_money: Amount | UnsetType = UNSET
+    declined: Amount | UnsetType = UNSET
+    not_taken: Amount | UnsetType = UNSET
+    refused: Amount | UnsetType = UNSET
+    turned_away: Amount | UnsetType = UNSET
+    unclear: Amount | UnsetType = UNSET
+
+
+class WalletCondition(Mapping, frozen=True):
+    """One wallet that the act fills or spends from: minor units available and held now; payments
+    from it since the act began that were taken, and that are not decided."""
+
+    user: WalletUser
+    available: Amount | UnsetType = UNSET
+    held: Amount | UnsetType = UNSET
+    paid: Amount | UnsetType = UNSET
+    open: Amount | UnsetType = UNSET
+
+
 class Alerts(Mapping, frozen=True):
     """The platform's own alerts, named as in Prometheus."""
 
@@ -153,13 +178,27 @@ class TwinCounts(Mapping, frozen=True):
     units_leaked: Amount | UnsetType = UNSET
 
 
+# What a condition is about, where it is about one of many.
+NAMING = frozenset({"product", "user"})
 # Those that hold nothing but numbers that are counted.
 COUNTED = (
-    Orders | Responses | Payments | Legs | PayerResponses | StockCondition | Events | TwinCounts
+    Orders
+    | Responses
+    | Payments
+    | Legs
+    | PayerResponses
+    | SpenderResponses
+    | StockCondition
+    | WalletCondition
+    | Events
+    | TwinCounts
 )
 
 
-class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_responses": "payers"}):
+_WRITTEN = {"responses": "told", "payer_responses": "payers", "spender_responses": "spenders"}
+
+
+class Condition(Mapping, frozen=True, rename=_WRITTEN):
     """What must be true, all of it at once. Money is in minor units; bites are those of all
     gremlins since the act began."""
 
@@ -170,6 +209,8 @@ class Condition(Mapping, frozen=True, rename={"responses": "told", "payer_respon
     payments: Payments | UnsetType = UNSET
     legs: Legs | UnsetType = UNSET
     payer_responses: PayerResponses | UnsetType = UNSET
+    spender_responses: SpenderResponses | UnsetType = UNSET
+    wallet: WalletCondition | UnsetType = UNSET
     alerts: Alerts | UnsetType = UNSET
     stock: StockCondition | UnsetType = UNSET
     money_in_doubt: Amount | UnsetType = UNSET

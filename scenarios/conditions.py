@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from scenarios.condition_model import (
+    NAMING,
     Alerts,
     Condition,
     Events,
@@ -17,8 +18,10 @@ from scenarios.condition_model import (
     Payments,
     Responses,
     Services,
+    SpenderResponses,
     StockCondition,
     TwinCounts,
+    WalletCondition,
 )
 from scenarios.model import given_fields
 from scenarios.twin_process import TwinFigures
@@ -37,9 +40,19 @@ class ExpectedStock(Struct, frozen=True):
     sold: int
 
 
+class WalletCounts(Struct, frozen=True):
+    """One wallet: minor units to spend and held now; payments from it since the act began that were
+    taken, and that are not decided."""
+
+    available: int
+    held: int
+    paid: int
+    open: int
+
+
 class OrderCounts(Struct, frozen=True):
     """What the database holds, at its own time; `orders` are those placed since the act began, by
-    state, and so are `payments` and their `legs`."""
+    state, and so are `payments` and their `legs`; `wallets` are those of the act, by user."""
 
     at: datetime
     orders: dict[str, int]
@@ -48,6 +61,7 @@ class OrderCounts(Struct, frozen=True):
     stock: dict[str, ExpectedStock]
     payments: dict[str, int] = field(default_factory=dict)
     legs: dict[str, int] = field(default_factory=dict)
+    wallets: dict[str, WalletCounts] = field(default_factory=dict)
 
 
 class Observation(Struct, frozen=True):
@@ -62,6 +76,7 @@ class Observation(Struct, frozen=True):
     firing: frozenset[str] = frozenset()
     responses: dict[str, int] = field(default_factory=dict)
     payer_responses: dict[str, int] = field(default_factory=dict)
+    spender_responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
     figures: TwinFigures | None = None
     events: dict[str, int] = field(default_factory=dict)
@@ -121,6 +136,21 @@ _PAYER_RESPONSES = {
     "refused": "refused (422)",
     "turned_away": "turned away unharmed (503)",
     "unclear": "left without a clear answer",
+}
+_SPENDER_RESPONSES = {
+    "paid": "told “paid” (201)",
+    "no_money": "told “not enough money” (409)",
+    "declined": "told “declined” (402)",
+    "not_taken": "told “the gateway failed, nothing was taken” (502)",
+    "refused": "refused for another reason",
+    "turned_away": "turned away unharmed (503)",
+    "unclear": "left without a clear answer",
+}
+_WALLET = {
+    "available": "minor units to spend in the wallet of {}",
+    "held": "minor units held in the wallet of {}",
+    "paid": "payments taken from the wallet of {}",
+    "open": "payments not decided from the wallet of {}",
 }
 _EVENTS = {
     "unpublished": "that wait to be published",
@@ -230,11 +260,25 @@ def _payers(wanted: PayerResponses, observation: Observation) -> Iterator[Condit
         yield _counted(amount, number, f"payers {_PAYER_RESPONSES[name]}")
 
 
+def _spenders(wanted: SpenderResponses, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, amount in given_fields(wanted):
+        number = observation.spender_responses.get(name, 0)
+        yield _counted(amount, number, f"spenders {_SPENDER_RESPONSES[name]}")
+
+
+def _wallet(wanted: WalletCondition, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.wallets.get(wanted.user) if observation.counts else None
+    for name, amount in given_fields(wanted):
+        if name not in NAMING:
+            number = None if known is None else getattr(known, name)
+            yield _counted(amount, number, _WALLET[name].format(wanted.user))
+
+
 def _stock(wanted: StockCondition, observation: Observation) -> Iterator[ConditionCheck]:
     known = observation.counts.stock.get(wanted.product) if observation.counts else None
     labels = {"left": "left on the shelf", "reserved": "held for orders", "sold": "sold"}
     for name, amount in given_fields(wanted):
-        if name != "product":
+        if name not in NAMING:
             number = None if known is None else getattr(known, name)
             yield _counted(amount, number, f"units of {wanted.product} {labels[name]}")
 
@@ -288,6 +332,8 @@ _READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] =
     "payments": _payments,
     "legs": _legs,
     "payers": _payers,
+    "spenders": _spenders,
+    "wallet": _wallet,
     "alerts": _alerts,
     "stock": _stock,
     "money_in_doubt": _money,

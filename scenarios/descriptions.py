@@ -1,6 +1,8 @@
 """What an action does, in one line for a person."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import UNSET
 
@@ -8,6 +10,7 @@ from chassis.faults.kinds import KIND_LABELS, strength
 from scenarios.condition_model import Condition
 from scenarios.conditions import Observation, checks
 from scenarios.model import (
+    FillWallet,
     Instruction,
     Kill,
     LetLoose,
@@ -16,6 +19,7 @@ from scenarios.model import (
     Restart,
     SetAccount,
     Shelf,
+    Spend,
     Wait,
     seconds,
 )
@@ -50,13 +54,9 @@ def describe(instruction: Instruction) -> str:
     if isinstance(instruction, Restart):
         name = NAMES.get(instruction.process, "PostgreSQL")
         return f"{name} restarted, away for {instruction.away}"
-    if isinstance(instruction, LetLoose):
-        return _gremlin(instruction)
     if isinstance(instruction, SetAccount):
         return f"the account {instruction.name} {_MODES[str(instruction.mode)]}"
-    if isinstance(instruction, Pay):
-        return _pay(instruction)
-    return _shelf(instruction) if isinstance(instruction, Shelf) else _load(instruction)
+    return _DESCRIPTIONS[type(instruction)](instruction)
 
 
 def _all_of(condition: Condition) -> str:
@@ -101,3 +101,27 @@ def _pay(instruction: Pay) -> str:
         at_once = min(instruction.clients, instruction.count)
         return f"{instruction.count} payers of {each}, {at_once} at once"
     return f"{instruction.rate:g} payments a second of {each}"
+
+
+def _spend(instruction: Spend) -> str:
+    money = f"{instruction.amount} {instruction.currency} minor units"
+    each = f"{money} from the wallet of {instruction.user} to {instruction.provider}"
+    if instruction.count is not UNSET:
+        at_once = min(instruction.clients, instruction.count)
+        return f"{instruction.count} payments of {each}, {at_once} at once"
+    return f"{instruction.rate:g} payments a second of {each}"
+
+
+def _fill(instruction: FillWallet) -> str:
+    money = f"{instruction.exactly} {instruction.currency} minor units"
+    return f"exactly {money} to spend in the wallet of {instruction.user}"
+
+
+_DESCRIPTIONS: Mapping[type, Callable[[Any], str]] = {
+    LetLoose: _gremlin,
+    Shelf: _shelf,
+    FillWallet: _fill,
+    Load: _load,
+    Pay: _pay,
+    Spend: _spend,
+}

@@ -17,6 +17,7 @@ from scenarios.accounts import Accounts
 from scenarios.failures import ActionFailed, CannotPlay
 from scenarios.loader import Scenario
 from scenarios.model import (
+    FillWallet,
     Happening,
     Kill,
     LetLoose,
@@ -25,14 +26,17 @@ from scenarios.model import (
     Restart,
     SetAccount,
     Shelf,
+    Spend,
     seconds,
 )
 from scenarios.payers import PayerTraffic
 from scenarios.settings import ScenarioSettings
+from scenarios.spenders import SpenderTraffic, fill_wallet
 from scenarios.traffic import CustomerTraffic
 from scenarios.twin_process import TwinFigures
 from services.inventory.client import InventoryClient
 from services.inventory.contract import StockList, StockView
+from services.wallet.client import WalletClient
 from topology import NAMES
 
 _ACQUIRER = "acquirer"
@@ -63,6 +67,7 @@ class Executor:
         self._control = ControlClient(Path(settings.control)) if settings.control else None
         self.traffic = CustomerTraffic(settings, sleep=sleep)
         self.payers = PayerTraffic(settings, sleep=sleep)
+        self.spenders = SpenderTraffic(settings, sleep=sleep)
         self._headers = {"X-Valerix-Actor": actor, **operator_headers(settings)}
         self._accounts = Accounts(peers[_ACQUIRER], self._headers) if _ACQUIRER in peers else None
 
@@ -113,12 +118,14 @@ class Executor:
         return (*(NAMES[key] for key in missing), *(f"the account {name}" for name in changed))
 
     async def do(self, happening: Happening) -> None:
-        """Do it to the shop; of customers and payers with a `count`, wait until each was served."""
+        """Do it to the shop; of those who come with a `count`, wait until each was served."""
         match happening:
             case Load():
                 await self.traffic.start(happening)
             case Pay():
                 await self.payers.start(happening)
+            case Spend():
+                await self.spenders.start(happening)
             case LetLoose():
                 await self._let_loose(happening)
             case SetAccount():
@@ -142,6 +149,14 @@ class Executor:
                 f"{NAMES[gremlin.service]} did not accept the gremlin: {_why(answer)}"
             )
 
+    async def arrange(self, beginning: Shelf | FillWallet) -> None:
+        """What the story begins with; raises `ActionFailed`."""
+        if isinstance(beginning, Shelf):
+            await self.stock_shelf(beginning)
+        else:
+            client = WalletClient(self._peers["wallet"], self._settings.wallet_api_key)
+            await fill_wallet(client, beginning, self._sleep)
+
     async def stock_shelf(self, shelf: Shelf) -> None:
         """Put units on the shelf, or sell what is too many as any shop would; and wait until no
         order holds any: what was sold before is recorded as sold a moment later, and would count as
@@ -164,9 +179,10 @@ class Executor:
         )
 
     async def stop_load(self) -> None:
-        """Neither customers nor payers come any more."""
+        """Nobody comes any more."""
         await self.traffic.stop()
         await self.payers.stop()
+        await self.spenders.stop()
 
     async def take_down(self, outage: Kill | Restart) -> None:
         """Kill or restart a process; returns once it is down."""
@@ -207,7 +223,7 @@ class Executor:
     async def _prepare_accounts(self, scenario: Scenario) -> None:
         """Every account answers well, in an act that is about them."""
         actions = [(at, place, does) for at, place, does in scenario.act.actions()]
-        if not any(isinstance(does, Pay | SetAccount) for _, _, does in actions):
+        if not any(isinstance(does, Pay | Spend | SetAccount) for _, _, does in actions):
             return
         known = await self._of_acquirer().modes()
         for step, place, instruction in actions:

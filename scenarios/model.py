@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from chassis.faults.kinds import Kind
-from scenarios.condition_model import Condition, Mapping, ProductId
+from scenarios.condition_model import Condition, Mapping, ProductId, WalletUser
 from services.payment.contract import Currency
+from services.wallet.contract import MAX_AMOUNT_MINOR, ProviderId
+from services.wallet.contract import Currency as WalletCurrency
 from topology import NAMES
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
@@ -83,6 +85,37 @@ class Pay(Mapping, frozen=True, rename={"for_": "for"}):
     )
 
 
+class FillWallet(Mapping, frozen=True):
+    """What a wallet has to spend before the story begins, in minor units: put in if missing, paid
+    to a provider if too much. The first deposit opens it."""
+
+    user: WalletUser
+    exactly: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
+    currency: WalletCurrency = "EUR"
+
+
+class Spend(Mapping, frozen=True, rename={"for_": "for"}):
+    """Payers of a provider, all from one wallet. With `count` the act goes on once each has a clear
+    answer; with `rate` (payments per second) they keep coming in the background for as long as
+    `for` says. `amount` is in minor units. Who is told no tries again while money may come back: it
+    is held for somebody else, or his own was not taken."""
+
+    user: WalletUser
+    amount: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
+    provider: ProviderId = "demo-provider"
+    currency: WalletCurrency = "EUR"
+    rate: Annotated[float, Meta(gt=0, le=50)] | UnsetType = UNSET
+    for_: Duration | UnsetType = UNSET
+    count: Annotated[int, Meta(ge=1, le=5000)] | UnsetType = UNSET
+    clients: Annotated[int, Meta(ge=1, le=200, description="at once")] = 50
+    tries: Annotated[
+        int,
+        Meta(
+            ge=1, le=50, description="payments of one who is told no while money is held for others"
+        ),
+    ] = 1
+
+
 class SetAccount(Mapping, frozen=True):
     """How one of the acquirer's accounts answers from now on; when the act is over, or at `calm`,
     it answers again as it did before."""
@@ -139,6 +172,8 @@ class Action(Mapping, frozen=True):
     shelf: Shelf | UnsetType = UNSET
     load: Load | UnsetType = UNSET
     pay: Pay | UnsetType = UNSET
+    wallet: FillWallet | UnsetType = UNSET
+    spend: Spend | UnsetType = UNSET
     gremlin: LetLoose | UnsetType = UNSET
     account: SetAccount | UnsetType = UNSET
     wait: Wait | UnsetType = UNSET
@@ -149,8 +184,10 @@ class Action(Mapping, frozen=True):
 
 PlainAction = Literal["calm", "stop load"]
 # What is done to the shop and is over at once, or goes on by itself.
-Happening = Load | Pay | LetLoose | SetAccount
-Instruction = Happening | Shelf | Wait | Condition | Kill | Restart | PlainAction
+Happening = Load | Pay | Spend | LetLoose | SetAccount
+# Those of whom many come.
+Coming = Load | Pay | Spend
+Instruction = Happening | Shelf | FillWallet | Wait | Condition | Kill | Restart | PlainAction
 
 
 class ActStep(Mapping, frozen=True):

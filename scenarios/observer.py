@@ -17,17 +17,19 @@ from scenarios.alerts import AlertEvaluator
 from scenarios.conditions import Health, LightColour, Observation, OrderCounts
 from scenarios.failures import CannotPlay
 from scenarios.loader import Scenario
-from scenarios.model import Pay
+from scenarios.model import FillWallet, Pay, Spend
 from scenarios.order_counts import (
     CountingStart,
     count_lost,
     count_lost_payments,
+    count_lost_spending,
     count_paid_twice,
     read_counts,
     read_merchants,
     start_counting,
 )
 from scenarios.payers import PayerTraffic
+from scenarios.spenders import SpenderTraffic
 from scenarios.summary import Measurements
 from scenarios.traffic import CustomerTraffic
 from scenarios.twin_process import TwinFigures
@@ -44,7 +46,7 @@ _AWAY = DatabaseTrouble
 
 
 class Crowd(Protocol):
-    """Those who order and those who pay in an act, and what came of it beside a twin."""
+    """Those who come in an act, and what came of it beside a twin."""
 
     @property
     def traffic(self) -> CustomerTraffic:
@@ -53,6 +55,10 @@ class Crowd(Protocol):
     @property
     def payers(self) -> PayerTraffic:
         """Its payers."""
+
+    @property
+    def spenders(self) -> SpenderTraffic:
+        """Its spenders."""
 
     @property
     def figures(self) -> TwinFigures | None:
@@ -75,15 +81,19 @@ class Observer:
         self._database, self._clock = database, clock
         self._alarm = AlertEvaluator(pace)
         self._since: CountingStart | None = None
+        self._users: list[str] = []
         self._bites_before: dict[str, dict[str, int]] = {}
 
     async def begin(self) -> None:
         """Count from now on; raises what the database raises."""
-        self._since = await start_counting(self._database)
+        self._since = await start_counting(self._database, self._users)
         self._bites_before = {key: self._live.source.bites(key) for key in NAMES}
 
-    async def demand_merchants(self, scenario: Scenario) -> None:
-        """Raises `CannotPlay` where the act has somebody pay a merchant that there is not."""
+    async def prepare(self, scenario: Scenario) -> None:
+        """Know whose wallets the act is about; raises `CannotPlay` where it has somebody pay a
+        merchant that there is not."""
+        about = (does for _, _, does in scenario.act.actions())
+        self._users = sorted({each.user for each in about if isinstance(each, FillWallet | Spend)})
         wanted = {
             does.merchant: (step, place)
             for step, place, does in scenario.act.actions()
@@ -108,6 +118,7 @@ class Observer:
             judged_at=None if isinstance(report, Untrusted) else report.at,
             responses=dict(crowd.traffic.responses),
             payer_responses=dict(crowd.payers.responses),
+            spender_responses=dict(crowd.spenders.responses),
             bites=self._bites(),
             figures=crowd.figures,
             events=self._events(),
@@ -151,12 +162,13 @@ class Observer:
             return None
 
     async def _lost(self, crowd: Crowd) -> int | None:
-        """Customers and payers whose answers the database contradicts; None if it cannot be
-        read."""
+        """Those whose answers the database contradicts; None if it cannot be read."""
         try:
-            return await count_lost(
-                self._database, crowd.traffic.intents
-            ) + await count_lost_payments(self._database, crowd.payers.answered)
+            return (
+                await count_lost(self._database, crowd.traffic.intents)
+                + await count_lost_payments(self._database, crowd.payers.answered)
+                + await count_lost_spending(self._database, crowd.spenders.answered)
+            )
         except _AWAY:
             return None
 

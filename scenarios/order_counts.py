@@ -9,8 +9,10 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Database, statement
 from proof.clients.intent import Intent
 from proof.clients.oracle import RECORDED, contradictions_so_far, orders_of
-from scenarios.conditions import ExpectedStock, OrderCounts
+from scenarios.conditions import ExpectedStock, OrderCounts, WalletCounts
 from scenarios.payers import AnsweredPayer
+from scenarios.spenders import AnsweredSpender
+from scenarios.visitors import UNCLEAR
 
 # The same condition as the order service's own index of what is due.
 _DUE = (
@@ -87,6 +89,22 @@ _STOCK = statement(
     text("SELECT product_id, stock, reserved, sold FROM inventory.stock LIMIT 200"),
     "SELECT stock",
 )
+# An act's wallet has one currency, so that its minor units can be added.
+_WALLETS = statement(
+    text(
+        """
+SELECT w.user_id, sum(w.available_minor)::bigint AS available, sum(w.held_minor)::bigint AS held,
+       coalesce(sum(t.paid), 0)::int AS paid, coalesce(sum(t.open), 0)::int AS open
+FROM wallets.wallet_balances w LEFT JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE status = 'APPROVED') AS paid,
+         count(*) FILTER (WHERE status = 'PENDING') AS open
+  FROM wallets.transactions
+  WHERE user_id = w.user_id AND currency = w.currency AND kind = 'PAYMENT' AND created_at >= :since
+) t ON true
+WHERE w.user_id = ANY(:users ::text[]) GROUP BY w.user_id"""
+    ),
+    "SELECT an act's wallets",
+)
 # How the columns begin that count parts of payments.
 _OF_LEGS = "leg_"
 _RECORDED = statement(
@@ -103,15 +121,30 @@ LEFT JOIN payments.payments p USING (payment_id)"""
     ),
     "SELECT what payers were told",
 )
+_CONTRADICTED_WALLET = statement(
+    text(
+        """
+SELECT count(*) FILTER (WHERE paid <> (coalesce(t.status, '') = 'APPROVED')) AS contradicted
+FROM unnest(:users ::text[], :references ::text[], :paid ::bool[])
+  AS told (user_id, reference, paid)
+LEFT JOIN wallets.transactions t
+  ON t.user_id = told.user_id AND t.external_reference = told.reference AND t.kind = 'PAYMENT'"""
+    ),
+    "SELECT what spenders were told",
+)
 # What the acquirer holds is read in its own records, for whichever payment it names.
 _PAID_TWICE = statement(
     text(
         """
 SELECT count(*) AS twice FROM (
-  SELECT p.payment_id
-  FROM acquirer.intents i JOIN payments.payments p ON p.payment_id::text = i.metadata ->> 'payment'
+  SELECT p.id
+  FROM acquirer.intents i JOIN (
+    SELECT payment_id::text AS id, amount_minor FROM payments.payments
+    UNION ALL
+    SELECT transaction_id::text, amount_minor FROM wallets.transactions WHERE kind = 'PAYMENT'
+  ) p ON p.id = i.metadata ->> 'payment'
   WHERE i.created_at >= :since
-  GROUP BY p.payment_id, p.amount_minor
+  GROUP BY p.id, p.amount_minor
   HAVING sum(i.received_minor - (SELECT coalesce(sum(amount_minor), 0) FROM acquirer.refunds r
                                  WHERE r.intent = i.id)) > p.amount_minor) t"""
     ),
@@ -124,29 +157,32 @@ _MERCHANTS = statement(
 
 
 class CountingStart(Struct, frozen=True):
-    """When an act began, by the database's clock, and how much had been sold by then."""
+    """When an act began, by the database's clock, and how much had been sold by then; and whose
+    wallets are counted."""
 
     at: datetime
     sold: dict[str, int]
+    users: list[str]
 
 
-async def start_counting(database: Database) -> CountingStart:
-    """The moment from which an act counts."""
+async def start_counting(database: Database, users: Sequence[str] = ()) -> CountingStart:
+    """The moment from which an act counts, also in these users' wallets."""
     async with database.connect() as connection:
         rest = await connection.row(_REST)
         stock = await connection.rows(_STOCK)
     if rest is None:
         raise LookupError("the database has no time")
-    return CountingStart(rest["at"], {row["product_id"]: row["sold"] for row in stock})
+    return CountingStart(rest["at"], {row["product_id"]: row["sold"] for row in stock}, [*users])
 
 
 async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
-    """Everything an act asks the database, in four short statements."""
+    """Everything an act asks the database, in a few short statements."""
     async with database.connect() as connection:
         payments = await _payments(connection, since)
         return OrderCounts(
             orders=await _orders(connection, since),
             stock=await _stock(connection, since),
+            wallets=await _wallets(connection, since),
             payments={name: n for name, n in payments.items() if not name.startswith(_OF_LEGS)},
             legs={
                 name.removeprefix(_OF_LEGS): n
@@ -174,6 +210,16 @@ async def _stock(connection: Connection, since: CountingStart) -> dict[str, Expe
     }
 
 
+async def _wallets(connection: Connection, since: CountingStart) -> dict[str, WalletCounts]:
+    if not since.users:
+        return {}
+    rows = await connection.rows(_WALLETS, users=since.users, since=since.at)
+    return {
+        row["user_id"]: WalletCounts(row["available"], row["held"], row["paid"], row["open"])
+        for row in rows
+    }
+
+
 async def count_lost(database: Database, intents: Sequence[Intent]) -> int:
     """How many customers were answered what the database contradicts."""
     async with database.connect() as connection:
@@ -191,6 +237,20 @@ async def count_lost_payments(database: Database, answered: Sequence[AnsweredPay
             _CONTRADICTED,
             merchants=[each.merchant_id for each in final],
             requests=[each.request_id for each in final],
+            paid=[each.response == "paid" for each in final],
+        )
+    return int(row["contradicted"]) if row else 0
+
+
+async def count_lost_spending(database: Database, answered: Sequence[AnsweredSpender]) -> int:
+    """How many spenders were answered what the database contradicts: paid, and it was not; or not
+    paid, and it was."""
+    final = [each for each in answered if each.response not in UNCLEAR]
+    async with database.connect() as connection:
+        row = await connection.row(
+            _CONTRADICTED_WALLET,
+            users=[each.user_id for each in final],
+            references=[each.reference for each in final],
             paid=[each.response == "paid" for each in final],
         )
     return int(row["contradicted"]) if row else 0

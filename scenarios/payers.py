@@ -1,29 +1,21 @@
 """The act's own payers: they pay a merchant, and ask again after a lost answer; all are counted."""
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
 from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Outcome
-from scenarios.arrivals import Arrivals, Visit
 from scenarios.model import Pay
 from scenarios.settings import ScenarioSettings
+from scenarios.visitors import REMEMBERED, Visitors
 from services.payment.client import MerchantClient
-from topology import NAMES
 
-# After an unclear answer the same request is sent again, so it stays one payment.
-_ATTEMPTS = 3
-_PAUSE_S = 0.3
 # A merchant's accounts are asked for thirty seconds at the longest; a second for the network.
 _DEADLINE_S = 31.0
-# What was answered is compared with the database at the end; past this many, the rest is not.
-_REMEMBERED = 20_000
-PAYER_RESPONSES = ("paid", "accepted", "declined", "refused", "turned_away", "unclear")
 
 
 class AnsweredPayer(Struct, frozen=True):
@@ -34,8 +26,11 @@ class AnsweredPayer(Struct, frozen=True):
     response: str
 
 
-class PayerTraffic:
-    """The payers of one act. `responses` counts what they were told."""
+class PayerTraffic(Visitors[Pay]):
+    """The payers of one act."""
+
+    key = "payment"
+    labels = ("paid", "accepted", "declined", "refused", "turned_away", "unclear")
 
     def __init__(
         self,
@@ -43,50 +38,29 @@ class PayerTraffic:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._settings, self._sleep = settings, sleep
-        self._arrivals = Arrivals(sleep)
-        self.responses: dict[str, int] = dict.fromkeys(PAYER_RESPONSES, 0)
+        super().__init__(settings, sleep=sleep)
         self.answered: list[AnsweredPayer] = []
 
-    async def start(self, pay: Pay) -> None:
-        """With `count`, return once each has an answer; with `rate`, keep them coming in the
-        background, in place of the payers before."""
-        await self._arrivals.start(pay, self._visits(pay))
+    def headers(self) -> dict[str, str]:
+        """A shop with an operator takes payments from its own services and from its operator."""
+        return operator_headers(self._settings)
 
-    async def stop(self) -> None:
-        """No further payers; those who wait are cut off."""
-        await self._arrivals.stop()
-
-    @contextlib.asynccontextmanager
-    async def _visits(self, pay: Pay) -> AsyncIterator[Visit]:
-        url = self._settings.urls["payment"]
-        # A shop with an operator takes payments from its own services and from its operator.
-        headers = operator_headers(self._settings)
-        peer = Peer(NAMES["payment"], url, self._settings, connections=pay.clients, headers=headers)
-        try:
-            client = MerchantClient(peer)
-            yield lambda: self._visit(client, pay)
-        finally:
-            await peer.close()
-
-    async def _visit(self, client: MerchantClient, pay: Pay) -> None:
-        request_id, response = f"act-{secrets.token_hex(16)}", "unclear"
-        for asked in range(_ATTEMPTS):
-            if asked:
-                await self._sleep(_PAUSE_S)
-            answer = await client.pay(
+    async def visit(self, peer: Peer, pay: Pay) -> None:
+        """One payment."""
+        client, request_id = MerchantClient(peer), f"act-{secrets.token_hex(16)}"
+        response = await self.ask(
+            lambda: client.pay(
                 pay.merchant,
                 request_id,
                 pay.amount,
                 pay.currency,
                 pay.metadata,
                 deadline_s=_DEADLINE_S,
-            )
-            response = _response_of(answer)
-            if response not in ("unclear", "turned_away"):
-                break
+            ),
+            _response_of,
+        )
         self.responses[response] += 1
-        if len(self.answered) < _REMEMBERED:
+        if len(self.answered) < REMEMBERED:
             self.answered.append(AnsweredPayer(pay.merchant, request_id, response))
 
 

@@ -87,7 +87,7 @@ class Player:
             raise CannotPlay(f"the database cannot be reached: {error}") from None
         try:
             await self._executor.prepare(self._scenario)
-            await self._observer.demand_merchants(self._scenario)
+            await self._observer.prepare(self._scenario)
             await self._observer.begin()
         except BaseException as error:
             await self._executor.close()
@@ -167,9 +167,9 @@ class Player:
                 await self._wait(instruction)
             case Condition():
                 await self._expect(instruction)
-            case model.Shelf():
-                await self._executor.stock_shelf(instruction)
-                # What was delivered or sold in preparation is not counted.
+            case model.Shelf() | model.FillWallet():
+                await self._executor.arrange(instruction)
+                # What was delivered, sold or paid in preparation is not counted.
                 await self._observer.begin()
             case model.Kill() | model.Restart():
                 await self._executor.take_down(instruction)

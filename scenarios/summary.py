@@ -135,9 +135,16 @@ def _times(fault: _Fault, began: datetime, recording: Recording) -> list[Summary
 def _costs(measurements: Measurements) -> list[SummaryFigure]:
     orders = measurements.counts.orders if measurements.counts else {}
     payments = measurements.counts.payments if measurements.counts else {}
+    wallets = measurements.counts.wallets if measurements.counts else {}
     figures = []
     # An act is about orders, unless nobody placed one and somebody paid without one.
-    if orders.get("placed") or not payments.get("made"):
+    if wallets and not orders.get("placed") and not payments.get("made"):
+        paid = sum(each.paid for each in wallets.values())
+        figures += [
+            SummaryFigure("paid", "good", count=paid, detail="payments from a wallet"),
+            _none_is_good("lost", measurements.lost, "answers that were not true"),
+        ]
+    elif orders.get("placed") or not payments.get("made"):
         figures += [
             SummaryFigure("orders", "none", count=orders.get("placed"), detail="placed meanwhile"),
             SummaryFigure("confirmed", "good", count=orders.get("confirmed"), detail="of them"),

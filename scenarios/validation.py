@@ -7,8 +7,8 @@ from msgspec import UNSET, Struct
 
 from chassis.faults.kinds import DELAYING
 from scenarios import model
-from scenarios.condition_model import COUNTED, Condition
-from scenarios.model import Act, Action, Kill, LetLoose, Load, Pay, Restart, Shelf, Wait
+from scenarios.condition_model import COUNTED, NAMING, Condition
+from scenarios.model import Act, Action, Coming, Kill, LetLoose, Load, Restart, Shelf, Wait
 from scenarios.model import seconds as in_seconds
 
 # No audience waits for longer. A pending order outlives a gremlin of 15 minutes
@@ -23,14 +23,14 @@ class ActProblem(Struct, frozen=True):
     why: str
 
 
-# The most answers that the act's customers and its payers can have got so far, by the word of the
-# condition that is about them.
+# The most answers that the act's customers, payers and spenders can have got so far, by the word of
+# the condition that is about them.
 _MostResponses = dict[str, float]
 
 
 def problems_of(act: Act) -> Iterator[ActProblem]:
     """Everything that cannot work, in the order of the file."""
-    most: _MostResponses = {"told": 0.0, "payers": 0.0}
+    most: _MostResponses = {"told": 0.0, "payers": 0.0, "spenders": 0.0}
     for step, each in enumerate(act.steps):
         for place, action in enumerate(each.do):
             if isinstance(action, str):
@@ -41,6 +41,8 @@ def problems_of(act: Act) -> Iterator[ActProblem]:
                 most["told"] += _most(action.load) * action.load.tries
             if action.pay is not UNSET:
                 most["payers"] += _most(action.pay)
+            if action.spend is not UNSET:
+                most["spenders"] += _most(action.spend)
 
 
 def _of_twin(act: Act, action: Action, path: str) -> Iterator[ActProblem]:
@@ -69,13 +71,13 @@ def _of_action(action: Action, path: str, most: _MostResponses) -> Iterator[ActP
         yield from _never(instruction.until, f"{path}.until", most)
     elif isinstance(instruction, Condition):
         yield from _never(instruction, path, most)
-    elif isinstance(instruction, Load | Pay):
+    elif isinstance(instruction, Coming):
         yield from _arrivals(instruction, path, name)
     elif check := _CHECKS.get(type(instruction)):
         yield from check(instruction, path)
 
 
-def _arrivals(coming: Load | Pay, path: str, verb: str) -> Iterator[ActProblem]:
+def _arrivals(coming: Coming, path: str, verb: str) -> Iterator[ActProblem]:
     who = "customers" if isinstance(coming, Load) else "payers"
     if (coming.rate is UNSET) == (coming.count is UNSET):
         yield ActProblem(path, f"`{verb}` needs `rate` (with `for`), or `count`, and not both")
@@ -140,7 +142,7 @@ def _never(condition: Condition, path: str, most: _MostResponses) -> Iterator[Ac
             yield from _amount(part, f"{path}.{name}", math.inf)
         if not isinstance(part, Struct):
             continue
-        inner = [(key, value) for key, value in model.given_fields(part) if key != "product"]
+        inner = [(key, value) for key, value in model.given_fields(part) if key not in NAMING]
         if not inner:
             yield ActProblem(f"{path}.{name}", f"`{name}` says nothing that could be true or not")
         for key, value in inner:
@@ -154,7 +156,7 @@ def _amount(wanted: object, path: str, most: float) -> Iterator[ActProblem]:
         yield ActProblem(path, f"`{wanted}` can never hold: nothing is counted below 0")
     elif least > most:
         so_far = f"at most {most:.0f}" if most else "no"
-        what = "payments were made" if ".payers." in path else "orders were placed"
+        what = "orders were placed" if ".told." in path else "payments were made"
         yield ActProblem(path, f"`{wanted}` can never hold: {so_far} {what} until here")
 
 
@@ -174,7 +176,7 @@ def split(compared: str) -> tuple[str, int]:
     return sign, int(compared[len(sign) :])
 
 
-def _most(coming: Load | Pay) -> float:
+def _most(coming: Coming) -> float:
     """The most who can have come."""
     if coming.count is not UNSET:
         return coming.count

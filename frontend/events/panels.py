@@ -2,13 +2,9 @@
 
 import asyncio
 import time
-from typing import TypeVar
 from uuid import UUID
 
-from msgspec import Struct
-
-from chassis.http.outbound import Peer, decode
-from chassis.outcome import CallResult, Outcome
+from chassis.http.outbound import Peer
 from frontend.events import presenter
 from frontend.events.view_models import (
     ChainLine,
@@ -19,6 +15,7 @@ from frontend.events.view_models import (
     ParkedEvents,
 )
 from frontend.live_state import DashboardState
+from frontend.web.answered import answered
 from frontend.web.filters import Select, field, filtered_url
 from frontend.web.formatting import utc_now
 from frontend.web.pages import HttpRequest
@@ -30,7 +27,6 @@ from services.events.catalogue import TYPES
 from services.events.relay.client import EventsClient
 from services.events.relay.contract import EventPage, GaplessProof, LagView, ParkedList
 
-T = TypeVar("T", bound=Struct)
 _ROWS = 30
 # The gapless proof reads every outbox: for all visitors together no more often than this.
 _PROVE_EVERY_S = 10.0
@@ -51,7 +47,7 @@ class EventSources:
 
     async def tail(self, wanted: EventFilter) -> EventsView | Down:
         """The newest events."""
-        found = _read(
+        found = answered(
             await self.relay.events(
                 limit=_ROWS, type=wanted.type, aggregate_id=wanted.search, cursor=wanted.cursor
             ),
@@ -62,19 +58,19 @@ class EventSources:
 
     async def flow(self) -> FlowView | Down:
         """Where events are on their way."""
-        lag = _read(await self.relay.lag(), LagView, _STILL)
+        lag = answered(await self.relay.lag(), LagView, _STILL)
         return presenter.flow(self._state.live.progress.now(), lag)
 
     async def parked(self) -> ParkedEvents | Down:
         """What was put aside."""
-        found = _read(await self.relay.parked(), ParkedList, _STILL)
+        found = answered(await self.relay.parked(), ParkedList, _STILL)
         return found if isinstance(found, Down) else presenter.parked(found)
 
     async def gapless(self) -> GaplessView | Down:
         """The proof as it was found at most ten seconds ago."""
         async with self._proving:
             if self._proven is None or time.monotonic() - self._proven_at > _PROVE_EVERY_S:
-                found = _read(await self.relay.verify(), GaplessProof, _STILL)
+                found = answered(await self.relay.verify(), GaplessProof, _STILL)
                 self._proven = (
                     found if isinstance(found, Down) else presenter.gapless(found, utc_now())
                 )
@@ -91,25 +87,14 @@ class EventSources:
 
     async def chain(self) -> ChainLine | Down:
         """Whether the audit log is as it was written; reads all of it."""
-        found = _read(await self._audit.chain(), ChainView, _AUDIT_STILL)
+        found = answered(await self._audit.chain(), ChainView, _AUDIT_STILL)
         return found if isinstance(found, Down) else presenter.chain(found)
 
     async def _lines(self, wanted: EventFilter, **search: str) -> AuditPage | Down:
         asked = await self._audit.lines(
             limit=_ROWS, type=wanted.type, cursor=wanted.cursor, **search
         )
-        return _read(asked, AuditPage, _AUDIT_STILL)
-
-
-def _read(result: CallResult, shape: type[T], still: str) -> T | Down:
-    found: T | None = decode(result, shape) if result.outcome is Outcome.OK else None
-    if found is not None:
-        return found
-    if result.outcome is Outcome.NOT_SENT:
-        return Down("It is not running", utc_now(), still)
-    if result.status:
-        return Down(f"It answers {result.status}", utc_now(), still)
-    return Down("No response in time", utc_now(), still)
+        return answered(asked, AuditPage, _AUDIT_STILL)
 
 
 def _is_id(text: str) -> bool:

@@ -1,7 +1,5 @@
 """Placing and cancelling orders, and what the visitor is shown of it."""
 
-import re
-import secrets
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -12,7 +10,7 @@ from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
 from frontend.live_state import DashboardState
 from frontend.settings import DashboardSettings
-from frontend.web.actions import Done, Form, number
+from frontend.web.actions import Done, Form, NextForm, form_key, new_form_key, number
 from frontend.web.formatting import money
 from frontend.web.labels import order_label
 from frontend.web.sessions import Visitor
@@ -20,13 +18,7 @@ from frontend.web.toasts import ProblemBody, Toast, failure_toast, toast_of
 from observatory.sources.down import Down
 from services.order.client import OrderClient
 
-_KEY = re.compile(r"[!-~]{16,255}")
 _REFUSED = {"out-of-stock": "OUT_OF_STOCK", "payment-declined": "PAYMENT_DECLINED"}
-
-
-def new_order_key() -> str:
-    """The Idempotency-Key of the next order; sending the same form twice orders once."""
-    return secrets.token_hex(16)
 
 
 class OrderActions:
@@ -41,9 +33,7 @@ class OrderActions:
 
     async def place(self, form: Form, _: Visitor) -> Done:
         """Order what the form says, under the form's own key."""
-        key = form.get("key", "")
-        if not _KEY.fullmatch(key):
-            raise Problem(400, "validation", "The form's key is missing: load the page again.")
+        key = form_key(form)
         product_id, quantity = form.get("product_id", ""), number(form, "quantity", 1, 1000)
         if not product_id:
             raise Problem(400, "validation", "Choose what to order.")
@@ -56,7 +46,7 @@ class OrderActions:
         # While the outcome is not known the key stays, so that trying again cannot order twice.
         is_final = response.outcome not in (Outcome.UNKNOWN, Outcome.IN_PROGRESS)
         url = f"/orders/{toast.order_id}" if toast.order_id else "/"
-        return Done(toast, url, new_order_key() if is_final else None)
+        return Done(toast, url, NextForm("order", new_form_key()) if is_final else None)
 
     async def cancel(self, form: Form, _: Visitor) -> Done:
         """Cancel the order; the services undo what was done."""

@@ -4,8 +4,8 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from frontend.live_state import DashboardState
-from frontend.orders.actions import new_order_key
 from frontend.overview.charts import chart_routes, sparks
+from frontend.web.actions import new_form_key
 from frontend.web.formatting import utc_now
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
@@ -19,7 +19,7 @@ def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[H
         return pages.page(
             request,
             "overview/page.html",
-            order_key=new_order_key(),
+            order_key=new_form_key(),
             links=links.overview(),
             sparks=sparks(state.source, utc_now().timestamp()),
         )

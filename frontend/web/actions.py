@@ -1,6 +1,7 @@
 """What a visitor can do: every action has a plain form's URL (/do) and htmx's (/actions)."""
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
 from litestar import Response, post
@@ -16,16 +17,25 @@ from frontend.web.templating import render
 from frontend.web.toasts import Toast
 
 Form = Mapping[str, str]
+_KEY = re.compile(r"[!-~]{16,255}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
+class NextForm(Struct, frozen=True):
+    """What changes in the form that was sent, by its name: its next key, where it has a new one,
+    and what is wrong with it, where it has a place for that."""
+
+    name: str
+    key: str = ""
+    mistake: str | None = None
+
+
 class Done(Struct, frozen=True):
-    """What came of an action. `url` is where a plain form goes next when there is no bad news;
-    `order_key` replaces the one in the order form."""
+    """What came of an action. `url` is where a plain form goes next when there is no bad news."""
 
     toast: Toast
     url: str = "/"
-    order_key: str | None = None
+    form: NextForm | None = None
 
 
 Action = Callable[[Form, Visitor], Awaitable[Done]]
@@ -59,7 +69,7 @@ def action_routes(
             done, visitor = await act(name, request)
         except Problem as problem:
             return refusal(problem, request, sessions)
-        html = render_toast(done.toast, done.order_key)
+        html = render_toast(done.toast, done.form)
         return html_response(html, sessions, visitor)
 
     return [act_by_form, act_in_place]
@@ -71,9 +81,9 @@ async def read_form(request: HttpRequest, sessions: Sessions) -> tuple[Form, Vis
     return form, await sessions.check(request, form.get("csrf", ""))
 
 
-def render_toast(toast: Toast, order_key: str | None = None) -> str:
-    """A toast as HTML, with the order form's next key beside it."""
-    return render("web/toast.html", toast=toast, order_key=order_key)
+def render_toast(toast: Toast, form: NextForm | None = None) -> str:
+    """A toast as HTML, with what changes in the form beside it."""
+    return render("web/toast.html", toast=toast, form=form)
 
 
 def refusal(problem: Problem, request: HttpRequest, sessions: Sessions) -> Response[str]:
@@ -86,6 +96,18 @@ def operator_only(visitor: Visitor, detail: str) -> None:
     """`Problem` 401 with this detail until the operator has signed in."""
     if visitor.locked:
         raise Problem(401, "operator-token-needed", detail)
+
+
+def new_form_key() -> str:
+    """The Idempotency-Key of a form as it is shown; sending it twice does what it says once."""
+    return secrets.token_hex(16)
+
+
+def form_key(form: Form) -> str:
+    """The key of a form; `Problem` 400 without one."""
+    if not _KEY.fullmatch(key := form.get("key", "")):
+        raise Problem(400, "validation", "The form's key is missing: load the page again.")
+    return key
 
 
 def number(form: Form, field: str, least: int, most: int, default: int | None = None) -> int:

@@ -1,5 +1,6 @@
 """Numbers, times and identifiers as a reader writes them; most of them are filters of templates."""
 
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 # ISO 4217: every other currency of the shop has two decimals.
 _DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?")
 THIN = "\u202f"
 _UTC = ZoneInfo("UTC")
 _zone_now: ContextVar[ZoneInfo] = ContextVar("zone", default=_UTC)
@@ -30,6 +32,13 @@ def in_zone(moment: datetime) -> datetime:
     return moment.astimezone(_zone_now.get())
 
 
+def read_in_zone(written: str) -> datetime:
+    """An instant as ISO 8601 has it, in the zone of this request's page where it names none; raises
+    `ValueError`."""
+    moment = datetime.fromisoformat(written)
+    return moment if moment.tzinfo else moment.replace(tzinfo=_zone_now.get())
+
+
 def zone_name() -> str:
     """The zone's short name now: UTC, CET."""
     return in_zone(utc_now()).strftime("%Z")
@@ -45,6 +54,25 @@ def money(minor: int, currency: str) -> str:
     decimals = _DECIMALS.get(currency, 2)
     amount = f"{minor / 10**decimals:,.{decimals}f}".replace(",", THIN)
     return f"{amount}{THIN}{_SYMBOLS.get(currency, currency)}".rstrip()
+
+
+def signed(minor: int, currency: str) -> str:
+    """Money that came in or went out, with its sign."""
+    return f"{'+' if minor > 0 else '−' if minor else ''}{money(abs(minor), currency)}"  # noqa: RUF001
+
+
+def minor_units(text: str, currency: str) -> int | None:
+    """What a reader wrote, in minor units: "12.50" EUR is 1250; None for what is no amount."""
+    decimals = _DECIMALS.get(currency, 2)
+    if not (found := _AMOUNT.fullmatch(text.strip())) or len(found[2] or "") > decimals:
+        return None
+    return int(found[1] + (found[2] or "").ljust(decimals, "0"))
+
+
+def in_full(moment: datetime) -> str:
+    """The whole of a moment, as one says it."""
+    local = in_zone(moment)
+    return f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
 def count(number: float) -> str:

@@ -12,9 +12,11 @@ from frontend.web.formatting import (
     clock,
     count,
     countdown,
+    in_full,
     money,
     percent,
     short,
+    signed,
     span,
     when,
     zone,
@@ -24,7 +26,7 @@ from frontend.web.formatting import (
 STATIC = Path(__file__).resolve().parent / "static"
 # Every template lies beside its page: "overview/lights.html", "web/layout.html".
 TEMPLATES = STATIC.parent.parent
-_FILTERS = (money, count, span, age, ago, when, clock, countdown, short, percent)
+_FILTERS = (money, count, span, age, ago, when, clock, countdown, short, percent, in_full, signed)
 
 
 @lru_cache(maxsize=64)

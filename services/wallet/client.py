@@ -1,5 +1,7 @@
 """How others ask the wallet service."""
 
+from datetime import datetime
+from urllib.parse import urlencode
 from uuid import UUID
 
 from chassis.http.outbound import Peer
@@ -14,26 +16,34 @@ class WalletClient:
         self.peer = peer
         self._headers = {"X-API-Key": api_key}
 
-    async def balance(self, user_id: str) -> CallResult:
-        """GET /wallets/{user_id}/balance; decode with `WalletBalances`."""
-        path = f"/wallets/{user_id}/balance"
-        return await self.peer.call(
-            "GET", path, route="/wallets/{user_id}/balance", headers=self._headers
-        )
+    async def wallets(self, *, limit: int, cursor: str = "") -> CallResult:
+        """GET /wallets; decode with `WalletPage`."""
+        return await self._get(f"/wallets{_query(limit=limit, cursor=cursor)}", "/wallets")
+
+    async def balance(self, user_id: str, at: datetime | None = None) -> CallResult:
+        """GET /wallets/{user_id}/balance, now or at an instant; decode with `WalletBalances`."""
+        query = _query(at="" if at is None else at.isoformat())
+        path = f"/wallets/{user_id}/balance{query}"
+        return await self._get(path, "/wallets/{user_id}/balance")
+
+    async def transactions(self, user_id: str, *, limit: int, cursor: str = "") -> CallResult:
+        """GET /wallets/{user_id}/transactions; decode with `TransactionPage`."""
+        path = f"/wallets/{user_id}/transactions{_query(limit=limit, cursor=cursor)}"
+        return await self._get(path, "/wallets/{user_id}/transactions")
 
     async def transaction(self, user_id: str, transaction_id: UUID) -> CallResult:
         """GET /wallets/{user_id}/transactions/{id}; decode with `TransactionView`."""
-        return await self.peer.call(
-            "GET",
+        return await self._get(
             f"/wallets/{user_id}/transactions/{transaction_id}",
-            route="/wallets/{user_id}/transactions/{transaction_id}",
-            headers=self._headers,
+            "/wallets/{user_id}/transactions/{transaction_id}",
         )
 
-    async def pay(self, user_id: str, command: PayProvider, key: str) -> CallResult:
+    async def pay(
+        self, user_id: str, command: PayProvider, key: str, *, deadline_s: float | None = None
+    ) -> CallResult:
         """POST /wallets/{user_id}/payments; decode with `TransactionView`."""
-        path = f"/wallets/{user_id}/payments"
-        return await self._post(path, "/wallets/{user_id}/payments", command, key)
+        path, route = f"/wallets/{user_id}/payments", "/wallets/{user_id}/payments"
+        return await self._post(path, route, command, key, deadline_s=deadline_s)
 
     async def deposit(self, user_id: str, command: Deposit, key: str) -> CallResult:
         """POST /wallets/{user_id}/deposits; decode with `TransactionView`."""
@@ -44,8 +54,24 @@ class WalletClient:
         """POST /transfers; decode with `TransactionView`."""
         return await self._post("/transfers", "/transfers", command, key)
 
+    async def _get(self, path: str, route: str) -> CallResult:
+        return await self.peer.call("GET", path, route=route, headers=self._headers)
+
     async def _post(
-        self, path: str, route: str, command: PayProvider | Deposit | TransferMoney, key: str
+        self,
+        path: str,
+        route: str,
+        command: PayProvider | Deposit | TransferMoney,
+        key: str,
+        *,
+        deadline_s: float | None = None,
     ) -> CallResult:
         headers = {**self._headers, "Idempotency-Key": key}
-        return await self.peer.call("POST", path, command, route=route, headers=headers)
+        return await self.peer.call(
+            "POST", path, command, route=route, headers=headers, deadline_s=deadline_s
+        )
+
+
+def _query(**wanted: str | int) -> str:
+    given = {name: value for name, value in wanted.items() if value != ""}
+    return f"?{urlencode(given)}" if given else ""

@@ -114,6 +114,23 @@ class WalletBalances(msgspec.Struct, frozen=True):
     balances: list[BalanceView]
 
 
+class WalletView(msgspec.Struct, frozen=True):
+    """One user's wallet: what it holds now in each currency, and since when there is one."""
+
+    user_id: str
+    opened_at: datetime
+    balances: list[BalanceView]
+
+
+class WalletPage(msgspec.Struct, frozen=True):
+    """GET /wallets: by user, from A to Z. `limit` and `limit_clamped` as in `TransactionPage`."""
+
+    wallets: list[WalletView]
+    limit: int
+    limit_clamped: bool
+    next: str | None
+
+
 class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /api-keys: a key for a client application, for every wallet or for one user's."""
 

@@ -77,6 +77,14 @@ class Balance(msgspec.Struct, frozen=True):
     pending_in_minor: int
 
 
+class UserWallet(msgspec.Struct, frozen=True):
+    """One user's wallet, with each of its currencies."""
+
+    user_id: str
+    opened_at: datetime
+    balances: list[Balance]
+
+
 # ---- what a payment may end as -------------------------------------------------------------------
 
 

@@ -1,16 +1,25 @@
-"""What is read: a user's transactions, and the balances there are or were."""
+"""What is read: wallets, a user's transactions, and the balances there are or were."""
 
 import base64
 import binascii
+import re
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
-from chassis.http.problems import invalid
-from services.wallet.domain import Balance, Transaction, UnknownTransaction, UnknownWallet
+from chassis.http.problems import Problem, invalid
+from services.wallet.contract import NAME
+from services.wallet.domain import (
+    Balance,
+    Transaction,
+    UnknownTransaction,
+    UnknownWallet,
+    UserWallet,
+)
 
 # A payment's row shows what was left once its money was held, a credit's once it was sealed.
 _SHOWN = (
@@ -54,6 +63,19 @@ _BALANCES = statement(
         "SELECT w.currency, w.posted_minor, w.held_minor AS pending_out_minor,"
         f" {_INCOMING.format(unsealed='e.version IS NULL')} AS pending_in_minor"
         " FROM wallets.wallet_balances w WHERE w.user_id = :user_id ORDER BY w.currency"
+    ),
+    "SELECT wallets.wallet_balances",
+)
+_WALLETS = statement(
+    text(
+        "SELECT w.user_id, a.created_at, w.currency, w.posted_minor,"
+        "   w.held_minor AS pending_out_minor,"
+        f"  {_INCOMING.format(unsealed='e.version IS NULL')} AS pending_in_minor"
+        " FROM wallets.wallet_balances w JOIN wallets.accounts a USING (account_id)"
+        " WHERE w.user_id IN (SELECT DISTINCT user_id FROM wallets.wallet_balances"
+        "   WHERE user_id > :after AND (:only ::text IS NULL OR user_id = :only)"
+        "   ORDER BY user_id LIMIT :most ::int)"
+        " ORDER BY w.user_id, w.currency"
     ),
     "SELECT wallets.wallet_balances",
 )
@@ -123,21 +145,67 @@ async def balances(c: Connection, user_id: str, at: datetime | None) -> list[Bal
     return [msgspec.convert(dict(row), Balance) for row in rows]
 
 
-def write_cursor(transaction: Transaction) -> str:
-    """Where the next page begins: after this one."""
-    raw = f"{transaction.user_id}:{transaction.seq}".encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def read_cursor(text_: str, user_id: str) -> int:
-    """The place a cursor names; raises `Problem` 400 for what we did not write for this user."""
-    try:
-        padded = text_.encode("ascii") + b"=" * (-len(text_) % 4)
-        whose, _, place = (
-            base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").rpartition(":")
+async def wallets(
+    c: Connection, most: int, after: str = "", only: str | None = None
+) -> list[UserWallet]:
+    """Wallets by user, those after one user; with `only` that user's alone."""
+    rows = await c.rows(_WALLETS, most=most, after=after, only=only)
+    return [
+        UserWallet(
+            user_id,
+            min(row["created_at"] for row in theirs),
+            [
+                Balance(
+                    row["currency"],
+                    row["posted_minor"],
+                    row["pending_out_minor"],
+                    row["pending_in_minor"],
+                )
+                for row in theirs
+            ],
         )
-        if whose != user_id or not place.isdigit() or len(place) > 18:
-            raise ValueError("not a place in this history")
-        return int(place)
+        for user_id, theirs in (
+            (user_id, list(group)) for user_id, group in groupby(rows, lambda row: row["user_id"])
+        )
+    ]
+
+
+def write_cursor(transaction: Transaction) -> str:
+    """Where the next page of a history begins: after this one."""
+    return _written(f"{transaction.user_id}:{transaction.seq}")
+
+
+def read_cursor(cursor: str, user_id: str) -> int:
+    """The place a cursor names; raises `Problem` 400 for what we did not write for this user."""
+    whose, _, place = _read(cursor).rpartition(":")
+    if whose != user_id or not place.isdigit() or len(place) > 18:
+        raise _not_ours()
+    return int(place)
+
+
+def write_user_cursor(user_id: str) -> str:
+    """Where the next page of wallets begins: after this user."""
+    return _written(user_id)
+
+
+def read_user_cursor(cursor: str) -> str:
+    """The user a cursor names; raises `Problem` 400 for what we did not write."""
+    if not re.fullmatch(NAME, user_id := _read(cursor)):
+        raise _not_ours()
+    return user_id
+
+
+def _written(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> str:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (ValueError, binascii.Error):
-        raise invalid("/cursor", "this is not a cursor of ours") from None
+        raise _not_ours() from None
+
+
+def _not_ours() -> Problem:
+    return invalid("/cursor", "this is not a cursor of ours")

@@ -30,6 +30,8 @@ from services.wallet.contract import (
     TransactionView,
     TransferMoney,
     WalletBalances,
+    WalletPage,
+    WalletView,
 )
 from services.wallet.domain import Balance, UnknownTransaction, UnknownWallet
 from services.wallet.moving import Movements
@@ -137,6 +139,29 @@ async def transfer_money(
 
 
 @get(
+    "/wallets", guards=[api_key_guard],
+    summary="The wallets that this key opens, by user",
+    responses={400: refused("This is not a cursor of ours"), 401: _NO_KEY},
+)  # fmt: skip
+async def list_wallets(
+    state: State,
+    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, QueryParameter()] = None,
+) -> WalletPage:
+    """GET /wallets: a page; `limit` is clamped to 1..100, and says so."""
+    most = max(1, min(limit, MAX_PAGE))
+    after = "" if cursor is None else history.read_user_cursor(cursor)
+    async with _database(state).connect() as connection:
+        found = await history.wallets(connection, most + 1, after, client_now.get().user_id)
+    shown = [
+        WalletView(each.user_id, each.opened_at, [_balance_view(one) for one in each.balances])
+        for each in found[:most]
+    ]
+    more = history.write_user_cursor(shown[-1].user_id) if len(found) > most else None
+    return WalletPage(shown, most, most != limit, more)
+
+
+@get(
     "/wallets/{user_id:str}/balance", guards=[api_key_guard],
     summary="What a wallet holds, now or at an instant",
     responses={400: refused("`at` is no instant, or is to come"), 401: _NO_KEY, 404: _NO_WALLET},
@@ -231,5 +256,6 @@ async def show_transaction(
 
 
 ROUTES: list[BaseRouteHandler] = [
-    pay_provider, deposit_money, transfer_money, show_balance, list_transactions, show_transaction,
+    pay_provider, deposit_money, transfer_money, list_wallets, show_balance, list_transactions,
+    show_transaction,
 ]  # fmt: skip

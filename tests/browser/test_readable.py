@@ -113,7 +113,7 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks)
     missing = f"/traces/{'ab' * 16}"
     about = await page.request.get(f"/api/payments?search={order.rpartition('/')[2]}")
     payment = f"/payments/{(await about.json())['payments'][0]['payment_id']}"
-    money = ("/payments", payment, "/providers", "/policies")
+    money = ("/payments", payment, "/providers", "/policies", "/wallets", "/wallets/alice")
     pages = (
         "/",
         "/gremlins",

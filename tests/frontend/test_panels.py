@@ -217,7 +217,7 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
         str(path.relative_to(TEMPLATES))
         for path in TEMPLATES.glob("*/*.html")
         if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
-    } - {"web/marks.html"}
+    } - {"web/marks.html", "wallets/wallet_page.html"}  # its slider fetches a panel
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
     # of payments in test_payment_presenter.py and the pages beside it, of reports in
@@ -228,6 +228,8 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"policies/merchants.html", "policies/versions.html"}
     tested |= {f"events/{name}.html" for name in _OF_EVENTS}
     tested |= {"reports/reports.html", "reports/contracts.html"}
+    # In test_wallet_pages.py.
+    tested |= {f"wallets/{name}.html" for name in ("wallets", "moment", "history")}
     # In test_event_pages.py.
     tested |= {f"events/{name}.html" for name in ("tail", "flow", "parked", "gapless", "audited")}
     assert panels == tested

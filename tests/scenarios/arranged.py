@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from scenarios.conditions import ExpectedStock, Observation, OrderCounts
+from scenarios.conditions import ExpectedStock, Observation, OrderCounts, WalletCounts
 from scenarios.loader import Scenario, parse
 from scenarios.lock import LockTaken
 from scenarios.summary import Measurements
-from scenarios.traffic import RESPONSES
+from scenarios.traffic import CustomerTraffic
 from scenarios.twin_process import ShopFigures, TwinFigures
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -40,6 +40,7 @@ COUNTS = OrderCounts(
     {"PROD-001": ExpectedStock(3, 2, 25)},
     payments={"made": 5, "open": 1, "succeeded": 4, "in_part": 0},
     legs={"held": 1, "captured": 8},
+    wallets={"hot": WalletCounts(0, 0, 50, 0)},
 )
 FIGURES = TwinFigures(
     ours=ShopFigures(9, 9, 0, 0, 0, 0),
@@ -79,9 +80,9 @@ class FakeShop:
         self.refuses: dict[str, Exception] = {}
         self.closed = False
         self.not_calm: tuple[str, ...] = ()
-        self.responses = dict.fromkeys(RESPONSES, 0)
+        self.responses = dict.fromkeys(CustomerTraffic.labels, 0)
         self.intents: list[object] = []
-        self.traffic = self.payers = self
+        self.traffic = self.payers = self.spenders = self
 
     def _note(self, what: str) -> None:
         if what in self.refuses:
@@ -108,7 +109,7 @@ class FakeShop:
     async def do(self, _: object) -> None:
         self._note("do")
 
-    async def stock_shelf(self, _: object) -> None:
+    async def arrange(self, _: object) -> None:
         self._note("shelf")
 
     async def take_down(self, _: object) -> None:
@@ -117,10 +118,7 @@ class FakeShop:
     async def stop_load(self) -> None:
         self._note("stop")
 
-    # as the observer
-    async def demand_merchants(self, _: Scenario) -> None:
-        self._note("merchants")
-
+    # as the observer; `prepare` is the executor's as well
     async def begin(self) -> None:
         self._note("begin")
 

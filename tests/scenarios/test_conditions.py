@@ -26,6 +26,8 @@ TRUE = [
     {"twin": {"charged_twice": ">= 4", "units_leaked": 2}},
     {"told": {"accepted": 0}},
     {"payers": {"paid": 0}},
+    {"spenders": {"paid": 0}},
+    {"wallet": {"user": "hot", "available": 0, "held": 0, "paid": "> 49"}},
 ]
 FALSE = [
     {"lights": {"order": "green", "payment": "green"}},
@@ -38,6 +40,9 @@ FALSE = [
     {"payments": {"open": 0}},
     {"legs": {"held": 0}},
     {"payers": {"paid": "> 0"}},
+    {"spenders": {"no_money": "> 0"}},
+    {"wallet": {"user": "hot", "available": "> 0"}},
+    {"wallet": {"user": "cold", "available": 0}},
     {"twin": {"charged_twice": 0}},
     {"bites": 0},
 ]
@@ -50,7 +55,7 @@ def test_a_condition_holds_when_all_of_it_is_so():
 
 def test_nothing_holds_on_what_is_not_known():
     for parts in TRUE:
-        if parts.keys() & {"alerts", "told", "payers"}:
+        if parts.keys() & {"alerts", "told", "payers", "spenders"}:
             continue
         found = checks(condition(**parts), Observation(NOW))
         assert not holds(found), parts

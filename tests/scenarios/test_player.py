@@ -53,7 +53,7 @@ async def test_an_act_in_which_every_condition_held_has_passed():
     assert performance.outcome == "passed"
     assert [mark.state for mark in performance.results] == ["done"] * 3
     assert [what for what in rehearsal.shop.done if what != "judge"] == [
-        "prepare", "merchants", "begin", "do", "calm", "stop", "calm",
+        "prepare", "prepare", "begin", "do", "calm", "stop", "calm",
     ]  # fmt: skip
     assert rehearsal.lock.held == 0
     assert rehearsal.shop.closed

@@ -120,6 +120,14 @@ def test_an_act_without_orders_counts_payments():
     }  # fmt: skip
 
 
+def test_an_act_about_a_wallet_alone_counts_what_was_paid_from_it():
+    counts = replace(COUNTS, orders={"placed": 0}, payments={"made": 0})
+    made = summarize(ACTOR, NOW, Recording(), Measurements((), counts, 0, 0))
+    assert {each.label: (each.count, each.tone) for each in made.figures} == {
+        "paid": (50, "good"), "lost": (0, "good"), "charged twice": (0, "good"),
+    }  # fmt: skip
+
+
 def test_a_twin_is_a_second_column():
     made = summarize(ACTOR, NOW, Recording(), Measurements((), COUNTS, 0, 0, figures=FIGURES))
     lines = [line.split() for line in summary_lines(made)]

@@ -120,6 +120,12 @@ async def test_a_cursor_that_is_not_ours_is_refused(wallets: WalletShop, cursor:
     assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/cursor")
 
 
+@pytest.mark.parametrize("cursor", ["x", "", "YSBi", "é", "0" * 500])
+async def test_a_place_in_the_list_that_is_not_ours_is_refused(wallets: WalletShop, cursor: str):
+    answer = await wallets.http.get("/wallets", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/cursor")
+
+
 async def test_a_cursor_is_the_users_own(wallets: WalletShop):
     assert base64.urlsafe_b64decode("YWxpY2U6MQ==") == b"alice:1"
     found = await wallets.http.get("/wallets/alice/transactions", params={"cursor": "YWxpY2U6MQ"})
@@ -127,10 +133,11 @@ async def test_a_cursor_is_the_users_own(wallets: WalletShop):
 
 
 @pytest.mark.parametrize(("asked", "used"), [(0, 1), (-5, 1), (10**9, 100)])
+@pytest.mark.parametrize("path", ["/wallets", "/wallets/alice/transactions"])
 async def test_a_limit_is_clamped_and_the_answer_says_so(
-    wallets: WalletShop, asked: int, used: int
+    wallets: WalletShop, path: str, asked: int, used: int
 ):
-    page = (await wallets.http.get("/wallets/alice/transactions", params={"limit": asked})).json()
+    page = (await wallets.http.get(path, params={"limit": asked})).json()
     assert (page["limit"], page["limit_clamped"]) == (used, True)
 
 

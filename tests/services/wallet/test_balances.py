@@ -90,6 +90,30 @@ async def test_a_history_is_read_in_pages_and_each_row_links_to_its_trace(wallet
     assert paid["trace_url"].endswith(f"/traces/{paid['trace_id']}")
 
 
+async def test_wallets_are_listed_by_user_and_a_users_own_key_lists_one(wallets: WalletShop):
+    user = await wallets.fill(1000)
+    await wallets.deposit(user, 5, "JPY")
+    await wallets.sealed()
+    found, cursor = [], None
+    while True:
+        params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = (await wallets.http.get("/wallets", params=params)).json()
+        found += page["wallets"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    names = [each["user_id"] for each in found]
+    known = "SELECT DISTINCT user_id FROM wallets.wallet_balances ORDER BY user_id"
+    assert names == [row[0] for row in await wallets.eyes.fetch(known)]
+    (own,) = [each for each in found if each["user_id"] == user]
+    held = [(each["currency"], each["available_minor"]) for each in own["balances"]]
+    assert held == [("EUR", 1000), ("JPY", 5)]
+    body = {"application": "phone", "user_id": user}
+    key = (await wallets.http.post("/api-keys", json=body)).json()["key"]
+    seen = (await wallets.http.get("/wallets", headers={"X-API-Key": key})).json()
+    assert [each["user_id"] for each in seen["wallets"]] == [user]
+
+
 async def test_a_transfer_is_in_both_histories(wallets: WalletShop):
     payer, payee = await wallets.fill(1000), await wallets.fill(5)
     answer = await wallets.transfer(payer, payee, 400)

@@ -40,6 +40,7 @@ async def test_the_command_line_moves_money_and_says_what_is_left(
         (["transfer", user, payee, "100"], "leaves 5.00"),
         (["deposit", payee, "100"], "not sealed yet"),
         (["balance", user], "5.00"),
+        (["list", "--limit", "100"], user),
         (["transactions", user], "PAYMENT"),
     ):
         # In a thread of its own: the service it asks runs in this one.
