@@ -10,12 +10,14 @@ from infra.kubernetes import network, sizes
 from infra.kubernetes.base import generator
 from infra.kubernetes.objects import (
     NAME,
+    NAMESPACE,
     PART_OF,
     ROLE,
     SETTINGS,
     SHOP,
     Object,
     account,
+    apart,
     container,
     made,
     names,
@@ -61,13 +63,15 @@ def complete() -> Object:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
+        "namespace": NAMESPACE,
         "resources": ["../base"],
         "components": [f"../components/{name}" for name in sorted(files())],
     }
 
 
 def _component(**parts: Any) -> Object:
-    return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", **parts}
+    head = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+    return {**head, "namespace": NAMESPACE, **parts}
 
 
 def _patch(process: Process, *operations: Object) -> Object:
@@ -195,15 +199,11 @@ def _keda() -> Files:
     It is a standby, not speed: one relay leads, and a consumer takes events one at a time. What it
     buys is that a leader that dies under a backlog is replaced within half a second."""
     background = [each for each in PROCESSES if each.is_background]
-    scaled = [_scaled(each) for each in background]
     drop = {"op": "remove", "path": "/spec/replicas"}
+    patches = [_patch(each, drop) for each in background]
     return {
-        "scaled.yaml": scaled,
-        "kustomization.yaml": [
-            _component(
-                resources=["scaled.yaml"], patches=[_patch(each, drop) for each in background]
-            )
-        ],
+        "scaled.yaml": [_scaled(each) for each in background],
+        "kustomization.yaml": [_component(resources=["scaled.yaml"], patches=patches)],
     }
 
 
@@ -285,17 +285,17 @@ def _observability() -> Files:
 
 def _monitor(selector: Object) -> Object:
     """Every replica by itself, with the labels that rules and dashboards know."""
-    labels = [
-        {"sourceLabels": [f"__meta_kubernetes_pod_label_{NAME}".replace(".", "_").replace("/", "_")],
-         "targetLabel": "service"},
+    label = NAME.replace(".", "_").replace("/", "_")
+    relabelings = [
+        {"sourceLabels": [f"__meta_kubernetes_pod_label_{label}"], "targetLabel": "service"},
         {"targetLabel": "job", "replacement": "shop"},
-    ]  # fmt: skip
+    ]
     endpoint = {
         "port": "http",
         "interval": "2s",
         "scrapeTimeout": "2s",
         "honorLabels": True,
-        "relabelings": labels,
+        "relabelings": relabelings,
     }
     spec = {"selector": selector, "podMetricsEndpoints": [endpoint]}
     return made("PodMonitor", SHOP, api="monitoring.coreos.com/v1", spec=spec)
@@ -391,14 +391,16 @@ def _workers() -> list[Object]:
             "timeoutSeconds": 3,
         },
     )
-    spec = pod(_WORKER, [main], terminationGracePeriodSeconds=30)
+    spec = pod(
+        _WORKER, [main], terminationGracePeriodSeconds=30, affinity=apart(names(_WORKER, _LOAD))
+    )
     return [account(_WORKER, names(_WORKER, _LOAD)), _generator(_WORKER, 2, spec)]
 
 
 def _generator(name: str, replicas: int, spec: Object) -> Object:
     """A Deployment of the load. It is thrown away after a run, and a node is emptied without it."""
     labels = names(name, _LOAD)
-    deployment = made(
+    return made(
         "Deployment",
         name,
         labels,
@@ -409,4 +411,3 @@ def _generator(name: str, replicas: int, spec: Object) -> Object:
             "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     )
-    return deployment

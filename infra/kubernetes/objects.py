@@ -138,7 +138,7 @@ def account(name: str, labels: dict[str, str]) -> Object:
     return made("ServiceAccount", name, labels, automountServiceAccountToken=False)
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.SafeDumper):  # type: ignore[misc] # untyped
     """Lists indented below their key, text of many lines as a block, no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
@@ -158,6 +158,7 @@ _Plain.add_representer(str, _text)
 
 def written(objects: Iterable[Object]) -> str:
     """A file of these objects."""
-    return _HEAD + yaml.dump_all(
+    text: str = yaml.dump_all(
         objects, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True, explicit_start=True
     )
+    return _HEAD + text

@@ -95,9 +95,8 @@ def grace_s(process: Process) -> int:
 def connections() -> int:
     """max_connections of a database that must never refuse the shop: every replica that there may
     be, and one more of each while a new version takes over."""
-    most = sum(
-        (replicas(process)[1] + 1)
-        * (_defaults(shape_of(process.key)).pool_size + _SIDE_CONNECTIONS)
-        for process in PROCESSES
-    )
-    return most + _SPARE_CONNECTIONS
+    total = _SPARE_CONNECTIONS
+    for process in PROCESSES:
+        pool = _defaults(shape_of(process.key)).pool_size
+        total += (replicas(process)[1] + 1) * (pool + _SIDE_CONNECTIONS)
+    return total
