@@ -81,9 +81,8 @@ def _cluster(home: Path) -> Iterator[list[str]]:
         end = time.monotonic() + _READY_WITHIN_S
         while not _is_ready(kubectl):
             if process.poll() is not None or time.monotonic() > end:
-                raise click.ClickException(
-                    f"kube-apiserver is not ready:\n{log.read_text()[-2000:]}"
-                )
+                seen = log.read_text()[-2000:]
+                raise click.ClickException(f"kube-apiserver is not ready:\n{seen}")
             time.sleep(0.5)
         yield kubectl
 
@@ -99,22 +98,14 @@ def _pods(objects: list[Object]) -> Iterator[Object]:
     for each in objects:
         if each["kind"] in ("Deployment", "Job"):
             template = each["spec"]["template"]
-            metadata = {
-                "name": each["metadata"]["name"],
-                "namespace": NAMESPACE,
-                "labels": template["metadata"]["labels"],
-            }
-            yield {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": metadata,
-                "spec": template["spec"],
-            }
+            named = {"name": each["metadata"]["name"], "namespace": NAMESPACE}
+            metadata = template["metadata"] | named
+            yield {**template, "apiVersion": "v1", "kind": "Pod", "metadata": metadata}
 
 
-def _give(kubectl: list[str], objects: list[Any], *options: str) -> list[str]:
+def _give(kubectl: list[str], objects: list[Any]) -> list[str]:
     """Apply them on the server; its answers, one line an object."""
-    command = [*kubectl, "apply", "--server-side", "-f", "-", *options]
+    command = [*kubectl, "apply", "--server-side", "-f", "-"]
     return _run(command, yaml.safe_dump_all(objects)).splitlines()
 
 
@@ -136,10 +127,8 @@ def main(definitions: Path | None) -> None:
             _run([*kubectl, "wait", "--for=condition=Established", "crd", "--all"])
         known = set(_run([*kubectl, "api-resources", "--no-headers"]).split())
         taken = [each for each in objects if {each["apiVersion"], each["kind"]} <= known]
-        # For good, since what the namespace demands is what pods are refused for.
-        _give(kubectl, [each for each in taken if each["kind"] == "Namespace"])
-        said = _give(kubectl, taken, "--dry-run=server")
-        said += _give(kubectl, list(_pods(objects)), "--dry-run=server")
+        # Not a dry run: pods are judged by what their namespace demands, and want their accounts.
+        said = _give(kubectl, taken) + _give(kubectl, list(_pods(objects)))
     for each in objects:
         if each not in taken:
             click.echo(f"not asked, no definition: {each['kind']} {each['metadata']['name']}")

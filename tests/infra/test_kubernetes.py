@@ -207,7 +207,7 @@ def test_the_settings_are_settings():
 
 
 def test_every_object_fits_the_schema_of_kubernetes():
-    """No field is unknown and none is of the wrong type. Operators' own objects: `make kube-check`."""
+    """No field is unknown and none is of the wrong type. Operators' have their own."""
     for each in EVERY:
         if each["apiVersion"] not in OF_OPERATORS:
             kubernetes_validate.validate(each, SCHEMAS, strict=True)
