@@ -12,8 +12,8 @@ from topology import LIT, PROCESSES, Process
 PRE_STOP_S = 5
 # What follows the last response: loops end, the last spans are sent (OTLP's own limit is 10 s).
 _FAREWELL_S = 15
-# A pool beside the one of VALERIX_POOL_SIZE: repair, gauges, webhooks; the payment service has the
-# most, eight. One more each for what listens.
+# Beside the pool of VALERIX_POOL_SIZE: repair, gauges, webhooks; the payment service has the most,
+# eight, and one that listens. What has no such pool has four to six connections in all.
 _SIDE_CONNECTIONS = 10
 # A session of a person, of a migration, of the operator and its replicas.
 _SPARE_CONNECTIONS = 40
@@ -97,6 +97,7 @@ def connections() -> int:
     be, and one more of each while a new version takes over."""
     total = _SPARE_CONNECTIONS
     for process in PROCESSES:
-        pool = _defaults(shape_of(process.key)).pool_size
+        has_pool = process.schema is not None and not process.is_background
+        pool = _defaults(shape_of(process.key)).pool_size if has_pool else 0
         total += (replicas(process)[1] + 1) * (pool + _SIDE_CONNECTIONS)
     return total
