@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from infra.kubernetes import base, components
+from infra.kubernetes import components, shop
 from infra.kubernetes.objects import written
 
 HOME = Path(__file__).parent
@@ -12,7 +12,7 @@ HOME = Path(__file__).parent
 
 def files() -> dict[Path, str]:
     """Every rendered file, with its text."""
-    found = {HOME / "base" / name: objects for name, objects in base.files().items()}
+    found = {HOME / "base" / name: objects for name, objects in shop.files().items()}
     for component, its_files in components.files().items():
         folder = HOME / "components" / component
         found |= {folder / name: objects for name, objects in its_files.items()}

@@ -128,12 +128,12 @@ def main(definitions: Path | None) -> None:
         known = set(_run([*kubectl, "api-resources", "--no-headers"]).split())
         taken = [each for each in objects if {each["apiVersion"], each["kind"]} <= known]
         # Not a dry run: pods are judged by what their namespace demands, and want their accounts.
-        said = _give(kubectl, taken) + _give(kubectl, list(_pods(objects)))
+        answers = _give(kubectl, taken) + _give(kubectl, list(_pods(objects)))
     for each in objects:
         if each not in taken:
             click.echo(f"not asked, no definition: {each['kind']} {each['metadata']['name']}")
-    warnings = [line for line in said if line.startswith("Warning")]
-    click.echo("\n".join([*warnings, f"{len(said) - len(warnings)} objects are accepted"]))
+    warnings = [line for line in answers if line.startswith("Warning")]
+    click.echo("\n".join([*warnings, f"{len(answers) - len(warnings)} objects are accepted"]))
     if warnings:
         raise SystemExit(1)
 

@@ -7,7 +7,6 @@ import yaml
 
 from chassis import VERSION
 from infra.kubernetes import network, sizes
-from infra.kubernetes.base import generator
 from infra.kubernetes.objects import (
     NAME,
     NAMESPACE,
@@ -26,6 +25,7 @@ from infra.kubernetes.objects import (
     tokens,
 )
 from infra.kubernetes.process import MAIN
+from infra.kubernetes.shop import generator
 from prometheus.__main__ import rules_files
 from topology import LIT, PROCESSES, Process
 from topology import SHOP as OURS
@@ -176,20 +176,25 @@ def _rabbitmq() -> Files:
             egress=[{"to": [peers], "ports": network.tcp(amqp)}],
         ),
     ]
-    # The secret has no address that all versions of the operator write, but a user and a password.
+    patches = [_patch(each, *_with_address(broker, amqp)) for each in OURS if each.is_background]
+    return {
+        "rabbitmq.yaml": [cluster, *policies],
+        "kustomization.yaml": [_component(resources=["rabbitmq.yaml"], patches=patches)],
+    }
+
+
+def _with_address(broker: str, port: int) -> list[Object]:
+    """Additions to a process's environment: where the broker is.
+
+    The secret has no address that all versions of the operator write, but a user and a password."""
     secret, path = f"{broker}-default-user", "/spec/template/spec/containers/0/env/-"
-    address = f"amqp://$(BROKER_USER):$(BROKER_PASSWORD)@{broker}:{amqp}/"
+    address = f"amqp://$(BROKER_USER):$(BROKER_PASSWORD)@{broker}:{port}/"
     variables = [
         of_secret("BROKER_USER", secret, "username"),
         of_secret("BROKER_PASSWORD", secret, "password"),
         {"name": "VALERIX_AMQP_URL", "value": address},
     ]
-    added = [{"op": "add", "path": path, "value": each} for each in variables]
-    patches = [_patch(each, *added) for each in OURS if each.is_background]
-    return {
-        "rabbitmq.yaml": [cluster, *policies],
-        "kustomization.yaml": [_component(resources=["rabbitmq.yaml"], patches=patches)],
-    }
+    return [{"op": "add", "path": path, "value": each} for each in variables]
 
 
 # -- KEDA ----------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from infra.kubernetes import base, components
+from infra.kubernetes import components, shop
 from infra.kubernetes.objects import NAMESPACE, Object
 
 Labels = Mapping[str, str]
@@ -19,7 +19,7 @@ class Peer(NamedTuple):
 def objects(*names: str) -> list[Object]:
     """The objects of the base, or of these components, without kustomizations."""
     every = components.files()
-    files = [every[name] for name in names] if names else [base.files()]
+    files = [every[name] for name in names] if names else [shop.files()]
     return [
         each
         for its_files in files

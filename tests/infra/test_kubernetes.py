@@ -8,10 +8,11 @@ import pytest
 from chassis import VERSION
 from fleet import migrate
 from fleet.settings import load, shape_of
-from infra.kubernetes import base, components, sizes
+from infra.kubernetes import components, shop, sizes
 from infra.kubernetes.__main__ import HOME, stale
 from infra.kubernetes.objects import NAME, SHOP, names, role
 from infra.kubernetes.process import GATE, MAIN, keeps_files
+from infra.kubernetes.process import settings as own_settings
 from tests.infra.cluster import Peer, may_connect, objects, of_kind, pod_specs
 from tests.tidy.files import complain
 from topology import LIT, PROCESSES, Process, find
@@ -197,9 +198,9 @@ def test_the_shop_waits_for_the_migration_of_its_own_version():
 
 
 def test_the_settings_are_settings():
-    shop = base.shop_settings()
+    common = shop.shop_settings()
     for process in PROCESSES:
-        environ = shop | base.process.settings(process)
+        environ = common | own_settings(process)
         settings = load(process.key, environ)
         for other in PROCESSES:
             if other.schema is not None:

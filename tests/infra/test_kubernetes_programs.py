@@ -61,13 +61,13 @@ def test_kubeconform_finds_nothing(built: Path, tmp_path: Path):
         (tmp_path / file.name).write_text(file.read_text("utf-8").replace(theirs, ours), "utf-8")
     where = f"{tmp_path}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
     command = [kubeconform, "-strict", "-output=json", "-summary", "-ignore-missing-schemas"]
-    said = subprocess.run(
+    answer = subprocess.run(
         [*command, "-schema-location", where, built], capture_output=True, text=True, check=False
     )
-    answer = json.loads(said.stdout)
-    complain([f"{each['kind']} {each['name']}: {each['msg']}" for each in answer["resources"]], "")
-    assert said.returncode == 0, said.stderr
-    assert answer["summary"]["valid"] > answer["summary"]["skipped"]
+    verdict = json.loads(answer.stdout)
+    complain([f"{each['kind']} {each['name']}: {each['msg']}" for each in verdict["resources"]], "")
+    assert answer.returncode == 0, answer.stderr
+    assert verdict["summary"]["valid"] > verdict["summary"]["skipped"]
 
 
 def test_kube_score_finds_only_what_has_its_reason(built: Path):
@@ -78,11 +78,13 @@ def test_kube_score_finds_only_what_has_its_reason(built: Path):
         f"--kubernetes-version=v{SCHEMAS}",
     ]
     ignored = [f"--ignore-test={each}" for each in _IGNORED]
-    said = subprocess.run([*command, *ignored, built], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [*command, *ignored, built], capture_output=True, text=True, check=False
+    )
     # Grades: 1 critical, 5 a warning, 7 almost, 10 all is well.
     found = {
         (each["object_meta"]["name"], check["check"]["id"])
-        for each in json.loads(said.stdout)
+        for each in json.loads(answer.stdout)
         for check in each["checks"]
         if not check["skipped"] and check["grade"] < 10
     }
