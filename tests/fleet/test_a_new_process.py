@@ -168,7 +168,7 @@ def checks(
     yield "a colour", lambda: ".of-echo" in shop.get("dashboard", "/static/services.css").text
     acts = json.loads((shop.root / "scenarios/act.schema.json").read_text())
     yield "a service of acts", lambda: "'echo'" in str(acts)
-    yield "a health dot", panel("health", r'title="echo-service: ')
+    yield "a health dot", panel("health", r'title="Echo: ')
 
     def light() -> bool:
         shop.get("echo", "/echo/again")
