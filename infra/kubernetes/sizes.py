@@ -31,7 +31,7 @@ class Resources(NamedTuple):
 # Measured on two busy cores in November 2026, RSS after 1 200 orders and 25 to 300 payments of
 # merchants and wallets: services 81 to 123 MiB, background and acquirer 75 to 88 MiB, dashboard
 # 177 MiB. Processor time: idle 7 to 16 thousandths of a core, dashboard 26; an order costs the
-# services 4 to 10 ms each, the relay and each consumer 2 to 9 ms. A process is one event loop, so a
+# services 3 to 11 ms each, the relay and each consumer 2 to 8 ms. A process is one event loop, so a
 # limit of one core takes nothing from it. Its memory at twice what was seen is a leak.
 _SERVICE = Resources(250, 128, 1000, 256)
 _BACKGROUND = Resources(100, 96, 1000, 192)
@@ -42,7 +42,7 @@ ONCE = Resources(50, 64, 1000, 192)
 # Two, so that one may be moved while the other answers. Four of each do more than one database
 # does (docs/benchmark.md): a fifth would only wait.
 FEWEST, MOST = 2, 4
-# Of 250 thousandths of a core: at 4 to 10 ms an order, some 20 to 40 orders a second each.
+# Of 250 thousandths of a core: at 3 to 11 ms an order, some 15 to 50 orders a second each.
 BUSY_PERCENT = 70
 
 
