@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check render verify calm load locust chaos bench migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,7 +93,7 @@ check: lint  ## lint, format, types, who imports whom, house rules
 	@$(BIN)/python -m pytest -q tests/tidy
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
-	@for each in infra.compose prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
+	@for each in infra.compose infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 RABBIT_UI ?= http://127.0.0.1:15672
@@ -125,6 +125,16 @@ chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make ch
 
 bench: $(VENV)/.installed $(VENV)-bench/.installed  ## what the shop costs, as ratios from one run: make bench ARGS="--rounds 9"
 	@$(BIN)/python -m bench --otel-python $(VENV)-bench/bin/python $(ARGS)
+
+# A folder of CustomResourceDefinitions, for the operators' own objects.
+DEFINITIONS ?=
+
+kube-check: $(VENV)/.installed-dev  ## give the Kubernetes objects to a real kube-apiserver and etcd, found on PATH
+	@$(BIN)/python -m infra.kubernetes.check $(if $(DEFINITIONS),--definitions "$(DEFINITIONS)")
+
+kube-tools:  ## install kubeconform and kube-score, which tests of the Kubernetes objects use, with Go
+	@go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+	@go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
 migrate: migrate-up  ## the same as migrate-up
 

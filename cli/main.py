@@ -128,6 +128,28 @@ def migrate_version() -> None:
         click.echo(f"{migrate.current(url) or 'none'} (newest: {migrate.newest()})")
 
 
+@migrate.command("wait")
+@click.option(
+    "--for",
+    "limit_s",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="How long at most.",
+)
+def migrate_wait(limit_s: float) -> None:
+    """Wait until the database is at the newest migration, or beyond.
+
+    For whatever starts beside the migration, such as a pod. Exit code 1: it is not there in time.
+    """
+    from cli.connect import open_database
+    from fleet import migrate
+
+    with open_database() as url:
+        click.echo(f"at {migrate.wait(url, limit_s)}")
+
+
 @migrate.command("force")
 @click.argument("revision")
 def migrate_force(revision: str) -> None:

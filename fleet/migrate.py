@@ -5,6 +5,7 @@ which is nearly every one, does without that second.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MIGRATIONS = ROOT / "infra" / "migrations"
 _OLDEST_SERVER = 15
 _CONNECT_LIMIT_S = 10
+_LOOK_EVERY_S = 1.0
 # A migration that waits for a lock makes every later query wait behind it: better to give up.
 _LOCK_LIMIT = "5s"
 # Two migrations at once: the second waits for the first, which may be a long one.
@@ -36,6 +38,24 @@ def newest() -> str:
 def current(database_url: str) -> str | None:
     """The revision the database is at; None before the first migration."""
     return asyncio.run(_current(database_url))
+
+
+def wait(database_url: str, limit_s: float) -> str:
+    """Wait for the newest revision, or a newer one of a later version; the one that was found.
+
+    A database that does not answer is waited for as well; `Failed` says what was seen last."""
+    end, seen = time.monotonic() + limit_s, ""
+    while True:
+        try:
+            found = current(database_url)
+            if found is not None and found >= newest():
+                return found
+            seen = f"the database is at {found or 'none'}"
+        except CannotRun as error:
+            seen = error.message
+        if time.monotonic() >= end:
+            raise Failed(f"not at {newest()} after {limit_s:g} s: {seen}")
+        time.sleep(min(_LOOK_EVERY_S, max(end - time.monotonic(), 0)))
 
 
 def upgrade(database_url: str) -> str | None:

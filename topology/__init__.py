@@ -19,6 +19,7 @@ class Process(NamedTuple):
     `is_outside`: it stands for the world outside and is no part of the shop. It is watched and
     bitten as the others are, and has no light: the shop promises nothing in its name.
     `takes_events`: events are delivered to it, so a gremlin may lose them on their way.
+    `notifies` are the keys of processes that asked it to send them events, at addresses they gave.
     `is_background`: no customer's request goes through it. It is shown small, with how far behind
     it is in place of a light: it has no answer time that anybody waits for."""
 
@@ -34,6 +35,7 @@ class Process(NamedTuple):
     is_public: bool = False
     is_outside: bool = False
     takes_events: bool = False
+    notifies: tuple[str, ...] = ()
     is_background: bool = False
 
     @property
@@ -132,6 +134,7 @@ SERVICES = (
         schema="acquirer",
         calls=(),
         colour=("#6a4fb3", "#b7a3ee"),
+        notifies=("payment",),
         is_outside=True,
     ),
 )

@@ -96,6 +96,7 @@ def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     shop.add_echo()
     for module in (
         "infra.compose",
+        "infra.kubernetes",
         "prometheus",
         "scenarios.schema",
         "frontend.web.service_colours",
@@ -149,6 +150,8 @@ def checks(
         return is_shown
 
     yield "a container", lambda: containers["echo-service"]["command"] == ["run", "echo"]
+    rendered = shop.root / "infra/kubernetes/base/echo-service.yaml"
+    yield "a Deployment", lambda: "kind: Deployment" in rendered.read_text()
     yield "a target of Prometheus", lambda: any("echo-service" in str(each) for each in targets)
     yield "ready", lambda: shop.get("echo", "/health/ready").status_code == 200
     responses = [shop.get("echo", "/echo/hello") for _ in range(5)]

@@ -75,6 +75,18 @@ def test_a_second_upgrade_has_nothing_to_do(database_url: str):
     assert migrate.upgrade(database_url) is None
 
 
+def test_whoever_waits_for_the_schema_goes_on_when_it_is_there(empty_database_url: str):
+    with pytest.raises(Failed, match="at none"):
+        migrate.wait(empty_database_url, 0)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(migrate.wait, empty_database_url, 60)
+        migrate.upgrade(empty_database_url)
+        assert waiting.result() == migrate.newest()
+    migrate.force(empty_database_url, "0003")
+    with pytest.raises(Failed, match="at 0003"):
+        migrate.wait(empty_database_url, 0)
+
+
 def test_two_migrations_at_once_are_harmless(empty_database_url: str):
     with ThreadPoolExecutor(2) as threads:
         moved = list(threads.map(migrate.upgrade, [empty_database_url] * 2))

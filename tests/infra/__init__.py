@@ -1,0 +1,1 @@
+"""What the shop is deployed with, compared with the shop."""

@@ -1,0 +1,90 @@
+"""What a cluster would make of the rendered objects: which pods may open which connections."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from infra.kubernetes import components, shop
+from infra.kubernetes.objects import NAMESPACE, Object
+
+Labels = Mapping[str, str]
+
+
+class Peer(NamedTuple):
+    """One end of a connection: a pod of the namespace, or what is outside of it."""
+
+    labels: Labels
+    namespace: str = NAMESPACE
+
+
+def objects(*names: str) -> list[Object]:
+    """The objects of the base, or of these components, without kustomizations."""
+    every = components.files()
+    files = [every[name] for name in names] if names else [shop.files()]
+    return [
+        each
+        for its_files in files
+        for name, found in its_files.items()
+        if name != "kustomization.yaml"
+        for each in found
+    ]
+
+
+def of_kind(found: Iterable[Object], kind: str) -> dict[str, Object]:
+    """Those of a kind, by their name."""
+    return {each["metadata"]["name"]: each for each in found if each["kind"] == kind}
+
+
+def pod_specs(found: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+    """The pods that are described, each with the name of what describes it."""
+    for each in found:
+        if each["kind"] in ("Deployment", "Job"):
+            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+
+
+def may_connect(policies: Iterable[Object], source: Peer, target: Peer, port: int) -> bool:
+    """As Kubernetes has it: the source's egress and the target's ingress must both allow it; a pod
+    that no policy of a direction selects may do anything there."""
+    policies = list(policies)
+    return _allows(policies, "Egress", source, target, port) and _allows(
+        policies, "Ingress", target, source, port
+    )
+
+
+def _allows(policies: list[Object], way: str, own: Peer, other: Peer, port: int) -> bool:
+    if own.namespace != NAMESPACE:
+        return True
+    about = [
+        each["spec"]
+        for each in policies
+        if way in each["spec"]["policyTypes"] and _selects(each["spec"]["podSelector"], own.labels)
+    ]
+    peers = "from" if way == "Ingress" else "to"
+    rules = [rule for spec in about for rule in spec.get(way.lower(), [])]
+    return not about or any(
+        _names_port(rule, port) and _names_peer(rule.get(peers), other) for rule in rules
+    )
+
+
+def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
+    assert set(selector) <= {"matchLabels"}, "this reader knows no other selectors"
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def _names_port(rule: Object, port: int) -> bool:
+    return "ports" not in rule or any(
+        each["port"] == port and each["protocol"] == "TCP" for each in rule["ports"]
+    )
+
+
+def _names_peer(peers: list[Object] | None, other: Peer) -> bool:
+    if peers is None:
+        return True
+    return any(
+        _selects(peer.get("podSelector", {}), other.labels)
+        and (
+            _selects(peer["namespaceSelector"], {"kubernetes.io/metadata.name": other.namespace})
+            if "namespaceSelector" in peer
+            else other.namespace == NAMESPACE
+        )
+        for peer in peers
+    )
