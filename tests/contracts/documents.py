@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,12 +152,19 @@ def _message(channel: Document, document: Document) -> Any:
 KEYS = (*(process.key for process in SERVICES), EVENTS)
 
 
-async def _keep() -> None:
-    KEPT.mkdir(exist_ok=True)
-    for key in KEYS:
-        text = json.dumps(await current(key), indent=1, sort_keys=True, ensure_ascii=False)
+async def _all() -> dict[str, Any]:
+    return {key: await current(key) for key in KEYS}
+
+
+def _keep() -> None:
+    documents = asyncio.run(_all())
+    # Of a process that is gone nothing is promised any more.
+    shutil.rmtree(KEPT, ignore_errors=True)
+    KEPT.mkdir()
+    for key, document in documents.items():
+        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
         path_of(key).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    asyncio.run(_keep())
+    _keep()
