@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,14 +86,35 @@ fmt: $(VENV)/.installed-dev  ## write the code in the one format
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-check: lint  ## lint, format, types, who imports whom, house rules
+check: lint  ## lint, format, types, who imports whom, house rules, the pipeline and the containers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(configuration)
 	@$(BIN)/python -m pytest -q tests/tidy
 
+build: $(VENV)/.installed-dev  ## the packages and the list of what they are made of, in dist/; with Docker also the images
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/valerix.cdx.json
+	@rm -f dist/.gitignore; ls dist
+	@if docker info >/dev/null 2>&1; then sh infra/secrets.sh && $(COMPOSE) --profile load build; \
+	else echo "no Docker engine answers: the images are left out"; fi
+
+ci: check test build  ## what the pipeline runs, one after the other
+
+baseline: $(VENV)/.installed-dev  ## at a release: keep the current documents of the interfaces as the last version's
+	@$(BIN)/python -W ignore -m tests.contracts.documents
+
+notes:  ## what the changelog says of a version: make notes V=0.1.0
+	@awk -v v="$(V)" '/^## / {on = v != "" && $$2 == v} on' CHANGELOG.md | grep . \
+	  || { echo "CHANGELOG.md has no part about \"$(V)\": make notes V=0.1.0" >&2; exit 2; }
+
+trend: $(VENV)/.installed-dev  ## the newest load report as one more line of a file: make trend FILE=trend.csv
+	@$(BIN)/python -m loadtests trend $(FILE)
+
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
-	@for each in infra.compose infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents; \
+	@for each in infra.compose infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents tests.contracts.expects; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 RABBIT_UI ?= http://127.0.0.1:15672
@@ -200,6 +221,18 @@ $(VENV)-bench/.installed: requirements-bench.lock pyproject.toml | $(VENV)-bench
 	echo "creating $* with $$("$$python" --version)"; \
 	"$$python" -m venv $* \
 	  || { rm -rf $*; echo "$$python cannot create a virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 2; }
+
+# Workflows, compose and Dockerfile, read by those who know them; nothing is fetched. zizmor wants to know that it may
+# not ask. The one that is no Python package is left out where it is not installed (.ci/install).
+define configuration
+$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml && \
+$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml && \
+$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml && \
+$(BIN)/zizmor --quiet --offline --persona pedantic .github && \
+$(BIN)/hadolint infra/Dockerfile && \
+if PATH="$(BIN):$$PATH" command -v actionlint >/dev/null; then PATH="$(BIN):$$PATH" actionlint; \
+else echo "actionlint is not installed: the workflows' expressions are not checked"; fi
+endef
 
 # Hashes are required, so what is installed is what was locked. The project itself comes last, built
 # by the backend the lock has just installed: no network, no second set of build requirements.

@@ -20,6 +20,7 @@ from loadtests.profiles import PROFILES, Profile
 from loadtests.stock import Delivery, restock
 from loadtests.target import Target, demand_open, find_target
 from loadtests.thresholds import Thresholds
+from loadtests.trend import append, newest_report
 from topology import KEYS
 
 _SCALES, _RATES = (0.01, 100.0), (0.1, 10_000.0)
@@ -146,6 +147,14 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **options: Any)
     page = f"http://{'127.0.0.1' if web_host == _EVERYWHERE else web_host}:{web_port}"
     click.echo(f"  Locust's page: {page}     newest report: {page}/report     stop: Ctrl-C")
     running.serve(folder, target, arguments, workers, master, judged)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="trend.csv")
+@click.option("--report", type=click.Path(path_type=Path, exists=True), help="Which report.json.")
+def trend(file: Path, report: Path | None) -> None:
+    """Add the newest report to a CSV file of runs."""
+    click.echo(append(file, report or newest_report()))
 
 
 def _profile(name: str) -> Profile:

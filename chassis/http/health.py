@@ -8,10 +8,10 @@ from typing import Literal
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import ResponseSpec
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
+from chassis.http.openapi import answered
 from chassis.http.shop_identity import ShopIdentity
 
 Probe = Callable[[], Awaitable[str]]
@@ -142,7 +142,7 @@ def health_routes(
     @get(
         "/health/ready",
         summary="Whether the service can do its work (503 when it cannot)",
-        responses={503: ResponseSpec(ReadyView, description="It cannot, and why")},
+        responses={503: answered(ReadyView, "It cannot, and why")},
     )
     async def show_ready() -> Response[ReadyView]:
         states = await ask_all(readiness, deadline_s)

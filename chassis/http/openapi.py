@@ -20,6 +20,11 @@ _ANY_OTHER = {
 }
 
 
+def answered(shape: type, description: str) -> ResponseSpec:
+    """A status that an operation answers with `shape`, without the framework's random examples."""
+    return ResponseSpec(shape, generate_examples=False, description=description)
+
+
 def refused(description: str) -> ResponseSpec:
     """A status that an operation answers with a problem, for `responses={409: refused(…)}`."""
     return ResponseSpec(

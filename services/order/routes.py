@@ -7,12 +7,11 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
-from chassis.http.openapi import KeyedOperation, refused
+from chassis.http.openapi import KeyedOperation, answered, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
@@ -59,8 +58,8 @@ def _answer(reply: Reply) -> Response[bytes]:
     "/orders", dto=Strict[PlaceOrder], return_dto=None, operation_class=KeyedOperation,
     summary="Place an order",
     responses={
-        201: ResponseSpec(OrderView, description="Confirmed"),
-        202: ResponseSpec(OrderView, description="Accepted, not decided yet"),
+        201: answered(OrderView, "Confirmed"),
+        202: answered(OrderView, "Accepted, not decided yet"),
         402: refused("The payment was declined"),
         404: refused("There is no such product"),
         409: refused("Out of stock, or the first request with this key is still running"),
@@ -125,7 +124,7 @@ async def show_history(order_id: FromPath[UUID], state: State) -> OrderHistory:
     "/orders/{order_id:str}/cancel", status_code=200, guards=[operator_guard],
     summary="Cancel an undecided order",
     responses={
-        202: ResponseSpec(OrderView, description="Being cancelled"),
+        202: answered(OrderView, "Being cancelled"),
         401: refused("This needs the operator token, until orders have owners"),
         404: refused("There is no such order"),
         409: refused("The order is decided already"),

@@ -8,13 +8,13 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from chassis.http.asgi import Scope
 from chassis.http.json_body import Strict
+from chassis.http.openapi import answered
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.idempotency import key_of, request_hash, reused
@@ -80,8 +80,8 @@ class CancelOperation(Operation):
     return_dto=None,
     operation_class=CreateOperation,
     responses={
-        200: ResponseSpec(PaymentView, description="Captured before, under another key"),
-        202: ResponseSpec(PaymentView, description="Accepted, the provider has not answered yet"),
+        200: answered(PaymentView, "Captured before, under another key"),
+        202: answered(PaymentView, "Accepted, the provider has not answered yet"),
     },
     summary="Take an order's money, once",
 )
@@ -135,7 +135,7 @@ async def create_payment(
     return_dto=None,
     operation_class=CancelOperation,
     status_code=200,
-    responses={202: ResponseSpec(PaymentView, description="Begun, and certain to end")},
+    responses={202: answered(PaymentView, "Begun, and certain to end")},
     summary="Void what is open, refund what was taken, refuse what comes later",
 )
 async def cancel_payment(

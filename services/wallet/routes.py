@@ -9,12 +9,11 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
-from chassis.http.openapi import KeyedOperation, refused
+from chassis.http.openapi import KeyedOperation, answered, refused
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.idempotency import key_of
 from services.wallet import contract, history
@@ -42,7 +41,7 @@ from services.wallet.store import PAYMENTS_DUE
 _NO_KEY = refused("No API key, or not a good one")
 _NO_WALLET = refused("There is no such wallet, or this key does not open it")
 _KEYED = {
-    201: ResponseSpec(TransactionView, description="Done"),
+    201: answered(TransactionView, "Done"),
     400: refused("The request does not fit"),
     401: _NO_KEY,
     404: _NO_WALLET,

@@ -9,13 +9,12 @@ import msgspec
 from litestar import Request, Response, post, put
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET
 
 from chassis.database.pool import Connection
 from chassis.http.json_body import Strict
-from chassis.http.openapi import refused
+from chassis.http.openapi import answered, refused
 from chassis.http.operator_auth import actor_of, operator_guard
 from chassis.http.problems import Problem, shed
 from chassis.http.shop_identity import internal_guard
@@ -82,7 +81,7 @@ async def check_policy(data: JSONBody[PolicyText], state: State) -> PolicyCheck:
     dto=Strict[PolicyText],
     return_dto=None,
     responses={
-        200: ResponseSpec(PolicyVersion, description="It was saved before"),
+        200: answered(PolicyVersion, "It was saved before"),
         401: _NO_OPERATOR,
         422: refused("It is not a policy; `details` has every mistake"),
     },

@@ -6,10 +6,10 @@ from typing import Any
 
 from litestar import Response, post
 from litestar.datastructures import State
-from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from chassis.http.json_body import Strict
+from chassis.http.openapi import answered
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.http.shop_identity import caller_now, internal_guard
 from services.payment import contract
@@ -31,8 +31,8 @@ from services.payment.process.pay import process
     return_dto=None,
     status_code=200,
     responses={
-        200: ResponseSpec(PaymentResult, description="Taken"),
-        202: ResponseSpec(PaymentResult, description="Accepted, an account has not answered yet"),
+        200: answered(PaymentResult, "Taken"),
+        202: answered(PaymentResult, "Accepted, an account has not answered yet"),
     },
     summary="Take a merchant's payment over the accounts that charge least, once",
 )

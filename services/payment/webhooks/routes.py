@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from litestar import Request, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi import ResponseSpec
 from litestar.params import PathParameter
 
+from chassis.http.openapi import answered
 from chassis.http.problems import Problem, shed
 from services.payment import contract
 from services.payment.context import PaymentContext
@@ -28,7 +28,7 @@ _REFUSED = {
 @post(
     "/webhooks/{provider:str}",
     status_code=200,
-    responses={400: ResponseSpec(bytes, description="Not signed by the account, or too old")},
+    responses={400: answered(bytes, "Not signed by the account, or too old")},
     summary="An event of a provider's account, signed; kept before it is answered",
 )
 async def receive_webhook(
