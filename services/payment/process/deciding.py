@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from services.payment.domain import WALLET
 from services.payment.intents import Decision, PlannedLeg
 from services.payment.merchants.merchant import Merchant
 from services.payment.planning import (
@@ -15,7 +16,7 @@ from services.payment.planning import (
     cheapest_split,
     equal_split,
 )
-from services.payment.planning.terms import Split
+from services.payment.planning.terms import Split, as_legs
 from services.payment.policy import BadInput, PolicyDecision, evaluate, policy_inputs, stored_policy
 from services.payment.process.contexts import StepContext
 from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
@@ -56,11 +57,14 @@ def decide(
     *,
     steps: Sequence[StepContext],
     two_phase: Collection[str],
+    wallet_minor: int = 0,
 ) -> Decided | Refusal:
     """The plan for a request, or why there is none. `steps` are the accounts that may have a part,
-    `two_phase` those that can take one of several legs."""
+    `two_phase` those that can take one of several legs; a wallet pays `wallet_minor` of the amount,
+    and what is left is divided over the other accounts."""
     methods = {each.account: each.method for each in steps}
     usable = [each for each in merchant.accounts if each.account in methods]
+    is_split = 0 < wallet_minor < request.amount
     if not usable:
         return Refusal("AdapterNotFound", "No account of this merchant has a connector")
     found = policy_inputs(
@@ -77,19 +81,27 @@ def decide(
         return Refusal("PolicySkip", 'It is "equal" or "cheapest"', field="/metadata/split")
     ruled = _asked(merchant, found)
     considered = _considered(usable, ruled)
+    if is_split:
+        # A part of several is held first, and captured then.
+        able = [each for each in considered if each.account in two_phase]
+        considered = [each for each in able if each.account != WALLET]
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
         "split": split,
         "policy_inputs": dict(found),
         **_offered(merchant, considered, ruled),
+        **({"wallet_minor": wallet_minor} if wallet_minor else {}),
     }
     if ruled is not None and ruled.action.kind == "deny":
         why = {"policy_version": merchant.policy_version, "line": ruled.line}
         message = "The merchant's policy denies this payment"
         return Refusal("PolicySkip", message, why, ruled=ruled, inputs=_kept(inputs, methods))
-    preferred = _preferred(request, usable, ruled, two_phase)
-    plan = preferred or _planned(request, considered, split, two_phase)
+    part = msgspec.structs.replace(request, amount=request.amount - wallet_minor * is_split)
+    preferred = _preferred(part, considered if is_split else usable, ruled, two_phase)
+    plan = preferred or _planned(part, considered, split, two_phase)
+    if is_split and isinstance(plan, Plan):
+        plan = _with_wallet(plan, usable, wallet_minor)
     if isinstance(plan, Infeasible):
         nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
         details = {"reason": plan.reason, "nearest_minor": nearest}
@@ -127,7 +139,13 @@ def decide_again(
         # The values that the policy was asked with, wherever they came from.
         metadata={**inputs["policy_inputs"], "split": inputs["split"]},
     )
-    return decide(merchant, request, steps=steps, two_phase=two_phase)
+    return decide(
+        merchant,
+        request,
+        steps=steps,
+        two_phase=two_phase,
+        wallet_minor=inputs.get("wallet_minor", 0),
+    )
 
 
 def _offered(
@@ -199,6 +217,19 @@ def _planned(
     return min(plans, key=_cost, default=found[0])
 
 
+def _with_wallet(
+    plan: Plan, usable: Sequence[ProviderTerms], wallet_minor: int
+) -> Plan | Infeasible:
+    """The plan of the other accounts with the wallet's part behind it."""
+    for each in usable:
+        fits = each.takes(plan.currency) and each.minimum_minor <= wallet_minor <= each.most_minor
+        if each.account == WALLET and fits:
+            legs = (*plan.legs, *as_legs([each], [wallet_minor]))
+            amount = plan.amount_minor + wallet_minor
+            return msgspec.structs.replace(plan, amount_minor=amount, legs=legs)
+    return Infeasible(reason="no-account", message="No wallet takes this part in this currency")
+
+
 def _cost(plan: Plan) -> int:
     return sum(leg.fee_minor for leg in plan.legs)
 
@@ -221,7 +252,8 @@ def _legs(
         fallbacks = [
             each.account
             for each in considered
-            if each.account not in taken
+            if leg.account != WALLET
+            and each.account not in taken
             and each.takes(plan.currency)
             and each.minimum_minor <= leg.amount_minor <= each.most_minor
         ]
@@ -244,6 +276,8 @@ def _legs(
 
 def _why(plan: Plan, leg: Leg, *, is_preferred: bool) -> str:
     """Why this account takes this part, in words."""
+    if leg.account == WALLET:
+        return "The customer pays this part from a wallet, which charges nothing."
     if is_preferred:
         return f"The policy prefers it; it takes the whole amount for a fee of {leg.fee_minor}."
     if len(plan.legs) == 1 and plan.split == "cheapest":
