@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,10 +10,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from chassis.database.pool import Connection
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Failure, failed
 from chassis.settings import Settings
-from proof.invariants.wallets import INVARIANTS
+from proof.invariants.wallets import INVARIANTS, PAYMENTS_AND_HOLDS_AGREE
+from services.wallet import hold_store
+from services.wallet.domain import Hold
 from tests.harness.serving import knock
 from tests.services.payment.account_shop import Shop, codes, decline, open_shop
 from tests.services.payment.payment_service import payment_of
@@ -194,6 +198,47 @@ async def test_an_orders_payment_is_taken_once_and_a_cancel_gives_it_back(
     assert await left(wallets, user) == 1000
 
 
+async def no_tombstone(tx: Connection, key: str, placed_by: str) -> Hold | None:
+    """The void of a key that is new is answered, and forgotten."""
+    del placed_by
+    if await hold_store.lock(tx, key) is not None:
+        return None
+    now = datetime.now(UTC)
+    return Hold(
+        hold_key=key, state="VOIDED", user_id=None, amount_minor=None, currency=None,
+        reference=None, reason=None, transaction_id=None, created_at=now, updated_at=now,
+    )  # fmt: skip
+
+
+async def test_without_its_tombstone_a_late_hold_takes_money_and_the_proof_says_so(
+    open_walleted: Shop,
+    wallets: WalletShop,
+    wire: Wire,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(hold_store, "plant_tombstone", no_tombstone)
+    user, order_id = await wallets.fill(1000), uuid4()
+    wire.script.append("request")
+    await charge(open_walleted, order_id, user)
+    assert (await open_walleted.replica.cancel(order_id)).json()["state"] == "CANCELLED"
+    assert (await late_hold(wallets, user, order_id)).status_code == 200
+    found = await connection.fetch(PAYMENTS_AND_HOLDS_AGREE.sql)
+    # Holds of tests before have lost their payments.
+    ours = [(row["state"], row["hold"]) for row in found if row["payment_id"] is not None]
+    assert ours == [("VOIDED", "POSTED")]
+    assert await left(wallets, user) == 600
+
+
+async def late_hold(wallets: WalletShop, user: str, order_id: UUID) -> Any:
+    """The request that was on its way, as it arrives."""
+    body = {
+        "user_id": user, "amount": 400, "currency": "EUR",
+        "reference": str(payment_of(order_id)), "capture": True,
+    }  # fmt: skip
+    return await wallets.http.put(f"/holds/pay_{payment_of(order_id)}:1:1", json=body)
+
+
 async def test_a_charge_that_arrives_after_its_cancel_takes_nothing(
     paying: Shop, wallets: WalletShop, wire: Wire
 ):
@@ -201,12 +246,7 @@ async def test_a_charge_that_arrives_after_its_cancel_takes_nothing(
     wire.script.append("request")
     assert (await charge(paying, order_id, user)).status_code == 202
     assert (await paying.replica.cancel(order_id)).json()["state"] == "CANCELLED"
-    gw_key = f"pay_{payment_of(order_id)}:1:1"
-    body = {
-        "user_id": user, "amount": 400, "currency": "EUR",
-        "reference": str(payment_of(order_id)), "capture": True,
-    }  # fmt: skip
-    late = await wallets.http.put(f"/holds/{gw_key}", json=body)
+    late = await late_hold(wallets, user, order_id)
     assert (late.status_code, late.json()["code"]) == (409, "hold-resolved")
     assert await left(wallets, user) == 1000
 
@@ -222,27 +262,28 @@ CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2099, "cvc": 
 
 
 @pytest.mark.parametrize(
-    ("change", "pointer"),
+    ("method", "part", "pointer"),
     [
-        ({"payment_method": {"card": CARD}}, ""),
-        ({"payment_method": {}}, "/metadata/wallet_amount"),
-        ({"metadata": {"wallet_amount": 0}}, "/metadata/wallet_amount"),
-        ({"metadata": {"wallet_amount": True}}, "/metadata/wallet_amount"),
-        ({"metadata": {"wallet_amount": 401}}, "/metadata/wallet_amount"),
-        ({"metadata": {"wallet_amount": "1"}}, "/metadata/wallet_amount"),
-        ({"type": "other"}, "/payment_method/wallet/wallet_type"),
+        ({"card": CARD}, None, "/payment_method"),
+        ({"card": CARD}, 400, "/metadata/wallet_amount"),
+        ({}, 0, "/metadata/wallet_amount"),
+        ({}, 401, "/metadata/wallet_amount"),
+        ({}, True, "/metadata/wallet_amount"),
+        ({}, "1", "/metadata/wallet_amount"),
+        ({"card": CARD, "wallet": None}, 1, "/metadata/wallet_amount"),
+        (
+            {"wallet": {"wallet_id": "alice", "wallet_type": "other"}},
+            None,
+            "/payment_method/wallet/wallet_type",
+        ),
     ],
 )
 async def test_a_wallet_that_does_not_fit_is_named(
-    paying: Shop, change: dict[str, Any], pointer: str
+    paying: Shop, method: dict[str, Any], part: Any, pointer: str
 ):
-    asked = from_wallet("alice", None, **change.get("payment_method", {}))
-    if "type" in change:
-        asked["payment_method"]["wallet"]["wallet_type"] = change["type"]
-    if change.get("payment_method") == {}:
-        asked = {"request_id": "r1", "metadata": {"wallet_amount": 1}}
-    answer = await paying.pay(
-        amount=400, **{**asked, "metadata": change.get("metadata", asked.get("metadata", {}))}
-    )
+    asked = from_wallet("alice", part, **method)
+    given = asked["payment_method"]
+    asked["payment_method"] = {name: value for name, value in given.items() if value is not None}
+    answer = await paying.pay(amount=400, **asked)
     assert answer.status_code == 400, answer.text
-    assert answer.json()["details"][0]["pointer"] == (pointer or "/payment_method")
+    assert answer.json()["details"][0]["pointer"] == pointer
