@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from frontend.live_state import DashboardState
-from frontend.orders.actions import new_order_key
+from frontend.orders.actions import DEMO_USERS, new_order_key
 from frontend.overview.charts import chart_routes, sparks
 from frontend.web.formatting import utc_now
 from frontend.web.links import Links
@@ -20,6 +20,7 @@ def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[H
             request,
             "overview/page.html",
             order_key=new_order_key(),
+            wallets=DEMO_USERS,
             links=links.overview(),
             sparks=sparks(state.source, utc_now().timestamp()),
         )
