@@ -142,6 +142,7 @@ CREATE TABLE wallets.holds (
   CONSTRAINT held_has_a_purchase
     CHECK ((transaction_id IS NOT NULL) = (state <> 'REFUSED' AND amount_minor IS NOT NULL))
 );
+CREATE INDEX holds_by_reference ON wallets.holds (reference);
 CREATE FUNCTION wallets.guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE'
