@@ -61,14 +61,11 @@ def create_app(
     registry = CollectorRegistry()
     database = Database(settings)
     identity = ShopIdentity(settings, database)
-    front, repair, probe = (
-        wallets or Peer(find("wallet").name, settings.urls["wallet"], settings, connections=most)
-        for most in (settings.peer_connections, AT_ONCE, _PROBE_CONNECTIONS)
-    )
-    front.identity = repair.identity = identity
+    front, repair, probe = _wallet_peers(settings, wallets, identity)
     repair_database = Database(settings, size=_REPAIR_POOL)
     metrics = PaymentMetrics(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
+    outside = stripe_accounts(settings) if accounts is None else accounts
     context = PaymentContext(
         database=database,
         connector=provider,
@@ -77,20 +74,19 @@ def create_app(
         probe_base_s=settings.payment_probe_base_s,
         breakers=Breakers(database, registry),
         usual=UsualTimes(),
-        accounts=stripe_accounts(settings) if accounts is None else accounts,
+        accounts=outside,
         wallets=Wallets(WalletClient(front, settings.wallet_api_key)),
         planner=replace_plan,
     )
+    wallets_of_repair = Wallets(WalletClient(repair, settings.wallet_api_key))
     repair_context = msgspec.structs.replace(
-        context,
-        database=repair_database,
-        wallets=Wallets(WalletClient(repair, settings.wallet_api_key)),
+        context, database=repair_database, wallets=wallets_of_repair
     )
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
     bell = Doorbell(gremlins.controls, [database, repair_database, gremlins.controls])
-    loops = _loops(repair_context, settings)
-    providers = (provider, *context.accounts.values())
+    closes = [each.close for each in (provider, *outside.values())]
+    closes += [peer.close for peer in (front, repair, probe)]
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -103,15 +99,22 @@ def create_app(
         schema_revision=SCHEMA_REVISION,
         dependencies={probe.name: peer_probe(probe, repair, settings.probe_deadline_s)},
         callees={repair.name: same_shop_probe(repair, settings.probe_deadline_s)},
-        loops=[*loops, metrics.run, context.breakers.run, bell.run],
-        closes=[
-            *(each.close for each in providers),
-            *(peer.close for peer in (front, repair, probe)),
-            repair_database.close,
-            metrics.close,
-        ],
+        loops=[*_loops(repair_context, settings), metrics.run, context.breakers.run, bell.run],
+        closes=[*closes, repair_database.close, metrics.close],
         state=_state(context, settings),
     )
+
+
+def _wallet_peers(
+    settings: PaymentSettings, given: Peer | None, identity: ShopIdentity
+) -> tuple[Peer, Peer, Peer]:
+    """The wallet service as requests, repair and health ask it; the first two as this shop."""
+    front, repair, probe = (
+        given or Peer(find("wallet").name, settings.urls["wallet"], settings, connections=most)
+        for most in (settings.peer_connections, AT_ONCE, _PROBE_CONNECTIONS)
+    )
+    front.identity = repair.identity = identity
+    return front, repair, probe
 
 
 def _state(context: PaymentContext, settings: PaymentSettings) -> dict[str, object]:

@@ -74,7 +74,7 @@ class WalletAttempt(msgspec.Struct, frozen=True):
     age_s: float
 
 
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
+class WalletHold(msgspec.Struct, frozen=True, kw_only=True):
     """What another service holds or held in a wallet under its key. A tombstone has no amount."""
 
     hold_key: str

@@ -18,7 +18,7 @@ from chassis.http.problems import NOT_EXECUTED, Problem
 from services.wallet import contract
 from services.wallet.api_keys import api_key_guard, client_now
 from services.wallet.contract import HoldView, PlaceHold
-from services.wallet.domain import Hold
+from services.wallet.domain import WalletHold
 from services.wallet.holding import HoldKeyReused, HoldResolved, Holds, UnknownHold
 
 _RESPONSES = {
@@ -27,11 +27,6 @@ _RESPONSES = {
     404: refused("Nobody has used this key"),
     409: refused("It was refused, or has ended otherwise: the details say how it stands"),
     503: refused("Too busy; nothing was done"),
-}
-_REFUSALS = {
-    contract.INSUFFICIENT_FUNDS: "The wallet has less available than this; nothing was held",
-    contract.WALLET_NOT_FOUND: "There is no such wallet; nothing was held",
-    contract.WRONG_CURRENCY: "This user has no wallet in this currency; nothing was held",
 }
 
 
@@ -51,7 +46,7 @@ def _holds(state: State) -> Holds:
     return holds
 
 
-def _view(hold: Hold) -> HoldView:
+def _view(hold: WalletHold) -> HoldView:
     return HoldView(**msgspec.structs.asdict(hold))
 
 
@@ -81,10 +76,23 @@ def _problem(error: UnknownHold | HoldKeyReused | HoldResolved, hold_key: str) -
             "This key was used for another hold; nothing was held for this one",
             details={"hold_key": hold_key},
         )
-    hold = error.hold
-    code = hold.reason or contract.HOLD_RESOLVED
-    told = _REFUSALS.get(code, f"This hold is {hold.state}; nothing was changed")
-    return Problem(409, code, told, details=msgspec.to_builtins(_view(hold)))
+    return _refused(error.hold)
+
+
+def _refused(hold: WalletHold) -> Problem:
+    """409, with the hold in the details."""
+    details = msgspec.to_builtins(_view(hold))
+    if hold.reason == contract.INSUFFICIENT_FUNDS:
+        detail = "The wallet has less available than this; nothing was held"
+        return Problem(409, contract.INSUFFICIENT_FUNDS, detail, details=details)
+    if hold.reason == contract.WALLET_NOT_FOUND:
+        detail = "There is no such wallet; nothing was held"
+        return Problem(409, contract.WALLET_NOT_FOUND, detail, details=details)
+    if hold.reason == contract.WRONG_CURRENCY:
+        detail = "This user has no wallet in this currency; nothing was held"
+        return Problem(409, contract.WRONG_CURRENCY, detail, details=details)
+    detail = f"This hold is {hold.state}; nothing was changed"
+    return Problem(409, contract.HOLD_RESOLVED, detail, details=details)
 
 
 _GUARDS = [api_key_guard, _every_wallet]

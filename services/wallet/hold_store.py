@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Connection, Row, Statement, statement
 from services.wallet.contract import PlaceHold
-from services.wallet.domain import Hold, Wallet
+from services.wallet.domain import Wallet, WalletHold
 
 
 def _sql(sql: str, name: str) -> Statement:
@@ -94,16 +94,16 @@ _REFUND = _sql(
 )
 
 
-def _hold(row: Row | None) -> Hold | None:
-    return None if row is None else msgspec.convert(dict(row), Hold)
+def _hold(row: Row | None) -> WalletHold | None:
+    return None if row is None else msgspec.convert(dict(row), WalletHold)
 
 
-async def find(c: Connection, key: str) -> Hold | None:
+async def find(c: Connection, key: str) -> WalletHold | None:
     """What the key has become, if it is known."""
     return _hold(await c.row(_FIND, key=key))
 
 
-async def lock(tx: Connection, key: str) -> Hold | None:
+async def lock(tx: Connection, key: str) -> WalletHold | None:
     """The same, held until the transaction ends."""
     return _hold(await tx.row(_LOCK, key=key))
 
@@ -116,7 +116,7 @@ async def has_wallets(c: Connection, user_id: str) -> bool:
 async def place(
     tx: Connection, key: str, asked: PlaceHold, wallet: Wallet, placed_by: str,
     traceparent: str | None,
-) -> Hold | None:  # fmt: skip
+) -> WalletHold | None:  # fmt: skip
     """Hold the money of a locked wallet; None where the key was taken meanwhile."""
     return _hold(
         await tx.row(
@@ -129,7 +129,7 @@ async def place(
 
 async def refuse(
     tx: Connection, key: str, asked: PlaceHold, reason: str, placed_by: str
-) -> Hold | None:
+) -> WalletHold | None:
     """Keep that it was refused, and why; None where the key was taken meanwhile."""
     return _hold(
         await tx.row(
@@ -139,12 +139,12 @@ async def refuse(
     )  # fmt: skip
 
 
-async def plant_tombstone(tx: Connection, key: str, placed_by: str) -> Hold | None:
+async def plant_tombstone(tx: Connection, key: str, placed_by: str) -> WalletHold | None:
     """The end of a hold that never was; None where the key is known."""
     return _hold(await tx.row(_PLANT, key=key, placed_by=placed_by))
 
 
-async def post(tx: Connection, key: str) -> Hold | None:
+async def post(tx: Connection, key: str) -> WalletHold | None:
     """Take what is held; None where nothing is."""
     return _hold(
         await tx.row(
@@ -153,7 +153,7 @@ async def post(tx: Connection, key: str) -> Hold | None:
     )
 
 
-async def void(tx: Connection, key: str) -> Hold | None:
+async def void(tx: Connection, key: str) -> WalletHold | None:
     """Give back what is held; None where nothing is."""
     return _hold(
         await tx.row(
@@ -163,7 +163,7 @@ async def void(tx: Connection, key: str) -> Hold | None:
     )  # fmt: skip
 
 
-async def refund(tx: Connection, key: str) -> Hold | None:
+async def refund(tx: Connection, key: str) -> WalletHold | None:
     """Give back what was taken; None where nothing was."""
     return _hold(
         await tx.row(

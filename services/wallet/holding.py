@@ -13,10 +13,10 @@ from services.wallet import contract, hold_store, store
 from services.wallet.answers import refused_when_busy
 from services.wallet.contract import HoldState, PlaceHold
 from services.wallet.domain import (
-    Hold,
     InsufficientFunds,
     UnknownWallet,
     Wallet,
+    WalletHold,
     WrongCurrency,
     demand_funds,
 )
@@ -25,7 +25,7 @@ from services.wallet.sealer import Sealer
 
 logger = logging.getLogger(__name__)
 
-Move = Callable[[Connection, str], Awaitable[Hold | None]]
+Move = Callable[[Connection, str], Awaitable[WalletHold | None]]
 
 
 class UnknownHold(Exception):
@@ -39,7 +39,7 @@ class HoldKeyReused(Exception):
 class HoldResolved(Exception):
     """The hold has ended otherwise, or was refused: `hold` says how it stands."""
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: WalletHold) -> None:
         super().__init__(hold.hold_key)
         self.hold = hold
 
@@ -51,7 +51,7 @@ class Holds:
         self._database = database
         self._sealer = sealer
 
-    async def find(self, key: str) -> Hold:
+    async def find(self, key: str) -> WalletHold:
         """What the key has become. Raises `UnknownHold`."""
         async with self._database.connect() as connection:
             found = await hold_store.find(connection, key)
@@ -59,7 +59,7 @@ class Holds:
             raise UnknownHold(key)
         return found
 
-    async def place(self, key: str, asked: PlaceHold, application: str) -> Hold:
+    async def place(self, key: str, asked: PlaceHold, application: str) -> WalletHold:
         """Hold the money, and take it where that is asked for. Raises `HoldKeyReused`, and
         `HoldResolved` where it was refused or has ended otherwise."""
         with refused_when_busy():
@@ -76,8 +76,10 @@ class Holds:
         self._note("placed", hold)
         return _demand(hold, {"HELD", "POSTED"})
 
-    async def _new(self, tx: Connection, key: str, asked: PlaceHold, application: str) -> Hold:
-        placed: Hold | None
+    async def _new(
+        self, tx: Connection, key: str, asked: PlaceHold, application: str
+    ) -> WalletHold:
+        placed: WalletHold | None
         try:
             wallet = await self._wallet(tx, asked)
         except (UnknownWallet, InsufficientFunds) as error:
@@ -99,11 +101,11 @@ class Holds:
         demand_funds(wallet, asked.amount)
         return wallet
 
-    async def capture(self, key: str) -> Hold:
+    async def capture(self, key: str) -> WalletHold:
         """Take what is held. Raises `UnknownHold` or `HoldResolved`."""
         return await self._end(key, hold_store.post, {"POSTED"})
 
-    async def void(self, key: str, application: str) -> Hold:
+    async def void(self, key: str, application: str) -> WalletHold:
         """Give back what is held; a key that is new finds its end here. Raises `HoldResolved`."""
         with refused_when_busy():
             async with self._database.begin() as tx:
@@ -113,20 +115,20 @@ class Holds:
         self._note("voided", hold)
         return _demand(hold, {"VOIDED", "REFUSED"})
 
-    async def refund(self, key: str) -> Hold:
+    async def refund(self, key: str) -> WalletHold:
         """Give back what was taken. Raises `UnknownHold` or `HoldResolved`."""
         hold = await self._end(key, hold_store.refund, {"REFUNDED"})
         self._sealer.ring()
         return hold
 
-    async def _end(self, key: str, move: Move, ends: set[HoldState]) -> Hold:
+    async def _end(self, key: str, move: Move, ends: set[HoldState]) -> WalletHold:
         with refused_when_busy():
             async with self._database.begin() as tx:
                 hold = await move(tx, key) or await _known(tx, key)
         self._note(move.__name__, hold)
         return _demand(hold, ends)
 
-    def _note(self, what: str, hold: Hold) -> None:
+    def _note(self, what: str, hold: WalletHold) -> None:
         note_transaction(hold.transaction_id, hold.state.lower())
         logger.info(
             "wallet hold %s",
@@ -143,20 +145,20 @@ class Holds:
         )
 
 
-async def _known(tx: Connection, key: str) -> Hold:
+async def _known(tx: Connection, key: str) -> WalletHold:
     found = await hold_store.lock(tx, key)
     if found is None:
         raise UnknownHold(key)
     return found
 
 
-def _demand(hold: Hold, states: set[HoldState]) -> Hold:
+def _demand(hold: WalletHold, states: set[HoldState]) -> WalletHold:
     if hold.state not in states:
         raise HoldResolved(hold)
     return hold
 
 
-def _meaning(hold: Hold) -> tuple[str | None, int | None, str | None, str | None]:
+def _meaning(hold: WalletHold) -> tuple[str | None, int | None, str | None, str | None]:
     return hold.user_id, hold.amount_minor, hold.currency, hold.reference
 
 

@@ -82,9 +82,7 @@ def decide(
     ruled = _asked(merchant, found)
     considered = _considered(usable, ruled)
     if is_split:
-        # A part of several is held first, and captured then.
-        able = [each for each in considered if each.account in two_phase]
-        considered = [each for each in able if each.account != WALLET]
+        considered = _beside_a_wallet(considered, two_phase)
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
@@ -98,18 +96,21 @@ def decide(
         message = "The merchant's policy denies this payment"
         return Refusal("PolicySkip", message, why, ruled=ruled, inputs=_kept(inputs, methods))
     part = msgspec.structs.replace(request, amount=request.amount - wallet_minor * is_split)
-    preferred = _preferred(part, considered if is_split else usable, ruled, two_phase)
+    preferred = _preferred(part, considered, ruled, two_phase)
     plan = preferred or _planned(part, considered, split, two_phase)
     if is_split and isinstance(plan, Plan):
         plan = _with_wallet(plan, usable, wallet_minor)
     if isinstance(plan, Infeasible):
-        nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
-        details = {"reason": plan.reason, "nearest_minor": nearest}
-        kept = _kept(inputs, methods)
-        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled, inputs=kept)
+        return _no_plan(plan, ruled, _kept(inputs, methods))
     others = considered if inputs["fallback"] else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def _no_plan(plan: Infeasible, ruled: PolicyDecision | None, inputs: dict[str, Any]) -> Refusal:
+    nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
+    details = {"reason": plan.reason, "nearest_minor": nearest}
+    return Refusal("PlanInfeasible", plan.message, details, ruled=ruled, inputs=inputs)
 
 
 def _split(request: ExternalRequest) -> Split | None:
@@ -179,6 +180,14 @@ def _considered(
     if ruled is None or ruled.action.kind != "avoid":
         return usable
     return [each for each in usable if each.account != ruled.action.provider]
+
+
+def _beside_a_wallet(
+    considered: Sequence[ProviderTerms], two_phase: Collection[str]
+) -> Sequence[ProviderTerms]:
+    """The accounts for what a wallet does not pay: each part is held first, and captured then."""
+    able = [each for each in considered if each.account in two_phase]
+    return [each for each in able if each.account != WALLET]
 
 
 def _preferred(

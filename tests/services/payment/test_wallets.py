@@ -16,7 +16,7 @@ from chassis.outcome import CallResult, Failure, failed
 from chassis.settings import Settings
 from proof.invariants.wallets import INVARIANTS, PAYMENTS_AND_HOLDS_AGREE
 from services.wallet import hold_store
-from services.wallet.domain import Hold
+from services.wallet.domain import WalletHold
 from tests.harness.serving import knock
 from tests.services.payment.account_shop import Shop, codes, decline, open_shop
 from tests.services.payment.payment_service import payment_of
@@ -198,13 +198,13 @@ async def test_an_orders_payment_is_taken_once_and_a_cancel_gives_it_back(
     assert await left(wallets, user) == 1000
 
 
-async def no_tombstone(tx: Connection, key: str, placed_by: str) -> Hold | None:
+async def no_tombstone(tx: Connection, key: str, placed_by: str) -> WalletHold | None:
     """The void of a key that is new is answered, and forgotten."""
     del placed_by
     if await hold_store.lock(tx, key) is not None:
         return None
     now = datetime.now(UTC)
-    return Hold(
+    return WalletHold(
         hold_key=key, state="VOIDED", user_id=None, amount_minor=None, currency=None,
         reference=None, reason=None, transaction_id=None, created_at=now, updated_at=now,
     )  # fmt: skip
