@@ -66,18 +66,7 @@ def create_app(
     metrics = PaymentMetrics(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
     outside = stripe_accounts(settings) if accounts is None else accounts
-    context = PaymentContext(
-        database=database,
-        connector=provider,
-        metrics=metrics,
-        gateway_timeout_s=settings.payment_gateway_timeout_s,
-        probe_base_s=settings.payment_probe_base_s,
-        breakers=Breakers(database, registry),
-        usual=UsualTimes(),
-        accounts=outside,
-        wallets=Wallets(WalletClient(front, settings.wallet_api_key)),
-        planner=replace_plan,
-    )
+    context = _context(settings, database, registry, metrics, provider, outside, front)
     wallets_of_repair = Wallets(WalletClient(repair, settings.wallet_api_key))
     repair_context = msgspec.structs.replace(
         context, database=repair_database, wallets=wallets_of_repair
@@ -102,6 +91,29 @@ def create_app(
         loops=[*_loops(repair_context, settings), metrics.run, context.breakers.run, bell.run],
         closes=[*closes, repair_database.close, metrics.close],
         state=_state(context, settings),
+    )
+
+
+def _context(
+    settings: PaymentSettings,
+    database: Database,
+    registry: CollectorRegistry,
+    metrics: PaymentMetrics,
+    provider: Connector,
+    outside: Mapping[str, OutsideAccount],
+    wallets: Peer,
+) -> PaymentContext:
+    return PaymentContext(
+        database=database,
+        connector=provider,
+        metrics=metrics,
+        gateway_timeout_s=settings.payment_gateway_timeout_s,
+        probe_base_s=settings.payment_probe_base_s,
+        breakers=Breakers(database, registry),
+        usual=UsualTimes(),
+        accounts=outside,
+        wallets=Wallets(WalletClient(wallets, settings.wallet_api_key)),
+        planner=replace_plan,
     )
 
 

@@ -81,8 +81,7 @@ def decide(
         return Refusal("PolicySkip", 'It is "equal" or "cheapest"', field="/metadata/split")
     ruled = _asked(merchant, found)
     considered = _considered(usable, ruled)
-    if is_split:
-        considered = _beside_a_wallet(considered, two_phase)
+    considered = _beside_a_wallet(considered, two_phase) if is_split else considered
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
@@ -92,19 +91,23 @@ def decide(
         **({"wallet_minor": wallet_minor} if wallet_minor else {}),
     }
     if ruled is not None and ruled.action.kind == "deny":
-        why = {"policy_version": merchant.policy_version, "line": ruled.line}
-        message = "The merchant's policy denies this payment"
-        return Refusal("PolicySkip", message, why, ruled=ruled, inputs=_kept(inputs, methods))
+        return _denied(merchant, ruled, _kept(inputs, methods))
     part = msgspec.structs.replace(request, amount=request.amount - wallet_minor * is_split)
     preferred = _preferred(part, considered, ruled, two_phase)
     plan = preferred or _planned(part, considered, split, two_phase)
-    if is_split and isinstance(plan, Plan):
+    if is_split:
         plan = _with_wallet(plan, usable, wallet_minor)
     if isinstance(plan, Infeasible):
         return _no_plan(plan, ruled, _kept(inputs, methods))
     others = considered if inputs["fallback"] else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def _denied(merchant: Merchant, ruled: PolicyDecision, inputs: dict[str, Any]) -> Refusal:
+    why = {"policy_version": merchant.policy_version, "line": ruled.line}
+    message = "The merchant's policy denies this payment"
+    return Refusal("PolicySkip", message, why, ruled=ruled, inputs=inputs)
 
 
 def _no_plan(plan: Infeasible, ruled: PolicyDecision | None, inputs: dict[str, Any]) -> Refusal:
@@ -227,9 +230,11 @@ def _planned(
 
 
 def _with_wallet(
-    plan: Plan, usable: Sequence[ProviderTerms], wallet_minor: int
+    plan: Plan | Infeasible, usable: Sequence[ProviderTerms], wallet_minor: int
 ) -> Plan | Infeasible:
     """The plan of the other accounts with the wallet's part behind it."""
+    if isinstance(plan, Infeasible):
+        return plan
     for each in usable:
         fits = each.takes(plan.currency) and each.minimum_minor <= wallet_minor <= each.most_minor
         if each.account == WALLET and fits:
