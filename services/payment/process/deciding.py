@@ -80,8 +80,7 @@ def decide(
     if split is None:
         return Refusal("PolicySkip", 'It is "equal" or "cheapest"', field="/metadata/split")
     ruled = _asked(merchant, found)
-    considered = _considered(usable, ruled)
-    considered = _beside_a_wallet(considered, two_phase) if is_split else considered
+    considered = _considered(usable, ruled, beside_a_wallet=two_phase if is_split else None)
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
@@ -177,20 +176,21 @@ def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDe
 
 
 def _considered(
-    usable: Sequence[ProviderTerms], ruled: PolicyDecision | None
+    usable: Sequence[ProviderTerms],
+    ruled: PolicyDecision | None,
+    *,
+    beside_a_wallet: Collection[str] | None,
 ) -> Sequence[ProviderTerms]:
-    """The accounts that may take a part."""
-    if ruled is None or ruled.action.kind != "avoid":
-        return usable
-    return [each for each in usable if each.account != ruled.action.provider]
-
-
-def _beside_a_wallet(
-    considered: Sequence[ProviderTerms], two_phase: Collection[str]
-) -> Sequence[ProviderTerms]:
-    """The accounts for what a wallet does not pay: each part is held first, and captured then."""
-    able = [each for each in considered if each.account in two_phase]
-    return [each for each in able if each.account != WALLET]
+    """The accounts that may take a part; beside a wallet those of them that can hold it first."""
+    avoided = None
+    if ruled is not None and ruled.action.kind == "avoid":
+        avoided = ruled.action.provider
+    considered = [each for each in usable if each.account != avoided]
+    if beside_a_wallet is None:
+        return considered
+    return [
+        each for each in considered if each.account in beside_a_wallet and each.account != WALLET
+    ]
 
 
 def _preferred(
