@@ -20,14 +20,14 @@ def wallet_share(request: ExternalRequest) -> WalletShare | None:
         if part is not None:
             raise BadField(pointer, "says how much a wallet pays, and there is no wallet")
         return None
+    if part is None and details.card is not UNSET:
+        raise BadField(
+            "/payment_method",
+            f"has a card and a wallet; metadata.{WALLET_AMOUNT} says how much the wallet pays",
+        )
     if details.wallet.wallet_type != WALLET_TYPE:
         raise BadField("/payment_method/wallet/wallet_type", f"must be {WALLET_TYPE!r}")
     if part is None:
-        if details.card is not UNSET:
-            raise BadField(
-                "/payment_method",
-                f"has a card and a wallet; metadata.{WALLET_AMOUNT} says how much the wallet pays",
-            )
         return WalletShare(details.wallet.wallet_id, request.amount)
     # A bool is an int to Python.
     most = request.amount - (details.card is not UNSET)
