@@ -148,7 +148,7 @@ WITH moves AS (
 ), asked AS (
   SELECT a.provider, a.gw_key, a.created_at
   FROM payments.attempts a JOIN payments.payments p USING (payment_id)
-  WHERE a.method IS NOT NULL AND p.order_id IS NULL
+  WHERE a.method IS NOT NULL AND (a.provider <> 'wallet' OR p.order_id IS NULL)
 )
 SELECT 'asked while it was open' AS what, m.account, a.gw_key AS found, m.at AS moved_at,
        a.created_at AS at
