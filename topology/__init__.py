@@ -77,7 +77,7 @@ SERVICES = (
         package="services.payment",
         port=5003,
         schema="payments",
-        calls=("acquirer",),
+        calls=("acquirer", "wallet"),
         colour=("#5d6b12", "#b9c56a"),
     ),
     Process(

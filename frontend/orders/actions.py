@@ -17,7 +17,11 @@ from frontend.web.sessions import Visitor
 from frontend.web.toasts import ProblemBody, Toast, failure_toast, toast_of
 from observatory.sources.down import Down
 from services.order.client import OrderClient
+from services.wallet.contract import NAME
 
+# Those who have a wallet from the start.
+DEMO_USERS = ("alice", "bob", "carol")
+_USER = re.compile(NAME)
 _REFUSED = {"out-of-stock": "OUT_OF_STOCK", "payment-declined": "PAYMENT_DECLINED"}
 
 
@@ -37,8 +41,11 @@ class OrderActions:
         product_id, quantity = form.get("product_id", ""), number(form, "quantity", 1, 1000)
         if not product_id:
             raise Problem(400, "validation", "Choose what to order.")
+        wallet_id = form.get("wallet_id", "") or None
+        if wallet_id is not None and not _USER.search(wallet_id):
+            raise Problem(400, "validation", "That is not the name of a wallet's user.")
         response = await self._orders.place(
-            product_id, quantity, key=key, deadline_s=self._deadline_s
+            product_id, quantity, key=key, deadline_s=self._deadline_s, wallet_id=wallet_id
         )
         shop = self._state.shop.now()
         products = () if isinstance(shop, Down) else shop.products

@@ -4,6 +4,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from frontend.live_state import DashboardState
+from frontend.orders.actions import DEMO_USERS
 from frontend.overview.charts import chart_routes, sparks
 from frontend.web.actions import new_form_key
 from frontend.web.formatting import utc_now
@@ -20,6 +21,7 @@ def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[H
             request,
             "overview/page.html",
             order_key=new_form_key(),
+            wallets=DEMO_USERS,
             links=links.overview(),
             sparks=sparks(state.source, utc_now().timestamp()),
         )

@@ -21,6 +21,8 @@ WITH legs AS (
 ), plans AS (
   SELECT p.payment_id, p.plan_n, p.inputs->>'split' AS split,
          (p.inputs->>'amount')::bigint AS amount,
+         (p.inputs->>'amount')::bigint - coalesce((p.inputs->>'wallet_minor')::bigint, 0)
+           AS divided,
          p.inputs->'policy'->'action'->>'kind' AS action,
          (p.certificate->>'cost_minor')::bigint AS cost,
          (p.certificate->>'lower_bound_minor')::bigint AS bound, s.minor, s.fee
@@ -56,10 +58,10 @@ SELECT 'a claim that does not fit', payment_id, NULL, fee::text, cost || ' and a
 FROM plans WHERE cost IS NOT NULL AND (cost <> fee OR bound > cost)
 UNION ALL
 SELECT 'an account alone costs less', p.payment_id, t.account,
-       {_FEE.format(minor="p.amount")}::text, p.fee::text
+       {_FEE.format(minor="p.divided")}::text, p.fee::text
 FROM plans p JOIN terms t USING (payment_id, plan_n)
 WHERE p.split = 'cheapest' AND p.action IS DISTINCT FROM 'prefer' AND t.usable AND t.takes
-  AND p.amount BETWEEN t.least AND t.most AND {_FEE.format(minor="p.amount")} < p.fee
+  AND p.divided BETWEEN t.least AND t.most AND {_FEE.format(minor="p.divided")} < p.fee
 UNION ALL
 SELECT 'a leg that is not the plan''s', l.payment_id, l.account, l.minor::text,
        coalesce(concat_ws(' ', g.amount_minor, g.provider), 'no leg')
@@ -143,10 +145,14 @@ WITH moves AS (
   SELECT id, account, dst, at, until, lead(at, 1, 'infinity') OVER own AS ended,
          lag(dst) OVER own AS before, lag(until) OVER own AS not_before
   FROM payments.breaker_transitions WINDOW own AS (PARTITION BY account ORDER BY id)
+), asked AS (
+  SELECT a.provider, a.gw_key, a.created_at
+  FROM payments.attempts a JOIN payments.payments p USING (payment_id)
+  WHERE a.method IS NOT NULL AND (a.provider <> 'wallet' OR p.order_id IS NULL)
 )
 SELECT 'asked while it was open' AS what, m.account, a.gw_key AS found, m.at AS moved_at,
        a.created_at AS at
-FROM moves m JOIN payments.attempts a ON a.provider = m.account AND a.method IS NOT NULL
+FROM moves m JOIN asked a ON a.provider = m.account
   AND a.created_at > m.at + interval '1 second' AND a.created_at < m.ended
 WHERE m.dst = 'open'
 UNION ALL
@@ -155,7 +161,7 @@ FROM moves WHERE dst = 'half-open' AND (before = 'closed' OR at < not_before)
 UNION ALL
 SELECT 'probed by several', m.account, string_agg(a.gw_key, ', ' ORDER BY a.gw_key), m.at,
        max(a.created_at)
-FROM moves m JOIN payments.attempts a ON a.provider = m.account AND a.method IS NOT NULL
+FROM moves m JOIN asked a ON a.provider = m.account
   AND a.created_at > m.at AND a.created_at < m.ended
 WHERE m.dst = 'half-open'
 GROUP BY m.id, m.account, m.at HAVING count(*) > 1

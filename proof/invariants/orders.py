@@ -4,17 +4,25 @@ import msgspec
 
 from proof.invariant import Invariant, Limits
 
+# Where an order's money can be: at the gateway, or taken from a wallet.
+_CHARGES = """\
+(SELECT gw_key, payment_ref, state, amount_minor, captured_at FROM gateway.charges
+ UNION ALL
+ SELECT hold_key, reference, CASE state WHEN 'POSTED' THEN 'CAPTURED' ELSE state END,
+        amount_minor, updated_at
+ FROM wallets.holds)"""
+
 CONFIRMED_MEANS_DELIVERED = Invariant(
     id="I4",
     kind="A",
     title="Confirmed means paid and in stock",
     promise="A confirmed order is paid for and its goods are kept; only an operator may refund it.",
-    sql="""\
+    sql=f"""\
 SELECT o.id AS order_id, c.state AS charge, r.state AS reservation, r.product_id, r.quantity,
        o.stock_committed_at, p.state AS payment
 FROM orders.orders o
 LEFT JOIN payments.payments p ON p.payment_id = o.payment_id AND p.order_id = o.id
-LEFT JOIN gateway.charges c ON c.payment_ref = o.payment_id::text
+LEFT JOIN {_CHARGES} c ON c.payment_ref = o.payment_id::text
   AND c.state IN ('CAPTURED', 'REFUNDED')
 LEFT JOIN inventory.reservations r ON r.order_id = o.id
 WHERE o.status = 'CONFIRMED' AND (
@@ -22,12 +30,12 @@ WHERE o.status = 'CONFIRMED' AND (
    OR p.state IS NULL OR p.state NOT IN ('SUCCEEDED', 'REFUND_PENDING', 'REFUNDED')
    OR c.state = 'REFUNDED'
       AND (p.cancel_reason, p.cancelled_by) IS DISTINCT FROM ('REFUND', 'hand')
-      AND NOT EXISTS (SELECT 1 FROM gateway.charges k
+      AND NOT EXISTS (SELECT 1 FROM {_CHARGES} k
                       WHERE k.payment_ref = o.payment_id::text AND k.state = 'CAPTURED')
    OR r.state IS NULL OR r.state NOT IN ('HELD', 'COMMITTED')
    OR o.stock_committed_at IS NOT NULL AND r.state <> 'COMMITTED'
    OR (r.product_id, r.quantity) IS DISTINCT FROM (o.product_id, o.quantity))
-ORDER BY o.id""",
+ORDER BY o.id""",  # noqa: S608 - constants
     enforced_by="one decision per order, by compare-and-set on its version",
 )
 
@@ -36,15 +44,15 @@ FAILED_MEANS_FREE = Invariant(
     kind="A",
     title="Failed means free",
     promise="A failed order keeps no money and no goods.",
-    sql="""\
+    sql=f"""\
 SELECT o.id AS order_id, o.reason, c.gw_key, c.amount_minor, r.state AS reservation,
        greatest(o.settled_at, c.captured_at) AS since
 FROM orders.orders o
 LEFT JOIN payments.payments p ON p.order_id = o.id
-LEFT JOIN gateway.charges c ON c.payment_ref IN (o.payment_id::text, p.payment_id::text)
+LEFT JOIN {_CHARGES} c ON c.payment_ref IN (o.payment_id::text, p.payment_id::text)
   AND c.state = 'CAPTURED'
 LEFT JOIN inventory.reservations r ON r.order_id = o.id AND r.state IN ('HELD', 'COMMITTED')
-WHERE o.status = 'FAILED' AND (c.gw_key IS NOT NULL OR r.order_id IS NOT NULL)""",
+WHERE o.status = 'FAILED' AND (c.gw_key IS NOT NULL OR r.order_id IS NOT NULL)""",  # noqa: S608 - constants
     enforced_by="payment cancelled first, then goods released, then FAILED",
 )
 

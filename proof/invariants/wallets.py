@@ -69,8 +69,8 @@ A_HOLD_IS_RESOLVED_ONCE = Invariant(
     id="W3",
     kind="A",
     title="A hold is resolved once",
-    promise="A payment has one hold, of its amount: posted if it was approved, voided if it was "
-    "not, neither while it is pending.",
+    promise="A payment, or purchase, has one hold, of its amount: posted if it was approved, "
+    "voided if it was not, neither while it is pending; a key says what became of it.",
     sql="""\
 SELECT t.transaction_id, t.status, count(DISTINCT h.transfer_id) AS holds,
        count(r.*) FILTER (WHERE r.kind = 'post') AS posts,
@@ -79,12 +79,21 @@ FROM wallets.transactions t
 LEFT JOIN wallets.transfers h ON h.transaction_id = t.transaction_id AND h.kind = 'hold'
   AND h.amount_minor = t.amount_minor
 LEFT JOIN wallets.transfers r ON r.pending_id = h.transfer_id
-WHERE t.kind = 'PAYMENT'
+WHERE t.kind IN ('PAYMENT', 'PURCHASE')
 GROUP BY t.transaction_id, t.status
 HAVING count(DISTINCT h.transfer_id) <> 1
     OR count(r.*) FILTER (WHERE r.kind = 'post') <> (t.status = 'APPROVED')::int
     OR count(r.*) FILTER (WHERE r.kind = 'void')
-       <> (t.status IN ('DECLINED', 'GATEWAY_ERROR'))::int""",
+       <> (t.status IN ('DECLINED', 'GATEWAY_ERROR', 'VOIDED'))::int
+UNION ALL
+SELECT h.transaction_id, concat_ws(' ', h.state, t.kind, t.status), NULL, NULL, NULL
+FROM wallets.holds h LEFT JOIN wallets.transactions t USING (transaction_id)
+WHERE h.transaction_id IS NOT NULL
+  AND (t.kind, t.status, EXISTS (SELECT FROM wallets.transactions r
+                                 JOIN wallets.transfers b ON b.transfer_id = r.void_id
+                                 WHERE r.refund_of = h.transaction_id AND b.kind = 'refund'))
+      IS DISTINCT FROM ('PURCHASE', CASE h.state WHEN 'HELD' THEN 'PENDING'
+                        WHEN 'VOIDED' THEN 'VOIDED' ELSE 'APPROVED' END, h.state = 'REFUNDED')""",
     enforced_by="unique pending_id; a payment and its hold end in one statement",
     reads="everything",
 )
@@ -122,22 +131,26 @@ FROM wallets.wallet_balances WHERE posted_minor < held_minor OR held_minor < 0""
 A_REFUND_IS_ONE_VOID = Invariant(
     id="W5",
     kind="A",
-    title="A refund row is one void",
-    promise="Each REFUND in a history points at one void of its payment's hold, of its amount, and "
-    "each void has one.",
+    title="A refund row is one void or refund",
+    promise="Each REFUND in a history points at one void of its payment's hold, or one refund of "
+    "its purchase, of its amount; and each of those has one.",
     sql="""\
 SELECT r.transaction_id, r.refund_of, r.void_id, r.amount_minor, v.amount_minor AS void_minor
 FROM wallets.transactions r
-LEFT JOIN wallets.transfers v ON v.transfer_id = r.void_id AND v.kind = 'void'
-  AND v.transaction_id = r.refund_of
+LEFT JOIN wallets.transfers v ON v.transfer_id = r.void_id
+  AND (v.kind = 'void' AND v.transaction_id = r.refund_of
+    OR v.kind = 'refund' AND v.transaction_id = r.transaction_id
+       AND EXISTS (SELECT FROM wallets.transfers p WHERE p.transfer_id = v.pending_id
+                   AND (p.kind, p.transaction_id) = ('post', r.refund_of)))
 WHERE r.kind = 'REFUND'
   AND (v.amount_minor, v.currency) IS DISTINCT FROM (r.amount_minor, r.currency)
 UNION ALL
 SELECT NULL, v.transaction_id, v.transfer_id, NULL, v.amount_minor
 FROM wallets.transfers v
-WHERE v.kind = 'void' AND (SELECT count(*) FROM wallets.transactions r
-                           WHERE r.kind = 'REFUND' AND r.void_id = v.transfer_id) <> 1""",
-    enforced_by="the void and its row are one statement; unique void_id",
+WHERE v.kind IN ('void', 'refund') AND (SELECT count(*) FROM wallets.transactions r
+                                      WHERE r.kind = 'REFUND'
+                                        AND r.void_id = v.transfer_id) <> 1""",
+    enforced_by="the void, or refund, and its row are one statement; unique void_id",
     reads="everything",
 )
 
@@ -197,6 +210,37 @@ WHERE t.kind = 'PAYMENT' AND EXISTS (SELECT FROM acquirer.intents WHERE account 
     reads="everything",
 )
 
+PAYMENTS_AND_HOLDS_AGREE = Invariant(
+    id="W8",
+    kind="A",
+    title="Payments and holds agree",
+    promise="Each attempt that a wallet pays is one hold, of its wallet, amount and currency, "
+    "which ended as the attempt did; and each hold of a payment is one attempt.",
+    # A hold ends before the attempt learns of it, so one that goes on may be ahead. What was
+    # refused before it was read has no hold.
+    sql="""\
+SELECT coalesce(a.gw_key, h.hold_key) AS gw_key, a.payment_id, a.state, h.state AS hold,
+       concat_ws(' ', a.method, a.amount_minor, a.currency) AS expected,
+       concat_ws(' ', h.user_id, h.amount_minor, h.currency, h.reference) AS found
+FROM (SELECT a.*, p.state AS payment_state
+      FROM payments.attempts a JOIN payments.payments p USING (payment_id)
+      WHERE a.provider = 'wallet') a
+FULL JOIN (SELECT * FROM wallets.holds WHERE hold_key LIKE 'pay\\_%') h ON h.hold_key = a.gw_key
+WHERE a.gw_key IS NULL
+   OR h.amount_minor IS NOT NULL AND (h.user_id, h.amount_minor, h.currency, h.reference)
+      IS DISTINCT FROM (a.method, a.amount_minor, a.currency, a.payment_id::text)
+   OR CASE a.state
+        WHEN 'AUTHORISED' THEN h.state IN ('HELD', 'POSTED', 'VOIDED')
+        WHEN 'SUCCEEDED' THEN h.state = 'POSTED' OR h.state = 'REFUNDED'
+             AND a.payment_state IN ('REFUND_PENDING', 'PROCESSING', 'CANCELLING')
+        WHEN 'REFUNDED' THEN h.state = 'REFUNDED'
+        WHEN 'VOIDED' THEN h.state = 'VOIDED'
+        WHEN 'FAILED' THEN coalesce(h.state, 'REFUSED') = 'REFUSED'
+        ELSE true END IS NOT true""",
+    enforced_by="one key an attempt; a void of a new key leaves a tombstone; answers stay",
+    reads="everything",
+)
+
 INVARIANTS = (
     EVERY_TRANSFER_SUMS_TO_ZERO,
     A_BALANCE_IS_ITS_ENTRIES,
@@ -205,4 +249,5 @@ INVARIANTS = (
     A_REFUND_IS_ONE_VOID,
     THE_CHAIN_OF_A_WALLET_IS_WHOLE,
     APPROVED_IS_ONE_CAPTURE,
+    PAYMENTS_AND_HOLDS_AGREE,
 )

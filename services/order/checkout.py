@@ -153,6 +153,7 @@ class Checkout:
             order.amount_minor,
             order.currency,
             deadline_s=deadline_s,
+            wallet_id=order.wallet_id,
         )
         match result:
             case Succeeded():

@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
+from msgspec import UNSET
+
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult
-from services.order.contract import PlaceOrder
+from services.order.contract import OrderPaymentMethod, OrderWallet, PlaceOrder
 
 
 class OrderClient:
@@ -20,10 +22,13 @@ class OrderClient:
         *,
         key: str | None = None,
         deadline_s: float | None = None,
+        wallet_id: str | None = None,
     ) -> CallResult:
-        """POST /orders; OrderView in 201 and 202, a problem otherwise."""
+        """POST /orders, paid from this user's wallet, if one is named; OrderView in 201 and 202, a
+        problem otherwise."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        command = PlaceOrder(product_id, quantity)
+        method = UNSET if wallet_id is None else OrderPaymentMethod(OrderWallet(wallet_id))
+        command = PlaceOrder(product_id, quantity, method)
         return await self.peer.call(
             "POST", "/orders", command, route="/orders", headers=headers, deadline_s=deadline_s
         )

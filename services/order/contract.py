@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from services.wallet.contract import UserId
 
 Status = Literal[
     "PENDING", "PENDING_INVENTORY", "PENDING_PAYMENT", "CONFIRMED", "CANCELLING", "FAILED"
@@ -23,12 +25,25 @@ Reason = Literal[
 MAX_PAGE, DEFAULT_PAGE = 200, 50
 
 
+class OrderWallet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The wallet that pays, by its user."""
+
+    wallet_id: UserId
+
+
+class OrderPaymentMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an order is paid with."""
+
+    wallet: OrderWallet
+
+
 class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /orders."""
+    """POST /orders. Without a payment method the shop's own test card pays."""
 
     # In Python `$` alone lets a final line break through.
     product_id: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$(?!\n)")]
     quantity: Annotated[int, Meta(ge=1, le=1000)]
+    payment_method: OrderPaymentMethod | UnsetType = UNSET
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +59,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     payment_id: UUID
+    wallet_id: str | None
     attempts: int
     trace_id: str | None
     stock_committed: bool

@@ -58,6 +58,7 @@ class Order(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: Currency
     payment_id: UUID
+    wallet_id: str | None
     status: Status
     reason: Reason | None
     last_outcome: str | None

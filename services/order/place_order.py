@@ -6,6 +6,7 @@ import time
 from uuid import UUID, uuid4
 
 import msgspec
+from msgspec import UNSET
 
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseTrouble
 from chassis.http.problems import Problem
@@ -117,7 +118,7 @@ class OrderPlacement:
         return await store.place(
             connection, order_id, uuid4(), command.product_id, command.quantity,
             lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
-            traceparent=current_traceparent(),
+            traceparent=current_traceparent(), wallet_id=_wallet_of(command),
         )  # fmt: skip
 
     async def _keep(self, key: Key, reply: Reply, until: float) -> Reply:
@@ -180,6 +181,11 @@ def note_order(order_id: UUID | None, outcome: str = "") -> None:
         work.attributes["valerix.order.id"] = str(order_id)
         if outcome:
             work.attributes["valerix.outcome"] = outcome
+
+
+def _wallet_of(command: PlaceOrder) -> str | None:
+    method = command.payment_method
+    return None if method is UNSET else method.wallet.wallet_id
 
 
 def _meaning(command: PlaceOrder) -> bytes:

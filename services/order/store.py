@@ -32,8 +32,8 @@ _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
 _SHOWN = (
     _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
-    _o.payment_id, _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at, _o.version,
-    _o.attempts, _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+    _o.payment_id, _o.wallet_id, _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at,
+    _o.version, _o.attempts, _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ _PLACE = statement(
     insert(orders)
     .from_select(
         ["id", "product_id", "quantity", "unit_price_minor", "amount_minor", "currency",
-         "payment_id", "status", "next_attempt_at", "deadline_at", "traceparent"],
+         "payment_id", "wallet_id", "status", "next_attempt_at", "deadline_at", "traceparent"],
         select(
             cast(bindparam("id"), _o.id.type),
             products.c.product_id,
@@ -54,6 +54,7 @@ _PLACE = statement(
             products.c.price_minor * cast(bindparam("quantity"), _o.quantity.type),
             products.c.currency,
             cast(bindparam("payment_id"), _o.payment_id.type),
+            cast(bindparam("wallet_id"), _o.wallet_id.type),
             text("'PENDING'"),
             _in_seconds("lease_s"),
             _in_seconds("deadline_s"),
@@ -139,12 +140,13 @@ async def place(
     lease_s: float,
     deadline_s: float,
     traceparent: str | None,
+    wallet_id: str | None = None,
 ) -> Order:
     """Commit to an order before anything is asked of anyone (rule R1), at today's price, and to
-    which payment will pay for it."""
+    which payment will pay for it, from whose wallet, if from one."""
     row = await tx.row(
         _PLACE, id=order_id, payment_id=payment_id, product=product_id, quantity=quantity,
-        lease_s=lease_s, deadline_s=deadline_s, traceparent=traceparent,
+        lease_s=lease_s, deadline_s=deadline_s, traceparent=traceparent, wallet_id=wallet_id,
     )  # fmt: skip
     if row is None:
         raise NotForSale(product_id)

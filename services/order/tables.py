@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaD
 from sqlalchemy import Uuid as UuidType
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0020"
 
 metadata = MetaData(schema="orders")
 _time = DateTime(timezone=True)
@@ -28,6 +28,7 @@ orders = Table(
     Column("amount_minor", BigInteger),
     Column("currency", Text),
     Column("payment_id", UuidType),
+    Column("wallet_id", Text),
     Column("status", Text),
     Column("reason", Text),
     Column("last_outcome", Text),

@@ -10,6 +10,7 @@ from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import Loop, service_app
 from chassis.http.edge import Edge
+from chassis.http.outbound import Peer, peer_probe, same_shop_probe
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.doorbell import Doorbell
 from chassis.settings import BadSetting
@@ -19,6 +20,7 @@ from services.payment.breakers.breakers import Breakers
 from services.payment.connectors.flaky import Flaky, parse_shares
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.payment.connectors.wallet import Wallets
 from services.payment.context import PaymentContext
 from services.payment.late_captures import LateCaptures
 from services.payment.metrics import PaymentMetrics
@@ -32,12 +34,15 @@ from services.payment.tables import SCHEMA_REVISION
 from services.payment.webhooks import effects
 from services.payment.webhooks.effects import event_worker
 from services.payment.webhooks.endpoints import WebhookEndpoints
+from services.wallet.client import WalletClient
 from topology import find
 
 __all__ = ["OUTSIDE_CONTRACTS", "create_app"]
 NAME = find("payment").name
 # The reconciler, the late captures, the events and the settlement files take turns on these;
 # foreground traffic never waits for them.
+# One health answer asks once; a second may overlap it.
+_PROBE_CONNECTIONS = 2
 _REPAIR_POOL = AT_ONCE + effects.AT_ONCE + 1
 
 
@@ -46,33 +51,31 @@ def create_app(
     *,
     connector: Connector | None = None,
     accounts: Mapping[str, OutsideAccount] | None = None,
+    wallets: Peer | None = None,
 ) -> Edge:
     """The payment service as an ASGI app. Pure: nothing is opened before the lifespan. `accounts`
-    has the connectors of accounts outside this process.
+    has the connectors of accounts outside this process, `wallets` replaces the wire to the wallet
+    service.
 
     Raises `BadSetting` when the connector's settings cannot be used."""
     registry = CollectorRegistry()
     database = Database(settings)
+    identity = ShopIdentity(settings, database)
+    front, repair, probe = _wallet_peers(settings, wallets, identity)
     repair_database = Database(settings, size=_REPAIR_POOL)
     metrics = PaymentMetrics(Database(settings, size=1), registry)
     provider = connector or connector_of(settings)
-    context = PaymentContext(
-        database=database,
-        connector=provider,
-        metrics=metrics,
-        gateway_timeout_s=settings.payment_gateway_timeout_s,
-        probe_base_s=settings.payment_probe_base_s,
-        breakers=Breakers(database, registry),
-        usual=UsualTimes(),
-        accounts=stripe_accounts(settings) if accounts is None else accounts,
-        planner=replace_plan,
+    outside = stripe_accounts(settings) if accounts is None else accounts
+    context = _context(settings, database, registry, metrics, provider, outside, front)
+    wallets_of_repair = Wallets(WalletClient(repair, settings.wallet_api_key))
+    repair_context = msgspec.structs.replace(
+        context, database=repair_database, wallets=wallets_of_repair
     )
-    repair_context = msgspec.structs.replace(context, database=repair_database)
     gremlins = Gremlins(NAME, "payments", settings, registry)
     gremlins.slows(repair_database)
     bell = Doorbell(gremlins.controls, [database, repair_database, gremlins.controls])
-    loops = _loops(repair_context, settings)
-    providers = (provider, *context.accounts.values())
+    closes = [each.close for each in (provider, *outside.values())]
+    closes += [peer.close for peer in (front, repair, probe)]
     return service_app(
         name=NAME,
         title="Valerix payments",
@@ -80,13 +83,50 @@ def create_app(
         registry=registry,
         routes=ROUTES,
         database=database,
-        identity=ShopIdentity(settings, database),
+        identity=identity,
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
-        loops=[*loops, metrics.run, context.breakers.run, bell.run],
-        closes=[*(each.close for each in providers), repair_database.close, metrics.close],
+        dependencies={probe.name: peer_probe(probe, repair, settings.probe_deadline_s)},
+        callees={repair.name: same_shop_probe(repair, settings.probe_deadline_s)},
+        loops=[*_loops(repair_context, settings), metrics.run, context.breakers.run, bell.run],
+        closes=[*closes, repair_database.close, metrics.close],
         state=_state(context, settings),
     )
+
+
+def _context(
+    settings: PaymentSettings,
+    database: Database,
+    registry: CollectorRegistry,
+    metrics: PaymentMetrics,
+    provider: Connector,
+    outside: Mapping[str, OutsideAccount],
+    wallets: Peer,
+) -> PaymentContext:
+    return PaymentContext(
+        database=database,
+        connector=provider,
+        metrics=metrics,
+        gateway_timeout_s=settings.payment_gateway_timeout_s,
+        probe_base_s=settings.payment_probe_base_s,
+        breakers=Breakers(database, registry),
+        usual=UsualTimes(),
+        accounts=outside,
+        wallets=Wallets(WalletClient(wallets, settings.wallet_api_key)),
+        planner=replace_plan,
+    )
+
+
+def _wallet_peers(
+    settings: PaymentSettings, given: Peer | None, identity: ShopIdentity
+) -> tuple[Peer, Peer, Peer]:
+    """The wallet service as requests, repair and health ask it; the first two as this shop."""
+    front, repair, probe = (
+        given or Peer(find("wallet").name, settings.urls["wallet"], settings, connections=most)
+        for most in (settings.peer_connections, AT_ONCE, _PROBE_CONNECTIONS)
+    )
+    front.identity = repair.identity = identity
+    return front, repair, probe
 
 
 def _state(context: PaymentContext, settings: PaymentSettings) -> dict[str, object]:

@@ -69,7 +69,9 @@ async def ask_gateway(
             result = NeverSent(why) if never_left and attempt.fallbacks else Silence(why)
             work.error = work.error or why
         _describe(work, payment, attempt, result)
-    _note(context, attempt, what, result, seconds=time.monotonic() - began, hurried=hurried)
+    _note(
+        context, payment, attempt, what, result, seconds=time.monotonic() - began, hurried=hurried
+    )
     if isinstance(result, Silence | NeverSent):
         logger.warning(
             "the gateway did not answer: %s",
@@ -151,6 +153,7 @@ def _describe(work: Span, payment: Payment, attempt: Attempt, result: GatewayRes
 
 def _note(
     context: PaymentContext,
+    payment: Payment,
     attempt: Attempt,
     what: Question,
     result: GatewayResult,
@@ -165,7 +168,8 @@ def _note(
         return
     if not isinstance(result, NeverSent):
         context.usual.saw(attempt.provider, seconds)
-    if attempt.method is not None and not hurried:
+    # Of an order's payment there is nothing to choose, so no breaker has a say in it.
+    if attempt.method is not None and payment.order_id is None and not hurried:
         context.breakers.saw(attempt.provider, result)
 
 

@@ -42,17 +42,18 @@ async def charge(context: PaymentContext, command: Charge) -> Charged:
 
 
 async def _open(context: PaymentContext, command: Charge) -> Payment | None:
+    provider, why = context.connector.name, "It is the one connector that is configured."
+    inputs: dict[str, object] = {"configured": [provider]}
+    if command.wallet_id is not None:
+        provider, why = domain.WALLET, "The customer pays from a wallet."
+        inputs = {"wallet_id": command.wallet_id}
     async with context.database.connect() as connection:
         payment = await intents.open_payment(
             connection,
             command,
             payment_id=command.payment_id or uuid4(),
-            provider=context.connector.name,
-            decision=Decision(
-                "route",
-                "It is the one connector that is configured.",
-                {"configured": [context.connector.name]},
-            ),
+            provider=provider,
+            decision=Decision("route", why, inputs),
             traceparent=current_traceparent(),
             grace_s=context.grace_s,
         )

@@ -113,12 +113,20 @@ class PaymentClient:
         currency: Currency,
         *,
         deadline_s: float,
+        wallet_id: str | None = None,
     ) -> ChargeResult:
-        """Take `amount_minor` for the order, once, however often this is called."""
+        """Take `amount_minor` for the order, once, however often this is called; from this user's
+        wallet, if one is named."""
         result = await self._peer.call(
             "POST",
             "/payments",
-            CreatePayment(order_id, amount_minor, currency, payment_id),
+            CreatePayment(
+                order_id,
+                amount_minor,
+                currency,
+                payment_id,
+                UNSET if wallet_id is None else wallet_id,
+            ),
             route="/payments",
             deadline_s=deadline_s,
             headers={"Idempotency-Key": charge_key(order_id)},

@@ -8,7 +8,7 @@ import msgspec
 from chassis.database.pool import Connection, Database
 from gateways import Connector, OutsideAccount
 from services.payment.breakers.breakers import Breakers
-from services.payment.domain import Attempt, Payment
+from services.payment.domain import WALLET, Attempt, Payment
 from services.payment.metrics import PaymentMetrics
 from services.payment.routing.next_account import Next, next_account
 from services.payment.routing.usual_times import UsualTimes
@@ -18,8 +18,9 @@ _IN_PROCESS = frozenset({"mock", "flaky"})
 
 
 class PaymentContext(msgspec.Struct, frozen=True):
-    """`connector` is the one in this process; `accounts` has the connector of each account
-    outside; `planner` opens another plan in place of one that came to nothing."""
+    """`connector` is the one in this process, `wallets` that of the wallet service; `accounts` has
+    the connector of each account outside; `planner` opens another plan in place of one that came
+    to nothing."""
 
     database: Database
     connector: Connector
@@ -29,6 +30,7 @@ class PaymentContext(msgspec.Struct, frozen=True):
     breakers: Breakers
     usual: UsualTimes
     accounts: Mapping[str, OutsideAccount] = {}
+    wallets: Connector | None = None
     planner: Callable[["PaymentContext", Connection, Payment], Awaitable[Payment | None]] | None = (
         None
     )
@@ -54,6 +56,8 @@ class PaymentContext(msgspec.Struct, frozen=True):
 
     def connector_of(self, provider: str) -> Connector | None:
         """The connector to a provider; None where none is configured."""
+        if provider == WALLET:
+            return self.wallets
         return self.connector if provider in _IN_PROCESS else self.accounts.get(provider)
 
     @property

@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from services.wallet.contract import UserId
+
 PaymentState = Literal[
     "PROCESSING",
     "SUCCEEDED",
@@ -93,12 +95,14 @@ def cancel_is_acknowledged(state: PaymentState) -> bool:
 
 class CreatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /payments: take this much for this order, once. Without a `payment_id` a new payment
-    gets one; with it, that one and no other is the order's payment."""
+    gets one; with it, that one and no other is the order's payment. `wallet_id` is the user whose
+    wallet pays."""
 
     order_id: UUID
     amount_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
     currency: Currency
     payment_id: UUID | UnsetType = UNSET
+    wallet_id: UserId | UnsetType = UNSET
 
 
 class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

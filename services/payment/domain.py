@@ -80,6 +80,11 @@ ON_CANCEL: dict[PaymentState, PaymentState] = {
 UNFINISHED: frozenset[PaymentState] = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
 
+# The one account whose money the shop keeps itself; of several legs its is asked for last, because
+# it alone can be given back without anybody outside.
+WALLET = "wallet"
+
+
 def gw_key(payment_id: UUID, leg_n: int, n: int) -> str:
     """A new attempt's idempotency key at its gateway: one per attempt, not per request (rule R2),
     so whoever drives the attempt, however often, the gateway sees one charge."""
@@ -205,6 +210,8 @@ class Charge(msgspec.Struct, frozen=True):
     idempotency_key: str
     request_hash: bytes
     made_by: MadeBy
+    # Whose wallet pays; None: the connector that is configured takes it.
+    wallet_id: str | None = None
 
 
 # ---- rules ---------------------------------------------------------------------------------------

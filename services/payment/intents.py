@@ -31,8 +31,10 @@ OPEN_SQL = (
     " INSERT INTO payments.decisions (payment_id, n, kind, leg_n, provider, reason, inputs)"
     " SELECT payment_id, 1, :kind, 1, :provider, :why, :inputs ::jsonb FROM opened)"
     " INSERT INTO payments.attempts"
-    "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, state, sent_at)"
-    " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, 'IN_FLIGHT', now()"
+    "   (payment_id, leg_n, n, provider, gw_key, amount_minor, currency, method, state,"
+    "   sent_at)"
+    " SELECT payment_id, 1, 1, :provider, :gw_key, amount_minor, currency, :method, 'IN_FLIGHT',"
+    "   now()"
     " FROM opened"
     " RETURNING created_at, updated_at"
 )
@@ -157,11 +159,13 @@ async def open_payment(
     `grace_s` is how long the reconciler leaves the payment to whoever opened it."""
     gw_key = domain.gw_key(payment_id, 1, 1)
     values = {**msgspec.structs.asdict(charge), "payment_id": payment_id}
+    method = values.pop("wallet_id")
     row = await connection.row(
         _OPEN,
         **values,
         provider=provider,
         gw_key=gw_key,
+        method=method,
         kind=decision.kind,
         why=decision.reason,
         inputs=decision.inputs,
@@ -178,6 +182,7 @@ async def open_payment(
         amount_minor=charge.amount_minor,
         currency=charge.currency,
         state="IN_FLIGHT",
+        method=method,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -17,6 +17,7 @@ from typing import Literal
 
 from services.payment.domain import (
     MOST_PLANS,
+    WALLET,
     Attempt,
     AttemptState,
     DecisionKind,
@@ -121,9 +122,18 @@ def operation(payment: Payment, attempt: Attempt) -> Operation | None:
     alone = len(payment.newest) == 1
     if direction(payment) == "take":
         if attempt.state in ("IN_FLIGHT", "UNKNOWN"):
+            if _waits(payment, attempt):
+                return None
             return "charge" if alone else "authorise"
         captures = attempt.state == "AUTHORISED" and (alone or "capture" in payment.decided)
         return "capture" if captures else None
     if attempt.state in OPEN:
         return "void"
     return "refund" if attempt.state == "SUCCEEDED" else None
+
+
+def _waits(payment: Payment, attempt: Attempt) -> bool:
+    """A wallet is asked last, once every other leg is held: most payments that fail fail at a card,
+    and then no money in a wallet was held for nothing."""
+    others = (each for each in payment.newest if each.leg_n != attempt.leg_n)
+    return attempt.provider == WALLET and any(each.state not in HELD for each in others)

@@ -99,6 +99,7 @@ async def create_payment(
         # Which payment it is to be is no part of what the request means: another one is refused.
         request_hash("POST", "/payments", _CALLER, msgspec.structs.replace(data, payment_id=UNSET)),
         caller_now.get(),
+        None if data.wallet_id is UNSET else data.wallet_id,
     )
     try:
         charged = await charging.charge(_context(state), command)

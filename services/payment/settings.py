@@ -25,6 +25,13 @@ class PaymentSettings(Settings, frozen=True, kw_only=True):
         str,
         why("Where these accounts' API is. Empty: at the acquirer. Never real money by default."),
     ] = ""
+    wallet_api_key: Annotated[
+        str,
+        why(
+            "Shown to the wallet service where a wallet pays; the default one is good on loopback "
+            "alone: make another with `valerix keys create`."
+        ),
+    ] = "wallet-demo-key"
     payment_webhook_url: Annotated[
         Address,
         why(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0020"
 
 metadata = MetaData(schema="payments")
 

@@ -14,6 +14,8 @@ from services.wallet.answers import answer_in_capitals
 from services.wallet.api_keys import ApiKeys
 from services.wallet.breaker import Breaker
 from services.wallet.gateway import Gateway, GatewayAccount
+from services.wallet.hold_routes import HOLD_ROUTES
+from services.wallet.holding import Holds
 from services.wallet.key_routes import KEY_ROUTES
 from services.wallet.metrics import WaitingGauges, WalletMetrics
 from services.wallet.moving import Movements
@@ -57,7 +59,7 @@ def create_app(
         title="Valerix wallets",
         settings=settings,
         registry=registry,
-        routes=[*ROUTES, *KEY_ROUTES],
+        routes=[*ROUTES, *HOLD_ROUTES, *KEY_ROUTES],
         database=database,
         identity=ShopIdentity(settings, database),
         gremlins=gremlins,
@@ -73,6 +75,7 @@ def create_app(
         state={
             "database": database,
             "payments": payments,
+            "holds": Holds(database, sealer),
             "movements": Movements(database, sealer, settings),
             "api_keys": api_keys,
         },

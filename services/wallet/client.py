@@ -1,12 +1,12 @@
 """How others ask the wallet service."""
 
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult
-from services.wallet.contract import Deposit, PayProvider, TransferMoney
+from services.wallet.contract import Deposit, PayProvider, PlaceHold, TransferMoney
 
 
 class WalletClient:
@@ -70,6 +70,32 @@ class WalletClient:
         return await self.peer.call(
             "POST", path, command, route=route, headers=headers, deadline_s=deadline_s
         )
+
+    async def place_hold(self, key: str, command: PlaceHold) -> CallResult:
+        """PUT /holds/{hold_key}; decode with `HoldView`, a refusal with `HoldProblem`."""
+        return await self._hold("PUT", key, "", command)
+
+    async def capture_hold(self, key: str) -> CallResult:
+        """POST /holds/{hold_key}/capture; the same."""
+        return await self._hold("POST", key, "/capture")
+
+    async def void_hold(self, key: str) -> CallResult:
+        """POST /holds/{hold_key}/void; the same."""
+        return await self._hold("POST", key, "/void")
+
+    async def refund_hold(self, key: str) -> CallResult:
+        """POST /holds/{hold_key}/refund; the same."""
+        return await self._hold("POST", key, "/refund")
+
+    async def hold(self, key: str) -> CallResult:
+        """GET /holds/{hold_key}; the same."""
+        return await self._hold("GET", key, "")
+
+    async def _hold(
+        self, method: str, key: str, step: str, command: PlaceHold | None = None
+    ) -> CallResult:
+        path, route = f"/holds/{quote(key, safe='')}{step}", f"/holds/{{hold_key}}{step}"
+        return await self.peer.call(method, path, command, route=route, headers=self._headers)
 
 
 def _query(**wanted: str | int) -> str:

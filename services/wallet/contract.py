@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-Kind = Literal["PAYMENT", "REFUND", "DEPOSIT", "TRANSFER_OUT", "TRANSFER_IN"]
-Status = Literal["PENDING", "APPROVED", "DECLINED", "GATEWAY_ERROR", "COMPLETED"]
+Kind = Literal["PAYMENT", "PURCHASE", "REFUND", "DEPOSIT", "TRANSFER_OUT", "TRANSFER_IN"]
+Status = Literal["PENDING", "APPROVED", "DECLINED", "GATEWAY_ERROR", "VOIDED", "COMPLETED"]
+HoldState = Literal["HELD", "POSTED", "VOIDED", "REFUNDED", "REFUSED"]
 # Those that the gateway's account takes in any amount.
 Currency = Literal["AUD", "CHF", "EUR", "GBP", "JPY", "USD"]
 
@@ -27,6 +28,11 @@ WALLET_NOT_FOUND = "wallet-not-found"
 PROVIDER_NOT_FOUND = "provider-not-found"
 TRANSACTION_NOT_FOUND = "transaction-not-found"
 INSUFFICIENT_FUNDS = "insufficient-funds"
+WRONG_CURRENCY = "wrong-currency"
+HOLD_NOT_FOUND = "hold-not-found"
+HOLD_RESOLVED = "hold-resolved"
+HOLD_KEY_REUSED = "hold-key-reused"
+ONE_USERS_KEY = "one-users-key"
 DECLINED = "declined"
 GATEWAY_ERROR = "gateway-error"
 GATEWAY_TIMEOUT = "gateway-timeout"
@@ -60,6 +66,34 @@ class TransferMoney(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to_user_id: UserId
     amount: Amount
     currency: Currency
+
+
+class PlaceHold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PUT /holds/{hold_key}: hold money for a purchase, once; with `capture` take it at once. The
+    reference says what is paid for."""
+
+    user_id: UserId
+    amount: Amount
+    currency: Currency
+    reference: Reference
+    capture: bool = False
+
+
+class HoldView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key has become: HELD, then POSTED or VOIDED; a POSTED one may be REFUNDED. REFUSED
+    held nothing, and `reason` is the code that it was refused with. One that was voided before it
+    was placed has no amount."""
+
+    hold_key: str
+    state: HoldState
+    user_id: str | None
+    amount_minor: int | None
+    currency: str | None
+    reference: str | None
+    reason: str | None
+    transaction_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class TransactionView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.wallet.contract import Kind, Status
+from services.wallet.contract import HoldState, Kind, Status
 
 AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "CAPTURED", "DECLINED", "VOIDED"]
 
@@ -14,6 +14,12 @@ AttemptState = Literal["IN_FLIGHT", "UNKNOWN", "CAPTURED", "DECLINED", "VOIDED"]
 # payment is COMPLETED from the start, or once it is sealed.
 PAYMENT_TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
     {("PENDING", "APPROVED"), ("PENDING", "DECLINED"), ("PENDING", "GATEWAY_ERROR")}
+)
+PURCHASE_TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
+    {("PENDING", "APPROVED"), ("PENDING", "VOIDED")}
+)
+HOLD_TRANSITIONS: frozenset[tuple[HoldState, HoldState]] = frozenset(
+    {("HELD", "POSTED"), ("HELD", "VOIDED"), ("POSTED", "REFUNDED")}
 )
 CREDIT_TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset({("PENDING", "COMPLETED")})
 ATTEMPT_TRANSITIONS: frozenset[tuple[AttemptState, AttemptState]] = frozenset(
@@ -66,6 +72,21 @@ class WalletAttempt(msgspec.Struct, frozen=True):
     currency: str
     provider_ref: str | None
     age_s: float
+
+
+class WalletHold(msgspec.Struct, frozen=True, kw_only=True):
+    """What another service holds or held in a wallet under its key. A tombstone has no amount."""
+
+    hold_key: str
+    state: HoldState
+    user_id: str | None
+    amount_minor: int | None
+    currency: str | None
+    reference: str | None
+    reason: str | None
+    transaction_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -146,6 +167,10 @@ class UnknownWallet(Exception):
         super().__init__(user_id)
         self.user_id = user_id
         self.currency = currency
+
+
+class WrongCurrency(UnknownWallet):
+    """This user has wallets, and none in this currency."""
 
 
 class UnknownProvider(Exception):

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0019"
+SCHEMA_REVISION = "0020"
 
 metadata = MetaData(schema="wallets")
 

@@ -1,4 +1,4 @@
-"""The three services on real sockets and one real database, with the means to look and to hurt."""
+"""The services that an order goes through, on real sockets, with means to look and to hurt."""
 
 import asyncio
 import time
@@ -14,10 +14,11 @@ from chassis.http.asgi import App
 from services.inventory import app as inventory
 from services.order import app as order
 from services.payment import app as payment
+from services.wallet import app as wallet
 from tests.harness.serving import knock, serve, settings_of
 from tests.harness.stock import delivery
 
-_APPS = {"inventory": inventory, "payment": payment, "order": order}
+_APPS = {"inventory": inventory, "wallet": wallet, "payment": payment, "order": order}
 _TABLES = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
     " WHERE schemaname IN ('orders', 'inventory', 'payments', 'gateway')"
@@ -28,7 +29,7 @@ _PRINT = "SELECT '{0}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)),
 
 
 class Shop:
-    """Three services that call each other over loopback HTTP."""
+    """Services that call each other over loopback HTTP."""
 
     def __init__(self, database_url: str, overrides: Mapping[str, Mapping[str, Any]]) -> None:
         self.database_url = database_url
@@ -85,12 +86,18 @@ class Shop:
     # ---- doing ----------------------------------------------------------------------------------
 
     async def place(
-        self, product_id: str = "PROD-001", quantity: int = 1, *, key: str = ""
+        self,
+        product_id: str = "PROD-001",
+        quantity: int = 1,
+        *,
+        key: str = "",
+        wallet: str = "",
     ) -> httpx.Response:
-        """POST /orders."""
+        """POST /orders, paid from a user's wallet where one is named."""
+        method = {"payment_method": {"wallet": {"wallet_id": wallet}}} if wallet else {}
         return await self.order.post(
             "/orders",
-            json={"product_id": product_id, "quantity": quantity},
+            json={"product_id": product_id, "quantity": quantity, **method},
             headers={"Idempotency-Key": key} if key else {},
         )
 

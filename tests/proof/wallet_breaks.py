@@ -7,6 +7,12 @@ _ALICE = (
     "(SELECT account_id FROM wallets.wallet_balances WHERE (user_id, currency) = ('alice', 'EUR'))"
 )
 
+# Of another application than the payment service, so no payment of ours is asked for.
+_HOLD = (
+    f"{NO_TRIGGERS}INSERT INTO wallets.holds (hold_key, state, user_id, currency, amount_minor,"
+    " reference, transaction_id, reason, placed_by) VALUES"
+)
+
 WALLET_BREAKS = (
     Break(
         "W1",
@@ -112,5 +118,19 @@ WALLET_BREAKS = (
         " received_minor, client_secret, metadata) VALUES ('pi_late', 'wallets', 300, 'eur',"
         f" 'automatic', 'succeeded', 300, '', '{{\"attempt\": \"wal_{DECLINED_PAYMENT}\"}}')",
         ("status", "DECLINED"),
+    ),
+    Break(
+        "W3",
+        "a key that says something else than its purchase",
+        f"{_HOLD} ('a-key-of-another-till', 'HELD', 'alice', 'EUR', 300, 'x', '{PAYMENT}', NULL,"
+        " 'till')",
+        ("status", "HELD PAYMENT APPROVED"),
+    ),
+    Break(
+        "W8",
+        "a hold that no payment asked for",
+        f"{_HOLD} ('pay_of-nobody-at-all', 'REFUSED', 'alice', 'EUR', 300, 'x', NULL,"
+        " 'insufficient-funds', 'payments')",
+        ("hold", "REFUSED"),
     ),
 )

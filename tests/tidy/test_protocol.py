@@ -25,6 +25,8 @@ MACHINES = {
     "Payment": PAYMENT_TRANSITIONS,
     "Attempt": ATTEMPT_TRANSITIONS,
     "Wallet payment": wallet.PAYMENT_TRANSITIONS,
+    "Purchase": wallet.PURCHASE_TRANSITIONS,
+    "Hold": wallet.HOLD_TRANSITIONS,
     "Wallet credit": wallet.CREDIT_TRANSITIONS,
     "Wallet attempt": wallet.ATTEMPT_TRANSITIONS,
 }

@@ -7,7 +7,7 @@ from typing import Self
 import msgspec
 
 from chassis.telemetry.context import current_traceparent, remaining_s
-from services.payment.domain import MadeBy
+from services.payment.domain import WALLET, MadeBy
 from services.payment.merchants.merchant import Merchant
 from services.payment.operations import RESERVE_S
 from services.payment.process.messages import ExternalRequest
@@ -65,6 +65,13 @@ class StepContext(msgspec.Struct, frozen=True):
     method: str
 
 
+class WalletShare(msgspec.Struct, frozen=True):
+    """How much of the amount is paid from which user's wallet."""
+
+    wallet_id: str
+    amount_minor: int
+
+
 class DomainContext(msgspec.Struct, frozen=True, kw_only=True):
     """The request, its merchant as configured now, and `meaning`, the hash of what the request
     means. `until` is when the merchant's time is over, as `time.monotonic` has it."""
@@ -74,6 +81,7 @@ class DomainContext(msgspec.Struct, frozen=True, kw_only=True):
     request: ExternalRequest
     meaning: bytes
     until: float
+    wallet: WalletShare | None = None
 
     @property
     def name(self) -> RequestId:
@@ -85,9 +93,17 @@ class DomainContext(msgspec.Struct, frozen=True, kw_only=True):
         """What is left of the merchant's time, in seconds; negative once it is over."""
         return self.until - time.monotonic()
 
+    @property
+    def wallet_minor(self) -> int:
+        """What a wallet pays, 0 without one."""
+        return 0 if self.wallet is None else self.wallet.amount_minor
+
     def step(self, account: str) -> StepContext:
-        """An account's part as it begins, paid with the merchant's own method."""
-        return StepContext(account, max(0, round(self.left_s * 1000)), self.merchant.method)
+        """An account's part as it begins, paid with the merchant's own method, or from a wallet."""
+        method = self.merchant.method
+        if account == WALLET and self.wallet is not None:
+            method = self.wallet.wallet_id
+        return StepContext(account, max(0, round(self.left_s * 1000)), method)
 
 
 def time_is_up_at(merchant: Merchant) -> float:

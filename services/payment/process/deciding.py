@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from services.payment.domain import WALLET
 from services.payment.intents import Decision, PlannedLeg
 from services.payment.merchants.merchant import Merchant
 from services.payment.planning import (
@@ -15,7 +16,7 @@ from services.payment.planning import (
     cheapest_split,
     equal_split,
 )
-from services.payment.planning.terms import Split
+from services.payment.planning.terms import Split, as_legs
 from services.payment.policy import BadInput, PolicyDecision, evaluate, policy_inputs, stored_policy
 from services.payment.process.contexts import StepContext
 from services.payment.process.messages import ErrorCode, ExternalRequest, PaymentPlan
@@ -56,11 +57,14 @@ def decide(
     *,
     steps: Sequence[StepContext],
     two_phase: Collection[str],
+    wallet_minor: int = 0,
 ) -> Decided | Refusal:
     """The plan for a request, or why there is none. `steps` are the accounts that may have a part,
-    `two_phase` those that can take one of several legs."""
+    `two_phase` those that can take one of several legs; a wallet pays `wallet_minor` of the amount,
+    and what is left is divided over the other accounts."""
     methods = {each.account: each.method for each in steps}
     usable = [each for each in merchant.accounts if each.account in methods]
+    is_split = 0 < wallet_minor < request.amount
     if not usable:
         return Refusal("AdapterNotFound", "No account of this merchant has a connector")
     found = policy_inputs(
@@ -76,28 +80,39 @@ def decide(
     if split is None:
         return Refusal("PolicySkip", 'It is "equal" or "cheapest"', field="/metadata/split")
     ruled = _asked(merchant, found)
-    considered = _considered(usable, ruled)
+    considered = _considered(usable, ruled, beside_a_wallet=two_phase if is_split else None)
     inputs = {
         "amount": request.amount,
         "currency": request.currency,
         "split": split,
         "policy_inputs": dict(found),
         **_offered(merchant, considered, ruled),
+        **({"wallet_minor": wallet_minor} if wallet_minor else {}),
     }
     if ruled is not None and ruled.action.kind == "deny":
-        why = {"policy_version": merchant.policy_version, "line": ruled.line}
-        message = "The merchant's policy denies this payment"
-        return Refusal("PolicySkip", message, why, ruled=ruled, inputs=_kept(inputs, methods))
-    preferred = _preferred(request, usable, ruled, two_phase)
-    plan = preferred or _planned(request, considered, split, two_phase)
+        return _denied(merchant, ruled, _kept(inputs, methods))
+    part = msgspec.structs.replace(request, amount=request.amount - wallet_minor * is_split)
+    preferred = _preferred(part, considered, ruled, two_phase)
+    plan = preferred or _planned(part, considered, split, two_phase)
+    if is_split:
+        plan = _with_wallet(plan, usable, wallet_minor)
     if isinstance(plan, Infeasible):
-        nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
-        details = {"reason": plan.reason, "nearest_minor": nearest}
-        kept = _kept(inputs, methods)
-        return Refusal("PlanInfeasible", plan.message, details, ruled=ruled, inputs=kept)
+        return _no_plan(plan, ruled, _kept(inputs, methods))
     others = considered if inputs["fallback"] else ()
     opened = _legs(plan, others, methods, merchant, ruled, is_preferred=preferred is not None)
     return Decided(plan=PaymentPlan.of(plan), legs=opened, inputs=inputs, ruled=ruled)
+
+
+def _denied(merchant: Merchant, ruled: PolicyDecision, inputs: dict[str, Any]) -> Refusal:
+    why = {"policy_version": merchant.policy_version, "line": ruled.line}
+    message = "The merchant's policy denies this payment"
+    return Refusal("PolicySkip", message, why, ruled=ruled, inputs=inputs)
+
+
+def _no_plan(plan: Infeasible, ruled: PolicyDecision | None, inputs: dict[str, Any]) -> Refusal:
+    nearest = {"below": plan.nearest_below_minor, "above": plan.nearest_above_minor}
+    details = {"reason": plan.reason, "nearest_minor": nearest}
+    return Refusal("PlanInfeasible", plan.message, details, ruled=ruled, inputs=inputs)
 
 
 def _split(request: ExternalRequest) -> Split | None:
@@ -127,7 +142,13 @@ def decide_again(
         # The values that the policy was asked with, wherever they came from.
         metadata={**inputs["policy_inputs"], "split": inputs["split"]},
     )
-    return decide(merchant, request, steps=steps, two_phase=two_phase)
+    return decide(
+        merchant,
+        request,
+        steps=steps,
+        two_phase=two_phase,
+        wallet_minor=inputs.get("wallet_minor", 0),
+    )
 
 
 def _offered(
@@ -155,12 +176,21 @@ def _asked(merchant: Merchant, inputs: dict[str, int | float | str]) -> PolicyDe
 
 
 def _considered(
-    usable: Sequence[ProviderTerms], ruled: PolicyDecision | None
+    usable: Sequence[ProviderTerms],
+    ruled: PolicyDecision | None,
+    *,
+    beside_a_wallet: Collection[str] | None,
 ) -> Sequence[ProviderTerms]:
-    """The accounts that may take a part."""
-    if ruled is None or ruled.action.kind != "avoid":
-        return usable
-    return [each for each in usable if each.account != ruled.action.provider]
+    """The accounts that may take a part; beside a wallet those of them that can hold it first."""
+    avoided = None
+    if ruled is not None and ruled.action.kind == "avoid":
+        avoided = ruled.action.provider
+    considered = [each for each in usable if each.account != avoided]
+    if beside_a_wallet is None:
+        return considered
+    return [
+        each for each in considered if each.account in beside_a_wallet and each.account != WALLET
+    ]
 
 
 def _preferred(
@@ -199,6 +229,21 @@ def _planned(
     return min(plans, key=_cost, default=found[0])
 
 
+def _with_wallet(
+    plan: Plan | Infeasible, usable: Sequence[ProviderTerms], wallet_minor: int
+) -> Plan | Infeasible:
+    """The plan of the other accounts with the wallet's part behind it."""
+    if isinstance(plan, Infeasible):
+        return plan
+    for each in usable:
+        fits = each.takes(plan.currency) and each.minimum_minor <= wallet_minor <= each.most_minor
+        if each.account == WALLET and fits:
+            legs = (*plan.legs, *as_legs([each], [wallet_minor]))
+            amount = plan.amount_minor + wallet_minor
+            return msgspec.structs.replace(plan, amount_minor=amount, legs=legs)
+    return Infeasible(reason="no-account", message="No wallet takes this part in this currency")
+
+
 def _cost(plan: Plan) -> int:
     return sum(leg.fee_minor for leg in plan.legs)
 
@@ -221,7 +266,8 @@ def _legs(
         fallbacks = [
             each.account
             for each in considered
-            if each.account not in taken
+            if leg.account != WALLET
+            and each.account not in taken
             and each.takes(plan.currency)
             and each.minimum_minor <= leg.amount_minor <= each.most_minor
         ]
@@ -244,6 +290,8 @@ def _legs(
 
 def _why(plan: Plan, leg: Leg, *, is_preferred: bool) -> str:
     """Why this account takes this part, in words."""
+    if leg.account == WALLET:
+        return "The customer pays this part from a wallet, which charges nothing."
     if is_preferred:
         return f"The policy prefers it; it takes the whole amount for a fee of {leg.fee_minor}."
     if len(plan.legs) == 1 and plan.split == "cheapest":

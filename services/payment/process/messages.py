@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from services.payment.contract import MAX_AMOUNT_MINOR, Currency
 from services.payment.planning import Certificate, Plan
+from services.wallet.contract import UserId
 
 # Why a step did not take its money; nothing else is ever answered.
 ErrorCode = Literal[
@@ -40,14 +41,14 @@ class CardDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WalletDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A wallet to pay from."""
+    """A wallet to pay from: `wallet_id` is its user."""
 
-    wallet_id: Text
+    wallet_id: UserId
     wallet_type: Text
 
 
 class PaymentMethodDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the two."""
+    """One of the two; both where `metadata.wallet_amount` says how much the wallet pays."""
 
     card: CardDetails | UnsetType = UNSET
     wallet: WalletDetails | UnsetType = UNSET

@@ -68,7 +68,13 @@ def _decided(
     two_phase = _two_phase(context, steps)
     with recording.span("plan payment") as work:
         began = time.perf_counter()
-        decided = decide(domain.merchant, domain.request, steps=steps, two_phase=two_phase)
+        decided = decide(
+            domain.merchant,
+            domain.request,
+            steps=steps,
+            two_phase=two_phase,
+            wallet_minor=domain.wallet_minor,
+        )
         context.metrics.planned(time.perf_counter() - began)
         if decided.ruled is not None:
             context.metrics.ruled(decided.ruled.action.kind, failed=decided.ruled.failed)
@@ -115,7 +121,13 @@ def _decided_by(
 ) -> Decided | Refusal:
     """What these parts would come to; it is not what is done."""
     two_phase = _two_phase(context, every)
-    return decide(domain.merchant, domain.request, steps=every, two_phase=two_phase)
+    return decide(
+        domain.merchant,
+        domain.request,
+        steps=every,
+        two_phase=two_phase,
+        wallet_minor=domain.wallet_minor,
+    )
 
 
 def _next_day() -> datetime:

@@ -12,14 +12,15 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from chassis.database.pool import DatabaseTrouble
+from chassis.database.pool import Connection, DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import request_hash
 from services.payment import charging, contract, operations, store
 from services.payment.breakers import store as breakers
 from services.payment.context import PaymentContext
-from services.payment.domain import MadeBy
+from services.payment.domain import WALLET, MadeBy
 from services.payment.merchants import store as merchant_store
+from services.payment.merchants.merchant import Merchant
 from services.payment.process import cards
 from services.payment.process import store as requests
 from services.payment.process.answering import result_of, status_of
@@ -37,6 +38,7 @@ from services.payment.process.messages import ExternalRequest, PaymentResult
 from services.payment.process.opening import open_planned
 from services.payment.process.paying_with import admitted, kept_card, steps_of
 from services.payment.process.store import RequestId, StoredRequest
+from services.payment.process.wallets import meaning_of, wallet_share
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +72,18 @@ async def process(
         merchant = await merchant_store.find(connection, request.merchant_id)
         if merchant is None:
             raise UnknownMerchant(request.merchant_id)
+        card, wallet = await kept_card(connection, request), wallet_share(request)
+        if wallet is not None:
+            merchant = await _with_wallet(
+                connection, merchant, is_alone=wallet.amount_minor == request.amount
+            )
         domain = DomainContext(
             trace=TraceContext.now(made_by),
             merchant=merchant,
             request=request,
-            meaning=_meaning_of(request, await kept_card(connection, request)),
+            meaning=_meaning_of(request, card),
             until=time_is_up_at(merchant),
+            wallet=wallet,
         )
         before = await requests.find(connection, domain.name)
     if before is not None:
@@ -101,11 +109,19 @@ async def process(
     return await _accepted(domain, opened, drive_and_answer())
 
 
+async def _with_wallet(connection: Connection, merchant: Merchant, *, is_alone: bool) -> Merchant:
+    """The merchant with wallets behind its accounts, or with them alone."""
+    others = () if is_alone else tuple(each for each in merchant.accounts if each.account != WALLET)
+    terms = await merchant_store.terms(connection, [WALLET])
+    return msgspec.structs.replace(merchant, accounts=(*others, *terms))
+
+
 def _meaning_of(request: ExternalRequest, kept: cards.KeptCard | None) -> bytes:
     means: dict[str, Any] = msgspec.to_builtins(
         msgspec.structs.replace(request, payment_method=UNSET)
     )
     means["card"] = None if kept is None else kept.fingerprint
+    means.update(meaning_of(request))
     return request_hash("POST", "/process-payment", request.merchant_id, _Meaning(means))
 
 

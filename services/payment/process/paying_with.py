@@ -12,6 +12,7 @@ from gateways import CardRefused, GatewayNotSent, GatewayUnknown, PlainCard
 from services.payment import store
 from services.payment.breakers.breakers import Admitted
 from services.payment.context import PaymentContext
+from services.payment.domain import WALLET
 from services.payment.process import cards
 from services.payment.process.contexts import BadField, DomainContext, NoAccountNow, StepContext
 from services.payment.process.messages import ExternalRequest
@@ -32,10 +33,8 @@ async def kept_card(connection: Connection, request: ExternalRequest) -> cards.K
             "/payment_method",
             "has neither a card nor a wallet; without a payment_method the merchant's own pays",
         )
-    if details.card is not UNSET and details.wallet is not UNSET:
-        raise BadField("/payment_method", "has a card and a wallet; one of them can pay")
     if details.card is UNSET:
-        raise BadField("/payment_method/wallet", "no wallet connector is configured")
+        return None
     wrong = cards.problem_of(details.card, datetime.now(UTC))
     if wrong is not None:
         raise BadField(f"/payment_method/card/{wrong[0]}", wrong[1])
@@ -53,6 +52,8 @@ async def admitted(context: PaymentContext, domain: DomainContext) -> Admitted:
     in_time = [each for each in having if context.usual.p99_s(each) <= domain.left_s]
     found = await context.breakers.admit(in_time)
     if having and not found.accounts:
+        raise NoAccountNow
+    if domain.wallet is not None and WALLET in having and WALLET not in found.accounts:
         raise NoAccountNow
     return found
 
@@ -73,6 +74,8 @@ async def steps_of(
         details.card.exp_year,
         details.card.cvc,
     )
+    own = tuple(step for step in begun if step.account == WALLET)
+    begun = [step for step in begun if step.account != WALLET]
     found = await asyncio.gather(*(_exchanged(context, step, card) for step in begun))
     steps = tuple(step for step in found if isinstance(step, StepContext))
     refused = [each.code for each in found if isinstance(each, CardRefused)]
@@ -80,7 +83,7 @@ async def steps_of(
         raise BadField("/payment_method/card", f"no account takes this card ({refused[0]})")
     if begun and not steps:
         raise NoAccountNow
-    return steps
+    return steps + own
 
 
 async def _exchanged(

@@ -14,7 +14,7 @@ from chassis.database.pool import Connection
 from services.payment import intents, store
 from services.payment.breakers import store as breakers
 from services.payment.context import PaymentContext
-from services.payment.domain import Attempt, Payment
+from services.payment.domain import WALLET, Attempt, Payment
 from services.payment.merchants import store as merchant_store
 from services.payment.merchants.merchant import Merchant
 from services.payment.process import store as requests
@@ -65,6 +65,9 @@ def _left_s(payment: Payment) -> float:
 def _allows_another(context: PaymentContext, payment: Payment) -> bool:
     """Whether what its legs came to is final, and no answer to expect of every account."""
     tries = _tries(payment)
+    # A wallet pays what its user said, and no other account has a part in that.
+    if any(each.provider == WALLET for each in tries):
+        return False
     if any(each.state == "FAILED" and each.detail in HARD_DECLINES for each in tries):
         return False
     if max(each.n for each in tries) >= MOST_ATTEMPTS:

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
 from gateways import Declined
 from services.payment.connectors.mock import Mock
@@ -80,14 +81,16 @@ def codes(answer: Any) -> list[str | None]:
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, connection: asyncpg.Connection) -> AsyncIterator[Shop]:
-    """With these settings, seen over this connection."""
+async def open_shop(
+    settings: Settings, connection: asyncpg.Connection, wallets: Peer | None = None
+) -> AsyncIterator[Shop]:
+    """With these settings, seen over this connection; `wallets` is the wire to them."""
     stores = {account: MockStore(settings) for account in ACCOUNTS}
     gateways = {
         account: Scripted(Mock(stores[account], decline_rate=0.0, seed=1, fences=True), 0.01)
         for account in ACCOUNTS
     }
-    async with open_replica(settings, connection, accounts=gateways) as replica:
+    async with open_replica(settings, connection, accounts=gateways, wallets=wallets) as replica:
         yield Shop(replica, gateways)
     for store in stores.values():
         await store.close()

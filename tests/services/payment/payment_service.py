@@ -9,6 +9,7 @@ from uuid import UUID, uuid4, uuid5
 import asyncpg
 import httpx
 
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
 from gateways import AttemptRef, Connector
 from services.payment.app import create_app
@@ -77,8 +78,9 @@ class Replica:
         gateway: Scripted,
         eyes: asyncpg.Connection,
         accounts: Mapping[str, Connector] | None = None,
+        wallets: Peer | None = None,
     ) -> None:
-        self.edge = create_app(settings, connector=gateway, accounts=accounts)
+        self.edge = create_app(settings, connector=gateway, accounts=accounts, wallets=wallets)
         self.context: PaymentContext = self.edge.app.state["context"]  # type: ignore[attr-defined]
         self.gateway = gateway
         self.reconciler = payment_reconciler(self.context, settings)
@@ -196,6 +198,7 @@ async def open_replica(
     *,
     silence_s: float = SILENCE_S,
     accounts: Mapping[str, Connector] | None = None,
+    wallets: Peer | None = None,
 ) -> AsyncIterator[Replica]:
     """A replica for one test. Its background loops stay off: the test is the clock."""
     mock = Mock(
@@ -204,7 +207,7 @@ async def open_replica(
         seed=settings.payment_seed,
         fences=settings.payment_gateway_fences,
     )
-    payments = Replica(settings, Scripted(mock, silence_s), eyes, accounts)
+    payments = Replica(settings, Scripted(mock, silence_s), eyes, accounts, wallets)
     try:
         yield payments
     finally:

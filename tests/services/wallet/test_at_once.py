@@ -7,7 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from services.wallet.domain import ATTEMPT_TRANSITIONS, CREDIT_TRANSITIONS, PAYMENT_TRANSITIONS
+from services.wallet.domain import (
+    ATTEMPT_TRANSITIONS,
+    CREDIT_TRANSITIONS,
+    HOLD_TRANSITIONS,
+    PAYMENT_TRANSITIONS,
+    PURCHASE_TRANSITIONS,
+)
 from tests.services.wallet.wallet_shop import WalletShop, run_wallet
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -99,6 +105,8 @@ async def test_the_state_machines_are_those_of_the_database(wallets: WalletShop)
     rows = await wallets.eyes.fetch("SELECT machine, src, dst FROM wallets.transitions")
     ours = {
         *(("payment", *pair) for pair in PAYMENT_TRANSITIONS),
+        *(("purchase", *pair) for pair in PURCHASE_TRANSITIONS),
+        *(("hold", *pair) for pair in HOLD_TRANSITIONS),
         *(("credit", *pair) for pair in CREDIT_TRANSITIONS),
         *(("attempt", *pair) for pair in ATTEMPT_TRANSITIONS),
     }

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def lines() -> list[str]:
-    """The curl lines of the section."""
+    """The curl lines of the section that ask the wallet service."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.split("## Wallets\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"^curl .+$", section, re.MULTILINE)
+    return re.findall(r"^curl localhost:5004.+$", section, re.MULTILINE)
 
 
 async def typed(http: httpx.AsyncClient, line: str) -> httpx.Response:

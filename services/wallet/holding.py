@@ -1,0 +1,169 @@
+"""Money that other services of the shop hold in wallets: a wallet as a payment method.
+
+The key is theirs, one for each attempt, and the row of the key is the record of what was answered.
+The first request under a key decides: a refusal is kept as well, and a void of a key that was never
+seen leaves a tombstone, so that a request to hold that comes late finds its key taken."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from chassis.database.pool import Connection, Database
+from chassis.telemetry.context import current_traceparent
+from services.wallet import contract, hold_store, store
+from services.wallet.answers import refused_when_busy
+from services.wallet.contract import HoldState, PlaceHold
+from services.wallet.domain import (
+    InsufficientFunds,
+    UnknownWallet,
+    Wallet,
+    WalletHold,
+    WrongCurrency,
+    demand_funds,
+)
+from services.wallet.paying import note_transaction
+from services.wallet.sealer import Sealer
+
+logger = logging.getLogger(__name__)
+
+Move = Callable[[Connection, str], Awaitable[WalletHold | None]]
+
+
+class UnknownHold(Exception):
+    """Nobody has used this key."""
+
+
+class HoldKeyReused(Exception):
+    """The key was used for another hold."""
+
+
+class HoldResolved(Exception):
+    """The hold has ended otherwise, or was refused: `hold` says how it stands."""
+
+    def __init__(self, hold: WalletHold) -> None:
+        super().__init__(hold.hold_key)
+        self.hold = hold
+
+
+class Holds:
+    """Places holds and ends them, each in one transaction."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def find(self, key: str) -> WalletHold:
+        """What the key has become. Raises `UnknownHold`."""
+        async with self._database.connect() as connection:
+            found = await hold_store.find(connection, key)
+        if found is None:
+            raise UnknownHold(key)
+        return found
+
+    async def place(self, key: str, asked: PlaceHold, application: str) -> WalletHold:
+        """Hold the money, and take it where that is asked for. Raises `HoldKeyReused`, and
+        `HoldResolved` where it was refused or has ended otherwise."""
+        with refused_when_busy():
+            async with self._database.begin(for_caller=True) as tx:
+                hold = await hold_store.lock(tx, key) or await self._new(
+                    tx, key, asked, application
+                )
+                if hold.amount_minor is not None and _meaning(hold) != (
+                    asked.user_id, asked.amount, asked.currency, asked.reference,
+                ):  # fmt: skip
+                    raise HoldKeyReused(key)
+                if asked.capture and hold.state == "HELD":
+                    hold = await hold_store.post(tx, key) or hold
+        self._note("placed", hold)
+        return _demand(hold, {"HELD", "POSTED"})
+
+    async def _new(
+        self, tx: Connection, key: str, asked: PlaceHold, application: str
+    ) -> WalletHold:
+        placed: WalletHold | None
+        try:
+            wallet = await self._wallet(tx, asked)
+        except (UnknownWallet, InsufficientFunds) as error:
+            placed = await hold_store.refuse(tx, key, asked, _reason(error), application)
+        else:
+            placed = await hold_store.place(
+                tx, key, asked, wallet, application, current_traceparent()
+            )
+        # Whoever took the key meanwhile has committed by now.
+        return placed or await _known(tx, key)
+
+    async def _wallet(self, tx: Connection, asked: PlaceHold) -> Wallet:
+        try:
+            wallet = await store.lock_wallet(tx, asked.user_id, asked.currency)
+        except UnknownWallet:
+            if await hold_store.has_wallets(tx, asked.user_id):
+                raise WrongCurrency(asked.user_id, asked.currency) from None
+            raise
+        demand_funds(wallet, asked.amount)
+        return wallet
+
+    async def capture(self, key: str) -> WalletHold:
+        """Take what is held. Raises `UnknownHold` or `HoldResolved`."""
+        return await self._end(key, hold_store.post, {"POSTED"})
+
+    async def void(self, key: str, application: str) -> WalletHold:
+        """Give back what is held; a key that is new finds its end here. Raises `HoldResolved`."""
+        with refused_when_busy():
+            async with self._database.begin() as tx:
+                hold = await hold_store.plant_tombstone(tx, key, application)
+                if hold is None:
+                    hold = await hold_store.void(tx, key) or await _known(tx, key)
+        self._note("voided", hold)
+        return _demand(hold, {"VOIDED", "REFUSED"})
+
+    async def refund(self, key: str) -> WalletHold:
+        """Give back what was taken. Raises `UnknownHold` or `HoldResolved`."""
+        hold = await self._end(key, hold_store.refund, {"REFUNDED"})
+        self._sealer.ring()
+        return hold
+
+    async def _end(self, key: str, move: Move, ends: set[HoldState]) -> WalletHold:
+        with refused_when_busy():
+            async with self._database.begin() as tx:
+                hold = await move(tx, key) or await _known(tx, key)
+        self._note(move.__name__, hold)
+        return _demand(hold, ends)
+
+    def _note(self, what: str, hold: WalletHold) -> None:
+        note_transaction(hold.transaction_id, hold.state.lower())
+        logger.info(
+            "wallet hold %s",
+            what,
+            extra={
+                "hold_key": hold.hold_key,
+                "state": hold.state,
+                "user_id": hold.user_id,
+                "currency": hold.currency,
+                "amount_minor": hold.amount_minor,
+                "external_reference": hold.reference,
+                "transaction_id": str(hold.transaction_id or ""),
+            },
+        )
+
+
+async def _known(tx: Connection, key: str) -> WalletHold:
+    found = await hold_store.lock(tx, key)
+    if found is None:
+        raise UnknownHold(key)
+    return found
+
+
+def _demand(hold: WalletHold, states: set[HoldState]) -> WalletHold:
+    if hold.state not in states:
+        raise HoldResolved(hold)
+    return hold
+
+
+def _meaning(hold: WalletHold) -> tuple[str | None, int | None, str | None, str | None]:
+    return hold.user_id, hold.amount_minor, hold.currency, hold.reference
+
+
+def _reason(error: UnknownWallet | InsufficientFunds) -> str:
+    if isinstance(error, InsufficientFunds):
+        return contract.INSUFFICIENT_FUNDS
+    is_other = isinstance(error, WrongCurrency)
+    return contract.WRONG_CURRENCY if is_other else contract.WALLET_NOT_FOUND
