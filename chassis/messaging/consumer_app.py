@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
-from chassis.http.app import Loop, service_app
+from chassis.http.app import Close, Loop, service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.consumer import Consumer, Effect
@@ -39,6 +39,7 @@ def consumer_app(
     effect: Effect,
     queue: str,
     loops: Sequence[Loop] = (),
+    closes: Sequence[Close] = (),
     **service: Any,
 ) -> Edge:
     """Compose a consumer. Pure, as `service_app` is, which takes the rest."""
@@ -72,7 +73,7 @@ def consumer_app(
             Doorbell(gremlins.controls, [gremlins.controls]).run,
             *loops,
         ],
-        closes=[deliveries.close],
+        closes=[deliveries.close, *closes],
         **service,
     )
 
