@@ -50,7 +50,7 @@ class EndpointView(Struct, frozen=True, kw_only=True):
 
 
 class SecretEndpoint(Struct, frozen=True):
-    """A new endpoint with the secret that its messages are signed with, which is shown this once."""
+    """A new endpoint with the secret that signs its messages, which is shown this once."""
 
     endpoint_id: UUID
     merchant_id: str

@@ -132,7 +132,7 @@ def _read_cursor(cursor: str) -> int:
 
 def _view(row: Row) -> DeliveryView:
     traced = parse_traceparent(row["traceparent"])
-    values = {name: row[name] for name in DeliveryView.__struct_fields__ if name in row.keys()}
+    values = {name: row[name] for name in DeliveryView.__struct_fields__ if name in row}
     if row["state"] != "WAITING":
         values["next_attempt_at"] = None
     return DeliveryView(trace_id=traced[0] if traced else None, **values)

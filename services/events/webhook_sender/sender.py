@@ -37,7 +37,7 @@ class Sender:
         chance: random.Random | None = None,
     ) -> None:
         self._database, self._settings, self._metrics = database, settings, metrics
-        self._chance = chance or random.Random()
+        self._chance = chance or random.Random()  # noqa: S311 - jitter
         # Full jitter: anything between at once and the whole wait, so that what failed together
         # is not sent together.
         self._backoff = Backoff(settings.webhook_base_s, settings.webhook_max_s, floor=0.0)

@@ -12,7 +12,7 @@ Days = Annotated[float, Meta(gt=0, le=2_592_000)]
 
 
 class WebhookSenderSettings(MessagingSettings, frozen=True, kw_only=True):
-    """How long it waits for a receiver, how often and for how long it tries, and whom it may ask."""
+    """How long it waits for a receiver, how often and how long it tries, and whom it may ask."""
 
     webhook_timeout_s: Annotated[
         Seconds,

@@ -1,9 +1,11 @@
 """What happened to a merchant's payment is brought to its endpoints, signed, at least once."""
 
+import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,6 +15,9 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
 
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.envelope import read
+from proof.evaluate import evaluate
 from services.events.webhook_sender import sender as sending
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
@@ -20,6 +25,7 @@ from services.events.webhook_sender.sender import Sender
 from tests.harness.serving import create_service, knock, serve, settings_of
 from tests.services.events.receiver import Receiver, receiver
 from tests.services.events.scene import Scene
+from tests.services.events.test_ablation import Died
 
 SENDER = store.CONSUMER
 _BRISK = {"webhook_timeout_s": 0.5, "webhook_poll_s": 3600.0}
@@ -90,6 +96,18 @@ async def shop(scene: Scene, database_url: str) -> AsyncIterator[Shop]:
         made = Shop(scene, http, to, settings)
         yield made
         await made.sender.close()
+
+
+@pytest_asyncio.fixture
+async def alone(scene: Scene, database_url: str) -> AsyncIterator[Shop]:
+    """Without the process: its consumer takes no event that the test does not let it take."""
+    await scene.start(SENDER)
+    settings = settings_of("webhook_sender", database_url, **_BRISK)
+    async with knock("http://127.0.0.1:9") as nobody:
+        yield Shop(scene, nobody, Receiver(), settings)
+
+
+_THEIRS = {"merchant_id": "m1", "url": "http://x.y/", "secret": "whsec_x"}
 
 
 async def test_an_event_is_brought_signed_to_each_endpoint_that_wants_it(shop: Shop):
@@ -217,6 +235,63 @@ async def test_an_orders_payment_is_no_merchants(shop: Shop):
     assert await shop.wire.fetchval(merchant) is True
 
 
+# ---- the guards are needed -----------------------------------------------------------------------
+
+
+async def _unkept(database_url: str) -> list[str]:
+    """What E6 finds."""
+    wire = await asyncpg.connect(database_url)
+    report = await evaluate(wire)
+    await wire.close()
+    [found] = [each for each in report.findings if each.invariant.id == "E6"]
+    return [row["what"] for row in found.rows]
+
+
+@pytest.mark.parametrize("is_guarded", [True, False])
+async def test_effect_before_inbox(
+    alone: Shop, database_url: str, is_guarded: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Without one transaction for both, a process that dies between them leaves an effect alone."""
+    async with alone.scene.database.begin() as tx:
+        await store.add_endpoint(tx, types=["payment.created"], **_THEIRS)
+    await alone.pay()
+
+    async def dies(*_: object, **__: object) -> None:
+        raise Died
+
+    async def effect_alone(_: Consumer, batch: Any) -> None:
+        async with alone.scene.database.begin() as tx:
+            await store.open_deliveries(tx, [read(each.body) for each in batch])
+        raise Died
+
+    consumer = alone.scene.consumers[SENDER]
+    if is_guarded:
+        monkeypatch.setattr(consumer._inbox, "take", dies)  # noqa: SLF001
+    else:
+        monkeypatch.setattr(Consumer, "_take_all", effect_alone)
+    with pytest.raises(Died):
+        await alone.take()
+    assert await _unkept(database_url) == ([] if is_guarded else ["a delivery of nothing"])
+
+
+@pytest.mark.parametrize("is_guarded", [True, False])
+async def test_an_endpoint_made_while_events_are_taken(
+    alone: Shop, database_url: str, is_guarded: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Without the inbox's lock an event could be taken after an endpoint's time and before its
+    commit: it would never get the event."""
+    if not is_guarded:
+        monkeypatch.setattr(store.INBOX, "register", AsyncMock())
+    async with alone.scene.database.begin() as tx:
+        await store.add_endpoint(tx, types=["payment.created"], **_THEIRS)
+        await alone.pay()
+        taking = asyncio.create_task(alone.take())
+        await asyncio.wait([taking], timeout=None if not is_guarded else 0.3)
+        assert taking.done() is not is_guarded
+    await taking
+    assert await _unkept(database_url) == ([] if is_guarded else ["no delivery"])
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 
@@ -281,7 +356,7 @@ async def test_what_is_not_there_is_not_found(
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "10.1.2.3", "169.254.169.254", "[::ffff:10.0.0.1]",
-     "[64:ff9b::a00:1]", "[fe80::1]", "0.0.0.0", "224.0.0.1"],
+     "[64:ff9b::a00:1]", "[fe80::1]", "192.168.0.1", "224.0.0.1"],
 )  # fmt: skip
 async def test_a_private_address_is_refused_where_merchants_are_strangers(
     scene: Scene, database_url: str, host: str
