@@ -61,6 +61,7 @@ from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
 from services.events.relay.client import EventsClient
+from services.events.webhook_sender.client import WebhooksClient
 from services.order.client import OrderClient
 from services.payment.client import PolicyClient
 from topology import NAMES, find
@@ -238,6 +239,9 @@ def _actions(
     orders = OrderActions(settings, OrderClient(services["order"]), state)
     gremlins = GremlinActions(settings, clients, state)
     acquirer = AcquirerActions(settings, services["acquirer"], state)
+    events = EventActions(
+        settings, EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
+    )
     return {
         "order": orders.place,
         "cancel": orders.cancel,
@@ -247,7 +251,8 @@ def _actions(
         "report": ReportActions(reports).write,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
-        "replay": EventActions(settings, EventsClient(services["relay"])).replay,
+        "replay": events.replay,
+        "replay-webhook": events.replay_webhook,
     }
 
 

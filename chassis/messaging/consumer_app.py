@@ -58,7 +58,6 @@ def consumer_app(
         metrics=metrics,
         faults=DeliveryFaults(gremlins),
     )
-
     return service_app(
         name=name,
         title=title,

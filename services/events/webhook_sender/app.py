@@ -8,7 +8,7 @@ from services.events.catalogue import KNOWN
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.routes import ROUTES
-from services.events.webhook_sender.sender import Sender
+from services.events.webhook_sender.sender import WebhookSender
 from services.events.webhook_sender.settings import WebhookSenderSettings
 
 # What this service needs to have been migrated.
@@ -19,7 +19,7 @@ def create_app(settings: WebhookSenderSettings) -> Edge:
     """The webhook sender as an ASGI app. Pure: nothing is opened before the lifespan."""
     registry = CollectorRegistry()
     database = consumer_database(settings)
-    sender = Sender(database, settings, WebhookMetrics(registry))
+    sender = WebhookSender(database, settings, WebhookMetrics(registry))
     return consumer_app(
         name=store.CONSUMER,
         title="Valerix webhooks",

@@ -24,7 +24,7 @@ class WebhookMessage(Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-class NewEndpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AddEndpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /endpoints. Without `types` it gets every event of the merchant's payments."""
 
     merchant_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")]

@@ -19,12 +19,12 @@ from chassis.telemetry.context import parse_traceparent
 from services.events.webhook_sender import contract, store
 from services.events.webhook_sender.addresses import fault_of
 from services.events.webhook_sender.contract import (
+    AddEndpoint,
     DeliveryPage,
     DeliveryState,
     DeliveryView,
     EndpointList,
     EndpointView,
-    NewEndpoint,
     SecretEndpoint,
 )
 from services.events.webhook_sender.signature import new_secret
@@ -42,11 +42,11 @@ def _database(state: State) -> Database:
 
 
 @post(
-    "/endpoints", dto=Strict[NewEndpoint], return_dto=None, guards=[operator_guard],
+    "/endpoints", dto=Strict[AddEndpoint], return_dto=None, guards=[operator_guard],
     summary="Where a merchant wants its events; the secret is shown this once",
     responses={401: _OPERATOR, 404: refused("There is no such merchant")},
 )  # fmt: skip
-async def create_endpoint(data: JSONBody[NewEndpoint], state: State) -> Response[SecretEndpoint]:
+async def create_endpoint(data: JSONBody[AddEndpoint], state: State) -> Response[SecretEndpoint]:
     """POST /endpoints."""
     settings = state["settings"]
     if fault := fault_of(data.url, allows_private=settings.allows_private_addresses):

@@ -26,7 +26,7 @@ _GONE = 410
 GONE = "the receiver says that it is gone (410)"
 
 
-class Sender:
+class WebhookSender:
     """One replica's sender; any number may run. `chance` is where the jitter comes from."""
 
     def __init__(

@@ -21,7 +21,7 @@ from proof.evaluate import evaluate
 from services.events.webhook_sender import sender as sending
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
-from services.events.webhook_sender.sender import Sender
+from services.events.webhook_sender.sender import WebhookSender
 from tests.harness.serving import create_service, knock, serve, settings_of
 from tests.services.events.receiver import Receiver, receiver
 from tests.services.events.scene import Scene
@@ -43,7 +43,7 @@ class Shop:
     def __init__(self, scene: Scene, http: httpx.AsyncClient, to: Receiver, settings: Any) -> None:
         self.scene, self.http, self.to = scene, http, to
         self.wire = scene.connection._wire  # noqa: SLF001
-        self.sender = Sender(
+        self.sender = WebhookSender(
             scene.database, settings, WebhookMetrics(CollectorRegistry()), random.Random(1)
         )
 
@@ -381,7 +381,7 @@ async def test_a_name_that_leads_to_a_private_address_is_not_asked(
     await shop.pay()
     await shop.take()
     refusing = settings_of("webhook_sender", database_url, webhook_private_addresses="refuse")
-    sender = Sender(shop.scene.database, refusing, WebhookMetrics(CollectorRegistry()))
+    sender = WebhookSender(shop.scene.database, refusing, WebhookMetrics(CollectorRegistry()))
     await sender.run_once()
     await sender.close()
     assert await shop.states() == [("WAITING", 1, None, "connect-failed")]
