@@ -38,7 +38,7 @@ def list_deliveries(state: str, merchant: str, limit: int) -> None:
     query = urlencode({name: value for name, value in given.items() if value})
     for each in asked(_KEY, "GET", f"/deliveries?{query}")["deliveries"]:
         what = f"{each['state']:8} {each['type']:18} {each['payment_id']}  {each['merchant_id']:8}"
-        why = f"{each['attempts']} attempts  {each['last_reason'] or ''}"
+        why = f"tried {each['attempts']}x  {each['last_reason'] or ''}"
         click.echo(f"{each['delivery_id']:6} {what} {why}".rstrip())
 
 

@@ -1,7 +1,7 @@
 """What a process that takes events is made of, beside what every service is made of."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ def consumer_app(
     registry: CollectorRegistry,
     database: Database,
     types: tuple[str, ...],
-    known: frozenset[str],
+    known: Mapping[str, type],
     is_ordered: bool,
     effect: Effect,
     queue: str,

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.edge import Edge
 from chassis.messaging.consumer_app import consumer_app, consumer_database
-from services.events.catalogue import KNOWN
+from services.events.catalogue import TYPES
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.routes import ROUTES
@@ -28,7 +28,7 @@ def create_app(settings: WebhookSenderSettings) -> Edge:
         registry=registry,
         database=database,
         types=store.TYPES,
-        known=KNOWN,
+        known=TYPES,
         is_ordered=False,
         effect=store.open_deliveries,
         queue="webhooks.queue",

@@ -16,7 +16,7 @@ from chassis.messaging.postgres import PostgresPublisher, PostgresSubscription
 from chassis.messaging.transport import Publisher
 from fleet.settings import load
 from services.events.audit_consumer import log
-from services.events.catalogue import ALL, KNOWN
+from services.events.catalogue import ALL, TYPES
 from services.events.metrics_consumer.counters import count
 from services.events.relay.contract import GaplessProof
 from services.events.relay.metrics import RelayMetrics
@@ -88,7 +88,7 @@ class Scene:
         self.consumers[name] = Consumer(
             inbox,
             types=types,
-            known=KNOWN,
+            known=TYPES,
             is_ordered=is_ordered,
             effect=lambda tx, events: EFFECTS[name](tx, events),
             database=self.database,

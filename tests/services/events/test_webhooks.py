@@ -22,8 +22,8 @@ from services.events.webhook_sender import sender as sending
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.sender import WebhookSender
+from tests.harness.receiver import Receiver, receiver
 from tests.harness.serving import create_service, knock, serve, settings_of
-from tests.services.events.receiver import Receiver, receiver
 from tests.services.events.scene import Scene
 from tests.services.events.test_ablation import Died
 
