@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
+from chassis.database import debug_lines
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s, span_now
@@ -115,12 +116,17 @@ class Connection:
     async def transaction(self) -> AsyncIterator[None]:
         """One READ COMMITTED transaction: commits at the end, rolls back on any exception."""
         await self._wire.execute(_begin())
+        lines = debug_lines.TransactionLines() if debug_lines.is_on() else None
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             await _roll_back(self._wire)
+            if lines is not None:
+                lines.end("rollback", error)
             raise
         await self._wire.execute("COMMIT")
+        if lines is not None:
+            lines.end("commit")
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
         """Call `ring` at each notification of the channel, until the connection is given back."""
@@ -143,6 +149,8 @@ class Connection:
     ) -> Any:
         if self._before is not None:
             await self._before()
+        if debug_lines.is_on():
+            method = debug_lines.watched(method, query.name)
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
         # A loop that polls has no span of its own, so its statements belong to no trace.
