@@ -1,6 +1,6 @@
 """Lines at DEBUG about what a transaction did: its bounds, and the statements that had to wait.
 
-Whoever asks for them first asks `is_on`, so that they cost one look at the level where nobody does."""
+Who writes one first asks `is_on`, so they cost one look at the level where nobody reads them."""
 
 import logging
 import time
