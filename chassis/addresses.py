@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 # A host name or an address as it stands in a Host header, with or without a port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{0,5})?", re.IGNORECASE)
+# RFC 6052, section 2.1.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Browsers read a last label such as 1 or 0x7f as a number, and the whole as an IPv4 address.
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
@@ -31,6 +33,23 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def is_global_address(host: str) -> bool | None:
+    """Whether everybody can reach this address: not loopback, private, link-local, multicast or
+    reserved, nor an IPv4 address of those kinds inside of an IPv6 one. None if it is no address."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        # Each leads to an IPv4 address by way of a gateway: none of them is a receiver's own.
+        tunnels = address.sixtofour, address.teredo, address if address in _NAT64 else None
+        if any(each is not None for each in tunnels):
+            return False
+        if address.ipv4_mapped is not None:
+            return is_global_address(str(address.ipv4_mapped))
+    return address.is_global and not address.is_multicast
 
 
 def network_of(address: str) -> str:

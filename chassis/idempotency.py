@@ -5,6 +5,7 @@ other, and it lives as long: no later request makes a second thing under it. A s
 itself the record of its key needs only the header's half of this."""
 
 import hashlib
+import logging
 import re
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,8 @@ from chassis.database.pool import Connection, Statement, statement
 from chassis.due_work import in_seconds
 from chassis.http.asgi import Scope
 from chassis.http.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 # ---- the header ----------------------------------------------------------------------------------
 
@@ -108,12 +111,21 @@ class StoredKey(msgspec.Struct, frozen=True):
 
         Raises `Problem`: 422 when the request was another one, 409 while it is still running."""
         if self.request_hash != self.key.request_hash:
+            self._log_hit("another-request")
             raise reused()
         if self.status_code is not None and self.response is not None:
+            self._log_hit("replayed")
             return self.status_code, self.response
         if self.locked or self.entity_id is None:
+            self._log_hit("in-progress")
             raise in_progress()
+        self._log_hit("unfinished")
         return self.entity_id
+
+    def _log_hit(self, kind: str) -> None:
+        """At DEBUG, without the key: whoever has it could ask in its client's name."""
+        hit = {"idempotency": kind, "scope": self.key.scope, "entity": str(self.entity_id)}
+        logger.debug("an idempotency key came again", extra=hit)
 
 
 def _claim_statement(table: Table, entity: Column[Any]) -> Statement:

@@ -110,7 +110,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "auto"
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        why("INFO is one line a request and one a state change."),
+        why(
+            "INFO is one line a request and one a state change; DEBUG adds the bounds of "
+            "transactions, statements that waited, and keys that came again."
+        ),
     ] = "INFO"
     contract_checks_per_s: Annotated[
         Annotated[int, Meta(ge=0, le=10_000)],

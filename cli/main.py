@@ -12,6 +12,7 @@ import click
 
 from cli.payment_commands import payment, policy, provider
 from cli.wallet_commands import keys, wallet
+from cli.webhook_commands import webhooks
 from fleet.errors import CannotRun
 from fleet.streams import CommandLine
 from topology import KEYS, NAMES
@@ -357,7 +358,7 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
         )
 
 
-for group in (payment, provider, policy, wallet, keys):
+for group in (payment, provider, policy, wallet, keys, webhooks):
     main.add_command(group)
 
 

@@ -64,6 +64,7 @@ from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.store import TelemetryStore
 from proof.scheduler import Proof, ProofScheduler
 from services.events.relay.client import EventsClient
+from services.events.webhook_sender.client import WebhooksClient
 from services.order.client import OrderClient
 from services.payment.client import PolicyClient
 from services.wallet.client import WalletClient
@@ -246,6 +247,9 @@ def _actions(
     gremlins = GremlinActions(settings, clients, state)
     acquirer = AcquirerActions(settings, services["acquirer"], state)
     wallets = WalletActions(WalletClient(services["wallet"], settings.wallet_api_key))
+    events = EventActions(
+        settings, EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
+    )
     return {
         "order": orders.place,
         "cancel": orders.cancel,
@@ -258,7 +262,8 @@ def _actions(
         "deposit": wallets.deposit,
         "transfer": wallets.transfer,
         "pay": wallets.pay,
-        "replay": EventActions(settings, EventsClient(services["relay"])).replay,
+        "replay": events.replay,
+        "replay-webhook": events.replay_webhook,
     }
 
 

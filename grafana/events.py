@@ -127,9 +127,40 @@ def _bus() -> tuple[Panel, ...]:
     )
 
 
+def _webhooks() -> tuple[Panel, ...]:
+    return (
+        panels.lines(
+            PanelHead(
+                "Webhooks",
+                "Attempts per second to bring an event to a merchant: sent, refused (it is tried "
+                "again), dead after a day, or the receiver is gone.",
+                12,
+                7,
+            ),
+            "suffix: /s",
+            over_time(
+                f"sum by (result) (rate(valerix_webhook_attempts_total{EACH}))", "{{result}}"
+            ),
+            many=True,
+        ),
+        panels.lines(
+            PanelHead(
+                "Webhooks on their way",
+                "Deliveries that wait for their next attempt, and those that are dead.",
+                12,
+                7,
+            ),
+            "short",
+            over_time('max(valerix_webhook_deliveries{state="waiting"})', "waiting", "A"),
+            over_time('max(valerix_webhook_deliveries{state="dead"})', "dead", "B"),
+            colours={"dead": FAILED},
+        ),
+    )
+
+
 BOARD = Board(
     "events",
     "Valerix: events",
     "What waits to be published, how far each consumer is, and what was put aside.",
-    (*_now(), *_flow(), *_waiting(), *_bus()),
+    (*_now(), *_flow(), *_waiting(), *_bus(), *_webhooks()),
 )

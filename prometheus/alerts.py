@@ -195,6 +195,18 @@ _EVENTS = (
         action="Read the reason on the page of events, mend it, and press Replay.",
         dashboard=_FLOW,
     ),
+    AlertingRule(
+        "WebhooksDead",
+        'max(valerix_webhook_deliveries{state="dead"}) > 0',
+        "ticket",
+        wait="15s",
+        summary="Merchants were not told of events",
+        numbers=f"{_WHOLE} webhooks were refused for a day.",
+        not_affected="Payments, and all other webhooks: each is brought by itself.",
+        action="See on the page of events what the receiver answers; tell the merchant, and press "
+        "Replay, or remove the endpoint.",
+        dashboard=_FLOW,
+    ),
 )
 
 GROUPS = (

@@ -39,6 +39,7 @@ UNION SELECT payment_id::text FROM payments.plans WHERE :since
 UNION SELECT payment_id::text FROM payments.ledger WHERE :since
 UNION SELECT payment_id::text FROM payments.provider_events WHERE :since
 UNION SELECT payment_id::text FROM payments.reconciliation_breaks WHERE :since
+UNION SELECT payment_id::text FROM webhooks.deliveries WHERE :since
 UNION SELECT a.payment_id::text FROM payments.attempts a
   JOIN (SELECT intent FROM payments.settlement_lines WHERE :since) s ON s.intent = a.provider_ref
 UNION SELECT payment_ref FROM gateway.charges WHERE :since
@@ -116,6 +117,7 @@ SELECT i.* FROM events.consumers c JOIN events.inbox i ON i.consumer = c.consume
     "audit.log": """\
 SELECT * FROM audit.log
 WHERE aggregate IN ('order', 'stock', 'payment') AND aggregate_id = ANY ($5)""",
+    "webhooks.deliveries": "SELECT * FROM webhooks.deliveries WHERE payment_id = ANY ($4)",
     "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($5)",
 }
 # What has moved since the checkpoint, and what had moved by then, as sums.

@@ -126,6 +126,18 @@ SERVICES = (
         is_background=True,
     ),
     Process(
+        key="webhook_sender",
+        name="webhook-sender",
+        label="Webhooks",
+        package="services.events.webhook_sender",
+        port=5009,
+        schema="webhooks",
+        calls=(),
+        colour=("#7d4a2a", "#d9a184"),
+        takes_events=True,
+        is_background=True,
+    ),
+    Process(
         key="acquirer",
         name="acquirer",
         label="Acquirer",

@@ -75,13 +75,16 @@ class ContractChecks:
         self._turns -= 1
         return True
 
-    def hand_over(self, shape: type, direction: Direction, body: bytes) -> None:
-        """Queue a message; never waits, never raises."""
+    def hand_over(
+        self, shape: type, direction: Direction, body: bytes, trace_id: str | None = None
+    ) -> None:
+        """Queue a message; never waits, never raises. It belongs to the trace of the moment, if to
+        no other."""
         if len(body) > LARGEST or self._queued_bytes + len(body) > _MOST_BYTES:
             self.dropped += 1
             return
         self._queued_bytes += len(body)
-        self._queue.append(Message(shape, direction, body, current_trace_id()))
+        self._queue.append(Message(shape, direction, body, trace_id or current_trace_id()))
 
     async def run(self, count: Callable[[str], None]) -> None:
         """Check what comes until cancelled; `count` is given the schema of each violation."""
@@ -183,10 +186,15 @@ def takes_turn() -> bool:
     return _checks is not None and _checks.takes_turn()
 
 
-def hand_over(shape: type, direction: Direction, body: bytes) -> None:
+def is_on() -> bool:
+    """Whether messages are checked at all."""
+    return _checks is not None
+
+
+def hand_over(shape: type, direction: Direction, body: bytes, trace_id: str | None = None) -> None:
     """Queue a copy of a message, which has had its turn or is always checked."""
     if _checks is not None:
-        _checks.hand_over(shape, direction, body)
+        _checks.hand_over(shape, direction, body, trace_id)
 
 
 def is_contract(shape: Any) -> bool:

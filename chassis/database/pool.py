@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
+from chassis.database import debug_lines
 from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import CLIENT, current_traceparent, remaining_s, span_now
@@ -163,15 +164,20 @@ class Connection:
         """One READ COMMITTED transaction: commits at the end, rolls back on any exception."""
         await self._wire.execute(_begin())
         self._in_transaction, self._wrote = True, False
+        lines = debug_lines.TransactionLines() if debug_lines.is_on() else None
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             await _roll_back(self._wire)
+            if lines is not None:
+                lines.end("rollback", error)
             raise
         finally:
             self._in_transaction = False
         commit = self._wire.execute("COMMIT")
         await (_lasting(commit) if self._wrote else commit)
+        if lines is not None:
+            lines.end("commit")
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
         """Call `ring` at each notification of the channel, until the connection is given back."""
@@ -194,6 +200,8 @@ class Connection:
     ) -> Any:
         if self._before is not None:
             await self._before()
+        if debug_lines.is_on():
+            method = debug_lines.watched(method, query.name)
         known = query.constants
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
         result = method(query.sql, *arguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractResolver
 
 from chassis.contracts.checks import hand_over, is_contract, takes_turn
 from chassis.database.pool import DatabaseTrouble
@@ -34,6 +35,7 @@ class Peer:
         *,
         connections: int | None = None,
         headers: dict[str, str] | None = None,
+        resolver: Callable[[], AbstractResolver] | None = None,
     ) -> None:
         self.name = name
         self._base_url = base_url.rstrip("/")
@@ -42,6 +44,8 @@ class Peer:
         self._wait_s = settings.peer_wait_s
         self._deadline_s = settings.peer_deadline_s
         self._headers = headers or {}
+        # Who looks names up, where not every address they lead to may be asked.
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         # When the peer last failed to answer; 0.0 while it answers. The reconciler watches it.
         self.failing_since = 0.0
@@ -61,6 +65,7 @@ class Peer:
                 limit=self._connections,
                 # Shorter than the server's 75 s: we never write to a connection it is closing.
                 keepalive_timeout=15.0,
+                resolver=self._resolver() if self._resolver else None,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

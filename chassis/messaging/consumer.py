@@ -6,19 +6,20 @@ reason: where order matters its aggregate waits behind it, and no other does."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
 
+from chassis.contracts import checks
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from chassis.messaging.consumer_metrics import ConsumerMetrics
-from chassis.messaging.envelope import CloudEvent, NotAnEvent, matches, read, schema_of
+from chassis.messaging.envelope import CloudEvent, NotAnEvent, data_of, matches, read, schema_of
 from chassis.messaging.faults import DeliveryFaults
 from chassis.messaging.inbox import Inbox, events_of
 from chassis.messaging.sorting import Arrived, Parked, Sorted, sort_out
 from chassis.messaging.spans import event_spans
 from chassis.messaging.transport import Incoming, Subscription
-from chassis.telemetry.context import CONSUMER
+from chassis.telemetry.context import CONSUMER, parse_traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +33,15 @@ _LOST_FOR_S = 0.2
 
 class Consumer:
     """Takes events off a subscription; `effect` gets those that are new, in one transaction
-    with the inbox. `known` are the types there are: any other is parked, since it has a meaning
-    that is lost."""
+    with the inbox. `known` are the types there are, with the struct of their `data`: any other is
+    parked, since it has a meaning that is lost. Every event is checked against its contract."""
 
     def __init__(
         self,
         inbox: Inbox,
         *,
         types: tuple[str, ...],
-        known: frozenset[str],
+        known: Mapping[str, type],
         is_ordered: bool,
         effect: Effect,
         database: Database,
@@ -90,7 +91,7 @@ class Consumer:
     async def _take_alone(self, delivery: Incoming) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
-                return await self._take([delivery])
+                return await self._take([delivery], is_first=False)
             except DatabaseTrouble:
                 raise
             except Exception as error:
@@ -104,9 +105,11 @@ class Consumer:
                     await asyncio.sleep(_BACKOFF_S * 2**attempt)
         return None
 
-    async def _take(self, batch: Sequence[Incoming]) -> None:
+    async def _take(self, batch: Sequence[Incoming], *, is_first: bool = True) -> None:
         """One transaction: the effect of what is new, the inbox, and how far it is."""
         good, bad = self._read_all(batch)
+        if is_first and checks.is_on():
+            self._check(batch, events_of(good))
         with event_spans("process", CONSUMER, self._inbox.consumer, events_of(good)):
             async with self._database.begin() as tx:
                 await self._inbox.lock(tx)
@@ -152,6 +155,15 @@ class Consumer:
             elif matches(self._types, event.type):
                 good.append(Arrived(delivery, event))
         return good, bad
+
+    def _check(self, batch: Sequence[Incoming], events: Sequence[CloudEvent]) -> None:
+        """Beside the work: what breaks its contract and can be understood takes effect as ever."""
+        for delivery in batch:
+            checks.hand_over(CloudEvent, "received", delivery.body)
+        for event in events:
+            traced = parse_traceparent(event.traceparent)
+            trace_id = traced[0] if traced else None
+            checks.hand_over(self._known[event.type], "received", data_of(event), trace_id)
 
     async def _take_due(self) -> None:
         """What was put aside and may take effect now, each alone."""

@@ -1,7 +1,7 @@
 """What a process that takes events is made of, beside what every service is made of."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
-from chassis.http.app import Loop, service_app
+from chassis.http.app import Close, Loop, service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.consumer import Consumer, Effect
@@ -34,11 +34,12 @@ def consumer_app(
     registry: CollectorRegistry,
     database: Database,
     types: tuple[str, ...],
-    known: frozenset[str],
+    known: Mapping[str, type],
     is_ordered: bool,
     effect: Effect,
     queue: str,
     loops: Sequence[Loop] = (),
+    closes: Sequence[Close] = (),
     **service: Any,
 ) -> Edge:
     """Compose a consumer. Pure, as `service_app` is, which takes the rest."""
@@ -57,7 +58,6 @@ def consumer_app(
         metrics=metrics,
         faults=DeliveryFaults(gremlins),
     )
-
     return service_app(
         name=name,
         title=title,
@@ -72,7 +72,7 @@ def consumer_app(
             Doorbell(gremlins.controls, [gremlins.controls]).run,
             *loops,
         ],
-        closes=[deliveries.close],
+        closes=[deliveries.close, *closes],
         **service,
     )
 

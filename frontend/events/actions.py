@@ -1,25 +1,29 @@
-"""Having an event that was put aside tried again."""
+"""Having an event that was put aside, or a webhook that is dead, tried again."""
 
 from uuid import UUID
 
 from chassis.http.operator_auth import operator_headers
 from chassis.http.problems import Problem
-from chassis.outcome import Outcome
+from chassis.outcome import CallResult, Outcome
 from frontend.settings import DashboardSettings
-from frontend.web.actions import Done, Form, operator_only
+from frontend.web.actions import Done, Form, number, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import failure_toast, toast_of
 from services.events.relay.client import EventsClient
+from services.events.webhook_sender.client import WebhooksClient
 from topology import NAMES
 
+_MOST = 1 << 62
 _LOCKED = "A replay waits for the operator: unlock the gremlins first."
 
 
 class EventActions:
     """What a visitor does to events."""
 
-    def __init__(self, settings: DashboardSettings, client: EventsClient) -> None:
-        self._client = client
+    def __init__(
+        self, settings: DashboardSettings, client: EventsClient, webhooks: WebhooksClient
+    ) -> None:
+        self._client, self._webhooks = client, webhooks
         self._headers = {"X-Valerix-Actor": "dashboard", **operator_headers(settings)}
 
     async def replay(self, form: Form, visitor: Visitor) -> Done:
@@ -33,9 +37,17 @@ class EventActions:
         if event_id is None or consumer not in NAMES.values():
             raise Problem(400, "validation", "There is no such event or consumer.")
         found = await self._client.replay(consumer, event_id, headers=self._headers)
-        if found.outcome is not Outcome.OK:
-            return Done(failure_toast(found, "It stays parked"), "/events")
-        return Done(
-            toast_of(found, "good", "It is tried again", "Its consumer does so within a second."),
-            "/events",
-        )
+        return _tried(found, "It stays parked", "Its consumer does so within a second.")
+
+    async def replay_webhook(self, form: Form, visitor: Visitor) -> Done:
+        """Have one dead delivery brought to its endpoint again."""
+        operator_only(visitor, _LOCKED)
+        delivery_id = number(form, "delivery_id", 1, _MOST)
+        found = await self._webhooks.replay(delivery_id, headers=self._headers)
+        return _tried(found, "It stays dead", "For another day, under the same webhook-id.")
+
+
+def _tried(found: CallResult, still: str, when: str) -> Done:
+    if found.outcome is not Outcome.OK:
+        return Done(failure_toast(found, still), "/events")
+    return Done(toast_of(found, "good", "It is tried again", when), "/events")

@@ -14,6 +14,7 @@ from frontend.events.panels import (
     gapless_panel,
     parked_panel,
     tail_panel,
+    webhooks_panel,
 )
 from frontend.web.pages import HttpRequest, Pages
 
@@ -24,8 +25,12 @@ def event_routes(pages: Pages, sources: EventSources) -> list[HTTPRouteHandler]:
     @get("/events", summary="Events", include_in_schema=False)
     async def show_events_page(request: HttpRequest) -> Response[str]:
         wanted = event_filter(request)
-        tail, flow, parked, gapless = await asyncio.gather(
-            sources.tail(wanted), sources.flow(), sources.parked(), sources.gapless()
+        tail, flow, parked, gapless, webhooks = await asyncio.gather(
+            sources.tail(wanted),
+            sources.flow(),
+            sources.parked(),
+            sources.gapless(),
+            sources.webhooks(),
         )
         return pages.page(
             request,
@@ -34,6 +39,7 @@ def event_routes(pages: Pages, sources: EventSources) -> list[HTTPRouteHandler]:
             flow=flow_panel(flow),
             parked=parked_panel(parked),
             gapless=gapless_panel(gapless),
+            webhooks=webhooks_panel(webhooks),
             wanted=wanted,
             selects=event_selects(wanted),
         )
@@ -55,7 +61,11 @@ def event_routes(pages: Pages, sources: EventSources) -> list[HTTPRouteHandler]:
     async def show_proof(request: HttpRequest) -> Response[str]:
         return pages.panel(request, gapless_panel(await sources.gapless()))
 
-    return [show_events_page, show_tail, show_flow, show_parked, show_proof]
+    @get("/panels/webhooks", summary="Webhooks to merchants", include_in_schema=False)
+    async def show_webhooks(request: HttpRequest) -> Response[str]:
+        return pages.panel(request, webhooks_panel(await sources.webhooks()))
+
+    return [show_events_page, show_tail, show_flow, show_parked, show_proof, show_webhooks]
 
 
 def audit_routes(pages: Pages, sources: EventSources) -> list[HTTPRouteHandler]:

@@ -13,6 +13,7 @@ from frontend.events.view_models import (
     FlowView,
     GaplessView,
     ParkedEvents,
+    WebhooksView,
 )
 from frontend.live_state import DashboardState
 from frontend.web.answered import answered
@@ -26,11 +27,14 @@ from services.events.audit_consumer.contract import AuditPage, ChainView
 from services.events.catalogue import TYPES
 from services.events.relay.client import EventsClient
 from services.events.relay.contract import EventPage, GaplessProof, LagView, ParkedList
+from services.events.webhook_sender.client import WebhooksClient
+from services.events.webhook_sender.contract import DeliveryPage, EndpointList
 
 _ROWS = 30
 # The gapless proof reads every outbox: for all visitors together no more often than this.
 _PROVE_EVERY_S = 10.0
 _STILL = "Orders go on; events wait in their outboxes, and none is lost."
+_WEBHOOKS_STILL = "What is not brought yet waits; merchants lose nothing."
 _AUDIT_STILL = "What is not written yet waits; the log loses nothing."
 
 
@@ -41,6 +45,7 @@ class EventSources:
         self._state = state
         self.relay = EventsClient(peers["relay"])
         self._audit = AuditClient(peers["audit_consumer"])
+        self._webhooks = WebhooksClient(peers["webhook_sender"])
         self._proving = asyncio.Lock()
         self._proven: GaplessView | Down | None = None
         self._proven_at = float("-inf")
@@ -76,6 +81,17 @@ class EventSources:
                 )
                 self._proven_at = time.monotonic()
             return self._proven
+
+    async def webhooks(self) -> WebhooksView | Down:
+        """Where merchants want their events, and what is dead."""
+        endpoints, dead = await asyncio.gather(
+            self._webhooks.endpoints(), self._webhooks.deliveries(state="DEAD", limit=_ROWS)
+        )
+        found = _read(endpoints, EndpointList, _WEBHOOKS_STILL)
+        page = _read(dead, DeliveryPage, _WEBHOOKS_STILL)
+        if isinstance(found, Down):
+            return found
+        return page if isinstance(page, Down) else presenter.webhooks(found, page)
 
     async def audit(self, wanted: EventFilter) -> EventsView | Down:
         """The newest lines of the audit log. An id may be the event's own, or of what it is
@@ -140,6 +156,11 @@ def parked_panel(view: ParkedEvents | Down) -> Panel:
 def gapless_panel(view: GaplessView | Down) -> Panel:
     """The gapless proof."""
     return Panel("events/gapless.html", (), lambda _: view, "/panels/gapless")
+
+
+def webhooks_panel(view: WebhooksView | Down) -> Panel:
+    """Merchants' endpoints, and dead deliveries."""
+    return Panel("events/webhooks.html", ("flow",), lambda _: view, "/panels/webhooks")
 
 
 def audited_panel(wanted: EventFilter, view: EventsView | Down) -> Panel:

@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from frontend.events.view_models import (
     About,
     ChainLine,
+    DeliveryRow,
+    EndpointRow,
     EventFilter,
     EventRow,
     EventsView,
@@ -17,6 +19,7 @@ from frontend.events.view_models import (
     ParkedEvents,
     ParkedRow,
     Station,
+    WebhooksView,
 )
 from frontend.web.filters import filtered_url
 from frontend.web.formatting import count, money, short, span
@@ -31,6 +34,12 @@ from services.events.relay.contract import (
     LagView,
     ParkedList,
     ParkedView,
+)
+from services.events.webhook_sender.contract import (
+    DeliveryPage,
+    DeliveryView,
+    EndpointList,
+    EndpointView,
 )
 
 _STATES: dict[str, State] = {
@@ -199,14 +208,53 @@ def _parked(found: ParkedView) -> ParkedRow:
     )
 
 
+def webhooks(endpoints: EndpointList, dead: DeliveryPage) -> WebhooksView:
+    """Where merchants want their events, and what could not be brought there."""
+    return WebhooksView(
+        tuple(map(_endpoint, endpoints.endpoints)),
+        # Of a disabled endpoint nothing can be tried again.
+        tuple(_delivery(each) for each in dead.deliveries if not each.is_disabled),
+    )
+
+
+def _endpoint(found: EndpointView) -> EndpointRow:
+    state: State = "degraded" if found.dead else "good"
+    return EndpointRow(
+        endpoint_id=found.endpoint_id,
+        merchant=found.merchant_id,
+        url=found.url,
+        types=", ".join(found.types),
+        state="none" if found.disabled_at else state,
+        word=f"disabled: {found.disabled_because}" if found.disabled_at else "",
+        sent=found.sent,
+        waiting=found.waiting,
+        dead=found.dead,
+    )
+
+
+def _delivery(found: DeliveryView) -> DeliveryRow:
+    return DeliveryRow(
+        delivery_id=found.delivery_id,
+        type=found.type,
+        about=about("payment", str(found.payment_id)),
+        merchant=found.merchant_id,
+        url=found.url,
+        reason=found.last_reason or "",
+        attempts=found.attempts,
+        at=found.ended_at or found.created_at,
+    )
+
+
 def gapless(found: GaplessProof, at: datetime) -> GaplessView:
     """Committed = positioned = confirmed = consumed, or which aggregates are on their way."""
-    consumers = tuple(sorted(found.consumed))
+    takes = {name: found.wanted.get(name, found.committed) for name in sorted(found.consumed)}
+    every = [name for name, wanted in takes.items() if wanted == found.committed]
+    some = [name for name in takes if name not in every]
     places = (
         ("committed", found.committed),
         ("positioned", found.positioned),
         ("confirmed", found.confirmed),
-        *((hue_of(name).label.lower(), found.consumed[name]) for name in consumers),
+        *((hue_of(name).label.lower(), found.consumed[name]) for name in every),
     )
     gaps = tuple(
         GapRow(
@@ -215,7 +263,7 @@ def gapless(found: GaplessProof, at: datetime) -> GaplessView:
                 each.committed,
                 each.positioned,
                 each.confirmed,
-                *(each.consumed.get(name, 0) for name in consumers),
+                *(each.consumed.get(name) for name in (*every, *some)),
             ),
         )
         for each in found.gaps
@@ -229,6 +277,9 @@ def gapless(found: GaplessProof, at: datetime) -> GaplessView:
         headline=headline,
         aggregates=found.aggregates,
         places=places,
+        partial=tuple(
+            (hue_of(name).label.lower(), found.consumed[name], takes[name]) for name in some
+        ),
         gaps=gaps,
         more=found.aggregates_with_gaps - len(gaps),
         checked_at=at,

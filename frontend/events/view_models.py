@@ -93,20 +93,57 @@ class ParkedEvents(Struct, frozen=True):
     rows: tuple[ParkedRow, ...]
 
 
+class EndpointRow(Struct, frozen=True):
+    """An address that a merchant named, and how many events were brought there, or not."""
+
+    endpoint_id: UUID
+    merchant: str
+    url: str
+    types: str
+    state: State
+    word: str
+    sent: int
+    waiting: int
+    dead: int
+
+
+class DeliveryRow(Struct, frozen=True):
+    """An event that could not be brought to its endpoint, and why."""
+
+    delivery_id: int
+    type: str
+    about: About
+    merchant: str
+    url: str
+    reason: str
+    attempts: int
+    at: datetime
+
+
+class WebhooksView(Struct, frozen=True):
+    """Endpoints and dead deliveries, each the newest first."""
+
+    endpoints: tuple[EndpointRow, ...]
+    dead: tuple[DeliveryRow, ...]
+
+
 class GapRow(Struct, frozen=True):
-    """An aggregate whose events are not all where they should be, by place."""
+    """An aggregate whose events are not all where they should be, by place; None where a consumer
+    takes none of them."""
 
     about: About
-    counts: tuple[int, ...]
+    counts: tuple[int | None, ...]
 
 
 class GaplessView(Struct, frozen=True):
-    """The gapless proof: how many events were counted at each place, which must be equal."""
+    """The gapless proof: how many events were counted at each place, which must be equal.
+    `partial` are consumers of some types: (name, taken, how many there are of these)."""
 
     state: State
     headline: str
     aggregates: int
     places: tuple[tuple[str, int], ...]
+    partial: tuple[tuple[str, int, int], ...]
     gaps: tuple[GapRow, ...]
     more: int
     checked_at: datetime

@@ -1,5 +1,6 @@
 """Placing and cancelling orders, and what the visitor is shown of it."""
 
+import re
 from collections.abc import Mapping
 from uuid import UUID
 

@@ -10,6 +10,7 @@ from topology import SHOP, find
 # for some orders only.
 _OWNERS = tuple(each.schema for each in SHOP if each.schema)
 _AUDITOR = find("audit_consumer").name
+_SENDER = find("webhook_sender").name
 _EVENTS = """\
   SELECT 'order_id' AS named_as, * FROM orders.outbox WHERE aggregate = 'order'
   UNION ALL
@@ -231,10 +232,51 @@ WHERE i.event_id IS NULL""",  # noqa: S608 - constants
     enforced_by="the relay publishes what is not confirmed, and a consumer tries until it has it",
 )
 
+# Deliveries are opened for what the sender has taken, so there are none for what it has not.
+WEBHOOKS_ARE_DELIVERED = Invariant(
+    id="E6",
+    kind="A",
+    title="A webhook for each event",
+    promise="Each event of a merchant's payment that the webhook sender has taken has exactly one "
+    "delivery for each endpoint that was there when it happened and wants its type, with what "
+    "happened in it; it is sent, waits, or is dead after a day or with its endpoint.",
+    sql=f"""\
+WITH due AS (
+  SELECT e.endpoint_id, o.event_id, o.aggregate_id, o.type, o.payload
+  FROM payments.outbox o
+  JOIN events.inbox i ON (i.consumer, i.event_id) = ('{_SENDER}', o.event_id)
+  JOIN webhooks.endpoints e ON e.merchant_id = o.payload->>'merchant_id' AND o.type = ANY (e.types)
+    AND e.created_at <= o.at AND (e.disabled_at IS NULL OR e.disabled_at > o.at)
+  WHERE o.aggregate = 'payment'
+), made AS (
+  SELECT endpoint_id, event_id, count(*) AS n, min(payment_id::text) AS payment_ref,
+         min(type) AS type, min(body)::jsonb AS body
+  FROM webhooks.deliveries GROUP BY endpoint_id, event_id
+)
+SELECT CASE WHEN d.event_id IS NULL THEN 'a delivery of nothing' WHEN m.n IS NULL THEN 'no delivery'
+         WHEN m.n > 1 THEN 'delivered by two rows' ELSE 'says something else' END AS what,
+       coalesce(d.aggregate_id, m.payment_ref) AS ref, coalesce(d.type, m.type) AS type,
+       coalesce(d.endpoint_id, m.endpoint_id) AS endpoint
+FROM due d FULL JOIN made m USING (endpoint_id, event_id)
+WHERE d.event_id IS NULL OR m.n IS DISTINCT FROM 1
+   OR (m.payment_ref, m.type, m.body->>'type', m.body->'data')
+      IS DISTINCT FROM (d.aggregate_id, d.type, d.type, d.payload)
+UNION ALL
+SELECT 'dead, and never tried', w.payment_id::text, w.type, w.endpoint_id
+FROM webhooks.deliveries w JOIN webhooks.endpoints e USING (endpoint_id)
+WHERE w.state = 'DEAD' AND e.disabled_at IS NULL AND w.attempts = 0
+UNION ALL
+SELECT 'sent, and not accepted', payment_id::text, type, endpoint_id
+FROM webhooks.deliveries
+WHERE state = 'SENT' AND (last_status BETWEEN 200 AND 299) IS NOT TRUE""",  # noqa: S608 - constants
+    enforced_by="deliveries are written in the transaction of the inbox, once for each endpoint",
+)
+
 INVARIANTS = (
     ONE_CHANGE_ONE_EVENT,
     SEQUENCES_ARE_GAPLESS,
     CONFIRMED_IS_A_PREFIX,
     CONSUMED_IS_A_PREFIX,
     EVERY_EVENT_ARRIVES,
+    WEBHOOKS_ARE_DELIVERED,
 )

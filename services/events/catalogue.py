@@ -32,6 +32,5 @@ TYPES: Mapping[str, type[Struct]] = {
     "gremlin.started": GremlinStarted,
     "gremlin.ended": GremlinEnded,
 }
-KNOWN = frozenset(TYPES)
 # What both consumers take.
 ALL = tuple(sorted({f"{each.partition('.')[0]}.*" for each in TYPES}))

@@ -1,5 +1,5 @@
 """What the payment service tells of its payments: the `data` of its events, written by triggers
-(infra/migrations/sql/0018_events.up.sql)."""
+(infra/migrations/sql/0021_webhooks.up.sql)."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -7,6 +7,8 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 _Minor = Annotated[int, Meta(gt=0)]
+# Whose request it was; null where the payment is an order's. Older events have none.
+_Merchant = str | None
 _Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
@@ -17,6 +19,7 @@ class PaymentCreated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     order_id: UUID | None
     amount_minor: _Minor
     currency: _Currency
+    merchant_id: _Merchant = None
 
 
 class PaymentCompleted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +29,7 @@ class PaymentCompleted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order_id: UUID | None
     amount_minor: _Minor
     currency: _Currency
+    merchant_id: _Merchant = None
 
 
 class PaymentFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +42,7 @@ class PaymentFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     currency: _Currency
     state: Literal["FAILED", "CANCELLED"]
     decline_code: str | None
+    merchant_id: _Merchant = None
 
 
 class RefundCreated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,3 +54,4 @@ class RefundCreated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     attempt_n: Annotated[int, Meta(ge=1)]
     amount_minor: _Minor
     currency: _Currency
+    merchant_id: _Merchant = None

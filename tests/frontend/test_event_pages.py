@@ -197,13 +197,27 @@ async def test_the_pages_stand_while_neither_the_relay_nor_the_log_answers(modul
 
 
 @with_the_module
-async def test_a_replay_is_the_operators_and_names_the_event(module_database):
-    form = {"consumer": "audit-consumer", "event_id": str(EVENT)}
+@pytest.mark.parametrize(
+    ("action", "given", "wanted", "wrong"),
+    [
+        (
+            "replay",
+            {"consumer": "audit-consumer", "event_id": str(EVENT)},
+            f"/events/parked/audit-consumer/{EVENT}/replay",
+            {"event_id": "x"},
+        ),
+        ("replay-webhook", {"delivery_id": "5"}, "/deliveries/5/replay", {"delivery_id": "x"}),
+    ],
+)
+async def test_a_replay_is_the_operators_and_names_what(
+    module_database, action, given, wanted, wrong
+):
+    form = dict(given)
     done = CallResult(Outcome.OK, 202)
     async with dashboard(module_database, done, operator_token=TOKEN) as (browser, wire):
         form["csrf"] = await token(browser)
         wire.begin(done)
-        async with browser.post("/actions/replay", data=form) as response:
+        async with browser.post(f"/actions/{action}", data=form) as response:
             assert "waits for the operator" in await response.text()
         assert wire.asked == []
         signed = {"csrf": form["csrf"], "token": TOKEN}
@@ -211,10 +225,10 @@ async def test_a_replay_is_the_operators_and_names_the_event(module_database):
             assert response.status == 200
         form["csrf"] = await token(browser)
         wire.begin(done)
-        async with browser.post("/actions/replay", data=form) as response:
+        async with browser.post(f"/actions/{action}", data=form) as response:
             assert "It is tried again" in await response.text()
         ((method, path, headers),) = wire.asked
-        assert (method, path) == ("POST", f"/events/parked/audit-consumer/{EVENT}/replay")
+        assert (method, path) == ("POST", wanted)
         assert headers["Authorization"] == f"Bearer {TOKEN}"
-        async with browser.post("/actions/replay", data={**form, "event_id": "x"}) as response:
-            assert "no such event" in await response.text()
+        async with browser.post(f"/actions/{action}", data={**form, **wrong}) as response:
+            assert "It is tried again" not in await response.text()

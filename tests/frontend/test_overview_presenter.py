@@ -125,6 +125,7 @@ def test_a_process_in_the_background_is_shown_by_how_far_behind_it_is():
         "relay": ("good", "3 behind"),
         "metrics_consumer": ("failed", "not running"),
         "audit_consumer": ("degraded", "1\u202f200 behind"),
+        "webhook_sender": ("good", "3 behind"),
     }
     view = presenter.lights(lambda _: DOWN, (), NOW, progress=DOWN)
     assert {each.word for each in view.background} == {"not known"}

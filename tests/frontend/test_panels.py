@@ -209,7 +209,7 @@ def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
     assert "proven up to 2026-" in html
 
 
-_OF_EVENTS = ("tail", "parked", "gapless", "flow", "audited")
+_OF_EVENTS = ("tail", "parked", "gapless", "flow", "audited", "webhooks")
 
 
 def test_every_template_of_a_panel_is_a_panel_that_is_tested():
@@ -221,7 +221,7 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
     # of payments in test_payment_presenter.py and the pages beside it, of reports in
-    # test_report_pages.py, of events in test_event_pages.py.
+    # test_report_pages.py, of events in test_event_pages.py and test_webhook_panel.py.
     tested |= {"traces/traces.html", "traces/trace.html", "orders/order_traces.html"}
     tested |= {"logs/logs.html", "acts/act.html", "acts/notes.html"}
     tested |= {"payments/payments.html", "payments/payment.html", "providers/providers.html"}

@@ -25,6 +25,25 @@ _WRITE = (
 )
 
 _NOTHING = "'{}' ::jsonb"
+# The payment is a merchant's, whose endpoint was there, and its sender has taken the last event.
+_DONE = f"aggregate_id = '{PAID}' AND type = 'payment.completed'"
+_SENT = (
+    f'{NO_TRIGGERS} UPDATE payments.outbox SET payload = payload || \'{{"merchant_id": "m1"}}\''
+    f" WHERE aggregate_id = '{PAID}';"
+    "INSERT INTO webhooks.endpoints (merchant_id, url, secret, types, created_at)"
+    " VALUES ('m1', 'http://x.y/', 'whsec_x', '{payment.completed}', '-infinity');"
+    "INSERT INTO events.consumers (consumer, types, is_ordered)"
+    " VALUES ('webhook-sender', '{}', false);"
+    "INSERT INTO events.inbox (consumer, event_id, aggregate, aggregate_id, aggregate_seq)"
+    " SELECT 'webhook-sender', event_id, aggregate, aggregate_id, aggregate_seq"
+    f" FROM payments.outbox WHERE {_DONE};"
+)
+_DELIVER = (
+    "INSERT INTO webhooks.deliveries (endpoint_id, event_id, payment_id, type, body)"
+    " SELECT e.endpoint_id, o.event_id, o.aggregate_id::uuid, o.type, {body}"
+    " FROM webhooks.endpoints e, payments.outbox o WHERE o." + _DONE
+)
+_WHOLE = "jsonb_build_object('type', o.type, 'data', o.payload)::text"
 
 EVENT_BREAKS = (
     Break(
@@ -132,5 +151,32 @@ EVENT_BREAKS = (
         f" aggregate, aggregate_id, aggregate_seq, type, '' FROM orders.outbox WHERE {_ORDER}",
         ("parked", "no room"),
         marked=False,
+    ),
+    Break(
+        "E6",
+        "an event that was taken and is brought nowhere",
+        _SENT,
+        ("what", "no delivery"),
+        marked=False,
+    ),
+    Break(
+        "E6",
+        "a webhook that says something else",
+        f"{_SENT}{_DELIVER.format(body=repr('{}'))}",
+        ("what", "says something else"),
+    ),
+    Break(
+        "E6",
+        "a webhook of an event that was not taken",
+        f"{_SENT}{_DELIVER.format(body=_WHOLE)}; DELETE FROM events.inbox",
+        ("what", "a delivery of nothing"),
+    ),
+    Break(
+        "E6",
+        "an event that is brought twice",
+        "ALTER TABLE webhooks.deliveries DROP CONSTRAINT once_an_endpoint;"
+        f"{_SENT}{_DELIVER.format(body=_WHOLE)};{_DELIVER.format(body=_WHOLE)}",
+        ("what", "delivered by two rows"),
+        ("I30",),
     ),
 )

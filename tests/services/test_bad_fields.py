@@ -10,6 +10,7 @@ from chassis.faults.routes import SetLatency
 from chassis.http.json_body import Strict, read_body
 from chassis.http.problems import Problem
 from providers.acquirer import contract as acquirer
+from services.events.webhook_sender import contract as webhooks
 from services.inventory import contract as inventory
 from services.order import contract as order
 from services.payment import contract as payment
@@ -53,6 +54,14 @@ _GREMLIN = {"kind": "latency", "delay_ms": 5}
 
 # For each body: one that is right, and what each of its fields must not be.
 BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
+    webhooks.AddEndpoint: (
+        {"merchant_id": "m1", "url": "https://example.com/hooks"},
+        {
+            "merchant_id": ["", "M1", "-m", "m 1", "m1\n", "m" * 65, 1, None],
+            "url": ["", "http://", "x" * 2001, 1, None, ["https://example.com"]],
+            "types": [[], "payment.failed", ["payment.eaten"], ["order.created"], [1], None],
+        },
+    ),
     order.PlaceOrder: (
         {"product_id": "PROD-001", "quantity": 1},
         {"quantity": _NOT_A_QUANTITY, "product_id": _NOT_A_PRODUCT},

@@ -7,7 +7,7 @@ from chassis.messaging.consumer_app import consumer_app, consumer_database
 from services.events.audit_consumer import log
 from services.events.audit_consumer.routes import ROUTES
 from services.events.audit_consumer.settings import AuditConsumerSettings
-from services.events.catalogue import ALL, KNOWN
+from services.events.catalogue import ALL, TYPES
 from topology import find
 
 NAME = find("audit_consumer").name
@@ -27,7 +27,7 @@ def create_app(settings: AuditConsumerSettings) -> Edge:
         registry=registry,
         database=database,
         types=ALL,
-        known=KNOWN,
+        known=TYPES,
         is_ordered=True,
         effect=log.write,
         queue="audit.queue",

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.edge import Edge
 from chassis.messaging.consumer_app import consumer_app, consumer_database
-from services.events.catalogue import ALL, KNOWN
+from services.events.catalogue import ALL, TYPES
 from services.events.metrics_consumer.counters import BusinessCounters, count
 from services.events.metrics_consumer.settings import MetricsConsumerSettings
 from topology import find
@@ -26,7 +26,7 @@ def create_app(settings: MetricsConsumerSettings) -> Edge:
         registry=registry,
         database=database,
         types=ALL,
-        known=KNOWN,
+        known=TYPES,
         is_ordered=False,
         effect=count,
         queue="metrics.queue",

@@ -92,7 +92,8 @@ class Gap(Struct, frozen=True, kw_only=True):
 class GaplessProof(Struct, frozen=True, kw_only=True):
     """Whether committed = positioned = confirmed = consumed, per aggregate; what differs is in
     `gaps` (at most 50 of `aggregates_with_gaps`). `is_gapless` also says that positions are 1,
-    2, … ."""
+    2, … . `wanted` is how many of the committed events each consumer takes: not every one takes
+    all."""
 
     is_gapless: bool
     aggregates: int
@@ -102,3 +103,4 @@ class GaplessProof(Struct, frozen=True, kw_only=True):
     confirmed: int
     consumed: dict[str, int]
     gaps: list[Gap]
+    wanted: dict[str, int] = {}

@@ -29,7 +29,7 @@ taken AS (
   GROUP BY 1, 2, 3),
 compared AS (
   SELECT consumer, aggregate, aggregate_id, coalesce(t.events, 0) AS events,
-         coalesce(t.events, 0) = coalesce(w.events, 0) AS is_whole
+         coalesce(w.events, 0) AS wanted, coalesce(t.events, 0) = coalesce(w.events, 0) AS is_whole
   FROM wanted w FULL JOIN taken t USING (consumer, aggregate, aggregate_id)),
 each_one AS (
   SELECT aggregate, aggregate_id, jsonb_object_agg(consumer, events) AS consumed,
@@ -49,6 +49,8 @@ SELECT count(*) AS aggregates, count(*) FILTER (WHERE NOT holds) AS gaps,
        :aggregate ::text IS NOT NULL OR :aggregate_id ::text IS NOT NULL AS is_part,
        (SELECT jsonb_object_agg(consumer, events) FROM
           (SELECT consumer, sum(events) AS events FROM compared GROUP BY 1) c) AS consumed,
+       (SELECT jsonb_object_agg(consumer, events) FROM
+          (SELECT consumer, sum(wanted) AS events FROM compared GROUP BY 1) c) AS wanted,
        (SELECT jsonb_agg(jsonb_build_object(
           'aggregate', aggregate, 'aggregate_id', aggregate_id, 'last', last,
           'committed', committed, 'positioned', positioned, 'confirmed', confirmed,
@@ -64,7 +66,10 @@ async def prove(
     row = await c.row(query, aggregate=aggregate, aggregate_id=aggregate_id)
     if row is None:
         raise LookupError("the proof has no row")
-    consumed = {name: int(count) for name, count in (row["consumed"] or {}).items()}
+    consumed, wanted = (
+        {name: int(count) for name, count in (row[each] or {}).items()}
+        for each in ("consumed", "wanted")
+    )
     holds = row["gaps"] == 0 and (row["is_part"] or row["positioned"] == row["last_position"])
     return GaplessProof(
         is_gapless=holds,
@@ -74,6 +79,7 @@ async def prove(
         positioned=row["positioned"],
         confirmed=row["confirmed"],
         consumed=consumed,
+        wanted=wanted,
         gaps=[_gap(each) for each in row["shown"] or []],
     )
 

@@ -16,17 +16,24 @@ from chassis.messaging.postgres import PostgresPublisher, PostgresSubscription
 from chassis.messaging.transport import Publisher
 from fleet.settings import load
 from services.events.audit_consumer import log
-from services.events.catalogue import ALL, KNOWN
+from services.events.catalogue import ALL, TYPES
 from services.events.metrics_consumer.counters import count
 from services.events.relay.contract import GaplessProof
 from services.events.relay.metrics import RelayMetrics
 from services.events.relay.proof import prove
 from services.events.relay.relay import Relay
 from services.events.relay.store import Outboxes, find_outboxes
+from services.events.webhook_sender import store as webhooks
 from topology import SHOP
 
 SOURCES = {each.schema: each.name for each in SHOP if each.schema}
-EFFECTS = {"audit-consumer": log.write, "metrics-consumer": count}
+EFFECTS = {
+    "audit-consumer": log.write,
+    "metrics-consumer": count,
+    webhooks.CONSUMER: webhooks.open_deliveries,
+}
+# Those that a scene begins with; the other is started by who needs it.
+BEGUN = ("audit-consumer", "metrics-consumer")
 _EMIT = (
     "INSERT INTO orders.outbox (aggregate, aggregate_id, aggregate_seq, type, payload)"
     ' VALUES (\'order\', $1, $2, $3, \'{{"amount_minor": 5, "currency": "EUR"}}\')'
@@ -62,7 +69,7 @@ class Scene:
                 f"ALTER TABLE {room}.outbox DISABLE TRIGGER USER; DELETE FROM {room}.outbox;"
                 f" ALTER TABLE {room}.outbox ENABLE TRIGGER USER"
             )
-        for name in EFFECTS:
+        for name in BEGUN:
             await self.start(name)
         return self
 
@@ -73,14 +80,15 @@ class Scene:
     async def start(self, name: str) -> None:
         """A new process of a consumer."""
         is_ordered = name == "audit-consumer"
-        inbox = Inbox(name, ALL, is_ordered=is_ordered)
+        types = webhooks.TYPES if name == webhooks.CONSUMER else ALL
+        inbox = Inbox(name, types, is_ordered=is_ordered)
         await inbox.register(self.connection)
         deliveries = PostgresSubscription(self.database, name)
         self._open.push_async_callback(deliveries.close)
         self.consumers[name] = Consumer(
             inbox,
-            types=ALL,
-            known=KNOWN,
+            types=types,
+            known=TYPES,
             is_ordered=is_ordered,
             effect=lambda tx, events: EFFECTS[name](tx, events),
             database=self.database,
@@ -108,7 +116,7 @@ class Scene:
         while await self.relay.publish(self.connection, self.outboxes, self.publisher):
             pass
 
-    async def deliver(self, names: Sequence[str] = tuple(EFFECTS)) -> None:
+    async def deliver(self, names: Sequence[str] = BEGUN) -> None:
         """Publish, and let each consumer take a batch."""
         await self.publish()
         for name in names:

@@ -132,6 +132,39 @@ async def test_an_event_that_is_not_as_its_struct_says_is_a_violation(
     assert set(broken) == {"OrderCreated"}
 
 
+async def test_a_consumer_checks_every_event_and_takes_what_it_understands(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where no exchange has its turn any more, and what is no event of any kind."""
+    made = checks.ContractChecks(0.001)
+    monkeypatch.setattr(checks, "_checks", made)
+    wire = scene.connection._wire  # noqa: SLF001
+    await _every_change(wire)
+    await scene.publish()
+    body = json.loads(
+        await wire.fetchval("SELECT envelope FROM events.messages WHERE type = 'order.failed'")
+    )
+    body["data"]["reason"] = 4242
+    last = await wire.fetchval("SELECT max(position) FROM events.messages")
+    changed = {**body, "id": str(uuid4()), "sequence": "0000000003", "position": str(last + 1)}
+    for place, message in ((last + 1, json.dumps(changed)), (last + 2, '{"specversion": "1.0"}')):
+        await wire.execute(
+            "INSERT INTO events.messages VALUES ($1, $2, 'order.failed', $3)",
+            place, uuid4(), message,
+        )  # fmt: skip
+    await scene.consumers["metrics-consumer"].step()
+
+    broken: list[str] = []
+    for _ in range(2 * last + 3):
+        made.check_next(broken.append)
+    assert set(broken) == {"OrderFailed", "CloudEvent"}
+    assert broken.count("OrderFailed") == 1
+    [found] = [each.violation for key, each in made._seen.items() if key[0] == "OrderFailed"]  # noqa: SLF001
+    assert (found.field, found.found) == ("reason", "9999")
+    taken = "SELECT events FROM metrics.counters WHERE reason = '4242'"
+    assert await scene.fetch(taken) == 1
+
+
 def test_each_type_has_a_channel_of_its_own():
     channels = asyncapi.document()["channels"].values()
     assert sorted(each["address"] for each in channels) == sorted(TYPES)
