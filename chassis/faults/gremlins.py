@@ -90,9 +90,8 @@ class Gremlins:
         await self.controls.close()
 
     async def refresh(self) -> None:
-        """Read what is loose now."""
+        """Read what is loose now; what has expired ends."""
         async with self._reading, self.controls.connect() as connection:
-            await connection.execute(self._sql.expire)
             rows = await connection.rows(self._sql.active)
             known = (row for row in rows if row["kind"] in BY_NAME)
             self._take(tuple(self._live(row) for row in known))

@@ -8,11 +8,13 @@ _COLUMNS = (
     "name, kind, routes, probability, delay_ms, jitter_ms, status, started_by, started_at,"
     " expires_at, extract(epoch FROM expires_at - now())::float8 AS remaining_s"
 )
-_ACTIVE = "SELECT {columns} FROM {gremlins} WHERE expires_at > now() ORDER BY name"
-_EXPIRE = """
-    WITH gone AS (DELETE FROM {gremlins} WHERE expires_at <= now() RETURNING *)
-    INSERT INTO {audit} (action, name, kind, actor, detail)
-    SELECT 'expired', name, kind, 'clock', to_jsonb(gone) FROM gone
+# Every process asks twice a second: what has expired ends in the statement that reads the rest.
+_ACTIVE = """
+    WITH gone AS (DELETE FROM {gremlins} WHERE expires_at <= now() RETURNING *),
+    noted AS (
+      INSERT INTO {audit} (action, name, kind, actor, detail)
+      SELECT 'expired', name, kind, 'clock', to_jsonb(gone) FROM gone)
+    SELECT {columns} FROM {gremlins} WHERE expires_at > now() ORDER BY name
 """
 _LOCK = "LOCK TABLE {gremlins} IN SHARE ROW EXCLUSIVE MODE"
 _COUNT_OTHERS = "SELECT count(*) FROM {gremlins} WHERE expires_at > now() AND name <> :name"
@@ -50,7 +52,6 @@ class Statements:
             return statement(text(filled), name)
 
         self.active = compiled(_ACTIVE, f"SELECT {gremlins}")
-        self.expire = compiled(_EXPIRE, f"DELETE {gremlins}")
         self.lock = compiled(_LOCK, f"LOCK {gremlins}")
         self.count_others = compiled(_COUNT_OTHERS, f"SELECT {gremlins}")
         self.put = compiled(_PUT, f"UPSERT {gremlins}")

@@ -28,12 +28,15 @@ class UpShop:
         cwd: Path | None = None,
         umask: int = -1,
         prefix: tuple[str, ...] = (),
+        keys: tuple[str, ...] | None = None,
         **environ: str,
     ) -> None:
         """`root` is the checkout that runs, from the folder `cwd`, under a command that is its
-        `prefix`; `environ` wins over what every such shop needs."""
+        `prefix`, with only the processes `keys`; `environ` wins over what every such shop needs."""
         self.home, self.root = RunDirectory(home), root
         self._cwd, self._umask, self._prefix = cwd or root, umask, prefix
+        few = f"from fleet.up import Layout, run_shop; run_shop(Layout(keys={keys}))"
+        self._up = ("-m", "cli", "up") if keys is None else ("-c", few)
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
@@ -64,7 +67,7 @@ class UpShop:
     def begin(self, *options: str) -> None:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "cli", "up", *options],
+                [*self._prefix, sys.executable, *self._up, *options],
                 env=self._environ,
                 cwd=self._cwd,
                 umask=self._umask,

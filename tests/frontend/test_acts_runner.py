@@ -3,12 +3,15 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 
 from chassis.outcome import CallResult, Outcome
 from frontend.acts import scenario_runner
 from scenarios.lock import ScenarioLock, holder
 from tests.frontend.test_pages import TOKEN, dashboard, text, token
 from topology import NAMES
+
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 STOCK = (
     b'{"products":[{"product_id":"PROD-001","stock":9000,"reserved":0,"sold":0,"total":9000},'
@@ -42,6 +45,13 @@ async def until(browser, path, what):
 def quickly(monkeypatch):
     """The end waits for a timeline that has nothing to tell here."""
     monkeypatch.setattr("scenarios.player._TIMELINE_WITHIN_S", 0.1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def idle(module_database):
+    """A browser at a dashboard where no act is played."""
+    async with dashboard(module_database, WELL) as (browser, _):
+        yield browser
 
 
 async def test_an_act_begins_goes_on_and_ends_calm(database_url):
@@ -124,25 +134,25 @@ async def test_only_the_operator_plays(database_url):
         assert wire.asked[0][2]["Authorization"] == f"Bearer {TOKEN}"
 
 
+@in_module_loop
 @pytest.mark.parametrize("verb", ["next", "skip", "end"])
-async def test_without_an_act_there_is_nothing_to_press(database_url, verb):
-    async with dashboard(database_url, WELL) as (browser, _):
-        csrf = await token(browser)
-        status, _, html = await press(browser, verb, csrf)
-        assert status == 409
-        assert "No act is being played here." in html
-        async with browser.post(f"/actions/act/{verb}", data={"csrf": csrf}) as response:
-            assert 'data-toast="failed"' in await response.text()
+async def test_without_an_act_there_is_nothing_to_press(idle, verb):
+    csrf = await token(idle)
+    status, _, html = await press(idle, verb, csrf)
+    assert status == 409
+    assert "No act is being played here." in html
+    async with idle.post(f"/actions/act/{verb}", data={"csrf": csrf}) as response:
+        assert 'data-toast="failed"' in await response.text()
 
 
+@in_module_loop
 @pytest.mark.parametrize("name", ["nothing", "%2e%2e%2fREADME", "last-units.yaml", "a%00b"])
-async def test_an_unknown_act_is_not_found(database_url, name):
-    async with dashboard(database_url, WELL) as (browser, _):
-        for path in (f"/acts/{name}", f"/acts/{name}/notes", f"/panels/act/{name}"):
-            async with browser.get(path) as response:
-                assert response.status in (400, 404), path
-        csrf = await token(browser)
-        assert (await press(browser, "begin", csrf, act=name))[0] in (400, 404)
+async def test_an_unknown_act_is_not_found(idle, name):
+    for path in (f"/acts/{name}", f"/acts/{name}/notes", f"/panels/act/{name}"):
+        async with idle.get(path) as response:
+            assert response.status in (400, 404), path
+    csrf = await token(idle)
+    assert (await press(idle, "begin", csrf, act=name))[0] in (400, 404)
 
 
 async def test_a_file_that_is_not_an_act_is_named_with_its_line(
@@ -188,6 +198,7 @@ async def test_a_dashboard_that_stops_ends_the_act_calm(database_url):
     assert await holder(database_url) is None
 
 
+@in_module_loop
 @pytest.mark.parametrize(
     ("path", "panel"),
     [
@@ -196,13 +207,12 @@ async def test_a_dashboard_that_stops_ends_the_act_calm(database_url):
         ("/acts/last-units/notes", "/panels/notes/last-units"),
     ],
 )
-async def test_nothing_inline_and_the_first_response_holds_the_panel(database_url, path, panel):
-    async with dashboard(database_url, WELL) as (browser, _):
-        html = await text(browser, path)
-        assert 'aria-current="page">Acts' in html
-        # What is known of the shop goes on, so one of three tries must fall between two steps.
-        tries = 3 if panel else 0
-        for _ in range(tries):
-            if await text(browser, panel) in await text(browser, path):
-                return
-        assert tries == 0, "another first paint"
+async def test_nothing_inline_and_the_first_response_holds_the_panel(idle, path, panel):
+    html = await text(idle, path)
+    assert 'aria-current="page">Acts' in html
+    # What is known of the shop goes on, so one of three tries must fall between two steps.
+    tries = 3 if panel else 0
+    for _ in range(tries):
+        if await text(idle, panel) in await text(idle, path):
+            return
+    assert tries == 0, "another first paint"

@@ -14,9 +14,17 @@ from fleet import child_guard
 from fleet.children import FleetProcess
 from topology import PROCESSES
 
+# What a process imports only once it runs; the first is Litestar's own, wherever pydantic is
+# installed, which it is beside the tests.
+_LATER = (
+    "litestar.plugins.pydantic",
+    "litestar.plugins.attrs",
+    "jsonschema_rs",
+    "gateways.stripe_api",
+)
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    [__name__, "fleet.run", "uvloop", *(f"{process.package}.app" for process in PROCESSES)]
+    [__name__, "fleet.run", "uvloop", *(f"{process.package}.app" for process in PROCESSES), *_LATER]
 )
 
 

@@ -78,11 +78,12 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                # Before the answer, upon which the next may be sent.
+                receiver.came.put((body, self.headers["Stripe-Signature"]))
                 status = 200 if receiver.answers.empty() else receiver.answers.get()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-                receiver.came.put((body, self.headers["Stripe-Signature"]))
 
             def log_message(self, *_: object) -> None:
                 """Nothing on the terminal."""

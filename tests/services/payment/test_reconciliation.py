@@ -392,7 +392,7 @@ async def test_the_command_line_says_whether_the_files_match(
         run = await asyncio.to_thread(CliRunner().invoke, main, ["reconcile", *arguments])
         return run.exit_code, run.output
 
-    async with serve(shop.replica.edge, shop.settings) as url:
+    async with serve(shop.replica.edge, msgspec.structs.replace(shop.settings, port=0)) as url:
         monkeypatch.setenv("VALERIX_PAYMENT_URL", url)
         await shop.pay()
         assert await reconcile(today) == (0, f"alfa {today[7:]}: 1 of 1 lines match\n")

@@ -318,7 +318,9 @@ def test_the_keys_of_a_create_are_few_and_none_is_used_for_a_day():
     assert numbers[0] == 0
     assert stripe_api.key_number(6 * 3600.0) <= 16
     assert stripe_api.key_number(24 * 3600.0) <= 20
-    used = {n: [age for age, each in zip(ages, numbers, strict=True) if each == n] for n in numbers}
+    used = {
+        n: [age for age, each in zip(ages, numbers, strict=True) if each == n] for n in {*numbers}
+    }
     # A key is also the one after the one before.
     assert all(max(used.get(n + 1, ages_)) - min(ages_) < 23 * 3600 for n, ages_ in used.items())
 
