@@ -23,6 +23,7 @@ from bench import (
     receiver,
     report,
     shops,
+    soak,
     spectator_cost,
     startup,
 )
@@ -44,6 +45,8 @@ PARTS = (
     "growth",
     "startup",
 )
+# It takes half an hour, and asks for a verdict instead of a figure: only where it is named.
+ON_REQUEST = ("soak",)
 
 
 @click.command()
@@ -56,7 +59,11 @@ PARTS = (
     show_default=True,
     help="Largest size of growth.",
 )
-@click.option("--only", multiple=True, type=click.Choice(PARTS), help="A part; may be repeated.")
+@click.option("--payments", default=100_000, show_default=True, help="Payments of the soak.")
+@click.option("--seed", default=1, show_default=True, help="Which payments and kills it has.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(PARTS + ON_REQUEST), help="A part; may be repeated."
+)
 @click.option(
     "--otel-python",
     required=True,
@@ -68,6 +75,8 @@ def main(
     orders: int,
     spectators: int,
     most_orders: int,
+    payments: int,
+    seed: int,
     only: tuple[str, ...],
     otel_python: str,
     json_path: Path | None,
@@ -93,6 +102,7 @@ def main(
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
+                "soak": lambda: bench.soak(payments, seed),
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
             for name in only or PARTS:
@@ -222,6 +232,15 @@ class _Bench:
     def startup(self) -> Any:
         """Each process alone."""
         return startup.measure(self._home, self._database("startup"))
+
+    def soak(self, payments: int, seed: int) -> Any:
+        """Payments from wallets, while processes are killed."""
+        shop = Variant(
+            "soak", self._home, self._database("soak"),
+            {"VALERIX_TELEMETRY": "off", **soak.PATIENT}, keys=soak.KEYS,
+        )  # fmt: skip
+        with shops.running([shop]):
+            return soak.measure(shop, payments, seed)
 
     def _server_mb(self) -> float:
         child = self._server.child

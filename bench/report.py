@@ -180,6 +180,22 @@ def _startup(found: dict[str, Any]) -> str:
     return _lines(("start-up, s", "imports", "until alive", "until ready"), rows)
 
 
+def _soak(found: dict[str, Any]) -> str:
+    def counts(key: str) -> str:
+        return ", ".join(f"{what}: {count}" for what, count in found[key].items()) or "none"
+
+    rows = [
+        ("payments / s", f"{found['payments'] / found['seconds']:.0f}"),
+        ("answers", counts("answers")),
+        ("asked again", counts("asked again")),
+        ("killed", counts("killed")),
+        *((key, str(found[key])) for key in ("lost", "extra", "paid too much", "pending")),
+        ("the least that is available in a wallet", str(found["least"])),
+        ("exit code of the proof", str(found["proof"])),
+    ]
+    return _lines((f"{found['payments']} payments, seed {found['seed']}", ""), rows)
+
+
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
@@ -192,4 +208,5 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,
+    "soak": _soak,
 }
