@@ -26,6 +26,7 @@ from bench import (
     soak,
     spectator_cost,
     startup,
+    wallets,
 )
 from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
@@ -41,6 +42,7 @@ PARTS = (
     "collectors",
     "exporters",
     "events",
+    "wallets",
     "spectators",
     "growth",
     "startup",
@@ -59,6 +61,11 @@ ON_REQUEST = ("soak",)
     show_default=True,
     help="Largest size of growth.",
 )
+@click.option(
+    "--pgledger",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its SQL, with what it needs: measured beside a wallet's debit.",
+)
 @click.option("--payments", default=100_000, show_default=True, help="Payments of the soak.")
 @click.option("--seed", default=1, show_default=True, help="Which payments and kills it has.")
 @click.option(
@@ -75,6 +82,7 @@ def main(
     orders: int,
     spectators: int,
     most_orders: int,
+    pgledger: Path | None,
     payments: int,
     seed: int,
     only: tuple[str, ...],
@@ -99,6 +107,7 @@ def main(
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
                 "events": bench.carry,
+                "wallets": lambda: bench.debit(pgledger),
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
@@ -212,6 +221,15 @@ class _Bench:
             for what, keys in (("backlog", events.BUS), ("buying", events.BUYING))
         )  # fmt: skip
         return events.measure(backlogs, buying)
+
+    def debit(self, pgledger: Path | None) -> Any:
+        """A wallet's debit in SQL, beside the floor and pgledger."""
+        postgres = self._server.url_of("postgres")
+        urls = {"shop": self._database("debits")}
+        urls |= {name: shops.empty(postgres, f"bench_{name}") for name in ("floor", "pgledger")}
+        folder = self._home.path / "pgbench"
+        folder.mkdir()
+        return wallets.measure(folder, urls, pgledger, self._rounds)
 
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.acquirer import CLIENTS
 from bench.events import CONSUMERS
+from bench.wallets import PAYEES
 from topology import NAMES
 
 
@@ -141,6 +142,22 @@ def _events(found: dict[str, Any]) -> str:
     return _lines(("events", *found), rows)
 
 
+def _wallets(found: dict[str, dict[str, float]]) -> str:
+    against = [name for name in ("floor", "pgledger") if name in found]
+    rows = [
+        (
+            name,
+            *(f"{row[payee]:.0f}" for payee in PAYEES),
+            *(f"{row[payee] / found[other][payee]:.2f}" for other in against for payee in PAYEES),
+        )
+        for name, row in found.items()
+    ]
+    ratios = [f"{payee} / {other}" for other in against for payee in PAYEES]
+    return _lines(("16 clients, debits/s", "cold payees", "one hot payee", *ratios), rows) + (
+        "\n\nbars against pgledger: 2 with cold payees, 3 with a hot one"
+    )
+
+
 def _spectators(found: dict[str, Any]) -> str:
     count = found["spectators"]
     rows = [
@@ -205,6 +222,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "collectors": _collectors,
     "exporters": _exporters,
     "events": _events,
+    "wallets": _wallets,
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,
