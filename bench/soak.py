@@ -106,10 +106,10 @@ class _Soak:
             if status == 201:
                 self.approved.add(msgspec.json.decode(raw, type=_Answer).transaction_id)
                 self.paid_minor += amount
-            if self.done in self._reached:
-                self._reached[self.done].set()
-            if self.done % 5_000 == 0:
-                click.echo(f"  {self.done} answered, killed {self.killed.total()} times")
+            # Others may have counted on since this one was counted.
+            for moment, event in self._reached.items():
+                if moment <= self.done:
+                    event.set()
 
     async def _until_final(
         self, session: aiohttp.ClientSession, path: str, body: object, key: str
@@ -137,6 +137,7 @@ class _Soak:
             await self._reached[moment].wait()
             await asyncio.to_thread(self._shop.children[key].kill)
             self.killed[key] += 1
+            click.echo(f"  {self.done} answered, {key} is killed")
             await asyncio.sleep(_AWAY_S)
             self._shop.spawn(key)
             end = time.monotonic() + _READY_S
