@@ -67,6 +67,7 @@ ON_REQUEST = ("soak",)
     help="Its SQL, with what it needs: measured beside a wallet's debit.",
 )
 @click.option("--payments", default=100_000, show_default=True, help="Payments of the soak.")
+@click.option("--kills", default=40, show_default=True, help="Processes killed during the soak.")
 @click.option("--seed", default=1, show_default=True, help="Which payments and kills it has.")
 @click.option(
     "--only", multiple=True, type=click.Choice(PARTS + ON_REQUEST), help="A part; may be repeated."
@@ -84,6 +85,7 @@ def main(
     most_orders: int,
     pgledger: Path | None,
     payments: int,
+    kills: int,
     seed: int,
     only: tuple[str, ...],
     otel_python: str,
@@ -111,7 +113,7 @@ def main(
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
-                "soak": lambda: bench.soak(payments, seed),
+                "soak": lambda: bench.soak(payments, kills, seed),
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
             for name in only or PARTS:
@@ -251,14 +253,14 @@ class _Bench:
         """Each process alone."""
         return startup.measure(self._home, self._database("startup"))
 
-    def soak(self, payments: int, seed: int) -> Any:
+    def soak(self, payments: int, kills: int, seed: int) -> Any:
         """Payments from wallets, while processes are killed."""
         shop = Variant(
             "soak", self._home, self._database("soak"),
             {"VALERIX_TELEMETRY": "off", **soak.PATIENT}, keys=soak.KEYS,
         )  # fmt: skip
         with shops.running([shop]):
-            return soak.measure(shop, payments, seed)
+            return soak.measure(shop, payments, kills, seed)
 
     def _server_mb(self) -> float:
         child = self._server.child

@@ -32,7 +32,6 @@ _AWAY_S, _AGAIN_S = 1.0, 0.5
 PATIENT = {"VALERIX_WALLET_GATEWAY_TIMEOUT_S": "8", "VALERIX_POOL_WAIT_S": "8"}
 # What was put in can be spent within a second.
 _SEALED_S = 2.0
-_PAYMENTS_PER_KILL = 1_000
 _FINAL = (201, 402, 409, 502)
 _HEADERS = {"X-API-Key": "wallet-demo-key", "Content-Type": "application/json"}
 _SETTLES_S = 120
@@ -52,11 +51,10 @@ class _Answer(msgspec.Struct):
 class _Soak:
     """One run: what the clients were answered, and how often a process was killed."""
 
-    def __init__(self, shop: Variant, payments: int, seed: int) -> None:
+    def __init__(self, shop: Variant, payments: int, kills: int, seed: int) -> None:
         self._shop, self._payments, self._seed = shop, payments, seed
         self._random = random.Random(seed)  # noqa: S311 - the same run again, not a secret
         self._left = iter(range(payments))
-        kills = max(1, payments // _PAYMENTS_PER_KILL)
         moments = self._random.sample(range(payments), kills)
         self._kills = sorted((moment, self._random.choice(KILLED)) for moment in moments)
         self._reached = {moment: asyncio.Event() for moment, _ in self._kills}
@@ -153,9 +151,9 @@ class _Soak:
                 self._shop.spawn(key)
 
 
-def measure(shop: Variant, payments: int, seed: int) -> dict[str, Any]:
+def measure(shop: Variant, payments: int, kills: int, seed: int) -> dict[str, Any]:
     """What was answered, what the database has of it, and the proof's exit code."""
-    soak = _Soak(shop, payments, seed)
+    soak = _Soak(shop, payments, kills, seed)
     seconds = asyncio.run(soak.run())
     proof = subprocess.run(
         [sys.executable, "-m", "cli", "verify", "--wait", str(_SETTLES_S)],

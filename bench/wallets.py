@@ -76,7 +76,7 @@ SELECT pgledger_create_transfer(:payer, :payee, 1);
 _OURS = """
 SELECT gen_random_uuid() AS transaction_id, gen_random_uuid() AS transfer_id, gen_random_uuid() AS payee_transaction_id, a.wallet, 'bench-' || a.n AS user_id, 'bench-' || b.n AS payee, b.wallet AS payee_wallet, b.provider FROM public.bench_payees a, public.bench_payees b WHERE a.n = :n AND b.n = :m \\gset
 """  # noqa: E501 - as above
-_WORDS = {
+_VALUES = {
     "currency": "'EUR'", "provider_id": "'demo-provider'", "external_reference": "'bench'",
     "traceparent": "NULL", "reason": "NULL", "provider_ref": "NULL::text", "lease_s": "600",
     "amount": "1", "kind": "'post'", "state": "'CAPTURED'", "status": "'APPROVED'",
@@ -88,7 +88,7 @@ def _line(query: Statement, end: str = ";") -> str:
 
     def name(found: re.Match[str]) -> str:
         parameter = query.parameters[int(found[1]) - 1]
-        return _WORDS.get(parameter, f":{parameter}")
+        return _VALUES.get(parameter, f":{parameter}")
 
     return re.sub(r"\$(\d+)", name, " ".join(query.sql.split())) + end
 
