@@ -119,8 +119,8 @@ render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, 
 
 RABBIT_UI ?= http://127.0.0.1:15672
 
-rabbit-ui:  ## open the management page of the stack's RabbitMQ; its user is valerix, its password is in .env
-	@echo "  $(RABBIT_UI)   user valerix, password STACK_RABBITMQ_PASSWORD in .env"
+rabbit-ui:  ## open the management page of the stack's RabbitMQ; user valerix, password in .env; guest, guest without Docker
+	@echo "  $(RABBIT_UI)   user valerix, password STACK_RABBITMQ_PASSWORD in .env (stack-native: guest, guest)"
 	@{ command -v xdg-open || command -v open; } >/dev/null 2>&1 && { xdg-open $(RABBIT_UI) 2>/dev/null || open $(RABBIT_UI); } || true
 
 consume: $(VENV)/.installed  ## follow the shop's events as they are published

@@ -23,8 +23,10 @@ from bench import (
     receiver,
     report,
     shops,
+    soak,
     spectator_cost,
     startup,
+    wallets,
 )
 from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
@@ -40,10 +42,13 @@ PARTS = (
     "collectors",
     "exporters",
     "events",
+    "wallets",
     "spectators",
     "growth",
     "startup",
 )
+# It takes half an hour, and asks for a verdict instead of a figure: only where it is named.
+ON_REQUEST = ("soak",)
 
 
 @click.command()
@@ -56,7 +61,17 @@ PARTS = (
     show_default=True,
     help="Largest size of growth.",
 )
-@click.option("--only", multiple=True, type=click.Choice(PARTS), help="A part; may be repeated.")
+@click.option(
+    "--pgledger",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its SQL, with what it needs: measured beside a wallet's debit.",
+)
+@click.option("--payments", default=100_000, show_default=True, help="Payments of the soak.")
+@click.option("--kills", default=40, show_default=True, help="Processes killed during the soak.")
+@click.option("--seed", default=1, show_default=True, help="Which payments and kills it has.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(PARTS + ON_REQUEST), help="A part; may be repeated."
+)
 @click.option(
     "--otel-python",
     required=True,
@@ -68,6 +83,10 @@ def main(
     orders: int,
     spectators: int,
     most_orders: int,
+    pgledger: Path | None,
+    payments: int,
+    kills: int,
+    seed: int,
     only: tuple[str, ...],
     otel_python: str,
     json_path: Path | None,
@@ -90,9 +109,11 @@ def main(
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
                 "events": bench.carry,
+                "wallets": lambda: bench.debit(pgledger),
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
+                "soak": lambda: bench.soak(payments, kills, seed),
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
             for name in only or PARTS:
@@ -203,6 +224,15 @@ class _Bench:
         )  # fmt: skip
         return events.measure(backlogs, buying)
 
+    def debit(self, pgledger: Path | None) -> Any:
+        """A wallet's debit in SQL, beside the floor and pgledger."""
+        postgres = self._server.url_of("postgres")
+        urls = {"shop": self._database("debits")}
+        urls |= {name: shops.empty(postgres, f"bench_{name}") for name in ("floor", "pgledger")}
+        folder = self._home.path / "pgbench"
+        folder.mkdir()
+        return wallets.measure(folder, urls, pgledger, self._rounds)
+
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""
         shop = self._observed("spectators")
@@ -222,6 +252,15 @@ class _Bench:
     def startup(self) -> Any:
         """Each process alone."""
         return startup.measure(self._home, self._database("startup"))
+
+    def soak(self, payments: int, kills: int, seed: int) -> Any:
+        """Payments from wallets, while processes are killed."""
+        shop = Variant(
+            "soak", self._home, self._database("soak"),
+            {"VALERIX_TELEMETRY": "off", **soak.PATIENT}, keys=soak.KEYS,
+        )  # fmt: skip
+        with shops.running([shop]):
+            return soak.measure(shop, payments, kills, seed)
 
     def _server_mb(self) -> float:
         child = self._server.child

@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.acquirer import CLIENTS
 from bench.events import CONSUMERS
+from bench.wallets import PAYEES
 from topology import NAMES
 
 
@@ -141,6 +142,22 @@ def _events(found: dict[str, Any]) -> str:
     return _lines(("events", *found), rows)
 
 
+def _wallets(found: dict[str, dict[str, float]]) -> str:
+    against = [name for name in ("floor", "pgledger") if name in found]
+    rows = [
+        (
+            name,
+            *(f"{row[payee]:.0f}" for payee in PAYEES),
+            *(f"{row[payee] / found[other][payee]:.2f}" for other in against for payee in PAYEES),
+        )
+        for name, row in found.items()
+    ]
+    ratios = [f"{payee} / {other}" for other in against for payee in PAYEES]
+    return _lines(("16 clients, debits/s", "cold payees", "one hot payee", *ratios), rows) + (
+        "\n\nbars against pgledger: 2 with cold payees, 3 with a hot one"
+    )
+
+
 def _spectators(found: dict[str, Any]) -> str:
     count = found["spectators"]
     rows = [
@@ -180,6 +197,22 @@ def _startup(found: dict[str, Any]) -> str:
     return _lines(("start-up, s", "imports", "until alive", "until ready"), rows)
 
 
+def _soak(found: dict[str, Any]) -> str:
+    def counts(key: str) -> str:
+        return ", ".join(f"{what}: {count}" for what, count in found[key].items()) or "none"
+
+    rows = [
+        ("payments / s", f"{found['payments'] / found['seconds']:.0f}"),
+        ("answers", counts("answers")),
+        ("asked again", counts("asked again")),
+        ("killed", counts("killed")),
+        *((key, str(found[key])) for key in ("lost", "extra", "paid too much", "pending")),
+        ("the least that is available in a wallet", str(found["least"])),
+        ("exit code of the proof", str(found["proof"])),
+    ]
+    return _lines((f"{found['payments']} payments, seed {found['seed']}", ""), rows)
+
+
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
@@ -189,7 +222,9 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "collectors": _collectors,
     "exporters": _exporters,
     "events": _events,
+    "wallets": _wallets,
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,
+    "soak": _soak,
 }

@@ -129,6 +129,13 @@ def proportional_mb(process: psutil.Process) -> float:
 
 def database(server_url: str, name: str) -> str:
     """A fresh, migrated database on the server; its URL."""
+    url = empty(server_url, name)
+    migrate.upgrade(url)
+    return url
+
+
+def empty(server_url: str, name: str) -> str:
+    """A fresh database in which nothing was migrated; its URL."""
 
     async def create() -> None:
         connection = await asyncpg.connect(server_url)
@@ -136,9 +143,7 @@ def database(server_url: str, name: str) -> str:
         await connection.close()
 
     asyncio.run(create())
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    migrate.upgrade(url)
-    return url
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 
 @contextlib.contextmanager

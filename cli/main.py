@@ -32,15 +32,15 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--stack", is_flag=True, help="Start the telemetry programs found on PATH as well.")
+@click.option("--stack", is_flag=True, help="Start the programs found on PATH as well.")
 def up(stack: bool) -> None:
     """Start the shop; Ctrl-C stops all of it.
 
     Makes the database on the first run, moves its schema, starts one process per service, waits
     until each is ready, and stays in the foreground. When one dies, the shop stops and says why.
 
-    With --stack: OpenTelemetry Collector, Jaeger, Loki, Prometheus and Grafana too, as far as they
-    are installed, with the configuration the containers use.
+    With --stack: RabbitMQ, OpenTelemetry Collector, Jaeger, Loki, Prometheus and Grafana too, as
+    far as they are installed, with the configuration the containers use.
     """
     from fleet.up import run_shop
 

@@ -1,4 +1,4 @@
-"""The real telemetry programs beside the shop: which there are, how each is started, and where."""
+"""The real programs beside the shop: which there are, how each is started, and where."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fleet import rabbitmq
 from fleet.run_dir import ROOT, RunDirectory
 
 _HERE = "127.0.0.1"
@@ -16,13 +17,15 @@ _GRAFANA_PAGES = ("/usr/share/grafana", "/opt/homebrew/share/grafana", "/usr/loc
 
 class Program(Struct, frozen=True):
     """One program. `commands` are the names it goes by on PATH; `ports` are all it listens on, the
-    visitor's first; `ready` is the address that answers 200 once it works."""
+    visitor's first; `ready` is the address that answers 200 once it works; `without` says what
+    becomes of its work where it is not installed."""
 
     key: str
     commands: tuple[str, ...]
     ports: tuple[int, ...]
     ready: str
     shows: str = ""
+    without: str = ""
 
     @property
     def url(self) -> str:
@@ -43,11 +46,24 @@ JAEGER = Program(
 LOKI = Program("loki", ("loki",), (3100, 9096), ":3100/ready")
 PROMETHEUS = Program("prometheus", ("prometheus",), (9090,), ":9090/-/ready", "queries, alerts")
 GRAFANA = Program("grafana", ("grafana",), (3030,), ":3030/api/health", "dashboards")
+# Not Erlang's own port: a name server that it starts by itself outlives everybody.
+RABBIT_PORTS = rabbitmq.Ports(amqp=5672, nodes=25672, names=14369, page=15672, metrics=15692)
+EPMD = Program("epmd", ("epmd",), (RABBIT_PORTS.names,), "")
+RABBITMQ = Program(
+    "rabbitmq",
+    ("rabbitmq-server",),
+    (RABBIT_PORTS.page, RABBIT_PORTS.amqp, RABBIT_PORTS.metrics, RABBIT_PORTS.nodes),
+    f":{RABBIT_PORTS.metrics}/metrics",
+    "queues; user guest, password guest",
+    ": events travel through PostgreSQL",
+)
 # In the order they are started: receivers before senders.
-PROGRAMS = (JAEGER, LOKI, COLLECTOR, PROMETHEUS, GRAFANA)
+PROGRAMS = (EPMD, RABBITMQ, JAEGER, LOKI, COLLECTOR, PROMETHEUS, GRAFANA)
 
 # What each one's configuration file reads from the environment.
 ENVIRON: dict[str, dict[str, str]] = {
+    "epmd": {},
+    "rabbitmq": {},
     "otel-collector": {
         "OTEL_LISTEN_HOST": _HERE,
         "JAEGER_OTLP": f"{_HERE}:14317",
@@ -84,7 +100,10 @@ ENVIRON: dict[str, dict[str, str]] = {
 
 def command(program: Program, path: str, folder: Path) -> list[str]:
     """The command line of `program` at `path`; what it keeps goes into `folder`."""
+    if program is RABBITMQ:
+        return [rabbitmq.server(path)]
     rest = {
+        "epmd": [],
         "otel-collector": ["--config", str(ROOT / "otel/collector.yaml")],
         "jaeger": ["--config", str(ROOT / "infra/jaeger/jaeger.yaml")],
         "loki": [f"-config.file={ROOT / 'infra/loki/loki.yaml'}", "-config.expand-env=true"],

@@ -1,4 +1,4 @@
-"""The telemetry programs that are installed, started beside the shop as the containers would be."""
+"""The programs that are installed, started beside the shop as the containers would be."""
 
 import json
 import os
@@ -7,17 +7,20 @@ import time
 from collections.abc import Callable, Mapping
 
 from chassis.settings import Settings
-from fleet import children, health, ports
+from fleet import children, health, ports, rabbitmq
 from fleet.children import Supervised
 from fleet.errors import Failed
 from fleet.programs import (
     COLLECTOR,
     ENVIRON,
+    EPMD,
     GRAFANA,
     JAEGER,
     LOKI,
     PROGRAMS,
     PROMETHEUS,
+    RABBIT_PORTS,
+    RABBITMQ,
     Program,
     command,
     folder_of,
@@ -42,8 +45,12 @@ class Stack:
         self._paths = {program: path for program, path in paths.items() if path}
         for program, path in paths.items():
             if path is None:
-                say(f"{program.key} is not installed ({' or '.join(program.commands)} on PATH)")
+                commands = " or ".join(program.commands)
+                say(f"{program.key} is not installed ({commands} on PATH){program.without}")
         self._keep_together(COLLECTOR, JAEGER, LOKI)
+        self._keep_together(EPMD, RABBITMQ)
+        if RABBITMQ in self and any(getattr(each, "amqp_url", "") for each in settings.values()):
+            self._leave_out(EPMD, RABBITMQ, why="VALERIX_AMQP_URL names another")
         self._running: list[Supervised] = []
         self._reported: set[str] = set()
 
@@ -53,6 +60,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Variables for the shop's processes: where they send to, where the dashboard reads."""
         addresses = {
+            "VALERIX_AMQP_URL": (RABBITMQ, RABBIT_PORTS.url),
             "VALERIX_OTLP_ENDPOINT": (COLLECTOR, COLLECTOR.url),
             "VALERIX_DASHBOARD_PROMETHEUS_URL": (PROMETHEUS, PROMETHEUS.url),
             "VALERIX_DASHBOARD_JAEGER_URL": (JAEGER, JAEGER.url),
@@ -66,7 +74,10 @@ class Stack:
         """Raise one line when a port of a program is taken."""
         for program in self._paths:
             for port in program.ports:
-                ports.demand_free(program.key, "127.0.0.1", port, f"take {program.key} off PATH")
+                other = f"take {program.key} off PATH"
+                if program is RABBITMQ:
+                    other += ", or name the one that runs with VALERIX_AMQP_URL"
+                ports.demand_free(program.key, "127.0.0.1", port, other)
 
     def start(self) -> None:
         """Start all of them."""
@@ -107,13 +118,13 @@ class Stack:
             time.sleep(_POLL_S)
 
     def report_deaths(self) -> None:
-        """Report each death once. The shop goes on: telemetry never stops the work."""
+        """Report each death once. The shop goes on: none of them stops the work."""
         for each in self._running:
             if each.name not in self._reported and (code := each.ended()) is not None:
                 self._reported.add(each.name)
                 self._say(
                     f"{each.name} died ({children.describe_exit(code)}); orders go on, what it "
-                    f"showed is missing until the next start; see {each.log}"
+                    f"does is missing until the next start; see {each.log}"
                 )
             each.trim_log()
 
@@ -128,15 +139,21 @@ class Stack:
 
     def _keep_together(self, *chain: Program) -> None:
         """Traces and log lines of one order belong together: the whole chain, or the dashboard."""
-        missing = [program.key for program in chain if program not in self._paths]
-        for program in chain:
-            if missing and program in self._paths:
+        missing = [program.key for program in chain if program not in self]
+        if missing:
+            self._leave_out(*chain, why=f"it is of use only with {missing[0]}")
+
+    def _leave_out(self, *programs: Program, why: str) -> None:
+        for program in programs:
+            if program in self:
                 del self._paths[program]
-                self._say(f"{program.key} is left out: it is of use only with {missing[0]}")
+                self._say(f"{program.key} is left out: {why}")
 
     def _environ(self, program: Program) -> dict[str, str]:
         own = dict(ENVIRON[program.key])
         folder = folder_of(program, self._home)
+        if program in (EPMD, RABBITMQ):
+            own |= rabbitmq.prepare(folder_of(RABBITMQ, self._home), RABBIT_PORTS)
         if program is LOKI:
             own["LOKI_FOLDER"] = str(folder)
         if program is GRAFANA:
@@ -157,6 +174,7 @@ class Stack:
             for each in PROCESSES
         ]
         scraped = {
+            RABBITMQ: (("rabbitmq", 15692),),
             COLLECTOR: (("otel-collector", 8888), ("host", 8889)),
             JAEGER: (("jaeger", 8890),),
             LOKI: (("loki", 3100),),
@@ -166,7 +184,7 @@ class Stack:
         stack = [
             _target(f"127.0.0.1:{port}", job=job)
             for program in self._paths
-            for job, port in scraped[program]
+            for job, port in scraped.get(program, ())
         ]
         for name, targets in (("shop", shop), ("stack", stack)):
             (folder / "targets" / f"{name}.json").write_text(json.dumps(targets, indent=2))
@@ -178,6 +196,6 @@ def _target(address: str, **labels: str) -> dict[str, object]:
 
 def _is_ready(program: Program) -> bool:
     try:
-        return health.ask("GET", f"http://127.0.0.1{program.ready}")[0] == 200
+        return not program.ready or health.ask("GET", f"http://127.0.0.1{program.ready}")[0] == 200
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""A real RabbitMQ as a plain child process: its own user, folder, ports and cookie, on loopback."""
+"""A real RabbitMQ as a plain child process, as the stack starts it, on ports nobody else has."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet.child_guard import Child
 from fleet.ports import free_port
+from fleet.rabbitmq import Ports, prepare
 
 # Debian's wrapper in /usr/sbin changes to the user of its service; this is the program itself.
 _PROGRAMS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
@@ -27,42 +28,15 @@ class RabbitServer:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._port, self._dist, self._epmd = free_port(), free_port(), free_port()
+        self._ports = Ports(amqp=free_port(), nodes=free_port(), names=free_port())
         # The broker, and the name server without which no Erlang node starts.
         self._broker: Child | None = None
         self._names: Child | None = None
-        config = home / "rabbitmq.conf"
-        config.write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self._port}\n"
-            "loopback_users.guest = true\n"
-            "cluster_formation.peer_discovery_backend = classic_config\n"
-            "log.console = false\nlog.file = rabbit.log\nlog.file.level = warning\n"
-            # Quorum queues write ahead; a test's disk may be small.
-            "disk_free_limit.absolute = 1MB\n"
-        )
-        (home / "enabled_plugins").write_text("[].\n")
-        self._environ = os.environ | {
-            "HOME": str(home),
-            "RABBITMQ_NODENAME": f"valerix{self._port}@localhost",
-            "RABBITMQ_CONFIG_FILE": str(config),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(home / "data"),
-            "RABBITMQ_LOG_BASE": str(home / "logs"),
-            "RABBITMQ_PID_FILE": str(home / "pid"),
-            "RABBITMQ_DIST_PORT": str(self._dist),
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "ERL_EPMD_PORT": str(self._epmd),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            # One scheduler: the machine has other things to do.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
-            # The script then becomes the broker, instead of a shell that waits for it: a signal
-            # to our child, the kernel's at our death included, is one to the broker.
-            "RUNNING_UNDER_SYSTEMD": "true",
-        }
+        self._environ = os.environ | prepare(home, self._ports)
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/"
+        return self._ports.url
 
     @property
     def pids(self) -> list[int]:
@@ -92,7 +66,7 @@ class RabbitServer:
 
     def _speaks(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self._port), 1) as connection:
+            with socket.create_connection(("127.0.0.1", self._ports.amqp), 1) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
                 connection.settimeout(2)
                 return bool(connection.recv(1))

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from fleet.programs import COLLECTOR, JAEGER, LOKI, PROMETHEUS, Program
+from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROMETHEUS, RABBITMQ, Program
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
+from topology import PROCESSES
 
 NEEDED = (COLLECTOR, JAEGER, LOKI, PROMETHEUS)
 MISSING = [program.key for program in NEEDED if program.find() is None]
@@ -162,10 +163,9 @@ async def test_prometheus_scrapes_every_target(shop: UpShop):
 
     found = await until(health, lambda found: set(found.values()) == {"up"}, 40.0)
     assert set(found.values()) == {"up"}, found
-    assert set(found) == {
-        "order-service", "inventory-service", "payment-service", "dashboard",
-        "otel-collector", "host", "jaeger", "loki", "prometheus",
-    }  # fmt: skip
+    programs = {"otel-collector", "host", "jaeger", "loki", "prometheus"}
+    programs |= {each.key for each in (RABBITMQ, GRAFANA) if each.find()}
+    assert set(found) == {process.name for process in PROCESSES} | programs
 
 
 async def test_the_collector_killed_and_restarted_under_load_costs_no_order(shop: UpShop):

@@ -3,15 +3,27 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fleet import health
 from fleet.errors import CannotRun, Failed
 from fleet.ports import free_port
-from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROGRAMS, PROMETHEUS, Program
+from fleet.programs import (
+    COLLECTOR,
+    EPMD,
+    GRAFANA,
+    JAEGER,
+    LOKI,
+    PROGRAMS,
+    PROMETHEUS,
+    RABBITMQ,
+    Program,
+)
 from fleet.run_dir import RunDirectory
 from fleet.settings import load
 from fleet.stack import Stack
-from tests.harness import wire
+from tests.harness import rabbit, wire
 from topology import KEYS, PROCESSES
 
 
@@ -25,12 +37,12 @@ class Machine:
         self.home.prepare()
         monkeypatch.setenv("PATH", str(self._path))
 
-    def with_programs(self, *programs: Program) -> Stack:
+    def with_programs(self, *programs: Program, **settings: object) -> Stack:
         for program in programs:
             command = self._path / program.commands[-1]
             command.write_text("#!/bin/sh\necho no such option\nexit 3\n")
             command.chmod(0o755)
-        return Stack(self.home, {key: load(key, {}) for key in KEYS}, self.messages.append)
+        return Stack(self.home, {key: load(key, settings) for key in KEYS}, self.messages.append)
 
 
 @pytest.fixture
@@ -60,11 +72,48 @@ def test_with_one_of_three_missing_traces_and_logs_stay_with_the_dashboard(
 ):
     stack = machine.with_programs(*(each for each in PROGRAMS if each is not missing))
     assert set(stack.environment()) == {
-        "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
+        "VALERIX_AMQP_URL", "VALERIX_DASHBOARD_PROMETHEUS_URL", "VALERIX_DASHBOARD_GRAFANA_LINK",
     }  # fmt: skip
     left_out = [line for line in machine.messages if "left out" in line]
     assert len(left_out) == 2
     assert all(line.endswith(f"only with {missing.key}") for line in left_out)
+
+
+def test_events_travel_through_the_rabbitmq_that_is_installed(machine: Machine):
+    stack = machine.with_programs(EPMD, RABBITMQ)
+    assert stack.environment() == {"VALERIX_AMQP_URL": "amqp://guest:guest@127.0.0.1:5672/"}
+
+
+def test_where_another_rabbitmq_is_named_none_is_started(machine: Machine):
+    another = {"VALERIX_AMQP_URL": "amqp://guest:guest@broker.example:5672/"}
+    stack = machine.with_programs(EPMD, RABBITMQ, **another)
+    assert RABBITMQ not in stack
+    assert machine.messages[-1] == "rabbitmq is left out: VALERIX_AMQP_URL names another"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(rabbit.program() is None, reason="RabbitMQ is not installed")
+def test_a_real_rabbitmq_has_its_page_and_metrics_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broker = msgspec.structs.replace(RABBITMQ, commands=(str(rabbit.program()),))
+    monkeypatch.setattr("fleet.stack.PROGRAMS", (EPMD, broker))
+    monkeypatch.setattr("fleet.stack.RABBITMQ", broker)
+    monkeypatch.setattr("fleet.programs.RABBITMQ", broker)
+    home = RunDirectory(tmp_path / "home")
+    home.prepare()
+    stack = Stack(home, {key: load(key, {}) for key in KEYS}, print)
+    try:
+        stack.demand_ports()
+    except CannotRun as error:
+        pytest.skip(f"another stack runs on this machine: {error}")
+    try:
+        stack.start()
+        stack.wait(lambda: False)
+        assert health.ask("GET", broker.url)[0] == 200
+    finally:
+        stack.stop()
+    stack.demand_ports()
 
 
 def test_prometheus_is_given_the_addresses_of_this_machine(machine: Machine):
