@@ -87,8 +87,8 @@ class EventSources:
         endpoints, dead = await asyncio.gather(
             self._webhooks.endpoints(), self._webhooks.deliveries(state="DEAD", limit=_ROWS)
         )
-        found = _read(endpoints, EndpointList, _WEBHOOKS_STILL)
-        page = _read(dead, DeliveryPage, _WEBHOOKS_STILL)
+        found = answered(endpoints, EndpointList, _WEBHOOKS_STILL)
+        page = answered(dead, DeliveryPage, _WEBHOOKS_STILL)
         if isinstance(found, Down):
             return found
         return page if isinstance(page, Down) else presenter.webhooks(found, page)
