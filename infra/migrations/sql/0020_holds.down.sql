@@ -5,6 +5,7 @@ BEGIN
     RAISE EXCEPTION 'wallets have paid for purchases, which cannot be taken back';
   END IF;
 END $$;
+DROP INDEX payments.attempts_of_wallets;
 DROP TRIGGER guard_payer ON orders.orders;
 DROP FUNCTION orders.guard_payer();
 ALTER TABLE orders.orders DROP COLUMN wallet_id;

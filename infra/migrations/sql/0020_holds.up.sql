@@ -143,6 +143,8 @@ CREATE TABLE wallets.holds (
     CHECK ((transaction_id IS NOT NULL) = (state <> 'REFUSED' AND amount_minor IS NOT NULL))
 );
 CREATE INDEX holds_by_reference ON wallets.holds (reference);
+-- The proof compares these with the holds (W8), at every look.
+CREATE INDEX attempts_of_wallets ON payments.attempts (payment_id) WHERE provider = 'wallet';
 CREATE FUNCTION wallets.guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE'
