@@ -1,5 +1,7 @@
 """What stops a command: each is one line that says what to do, and an exit code for scripts."""
 
+from typing import IO, Any
+
 import click
 
 
@@ -14,6 +16,17 @@ class OutputLost(CannotRun, OSError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the output cannot be written: {reason}")
+
+
+class NobodyReads(OutputLost):
+    """Whoever read the output has closed it, as `head` does once it has enough: the code says so,
+    and as in other tools no line does."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody reads it")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say nothing."""
 
 
 class Failed(click.ClickException):

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import click
 
-from fleet.errors import OutputLost
+from fleet.errors import NobodyReads, OutputLost
 
 _IN, _OUT, _ERROR = 0, 1, 2
 _OTHERS_WRITE = 0o022
@@ -41,7 +41,7 @@ class _Output(FileIO):
             except OSError as error:
                 self._lost = True
                 if self._matters:
-                    raise OutputLost(_reason(error)) from None
+                    raise _lost(error) from None
         return len(data)
 
 
@@ -78,7 +78,8 @@ def _text(number: int, before: TextIO | None, *, matters: bool) -> TextIO:
     )
 
 
-def _reason(error: OSError) -> str:
-    return {errno.EPIPE: "nobody reads it", errno.EBADF: "it is closed"}.get(
-        error.errno or 0, error.strerror or type(error).__name__
-    )
+def _lost(error: OSError) -> OutputLost:
+    if error.errno == errno.EPIPE:
+        return NobodyReads()
+    is_closed = error.errno == errno.EBADF
+    return OutputLost("it is closed" if is_closed else error.strerror or type(error).__name__)

@@ -95,7 +95,8 @@ WITH recent AS (
   SELECT count(*) AS pending_now, min(created_at) AS oldest_pending_at FROM orders.orders
   WHERE status IN ('PENDING', 'PENDING_INVENTORY', 'PENDING_PAYMENT', 'CANCELLING')
 ), doubt AS (
-  SELECT coalesce(sum(amount_minor), 0)::bigint AS in_doubt_minor FROM payments.payments
+  SELECT count(*) AS in_doubt, coalesce(sum(amount_minor), 0)::bigint AS in_doubt_minor
+  FROM payments.payments
   WHERE state IN ('PROCESSING', 'CANCELLING', 'REFUND_PENDING')
 )
 SELECT *,

@@ -60,7 +60,8 @@ class OrderDetails(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """The headline figures: orders of the last `window_s` seconds, and what is open now."""
+    """The headline figures: orders of the last `window_s` seconds, the orders that are open now,
+    and `in_doubt` payments, a merchant's as well as an order's, whose money is in doubt."""
 
     placed: int
     confirmed: int
@@ -71,6 +72,7 @@ class Figures(Struct, frozen=True):
     oldest_pending_at: datetime | None
     in_doubt_minor: int
     currency: str
+    in_doubt: int = 0
     window_s: int = int(WINDOW_S)
 
     @property

@@ -110,7 +110,7 @@ def _proof(proof: Report | None, clients: Comparison) -> Part:
         return Part("proof", "unknown", f"could not be judged: {clients.unjudged}")
     of = len(proof.findings)
     detail = {
-        "holds": f"all {of} promises hold: no order was lost and nobody paid twice",
+        "holds": f"all {of} promises hold: nothing was lost and nobody paid twice",
         "violated": f"{len(proof.those('violated'))} of {of} promises are BROKEN",
         "settling": "work is still open after the wait: "
         + ", ".join(f"{f.invariant.id} {f.total}" for f in proof.those("settling")),

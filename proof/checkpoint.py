@@ -55,6 +55,10 @@ SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
          (SELECT md5(string_agg(concat_ws(' ', b.oid, b.relfilenode), ',' ORDER BY b.oid))
           FROM ours b)) AS rules,
        (SELECT coalesce(bool_and(watched), false) FROM ({WATCHED}) w) AS marked"""  # noqa: S608 - constants
+_OTHERS = """
+SELECT (SELECT count(*) FROM payments.payments WHERE order_id IS NULL
+         AND amount_minor IS NOT NULL) AS payments,
+       (SELECT count(*) FROM wallets.wallet_balances) AS wallets"""
 # How many orders there ought to be: as many as were proven, less those whose removal is noted.
 _EXPECTED = """\
 SELECT greatest($1, (SELECT coalesce(max(orders), 0) FROM proof.checkpoint))
@@ -142,13 +146,16 @@ class Baseline(msgspec.Struct, frozen=True):
     """What a proof can build on: an `increment`, or nothing, and then `why` gives the reason.
 
     Transactions below `before` have ended; none from `until` on is visible. `orders` is how many
-    orders there are to read. `promises` names the checkpoint; without a name none is saved.
+    orders there are to read; `payments` (those without an order) and `wallets` are counted where
+    all are read. `promises` names the checkpoint; without a name none is saved.
     """
 
     before: int
     until: int
     server: str
     orders: int = 0
+    payments: int = 0
+    wallets: int = 0
     missing: int = 0
     promises: str = ""
     increment: Increment | None = None
@@ -182,7 +189,13 @@ async def find_baseline(
         return baseline
     except asyncpg.PostgresError:
         pass  # a role that may not read checkpoints
-    return msgspec.structs.replace(baseline, orders=orders, missing=max(0, expected - orders))
+    baseline = msgspec.structs.replace(baseline, orders=orders, missing=max(0, expected - orders))
+    try:
+        async with connection.transaction():
+            others = await connection.fetchrow(_OTHERS)
+    except asyncpg.PostgresError:
+        return baseline  # of a version without wallets, which the promises themselves will say
+    return msgspec.structs.replace(baseline, **others)
 
 
 async def _find_baseline(

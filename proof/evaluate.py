@@ -41,9 +41,12 @@ class Finding(msgspec.Struct, frozen=True):
 class Reach(msgspec.Struct, frozen=True):
     """How much a proof read. With `before`, `proven` orders had been proven by that time and the
     `orders` that changed since were examined now. Without it, the whole history was read, for the
-    reason `why`. `not_kept` says why the next proof cannot build on this one."""
+    reason `why`; there were `payments` without an order, and `wallets`. `not_kept` says why the
+    next proof cannot build on this one."""
 
     orders: int = 0
+    payments: int = 0
+    wallets: int = 0
     before: datetime | None = None
     proven: int = 0
     why: str = ""
@@ -238,7 +241,7 @@ def _is_accounted_for(finding: Finding) -> bool:
 
 def _reach(baseline: Baseline) -> Reach:
     if baseline.increment is None:
-        return Reach(baseline.orders, why=baseline.why)
+        return Reach(baseline.orders, baseline.payments, baseline.wallets, why=baseline.why)
     last = baseline.increment.checkpoint
     return Reach(baseline.orders, before=last.at, proven=last.orders)
 

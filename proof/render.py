@@ -61,6 +61,8 @@ def _reach_fields(reach: Reach) -> dict[str, Any]:
     return {
         "whole": reach.before is None,
         "orders_examined": reach.orders,
+        "payments_examined": reach.payments if reach.before is None else None,
+        "wallets_examined": reach.wallets if reach.before is None else None,
         "proven_before": reach.before and reach.before.isoformat(),
         "orders_proven_before": reach.proven,
         "why": reach.why or None,
@@ -141,7 +143,8 @@ def _verdict(report: Report) -> list[str]:
     number, of = len(report.those(report.state)), len(report.findings)
     settle_s = math.ceil(report.settle_s)
     sentence = {
-        "holds": f"All {of} promises hold: no order was lost and nobody paid twice.",
+        "holds": f"All {of} promises hold, of orders, payments and wallets: nothing was lost and"
+        " nobody paid twice.",
         "violated": f"{number} of {of} promises {'is' if number == 1 else 'are'} BROKEN.",
         "settling": "STILL SETTLING: nothing is broken, but work is unfinished; it has to end "
         f"{settle_s} s after the last fault. Wait until then with --wait {settle_s}.",
@@ -170,12 +173,17 @@ def _verdict(report: Report) -> list[str]:
 def coverage_lines(reach: Reach) -> Iterator[str]:
     """Sentences: how much of the history was read now, and how much was proven before."""
     if reach.before is None:
-        yield f"The whole history was read, {format_orders(reach.orders)}: {reach.why}."
+        others = f"{_number(reach.payments, 'payment')} without an order"
+        yield (
+            f"The whole history was read, {format_orders(reach.orders)}, {others} and "
+            f"{_number(reach.wallets, 'wallet')}: {reach.why}."
+        )
     else:
         before = reach.before.isoformat(sep=" ", timespec="seconds")
         yield (
             f"History up to {before} was proven before ({format_orders(reach.proven)}); "
-            f"{format_orders(reach.orders)} examined now."
+            f"{format_orders(reach.orders)} examined now, with the payments that changed and every "
+            "wallet."
         )
     if reach.not_kept:
         yield f"The next proof cannot build on this one: {reach.not_kept}."
@@ -183,4 +191,8 @@ def coverage_lines(reach: Reach) -> Iterator[str]:
 
 def format_orders(orders: int) -> str:
     """The number of orders, with its digits in groups of three."""
-    return f"{orders:,} order{'' if orders == 1 else 's'}".replace(",", " ")
+    return _number(orders, "order")
+
+
+def _number(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}".replace(",", " ")

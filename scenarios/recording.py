@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from scenarios.conditions import Observation
+from scenarios.conditions import Observation, OrderCounts
 
 # An observation every half second for an hour, if each differed from the one before.
 _LENGTH = 7200
@@ -45,7 +45,7 @@ class Recording:
             "red" in observation.lights.values(),
             any(state in ("down", "degraded") for state in observation.services.values()),
             observation.firing,
-            None if observation.counts is None else observation.counts.orders.get("open"),
+            _open(observation.counts),
         )
         if not self._moments or _same(self._moments[-1]) != _same(moment):
             self._moments.append(moment)
@@ -68,6 +68,13 @@ class Recording:
             elif became is None:
                 became = moment.at
         return became if was_otherwise else None
+
+
+def _open(counts: OrderCounts | None) -> int | None:
+    """Orders and payments that are not settled; the payment of an order is counted twice."""
+    if counts is None or (orders := counts.orders.get("open")) is None:
+        return None
+    return orders + counts.payments.get("open", 0)
 
 
 def _same(moment: RecordedMoment) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""An incident as a small time bar: one lane a gremlin, one a red light, one for open orders."""
+"""An incident as a small time bar: one lane a gremlin, one a red light, one for open work."""
 
 from datetime import datetime, timedelta
 
@@ -49,7 +49,7 @@ def lanes(each: Incident, now: datetime) -> tuple[Lane, ...]:
     orders = each.orders
     if each.off is not None and orders is not None and orders.open_at_end:
         until = None if orders.open_now else orders.last_settled_at
-        shown.append(Lane("Open orders", "degraded", (bar(each.off, until),), "settling"))
+        shown.append(Lane("Open work", "degraded", (bar(each.off, until),), "settling"))
     return tuple(shown)
 
 

@@ -31,8 +31,8 @@ def reaction(each: Incident, now: datetime) -> str:
 
 
 def _none_red(each: Incident, now: datetime) -> str:
-    if not each.had_traffic and each.orders and each.orders.placed:
-        return "Orders were placed, but nothing was measured: what the lights did is not known."
+    if not each.had_traffic and each.orders and (each.orders.placed or each.orders.payments):
+        return "Requests were made, but nothing was measured: what the lights did is not known."
     if not each.had_traffic:
         return "There was no traffic, so no light could change."
     if each.followed:

@@ -10,7 +10,7 @@ from frontend.timeline.light_changes import recovery
 from frontend.timeline.view_models import IncidentView, MeasuredTime, ReactionView, TimelineView
 from frontend.web.formatting import count
 from frontend.web.labels import State
-from observatory.timeline.incident import Incident
+from observatory.timeline.incident import Incident, OrdersMeanwhile
 
 # A sentence with more names than this nobody reads.
 _NAMED = 4
@@ -113,7 +113,7 @@ def _cost(each: Incident) -> list[str]:
     sentences = []
     orders = each.orders
     if orders is not None:
-        placed = f"{count(orders.placed)} order{' was' if orders.placed == 1 else 's were'} placed"
+        placed = _made(orders)
         last = orders.last_settled_at
         if orders.open_now:
             of = f"{orders.open_now} of {orders.open_at_end}"
@@ -123,16 +123,26 @@ def _cost(each: Incident) -> list[str]:
                 f"{placed} meanwhile, {orders.open_at_end} still open at its end; "
                 f"all were settled {seconds(last - each.off)} later."
             )
-        elif orders.placed:
+        elif orders.placed or orders.payments:
             sentences.append(f"{placed} meanwhile, none left open.")
         else:
-            sentences.append("Nobody ordered meanwhile.")
+            sentences.append("Nobody ordered or paid meanwhile.")
     if (bites := _bites(each)) is not None:
         sentences.append(bites)
     if each.failures:
         request = "request" if each.failures == 1 else "requests"
         sentences.append(f"{count(each.failures)} {request} to the shop failed.")
     return sentences
+
+
+def _made(of: OrdersMeanwhile) -> str:
+    """The orders, and the payments without one; neither is named where there is only the other."""
+    parts = []
+    if of.placed or not of.payments:
+        parts.append(f"{count(of.placed)} order{' was' if of.placed == 1 else 's were'} placed")
+    if of.payments:
+        parts.append(f"{count(of.payments)} payment{' was' if of.payments == 1 else 's were'} made")
+    return " and ".join(parts)
 
 
 def _bites(each: Incident) -> str | None:

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 class RequestCount(Struct, frozen=True):
     """Orders, or merchants' payment requests: how many were made in the period, how many of these
-    were taken, how many not, and how many are open still."""
+    were taken, how many not, how many are open still, and how many were cancelled by who made them
+    before they were taken (reports of before this was counted have them among the failed)."""
 
     of: str
     requests: int
@@ -16,6 +17,7 @@ class RequestCount(Struct, frozen=True):
     open: int
     p50_ms: float | None
     p99_ms: float | None
+    cancelled: int = 0
 
 
 class FailureReason(Struct, frozen=True):

@@ -9,18 +9,22 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, Row, statement
 
-# What has no reason of its own yet is open; a refusal's code stands in its answer.
+# What has no reason of its own yet is open; a refusal's code stands in its answer. What its own
+# customer or merchant cancelled did not fail.
 _REQUESTS = """
 WITH asked AS (
   SELECT 'orders' AS of, created_at AS at,
-    CASE status WHEN 'CONFIRMED' THEN 'succeeded' WHEN 'FAILED' THEN 'failed' ELSE 'open' END
+    CASE WHEN status = 'CONFIRMED' THEN 'succeeded'
+         WHEN status = 'FAILED' AND reason = 'USER_CANCELLED' THEN 'cancelled'
+         WHEN status = 'FAILED' THEN 'failed' ELSE 'open' END
       AS result, reason, CASE WHEN settled_at IS NOT NULL
       THEN EXTRACT(epoch FROM settled_at - created_at) * 1000 END AS ms
   FROM orders.orders WHERE created_at > :oldest AND created_at <= :until
   UNION ALL
   SELECT 'payments', r.at,
     CASE WHEN p.state IN ('SUCCEEDED', 'REFUND_PENDING', 'REFUNDED') THEN 'succeeded'
-         WHEN p.state IN ('PROCESSING', 'CANCELLING') THEN 'open' ELSE 'failed' END,
+         WHEN p.state IN ('PROCESSING', 'CANCELLING') THEN 'open'
+         WHEN p.state = 'CANCELLED' THEN 'cancelled' ELSE 'failed' END,
     coalesce(p.decline_code, p.cancel_reason,
       CASE WHEN p.payment_id IS NULL THEN convert_from(r.answer, 'UTF8')::jsonb ->> 'code' END),
     CASE WHEN p.state NOT IN ('PROCESSING', 'CANCELLING')
@@ -59,7 +63,7 @@ class PeriodCount(Struct, frozen=True):
 
     period: int
     of: str
-    result: Literal["succeeded", "failed", "open"]
+    result: Literal["succeeded", "failed", "cancelled", "open"]
     reason: str | None
     count: int
 

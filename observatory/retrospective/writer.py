@@ -128,7 +128,7 @@ def _requests(
                 for each in counts
                 if (each.period, each.of, each.result) == (0, of, result)
             )
-            for result in ("succeeded", "failed", "open")
+            for result in ("succeeded", "failed", "cancelled", "open")
         }
         time = took.get(of)
         found.append(

@@ -27,12 +27,14 @@ Phase = Literal["loose", "red", "settling", "over"]
 
 
 class OrdersMeanwhile(Struct, frozen=True):
-    """The orders of a time that is over: how many were still open at its end, and until when."""
+    """The orders of a time that is over, and the payments without an order: how many of both were
+    still open at its end, and until when."""
 
     placed: int
     open_at_end: int
     open_now: int
     last_settled_at: datetime | None
+    payments: int = 0
 
 
 class RedPeriods(Struct, frozen=True):

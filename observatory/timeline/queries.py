@@ -1,4 +1,4 @@
-"""Reads what happened to gremlins, and to orders meanwhile, from the database."""
+"""Reads what happened to gremlins, and to orders and payments meanwhile, from the database."""
 
 # ruff: noqa: S608 - what is put into these statements are this module's own constants.
 
@@ -27,17 +27,28 @@ _AUDIT = statement(
 
 
 # An order older than a quarter of an hour belongs to the reconciler and the proof by now.
-_ORDERS = statement(
+# An order's payment is not counted beside it. One that was taken and given back later was settled
+# when it was taken.
+_MEANWHILE = statement(
     text(
         """
-SELECT count(*) FILTER (WHERE created_at >= :since) AS placed,
+WITH work AS (
+  SELECT true AS is_order, created_at, settled_at FROM orders.orders
+  WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until
+  UNION ALL
+  SELECT false, created_at, CASE WHEN state IN ('REFUND_PENDING', 'REFUNDED') THEN created_at
+    WHEN state NOT IN ('PROCESSING', 'CANCELLING') THEN updated_at END
+  FROM payments.payments
+  WHERE order_id IS NULL AND amount_minor IS NOT NULL
+    AND created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until)
+SELECT count(*) FILTER (WHERE created_at >= :since AND is_order) AS placed,
        count(*) FILTER (WHERE settled_at IS NULL OR settled_at > :until) AS open_at_end,
        count(*) FILTER (WHERE settled_at IS NULL) AS open_now,
-       max(settled_at) FILTER (WHERE settled_at > :until) AS last_settled_at
-FROM orders.orders
-WHERE created_at > CAST(:since AS timestamptz) - interval '15 minutes' AND created_at <= :until"""
+       max(settled_at) FILTER (WHERE settled_at > :until) AS last_settled_at,
+       count(*) FILTER (WHERE created_at >= :since AND NOT is_order) AS payments
+FROM work"""
     ),
-    "SELECT orders meanwhile",
+    "SELECT orders and payments meanwhile",
 )
 
 
@@ -55,7 +66,8 @@ class TimelineQueries:
             )
 
     async def orders_meanwhile(self, since: datetime, until: datetime) -> OrdersMeanwhile:
-        """How many orders were placed in that time, and when the open ones were settled."""
+        """How many orders and payments were made in that time, and when the open ones were
+        settled."""
         async with self._database.connect() as connection:
-            row = await connection.row(_ORDERS, since=since, until=until)
+            row = await connection.row(_MEANWHILE, since=since, until=until)
         return msgspec.convert(dict(row or {}), OrdersMeanwhile)

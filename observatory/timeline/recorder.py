@@ -1,4 +1,4 @@
-"""Reads gremlins, lights, bites and open orders once a second, and keeps the last incidents."""
+"""Reads gremlins, lights, bites and open work once a second, and keeps the last incidents."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta

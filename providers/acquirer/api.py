@@ -5,6 +5,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
 from typing import Any, cast, get_args
 
 import msgspec
@@ -16,7 +17,14 @@ from chassis.http.app import answer_exception, as_problem
 from providers.acquirer import store
 from providers.acquirer.contract import Mode
 from providers.acquirer.domain import Account
-from providers.acquirer.errors import Answer, Refused, broken, lock_timeout, rate_limit
+from providers.acquirer.errors import (
+    Answer,
+    Refused,
+    broken,
+    lock_timeout,
+    other_account,
+    rate_limit,
+)
 from providers.acquirer.execute import Act, Call, Context, execute
 from providers.acquirer.parameters import Parameters, parse_form, read_form
 from providers.acquirer.views import View
@@ -24,7 +32,10 @@ from providers.acquirer.views import View
 Asked = Request[Any, Any, Any]
 Read = Callable[[Connection, Account, Parameters], Awaitable[View | bytes]]
 
-_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z]{1,20})?")
+_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(\.[a-z]{1,20})?")
+# Before this one Stripe's API had none.
+_FIRST_VERSION = date(2011, 1, 1)
+_OF_ANOTHER = ("Stripe-Account", "Stripe-Context")
 _LONGEST_KEY = 255
 _TROUBLE = tuple(mode for mode in get_args(Mode) if mode not in ("happy", "random"))
 
@@ -113,9 +124,24 @@ async def _account(request: Asked, context: Context) -> Account:
         account = await store.account_of_key(connection, api_key[:200])
     if account is None:
         raise Refused(401, f"Invalid API Key provided: {api_key[:8]}****")
-    if not _VERSION.fullmatch(_version(request, context)):
-        raise Refused(400, f"Invalid Stripe API version: {_version(request, context)[:40]}")
+    if not _is_version(version := _version(request, context)):
+        raise Refused(400, f"Invalid Stripe API version: {version[:40]}")
+    for header in _OF_ANOTHER:
+        if header in request.headers:
+            raise other_account(header)
     return account
+
+
+def _is_version(version: str) -> bool:
+    """Whether there can be a version of this name: the day it came out, and from 2024-09-30 on a
+    word. Newer ones than this acquirer's own are taken, so that a newer library works."""
+    if not (found := _VERSION.fullmatch(version)):
+        return False
+    try:
+        came_out = date.fromisoformat(found[1])
+    except ValueError:
+        return False
+    return _FIRST_VERSION <= came_out <= datetime.now(UTC).date()
 
 
 def _basic_name(scheme: str, shown: str) -> str:
@@ -172,7 +198,7 @@ def _response(
     version = _version(request, context)
     headers = {
         "Request-Id": _request_id(request),
-        "Stripe-Version": version if _VERSION.fullmatch(version) else "",
+        "Stripe-Version": version if _is_version(version) else "",
         **answer.headers,
     }
     if key := request.headers.get("idempotency-key"):

@@ -39,8 +39,15 @@ TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
 CONFIRMABLE: frozenset[Status] = frozenset(_UNPAID)
 CAPTURABLE: frozenset[Status] = frozenset({"requires_capture"})
 CANCELABLE: frozenset[Status] = CONFIRMABLE | CAPTURABLE
+# Every type of event that is ever sent.
+EventType = Literal[
+    "payment_intent.created", "payment_intent.payment_failed", "payment_intent.requires_action",
+    "payment_intent.amount_capturable_updated", "payment_intent.succeeded",
+    "payment_intent.canceled", "charge.succeeded", "charge.failed", "charge.captured",
+    "charge.refunded", "refund.created",
+]  # fmt: skip
 # The event of each state that an intent comes to; its creation is `payment_intent.created`.
-EVENT_OF: dict[str, str] = {
+EVENT_OF: dict[str, EventType] = {
     "requires_payment_method": "payment_intent.payment_failed",
     "requires_action": "payment_intent.requires_action",
     "requires_capture": "payment_intent.amount_capturable_updated",

@@ -50,6 +50,14 @@ def no_such(what: str, object_id: str, param: str, *, status: int = 404) -> Refu
     return Refused(status, message, code="resource_missing", param=param)
 
 
+def other_account(header: str) -> Refused:
+    """A header asks on behalf of another account; there is none that a key may speak for."""
+    return Refused(
+        403, f"The header {header} is not supported here: a key asks for its own account alone.",
+        code="account_invalid",
+    )  # fmt: skip
+
+
 def unexpected_state(message: str, intent: dict[str, Any]) -> Refused:
     """The intent is not where this could be done; it is shown as it stands."""
     code = "payment_intent_unexpected_state"

@@ -15,7 +15,13 @@ import msgspec
 from chassis.database.pool import Connection, Database
 from providers.acquirer import event_store, expand, key_store, store
 from providers.acquirer.contract import Mode
-from providers.acquirer.domain import EVENT_OF, Account, BalanceTransaction, PaymentIntent
+from providers.acquirer.domain import (
+    EVENT_OF,
+    Account,
+    BalanceTransaction,
+    EventType,
+    PaymentIntent,
+)
 from providers.acquirer.errors import Answer, Refused, broken, key_in_use, key_reused
 from providers.acquirer.key_store import StoredResult
 from providers.acquirer.metrics import AcquirerMetrics
@@ -87,7 +93,7 @@ class Work:
         self.given.finish()
         self.has_begun = True
 
-    def happened(self, event_type: str, shown: Shown) -> None:
+    def happened(self, event_type: EventType, shown: Shown) -> None:
         """An event, with the object as it is now."""
         self._events.append((new_id("evt"), event_type, view(shown)))
 

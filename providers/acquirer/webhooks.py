@@ -6,6 +6,7 @@ are times in the row)."""
 
 import hmac
 import random
+from typing import get_args
 
 import msgspec
 
@@ -14,7 +15,7 @@ from chassis.database.pool import Connection
 from chassis.due_work import Backoff, DueWorker
 from chassis.http.outbound import Peer
 from providers.acquirer import event_store, store
-from providers.acquirer.domain import WebhookEndpoint
+from providers.acquirer.domain import EventType, WebhookEndpoint
 from providers.acquirer.errors import no_such
 from providers.acquirer.event_store import DELIVERIES_DUE, EventDelivery
 from providers.acquirer.execute import Context, Work, new_id
@@ -22,6 +23,7 @@ from providers.acquirer.parameters import invalid, missing
 from providers.acquirer.views import View, view
 
 _MOST_EVENTS = 100
+_ENABLED = ("*", *get_args(EventType))
 
 
 async def create_endpoint(work: Work) -> View:
@@ -29,11 +31,16 @@ async def create_endpoint(work: Work) -> View:
     given = work.given
     url, events = given.needed("url"), given.texts("enabled_events", most=_MOST_EVENTS)
     description, metadata = given.text("description"), given.metadata()
-    given.text("api_version")
+    version = work.context.settings.acquirer_api_version
+    given.text("api_version", choices=(version,))
     if not is_http_url(url):
         raise invalid("url", "Invalid URL: an explicit http or https address is needed.")
     if not events:
         raise missing("enabled_events")
+    for place, each in enumerate(events):
+        if each not in _ENABLED:
+            name = f"enabled_events[{place}]"
+            raise invalid(name, f"Invalid {name}: must be one of {', '.join(sorted(_ENABLED))}.")
     work.begin()
     endpoint = await store.add(
         work.tx,

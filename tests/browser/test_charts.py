@@ -14,6 +14,11 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="session"),
 ]
+# Figures that are shown in part: neither whole in their line nor whole below it.
+_CUT = """values => [...values.children].map(each => [each, each.getBoundingClientRect()])
+  .filter(([_, at]) => { const line = values.getBoundingClientRect();
+    return at.top < line.bottom - 1 && (at.left < line.left - 1 || at.right > line.right + 1) })
+  .map(([each]) => each.textContent)"""
 CHARTS = ("rate", "errors", "order", "inventory", "payment")
 
 
@@ -38,6 +43,21 @@ async def test_every_chart_is_plotted_with_its_newest_value(visit):
     await expect(page.locator('[data-chart="rate"] .values .of-order')).to_have_text(
         re.compile(r"[1-9]")
     )
+
+
+async def test_a_figure_without_room_is_left_out_whole_and_the_slowest_last(visit):
+    page = await visit()
+    values = page.locator('[data-chart="order"] .values')
+    await expect(values.locator(".of-p99")).to_have_text(re.compile(r"\d+ m?s"))
+    # In one script, before the next figures come.
+    cut, slowest = await values.evaluate(
+        "values => { values.style.maxWidth = '6rem'; values.querySelectorAll('span')"
+        ".forEach(each => each.textContent = '531 ms');"
+        " const line = values.getBoundingClientRect();"
+        f"return [({_CUT})(values), values.querySelector('.of-p99').getBoundingClientRect().bottom"
+        " <= line.bottom + 3] }"
+    )
+    assert (cut, slowest) == ([], True)
 
 
 async def test_a_dot_leads_to_its_trace(visit):

@@ -52,7 +52,7 @@ async def test_if_all_promises_hold_it_exits_0_with_a_line_for_each(database_url
     code, out, err = run(database_url, capsys)
     assert code == 0
     assert err == ""
-    assert f"All {len(invariants())} promises hold: no order was lost and nobody paid twice." in out
+    assert f"All {len(invariants())} promises hold, of orders, payments and wallets: nothing" in out
     for each in invariants():
         assert f"✓ {each.id:<4} {each.promise}" in out
 
@@ -157,14 +157,25 @@ async def test_it_prints_what_was_proven_before_and_what_was_examined_now(
     shop, database_url, capsys
 ):
     _, first, _ = run(database_url, capsys)
-    assert "The whole history was read, 4 orders: there is no earlier proof to build on." in first
+    read = "4 orders, 0 payments without an order and 7 wallets"
+    assert f"The whole history was read, {read}: there is no earlier proof to build on." in first
     await insert_confirmed_orders(shop, 1)
     _, out, _ = run(database_url, capsys)
     assert re.search(
-        r"History up to \d{4}-\S+ \S+ was proven before \(4 orders\); 1 order examined now\.", out
+        r"History up to \d{4}-\S+ \S+ was proven before \(4 orders\); 1 order examined now, with",
+        out,
+    )
+    await shop.execute(
+        "INSERT INTO payments.payments (payment_id, amount_minor, currency, state)"
+        " VALUES (gen_random_uuid(), 5, 'EUR', 'PROCESSING');"
+        " WITH a AS (INSERT INTO wallets.accounts (kind, owner, currency)"
+        " VALUES ('wallet', 'u1', 'EUR') RETURNING *)"
+        " INSERT INTO wallets.wallet_balances (user_id, currency, account_id)"
+        " SELECT owner, currency, account_id FROM a"
     )
     _, out, _ = run(database_url, capsys, full=True)
-    assert "The whole history was read, 5 orders: as asked." in out
+    read = "5 orders, 1 payment without an order and 8 wallets: as asked."
+    assert f"The whole history was read, {read}" in out
 
 
 async def test_json_holds_how_much_was_read(shop, database_url, capsys):
@@ -173,6 +184,7 @@ async def test_json_holds_how_much_was_read(shop, database_url, capsys):
         reach = json.loads(out)["reach"]
         assert (reach["whole"], reach["proven_before"] is None) == (whole, whole)
     assert (reach["orders_examined"], reach["why"], reach["not_kept"]) == (4, "as asked", None)
+    assert (reach["payments_examined"], reach["wallets_examined"]) == (0, 7)
 
 
 async def test_a_long_read_prints_its_progress(shop, database_url, capsys):

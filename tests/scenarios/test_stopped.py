@@ -47,7 +47,7 @@ def test_an_act_whose_output_nobody_reads_any_more_ends_calm(fleet, tmp_path):
     with begin(fleet, tmp_path, "check", "--quick", stderr=subprocess.PIPE) as running:
         running.stdout.close()
         assert running.wait(60) == 2
-        assert "the output cannot be written: nobody reads it" in running.stderr.read()
+        assert running.stderr.read() == ""
     assert loose(fleet) == []
 
 

@@ -71,7 +71,7 @@ def test_the_times_of_a_killed_process_are_those_of_its_dot():
     recording = Recording()
     ill = {"order": "healthy", "inventory": "down"}
     open_orders = replace(COUNTS, orders={"open": 4})
-    settled = replace(COUNTS, orders={"open": 0})
+    settled = replace(COUNTS, orders={"open": 0}, payments={"open": 0})
     recording.add(replace(WELL, at=at(1)))
     recording.outages.append(Outage("inventory-service killed", at(2)))
     recording.add(replace(WELL, at=at(4), services=ill, counts=open_orders))

@@ -87,12 +87,14 @@ def match_day(
     matched = young = 0
     for line in lines:
         movement = (line.intent, line.kind)
-        posting = postings.get(movement)
+        # A posting has one line. Another one about the same movement, such as a second refund in
+        # part, is money of its own, and our ledger does not have it.
+        is_first = first.setdefault(movement, line.line_id) == line.line_id
+        posting = postings.get(movement) if is_first else None
         if posting is None and now - line.booked_at < timedelta(seconds=young_s):
             young += 1
             continue
-        is_first = first.setdefault(movement, line.line_id) == line.line_id
-        if not is_first or line.line_id in seen:
+        if line.line_id in seen:
             differences = [_again(line, posting)]
         else:
             differences = list(_of_line(line, posting, records))
@@ -167,7 +169,7 @@ def _again(line: SettlementLine, posting: Posting | None) -> Difference:
     return Difference(
         kind="duplicate_line",
         reference=line.line_id,
-        reason=f"The account has this {line.kind} twice.",
+        reason="The account's file has this line twice.",
         payment_id=None if posting is None else posting.payment_id,
         found_minor=line.amount_minor,
         currency=line.currency,

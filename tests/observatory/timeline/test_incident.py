@@ -1,5 +1,7 @@
 """What an incident is, and what the lights did in it."""
 
+from msgspec.structs import replace
+
 from frontend.timeline import narrative
 from observatory.timeline.incident import Incident, OrdersMeanwhile
 from tests.observatory.timeline.arranged import at, event, incidents_at, lights
@@ -39,6 +41,10 @@ def test_the_phases_follow_each_other():
     assert over.phase == "over"
     assert figures(over) == ["14 s", "27 s", "6.0 s"]
     assert "118 orders were placed meanwhile, 7 still open" in sentences(over, 100)
+    paid = replace(over, orders=OrdersMeanwhile(0, 0, 0, None, payments=190))
+    assert "190 payments were made meanwhile, none left open" in sentences(paid, 100)
+    nobody = replace(over, orders=OrdersMeanwhile(0, 0, 0, None))
+    assert "Nobody ordered or paid meanwhile" in sentences(nobody, 100)
 
 
 def test_gremlins_that_overlap_are_one_incident():

@@ -105,7 +105,10 @@ async def test_a_key_whose_request_is_still_running_is_a_conflict(url, fleet):
         finally:
             await holder.close()
         assert second.status_code == 409
-        assert second.json()["error"]["type"] == "idempotency_error"
+        error = second.json()["error"]
+        assert error["type"] == "idempotency_error"
+        # The official library leaves the code in `error.error`: a 409 is none of its own classes.
+        assert error["code"] == "idempotency_key_in_use"
         assert second.headers["stripe-should-retry"] == "true"
         assert (await first).json()["status"] == "succeeded"
         third = await http.post(confirm, data=paid, headers=headers)

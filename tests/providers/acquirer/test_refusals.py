@@ -6,6 +6,7 @@ import stripe
 
 FLEET_KEYS = ("acquirer",)
 MADE = {"amount": 1000, "currency": "usd"}
+HOOK = {"url": "http://127.0.0.1:9", "enabled_events": ["*"]}
 CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2040}
 
 
@@ -100,6 +101,7 @@ def test_who_shows_no_key_or_a_wrong_one_learns_nothing(client, url):
         (lambda api: api.payment_intents.list({"created": -1}), None),
         (lambda api: api.payment_intents.retrieve("pi_\x00"), None),
         (lambda api: api.webhook_endpoints.create({"url": "x", "enabled_events": ["*"]}), None),
+        (lambda api: api.webhook_endpoints.create({**HOOK, "api_version": "2020-08-27"}), None),
         (lambda api: api.customers.list(), None),
     ],
 )
@@ -107,6 +109,31 @@ def test_what_is_not_there_or_not_offered_is_refused(api, ask, code):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         ask(api)
     assert refused.value.code == code
+
+
+def test_an_event_that_is_never_sent_cannot_be_enabled(api):
+    events = ["charge.captured", "charge.teleported"]
+    with pytest.raises(stripe.InvalidRequestError, match="must be one of") as refused:
+        api.webhook_endpoints.create({**HOOK, "enabled_events": events})
+    assert (refused.value.http_status, refused.value.param) == (400, "enabled_events[1]")
+
+
+def test_another_account_cannot_be_asked_for(api, url):
+    ask = {"stripe_account": "acct_1234"}
+    for act in (lambda: api.balance.retrieve({}, ask), lambda: api.refunds.create({}, ask)):
+        with pytest.raises(stripe.PermissionError, match="is not supported here") as refused:
+            act()
+        assert (refused.value.http_status, refused.value.error.code) == (403, "account_invalid")
+    context = {"Stripe-Context": "acct_1234"}
+    answer = httpx.get(f"{url}/v1/balance", headers=context, auth=("sk_test_alfa", ""))
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("version", ["tomorrow", "2026-13-45", "1999-01-01", "9999-01-01.x"])
+def test_a_version_that_there_cannot_be_is_refused(api, version):
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version") as refused:
+        api.payment_intents.create(MADE, {"stripe_version": version})
+    assert refused.value.http_status == 400
 
 
 @pytest.mark.parametrize(
@@ -117,7 +144,6 @@ def test_what_is_not_there_or_not_offered_is_refused(api, ask, code):
         (b"amount=%ff", {}, 400),
         (b"&".join(b"metadata[%d]=x" % n for n in range(101)), {}, 400),
         (b'{"amount": 1000}', {"content-type": "application/json"}, 400),
-        (b"amount=1000&currency=usd", {"stripe-version": "tomorrow"}, 400),
         (b"amount=1000&currency=usd", {"idempotency-key": "k" * 256}, 400),
         (b"x" * 70_000, {}, 413),
     ],

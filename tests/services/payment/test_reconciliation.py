@@ -108,11 +108,7 @@ DIFFERING: dict[str, tuple[list[SettlementLine], list[Posting], tuple[Any, ...]]
         [posting(payment_state="CANCELLED")],
         ("txn_1", 10_000, 10_000),
     ),
-    "duplicate_line": (
-        [line(), line(line_id="txn_2")],
-        [posting()],
-        ("txn_2", None, 10_000),
-    ),
+    "duplicate_line": ([line(), line()], [posting()], ("txn_1", None, 10_000)),
 }
 
 
@@ -130,6 +126,18 @@ def test_each_difference_is_found_as_what_it_is(kind: str):
 def test_a_line_that_says_something_else_than_before_is_found():
     found = differences([line()], [posting()], known=(line(amount_minor=9_999),))
     assert found == [("line_changed", "txn_1", 9_999, 10_000)]
+
+
+def test_a_second_refund_in_part_is_money_of_its_own():
+    parts = [
+        line(kind="refund", fee_minor=0, line_id=f"txn_{n}", amount_minor=amount)
+        for n, amount in enumerate((1_000, 500, 1_500))
+    ]
+    missing = [("missing_here", each.line_id, None, each.amount_minor) for each in parts]
+    assert differences(parts, []) == missing
+    ours = [posting(**BACK, amount_minor=1_000)]
+    assert differences(parts, ours) == missing[1:]
+    assert differences(parts[1:], ours, known=(parts[0],)) == missing[1:]
 
 
 def test_every_kind_of_difference_has_a_case():
