@@ -133,6 +133,16 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "external_reference": ["", "a b", "x\n", "é", "x" * 256, 1, None],
         },
     ),
+    wallet.PlaceHold: (
+        {"user_id": "alice", "amount": 1, "currency": "EUR", "reference": "r"},
+        {
+            "amount": _NOT_A_WALLET_AMOUNT,
+            "currency": _NOT_A_CURRENCY,
+            "user_id": _NOT_A_NAME,
+            "reference": ["", "a b", "x\n", "é", "x" * 256, 1, None],
+            "capture": [1, "yes", None],
+        },
+    ),
     wallet.Deposit: (
         {"amount": 1, "currency": "EUR"},
         {"amount": _NOT_A_WALLET_AMOUNT, "currency": _NOT_A_CURRENCY},
