@@ -113,7 +113,7 @@ async def test_other_terms_are_tried_with_and_without_a_script(open_shop):
     assert await pay(payments, "terms", 50) == 200
     async with browser.get("/api/policies") as response:
         terms = msgspec.convert((await response.json())["terms"], tuple[PresentTerms, ...])
-    assert [each.account for each in terms] == ["alfa", "bravo", "charlie", "mock", "wallet"]
+    assert [each.account for each in terms] == ["alfa", "bravo", "charlie", "wallet", "mock"]
     draft = TermsDraft(terms)
     dearer = whole_form(draft, **{"mock.minimum_minor": "60"})
     for path in ("/panels/terms", "/policies/terms"):
