@@ -1,5 +1,8 @@
 """The diagrams and tables in documents are the code's own."""
 
+import re
+
+from fleet.run_dir import ROOT
 from tests.tidy.documents import (
     DIAGRAMS,
     DOCUMENTS,
@@ -25,6 +28,12 @@ def test_every_part_is_shown():
         sorted((DIAGRAMS.keys() | TABLES.keys()) - seen),
         "show it: <!-- diagram: NAME --> or <!-- table: NAME -->",
     )
+
+
+def test_every_act_stands_in_its_document():
+    acts = {path.stem for path in (ROOT / "scenarios").glob("*.yaml")}
+    rows = set(re.findall(r"^\| `([a-z-]+)` \| ", read("docs/acts.md"), re.MULTILINE))
+    complain(sorted(acts - rows), "docs/acts.md has no row for these acts")
 
 
 def test_arrows_between_rooms_go_down():
