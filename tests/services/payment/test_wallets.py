@@ -55,7 +55,9 @@ async def wire(
     wallets: WalletShop, payment_settings: Callable[..., Settings]
 ) -> AsyncIterator[Wire]:
     """The one to the module's wallet service."""
-    yield Wire("wallet-service", str(wallets.http.base_url), payment_settings())
+    wire = Wire("wallet-service", str(wallets.http.base_url), payment_settings())
+    yield wire
+    await wire.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
