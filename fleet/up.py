@@ -158,8 +158,7 @@ def plan(
     # The services know each other by it. It lives as long as this run and is written nowhere.
     environ.setdefault("VALERIX_SERVICE_TOKEN", secrets.token_hex(32))
     for key, url in urls.items():
-        if (process := find(key)) in SERVICES:
-            environ.setdefault(process.url_variable, url)
+        environ.setdefault(find(key).url_variable, url)
     # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
     # itself: the requests it makes to show the shop are not the shop's own work.
     receiver = {"VALERIX_OTLP_RECEIVER": urls["dashboard"]} if "dashboard" in urls else {}

@@ -24,19 +24,23 @@ from services.wallet.contract import (
 
 _KINDS: dict[Kind, str] = {
     "PAYMENT": "Payment to {provider_id}",
+    "PURCHASE": "Purchase in the shop",
     "REFUND": "Given back by {provider_id}",
     "DEPOSIT": "Deposit",
     "TRANSFER_OUT": "Transfer to {counterparty}",
     "TRANSFER_IN": "Transfer from {counterparty}",
 }
-_GOES_OUT = frozenset({"PAYMENT", "TRANSFER_OUT"})
+_OF_THE_SHOP = "Given back by the shop"
+_GOES_OUT = frozenset({"PAYMENT", "PURCHASE", "TRANSFER_OUT"})
 _STATUSES: dict[Status, tuple[State, str]] = {
     "PENDING": ("degraded", "not known yet"),
     "APPROVED": ("good", "paid"),
     "DECLINED": ("refused", "declined"),
     "GATEWAY_ERROR": ("failed", "not taken"),
+    "VOIDED": ("refused", "given back"),
     "COMPLETED": ("good", "done"),
 }
+_HELD: tuple[State, str] = ("degraded", "held")
 _UNSEALED: tuple[State, str] = ("degraded", "not sealed yet")
 # The money of a row is posted a moment after the row itself is written.
 _JUST_AFTER = timedelta(milliseconds=5)
@@ -79,19 +83,22 @@ def history(user_id: str, page: TransactionPage, cursor: str) -> HistoryView:
 def _row(found: TransactionView) -> TransactionRow:
     state, word = _STATUSES[found.status]
     if found.status == "PENDING" and found.kind != "PAYMENT":
-        state, word = _UNSEALED
+        state, word = _HELD if found.kind == "PURCHASE" else _UNSEALED
+    is_of_the_shop = found.kind == "REFUND" and found.provider_id is None
     then = urlencode({"at": (found.updated_at + _JUST_AFTER).isoformat()})
     return TransactionRow(
         transaction=found,
-        what=_KINDS[found.kind].format(
-            provider_id=found.provider_id, counterparty=found.counterparty
-        ),
+        what=_OF_THE_SHOP if is_of_the_shop else _what(found),
         note=", ".join(filter(None, (found.external_reference, found.reason))),
         amount_minor=-found.amount_minor if found.kind in _GOES_OUT else found.amount_minor,
         state=state,
         word=word,
         then=f"/wallets/{found.user_id}?{then}",
     )
+
+
+def _what(found: TransactionView) -> str:
+    return _KINDS[found.kind].format(provider_id=found.provider_id, counterparty=found.counterparty)
 
 
 def slider(rows: tuple[TransactionRow, ...], at: datetime | None, now: datetime) -> TimeSlider:

@@ -3,6 +3,8 @@ money once."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -14,6 +16,8 @@ from frontend.wallets.panels import Asked, history_panel, moment_panel, wallets_
 from frontend.web.formatting import minor_units
 from services.wallet.contract import (
     BalanceView,
+    Kind,
+    Status,
     TransactionPage,
     TransactionView,
     WalletBalances,
@@ -116,6 +120,17 @@ def test_the_slider_reaches_from_the_oldest_row_until_now():
 )  # fmt: skip
 def test_an_amount_is_read_as_people_write_it(written, currency, minor):
     assert minor_units(written, currency) == minor
+
+
+def test_every_kind_and_status_of_a_row_has_words():
+    for kind, status in product(get_args(Kind), get_args(Status)):
+        provider = "city-power" if kind == "PAYMENT" else None
+        found = msgspec.structs.replace(
+            PAID, kind=kind, status=status, provider_id=provider, counterparty="bob"
+        )
+        [row] = presenter.history("alice", TransactionPage([found], 20, False, None), "").rows
+        assert row.word
+        assert "None" not in row.what
 
 
 @with_the_module
