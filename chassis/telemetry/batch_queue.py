@@ -90,7 +90,7 @@ class BatchQueue(Generic[T]):
             except NotConnected as error:
                 # A receiver that starts with us, or anew, gets what happened before it listened.
                 self._put_back(batch)
-                self._report("wait, and the oldest are dropped", error)
+                self._report("wait until somebody listens", error)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 count = error.count if isinstance(error, NotDelivered) else None

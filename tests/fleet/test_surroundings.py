@@ -88,7 +88,7 @@ def test_an_order_and_its_telemetry_take_no_proxy(shop: UpShop):
         if line.startswith("valerix_telemetry_dropped")
     ]
     assert len(dropped) >= 3
-    assert all(line.endswith(" 0.0") for line in dropped)
+    assert all(line.endswith(" 0.0") for line in dropped), dropped
 
 
 @pytest.mark.parametrize("command", [("calm",), ("verify", "--wait", "20"), ("act", "list")])
