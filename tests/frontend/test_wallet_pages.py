@@ -122,7 +122,7 @@ def test_an_amount_is_read_as_people_write_it(written, currency, minor):
     assert minor_units(written, currency) == minor
 
 
-def test_every_kind_and_status_of_a_row_has_words():
+def test_every_kind_and_status_of_a_row_can_be_shown():
     for kind, status in product(get_args(Kind), get_args(Status)):
         provider = "city-power" if kind == "PAYMENT" else None
         found = msgspec.structs.replace(
