@@ -13,6 +13,7 @@ from chassis.http.problems import invalid
 from chassis.telemetry.context import parse_traceparent
 from services.events.audit_consumer import log
 from services.events.audit_consumer.contract import AuditLine, AuditPage, ChainView
+from services.events.cursors import read_cursor
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
 _Filter = Annotated[str | None, QueryParameter()]
@@ -42,7 +43,7 @@ async def list_lines(
         found = await log.page(
             connection,
             limit=most + 1,
-            before=1 << 62 if cursor is None else _read_cursor(cursor),
+            before=read_cursor(cursor),
             type=type,
             aggregate=aggregate,
             aggregate_id=aggregate_id,
@@ -50,12 +51,6 @@ async def list_lines(
         )
     shown = [_line(row) for row in found[:most]]
     return AuditPage(shown, str(shown[-1].n) if len(found) > most else None)
-
-
-def _read_cursor(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise invalid("/cursor", "is not one that this service gave out")
-    return int(cursor)
 
 
 def _line(row: Row) -> AuditLine:

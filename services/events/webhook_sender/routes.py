@@ -16,6 +16,7 @@ from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
 from chassis.telemetry.context import parse_traceparent
+from services.events.cursors import read_cursor
 from services.events.webhook_sender import contract, store
 from services.events.webhook_sender.addresses import fault_of
 from services.events.webhook_sender.contract import (
@@ -109,7 +110,7 @@ async def list_deliveries(
     async with _database(state).connect() as connection:
         found = await store.page(
             connection,
-            before=1 << 62 if cursor is None else _read_cursor(cursor),
+            before=read_cursor(cursor),
             limit=most + 1,
             state=delivery_state,
             merchant_id=_merchant(merchant_id),
@@ -122,12 +123,6 @@ def _merchant(name: str | None) -> str | None:
     if name is not None and ("\x00" in name or len(name) > _LONGEST_MERCHANT):
         raise invalid("/merchant_id", "is no merchant's name")
     return name
-
-
-def _read_cursor(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise invalid("/cursor", "is not one that this service gave out")
-    return int(cursor)
 
 
 def _view(row: Row) -> DeliveryView:
