@@ -96,6 +96,13 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class HoldProblem(msgspec.Struct, frozen=True):
+    """What a client reads of a refusal about a key: its code, and how the hold stands."""
+
+    code: str
+    details: HoldView
+
+
 class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a user's history. `balance_after_minor` is what was to spend right after it; None
     for money that is not sealed yet. `trace_url` is where the dashboard shows it."""

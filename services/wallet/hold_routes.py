@@ -3,7 +3,9 @@
 Whatever is asked of a key, the answer says what it has become: as asked, 200; otherwise 409, with
 the hold in the problem's details."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import msgspec
 from litestar import get, post, put
@@ -50,11 +52,24 @@ def _view(hold: WalletHold) -> HoldView:
     return HoldView(**msgspec.structs.asdict(hold))
 
 
-def _key(hold_key: str) -> str:
-    """A key that somebody can have used; raises `Problem` 404."""
+@contextlib.contextmanager
+def _asked(hold_key: str) -> Iterator[str]:
+    """A key that somebody can have used; what is refused under it is a `Problem`."""
     if not re.fullmatch(r"[!-~]{16,255}", hold_key):
         raise _unknown(hold_key)
-    return hold_key
+    try:
+        yield hold_key
+    except UnknownHold:
+        raise _unknown(hold_key) from None
+    except HoldKeyReused:
+        raise Problem(
+            422,
+            contract.HOLD_KEY_REUSED,
+            "This key was used for another hold; nothing was held for this one",
+            details={"hold_key": hold_key},
+        ) from None
+    except HoldResolved as resolved:
+        raise _refused(resolved.hold) from None
 
 
 def _unknown(hold_key: str) -> Problem:
@@ -66,33 +81,19 @@ def _unknown(hold_key: str) -> Problem:
     )
 
 
-def _problem(error: UnknownHold | HoldKeyReused | HoldResolved, hold_key: str) -> Problem:
-    if isinstance(error, UnknownHold):
-        return _unknown(hold_key)
-    if isinstance(error, HoldKeyReused):
-        return Problem(
-            422,
-            contract.HOLD_KEY_REUSED,
-            "This key was used for another hold; nothing was held for this one",
-            details={"hold_key": hold_key},
-        )
-    return _refused(error.hold)
+_REFUSED = {
+    contract.INSUFFICIENT_FUNDS: "The wallet has less available than this; nothing was held",
+    contract.WALLET_NOT_FOUND: "There is no such wallet; nothing was held",
+    contract.WRONG_CURRENCY: "This user has no wallet in this currency; nothing was held",
+}
 
 
 def _refused(hold: WalletHold) -> Problem:
     """409, with the hold in the details."""
-    details = msgspec.to_builtins(_view(hold))
-    if hold.reason == contract.INSUFFICIENT_FUNDS:
-        detail = "The wallet has less available than this; nothing was held"
-        return Problem(409, contract.INSUFFICIENT_FUNDS, detail, details=details)
-    if hold.reason == contract.WALLET_NOT_FOUND:
-        detail = "There is no such wallet; nothing was held"
-        return Problem(409, contract.WALLET_NOT_FOUND, detail, details=details)
-    if hold.reason == contract.WRONG_CURRENCY:
-        detail = "This user has no wallet in this currency; nothing was held"
-        return Problem(409, contract.WRONG_CURRENCY, detail, details=details)
-    detail = f"This hold is {hold.state}; nothing was changed"
-    return Problem(409, contract.HOLD_RESOLVED, detail, details=details)
+    code, detail = contract.HOLD_RESOLVED, f"This hold is {hold.state}; nothing was changed"
+    if hold.reason in _REFUSED:
+        code, detail = hold.reason, _REFUSED[hold.reason]
+    return Problem(409, code, detail, details=msgspec.to_builtins(_view(hold)))
 
 
 _GUARDS = [api_key_guard, _every_wallet]
@@ -106,11 +107,9 @@ _GUARDS = [api_key_guard, _every_wallet]
 )  # fmt: skip
 async def place_hold(hold_key: FromPath[str], data: JSONBody[PlaceHold], state: State) -> HoldView:
     """PUT /holds/{hold_key}: 200 HELD or POSTED, 409, 422."""
-    key, application = _key(hold_key), client_now.get().application
-    try:
+    application = client_now.get().application
+    with _asked(hold_key) as key:
         return _view(await _holds(state).place(key, data, application))
-    except (HoldKeyReused, HoldResolved) as error:
-        raise _problem(error, key) from None
 
 
 @post(
@@ -119,11 +118,8 @@ async def place_hold(hold_key: FromPath[str], data: JSONBody[PlaceHold], state: 
 )  # fmt: skip
 async def capture_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/capture: 200 POSTED, 404, 409."""
-    key = _key(hold_key)
-    try:
+    with _asked(hold_key) as key:
         return _view(await _holds(state).capture(key))
-    except (UnknownHold, HoldResolved) as error:
-        raise _problem(error, key) from None
 
 
 @post(
@@ -132,11 +128,9 @@ async def capture_hold(hold_key: FromPath[str], state: State) -> HoldView:
 )  # fmt: skip
 async def void_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/void: 200 VOIDED or REFUSED, 409."""
-    key, application = _key(hold_key), client_now.get().application
-    try:
+    application = client_now.get().application
+    with _asked(hold_key) as key:
         return _view(await _holds(state).void(key, application))
-    except HoldResolved as error:
-        raise _problem(error, key) from None
 
 
 @post(
@@ -145,21 +139,15 @@ async def void_hold(hold_key: FromPath[str], state: State) -> HoldView:
 )  # fmt: skip
 async def refund_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/refund: 200 REFUNDED, 404, 409."""
-    key = _key(hold_key)
-    try:
+    with _asked(hold_key) as key:
         return _view(await _holds(state).refund(key))
-    except (UnknownHold, HoldResolved) as error:
-        raise _problem(error, key) from None
 
 
 @get("/holds/{hold_key:str}", guards=_GUARDS, responses=_RESPONSES, summary="One hold")
 async def show_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """GET /holds/{hold_key}."""
-    key = _key(hold_key)
-    try:
+    with _asked(hold_key) as key:
         return _view(await _holds(state).find(key))
-    except UnknownHold as error:
-        raise _problem(error, key) from None
 
 
 HOLD_ROUTES: list[BaseRouteHandler] = [

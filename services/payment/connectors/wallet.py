@@ -5,8 +5,6 @@ each key, and a void of a key that it has never seen, so a request that comes la
 
 from typing import cast
 
-import msgspec
-
 from chassis.http.outbound import decode
 from chassis.outcome import CallResult, Outcome
 from gateways import (
@@ -29,12 +27,7 @@ from gateways import (
 from services.payment.domain import WALLET
 from services.wallet import contract
 from services.wallet.client import WalletClient
-from services.wallet.contract import HoldView, PlaceHold
-
-
-class _HoldProblem(msgspec.Struct, frozen=True):
-    code: str
-    details: HoldView
+from services.wallet.contract import HoldProblem, HoldView, PlaceHold
 
 
 class Wallets:
@@ -110,7 +103,7 @@ def _found(result: CallResult, target: AttemptRef) -> Taken | NotFound:
     elif result.outcome is Outcome.DEFINITE_NO:
         if result.code == contract.HOLD_NOT_FOUND:
             return NotFound()
-        problem: _HoldProblem | None = decode(result, _HoldProblem)
+        problem: HoldProblem | None = decode(result, HoldProblem)
         hold = None if problem is None else problem.details
     else:
         raise GatewayUnknown(result.code)
