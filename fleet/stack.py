@@ -174,7 +174,7 @@ class Stack:
             for each in PROCESSES
         ]
         scraped = {
-            RABBITMQ: (("rabbitmq", 15692),),
+            RABBITMQ: (("rabbitmq", RABBIT_PORTS.metrics),),
             COLLECTOR: (("otel-collector", 8888), ("host", 8889)),
             JAEGER: (("jaeger", 8890),),
             LOKI: (("loki", 3100),),

@@ -41,9 +41,9 @@ __all__ = ["OUTSIDE_CONTRACTS", "create_app"]
 NAME = find("payment").name
 # The reconciler, the late captures, the events and the settlement files take turns on these;
 # foreground traffic never waits for them.
+_REPAIR_POOL = AT_ONCE + effects.AT_ONCE + 1
 # One health answer asks once; a second may overlap it.
 _PROBE_CONNECTIONS = 2
-_REPAIR_POOL = AT_ONCE + effects.AT_ONCE + 1
 
 
 def create_app(

@@ -4,6 +4,7 @@ An address that is written as one is judged here; what a name leads to is judged
 up for the very connection, so that it cannot change in between."""
 
 import socket
+from urllib.parse import urlsplit
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
@@ -19,21 +20,14 @@ def fault_of(url: str, *, allows_private: bool) -> str:
     is_plain = url.isascii() and url.isprintable() and not set(" \\#") & set(url)
     if not is_plain or not is_http_url(url):
         return _ADDRESS
-    authority = url.split("://", 1)[1].split("/", 1)[0].split("?", 1)[0]
-    if "@" in authority:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
         return _ADDRESS
     if allows_private:
         return ""
-    host = host_in(authority)
+    host = parts.hostname or ""
     is_private = is_loopback(host) or is_global_address(host) is False
     return _PRIVATE if is_private else ""
-
-
-def host_in(authority: str) -> str:
-    """The host of `host`, `host:port` or `[address]:port`."""
-    if authority.startswith("["):
-        return authority[1:].split("]", 1)[0]
-    return authority.split(":", 1)[0]
 
 
 class PublicResolver(ThreadedResolver):

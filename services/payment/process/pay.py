@@ -101,12 +101,7 @@ async def process(
         return await _again(context, domain, opened)
     if isinstance(opened, Refusal):
         return await _refused(context, domain, opened)
-
-    async def drive_and_answer() -> RequestAnswer:
-        await _drive(context, domain, opened)
-        return await _answer(context, domain.name, opened)
-
-    return await _accepted(domain, opened, drive_and_answer())
+    return await _accepted(domain, opened, _drive_and_answer(context, domain, opened))
 
 
 async def _with_wallet(connection: Connection, merchant: Merchant, *, is_alone: bool) -> Merchant:
@@ -143,13 +138,16 @@ async def _accepted(
     return RequestAnswer(202, body, payment_id)
 
 
-async def _drive(context: PaymentContext, domain: DomainContext, payment_id: UUID) -> None:
-    """Ask the accounts for as long as the merchant's time lasts."""
+async def _drive_and_answer(
+    context: PaymentContext, domain: DomainContext, payment_id: UUID
+) -> RequestAnswer:
+    """Ask the accounts for as long as the merchant's time lasts, and answer how it stands."""
     payment = await charging.look(context, payment_id)
     if payment is not None and (left_s := domain.left_s) > 0:
         await operations.drive(
             context, payment, most=operations.MOST_ROUNDS_OF_A_ROUTE, budget_s=left_s
         )
+    return await _answer(context, domain.name, payment_id)
 
 
 async def _again(
