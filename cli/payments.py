@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import click
 import yaml
 
+from chassis.http.query import with_query
 from cli.ask import asked
 from fleet.errors import Failed
 from frontend.web.formatting import money
@@ -15,8 +16,7 @@ from frontend.web.formatting import money
 
 def list_payments(as_json: bool, **filters: str) -> None:
     """Print a page of payments, newest first."""
-    query = urlencode({name: value for name, value in filters.items() if value})
-    page = asked("dashboard", "GET", f"/api/payments?{query}")
+    page = asked("dashboard", "GET", with_query("/api/payments", **filters))
     if as_json:
         _print(page)
         return

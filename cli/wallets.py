@@ -2,11 +2,12 @@
 
 import json
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from uuid import uuid4
 
 import click
 
+from chassis.http.query import with_query
 from cli.ask import asked
 from fleet.settings import load_as
 from frontend.web.formatting import money
@@ -15,7 +16,9 @@ from services.wallet.settings import WalletSettings
 
 def list_wallets(limit: int, cursor: str, key: str) -> None:
     """Print a page of the wallets, one line a user."""
-    page = asked("wallet", "GET", f"/wallets?{_page(limit, cursor)}", headers=_shown(key))
+    page = asked(
+        "wallet", "GET", with_query("/wallets", limit=limit, cursor=cursor), headers=_shown(key)
+    )
     for each in page["wallets"]:
         amounts = [money(one["available_minor"], one["currency"]) for one in each["balances"]]
         click.echo(f"{each['user_id']:24} {', '.join(amounts)}")
@@ -24,8 +27,7 @@ def list_wallets(limit: int, cursor: str, key: str) -> None:
 
 def show_balance(user: str, at: str, key: str) -> None:
     """Print one line a currency."""
-    query = f"?{urlencode({'at': at})}" if at else ""
-    found = asked("wallet", "GET", f"{_of(user)}/balance{query}", headers=_shown(key))
+    found = asked("wallet", "GET", with_query(f"{_of(user)}/balance", at=at), headers=_shown(key))
     for each in found["balances"]:
         currency = each["currency"]
         pending = [
@@ -39,7 +41,7 @@ def show_balance(user: str, at: str, key: str) -> None:
 
 def list_transactions(user: str, limit: int, cursor: str, as_json: bool, key: str) -> None:
     """Print a page of the history, newest first."""
-    path = f"{_of(user)}/transactions?{_page(limit, cursor)}"
+    path = with_query(f"{_of(user)}/transactions", limit=limit, cursor=cursor)
     page = asked("wallet", "GET", path, headers=_shown(key))
     if as_json:
         click.echo(json.dumps(page, indent=2, ensure_ascii=False))
@@ -102,10 +104,6 @@ def revoke_key(key_id: str) -> None:
 def _move(path: str, body: dict[str, Any], once: str, key: str) -> None:
     headers = {**_shown(key), "Idempotency-Key": once or uuid4().hex}
     click.echo(_line(asked("wallet", "POST", path, body, headers=headers)))
-
-
-def _page(limit: int, cursor: str) -> str:
-    return urlencode({"limit": limit, **({"cursor": cursor} if cursor else {})})
 
 
 def _say_what_follows(what: str, page: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """`valerix webhooks`: where merchants want their events, and what became of them."""
 
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import click
 
+from chassis.http.query import with_query
 from cli.ask import asked
 
 _KEY = "webhook_sender"
@@ -35,8 +36,7 @@ def remove_endpoint(endpoint_id: str) -> None:
 def list_deliveries(state: str, merchant: str, limit: int) -> None:
     """Print the newest deliveries, one a line."""
     given = {"limit": limit, "state": state.upper(), "merchant_id": merchant}
-    query = urlencode({name: value for name, value in given.items() if value})
-    for each in asked(_KEY, "GET", f"/deliveries?{query}")["deliveries"]:
+    for each in asked(_KEY, "GET", with_query("/deliveries", **given))["deliveries"]:
         what = f"{each['state']:8} {each['type']:18} {each['payment_id']}  {each['merchant_id']:8}"
         why = f"tried {each['attempts']}x  {each['last_reason'] or ''}"
         click.echo(f"{each['delivery_id']:6} {what} {why}".rstrip())

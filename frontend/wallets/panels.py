@@ -2,12 +2,12 @@
 
 import re
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from chassis.http.outbound import decode
 from chassis.http.problems import Problem
+from chassis.http.query import with_query
 from chassis.outcome import CallResult
 from frontend.wallets import presenter
 from frontend.wallets.view_models import HistoryView, MomentView, WalletsView
@@ -128,7 +128,7 @@ def _instant(text: str) -> datetime:
 
 def wallets_panel(cursor: str, view: WalletsView | Down) -> Panel:
     """The list; its URL carries the place."""
-    url = _at_place("/panels/wallets", cursor)
+    url = with_query("/panels/wallets", cursor=cursor)
     return Panel("wallets/wallets.html", ("flow",), lambda _: view, url)
 
 
@@ -139,9 +139,5 @@ def moment_panel(user_id: str, view: MomentView | Down) -> Panel:
 
 def history_panel(user_id: str, asked: Asked, view: HistoryView | Down) -> Panel:
     """The history; its URL carries the place."""
-    url = _at_place(f"/panels/history/{user_id}", asked.cursor)
+    url = with_query(f"/panels/history/{user_id}", cursor=asked.cursor)
     return Panel("wallets/history.html", ("flow",), lambda _: view, url)
-
-
-def _at_place(path: str, cursor: str) -> str:
-    return f"{path}?{urlencode({'cursor': cursor})}" if cursor else path

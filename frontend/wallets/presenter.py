@@ -1,8 +1,8 @@
 """Turns what the wallet service answers into what the pages show; pure."""
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
 
+from chassis.http.query import with_query
 from frontend.wallets.view_models import (
     HistoryView,
     MomentView,
@@ -30,7 +30,6 @@ _KINDS: dict[Kind, str] = {
     "TRANSFER_OUT": "Transfer to {counterparty}",
     "TRANSFER_IN": "Transfer from {counterparty}",
 }
-_OF_THE_SHOP = "Given back by the shop"
 _GOES_OUT = frozenset({"PAYMENT", "PURCHASE", "TRANSFER_OUT"})
 _STATUSES: dict[Status, tuple[State, str]] = {
     "PENDING": ("degraded", "not known yet"),
@@ -52,7 +51,7 @@ def wallets(page: WalletPage, cursor: str) -> WalletsView:
     """A page of the list."""
     return WalletsView(
         tuple(WalletRow(each.user_id, each.opened_at, each.balances) for each in page.wallets),
-        more=f"/wallets?{urlencode({'cursor': page.next})}" if page.next else "",
+        more=with_query("/wallets", cursor=page.next) if page.next else "",
         first="/wallets" if cursor else "",
     )
 
@@ -75,7 +74,7 @@ def history(user_id: str, page: TransactionPage, cursor: str) -> HistoryView:
     return HistoryView(
         user_id,
         tuple(map(_row, page.transactions)),
-        older=f"{here}?{urlencode({'cursor': page.next})}" if page.next else "",
+        older=with_query(here, cursor=page.next) if page.next else "",
         newest=here if cursor else "",
     )
 
@@ -84,21 +83,19 @@ def _row(found: TransactionView) -> TransactionRow:
     state, word = _STATUSES[found.status]
     if found.status == "PENDING" and found.kind != "PAYMENT":
         state, word = _HELD if found.kind == "PURCHASE" else _UNSEALED
-    is_of_the_shop = found.kind == "REFUND" and found.provider_id is None
-    then = urlencode({"at": (found.updated_at + _JUST_AFTER).isoformat()})
+    then = (found.updated_at + _JUST_AFTER).isoformat()
     return TransactionRow(
         transaction=found,
-        what=_OF_THE_SHOP if is_of_the_shop else _what(found),
+        # A purchase is given back by the shop itself.
+        what=_KINDS[found.kind].format(
+            provider_id=found.provider_id or "the shop", counterparty=found.counterparty
+        ),
         note=", ".join(filter(None, (found.external_reference, found.reason))),
         amount_minor=-found.amount_minor if found.kind in _GOES_OUT else found.amount_minor,
         state=state,
         word=word,
-        then=f"/wallets/{found.user_id}?{then}",
+        then=with_query(f"/wallets/{found.user_id}", at=then),
     )
-
-
-def _what(found: TransactionView) -> str:
-    return _KINDS[found.kind].format(provider_id=found.provider_id, counterparty=found.counterparty)
 
 
 def slider(rows: tuple[TransactionRow, ...], at: datetime | None, now: datetime) -> TimeSlider:

@@ -1,10 +1,9 @@
 """The filter form over a list: read from the URL, repeated in the form and in the panel's URL."""
 
-from urllib.parse import urlencode
-
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from chassis.http.query import with_query
 from frontend.web.pages import HttpRequest
 
 # A form field is short, a request's own name the longest; a longer one is not looked for.
@@ -36,5 +35,4 @@ def field(request: HttpRequest, name: str) -> str:
 
 def filtered_url(path: str, wanted: Struct) -> str:
     """The path with the filters that are set."""
-    given = {key: value for key, value in asdict(wanted).items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    return with_query(path, **asdict(wanted))

@@ -1,10 +1,11 @@
 """How others ask the wallet service."""
 
 from datetime import datetime
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from uuid import UUID
 
 from chassis.http.outbound import Peer
+from chassis.http.query import with_query
 from chassis.outcome import CallResult
 from services.wallet.contract import Deposit, PayProvider, PlaceHold, TransferMoney
 
@@ -18,17 +19,16 @@ class WalletClient:
 
     async def wallets(self, *, limit: int, cursor: str = "") -> CallResult:
         """GET /wallets; decode with `WalletPage`."""
-        return await self._get(f"/wallets{_query(limit=limit, cursor=cursor)}", "/wallets")
+        return await self._get(with_query("/wallets", limit=limit, cursor=cursor), "/wallets")
 
     async def balance(self, user_id: str, at: datetime | None = None) -> CallResult:
         """GET /wallets/{user_id}/balance, now or at an instant; decode with `WalletBalances`."""
-        query = _query(at="" if at is None else at.isoformat())
-        path = f"/wallets/{user_id}/balance{query}"
+        path = with_query(f"/wallets/{user_id}/balance", at=at and at.isoformat())
         return await self._get(path, "/wallets/{user_id}/balance")
 
     async def transactions(self, user_id: str, *, limit: int, cursor: str = "") -> CallResult:
         """GET /wallets/{user_id}/transactions; decode with `TransactionPage`."""
-        path = f"/wallets/{user_id}/transactions{_query(limit=limit, cursor=cursor)}"
+        path = with_query(f"/wallets/{user_id}/transactions", limit=limit, cursor=cursor)
         return await self._get(path, "/wallets/{user_id}/transactions")
 
     async def transaction(self, user_id: str, transaction_id: UUID) -> CallResult:
@@ -96,8 +96,3 @@ class WalletClient:
     ) -> CallResult:
         path, route = f"/holds/{quote(key, safe='')}{step}", f"/holds/{{hold_key}}{step}"
         return await self.peer.call(method, path, command, route=route, headers=self._headers)
-
-
-def _query(**wanted: str | int) -> str:
-    given = {name: value for name, value in wanted.items() if value != ""}
-    return f"?{urlencode(given)}" if given else ""

@@ -1,8 +1,7 @@
 """How other processes read the audit log."""
 
-from urllib.parse import urlencode
-
 from chassis.http.outbound import Peer
+from chassis.http.query import with_query
 from chassis.outcome import CallResult
 
 # The chain is read from its first line.
@@ -18,9 +17,7 @@ class AuditClient:
     async def lines(self, **filters: str | int) -> CallResult:
         """GET /audit with `type`, `aggregate`, `aggregate_id`, `event_id`, `cursor` and `limit`;
         decode with `AuditPage`."""
-        given = urlencode({name: value for name, value in filters.items() if value})
-        url = f"/audit?{given}" if given else "/audit"
-        return await self._peer.call("GET", url, route="/audit")
+        return await self._peer.call("GET", with_query("/audit", **filters), route="/audit")
 
     async def chain(self) -> CallResult:
         """GET /audit/chain, which reads the whole log; decode with `ChainView`."""

@@ -1,9 +1,10 @@
 """How other processes ask the relay: what happened, what is on its way, what was put aside."""
 
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from uuid import UUID
 
 from chassis.http.outbound import Peer
+from chassis.http.query import with_query
 from chassis.outcome import CallResult
 
 # The gapless proof reads every outbox.
@@ -45,6 +46,5 @@ class EventsClient:
     async def _get(
         self, path: str, filters: dict[str, str | int], *, deadline_s: float | None = None
     ) -> CallResult:
-        given = urlencode({name: value for name, value in filters.items() if value})
-        url = f"{path}?{given}" if given else path
+        url = with_query(path, **filters)
         return await self._peer.call("GET", url, route=path, deadline_s=deadline_s)

@@ -1,8 +1,7 @@
 """How other processes ask the webhook sender: endpoints, deliveries, another try."""
 
-from urllib.parse import urlencode
-
 from chassis.http.outbound import Peer
+from chassis.http.query import with_query
 from chassis.outcome import CallResult
 
 
@@ -19,8 +18,7 @@ class WebhooksClient:
     async def deliveries(self, **filters: str | int) -> CallResult:
         """GET /deliveries with `state`, `merchant_id`, `cursor` and `limit`; decode with
         `DeliveryPage`."""
-        given = urlencode({name: value for name, value in filters.items() if value})
-        url = f"/deliveries?{given}" if given else "/deliveries"
+        url = with_query("/deliveries", **filters)
         return await self._peer.call("GET", url, route="/deliveries")
 
     async def replay(self, delivery_id: int, *, headers: dict[str, str]) -> CallResult:
