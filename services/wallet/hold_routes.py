@@ -81,19 +81,20 @@ def _unknown(hold_key: str) -> Problem:
     )
 
 
-_REFUSED = {
-    contract.INSUFFICIENT_FUNDS: "The wallet has less available than this; nothing was held",
-    contract.WALLET_NOT_FOUND: "There is no such wallet; nothing was held",
-    contract.WRONG_CURRENCY: "This user has no wallet in this currency; nothing was held",
-}
-
-
 def _refused(hold: WalletHold) -> Problem:
     """409, with the hold in the details."""
-    code, detail = contract.HOLD_RESOLVED, f"This hold is {hold.state}; nothing was changed"
-    if hold.reason in _REFUSED:
-        code, detail = hold.reason, _REFUSED[hold.reason]
-    return Problem(409, code, detail, details=msgspec.to_builtins(_view(hold)))
+    details = msgspec.to_builtins(_view(hold))
+    if hold.reason == contract.INSUFFICIENT_FUNDS:
+        detail = "The wallet has less available than this; nothing was held"
+        return Problem(409, contract.INSUFFICIENT_FUNDS, detail, details=details)
+    if hold.reason == contract.WALLET_NOT_FOUND:
+        detail = "There is no such wallet; nothing was held"
+        return Problem(409, contract.WALLET_NOT_FOUND, detail, details=details)
+    if hold.reason == contract.WRONG_CURRENCY:
+        detail = "This user has no wallet in this currency; nothing was held"
+        return Problem(409, contract.WRONG_CURRENCY, detail, details=details)
+    detail = f"This hold is {hold.state}; nothing was changed"
+    return Problem(409, contract.HOLD_RESOLVED, detail, details=details)
 
 
 _GUARDS = [api_key_guard, _every_wallet]
