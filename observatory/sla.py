@@ -19,7 +19,7 @@ PENDING_SHARE = 0.05
 
 # Not business requests: probes, the scrape itself, the API page, gremlins, and whoever asks which
 # shop this is.
-NOT_BUSINESS = r"^(/health.*|/metrics|/schema.*|/gremlin.*|/shop)$"
+NOT_BUSINESS = r"^(/health.*|/metrics.*|/schema.*|/gremlin.*|/shop)$"
 # By status: the service failed, its caller gave up on it (499), or nobody was answered (000).
 FAILED = "5..|499|000"
 PENDING = "202"

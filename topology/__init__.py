@@ -7,6 +7,17 @@ migration (docs/processes.md)."""
 from typing import NamedTuple
 
 
+class Door(NamedTuple):
+    """Something that customers may ask of a process through the gateway. `path` is written as the
+    process itself writes it; a part in braces is any one segment. `for_operator`: who shows a token
+    there must have that role. `is_signed`: whoever comes there proves by a signature who it is."""
+
+    method: str
+    path: str
+    for_operator: bool = False
+    is_signed: bool = False
+
+
 class Process(NamedTuple):
     """One operating system process.
 
@@ -21,7 +32,12 @@ class Process(NamedTuple):
     `takes_events`: events are delivered to it, so a gremlin may lose them on their way.
     `notifies` are the keys of processes that asked it to send them events, at addresses they gave.
     `is_background`: no customer's request goes through it. It is shown small, with how far behind
-    it is in place of a light: it has no answer time that anybody waits for."""
+    it is in place of a light: it has no answer time that anybody waits for.
+    `doors` are all that the gateway lets customers ask of it, below `prefix`, which it does not see
+    itself. `grpc` is the package of the gRPC services that it serves on its port + 1000.
+    `listens` are the ports, by protocol, of a process that customers come to elsewhere than at its
+    own `port`, which is then for the shop alone. `gremlin_kinds` are the kinds of gremlins that can
+    bite it, where not all can."""
 
     key: str
     name: str
@@ -37,6 +53,17 @@ class Process(NamedTuple):
     takes_events: bool = False
     notifies: tuple[str, ...] = ()
     is_background: bool = False
+    doors: tuple[Door, ...] = ()
+    prefix: str = ""
+    grpc: str = ""
+    listens: tuple[tuple[str, int], ...] = ()
+    gremlin_kinds: tuple[str, ...] = ()
+
+    @property
+    def port_variables(self) -> tuple[str, ...]:
+        """The variables of all ports it may listen on."""
+        others = (f"VALERIX_{self.key}_{name}_PORT".upper() for name, _ in self.listens)
+        return (self.port_variable, *others)
 
     @property
     def port_variable(self) -> str:
@@ -47,8 +74,8 @@ class Process(NamedTuple):
         return f"VALERIX_{self.key.upper()}_URL"
 
 
-# Those that do business: watched and bitten by gremlins.
-SERVICES = (
+# What stands behind the gateway: watched and bitten by gremlins, as it is itself.
+_BEHIND = (
     Process(
         key="order",
         name="order-service",
@@ -58,7 +85,13 @@ SERVICES = (
         schema="orders",
         calls=("inventory", "payment"),
         colour=("#2c64b8", "#7fb0f5"),
-        is_public=True,
+        doors=(
+            Door("POST", "/orders"),
+            Door("GET", "/orders"),
+            Door("GET", "/orders/{order_id}"),
+            Door("GET", "/orders/{order_id}/history"),
+            Door("POST", "/orders/{order_id}/cancel", for_operator=True),
+        ),
     ),
     Process(
         key="inventory",
@@ -69,6 +102,11 @@ SERVICES = (
         schema="inventory",
         calls=(),
         colour=("#a3386f", "#e293bb"),
+        doors=(
+            Door("GET", "/inventory"),
+            Door("GET", "/inventory/{product_id}"),
+            Door("POST", "/inventory/restock", for_operator=True),
+        ),
     ),
     Process(
         key="payment",
@@ -79,6 +117,12 @@ SERVICES = (
         schema="payments",
         calls=("acquirer", "wallet"),
         colour=("#5d6b12", "#b9c56a"),
+        doors=(
+            Door("POST", "/process-payment"),
+            Door("GET", "/payments"),
+            Door("GET", "/payments/{payment_id}"),
+            Door("POST", "/webhooks/{provider}", is_signed=True),
+        ),
     ),
     Process(
         key="wallet",
@@ -89,6 +133,15 @@ SERVICES = (
         schema="wallets",
         calls=("acquirer",),
         colour=("#0b6e63", "#6cc9bb"),
+        doors=(
+            Door("GET", "/wallets"),
+            Door("GET", "/wallets/{user_id}/balance"),
+            Door("POST", "/wallets/{user_id}/payments"),
+            Door("POST", "/wallets/{user_id}/deposits"),
+            Door("GET", "/wallets/{user_id}/transactions"),
+            Door("GET", "/wallets/{user_id}/transactions/{transaction_id}"),
+            Door("POST", "/transfers"),
+        ),
     ),
     Process(
         key="relay",
@@ -149,6 +202,23 @@ SERVICES = (
         notifies=("payment",),
         is_outside=True,
     ),
+)
+SERVICES = (
+    # An agent that runs Envoy: `port` is the agent's, customers come to Envoy's.
+    Process(
+        key="gateway",
+        name="gateway-service",
+        label="Gateway",
+        package="fleet.gateway",
+        port=5011,
+        schema="edge",
+        calls=tuple(process.key for process in _BEHIND if process.doors),
+        colour=("#7a4a8f", "#c9a0dc"),
+        is_public=True,
+        listens=(("http", 8000), ("grpc", 9080)),
+        gremlin_kinds=("latency", "error"),
+    ),
+    *_BEHIND,
 )
 # The shop's own, and of these the ones that customers wait for: each has a light.
 SHOP = tuple(process for process in SERVICES if not process.is_outside)

@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
@@ -24,7 +25,7 @@ from chassis.telemetry.context import span_now
 logger = logging.getLogger(__name__)
 
 # Never bitten: gremlins can always be ended, measured, and a restart comes up under one.
-EXEMPT = re.compile(r"/metrics|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
+EXEMPT = re.compile(r"/metrics(/.*)?|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
 
 
 # Every request is compared with every gremlin, and each is a series of metrics. Eight kinds on six
@@ -59,6 +60,7 @@ class Gremlins:
         registry: CollectorRegistry,
         *,
         takes_events: bool = False,
+        routes: Iterable[str] = (),
     ) -> None:
         self.service = service
         self._takes_events = takes_events
@@ -67,7 +69,8 @@ class Gremlins:
         self._poll_s = settings.gremlin_poll_s
         self._ttl_s = settings.gremlin_default_ttl_s
         self._random = random.Random()  # noqa: S311 - a share of requests, not a secret
-        self.known_routes: frozenset[str] = frozenset()
+        # Those that are served elsewhere; otherwise the process's own, which it says itself.
+        self.known_routes = frozenset(routes)
         self._slowed: list[Database] = []
         self.active: tuple[Active, ...] = ()
         self._metrics = GremlinMetrics(service, registry)

@@ -65,6 +65,7 @@ def service_app(
     database: Database | None = None,
     identity: ShopIdentity | None = None,
     gremlins: Gremlins | None = None,
+    metrics: HttpMetrics | None = None,
     schema_revision: str = "",
     dependencies: Mapping[str, Probe] | None = None,
     callees: Mapping[str, Probe] | None = None,
@@ -75,7 +76,8 @@ def service_app(
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
+    process and start again when they fail; `closes` run at the end; `state` is for handlers.
+    `metrics` are handed in by a process that counts requests which it does not serve itself."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
@@ -104,7 +106,7 @@ def service_app(
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, registry, gremlins)
+    return _edged(app, name, settings, metrics or HttpMetrics(name, registry), gremlins)
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -125,18 +127,18 @@ def _edged(
     app: Litestar,
     name: str,
     settings: Settings,
-    registry: CollectorRegistry,
+    metrics: HttpMetrics,
     gremlins: Gremlins | None,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
     templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
     if gremlins is not None:
-        gremlins.known_routes = templates.known
+        gremlins.known_routes = gremlins.known_routes or templates.known
     return Edge(
         cast("App", app),
         service=name,
         settings=settings,
-        metrics=HttpMetrics(name, registry),
+        metrics=metrics,
         routes=templates,
         gremlins=gremlins,
         contracts=contracts_of(app.routes),

@@ -29,7 +29,7 @@ logger = logging.getLogger("request")
 
 # Asked every two seconds by machines: measured, but neither logged nor traced. Nor is telemetry
 # that arrives, or it would make more telemetry.
-_QUIET = re.compile(r"/metrics|/health(/.*)?|/v1/(traces|logs|metrics)")
+_QUIET = re.compile(r"/metrics(/.*)?|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset(
     {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
     | {b"content-length", b"transfer-encoding"}

@@ -70,7 +70,7 @@ def _group(
             process.key,
             process.label,
             gremlin(found, now) if found else None,
-            process.takes_events or not kind.on_delivery,
+            _can_bite(kind, process),
         )
 
     rows = (KindRow(kind, tuple(switch(kind, each) for each in members)) for kind in KINDS)
@@ -82,6 +82,12 @@ def _group(
         is_background=all(each.is_background for each in members),
         active=sum(service in keys for _, service in latest),
     )
+
+
+def _can_bite(kind: FaultKind, process: Process) -> bool:
+    if process.gremlin_kinds:
+        return kind.kind in process.gremlin_kinds
+    return process.takes_events or not kind.on_delivery
 
 
 def audit(entries: tuple[AuditEntry, ...]) -> AuditView:

@@ -41,7 +41,11 @@ class UpShop:
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
             | {"VALERIX_HOME": str(home), "PYTHONPATH": str(root)}
-            | {process.port_variable: str(self.ports[process.key]) for process in PROCESSES}
+            | {
+                variable: str(self.ports[process.key] if variable == process.port_variable else free_port())
+                for process in PROCESSES
+                for variable in process.port_variables
+            }
             | environ
         )
         self.output = home.with_name(f"{home.name}.out")

@@ -121,6 +121,7 @@ class RunningFleet:
         ports = {key: free_port() for key in KEYS}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
+        settings |= {each: str(free_port()) for key in KEYS for each in find(key).port_variables}
         settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
         settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
         if "acquirer" not in self.keys:

@@ -1,0 +1,171 @@
+"""Envoy as the agent's child: found, started, started again, asked, and ended."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import aiohttp
+
+from chassis.settings import BadSetting
+from fleet.child_guard import Child
+from fleet.children import describe_exit
+from fleet.gateway.access_log import AccessLog, reader_of
+from fleet.gateway.configuration import written
+from fleet.gateway.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
+
+# Envoy's own lines, beside those of requests: objects too. %j is the message, escaped.
+_LOG_FORMAT = '{"level":"%l","message":"%j"}'
+_ASK_S = 2.0
+_LOOK_EVERY_S = 0.1
+_READY_S = 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+# One that lived for so long died of something new.
+_LIVED_S = 10.0
+# What is being answered is waited for, and connections that stay open are not.
+_DRAIN_S = 2.0
+_STOP_S = 2.0
+
+
+def find_envoy(named: str = "") -> str | None:
+    """The Envoy to run: the `named` one, that of the wheel, that on PATH; None without any."""
+    if named:
+        return named
+    spec = find_spec("envoy")
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "_bin/envoy"
+        if path.exists():
+            return str(path)
+    return shutil.which("envoy")
+
+
+class Envoy:
+    """One Envoy after the other. The socket that it is asked at, its configuration and nothing else
+    are in a folder that only this user sees."""
+
+    def __init__(self, settings: GatewaySettings, log: AccessLog) -> None:
+        self._settings, self._log = settings, log
+        self._child: Child | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._socket = ""
+        self._is_stopping = False
+        # Those who have changed it must change the next one too.
+        self.starts = 0
+
+    async def run(self) -> None:
+        """Keep one running, for ever."""
+        with tempfile.TemporaryDirectory(prefix="valerix-gateway-") as folder:
+            self._socket = str(Path(folder) / "admin")
+            path = Path(folder) / "envoy.yaml"
+            path.touch(mode=0o600)
+            path.write_text(written(self._settings, self._socket), encoding="utf-8")
+            out, into = os.pipe()
+            reading = asyncio.create_task(self._log.follow(await reader_of(out)))
+            try:
+                await self._keep_running(path, into)
+            finally:
+                self._end()
+                reading.cancel()
+                os.close(into)
+
+    async def _keep_running(self, path: Path, into: int) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._is_stopping:
+            begun = time.monotonic()
+            self._start(path, into)
+            while (code := self._child.poll() if self._child else 0) is None:
+                await asyncio.sleep(_LOOK_EVERY_S)
+            if self._is_stopping:
+                return
+            pause_s = _FIRST_PAUSE_S if time.monotonic() - begun > _LIVED_S else pause_s
+            logger.error(
+                "envoy died and is started again",
+                extra={"why": describe_exit(code), "pause_s": pause_s},
+            )
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _start(self, path: Path, into: int) -> None:
+        program = find_envoy(self._settings.envoy)
+        if program is None:
+            raise BadSetting(missing())
+        Path(self._socket).unlink(missing_ok=True)
+        self._child = Child(
+            [program, "--config-path", str(path), "--log-level", "warning"]
+            + ["--log-format", _LOG_FORMAT, "--disable-hot-restart"]
+            + ["--concurrency", str(self._settings.envoy_threads)],
+            log=Path(f"/dev/fd/{into}"),
+            if_orphaned=signal.SIGKILL,
+        )
+        self.starts += 1
+
+    @property
+    def pid(self) -> int | None:
+        """Of the Envoy that runs now."""
+        return self._child.pid if self._child is not None and self._child.poll() is None else None
+
+    async def probe(self) -> str:
+        """A probe of health: whether it takes requests."""
+        text = await self.ask("GET", "/ready")
+        return "reachable" if text.strip() == "LIVE" else text.strip().lower()
+
+    async def change(self, values: Mapping[str, str]) -> None:
+        """Put these into its runtime. Raises `OSError` or `aiohttp.ClientError`."""
+        await self.ask("POST", "/runtime_modify", params=values)
+
+    async def ask(self, method: str, path: str, params: Mapping[str, str] | None = None) -> str:
+        """Something of its administration. Raises `OSError` or `aiohttp.ClientError`."""
+        if self._session is None:
+            connector = aiohttp.UnixConnector(self._socket)
+            timeout = aiohttp.ClientTimeout(total=_ASK_S)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        async with self._session.request(method, f"http://envoy{path}", params=params) as response:
+            text = await response.text()
+            # Also 503: /ready says so what it waits for.
+            if response.status not in (200, 503):
+                raise OSError(f"envoy answers {response.status}: {text.strip()}")
+            return text
+
+    async def stop(self) -> None:
+        """Take no more, finish what is being answered, end."""
+        self._is_stopping = True
+        if self.pid is not None:
+            with contextlib.suppress(OSError, aiohttp.ClientError, TimeoutError):
+                await self.ask("POST", "/drain_listeners?inboundonly")
+                await asyncio.wait_for(self._idle(), _DRAIN_S)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        self._end()
+
+    async def _idle(self) -> None:
+        while True:
+            stats = await self.ask("GET", "/stats?filter=downstream_rq_active")
+            if not any(line.split()[-1] != "0" for line in stats.splitlines() if "http." in line):
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _end(self) -> None:
+        if self._child is not None:
+            if self._child.poll() is None:
+                self._child.send(signal.SIGTERM)
+                self._child.wait(_STOP_S)
+            self._child.kill()
+
+
+def missing() -> str:
+    """Why there is no gateway here, and what to do."""
+    return (
+        f"no Envoy is installed: its wheel is made for Linux x86-64 and arm64 and macOS arm64, and "
+        f"this is {sys.platform}; set VALERIX_GATEWAY_ENVOY to one of your own"
+    )

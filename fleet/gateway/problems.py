@@ -1,0 +1,111 @@
+"""What Envoy answers by itself, as the shop's own problem documents that say what was done."""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chassis.http.problems import MEDIA_TYPE, NOT_EXECUTED, ErrorMember, ProblemDocument
+
+_AGAIN = {"Retry-After": "1"}
+
+
+class _Reply(NamedTuple):
+    """An answer: for these response flags of Envoy, or else for this status alone. `is_executed` is
+    whether the request may have done something: then it reached a service."""
+
+    status: int
+    code: str
+    detail: str
+    flags: tuple[str, ...] = ()
+    is_executed: bool = False
+    headers: dict[str, str] = {}
+
+
+_UNKNOWN = "It is not known what was done: look again with the same key or id"
+_NOBODY = "The service cannot be reached, or is busy; nothing was done"
+_GREMLIN = "A gremlin at the gateway refused this request on purpose"
+# The first that fits is taken.
+_REPLIES = (
+    _Reply(500, "gremlin", _GREMLIN, ("FI",)),
+    _Reply(503, "gremlin", _GREMLIN, ("FI",)),
+    # Too many at once, nobody well, no connection: the request was not sent.
+    _Reply(503, "overloaded", _NOBODY, ("UO", "UH", "UF"), headers=_AGAIN),
+    # The connection broke after it was sent; the answer could not be read.
+    _Reply(502, "outcome-unknown", _UNKNOWN, ("UC", "UR", "LR", "UPE"), is_executed=True),
+    _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR"), is_executed=True),
+    _Reply(400, "bad-request", "The request cannot be read; nothing was done"),
+    _Reply(401, "unauthorized", "The token is missing, over, or not one of this shop's"),
+    _Reply(403, "forbidden", "This needs a role that the token does not have"),
+    _Reply(404, "not-found", "There is nothing at this address"),
+    _Reply(408, "body-timeout", "The request did not come to its end in time; nothing was done"),
+    _Reply(413, "too-large", "The body is larger than anything here; nothing was done"),
+    _Reply(
+        429,
+        "too-many-requests",
+        "More requests than the gateway lets in; nothing was done",
+        headers=_AGAIN,
+    ),
+    _Reply(431, "head-too-large", "The head of the request is too large; nothing was done"),
+)
+
+
+def local_replies(*, is_traced: bool) -> dict[str, Any]:
+    """Envoy's `local_reply_config`. Where nothing is traced there is no id to show."""
+    return {"mappers": [_mapper(reply, is_traced=is_traced) for reply in _REPLIES]}
+
+
+def _mapper(reply: _Reply, *, is_traced: bool) -> dict[str, Any]:
+    # Envoy writes the id itself.
+    trace_id = "%TRACE_ID%" if is_traced else None
+    retryable = bool(reply.headers or reply.flags)
+    document = ProblemDocument(
+        type=f"urn:valerix:problem:{reply.code}",
+        title=HTTPStatus(reply.status).phrase,
+        status=reply.status,
+        detail=reply.detail,
+        code=reply.code,
+        request_id=trace_id,
+        trace_id=trace_id,
+        retryable=retryable,
+        details=None,
+        error=ErrorMember(reply.code, reply.detail, None),
+    )
+    headers = dict(reply.headers)
+    if not reply.is_executed:
+        headers |= NOT_EXECUTED
+    if is_traced:
+        headers["X-Trace-Id"] = "%TRACE_ID%"
+    return {
+        "filter": _filter(reply),
+        # A connection that broke is 503 to Envoy, which elsewhere in the shop means: not executed.
+        "status_code": reply.status,
+        "headers_to_add": [
+            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for name, value in headers.items()
+        ],
+        "body_format_override": {
+            "text_format_source": {"inline_string": msgspec.json.encode(document).decode()},
+            "content_type": MEDIA_TYPE,
+        },
+    }
+
+
+def _filter(reply: _Reply) -> dict[str, Any]:
+    of_status = {
+        "status_code_filter": {
+            "comparison": {
+                "op": "EQ",
+                "value": {
+                    "default_value": reply.status,
+                    "runtime_key": f"gateway.replies.{reply.status}",
+                },
+            }
+        }
+    }
+    if not reply.flags:
+        return of_status
+    of_flags = {"response_flag_filter": {"flags": list(reply.flags)}}
+    if reply.code == "gremlin":  # it chose the status
+        return {"and_filter": {"filters": [of_flags, of_status]}}
+    return of_flags

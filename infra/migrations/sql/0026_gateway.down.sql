@@ -1,0 +1,1 @@
+DROP SCHEMA edge CASCADE;
