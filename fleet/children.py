@@ -133,7 +133,8 @@ def run_command(key: str) -> list[str]:
 
 
 class FleetProcess(Supervised):
-    """One process of the fleet, where it is reached, and the command that starts it."""
+    """One process of the fleet, where it is reached, and the command that starts it; `doors` are
+    the addresses that customers come to, where they are others."""
 
     def __init__(
         self,
@@ -142,10 +143,11 @@ class FleetProcess(Supervised):
         home: RunDirectory,
         environ: Mapping[str, str],
         argv: Sequence[str] = (),
+        doors: Mapping[str, str] | None = None,
     ) -> None:
         argv = argv or run_command(process.key)
         super().__init__(process.name, argv, home.log(process.key), environ)
-        self.process, self.url = process, url
+        self.process, self.url, self.doors = process, url, doors or {}
 
 
 def stop(services: Sequence[Supervised], grace_s: float) -> list[Supervised]:

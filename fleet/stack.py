@@ -170,8 +170,10 @@ class Stack:
             link.unlink(missing_ok=True)
             link.symlink_to(ROOT / "prometheus" / name)
         shop = [
-            _target(f"127.0.0.1:{self._settings[each.key].port}", service=each.name)
+            _target(f"127.0.0.1:{self._settings[each.key].port}", **own)
             for each in PROCESSES
+            if each.key in self._settings
+            for own in each.targets
         ]
         scraped = {
             RABBITMQ: (("rabbitmq", RABBIT_PORTS.metrics),),

@@ -17,11 +17,12 @@ from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
+from fleet.gateway import envoy
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
 from fleet.stack import Stack
-from topology import KEYS, SERVICES, find
+from topology import KEYS, PROCESSES, SERVICES, Process, find
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0
@@ -68,6 +69,8 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
     it cannot start, `Failed` when a process died."""
     begun, home, stop = time.monotonic(), find_run_directory(), StopFlag()
     settings = read_settings(layout)
+    layout = _possible(layout, settings)
+    settings = {key: settings[key] for key in layout.keys}
     for name in unknown(os.environ):
         say(f"{name} is not a setting; all of them: valerix settings")
     listening = list(ports.listening_ports(settings))
@@ -109,6 +112,18 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
                     stack.stop()
     kept = server is not None and layout.keeps_data
     say("stopped; the data stays in " + str(home.data) if kept else "stopped")
+
+
+def _possible(layout: Layout, settings: Mapping[str, Settings]) -> Layout:
+    """Without the gateway where there is no Envoy: the shop is whole without it, and its own ports
+    are open on this machine."""
+    gateway = next(each.key for each in PROCESSES if each.listens)
+    own = settings.get(gateway)
+    if own is None or envoy.find_envoy(getattr(own, "envoy", "")):
+        return layout
+    say(f"the gateway is not started: {envoy.missing()}")
+    keys = tuple(key for key in layout.keys if key != gateway)
+    return msgspec.structs.replace(layout, keys=keys)
 
 
 def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:
@@ -176,9 +191,20 @@ def plan(
             home,
             sending if process in SERVICES else watching,
             layout.command(key),
+            _doors(process, settings[key]),
         )
         for key in layout.keys
     ]
+
+
+def _doors(process: Process, settings: Settings) -> dict[str, str]:
+    """Where customers come to it, by protocol; empty for a process that they meet at its port."""
+    ports = settings.further_ports()
+    return {
+        name: f"{_url(settings).rpartition(':')[0]}:{port}"
+        for name, _ in process.listens
+        if (port := ports.get(f"{process.key}_{name}_port".upper()))
+    }
 
 
 def _url(settings: Settings) -> str:
@@ -256,6 +282,8 @@ def _greet(
     say("")
     for service in services:
         say(f"  {service.process.name:18} {service.url}")
+        for name, url in service.doors.items():
+            say(f"  {'':18} {url}   for customers, {name}")
     for line in more:
         say(line)
     say("")

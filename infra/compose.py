@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from topology import PROCESSES, SERVICES, Process, find
+from topology import PROCESSES, Process, find
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
 _BEGIN = "# rendered by `python -m infra.compose` from topology/: make changes there"
@@ -17,7 +17,7 @@ _END = "# end of the rendered part"
 # machine, all others stay, whatever STACK_HOST says.
 _PUBLIC, _PRIVATE = "${STACK_HOST:-127.0.0.1}", "127.0.0.1"
 # A process of the shop needs about 60 MiB; three times that would be a leak. One that watches the
-# shop also keeps pages and their clients.
+# shop also keeps pages and their clients; one that customers come to elsewhere has Envoy beside it.
 _SERVICE_MIB, _WATCHER_MIB = 192, 256
 # A watcher reads the stack's stores. Its own work is not part of the shop's traces.
 _WATCHER = """\
@@ -47,7 +47,7 @@ def _replace(text: str, part: str, lines: Iterator[str]) -> str:
 
 
 def _addresses() -> Iterator[str]:
-    for process in SERVICES:
+    for process in PROCESSES:
         yield f"  {process.url_variable}: http://{process.name}:{process.port}"
 
 
@@ -62,17 +62,24 @@ def _container(process: Process) -> Iterator[str]:
     if not is_service:
         yield from (f"      {line}" for line in _WATCHER.splitlines())
     host = _PUBLIC if process.is_public else _PRIVATE
-    yield f'    ports: ["{host}:{process.port}:{process.port}"]'
+    published = [(host, process.port)]
+    if process.listens:
+        # Customers come to its doors; its own port is for the shop.
+        published = [(host, port) for _, port in process.listens] + [(_PRIVATE, process.port)]
+    ports = ", ".join(f'"{where}:{port}:{port}"' for where, port in published)
+    yield f"    ports: [{ports}]"
     if not is_service:
         # What must outlive it: the head of the proof's chain, and what the timeline measured.
         yield f'    volumes: ["{process.key}:/var/lib/valerix"]'
-    yield f"    mem_limit: {_SERVICE_MIB if is_service else _WATCHER_MIB}m"
+    is_small = is_service and not process.listens
+    yield f"    mem_limit: {_SERVICE_MIB if is_small else _WATCHER_MIB}m"
     yield "    depends_on:"
     yield "      migrate: {condition: service_completed_successfully}"
     if process.is_background:
         yield "      rabbitmq: {condition: service_healthy}"
-    # What stands for the world outside may be away, and the shop is open.
-    for each in map(find, process.calls):
+    # What stands for the world outside may be away, and the shop is open; so is the gateway, which
+    # says of whoever is away that it is.
+    for each in map(find, () if process.listens else process.calls):
         state = "started" if each.is_outside else "healthy"
         yield f"      {each.name}: {{condition: service_{state}}}"
     yield ""

@@ -1,4 +1,4 @@
-"""Where Prometheus finds the shop's containers: one target per process of the topology."""
+"""Where Prometheus finds the shop's containers: a target for each page of metrics."""
 
 import json
 
@@ -8,8 +8,9 @@ from topology import PROCESSES
 def render() -> str:
     """The file that service discovery reads, one target per line."""
     targets = [
-        {"targets": [f"{process.name}:{process.port}"], "labels": {"service": process.name}}
+        {"targets": [f"{process.name}:{process.port}"], "labels": each}
         for process in PROCESSES
+        for each in process.targets
     ]
     lines = ",\n".join(f"  {json.dumps(target)}" for target in targets)
     return f"[\n{lines}\n]\n"

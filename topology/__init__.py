@@ -66,6 +66,14 @@ class Process(NamedTuple):
         return (self.port_variable, *others)
 
     @property
+    def targets(self) -> tuple[dict[str, str], ...]:
+        """The labels of each page of metrics that Prometheus finds at its port: /metrics, and what
+        the gateway's agent shows of the Envoy that it runs."""
+        envoy = "/metrics/envoy"
+        other = {"service": self.name, "page": envoy, "__metrics_path__": envoy}
+        return ({"service": self.name}, *((other,) if self.listens else ()))
+
+    @property
     def port_variable(self) -> str:
         return f"VALERIX_{self.key.upper()}_PORT"
 

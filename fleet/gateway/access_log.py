@@ -45,9 +45,7 @@ class AccessLog:
     """Takes each line. Requests to the dashboard are not the shop's work and are left out; an event
     stream would look like a request of an hour."""
 
-    def __init__(
-        self, doors: frozenset[str], metrics: HttpMetrics, gremlins: Gremlins
-    ) -> None:
+    def __init__(self, doors: frozenset[str], metrics: HttpMetrics, gremlins: Gremlins) -> None:
         self._doors, self._metrics, self._gremlins = doors, metrics, gremlins
 
     async def follow(self, lines: asyncio.StreamReader) -> None:
@@ -96,9 +94,7 @@ class AccessLog:
     def _bites(self, route: str, flags: list[str]) -> list[Active]:
         kinds = {_BITES[flag] for flag in flags if flag in _BITES}
         found = [
-            each
-            for each in self._gremlins.active
-            if each.view.kind in kinds and is_at(each, route)
+            each for each in self._gremlins.active if each.view.kind in kinds and is_at(each, route)
         ]
         for each in found:
             self._gremlins.mark(each.view)
@@ -114,7 +110,6 @@ async def reader_of(descriptor: int) -> asyncio.StreamReader:
     """The lines that come out of a pipe."""
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     loop = asyncio.get_running_loop()
-    pipe = open(descriptor, "rb", buffering=0)  # noqa: SIM115, PTH123 - the reader closes it
+    pipe = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - the reader closes it
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     return reader
-

@@ -53,16 +53,8 @@ def configuration(settings: GatewaySettings, admin: str) -> dict[str, Any]:
         clusters.append(_endpoint("telemetry", traces.address))
     return {
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "bounds",
-                    "static_layer": {"overload.global_downstream_max_connections": "50000"},
-                },
-                # Gremlins: see faults.py.
-                {"name": "gremlins", "admin_layer": {}},
-            ]
-        },
+        # Where faults.py writes.
+        "layered_runtime": {"layers": [{"name": "gremlins", "admin_layer": {}}]},
         "overload_manager": _overload(settings),
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
@@ -102,10 +94,16 @@ def _listener(
         **_ids(),
         **({"tracing": _tracing(settings, traces)} if traces else {}),
         access_log=[_access_log()],
-        local_reply_config=local_replies(is_traced=traces is not None),
+        local_reply_config=local_replies(),
         route_config={
             "name": protocol,
             "request_headers_to_remove": list(_STRIPPED),
+            "response_headers_to_add": [
+                {
+                    "header": {"key": "X-Trace-Id", "value": "%TRACE_ID%"},
+                    "append_action": "ADD_IF_ABSENT",
+                }
+            ],
             "virtual_hosts": [
                 {
                     "name": "shop",

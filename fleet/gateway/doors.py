@@ -77,9 +77,7 @@ def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
         # The rest of what begins like a door is not the dashboard's.
         *(
             {"name": "no door", "match": {"path_separated_prefix": first}, **nothing}
-            for first in dict.fromkeys(
-                f"/{path_of(*each).split('/')[1]}" for each in every()
-            )
+            for first in dict.fromkeys(f"/{path_of(*each).split('/')[1]}" for each in every())
         ),
         {"name": "page", "match": {"prefix": "/"}, **front},
     ]
@@ -143,7 +141,9 @@ def _path(path: str) -> dict[str, Any]:
         return {"path": path}
     template = typed("extensions.path.match.uri_template.v3.UriTemplateMatchConfig")
     template["path_template"] = path
-    return {"path_match_policy": named("envoy.path.match.uri_template.uri_template_matcher", template)}
+    return {
+        "path_match_policy": named("envoy.path.match.uri_template.uri_template_matcher", template)
+    }
 
 
 def _method(method: str) -> dict[str, Any]:
@@ -220,9 +220,7 @@ def _tokens(settings: GatewaySettings, identity: Process) -> dict[str, Any]:
 _TOKEN = "token"  # noqa: S105 - where Envoy keeps what a token says
 
 
-def _guarded(
-    settings: GatewaySettings, process: Process, *, for_operator: bool
-) -> dict[str, Any]:
+def _guarded(settings: GatewaySettings, process: Process, *, for_operator: bool) -> dict[str, Any]:
     """On loopback who shows no token is anonymous. Who logs in has none yet, and a provider's
     webhook is signed."""
     if IDENTITY is None or process is IDENTITY:

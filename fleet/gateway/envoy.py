@@ -103,7 +103,9 @@ class Envoy:
         self._child = Child(
             [program, "--config-path", str(path), "--log-level", "warning"]
             + ["--log-format", _LOG_FORMAT, "--disable-hot-restart"]
-            + ["--concurrency", str(self._settings.envoy_threads)],
+            + ["--concurrency", str(self._settings.envoy_threads)]
+            # Lines of requests come at once, not every ten seconds.
+            + ["--file-flush-interval-msec", "100"],
             log=Path(f"/dev/fd/{into}"),
             if_orphaned=signal.SIGKILL,
         )

@@ -50,14 +50,12 @@ _REPLIES = (
 )
 
 
-def local_replies(*, is_traced: bool) -> dict[str, Any]:
-    """Envoy's `local_reply_config`. Where nothing is traced there is no id to show."""
-    return {"mappers": [_mapper(reply, is_traced=is_traced) for reply in _REPLIES]}
+def local_replies() -> dict[str, Any]:
+    """Envoy's `local_reply_config`."""
+    return {"mappers": [_mapper(reply) for reply in _REPLIES]}
 
 
-def _mapper(reply: _Reply, *, is_traced: bool) -> dict[str, Any]:
-    # Envoy writes the id itself.
-    trace_id = "%TRACE_ID%" if is_traced else None
+def _mapper(reply: _Reply) -> dict[str, Any]:
     retryable = bool(reply.headers or reply.flags)
     document = ProblemDocument(
         type=f"urn:valerix:problem:{reply.code}",
@@ -65,8 +63,9 @@ def _mapper(reply: _Reply, *, is_traced: bool) -> dict[str, Any]:
         status=reply.status,
         detail=reply.detail,
         code=reply.code,
-        request_id=trace_id,
-        trace_id=trace_id,
+        # Envoy knows the request's here, and not the trace's (which its own log has).
+        request_id="%REQ(X-REQUEST-ID)%",
+        trace_id=None,
         retryable=retryable,
         details=None,
         error=ErrorMember(reply.code, reply.detail, None),
@@ -74,8 +73,6 @@ def _mapper(reply: _Reply, *, is_traced: bool) -> dict[str, Any]:
     headers = dict(reply.headers)
     if not reply.is_executed:
         headers |= NOT_EXECUTED
-    if is_traced:
-        headers["X-Trace-Id"] = "%TRACE_ID%"
     return {
         "filter": _filter(reply),
         # A connection that broke is 503 to Envoy, which elsewhere in the shop means: not executed.
@@ -85,7 +82,7 @@ def _mapper(reply: _Reply, *, is_traced: bool) -> dict[str, Any]:
             for name, value in headers.items()
         ],
         "body_format_override": {
-            "text_format_source": {"inline_string": msgspec.json.encode(document).decode()},
+            "json_format": msgspec.to_builtins(document),
             "content_type": MEDIA_TYPE,
         },
     }

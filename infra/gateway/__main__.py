@@ -25,9 +25,7 @@ def render() -> str:
 
 
 def _settings() -> Settings:
-    addresses = {
-        each.url_variable: f"http://{each.name}:{each.port}" for each in PROCESSES
-    }
+    addresses = {each.url_variable: f"http://{each.name}:{each.port}" for each in PROCESSES}
     environ = {
         **addresses,
         "VALERIX_HOST": "0.0.0.0",  # noqa: S104 - of a container

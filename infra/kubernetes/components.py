@@ -278,7 +278,15 @@ def _observability() -> Files:
     ]
     shop = generator(SETTINGS, {"VALERIX_OTLP_ENDPOINT": collector}, behavior="merge")
     return {
-        "scraping.yaml": [_monitor(selector)],
+        "scraping.yaml": [
+            _monitor(SHOP, selector),
+            *(
+                _monitor(each.name, {"matchLabels": {NAME: each.name}}, path=page)
+                for each in PROCESSES
+                for labels in each.targets
+                if (page := labels.get("__metrics_path__"))
+            ),
+        ],
         "rules.yaml": [_rules()],
         "network.yaml": policies,
         "kustomization.yaml": [
@@ -290,8 +298,9 @@ def _observability() -> Files:
     }
 
 
-def _monitor(selector: Object) -> Object:
-    """Every replica by itself, with the labels that rules and dashboards know."""
+def _monitor(name: str, selector: Object, *, path: str = "") -> Object:
+    """Every replica by itself, with the labels that rules and dashboards know; `path` is that of
+    another page than /metrics."""
     label = NAME.replace(".", "_").replace("/", "_")
     relabelings = [
         {"sourceLabels": [f"__meta_kubernetes_pod_label_{label}"], "targetLabel": "service"},
@@ -299,13 +308,14 @@ def _monitor(selector: Object) -> Object:
     ]
     endpoint = {
         "port": "http",
+        **({"path": path} if path else {}),
         "interval": "2s",
         "scrapeTimeout": "2s",
         "honorLabels": True,
         "relabelings": relabelings,
     }
     spec = {"selector": selector, "podMetricsEndpoints": [endpoint]}
-    return made("PodMonitor", SHOP, api="monitoring.coreos.com/v1", spec=spec)
+    return made("PodMonitor", name, api="monitoring.coreos.com/v1", spec=spec)
 
 
 def _rules() -> Object:

@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from infra.kubernetes.objects import NAME, PART_OF, ROLE, SHOP, Object, made, names, ports, role
+from infra.kubernetes.objects import (
+    NAME,
+    PART_OF,
+    ROLE,
+    SHOP,
+    Object,
+    doors,
+    made,
+    names,
+    ports,
+    role,
+)
 from topology import PROCESSES, SERVICES, Process, find
 
 POSTGRES_PORT = 5432
@@ -35,15 +46,19 @@ def objects() -> Iterator[Object]:
 
 def of_process(process: Process) -> Object:
     """Who may come to it, and where it may go."""
-    its_ports = tcp(*(port for _, port in ports(process)))
+    its_doors = tcp(*(port for _, port in doors(process)))
+    its_ports = [
+        each for each in tcp(*(port for _, port in ports(process))) if each not in its_doors
+    ]
     callers = [each for each in PROCESSES if (each, process) in edges()]
     # Customers and visitors come from anywhere; what stands before them is the cluster's.
-    if process.is_public:
-        ingress: list[Object] = [{"ports": its_ports}]
+    inside: Object = {"from": [pods(each) for each in callers], "ports": its_ports}
+    if its_doors:
+        ingress: list[Object] = [{"ports": its_doors}, inside]
     else:
-        ingress = [{"from": [pods(each) for each in callers], "ports": its_ports}]
+        ingress = [{"ports": its_ports}] if process.is_public else [inside]
     egress = [
-        {"to": [pods(each)], "ports": tcp(*(port for _, port in ports(each)))}
+        {"to": [pods(each)], "ports": tcp(each.port)}
         for each in PROCESSES
         if (process, each) in edges()
     ]

@@ -52,7 +52,12 @@ def of_secret(variable: str, secret: str, key: str) -> Object:
 
 def ports(process: Process) -> list[tuple[str, int]]:
     """Every port it listens on, by its name: what Services, containers and policies are made of."""
-    return [("http", process.port)]
+    return [("http", process.port), *doors(process)]
+
+
+def doors(process: Process) -> list[tuple[str, int]]:
+    """Those of them that customers come to, where they are not the process's own."""
+    return [(f"door-{name}", port) for name, port in process.listens]
 
 
 def pod_security() -> Object:

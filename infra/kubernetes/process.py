@@ -35,7 +35,12 @@ def objects(process: Process) -> Iterator[Object]:
         spec={
             "selector": labels,
             "ports": [
-                {"name": name, "port": port, "targetPort": name, "appProtocol": name}
+                {
+                    "name": name,
+                    "port": port,
+                    "targetPort": name,
+                    "appProtocol": name.removeprefix("door-"),
+                }
                 for name, port in ports(process)
             ],
         },

@@ -42,7 +42,9 @@ class UpShop:
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
             | {"VALERIX_HOME": str(home), "PYTHONPATH": str(root)}
             | {
-                variable: str(self.ports[process.key] if variable == process.port_variable else free_port())
+                variable: str(
+                    self.ports[process.key] if variable == process.port_variable else free_port()
+                )
                 for process in PROCESSES
                 for variable in process.port_variables
             }

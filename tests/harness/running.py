@@ -21,7 +21,7 @@ from fleet.ports import free_port
 from fleet.postgres import PostgresServer
 from fleet.run_dir import RunDirectory
 from tests.harness.forked import ForkedService
-from topology import KEYS, SERVICES, find
+from topology import KEYS, PROCESSES, find
 
 _READY_LIMIT_S = 120
 
@@ -121,9 +121,10 @@ class RunningFleet:
         ports = {key: free_port() for key in KEYS}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
-        settings |= {each: str(free_port()) for key in KEYS for each in find(key).port_variables}
-        settings |= {find(key).port_variable: str(port) for key, port in ports.items()}
-        settings |= {process.url_variable: self.urls[process.key] for process in SERVICES}
+        self.ports = {each: free_port() for key in KEYS for each in find(key).port_variables}
+        self.ports |= {find(key).port_variable: port for key, port in ports.items()}
+        settings |= {variable: str(port) for variable, port in self.ports.items()}
+        settings |= {process.url_variable: self.urls[process.key] for process in PROCESSES}
         if "acquirer" not in self.keys:
             settings["VALERIX_PAYMENT_STRIPE_ACCOUNTS"] = ""
         whole = dict(os.environ) | settings | dict(environ or {})
