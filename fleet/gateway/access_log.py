@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 
 import msgspec
 
@@ -21,8 +22,8 @@ _LONGEST_LINE = 1 << 20
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """One request, as configuration.py has Envoy write it. `route` is the label of its door; `flags`
-    say what went wrong on the way, if anything did."""
+    """One request, as configuration.py has Envoy write it. `route` is the label of its door, and
+    `flags` say what went wrong on the way, if anything did."""
 
     route: str
     took_ms: int
@@ -50,7 +51,13 @@ class AccessLog:
 
     async def follow(self, lines: asyncio.StreamReader) -> None:
         """Read until Envoy's end of the pipe is closed."""
-        while line := await lines.readline():
+        while True:
+            try:
+                line = await lines.readline()
+            except ValueError:  # longer than any: the rest is read as another
+                continue
+            if not line:
+                return
             self.take(line)
 
     def take(self, line: bytes) -> None:
@@ -110,6 +117,7 @@ async def reader_of(descriptor: int) -> asyncio.StreamReader:
     """The lines that come out of a pipe."""
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     loop = asyncio.get_running_loop()
-    pipe = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - the reader closes it
+    # It is there: nothing waits.
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     return reader

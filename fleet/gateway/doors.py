@@ -1,4 +1,4 @@
-"""What customers may ask for, as Envoy's routes: the doors of the topology, the dashboard, no more."""
+"""What customers may ask for, as Envoy's routes: the topology's doors, the dashboard, no more."""
 
 import re
 from collections.abc import Iterator
@@ -65,8 +65,8 @@ _RBAC_TYPE = f"{_HTTP}.rbac.v3.RBAC"
 
 
 def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
-    """Of the HTTP port. A browser that opens a page is the dashboard's, whatever the page is called;
-    what is neither a door nor the dashboard's is not there."""
+    """Of the HTTP port. A browser that opens a page is the dashboard's, whatever the page is
+    called; what is neither a door nor the dashboard's is not there."""
     nothing = {"direct_response": {"status": 404}}
     page = {"name": "accept", "string_match": {"contains": "text/html"}}
     front = {"route": {"cluster": _FRONT.key, "timeout": "0s", "idle_timeout": "0s"}}
@@ -139,8 +139,9 @@ def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str,
 def _path(path: str) -> dict[str, Any]:
     if "{" not in path:
         return {"path": path}
-    template = typed("extensions.path.match.uri_template.v3.UriTemplateMatchConfig")
-    template["path_template"] = path
+    template = typed(
+        "extensions.path.match.uri_template.v3.UriTemplateMatchConfig", path_template=path
+    )
     return {
         "path_match_policy": named("envoy.path.match.uri_template.uri_template_matcher", template)
     }
@@ -157,7 +158,7 @@ def _answer_within(settings: GatewaySettings) -> str:
 
 
 def _limited(settings: GatewaySettings, *, strict: bool) -> dict[str, Any]:
-    """A bucket for all routes together would need a descriptor for each: they share by their name."""
+    """A bucket of its own, `strict` where each request costs a lot."""
     per_s = settings.login_rate_per_s if strict else settings.rate_per_s
     most = settings.login_burst if strict else settings.rate_burst
     every_request = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}

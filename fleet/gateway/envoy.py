@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 _LOG_FORMAT = '{"level":"%l","message":"%j"}'
 _ASK_S = 2.0
 _LOOK_EVERY_S = 0.1
-_READY_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 # One that lived for so long died of something new.
 _LIVED_S = 10.0
@@ -58,7 +57,7 @@ class Envoy:
         self._child: Child | None = None
         self._session: aiohttp.ClientSession | None = None
         self._socket = ""
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
         # Those who have changed it must change the next one too.
         self.starts = 0
 
@@ -80,12 +79,10 @@ class Envoy:
 
     async def _keep_running(self, path: Path, into: int) -> None:
         pause_s = _FIRST_PAUSE_S
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             begun = time.monotonic()
-            self._start(path, into)
-            while (code := self._child.poll() if self._child else 0) is None:
-                await asyncio.sleep(_LOOK_EVERY_S)
-            if self._is_stopping:
+            code = await _end_of(self._start(path, into))
+            if self._stopping.is_set():
                 return
             pause_s = _FIRST_PAUSE_S if time.monotonic() - begun > _LIVED_S else pause_s
             logger.error(
@@ -95,21 +92,27 @@ class Envoy:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _start(self, path: Path, into: int) -> None:
+    def _start(self, path: Path, into: int) -> Child:
         program = find_envoy(self._settings.envoy)
         if program is None:
             raise BadSetting(missing())
         Path(self._socket).unlink(missing_ok=True)
         self._child = Child(
-            [program, "--config-path", str(path), "--log-level", "warning"]
-            + ["--log-format", _LOG_FORMAT, "--disable-hot-restart"]
-            + ["--concurrency", str(self._settings.envoy_threads)]
-            # Lines of requests come at once, not every ten seconds.
-            + ["--file-flush-interval-msec", "100"],
+            [
+                program,
+                f"--config-path={path}",
+                "--log-level=warning",
+                f"--log-format={_LOG_FORMAT}",
+                "--disable-hot-restart",
+                f"--concurrency={self._settings.envoy_threads}",
+                # Lines of requests come at once, not every ten seconds.
+                "--file-flush-interval-msec=100",
+            ],
             log=Path(f"/dev/fd/{into}"),
             if_orphaned=signal.SIGKILL,
         )
         self.starts += 1
+        return self._child
 
     @property
     def pid(self) -> int | None:
@@ -140,7 +143,7 @@ class Envoy:
 
     async def stop(self) -> None:
         """Take no more, finish what is being answered, end."""
-        self._is_stopping = True
+        self._stopping.set()
         if self.pid is not None:
             with contextlib.suppress(OSError, aiohttp.ClientError, TimeoutError):
                 await self.ask("POST", "/drain_listeners?inboundonly")
@@ -163,6 +166,12 @@ class Envoy:
                 self._child.send(signal.SIGTERM)
                 self._child.wait(_STOP_S)
             self._child.kill()
+
+
+async def _end_of(child: Child) -> int:
+    while (code := child.poll()) is None:
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return code
 
 
 def missing() -> str:

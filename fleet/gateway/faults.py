@@ -26,8 +26,8 @@ class GatewayGremlins(Gremlins):
 
 
 def runtime(active: Iterable[Active], labels: Iterable[str]) -> dict[str, str]:
-    """Every key of Envoy's runtime and its value now. Of several of a kind at one door the strongest
-    counts: Envoy knows one delay and one answer for each."""
+    """Every key of Envoy's runtime and its value now. Of several of a kind at one door the
+    strongest counts: Envoy knows one delay and one answer for each."""
     loose = tuple(active)
     return dict(pair for label in labels for pair in _at(label, loose))
 

@@ -7,19 +7,18 @@ import msgspec
 
 from chassis.http.problems import MEDIA_TYPE, NOT_EXECUTED, ErrorMember, ProblemDocument
 
-_AGAIN = {"Retry-After": "1"}
-
 
 class _Reply(NamedTuple):
     """An answer: for these response flags of Envoy, or else for this status alone. `is_executed` is
-    whether the request may have done something: then it reached a service."""
+    whether the request may have done something: then it reached a service. After `after_s` seconds
+    it may be sent again."""
 
     status: int
     code: str
     detail: str
     flags: tuple[str, ...] = ()
     is_executed: bool = False
-    headers: dict[str, str] = {}
+    after_s: int = 0
 
 
 _UNKNOWN = "It is not known what was done: look again with the same key or id"
@@ -30,7 +29,7 @@ _REPLIES = (
     _Reply(500, "gremlin", _GREMLIN, ("FI",)),
     _Reply(503, "gremlin", _GREMLIN, ("FI",)),
     # Too many at once, nobody well, no connection: the request was not sent.
-    _Reply(503, "overloaded", _NOBODY, ("UO", "UH", "UF"), headers=_AGAIN),
+    _Reply(503, "overloaded", _NOBODY, ("UO", "UH", "UF"), after_s=1),
     # The connection broke after it was sent; the answer could not be read.
     _Reply(502, "outcome-unknown", _UNKNOWN, ("UC", "UR", "LR", "UPE"), is_executed=True),
     _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR"), is_executed=True),
@@ -44,7 +43,7 @@ _REPLIES = (
         429,
         "too-many-requests",
         "More requests than the gateway lets in; nothing was done",
-        headers=_AGAIN,
+        after_s=1,
     ),
     _Reply(431, "head-too-large", "The head of the request is too large; nothing was done"),
 )
@@ -56,7 +55,6 @@ def local_replies() -> dict[str, Any]:
 
 
 def _mapper(reply: _Reply) -> dict[str, Any]:
-    retryable = bool(reply.headers or reply.flags)
     document = ProblemDocument(
         type=f"urn:valerix:problem:{reply.code}",
         title=HTTPStatus(reply.status).phrase,
@@ -66,13 +64,13 @@ def _mapper(reply: _Reply) -> dict[str, Any]:
         # Envoy knows the request's here, and not the trace's (which its own log has).
         request_id="%REQ(X-REQUEST-ID)%",
         trace_id=None,
-        retryable=retryable,
+        retryable=bool(reply.after_s or reply.flags),
         details=None,
         error=ErrorMember(reply.code, reply.detail, None),
     )
-    headers = dict(reply.headers)
-    if not reply.is_executed:
-        headers |= NOT_EXECUTED
+    headers = {} if reply.is_executed else dict(NOT_EXECUTED)
+    if reply.after_s:
+        headers["Retry-After"] = str(reply.after_s)
     return {
         "filter": _filter(reply),
         # A connection that broke is 503 to Envoy, which elsewhere in the shop means: not executed.

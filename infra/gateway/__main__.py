@@ -1,15 +1,15 @@
 """`python -m infra.gateway` writes envoy.yaml beside it; --check only compares.
 
-It is what the gateway's agent writes in a container (fleet/gateway/configuration.py), where the
-processes are found by their names. On a laptop the same is written with this machine's addresses."""
+It is what the gateway's agent writes in a container (fleet/gateway/configuration.py), where
+processes are found by their names. On a laptop it is the same with this machine's addresses."""
 
 from pathlib import Path
 
 import click
 
-from chassis.settings import Settings
 from fleet.gateway.configuration import written
-from fleet.settings import load
+from fleet.gateway.settings import GatewaySettings
+from fleet.settings import load_as
 from topology import PROCESSES
 
 FILE = Path(__file__).parent / "envoy.yaml"
@@ -24,7 +24,7 @@ def render() -> str:
     return _HEAD + written(_settings(), _ADMIN)
 
 
-def _settings() -> Settings:
+def _settings() -> GatewaySettings:
     addresses = {each.url_variable: f"http://{each.name}:{each.port}" for each in PROCESSES}
     environ = {
         **addresses,
@@ -33,7 +33,7 @@ def _settings() -> Settings:
         "VALERIX_ENVIRONMENT": "stack",
         "VALERIX_OTLP_ENDPOINT": _COLLECTOR,
     }
-    return load("gateway", environ)
+    return load_as(GatewaySettings, "gateway", environ)
 
 
 @click.command()

@@ -10,9 +10,9 @@ from infra.kubernetes.objects import (
     SHOP,
     Object,
     doors,
+    inner_ports,
     made,
     names,
-    ports,
     role,
 )
 from topology import PROCESSES, SERVICES, Process, find
@@ -47,9 +47,7 @@ def objects() -> Iterator[Object]:
 def of_process(process: Process) -> Object:
     """Who may come to it, and where it may go."""
     its_doors = tcp(*(port for _, port in doors(process)))
-    its_ports = [
-        each for each in tcp(*(port for _, port in ports(process))) if each not in its_doors
-    ]
+    its_ports = tcp(*(port for _, port in inner_ports(process)))
     callers = [each for each in PROCESSES if (each, process) in edges()]
     # Customers and visitors come from anywhere; what stands before them is the cluster's.
     inside: Object = {"from": [pods(each) for each in callers], "ports": its_ports}
@@ -58,7 +56,7 @@ def of_process(process: Process) -> Object:
     else:
         ingress = [{"ports": its_ports}] if process.is_public else [inside]
     egress = [
-        {"to": [pods(each)], "ports": tcp(each.port)}
+        {"to": [pods(each)], "ports": tcp(*(port for _, port in inner_ports(each)))}
         for each in PROCESSES
         if (process, each) in edges()
     ]

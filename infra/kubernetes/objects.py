@@ -52,7 +52,12 @@ def of_secret(variable: str, secret: str, key: str) -> Object:
 
 def ports(process: Process) -> list[tuple[str, int]]:
     """Every port it listens on, by its name: what Services, containers and policies are made of."""
-    return [("http", process.port), *doors(process)]
+    return [*inner_ports(process), *doors(process)]
+
+
+def inner_ports(process: Process) -> list[tuple[str, int]]:
+    """Those of them that the shop itself comes to."""
+    return [("http", process.port)]
 
 
 def doors(process: Process) -> list[tuple[str, int]]:

@@ -41,13 +41,8 @@ class UpShop:
         self._environ = (
             {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
             | {"VALERIX_HOME": str(home), "PYTHONPATH": str(root)}
-            | {
-                variable: str(
-                    self.ports[process.key] if variable == process.port_variable else free_port()
-                )
-                for process in PROCESSES
-                for variable in process.port_variables
-            }
+            | {each: str(free_port()) for process in PROCESSES for each in process.port_variables}
+            | {process.port_variable: str(self.ports[process.key]) for process in PROCESSES}
             | environ
         )
         self.output = home.with_name(f"{home.name}.out")

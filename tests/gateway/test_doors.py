@@ -3,13 +3,19 @@
 import json
 import socket
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
 from tests.gateway.conftest import GatedShop, eventually
 
 FLEET_KEYS = ("inventory", "wallet", "acquirer", "payment", "order", "gateway", "dashboard")
-FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}
+SERVICE_TOKEN = "the-credential-of-this-shop"
+FLEET_ENVIRON = {
+    "VALERIX_PAYMENT_DECLINE_RATE": "0",
+    "VALERIX_OPERATOR_TOKEN": "an-operator-of-this-shop",
+    "VALERIX_SERVICE_TOKEN": SERVICE_TOKEN,
+}
 
 
 def test_an_order_comes_through_unchanged(shop: GatedShop):
@@ -96,12 +102,13 @@ def raw(shop: GatedShop, line: str, body: bytes = b"", *head: str) -> tuple[int,
     return int(top.split()[1]), top.decode("latin-1").lower(), rest
 
 
+_MANY = [f"X-N{number}: 1" for number in range(120)]
 BAD = (
     ("B180", ("POST /orders HTTP/1.1", b"{" + b" " * 70_000 + b"}"), 413, "too-large"),
     ("B181", ("GET /orders HTTP/1.1", b"", "X-Long: " + "x" * 20_000), 431, "head-too-large"),
     (
         "B182",
-        ("GET /orders HTTP/1.1", b"", *(f"X-N{n}: 1" for n in range(120))),
+        ("GET /orders HTTP/1.1", b"", *_MANY),
         431,
         "head-too-large",
     ),
@@ -120,6 +127,13 @@ def test_what_a_service_refuses_is_refused_here(
     assert "application/problem+json" in head
     document = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
     assert document["code"] == code
+
+
+def test_a_credential_of_the_shop_is_not_carried(shop: GatedShop):
+    """Whoever stole it gets no further with it here."""
+    shown, path = {"X-Valerix-Service": SERVICE_TOKEN}, f"/payments?order_id={uuid4()}"
+    assert shop.ask("GET", "payment", path, headers=shown).status_code == 200
+    assert shop.client.get(path, headers=shown).status_code == 401
 
 
 def test_a_page_is_the_dashboards_and_its_events_pass(shop: GatedShop):
