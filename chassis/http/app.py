@@ -76,8 +76,8 @@ def service_app(
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers.
-    `metrics` are handed in by a process that counts requests which it does not serve itself."""
+    process and start again when they fail; `closes` run at the end; `state` is for handlers;
+    `metrics` are those of a process that counts requests which it does not serve itself."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
@@ -91,14 +91,9 @@ def service_app(
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
     known = {"settings": settings, "identity": identity, "brake": Brake()}
-    shared = [
-        *health_routes(name, health, ready, settings.probe_deadline_s),
-        _metrics_route(registry),
-        *(shop_routes if identity is not None else []),
-        *(gremlin_routes(gremlins) if gremlins is not None else []),
-    ]
+    probes = health_routes(name, health, ready, settings.probe_deadline_s)
     app = Litestar(
-        route_handlers=[*routes, *shared],
+        route_handlers=[*routes, *probes, *_shared(registry, identity, gremlins)],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
         state=State({**known, **(state or {})}),
@@ -107,6 +102,16 @@ def service_app(
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, metrics or HttpMetrics(name, registry), gremlins)
+
+
+def _shared(
+    registry: CollectorRegistry, identity: ShopIdentity | None, gremlins: Gremlins | None
+) -> list[BaseRouteHandler]:
+    return [
+        _metrics_route(registry),
+        *(shop_routes if identity is not None else []),
+        *(gremlin_routes(gremlins) if gremlins is not None else []),
+    ]
 
 
 def _openapi(title: str) -> OpenAPIConfig:

@@ -21,7 +21,7 @@ _LEFT = "DC"
 _LONGEST_LINE = 1 << 20
 
 
-class Visit(msgspec.Struct, frozen=True):
+class ProxiedRequest(msgspec.Struct, frozen=True):
     """One request, as configuration.py has Envoy write it. `route` is the label of its door, and
     `flags` say what went wrong on the way, if anything did."""
 
@@ -63,7 +63,7 @@ class AccessLog:
     def take(self, line: bytes) -> None:
         """One line; what is no JSON is the last that a crash leaves."""
         try:
-            visit = msgspec.json.decode(line, type=Visit)
+            visit = msgspec.json.decode(line, type=ProxiedRequest)
         except msgspec.MsgspecError:
             self._take_own(line)
             return
@@ -78,7 +78,7 @@ class AccessLog:
             return
         _own.log(_LEVELS.get(own.level, logging.INFO), "%s", own.message)
 
-    def _count(self, visit: Visit) -> None:
+    def _count(self, visit: ProxiedRequest) -> None:
         method, _, path = visit.route.partition(" ")
         flags = (visit.flags or "").split(",")
         status = CALLER_LEFT if _LEFT in flags and not visit.status else visit.status

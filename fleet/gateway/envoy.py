@@ -169,7 +169,8 @@ class Envoy:
 
 
 async def _end_of(child: Child) -> int:
-    while (code := child.poll()) is None:
+    # Another process has no event to wait for.
+    while (code := child.poll()) is None:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_EVERY_S)
     return code
 

@@ -1,6 +1,6 @@
 """What may be added to the base, each by one line in a kustomization of one's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -246,10 +246,6 @@ def _observability() -> Files:
 
     With more than one replica of a service the dashboard needs it: what it scrapes by itself is
     whichever replica answers."""
-    selector = {
-        "matchLabels": {PART_OF: SHOP},
-        "matchExpressions": [{"key": ROLE, "operator": "NotIn", "values": [_LOAD, "migrate"]}],
-    }
     scraped = sorted({each.port for each in PROCESSES})
     monitoring = network.of_namespace(_MONITORING)
     stores = sorted(int(url.rpartition(":")[2]) for url in _STORES.values())
@@ -278,15 +274,7 @@ def _observability() -> Files:
     ]
     shop = generator(SETTINGS, {"VALERIX_OTLP_ENDPOINT": collector}, behavior="merge")
     return {
-        "scraping.yaml": [
-            _monitor(SHOP, selector),
-            *(
-                _monitor(each.name, {"matchLabels": {NAME: each.name}}, path=page)
-                for each in PROCESSES
-                for labels in each.targets
-                if (page := labels.get("__metrics_path__"))
-            ),
-        ],
+        "scraping.yaml": list(_monitors()),
         "rules.yaml": [_rules()],
         "network.yaml": policies,
         "kustomization.yaml": [
@@ -296,6 +284,18 @@ def _observability() -> Files:
             )
         ],
     }
+
+
+def _monitors() -> Iterator[Object]:
+    selector = {
+        "matchLabels": {PART_OF: SHOP},
+        "matchExpressions": [{"key": ROLE, "operator": "NotIn", "values": [_LOAD, "migrate"]}],
+    }
+    yield _monitor(SHOP, selector)
+    for each in PROCESSES:
+        for labels in each.targets:
+            if page := labels.get("__metrics_path__"):
+                yield _monitor(each.name, {"matchLabels": {NAME: each.name}}, path=page)
 
 
 def _monitor(name: str, selector: Object, *, path: str = "") -> Object:

@@ -23,7 +23,8 @@ def imports(name: str) -> Iterator[tuple[int, str]]:
 
 
 def test_services_meet_only_through_client_and_contract():
-    packages = [process.package for process in SERVICES]
+    # The gateway's agent is a part of the fleet, which starts it.
+    packages = [each.package for each in SERVICES if not each.package.startswith("fleet.")]
     broken = [
         f"{name}:{line}: {module}"
         for name in ours(".py")
