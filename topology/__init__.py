@@ -6,6 +6,9 @@ migration (docs/processes.md)."""
 
 from typing import NamedTuple
 
+# How far above the HTTP port of a process its gRPC port is.
+GRPC_ABOVE = 1000
+
 
 class Door(NamedTuple):
     """Something that customers may ask of a process through the gateway. `path` is written as the
@@ -34,7 +37,7 @@ class Process(NamedTuple):
     `is_background`: no customer's request goes through it. It is shown small, with how far behind
     it is in place of a light: it has no answer time that anybody waits for.
     `doors` are all that the gateway lets customers ask of it, below `prefix`, which it does not see
-    itself. `grpc` is the package of the gRPC services that it serves on its port + 1000.
+    itself. `speaks_grpc`: its proto is served too, over gRPC, a thousand ports above.
     `listens` are the ports, by protocol, of a process that customers come to elsewhere than at its
     own `port`, which is then for the shop alone. `gremlin_kinds` are the kinds of gremlins that can
     bite it, where not all can."""
@@ -55,7 +58,7 @@ class Process(NamedTuple):
     is_background: bool = False
     doors: tuple[Door, ...] = ()
     prefix: str = ""
-    grpc: str = ""
+    speaks_grpc: bool = False
     listens: tuple[tuple[str, int], ...] = ()
     gremlin_kinds: tuple[str, ...] = ()
 

@@ -113,11 +113,13 @@ def is_at(gremlin: Active, route: str) -> bool:
     return bool(gremlin.matches & {route, route.partition(" ")[2]})
 
 
-async def reader_of(descriptor: int) -> asyncio.StreamReader:
-    """The lines that come out of a pipe."""
+async def reader_of(
+    descriptor: int,
+) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    """The lines that come out of a pipe, and what the caller closes in the end."""
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     loop = asyncio.get_running_loop()
     # It is there: nothing waits.
     pipe = os.fdopen(descriptor, "rb", buffering=0)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-    return reader
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader, transport

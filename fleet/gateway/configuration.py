@@ -11,12 +11,11 @@ from fleet.gateway import doors
 from fleet.gateway.problems import local_replies
 from fleet.gateway.protos import named, typed
 from fleet.gateway.settings import GatewaySettings
-from topology import find
+from topology import GRPC_ABOVE, find
 
 NAME = find("gateway").name
 # What has no place at the edge: only processes of the shop carry it, or it is Envoy's own.
 _STRIPPED = ("x-valerix-service",)
-_GRPC_OFFSET = 1000
 # As long as a client of ours keeps a connection: less than a service does, so none is used that the
 # other side has just closed.
 _IDLE_S = 15
@@ -224,7 +223,7 @@ def _cluster(settings: GatewaySettings, key: str, *, grpc: bool = False) -> dict
     url = settings.urls[key]
     if grpc:
         parts = urlsplit(url)
-        url = f"http://{parts.hostname}:{(parts.port or 80) + _GRPC_OFFSET}"
+        url = f"http://{parts.hostname}:{(parts.port or 80) + GRPC_ABOVE}"
     http: dict[str, Any] = {"http2_protocol_options" if grpc else "http_protocol_options": {}}
     most = {
         "max_connections": settings.peer_connections,

@@ -13,7 +13,7 @@ _FRONT = next(each for each in PROCESSES if each.schema is None)
 _BEHIND = tuple(each for each in SERVICES if each.doors)
 # Those whose tokens are known here, and who answers for their keys.
 IDENTITY = next((each for each in SERVICES if each.key == "identity"), None)
-GRPC = tuple(each for each in SERVICES if each.grpc)
+GRPC = tuple(each for each in SERVICES if each.speaks_grpc)
 UPSTREAMS = tuple(each.key for each in (*_BEHIND, _FRONT))
 # What the dashboard shows to the shop alone: telemetry is received there, and watched.
 _INTERNAL = r"/(metrics|health|shop|schema|v1)(/.*)?"
@@ -87,8 +87,8 @@ def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
     """Of the gRPC port: by the package of the service."""
     return [
         {
-            "name": each.grpc,
-            "match": {"prefix": f"/{each.grpc}.", "grpc": {}},
+            "name": package_of(each),
+            "match": {"prefix": f"/{package_of(each)}.", "grpc": {}},
             "route": {
                 "cluster": f"{each.key}_grpc",
                 "timeout": _answer_within(settings),
@@ -102,6 +102,11 @@ def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
         }
         for each in GRPC
     ]
+
+
+def package_of(process: Process) -> str:
+    """Of the gRPC services that it serves."""
+    return f"valerix.{process.key}.v1"
 
 
 def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str, Any]:

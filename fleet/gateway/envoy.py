@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,12 +69,14 @@ class Envoy:
             path.touch(mode=0o600)
             path.write_text(written(self._settings, self._socket), encoding="utf-8")
             out, into = os.pipe()
-            reading = asyncio.create_task(self._log.follow(await reader_of(out)))
+            lines, pipe = await reader_of(out)
+            reading = asyncio.create_task(self._log.follow(lines))
             try:
                 await self._keep_running(path, into)
             finally:
                 self._end()
                 reading.cancel()
+                pipe.close()
                 os.close(into)
 
     async def _keep_running(self, path: Path, into: int) -> None:
@@ -98,16 +100,7 @@ class Envoy:
             raise BadSetting(missing())
         Path(self._socket).unlink(missing_ok=True)
         self._child = Child(
-            [
-                program,
-                f"--config-path={path}",
-                "--log-level=warning",
-                f"--log-format={_LOG_FORMAT}",
-                "--disable-hot-restart",
-                f"--concurrency={self._settings.envoy_threads}",
-                # Lines of requests come at once, not every ten seconds.
-                "--file-flush-interval-msec=100",
-            ],
+            [program, *_arguments(path, self._settings.envoy_threads)],
             log=Path(f"/dev/fd/{into}"),
             if_orphaned=signal.SIGKILL,
         )
@@ -166,6 +159,20 @@ class Envoy:
                 self._child.send(signal.SIGTERM)
                 self._child.wait(_STOP_S)
             self._child.kill()
+
+
+def _arguments(path: Path, threads: int) -> Iterator[str]:
+    yield "--disable-hot-restart"
+    named = {
+        "config-path": str(path),
+        "concurrency": str(threads),
+        "log-level": "warning",
+        "log-format": _LOG_FORMAT,
+        # Lines of requests come at once, not every ten seconds.
+        "file-flush-interval-msec": "100",
+    }
+    for name, value in named.items():
+        yield from (f"--{name}", value)
 
 
 async def _end_of(child: Child) -> int:

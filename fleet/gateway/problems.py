@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chassis.http.problems import MEDIA_TYPE, NOT_EXECUTED, ErrorMember, ProblemDocument
+from fleet.gateway.protos import named, typed
 
 
 class _Reply(NamedTuple):
     """An answer: for these response flags of Envoy, or else for this status alone. `is_executed` is
     whether the request may have done something: then it reached a service. After `after_s` seconds
-    it may be sent again."""
+    it may be sent again. `details` is how Envoy's own explanation begins, where that decides."""
 
     status: int
     code: str
@@ -19,11 +20,13 @@ class _Reply(NamedTuple):
     flags: tuple[str, ...] = ()
     is_executed: bool = False
     after_s: int = 0
+    details: str = ""
 
 
 _UNKNOWN = "It is not known what was done: look again with the same key or id"
 _NOBODY = "The service cannot be reached, or is busy; nothing was done"
 _GREMLIN = "A gremlin at the gateway refused this request on purpose"
+_TOKEN = "The token is missing, over, or not one of this shop's for this shop"  # noqa: S105
 # The first that fits is taken.
 _REPLIES = (
     _Reply(500, "gremlin", _GREMLIN, ("FI",)),
@@ -33,8 +36,10 @@ _REPLIES = (
     # The connection broke after it was sent; the answer could not be read.
     _Reply(502, "outcome-unknown", _UNKNOWN, ("UC", "UR", "LR", "UPE"), is_executed=True),
     _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR"), is_executed=True),
+    # Envoy's 403 for a token that is for somebody else. A token opens nothing here: 401.
+    _Reply(401, "unauthorized", _TOKEN, details="jwt_authn_access_denied"),
     _Reply(400, "bad-request", "The request cannot be read; nothing was done"),
-    _Reply(401, "unauthorized", "The token is missing, over, or not one of this shop's"),
+    _Reply(401, "unauthorized", _TOKEN),
     _Reply(403, "forbidden", "This needs a role that the token does not have"),
     _Reply(404, "not-found", "There is nothing at this address"),
     _Reply(408, "body-timeout", "The request did not come to its end in time; nothing was done"),
@@ -69,6 +74,8 @@ def _mapper(reply: _Reply) -> dict[str, Any]:
         error=ErrorMember(reply.code, reply.detail, None),
     )
     headers = {} if reply.is_executed else dict(NOT_EXECUTED)
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     if reply.after_s:
         headers["Retry-After"] = str(reply.after_s)
     return {
@@ -98,6 +105,11 @@ def _filter(reply: _Reply) -> dict[str, Any]:
             }
         }
     }
+    if reply.details:
+        expression = f"response.code_details.startsWith('{reply.details}')"
+        cel = typed("extensions.access_loggers.filters.cel.v3.ExpressionFilter")
+        name = "envoy.access_loggers.extension_filters.cel"
+        return {"extension_filter": named(name, {**cel, "expression": expression})}
     if not reply.flags:
         return of_status
     of_flags = {"response_flag_filter": {"flags": list(reply.flags)}}

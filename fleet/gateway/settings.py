@@ -56,6 +56,6 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     def further_ports(self) -> dict[str, int]:
         """Envoy's: that for gRPC only where there is somebody to answer it."""
         ports = {"GATEWAY_HTTP_PORT": self.http_port}
-        if any(process.grpc for process in PROCESSES):
+        if any(process.speaks_grpc for process in PROCESSES):
             ports["GATEWAY_GRPC_PORT"] = self.grpc_port
         return ports
