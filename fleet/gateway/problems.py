@@ -29,8 +29,9 @@ _GREMLIN = "A gremlin at the gateway refused this request on purpose"
 _TOKEN = "The token is missing, over, or not one of this shop's for this shop"  # noqa: S105
 # The first that fits is taken.
 _REPLIES = (
-    _Reply(500, "gremlin", _GREMLIN, ("FI",)),
-    _Reply(503, "gremlin", _GREMLIN, ("FI",)),
+    # As at a service it does not say that nothing was done: a fault that helps is none.
+    _Reply(500, "gremlin", _GREMLIN, ("FI",), is_executed=True),
+    _Reply(503, "gremlin", _GREMLIN, ("FI",), is_executed=True),
     # Too many at once, nobody well, no connection: the request was not sent.
     _Reply(503, "overloaded", _NOBODY, ("UO", "UH", "UF"), after_s=1),
     # The connection broke after it was sent; the answer could not be read.
@@ -42,7 +43,7 @@ _REPLIES = (
     _Reply(401, "unauthorized", _TOKEN),
     _Reply(403, "forbidden", "This needs a role that the token does not have"),
     _Reply(404, "not-found", "There is nothing at this address"),
-    _Reply(408, "body-timeout", "The request did not come to its end in time; nothing was done"),
+    _Reply(408, "request-timeout", "The request did not come to its end in time; nothing was done"),
     _Reply(413, "too-large", "The body is larger than anything here; nothing was done"),
     _Reply(
         429,

@@ -56,7 +56,8 @@ def test_every_process_has_all_that_a_process_needs_and_nothing_else_has():
         assert deployment["template"]["metadata"]["labels"] == labels
         service = of_kind(BASE, "Service")[process.name]["spec"]
         assert service["selector"] == labels
-        assert [port["port"] for port in service["ports"]] == [process.port]
+        doors = [port for _, port in process.listens]
+        assert [port["port"] for port in service["ports"]] == [process.port, *doors]
         assert main_of(process)["args"] == ["run", process.key]
     images = {
         each["image"]
@@ -102,8 +103,10 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
     }
     assert allowed == {(source, target, find(target).port) for source, target in edges()}
     for process in PROCESSES:
-        comes_in = [port for port in ports if may_connect(policies, OUTSIDE, peer(process), port)]
-        assert comes_in == [process.port] * process.is_public, process.name
+        every = [*ports, *(port for each in PROCESSES for _, port in each.listens)]
+        comes_in = [port for port in every if may_connect(policies, OUTSIDE, peer(process), port)]
+        doors = [port for _, port in process.listens] or [process.port]
+        assert comes_in == doors * process.is_public, process.name
         goes_out = [port for port in (80, 443, 5672, *ports) if
                     may_connect(policies, peer(process), OUTSIDE, port)]  # fmt: skip
         assert not goes_out, process.name
