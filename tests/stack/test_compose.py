@@ -90,7 +90,7 @@ def test_only_what_customers_and_visitors_come_to_leaves_the_machine():
         if not port.startswith("127.0.0.1:")
     }
     doors = {("gateway-service", "8000"), ("gateway-service", "9080")}
-    assert leaving == doors | {("dashboard", "8080"), ("grafana", "3030")}
+    assert leaving == doors | {("dashboard", "8080"), ("grafana", "3000")}
     for name in OURS:
         address = CONTAINERS[name]["environment"]["VALERIX_PUBLISHED_ON"]
         assert address == "${STACK_HOST:-127.0.0.1}"
