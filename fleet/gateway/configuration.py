@@ -19,6 +19,11 @@ _STRIPPED = ("x-valerix-service",)
 # As long as a client of ours keeps a connection: less than a service does, so none is used that the
 # other side has just closed.
 _IDLE_S = 15
+# A service says it already; Envoy's own answers have it so.
+_TRACE_ID = {
+    "header": {"key": "X-Trace-Id", "value": "%TRACE_ID%"},
+    "append_action": "ADD_IF_ABSENT",
+}
 
 
 class Traces(NamedTuple):
@@ -97,12 +102,7 @@ def _listener(
         route_config={
             "name": protocol,
             "request_headers_to_remove": list(_STRIPPED),
-            "response_headers_to_add": [
-                {
-                    "header": {"key": "X-Trace-Id", "value": "%TRACE_ID%"},
-                    "append_action": "ADD_IF_ABSENT",
-                }
-            ],
+            "response_headers_to_add": [_TRACE_ID] if traces else [],
             "virtual_hosts": [
                 {
                     "name": "shop",
@@ -190,13 +190,21 @@ def _tracing(settings: GatewaySettings, traces: Traces) -> dict[str, Any]:
         ],
     )
     return {
-        "random_sampling": {"value": 100},
+        # Of traces that begin here; what a customer has decided is decided.
+        "random_sampling": {"value": _sampled_percent(settings)},
         "provider": named("envoy.tracers.opentelemetry", tracer),
         "custom_tags": [
             {"tag": "http.response.status_code", "value": "%RESPONSE_CODE%"},
             {"tag": "http.route", "value": "%ROUTE_NAME%"},
         ],
     }
+
+
+def _sampled_percent(settings: GatewaySettings) -> float:
+    sampler = settings.otel.sampler
+    if sampler.endswith("traceidratio"):
+        return round(100 * settings.otel.sampler_ratio, 2)
+    return 0 if sampler.endswith("always_off") else 100
 
 
 def _access_log() -> dict[str, Any]:

@@ -126,11 +126,11 @@ class Behind:
             "nbf": now,
             "roles": ["shopper"],
         }
-        said = {name: value for name, value in (usual | claims).items() if value is not None}
+        claimed = {name: value for name, value in (usual | claims).items() if value is not None}
         head = {"alg": "ES256", "typ": "at+jwt", "kid": "good"} | (header or {})
         signing = self.other if claims.pop("forged", False) else self.key
-        said.pop("forged", None)
-        return jwt.encode(head, said, signing)
+        claimed.pop("forged", None)
+        return jwt.encode(head, claimed, signing)
 
 
 @pytest.fixture
