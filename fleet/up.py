@@ -22,7 +22,7 @@ from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
 from fleet.stack import Stack
-from topology import KEYS, PROCESSES, SERVICES, Process, find
+from topology import KEYS, SERVICES, Process, find
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0
@@ -69,8 +69,7 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
     it cannot start, `Failed` when a process died."""
     begun, home, stop = time.monotonic(), find_run_directory(), StopFlag()
     settings = read_settings(layout)
-    layout = _possible(layout, settings)
-    settings = {key: settings[key] for key in layout.keys}
+    _say_what_is_missing(settings)
     for name in unknown(os.environ):
         say(f"{name} is not a setting; all of them: valerix settings")
     listening = list(ports.listening_ports(settings))
@@ -114,16 +113,12 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
     say("stopped; the data stays in " + str(home.data) if kept else "stopped")
 
 
-def _possible(layout: Layout, settings: Mapping[str, Settings]) -> Layout:
-    """Without the gateway where there is no Envoy: the shop is whole without it, and its own ports
-    are open on this machine."""
-    gateway = next(each.key for each in PROCESSES if each.listens)
-    own = settings.get(gateway)
-    if own is None or envoy.find_envoy(getattr(own, "envoy", "")):
-        return layout
-    say(f"the gateway is not started: {envoy.missing()}")
-    keys = tuple(key for key in layout.keys if key != gateway)
-    return msgspec.structs.replace(layout, keys=keys)
+def _say_what_is_missing(settings: Mapping[str, Settings]) -> None:
+    """Where there is no Envoy the gateway answers nothing but this: the shop's own ports are open
+    on this machine, and all else works."""
+    for key, own in settings.items():
+        if find(key).listens and not envoy.find_envoy(getattr(own, "envoy", "")):
+            say(f"the gateway lets nobody in: {envoy.missing()}")
 
 
 def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:

@@ -47,7 +47,7 @@ def create_app(settings: GatewaySettings) -> Edge:
         routes=ROUTES,
         gremlins=gremlins,
         dependencies={"envoy": envoy.probe},
-        callees={"envoy": envoy.probe},
+        callees={"envoy": envoy.probe} if envoy.is_installed else {},
         loops=[
             envoy.run,
             _GremlinsInEnvoy(envoy, gremlins).run,

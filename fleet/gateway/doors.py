@@ -246,7 +246,11 @@ def _claim(name: str, **value: Any) -> dict[str, Any]:
     return {"sourced_metadata": {"metadata_matcher": matcher}}
 
 
-_IS_OPERATOR = _claim("roles", list_match={"one_of": {"string_match": {"exact": "operator"}}})
+_IS_OPERATOR = _claim(
+    # An administrator is one as well.
+    "roles",
+    list_match={"one_of": {"string_match": {"safe_regex": {"regex": "operator|admin"}}}},
+)
 _ANOTHER_ROLE = {
     "permissions": [{"any": True}],
     "principals": [

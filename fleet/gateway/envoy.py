@@ -15,7 +15,6 @@ from pathlib import Path
 
 import aiohttp
 
-from chassis.settings import BadSetting
 from fleet.child_guard import Child
 from fleet.children import describe_exit
 from fleet.gateway.access_log import AccessLog, reader_of
@@ -54,6 +53,7 @@ class Envoy:
 
     def __init__(self, settings: GatewaySettings, log: AccessLog) -> None:
         self._settings, self._log = settings, log
+        self._program = find_envoy(settings.envoy)
         self._child: Child | None = None
         self._session: aiohttp.ClientSession | None = None
         self._socket = ""
@@ -62,7 +62,11 @@ class Envoy:
         self.starts = 0
 
     async def run(self) -> None:
-        """Keep one running, for ever."""
+        """Keep one running, for ever; where none is installed, say so and wait."""
+        if self._program is None:
+            logger.warning("the gateway lets nobody in", extra={"why": missing()})
+            await self._stopping.wait()
+            return
         with tempfile.TemporaryDirectory(prefix="valerix-gateway-") as folder:
             self._socket = str(Path(folder) / "admin")
             path = Path(folder) / "envoy.yaml"
@@ -72,18 +76,18 @@ class Envoy:
             lines, pipe = await reader_of(out)
             reading = asyncio.create_task(self._log.follow(lines))
             try:
-                await self._keep_running(path, into)
+                await self._keep_running(self._program, path, into)
             finally:
                 self._end()
                 reading.cancel()
                 pipe.close()
                 os.close(into)
 
-    async def _keep_running(self, path: Path, into: int) -> None:
+    async def _keep_running(self, program: str, path: Path, into: int) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             begun = time.monotonic()
-            code = await _end_of(self._start(path, into))
+            code = await _end_of(self._start(program, path, into))
             if self._stopping.is_set():
                 return
             pause_s = _FIRST_PAUSE_S if time.monotonic() - begun > _LIVED_S else pause_s
@@ -94,10 +98,7 @@ class Envoy:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _start(self, path: Path, into: int) -> Child:
-        program = find_envoy(self._settings.envoy)
-        if program is None:
-            raise BadSetting(missing())
+    def _start(self, program: str, path: Path, into: int) -> Child:
         Path(self._socket).unlink(missing_ok=True)
         self._child = Child(
             [program, *_arguments(path, self._settings.envoy_threads)],
@@ -112,8 +113,15 @@ class Envoy:
         """Of the Envoy that runs now."""
         return self._child.pid if self._child is not None and self._child.poll() is None else None
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether there is any."""
+        return self._program is not None
+
     async def probe(self) -> str:
         """A probe of health: whether it takes requests."""
+        if not self.is_installed:
+            return "not installed"
         text = await self.ask("GET", "/ready")
         return "reachable" if text.strip() == "LIVE" else text.strip().lower()
 
@@ -123,6 +131,8 @@ class Envoy:
 
     async def ask(self, method: str, path: str, params: Mapping[str, str] | None = None) -> str:
         """Something of its administration. Raises `OSError` or `aiohttp.ClientError`."""
+        if not self._socket:
+            raise OSError("envoy does not run")
         if self._session is None:
             connector = aiohttp.UnixConnector(self._socket)
             timeout = aiohttp.ClientTimeout(total=_ASK_S)

@@ -26,7 +26,8 @@ class _Reply(NamedTuple):
 _UNKNOWN = "It is not known what was done: look again with the same key or id"
 _NOBODY = "The service cannot be reached, or is busy; nothing was done"
 _GREMLIN = "A gremlin at the gateway refused this request on purpose"
-_TOKEN = "The token is missing, over, or not one of this shop's for this shop"  # noqa: S105
+_TOKEN = "The token opens nothing: it is over, or not one of this shop's; nothing was done"  # noqa: S105
+_NO_TOKEN = "This needs a token; nothing was done"  # noqa: S105
 # The first that fits is taken.
 _REPLIES = (
     # As at a service it does not say that nothing was done: a fault that helps is none.
@@ -37,11 +38,11 @@ _REPLIES = (
     # The connection broke after it was sent; the answer could not be read.
     _Reply(502, "outcome-unknown", _UNKNOWN, ("UC", "UR", "LR", "UPE"), is_executed=True),
     _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR"), is_executed=True),
-    # Envoy's 403 for a token that is for somebody else. A token opens nothing here: 401.
-    _Reply(401, "unauthorized", _TOKEN, details="jwt_authn_access_denied"),
+    # Also where Envoy says 403, as of a token that is for somebody else: it opens nothing here.
+    _Reply(401, "token-needed", _NO_TOKEN, details="jwt_authn_access_denied{Jwt_is_missing"),
+    _Reply(401, "bad-token", _TOKEN, details="jwt_authn_access_denied"),
     _Reply(400, "bad-request", "The request cannot be read; nothing was done"),
-    _Reply(401, "unauthorized", _TOKEN),
-    _Reply(403, "forbidden", "This needs a role that the token does not have"),
+    _Reply(403, "role-missing", "This needs a role that the token does not have"),
     _Reply(404, "not-found", "There is nothing at this address"),
     _Reply(408, "request-timeout", "The request did not come to its end in time; nothing was done"),
     _Reply(413, "too-large", "The body is larger than anything here; nothing was done"),
@@ -76,7 +77,8 @@ def _mapper(reply: _Reply) -> dict[str, Any]:
     )
     headers = {} if reply.is_executed else dict(NOT_EXECUTED)
     if reply.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        error = ', error="invalid_token"' if reply.code == "bad-token" else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="valerix"{error}'
     if reply.after_s:
         headers["Retry-After"] = str(reply.after_s)
     return {

@@ -109,7 +109,7 @@ async def test_an_act_does_not_begin_without_the_shop(database_url):
     async with dashboard(database_url, gone) as (browser, _):
         status, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert status == 409
-        assert "Order-service does not answer at" in html
+        assert "Gateway-service does not answer at" in html
         assert await holder(database_url) is None
 
 

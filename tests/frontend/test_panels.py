@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chassis.faults.kinds import KINDS
+from chassis.faults.kinds import BY_NAME, KINDS
 from frontend.gremlins import presenter as gremlins
 from frontend.gremlins.panels import audit_panel
 from frontend.orders import presenter as orders
@@ -130,12 +130,14 @@ def test_a_panel_without_its_source_shows_since_when_and_goes_on_asking():
         assert "every 5s" in html, panel.name
 
 
-# Only a process that takes events has a switch for those kinds that bite events.
+# Only a process that takes events has a switch for those kinds that bite events; the gateway has
+# those that Envoy can be.
 POSSIBLE = [
     (process, kind)
     for process in SERVICES
     for kind in KINDS
     if process.takes_events or not kind.on_delivery
+    if kind.kind in (process.gremlin_kinds or BY_NAME)
 ]
 
 

@@ -2,6 +2,7 @@
 begins."""
 
 import contextlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -98,13 +99,10 @@ def test_a_missed_expectation_is_reported_and_the_shop_is_calm(fleet):
 def test_a_wrong_operator_token_is_one_line(fleet):
     code, output = check(fleet, read(FOLDER / "last-units.yaml"), operator_token="x" * 16)
     assert code == 2
-    assert (
-        output.splitlines()[-1]
-        == (
-            "  cannot be played: inventory-service wants another operator token: "
-            "set VALERIX_OPERATOR_TOKEN to the one the shop was started with"
-        )
-        or "order-service wants another operator token" in output
+    assert re.fullmatch(
+        r"  cannot be played: \S+ wants another operator token: "
+        r"set VALERIX_OPERATOR_TOKEN to the one the shop was started with",
+        output.splitlines()[-1],
     )
 
 

@@ -74,7 +74,7 @@ BAD_ACTIONS = [
     ("wait: {until: {money_in_doubt: 0}, limit: 3 s}", "'3 s' is not a length of time"),
     ("wait: {until: {money_in_doubt: 0}, limit: 9min}", "out of bounds: 1s to 300s"),
     ("wait: {until: {lights: {order: purple}}, limit: 3s}", "there is no value `purple`"),
-    ("wait: {until: {lights: {stock: red}}, limit: 3s}", "there is no word `stock`; there are: or"),
+    ("wait: {until: {lights: {stock: red}}, limit: 3s}", "there is no word `stock`; there are: ga"),
     ("wait: {until: {alerts: {TooSlow: firing}}, limit: 3s}", "there is no word `TooSlow`"),
     ("wait: {until: {orders: {open: '< 0'}}, limit: 3s}", "`< 0` can never hold"),
     ("wait: {until: {orders: {open: -1}}, limit: 3s}", "`open`: expected `int` >= 0"),

@@ -123,9 +123,9 @@ def test_prometheus_samples_as_often_as_the_dashboard():
     assert configured["scrape_interval"] == configured["evaluation_interval"] == every
 
 
-def test_no_two_targets_share_an_address():
+def test_no_two_targets_share_a_page():
     addresses = [
-        address
+        address + each["labels"].get("__metrics_path__", "/metrics")
         for path in (HOME / "targets/compose").iterdir()
         for each in json.loads(path.read_text())
         for address in each["targets"]
