@@ -16,7 +16,7 @@ def _sql(sql: str, name: str) -> Statement:
 
 _SHOWN = (
     "hold_key, state, user_id, amount_minor, currency, reference, reason, transaction_id,"
-    " created_at, updated_at"
+    " placed_by, created_at, updated_at"
 )
 # Only constants of this module are put together here.
 # ruff: noqa: S608

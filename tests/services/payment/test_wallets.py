@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from chassis.database.pool import Connection
 from chassis.http.outbound import Peer
+from chassis.http.shop_identity import SHOP_HEADER
 from chassis.outcome import CallResult, Failure, failed
 from chassis.settings import Settings
 from proof.invariants.wallets import INVARIANTS, PAYMENTS_AND_HOLDS_AGREE
@@ -202,13 +203,13 @@ async def test_an_orders_payment_is_taken_once_and_a_cancel_gives_it_back(
 
 async def no_tombstone(tx: Connection, key: str, placed_by: str) -> WalletHold | None:
     """The void of a key that is new is answered, and forgotten."""
-    del placed_by
     if await hold_store.lock(tx, key) is not None:
         return None
     now = datetime.now(UTC)
     return WalletHold(
         hold_key=key, state="VOIDED", user_id=None, amount_minor=None, currency=None,
-        reference=None, reason=None, transaction_id=None, created_at=now, updated_at=now,
+        reference=None, reason=None, transaction_id=None, placed_by=placed_by,
+        created_at=now, updated_at=now,
     )  # fmt: skip
 
 
@@ -238,7 +239,9 @@ async def late_hold(wallets: WalletShop, user: str, order_id: UUID) -> Any:
         "user_id": user, "amount": 400, "currency": "EUR",
         "reference": str(payment_of(order_id)), "capture": True,
     }  # fmt: skip
-    return await wallets.http.put(f"/holds/pay_{payment_of(order_id)}:1:1", json=body)
+    shop = {SHOP_HEADER: str(await wallets.eyes.fetchval("SELECT id FROM public.shop"))}
+    path = f"/holds/pay_{payment_of(order_id)}:1:1"
+    return await wallets.http.put(path, json=body, headers=shop)
 
 
 async def test_a_charge_that_arrives_after_its_cancel_takes_nothing(
