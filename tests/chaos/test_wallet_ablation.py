@@ -56,9 +56,9 @@ class PatientAccount:
 class _Altered:
     """The statement that holds, with some of its words exchanged."""
 
-    def __init__(self, *words: tuple[str, str]) -> None:
+    def __init__(self, *changes: tuple[str, str]) -> None:
         sql = store._HOLD.sql  # noqa: SLF001 - the guard is in its words
-        for old, new in words:
+        for old, new in changes:
             assert sql.count(old) == 1, old
             sql = sql.replace(old, new)
         self.sql, self.parameters = sql, store._HOLD.parameters  # noqa: SLF001 - as above
