@@ -225,13 +225,19 @@ class _Bench:
         return events.measure(backlogs, buying)
 
     def debit(self, pgledger: Path | None) -> Any:
-        """A wallet's debit in SQL, beside the floor and pgledger."""
+        """A wallet's debit in SQL, beside the floor, pgledger and the same over HTTP."""
         postgres = self._server.url_of("postgres")
         urls = {"shop": self._database("debits")}
         urls |= {name: shops.empty(postgres, f"bench_{name}") for name in ("floor", "pgledger")}
         folder = self._home.path / "pgbench"
         folder.mkdir()
-        return wallets.measure(folder, urls, pgledger, self._rounds)
+        shop = Variant(
+            "paying", self._home, self._database("paying"),
+            {"VALERIX_TELEMETRY": "off", **soak.PATIENT},
+            keys=("wallet", *find("wallet").calls),
+        )  # fmt: skip
+        with shops.running([shop]):
+            return wallets.measure(folder, urls, pgledger, shop, self._rounds)
 
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

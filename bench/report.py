@@ -153,8 +153,11 @@ def _wallets(found: dict[str, dict[str, float]]) -> str:
         for name, row in found.items()
     ]
     ratios = [f"{payee} / {other}" for other in against for payee in PAYEES]
+    over_http, debit = found["over HTTP"], found["debit"]
+    asked = ", ".join(f"{payee} {over_http[payee] / debit[payee]:.2f}" for payee in PAYEES)
     return _lines(("16 clients, debits/s", "cold payees", "one hot payee", *ratios), rows) + (
-        "\n\nbars against pgledger: 2 with cold payees, 3 with a hot one"
+        "\n\nbars against pgledger: debit 2 with cold payees, 3 with a hot one;"
+        f" over HTTP / debit: {asked}"
     )
 
 
