@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
@@ -133,7 +134,7 @@ class Call:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": self.path,
+            "path": unquote(self.path),
             "raw_path": self.path.encode(),
             "query_string": query.encode(),
             "root_path": "",
