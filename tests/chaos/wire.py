@@ -126,6 +126,7 @@ class Call:
 
     def __init__(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> None:
         self._body = body
+        self.method = method
         path, _, query = url.partition("//")[2].partition("/")[2].partition("?")
         self.path = f"/{path}"
         self._scope: dict[str, Any] = {
