@@ -3,7 +3,12 @@
 import asyncio
 import json
 import random
+import socket
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
@@ -22,6 +27,7 @@ from services.events.webhook_sender import sender as sending
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.sender import WebhookSender
+from tests.harness.readme import lines, program, typed
 from tests.harness.receiver import Receiver, receiver
 from tests.harness.serving import create_service, knock, serve, settings_of
 from tests.services.events.scene import Scene
@@ -142,6 +148,36 @@ def _is_signed(message: Any, webhook: Webhook) -> bool:
     except Exception:  # noqa: BLE001 - the library's own, of several kinds
         return False
     return True
+
+
+async def test_the_receiver_of_the_readme_takes_what_is_signed_and_nothing_else(
+    shop: Shop, tmp_path: Path
+):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    [line] = lines("Webhooks", 5009)
+    made = await typed({5009: shop.http}, line.replace("8000", port))
+    assert made.status_code == 201, made.text
+    program_file = tmp_path / "hooks.py"
+    program_file.write_text(program("Webhooks").replace("8000", port))
+    receiving = await asyncio.create_subprocess_exec(
+        sys.executable, program_file, made.json()["secret"], stdout=PIPE, stderr=DEVNULL
+    )
+    try:
+        payment = await shop.pay()
+        await shop.take()
+        async with asyncio.timeout(60):
+            while {each[0] for each in await shop.states()} != {"SENT"}:
+                await shop.send()
+        assert receiving.stdout is not None
+        assert str(payment).encode() in await receiving.stdout.readline()
+        forged = {**dict.fromkeys(("webhook-id", "webhook-signature"), "v1,x"),
+                  "webhook-timestamp": str(int(time.time()))}  # fmt: skip
+        with pytest.raises(httpx.RemoteProtocolError):
+            await shop.http.post(made.json()["url"], headers=forged, content=b"{}")
+    finally:
+        receiving.kill()
+        await receiving.communicate()
 
 
 async def test_an_endpoint_gets_what_happens_while_it_is_there(shop: Shop):
