@@ -32,8 +32,8 @@ class LoggedReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Intent(msgspec.Struct, omit_defaults=True):
-    """One order under one key, with the replies to placing, cancelling and refunding it. `wallet_id`
-    is whose wallet pays, None: a card; `shown` is the last state in which the shop showed it."""
+    """One order under one key, with the replies to placing, cancelling and refunding it. `shown` is
+    the last state in which the shop showed it, `wallet_id` whose wallet pays, None: a card."""
 
     key: str
     product_id: str
