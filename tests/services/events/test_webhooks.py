@@ -8,6 +8,7 @@ import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -220,6 +221,99 @@ async def test_what_is_not_accepted_is_sent_again_under_its_id(
     first, second = shop.to.messages
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
+
+
+async def test_a_silent_endpoint_with_a_backlog_leaves_places_to_others(shop: Shop):
+    """Sixteen places, of which four for one endpoint: what others wait for is sent meanwhile."""
+    await shop.add(types=["payment.created"])
+    for _ in range(20):
+        await shop.pay()
+    async with receiver() as other:
+        await shop.add("m2", url=other.url, types=["payment.created"])
+        await shop.pay("m2")
+        await shop.take()
+        shop.to.answers = ["silence"] * 20
+        sending_on = asyncio.create_task(shop.sender.run())
+        async with asyncio.timeout(60):
+            while not (other.messages and shop.to.messages):
+                await asyncio.sleep(0.01)
+        sending_on.cancel()
+        await asyncio.gather(sending_on, return_exceptions=True)
+    assert len(shop.to.messages) <= 8  # a second round, where this machine is slow
+
+
+async def test_the_oldest_is_sent_first_and_no_endpoint_before_another_has_its_turn(shop: Shop):
+    for _ in range(2):
+        await shop.add(types=["payment.created"])
+    for _ in range(6):
+        await shop.pay()
+    await shop.take()
+    await shop.wire.execute(
+        "UPDATE webhooks.deliveries SET next_attempt_at = now() - delivery_id * interval '1 second'"
+    )
+    async with shop.scene.database.connect() as connection:
+        first = await store.claim(connection, 4, {}, places=4, lease_s=60)
+        rest = await store.claim(connection, 9, {first[0].endpoint_id: 3}, places=4, lease_s=60)
+    # Two of each endpoint, which are the oldest of all.
+    assert {each.delivery_id for each in first} == {9, 10, 11, 12}
+    assert len({each.endpoint_id for each in first}) == 2
+    there = [each.endpoint_id for each in rest]
+    assert (there.count(first[0].endpoint_id), len(there)) == (1, 5)
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_it(shop: Shop):
+    await shop.add(types=["payment.created"])
+    await shop.pay()
+    await shop.take()
+    now = [0.0]
+    shop.sender._clock = lambda: now[0]  # noqa: SLF001 - time goes on when the test says so
+    shop.to.answers = ["429 Retry-After: 120"]
+    await shop.send()
+    due_in = "SELECT extract(epoch FROM next_attempt_at - now()) FROM webhooks.deliveries"
+    assert 60 < await shop.wire.fetchval(due_in) <= 120
+    # Nor does anything else go there meanwhile.
+    await shop.pay()
+    await shop.take()
+    await shop.send()
+    assert len(shop.to.messages) == 1
+    now[0] = 121.0
+    await shop.send()
+    assert len(shop.to.messages) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("Sun, 29 Nov 2026 00:02:00 GMT", 120.0),
+        ("Sat, 28 Nov 2026 00:00:00 GMT", 0.0),
+        ("9" * 30, 999_999_999.0),
+        ("-5", 0.0),
+        ("1.5", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+    ],
+)
+async def test_a_pause_is_so_many_seconds_or_until_a_date(asked: str, seconds: float):
+    assert sending.pause_of(asked, datetime(2026, 11, 29, tzinfo=UTC)) == seconds
+
+
+async def test_an_endpoint_is_shown_with_what_became_of_its_deliveries(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.add(types=["payment.created"])
+    for _ in range(3):
+        await shop.pay()
+    await shop.take()
+    shop.to.answers = ["204", "500"]
+    await shop.send()
+    counted = await shop.http.get("/endpoints")
+    [shown] = counted.json()["endpoints"]
+    assert (shown["sent"], shown["waiting"], shown["dead"]) == (2, 1, 0)
+    monkeypatch.setattr(store, "MOST_COUNTED", 1)
+    [shown] = (await shop.http.get("/endpoints")).json()["endpoints"]
+    assert (shown["sent"], shown["waiting"], shown["dead"]) == (1, 1, 0)
 
 
 async def test_a_delivery_is_dead_after_a_day_and_can_be_replayed(shop: Shop):
