@@ -161,17 +161,17 @@ class RabbitSubscription:
 
     async def acknowledge(self, handled: Sequence[Incoming]) -> None:
         """One frame each; the broker answers none of them."""
-        await self._tell(handled, lambda message: message.ack())
+        await self._report(handled, lambda message: message.ack())
 
     async def give_back(self, unhandled: Sequence[Incoming]) -> None:
         """Back to the queue."""
         with contextlib.suppress(AMQPError, RuntimeError, OSError):
-            await self._tell(unhandled, lambda message: message.nack(requeue=True))
+            await self._report(unhandled, lambda message: message.nack(requeue=True))
 
-    async def _tell(
+    async def _report(
         self,
         those: Sequence[Incoming],
-        tell: Callable[[AbstractIncomingMessage], Awaitable[None]],
+        report: Callable[[AbstractIncomingMessage], Awaitable[None]],
     ) -> None:
         """Say of each to the broker what became of it. Where it takes no more frames, what it was
         not told comes again on another connection, and the inbox knows what took effect."""
@@ -180,7 +180,7 @@ class RabbitSubscription:
                 for each in those:
                     message = self._open.pop(each.place, None)
                     if message is not None:
-                        await tell(message)
+                        await report(message)
         except TimeoutError:
             self._cancelled.set()
 
