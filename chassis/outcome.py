@@ -34,13 +34,15 @@ _IN_PROGRESS = frozenset({"in-progress", "idempotency-in-progress"})
 
 
 class CallResult(msgspec.Struct, frozen=True):
-    """What came back. `code` is the problem's code; `status` is 0 where there was no response."""
+    """What came back. `code` is the problem's code; `status` is 0 where there was no response;
+    `retry_after` is that header as it was sent."""
 
     outcome: Outcome
     status: int = 0
     code: str = ""
     body: bytes = b""
     trace_id: str = ""
+    retry_after: str = ""
 
 
 def failed(failure: Failure, *, code: str = "", status: int = 0) -> CallResult:

@@ -169,8 +169,12 @@ class Peer:
                 if len(body) > _LARGEST_BODY:
                     return failed(Failure.TOO_LARGE, status=response.status)
             not_executed = response.headers.get("X-Valerix-Executed") == "no"
-            trace_id = response.headers.get("X-Trace-Id", "")
-            return classify(response.status, body, not_executed=not_executed, trace_id=trace_id)
+            result = classify(response.status, body, not_executed=not_executed)
+            return msgspec.structs.replace(
+                result,
+                trace_id=response.headers.get("X-Trace-Id", ""),
+                retry_after=response.headers.get("Retry-After", ""),
+            )
 
 
 def peer_probe(peer: Peer, as_shop: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
@@ -200,13 +204,11 @@ def same_shop_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str
     return probe
 
 
-def classify(
-    status: int, body: bytes, *, not_executed: bool = False, trace_id: str = ""
-) -> CallResult:
+def classify(status: int, body: bytes, *, not_executed: bool = False) -> CallResult:
     """What an HTTP response means to the caller; a refusal carries its problem's code."""
     code = "" if 200 <= status < 300 else _problem_code(body) or f"http-{status}"
     outcome = outcome_of_http(status, code, not_executed=not_executed)
-    return CallResult(outcome, status, code=code, body=body, trace_id=trace_id)
+    return CallResult(outcome, status, code=code, body=body)
 
 
 class _ProblemCode(msgspec.Struct):

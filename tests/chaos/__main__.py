@@ -117,7 +117,8 @@ def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
 def _verdict(outcome: Outcome) -> str:
     if outcome.broken:
         return f"BROKEN {', '.join(outcome.broken)}"
-    return f"all hold (orders {_ends(outcome.statuses)}; payments {_ends(outcome.payments)})"
+    ends = {"orders": outcome.statuses, "payments": outcome.payments, "holds": outcome.holds}
+    return f"all hold ({'; '.join(f'{what} {_ends(states)}' for what, states in ends.items())})"
 
 
 def _ends(states: Counter[str]) -> str:

@@ -23,7 +23,10 @@ from tests.harness.merchants import add_merchants
 from tests.harness.payments_at_rest import broken_at_rest
 
 CUSTOMERS = 25
-_HABITS = Habits(tries=4, pause_s=0.02, rest_s=0)
+# Five orders of twelve pay with a wallet. Money is there for some: ten goods of alice's, two of
+# bob's, none of carol's, and nobody has no wallet.
+_WALLETS = (*[None] * 7, "alice", "alice", "bob", "carol", "nobody")
+_HABITS = Habits(tries=4, pause_s=0.02, rest_s=0, wallets=_WALLETS)
 # Faults are over by then: whoever still gets no clear response has found a bug.
 _UNTIL_CLEAR = 100
 # Webhooks that are due again: one that comes after the rest would be left where the shop closes.
@@ -46,12 +49,14 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct):
-    """What one seed did and how it ended; `broken` names every promise that did not hold, at any
-    instant or at the end, with what was found."""
+    """What one seed did and how it ended, `payments` of merchants and `holds` of wallets by state;
+    `broken` names every promise that did not hold, at any instant or at the end, with what was
+    found."""
 
     seed: int
     statuses: Counter[str] = msgspec.field(default_factory=Counter)
     payments: Counter[str] = msgspec.field(default_factory=Counter)
+    holds: Counter[str] = msgspec.field(default_factory=Counter)
     faults: int = 0
     crashes: int = 0
     wire_faults: int = 0
@@ -182,6 +187,8 @@ async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -
         " WHERE EXISTS (SELECT FROM payments.plans WHERE payment_id = p.payment_id) GROUP BY state"
     )
     outcome.payments = Counter({row["state"]: row["count"] for row in rows})
+    rows = await connection.fetch("SELECT state, count(*) FROM wallets.holds GROUP BY state")
+    outcome.holds = Counter({row["state"]: row["count"] for row in rows})
     if shop.bugs:
         outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused"
 
