@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down gen logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ notes:  ## what the changelog says of a version: make notes V=0.1.0
 
 trend: $(VENV)/.installed-dev  ## the newest load report as one more line of a file: make trend FILE=trend.csv
 	@$(BIN)/python -m loadtests trend $(FILE)
+
+gen: $(VENV)/.installed-dev  ## write the Python of the protos, in valerix/
+	@$(BIN)/buf generate
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
 	@for each in infra.compose infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents tests.contracts.expects; \

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
+from google.protobuf.descriptor import ServiceDescriptor
 from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import (
@@ -45,7 +46,7 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
-from chassis.settings import Settings
+from chassis.settings import RpcSettings, Settings
 from chassis.telemetry.process_metrics import process_metrics
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def service_app(
     schema_revision: str = "",
     dependencies: Mapping[str, Probe] | None = None,
     callees: Mapping[str, Probe] | None = None,
+    rpc: ServiceDescriptor | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
     state: Mapping[str, object] | None = None,
@@ -75,7 +77,8 @@ def service_app(
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
+    process and start again when they fail; `closes` run at the end; `state` is for handlers. The
+    methods of `rpc`, a service of a proto, are among the routes: they are served over gRPC too."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
@@ -104,7 +107,10 @@ def service_app(
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, registry, gremlins)
+    edge = _edged(app, name, settings, registry, gremlins)
+    if rpc is not None and isinstance(settings, RpcSettings):
+        edge.rpc = rpc, settings
+    return edge
 
 
 def _openapi(title: str) -> OpenAPIConfig:
