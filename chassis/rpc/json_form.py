@@ -14,7 +14,7 @@ _FREE = frozenset({"google.protobuf.Struct", "google.protobuf.Value"})
 
 def to_json(message: Message, *, unset: str) -> dict[str, Any]:
     """The message as a JSON object. An optional field that is not set is left out (`unset` is
-    "omit") or null ("null"). Raises `json_format.Error` for a number that JSON does not have."""
+    "omit") or null ("null"). Raises ValueError for a number that JSON does not have."""
     found: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)

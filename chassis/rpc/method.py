@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.json_format import Error
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -21,7 +20,8 @@ _DECLINED = "declined"
 
 
 class RpcMethod:
-    """One method: `name` as gRPC has it in a path, `verb` and `template` of its HTTP request."""
+    """One method: `name` as gRPC has it in a path, `verb` and `template` of its HTTP request, and
+    the field of its response that the HTTP response is; without one it is the whole message."""
 
     def __init__(self, descriptor: MethodDescriptor) -> None:
         service = descriptor.containing_service.full_name
@@ -30,7 +30,7 @@ class RpcMethod:
         self.verb = rule.WhichOneof("pattern").upper()
         self.template: str = getattr(rule, rule.WhichOneof("pattern"))
         self._has_body = rule.body == "*"
-        self._inner = rule.response_body
+        self.inner = rule.response_body
         self._path_fields = _FIELD.findall(self.template)
         self._path = re.compile(_FIELD.sub(r"(?P<\1>[^/]+)", self.template))
         self._request = GetMessageClass(descriptor.input_type)
@@ -43,7 +43,7 @@ class RpcMethod:
         try:
             message = self._request.FromString(raw)
             values = to_json(message, unset="omit")
-        except (DecodeError, Error):
+        except (DecodeError, ValueError):
             raise Problem(400, "malformed", f"The message is not a {self._asks}") from None
         known = message.ByteSize()
         message.DiscardUnknownFields()
@@ -61,8 +61,8 @@ class RpcMethod:
         """The answer as a message; None where there is none for a 402. Raises ValueError where the
         body does not fit the proto."""
         value, message = msgspec.json.decode(body), self._response()
-        if self._inner:
-            field = self._inner if status < 300 else _DECLINED
+        if self.inner:
+            field = self.inner if status < 300 else _DECLINED
             if field not in message.DESCRIPTOR.fields_by_name:
                 return None
             value = {field: value if status < 300 else value.get("details") or {}}
@@ -89,10 +89,10 @@ class RpcMethod:
             message = self._response.FromString(raw)
         except DecodeError as error:
             raise ValueError(str(error)) from None
-        if not self._inner:
+        if not self.inner:
             return 200, msgspec.json.encode(to_json(message, unset="null"))
-        if message.HasField(self._inner):
-            inner: Message = getattr(message, self._inner)
+        if message.HasField(self.inner):
+            inner: Message = getattr(message, self.inner)
             return 200, msgspec.json.encode(to_json(inner, unset="null"))
         if _DECLINED in message.DESCRIPTOR.fields_by_name and message.HasField(_DECLINED):
             details = to_json(getattr(message, _DECLINED), unset="null")

@@ -1,6 +1,7 @@
 """Serves an ASGI app's methods over gRPC, with the services for health and reflection."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from chassis.rpc.listening import STATUS, add_port, address_of, new_server
 from chassis.rpc.method import RpcMethod, methods_of
 from chassis.rpc.status import TRAILER, status_of
 from chassis.settings import RpcSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 # The library has no types: what a handler is given is grpc.aio.ServicerContext.
 Call = Any
@@ -78,7 +81,11 @@ class _Calls:
         # As a stream of requests, which looks the same on the wire: so we ask for the one message
         # ourselves, and no longer than it may take.
         async def handle(_: Any, call: Call) -> bytes:
-            answer = await self._answer(await self._request(method, call))
+            try:
+                answer = await self._answer(await self._request(method, call))
+            except Exception:  # nothing internal leaves the process
+                logger.exception("a call of %s failed", method.name)
+                answer = Answer(500, {}, b"")
             call.set_trailing_metadata(tuple(answer.trailers))
             if answer.code == "OK":
                 try:

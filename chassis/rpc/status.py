@@ -36,7 +36,8 @@ def status_of(answer: Answer) -> status_pb2.Status:
     if (after := answer.headers.get("retry-after", "")).isdigit():
         delay = duration_pb2.Duration(seconds=int(after))
         more.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    message = str(problem.get("detail") or "The connection broke")
+    usual = "Something broke on our side" if answer.status else "The connection broke"
+    message = str(problem.get("detail") or usual)
     # A refusal to pay for which the answer has no message is one all the same.
     name = answer.code if answer.code != "OK" else "FAILED_PRECONDITION"
     return status_pb2.Status(code=CODES[name], message=message, details=more)

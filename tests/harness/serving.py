@@ -84,3 +84,15 @@ def create_service(key: str, settings: Settings) -> Edge:
     """The app of a service, by its key in the topology."""
     app: Edge = import_module(f"{find(key).package}.app").create_app(settings)
     return app
+
+
+@asynccontextmanager
+async def serve_rpc(app: Edge) -> AsyncIterator[str]:
+    """What the app serves over gRPC, on a free port; yields its address as a URL."""
+    # Here, or every test that serves would load gRPC.
+    from chassis.rpc.server import serving
+
+    assert app.rpc is not None, "it speaks no gRPC"
+    service, settings = app.rpc
+    async with serving(app, service, msgspec.structs.replace(settings, grpc_port=0)) as port:
+        yield f"http://127.0.0.1:{port}"
