@@ -87,12 +87,14 @@ def create_service(key: str, settings: Settings) -> Edge:
 
 
 @asynccontextmanager
-async def serve_rpc(app: Edge) -> AsyncIterator[str]:
-    """What the app serves over gRPC, on a free port; yields its address as a URL."""
+async def serve_rpc(app: Edge, at: App | None = None, port: int = 0) -> AsyncIterator[str]:
+    """What the app serves over gRPC, on a free port; yields its address as a URL. `at` is what
+    its calls come to instead, such as a hop before it."""
     # Here, or every test that serves would load gRPC.
     from chassis.rpc.server import serving
 
     assert app.rpc is not None, "it speaks no gRPC"
     service, settings = app.rpc
-    async with serving(app, service, msgspec.structs.replace(settings, grpc_port=0)) as port:
-        yield f"http://127.0.0.1:{port}"
+    settings = msgspec.structs.replace(settings, grpc_port=port)
+    async with serving(at or app, service, settings) as bound:
+        yield f"http://127.0.0.1:{bound}"

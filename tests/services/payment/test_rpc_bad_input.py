@@ -56,7 +56,7 @@ def _changed(**fields: Any) -> bytes:
     ("method", "message", "code", "problem"),
     [
         ("ProcessPayment", b"\xff\xff", "INVALID_ARGUMENT", "malformed"),
-        ("ProcessPayment", gzip.compress(PAYMENT.SerializeToString()), "INVALID_ARGUMENT",
+        ("ProcessPayment", gzip.compress(PAYMENT.SerializeToString(), mtime=0), "INVALID_ARGUMENT",
          "malformed"),
         ("ProcessPayment", PAYMENT.SerializeToString() + UNKNOWN_FIELD, "INVALID_ARGUMENT",
          "validation"),
