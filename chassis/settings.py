@@ -201,7 +201,7 @@ class RpcSettings(Settings, frozen=True, kw_only=True):
 
     grpc_port: Annotated[
         Port,
-        why("Where it speaks gRPC. 0 is a thousand above its HTTP port."),
+        why("Where it speaks gRPC, if it does: 0 is a thousand above its HTTP port."),
     ] = 0
 
     def further_ports(self) -> dict[str, int]:

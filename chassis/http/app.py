@@ -77,8 +77,8 @@ def service_app(
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers. The
-    methods of `rpc`, a service of a proto, are among the routes: they are served over gRPC too."""
+    process and start again when they fail; `closes` run at the end; `state` is for handlers.
+    `rpc` is served over gRPC too: its methods are among the routes."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
@@ -91,7 +91,6 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -102,15 +101,17 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({**known, **(state or {})}),
+        state=State(_known(settings, identity) | dict(state or {})),
         openapi_config=_openapi(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    edge = _edged(app, name, settings, registry, gremlins)
-    if rpc is not None and isinstance(settings, RpcSettings):
-        edge.rpc = rpc, settings
-    return edge
+    return _edged(app, name, settings, registry, gremlins, rpc)
+
+
+def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
+    """What the shared routes and guards work with."""
+    return {"settings": settings, "identity": identity, "brake": Brake()}
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -133,12 +134,13 @@ def _edged(
     settings: Settings,
     registry: CollectorRegistry,
     gremlins: Gremlins | None,
+    rpc: ServiceDescriptor | None,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
     templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
     if gremlins is not None:
         gremlins.known_routes = templates.known
-    return Edge(
+    edge = Edge(
         cast("App", app),
         service=name,
         settings=settings,
@@ -147,6 +149,9 @@ def _edged(
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
     )
+    if rpc is not None and isinstance(settings, RpcSettings):
+        edge.rpc = rpc, settings
+    return edge
 
 
 def _lifespan(loops: list[Loop], closes: list[Close]) -> Any:

@@ -109,15 +109,15 @@ class Peer:
 
     def _describe(self, method: str, path: str, result: CallResult) -> dict[str, object]:
         """What the call's span says of it."""
-        said: dict[str, object] = {
+        attributes: dict[str, object] = {
             "http.request.method": method,
             "server.address": self.name,
             "url.full": self._base_url + path,
             "valerix.outcome": result.outcome.value,
         }
         if result.status:
-            said["http.response.status_code"] = result.status
-        return said
+            attributes["http.response.status_code"] = result.status
+        return attributes
 
     def _observe(self, result: CallResult) -> None:
         if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):

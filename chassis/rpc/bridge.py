@@ -24,7 +24,7 @@ _KEPT = frozenset(
 )  # fmt: skip
 
 
-class Answer(msgspec.Struct, frozen=True):
+class RpcResponse(msgspec.Struct, frozen=True):
     """What came back; `status` is 0 where the connection would have broken."""
 
     status: int
@@ -44,10 +44,10 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def trailers(self) -> list[tuple[str, str]]:
         """What goes with it as metadata: as over HTTP, and the status that it has there."""
-        said = [("x-valerix-status", str(self.status))] if self.status else []
+        metadata = [("x-valerix-status", str(self.status))] if self.status else []
         if self.problem:
-            said.append(("x-valerix-problem", self.problem))
-        return [*said, *self.headers.items()]
+            metadata.append(("x-valerix-problem", self.problem))
+        return [*metadata, *self.headers.items()]
 
 
 class _Code(msgspec.Struct):
@@ -61,7 +61,7 @@ def _code(body: bytes) -> str:
         return ""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class RpcRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A call: which method, what HTTP request it is, who asks, until when (monotonic seconds)."""
 
     name: str
@@ -77,7 +77,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Exchange:
     """One request on its way through the app. `leave` is for when its caller has gone."""
 
-    def __init__(self, app: App, request: Request) -> None:
+    def __init__(self, app: App, request: RpcRequest) -> None:
         self._app, self._request = app, request
         self._gone = asyncio.Event()
         self._delivered = False
@@ -89,10 +89,10 @@ class Exchange:
         """The caller is no longer there: whoever waits for that learns it."""
         self._gone.set()
 
-    async def run(self) -> Answer:
+    async def run(self) -> RpcResponse:
         """Serve it."""
         await self._app(self._scope(), self._receive, self._send)
-        return Answer(self._status, self._headers, b"".join(self._parts))
+        return RpcResponse(self._status, self._headers, b"".join(self._parts))
 
     def _scope(self) -> Scope:
         asked = self._request
@@ -123,21 +123,23 @@ class Exchange:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            said = ((name.decode().lower(), value.decode()) for name, value in message["headers"])
-            self._headers = {name: value for name, value in said if name in _KEPT}
+            headers = (
+                (name.decode().lower(), value.decode()) for name, value in message["headers"]
+            )
+            self._headers = {name: value for name, value in headers if name in _KEPT}
         else:
             self._parts.append(message.get("body", b""))
 
 
-def _headers(asked: Request) -> list[tuple[bytes, bytes]]:
-    said = list(_carried(asked.headers))
+def _headers(asked: RpcRequest) -> list[tuple[bytes, bytes]]:
+    headers = list(_carried(asked.headers))
     if asked.body:
-        said.append((b"content-type", b"application/json"))
-        said.append((b"content-length", str(len(asked.body)).encode()))
+        headers.append((b"content-type", b"application/json"))
+        headers.append((b"content-length", str(len(asked.body)).encode()))
     if asked.until is not None:
         left_ms = max(0, int((asked.until - time.monotonic()) * 1000))
-        said.append((b"x-timeout-ms", str(left_ms)[:9].encode()))
-    return said
+        headers.append((b"x-timeout-ms", str(left_ms)[:9].encode()))
+    return headers
 
 
 def _carried(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[bytes, bytes]]:

@@ -1,5 +1,7 @@
-"""Messages as the JSON of our HTTP interface, and back: names as in the proto, whole numbers as
-numbers. (proto3's own JSON form writes a 64-bit number as text, which a strict reader refuses.)"""
+"""Messages as the JSON of our HTTP interface, and back.
+
+Names are those of the proto, and whole numbers are numbers: proto3's own JSON form writes one of 64
+bits as text, which a strict reader refuses."""
 
 from typing import Any
 
@@ -41,8 +43,17 @@ def _one(field: FieldDescriptor, value: Any, unset: str) -> Any:
     if field.message_type.full_name == _TIME:
         return value.ToJsonString()
     if field.message_type.full_name in _FREE:
-        return json_format.MessageToDict(value)
+        return _whole(json_format.MessageToDict(value))
     return to_json(value, unset=unset)
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number, and proto a double for it: a whole one is written as such."""
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def fill(message: Message, value: Any) -> None:

@@ -78,8 +78,8 @@ class RpcMethod:
     def write_request(self, path: str, json: object) -> bytes:
         """The HTTP request as a message. Raises ValueError where it does not fit the proto."""
         message = self._request()
-        said = found.groupdict() if (found := self.matches(path)) else {}
-        fill(message, {**msgspec.to_builtins(json or {}), **said})
+        in_path = found.groupdict() if (found := self.matches(path)) else {}
+        fill(message, {**msgspec.to_builtins(json or {}), **in_path})
         return bytes(message.SerializeToString())
 
     def read_response(self, raw: bytes, problem: str) -> tuple[int, bytes]:

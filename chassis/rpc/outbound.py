@@ -119,26 +119,26 @@ def _texts(metadata: Any) -> dict[str, str]:
     return {name: value for name, value in metadata or () if isinstance(value, str)}
 
 
-def _answered(rpc: RpcMethod, raw: bytes, said: dict[str, str]) -> CallResult:
+def _answered(rpc: RpcMethod, raw: bytes, metadata: dict[str, str]) -> CallResult:
     try:
-        status, body = rpc.read_response(raw, said.get("x-valerix-problem", ""))
+        status, body = rpc.read_response(raw, metadata.get("x-valerix-problem", ""))
     except ValueError as error:
         return failed(Failure.BROKEN, code=type(error).__name__)
-    exact = said.get("x-valerix-status", "")
+    exact = metadata.get("x-valerix-status", "")
     if exact.isdigit():
         status = int(exact)
-    return classify(status, body, trace_id=said.get("x-trace-id", ""))
+    return classify(status, body, trace_id=metadata.get("x-trace-id", ""))
 
 
 def _refused(error: Any) -> CallResult:
     """What a status of ours means is what its problem means; of another's nothing can be concluded:
     the call was sent."""
     trailers = error.trailing_metadata() or ()
-    said = _texts(trailers)
-    trace_id = said.get("x-trace-id", "")
+    metadata = _texts(trailers)
+    trace_id = metadata.get("x-trace-id", "")
     for name, value in trailers:
         if name == TRAILER and (found := problem_in(value)) is not None:
-            not_executed = said.get("x-valerix-executed") == "no"
+            not_executed = metadata.get("x-valerix-executed") == "no"
             return classify(*found, not_executed=not_executed, trace_id=trace_id)
     if error.code().value[0] == CODES["DEADLINE_EXCEEDED"]:
         return failed(Failure.TIMEOUT)

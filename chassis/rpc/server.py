@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from chassis.http.asgi import App
 from chassis.http.problems import Problem
-from chassis.rpc.bridge import Answer, Exchange, Request
+from chassis.rpc.bridge import Exchange, RpcRequest, RpcResponse
 from chassis.rpc.listening import STATUS, add_port, address_of, new_server
 from chassis.rpc.method import RpcMethod, methods_of
 from chassis.rpc.status import TRAILER, status_of
@@ -71,7 +71,7 @@ class _Calls:
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
         self._body_timeout_s = settings.body_timeout_s
-        self._running: set[asyncio.Task[Answer]] = set()
+        self._running: set[asyncio.Task[RpcResponse]] = set()
 
     async def end(self) -> None:
         """Wait for those that their callers have left."""
@@ -85,7 +85,7 @@ class _Calls:
                 answer = await self._answer(await self._request(method, call))
             except Exception:  # nothing internal leaves the process
                 logger.exception("a call of %s failed", method.name)
-                answer = Answer(500, {}, b"")
+                answer = RpcResponse(500, {}, b"")
             call.set_trailing_metadata(tuple(answer.trailers))
             if answer.code == "OK":
                 try:
@@ -100,7 +100,7 @@ class _Calls:
 
         return handle
 
-    async def _request(self, method: RpcMethod, call: Call) -> Request:
+    async def _request(self, method: RpcMethod, call: Call) -> RpcRequest:
         left_s = call.time_remaining()
         until = None if left_s is None else time.monotonic() + left_s
         path, body, refusal = method.template, b"", None
@@ -108,7 +108,7 @@ class _Calls:
             path, body = method.read_request(await self._message(call))
         except Problem as problem:
             refusal = problem
-        return Request(
+        return RpcRequest(
             name=method.name, verb=method.verb, path=path, body=body, refusal=refusal,
             headers=tuple(call.invocation_metadata() or ()),
             client=(address_of(call.peer()), 0), until=until,
@@ -127,7 +127,7 @@ class _Calls:
             raise Problem(400, "malformed", "The call has no message")
         return bytes(message)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: RpcRequest) -> RpcResponse:
         exchange = Exchange(self._app, request)
         work = asyncio.create_task(exchange.run())
         self._running.add(work)
@@ -139,7 +139,7 @@ class _Calls:
             raise
 
 
-async def _refuse(call: Call, answer: Answer) -> bytes:
+async def _refuse(call: Call, answer: RpcResponse) -> bytes:
     status = status_of(answer)
     trailers = (*answer.trailers, (TRAILER, status.SerializeToString()))
     if not answer.status:
@@ -171,6 +171,6 @@ class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # the libra
             await asyncio.sleep(_WATCH_S)
 
     async def _status(self) -> int:
-        asked = Request(name="grpc.health.v1.Health/Check", verb="GET", path=_READY)
+        asked = RpcRequest(name="grpc.health.v1.Health/Check", verb="GET", path=_READY)
         answer = await Exchange(self._app, asked).run()
         return 1 if answer.status == 200 else 2

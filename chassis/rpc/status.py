@@ -7,7 +7,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis.rpc.bridge import Answer
+from chassis.rpc.bridge import RpcResponse
 from chassis.rpc.codes import CODES
 
 # The metadata that carries it, as every gRPC library has it.
@@ -17,7 +17,7 @@ DOMAIN = "valerix"
 _LONGEST = 2048
 
 
-def status_of(answer: Answer) -> status_pb2.Status:
+def status_of(answer: RpcResponse) -> status_pb2.Status:
     """The status of an answer that is a problem, or of none at all."""
     try:
         problem: dict[str, Any] = msgspec.json.decode(answer.body)

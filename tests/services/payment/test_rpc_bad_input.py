@@ -83,8 +83,8 @@ async def test_bad_input_has_a_clear_code(
     with pytest.raises(aio.AioRpcError) as refused:
         await channel.unary_unary(f"{SERVICE}/{method}")(message, timeout=20)
     assert refused.value.code().name == code
-    said = dict(refused.value.trailing_metadata() or ())
-    assert said.get("x-valerix-problem", "") == problem
+    trailers = dict(refused.value.trailing_metadata() or ())
+    assert trailers.get("x-valerix-problem", "") == problem
 
 
 async def test_a_number_that_json_does_not_have_is_refused(channel: aio.Channel):
@@ -115,5 +115,5 @@ async def test_two_keys_are_none(channel: aio.Channel):
     call = channel.unary_unary(f"{SERVICE}/ChargeOrder")
     with pytest.raises(aio.AioRpcError) as refused:
         await call(order.SerializeToString(), metadata=tuple(twice), timeout=20)
-    said = dict(refused.value.trailing_metadata() or ())
-    assert said["x-valerix-problem"] == "idempotency-key-invalid"
+    trailers = dict(refused.value.trailing_metadata() or ())
+    assert trailers["x-valerix-problem"] == "idempotency-key-invalid"

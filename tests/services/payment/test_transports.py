@@ -18,7 +18,7 @@ from chassis.outcome import CallResult, Outcome
 from chassis.telemetry import recording
 from fleet.ports import free_port
 from services.order.settings import OrderSettings
-from services.payment import client as facts
+from services.payment import client as client
 from services.payment.app import create_app
 from services.payment.client import MerchantClient, PaymentClient, payment_over_grpc
 from tests.harness.serving import knock, serve, serve_rpc, settings_of
@@ -115,31 +115,31 @@ async def look(peer: Peer, order_id: UUID) -> object:
 
 async def test_money_is_taken_once_found_again_and_given_back(peer: Peer):
     order_id = new_order()
-    assert await look(peer, order_id) == facts.Absent()
+    assert await look(peer, order_id) == client.Absent()
     taken = await charge(peer, order_id)
-    assert isinstance(taken, facts.Succeeded)
+    assert isinstance(taken, client.Succeeded)
     assert (taken.payment.amount_minor, taken.payment.order_id) == (AMOUNT, order_id)
     assert await charge(peer, order_id) == taken
     found = await look(peer, order_id)
-    assert isinstance(found, facts.PaymentFound)
+    assert isinstance(found, client.PaymentFound)
     assert found.payment == taken.payment
     given_back = await cancel(peer, order_id)
-    assert isinstance(given_back, facts.Cancelled)
+    assert isinstance(given_back, client.Cancelled)
     assert given_back.payment.state == "REFUNDED"
 
 
 async def test_a_cancel_that_came_first_wins(peer: Peer):
     order_id = new_order()
-    assert isinstance(await cancel(peer, order_id), facts.Cancelled)
-    assert await charge(peer, order_id) == facts.PaymentFenced()
+    assert isinstance(await cancel(peer, order_id), client.Cancelled)
+    assert await charge(peer, order_id) == client.PaymentFenced()
 
 
 async def test_a_request_that_cannot_be_meant_is_a_breach(peer: Peer):
     order_id = new_order()
     await charge(peer, order_id)
     again = await charge(peer, order_id, amount_minor=AMOUNT + 1)
-    assert again == facts.ContractBreach(422, "idempotency-key-reused")
-    assert await charge(peer, new_order(), amount_minor=0) == facts.ContractBreach(
+    assert again == client.ContractBreach(422, "idempotency-key-reused")
+    assert await charge(peer, new_order(), amount_minor=0) == client.ContractBreach(
         400, "validation"
     )
 
@@ -150,16 +150,16 @@ async def test_a_decline_is_an_answer(module_database: str, transport: str):
         peer = till.peer(transport)
         declined = await charge(peer, new_order())
         await peer.close()
-    assert isinstance(declined, facts.PaymentDeclined)
+    assert isinstance(declined, client.PaymentDeclined)
     assert declined.code
 
 
-async def test_a_merchants_payment_is_answered_in_the_same_words(till: Till):
-    answers, said = [], {"n": 1, "share": 0.5, "note": "ä", "is": True}
+async def test_a_merchants_payment_is_answered_with_the_same_fields(till: Till):
+    answers, metadata = [], {"n": 1, "share": 0.5, "note": "ä", "is": True}
     for transport in TRANSPORTS:
         peer = till.peer(transport)
-        pay, name = MerchantClient(peer).pay, "over both wires"
-        answers.append(await pay("m1", name, AMOUNT, CURRENCY, said, deadline_s=PATIENT_S))
+        pay, name = MerchantClient(peer).pay, "over-both-wires"
+        answers.append(await pay("m1", name, AMOUNT, CURRENCY, metadata, deadline_s=PATIENT_S))
         await peer.close()
     assert [each.status for each in answers] == [200, 200]
     one, other = (msgspec.json.decode(each.body) for each in answers)
@@ -169,16 +169,16 @@ async def test_a_merchants_payment_is_answered_in_the_same_words(till: Till):
 @pytest.mark.parametrize(
     ("kind", "more", "concluded", "is_done"),
     [
-        ("latency", {"delay_ms": 3000}, facts.Unknown("timeout"), False),
-        ("late", {"delay_ms": 3000}, facts.Unknown("timeout"), True),
-        ("hang", {}, facts.Unknown("timeout"), False),
-        ("error", {"status": 503}, facts.Unknown("gremlin"), False),
-        ("error", {"status": 500}, facts.Unknown("gremlin"), False),
-        ("refuse", {}, facts.Unknown, False),
-        ("lost_response", {}, facts.Unknown, True),
-        ("duplicate", {}, facts.Succeeded, True),
-        ("corrupt", {}, facts.Unknown, True),
-        ("slow_database", {"delay_ms": 5}, facts.Succeeded, True),
+        ("latency", {"delay_ms": 3000}, client.Unknown("timeout"), False),
+        ("late", {"delay_ms": 3000}, client.Unknown("timeout"), True),
+        ("hang", {}, client.Unknown("timeout"), False),
+        ("error", {"status": 503}, client.Unknown("gremlin"), False),
+        ("error", {"status": 500}, client.Unknown("gremlin"), False),
+        ("refuse", {}, client.Unknown, False),
+        ("lost_response", {}, client.Unknown, True),
+        ("duplicate", {}, client.Succeeded, True),
+        ("corrupt", {}, client.Unknown, True),
+        ("slow_database", {"delay_ms": 5}, client.Succeeded, True),
     ],
 )  # fmt: skip
 async def test_a_gremlin_bites_at_the_same_point(
@@ -186,15 +186,15 @@ async def test_a_gremlin_bites_at_the_same_point(
 ):
     order_id = new_order()
     await till.let_loose(kind, **more)
-    is_silent = concluded == facts.Unknown("timeout")
+    is_silent = concluded == client.Unknown("timeout")
     result = await charge(peer, order_id, 1.0 if is_silent else PATIENT_S)
     assert result == concluded or (isinstance(concluded, type) and isinstance(result, concluded)), (
         result
     )
     await till.door.delete("/gremlins")
     await until(lambda: nothing_in_flight(till))
-    assert isinstance(await look(peer, order_id), facts.PaymentFound) == is_done
-    assert isinstance(await charge(peer, order_id), facts.Succeeded)
+    assert isinstance(await look(peer, order_id), client.PaymentFound) == is_done
+    assert isinstance(await charge(peer, order_id), client.Succeeded)
 
 
 async def nothing_in_flight(till: Till) -> bool:
@@ -220,7 +220,7 @@ async def test_the_time_that_is_left_goes_with_the_call(till: Till, peer: Peer):
     # It is the service that gives up here: its caller would wait for longer than its statement.
     await till.let_loose("slow_database", delay_ms=3000)
     result = await charge(peer, new_order(), IMPATIENT_S)
-    assert isinstance(result, facts.Unknown | facts.NotSent)
+    assert isinstance(result, client.Unknown | client.NotSent)
     await till.door.delete("/gremlins")
     await until(lambda: nothing_in_flight(till))
 
@@ -258,5 +258,5 @@ async def test_nobody_there_is_not_sent(transport: str):
     settings = OrderSettings(service="order")
     nowhere = f"http://127.0.0.1:{free_port()}"
     peer = peer_at(transport, nowhere, nowhere, settings)
-    assert await charge(peer, new_order()) == facts.NotSent("connect-failed")
+    assert await charge(peer, new_order()) == client.NotSent("connect-failed")
     await peer.close()
