@@ -76,9 +76,8 @@ def service_app(
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-    `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers.
-    `rpc` is served over gRPC too: its methods are among the routes."""
+    `dependencies` are asked for health, `callees` for readiness; `loops` run to the end and start
+    again when they fail; `closes` run then; `state` is for handlers, `rpc` served over gRPC."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})

@@ -1,4 +1,4 @@
-"""What cannot be meant is refused over gRPC as over HTTP, before anything is done."""
+"""A payment service over gRPC: what it says of itself, of a call, and of what cannot be meant."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -9,7 +9,11 @@ import grpc
 import pytest
 import pytest_asyncio
 from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from chassis.telemetry import recording
+from chassis.telemetry.context import SERVER, Span
 from services.payment.app import create_app
 from tests.harness.serving import serve, serve_rpc, settings_of
 from valerix.payment.v1.payment_service_pb2 import (
@@ -117,3 +121,41 @@ async def test_two_keys_are_none(channel: aio.Channel):
         await call(order.SerializeToString(), metadata=tuple(twice), timeout=20)
     trailers = dict(refused.value.trailing_metadata() or ())
     assert trailers["x-valerix-problem"] == "idempotency-key-invalid"
+
+
+async def test_it_says_how_it_is_and_what_it_serves(channel: aio.Channel):
+    health = health_pb2_grpc.HealthStub(channel)
+    for name in ("", SERVICE[1:]):
+        asked = health_pb2.HealthCheckRequest(service=name)
+        answer = await health.Check(asked, timeout=20)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(aio.AioRpcError) as refused:
+        await health.Check(health_pb2.HealthCheckRequest(service="another"), timeout=20)
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    asking = stub.ServerReflectionInfo(timeout=20)
+    await asking.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    listed = await asking.read()
+    await asking.done_writing()
+    names = {each.name for each in listed.list_services_response.service}
+    assert names >= {SERVICE[1:], "grpc.health.v1.Health"}
+
+
+async def test_a_call_has_the_span_of_a_call(channel: aio.Channel, monkeypatch: pytest.MonkeyPatch):
+    spans: list[Span] = []
+    monkeypatch.setattr(recording, "record", spans.append)
+    parent = Span(trace_id="1" * 32, span_id="2" * 16, name="the caller", kind=3)
+    unknown = GetRequest(payment_id="00000000-0000-4000-8000-00000000000f")
+    with pytest.raises(aio.AioRpcError):
+        await channel.unary_unary(f"{SERVICE}/Get")(
+            unknown.SerializeToString(), timeout=20, metadata=tuple(parent.headers.items())
+        )
+    (span,) = [each for each in spans if each.kind == SERVER]
+    assert (span.name, span.trace_id) == (f"{SERVICE[1:]}/Get", parent.trace_id)
+    assert span.parent_id == parent.span_id
+    found = {name: value for name, value in span.attributes.items() if name.startswith("rpc.")}
+    assert found == {
+        "rpc.system.name": "grpc",
+        "rpc.method": f"{SERVICE[1:]}/Get",
+        "rpc.response.status_code": "NOT_FOUND",
+    }
