@@ -26,6 +26,7 @@ from bench import (
     soak,
     spectator_cost,
     startup,
+    transports,
     wallets,
 )
 from bench.shops import Variant
@@ -41,6 +42,7 @@ PARTS = (
     "replicas",
     "collectors",
     "exporters",
+    "transports",
     "events",
     "wallets",
     "spectators",
@@ -108,6 +110,7 @@ def main(
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
+                "transports": bench.transports,
                 "events": bench.carry,
                 "wallets": lambda: bench.debit(pgledger),
                 "spectators": lambda: bench.watch_overview(spectators),
@@ -206,6 +209,13 @@ class _Bench:
             return exporters.rounds(
                 {"own": own, "official": official, "dark": dark}, self._rounds, self._orders
             )
+
+    def transports(self) -> Any:
+        """A call over HTTP beside one over gRPC."""
+        dark = {"VALERIX_TELEMETRY": "off", "VALERIX_PAYMENT_STRIPE_ACCOUNTS": ""}
+        shop = Variant("hop", self._home, self._database("hop"), dark, keys=("payment",))
+        with shops.running([shop]):
+            return asyncio.run(transports.measure(shop, self._rounds, 2 * self._orders))
 
     def carry(self) -> Any:
         """The relay and its consumers, through PostgreSQL and, where VALERIX_AMQP_URL names one,

@@ -95,23 +95,29 @@ class Peer:
         if not recording.is_on():
             result = await self._bounded(method, path, json, budget_s, headers or {})
         else:
-            with recording.span(f"{method} {route or path}", CLIENT) as work:
+            with recording.span(self._span_name(method, path, route), CLIENT) as work:
                 sent = {**work.headers, **(headers or {})}
                 result = await self._bounded(method, path, json, budget_s, sent)
-                work.attributes.update(
-                    {
-                        "http.request.method": method,
-                        "server.address": self.name,
-                        "url.full": self._base_url + path,
-                        "valerix.outcome": result.outcome.value,
-                    }
-                )
-                if result.status:
-                    work.attributes["http.response.status_code"] = result.status
+                work.attributes.update(self._describe(method, path, result))
                 if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
                     work.error = work.attributes["error.type"] = result.code
         self._observe(result)
         return result
+
+    def _span_name(self, method: str, path: str, route: str) -> str:
+        return f"{method} {route or path}"
+
+    def _describe(self, method: str, path: str, result: CallResult) -> dict[str, object]:
+        """What the call's span says of it."""
+        attributes: dict[str, object] = {
+            "http.request.method": method,
+            "server.address": self.name,
+            "url.full": self._base_url + path,
+            "valerix.outcome": result.outcome.value,
+        }
+        if result.status:
+            attributes["http.response.status_code"] = result.status
+        return attributes
 
     def _observe(self, result: CallResult) -> None:
         if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):

@@ -15,6 +15,7 @@ from proof.invariant import Limits
 from tests.chaos.crashes import crashing
 from tests.chaos.database_wire import DatabaseWire
 from tests.chaos.faults import Dice
+from tests.chaos.hop import Transport
 from tests.chaos.merchants import Merchants
 from tests.chaos.shop import Shop
 from tests.harness.customers import Customers, Habits
@@ -45,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     wire_share: float = 0.005
     full_share: float = 0.005
     fences: bool = True
+    transport: Transport = "http"
     patience_s: float = 60.0
 
 
@@ -82,7 +84,8 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
         with crashing(dice), tempfile.TemporaryDirectory(prefix="valerix-wire-") as folder:
             chance = dice.stream("database")
             wire = DatabaseWire(database_url, Path(folder), chance, plan.wire_share)
-            shop = Shop(database_url, dice, seed=seed, fences=plan.fences, served_at=wire.url)
+            how = {"seed": seed, "fences": plan.fences, "transport": plan.transport}
+            shop = Shop(database_url, dice, served_at=wire.url, **how)  # type: ignore[arg-type]
             await add_merchants(connection, shop.budget_ms)
             async with wire.open(), shop.open():
                 await _trade(shop, dice, wire, plan, connection, outcome)

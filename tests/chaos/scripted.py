@@ -26,9 +26,10 @@ from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
 from services.wallet import app as wallet
 from tests.chaos.faults import Dice
+from tests.chaos.hop import Hop, Transport, payments_over
 from tests.chaos.shop import alive
 from tests.chaos.wire import Call, Heard, Wire, WirePeer
-from tests.harness.serving import known
+from tests.harness.serving import known, serve_rpc
 
 KEY = "the-only-order-of-this-scene"
 _PATIENCE_S, _A_MOMENT_S = 8.0, 1.0
@@ -122,6 +123,7 @@ class ScriptedShop:
         connection: asyncpg.Connection,
         *,
         guarded: bool = True,
+        transport: Transport = "http",
         **timing: float,
     ) -> None:
         self._guarded = guarded
@@ -155,10 +157,11 @@ class ScriptedShop:
         )
         self.to_payment = ScriptedWire("payment", payments)
         mine = self._settings("order")
+        to_payments, self._rpc_port = payments_over(transport, self.to_payment, mine)
         front = order.create_app(
             mine,
             inventory=WirePeer("inventory-service", mine, self.to_stock),
-            payments=WirePeer("payment-service", mine, self.to_payment),
+            payments=to_payments,
         )
         patient = msgspec.structs.replace(mine, peer_deadline_s=10.0)
         self.door = OrderClient(WirePeer("order-service", patient, ScriptedWire("door", front)))
@@ -178,6 +181,9 @@ class ScriptedShop:
     async def open(self) -> AsyncIterator["ScriptedShop"]:
         """Every service up, its background work running."""
         async with AsyncExitStack() as stack:
+            if self._rpc_port:
+                at = serve_rpc(self._apps[1], Hop(self.to_payment), self._rpc_port)
+                await stack.enter_async_context(at)
             for app in self._apps:
                 await stack.enter_async_context(alive(app))
             yield self
