@@ -62,7 +62,8 @@ def _container(process: Process) -> Iterator[str]:
     if not is_service:
         yield from (f"      {line}" for line in _WATCHER.splitlines())
     host = _PUBLIC if process.is_public else _PRIVATE
-    published = [(host, process.port)]
+    grpc = [process.grpc_port] if process.speaks_grpc else []
+    published = [(host, port) for port in (process.port, *grpc)]
     if process.listens:
         # Customers come to its doors; its own port is for the shop.
         published = [(host, port) for _, port in process.listens] + [(_PRIVATE, process.port)]

@@ -84,6 +84,18 @@ class Process(NamedTuple):
     def url_variable(self) -> str:
         return f"VALERIX_{self.key.upper()}_URL"
 
+    @property
+    def grpc_port(self) -> int:
+        return self.port + GRPC_ABOVE
+
+    @property
+    def grpc_port_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_GRPC_PORT"
+
+    @property
+    def grpc_url_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_GRPC_URL"
+
 
 # What stands behind the gateway: watched and bitten by gremlins, as it is itself.
 _BEHIND = (
@@ -96,6 +108,7 @@ _BEHIND = (
         schema="orders",
         calls=("inventory", "payment"),
         colour=("#2c64b8", "#7fb0f5"),
+        speaks_grpc=True,
         doors=(
             Door("POST", "/orders"),
             Door("GET", "/orders"),
@@ -128,6 +141,7 @@ _BEHIND = (
         schema="payments",
         calls=("acquirer", "wallet"),
         colour=("#5d6b12", "#b9c56a"),
+        speaks_grpc=True,
         doors=(
             Door("POST", "/process-payment"),
             Door("GET", "/payments"),
@@ -251,6 +265,7 @@ PROCESSES = (
         is_public=True,
     ),
 )
+SPEAKS_GRPC = tuple(process for process in PROCESSES if process.speaks_grpc)
 KEYS = tuple(process.key for process in PROCESSES)
 NAMES = {process.key: process.name for process in SERVICES}
 LABELS = {process.key: process.label for process in SERVICES}

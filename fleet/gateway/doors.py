@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from chassis.addresses import is_loopback
+from chassis.rpc.method import methods_of
 from fleet.gateway.protos import named, typed
 from fleet.gateway.settings import GatewaySettings
 from topology import PROCESSES, SERVICES, Door, Process
@@ -84,29 +86,35 @@ def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
 
 
 def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
-    """Of the gRPC port: by the package of the service."""
+    """Of the gRPC port: the methods whose HTTP request has a door, and no other."""
     return [
         {
-            "name": package_of(each),
-            "match": {"prefix": f"/{package_of(each)}.", "grpc": {}},
+            "name": name,
+            "match": {"path": f"/{name}", "grpc": {}},
             "route": {
-                "cluster": f"{each.key}_grpc",
+                "cluster": f"{process.key}_grpc",
                 "timeout": _answer_within(settings),
                 # The caller's grpc-timeout counts where it is shorter, and goes on.
                 "max_stream_duration": {"grpc_timeout_header_max": _answer_within(settings)},
             },
             "typed_per_filter_config": {
                 **_limited(settings, strict=False),
-                **_guarded(settings, each, for_operator=False),
+                **_guarded(settings, process, for_operator=door.for_operator),
             },
         }
-        for each in GRPC
+        for process in GRPC
+        for name, door in _methods(process)
     ]
 
 
-def package_of(process: Process) -> str:
-    """Of the gRPC services that it serves."""
-    return f"valerix.{process.key}.v1"
+def _methods(process: Process) -> Iterator[tuple[str, Door]]:
+    """What its proto has for customers: `package.Service/Method`, and the door of its request."""
+    found = {(each.method, each.path): each for each in process.doors}
+    protos = import_module(f"valerix.{process.key}.v1.{process.key}_service_pb2")
+    for service in protos.DESCRIPTOR.services_by_name.values():
+        for method in methods_of(service):
+            if door := found.get((method.verb, method.template)):
+                yield method.name, door
 
 
 def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def ports(process: Process) -> list[tuple[str, int]]:
 
 def inner_ports(process: Process) -> list[tuple[str, int]]:
     """Those of them that the shop itself comes to."""
-    return [("http", process.port)]
+    grpc = [("grpc", process.grpc_port)] if process.speaks_grpc else []
+    return [("http", process.port), *grpc]
 
 
 def doors(process: Process) -> list[tuple[str, int]]:

@@ -27,6 +27,11 @@ DEPLOYMENTS = of_kind(BASE, "Deployment")
 OUTSIDE = Peer({}, "somewhere")
 
 
+def listens(process: Process) -> list[int]:
+    """Its ports: gRPC a thousand above HTTP."""
+    return [process.port, process.port + 1000] if process.speaks_grpc else [process.port]
+
+
 def spec_of(process: Process) -> Any:
     return DEPLOYMENTS[process.name]["spec"]["template"]["spec"]
 
@@ -57,7 +62,7 @@ def test_every_process_has_all_that_a_process_needs_and_nothing_else_has():
         service = of_kind(BASE, "Service")[process.name]["spec"]
         assert service["selector"] == labels
         doors = [port for _, port in process.listens]
-        assert [port["port"] for port in service["ports"]] == [process.port, *doors]
+        assert [port["port"] for port in service["ports"]] == [*listens(process), *doors]
         assert main_of(process)["args"] == ["run", process.key]
     images = {
         each["image"]
@@ -93,7 +98,7 @@ def edges() -> set[tuple[str, str]]:
 def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(added: tuple[str, ...]):
     found = [*BASE, *(objects(*added) if added else ())]
     policies = of_kind(found, "NetworkPolicy").values()
-    ports = [process.port for process in PROCESSES]
+    ports = [port for process in PROCESSES for port in listens(process)]
     allowed = {
         (source.key, target.key, port)
         for source in PROCESSES
@@ -101,11 +106,13 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
         for port in ports
         if may_connect(policies, peer(source), peer(target), port)
     }
-    assert allowed == {(source, target, find(target).port) for source, target in edges()}
+    assert allowed == {
+        (source, target, port) for source, target in edges() for port in listens(find(target))
+    }
     for process in PROCESSES:
         every = [*ports, *(port for each in PROCESSES for _, port in each.listens)]
         comes_in = [port for port in every if may_connect(policies, OUTSIDE, peer(process), port)]
-        doors = [port for _, port in process.listens] or [process.port]
+        doors = [port for _, port in process.listens] or listens(process)
         assert comes_in == doors * process.is_public, process.name
         goes_out = [port for port in (80, 443, 5672, *ports) if
                     may_connect(policies, peer(process), OUTSIDE, port)]  # fmt: skip

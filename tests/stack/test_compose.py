@@ -62,7 +62,8 @@ def test_every_process_is_a_container_with_its_command_and_port():
         container = CONTAINERS[process.name]
         assert container["command"] == ["run", process.key]
         assert container["environment"]["VALERIX_PORT"] == str(process.port)
-        ports = (process.port, *(port for _, port in process.listens))
+        grpc = [process.grpc_port] if process.speaks_grpc else []
+        ports = (process.port, *grpc, *(port for _, port in process.listens))
         assert published(process.name) == {port: port for port in ports}
         assert container["image"] == f"valerix:{VERSION}"
 

@@ -3,5 +3,5 @@
 from fleet.migrate import sql_of
 
 revision = "0026"
-down_revision = "0021"
+down_revision = "0025"
 upgrade, downgrade = sql_of("0026_gateway")
