@@ -165,6 +165,7 @@ class ScriptedShop:
         )
         patient = msgspec.structs.replace(mine, peer_deadline_s=10.0)
         self.door = OrderClient(WirePeer("order-service", patient, ScriptedWire("door", front)))
+        self._payments = payments
         self._apps = (stock, purses, payments, front)
 
     def _settings(self, service: str) -> Settings:
@@ -182,7 +183,7 @@ class ScriptedShop:
         """Every service up, its background work running."""
         async with AsyncExitStack() as stack:
             if self._rpc_port:
-                at = serve_rpc(self._apps[1], Hop(self.to_payment), self._rpc_port)
+                at = serve_rpc(self._payments, Hop(self.to_payment), self._rpc_port)
                 await stack.enter_async_context(at)
             for app in self._apps:
                 await stack.enter_async_context(alive(app))
