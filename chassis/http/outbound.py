@@ -174,10 +174,10 @@ class Peer:
                 body += more
                 if len(body) > _LARGEST_BODY:
                     return failed(Failure.TOO_LARGE, status=response.status)
-            not_executed = response.headers.get("X-Valerix-Executed") == "no"
-            result = classify(response.status, body, not_executed=not_executed)
-            return msgspec.structs.replace(
-                result,
+            return classify(
+                response.status,
+                body,
+                not_executed=response.headers.get("X-Valerix-Executed") == "no",
                 trace_id=response.headers.get("X-Trace-Id", ""),
                 retry_after=response.headers.get("Retry-After", ""),
             )
@@ -210,11 +210,20 @@ def same_shop_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str
     return probe
 
 
-def classify(status: int, body: bytes, *, not_executed: bool = False) -> CallResult:
+def classify(
+    status: int,
+    body: bytes,
+    *,
+    not_executed: bool = False,
+    trace_id: str = "",
+    retry_after: str = "",
+) -> CallResult:
     """What an HTTP response means to the caller; a refusal carries its problem's code."""
     code = "" if 200 <= status < 300 else _problem_code(body) or f"http-{status}"
     outcome = outcome_of_http(status, code, not_executed=not_executed)
-    return CallResult(outcome, status, code=code, body=body)
+    return CallResult(
+        outcome, status, code=code, body=body, trace_id=trace_id, retry_after=retry_after
+    )
 
 
 class _ProblemCode(msgspec.Struct):

@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis.http.outbound import Peer, classify
@@ -128,8 +127,7 @@ def _answered(rpc: RpcMethod, raw: bytes, metadata: dict[str, str]) -> CallResul
     exact = metadata.get("x-valerix-status", "")
     if exact.isdigit():
         status = int(exact)
-    result = classify(status, body)
-    return msgspec.structs.replace(result, trace_id=metadata.get("x-trace-id", ""))
+    return classify(status, body, trace_id=metadata.get("x-trace-id", ""))
 
 
 def _refused(error: Any) -> CallResult:
@@ -141,8 +139,7 @@ def _refused(error: Any) -> CallResult:
     for name, value in trailers:
         if name == TRAILER and (found := problem_in(value)) is not None:
             not_executed = metadata.get("x-valerix-executed") == "no"
-            result = classify(*found, not_executed=not_executed)
-            return msgspec.structs.replace(result, trace_id=trace_id)
+            return classify(*found, not_executed=not_executed, trace_id=trace_id)
     if error.code().value[0] == CODES["DEADLINE_EXCEEDED"]:
         return failed(Failure.TIMEOUT)
     return CallResult(Outcome.UNKNOWN, code=f"grpc-{error.code().value[1]}", trace_id=trace_id)
