@@ -48,9 +48,9 @@ def configuration(settings: GatewaySettings, admin: str) -> dict[str, Any]:
     """All of it. `admin` is the path of the socket that Envoy is asked and changed at: a file of
     the agent's own, which no network leads to."""
     traces = traces_of(settings)
-    listeners = [_listener(settings, "http", settings.http_port, traces)]
+    listeners = [_listener(settings, "http", settings.gateway_http_port, traces)]
     if doors.GRPC:
-        listeners.append(_listener(settings, "grpc", settings.grpc_port, traces))
+        listeners.append(_listener(settings, "grpc", settings.gateway_grpc_port, traces))
     clusters = [_cluster(settings, key) for key in doors.UPSTREAMS]
     clusters += [_cluster(settings, process.key, grpc=True) for process in doors.GRPC]
     if traces is not None:

@@ -14,10 +14,10 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Beside these it has the bounds of requests that every process has (`head_limit_bytes`,
     `body_limit_bytes`, …): what a service refuses is refused at the gateway already."""
 
-    http_port: Annotated[
+    gateway_http_port: Annotated[
         Port, why("Where customers come to over HTTP; `VALERIX_GATEWAY_PORT` is the agent's.")
     ] = _PORTS["http"]
-    grpc_port: Annotated[
+    gateway_grpc_port: Annotated[
         Port, why("Where customers come to over gRPC, once a process serves any.")
     ] = _PORTS["grpc"]
     envoy: Annotated[
@@ -55,7 +55,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
 
     def further_ports(self) -> dict[str, int]:
         """Envoy's: that for gRPC only where there is somebody to answer it."""
-        ports = {"GATEWAY_HTTP_PORT": self.http_port}
+        ports = {"GATEWAY_HTTP_PORT": self.gateway_http_port}
         if any(process.speaks_grpc for process in PROCESSES):
-            ports["GATEWAY_GRPC_PORT"] = self.grpc_port
+            ports["GATEWAY_GRPC_PORT"] = self.gateway_grpc_port
         return ports

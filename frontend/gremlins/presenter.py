@@ -1,6 +1,6 @@
 """From the gremlins that are loose, and their audit log, to what is shown of them; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from chassis.faults.kinds import KIND_LABELS, KINDS, FaultKind, strength
@@ -19,6 +19,13 @@ from frontend.web.labels import ACTION_LABELS
 from observatory.sources.down import Down
 from observatory.timeline.fault_windows import AuditEntry
 from topology import LABELS, NAMES, SERVICES, Process
+
+# A process that only some kinds can bite stands apart: a column of dashes helps nobody.
+_GROUPS: tuple[tuple[str, bool, Callable[[Process], bool]], ...] = (
+    ("Services", False, lambda process: not (process.is_background or process.gremlin_kinds)),
+    ("At the edge", True, lambda process: bool(process.gremlin_kinds)),
+    ("In the background", True, lambda process: process.is_background),
+)
 
 
 def gremlin(active: ActiveGremlin, now: datetime) -> GremlinRow:
@@ -48,18 +55,16 @@ def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
         if each.expires_at > now:
             latest[each.kind, each.service] = each
     groups = tuple(
-        _group(name, members, latest, now)
-        for name, members in (
-            ("Services", [each for each in SERVICES if not each.is_background]),
-            ("In the background", [each for each in SERVICES if each.is_background]),
-        )
-        if members
+        _group(name, is_folded, members, latest, now)
+        for name, is_folded, belongs in _GROUPS
+        if (members := [each for each in SERVICES if belongs(each)])
     )
     return BoardView(groups, len(latest), active if isinstance(active, Down) else None)
 
 
 def _group(
     name: str,
+    is_folded: bool,
     members: Sequence[Process],
     latest: Mapping[tuple[str, str], ActiveGremlin],
     now: datetime,
@@ -79,7 +84,7 @@ def _group(
         name,
         tuple(row for row in rows if any(each.is_possible for each in row.switches)),
         tuple(each.label for each in members),
-        is_background=all(each.is_background for each in members),
+        is_folded=is_folded,
         active=sum(service in keys for _, service in latest),
     )
 

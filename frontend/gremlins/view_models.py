@@ -44,12 +44,13 @@ class KindRow(Struct, frozen=True):
 
 class SwitchGroup(Struct, frozen=True):
     """Processes side by side, with a row for each kind that can bite any of them; `services` are
-    the labels of the columns. Those in the background are folded away while nothing bites them."""
+    the labels of the columns. A group `is_folded` away while
+    nothing bites its members, if it is not what one breaks first."""
 
     name: str
     rows: tuple[KindRow, ...]
     services: tuple[str, ...]
-    is_background: bool = False
+    is_folded: bool = False
     active: int = 0
 
 

@@ -9,17 +9,14 @@ FILE = STATIC / "services.css"
 
 
 def render() -> str:
-    """The sheet: how many services, processes in the background and lights there are, and each
-    service's colour wherever it is shown by colour."""
-    behind = sum(each.is_background for each in SERVICES)
+    """The sheet: how many lights there are, and each service's colour wherever it is shown by
+    colour."""
     colours = [
         f"  --{each.key}: light-dark({each.colour[0]}, {each.colour[1]});" for each in SERVICES
     ]
     lines = [
         "/* Rendered by `python -m frontend.web.service_colours` from topology/. */",
         ":root {",
-        f"  --services: {len(SERVICES) - behind};",
-        f"  --background: {behind};",
         f"  --lights: {len(LIT)};",
         *colours,
         "}",

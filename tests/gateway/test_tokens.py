@@ -157,7 +157,7 @@ async def gate(
         )
         envoy = Envoy(settings, log)
         task = asyncio.create_task(envoy.run())
-        client = knock(f"http://127.0.0.1:{settings.http_port}")
+        client = knock(f"http://127.0.0.1:{settings.gateway_http_port}")
         running.append((envoy, task, client))
         async with asyncio.timeout(30):
             while True:
