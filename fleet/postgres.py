@@ -16,9 +16,11 @@ from urllib.parse import quote
 
 import psutil
 
+from chassis.settings import Settings
 from fleet import data_directory, system_user
 from fleet.child_guard import Child
 from fleet.errors import CannotRun
+from topology import PROCESSES
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with the closing zero.
 _SOCKET_PATH_LIMIT = 103
@@ -30,11 +32,14 @@ _NOT_ENVIRON = (
 _START_LIMIT_S = 120  # long, because recovery after a crash replays what was not yet on disk
 _STOP_LIMIT_S = 15
 _POLL_S = 0.02
+# A full pool in every process, and as many again as two of them for the command line, acts, the
+# waits for notifications and whoever looks in with psql.
+_CONNECTIONS = (len(PROCESSES) + 2) * Settings(service="").pool_size
 
 SETTINGS = {
     "listen_addresses": "",  # the socket only: nothing on the network, no port to collide with
     "unix_socket_permissions": "0700",
-    "max_connections": "100",  # a pool of 12 in each process, the command line, and a few more
+    "max_connections": str(_CONNECTIONS),
     "shared_buffers": "64MB",  # the whole shop fits; more would only be missing elsewhere
     "max_wal_size": "256MB",
     "io_method": "sync",  # no disk-bound reads here, so no worker processes for them
