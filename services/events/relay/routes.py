@@ -13,7 +13,7 @@ from litestar.params import FromPath, QueryParameter
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
-from chassis.http.openapi import refused
+from chassis.http.openapi import limit_up_to, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.telemetry.context import parse_traceparent
@@ -65,7 +65,7 @@ def _sources(state: State) -> Mapping[str, str]:
 @get("/events", summary="The newest events, and whether they are published")
 async def list_events(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: _Filter = None,
     type: _Filter = None,  # noqa: A002 - the parameter's name on the wire
     aggregate: _Filter = None,

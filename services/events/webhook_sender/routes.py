@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database, Row
 from chassis.http.json_body import Strict
-from chassis.http.openapi import refused
+from chassis.http.openapi import limit_up_to, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
@@ -100,7 +100,7 @@ async def remove_endpoint(endpoint_id: FromPath[UUID], state: State) -> None:
 )  # fmt: skip
 async def list_deliveries(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
     delivery_state: Annotated[DeliveryState | None, QueryParameter(name="state")] = None,
     merchant_id: Annotated[str | None, QueryParameter()] = None,
