@@ -92,11 +92,14 @@ _ENDPOINTS = statement(
     ),
     "SELECT webhooks.endpoints",
 )
+_DELIVERIES = (
+    "SELECT d.*, e.merchant_id, e.url, e.disabled_at IS NOT NULL AS is_disabled, e.disabled_because"
+    " FROM webhooks.deliveries d JOIN webhooks.endpoints e USING (endpoint_id)"
+)
 _PAGE = statement(
     text(
-        "SELECT d.*, e.merchant_id, e.url, e.disabled_at IS NOT NULL AS is_disabled"
-        " FROM webhooks.deliveries d JOIN webhooks.endpoints e USING (endpoint_id)"
-        " WHERE d.delivery_id < :before ::bigint AND (:state ::text IS NULL OR d.state = :state)"
+        f"{_DELIVERIES} WHERE d.delivery_id < :before ::bigint"
+        " AND (:state ::text IS NULL OR d.state = :state)"
         " AND (:merchant_id ::text IS NULL OR e.merchant_id = :merchant_id)"
         " ORDER BY d.delivery_id DESC LIMIT :limit ::int"
     ),
@@ -129,12 +132,8 @@ _REPLAY = statement(
     ),
     "UPDATE webhooks.deliveries",
 )
-_WHERE_IT_GOES = statement(
-    text(
-        "SELECT e.disabled_because FROM webhooks.deliveries d"
-        " JOIN webhooks.endpoints e USING (endpoint_id) WHERE d.delivery_id = :delivery_id"
-    ),
-    "SELECT webhooks.endpoints",
+_ONE = statement(
+    text(f"{_DELIVERIES} WHERE d.delivery_id = :delivery_id"), "SELECT webhooks.deliveries"
 )
 # Dead ones of an endpoint that is there: somebody can do something about them.
 _FIGURES = statement(
@@ -240,14 +239,12 @@ async def replay(c: Connection, delivery_id: int) -> bool:
     return await c.execute(_REPLAY, delivery_id=delivery_id) > 0
 
 
-async def disabled_because(c: Connection, delivery_id: int) -> str | None:
-    """Why the endpoint of a delivery is disabled, None where it is not; raises `LookupError` where
-    there is no such delivery."""
-    row = await c.row(_WHERE_IT_GOES, delivery_id=delivery_id)
+async def delivery(c: Connection, delivery_id: int) -> Row:
+    """A delivery with its endpoint; raises `LookupError` where there is none."""
+    row = await c.row(_ONE, delivery_id=delivery_id)
     if row is None:
         raise LookupError(delivery_id)
-    reason: str | None = row["disabled_because"]
-    return reason
+    return row
 
 
 async def figures(c: Connection) -> tuple[int, int, float]:

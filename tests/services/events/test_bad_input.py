@@ -97,6 +97,21 @@ async def test_what_is_not_parked_cannot_be_replayed(readers, path: str):
     assert (answer.status_code, answer.json()["code"]) == (404, "not-parked")
 
 
+async def test_what_is_to_be_tried_again_is_answered_as_it_is_then(
+    readers, eyes: asyncpg.Connection
+):
+    await eyes.execute(
+        "INSERT INTO events.parked (consumer, event_id, kind, reason, aggregate, aggregate_id,"
+        " aggregate_seq, type, message) VALUES ('metrics-consumer', $1, 'failed', 'no room',"
+        " 'order', 'o', 1, 'order.created', '{}')",
+        _NOTHING,
+    )
+    again = await readers["events"].post(f"/events/parked/metrics-consumer/{_NOTHING}/replay")
+    listed = (await readers["events"].get("/events/parked")).json()
+    assert (again.status_code, listed) == (202, {"parked": [again.json()]})
+    assert again.json()["retry_at"]
+
+
 async def test_an_id_that_is_none_is_no_path(readers):
     assert (
         await readers["events"].post("/events/parked/audit-consumer/x/replay")
