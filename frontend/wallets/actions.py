@@ -10,7 +10,7 @@ from chassis.http.outbound import decode
 from chassis.outcome import CallResult, Outcome
 from frontend.wallets.panels import NO_KEY
 from frontend.web.actions import Done, Form, NextForm, form_key, new_form_key, operator_only
-from frontend.web.formatting import minor_units, money
+from frontend.web.formatting import example_amount, minor_units, money
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import ProblemBody, Toast, failure_toast, toast_of
 from services.wallet.client import WalletClient
@@ -171,7 +171,7 @@ def _sum(form: Form) -> Sum:
     minor = minor_units(form.get("amount", ""), currency)
     if minor is None:
         raise FormMistake(
-            f"This is no amount in {currency}: write it as 12, with no more decimals than it has."
+            f"This is no amount in {currency}: write one as {example_amount(currency)}."
         )
     if not 1 <= minor <= MAX_AMOUNT_MINOR:
         least, most = money(1, currency), money(MAX_AMOUNT_MINOR, currency)

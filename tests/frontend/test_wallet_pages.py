@@ -220,7 +220,8 @@ async def test_what_is_wrong_stands_at_the_form_and_nothing_is_sent(module_datab
     async with dashboard(module_database, answer(BALANCES)) as (browser, wire):
         form = Form(browser, wire, await text(browser, "/wallets/alice"))
         for wrong, why in (
-            ({"amount": "1.234"}, "no amount in EUR"),
+            ({"amount": "1.234"}, "This is no amount in EUR: write one as 12.50."),
+            ({"amount": "12.5", "currency": "JPY"}, "no amount in JPY: write one as 12."),
             ({"amount": "0"}, "from 0.01"),
             ({"user_id": "a b"}, "Name a user"),
             ({"currency": "XXX"}, "one of the currencies"),
