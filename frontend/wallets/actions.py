@@ -122,7 +122,7 @@ async def _moved(name: str, form: Form, visitor: Visitor, read: Callable[[], Mov
     url = f"/wallets/{move.user_id}"
     if result.outcome is Outcome.OK:
         toast = toast_of(result, "good", move.title, move.detail)
-        return Done(toast, url, NextForm(name, new_form_key(), ""))
+        return Done(toast, url, NextForm(name, new_form_key(), "", is_done=True))
     toast = _refused(result, form)
     # While it is not known what became of it the key stays: trying again cannot do it twice.
     is_open = result.outcome in (Outcome.UNKNOWN, Outcome.IN_PROGRESS)

@@ -200,10 +200,13 @@ async def test_a_form_has_a_new_key_once_it_is_known_what_became_of_it(module_da
         ((_, path, headers),) = wire.asked
         assert (path, headers["Idempotency-Key"]) == ("/wallets/alice/deposits", first)
         assert key != first
+        # Pressing again would do it again: what was written goes with the key.
+        assert 'data-empties="form-deposit"' in html
         poor = refusal(409, "insufficient-funds", Outcome.DEFINITE_NO, available_minor=300)
         html, key = await form.send(poor)
         assert key != first
         assert "has 3.00\u202f€ available, less than this" in mistake_in(html)
+        assert "data-empties" not in html
         for unknown in (
             CallResult(Outcome.UNKNOWN, 0, code="timeout"),
             refusal(504, "gateway-timeout", Outcome.UNKNOWN),
