@@ -24,7 +24,8 @@ class EventView(Struct, frozen=True, kw_only=True):
 
 
 class EventPage(Struct, frozen=True):
-    """Newest first; `next` is the cursor of the page after, null on the last."""
+    """Newest first: those without a position, then the highest position. `next` is the cursor of
+    the page after, null on the last."""
 
     events: list[EventView]
     next: str | None

@@ -90,6 +90,8 @@ async def list_events(
         )
     found.sort(key=lambda row: (row.at, row.id), reverse=True)
     shown = found[:most]
+    # The outboxes' clocks differ from the one order in which they were numbered.
+    shown.sort(key=lambda row: (row.position is None, row.position or 0), reverse=True)
     after = _write_cursor(before, shown) if len(found) > most else None
     return EventPage([_view(row, _sources(state)) for row in shown], after)
 

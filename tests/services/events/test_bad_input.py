@@ -88,6 +88,20 @@ async def test_the_pages_together_are_all_events_once(readers):
     assert found == list(range(_EVENTS, 0, -1))
 
 
+async def test_a_page_is_in_the_one_order_whatever_the_outboxes_clocks_say(
+    readers, eyes: asyncpg.Connection
+):
+    for room, position, ago in (("orders", 10**6, "0 s"), ("payments", 10**6 + 1, "1 hour")):
+        await eyes.execute(
+            f"INSERT INTO {room}.outbox (aggregate, aggregate_id, aggregate_seq, type, payload,"
+            " position, at) VALUES ('order', 'late', $1::bigint - 999999, 'order.created', '{}',"
+            f" $1::bigint, now() - interval '{ago}')",
+            position,
+        )
+    page = (await readers["events"].get("/events?aggregate_id=late")).json()
+    assert [each["position"] for each in page["events"]] == [10**6 + 1, 10**6]
+
+
 @pytest.mark.parametrize(
     "path",
     [f"/events/parked/{each}/replay" for each in (f"audit-consumer/{_NOTHING}", f"%00/{_NOTHING}")],
