@@ -270,12 +270,15 @@ def gapless(found: GaplessProof, at: datetime) -> GaplessView:
         )
         for each in found.gaps
     )
+    state: State = "good"
     headline = "Gapless: every event is where it should be"
-    if not found.is_gapless:
-        number = count(found.aggregates_with_gaps)
-        headline = f"{number} with events on their way, or missing"
+    if found.is_at_fault:
+        state, headline = "failed", "Events are missing or out of order"
+    elif not found.is_gapless:
+        state = "degraded"
+        headline = f"{count(found.aggregates_with_gaps)} with events on their way"
     return GaplessView(
-        state="good" if found.is_gapless else "degraded",
+        state=state,
         headline=headline,
         aggregates=found.aggregates,
         places=places,

@@ -154,7 +154,10 @@ def test_the_gapless_proof_names_the_aggregates_that_differ():
         consumed={"audit-consumer": 9},
         gaps=[gap],
     )
+    lost = msgspec.structs.replace(found, is_at_fault=True)
+    assert presenter.gapless(lost, NOW).state == "failed"
     view = presenter.gapless(found, NOW)
+    assert view.state == "degraded"
     assert view.places == (
         ("committed", 10), ("positioned", 10), ("confirmed", 9), ("audit log", 9)
     )  # fmt: skip
