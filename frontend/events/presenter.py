@@ -220,18 +220,28 @@ def webhooks(endpoints: EndpointList, dead: DeliveryPage) -> WebhooksView:
 
 
 def _endpoint(found: EndpointView) -> EndpointRow:
-    state: State = "degraded" if found.dead else "good"
+    state, word = _endpoint_state(found)
     return EndpointRow(
         endpoint_id=found.endpoint_id,
         merchant=found.merchant_id,
         url=found.url,
         types=", ".join(found.types),
-        state="none" if found.disabled_at else state,
-        word=f"disabled: {found.disabled_because}" if found.disabled_at else "",
+        state=state,
+        word=word,
         sent=found.sent,
         waiting=found.waiting,
         dead=found.dead,
     )
+
+
+def _endpoint_state(found: EndpointView) -> tuple[State, str]:
+    """Good is only where something arrived and nothing fails; with what there is to say of it."""
+    if found.disabled_at:
+        return "none", f"disabled: {found.disabled_because}"
+    if found.failing or found.dead:
+        state: State = "degraded" if found.sent else "failed"
+        return state, f"fails: {found.failing_because}" if found.failing else ""
+    return ("good", "") if found.sent else ("none", "nothing was sent yet")
 
 
 def _delivery(found: DeliveryView) -> DeliveryRow:

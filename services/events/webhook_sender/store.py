@@ -1,7 +1,7 @@
 """Endpoints and deliveries in SQL. `open_deliveries` is the effect of an event."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,6 @@ from chassis.messaging.envelope import CloudEvent
 from chassis.messaging.inbox import Inbox
 from services.events.webhook_sender.contract import (
     MOST_COUNTED,
-    DeliveryState,
     WebhookMessage,
 )
 from topology import find
@@ -75,18 +74,24 @@ _DISABLE = statement(
     ),
     "UPDATE webhooks.endpoints",
 )
-_COUNTED = (
-    " (SELECT count(*) FROM (SELECT FROM webhooks.deliveries d WHERE d.endpoint_id = e.endpoint_id"
-    " AND d.state = '{state}' LIMIT :most ::int) found) AS {name}"
+_OF_STATE = (
+    "(SELECT {columns} FROM (SELECT last_reason FROM webhooks.deliveries d"
+    " WHERE d.endpoint_id = e.endpoint_id AND d.state = '{state}' LIMIT :most ::int) found)"
+)
+_COUNTED = ",".join(
+    f" {_OF_STATE.format(columns='count(*)', state=state)} AS {state.lower()}"
+    for state in ("SENT", "DEAD")
+)
+_WAITING = _OF_STATE.format(
+    columns="count(*) AS waiting, count(last_reason) AS failing,"
+    " max(last_reason) AS failing_because",
+    state="WAITING",
 )
 _ENDPOINTS = statement(
     text(
         "SELECT e.endpoint_id, e.merchant_id, e.url, e.types, e.created_at, e.disabled_at,"
-        " e.disabled_because,"
-        + ",".join(
-            _COUNTED.format(state=state, name=state.lower()) for state in get_args(DeliveryState)
-        )
-        + " FROM webhooks.endpoints e"
+        f" e.disabled_because, w.*,{_COUNTED}"
+        f" FROM webhooks.endpoints e CROSS JOIN LATERAL {_WAITING} w"
         " WHERE :merchant_id ::text IS NULL OR merchant_id = :merchant_id"
         " ORDER BY created_at DESC, endpoint_id LIMIT 200"
     ),

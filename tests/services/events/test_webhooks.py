@@ -257,6 +257,7 @@ async def test_an_endpoint_is_shown_with_what_became_of_its_deliveries(
     counted = await shop.http.get("/endpoints")
     [shown] = counted.json()["endpoints"]
     assert (shown["sent"], shown["waiting"], shown["dead"]) == (2, 1, 0)
+    assert (shown["failing"], shown["failing_because"]) == (1, "answered 500")
     monkeypatch.setattr(store, "MOST_COUNTED", 1)
     [shown] = (await shop.http.get("/endpoints")).json()["endpoints"]
     assert (shown["sent"], shown["waiting"], shown["dead"]) == (1, 1, 0)
