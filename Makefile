@@ -244,13 +244,17 @@ if PATH="$(BIN):$$PATH" command -v actionlint >/dev/null; then PATH="$(BIN):$$PA
 else echo "actionlint is not installed: the workflows' expressions are not checked"; fi
 endef
 
+# The shell reads pip line by line; an awk may hold every line back until pip has ended.
 # Hashes are required, so what is installed is what was locked. The project itself comes last, built
 # by the backend the lock has just installed: no network, no second set of build requirements.
 define install
-echo "installing $$(grep -c '^[a-z].*==' $(1)) pinned packages from $(1), about a minute the first time"; \
+echo "installing $$(grep -c '^[a-z].*==' $(1)) pinned packages from $(1): a minute the first time, several on a slow machine"; \
 rm -f $(2)/.failed; \
 { $(2)/bin/python -m pip install --disable-pip-version-check --require-hashes --progress-bar off -r $(1) \
-  || touch $(2)/.failed; } | awk '/^Collecting/ { sub(/;.*/, "", $$2); print "  " $$2; fflush() }'; \
+  || touch $(2)/.failed; } | while read -r what name rest; do case "$$what $$name" in \
+  Collecting*) echo "  $${name%%;*}";; \
+  "Installing collected") echo "  all are here; unpacking them takes the longest";; \
+  esac; done; \
 test ! -e $(2)/.failed && \
 $(2)/bin/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
 endef

@@ -1,6 +1,7 @@
 """`valerix events`: what is on its way between processes, and whether all of it arrived."""
 
 import time
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
@@ -60,15 +61,59 @@ def replay(consumer: str, event_id: str) -> None:
     click.echo("it will be tried within a second: valerix events dead")
 
 
-def verify() -> None:
-    """Print the gapless proof; raises `Failed` where something is missing."""
-    found = asked("relay", "GET", "/events/verify")
-    taken = ", ".join(f"{name} {count}" for name, count in sorted(found["consumed"].items()))
+def verify(wait_s: float) -> None:
+    """Print the gapless proof, as soon as it holds or `wait_s` are over; raises `Failed` where an
+    event is missing or out of order, or still on its way after that time."""
+    end = time.monotonic() + wait_s
+    while True:
+        found = asked("relay", "GET", "/events/verify")
+        left_s = end - time.monotonic()
+        if found["is_gapless"] or found["is_at_fault"] or left_s <= 0:
+            break
+        time.sleep(min(_EVERY_S, left_s))
+    _print_proof(found)
+    if found["is_at_fault"]:
+        where = f"of {found['aggregates_at_fault']} aggregates, or in the one order of all"
+        raise Failed(f"events are missing or out of order: {where}")
+    if found["is_gapless"]:
+        click.echo("gapless: every event is where it should be")
+    elif wait_s:
+        raise Failed(
+            f"still on their way after {wait_s:g} s; `valerix events lag` and `valerix events dead`"
+            " say where"
+        )
+    else:
+        click.echo("nothing is missing so far; with --wait SECONDS it is waited for")
+
+
+def _print_proof(found: dict[str, Any]) -> None:
+    """How many events are where, what that leaves open, and a table of where that is."""
     click.echo(
-        f"{found['aggregates']} aggregates: committed {found['committed']}, positioned"
-        f" {found['positioned']}, confirmed {found['confirmed']}, consumed {taken or 'by nobody'}"
+        f"{found['aggregates']} aggregates: {found['committed']} events committed,"
+        f" {found['positioned']} positioned, {found['confirmed']} published"
     )
-    for each in found["gaps"]:
-        click.echo(f"  {each['aggregate']}/{each['aggregate_id']}: {each}")
-    if not found["is_gapless"]:
-        raise Failed(f"{found['aggregates_with_gaps']} aggregates are not whole")
+    for consumer, wanted in sorted(found["wanted"].items()):
+        click.echo(f"  {consumer:18} consumed {found['consumed'].get(consumer, 0)} of {wanted}")
+    gaps = [_open_work(each) for each in found["gaps"]]
+    widths = [max(map(len, column)) for column in zip(*gaps, strict=True)]
+    for each in gaps:
+        cells = (cell.ljust(width) for cell, width in zip(each, widths, strict=True))
+        click.echo("  ".join(("", *cells)).rstrip())
+    if hidden := found["aggregates_with_gaps"] - len(gaps):
+        click.echo(f"  and {hidden} more aggregates")
+
+
+def _open_work(gap: dict[str, Any]) -> tuple[str, str, str]:
+    """Of one aggregate: which, how far it is, and what is wrong or still to be done."""
+    behind = [
+        f"{wanted - taken} not consumed yet by {consumer}"
+        for consumer, wanted in sorted(gap["wanted"].items())
+        if wanted > (taken := gap["consumed"].get(consumer, 0))
+    ]
+    unpublished = gap["committed"] - gap["confirmed"]
+    still = [*([f"{unpublished} not published yet"] if unpublished else []), *behind]
+    return (
+        f"{gap['aggregate']}/{gap['aggregate_id']}",
+        f"{gap['confirmed']} of {gap['committed']} published",
+        f"WRONG: {gap['fault']}" if gap["fault"] else ", ".join(still),
+    )

@@ -415,8 +415,13 @@ def events_replay(consumer: str, event_id: UUID) -> None:
 
 
 @events.command("verify")
-def events_verify() -> None:
-    """Prove that committed = positioned = confirmed = consumed, for each aggregate."""
+@click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let them arrive first.")
+def events_verify(wait_s: float) -> None:
+    """Prove that committed = positioned = confirmed = consumed, for each aggregate.
+
+    Exit code 0: so it is, or without --wait, the rest is on its way; 1: an event is missing or out
+    of order, or is still on its way after --wait seconds; 2: cannot tell.
+    """
     from cli.events import verify
 
-    verify()
+    verify(wait_s)

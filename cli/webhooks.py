@@ -18,7 +18,9 @@ def list_endpoints() -> None:
             f"{each[state]}{'+' if each[state] >= MOST_COUNTED else ''} {state}"
             for state in ("sent", "waiting", "dead")
         )
-        because = f"  disabled: {each['disabled_because']}" if each["disabled_at"] else ""
+        because = f"  fails: {each['failing_because']}" if each["failing"] else ""
+        if each["disabled_at"]:
+            because = f"  disabled: {each['disabled_because']}"
         click.echo(
             f"{each['endpoint_id']}  {each['merchant_id']:8} {each['url']}  {sent},"
             f" {waiting}, {dead}{because}"

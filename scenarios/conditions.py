@@ -65,13 +65,15 @@ class OrderCounts(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True):
-    """The shop at one moment. What is not known is absent: no condition holds on it."""
+    """The shop at one moment. What is not known is absent: no condition holds on it. `which` are
+    the promises that `promises` is about, where they do not all hold."""
 
     at: datetime
     lights: dict[str, LightColour] = field(default_factory=dict)
     services: dict[str, Health] = field(default_factory=dict)
     counts: OrderCounts | None = None
     promises: Literal["holds", "settling", "violated", "unknown"] = "unknown"
+    which: tuple[str, ...] = ()
     judged_at: datetime | None = None  # by the database's clock, as `OrderCounts.at`
     firing: frozenset[str] = frozenset()
     responses: dict[str, int] = field(default_factory=dict)
@@ -305,7 +307,8 @@ def _twin(wanted: TwinCounts, observation: Observation) -> Iterator[ConditionChe
 
 def _promised(wanted: str, observation: Observation) -> Iterator[ConditionCheck]:
     well = ("holds",) if wanted == "hold" else ("holds", "settling")
-    yield ConditionCheck(_PROMISES[wanted], observation.promises, observation.promises in well)
+    now = ": ".join(filter(None, (observation.promises, "; ".join(observation.which))))
+    yield ConditionCheck(_PROMISES[wanted], now, observation.promises in well)
 
 
 def _counted(wanted: object, number: int | None, noun: str) -> ConditionCheck:

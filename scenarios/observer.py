@@ -11,6 +11,7 @@ from observatory.live_state import LiveState
 from observatory.sla import LightState, light_state
 from observatory.sources.down import Down
 from observatory.timeline.incident import Incident
+from proof.evaluate import Report
 from proof.invariants.money import NOBODY_PAYS_TWICE
 from proof.scheduler import Proof, Untrusted
 from scenarios.alerts import AlertEvaluator
@@ -43,6 +44,12 @@ _COLOURS: Mapping[LightState, LightColour] = {
     "none": "grey",
 }
 _AWAY = DatabaseTrouble
+
+
+def those_in_question(report: Report) -> tuple[str, ...]:
+    """The promises that are as the verdict says, where that is not that all hold."""
+    found = () if report.state == "holds" else report.those(report.state)
+    return tuple(f"{each.invariant.id} {each.invariant.title}" for each in found)
 
 
 class Crowd(Protocol):
@@ -115,6 +122,7 @@ class Observer:
             services=self._services(),
             counts=await self._counts(),
             promises="unknown" if isinstance(report, Untrusted) else report.state,
+            which=() if isinstance(report, Untrusted) else those_in_question(report),
             judged_at=None if isinstance(report, Untrusted) else report.at,
             responses=dict(crowd.traffic.responses),
             payer_responses=dict(crowd.payers.responses),

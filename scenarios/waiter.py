@@ -97,5 +97,5 @@ class WatchedCondition:
                 and observation.promises != "unknown"
             )
             if not self.is_judged:
-                observation = replace(observation, promises="unknown")
+                observation = replace(observation, promises="unknown", which=())
         return checks(self._condition, observation)

@@ -42,7 +42,7 @@ from chassis.http.edge import Edge
 from chassis.http.health import Probe, database_probe, health_routes, ready_probes, shop_probe
 from chassis.http.metrics import HttpMetrics
 from chassis.http.openapi import OpenApiJson
-from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
+from chassis.http.problems import MEDIA_TYPE, Problem, invalid, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
@@ -206,7 +206,7 @@ def answer_exception(
 ) -> Response[bytes]:
     """Every exception as problem+json; nothing internal leaves the process. `spell` is how a
     service writes a code in the problem's `error` member."""
-    problem = as_problem(error)
+    problem = as_problem(error, request)
     if problem.status >= 500 and problem.code == "internal":
         logger.error("a handler failed", exc_info=error)
     note(problem)
@@ -260,8 +260,9 @@ _PROBLEMS: list[tuple[tuple[type[Exception], ...], Callable[[], Problem]]] = [
 _NOTHING_DONE = (DatabaseBusy, DatabaseDown, DatabaseFull)
 
 
-def as_problem(error: Exception) -> Problem:
-    """The protocol's bad-input table for what was not raised as a `Problem` already."""
+def as_problem(error: Exception, request: Request[Any, Any, Any] | None = None) -> Problem:
+    """The protocol's bad-input table for what was not raised as a `Problem` already; `request` says
+    what its client calls a parameter that has another name in the code."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, _NOTHING_DONE) and (effects := effects_now.get()) and effects.any:
@@ -272,21 +273,32 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, InternalServerException) and error.detail == _LEFT:
         return Problem(400, "body-incomplete", "The connection closed before the request's end")
     if isinstance(error, ValidationException):
-        return _invalid_parameters(error)
+        return _invalid_parameters(error, {} if request is None else _names(request))
     if isinstance(error, HTTPException) and error.status_code < 500:
         code = _CODES.get(error.status_code, "bad-request")
         return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
     return _BROKEN
 
 
-def _invalid_parameters(error: ValidationException) -> Problem:
+def _names(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """By its name in the code, what a parameter is called on the wire, where that is another."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    given = {key: getattr(each.kwarg_definition, "name", None) for key, each in parameters.items()}
+    return {key: name for key, name in given.items() if name}
+
+
+def _invalid_parameters(error: ValidationException, names: Mapping[str, str]) -> Problem:
+    # Of one that is missing the framework says its name on the wire, and that in its cause alone.
+    if isinstance(error.__cause__, KeyError):
+        return invalid(f"/{error.__cause__.args[0]}", "is missing")
     found = [item for item in error.extra if isinstance(item, dict)] if error.extra else []
     # A body that is absent, or that was not even read because a parameter is wrong, is "data".
     items = [item for item in found if item.get("key") != "data"]
     if found and not items:
         return Problem(400, "malformed", "The body is empty; a JSON object is expected")
-    details = [
-        {"pointer": f"/{item.get('key', '')}", "message": str(item.get("message", ""))[:200]}
-        for item in items
-    ]
-    return Problem(400, "validation", "A parameter does not fit", details=details)
+    details = []
+    for item in items:
+        key, message = str(item.get("key", "")), str(item.get("message", ""))[:200]
+        details.append({"pointer": f"/{names.get(key, key)}", "message": message})
+    detail = "; ".join(f"{each['pointer']}: {each['message']}" for each in details)
+    return Problem(400, "validation", detail or "A parameter does not fit", details=details)

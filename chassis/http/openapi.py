@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.params import QueryParameter
 
 from chassis.http.problems import MEDIA_TYPE, ProblemDocument
 
@@ -30,6 +31,12 @@ def refused(description: str) -> ResponseSpec:
     return ResponseSpec(
         ProblemDocument, generate_examples=False, description=description, media_type=MEDIA_TYPE
     )
+
+
+def limit_up_to(most: int, more: str = "") -> QueryParameter:
+    """How many of a list to answer, at most `most`. `more` is what else the document says."""
+    clamped = f"1 to {most}; any other number means the nearest of these"
+    return QueryParameter(description=f"{clamped}. {more}".strip(" ."))
 
 
 @dataclass

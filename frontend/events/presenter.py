@@ -220,18 +220,28 @@ def webhooks(endpoints: EndpointList, dead: DeliveryPage) -> WebhooksView:
 
 
 def _endpoint(found: EndpointView) -> EndpointRow:
-    state: State = "degraded" if found.dead else "good"
+    state, word = _endpoint_state(found)
     return EndpointRow(
         endpoint_id=found.endpoint_id,
         merchant=found.merchant_id,
         url=found.url,
         types=", ".join(found.types),
-        state="none" if found.disabled_at else state,
-        word=f"disabled: {found.disabled_because}" if found.disabled_at else "",
+        state=state,
+        word=word,
         sent=found.sent,
         waiting=found.waiting,
         dead=found.dead,
     )
+
+
+def _endpoint_state(found: EndpointView) -> tuple[State, str]:
+    """Good is only where something arrived and nothing fails; with what there is to say of it."""
+    if found.disabled_at:
+        return "none", f"disabled: {found.disabled_because}"
+    if found.failing or found.dead:
+        state: State = "degraded" if found.sent else "failed"
+        return state, f"fails: {found.failing_because}" if found.failing else ""
+    return ("good", "") if found.sent else ("none", "nothing was sent yet")
 
 
 def _delivery(found: DeliveryView) -> DeliveryRow:
@@ -270,12 +280,15 @@ def gapless(found: GaplessProof, at: datetime) -> GaplessView:
         )
         for each in found.gaps
     )
+    state: State = "good"
     headline = "Gapless: every event is where it should be"
-    if not found.is_gapless:
-        number = count(found.aggregates_with_gaps)
-        headline = f"{number} with events on their way, or missing"
+    if found.is_at_fault:
+        state, headline = "failed", "Events are missing or out of order"
+    elif not found.is_gapless:
+        state = "degraded"
+        headline = f"{count(found.aggregates_with_gaps)} with events on their way"
     return GaplessView(
-        state="good" if found.is_gapless else "degraded",
+        state=state,
         headline=headline,
         aggregates=found.aggregates,
         places=places,

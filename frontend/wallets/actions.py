@@ -10,7 +10,7 @@ from chassis.http.outbound import decode
 from chassis.outcome import CallResult, Outcome
 from frontend.wallets.panels import NO_KEY
 from frontend.web.actions import Done, Form, NextForm, form_key, new_form_key, operator_only
-from frontend.web.formatting import minor_units, money
+from frontend.web.formatting import example_amount, minor_units, money
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import ProblemBody, Toast, failure_toast, toast_of
 from services.wallet.client import WalletClient
@@ -122,7 +122,7 @@ async def _moved(name: str, form: Form, visitor: Visitor, read: Callable[[], Mov
     url = f"/wallets/{move.user_id}"
     if result.outcome is Outcome.OK:
         toast = toast_of(result, "good", move.title, move.detail)
-        return Done(toast, url, NextForm(name, new_form_key(), ""))
+        return Done(toast, url, NextForm(name, new_form_key(), "", is_done=True))
     toast = _refused(result, form)
     # While it is not known what became of it the key stays: trying again cannot do it twice.
     is_open = result.outcome in (Outcome.UNKNOWN, Outcome.IN_PROGRESS)
@@ -171,7 +171,7 @@ def _sum(form: Form) -> Sum:
     minor = minor_units(form.get("amount", ""), currency)
     if minor is None:
         raise FormMistake(
-            f"This is no amount in {currency}: write it as 12, with no more decimals than it has."
+            f"This is no amount in {currency}: write one as {example_amount(currency)}."
         )
     if not 1 <= minor <= MAX_AMOUNT_MINOR:
         least, most = money(1, currency), money(MAX_AMOUNT_MINOR, currency)

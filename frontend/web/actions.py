@@ -22,12 +22,14 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class NextForm(Struct, frozen=True):
-    """What changes in the form that was sent, by its name: its next key, where it has a new one,
-    and what is wrong with it, where it has a place for that."""
+    """What changes in the form that was sent, by its name: its next key, where it has a new one;
+    what is wrong with it, where it has a place for that; and whether what was written into it is
+    done, and emptied."""
 
     name: str
     key: str = ""
     mistake: str | None = None
+    is_done: bool = False
 
 
 class Done(Struct, frozen=True):

@@ -69,6 +69,11 @@ def minor_units(text: str, currency: str) -> int | None:
     return int(found[1] + (found[2] or "").ljust(decimals, "0"))
 
 
+def example_amount(currency: str) -> str:
+    """An amount as a reader writes it, with the currency's own decimals: 12.50 EUR, 12 JPY."""
+    return f"{12.5:.{_DECIMALS.get(currency, 2)}f}"
+
+
 def in_full(moment: datetime) -> str:
     """The whole of a moment, as one says it."""
     local = in_zone(moment)

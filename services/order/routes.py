@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
-from chassis.http.openapi import KeyedOperation, answered, refused
+from chassis.http.openapi import KeyedOperation, answered, limit_up_to, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
@@ -78,7 +78,7 @@ async def place_order(
 @get("/orders", summary="Orders, newest first")
 async def list_orders(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> OrderPage:
     """GET /orders: a page; `limit` is clamped to 1..200."""

@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
-from chassis.http.openapi import KeyedOperation, answered, refused
+from chassis.http.openapi import KeyedOperation, answered, limit_up_to, refused
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.idempotency import key_of
 from services.wallet import contract, history
@@ -38,6 +38,9 @@ from services.wallet.paying import WalletPayments
 from services.wallet.settings import WalletSettings
 from services.wallet.store import PAYMENTS_DUE
 
+_CLAMPED = (
+    "The answer's `limit` is what was used; `limit_clamped` is true where another was asked for"
+)
 _NO_KEY = refused("No API key, or not a good one")
 _NO_WALLET = refused("There is no such wallet, or this key does not open it")
 _KEYED = {
@@ -144,7 +147,7 @@ async def transfer_money(
 )  # fmt: skip
 async def list_wallets(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> WalletPage:
     """GET /wallets: a page; `limit` is clamped to 1..100, and says so."""
@@ -212,7 +215,7 @@ def _balance_view(balance: Balance) -> BalanceView:
 async def list_transactions(
     user_id: FromPath[str],
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> TransactionPage:
     """GET /wallets/{user_id}/transactions: a page; `limit` is clamped to 1..100, and says so."""

@@ -85,6 +85,7 @@ def test_an_event_leads_to_its_order_and_its_trace():
     assert f'href="/orders/{ORDER}"' in html
     assert f'href="/traces/{"ab" * 16}"' in html
     assert "99.99\u202f€" in html
+    assert "order.<wbr>failed" in html
     assert "<script>" not in html
 
 
@@ -153,13 +154,18 @@ def test_the_gapless_proof_names_the_aggregates_that_differ():
         consumed={"audit-consumer": 9},
         gaps=[gap],
     )
+    lost = msgspec.structs.replace(found, is_at_fault=True)
+    assert presenter.gapless(lost, NOW).state == "failed"
     view = presenter.gapless(found, NOW)
+    assert view.state == "degraded"
     assert view.places == (
         ("committed", 10), ("positioned", 10), ("confirmed", 9), ("audit log", 9)
     )  # fmt: skip
     assert (view.gaps[0].counts, view.more) == ((2, 2, 1, 1), 59)
     html = show(gapless_panel(view))
     assert html.count('class="differs"') == 2
+    # Minutes later it still says when it was asked.
+    assert f"as of {NOW:%H:%M:%S}" in html
     assert f'href="/orders/{ORDER}"' in html
 
 

@@ -200,10 +200,13 @@ async def test_a_form_has_a_new_key_once_it_is_known_what_became_of_it(module_da
         ((_, path, headers),) = wire.asked
         assert (path, headers["Idempotency-Key"]) == ("/wallets/alice/deposits", first)
         assert key != first
+        # Pressing again would do it again: what was written goes with the key.
+        assert 'data-empties="form-deposit"' in html
         poor = refusal(409, "insufficient-funds", Outcome.DEFINITE_NO, available_minor=300)
         html, key = await form.send(poor)
         assert key != first
         assert "has 3.00\u202f€ available, less than this" in mistake_in(html)
+        assert "data-empties" not in html
         for unknown in (
             CallResult(Outcome.UNKNOWN, 0, code="timeout"),
             refusal(504, "gateway-timeout", Outcome.UNKNOWN),
@@ -220,7 +223,8 @@ async def test_what_is_wrong_stands_at_the_form_and_nothing_is_sent(module_datab
     async with dashboard(module_database, answer(BALANCES)) as (browser, wire):
         form = Form(browser, wire, await text(browser, "/wallets/alice"))
         for wrong, why in (
-            ({"amount": "1.234"}, "no amount in EUR"),
+            ({"amount": "1.234"}, "This is no amount in EUR: write one as 12.50."),
+            ({"amount": "12.5", "currency": "JPY"}, "no amount in JPY: write one as 12."),
             ({"amount": "0"}, "from 0.01"),
             ({"user_id": "a b"}, "Name a user"),
             ({"currency": "XXX"}, "one of the currencies"),

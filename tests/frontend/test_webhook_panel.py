@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from frontend.events import presenter
 from frontend.events.panels import webhooks_panel
@@ -25,6 +26,8 @@ ENDPOINT = EndpointView(
     disabled_at=None,
     disabled_because=None,
     waiting=1,
+    failing=0,
+    failing_because=None,
     sent=1234,
     dead=1,
 )
@@ -66,6 +69,28 @@ def test_what_nobody_wants_any_more_has_no_replay():
     )
     assert "it was removed" in html
     assert ">Replay<" not in html
+
+
+@pytest.mark.parametrize(
+    ("counts", "state", "word"),
+    [
+        ({"sent": 3, "waiting": 1}, "good", ""),
+        ({"waiting": 6}, "none", "nothing was sent yet"),
+        ({"waiting": 6, "failing": 6}, "failed", "fails: connect-failed"),
+        ({"sent": 3, "waiting": 2, "failing": 1}, "degraded", "fails: connect-failed"),
+        ({"sent": 3, "dead": 1}, "degraded", ""),
+        ({"dead": 1}, "failed", ""),
+    ],
+)
+def test_an_endpoint_is_good_where_something_arrives_and_nothing_fails(
+    counts: dict[str, int], state: str, word: str
+):
+    whole = {"sent": 0, "waiting": 0, "dead": 0, **counts}
+    found = msgspec.structs.replace(
+        ENDPOINT, failing_because="connect-failed" if counts.get("failing") else None, **whole
+    )
+    (row,) = presenter.webhooks(EndpointList([found]), DeliveryPage([], None)).endpoints
+    assert (row.state, row.word) == (state, word)
 
 
 def test_without_endpoints_the_panel_shows_how_to_begin():

@@ -3,8 +3,11 @@
 from msgspec import convert
 from msgspec.structs import replace
 
+from proof import invariants
+from proof.evaluate import Finding, Report
 from scenarios.condition_model import Condition
-from scenarios.conditions import Observation, checks, fits, holds
+from scenarios.conditions import Observation, checks, fits, holds, unmet
+from scenarios.observer import those_in_question
 from tests.scenarios.arranged import NOW, WELL
 
 
@@ -67,6 +70,17 @@ def test_work_that_settles_breaks_no_promise_but_keeps_none_yet():
     assert holds(checks(condition(promises="unbroken"), settling))
     assert not holds(checks(condition(promises="hold"), settling))
     assert not holds(checks(condition(promises="unbroken"), replace(WELL, promises="violated")))
+
+
+def test_what_is_violated_is_named():
+    one, *others = invariants()
+    found = (Finding(one, "violated"), *(Finding(each, "holds") for each in others))
+    which = those_in_question(Report(NOW, "violated", found))
+    unbroken = checks(
+        condition(promises="unbroken"), replace(WELL, promises="violated", which=which)
+    )
+    assert unmet(unbroken) == f"no promise is broken (now: violated: {one.id} {one.title})"
+    assert those_in_question(Report(NOW, "holds", found[1:])) == ()
 
 
 def test_each_check_has_what_is_wanted_and_what_is():

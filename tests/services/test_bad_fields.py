@@ -1,8 +1,9 @@
-"""Each field of each body, given what it must not be: the reader's 400 points at it."""
+"""Each field of each body and each query parameter that does not fit is named by the 400."""
 
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from chassis.faults.contract import PutGremlin
@@ -255,3 +256,32 @@ def test_every_body_of_every_service_goes_through_the_strict_reader_and_stands_i
                     shapes.add(reader.model_type)
     assert not loose
     assert shapes == set(BODIES)
+
+
+def _takes_any_text(schema: dict[str, Any]) -> bool:
+    return all(
+        one in ({"type": "string"}, {"type": "null"}) for one in schema.get("oneOf", [schema])
+    )
+
+
+@pytest.mark.parametrize("key", [process.key for process in SERVICES])
+async def test_a_query_parameter_that_does_not_fit_or_is_missing_is_pointed_at(key: str):
+    app = create_service(key, settings_of(key, "postgresql://x@127.0.0.1:1/x"))
+    wire = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=wire, base_url="http://localhost") as client:
+        document = (await client.get("/schema/openapi.json")).json()
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                for each in operation.get("parameters", ()):
+                    name = each["name"]
+                    if each["in"] != "query" or _takes_any_text(each["schema"]):
+                        continue
+                    if name == "limit":
+                        assert "means the nearest" in each["description"], path
+                    for query in ({name: "\x00"}, *([{}] if each["required"] else [])):
+                        answer = await client.request(method, path, params=query)
+                        if answer.status_code == 401:
+                            continue  # the wallets' keys are asked for first: their own tests
+                        assert answer.status_code == 400, (path, query, answer.text)
+                        pointers = [one["pointer"] for one in answer.json()["details"]]
+                        assert pointers == [f"/{name}"], (path, query)

@@ -45,10 +45,14 @@ const countDown = () => {
   }
 };
 
-// --- a slider writes its value beside itself ----------------------------------------------------
-const showDelay = (slider) => {
+// --- a slider writes its value beside itself: a delay in seconds, an instant in the page's zone --
+const written = (instant) =>
+  new Date(instant).toLocaleString("sv-SE", { timeZone: root.dataset.zone }).replace(" ", "T");
+const showValue = (slider) => {
   const output = slider.form?.querySelector(`output[data-for="${slider.name}"]`);
   if (output) output.textContent = slider.value / 1000 + " s";
+  const field = document.querySelector(`input[data-instant-of="${slider.id}"]`);
+  if (field) field.value = written(Number(slider.value));
 };
 
 // --- motion that explains: a light that changed, an order that is new ----------------------------
@@ -76,6 +80,9 @@ const tidyToasts = () => {
   for (const toast of document.querySelectorAll("#toasts .toast:not([data-seen])")) {
     toast.dataset.seen = "";
     shutLater(toast);
+    // What was written is done: pressing again must not do it again. The currency stays as it was chosen.
+    const form = document.getElementById(toast.dataset.empties);
+    for (const each of form?.querySelectorAll('input[type="text"]') ?? []) each.value = "";
   }
   for (const old of [...document.querySelectorAll("#toasts .toast")].slice(3)) old.remove();
 };
@@ -98,7 +105,7 @@ document.addEventListener("click", async (event) => {
   showSwitches();
 });
 document.addEventListener("input", (event) => {
-  if (event.target.matches('input[type="range"]')) showDelay(event.target);
+  if (event.target.matches('input[type="range"]')) showValue(event.target);
 });
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches('input:not([type="radio"]):not([type="range"]), select, textarea');

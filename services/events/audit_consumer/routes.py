@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from chassis.database.pool import Database, Row
+from chassis.http.openapi import limit_up_to
 from chassis.http.problems import invalid
 from chassis.telemetry.context import parse_traceparent
 from services.events.audit_consumer import log
@@ -27,7 +28,7 @@ def _database(state: State) -> Database:
 @get("/audit", summary="The audit log, newest first")
 async def list_lines(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: _Filter = None,
     type: _Filter = None,  # noqa: A002 - the parameter's name on the wire
     aggregate: _Filter = None,

@@ -24,7 +24,8 @@ class EventView(Struct, frozen=True, kw_only=True):
 
 
 class EventPage(Struct, frozen=True):
-    """Newest first; `next` is the cursor of the page after, null on the last."""
+    """Newest first: those without a position, then the highest position. `next` is the cursor of
+    the page after, null on the last."""
 
     events: list[EventView]
     next: str | None
@@ -78,7 +79,8 @@ class ParkedList(Struct, frozen=True):
 
 class Gap(Struct, frozen=True, kw_only=True):
     """An aggregate whose events are not all where they should be, and how many are where. `last` is
-    its highest sequence; `consumed` by consumer."""
+    its highest sequence; `consumed` of the `wanted` by consumer. `fault` says what is wrong with
+    it, and is empty while its events are only on their way."""
 
     aggregate: str
     aggregate_id: str
@@ -87,17 +89,22 @@ class Gap(Struct, frozen=True, kw_only=True):
     positioned: int
     confirmed: int
     consumed: dict[str, int]
+    wanted: dict[str, int] = {}
+    fault: str = ""
 
 
 class GaplessProof(Struct, frozen=True, kw_only=True):
     """Whether committed = positioned = confirmed = consumed, per aggregate; what differs is in
-    `gaps` (at most 50 of `aggregates_with_gaps`). `is_gapless` also says that positions are 1,
-    2, … . `wanted` is how many of the committed events each consumer takes: not every one takes
-    all."""
+    `gaps` (at most 50 of `aggregates_with_gaps`, those with a fault first). `is_gapless` also says
+    that positions are 1, 2, … . `wanted` is how many of the committed events each consumer takes:
+    not every one takes all. `is_at_fault`: an event is missing, out of order or one too many, which
+    no waiting mends."""
 
     is_gapless: bool
+    is_at_fault: bool = False
     aggregates: int
     aggregates_with_gaps: int
+    aggregates_at_fault: int = 0
     committed: int
     positioned: int
     confirmed: int

@@ -1,7 +1,5 @@
 """The gapless proof: of each aggregate, what was committed, numbered, confirmed and consumed."""
 
-from typing import Any
-
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
@@ -33,15 +31,23 @@ compared AS (
   FROM wanted w FULL JOIN taken t USING (consumer, aggregate, aggregate_id)),
 each_one AS (
   SELECT aggregate, aggregate_id, jsonb_object_agg(consumer, events) AS consumed,
-         bool_and(is_whole) AS is_whole
+         jsonb_object_agg(consumer, wanted) AS wanted, bool_and(is_whole) AS is_whole,
+         min(consumer) FILTER (WHERE events > wanted) AS took_more
   FROM compared GROUP BY 1, 2),
 judged AS (
-  SELECT own.*, each_one.consumed,
+  SELECT own.*, each_one.consumed, each_one.wanted,
          last = committed AND committed = positioned AND positioned = confirmed
-         AND last_confirmed = confirmed AND coalesce(is_whole, true) AS holds
+         AND last_confirmed = confirmed AND coalesce(is_whole, true) AS holds,
+         CASE WHEN last <> committed THEN 'an event is missing: the last is number ' || last
+              WHEN last_confirmed <> confirmed THEN 'published out of order'
+              WHEN took_more IS NOT NULL THEN took_more || ' took more than was committed'
+              ELSE '' END AS fault
   FROM own LEFT JOIN each_one USING (aggregate, aggregate_id)),
-shown AS (SELECT * FROM judged WHERE NOT holds ORDER BY aggregate, aggregate_id LIMIT {most})
+shown AS (
+  SELECT * FROM judged WHERE NOT holds
+  ORDER BY fault = '', aggregate, aggregate_id LIMIT {most})
 SELECT count(*) AS aggregates, count(*) FILTER (WHERE NOT holds) AS gaps,
+       count(*) FILTER (WHERE fault <> '') AS faults,
        coalesce(sum(committed), 0)::bigint AS committed,
        coalesce(sum(positioned), 0)::bigint AS positioned,
        coalesce(sum(confirmed), 0)::bigint AS confirmed,
@@ -54,7 +60,8 @@ SELECT count(*) AS aggregates, count(*) FILTER (WHERE NOT holds) AS gaps,
        (SELECT jsonb_agg(jsonb_build_object(
           'aggregate', aggregate, 'aggregate_id', aggregate_id, 'last', last,
           'committed', committed, 'positioned', positioned, 'confirmed', confirmed,
-          'consumed', consumed)) FROM shown) AS shown
+          'consumed', coalesce(consumed, '{{}}'), 'wanted', coalesce(wanted, '{{}}'),
+          'fault', fault)) FROM shown) AS shown
 FROM judged"""
 
 
@@ -70,22 +77,20 @@ async def prove(
         {name: int(count) for name, count in (row[each] or {}).items()}
         for each in ("consumed", "wanted")
     )
-    holds = row["gaps"] == 0 and (row["is_part"] or row["positioned"] == row["last_position"])
+    are_positioned = row["is_part"] or row["positioned"] == row["last_position"]
     return GaplessProof(
-        is_gapless=holds,
+        is_gapless=row["gaps"] == 0 and are_positioned,
+        is_at_fault=row["faults"] > 0 or not are_positioned,
         aggregates=row["aggregates"],
         aggregates_with_gaps=row["gaps"],
+        aggregates_at_fault=row["faults"],
         committed=row["committed"],
         positioned=row["positioned"],
         confirmed=row["confirmed"],
         consumed=consumed,
         wanted=wanted,
-        gaps=[_gap(each) for each in row["shown"] or []],
+        gaps=[Gap(**each) for each in row["shown"] or []],
     )
-
-
-def _gap(found: dict[str, Any]) -> Gap:
-    return Gap(**{**found, "consumed": found["consumed"] or {}})
 
 
 def _query(rooms: tuple[str, ...]) -> str:

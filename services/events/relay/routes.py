@@ -13,7 +13,7 @@ from litestar.params import FromPath, QueryParameter
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
-from chassis.http.openapi import refused
+from chassis.http.openapi import limit_up_to, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.telemetry.context import parse_traceparent
@@ -34,10 +34,13 @@ from services.events.relay.watermarks import look
 DEFAULT_PAGE, MAX_PAGE = 50, 200
 # A body may be anything; what a person reads of it is this long.
 _SHOWN = 2000
+_VIEW = (
+    "consumer, event_id, kind, reason, type, aggregate, aggregate_id, aggregate_seq, at,"
+    f" retry_at, left(encode(message, 'escape'), {_SHOWN}) AS message"
+)
 _PARKED = statement(
     text(
-        "SELECT consumer, event_id, kind, reason, type, aggregate, aggregate_id, aggregate_seq, at,"
-        f" retry_at, left(encode(message, 'escape'), {_SHOWN}) AS message FROM events.parked"
+        f"SELECT {_VIEW} FROM events.parked"
         f" WHERE done_at IS NULL ORDER BY at, event_id LIMIT {MAX_PAGE}"
     ),
     "SELECT events.parked",
@@ -46,6 +49,7 @@ _RETRY = statement(
     text(
         "UPDATE events.parked SET retry_at = now()"
         " WHERE consumer = :consumer AND event_id = :event_id AND done_at IS NULL"
+        f" RETURNING {_VIEW}"
     ),
     "UPDATE events.parked",
 )
@@ -65,7 +69,7 @@ def _sources(state: State) -> Mapping[str, str]:
 @get("/events", summary="The newest events, and whether they are published")
 async def list_events(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: _Filter = None,
     type: _Filter = None,  # noqa: A002 - the parameter's name on the wire
     aggregate: _Filter = None,
@@ -86,6 +90,8 @@ async def list_events(
         )
     found.sort(key=lambda row: (row.at, row.id), reverse=True)
     shown = found[:most]
+    # The outboxes' clocks differ from the one order in which they were numbered.
+    shown.sort(key=lambda row: (row.position is None, row.position or 0), reverse=True)
     after = _write_cursor(before, shown) if len(found) > most else None
     return EventPage([_view(row, _sources(state)) for row in shown], after)
 
@@ -171,14 +177,14 @@ async def list_parked(state: State) -> ParkedList:
         404: refused("Nothing of this id is parked for this consumer"),
     },
 )
-async def replay(consumer: FromPath[str], event_id: FromPath[UUID], state: State) -> None:
-    """POST /events/parked/{consumer}/{event_id}/replay."""
-    async with _database(state).connect() as connection:
-        found = "\x00" not in consumer and await connection.execute(
-            _RETRY, consumer=consumer, event_id=event_id
-        )
-    if not found:
-        raise Problem(404, "not-parked", "Nothing of this id is parked for this consumer")
+async def replay(consumer: FromPath[str], event_id: FromPath[UUID], state: State) -> ParkedView:
+    """POST /events/parked/{consumer}/{event_id}/replay: what is parked, as it is then."""
+    if "\x00" not in consumer:
+        async with _database(state).connect() as connection:
+            found = await connection.row(_RETRY, consumer=consumer, event_id=event_id)
+        if found is not None:
+            return ParkedView(**dict(found))
+    raise Problem(404, "not-parked", "Nothing of this id is parked for this consumer")
 
 
 @get("/events/verify", summary="The gapless proof: committed = positioned = confirmed = consumed")

@@ -38,7 +38,8 @@ class AddEndpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class EndpointView(Struct, frozen=True, kw_only=True):
     """An endpoint without its secret, and how many deliveries to it are in each state: 1000 means
-    as many or more."""
+    as many or more. `failing` of those that wait were tried in vain, for a reason as
+    `failing_because` says it."""
 
     endpoint_id: UUID
     merchant_id: str
@@ -48,6 +49,8 @@ class EndpointView(Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None
     disabled_because: str | None
     waiting: int
+    failing: int
+    failing_because: str | None
     sent: int
     dead: int
 

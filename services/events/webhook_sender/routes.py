@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database, Row
 from chassis.http.json_body import Strict
-from chassis.http.openapi import refused
+from chassis.http.openapi import limit_up_to, refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
@@ -100,7 +100,7 @@ async def remove_endpoint(endpoint_id: FromPath[UUID], state: State) -> None:
 )  # fmt: skip
 async def list_deliveries(
     state: State,
-    limit: Annotated[int, QueryParameter()] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
     delivery_state: Annotated[DeliveryState | None, QueryParameter(name="state")] = None,
     merchant_id: Annotated[str | None, QueryParameter()] = None,
@@ -142,22 +142,24 @@ def _view(row: Row) -> DeliveryView:
         409: refused("Its endpoint is disabled"),
     },
 )  # fmt: skip
-async def replay(delivery_id: FromPath[int], state: State) -> None:
-    """POST /deliveries/{delivery_id}/replay; one that still waits is left as it is."""
-    if not 0 <= delivery_id < 1 << 63:
-        raise Problem(404, contract.DELIVERY_NOT_FOUND, "There is no such delivery")
-    async with _database(state).connect() as connection:
-        try:
-            reason = await store.disabled_because(connection, delivery_id)
-        except LookupError:
-            raise Problem(404, contract.DELIVERY_NOT_FOUND, "There is no such delivery") from None
-        if reason is not None:
-            raise Problem(
-                409,
-                contract.ENDPOINT_DISABLED,
-                f"Its endpoint is disabled: {reason}; add a new one",
-            )
-        await store.replay(connection, delivery_id)
+async def replay(delivery_id: FromPath[int], state: State) -> DeliveryView:
+    """POST /deliveries/{delivery_id}/replay: the delivery as it is then; one that still waits is
+    left as it is."""
+    try:
+        if not 0 <= delivery_id < 1 << 63:
+            raise LookupError(delivery_id)
+        async with _database(state).connect() as connection:
+            found = await store.delivery(connection, delivery_id)
+            if found["is_disabled"]:
+                raise Problem(
+                    409,
+                    contract.ENDPOINT_DISABLED,
+                    f"Its endpoint is disabled: {found['disabled_because']}; add a new one",
+                )
+            await store.replay(connection, delivery_id)
+            return _view(await store.delivery(connection, delivery_id))
+    except LookupError:
+        raise Problem(404, contract.DELIVERY_NOT_FOUND, "There is no such delivery") from None
 
 
 ROUTES: list[BaseRouteHandler] = [

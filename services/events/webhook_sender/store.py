@@ -1,7 +1,7 @@
 """Endpoints and deliveries in SQL. `open_deliveries` is the effect of an event."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,6 @@ from chassis.messaging.envelope import CloudEvent
 from chassis.messaging.inbox import Inbox
 from services.events.webhook_sender.contract import (
     MOST_COUNTED,
-    DeliveryState,
     WebhookMessage,
 )
 from topology import find
@@ -75,28 +74,37 @@ _DISABLE = statement(
     ),
     "UPDATE webhooks.endpoints",
 )
-_COUNTED = (
-    " (SELECT count(*) FROM (SELECT FROM webhooks.deliveries d WHERE d.endpoint_id = e.endpoint_id"
-    " AND d.state = '{state}' LIMIT :most ::int) found) AS {name}"
+_OF_STATE = (
+    "(SELECT {columns} FROM (SELECT last_reason FROM webhooks.deliveries d"
+    " WHERE d.endpoint_id = e.endpoint_id AND d.state = '{state}' LIMIT :most ::int) found)"
+)
+_COUNTED = ",".join(
+    f" {_OF_STATE.format(columns='count(*)', state=state)} AS {state.lower()}"
+    for state in ("SENT", "DEAD")
+)
+_WAITING = _OF_STATE.format(
+    columns="count(*) AS waiting, count(last_reason) AS failing,"
+    " max(last_reason) AS failing_because",
+    state="WAITING",
 )
 _ENDPOINTS = statement(
     text(
         "SELECT e.endpoint_id, e.merchant_id, e.url, e.types, e.created_at, e.disabled_at,"
-        " e.disabled_because,"
-        + ",".join(
-            _COUNTED.format(state=state, name=state.lower()) for state in get_args(DeliveryState)
-        )
-        + " FROM webhooks.endpoints e"
+        f" e.disabled_because, w.*,{_COUNTED}"
+        f" FROM webhooks.endpoints e CROSS JOIN LATERAL {_WAITING} w"
         " WHERE :merchant_id ::text IS NULL OR merchant_id = :merchant_id"
         " ORDER BY created_at DESC, endpoint_id LIMIT 200"
     ),
     "SELECT webhooks.endpoints",
 )
+_DELIVERIES = (
+    "SELECT d.*, e.merchant_id, e.url, e.disabled_at IS NOT NULL AS is_disabled, e.disabled_because"
+    " FROM webhooks.deliveries d JOIN webhooks.endpoints e USING (endpoint_id)"
+)
 _PAGE = statement(
     text(
-        "SELECT d.*, e.merchant_id, e.url, e.disabled_at IS NOT NULL AS is_disabled"
-        " FROM webhooks.deliveries d JOIN webhooks.endpoints e USING (endpoint_id)"
-        " WHERE d.delivery_id < :before ::bigint AND (:state ::text IS NULL OR d.state = :state)"
+        f"{_DELIVERIES} WHERE d.delivery_id < :before ::bigint"
+        " AND (:state ::text IS NULL OR d.state = :state)"
         " AND (:merchant_id ::text IS NULL OR e.merchant_id = :merchant_id)"
         " ORDER BY d.delivery_id DESC LIMIT :limit ::int"
     ),
@@ -129,12 +137,8 @@ _REPLAY = statement(
     ),
     "UPDATE webhooks.deliveries",
 )
-_WHERE_IT_GOES = statement(
-    text(
-        "SELECT e.disabled_because FROM webhooks.deliveries d"
-        " JOIN webhooks.endpoints e USING (endpoint_id) WHERE d.delivery_id = :delivery_id"
-    ),
-    "SELECT webhooks.endpoints",
+_ONE = statement(
+    text(f"{_DELIVERIES} WHERE d.delivery_id = :delivery_id"), "SELECT webhooks.deliveries"
 )
 # Dead ones of an endpoint that is there: somebody can do something about them.
 _FIGURES = statement(
@@ -240,14 +244,12 @@ async def replay(c: Connection, delivery_id: int) -> bool:
     return await c.execute(_REPLAY, delivery_id=delivery_id) > 0
 
 
-async def disabled_because(c: Connection, delivery_id: int) -> str | None:
-    """Why the endpoint of a delivery is disabled, None where it is not; raises `LookupError` where
-    there is no such delivery."""
-    row = await c.row(_WHERE_IT_GOES, delivery_id=delivery_id)
+async def delivery(c: Connection, delivery_id: int) -> Row:
+    """A delivery with its endpoint; raises `LookupError` where there is none."""
+    row = await c.row(_ONE, delivery_id=delivery_id)
     if row is None:
         raise LookupError(delivery_id)
-    reason: str | None = row["disabled_because"]
-    return reason
+    return row
 
 
 async def figures(c: Connection) -> tuple[int, int, float]:

@@ -1,18 +1,16 @@
 """The endpoints of the reconciliation: run it, see its runs, and own its differences."""
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated
 
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import Problem
 from chassis.http.shop_identity import internal_guard
 from services.payment import contract
 from services.payment.context import PaymentContext
@@ -55,32 +53,19 @@ async def list_runs(state: State) -> RunList:
         return RunList(await store.runs(connection, _MOST_RUNS))
 
 
-@dataclass
-class ListBreaksOperation(Operation):
-    """What the OpenAPI document cannot guess: `state` is a name of the framework's own, so it is
-    read by hand."""
-
-    def __post_init__(self) -> None:
-        schema = Schema(type=OpenAPIType.STRING, enum=list(get_args(BreakState)))
-        state = Parameter(name="state", param_in="query", required=False, schema=schema)
-        self.parameters = [*(self.parameters or []), state]
-
-
 @get(
     "/reconciliation-breaks",
     guards=[internal_guard],
-    operation_class=ListBreaksOperation,
     responses={400: refused("There is no such state")},
     summary="Where settlement files and our ledger differ",
 )
-async def list_breaks(request: Request[Any, Any, Any], state: State) -> BreakList:
+async def list_breaks(
+    state: State,
+    break_state: Annotated[BreakState | None, QueryParameter(name="state")] = None,
+) -> BreakList:
     """GET /reconciliation-breaks?state=open."""
-    asked = request.query_params.get("state")
-    if asked not in (None, *get_args(BreakState)):
-        raise invalid("/state", f"One of {', '.join(get_args(BreakState))}")
     async with _context(state).database.connect() as connection:
-        found = await store.breaks(connection, cast("BreakState | None", asked), _MOST_BREAKS)
-    return BreakList(found)
+        return BreakList(await store.breaks(connection, break_state, _MOST_BREAKS))
 
 
 @post(

@@ -88,6 +88,24 @@ async def test_the_pages_together_are_all_events_once(readers):
     assert found == list(range(_EVENTS, 0, -1))
 
 
+async def test_a_page_is_in_the_one_order_whatever_the_outboxes_clocks_say(
+    readers, eyes: asyncpg.Connection
+):
+    for seq, (room, ago_s) in enumerate((("orders", 0), ("payments", 3600)), start=1):
+        await eyes.execute(
+            f"INSERT INTO {room}.outbox (aggregate, aggregate_id, aggregate_seq, type, payload, at)"
+            " VALUES ('order', 'late', $1, 'order.created', '{}',"
+            " now() - make_interval(secs => $2 ::int))",
+            seq, ago_s,
+        )  # fmt: skip
+        listed = [(seq, None)]
+        while (seq, None) in listed:
+            page = (await readers["events"].get("/events?aggregate_id=late")).json()
+            listed = [(each["aggregate_seq"], each["position"]) for each in page["events"]]
+    assert [seq for seq, _ in listed] == [2, 1]
+    assert listed[0][1] > listed[1][1]
+
+
 @pytest.mark.parametrize(
     "path",
     [f"/events/parked/{each}/replay" for each in (f"audit-consumer/{_NOTHING}", f"%00/{_NOTHING}")],
@@ -95,6 +113,21 @@ async def test_the_pages_together_are_all_events_once(readers):
 async def test_what_is_not_parked_cannot_be_replayed(readers, path: str):
     answer = await readers["events"].post(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not-parked")
+
+
+async def test_what_is_to_be_tried_again_is_answered_as_it_is_then(
+    readers, eyes: asyncpg.Connection
+):
+    await eyes.execute(
+        "INSERT INTO events.parked (consumer, event_id, kind, reason, aggregate, aggregate_id,"
+        " aggregate_seq, type, message) VALUES ('metrics-consumer', $1, 'failed', 'no room',"
+        " 'order', 'o', 1, 'order.created', '{}')",
+        _NOTHING,
+    )
+    again = await readers["events"].post(f"/events/parked/metrics-consumer/{_NOTHING}/replay")
+    listed = (await readers["events"].get("/events/parked")).json()
+    assert (again.status_code, listed) == (202, {"parked": [again.json()]})
+    assert again.json()["retry_at"]
 
 
 async def test_an_id_that_is_none_is_no_path(readers):

@@ -1,9 +1,16 @@
 """What is committed is published once it is, in its order, and takes effect once."""
 
+import asyncio
+from functools import partial
+from pathlib import Path
+
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from services.events.audit_consumer import log
+from tests.harness.serving import create_service, serve, settings_of
 from tests.services.events import scene as scenes
 from tests.services.events.scene import Scene
 
@@ -27,6 +34,40 @@ async def test_a_gap_is_named(scene: Scene):
     assert [(each.aggregate_id, each.consumed) for each in found.gaps] == [
         (order, {"audit-consumer": 0, "metrics-consumer": 2})
     ]
+    assert not found.is_at_fault
+
+
+async def test_verify_says_what_is_on_its_way_waits_for_it_and_fails_for_what_is_wrong(
+    scene: Scene, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("VALERIX_HOME", str(tmp_path))
+
+    async def verify(*options: str) -> tuple[int, str]:
+        run = partial(CliRunner().invoke, main, ["events", "verify", *options])
+        result = await asyncio.to_thread(run)
+        return result.exit_code, result.output
+
+    order = await scene.order()
+    await scene.deliver(["metrics-consumer"])
+    settings = settings_of("relay", database_url)
+    async with serve(create_service("relay", settings), settings) as url:
+        monkeypatch.setenv("VALERIX_RELAY_URL", url)
+        code, shown = await verify()
+        behind = f"  order/{order}  2 of 2 published  2 not consumed yet by audit-consumer\n"
+        assert (code, behind in shown) == (0, True), shown
+        code, shown = await verify("--wait", "0.1")
+        assert (code, "still on their way after 0.1 s" in shown) == (1, True), shown
+        await scene.deliver(["audit-consumer"])
+        code, shown = await verify("--wait", "60")
+        assert (code, "gapless" in shown) == (0, True), shown
+
+        await scene.connection._wire.execute(  # noqa: SLF001
+            "ALTER TABLE orders.outbox DISABLE TRIGGER USER;"
+            "DELETE FROM orders.outbox WHERE aggregate_seq = 1"
+        )
+        assert (await scene.proof()).is_at_fault
+        code, shown = await verify("--wait", "60")
+        assert (code, "WRONG: an event is missing: the last is number 2" in shown) == (1, True)
 
 
 async def test_what_is_delivered_twice_takes_effect_once(scene: Scene):

@@ -141,6 +141,12 @@ async def test_a_limit_is_clamped_and_the_answer_says_so(
     assert (page["limit"], page["limit_clamped"]) == (used, True)
 
 
+@pytest.mark.parametrize("path", ["/wallets", "/wallets/alice/transactions"])
+async def test_a_limit_that_is_no_number_is_pointed_at(wallets: WalletShop, path: str):
+    answer = await wallets.http.get(path, params={"limit": "many"})
+    assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/limit")
+
+
 async def test_another_wallets_transaction_is_not_shown(wallets: WalletShop):
     user, other = await wallets.fill(1000), await wallets.fill(1000)
     its_id = (await wallets.pay(user)).json()["transaction_id"]
