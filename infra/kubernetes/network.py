@@ -37,11 +37,11 @@ def of_process(process: Process) -> Object:
     """Who may come to it, and where it may go."""
     its_ports = tcp(*(port for _, port in ports(process)))
     callers = [each for each in PROCESSES if (each, process) in edges()]
-    # Customers and visitors come from anywhere; what stands before them is the cluster's.
-    if process.is_public:
-        ingress: list[Object] = [{"ports": its_ports}]
-    else:
-        ingress = [{"from": [pods(each) for each in callers], "ports": its_ports}]
+    # Customers and visitors come from anywhere, by the first rule, which the component `gateway`
+    # narrows. A rule whose `from` is empty would let everybody in.
+    ingress: list[Object] = [{"ports": its_ports}] if process.is_public else []
+    if callers:
+        ingress.append({"from": [pods(each) for each in callers], "ports": its_ports})
     egress = [
         {"to": [pods(each)], "ports": tcp(*(port for _, port in ports(each)))}
         for each in PROCESSES
