@@ -1,12 +1,12 @@
 """What may be added to the base, each by one line in a kustomization of one's own."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import yaml
 
 from chassis import VERSION
-from infra.kubernetes import network, sizes
+from infra.kubernetes import network, sizes, traffic
+from infra.kubernetes.kustomize import Files, component, generator, patch
 from infra.kubernetes.objects import (
     NAME,
     NAMESPACE,
@@ -25,12 +25,9 @@ from infra.kubernetes.objects import (
     tokens,
 )
 from infra.kubernetes.process import MAIN
-from infra.kubernetes.shop import generator
 from prometheus.__main__ import rules_files
 from topology import LIT, PROCESSES, Process
 from topology import SHOP as OURS
-
-Files = dict[str, list[Object]]
 
 # Where the cluster keeps its telemetry, and how its stores are called there.
 _MONITORING = "monitoring"
@@ -50,8 +47,10 @@ def files() -> dict[str, Files]:
     """The files of each component, by its folder."""
     making: dict[str, Callable[[], Files]] = {
         "cloudnativepg": _cloudnativepg,
+        "gateway": traffic.gateway,
         "keda": _keda,
         "locust": _locust,
+        "mesh": traffic.mesh,
         "observability": _observability,
         "rabbitmq": _rabbitmq,
     }
@@ -66,19 +65,6 @@ def complete() -> Object:
         "namespace": NAMESPACE,
         "resources": ["../base"],
         "components": [f"../components/{name}" for name in sorted(files())],
-    }
-
-
-def _component(**parts: Any) -> Object:
-    head = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
-    return {**head, "namespace": NAMESPACE, **parts}
-
-
-def _patch(process: Process, *operations: Object) -> Object:
-    """A change of one Deployment of the base, as RFC 6902 has it."""
-    return {
-        "target": {"kind": "Deployment", "name": process.name},
-        "patch": yaml.safe_dump(list(operations), sort_keys=False),
     }
 
 
@@ -125,12 +111,11 @@ def _cloudnativepg() -> Files:
         ],
     )
     # `bootstrap` runs in pods of Jobs, which carry the cluster's label too.
-    narrowed = [{"op": "add", "path": "/spec/egress/0/to", "value": [peers]}]
-    target = {"kind": "NetworkPolicy", "name": "database"}
-    patches = [{"target": target, "patch": yaml.safe_dump(narrowed, sort_keys=False)}]
+    narrowed = {"op": "add", "path": "/spec/egress/0/to", "value": [peers]}
+    patches = [patch("NetworkPolicy", "database", narrowed)]
     return {
         "postgres.yaml": [database, policy],
-        "kustomization.yaml": [_component(resources=["postgres.yaml"], patches=patches)],
+        "kustomization.yaml": [component(resources=["postgres.yaml"], patches=patches)],
     }
 
 
@@ -176,10 +161,14 @@ def _rabbitmq() -> Files:
             egress=[{"to": [peers], "ports": network.tcp(amqp)}],
         ),
     ]
-    patches = [_patch(each, *_with_address(broker, amqp)) for each in OURS if each.is_background]
+    patches = [
+        patch("Deployment", each.name, *_with_address(broker, amqp))
+        for each in OURS
+        if each.is_background
+    ]
     return {
         "rabbitmq.yaml": [cluster, *policies],
-        "kustomization.yaml": [_component(resources=["rabbitmq.yaml"], patches=patches)],
+        "kustomization.yaml": [component(resources=["rabbitmq.yaml"], patches=patches)],
     }
 
 
@@ -207,10 +196,10 @@ def _keda() -> Files:
     buys is that a leader that dies under a backlog is replaced within half a second."""
     background = [each for each in PROCESSES if each.is_background]
     drop = {"op": "remove", "path": "/spec/replicas"}
-    patches = [_patch(each, drop) for each in background]
+    patches = [patch("Deployment", each.name, drop) for each in background]
     return {
         "scaled.yaml": [_scaled(each) for each in background],
-        "kustomization.yaml": [_component(resources=["scaled.yaml"], patches=patches)],
+        "kustomization.yaml": [component(resources=["scaled.yaml"], patches=patches)],
     }
 
 
@@ -278,7 +267,7 @@ def _observability() -> Files:
         "rules.yaml": [_rules()],
         "network.yaml": policies,
         "kustomization.yaml": [
-            _component(
+            component(
                 resources=["network.yaml", "rules.yaml", "scraping.yaml"],
                 configMapGenerator=[shop, *own],
             )
@@ -360,7 +349,7 @@ def _locust() -> Files:
     objects = [*_master(), *_workers(), *policies]
     return {
         "locust.yaml": objects,
-        "kustomization.yaml": [_component(resources=["locust.yaml"])],
+        "kustomization.yaml": [component(resources=["locust.yaml"])],
     }
 
 

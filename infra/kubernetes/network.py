@@ -9,10 +9,10 @@ from infra.kubernetes.objects import (
     ROLE,
     SHOP,
     Object,
-    doors,
     inner_ports,
     made,
     names,
+    public_ports,
     role,
 )
 from topology import PROCESSES, SERVICES, Process, find
@@ -46,15 +46,14 @@ def objects() -> Iterator[Object]:
 
 def of_process(process: Process) -> Object:
     """Who may come to it, and where it may go."""
-    its_doors = tcp(*(port for _, port in doors(process)))
     its_ports = tcp(*(port for _, port in inner_ports(process)))
     callers = [each for each in PROCESSES if (each, process) in edges()]
-    # Customers and visitors come from anywhere; what stands before them is the cluster's.
-    inside: Object = {"from": [pods(each) for each in callers], "ports": its_ports}
-    if its_doors:
-        ingress: list[Object] = [{"ports": its_doors}, inside]
-    else:
-        ingress = [{"ports": its_ports}] if process.is_public else [inside]
+    # Customers and visitors come from anywhere, by the first rule, which the component `gateway`
+    # narrows. A rule whose `from` is empty would let everybody in.
+    public = tcp(*(port for _, port in public_ports(process)))
+    ingress: list[Object] = [{"ports": public}] if public else []
+    if callers:
+        ingress.append({"from": [pods(each) for each in callers], "ports": its_ports})
     egress = [
         {"to": [pods(each)], "ports": tcp(*(port for _, port in inner_ports(each)))}
         for each in PROCESSES

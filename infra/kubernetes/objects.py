@@ -66,6 +66,11 @@ def doors(process: Process) -> list[tuple[str, int]]:
     return [(f"door-{name}", port) for name, port in process.listens]
 
 
+def public_ports(process: Process) -> list[tuple[str, int]]:
+    """Those of them that customers and visitors come to, by protocol; of most processes none."""
+    return [*process.listens] or inner_ports(process) if process.is_public else []
+
+
 def pod_security() -> Object:
     """What the `restricted` standard asks of a pod, and the group that may write to its volumes."""
     return {

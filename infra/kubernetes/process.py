@@ -156,6 +156,8 @@ def _strategy(process: Process) -> Object:
 def _autoscaler(process: Process, labels: dict[str, str]) -> Object:
     fewest, most = sizes.replicas(process)
     target = {"type": "Utilization", "averageUtilization": sizes.BUSY_PERCENT}
+    # Of the process alone: what a mesh puts beside it has a share of its own.
+    busy = {"name": "cpu", "container": MAIN, "target": target}
     return made(
         "HorizontalPodAutoscaler",
         process.name,
@@ -169,6 +171,6 @@ def _autoscaler(process: Process, labels: dict[str, str]) -> Object:
             },
             "minReplicas": fewest,
             "maxReplicas": most,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "metrics": [{"type": "ContainerResource", "containerResource": busy}],
         },
     )

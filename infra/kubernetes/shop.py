@@ -3,6 +3,7 @@
 from chassis import VERSION
 from fleet import migrate
 from infra.kubernetes import network, process, sizes
+from infra.kubernetes.kustomize import generator
 from infra.kubernetes.objects import (
     NAMESPACE,
     PART_OF,
@@ -38,11 +39,6 @@ def shop_settings() -> dict[str, str]:
         # The dashboard keeps traces and logs itself, until a collector is named.
         "VALERIX_OTLP_RECEIVER": f"http://{watcher.name}:{watcher.port}",
     }
-
-
-def generator(name: str, values: dict[str, str], **rest: str) -> Object:
-    """A ConfigMap whose name ends in a hash of its values, so that a change restarts its pods."""
-    return {"name": name, **rest, "literals": [f"{key}={value}" for key, value in values.items()]}
 
 
 def _namespace() -> Object:

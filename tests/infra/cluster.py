@@ -1,7 +1,10 @@
 """What a cluster would make of the rendered objects: which pods may open which connections."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+import yaml
 
 from infra.kubernetes import components, shop
 from infra.kubernetes.objects import NAMESPACE, Object
@@ -27,6 +30,28 @@ def objects(*names: str) -> list[Object]:
         if name != "kustomization.yaml"
         for each in found
     ]
+
+
+def patched(*names: str) -> list[Object]:
+    """The base with these components: their objects, and their changes of the base's policies."""
+    found = copy.deepcopy([*objects(), *(objects(*names) if names else ())])
+    policies = of_kind(found, "NetworkPolicy")
+    for name in names:
+        (kustomization,) = components.files()[name]["kustomization.yaml"]
+        for each in kustomization.get("patches", ()):
+            if each["target"]["kind"] == "NetworkPolicy":
+                for operation in yaml.safe_load(each["patch"]):
+                    _add(policies[each["target"]["name"]], **operation)
+    return found
+
+
+def _add(changed: Any, op: str, path: str, value: Object) -> None:
+    """RFC 6902, as far as the patches of policies go: a member of an object."""
+    assert op == "add"
+    *way, member = path.split("/")[1:]
+    for step in way:
+        changed = changed[int(step) if isinstance(changed, list) else step]
+    changed[member] = value
 
 
 def of_kind(found: Iterable[Object], kind: str) -> dict[str, Object]:

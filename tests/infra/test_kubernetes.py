@@ -13,13 +13,16 @@ from infra.kubernetes.__main__ import HOME, stale
 from infra.kubernetes.objects import NAME, SHOP, names, role
 from infra.kubernetes.process import GATE, MAIN, keeps_files
 from infra.kubernetes.process import settings as own_settings
-from tests.infra.cluster import Peer, may_connect, objects, of_kind, pod_specs
+from infra.kubernetes.traffic import GATEWAY_NAMESPACE
+from tests.infra.cluster import Peer, may_connect, objects, of_kind, patched, pod_specs
 from tests.tidy.files import complain
 from topology import LIT, PROCESSES, Process, find
 
 SCHEMAS = "1.36"
 OF_OPERATORS = {
-    "keda.sh/v1alpha1", "monitoring.coreos.com/v1", "postgresql.cnpg.io/v1", "rabbitmq.com/v1beta1",
+    "gateway.networking.k8s.io/v1", "keda.sh/v1alpha1", "monitoring.coreos.com/v1",
+    "networking.istio.io/v1", "postgresql.cnpg.io/v1", "rabbitmq.com/v1beta1",
+    "security.istio.io/v1",
 }  # fmt: skip
 BASE = objects()
 EVERY = [*BASE, *objects(*components.files())]
@@ -96,8 +99,7 @@ def edges() -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("added", [(), tuple(components.files())], ids=["base", "complete"])
 def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(added: tuple[str, ...]):
-    found = [*BASE, *(objects(*added) if added else ())]
-    policies = of_kind(found, "NetworkPolicy").values()
+    policies = of_kind(patched(*added), "NetworkPolicy").values()
     ports = [port for process in PROCESSES for port in listens(process)]
     allowed = {
         (source.key, target.key, port)
@@ -109,11 +111,13 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
     assert allowed == {
         (source, target, port) for source, target in edges() for port in listens(find(target))
     }
+    gate = Peer({}, GATEWAY_NAMESPACE)
     for process in PROCESSES:
         every = [*ports, *(port for each in PROCESSES for _, port in each.listens)]
-        comes_in = [port for port in every if may_connect(policies, OUTSIDE, peer(process), port)]
         doors = [port for _, port in process.listens] or listens(process)
-        assert comes_in == doors * process.is_public, process.name
+        for source, comes in ((OUTSIDE, not added), (gate, True)):
+            found = [port for port in every if may_connect(policies, source, peer(process), port)]
+            assert found == doors * (process.is_public and comes), process.name
         goes_out = [port for port in (80, 443, 5672, *ports) if
                     may_connect(policies, peer(process), OUTSIDE, port)]  # fmt: skip
         assert not goes_out, process.name
@@ -121,14 +125,14 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
 
 def test_only_what_needs_the_database_the_broker_and_the_stores_reaches_them():
     bare, full = (
-        of_kind(each, "NetworkPolicy").values()
-        for each in (BASE, [*BASE, *objects(*components.files())])
+        of_kind(each, "NetworkPolicy").values() for each in (BASE, patched(*components.files()))
     )
     stranger = Peer({NAME: "stranger"})
     broker, monitoring = Peer({NAME: "rabbitmq"}), Peer({}, "monitoring")
     assert not may_connect(bare, stranger, OUTSIDE, 5432)
     for process in PROCESSES:
         assert may_connect(bare, peer(process), OUTSIDE, 5432)
+        assert not may_connect(full, peer(process), OUTSIDE, 5432)
         assert may_connect(full, peer(process), broker, 5672) == process.is_background
         assert may_connect(full, monitoring, peer(process), process.port)
         assert may_connect(full, peer(process), monitoring, 4318)
