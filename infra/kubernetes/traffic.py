@@ -6,7 +6,15 @@ import yaml
 
 from infra.kubernetes import network, sizes
 from infra.kubernetes.kustomize import Files, component, generator, patch
-from infra.kubernetes.objects import PART_OF, SETTINGS, SHOP, Object, made, ports, public_ports
+from infra.kubernetes.objects import (
+    PART_OF,
+    SETTINGS,
+    SHOP,
+    Object,
+    inner_ports,
+    made,
+    public_ports,
+)
 from topology import PROCESSES, Process
 
 # A name to be replaced by one's own.
@@ -108,7 +116,7 @@ def _in_mesh(process: Process) -> Iterator[Object]:
             "retries": {"attempts": 0},
             "route": [{"destination": {"host": process.name, "port": {"number": port}}}],
         }
-        for _, port in ports(process)
+        for _, port in inner_ports(process)
     ]
     yield made(
         "VirtualService",
