@@ -61,6 +61,20 @@ def _clients(found: dict[str, Any]) -> str:
     return _lines(head, rows)
 
 
+def _capacity(found: dict[str, Any]) -> str:
+    per_order, knee = found["per_order"], found["knee"]
+    shown = {f"{name}, CPU ms": f"{ms:.2f}" for name, ms in per_order["cpu_ms"].items()}
+    shown |= {
+        key.replace("_", " "): f"{value:.1f}" for key, value in per_order.items() if key != "cpu_ms"
+    }
+    shown |= {
+        f"{level['clients']} clients, orders/s": f"{level['orders_per_s']:.0f}"
+        for level in found["levels"]
+    }
+    shown |= {key.replace("_", " "): f"{value:.0f}" for key, value in knee.items()}
+    return _lines(("of one order", ""), shown.items())
+
+
 def _decisions(found: dict[str, float]) -> str:
     rows = [
         ("policy, plan and route over three accounts (bar 0.50)", f"{found['decision_ms']:.3f}"),
@@ -216,6 +230,7 @@ def _soak(found: dict[str, Any]) -> str:
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
+    "capacity": _capacity,
     "decisions": _decisions,
     "acquirer": _acquirer,
     "replicas": _replicas,

@@ -1,0 +1,111 @@
+"""What orders take, held against a simulation that shares no formula with it, and its refusals."""
+
+import json
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from bench.capacity import modelled
+from bench.queue_simulation import CLIENTS, Shop, Slice, knee_per_s
+from cli.main import main
+from observatory.capacity.plan import MEASURED, BadFigures, limits, plan, rate_of, read_figures
+from topology import LIT
+
+FIGURES = read_figures()
+
+
+def one_machine() -> float:
+    (limit,) = (each for each in limits(FIGURES) if each.is_one_machine)
+    return limit.orders_per_s
+
+
+def test_the_limit_of_one_machine_is_where_the_simulated_shop_bends():
+    measured = json.loads(MEASURED.read_text())["capacity"]
+    shop = modelled(measured["per_order"], FIGURES.machine.cores, measured["levels"][0]["mean_ms"])
+    assert knee_per_s(shop) == pytest.approx(one_machine(), rel=0.2)
+
+
+def test_with_cores_enough_the_simulated_shop_bends_where_its_slowest_single_process_is_busy():
+    order = [Slice("order", 0.004), Slice("postgres", 0.002, 0.003)]
+    shop = Shop(64, order, [Slice("relay", 0.001)])
+    assert knee_per_s(shop, CLIENTS) == pytest.approx(1 / 0.004, rel=0.05)
+
+
+def test_twice_the_orders_take_twice_of_everything_and_pass_what_they_exceed():
+    one, two = plan(FIGURES, 500.0), plan(FIGURES, 1000.0)
+    assert two.database_cores == pytest.approx(2 * one.database_cores)
+    for smaller, larger in zip(one.volumes, two.volumes, strict=True):
+        assert larger.per_s == pytest.approx(2 * smaller.per_s)
+    for smaller, larger in zip(one.processes, two.processes, strict=True):
+        assert larger.cores == pytest.approx(2 * smaller.cores)
+    rates = [limit.orders_per_s for limit in one.limits]
+    assert rates == sorted(rates)
+    assert not one.first.is_one_machine
+
+
+def test_replicas_are_never_busier_than_seven_tenths_and_never_fewer_than_two():
+    lit = {process.name for process in LIT}
+    for rate in (0.5, 60.0, 900.0):
+        for need in plan(FIGURES, rate).processes:
+            if need.process in lit:
+                assert need.replicas >= 2
+                assert need.busy <= 0.7
+            else:
+                assert need.replicas == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [("many", "a number of orders"), ("", "a number of orders"), ("0", "more than 0"),
+     ("-5", "more than 0"), ("nan", "more than 0"), ("inf", "at most 1000000")],
+)  # fmt: skip
+def test_what_is_no_number_of_orders_is_refused(typed: str, says: str):
+    result = CliRunner().invoke(main, ["capacity", "--orders-per-s", typed])
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        (b"not JSON", "no result of a benchmark"),
+        (b'{"machine":{}}', "no result of a benchmark"),
+        (b"\xff\xfe", "no result of a benchmark"),
+        (MEASURED.read_bytes().replace(b'"order-service"', b'"shop"'), "of order-service"),
+        (
+            msgspec.json.encode(
+                msgspec.structs.replace(
+                    FIGURES,
+                    capacity=msgspec.structs.replace(
+                        FIGURES.capacity,
+                        per_order=msgspec.structs.replace(
+                            FIGURES.capacity.per_order, database_cpu_ms=0.0
+                        ),
+                    ),
+                )
+            ),
+            "not above 0",
+        ),
+    ],
+)
+def test_a_file_without_figures_is_refused(tmp_path, content: bytes | None, says: str):
+    path = tmp_path / "figures.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadFigures, match=says):
+        read_figures(path)
+    result = CliRunner().invoke(main, ["capacity", "--orders-per-s", "9", "--measured", str(path)])
+    assert (result.exit_code, "Traceback" in result.output) == (2, False)
+
+
+def test_the_command_says_the_same_as_a_table_and_as_json():
+    as_json = CliRunner().invoke(main, ["capacity", "--orders-per-s", "250", "--json"])
+    found, expected = json.loads(as_json.output), plan(FIGURES, rate_of("250"))
+    assert found == json.loads(msgspec.json.encode(expected))
+    table = CliRunner().invoke(main, ["capacity", "--orders-per-s", "250"]).output
+    for each in (*expected.processes,):
+        assert each.process in table
+    for limit in expected.limits:
+        assert limit.why in table
