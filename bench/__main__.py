@@ -174,7 +174,7 @@ class _Bench:
 
     def capacity(self) -> Any:
         """What one order takes, and where orders a second bend."""
-        shop, volume = self._observed("capacity"), capacity.Volume()
+        shop, volume = self._observed("capacity"), capacity.TelemetryCounter()
         sending = Variant("volume", self._home, self._database("volume"), {}, keys=tuple(NAMES))
         with volume.serving(), shops.running([shop]):
             sending.add({"VALERIX_OTLP_RECEIVER": volume.url})

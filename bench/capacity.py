@@ -16,7 +16,7 @@ import psutil
 
 from bench import clients, shops
 from bench.baseline import PRODUCT
-from bench.queue_simulation import CLIENTS, Shop, Slice, knee_per_s
+from bench.queue_simulation import CLIENTS, ProcessStep, Shop, knee_per_s
 from bench.shops import Variant
 from chassis.database.pool import Connection
 from loadtests.knee import Level, find_knee
@@ -28,8 +28,10 @@ _LEVEL_S, _PACED_S, _IDLE_S, _REST_S = 5.0, 15.0, 6.0, 3.0
 _PACE = 0.4
 _LOCKS = 200
 _VOLUME_ORDERS = 100
-# The order asks inventory twice and payment once, and each asks the database after it has worked.
-_VISITS = ("order", "inventory", "order", "payment", "order", "inventory")
+# An order asks each of its peers, and the first of them once more, for the goods are sold at the
+# end; each asks the database after it has worked.
+_PEERS = find("order").calls
+_VISITS = tuple(step for key in (*_PEERS, _PEERS[0]) for step in ("order", key))
 _COUNTS = """
 SELECT d.xact_commit AS commits,
        (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal') AS flushes,
@@ -48,7 +50,9 @@ class _Seen(NamedTuple):
     counts: dict[str, float]
 
 
-def measure(shop: Variant, server: psutil.Process, sending: Variant, volume: "Volume") -> Any:
+def measure(
+    shop: Variant, server: psutil.Process, sending: Variant, volume: "TelemetryCounter"
+) -> Any:
     """The part of the result. `shop` is whole; `sending` sends its telemetry to `volume`."""
     found = asyncio.run(_measure(shop, server))
     with shops.running([sending]):
@@ -71,11 +75,12 @@ async def _measure(shop: Variant, server: psutil.Process) -> dict[str, Any]:
     per_order = _per_order(before, await _look(shop, server), idle, orders)
     per_order["row_locked_ms"] = await _locked_ms(shop.database_url)
     alone_ms = levels[0].mean_ms
-    simulated = knee_per_s(modelled(per_order, cores, alone_ms))
+    idle_cores = sum(idle["cpu"].values()) + idle["database"]
+    simulated = knee_per_s(modelled(per_order, cores, idle_cores, alone_ms))
     click.echo(f"  knee: {measured:.0f} orders/s measured, {simulated:.0f} simulated")
     return {
         "per_order": per_order,
-        "idle_cores": sum(idle["cpu"].values()) + idle["database"],
+        "idle_cores": idle_cores,
         "knee": {"measured_per_s": measured, "simulated_per_s": simulated},
         "levels": [
             {"clients": each.users, "orders_per_s": each.per_s, "mean_ms": each.mean_ms}
@@ -188,7 +193,7 @@ async def _locked_ms(database_url: str) -> float:
     return total_s * 1000 / _LOCKS
 
 
-async def _telemetry(sending: Variant, volume: "Volume") -> float:
+async def _telemetry(sending: Variant, volume: "TelemetryCounter") -> float:
     """Bytes of telemetry an order, as they are sent."""
     await asyncio.sleep(_REST_S)
     idle_from = volume.bytes
@@ -201,14 +206,14 @@ async def _telemetry(sending: Variant, volume: "Volume") -> float:
     return max(0.0, more / _VOLUME_ORDERS)
 
 
-class Volume:
+class TelemetryCounter:
     """A receiver of telemetry that counts bytes and keeps nothing."""
 
     def __init__(self) -> None:
         self.bytes, self.url = 0, ""
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator["Volume"]:
+    def serving(self) -> Iterator["TelemetryCounter"]:
         """It listens while this is open."""
         volume = self
 
@@ -232,17 +237,17 @@ class Volume:
             server.shutdown()
 
 
-def modelled(per_order: dict[str, Any], cores: int, alone_ms: float) -> Shop:
+def modelled(per_order: dict[str, Any], cores: int, idle_cores: float, alone_ms: float) -> Shop:
     """The same service times as a queueing network. What an order alone takes longer than its
     processor time is waited for at the database: for its disk, and for timers."""
     cpu_ms, database_ms = per_order["cpu_ms"], per_order["database_cpu_ms"]
     inside = {find(key).name for key in _VISITS}
     foreground_ms = sum(cpu_ms[name] for name in inside) + database_ms + per_order["client_cpu_ms"]
     wait_s = max(0.0, alone_ms - foreground_ms) / 1000 / len(_VISITS)
-    order = [Slice("client", per_order["client_cpu_ms"] / 1000)]
+    order = [ProcessStep("client", per_order["client_cpu_ms"] / 1000)]
     for key in _VISITS:
         name = find(key).name
-        order.append(Slice(name, cpu_ms[name] / 1000 / _VISITS.count(key)))
-        order.append(Slice("postgres", database_ms / 1000 / len(_VISITS), wait_s))
-    later = [Slice(name, ms / 1000) for name, ms in cpu_ms.items() if name not in inside]
-    return Shop(cores, order, later)
+        order.append(ProcessStep(name, cpu_ms[name] / 1000 / _VISITS.count(key)))
+        order.append(ProcessStep("postgres", database_ms / 1000 / len(_VISITS), wait_s))
+    later = [ProcessStep(name, ms / 1000) for name, ms in cpu_ms.items() if name not in inside]
+    return Shop(cores, order, later, idle_cores)

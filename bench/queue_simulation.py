@@ -12,13 +12,15 @@ from typing import NamedTuple
 from loadtests.knee import Level, find_knee
 
 CLIENTS = (1, 2, 4, 8, 16, 32)
-_DATABASE = "postgres"
+_DATABASE, _IDLE = "postgres", "idle"
+# Work that is there without an order comes in pieces as long as this.
+_PIECE_S = 0.001
 _SECONDS = 20.0
 # The first part is left out: the queues are still filling.
 _WARM_S = 4.0
 
 
-class Slice(NamedTuple):
+class ProcessStep(NamedTuple):
     """Work of one process: so long on a core, and then so long of mere waiting."""
 
     process: str
@@ -28,16 +30,18 @@ class Slice(NamedTuple):
 
 class Shop(NamedTuple):
     """`order` is done one after the other while a client waits; then `later`, each by itself.
-    What is named in `parallel` may run on every core at once."""
+    `idle_cores` is taken whether there are orders or not. What is named in `parallel` may run on
+    every core at once."""
 
     cores: int
-    order: Sequence[Slice]
-    later: Sequence[Slice]
-    parallel: frozenset[str] = frozenset({_DATABASE})
+    order: Sequence[ProcessStep]
+    later: Sequence[ProcessStep]
+    idle_cores: float = 0.0
+    parallel: frozenset[str] = frozenset({_DATABASE, _IDLE})
 
 
 class _Job:
-    def __init__(self, slices: Sequence[Slice], client: bool, begun_s: float) -> None:
+    def __init__(self, slices: Sequence[ProcessStep], client: bool, begun_s: float) -> None:
         self.left, self.client, self.begun_s = deque(slices), client, begun_s
 
 
@@ -59,9 +63,14 @@ class _Run:
     def run(self, clients: int) -> Level:
         for _ in range(clients):
             self._begin(_Job(self._shop.order, True, 0.0))
+        if self._shop.idle_cores:
+            self._at(0.0, "idle", _Job([], False, 0.0))
         while self._now < _SECONDS:
             self._now, _, what, job = heapq.heappop(self._events)
-            if what == "worked":
+            if what == "idle":
+                self._begin(_Job([ProcessStep(_IDLE, _PIECE_S)], False, self._now))
+                self._at(_PIECE_S / self._shop.idle_cores, "idle", job)
+            elif what == "worked":
                 self._worked(job)
             elif job.left:
                 self._begin(job)

@@ -10,8 +10,8 @@ from observatory.capacity.plan import (
     MEASURED,
     BadFigures,
     BadRate,
+    CapacityPlan,
     Limit,
-    Plan,
     plan,
     rate_of,
     read_figures,
@@ -33,7 +33,7 @@ def show_capacity(orders_per_s: str, measured: Path | None, *, as_json: bool) ->
     click.echo("\n".join(_table(found)))
 
 
-def _table(found: Plan) -> list[str]:
+def _table(found: CapacityPlan) -> list[str]:
     at = found.measured
     lines = [f"{found.orders_per_s:g} orders/s, by figures of {at.date}, {at.cores} cores", ""]
     lines.append(f"{'process':<20} {'replicas':>8} {'cores':>8} {'busy':>6}")

@@ -26,7 +26,7 @@ from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import leave_untraced
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast
-from observatory.capacity.plan import BadRate, Figures, Plan, plan, rate_of
+from observatory.capacity.plan import BadRate, CapacityPlan, MeasuredFigures, plan, rate_of
 from observatory.retrospective.kept import to_yaml
 from observatory.retrospective.model import RetrospectiveReport
 from observatory.retrospective.writer import BadPeriod, ReportWriter, period_of
@@ -54,7 +54,7 @@ def report_routes(
     writer: ReportWriter,
     telemetry: TelemetrySource,
     every: timedelta,
-    figures: Figures,
+    figures: MeasuredFigures,
 ) -> list[HTTPRouteHandler]:
     """GET /reports and /reports/{name}, with their panels."""
 
@@ -140,7 +140,7 @@ def report_api(writer: ReportWriter) -> list[HTTPRouteHandler]:
     return [list_reports, read_report, read_yaml, write_report]
 
 
-def capacity_api(figures: Figures) -> HTTPRouteHandler:
+def capacity_api(figures: MeasuredFigures) -> HTTPRouteHandler:
     """What `valerix capacity` computes, as JSON."""
 
     @get(
@@ -149,7 +149,7 @@ def capacity_api(figures: Figures) -> HTTPRouteHandler:
         responses={400: refused("It is no number of orders a second")},
         before_request=leave_untraced,
     )
-    async def read_capacity(request: HttpRequest) -> Plan:
+    async def read_capacity(request: HttpRequest) -> CapacityPlan:
         """GET /api/capacity?orders_per_s=."""
         try:
             return plan(figures, rate_of(field(request, "orders_per_s")))

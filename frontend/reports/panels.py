@@ -8,7 +8,7 @@ from frontend.reports import presenter
 from frontend.reports.view_models import CapacityView, ContractsView, ReportsView, ReportView
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
-from observatory.capacity.plan import BadRate, Figures, plan, rate_of
+from observatory.capacity.plan import BadRate, MeasuredFigures, plan, rate_of
 from observatory.retrospective.model import RetrospectiveReport
 from observatory.retrospective.violations import violations_between
 from observatory.retrospective.writer import ReportWriter
@@ -30,7 +30,7 @@ def contracts_panel(view: ContractsView | Down) -> Panel:
     return Panel("reports/contracts.html", ("logs",), lambda _: view)
 
 
-def capacity_panel(figures: Figures, orders_per_s: str) -> Panel:
+def capacity_panel(figures: MeasuredFigures, orders_per_s: str) -> Panel:
     """What so many orders a second take; what cannot be computed is named in it."""
     try:
         view = presenter.capacity(plan(figures, rate_of(orders_per_s)))

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from frontend.web.labels import State
-from observatory.capacity.plan import Plan
+from observatory.capacity.plan import CapacityPlan
 from observatory.retrospective.model import (
     Anomaly,
     RequestCount,
@@ -88,7 +88,7 @@ class CapacityView(Struct, frozen=True):
     number, and no plan then. `needs` are process, replicas, cores; `volumes` what and how much."""
 
     wanted: str
-    plan: Plan | None = None
+    plan: CapacityPlan | None = None
     needs: tuple[tuple[str, str, str], ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
     limits: tuple[LimitRow, ...] = ()

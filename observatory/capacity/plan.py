@@ -59,7 +59,7 @@ class PerOrder(Struct, frozen=True):
     telemetry_bytes: float
 
 
-class Knee(Struct, frozen=True):
+class KneeFigures(Struct, frozen=True):
     """Orders a second where more clients bring no more, as measured and as simulated."""
 
     measured_per_s: float
@@ -72,10 +72,10 @@ class Measured(Struct, frozen=True):
 
     per_order: PerOrder
     idle_cores: float
-    knee: Knee
+    knee: KneeFigures
 
 
-class Figures(Struct, frozen=True):
+class MeasuredFigures(Struct, frozen=True):
     """What this module reads of a benchmark's JSON."""
 
     machine: Machine
@@ -109,12 +109,12 @@ class Limit(Struct, frozen=True):
     is_one_machine: bool = False
 
 
-class Plan(Struct, frozen=True):
+class CapacityPlan(Struct, frozen=True):
     """`limits` begin with the one that comes first."""
 
     orders_per_s: float
     measured: Machine
-    knee: Knee
+    knee: KneeFigures
     processes: tuple[ProcessNeed, ...]
     database_cores: float
     volumes: tuple[Volume, ...]
@@ -138,10 +138,10 @@ def rate_of(text: str) -> float:
     return rate
 
 
-def read_figures(path: Path = MEASURED) -> Figures:
+def read_figures(path: Path = MEASURED) -> MeasuredFigures:
     """The figures of a benchmark's JSON file; `BadFigures` where there are none."""
     try:
-        figures = msgspec.json.decode(path.read_bytes(), type=Figures)
+        figures = msgspec.json.decode(path.read_bytes(), type=MeasuredFigures)
     except OSError as error:
         raise BadFigures(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -158,7 +158,7 @@ def read_figures(path: Path = MEASURED) -> Figures:
     return figures
 
 
-def plan(figures: Figures, orders_per_s: float) -> Plan:
+def plan(figures: MeasuredFigures, orders_per_s: float) -> CapacityPlan:
     """What so many orders a second need, by the figures."""
     measured, each = figures.capacity, figures.capacity.per_order
     needs = tuple(
@@ -173,7 +173,7 @@ def plan(figures: Figures, orders_per_s: float) -> Plan:
         Volume("events through the broker", each.event_bytes * orders_per_s, "B/s"),
         Volume("telemetry sent", each.telemetry_bytes * orders_per_s, "B/s"),
     )
-    return Plan(
+    return CapacityPlan(
         orders_per_s, figures.machine, measured.knee, needs,
         each.database_cpu_ms * orders_per_s / 1000 / BUSY, volumes, limits(figures),
     )  # fmt: skip
@@ -188,7 +188,7 @@ def shown_volume(volume: Volume) -> str:
     return f"{volume.per_s:.0f} {volume.unit}".replace(" /s", "/s")
 
 
-def limits(figures: Figures) -> tuple[Limit, ...]:
+def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     """Every limit, the one that comes first before the others."""
     cores, measured = figures.machine.cores, figures.capacity
     each = measured.per_order

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.capacity import modelled
-from bench.queue_simulation import CLIENTS, Shop, Slice, knee_per_s
+from bench.queue_simulation import CLIENTS, ProcessStep, Shop, knee_per_s
 from cli.main import main
 from observatory.capacity.plan import MEASURED, BadFigures, limits, plan, rate_of, read_figures
 from topology import LIT
@@ -22,13 +22,16 @@ def one_machine() -> float:
 
 def test_the_limit_of_one_machine_is_where_the_simulated_shop_bends():
     measured = json.loads(MEASURED.read_text())["capacity"]
-    shop = modelled(measured["per_order"], FIGURES.machine.cores, measured["levels"][0]["mean_ms"])
+    shop = modelled(
+        measured["per_order"], FIGURES.machine.cores, measured["idle_cores"],
+        measured["levels"][0]["mean_ms"],
+    )  # fmt: skip
     assert knee_per_s(shop) == pytest.approx(one_machine(), rel=0.2)
 
 
 def test_with_cores_enough_the_simulated_shop_bends_where_its_slowest_single_process_is_busy():
-    order = [Slice("order", 0.004), Slice("postgres", 0.002, 0.003)]
-    shop = Shop(64, order, [Slice("relay", 0.001)])
+    order = [ProcessStep("order", 0.004), ProcessStep("postgres", 0.002, 0.003)]
+    shop = Shop(64, order, [ProcessStep("relay", 0.001)])
     assert knee_per_s(shop, CLIENTS) == pytest.approx(1 / 0.004, rel=0.05)
 
 
@@ -56,18 +59,18 @@ def test_replicas_are_never_busier_than_seven_tenths_and_never_fewer_than_two():
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"),
+    ("typed", "message"),
     [("many", "a number of orders"), ("", "a number of orders"), ("0", "more than 0"),
      ("-5", "more than 0"), ("nan", "more than 0"), ("inf", "at most 1000000")],
 )  # fmt: skip
-def test_what_is_no_number_of_orders_is_refused(typed: str, says: str):
+def test_what_is_no_number_of_orders_is_refused(typed: str, message: str):
     result = CliRunner().invoke(main, ["capacity", "--orders-per-s", typed])
     assert result.exit_code == 2
-    assert says in result.output
+    assert message in result.output
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (None, "cannot be read"),
         (b"not JSON", "no result of a benchmark"),
@@ -90,11 +93,11 @@ def test_what_is_no_number_of_orders_is_refused(typed: str, says: str):
         ),
     ],
 )
-def test_a_file_without_figures_is_refused(tmp_path, content: bytes | None, says: str):
+def test_a_file_without_figures_is_refused(tmp_path, content: bytes | None, message: str):
     path = tmp_path / "figures.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(BadFigures, match=says):
+    with pytest.raises(BadFigures, match=message):
         read_figures(path)
     result = CliRunner().invoke(main, ["capacity", "--orders-per-s", "9", "--measured", str(path)])
     assert (result.exit_code, "Traceback" in result.output) == (2, False)
