@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down gen logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,7 @@ check: lint  ## lint, format, types, who imports whom, house rules, the pipeline
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(protos)
 	@$(configuration)
 	@$(BIN)/python -m pytest -q tests/tidy
 
@@ -105,6 +106,7 @@ ci: check test build  ## what the pipeline runs, one after the other
 
 baseline: $(VENV)/.installed-dev  ## at a release: keep the current documents of the interfaces as the last version's
 	@$(BIN)/python -W ignore -m tests.contracts.documents
+	@$(BIN)/buf build --exclude-source-info --output docs/contracts/protos.json
 
 notes:  ## what the changelog says of a version: make notes V=0.1.0
 	@awk -v v="$(V)" '/^## / {on = v != "" && $$2 == v} on' CHANGELOG.md | grep . \
@@ -112,6 +114,9 @@ notes:  ## what the changelog says of a version: make notes V=0.1.0
 
 trend: $(VENV)/.installed-dev  ## the newest load report as one more line of a file: make trend FILE=trend.csv
 	@$(BIN)/python -m loadtests trend $(FILE)
+
+gen: $(VENV)/.installed-dev  ## write the Python of the protos, in valerix/
+	@$(BIN)/buf generate
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
 	@for each in infra.compose infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents tests.contracts.expects; \
@@ -221,6 +226,11 @@ $(VENV)-bench/.installed: requirements-bench.lock pyproject.toml | $(VENV)-bench
 	echo "creating $* with $$("$$python" --version)"; \
 	"$$python" -m venv $* \
 	  || { rm -rf $*; echo "$$python cannot create a virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 2; }
+
+# The protos by their own rules and format, and against those of the last version. Nothing is fetched.
+define protos
+$(BIN)/buf lint && $(BIN)/buf format --diff --exit-code && $(BIN)/buf breaking --against docs/contracts/protos.json
+endef
 
 # Workflows, compose and Dockerfile, read by those who know them; nothing is fetched. zizmor wants to know that it may
 # not ask. The one that is no Python package is left out where it is not installed (.ci/install).

@@ -27,6 +27,7 @@ from bench import (
     soak,
     spectator_cost,
     startup,
+    transports,
     wallets,
 )
 from bench.shops import Variant
@@ -43,6 +44,7 @@ PARTS = (
     "replicas",
     "collectors",
     "exporters",
+    "transports",
     "events",
     "wallets",
     "spectators",
@@ -111,6 +113,7 @@ def main(
                 "replicas": bench.replicas,
                 "collectors": bench.collectors,
                 "exporters": bench.exporters,
+                "transports": bench.transports,
                 "events": bench.carry,
                 "wallets": lambda: bench.debit(pgledger),
                 "spectators": lambda: bench.watch_overview(spectators),
@@ -218,6 +221,13 @@ class _Bench:
                 {"own": own, "official": official, "dark": dark}, self._rounds, self._orders
             )
 
+    def transports(self) -> Any:
+        """A call over HTTP beside one over gRPC."""
+        dark = {"VALERIX_TELEMETRY": "off", "VALERIX_PAYMENT_STRIPE_ACCOUNTS": ""}
+        shop = Variant("hop", self._home, self._database("hop"), dark, keys=("payment",))
+        with shops.running([shop]):
+            return asyncio.run(transports.measure(shop, self._rounds, 2 * self._orders))
+
     def carry(self) -> Any:
         """The relay and its consumers, through PostgreSQL and, where VALERIX_AMQP_URL names one,
         through a RabbitMQ."""
@@ -236,13 +246,19 @@ class _Bench:
         return events.measure(backlogs, buying)
 
     def debit(self, pgledger: Path | None) -> Any:
-        """A wallet's debit in SQL, beside the floor and pgledger."""
+        """A wallet's debit in SQL, beside the floor, pgledger and the same over HTTP."""
         postgres = self._server.url_of("postgres")
         urls = {"shop": self._database("debits")}
         urls |= {name: shops.empty(postgres, f"bench_{name}") for name in ("floor", "pgledger")}
         folder = self._home.path / "pgbench"
         folder.mkdir()
-        return wallets.measure(folder, urls, pgledger, self._rounds)
+        shop = Variant(
+            "paying", self._home, self._database("paying"),
+            {"VALERIX_TELEMETRY": "off", **soak.PATIENT},
+            keys=("wallet", *find("wallet").calls),
+        )  # fmt: skip
+        with shops.running([shop]):
+            return wallets.measure(folder, urls, pgledger, shop, self._rounds)
 
     def watch_overview(self, spectators: int) -> Any:
         """The overview watched, the receiver's rate, and what the fleet then holds in memory."""

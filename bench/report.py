@@ -141,6 +141,21 @@ def _exporters(found: dict[str, Any]) -> str:
     )
 
 
+def _transports(found: dict[str, dict[str, float]]) -> str:
+    rows = [
+        (
+            name,
+            f"{row['caller_us']:.0f}",
+            f"{row['service_us']:.0f}",
+            f"{row['caller_us'] + row['service_us']:.0f}",
+            f"{row['calls_per_s']:.0f}",
+        )
+        for name, row in found.items()
+    ]
+    head = ("a call, 16 at once", "CPU us of the caller", "of the service", "together", "calls/s")
+    return _lines(head, rows)
+
+
 def _events(found: dict[str, Any]) -> str:
     shown = {
         "relay, events/s (bar 2 000)": "relay",
@@ -167,8 +182,11 @@ def _wallets(found: dict[str, dict[str, float]]) -> str:
         for name, row in found.items()
     ]
     ratios = [f"{payee} / {other}" for other in against for payee in PAYEES]
+    over_http, debit = found["over HTTP"], found["debit"]
+    asked = ", ".join(f"{payee} {over_http[payee] / debit[payee]:.2f}" for payee in PAYEES)
     return _lines(("16 clients, debits/s", "cold payees", "one hot payee", *ratios), rows) + (
-        "\n\nbars against pgledger: 2 with cold payees, 3 with a hot one"
+        "\n\nbars against pgledger: debit 2 with cold payees, 3 with a hot one;"
+        f" over HTTP / debit: {asked}"
     )
 
 
@@ -236,6 +254,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "replicas": _replicas,
     "collectors": _collectors,
     "exporters": _exporters,
+    "transports": _transports,
     "events": _events,
     "wallets": _wallets,
     "spectators": _spectators,

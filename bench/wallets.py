@@ -1,29 +1,38 @@
-"""A wallet's debit in SQL, by pgbench: beside the least that could be written, and beside pgledger.
+"""A wallet's debit in SQL, by pgbench: beside the least that could be written, beside pgledger, and
+beside the same payment over HTTP.
 
 A debit is what a payment writes: the hold in one transaction; the post, its entries and its event
 in the next. pgledger's transfer is one transaction, and so is ours from wallet to wallet. Its SQL
-is no part of this project: who measures names the file, and a database of its own gets it."""
+is no part of this project: who measures names the file, and a database of its own gets it. Hold and
+post are the service's own statements, each a transaction by itself; in the service each shares its
+transaction with the request's key or the answer under it, which pgledger has nothing of."""
 
 import asyncio
 import os
+import random
 import re
 import statistics
 import subprocess
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import aiohttp
 import asyncpg
 import click
 
+from bench.shops import Variant
 from chassis.database.pool import Statement
 from fleet import data_directory
 from services.wallet import store
 
-WALLETS, CLIENTS, SECONDS = 2_000, 16, 6
+WALLETS, CLIENTS, SECONDS = 2_000, 16, 4
 PAYEES = ("cold", "hot")
 _FUNDS = 100_000_000
 _FILL = f"""
+INSERT INTO wallets.service_providers SELECT 'bench-' || n, 'Bench' FROM generate_series(1, {WALLETS}) n;
 CREATE TABLE public.bench_payees AS
   SELECT n, wallets.account_of('provider', 'bench-' || n, 'EUR') AS provider,
          wallets.account_of('wallet', 'bench-' || n, 'EUR') AS wallet
@@ -73,11 +82,14 @@ _PGLEDGER = """
 SELECT a.account AS payer, b.account AS payee FROM bench_payees a, bench_payees b WHERE a.n = :n AND b.n = :m \\gset
 SELECT pgledger_create_transfer(:payer, :payee, 1);
 """  # noqa: E501 - as above
-_OURS = """
-SELECT gen_random_uuid() AS transaction_id, gen_random_uuid() AS transfer_id, gen_random_uuid() AS payee_transaction_id, a.wallet, 'bench-' || a.n AS user_id, 'bench-' || b.n AS payee, b.wallet AS payee_wallet, b.provider FROM public.bench_payees a, public.bench_payees b WHERE a.n = :n AND b.n = :m \\gset
-"""  # noqa: E501 - as above
+# As pgledger's, each of ours begins with a SELECT: of names, and of the ids that the service makes.
+_IDS = "gen_random_uuid() AS transaction_id, gen_random_uuid() AS transfer_id"
+_NAMES = f"SELECT {_IDS}, 'bench-' || :n AS user_id, 'bench-' || :m AS provider_id \\gset\n"
+_WALLETS = f"""
+SELECT {_IDS}, gen_random_uuid() AS payee_transaction_id, a.wallet, 'bench-' || a.n AS user_id, 'bench-' || b.n AS payee, b.wallet AS payee_wallet FROM public.bench_payees a, public.bench_payees b WHERE a.n = :n AND b.n = :m \\gset
+"""  # noqa: E501, S608 - as above
 _VALUES = {
-    "currency": "'EUR'", "provider_id": "'demo-provider'", "external_reference": "'bench'",
+    "currency": "'EUR'", "external_reference": "'bench'",
     "traceparent": "NULL", "reason": "NULL", "provider_ref": "NULL::text", "lease_s": "600",
     "amount": "1", "kind": "'post'", "state": "'CAPTURED'", "status": "'APPROVED'",
 }  # fmt: skip
@@ -94,14 +106,55 @@ def _line(query: Statement, end: str = ";") -> str:
 
 
 def _debit() -> str:
-    hold, post = store._HOLD, store._POST  # noqa: SLF001 - exactly these statements are measured
-    lines = ("BEGIN;", _line(store.LOCK), _line(hold), "COMMIT;", "BEGIN;", _line(post), "COMMIT;")
-    return _OURS + "\n".join(lines)
+    # Exactly these statements are what is measured.
+    return _NAMES + "\n".join((_line(store._HOLD), _line(store._POST)))  # noqa: SLF001
 
 
 def _transfer() -> str:
     both, moved = store._TWO_SIDES, store._TRANSFER  # noqa: SLF001 - as above
-    return _OURS + "\n".join(("BEGIN;", _line(store.LOCK), _line(both), _line(moved), "COMMIT;"))
+    return _WALLETS + "\n".join(("BEGIN;", _line(store.LOCK), _line(both), _line(moved), "COMMIT;"))
+
+
+class _Requests:
+    """The same payments, asked of the service."""
+
+    name = "over HTTP"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def round(self, payee: str, seconds: int) -> float:
+        """Payments a second; raises where one is not approved."""
+        return asyncio.run(self._pay(payee, seconds))
+
+    async def _pay(self, payee: str, seconds: int) -> float:
+        connector = aiohttp.TCPConnector(limit=CLIENTS)
+        end, done = time.monotonic() + seconds, 0
+
+        async def client(session: aiohttp.ClientSession) -> None:
+            nonlocal done
+            while time.monotonic() < end:
+                # Numbers of a bench, not a secret.
+                user = random.randint(1, WALLETS // 2)  # noqa: S311
+                cold = random.randint(WALLETS // 2 + 1, WALLETS)  # noqa: S311
+                body = {
+                    "provider_id": f"bench-{cold if payee == 'cold' else WALLETS}",
+                    "external_reference": "bench", "amount": 1, "currency": "EUR",
+                }  # fmt: skip
+                async with session.post(
+                    f"/wallets/bench-{user}/payments", json=body,
+                    headers={"Idempotency-Key": str(uuid4())},
+                ) as answer:  # fmt: skip
+                    if answer.status != 201:
+                        raise click.ClickException(f"{answer.status}: {await answer.text()}")
+                done += 1
+
+        begun = time.monotonic()
+        async with aiohttp.ClientSession(
+            self._url, connector=connector, headers={"X-API-Key": "wallet-demo-key"}
+        ) as session:
+            await asyncio.gather(*(client(session) for _ in range(CLIENTS)))
+        return done / (time.monotonic() - begun)
 
 
 class _Script:
@@ -133,12 +186,15 @@ class _Script:
 
 
 def measure(
-    folder: Path, urls: dict[str, str], pgledger: Path | None, rounds: int
+    folder: Path, urls: dict[str, str], pgledger: Path | None, shop: Variant, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Debits a second by way and kind of payee; medians of rounds that take turns."""
+    """Debits a second by way and kind of payee; medians of rounds that take turns. `shop` runs the
+    wallet service on a database of its own: its sealer is not to work beside pgbench."""
     asyncio.run(_prepare(urls["shop"], _FILL))
+    asyncio.run(_prepare(shop.database_url, _FILL))
     asyncio.run(_prepare(urls["floor"], _FLOOR_TABLES))
-    scripts = [
+    scripts: list[_Script | _Requests] = [
+        _Requests(shop.urls["wallet"]),
         _Script(folder, "floor", urls["floor"], _FLOOR),
         _Script(folder, "debit", urls["shop"], _debit()),
         _Script(folder, "transfer", urls["shop"], _transfer()),

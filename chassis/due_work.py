@@ -163,7 +163,8 @@ class DueWorker:
     """Claims due rows and works on each, at most `places` at once; every replica runs one.
 
     A row that takes long keeps its own place and nobody else's: where one call in ten is a
-    timeout, whole rounds would all take a timeout."""
+    timeout, whole rounds would all take a timeout. `room_for_due`: where a claim leaves out what is
+    due, because too much of its kind is under way, the end of a row asks for more at once."""
 
     def __init__(
         self,
@@ -176,7 +177,9 @@ class DueWorker:
         poll_s: float,
         before_claim: Callable[[], Awaitable[None]] | None = None,
         log_key: str = "key",
+        room_for_due: bool = False,
     ) -> None:
+        self._room_for_due = room_for_due
         self._database = database
         self._claim_some = claim
         self._work = work
@@ -197,12 +200,14 @@ class DueWorker:
                 room = min(free, self._batch)
                 due = await self._claim(room)
                 working |= {asyncio.create_task(self._guarded(key)) for key in due}
-                if len(due) < room:
-                    await asyncio.sleep(self._poll_s)
-                else:
-                    if room == free:
-                        await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-                    await asyncio.sleep(_PAUSE_S)
+                is_idle = len(due) < room
+                if working and (self._room_for_due if is_idle else room == free):
+                    longest_s = self._poll_s if is_idle else None
+                    await asyncio.wait(
+                        working, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    is_idle = False
+                await asyncio.sleep(self._poll_s if is_idle else _PAUSE_S)
                 working = {task for task in working if not task.done()}
         finally:
             # Whatever was under way stays due.

@@ -30,17 +30,19 @@ class Failure(Enum):
 
 
 _BEFORE_SENDING = frozenset({Failure.NO_TIME_LEFT, Failure.BULKHEAD_FULL, Failure.CONNECT_FAILED})
-_IN_PROGRESS = frozenset({"in-progress", "idempotency-in-progress"})
+IN_PROGRESS = frozenset({"in-progress", "idempotency-in-progress"})
 
 
 class CallResult(msgspec.Struct, frozen=True):
-    """What came back. `code` is the problem's code; `status` is 0 where there was no response."""
+    """What came back. `code` is the problem's code; `status` is 0 where there was no response;
+    `retry_after` is that header as it was sent."""
 
     outcome: Outcome
     status: int = 0
     code: str = ""
     body: bytes = b""
     trace_id: str = ""
+    retry_after: str = ""
 
 
 def failed(failure: Failure, *, code: str = "", status: int = 0) -> CallResult:
@@ -57,7 +59,7 @@ def outcome_of_http(status: int, code: str, *, not_executed: bool) -> Outcome:
         return Outcome.NOT_SENT
     if status in (429, 503):
         return Outcome.UNKNOWN
-    if status == 409 and code in _IN_PROGRESS:
+    if status == 409 and code in IN_PROGRESS:
         return Outcome.IN_PROGRESS
     if 400 <= status < 500 and status != 408:
         return Outcome.DEFINITE_NO

@@ -196,6 +196,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `BadSetting` for values that are good alone and not together."""
 
 
+class RpcSettings(Settings, frozen=True, kw_only=True):
+    """What a process that speaks gRPC needs beside."""
+
+    grpc_port: Annotated[
+        Port,
+        why("Where it speaks gRPC, if it does: 0 is a thousand above its HTTP port."),
+    ] = 0
+
+    def further_ports(self) -> dict[str, int]:
+        """The port of gRPC."""
+        return {f"{self.service}_grpc_port".upper(): self.grpc_port}
+
+
 S = TypeVar("S", bound=Settings)
 _HANDED_IN = ("service", "urls", "otel")
 

@@ -6,6 +6,7 @@ import click
 
 from chassis.http.query import with_query
 from cli.ask import asked
+from services.events.webhook_sender.contract import MOST_COUNTED
 
 _KEY = "webhook_sender"
 
@@ -13,10 +14,14 @@ _KEY = "webhook_sender"
 def list_endpoints() -> None:
     """Print one line an endpoint."""
     for each in asked(_KEY, "GET", "/endpoints")["endpoints"]:
+        sent, waiting, dead = (
+            f"{each[state]}{'+' if each[state] >= MOST_COUNTED else ''} {state}"
+            for state in ("sent", "waiting", "dead")
+        )
         because = f"  disabled: {each['disabled_because']}" if each["disabled_at"] else ""
         click.echo(
-            f"{each['endpoint_id']}  {each['merchant_id']:8} {each['url']}  {each['sent']} sent,"
-            f" {each['waiting']} waiting, {each['dead']} dead{because}"
+            f"{each['endpoint_id']}  {each['merchant_id']:8} {each['url']}  {sent},"
+            f" {waiting}, {dead}{because}"
         )
 
 

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: looking a library up between fork and exec may deadlock.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _POLL_S = 0.02
+# To prctl(2) the thread that starts a child is its parent, so that one lives as long as we do.
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="children")
 
 
 class Child:
@@ -31,7 +34,8 @@ class Child:
     ) -> None:
         """Start `argv` with its output in `log`; `if_orphaned` is sent when we are gone."""
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = _STARTER.submit(
+                subprocess.Popen,
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -43,7 +47,7 @@ class Child:
                 user=user,
                 group=user,
                 extra_groups=[] if user else None,
-            )
+            ).result()
         self.pid = self._process.pid
         self._watch = None if _LIBC else _watch(self.pid, if_orphaned)
 

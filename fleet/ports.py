@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from chassis.settings import PREFIX, Settings
 from fleet.errors import CannotRun
-from topology import find
+from topology import GRPC_ABOVE, find
 
 
 def demand_free(name: str, host: str, port: int, other: str) -> None:
@@ -67,7 +67,8 @@ def demand_different(chosen: Iterable[ListeningPort]) -> None:
 
 # Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere),
 # so that none is taken between being named and being listened on. Each process begins elsewhere.
-_FREE = range(20_000, 32_000)
+# The odd thousands are left for gRPC, a thousand above whoever is given one of these.
+_FREE = [port for port in range(20_000, 32_000) if port // GRPC_ABOVE % 2 == 0]
 _IN_TURN = itertools.cycle(secrets.SystemRandom().sample(_FREE, len(_FREE)))
 
 
@@ -85,9 +86,9 @@ def _holder(port: int) -> str:
 
 def free_port() -> int:
     """A port nobody listens on at this moment, and never the same one twice from this process."""
-    for _ in range(_FREE.stop - _FREE.start):
+    for _ in _FREE:
         port = next(_IN_TURN)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise CannotRun(f"every port from {_FREE.start} to {_FREE.stop - 1} is taken")
+    raise CannotRun(f"every port from {_FREE[0]} to {_FREE[-1]} is taken")

@@ -7,14 +7,15 @@ from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from chassis import settings
-from chassis.settings import PREFIX, BadSetting, Found, Settings
+from chassis.settings import PREFIX, BadSetting, Found, RpcSettings, Settings
 from chassis.telemetry.otel_variables import OtelVariables
 from fleet.run_dir import ROOT
-from topology import KEYS, PROCESSES, find
+from topology import GRPC_ABOVE, KEYS, PROCESSES, SPEAKS_GRPC, find
 
 S = TypeVar("S", bound=Settings)
 
@@ -43,7 +44,7 @@ def load_as(
 ) -> S:
     """As `load`, but only what `shape` declares: for a command that needs a part of it."""
     environ = os.environ if environ is None else environ
-    return settings.read(
+    found = settings.read(
         shape,
         (_of_environ(environ), _of_file(environ)),
         key=key,
@@ -52,6 +53,26 @@ def load_as(
         otel=OtelVariables.of(environ),
         overrides=overrides,
     )
+    return msgspec.structs.replace(found, **_over_grpc(found))
+
+
+def _over_grpc(found: Settings) -> dict[str, object]:
+    """Where this process speaks gRPC, and where it finds others that do, unless that is set."""
+    derived: dict[str, object] = {}
+    if isinstance(found, RpcSettings) and not found.grpc_port:
+        derived["grpc_port"] = found.port + GRPC_ABOVE
+    for process in SPEAKS_GRPC:
+        field = f"{process.key}_grpc_url"
+        if getattr(found, field, None) == "":
+            derived[field] = _above(found.urls[process.key])
+    return derived
+
+
+def _above(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{host}:{port + GRPC_ABOVE}"
 
 
 @cache

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 import msgspec
 
-from chassis.settings import BadSetting, Settings
+from chassis.settings import BadSetting, RpcSettings, Settings
 from fleet import children, health, ports
 from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
@@ -159,6 +159,9 @@ def plan(
     environ.setdefault("VALERIX_SERVICE_TOKEN", secrets.token_hex(32))
     for key, url in urls.items():
         environ.setdefault(find(key).url_variable, url)
+    for key, each in settings.items():
+        if isinstance(each, RpcSettings):
+            environ.setdefault(find(key).grpc_url_variable, _url(each, each.grpc_port))
     # The dashboard keeps traces and logs itself, unless a collector is named. It does not send to
     # itself: the requests it makes to show the shop are not the shop's own work.
     receiver = {"VALERIX_OTLP_RECEIVER": urls["dashboard"]} if "dashboard" in urls else {}
@@ -181,11 +184,11 @@ def plan(
     ]
 
 
-def _url(settings: Settings) -> str:
+def _url(settings: Settings, port: int = 0) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(  # noqa: S104 - not bound
         settings.host, settings.host
     )
-    return f"http://{host}:{settings.port}"
+    return f"http://{host}:{port or settings.port}"
 
 
 def _start(services: list[FleetProcess], stop: StopFlag) -> None:

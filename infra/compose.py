@@ -62,7 +62,9 @@ def _container(process: Process) -> Iterator[str]:
     if not is_service:
         yield from (f"      {line}" for line in _WATCHER.splitlines())
     host = _PUBLIC if process.is_public else _PRIVATE
-    yield f'    ports: ["{host}:{process.port}:{process.port}"]'
+    ports = [process.port, *([process.grpc_port] if process.speaks_grpc else [])]
+    published = ", ".join(f'"{host}:{port}:{port}"' for port in ports)
+    yield f"    ports: [{published}]"
     if not is_service:
         # What must outlive it: the head of the proof's chain, and what the timeline measured.
         yield f'    volumes: ["{process.key}:/var/lib/valerix"]'

@@ -6,6 +6,9 @@ migration (docs/processes.md)."""
 
 from typing import NamedTuple
 
+# How far above the HTTP port of a process its gRPC port is.
+GRPC_ABOVE = 1000
+
 
 class Process(NamedTuple):
     """One operating system process.
@@ -21,7 +24,8 @@ class Process(NamedTuple):
     `takes_events`: events are delivered to it, so a gremlin may lose them on their way.
     `notifies` are the keys of processes that asked it to send them events, at addresses they gave.
     `is_background`: no customer's request goes through it. It is shown small, with how far behind
-    it is in place of a light: it has no answer time that anybody waits for."""
+    it is in place of a light: it has no answer time that anybody waits for.
+    `speaks_grpc`: its proto in protos/ is served too, over gRPC, a thousand ports above."""
 
     key: str
     name: str
@@ -37,6 +41,7 @@ class Process(NamedTuple):
     takes_events: bool = False
     notifies: tuple[str, ...] = ()
     is_background: bool = False
+    speaks_grpc: bool = False
 
     @property
     def port_variable(self) -> str:
@@ -45,6 +50,18 @@ class Process(NamedTuple):
     @property
     def url_variable(self) -> str:
         return f"VALERIX_{self.key.upper()}_URL"
+
+    @property
+    def grpc_port(self) -> int:
+        return self.port + GRPC_ABOVE
+
+    @property
+    def grpc_port_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_GRPC_PORT"
+
+    @property
+    def grpc_url_variable(self) -> str:
+        return f"VALERIX_{self.key.upper()}_GRPC_URL"
 
 
 # Those that do business: watched and bitten by gremlins.
@@ -59,6 +76,7 @@ SERVICES = (
         calls=("inventory", "payment"),
         colour=("#2c64b8", "#7fb0f5"),
         is_public=True,
+        speaks_grpc=True,
     ),
     Process(
         key="inventory",
@@ -79,6 +97,7 @@ SERVICES = (
         schema="payments",
         calls=("acquirer", "wallet"),
         colour=("#5d6b12", "#b9c56a"),
+        speaks_grpc=True,
     ),
     Process(
         key="wallet",
@@ -170,6 +189,7 @@ PROCESSES = (
         is_public=True,
     ),
 )
+SPEAKS_GRPC = tuple(process for process in PROCESSES if process.speaks_grpc)
 KEYS = tuple(process.key for process in PROCESSES)
 NAMES = {process.key: process.name for process in SERVICES}
 LABELS = {process.key: process.label for process in SERVICES}

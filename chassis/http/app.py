@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
+from google.protobuf.descriptor import ServiceDescriptor
 from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import (
@@ -45,7 +46,7 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
-from chassis.settings import Settings
+from chassis.settings import RpcSettings, Settings
 from chassis.telemetry.process_metrics import process_metrics
 
 logger = logging.getLogger(__name__)
@@ -68,14 +69,15 @@ def service_app(
     schema_revision: str = "",
     dependencies: Mapping[str, Probe] | None = None,
     callees: Mapping[str, Probe] | None = None,
+    rpc: ServiceDescriptor | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
     state: Mapping[str, object] | None = None,
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-    `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
+    `dependencies` are asked for health, `callees` for readiness; `loops` run to the end and start
+    again when they fail; `closes` run then; `state` is for handlers, `rpc` served over gRPC."""
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
@@ -88,7 +90,6 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -99,12 +100,17 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({**known, **(state or {})}),
+        state=State(_known(settings, identity) | dict(state or {})),
         openapi_config=_openapi(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, registry, gremlins)
+    return _edged(app, name, settings, registry, gremlins, rpc)
+
+
+def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
+    """What the shared routes and guards work with."""
+    return {"settings": settings, "identity": identity, "brake": Brake()}
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -127,12 +133,13 @@ def _edged(
     settings: Settings,
     registry: CollectorRegistry,
     gremlins: Gremlins | None,
+    rpc: ServiceDescriptor | None,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
     templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
     if gremlins is not None:
         gremlins.known_routes = templates.known
-    return Edge(
+    edge = Edge(
         cast("App", app),
         service=name,
         settings=settings,
@@ -141,6 +148,9 @@ def _edged(
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
     )
+    if rpc is not None and isinstance(settings, RpcSettings):
+        edge.rpc = rpc, settings
+    return edge
 
 
 def _lifespan(loops: list[Loop], closes: list[Close]) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis.contracts.checks import takes_turn
 from chassis.contracts.routes import RouteContracts
@@ -21,7 +22,9 @@ from chassis.http.metrics import HttpMetrics
 from chassis.http.origin import OriginCheck
 from chassis.http.problems import PROBLEM, Problem, send_problem, shed
 from chassis.http.route_templates import Routes
-from chassis.settings import Settings
+from chassis.rpc.bridge import REFUSAL, RPC
+from chassis.rpc.codes import code_of
+from chassis.settings import RpcSettings, Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
 
@@ -76,6 +79,8 @@ class Edge:
         self._body_timeout_s = settings.body_timeout_s
         self._body_limit = settings.body_limit_bytes
         self._in_flight = 0
+        # What is served over gRPC as well, and with which settings (chassis/rpc/server.py).
+        self.rpc: tuple[ServiceDescriptor, RpcSettings] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (or pass the lifespan through)."""
@@ -119,7 +124,8 @@ class Edge:
         self, scope: Scope, receive: Receive, send: Send, visit: Visit, headers: dict[bytes, bytes]
     ) -> None:
         exempt = EXEMPT.fullmatch(visit.path) is not None
-        if refusal := self._refusal(visit, headers, exempt=exempt):
+        given: Problem | None = (scope.get("extensions") or {}).get(REFUSAL)
+        if refusal := given or self._refusal(visit, headers, exempt=exempt):
             await send_problem(send, refusal)
             return
         if _has_body(headers):
@@ -161,13 +167,18 @@ class Edge:
         }
         if visit.bites:
             fields["gremlin"] = visit.bites
-        if problem := work.attributes.get(PROBLEM):
+        problem = str(work.attributes.get(PROBLEM, ""))
+        if problem:
             fields["problem"] = problem
+        rpc = _rpc(scope, visit.status, problem)
+        if rpc:
+            self._metrics.count_rpc(rpc["rpc.method"], rpc["rpc.response.status_code"])
+            fields["rpc"] = rpc["rpc.method"]
         level = _level(visit.status)
         if logger.isEnabledFor(level):
             logger.log(level, "%s %s", visit.method, template, extra=fields)
         if recording.is_on():
-            work.name = f"{visit.method} {template}"
+            work.name = rpc.get("rpc.method") or f"{visit.method} {template}"
             work.end_ns = work.start_ns + int(seconds * 1e9)
             work.attributes.update(
                 {
@@ -176,12 +187,22 @@ class Edge:
                     "http.response.status_code": visit.status,
                     "url.scheme": scope["scheme"],
                     "url.path": visit.path,
+                    **rpc,
                 }
             )
             if is_failed(visit.status):
                 work.error = work.error or f"http {visit.status:03d}"
                 work.attributes.setdefault("error.type", f"{visit.status:03d}")
             recording.record(work)
+
+
+def _rpc(scope: Scope, status: int, problem: str) -> dict[str, str]:
+    """What a span says of a call over gRPC (by the semantic conventions); of another, nothing."""
+    method: str = (scope.get("extensions") or {}).get(RPC, "")
+    if not method:
+        return {}
+    code = code_of(status, problem)
+    return {"rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": code}
 
 
 def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -42,8 +42,18 @@ class HttpMetrics:
             ("service",),
             registry=registry,
         ).labels(service)
+        self._calls = Counter(
+            "grpc_server_handled",
+            "Calls answered over gRPC; they are among http_requests as well.",
+            ("service", "grpc_method", "grpc_code"),
+            registry=registry,
+        )
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[tuple[str, str], Histogram] = {}
+
+    def count_rpc(self, method: str, code: str) -> None:
+        """Count one call over gRPC, by its full name."""
+        self._calls.labels(self._service, method, code).inc()
 
     def observe(self, method: str, path: str, status: int, seconds: float, trace_id: str) -> None:
         """Count one request; the trace id, if there is one, rides along as the exemplar."""

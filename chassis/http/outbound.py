@@ -95,23 +95,29 @@ class Peer:
         if not recording.is_on():
             result = await self._bounded(method, path, json, budget_s, headers or {})
         else:
-            with recording.span(f"{method} {route or path}", CLIENT) as work:
+            with recording.span(self._span_name(method, path, route), CLIENT) as work:
                 sent = {**work.headers, **(headers or {})}
                 result = await self._bounded(method, path, json, budget_s, sent)
-                work.attributes.update(
-                    {
-                        "http.request.method": method,
-                        "server.address": self.name,
-                        "url.full": self._base_url + path,
-                        "valerix.outcome": result.outcome.value,
-                    }
-                )
-                if result.status:
-                    work.attributes["http.response.status_code"] = result.status
+                work.attributes.update(self._describe(method, path, result))
                 if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
                     work.error = work.attributes["error.type"] = result.code
         self._observe(result)
         return result
+
+    def _span_name(self, method: str, path: str, route: str) -> str:
+        return f"{method} {route or path}"
+
+    def _describe(self, method: str, path: str, result: CallResult) -> dict[str, object]:
+        """What the call's span says of it."""
+        attributes: dict[str, object] = {
+            "http.request.method": method,
+            "server.address": self.name,
+            "url.full": self._base_url + path,
+            "valerix.outcome": result.outcome.value,
+        }
+        if result.status:
+            attributes["http.response.status_code"] = result.status
+        return attributes
 
     def _observe(self, result: CallResult) -> None:
         if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
@@ -168,9 +174,13 @@ class Peer:
                 body += more
                 if len(body) > _LARGEST_BODY:
                     return failed(Failure.TOO_LARGE, status=response.status)
-            not_executed = response.headers.get("X-Valerix-Executed") == "no"
-            trace_id = response.headers.get("X-Trace-Id", "")
-            return classify(response.status, body, not_executed=not_executed, trace_id=trace_id)
+            return classify(
+                response.status,
+                body,
+                not_executed=response.headers.get("X-Valerix-Executed") == "no",
+                trace_id=response.headers.get("X-Trace-Id", ""),
+                retry_after=response.headers.get("Retry-After", ""),
+            )
 
 
 def peer_probe(peer: Peer, as_shop: Peer, deadline_s: float) -> Callable[[], Awaitable[str]]:
@@ -201,12 +211,19 @@ def same_shop_probe(peer: Peer, deadline_s: float) -> Callable[[], Awaitable[str
 
 
 def classify(
-    status: int, body: bytes, *, not_executed: bool = False, trace_id: str = ""
+    status: int,
+    body: bytes,
+    *,
+    not_executed: bool = False,
+    trace_id: str = "",
+    retry_after: str = "",
 ) -> CallResult:
     """What an HTTP response means to the caller; a refusal carries its problem's code."""
     code = "" if 200 <= status < 300 else _problem_code(body) or f"http-{status}"
     outcome = outcome_of_http(status, code, not_executed=not_executed)
-    return CallResult(outcome, status, code=code, body=body, trace_id=trace_id)
+    return CallResult(
+        outcome, status, code=code, body=body, trace_id=trace_id, retry_after=retry_after
+    )
 
 
 class _ProblemCode(msgspec.Struct):

@@ -1,6 +1,9 @@
-"""Serves an ASGI app with uvicorn, within bounds."""
+"""Serves an ASGI app with uvicorn, within bounds; a service with a proto over gRPC as well."""
 
+import contextlib
+import logging
 import signal
+import socket
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -9,8 +12,11 @@ import uvicorn
 
 from chassis.http.asgi import App
 from chassis.http.connections import Connections, allow_descriptors
+from chassis.http.edge import Edge
 from chassis.http.protocol import BoundedProtocol
 from chassis.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def config(app: App, settings: Settings) -> uvicorn.Config:
@@ -36,6 +42,36 @@ def config(app: App, settings: Settings) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """Both wires, in one event loop: gRPC begins after HTTP, and ends before it."""
+
+    def __init__(self, how: uvicorn.Config) -> None:
+        super().__init__(how)
+        self._more = contextlib.AsyncExitStack()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, then gRPC."""
+        await super().startup(sockets)
+        app = self.config.app
+        if not self.started or not isinstance(app, Edge) or app.rpc is None:
+            return
+        # Not before: a process that has it must not fork, and one without a proto does not need it.
+        from chassis.rpc.server import serving
+
+        service, settings = app.rpc
+        try:
+            await self._more.enter_async_context(serving(app, service, settings))
+        except (OSError, RuntimeError) as error:
+            logger.error("gRPC cannot be served on port %d of %s: %s",
+                         settings.grpc_port, settings.host, error)  # fmt: skip
+            self.started, self.should_exit = False, True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """gRPC first: what it serves needs the app's connections."""
+        await self._more.aclose()
+        await super().shutdown(sockets)
+
+
 def serve(app: App, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code (0, or 1 when it could not start)."""
     # uvicorn raises the signal again when it is done, which would end the process before it has
@@ -43,7 +79,7 @@ def serve(app: App, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopping_already)
     allow_descriptors(settings)
-    server = uvicorn.Server(config(app, settings))
+    server = _Server(config(app, settings))
     server.run()
     return 0 if server.started else 1
 

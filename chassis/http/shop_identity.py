@@ -77,9 +77,8 @@ class ShopIdentity:
         """What goes with every call to another process of the shop."""
         return {SHOP_HEADER: await self.id(), **self._credential.headers}
 
-    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
-        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
-        to a client that only guesses."""
+    async def is_service(self, connection: ASGIConnection) -> bool:  # type: ignore[type-arg]
+        """Whether a process of this shop calls. Raises `Problem` 421 for one of another shop."""
         headers = connection.headers
         shop = headers.get(SHOP_HEADER.lower())
         if shop is not None and not hmac.compare_digest(shop.encode(), (await self.id()).encode()):
@@ -89,13 +88,15 @@ class ShopIdentity:
                 421, FOREIGN_SHOP, "This service belongs to another shop; nothing was done",
                 details={"shop": await self.id()}, headers=NOT_EXECUTED,
             )  # fmt: skip
-        if self._credential.is_known:
-            if self._credential.is_shown(headers):
-                return "order-service"
-        elif shop is not None:
+        return self._credential.is_shown(headers) if self._credential.is_known else bool(shop)
+
+    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
+        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
+        to a client that only guesses."""
+        if await self.is_service(connection):
             return "order-service"
         if self._settings.operator_token:
-            shown = headers.get("authorization")
+            shown = connection.headers.get("authorization")
             if shown and try_token(connection, lambda: is_operator(shown, self._settings)):
                 return "hand"
         elif not self._credential.is_demanded:

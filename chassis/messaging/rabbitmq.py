@@ -6,7 +6,7 @@ it."""
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aio_pika
 from aio_pika.abc import (
@@ -160,19 +160,29 @@ class RabbitSubscription:
         """The broker is not part of the transaction: it learns of it after the commit."""
 
     async def acknowledge(self, handled: Sequence[Incoming]) -> None:
-        """One frame each, none of them waited for."""
-        for each in handled:
-            message = self._open.pop(each.place, None)
-            if message is not None:
-                await message.ack()
+        """One frame each; the broker answers none of them."""
+        await self._report(handled, lambda message: message.ack())
 
     async def give_back(self, unhandled: Sequence[Incoming]) -> None:
         """Back to the queue."""
-        for each in unhandled:
-            message = self._open.pop(each.place, None)
-            if message is not None:
-                with contextlib.suppress(AMQPError, RuntimeError, OSError):
-                    await message.nack(requeue=True)
+        with contextlib.suppress(AMQPError, RuntimeError, OSError):
+            await self._report(unhandled, lambda message: message.nack(requeue=True))
+
+    async def _report(
+        self,
+        those: Sequence[Incoming],
+        report: Callable[[AbstractIncomingMessage], Awaitable[None]],
+    ) -> None:
+        """Say of each to the broker what became of it. Where it takes no more frames, what it was
+        not told comes again on another connection, and the inbox knows what took effect."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for each in those:
+                    message = self._open.pop(each.place, None)
+                    if message is not None:
+                        await report(message)
+        except TimeoutError:
+            self._cancelled.set()
 
     async def close(self) -> None:
         """Close the connection; what was not acknowledged comes again."""

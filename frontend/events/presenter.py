@@ -36,6 +36,7 @@ from services.events.relay.contract import (
     ParkedView,
 )
 from services.events.webhook_sender.contract import (
+    MOST_COUNTED,
     DeliveryPage,
     DeliveryView,
     EndpointList,
@@ -214,6 +215,7 @@ def webhooks(endpoints: EndpointList, dead: DeliveryPage) -> WebhooksView:
         tuple(map(_endpoint, endpoints.endpoints)),
         # Of a disabled endpoint nothing can be tried again.
         tuple(_delivery(each) for each in dead.deliveries if not each.is_disabled),
+        MOST_COUNTED,
     )
 
 

@@ -121,10 +121,12 @@ class DeliveryRow(Struct, frozen=True):
 
 
 class WebhooksView(Struct, frozen=True):
-    """Endpoints and dead deliveries, each the newest first."""
+    """Endpoints and dead deliveries, each the newest first. A count of `most_counted` means as many
+    or more."""
 
     endpoints: tuple[EndpointRow, ...]
     dead: tuple[DeliveryRow, ...]
+    most_counted: int
 
 
 class GapRow(Struct, frozen=True):

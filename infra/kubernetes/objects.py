@@ -52,7 +52,8 @@ def of_secret(variable: str, secret: str, key: str) -> Object:
 
 def ports(process: Process) -> list[tuple[str, int]]:
     """Every port it listens on, by its name: what Services, containers and policies are made of."""
-    return [("http", process.port)]
+    grpc = [("grpc", process.grpc_port)] if process.speaks_grpc else []
+    return [("http", process.port), *grpc]
 
 
 def pod_security() -> Object:

@@ -33,7 +33,7 @@ class LoggedReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Intent(msgspec.Struct, omit_defaults=True):
     """One order under one key, with the replies to placing, cancelling and refunding it. `shown` is
-    the last state in which the shop showed the order."""
+    the last state in which the shop showed it, `wallet_id` whose wallet pays, None: a card."""
 
     key: str
     product_id: str
@@ -42,6 +42,7 @@ class Intent(msgspec.Struct, omit_defaults=True):
     cancel_replies: list[LoggedReply] = msgspec.field(default_factory=list)
     refund_replies: list[LoggedReply] = msgspec.field(default_factory=list)
     shown: str = ""
+    wallet_id: str | None = None
 
     @property
     def order_id(self) -> UUID | None:

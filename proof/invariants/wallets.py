@@ -9,7 +9,7 @@ EVERY_TRANSFER_SUMS_TO_ZERO = Invariant(
     kind="A",
     title="Every transfer sums to zero",
     promise="What moves money has two entries of its amount, which cancel each other in its one "
-    "currency; a hold and a void have none.",
+    "currency; a hold and a void have none, and no entry is of no transfer.",
     sql="""\
 SELECT t.transfer_id, t.kind, t.currency, t.amount_minor, count(e.entry_id) AS entries,
        coalesce(sum(e.amount_minor), 0) AS off_by_minor
@@ -18,10 +18,23 @@ GROUP BY t.transfer_id, t.kind, t.currency, t.amount_minor, t.debit_account, t.c
 HAVING CASE WHEN t.kind IN ('hold', 'void') THEN count(e.entry_id) <> 0
             ELSE count(e.entry_id) <> 2 OR sum(e.amount_minor) <> 0
               OR bool_or(e.currency <> t.currency)
-              OR bool_or(e.amount_minor <> CASE e.account_id WHEN t.debit_account
+              OR bool_or(e.amount_minor IS DISTINCT FROM CASE e.account_id WHEN t.debit_account
                          THEN -t.amount_minor WHEN t.credit_account THEN t.amount_minor END)
-       END""",
-    enforced_by="a transfer posts itself; deferred constraint trigger on wallets.entries",
+       END
+UNION ALL
+SELECT t.transfer_id, t.kind, t.currency, t.amount_minor, NULL, NULL
+FROM wallets.transfers t
+LEFT JOIN wallets.accounts d ON d.account_id = t.debit_account
+LEFT JOIN wallets.accounts c ON c.account_id = t.credit_account
+LEFT JOIN wallets.transactions o ON o.transaction_id = t.transaction_id
+LEFT JOIN wallets.transactions p ON p.transaction_id = t.payee_transaction_id
+WHERE (d.currency, c.currency, o.currency, coalesce(p.transaction_id, t.transaction_id))
+  IS DISTINCT FROM (t.currency, t.currency, t.currency,
+                    coalesce(t.payee_transaction_id, t.transaction_id))
+UNION ALL
+SELECT e.transfer_id, NULL, e.currency, NULL, 1, e.amount_minor FROM wallets.entries e
+WHERE NOT EXISTS (SELECT FROM wallets.transfers t WHERE t.transfer_id = e.transfer_id)""",
+    enforced_by="a transfer posts itself; nothing else writes wallets.entries",
     reads="everything",
 )
 
@@ -69,15 +82,16 @@ A_HOLD_IS_RESOLVED_ONCE = Invariant(
     id="W3",
     kind="A",
     title="A hold is resolved once",
-    promise="A payment, or purchase, has one hold, of its amount: posted if it was approved, "
-    "voided if it was not, neither while it is pending; a key says what became of it.",
+    promise="A payment, or purchase, has one hold, of its amount and its user's wallet: posted if "
+    "it was approved, voided if it was not, neither while it is pending; a payment has one "
+    "attempt, and a key says what became of it.",
     sql="""\
 SELECT t.transaction_id, t.status, count(DISTINCT h.transfer_id) AS holds,
        count(r.*) FILTER (WHERE r.kind = 'post') AS posts,
        count(r.*) FILTER (WHERE r.kind = 'void') AS voids
 FROM wallets.transactions t
 LEFT JOIN wallets.transfers h ON h.transaction_id = t.transaction_id AND h.kind = 'hold'
-  AND h.amount_minor = t.amount_minor
+  AND (h.amount_minor, h.debit_account) = (t.amount_minor, t.account_id)
 LEFT JOIN wallets.transfers r ON r.pending_id = h.transfer_id
 WHERE t.kind IN ('PAYMENT', 'PURCHASE')
 GROUP BY t.transaction_id, t.status
@@ -93,7 +107,18 @@ WHERE h.transaction_id IS NOT NULL
                                  JOIN wallets.transfers b ON b.transfer_id = r.void_id
                                  WHERE r.refund_of = h.transaction_id AND b.kind = 'refund'))
       IS DISTINCT FROM ('PURCHASE', CASE h.state WHEN 'HELD' THEN 'PENDING'
-                        WHEN 'VOIDED' THEN 'VOIDED' ELSE 'APPROVED' END, h.state = 'REFUNDED')""",
+                        WHEN 'VOIDED' THEN 'VOIDED' ELSE 'APPROVED' END, h.state = 'REFUNDED')
+UNION ALL
+SELECT coalesce(a.transaction_id, t.transaction_id),
+       CASE WHEN t.kind IS NULL THEN 'an attempt of no payment' ELSE 'no attempt' END,
+       NULL, NULL, NULL
+FROM wallets.attempts a
+FULL JOIN (SELECT * FROM wallets.transactions WHERE kind = 'PAYMENT') t USING (transaction_id)
+WHERE a.gw_key IS DISTINCT FROM 'wal_' || t.transaction_id
+UNION ALL
+SELECT t.transaction_id, 'of another account than its user''s', NULL, NULL, NULL
+FROM wallets.transactions t LEFT JOIN wallets.wallet_balances w USING (user_id, currency)
+WHERE w.account_id IS DISTINCT FROM t.account_id""",
     enforced_by="unique pending_id; a payment and its hold end in one statement",
     reads="everything",
 )

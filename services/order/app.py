@@ -17,8 +17,9 @@ from services.order.reconciler import Reconciler
 from services.order.routes import ROUTES
 from services.order.settings import OrderSettings
 from services.order.tables import SCHEMA_REVISION
-from services.payment.client import PaymentClient
+from services.payment.client import PaymentClient, payment_over_grpc
 from topology import find
+from valerix.order.v1.order_service_pb2 import DESCRIPTOR
 
 NAME = find("order").name
 # The reconciler, its workers and the gauges share these; foreground traffic never uses them.
@@ -61,6 +62,7 @@ def create_app(
         identity=identity,
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
+        rpc=DESCRIPTOR.services_by_name["OrderService"],
         dependencies={
             peer.name: peer_probe(peer, as_shop, settings.probe_deadline_s)
             for peer, as_shop in zip(probes, repair, strict=True)
@@ -76,6 +78,14 @@ def create_app(
     )
 
 
+def _peer(key: str, settings: OrderSettings, connections: int) -> Peer:
+    if key == "payment" and settings.payment_transport == "grpc":
+        return payment_over_grpc(
+            settings.urls[key], settings.payment_grpc_url, settings, connections=connections
+        )
+    return Peer(find(key).name, settings.urls[key], settings, connections=connections)
+
+
 def _peers(
     settings: OrderSettings,
     connections: int,
@@ -85,7 +95,7 @@ def _peers(
     """Inventory and payments, or what was given in their place; asked as this shop, if an identity
     is named."""
     peers = [
-        known or Peer(find(key).name, settings.urls[key], settings, connections=connections)
+        known or _peer(key, settings, connections)
         for key, known in zip(find("order").calls, given, strict=True)
     ]
     for each in peers:

@@ -1,13 +1,20 @@
 """What the order service runs with, beside what every process needs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from chassis.settings import Count, Seconds, Settings, why
+from chassis.settings import Address, Count, RpcSettings, Seconds, why
 
 
-class OrderSettings(Settings, frozen=True, kw_only=True):
+class OrderSettings(RpcSettings, frozen=True, kw_only=True):
     """The deadlines of an order and the pace of its reconciler."""
 
+    payment_transport: Annotated[
+        Literal["http", "grpc"],
+        why("How payments are asked. `grpc` costs more processor time: docs/benchmark.md."),
+    ] = "http"
+    payment_grpc_url: Annotated[
+        Address, why("Empty: the payment service's address, a thousand ports above.")
+    ] = ""
     order_deadline_s: Annotated[
         Seconds, why("Three default lives of a gremlin: pending orders outlive a demo fault.")
     ] = 900

@@ -36,6 +36,7 @@ from services.payment.webhooks.effects import event_worker
 from services.payment.webhooks.endpoints import WebhookEndpoints
 from services.wallet.client import WalletClient
 from topology import find
+from valerix.payment.v1.payment_service_pb2 import DESCRIPTOR
 
 __all__ = ["OUTSIDE_CONTRACTS", "create_app"]
 NAME = find("payment").name
@@ -86,6 +87,7 @@ def create_app(
         identity=identity,
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
+        rpc=DESCRIPTOR.services_by_name["PaymentService"],
         dependencies={probe.name: peer_probe(probe, repair, settings.probe_deadline_s)},
         callees={repair.name: same_shop_probe(repair, settings.probe_deadline_s)},
         loops=[*_loops(repair_context, settings), metrics.run, context.breakers.run, bell.run],

@@ -10,6 +10,8 @@ from msgspec import UNSET
 
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
+from chassis.rpc.outbound import RpcPeer
+from chassis.settings import Settings
 from services.payment import contract
 from services.payment.contract import (
     AskWhatIf,
@@ -22,6 +24,8 @@ from services.payment.contract import (
     SetPolicy,
 )
 from services.payment.process.messages import ExternalRequest
+from topology import find
+from valerix.payment.v1.payment_service_pb2 import DESCRIPTOR
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +101,20 @@ def charge_key(order_id: UUID) -> str:
     """The Idempotency-Key of an order's charge: the order itself, so that any replica that
     drives the order asks with the same one (rule R2)."""
     return f"charge-{order_id}"
+
+
+def payment_over_grpc(
+    base_url: str, rpc_url: str, settings: Settings, *, connections: int
+) -> RpcPeer:
+    """The payment service as a peer whose proto is spoken; what is not in it goes to `base_url`."""
+    return RpcPeer(
+        find("payment").name,
+        base_url,
+        settings,
+        service=DESCRIPTOR.services_by_name["PaymentService"],
+        rpc_url=rpc_url,
+        connections=connections,
+    )
 
 
 class PaymentClient:

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chassis.settings import Address, Count, Seconds, Settings, Share, why
+from chassis.settings import Address, Count, RpcSettings, Seconds, Share, why
 
 
-class PaymentSettings(Settings, frozen=True, kw_only=True):
+class PaymentSettings(RpcSettings, frozen=True, kw_only=True):
     """The mock gateway's manners, and how charges in doubt are looked up."""
 
     payment_connector: Annotated[

@@ -85,8 +85,19 @@ class WalletHold(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None
     reason: str | None
     transaction_id: UUID | None
+    placed_by: str
     created_at: datetime
     updated_at: datetime
+
+    def belongs_to(self, application: str) -> bool:
+        """Whether it is the application's to end, or to know of. Who asks under a key of the
+        payment service is that service, whatever API key it shows by now."""
+        return self.placed_by == application or is_of_payments(self.hold_key)
+
+
+def is_of_payments(hold_key: str) -> bool:
+    """Whether a hold under this key is the payment service's."""
+    return hold_key.startswith("pay_")
 
 
 class Balance(msgspec.Struct, frozen=True):

@@ -17,28 +17,40 @@ from litestar.params import FromPath, JSONBody
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.http.shop_identity import ShopIdentity
 from services.wallet import contract
 from services.wallet.api_keys import api_key_guard, client_now
 from services.wallet.contract import HoldView, PlaceHold
-from services.wallet.domain import WalletHold
+from services.wallet.domain import WalletHold, is_of_payments
 from services.wallet.holding import HoldKeyReused, HoldResolved, Holds, UnknownHold
 
 _RESPONSES = {
     401: refused("No API key, or not a good one"),
-    403: refused("This key opens one user's wallet, and holds are the shop's"),
-    404: refused("Nobody has used this key"),
+    403: refused("The API key opens one user's wallet, or the hold is the payment service's"),
+    404: refused("Your application has not used this key"),
     409: refused("It was refused, or has ended otherwise: the details say how it stands"),
     503: refused("Too busy; nothing was done"),
 }
 
 
-async def _every_wallet(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-    """A Litestar guard, after the one of the key: a user's own key could give a purchase back."""
+async def _may_hold(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """A Litestar guard, after the one of the key: a user's own key could give a purchase back, and
+    an application's what a merchant was paid."""
     if client_now.get().user_id is not None:
         raise Problem(
             403,
             contract.ONE_USERS_KEY,
             "This API key opens one user's wallet alone; nothing was done",
+            headers=NOT_EXECUTED,
+        )
+    identity: ShopIdentity = connection.app.state["identity"]
+    if is_of_payments(connection.path_params["hold_key"]) and not await identity.is_service(
+        connection
+    ):
+        raise Problem(
+            403,
+            contract.HOLD_KEY_RESERVED,
+            "Hold keys that begin with pay_ are the payment service's alone; nothing was done",
             headers=NOT_EXECUTED,
         )
 
@@ -49,7 +61,7 @@ def _holds(state: State) -> Holds:
 
 
 def _view(hold: WalletHold) -> HoldView:
-    return HoldView(**msgspec.structs.asdict(hold))
+    return msgspec.convert(hold, HoldView, from_attributes=True)
 
 
 @contextlib.contextmanager
@@ -97,7 +109,7 @@ def _refused(hold: WalletHold) -> Problem:
     return Problem(409, contract.HOLD_RESOLVED, detail, details=details)
 
 
-_GUARDS = [api_key_guard, _every_wallet]
+_GUARDS = [api_key_guard, _may_hold]
 
 
 @put(
@@ -108,9 +120,8 @@ _GUARDS = [api_key_guard, _every_wallet]
 )  # fmt: skip
 async def place_hold(hold_key: FromPath[str], data: JSONBody[PlaceHold], state: State) -> HoldView:
     """PUT /holds/{hold_key}: 200 HELD or POSTED, 409, 422."""
-    application = client_now.get().application
     with _asked(hold_key) as key:
-        return _view(await _holds(state).place(key, data, application))
+        return _view(await _holds(state).place(key, data, client_now.get().application))
 
 
 @post(
@@ -120,7 +131,7 @@ async def place_hold(hold_key: FromPath[str], data: JSONBody[PlaceHold], state: 
 async def capture_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/capture: 200 POSTED, 404, 409."""
     with _asked(hold_key) as key:
-        return _view(await _holds(state).capture(key))
+        return _view(await _holds(state).capture(key, client_now.get().application))
 
 
 @post(
@@ -129,9 +140,8 @@ async def capture_hold(hold_key: FromPath[str], state: State) -> HoldView:
 )  # fmt: skip
 async def void_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/void: 200 VOIDED or REFUSED, 409."""
-    application = client_now.get().application
     with _asked(hold_key) as key:
-        return _view(await _holds(state).void(key, application))
+        return _view(await _holds(state).void(key, client_now.get().application))
 
 
 @post(
@@ -141,14 +151,14 @@ async def void_hold(hold_key: FromPath[str], state: State) -> HoldView:
 async def refund_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """POST /holds/{hold_key}/refund: 200 REFUNDED, 404, 409."""
     with _asked(hold_key) as key:
-        return _view(await _holds(state).refund(key))
+        return _view(await _holds(state).refund(key, client_now.get().application))
 
 
 @get("/holds/{hold_key:str}", guards=_GUARDS, responses=_RESPONSES, summary="One hold")
 async def show_hold(hold_key: FromPath[str], state: State) -> HoldView:
     """GET /holds/{hold_key}."""
     with _asked(hold_key) as key:
-        return _view(await _holds(state).find(key))
+        return _view(await _holds(state).find(key, client_now.get().application))
 
 
 HOLD_ROUTES: list[BaseRouteHandler] = [

@@ -16,7 +16,7 @@ def _sql(sql: str, name: str) -> Statement:
 
 _SHOWN = (
     "hold_key, state, user_id, amount_minor, currency, reference, reason, transaction_id,"
-    " created_at, updated_at"
+    " placed_by, created_at, updated_at"
 )
 # Only constants of this module are put together here.
 # ruff: noqa: S608
@@ -64,11 +64,8 @@ _ENDED = (
     " WHERE hold_key = :key AND state = 'HELD' RETURNING *),"
     " t AS (UPDATE wallets.transactions t SET status = :status, updated_at = clock_timestamp()"
     " FROM h WHERE t.transaction_id = h.transaction_id AND t.status = 'PENDING' RETURNING t.*),"
-    " x AS (INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account,"
-    "   credit_account, amount_minor, currency, pending_id)"
-    " SELECT :transfer_id ::uuid, :kind, o.transaction_id, o.debit_account, o.credit_account,"
-    "   o.amount_minor, o.currency, o.transfer_id"
-    " FROM t JOIN wallets.transfers o ON o.transfer_id = t.transaction_id)"
+    " x AS (INSERT INTO wallets.transfers (transfer_id, kind, pending_id)"
+    " SELECT :transfer_id ::uuid, :kind, transaction_id FROM t)"
 )
 _POST = _sql(f"{_ENDED} SELECT {_SHOWN} FROM h", "INSERT wallets.transfers post")
 _BACK = (
@@ -88,7 +85,7 @@ _REFUND = _sql(
     "   credit_account, amount_minor, currency, pending_id)"
     " SELECT :transfer_id ::uuid, 'refund', b.transaction_id, p.credit_account, p.debit_account,"
     "   p.amount_minor, p.currency, p.transfer_id"
-    " FROM b JOIN wallets.transfers p ON p.transaction_id = b.refund_of AND p.kind = 'post')"
+    " FROM b JOIN wallets.transfers p ON p.pending_id = b.refund_of AND p.kind = 'post')"
     f" SELECT {_SHOWN} FROM h",
     "INSERT wallets.transfers refund",
 )

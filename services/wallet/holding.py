@@ -2,7 +2,9 @@
 
 The key is theirs, one for each attempt, and the row of the key is the record of what was answered.
 The first request under a key decides: a refusal is kept as well, and a void of a key that was never
-seen leaves a tombstone, so that a request to hold that comes late finds its key taken."""
+seen leaves a tombstone, so that a request to hold that comes late finds its key taken.
+
+A hold is the application's that made it: to another it is as if nobody had used the key."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -29,7 +31,7 @@ Move = Callable[[Connection, str], Awaitable[WalletHold | None]]
 
 
 class UnknownHold(Exception):
-    """Nobody has used this key."""
+    """The application has not used this key."""
 
 
 class HoldKeyReused(Exception):
@@ -51,13 +53,10 @@ class Holds:
         self._database = database
         self._sealer = sealer
 
-    async def find(self, key: str) -> WalletHold:
+    async def find(self, key: str, application: str) -> WalletHold:
         """What the key has become. Raises `UnknownHold`."""
         async with self._database.connect() as connection:
-            found = await hold_store.find(connection, key)
-        if found is None:
-            raise UnknownHold(key)
-        return found
+            return _owned(key, await hold_store.find(connection, key), application)
 
     async def place(self, key: str, asked: PlaceHold, application: str) -> WalletHold:
         """Hold the money, and take it where that is asked for. Raises `HoldKeyReused`, and
@@ -67,9 +66,7 @@ class Holds:
                 hold = await hold_store.lock(tx, key) or await self._new(
                     tx, key, asked, application
                 )
-                if hold.amount_minor is not None and _meaning(hold) != (
-                    asked.user_id, asked.amount, asked.currency, asked.reference,
-                ):  # fmt: skip
+                if not hold.belongs_to(application) or not _is_asked(hold, asked):
                     raise HoldKeyReused(key)
                 if asked.capture and hold.state == "HELD":
                     hold = await hold_store.post(tx, key) or hold
@@ -89,7 +86,7 @@ class Holds:
                 tx, key, asked, wallet, application, current_traceparent()
             )
         # Whoever took the key meanwhile has committed by now.
-        return placed or await _known(tx, key)
+        return placed or _found(key, await hold_store.lock(tx, key))
 
     async def _wallet(self, tx: Connection, asked: PlaceHold) -> Wallet:
         try:
@@ -101,30 +98,39 @@ class Holds:
         demand_funds(wallet, asked.amount)
         return wallet
 
-    async def capture(self, key: str) -> WalletHold:
+    async def capture(self, key: str, application: str) -> WalletHold:
         """Take what is held. Raises `UnknownHold` or `HoldResolved`."""
-        return await self._end(key, hold_store.post, {"POSTED"})
+        return await self._end(key, application, hold_store.post, {"POSTED"})
 
     async def void(self, key: str, application: str) -> WalletHold:
-        """Give back what is held; a key that is new finds its end here. Raises `HoldResolved`."""
+        """Give back what is held; a key that is new finds its end here. Raises `UnknownHold`
+        where another application made it, or `HoldResolved`."""
         with refused_when_busy():
             async with self._database.begin() as tx:
-                hold = await hold_store.plant_tombstone(tx, key, application)
-                if hold is None:
-                    hold = await hold_store.void(tx, key) or await _known(tx, key)
+                hold = _owned(
+                    key,
+                    await hold_store.plant_tombstone(tx, key, application)
+                    or await hold_store.void(tx, key)
+                    or await hold_store.lock(tx, key),
+                    application,
+                )
         self._note("voided", hold)
         return _demand(hold, {"VOIDED", "REFUSED"})
 
-    async def refund(self, key: str) -> WalletHold:
+    async def refund(self, key: str, application: str) -> WalletHold:
         """Give back what was taken. Raises `UnknownHold` or `HoldResolved`."""
-        hold = await self._end(key, hold_store.refund, {"REFUNDED"})
+        hold = await self._end(key, application, hold_store.refund, {"REFUNDED"})
         self._sealer.ring()
         return hold
 
-    async def _end(self, key: str, move: Move, ends: set[HoldState]) -> WalletHold:
+    async def _end(
+        self, key: str, application: str, move: Move, ends: set[HoldState]
+    ) -> WalletHold:
         with refused_when_busy():
             async with self._database.begin() as tx:
-                hold = await move(tx, key) or await _known(tx, key)
+                moved = await move(tx, key) or await hold_store.lock(tx, key)
+                # Another's hold is as it was: the transaction is rolled back.
+                hold = _owned(key, moved, application)
         self._note(move.__name__, hold)
         return _demand(hold, ends)
 
@@ -145,9 +151,15 @@ class Holds:
         )
 
 
-async def _known(tx: Connection, key: str) -> WalletHold:
-    found = await hold_store.lock(tx, key)
-    if found is None:
+def _found(key: str, hold: WalletHold | None) -> WalletHold:
+    if hold is None:
+        raise UnknownHold(key)
+    return hold
+
+
+def _owned(key: str, hold: WalletHold | None, application: str) -> WalletHold:
+    found = _found(key, hold)
+    if not found.belongs_to(application):
         raise UnknownHold(key)
     return found
 
@@ -158,8 +170,11 @@ def _demand(hold: WalletHold, states: set[HoldState]) -> WalletHold:
     return hold
 
 
-def _meaning(hold: WalletHold) -> tuple[str | None, int | None, str | None, str | None]:
-    return hold.user_id, hold.amount_minor, hold.currency, hold.reference
+def _is_asked(hold: WalletHold, asked: PlaceHold) -> bool:
+    """Whether it is what is asked for; a tombstone is whatever is asked for."""
+    meant = (asked.user_id, asked.amount, asked.currency, asked.reference)
+    placed = (hold.user_id, hold.amount_minor, hold.currency, hold.reference)
+    return hold.amount_minor is None or placed == meant
 
 
 def _reason(error: UnknownWallet | InsufficientFunds) -> str:

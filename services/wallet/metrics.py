@@ -10,11 +10,10 @@ from chassis.database.pool import Database, statement
 _EVERY_S = 2.0
 _WAITING = statement(
     text(
-        "SELECT (SELECT count(*) FROM wallets.transactions"
-        "        WHERE kind = 'PAYMENT' AND status = 'PENDING') AS pending,"
-        " (SELECT coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0)::float8"
-        "  FROM wallets.transactions WHERE kind = 'PAYMENT' AND status = 'PENDING') AS lag_s,"
+        "SELECT count(*) AS pending,"
+        " coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0)::float8 AS lag_s,"
         " (SELECT count(*) FROM wallets.entries WHERE chained AND version IS NULL) AS unsealed"
+        " FROM wallets.attempts WHERE state IN ('IN_FLIGHT', 'UNKNOWN')"
     ),
     "SELECT wallets waiting",
 )

@@ -33,7 +33,6 @@ from services.wallet.domain import (
     UnknownProvider,
     UnknownWallet,
     WalletAttempt,
-    demand_funds,
 )
 from services.wallet.gateway import Gateway
 from services.wallet.metrics import WalletMetrics
@@ -166,19 +165,18 @@ class WalletPayments:
         return attempt
 
     async def _hold(self, tx: Connection, new: NewPayment) -> WalletAttempt:
-        provider = await store.provider_account(tx, new.provider_id, new.currency)
         began = time.monotonic()
-        wallet = await store.lock_wallet(tx, new.user_id, new.currency)
+        attempt = await store.hold(tx, new, lease_s=self._settings.wallet_lease_s)
         waited_ms = round((time.monotonic() - began) * 1000, 1)
         logger.debug("locked", extra={"user_id": new.user_id, "waited_ms": waited_ms})
-        demand_funds(wallet, new.amount_minor)
+        # After a refusal, which is an answer of its own; what is held is rolled back.
         if not self._gateway.breaker.admits():
             raise shed(
                 "The gateway does not answer at the moment; nothing was done",
                 code=contract.GATEWAY_UNAVAILABLE,
                 after_s=5,
             )
-        return await store.hold(tx, new, wallet, provider, lease_s=self._settings.wallet_lease_s)
+        return attempt
 
     async def _keep_refusal(
         self, tx: Connection, key: Key, transaction_id: UUID, error: Exception

@@ -14,6 +14,7 @@ from chassis.due_work import DueWork, backoff
 from chassis.idempotency import IdempotencyStore
 from services.wallet.domain import (
     Ending,
+    InsufficientFunds,
     MoneyTaken,
     UnknownProvider,
     UnknownWallet,
@@ -23,18 +24,19 @@ from services.wallet.domain import (
     reason_of,
     status_of,
 )
-from services.wallet.tables import idempotency, transactions
+from services.wallet.tables import attempts, idempotency
 
 KEYS = IdempotencyStore(idempotency, entity=idempotency.c.transaction_id)
 
 PAYMENTS_DUE = DueWork(
-    transactions,
-    key=transactions.c.transaction_id,
-    state=transactions.c.status,
-    # The partial index transactions_due has the same words.
-    due="kind = 'PAYMENT' AND status = 'PENDING'",
-    again_s=backoff(transactions.c.attempts, floor=0.5),
-    on_claim={"attempts": transactions.c.attempts + text("1")},
+    attempts,
+    key=attempts.c.transaction_id,
+    state=attempts.c.state,
+    # The partial index attempts_due has the same words.
+    due="state IN ('IN_FLIGHT', 'UNKNOWN')",
+    waiting="tries > 0",
+    again_s=backoff(attempts.c.tries, floor=0.5),
+    on_claim={"tries": attempts.c.tries + text("1")},
 )
 
 
@@ -48,23 +50,30 @@ LOCK = _sql(
     " WHERE user_id = :user_id AND currency = :currency FOR UPDATE",
     "SELECT wallets.wallet_balances",
 )
-_PROVIDER_ACCOUNT = _sql(
-    "SELECT wallets.account_of('provider', provider_id, :currency) AS account_id"
-    " FROM wallets.service_providers WHERE provider_id = :provider_id",
-    "SELECT wallets.service_providers",
-)
+# One row: without a provider, without a wallet, or not held, nothing is written.
 _HOLD = _sql(
-    "WITH t AS (INSERT INTO wallets.transactions (transaction_id, user_id, currency, account_id,"
-    "   kind, amount_minor, status, provider_id, external_reference, traceparent, next_attempt_at)"
-    " VALUES (:transaction_id ::uuid, :user_id, :currency, :wallet ::uuid, 'PAYMENT',"
-    "   :amount ::bigint, 'PENDING', :provider_id, :external_reference, :traceparent,"
-    "   now() + :lease_s * interval '1 second')),"
-    " a AS (INSERT INTO wallets.attempts (transaction_id, gw_key)"
-    "   VALUES (:transaction_id ::uuid, 'wal_' || :transaction_id ::uuid))"
-    " INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account,"
-    "   credit_account, amount_minor, currency)"
-    " VALUES (:transaction_id ::uuid, 'hold', :transaction_id ::uuid, :wallet ::uuid,"
-    "   :provider ::uuid, :amount ::bigint, :currency)",
+    "WITH w AS (SELECT account_id, available_minor FROM wallets.wallet_balances"
+    "   WHERE user_id = :user_id AND currency = :currency FOR UPDATE),"
+    " p AS (SELECT coalesce(a.account_id,"
+    "     wallets.account_of('provider', s.provider_id, :currency)) AS account_id"
+    "   FROM wallets.service_providers s LEFT JOIN wallets.accounts a"
+    "     ON (a.kind, a.owner, a.currency) = ('provider', s.provider_id, :currency)"
+    "   WHERE s.provider_id = :provider_id),"
+    " new AS (SELECT :transaction_id ::uuid AS id, w.account_id AS wallet,"
+    "     p.account_id AS provider, :amount ::bigint AS amount"
+    "   FROM w, p WHERE w.available_minor >= :amount ::bigint),"
+    " t AS (INSERT INTO wallets.transactions (transaction_id, user_id, currency, account_id, kind,"
+    "     amount_minor, status, provider_id, external_reference, traceparent)"
+    "   SELECT id, :user_id, :currency, wallet, 'PAYMENT', amount, 'PENDING', :provider_id,"
+    "     :external_reference ::text, :traceparent ::text FROM new),"
+    " a AS (INSERT INTO wallets.attempts (transaction_id, gw_key, next_attempt_at)"
+    "   SELECT id, 'wal_' || id, now() + :lease_s * interval '1 second' FROM new),"
+    " h AS (INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account,"
+    "     credit_account, amount_minor, currency)"
+    "   SELECT id, 'hold', id, wallet, provider, amount, :currency FROM new)"
+    " SELECT p.account_id AS provider, w.account_id AS wallet, w.available_minor,"
+    "   EXISTS (SELECT FROM new) AS held"
+    " FROM (SELECT) one LEFT JOIN p ON true LEFT JOIN w ON true",
     "INSERT wallets.transfers hold",
 )
 # One winner: the attempt moves once, and only while it is as it was when it was judged.
@@ -76,11 +85,8 @@ _ENDED = (
     " won AS (UPDATE wallets.transactions t SET status = :status, reason = :reason,"
     "   updated_at = clock_timestamp() FROM a"
     " WHERE t.transaction_id = a.transaction_id AND t.status = 'PENDING' RETURNING t.*),"
-    " moved AS (INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account,"
-    "   credit_account, amount_minor, currency, pending_id)"
-    " SELECT :transfer_id ::uuid, :kind, h.transaction_id, h.debit_account, h.credit_account,"
-    "   h.amount_minor, h.currency, h.transfer_id"
-    " FROM won JOIN wallets.transfers h ON h.transfer_id = won.transaction_id)"
+    " moved AS (INSERT INTO wallets.transfers (transfer_id, kind, pending_id)"
+    " SELECT :transfer_id ::uuid, :kind, transaction_id FROM won)"
 )
 _POST = _sql(f"{_ENDED} SELECT transaction_id FROM won", "INSERT wallets.transfers post")
 # What was held is given back, and the history says so: one transfer, not two.
@@ -102,13 +108,12 @@ _KEEP_REF = _sql(
 )
 # The request ends here; repair goes on soon, and a repeat of the request need not wait.
 _LEAVE_OPEN = _sql(
-    "WITH a AS (UPDATE wallets.attempts SET state = 'UNKNOWN', detail = :why,"
-    "   updated_at = clock_timestamp()"
-    " WHERE transaction_id = :transaction_id ::uuid AND state = 'IN_FLIGHT'),"
-    " k AS (UPDATE wallets.idempotency SET locked_until = now()"
+    "WITH k AS (UPDATE wallets.idempotency SET locked_until = now()"
     "   WHERE transaction_id = :transaction_id ::uuid AND response IS NULL)"
-    " UPDATE wallets.transactions SET next_attempt_at = now() + :base_s * interval '1 second'"
-    " WHERE transaction_id = :transaction_id ::uuid AND status = 'PENDING'",
+    " UPDATE wallets.attempts SET state = 'UNKNOWN',"
+    "   detail = CASE state WHEN 'IN_FLIGHT' THEN :why ELSE detail END,"
+    "   next_attempt_at = now() + :base_s * interval '1 second', updated_at = clock_timestamp()"
+    " WHERE transaction_id = :transaction_id ::uuid AND state IN ('IN_FLIGHT', 'UNKNOWN')",
     "UPDATE wallets.attempts",
 )
 _KEEP_ANSWER = _sql(
@@ -202,25 +207,20 @@ async def lock_wallet(tx: Connection, user_id: str, currency: str) -> Wallet:
     return msgspec.convert(dict(row), Wallet)
 
 
-async def provider_account(tx: Connection, provider_id: str, currency: str) -> UUID:
-    """What the provider is owed is posted there; raises `UnknownProvider`."""
-    row = await tx.row(_PROVIDER_ACCOUNT, provider_id=provider_id, currency=currency)
-    if row is None:
-        raise UnknownProvider(provider_id)
-    account_id: UUID = row["account_id"]
-    return account_id
-
-
-async def hold(
-    tx: Connection, new: NewPayment, wallet: Wallet, provider: UUID, *, lease_s: float
-) -> WalletAttempt:
-    """Hold the money, with the payment PENDING and its attempt IN_FLIGHT."""
-    await tx.execute(
+async def hold(tx: Connection, new: NewPayment, *, lease_s: float) -> WalletAttempt:
+    """Lock the wallet and hold the money, with the payment PENDING and its attempt IN_FLIGHT.
+    Raises `UnknownProvider`, `UnknownWallet` or `InsufficientFunds`, with nothing written."""
+    found = await tx.row(
         _HOLD, transaction_id=new.transaction_id, user_id=new.user_id, currency=new.currency,
-        wallet=wallet.account_id, provider=provider, amount=new.amount_minor,
-        provider_id=new.provider_id, external_reference=new.external_reference,
-        traceparent=new.traceparent, lease_s=lease_s,
+        amount=new.amount_minor, provider_id=new.provider_id,
+        external_reference=new.external_reference, traceparent=new.traceparent, lease_s=lease_s,
     )  # fmt: skip
+    if found is None or found["provider"] is None:
+        raise UnknownProvider(new.provider_id)
+    if found["wallet"] is None:
+        raise UnknownWallet(new.user_id, new.currency)
+    if not found["held"]:
+        raise InsufficientFunds(found["available_minor"])
     key = f"wal_{new.transaction_id}"
     return WalletAttempt(new.transaction_id, key, new.amount_minor, new.currency, None, 0.0)
 

@@ -1,7 +1,6 @@
 """The tables of schema `wallets`; infra/migrations/sql holds their constraints and triggers."""
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     DateTime,
     Integer,
@@ -13,20 +12,16 @@ from sqlalchemy import (
 )
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0024"
 
 metadata = MetaData(schema="wallets")
 
-transactions = Table(
-    "transactions",
+attempts = Table(
+    "attempts",
     metadata,
     Column("transaction_id", Uuid, primary_key=True),
-    Column("user_id", Text),
-    Column("currency", Text),
-    Column("kind", Text),
-    Column("amount_minor", BigInteger),
-    Column("status", Text),
-    Column("attempts", Integer),
+    Column("state", Text),
+    Column("tries", Integer),
     Column("next_attempt_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )

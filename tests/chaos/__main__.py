@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import msgspec
 
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import ROOT
+from tests.chaos.hop import TRANSPORTS
 from tests.chaos.run import Outcome, Plan, run
 
 _HEAD = ("seed", "gateway", "orders", "faults", "crashes", "wire", "settled", "took", "verdict")
@@ -30,14 +30,15 @@ def main() -> int:
         for seed in range(asked.first, asked.first + asked.seeds):
             # Every other gateway cannot refuse what it has voided, so that the sweep has work.
             fences = seed % 2 == 0
-            plan = msgspec.structs.replace(Plan(orders=asked.orders), fences=fences)
+            plan = Plan(orders=asked.orders, fences=fences, transport=asked.transport)
             outcome = asyncio.run(_one(server, seed, plan))
             outcomes.append((fences, outcome))
             _progress(asked.seeds, outcomes)
     _table(outcomes)
     failed = [outcome for _, outcome in outcomes if outcome.broken]
     for outcome in failed:
-        say(f"\nseed {outcome.seed} again: python -m tests.chaos --first {outcome.seed} --seeds 1")
+        again = f"--first {outcome.seed} --seeds 1 --transport {asked.transport}"
+        say(f"\nseed {outcome.seed} again: python -m tests.chaos {again}")
         for name, what in outcome.broken.items():
             say(f"  {name}: {what}")
     return 1 if failed else 0
@@ -48,6 +49,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--orders", type=int, default=100, help="orders per seed")
+    parser.add_argument(
+        "--transport", choices=TRANSPORTS, default="http", help="how orders ask for payments"
+    )
     return parser.parse_args()
 
 
@@ -117,7 +121,8 @@ def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
 def _verdict(outcome: Outcome) -> str:
     if outcome.broken:
         return f"BROKEN {', '.join(outcome.broken)}"
-    return f"all hold (orders {_ends(outcome.statuses)}; payments {_ends(outcome.payments)})"
+    ends = {"orders": outcome.statuses, "payments": outcome.payments, "holds": outcome.holds}
+    return f"all hold ({'; '.join(f'{what} {_ends(states)}' for what, states in ends.items())})"
 
 
 def _ends(states: Counter[str]) -> str:

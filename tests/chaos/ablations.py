@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -23,6 +24,8 @@ from services.order.domain import Order
 from services.payment import asking, contract, intents, outcomes, settlement
 from services.payment import store as payments
 from services.payment.domain import Attempt, Payment
+from services.wallet import hold_store as holds
+from services.wallet.domain import WalletHold
 from tests.chaos.scripted import ScriptedShop
 from tests.harness.stock import delivery
 
@@ -189,6 +192,32 @@ async def the_charge_arrives_after_the_cancel(shop: ScriptedShop) -> None:
     await shop.rest()
 
 
+# ---- a void of an unknown hold leaves a tombstone ------------------------------------------------
+
+
+def no_tombstone_on_void() -> AbstractContextManager[Any]:
+    async def plant(tx: Connection, key: str, placed_by: str) -> WalletHold | None:
+        if await holds.lock(tx, key) is not None:
+            return None
+        now = datetime.now(UTC)
+        return WalletHold(
+            hold_key=key, state="VOIDED", user_id=None, amount_minor=None, currency=None,
+            reference=None, reason=None, transaction_id=None, placed_by=placed_by,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+
+    return patch.object(holds, "plant_tombstone", plant)
+
+
+async def the_hold_arrives_after_its_void(shop: ScriptedShop) -> None:
+    shop.to_wallets.rules["PUT"] = "held"
+    await shop.place(wallet_id="alice")
+    await shop.run_out_of_time(lambda: shop.to_wallets.on_their_way)
+    await shop.until(FAILED)
+    await shop.to_wallets.arrive()
+    await shop.rest()
+
+
 # ---- a leg is written together with why it goes to its provider ----------------------------------
 
 
@@ -289,6 +318,12 @@ GUARDS = (
         no_tombstone_on_cancel,
         the_charge_arrives_after_the_cancel,
         {"I5"},
+    ),
+    Guard(
+        "tombstone on the void of an unknown hold",
+        no_tombstone_on_void,
+        the_hold_arrives_after_its_void,
+        {"W8"},
     ),
     Guard(
         "compare-and-set on the version",

@@ -10,7 +10,8 @@ from chassis.database.pool import Connection, Database, Statement
 from chassis.http import app
 from tests.chaos.faults import Dice
 
-_WRITES = ("INSERT", "UPDATE", "WITH")
+# The last one seals what came into a wallet.
+_WRITES = ("INSERT", "UPDATE", "WITH", "SELECT CASE WHEN pg_try_advisory_xact_lock")
 
 
 class Crash(BaseException):

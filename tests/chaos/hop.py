@@ -4,14 +4,20 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal, get_args
 
 import aiohttp
 
+from chassis.http.outbound import Peer
 from chassis.settings import Settings
-from tests.chaos.wire import Call, Wire
+from fleet.ports import free_port
+from services.order.settings import OrderSettings
+from services.payment.client import payment_over_grpc
+from tests.chaos.wire import Call, Wire, WirePeer
 from tests.harness.serving import serve
 
+Transport = Literal["http", "grpc"]
+TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 _OWN = (b"host", b"content-length", b"connection", b"transfer-encoding")
 
 
@@ -41,6 +47,16 @@ class Hop:
             carrying.cancel()
             leaving.cancel()
             await asyncio.gather(carrying, leaving, return_exceptions=True)
+
+
+def payments_over(transport: Transport, wire: Wire, settings: OrderSettings) -> "tuple[Peer, int]":
+    """The payment service as an order asks it, with the wire on the way; and the port at which the
+    wire is to be found, where that is a real one."""
+    if transport == "http":
+        return WirePeer("payment-service", settings, wire), 0
+    port = free_port()
+    nowhere, there = "http://127.0.0.1:9", f"http://127.0.0.1:{port}"
+    return payment_over_grpc(nowhere, there, settings, connections=settings.peer_connections), port
 
 
 async def _live(receive: Any, send: Any) -> None:

@@ -15,6 +15,7 @@ from proof.invariant import Limits
 from tests.chaos.crashes import crashing
 from tests.chaos.database_wire import DatabaseWire
 from tests.chaos.faults import Dice
+from tests.chaos.hop import Transport
 from tests.chaos.merchants import Merchants
 from tests.chaos.shop import Shop
 from tests.harness.customers import Customers, Habits
@@ -23,7 +24,10 @@ from tests.harness.merchants import add_merchants
 from tests.harness.payments_at_rest import broken_at_rest
 
 CUSTOMERS = 25
-_HABITS = Habits(tries=4, pause_s=0.02, rest_s=0)
+# Five orders of twelve pay with a wallet. Money is there for some: ten goods of alice's, two of
+# bob's, none of carol's, and nobody has no wallet.
+_WALLETS = (*[None] * 7, "alice", "alice", "bob", "carol", "nobody")
+_HABITS = Habits(tries=4, pause_s=0.02, rest_s=0, wallets=_WALLETS)
 # Faults are over by then: whoever still gets no clear response has found a bug.
 _UNTIL_CLEAR = 100
 # Webhooks that are due again: one that comes after the rest would be left where the shop closes.
@@ -42,16 +46,19 @@ class Plan(msgspec.Struct, frozen=True):
     wire_share: float = 0.005
     full_share: float = 0.005
     fences: bool = True
+    transport: Transport = "http"
     patience_s: float = 60.0
 
 
 class Outcome(msgspec.Struct):
-    """What one seed did and how it ended; `broken` names every promise that did not hold, at any
-    instant or at the end, with what was found."""
+    """What one seed did and how it ended, `payments` of merchants and `holds` of wallets by state;
+    `broken` names every promise that did not hold, at any instant or at the end, with what was
+    found."""
 
     seed: int
     statuses: Counter[str] = msgspec.field(default_factory=Counter)
     payments: Counter[str] = msgspec.field(default_factory=Counter)
+    holds: Counter[str] = msgspec.field(default_factory=Counter)
     faults: int = 0
     crashes: int = 0
     wire_faults: int = 0
@@ -77,7 +84,8 @@ async def run(database_url: str, seed: int, plan: Plan | None = None) -> Outcome
         with crashing(dice), tempfile.TemporaryDirectory(prefix="valerix-wire-") as folder:
             chance = dice.stream("database")
             wire = DatabaseWire(database_url, Path(folder), chance, plan.wire_share)
-            shop = Shop(database_url, dice, seed=seed, fences=plan.fences, served_at=wire.url)
+            how = {"seed": seed, "fences": plan.fences, "transport": plan.transport}
+            shop = Shop(database_url, dice, served_at=wire.url, **how)  # type: ignore[arg-type]
             await add_merchants(connection, shop.budget_ms)
             async with wire.open(), shop.open():
                 await _trade(shop, dice, wire, plan, connection, outcome)
@@ -182,6 +190,8 @@ async def _judge(connection: asyncpg.Connection, shop: Shop, outcome: Outcome) -
         " WHERE EXISTS (SELECT FROM payments.plans WHERE payment_id = p.payment_id) GROUP BY state"
     )
     outcome.payments = Counter({row["state"]: row["count"] for row in rows})
+    rows = await connection.fetch("SELECT state, count(*) FROM wallets.holds GROUP BY state")
+    outcome.holds = Counter({row["state"]: row["count"] for row in rows})
     if shop.bugs:
         outcome.broken["bugs"] = f"{shop.bugs} answers said that a service is confused"
 

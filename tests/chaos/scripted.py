@@ -24,10 +24,12 @@ from services.order.client import OrderClient
 from services.payment import app as payment
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.wallet import app as wallet
 from tests.chaos.faults import Dice
+from tests.chaos.hop import Hop, Transport, payments_over
 from tests.chaos.shop import alive
 from tests.chaos.wire import Call, Heard, Wire, WirePeer
-from tests.harness.serving import known
+from tests.harness.serving import known, serve_rpc
 
 KEY = "the-only-order-of-this-scene"
 _PATIENCE_S, _A_MOMENT_S = 8.0, 1.0
@@ -39,7 +41,7 @@ Rule = Literal["held", "copied", "answer-held"]
 
 
 class ScriptedWire(Wire):
-    """A wire that does to each path what the scene says, and otherwise carries."""
+    """A wire that does to each path, or method, what the scene says, and otherwise carries."""
 
     def __init__(self, hop: str, app: App) -> None:
         super().__init__(hop, lambda: app, Dice(0, fault_share=0, crash_share=0))
@@ -48,8 +50,8 @@ class ScriptedWire(Wire):
         self.on_their_way: list[Call] = []
 
     async def carry(self, call: Call) -> Heard:
-        """As the rule for its path says."""
-        match self.rules.get(call.path):
+        """As the rule for its path, or method, says."""
+        match self.rules.get(call.path, self.rules.get(call.method)):
             case "held":
                 self.on_their_way.append(call)
                 raise aiohttp.ServerDisconnectedError
@@ -121,6 +123,7 @@ class ScriptedShop:
         connection: asyncpg.Connection,
         *,
         guarded: bool = True,
+        transport: Transport = "http",
         **timing: float,
     ) -> None:
         self._guarded = guarded
@@ -143,18 +146,27 @@ class ScriptedShop:
         self.broken: set[str] = set()
         self.gateway = ScriptedGateway(self._settings("payment"))
         stock = inventory.create_app(self._settings("inventory"))
-        payments = payment.create_app(self._settings("payment"), connector=self.gateway)
+        purses = wallet.create_app(self._settings("wallet"))
         self.to_stock = ScriptedWire("inventory", stock)
+        self.to_wallets = ScriptedWire("wallet", purses)
+        till = self._settings("payment")
+        payments = payment.create_app(
+            till,
+            connector=self.gateway,
+            wallets=WirePeer("wallet-service", till, self.to_wallets),
+        )
         self.to_payment = ScriptedWire("payment", payments)
         mine = self._settings("order")
+        to_payments, self._rpc_port = payments_over(transport, self.to_payment, mine)
         front = order.create_app(
             mine,
             inventory=WirePeer("inventory-service", mine, self.to_stock),
-            payments=WirePeer("payment-service", mine, self.to_payment),
+            payments=to_payments,
         )
         patient = msgspec.structs.replace(mine, peer_deadline_s=10.0)
         self.door = OrderClient(WirePeer("order-service", patient, ScriptedWire("door", front)))
-        self._apps = (stock, payments, front)
+        self._payments = payments
+        self._apps = (stock, purses, payments, front)
 
     def _settings(self, service: str) -> Settings:
         values = {
@@ -170,13 +182,16 @@ class ScriptedShop:
     async def open(self) -> AsyncIterator["ScriptedShop"]:
         """Every service up, its background work running."""
         async with AsyncExitStack() as stack:
+            if self._rpc_port:
+                at = serve_rpc(self._payments, Hop(self.to_payment), self._rpc_port)
+                await stack.enter_async_context(at)
             for app in self._apps:
                 await stack.enter_async_context(alive(app))
             yield self
 
-    async def place(self, quantity: int = 2) -> CallResult:
+    async def place(self, quantity: int = 2, *, wallet_id: str | None = None) -> CallResult:
         """The scene's one order."""
-        return await self.door.place("PROD-003", quantity, key=KEY)
+        return await self.door.place("PROD-003", quantity, key=KEY, wallet_id=wallet_id)
 
     async def order_id(self) -> UUID:
         """Its id, as soon as there is one."""

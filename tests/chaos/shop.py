@@ -1,5 +1,5 @@
-"""The whole shop in one process: orders twice, payments twice, inventory and the acquirer, one real
-database."""
+"""The whole shop in one process: orders, payments and wallets twice, inventory and the acquirer,
+one real database."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from chassis.http.asgi import App
+from chassis.http.edge import Edge
 from chassis.settings import Settings
 from fleet.settings import load
 from gateways.stripe_api import StripeAccount
@@ -20,11 +21,12 @@ from services.payment import app as payment
 from services.payment.connectors.flaky import Flaky
 from services.payment.connectors.mock import Mock
 from services.payment.connectors.mock_store import MockStore
+from services.wallet import app as wallet
 from tests.chaos.faults import Dice
-from tests.chaos.hop import Hop
+from tests.chaos.hop import Hop, Transport, payments_over
 from tests.chaos.wire import Wire, WirePeer
 from tests.harness.customers import Door
-from tests.harness.serving import known
+from tests.harness.serving import known, serve_rpc
 
 ACCOUNTS = ("alfa", "bravo", "charlie")
 GATEWAY_FAULTS = {
@@ -86,9 +88,18 @@ class Shop:
     """The running shop: its doors for customers, and the one switch that ends every fault."""
 
     def __init__(
-        self, database_url: str, dice: Dice, *, seed: int, fences: bool, served_at: str = ""
+        self,
+        database_url: str,
+        dice: Dice,
+        *,
+        seed: int,
+        fences: bool,
+        served_at: str = "",
+        transport: Transport = "http",
     ) -> None:
-        """`served_at` is where the services find the database, if not where the proof does."""
+        """`served_at` is where the services find the database, if not where the proof does;
+        `transport` is how orders ask for payments."""
+        self._transport = transport
         self._dice = dice
         self._seed = seed
         self._fences = fences
@@ -119,16 +130,24 @@ class Shop:
         """Every service up, its background work running."""
         stock: App = inventory.create_app(self._settings("inventory"))
         outside: App = acquirer.create_app(self._settings("acquirer"))
-        which = self._dice.stream("replica")
+        which, purse = self._dice.stream("replica"), self._dice.stream("purse")
         async with AsyncExitStack() as stack:
             at = msgspec.structs.replace(self._settings("acquirer"), port=0)
             hooks = Hop(self._wire("acquirer-payment", lambda: which.choice(tills)))
             hooks_url = await stack.enter_async_context(hooks.served(at))
             accounts = Hop(self._wire("payment-acquirer", lambda: outside))
             accounts_url = await stack.enter_async_context(accounts.served(at))
-            tills: list[App] = [self._till(n, accounts_url, hooks_url) for n in (1, 2)]
-            fronts = [self._front(n, stock, lambda: which.choice(tills)) for n in (1, 2)]
-            for app in [outside, stock, *tills, *fronts]:
+            purses: list[App] = [wallet.create_app(self._settings("wallet")) for _ in (1, 2)]
+            tills: list[Edge] = [
+                self._till(n, accounts_url, hooks_url, lambda: purse.choice(purses)) for n in (1, 2)
+            ]
+            fronts = []
+            for n in (1, 2):
+                front, hop, port = self._front(n, stock, lambda: which.choice(tills))
+                if port:
+                    await stack.enter_async_context(serve_rpc(tills[0], hop, port))
+                fronts.append(front)
+            for app in [outside, stock, *purses, *tills, *fronts]:
                 await stack.enter_async_context(alive(app))
             # At one door they wait for as long as the shop itself takes, at the other not.
             for n, wait_s in enumerate((1.0, 0.5)):
@@ -142,7 +161,7 @@ class Shop:
     def _door(self, hop: str, app: App, wait_s: float) -> Door:
         return Door(self._wire(hop, lambda: app), "http://shop", wait_s * self._slow)
 
-    def _till(self, n: int, accounts_url: str, hooks_url: str) -> App:
+    def _till(self, n: int, accounts_url: str, hooks_url: str, purse: Callable[[], App]) -> Edge:
         mine = msgspec.structs.replace(self._settings("payment"), payment_webhook_url=hooks_url)
         mock = Mock(MockStore(mine), decline_rate=0.15, seed=self._seed + 1, fences=self._fences)
         flaky = Flaky(
@@ -153,17 +172,16 @@ class Shop:
         )
         self._gateways.append(flaky)
         accounts = {name: StripeAccount(name, f"sk_test_{name}", accounts_url) for name in ACCOUNTS}
-        return payment.create_app(mine, connector=flaky, accounts=accounts)
+        purses = WirePeer("wallet-service", mine, self._wire(f"payment{n}-wallet", purse))
+        return payment.create_app(mine, connector=flaky, accounts=accounts, wallets=purses)
 
-    def _front(self, n: int, stock: App, till: Callable[[], App]) -> App:
+    def _front(self, n: int, stock: App, till: Callable[[], App]) -> tuple[App, Hop, int]:
         mine = self._settings("order")
         to_stock = self._wire(f"order{n}-inventory", lambda: stock)
         to_till = self._wire(f"order{n}-payment", till)
-        return order.create_app(
-            mine,
-            inventory=WirePeer("inventory-service", mine, to_stock),
-            payments=WirePeer("payment-service", mine, to_till),
-        )
+        payments, port = payments_over(self._transport, to_till, mine)
+        stocks = WirePeer("inventory-service", mine, to_stock)
+        return order.create_app(mine, inventory=stocks, payments=payments), Hop(to_till), port
 
     def _wire(self, hop: str, app: Callable[[], App]) -> Wire:
         wire = Wire(hop, app, self._dice)

@@ -1,6 +1,7 @@
 """Every guard is load-bearing: its scene breaks a promise without it and none with it."""
 
 import logging
+from contextlib import nullcontext
 
 import asyncpg
 import pytest
@@ -13,6 +14,9 @@ from tests.chaos.ablations import (
     blind_writes,
 )
 from tests.chaos.scripted import ScriptedShop
+
+# Those whose scene is a fault between orders and payments.
+ON_THE_WAY = {"tombstone on cancelling an unknown payment", "compare-and-set on the version"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +53,20 @@ async def test_with_the_guard_the_same_scene_breaks_nothing(
     async with ScriptedShop(database_url, connection, **guard.timing).open() as shop:
         await guard.scene(shop)
     assert shop.broken == guard.scene_breaks
+
+
+@pytest.mark.parametrize("guard", [g for g in GUARDS if g.name in ON_THE_WAY], ids=named)
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_what_happens_on_the_way_to_payments_is_the_same_over_grpc(
+    database_url: str, connection: asyncpg.Connection, guard: Guard, guarded: bool
+):
+    with nullcontext() if guarded else guard.off():
+        shop = ScriptedShop(
+            database_url, connection, guarded=guarded, transport="grpc", **guard.timing
+        )
+        async with shop.open():
+            await guard.scene(shop)
+    assert guard.scene_breaks == shop.broken if guarded else guard.breaks <= shop.broken
 
 
 async def test_a_lost_race_is_refused_by_the_database_even_without_compare_and_set(

@@ -38,6 +38,7 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
     # Whether any of them was confirmed is up to the storm and to how busy the machine is.
     assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}
     assert outcome.payments.total() == PAYMENTS
+    assert outcome.holds.total() > 0
     assert outcome.faults > ORDERS
     assert outcome.crashes > ORDERS / 5
     assert outcome.wire_faults > 0

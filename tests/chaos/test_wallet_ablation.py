@@ -1,8 +1,8 @@
 """Every guard of a wallet is load-bearing: without it the same scene overdraws the wallet."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -16,18 +16,17 @@ from gateways import AttemptRef, Captured
 from proof.evaluate import evaluate
 from services.wallet import store
 from services.wallet.app import create_app
-from services.wallet.domain import Wallet
+from services.wallet.domain import Wallet, WalletAttempt, demand_funds
 from tests.harness.serving import knock, serve, settings_of
 
 # Without these the database refuses by itself what the guard is there for.
-_OWN_CHECKS = (
-    "ALTER TABLE wallets.wallet_balances DROP CONSTRAINT never_overdrawn;"
-    "ALTER TABLE wallets.transfers DROP CONSTRAINT transfers_available_after_minor_check;"
-    "ALTER TABLE wallets.entries DROP CONSTRAINT entries_balance_minor_check;"
-    "ALTER TABLE wallets.entries DROP CONSTRAINT entries_available_minor_check"
+_OWN_CHECKS = "ALTER TABLE wallets.wallet_balances DROP CONSTRAINT never_overdrawn"
+_READ = statement(
+    text(
+        "SELECT account_id, available_minor FROM wallets.wallet_balances"
+        " WHERE user_id = :user_id AND currency = :currency"
+    )
 )
-_READ = "SELECT account_id, {what} AS available_minor FROM wallets.wallet_balances"
-_WHERE = " WHERE user_id = :user_id AND currency = :currency"
 
 
 class PatientAccount:
@@ -54,24 +53,43 @@ class PatientAccount:
         """Has nothing open."""
 
 
-def no_lock() -> AbstractContextManager[Any]:
+class _Altered:
+    """The statement that holds, with some of its words exchanged."""
+
+    def __init__(self, *changes: tuple[str, str]) -> None:
+        sql = store._HOLD.sql  # noqa: SLF001 - the guard is in its words
+        for old, new in changes:
+            assert sql.count(old) == 1, old
+            sql = sql.replace(old, new)
+        self.sql, self.parameters = sql, store._HOLD.parameters  # noqa: SLF001 - as above
+        self.constants, self.name, self.changes = {}, "hold", True
+
+
+@contextmanager
+def no_lock() -> Iterator[None]:
     """Two read the balance before either holds."""
-    read = statement(text(_READ.format(what="available_minor") + _WHERE))
-    both = asyncio.Barrier(2)
+    both, hold = asyncio.Barrier(2), store.hold
 
-    async def unlocked(tx: Connection, user_id: str, currency: str) -> Wallet:
-        row = await tx.row(read, user_id=user_id, currency=currency)
+    async def unlocked(tx: Connection, new: store.NewPayment, *, lease_s: float) -> WalletAttempt:
+        row = await tx.row(_READ, user_id=new.user_id, currency=new.currency)
         assert row is not None
+        demand_funds(Wallet(row["account_id"], row["available_minor"]), new.amount_minor)
         await both.wait()
-        return Wallet(row["account_id"], row["available_minor"])
+        return await hold(tx, new, lease_s=lease_s)
 
-    return patch.object(store, "lock_wallet", unlocked)
+    # It has looked already.
+    altered = _Altered((" FOR UPDATE", ""), ("WHERE w.available_minor >= ", "WHERE 0 <= "))
+    with patch.object(store, "_HOLD", altered), patch.object(store, "hold", unlocked):
+        yield
 
 
 def no_hold_in_the_check() -> AbstractContextManager[Any]:
     """What is held for another payment may be spent."""
-    posted = statement(text(_READ.format(what="posted_minor") + _WHERE + " FOR UPDATE"))
-    return patch.object(store, "LOCK", posted)
+    posted = (
+        "SELECT account_id, available_minor",
+        "SELECT account_id, posted_minor AS available_minor",
+    )
+    return patch.object(store, "_HOLD", _Altered(posted))
 
 
 async def two_pay_with_money_for_one(database_url: str) -> list[int]:

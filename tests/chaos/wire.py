@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
@@ -125,6 +126,7 @@ class Call:
 
     def __init__(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> None:
         self._body = body
+        self.method = method
         path, _, query = url.partition("//")[2].partition("/")[2].partition("?")
         self.path = f"/{path}"
         self._scope: dict[str, Any] = {
@@ -133,7 +135,7 @@ class Call:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": self.path,
+            "path": unquote(self.path),
             "raw_path": self.path.encode(),
             "query_string": query.encode(),
             "root_path": "",

@@ -61,6 +61,7 @@ CREATE FUNCTION withhold_sent() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER withhold_sent BEFORE UPDATE ON webhooks.deliveries FOR EACH ROW
   WHEN (NEW.state = 'SENT') EXECUTE FUNCTION withhold_sent();
 """
+_IS_MARKING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory')"
 # What a restart of the database does to whoever writes.
 _CUT_OFF = (
     OSError,
@@ -253,11 +254,13 @@ async def _kill_between_send_and_mark(bus: Bus) -> None:
         await wire.execute(_WITHHOLD_SENT)
         await wire.execute("SELECT pg_advisory_lock(8)")
         await wire.execute(_PAY, uuid4())
-        while not to.messages:
+        while not await wire.fetchval(_IS_MARKING):
             await asyncio.sleep(0.05)
         await asyncio.to_thread(bus.fleet.kill, "webhook_sender")
         # Its statement would still be carried out: PostgreSQL has not noticed yet.
         await wire.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+        while await wire.fetchval(_IS_MARKING):
+            await asyncio.sleep(0.05)
         await wire.execute("SELECT pg_advisory_unlock(8)")
         await wire.execute("DROP FUNCTION withhold_sent CASCADE")
         state = "SELECT state FROM webhooks.deliveries"

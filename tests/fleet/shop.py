@@ -60,7 +60,7 @@ class UpShop:
             umask=self._umask,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=170,
             check=False,
         )
 

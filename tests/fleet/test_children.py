@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ def test_one_that_stops_when_asked_leaves_no_such_line(tmp_path: Path):
         assert good.ended() is None
     assert children.stop([good], 10.0) == []
     assert "did not stop" not in good.log.read_text()
+
+
+def test_a_process_outlives_the_thread_that_started_it(tmp_path: Path):
+    good = supervised(
+        tmp_path / "order.log", "import time; print('up', flush=True); time.sleep(60)"
+    )
+    starting = threading.Thread(target=good.start)
+    starting.start()
+    starting.join()
+    while "up" not in good.log.read_text():
+        assert good.ended() is None
+    assert good.ended() is None
+    children.stop([good], 10.0)
 
 
 def test_the_logs_of_the_last_five_starts_are_kept(tmp_path: Path):

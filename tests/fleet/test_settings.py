@@ -13,7 +13,7 @@ from chassis.addresses import is_loopback
 from chassis.settings import BadSetting
 from fleet.run_dir import ROOT
 from fleet.settings import load, shape_of, table, unknown
-from topology import KEYS, find
+from topology import KEYS, PROCESSES, find
 
 TOKEN = "0123456789abcdef"
 
@@ -248,3 +248,23 @@ def test_commands_do_not_import_what_takes_longer_than_they_do():
         check=True,
     )
     assert done.stdout.splitlines()[-2:] == ["[]", "[]"]
+
+
+def test_grpc_is_a_thousand_ports_above_unless_it_is_set():
+    assert load("payment", {}).grpc_port == 6003  # type: ignore[attr-defined]
+    moved = {"VALERIX_PAYMENT_PORT": "25003", "VALERIX_PAYMENT_URL": "http://payment-service:25003"}
+    assert load("payment", moved).grpc_port == 26003  # type: ignore[attr-defined]
+    found = load("order", moved)
+    assert found.payment_grpc_url == "http://payment-service:26003"  # type: ignore[attr-defined]
+    set_so = moved | {
+        "VALERIX_PAYMENT_GRPC_PORT": "7003",
+        "VALERIX_PAYMENT_GRPC_URL": "http://[::1]:7003",
+    }
+    assert load("payment", set_so).further_ports() == {"PAYMENT_GRPC_PORT": 7003}
+    assert load("order", set_so).payment_grpc_url == "http://[::1]:7003"  # type: ignore[attr-defined]
+
+
+def test_nothing_loads_grpc_before_a_fork():
+    apps = ", ".join(f"{process.package}.app" for process in PROCESSES)
+    check = f"import sys, fleet.run, {apps}; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -29,6 +29,7 @@ class Habits(msgspec.Struct, frozen=True):
     sends_twice: float = 0.1  # the same request twice at once
     asks_again: float = 0.2  # after a decided response
     cancels: float = 0.25
+    wallets: tuple[str | None, ...] = (None,)  # whose wallet pays; None is a card
 
 
 class Door(NamedTuple):
@@ -60,7 +61,9 @@ class Customers:
         """One customer, one order: sometimes sent twice, cancelled, or asked for again."""
         rng, habits = self._rng, self._habits
         key = f"{self._name}-{len(self.intents):06d}"
-        intent = Intent(key, rng.choice(PRODUCTS), rng.randint(1, 3))
+        intent = Intent(
+            key, rng.choice(PRODUCTS), rng.randint(1, 3), wallet_id=rng.choice(habits.wallets)
+        )
         self.intents.append(intent)
         copies = 2 if rng.random() < habits.sends_twice else 1
         await asyncio.gather(*(self._insist(doors, intent) for _ in range(copies)))
@@ -106,7 +109,7 @@ class Customers:
     async def _insist(
         self, doors: Sequence[Door], intent: Intent, tries: int | None = None
     ) -> None:
-        body = msgspec.json.encode({"product_id": intent.product_id, "quantity": intent.quantity})
+        body = msgspec.json.encode(_body(intent))
         headers = {"Idempotency-Key": intent.key, "Content-Type": "application/json"}
         most = tries or self._habits.tries
         await self._persist(doors, intent.replies, "/orders", body, headers, most)
@@ -153,6 +156,13 @@ class Customers:
             return [LoggedReply(_NO_RESPONSE, "refused", executed=False)]
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return [LoggedReply(_NO_RESPONSE, type(error).__name__)]
+
+
+def _body(intent: Intent) -> dict[str, Any]:
+    order: dict[str, Any] = {"product_id": intent.product_id, "quantity": intent.quantity}
+    if intent.wallet_id is not None:
+        order["payment_method"] = {"wallet": {"wallet_id": intent.wallet_id}}
+    return order
 
 
 def tally(intents: Iterable[Intent]) -> dict[str, int]:

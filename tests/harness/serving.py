@@ -84,3 +84,17 @@ def create_service(key: str, settings: Settings) -> Edge:
     """The app of a service, by its key in the topology."""
     app: Edge = import_module(f"{find(key).package}.app").create_app(settings)
     return app
+
+
+@asynccontextmanager
+async def serve_rpc(app: Edge, at: App | None = None, port: int = 0) -> AsyncIterator[str]:
+    """What the app serves over gRPC, on a free port; yields its address as a URL. `at` is what
+    its calls come to instead, such as a hop before it."""
+    # Here, or every test that serves would load gRPC.
+    from chassis.rpc.server import serving
+
+    assert app.rpc is not None, "it speaks no gRPC"
+    service, settings = app.rpc
+    settings = msgspec.structs.replace(settings, grpc_port=port)
+    async with serving(at or app, service, settings) as bound:
+        yield f"http://127.0.0.1:{bound}"

@@ -27,6 +27,11 @@ DEPLOYMENTS = of_kind(BASE, "Deployment")
 OUTSIDE = Peer({}, "somewhere")
 
 
+def listens(process: Process) -> list[int]:
+    """Its ports: gRPC a thousand above HTTP."""
+    return [process.port, process.port + 1000] if process.speaks_grpc else [process.port]
+
+
 def spec_of(process: Process) -> Any:
     return DEPLOYMENTS[process.name]["spec"]["template"]["spec"]
 
@@ -56,7 +61,7 @@ def test_every_process_has_all_that_a_process_needs_and_nothing_else_has():
         assert deployment["template"]["metadata"]["labels"] == labels
         service = of_kind(BASE, "Service")[process.name]["spec"]
         assert service["selector"] == labels
-        assert [port["port"] for port in service["ports"]] == [process.port]
+        assert [port["port"] for port in service["ports"]] == listens(process)
         assert main_of(process)["args"] == ["run", process.key]
     images = {
         each["image"]
@@ -92,7 +97,7 @@ def edges() -> set[tuple[str, str]]:
 def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(added: tuple[str, ...]):
     found = [*BASE, *(objects(*added) if added else ())]
     policies = of_kind(found, "NetworkPolicy").values()
-    ports = [process.port for process in PROCESSES]
+    ports = [port for process in PROCESSES for port in listens(process)]
     allowed = {
         (source.key, target.key, port)
         for source in PROCESSES
@@ -100,10 +105,12 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
         for port in ports
         if may_connect(policies, peer(source), peer(target), port)
     }
-    assert allowed == {(source, target, find(target).port) for source, target in edges()}
+    assert allowed == {
+        (source, target, port) for source, target in edges() for port in listens(find(target))
+    }
     for process in PROCESSES:
         comes_in = [port for port in ports if may_connect(policies, OUTSIDE, peer(process), port)]
-        assert comes_in == [process.port] * process.is_public, process.name
+        assert comes_in == listens(process) * process.is_public, process.name
         goes_out = [port for port in (80, 443, 5672, *ports) if
                     may_connect(policies, peer(process), OUTSIDE, port)]  # fmt: skip
         assert not goes_out, process.name

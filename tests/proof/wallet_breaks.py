@@ -32,6 +32,20 @@ WALLET_BREAKS = (
         ("entries", 0),
     ),
     Break(
+        "W1",
+        "a line of no transfer",
+        f"{NO_TRIGGERS}INSERT INTO wallets.entries (transfer_id, account_id, amount_minor,"
+        f" currency, chained) SELECT gen_random_uuid(), {_ALICE}, 7, 'EUR', false",
+        ("off_by_minor", 7),
+    ),
+    Break(
+        "W1",
+        "a transfer to an account that is none",
+        f"{NO_TRIGGERS}UPDATE wallets.transfers SET credit_account = gen_random_uuid()"
+        " WHERE kind = 'void'",
+        ("kind", "void"),
+    ),
+    Break(
         "W2",
         "a balance that no entry explains",
         f"{NO_TRIGGERS}UPDATE wallets.wallet_balances SET posted_minor = posted_minor + 1"
@@ -47,7 +61,7 @@ WALLET_BREAKS = (
     Break(
         "W3",
         "a hold resolved twice",
-        "ALTER TABLE wallets.transfers DROP CONSTRAINT transfers_pending_id_key;"
+        "DROP INDEX wallets.one_end_a_hold;"
         f"{NO_TRIGGERS}INSERT INTO wallets.transfers (transfer_id, kind, transaction_id,"
         " debit_account, credit_account, amount_minor, currency, pending_id,"
         " available_after_minor)"
@@ -66,17 +80,29 @@ WALLET_BREAKS = (
         ("W7",),
     ),
     Break(
+        "W3",
+        "an attempt of no payment",
+        f"{NO_TRIGGERS}INSERT INTO wallets.attempts (transaction_id, gw_key)"
+        " VALUES (gen_random_uuid(), 'wal_of_nobody')",
+        ("status", "an attempt of no payment"),
+    ),
+    Break(
+        "W3",
+        "a payment that is in another wallet's history",
+        f"{NO_TRIGGERS}UPDATE wallets.transactions SET user_id = 'carol'"
+        f" WHERE transaction_id = '{PAYMENT}'",
+        ("status", "of another account than its user's"),
+    ),
+    Break(
         "W4",
         "a wallet overdrawn",
         "ALTER TABLE wallets.wallet_balances DROP CONSTRAINT never_overdrawn;"
-        "ALTER TABLE wallets.transfers DROP CONSTRAINT transfers_available_after_minor_check;"
-        "ALTER TABLE wallets.entries DROP CONSTRAINT entries_balance_minor_check;"
-        "ALTER TABLE wallets.entries DROP CONSTRAINT entries_available_minor_check;"
         "WITH t AS (SELECT gen_random_uuid() AS id), o AS (INSERT INTO wallets.transactions"
         " (transaction_id, user_id, currency, account_id, kind, amount_minor, status, provider_id,"
         f" external_reference) SELECT id, 'alice', 'EUR', {_ALICE}, 'PAYMENT', 9000000, 'PENDING',"
         " 'demo-provider', 'x' FROM t),"
-        " a AS (INSERT INTO wallets.attempts (transaction_id, gw_key) SELECT id, id::text FROM t)"
+        " a AS (INSERT INTO wallets.attempts (transaction_id, gw_key)"
+        " SELECT id, 'wal_' || id FROM t)"
         " INSERT INTO wallets.transfers (transfer_id, kind, transaction_id, debit_account,"
         f" credit_account, amount_minor, currency) SELECT id, 'hold', id, {_ALICE},"
         " wallets.account_of('provider', 'demo-provider', 'EUR'), 9000000, 'EUR' FROM t",

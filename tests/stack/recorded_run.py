@@ -130,11 +130,19 @@ class RunRecorder:
 
     def _look_behind(self) -> None:
         """What somebody asks of those that no customer's request goes through."""
-        for key, path in (("relay", "/events"), ("audit_consumer", "/audit")):
+        for key, path in (
+            ("relay", "/events"), ("audit_consumer", "/audit"), ("webhook_sender", "/deliveries")
+        ):  # fmt: skip
             self._client.get(self._fleet.url(key) + path).raise_for_status()
 
     def _every_outcome(self) -> None:
-        """Sold out, unknown, a merchant's payments, a look around; the load brings the others."""
+        """Sold out, unknown, a merchant's payments and what it is told of them, a look around; the
+        load brings the others."""
+        # Nothing listens there: what is sent is tried, refused, and tried again.
+        self._client.post(
+            f"{self._fleet.url('webhook_sender')}/endpoints",
+            json={"merchant_id": "m1", "url": f"{self._fleet.url('acquirer')}/nothing"},
+        ).raise_for_status()
         for product_id, quantity in (("PROD-003", 9_999), ("PROD-404", 1), ("PROD-001", 1)):
             self._place(product_id, quantity)
         # More than one scrape apart, so that the acquirer's requests have a rate.

@@ -62,7 +62,8 @@ def test_every_process_is_a_container_with_its_command_and_port():
         container = CONTAINERS[process.name]
         assert container["command"] == ["run", process.key]
         assert container["environment"]["VALERIX_PORT"] == str(process.port)
-        assert published(process.name) == {process.port: process.port}
+        ports = [process.port, process.port + 1000] if process.speaks_grpc else [process.port]
+        assert published(process.name) == {port: port for port in ports}
         assert container["image"] == f"valerix:{VERSION}"
 
 

@@ -190,4 +190,4 @@ def test_every_exemplar_leads_to_a_trace_that_exists(story: RecordedRun, watched
         for trace_id in sorted(traces)[:5]:
             page = httpx.get(f"{fleet.url('dashboard')}/traces/{trace_id}", timeout=20)
             assert page.status_code == 200
-            assert '<li id="span-' in page.text, f"no span of {trace_id}"
+            assert '<li id="span-' in page.text, f"no span of {trace_id} in {expr}"

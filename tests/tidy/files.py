@@ -9,7 +9,8 @@ import pytest
 
 from fleet.run_dir import ROOT
 
-VENDORED = "frontend/web/static/vendor/"
+# What others wrote, and what `make gen` writes.
+NOT_OURS = ("frontend/web/static/vendor/", "valerix/", "protos/third_party/")
 
 
 @cache
@@ -29,11 +30,12 @@ def project_files() -> tuple[str, ...]:
 
 
 def ours(*suffixes: str) -> list[str]:
-    """The project's own files with one of these suffixes, without vendored code."""
+    """The project's own files with one of these suffixes, without what is vendored or
+    generated."""
     return [
         name
         for name in project_files()
-        if name.endswith(suffixes) and not name.startswith(VENDORED)
+        if name.endswith(suffixes) and not name.startswith(NOT_OURS)
     ]
 
 

@@ -1,7 +1,8 @@
--- What was held, taken or refused under a key is somebody's money, so it is not forgotten.
+-- What was held, taken or refused under a key is somebody's money, so it is not forgotten; nor is whose
+-- wallet an order named.
 DO $$
 BEGIN
-  IF EXISTS (SELECT FROM wallets.holds) THEN
+  IF EXISTS (SELECT FROM wallets.holds) OR EXISTS (SELECT FROM orders.orders WHERE wallet_id IS NOT NULL) THEN
     RAISE EXCEPTION 'wallets have paid for purchases, which cannot be taken back';
   END IF;
 END $$;

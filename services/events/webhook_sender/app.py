@@ -12,7 +12,7 @@ from services.events.webhook_sender.sender import WebhookSender
 from services.events.webhook_sender.settings import WebhookSenderSettings
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0021"
+SCHEMA_REVISION = "0025"
 
 
 def create_app(settings: WebhookSenderSettings) -> Edge:

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct, field
 EventType = Literal["payment.created", "payment.completed", "payment.failed", "refund.created"]
 DeliveryState = Literal["WAITING", "SENT", "DEAD"]
 LONGEST_URL = 2000
+# A look at endpoints must not read every delivery there ever was.
+MOST_COUNTED = 1000
 MERCHANT_NOT_FOUND = "merchant-not-found"
 ENDPOINT_NOT_FOUND = "endpoint-not-found"
 DELIVERY_NOT_FOUND = "delivery-not-found"
@@ -35,7 +37,8 @@ class AddEndpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class EndpointView(Struct, frozen=True, kw_only=True):
-    """An endpoint without its secret, and how many deliveries to it are in each state."""
+    """An endpoint without its secret, and how many deliveries to it are in each state: 1000 means
+    as many or more."""
 
     endpoint_id: UUID
     merchant_id: str

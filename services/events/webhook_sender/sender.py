@@ -5,7 +5,12 @@ again, under the same `webhook-id`; an answer that is lost does the same."""
 
 import asyncio
 import random
+import time
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from uuid import UUID
 
 import msgspec
 from aiohttp.abc import AbstractResolver
@@ -19,7 +24,7 @@ from services.events.webhook_sender.addresses import PublicResolver, fault_of
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.settings import WebhookSenderSettings
 from services.events.webhook_sender.signature import signed_headers
-from services.events.webhook_sender.store import DELIVERIES_DUE, DueDelivery
+from services.events.webhook_sender.store import DueDelivery
 
 _LOOK_EVERY_S = 2.0
 _GONE = 410
@@ -27,7 +32,11 @@ GONE = "the receiver says that it is gone (410)"
 
 
 class WebhookSender:
-    """One replica's sender; any number may run. `chance` is where the jitter comes from."""
+    """One replica's sender; any number may run. `chance` is where the jitter comes from, `clock`
+    gives seconds.
+
+    An endpoint has so many places and no more, and none while its receiver asks for a pause: one
+    that is silent keeps nobody else waiting."""
 
     def __init__(
         self,
@@ -35,7 +44,12 @@ class WebhookSender:
         settings: WebhookSenderSettings,
         metrics: WebhookMetrics,
         chance: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._under_way: Counter[UUID] = Counter()
+        # Until when which endpoint gets nothing, by the clock.
+        self._pauses: dict[UUID, float] = {}
         self._database, self._settings, self._metrics = database, settings, metrics
         self._chance = chance or random.Random()  # noqa: S311 - jitter
         # Full jitter: anything between at once and the whole wait, so that what failed together
@@ -51,22 +65,30 @@ class WebhookSender:
         self._worker = DueWorker(
             database,
             self._claim,
-            self._deliver,
+            self._work,
             places=settings.webhook_places,
             batch=settings.webhook_batch,
             poll_s=settings.webhook_poll_s,
             log_key="delivery",
+            room_for_due=True,
         )
         self.run, self.run_once = self._worker.run, self._worker.run_once
 
-    async def _claim(self, c: Connection, most: int) -> list[int]:
-        return await DELIVERIES_DUE.claim(c, most, lease_s=2 * self._settings.webhook_timeout_s)
+    async def _claim(self, c: Connection, most: int) -> list[DueDelivery]:
+        now, places = self._clock(), self._settings.webhook_endpoint_places
+        self._pauses = {each: until for each, until in self._pauses.items() if until > now}
+        taken = self._under_way | Counter(dict.fromkeys(self._pauses, places))
+        lease_s = 2 * self._settings.webhook_timeout_s
+        return await store.claim(c, most, taken, places=places, lease_s=lease_s)
 
-    async def _deliver(self, delivery_id: int) -> None:
-        async with self._database.connect() as connection:
-            due = await store.find_due(connection, delivery_id)
-        if due is None:
-            return
+    async def _work(self, due: DueDelivery) -> None:
+        self._under_way[due.endpoint_id] += 1
+        try:
+            await self._deliver(due)
+        finally:
+            self._under_way[due.endpoint_id] -= 1
+
+    async def _deliver(self, due: DueDelivery) -> None:
         if due.disabled_because is not None:
             await self._end(due, "DEAD", None, due.disabled_because)
             return
@@ -96,15 +118,23 @@ class WebhookSender:
                 await store.disable_endpoint(tx, due.endpoint_id, GONE)
             self._metrics.tried("disabled")
         else:
-            await self._again(due, status, f"answered {status}" if status else result.code)
+            pause_s = pause_of(result.retry_after, datetime.now(UTC))
+            pause_s = min(pause_s, self._settings.webhook_max_s)
+            if pause_s:
+                self._pauses[due.endpoint_id] = self._clock() + pause_s
+            reason = f"answered {status}" if status else result.code
+            await self._again(due, status, reason, at_least_s=pause_s)
 
     async def _end(self, due: DueDelivery, state: str, status: int | None, reason: str) -> None:
         async with self._database.connect() as connection:
             await store.end(connection, due.delivery_id, state, status=status, reason=reason)
         self._metrics.tried(state.lower())
 
-    async def _again(self, due: DueDelivery, status: int | None, reason: str) -> None:
-        after_s = self._backoff.delay_s(due.attempts - 1, self._chance.random())
+    async def _again(
+        self, due: DueDelivery, status: int | None, reason: str, *, at_least_s: float = 0.0
+    ) -> None:
+        backoff_s = self._backoff.delay_s(due.attempts - 1, self._chance.random())
+        after_s = max(at_least_s, backoff_s)
         async with self._database.connect() as connection:
             state = await store.try_again(
                 connection,
@@ -122,3 +152,15 @@ class WebhookSender:
             async with self._database.connect() as connection:
                 self._metrics.show(*await store.figures(connection))
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def pause_of(retry_after: str, now: datetime) -> float:
+    """The seconds from `now` on that a Retry-After asks for (RFC 9110, 10.2.3): so many, or until a
+    date; 0 where it is neither, or over."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:9])
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    return max(0.0, (until.astimezone(UTC) - now).total_seconds())

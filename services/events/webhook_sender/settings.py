@@ -22,6 +22,10 @@ class WebhookSenderSettings(MessagingSettings, frozen=True, kw_only=True):
         Count,
         why("Deliveries at once: a silent receiver holds a place for one timeout, never more."),
     ] = 16
+    webhook_endpoint_places: Annotated[
+        Count,
+        why("Of these for one endpoint: a silent one leaves places to the others."),
+    ] = 4
     webhook_batch: Annotated[Count, why("One claim's worth of deliveries.")] = 32
     webhook_poll_s: Annotated[Seconds, why("The longest that a due delivery waits to be seen.")] = (
         0.25

@@ -1,40 +1,46 @@
 """Endpoints and deliveries in SQL. `open_deliveries` is the effect of an event."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Table, Text, text
+from sqlalchemy import text
 
 from chassis.database.pool import Connection, Row, statement
-from chassis.due_work import DueWork, lease
 from chassis.messaging.envelope import CloudEvent
 from chassis.messaging.inbox import Inbox
-from services.events.webhook_sender.contract import WebhookMessage
+from services.events.webhook_sender.contract import (
+    MOST_COUNTED,
+    DeliveryState,
+    WebhookMessage,
+)
 from topology import find
 
 CONSUMER = find("webhook_sender").name
 TYPES = ("payment.*", "refund.*")
 INBOX = Inbox(CONSUMER, TYPES, is_ordered=False)
 
-_deliveries = Table(
-    "deliveries",
-    MetaData(schema="webhooks"),
-    Column("delivery_id", BigInteger, primary_key=True),
-    Column("state", Text),
-    Column("attempts", Integer),
-    Column("next_attempt_at", DateTime(timezone=True)),
-    Column("updated_at", DateTime(timezone=True)),
-)
-DELIVERIES_DUE = DueWork(
-    _deliveries,
-    key=_deliveries.c.delivery_id,
-    state=_deliveries.c.state,
-    # The partial index deliveries_due has the same words.
-    due="state = 'WAITING'",
-    again_s=lease(),
-    on_claim={"attempts": _deliveries.c.attempts + 1},
+# Of each endpoint those due first, as many as it has places for; of all endpoints first those that
+# have the fewest under way, then the oldest. A look at the index deliveries_due for each endpoint.
+_CLAIM = statement(
+    text(
+        "WITH due AS (SELECT w.delivery_id, w.next_attempt_at, e.url, e.secret, e.disabled_because,"
+        " e.taken + row_number() OVER (PARTITION BY e.endpoint_id ORDER BY w.next_attempt_at) AS n"
+        " FROM (SELECT e.*, coalesce(t.n, 0) AS taken FROM webhooks.endpoints e"
+        " LEFT JOIN unnest(:taken_ids ::uuid[], :taken ::int[]) AS t (endpoint_id, n)"
+        " USING (endpoint_id)) e CROSS JOIN LATERAL (SELECT delivery_id, next_attempt_at"
+        " FROM webhooks.deliveries WHERE endpoint_id = e.endpoint_id AND state = 'WAITING'"
+        " AND next_attempt_at <= now() ORDER BY next_attempt_at"
+        " LIMIT greatest(0, :places ::int - e.taken) FOR UPDATE SKIP LOCKED) w"
+        " ORDER BY n, w.next_attempt_at LIMIT :most ::int)"
+        " UPDATE webhooks.deliveries d SET attempts = attempts + 1,"
+        " next_attempt_at = now() + make_interval(secs => :lease_s ::float8)"
+        " FROM due WHERE d.delivery_id = due.delivery_id"
+        " RETURNING d.delivery_id, d.endpoint_id, d.event_id, d.body, d.attempts,"
+        " due.url, due.secret, due.disabled_because"
+    ),
+    "UPDATE webhooks.deliveries claim",
 )
 # An endpoint gets what happens while it is there, whenever that is taken off the bus.
 _OPEN = statement(
@@ -69,18 +75,20 @@ _DISABLE = statement(
     ),
     "UPDATE webhooks.endpoints",
 )
+_COUNTED = (
+    " (SELECT count(*) FROM (SELECT FROM webhooks.deliveries d WHERE d.endpoint_id = e.endpoint_id"
+    " AND d.state = '{state}' LIMIT :most ::int) found) AS {name}"
+)
 _ENDPOINTS = statement(
     text(
         "SELECT e.endpoint_id, e.merchant_id, e.url, e.types, e.created_at, e.disabled_at,"
-        " e.disabled_because, count(*) FILTER (WHERE d.state = 'WAITING') AS waiting,"
-        " count(*) FILTER (WHERE d.state = 'SENT') AS sent,"
-        " count(*) FILTER (WHERE d.state = 'DEAD') AS dead"
-        " FROM (SELECT * FROM webhooks.endpoints"
+        " e.disabled_because,"
+        + ",".join(
+            _COUNTED.format(state=state, name=state.lower()) for state in get_args(DeliveryState)
+        )
+        + " FROM webhooks.endpoints e"
         " WHERE :merchant_id ::text IS NULL OR merchant_id = :merchant_id"
-        " ORDER BY created_at DESC, endpoint_id LIMIT 200) e"
-        " LEFT JOIN webhooks.deliveries d USING (endpoint_id)"
-        " GROUP BY e.endpoint_id, e.merchant_id, e.url, e.types, e.created_at, e.disabled_at,"
-        " e.disabled_because ORDER BY e.created_at DESC, e.endpoint_id"
+        " ORDER BY created_at DESC, endpoint_id LIMIT 200"
     ),
     "SELECT webhooks.endpoints",
 )
@@ -91,15 +99,6 @@ _PAGE = statement(
         " WHERE d.delivery_id < :before ::bigint AND (:state ::text IS NULL OR d.state = :state)"
         " AND (:merchant_id ::text IS NULL OR e.merchant_id = :merchant_id)"
         " ORDER BY d.delivery_id DESC LIMIT :limit ::int"
-    ),
-    "SELECT webhooks.deliveries",
-)
-_FIND = statement(
-    text(
-        "SELECT d.delivery_id, d.endpoint_id, d.event_id, d.body, d.traceparent, d.attempts,"
-        " e.url, e.secret, e.disabled_because FROM webhooks.deliveries d"
-        " JOIN webhooks.endpoints e USING (endpoint_id)"
-        " WHERE d.delivery_id = :delivery_id AND d.state = 'WAITING'"
     ),
     "SELECT webhooks.deliveries",
 )
@@ -152,14 +151,13 @@ _message = msgspec.json.Encoder().encode
 
 
 class DueDelivery(msgspec.Struct, frozen=True):
-    """A delivery that waits, with where it goes; `disabled_because` is set where nobody wants it
-    any more."""
+    """A delivery that is claimed, with where it goes; `disabled_because` is set where nobody wants
+    it any more."""
 
     delivery_id: int
     endpoint_id: UUID
     event_id: UUID
     body: str
-    traceparent: str | None
     attempts: int
     url: str
     secret: str
@@ -204,8 +202,8 @@ async def disable_endpoint(tx: Connection, endpoint_id: UUID, reason: str) -> bo
 
 
 async def list_endpoints(c: Connection, merchant_id: str | None) -> list[Row]:
-    """The newest first, with how many deliveries are in each state."""
-    return await c.rows(_ENDPOINTS, merchant_id=merchant_id)
+    """The newest first, with how many deliveries are in each state, counted up to MOST_COUNTED."""
+    return await c.rows(_ENDPOINTS, merchant_id=merchant_id, most=MOST_COUNTED)
 
 
 async def page(c: Connection, *, before: int, limit: int, **filters: object) -> list[Row]:
@@ -213,10 +211,15 @@ async def page(c: Connection, *, before: int, limit: int, **filters: object) -> 
     return await c.rows(_PAGE, before=before, limit=limit, **filters)
 
 
-async def find_due(c: Connection, delivery_id: int) -> DueDelivery | None:
-    """The delivery, unless it has ended."""
-    row = await c.row(_FIND, delivery_id=delivery_id)
-    return None if row is None else DueDelivery(**dict(row))
+async def claim(
+    c: Connection, most: int, taken: Mapping[UUID, int], *, places: int, lease_s: float
+) -> list[DueDelivery]:
+    """What is due, for `lease_s`; no endpoint gets more than `places`, with what is `taken`."""
+    rows = await c.rows(
+        _CLAIM, most=most, places=places, lease_s=lease_s,
+        taken_ids=list(taken), taken=list(taken.values()),
+    )  # fmt: skip
+    return [DueDelivery(**dict(row)) for row in rows]
 
 
 async def end(

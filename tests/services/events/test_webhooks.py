@@ -2,11 +2,16 @@
 
 import asyncio
 import json
-import random
+import socket
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -22,66 +27,14 @@ from services.events.webhook_sender import sender as sending
 from services.events.webhook_sender import store
 from services.events.webhook_sender.metrics import WebhookMetrics
 from services.events.webhook_sender.sender import WebhookSender
+from tests.harness.readme import lines, program, typed
 from tests.harness.receiver import Receiver, receiver
 from tests.harness.serving import create_service, knock, serve, settings_of
 from tests.services.events.scene import Scene
 from tests.services.events.test_ablation import Died
+from tests.services.events.webhook_shop import SENDER, Shop
 
-SENDER = store.CONSUMER
 _BRISK = {"webhook_timeout_s": 0.5, "webhook_poll_s": 3600.0}
-_PAY = """
-WITH p AS (INSERT INTO payments.payments (payment_id, amount_minor, currency, state)
-  VALUES ($1, 100, 'EUR', 'PROCESSING') RETURNING payment_id)
-INSERT INTO payments.requests (merchant_id, request_id, request_hash, payment_id)
-SELECT $2, $1::text, '', payment_id FROM p
-"""
-
-
-class Shop:
-    """The outboxes and the relay of a scene, the sender's consumer, its API, and one receiver."""
-
-    def __init__(self, scene: Scene, http: httpx.AsyncClient, to: Receiver, settings: Any) -> None:
-        self.scene, self.http, self.to = scene, http, to
-        self.wire = scene.connection._wire  # noqa: SLF001
-        self.sender = WebhookSender(
-            scene.database, settings, WebhookMetrics(CollectorRegistry()), random.Random(1)
-        )
-
-    async def add(self, merchant_id: str = "m1", **given: Any) -> dict[str, Any]:
-        """An endpoint."""
-        body = {"merchant_id": merchant_id, "url": self.to.url, **given}
-        answer = await self.http.post("/endpoints", json=body)
-        assert answer.status_code == 201, answer.text
-        made: dict[str, Any] = answer.json()
-        return made
-
-    async def pay(self, merchant_id: str = "m1", *, end: str = "SUCCEEDED") -> UUID:
-        """A payment of a merchant, to its end, as the payment service commits it."""
-        payment = uuid4()
-        await self.wire.execute(_PAY, payment, merchant_id)
-        await self.wire.execute(
-            "UPDATE payments.payments SET state = $2 WHERE payment_id = $1", payment, end
-        )
-        return payment
-
-    async def take(self) -> None:
-        """Publish, and let the sender's consumer take what there is."""
-        await self.scene.deliver([SENDER])
-
-    async def send(self) -> None:
-        """Everything that waits, now: a backoff is not waited for."""
-        await self.wire.execute("UPDATE webhooks.deliveries SET next_attempt_at = now()")
-        await self.sender.run_once()
-
-    async def deliveries(self) -> list[dict[str, Any]]:
-        """Oldest first."""
-        found = (await self.http.get("/deliveries")).json()["deliveries"]
-        return list(reversed(found))
-
-    async def states(self) -> list[tuple[str, int, Any, Any]]:
-        """(state, attempts, last status, last reason) of each delivery."""
-        names = ("state", "attempts", "last_status", "last_reason")
-        return [tuple(each[name] for name in names) for each in await self.deliveries()]
 
 
 @pytest_asyncio.fixture
@@ -144,6 +97,36 @@ def _is_signed(message: Any, webhook: Webhook) -> bool:
     return True
 
 
+async def test_the_receiver_of_the_readme_takes_what_is_signed_and_nothing_else(
+    shop: Shop, tmp_path: Path
+):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    [line] = lines("Webhooks", 5009)
+    made = await typed({5009: shop.http}, line.replace("8088", port))
+    assert made.status_code == 201, made.text
+    program_file = tmp_path / "hooks.py"
+    program_file.write_text(program("Webhooks").replace("8088", port))
+    receiving = await asyncio.create_subprocess_exec(
+        sys.executable, program_file, made.json()["secret"], stdout=PIPE, stderr=DEVNULL
+    )
+    try:
+        payment = await shop.pay()
+        await shop.take()
+        async with asyncio.timeout(60):
+            while {each[0] for each in await shop.states()} != {"SENT"}:
+                await shop.send()
+        assert receiving.stdout is not None
+        assert str(payment).encode() in await receiving.stdout.readline()
+        forged = {**dict.fromkeys(("webhook-id", "webhook-signature"), "v1,x"),
+                  "webhook-timestamp": str(int(time.time()))}  # fmt: skip
+        with pytest.raises(httpx.RemoteProtocolError):
+            await shop.http.post(made.json()["url"], headers=forged, content=b"{}")
+    finally:
+        receiving.kill()
+        await receiving.communicate()
+
+
 async def test_an_endpoint_gets_what_happens_while_it_is_there(shop: Shop):
     await shop.pay()
     made = await shop.add()
@@ -184,6 +167,99 @@ async def test_what_is_not_accepted_is_sent_again_under_its_id(
     first, second = shop.to.messages
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
+
+
+async def test_a_silent_endpoint_with_a_backlog_leaves_places_to_others(shop: Shop):
+    """Sixteen places, of which four for one endpoint: what others wait for is sent meanwhile."""
+    await shop.add(types=["payment.created"])
+    for _ in range(20):
+        await shop.pay()
+    async with receiver() as other:
+        await shop.add("m2", url=other.url, types=["payment.created"])
+        await shop.pay("m2")
+        await shop.take()
+        shop.to.answers = ["silence"] * 20
+        sending_on = asyncio.create_task(shop.sender.run())
+        async with asyncio.timeout(60):
+            while not (other.messages and shop.to.messages):
+                await asyncio.sleep(0.01)
+        sending_on.cancel()
+        await asyncio.gather(sending_on, return_exceptions=True)
+    assert len(shop.to.messages) <= 8  # a second round, where this machine is slow
+
+
+async def test_the_oldest_is_sent_first_and_no_endpoint_before_another_has_its_turn(shop: Shop):
+    for _ in range(2):
+        await shop.add(types=["payment.created"])
+    for _ in range(6):
+        await shop.pay()
+    await shop.take()
+    await shop.wire.execute(
+        "UPDATE webhooks.deliveries SET next_attempt_at = now() - delivery_id * interval '1 second'"
+    )
+    async with shop.scene.database.connect() as connection:
+        first = await store.claim(connection, 4, {}, places=4, lease_s=60)
+        rest = await store.claim(connection, 9, {first[0].endpoint_id: 3}, places=4, lease_s=60)
+    # Two of each endpoint, which are the oldest of all.
+    assert {each.delivery_id for each in first} == {9, 10, 11, 12}
+    assert len({each.endpoint_id for each in first}) == 2
+    there = [each.endpoint_id for each in rest]
+    assert (there.count(first[0].endpoint_id), len(there)) == (1, 5)
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_it(shop: Shop):
+    await shop.add(types=["payment.created"])
+    await shop.pay()
+    await shop.take()
+    now = [0.0]
+    shop.sender._clock = lambda: now[0]  # noqa: SLF001 - time goes on when the test says so
+    shop.to.answers = ["429 Retry-After: 120"]
+    await shop.send()
+    due_in = "SELECT extract(epoch FROM next_attempt_at - now()) FROM webhooks.deliveries"
+    assert 60 < await shop.wire.fetchval(due_in) <= 120
+    # Nor does anything else go there meanwhile.
+    await shop.pay()
+    await shop.take()
+    await shop.send()
+    assert len(shop.to.messages) == 1
+    now[0] = 121.0
+    await shop.send()
+    assert len(shop.to.messages) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("Sun, 29 Nov 2026 00:02:00 GMT", 120.0),
+        ("Sat, 28 Nov 2026 00:00:00 GMT", 0.0),
+        ("9" * 30, 999_999_999.0),
+        ("-5", 0.0),
+        ("1.5", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+    ],
+)
+async def test_a_pause_is_so_many_seconds_or_until_a_date(asked: str, seconds: float):
+    assert sending.pause_of(asked, datetime(2026, 11, 29, tzinfo=UTC)) == seconds
+
+
+async def test_an_endpoint_is_shown_with_what_became_of_its_deliveries(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    await shop.add(types=["payment.created"])
+    for _ in range(3):
+        await shop.pay()
+    await shop.take()
+    shop.to.answers = ["204", "500"]
+    await shop.send()
+    counted = await shop.http.get("/endpoints")
+    [shown] = counted.json()["endpoints"]
+    assert (shown["sent"], shown["waiting"], shown["dead"]) == (2, 1, 0)
+    monkeypatch.setattr(store, "MOST_COUNTED", 1)
+    [shown] = (await shop.http.get("/endpoints")).json()["endpoints"]
+    assert (shown["sent"], shown["waiting"], shown["dead"]) == (1, 1, 0)
 
 
 async def test_a_delivery_is_dead_after_a_day_and_can_be_replayed(shop: Shop):

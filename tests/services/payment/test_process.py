@@ -21,18 +21,6 @@ from tests.services.payment.payment_service import Replica
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LINE = '{"request_id":"r1","merchant_id":"m1","amount":100,"currency":"USD"}'
-
-
-async def test_the_line_of_the_readme_answers_200(payments: Replica):
-    answer = await payments.http.post(
-        "/process-payment", content=LINE, headers={"Content-Type": "application/json"}
-    )
-    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.text
-    [step] = answer.json()["steps"]
-    assert (step["provider_name"], step["error_code"]) == ("mock", None)
-    assert not await unsettled(payments.eyes)
-
 
 async def test_the_whole_amount_goes_to_the_cheapest_account(shop: Shop):
     answer = await shop.pay()
@@ -487,7 +475,8 @@ async def test_a_request_that_is_wrong_is_refused_and_named(
 
 
 async def test_an_unknown_merchant_is_a_404(payments: Replica):
-    answer = await payments.http.post("/process-payment", content=LINE.replace("m1", "nobody"))
+    body = {"request_id": "r1", "merchant_id": "nobody", "amount": 100, "currency": "USD"}
+    answer = await payments.http.post("/process-payment", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "merchant-not-found")
 
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,13 +9,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from chassis.database.pool import Connection
 from chassis.http.outbound import Peer
+from chassis.http.shop_identity import SHOP_HEADER
 from chassis.outcome import CallResult, Failure, failed
 from chassis.settings import Settings
-from proof.invariants.wallets import INVARIANTS, PAYMENTS_AND_HOLDS_AGREE
-from services.wallet import hold_store
-from services.wallet.domain import WalletHold
+from proof.invariants.wallets import INVARIANTS
 from tests.harness.serving import knock
 from tests.services.payment.account_shop import Shop, codes, decline, open_shop
 from tests.services.payment.payment_service import payment_of
@@ -200,45 +197,15 @@ async def test_an_orders_payment_is_taken_once_and_a_cancel_gives_it_back(
     assert await left(wallets, user) == 1000
 
 
-async def no_tombstone(tx: Connection, key: str, placed_by: str) -> WalletHold | None:
-    """The void of a key that is new is answered, and forgotten."""
-    del placed_by
-    if await hold_store.lock(tx, key) is not None:
-        return None
-    now = datetime.now(UTC)
-    return WalletHold(
-        hold_key=key, state="VOIDED", user_id=None, amount_minor=None, currency=None,
-        reference=None, reason=None, transaction_id=None, created_at=now, updated_at=now,
-    )  # fmt: skip
-
-
-async def test_without_its_tombstone_a_late_hold_takes_money_and_the_proof_says_so(
-    open_walleted: Shop,
-    wallets: WalletShop,
-    wire: Wire,
-    connection: asyncpg.Connection,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(hold_store, "plant_tombstone", no_tombstone)
-    user, order_id = await wallets.fill(1000), uuid4()
-    wire.script.append("request")
-    await charge(open_walleted, order_id, user)
-    assert (await open_walleted.replica.cancel(order_id)).json()["state"] == "CANCELLED"
-    assert (await late_hold(wallets, user, order_id)).status_code == 200
-    found = await connection.fetch(PAYMENTS_AND_HOLDS_AGREE.sql)
-    # Holds of tests before have lost their payments.
-    ours = [(row["state"], row["hold"]) for row in found if row["payment_id"] is not None]
-    assert ours == [("VOIDED", "POSTED")]
-    assert await left(wallets, user) == 600
-
-
 async def late_hold(wallets: WalletShop, user: str, order_id: UUID) -> Any:
     """The request that was on its way, as it arrives."""
     body = {
         "user_id": user, "amount": 400, "currency": "EUR",
         "reference": str(payment_of(order_id)), "capture": True,
     }  # fmt: skip
-    return await wallets.http.put(f"/holds/pay_{payment_of(order_id)}:1:1", json=body)
+    shop = {SHOP_HEADER: str(await wallets.eyes.fetchval("SELECT id FROM public.shop"))}
+    path = f"/holds/pay_{payment_of(order_id)}:1:1"
+    return await wallets.http.put(path, json=body, headers=shop)
 
 
 async def test_a_charge_that_arrives_after_its_cancel_takes_nothing(

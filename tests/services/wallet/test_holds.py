@@ -1,19 +1,22 @@
 """Holds of other services: each end, once, in any order of arrival."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from chassis.http.shop_identity import SHOP_HEADER
 from tests.harness.serving import knock
-from tests.services.wallet.wallet_shop import WalletShop
+from tests.services.wallet.wallet_shop import DEFAULT_KEY, WalletShop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def a_key() -> str:
-    return f"pay_{uuid4()}:1:1"
+    return f"till_{uuid4()}"
 
 
 async def place(wallets: WalletShop, user: str, key: str, amount: int = 400, **more: Any) -> Any:
@@ -119,6 +122,47 @@ async def test_a_void_and_its_hold_at_once_leave_nothing_held(wallets: WalletSho
         *(step(wallets, key, "void") for key in keys),
     )
     assert (await wallets.balance(user))["available_minor"] == 1000
+
+
+@asynccontextmanager
+async def second_application(wallets: WalletShop) -> AsyncIterator[WalletShop]:
+    made = await wallets.http.post("/api-keys", json={"application": "kiosk", "user_id": None})
+    headers = {"X-API-Key": made.json()["key"]}
+    async with knock(str(wallets.http.base_url), headers=headers) as http:
+        yield WalletShop(http, wallets.acquirer, wallets.eyes)
+
+
+async def test_a_hold_is_ended_by_the_application_that_made_it_alone(wallets: WalletShop):
+    user, key = await wallets.fill(1000), a_key()
+    await place(wallets, user, key)
+    async with second_application(wallets) as other:
+        for ends_as, own in (("HELD", "capture"), ("POSTED", "refund"), ("REFUNDED", "")):
+            refused = [await step(other, key, each) for each in ("capture", "void", "refund")]
+            refused.append(await other.http.get(f"/holds/{key}"))
+            assert {(each.status_code, each.json()["code"]) for each in refused} == {
+                (404, "hold-not-found")
+            }
+            again = await place(other, user, key)
+            assert (again.status_code, again.json()["code"]) == (422, "hold-key-reused")
+            assert (await wallets.http.get(f"/holds/{key}")).json()["state"] == ends_as
+            if own:
+                await step(wallets, key, own)
+
+
+async def test_no_application_asks_under_a_key_of_the_payment_service(wallets: WalletShop):
+    user, key = await wallets.fill(1000), f"pay_{uuid4()}:1:1"
+    refused = [await place(wallets, user, key), await wallets.http.get(f"/holds/{key}")]
+    refused += [await step(wallets, key, each) for each in ("capture", "void", "refund")]
+    refused.append(await place(wallets, user, key.replace("_", "%5F")))
+    assert {(each.status_code, each.json()["code"]) for each in refused} == {
+        (403, "hold-key-reserved")
+    }
+    assert {each.headers["x-valerix-executed"] for each in refused} == {"no"}
+    assert (await wallets.balance(user))["available_minor"] == 1000
+    headers = {"X-API-Key": DEFAULT_KEY, SHOP_HEADER: str(uuid4())}
+    async with knock(str(wallets.http.base_url), headers=headers) as stranger:
+        foreign = await stranger.post(f"/holds/{key}/void")
+    assert (foreign.status_code, foreign.json()["code"]) == (421, "foreign-shop")
 
 
 async def test_holds_are_the_shops_alone(wallets: WalletShop):
