@@ -4,50 +4,37 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from statistics import linear_regression
+from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 import click
+import msgspec
 import psutil
 
-from bench import clients, shops
+from bench import clients, rates, shops
 from bench.baseline import PRODUCT
-from bench.queue_simulation import CLIENTS, ProcessStep, Shop, knee_per_s
+from bench.queue_simulation import ProcessStep, Shop, knee_per_s
+from bench.rates import Held, Rates
 from bench.shops import Variant
 from chassis.database.pool import Connection
-from loadtests.knee import Level, find_knee
 from services.inventory import store as inventory
 from topology import find
 
-_LEVEL_S, _PACED_S, _IDLE_S, _REST_S = 5.0, 15.0, 6.0, 3.0
-# Of the orders a second at the knee: busy, and far from waiting.
-_PACE = 0.4
+# Each rate is held for so long; an idle shop, which does the same all the time, for less.
+_HOLD_S, _IDLE_S, _REST_S = 30.0, 10.0, 3.0
+# Of the orders a second of the warm-up's clients, which wait for each answer.
+_SHARES = (0.4, 0.6, 0.75, 0.9, 1.0, 1.1, 1.2)
+_WARM_ORDERS = 800
 _LOCKS = 200
 _VOLUME_ORDERS = 100
 # An order asks each of its peers, and the first of them once more, for the goods are sold at the
 # end; each asks the database after it has worked.
 _PEERS = find("order").calls
 _VISITS = tuple(step for key in (*_PEERS, _PEERS[0]) for step in ("order", key))
-_COUNTS = """
-SELECT d.xact_commit AS commits,
-       (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal') AS flushes,
-       pg_current_wal_lsn() - '0/0' AS wal_bytes
-FROM pg_stat_database d WHERE d.datname = current_database()"""
-_EVENTS = "SELECT count(*), coalesce(sum(octet_length(envelope)), 0) FROM events.messages"
-
-
-class _Seen(NamedTuple):
-    """Counters of the shop at one moment."""
-
-    at_s: float
-    cpu_s: dict[str, float]
-    client_s: float
-    database_s: float
-    counts: dict[str, float]
 
 
 def measure(
@@ -61,116 +48,64 @@ def measure(
 
 
 async def _measure(shop: Variant, server: psutil.Process) -> dict[str, Any]:
-    url, cores = shop.urls["order"], psutil.cpu_count() or 1
-    levels = await _staircase(url)
-    knee = find_knee(levels)
-    measured = knee.per_s if knee else 0.0
-    await asyncio.sleep(_REST_S)
-    first = await _look(shop, server)
+    rough = await _warm(shop)
+    before = await rates.look(shop, server)
     await asyncio.sleep(_IDLE_S)
-    idle = _per_s(first, await _look(shop, server))
-    before = await _look(shop, server)
-    orders = await _paced(url, _PACE * measured)
-    await asyncio.sleep(_REST_S)
-    per_order = _per_order(before, await _look(shop, server), idle, orders)
+    idle = rates.per_s(before, await rates.look(shop, server))
+    levels: list[Held] = []
+    for share in _SHARES:
+        levels.append(await rates.hold(shop, server, share * rough, _HOLD_S, idle))
+        # One that fails may have met other work on the machine.
+        if len(levels) > 1 and not any(each.keeps_up for each in levels[-2:]):
+            break
+    per_order, base_cores = marginal(levels, idle)
     per_order["row_locked_ms"] = await _locked_ms(shop.database_url)
-    alone_ms = levels[0].mean_ms
-    idle_cores = sum(idle["cpu"].values()) + idle["database"]
-    simulated = knee_per_s(modelled(per_order, cores, idle_cores, alone_ms))
+    measured = max(each.offered_per_s for each in levels if each.keeps_up)
+    simulated = knee_per_s(modelled(per_order, psutil.cpu_count() or 1, base_cores))
     click.echo(f"  knee: {measured:.0f} orders/s measured, {simulated:.0f} simulated")
     return {
         "per_order": per_order,
-        "idle_cores": idle_cores,
+        "base_cores": base_cores,
+        "idle_cores": sum(idle.cores.values()),
         "knee": {"measured_per_s": measured, "simulated_per_s": simulated},
-        "levels": [
-            {"clients": each.users, "orders_per_s": each.per_s, "mean_ms": each.mean_ms}
-            for each in levels
-        ],
+        "levels": [{**msgspec.to_builtins(each), "keeps_up": each.keeps_up} for each in levels],
     }
 
 
-async def _staircase(url: str) -> list[Level]:
-    found: list[Level] = []
-    await clients.shop(url, 4, 100)
-    for count in CLIENTS:
-        rate = found[-1].per_s if found else 50.0
-        done = await clients.shop(url, count, max(100, int(rate * _LEVEL_S)))
-        if set(done.answers) != {201} and len(found) > 2:
-            # Well past the knee: what is not decided in time goes on by itself.
-            break
-        clients.demand_equal_work(f"{count} clients", done)
-        mean_ms = 1000 * count / done.orders_per_s
-        found.append(Level(count, done.orders_per_s, mean_ms, done.p99_ms, 0.0))
-        click.echo(f"  {count} clients: {done.orders_per_s:.0f} orders/s, p99 {done.p99_ms:.0f} ms")
-    return found
-
-
-async def _paced(url: str, per_s: float) -> int:
-    """Orders at fixed times, whatever the answers do; how many."""
-    count, begun = int(per_s * _PACED_S), time.perf_counter()
-    headers = {"Content-Type": "application/json"}
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-
-        async def place() -> None:
-            async with session.post(f"{url}/orders", data=clients.ORDER, headers=headers) as answer:
-                await answer.read()
-                answer.raise_for_status()
-
-        for number in range(count):
-            await asyncio.sleep(begun + number / per_s - time.perf_counter())
-            group.create_task(place())
-    return count
-
-
-async def _look(shop: Variant, server: psutil.Process) -> _Seen:
+async def _warm(shop: Variant) -> float:
+    """A shop as it is after a while: tables with orders in them, and statistics of them. Orders a
+    second that its clients got of it, which is about where to look for the knee."""
+    done = await clients.shop(shop.urls["order"], 8, _WARM_ORDERS)
+    clients.demand_equal_work("the warm-up", done)
+    await rates.settle(shop)
     connection = await asyncpg.connect(shop.database_url)
-    counts = {key: float(value) for key, value in (await connection.fetchrow(_COUNTS)).items()}
-    events, event_bytes = await connection.fetchrow(_EVENTS)
+    await connection.execute("VACUUM ANALYZE")
     await connection.close()
-    counts |= {"events": float(events), "event_bytes": float(event_bytes)}
-    used = {find(key).name: shop.cpu_s_of(key) for key in shop.children}
-    return _Seen(
-        time.perf_counter(), used, _used_s(psutil.Process()),
-        sum(map(_used_s, (server, *server.children()))) + server.cpu_times().children_user
-        + server.cpu_times().children_system, counts,
-    )  # fmt: skip
+    await asyncio.sleep(_REST_S)
+    return done.orders_per_s
 
 
-def _used_s(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)
+def marginal(levels: Sequence[Held], idle: Rates) -> tuple[dict[str, Any], float]:
+    """What one order more takes: the slope of the line of least squares through the rates that the
+    shop kept up with. And the cores that are taken whatever the rate: an idle shop's, and what
+    polls and small batches add as soon as there are some orders, where the line meets no order.
 
+    `ClickException` for fewer than three such rates."""
+    held = [each for each in levels if each.keeps_up]
+    if len(held) < 3:
+        raise click.ClickException(f"the shop kept up with {len(held)} rates: no line through them")
+    paces = [each.offered_per_s for each in held]
 
-def _per_s(first: _Seen, then: _Seen) -> dict[str, Any]:
-    seconds = then.at_s - first.at_s
-    return {
-        "cpu": {name: (then.cpu_s[name] - first.cpu_s[name]) / seconds for name in then.cpu_s},
-        "database": (then.database_s - first.database_s) / seconds,
-        "counts": {key: (then.counts[key] - first.counts[key]) / seconds for key in then.counts},
-    }
+    def line(taken: list[float]) -> tuple[float, float]:
+        slope, base = linear_regression(paces, taken)
+        return max(0.0, slope), base
 
-
-def _per_order(before: _Seen, after: _Seen, idle: dict[str, Any], orders: int) -> dict[str, Any]:
-    """What was used, less what would have been without an order, divided by the orders."""
-    seconds = after.at_s - before.at_s
-
-    def each(then: float, first: float, idle_per_s: float, unit: float = 1.0) -> float:
-        return max(0.0, (then - first - idle_per_s * seconds) * unit / orders)
-
-    cpu_ms = {
-        name: each(after.cpu_s[name], before.cpu_s[name], idle["cpu"][name], 1000)
-        for name in after.cpu_s
-    }
-    counts = {
-        key: each(after.counts[key], before.counts[key], idle["counts"][key])
-        for key in after.counts
-    }
-    return {
-        "cpu_ms": cpu_ms,
-        "client_cpu_ms": each(after.client_s, before.client_s, 0.0, 1000),
-        "database_cpu_ms": each(after.database_s, before.database_s, idle["database"], 1000),
-        **counts,
-    }
+    cores = {name: line([each.cores[name] for each in held]) for name in idle.cores}
+    counts = {name: line([each.counts[name] for each in held])[0] for name in idle.counts}
+    cpu_ms = {name: 1000 * slope for name, (slope, _) in cores.items()}
+    named = {f"{name}_cpu_ms": cpu_ms.pop(name) for name in ("client", "database")}
+    base_cores = sum(idle.cores.values()) + sum(base for _, base in cores.values())
+    return {"cpu_ms": cpu_ms, **named, **counts}, max(0.0, base_cores)
 
 
 async def _locked_ms(database_url: str) -> float:
@@ -237,17 +172,14 @@ class TelemetryCounter:
             server.shutdown()
 
 
-def modelled(per_order: dict[str, Any], cores: int, idle_cores: float, alone_ms: float) -> Shop:
-    """The same service times as a queueing network. What an order alone takes longer than its
-    processor time is waited for at the database: for its disk, and for timers."""
+def modelled(per_order: dict[str, Any], cores: int, base_cores: float) -> Shop:
+    """The same service times as a queueing network."""
     cpu_ms, database_ms = per_order["cpu_ms"], per_order["database_cpu_ms"]
     inside = {find(key).name for key in _VISITS}
-    foreground_ms = sum(cpu_ms[name] for name in inside) + database_ms + per_order["client_cpu_ms"]
-    wait_s = max(0.0, alone_ms - foreground_ms) / 1000 / len(_VISITS)
     order = [ProcessStep("client", per_order["client_cpu_ms"] / 1000)]
     for key in _VISITS:
         name = find(key).name
         order.append(ProcessStep(name, cpu_ms[name] / 1000 / _VISITS.count(key)))
-        order.append(ProcessStep("postgres", database_ms / 1000 / len(_VISITS), wait_s))
+        order.append(ProcessStep("postgres", database_ms / 1000 / len(_VISITS)))
     later = [ProcessStep(name, ms / 1000) for name, ms in cpu_ms.items() if name not in inside]
-    return Shop(cores, order, later, idle_cores)
+    return Shop(cores, order, later, base_cores)

@@ -1,4 +1,4 @@
-"""A shop as a queueing network, simulated event by event: where it bends under more clients.
+"""A shop as a queueing network, simulated event by event: how many orders it keeps up with.
 
 It shares no formula with observatory/capacity: requests wait for their process, which does one
 thing at a time, and then for a core, of which there are few."""
@@ -9,27 +9,26 @@ from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
-from loadtests.knee import Level, find_knee
+from bench.rates import Pace
+from observatory.sla import LIMIT_S
 
-CLIENTS = (1, 2, 4, 8, 16, 32)
 _DATABASE, _IDLE = "postgres", "idle"
 # Work that is there without an order comes in pieces as long as this.
 _PIECE_S = 0.001
 _SECONDS = 20.0
-# The first part is left out: the queues are still filling.
-_WARM_S = 4.0
+# The knee is looked for to this part of itself.
+_NEAR = 0.02
 
 
 class ProcessStep(NamedTuple):
-    """Work of one process: so long on a core, and then so long of mere waiting."""
+    """Work of one process: so long on a core."""
 
     process: str
     cpu_s: float
-    wait_s: float = 0.0
 
 
 class Shop(NamedTuple):
-    """`order` is done one after the other while a client waits; then `later`, each by itself.
+    """`order` is done one after the other, and it is answered; then `later`, each by itself.
     `idle_cores` is taken whether there are orders or not. What is named in `parallel` may run on
     every core at once."""
 
@@ -41,12 +40,12 @@ class Shop(NamedTuple):
 
 
 class _Job:
-    def __init__(self, slices: Sequence[ProcessStep], client: bool, begun_s: float) -> None:
-        self.left, self.client, self.begun_s = deque(slices), client, begun_s
+    def __init__(self, steps: Sequence[ProcessStep], due_s: float, *, is_order: bool) -> None:
+        self.left, self.due_s, self.is_order = deque(steps), due_s, is_order
 
 
 class _Run:
-    """First come, first served everywhere."""
+    """First come, first served everywhere; orders come at even times."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop, self._cores, self._now = shop, shop.cores, 0.0
@@ -56,30 +55,35 @@ class _Run:
         self._events: list[tuple[float, int, str, _Job]] = []
         self._number = count()
         self.took_s: list[float] = []
+        self._answered_s = 0.0
 
-    def _at(self, delay_s: float, what: str, job: _Job) -> None:
-        heapq.heappush(self._events, (self._now + delay_s, next(self._number), what, job))
-
-    def run(self, clients: int) -> Level:
-        for _ in range(clients):
-            self._begin(_Job(self._shop.order, True, 0.0))
+    def run(self, rate: float) -> Pace:
+        for number in range(int(rate * _SECONDS)):
+            due_s = number / rate
+            self._at(due_s, "begin", _Job(self._shop.order, due_s, is_order=True))
         if self._shop.idle_cores:
-            self._at(0.0, "idle", _Job([], False, 0.0))
-        while self._now < _SECONDS:
+            self._at(0.0, "idle", _Job([], 0.0, is_order=False))
+        while self._events:
             self._now, _, what, job = heapq.heappop(self._events)
             if what == "idle":
-                self._begin(_Job([ProcessStep(_IDLE, _PIECE_S)], False, self._now))
-                self._at(_PIECE_S / self._shop.idle_cores, "idle", job)
-            elif what == "worked":
-                self._worked(job)
-            elif job.left:
+                self._begin(_Job([ProcessStep(_IDLE, _PIECE_S)], self._now, is_order=False))
+                if self._now < _SECONDS:
+                    self._at(self._now + _PIECE_S / self._shop.idle_cores, "idle", job)
+            elif what == "begin":
                 self._begin(job)
-            elif job.client:
-                self._done(job)
+            else:
+                self._worked(job)
             self._start()
-        took = sorted(self.took_s)
-        per_s = len(took) / (_SECONDS - _WARM_S)
-        return Level(clients, per_s, 1000 * sum(took) / len(took), 1000 * took[-1], 0.0)
+        took_s = sorted(self.took_s)
+        return Pace(
+            rate,
+            sum(each <= LIMIT_S for each in took_s) / len(took_s),
+            1000 * took_s[int(len(took_s) * 0.99)],
+            self._now - self._answered_s,
+        )
+
+    def _at(self, at_s: float, what: str, job: _Job) -> None:
+        heapq.heappush(self._events, (at_s, next(self._number), what, job))
 
     def _begin(self, job: _Job) -> None:
         process = job.left[0].process
@@ -89,13 +93,12 @@ class _Run:
         if process not in self._shop.parallel:
             self._busy.add(process)
         self._queue.append(job)
-        self._start()
 
     def _start(self) -> None:
         while self._cores and self._queue:
             job = self._queue.popleft()
             self._cores -= 1
-            self._at(job.left[0].cpu_s, "worked", job)
+            self._at(self._now + job.left[0].cpu_s, "worked", job)
 
     def _worked(self, job: _Job) -> None:
         self._cores += 1
@@ -103,22 +106,24 @@ class _Run:
         self._busy.discard(done.process)
         if waiting := self._waiting.get(done.process):
             self._begin(waiting.popleft())
-        self._at(done.wait_s, "go on", job)
-
-    def _done(self, job: _Job) -> None:
-        if self._now > _WARM_S:
-            self.took_s.append(self._now - job.begun_s)
-        for each in self._shop.later:
-            self._begin(_Job([each], False, self._now))
-        self._begin(_Job(self._shop.order, True, self._now))
-
-
-def levels(shop: Shop, clients: Sequence[int] = CLIENTS) -> list[Level]:
-    """What each number of clients gets of it."""
-    return [_Run(shop).run(each) for each in clients]
+        if job.left:
+            self._begin(job)
+        elif job.is_order:
+            self.took_s.append(self._now - job.due_s)
+            self._answered_s = self._now
+            for each in self._shop.later:
+                self._begin(_Job([each], self._now, is_order=False))
 
 
-def knee_per_s(shop: Shop, clients: Sequence[int] = CLIENTS) -> float:
-    """Orders a second at the knee."""
-    knee = find_knee(levels(shop, clients))
-    return knee.per_s if knee else 0.0
+def knee_per_s(shop: Shop) -> float:
+    """The highest rate it keeps up with, by the rule that measured shops are held to."""
+    good, bad = 0.0, 1.0
+    while _Run(shop).run(bad).keeps_up:
+        good, bad = bad, 2 * bad
+    while bad - good > _NEAR * bad:
+        middle = (good + bad) / 2
+        if _Run(shop).run(middle).keeps_up:
+            good = middle
+        else:
+            bad = middle
+    return good

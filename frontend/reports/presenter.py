@@ -14,7 +14,7 @@ from frontend.reports.view_models import (
 )
 from frontend.web.formatting import THIN, count, share, took
 from frontend.web.labels import State
-from observatory.capacity.plan import CapacityPlan, shown_volume
+from observatory.capacity.plan import BUSY, CapacityPlan, shown_volume
 from observatory.retrospective.model import Anomaly, RetrospectiveReport
 
 # More reasons than this are the tail of a list.
@@ -52,8 +52,11 @@ def report(found: RetrospectiveReport) -> ReportView:
 
 def capacity(found: CapacityPlan) -> CapacityView:
     """What so many orders a second take."""
-    needs = [(each.process, str(each.replicas), f"{each.cores:.2f}") for each in found.processes]
-    needs.append(("PostgreSQL", "", f"{found.database_cores:.2f}"))
+    needs = [
+        (each.process, str(each.replicas), f"{each.cores:.2f}", f"{each.busy:.0%}")
+        for each in found.processes
+    ]
+    needs.append(("PostgreSQL", "", f"{found.database_cores:.2f}", f"{BUSY:.0%}"))
     return CapacityView(
         f"{found.orders_per_s:g}",
         found,

@@ -85,11 +85,11 @@ class LimitRow(Struct, frozen=True):
 
 class CapacityView(Struct, frozen=True):
     """What so many orders a second take; `wanted` as it was typed, `refused` why that is no
-    number, and no plan then. `needs` are process, replicas, cores; `volumes` what and how much."""
+    number, and no plan then. `needs` are process, replicas, cores, busy; `volumes` what, how much."""
 
     wanted: str
     plan: CapacityPlan | None = None
-    needs: tuple[tuple[str, str, str], ...] = ()
+    needs: tuple[tuple[str, str, str, str], ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
     limits: tuple[LimitRow, ...] = ()
     refused: str = ""

@@ -67,11 +67,11 @@ class KneeFigures(Struct, frozen=True):
 
 
 class Measured(Struct, frozen=True):
-    """The part `capacity` of `make bench`; `idle_cores`: what the shop and its database take of
+    """The part `capacity` of `make bench`; `base_cores`: what the shop and its database take of
     processors with no order."""
 
     per_order: PerOrder
-    idle_cores: float
+    base_cores: float
     knee: KneeFigures
 
 
@@ -195,7 +195,7 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     every_ms = sum(each.cpu_ms.values()) + each.client_cpu_ms + each.database_cpu_ms
     found = [
         Limit(
-            f"one machine of {cores} cores", (cores - measured.idle_cores) * 1000 / every_ms,
+            f"one machine of {cores} cores", (cores - measured.base_cores) * 1000 / every_ms,
             f"an order and its client take {every_ms:.1f} ms of processor time in all",
             is_one_machine=True,
         ),
