@@ -54,8 +54,8 @@ class Pace(Struct, frozen=True):
 
 
 class Held(Pace, frozen=True):
-    """The same, measured. `cores` by process and `counts` are what each second of orders took, with
-    what was left to do at its end, and without what the shop takes with no order."""
+    """The same, measured. `cores` by process and `counts` are what each second of orders took,
+    with what was left to do at the end."""
 
     cores: dict[str, float]
     counts: dict[str, float]
@@ -114,7 +114,11 @@ async def hold(
     used, whole_s = per_s(first, then), then.at_s - first.at_s
 
     def each(found: dict[str, float], idle_per_s: dict[str, float]) -> dict[str, float]:
-        return {key: (found[key] - idle_per_s[key]) * whole_s / seconds for key in found}
+        # The longer the end took, the longer the shop was idle beside it.
+        return {
+            key: idle_per_s[key] + (found[key] - idle_per_s[key]) * whole_s / seconds
+            for key in found
+        }
 
     held = Held(
         rate,

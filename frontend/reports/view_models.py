@@ -85,7 +85,7 @@ class LimitRow(Struct, frozen=True):
 
 class CapacityView(Struct, frozen=True):
     """What so many orders a second take; `wanted` as it was typed, `refused` why that is no
-    number, and no plan then. `needs` are process, replicas, cores, busy; `volumes` what, how much."""
+    number, and no plan then. `needs`: process, replicas, cores, busy; `volumes`: what, how much."""
 
     wanted: str
     plan: CapacityPlan | None = None

@@ -2,8 +2,8 @@
 the figures.
 
 The utilization law alone (Denning and Buzen, 1978): a resource is busy for the orders a second
-times what each of them takes of it, and the smallest of the rates at which one is busy all the time
-is the limit. How long an order waits below that is not computed."""
+times what each of them takes of it, beside what it always does, and the smallest of the rates at
+which one is busy all the time is the limit. How long an order waits below that is not computed."""
 
 import math
 from pathlib import Path
@@ -20,6 +20,13 @@ BUSY = 0.7
 _FEWEST = 2
 _MOST_ORDERS_PER_S = 1_000_000.0
 _SIZES = ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"))
+_COUNTS = {
+    "commits": ("commits", "/s"),
+    "flushes": ("flushes of the WAL", "/s"),
+    "wal_bytes": ("WAL", "B/s"),
+    "events": ("events", "/s"),
+    "event_bytes": ("events through the broker", "B/s"),
+}
 _BY_HAND = 'make bench ARGS="--only capacity --json FILE"'
 
 
@@ -42,7 +49,7 @@ class Machine(Struct, frozen=True):
 
 
 class PerOrder(Struct, frozen=True):
-    """What one good order takes, beyond what the shop takes with no order.
+    """What one good order more takes.
 
     `cpu_ms`: milliseconds of processor time by process; `row_locked_ms`: how long it locks the row
     of its product's stock, both times together; the rest counts and bytes."""
@@ -66,12 +73,19 @@ class KneeFigures(Struct, frozen=True):
     simulated_per_s: float
 
 
+class Base(Struct, frozen=True):
+    """What each second takes as soon as there are orders, however many: cores by process, with
+    `client` and `database` among them, and counts under the names that `PerOrder` has."""
+
+    cores: dict[str, float]
+    counts: dict[str, float]
+
+
 class Measured(Struct, frozen=True):
-    """The part `capacity` of `make bench`; `base_cores`: what the shop and its database take of
-    processors with no order."""
+    """The part `capacity` of `make bench`."""
 
     per_order: PerOrder
-    base_cores: float
+    base: Base
     knee: KneeFigures
 
 
@@ -148,10 +162,12 @@ def read_figures(path: Path = MEASURED) -> MeasuredFigures:
         raise BadFigures(
             f"{path} is no result of a benchmark with the part capacity ({error}): {_BY_HAND}"
         ) from None
-    each = figures.capacity.per_order
-    missing = [name for name in _business() if name not in each.cpu_ms]
+    each, base = figures.capacity.per_order, figures.capacity.base
+    missing = [name for name in _business() if name not in each.cpu_ms or name not in base.cores]
+    missing += [name for name in ("client", "database") if name not in base.cores]
+    missing += [name for name in _COUNTS if name not in base.counts]
     if missing:
-        raise BadFigures(f"{path} has no processor time of {', '.join(missing)}: {_BY_HAND}")
+        raise BadFigures(f"{path} has no figures of {', '.join(missing)}: {_BY_HAND}")
     times = (*(each.cpu_ms[name] for name in _business()), each.database_cpu_ms, each.row_locked_ms)
     if min(times) <= 0:
         raise BadFigures(f"{path} has a time that is not above 0: measure it again: {_BY_HAND}")
@@ -160,22 +176,20 @@ def read_figures(path: Path = MEASURED) -> MeasuredFigures:
 
 def plan(figures: MeasuredFigures, orders_per_s: float) -> CapacityPlan:
     """What so many orders a second need, by the figures."""
-    measured, each = figures.capacity, figures.capacity.per_order
+    measured, each, base = figures.capacity, figures.capacity.per_order, figures.capacity.base
     needs = tuple(
-        _need(name, each.cpu_ms[name] * orders_per_s / 1000, grows=grows)
+        _need(name, base.cores[name] + each.cpu_ms[name] * orders_per_s / 1000, grows=grows)
         for name, grows in _business().items()
     )
-    volumes = (
-        Volume("commits", each.commits * orders_per_s, "/s"),
-        Volume("flushes of the WAL", each.flushes * orders_per_s, "/s"),
-        Volume("WAL", each.wal_bytes * orders_per_s, "B/s"),
-        Volume("events", each.events * orders_per_s, "/s"),
-        Volume("events through the broker", each.event_bytes * orders_per_s, "B/s"),
-        Volume("telemetry sent", each.telemetry_bytes * orders_per_s, "B/s"),
-    )
+    volumes = [
+        Volume(what, base.counts[name] + getattr(each, name) * orders_per_s, unit)
+        for name, (what, unit) in _COUNTS.items()
+    ]
+    volumes.append(Volume("telemetry sent", each.telemetry_bytes * orders_per_s, "B/s"))
+    database = base.cores["database"] + each.database_cpu_ms * orders_per_s / 1000
     return CapacityPlan(
-        orders_per_s, figures.machine, measured.knee, needs,
-        each.database_cpu_ms * orders_per_s / 1000 / BUSY, volumes, limits(figures),
+        orders_per_s, figures.machine, measured.knee, needs, database / BUSY, tuple(volumes),
+        limits(figures),
     )  # fmt: skip
 
 
@@ -190,13 +204,13 @@ def shown_volume(volume: Volume) -> str:
 
 def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     """Every limit, the one that comes first before the others."""
-    cores, measured = figures.machine.cores, figures.capacity
-    each = measured.per_order
+    cores, each, base = figures.machine.cores, figures.capacity.per_order, figures.capacity.base
     every_ms = sum(each.cpu_ms.values()) + each.client_cpu_ms + each.database_cpu_ms
+    always = sum(base.cores.values())
     found = [
         Limit(
-            f"one machine of {cores} cores", (cores - measured.base_cores) * 1000 / every_ms,
-            f"an order and its client take {every_ms:.1f} ms of processor time in all",
+            f"one machine of {cores} cores", (cores - always) * 1000 / every_ms,
+            f"{always:.2f} cores, and {every_ms:.1f} ms of them for each order and its client",
             is_one_machine=True,
         ),
         Limit(
@@ -206,8 +220,9 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     ]  # fmt: skip
     found += [
         Limit(
-            name, 1000 / each.cpu_ms[name],
-            f"one works at a time, for {each.cpu_ms[name]:.1f} ms an order",
+            name, (1 - base.cores[name]) * 1000 / each.cpu_ms[name],
+            f"one works at a time: {base.cores[name]:.2f} of a core, and"
+            f" {each.cpu_ms[name]:.1f} ms an order",
         )
         for name, grows in _business().items()
         if not grows
