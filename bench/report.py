@@ -62,17 +62,44 @@ def _clients(found: dict[str, Any]) -> str:
 
 
 def _capacity(found: dict[str, Any]) -> str:
-    per_order, knee = found["per_order"], found["knee"]
-    shown = {f"{name}, CPU ms": f"{ms:.2f}" for name, ms in per_order["cpu_ms"].items()}
-    shown |= {
-        key.replace("_", " "): f"{value:.1f}" for key, value in per_order.items() if key != "cpu_ms"
+    levels, per_order, base = found["levels"], found["per_order"], found["base"]
+    held = [
+        (
+            f"{each['offered_per_s']:.0f}",
+            f"{each['in_time']:.1%}",
+            f"{each['p99_ms']:.0f}",
+            f"{each['behind_s']:.1f}",
+            f"{sum(each['cores'].values()):.2f}",
+            f"{each['counts']['commits'] / each['offered_per_s']:.0f}",
+            "yes" if each["keeps_up"] else "no",
+        )
+        for each in levels
+    ]
+    head = (
+        "orders/s", "confirmed within 1 s", "p99 ms", "s behind", "cores", "commits an order",
+        "keeps up",
+    )  # fmt: skip
+    cpu_ms = per_order["cpu_ms"] | {
+        name: per_order[f"{name}_cpu_ms"] for name in ("database", "client")
     }
-    shown |= {
-        f"{level['clients']} clients, orders/s": f"{level['orders_per_s']:.0f}"
-        for level in found["levels"]
-    }
-    shown |= {key.replace("_", " "): f"{value:.0f}" for key, value in knee.items()}
-    return _lines(("of one order", ""), shown.items())
+    cpu = [(name, f"{ms:.2f}", f"{base['cores'][name]:.3f}") for name, ms in cpu_ms.items()]
+    counts = [
+        (name.replace("_", " "), f"{per_order[name]:.1f}", f"{at_none:.1f}")
+        for name, at_none in base["counts"].items()
+    ]
+    rest = [
+        (name.replace("_", " "), f"{per_order[name]:.1f}", "")
+        for name in ("row_locked_ms", "telemetry_bytes")
+    ]
+    knee = ", ".join(f"{key.split('_')[0]} {value:.0f}" for key, value in found["knee"].items())
+    return "\n\n".join(
+        (
+            _lines(head, held),
+            _lines(("processor time", "ms an order", "cores beside"), cpu),
+            _lines(("count", "an order", "a second beside"), counts + rest),
+            f"knee, orders/s: {knee}",
+        )
+    )
 
 
 def _decisions(found: dict[str, float]) -> str:

@@ -4,10 +4,12 @@ import json
 
 import msgspec
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
-from bench.capacity import modelled
-from bench.queue_simulation import CLIENTS, ProcessStep, Shop, knee_per_s
+from bench.capacity import marginal, modelled
+from bench.queue_simulation import ProcessStep, Shop, knee_per_s
+from bench.rates import Held
 from cli.main import main
 from observatory.capacity.plan import MEASURED, BadFigures, limits, plan, rate_of, read_figures
 from topology import LIT
@@ -20,31 +22,46 @@ def one_machine() -> float:
     return limit.orders_per_s
 
 
-def test_the_limit_of_one_machine_is_where_the_simulated_shop_bends():
+def test_the_limit_of_one_machine_is_where_the_shop_bends_measured_and_simulated():
     measured = json.loads(MEASURED.read_text())["capacity"]
-    shop = modelled(
-        measured["per_order"], FIGURES.machine.cores, measured["idle_cores"],
-        measured["levels"][0]["mean_ms"],
-    )  # fmt: skip
+    shop = modelled(measured["per_order"], measured["base"]["cores"], FIGURES.machine.cores)
     assert knee_per_s(shop) == pytest.approx(one_machine(), rel=0.2)
+    assert measured["knee"]["measured_per_s"] == pytest.approx(one_machine(), rel=0.2)
 
 
 def test_with_cores_enough_the_simulated_shop_bends_where_its_slowest_single_process_is_busy():
-    order = [ProcessStep("order", 0.004), ProcessStep("postgres", 0.002, 0.003)]
-    shop = Shop(64, order, [ProcessStep("relay", 0.001)])
-    assert knee_per_s(shop, CLIENTS) == pytest.approx(1 / 0.004, rel=0.05)
+    order = [ProcessStep("order", 0.02), ProcessStep("postgres", 0.01)]
+    assert knee_per_s(Shop(64, order, [ProcessStep("relay", 0.005)])) == pytest.approx(50, rel=0.1)
 
 
-def test_twice_the_orders_take_twice_of_everything_and_pass_what_they_exceed():
-    one, two = plan(FIGURES, 500.0), plan(FIGURES, 1000.0)
-    assert two.database_cores == pytest.approx(2 * one.database_cores)
-    for smaller, larger in zip(one.volumes, two.volumes, strict=True):
-        assert larger.per_s == pytest.approx(2 * smaller.per_s)
-    for smaller, larger in zip(one.processes, two.processes, strict=True):
-        assert larger.cores == pytest.approx(2 * smaller.cores)
-    rates = [limit.orders_per_s for limit in one.limits]
+def held(per_s: float, cores: float, *, in_time: float = 1.0, behind_s: float = 0.2) -> Held:
+    cpu = {"order-service": cores, "database": 0.5, "client": 0.0}
+    return Held(per_s, in_time, 90.0, behind_s, cpu, {"commits": 100 - per_s})
+
+
+def test_what_one_order_more_takes_is_read_from_the_rates_that_the_shop_kept_up_with():
+    levels = [held(10, 0.3), held(20, 0.4), held(40, 0.6), held(50, 9.0, behind_s=4.0)]
+    per_order, base = marginal([*levels, held(60, 9.0, in_time=0.9)])
+    assert per_order["cpu_ms"]["order-service"] == pytest.approx(10)
+    assert base["cores"]["order-service"] == pytest.approx(0.2)
+    assert per_order["commits"] == 0
+    with pytest.raises(ClickException, match="kept up with 2 rates"):
+        marginal(levels[:2])
+
+
+def test_twice_the_orders_add_twice_of_everything_and_pass_what_they_exceed():
+    plans = [plan(FIGURES, rate) for rate in (500.0, 1000.0, 1500.0)]
+    taken = [
+        [*(each.cores for each in found.processes), *(each.per_s for each in found.volumes),
+         found.database_cores]
+        for found in plans
+    ]  # fmt: skip
+    for one, two, three in zip(*taken, strict=True):
+        assert three - two == pytest.approx(two - one)
+        assert one > 0
+    rates = [limit.orders_per_s for limit in plans[0].limits]
     assert rates == sorted(rates)
-    assert not one.first.is_one_machine
+    assert not plans[0].first.is_one_machine
 
 
 def test_replicas_are_never_busier_than_seven_tenths_and_never_fewer_than_two():
