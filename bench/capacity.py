@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from statistics import linear_regression, mean
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ import psutil
 from bench import clients, rates, shops
 from bench.baseline import PRODUCT
 from bench.queue_simulation import ProcessStep, Shop, knee_per_s
-from bench.rates import Held
+from bench.rates import Held, Rates
 from bench.shops import Variant
 from chassis.database.pool import Connection
 from services.inventory import store as inventory
@@ -27,7 +26,7 @@ from topology import find
 # Each rate is held for so long; an idle shop, which does the same all the time, for less.
 _HOLD_S, _IDLE_S, _REST_S = 25.0, 10.0, 3.0
 # Of the orders a second of the warm-up's clients, which wait for each answer.
-_SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_SHARES = (0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
 _WARM_ORDERS = 800
 _LOCKS = 200
 _VOLUME_ORDERS = 100
@@ -58,15 +57,15 @@ async def _measure(shop: Variant, server: psutil.Process) -> dict[str, Any]:
         # One that fails may have met other work on the machine.
         if len(levels) > 1 and not any(each.keeps_up for each in levels[-2:]):
             break
-    per_order, base = marginal(levels)
+    busiest = knee(levels)
+    per_order = taken_by_one(busiest, idle)
     per_order["row_locked_ms"] = await _locked_ms(shop.database_url)
-    measured = max(each.offered_per_s for each in levels if each.keeps_up)
-    simulated = knee_per_s(modelled(per_order, base["cores"], psutil.cpu_count() or 1))
+    measured = busiest.offered_per_s
+    simulated = knee_per_s(modelled(per_order, idle.cores, psutil.cpu_count() or 1))
     click.echo(f"  knee: {measured:.0f} orders/s measured, {simulated:.0f} simulated")
     return {
         "per_order": per_order,
-        "base": base,
-        "idle_cores": sum(idle.cores.values()),
+        "idle": idle._asdict(),
         "knee": {"measured_per_s": measured, "simulated_per_s": simulated},
         "levels": [{**msgspec.to_builtins(each), "keeps_up": each.keeps_up} for each in levels],
     }
@@ -85,38 +84,23 @@ async def _warm(shop: Variant) -> float:
     return done.orders_per_s
 
 
-def marginal(levels: Sequence[Held]) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """What one order more takes: the slope of the line of least squares through the rates that the
-    shop kept up with. And what each second takes whatever the rate, where the line meets no order:
-    what an idle shop takes, and what waking up for a single event adds.
-
-    `ClickException` for fewer than three such rates."""
+def knee(levels: Sequence[Held]) -> Held:
+    """The highest rate that the shop kept up with. `ClickException` where it kept up with none."""
     held = [each for each in levels if each.keeps_up]
-    if len(held) < 3:
-        raise click.ClickException(f"the shop kept up with {len(held)} rates: no line through them")
-    paces = [each.offered_per_s for each in held]
+    if not held:
+        raise click.ClickException("the shop kept up with no rate: the machine has other work")
+    return max(held, key=lambda each: each.offered_per_s)
 
-    def lines(found: Callable[[Held], dict[str, float]]) -> dict[str, tuple[float, float]]:
-        return {key: _line(paces, [found(each)[key] for each in held]) for key in found(held[0])}
 
-    cores, counts = lines(lambda each: each.cores), lines(lambda each: each.counts)
-    cpu_ms = {name: 1000 * slope for name, (slope, _) in cores.items()}
+def taken_by_one(held: Held, idle: Rates) -> dict[str, Any]:
+    """What one order takes at a rate, beside what a shop takes that is idle."""
+
+    def each(found: dict[str, float], at_none: dict[str, float]) -> dict[str, float]:
+        return {key: max(0.0, found[key] - at_none[key]) / held.offered_per_s for key in found}
+
+    cpu_ms = {key: 1000 * value for key, value in each(held.cores, idle.cores).items()}
     named = {f"{name}_cpu_ms": cpu_ms.pop(name) for name in ("client", "database")}
-    base = {
-        what: {key: at_none for key, (_, at_none) in found.items()}
-        for what, found in (("cores", cores), ("counts", counts))
-    }
-    return {"cpu_ms": cpu_ms, **named, **{key: slope for key, (slope, _) in counts.items()}}, base
-
-
-def _line(paces: list[float], taken: list[float]) -> tuple[float, float]:
-    """Slope and height at no order, neither below nothing: an order gives nothing back."""
-    slope, base = linear_regression(paces, taken)
-    if slope < 0:
-        return 0.0, mean(taken)
-    return (
-        (slope, base) if base >= 0 else (linear_regression(paces, taken, proportional=True)[0], 0)
-    )
+    return {"cpu_ms": cpu_ms, **named, **each(held.counts, idle.counts)}
 
 
 async def _locked_ms(database_url: str) -> float:
@@ -183,7 +167,7 @@ class TelemetryCounter:
             server.shutdown()
 
 
-def modelled(per_order: dict[str, Any], base_cores: dict[str, float], cores: int) -> Shop:
+def modelled(per_order: dict[str, Any], idle_cores: dict[str, float], cores: int) -> Shop:
     """The same service times as a queueing network."""
     cpu_ms, database_ms = per_order["cpu_ms"], per_order["database_cpu_ms"]
     inside = {find(key).name for key in _VISITS}
@@ -193,4 +177,4 @@ def modelled(per_order: dict[str, Any], base_cores: dict[str, float], cores: int
         order.append(ProcessStep(name, cpu_ms[name] / 1000 / _VISITS.count(key)))
         order.append(ProcessStep("postgres", database_ms / 1000 / len(_VISITS)))
     later = [ProcessStep(name, ms / 1000) for name, ms in cpu_ms.items() if name not in inside]
-    return Shop(cores, order, later, sum(base_cores.values()))
+    return Shop(cores, order, later, sum(idle_cores.values()))

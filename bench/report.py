@@ -62,7 +62,7 @@ def _clients(found: dict[str, Any]) -> str:
 
 
 def _capacity(found: dict[str, Any]) -> str:
-    levels, per_order, base = found["levels"], found["per_order"], found["base"]
+    levels, per_order, idle = found["levels"], found["per_order"], found["idle"]
     held = [
         (
             f"{each['offered_per_s']:.0f}",
@@ -82,10 +82,10 @@ def _capacity(found: dict[str, Any]) -> str:
     cpu_ms = per_order["cpu_ms"] | {
         name: per_order[f"{name}_cpu_ms"] for name in ("database", "client")
     }
-    cpu = [(name, f"{ms:.2f}", f"{base['cores'][name]:.3f}") for name, ms in cpu_ms.items()]
+    cpu = [(name, f"{ms:.2f}", f"{idle['cores'][name]:.3f}") for name, ms in cpu_ms.items()]
     counts = [
         (name.replace("_", " "), f"{per_order[name]:.1f}", f"{at_none:.1f}")
-        for name, at_none in base["counts"].items()
+        for name, at_none in idle["counts"].items()
     ]
     rest = [
         (name.replace("_", " "), f"{per_order[name]:.1f}", "")
@@ -95,8 +95,8 @@ def _capacity(found: dict[str, Any]) -> str:
     return "\n\n".join(
         (
             _lines(head, held),
-            _lines(("processor time", "ms an order", "cores beside"), cpu),
-            _lines(("count", "an order", "a second beside"), counts + rest),
+            _lines(("processor time", "ms an order", "cores of an idle shop"), cpu),
+            _lines(("count", "an order", "a second of an idle shop"), counts + rest),
             f"knee, orders/s: {knee}",
         )
     )

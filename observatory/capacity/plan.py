@@ -49,7 +49,7 @@ class Machine(Struct, frozen=True):
 
 
 class PerOrder(Struct, frozen=True):
-    """What one good order more takes.
+    """What one good order takes at the knee, beyond what the shop takes with no order.
 
     `cpu_ms`: milliseconds of processor time by process; `row_locked_ms`: how long it locks the row
     of its product's stock, both times together; the rest counts and bytes."""
@@ -73,9 +73,9 @@ class KneeFigures(Struct, frozen=True):
     simulated_per_s: float
 
 
-class Base(Struct, frozen=True):
-    """What each second takes as soon as there are orders, however many: cores by process, with
-    `client` and `database` among them, and counts under the names that `PerOrder` has."""
+class IdleShop(Struct, frozen=True):
+    """What each second takes with no order: cores by process, with `client` and `database` among
+    them, and counts under the names that `PerOrder` has."""
 
     cores: dict[str, float]
     counts: dict[str, float]
@@ -85,7 +85,7 @@ class Measured(Struct, frozen=True):
     """The part `capacity` of `make bench`."""
 
     per_order: PerOrder
-    base: Base
+    idle: IdleShop
     knee: KneeFigures
 
 
@@ -162,10 +162,10 @@ def read_figures(path: Path = MEASURED) -> MeasuredFigures:
         raise BadFigures(
             f"{path} is no result of a benchmark with the part capacity ({error}): {_BY_HAND}"
         ) from None
-    each, base = figures.capacity.per_order, figures.capacity.base
-    missing = [name for name in _business() if name not in each.cpu_ms or name not in base.cores]
-    missing += [name for name in ("client", "database") if name not in base.cores]
-    missing += [name for name in _COUNTS if name not in base.counts]
+    each, idle = figures.capacity.per_order, figures.capacity.idle
+    missing = [name for name in _business() if name not in each.cpu_ms or name not in idle.cores]
+    missing += [name for name in ("client", "database") if name not in idle.cores]
+    missing += [name for name in _COUNTS if name not in idle.counts]
     if missing:
         raise BadFigures(f"{path} has no figures of {', '.join(missing)}: {_BY_HAND}")
     times = (*(each.cpu_ms[name] for name in _business()), each.database_cpu_ms, each.row_locked_ms)
@@ -176,17 +176,17 @@ def read_figures(path: Path = MEASURED) -> MeasuredFigures:
 
 def plan(figures: MeasuredFigures, orders_per_s: float) -> CapacityPlan:
     """What so many orders a second need, by the figures."""
-    measured, each, base = figures.capacity, figures.capacity.per_order, figures.capacity.base
+    measured, each, idle = figures.capacity, figures.capacity.per_order, figures.capacity.idle
     needs = tuple(
-        _need(name, base.cores[name] + each.cpu_ms[name] * orders_per_s / 1000, grows=grows)
+        _need(name, idle.cores[name] + each.cpu_ms[name] * orders_per_s / 1000, grows=grows)
         for name, grows in _business().items()
     )
     volumes = [
-        Volume(what, base.counts[name] + getattr(each, name) * orders_per_s, unit)
+        Volume(what, idle.counts[name] + getattr(each, name) * orders_per_s, unit)
         for name, (what, unit) in _COUNTS.items()
     ]
     volumes.append(Volume("telemetry sent", each.telemetry_bytes * orders_per_s, "B/s"))
-    database = base.cores["database"] + each.database_cpu_ms * orders_per_s / 1000
+    database = idle.cores["database"] + each.database_cpu_ms * orders_per_s / 1000
     return CapacityPlan(
         orders_per_s, figures.machine, measured.knee, needs, database / BUSY, tuple(volumes),
         limits(figures),
@@ -204,9 +204,9 @@ def shown_volume(volume: Volume) -> str:
 
 def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     """Every limit, the one that comes first before the others."""
-    cores, each, base = figures.machine.cores, figures.capacity.per_order, figures.capacity.base
+    cores, each, idle = figures.machine.cores, figures.capacity.per_order, figures.capacity.idle
     every_ms = sum(each.cpu_ms.values()) + each.client_cpu_ms + each.database_cpu_ms
-    always = sum(base.cores.values())
+    always = sum(idle.cores.values())
     found = [
         Limit(
             f"one machine of {cores} cores", (cores - always) * 1000 / every_ms,
@@ -220,8 +220,8 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     ]  # fmt: skip
     found += [
         Limit(
-            name, (1 - base.cores[name]) * 1000 / each.cpu_ms[name],
-            f"one works at a time: {base.cores[name]:.2f} of a core, and"
+            name, (1 - idle.cores[name]) * 1000 / each.cpu_ms[name],
+            f"one works at a time: {idle.cores[name]:.2f} of a core, and"
             f" {each.cpu_ms[name]:.1f} ms an order",
         )
         for name, grows in _business().items()

@@ -7,9 +7,9 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from bench.capacity import marginal, modelled
+from bench.capacity import knee, modelled, taken_by_one
 from bench.queue_simulation import ProcessStep, Shop, knee_per_s
-from bench.rates import Held
+from bench.rates import Held, Rates
 from cli.main import main
 from observatory.capacity.plan import MEASURED, BadFigures, limits, plan, rate_of, read_figures
 from topology import LIT
@@ -24,7 +24,7 @@ def one_machine() -> float:
 
 def test_the_limit_of_one_machine_is_where_the_shop_bends_measured_and_simulated():
     measured = json.loads(MEASURED.read_text())["capacity"]
-    shop = modelled(measured["per_order"], measured["base"]["cores"], FIGURES.machine.cores)
+    shop = modelled(measured["per_order"], measured["idle"]["cores"], FIGURES.machine.cores)
     assert knee_per_s(shop) == pytest.approx(one_machine(), rel=0.2)
     assert measured["knee"]["measured_per_s"] == pytest.approx(one_machine(), rel=0.2)
 
@@ -39,14 +39,15 @@ def held(per_s: float, cores: float, *, in_time: float = 1.0, behind_s: float = 
     return Held(per_s, in_time, 90.0, behind_s, cpu, {"commits": 100 - per_s})
 
 
-def test_what_one_order_more_takes_is_read_from_the_rates_that_the_shop_kept_up_with():
-    levels = [held(10, 0.3), held(20, 0.4), held(40, 0.6), held(50, 9.0, behind_s=4.0)]
-    per_order, base = marginal([*levels, held(60, 9.0, in_time=0.9)])
-    assert per_order["cpu_ms"]["order-service"] == pytest.approx(10)
-    assert base["cores"]["order-service"] == pytest.approx(0.2)
-    assert per_order["commits"] == 0
-    with pytest.raises(ClickException, match="kept up with 2 rates"):
-        marginal(levels[:2])
+def test_what_an_order_takes_is_read_at_the_highest_rate_that_the_shop_kept_up_with():
+    late, behind = held(60, 9.0, in_time=0.9), held(50, 9.0, behind_s=4.0)
+    idle = Rates({"order-service": 0.1, "database": 0.1, "client": 0.0}, {"commits": 70.0})
+    busiest = knee([held(20, 0.4), held(40, 0.5), behind, late])
+    per_order = taken_by_one(busiest, idle)
+    assert per_order["cpu_ms"] == {"order-service": pytest.approx(10)}
+    assert (per_order["database_cpu_ms"], per_order["commits"]) == (pytest.approx(10), 0)
+    with pytest.raises(ClickException, match="kept up with no rate"):
+        knee([behind, late])
 
 
 def test_twice_the_orders_add_twice_of_everything_and_pass_what_they_exceed():
