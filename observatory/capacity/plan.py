@@ -210,7 +210,7 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     found = [
         Limit(
             f"one machine of {cores} cores", (cores - always) * 1000 / every_ms,
-            f"{always:.2f} cores, and {every_ms:.1f} ms of them for each order and its client",
+            f"an idle shop takes {always:.2f} cores, an order and its client {every_ms:.1f} ms",
             is_one_machine=True,
         ),
         Limit(
@@ -221,8 +221,7 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
     found += [
         Limit(
             name, (1 - idle.cores[name]) * 1000 / each.cpu_ms[name],
-            f"one works at a time: {idle.cores[name]:.2f} of a core, and"
-            f" {each.cpu_ms[name]:.1f} ms an order",
+            f"one works at a time, for {each.cpu_ms[name]:.1f} ms an order",
         )
         for name, grows in _business().items()
         if not grows
