@@ -14,6 +14,7 @@ import psutil
 
 from bench import (
     acquirer,
+    capacity,
     collectors,
     compare,
     decisions,
@@ -32,11 +33,12 @@ from bench import (
 from bench.shops import Variant
 from fleet.postgres import PostgresServer, serving
 from fleet.run_dir import RunDirectory
-from topology import KEYS, find
+from topology import KEYS, NAMES, find
 
 PARTS = (
     "compare",
     "clients",
+    "capacity",
     "decisions",
     "acquirer",
     "replicas",
@@ -105,6 +107,7 @@ def main(
             parts: dict[str, Callable[[], Any]] = {
                 "compare": bench.compare,
                 "clients": bench.clients,
+                "capacity": bench.capacity,
                 "decisions": bench.decide,
                 "acquirer": bench.acquire,
                 "replicas": bench.replicas,
@@ -171,6 +174,14 @@ class _Bench:
         observed = self._observed("observed_n")
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
+
+    def capacity(self) -> Any:
+        """What one order takes, and where orders a second bend."""
+        shop, volume = self._observed("capacity"), capacity.TelemetryCounter()
+        sending = Variant("volume", self._home, self._database("volume"), {}, keys=tuple(NAMES))
+        with volume.serving(), shops.running([shop]):
+            sending.add({"VALERIX_OTLP_RECEIVER": volume.url})
+            return capacity.measure(shop, self._server_process(), sending, volume)
 
     def decide(self) -> Any:
         """Policy, plan and route beside a whole payment."""
@@ -278,11 +289,14 @@ class _Bench:
         with shops.running([shop]):
             return soak.measure(shop, payments, kills, seed)
 
-    def _server_mb(self) -> float:
+    def _server_process(self) -> psutil.Process:
         child = self._server.child
         if child is None:
-            return 0.0
-        server = psutil.Process(child.pid)
+            raise click.ClickException("PostgreSQL is not running")
+        return psutil.Process(child.pid)
+
+    def _server_mb(self) -> float:
+        server = self._server_process()
         return sum(map(shops.proportional_mb, (server, *server.children())))
 
 

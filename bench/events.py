@@ -47,7 +47,7 @@ async def drain(shop: Variant) -> dict[str, float]:
     try:
         await connection.execute(_FILL, BACKLOG // 2)
         await asyncio.to_thread(shop.start)
-        await _until_consumed(connection)
+        await until_consumed(connection)
         found = {"relay": float(await connection.fetchval(_CONFIRMED))}
         for consumer in CONSUMERS:
             taken = await connection.fetchval(_CONSUMED, consumer)
@@ -63,7 +63,7 @@ async def follow(shop: Variant) -> dict[str, float]:
     await _buy(shop)
     connection = await asyncpg.connect(shop.database_url)
     try:
-        await _until_consumed(connection)
+        await until_consumed(connection)
         every = " UNION ALL ".join(
             f"SELECT event_id, at FROM {schema}.outbox"  # noqa: S608 - from the topology
             for schema in await _rooms(connection)
@@ -91,7 +91,7 @@ async def _buy(shop: Variant) -> None:
         await asyncio.gather(*buying)
 
 
-async def _until_consumed(connection: asyncpg.Connection) -> None:
+async def until_consumed(connection: asyncpg.Connection) -> None:
     """Until every outbox is confirmed and no consumer has anything left to take."""
     rooms = await _rooms(connection)
     waiting = " UNION ALL ".join(

@@ -61,6 +61,47 @@ def _clients(found: dict[str, Any]) -> str:
     return _lines(head, rows)
 
 
+def _capacity(found: dict[str, Any]) -> str:
+    levels, per_order, idle = found["levels"], found["per_order"], found["idle"]
+    held = [
+        (
+            f"{each['offered_per_s']:.0f}",
+            f"{each['in_time']:.1%}",
+            f"{each['p99_ms']:.0f}",
+            f"{each['behind_s']:.1f}",
+            f"{sum(each['cores'].values()):.2f}",
+            f"{each['counts']['commits'] / each['offered_per_s']:.0f}",
+            "yes" if each["keeps_up"] else "no",
+        )
+        for each in levels
+    ]
+    head = (
+        "orders/s", "confirmed within 1 s", "p99 ms", "s behind", "cores", "commits an order",
+        "keeps up",
+    )  # fmt: skip
+    cpu_ms = per_order["cpu_ms"] | {
+        name: per_order[f"{name}_cpu_ms"] for name in ("database", "client")
+    }
+    cpu = [(name, f"{ms:.2f}", f"{idle['cores'][name]:.3f}") for name, ms in cpu_ms.items()]
+    counts = [
+        (name.replace("_", " "), f"{per_order[name]:.1f}", f"{at_none:.1f}")
+        for name, at_none in idle["counts"].items()
+    ]
+    rest = [
+        (name.replace("_", " "), f"{per_order[name]:.1f}", "")
+        for name in ("row_locked_ms", "telemetry_bytes")
+    ]
+    knee = ", ".join(f"{key.split('_')[0]} {value:.0f}" for key, value in found["knee"].items())
+    return "\n\n".join(
+        (
+            _lines(head, held),
+            _lines(("processor time", "ms an order", "cores of an idle shop"), cpu),
+            _lines(("count", "an order", "a second of an idle shop"), counts + rest),
+            f"knee, orders/s: {knee}",
+        )
+    )
+
+
 def _decisions(found: dict[str, float]) -> str:
     rows = [
         ("policy, plan and route over three accounts (bar 0.50)", f"{found['decision_ms']:.3f}"),
@@ -234,6 +275,7 @@ def _soak(found: dict[str, Any]) -> str:
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
+    "capacity": _capacity,
     "decisions": _decisions,
     "acquirer": _acquirer,
     "replicas": _replicas,

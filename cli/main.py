@@ -248,6 +248,22 @@ def report(since: str, out: Path | None) -> None:
 
 
 @main.command()
+@click.option("--orders-per-s", required=True, metavar="NUMBER", help="Orders a second, as 250.")
+@click.option("--measured", type=click.Path(path_type=Path), metavar="FILE",
+              help="Figures of make bench; else those that came with this version.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def capacity(orders_per_s: str, measured: Path | None, as_json: bool) -> None:
+    """Say what so many orders a second take, and which limit comes first.
+
+    Replicas, cores, the database's commits and WAL, events and telemetry, computed from what one
+    order took in `make bench` (docs/scale.md). Needs no running shop.
+    """
+    from cli.capacity import show_capacity
+
+    show_capacity(orders_per_s, measured, as_json=as_json)
+
+
+@main.command()
 @click.argument("name", default="")
 def contracts(name: str) -> None:
     """List what messages are checked against, or print one's JSON Schema."""

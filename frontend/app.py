@@ -34,7 +34,7 @@ from frontend.policies.drafts import PolicyDrafts
 from frontend.policies.page import policy_api, policy_routes, terms_routes
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.page import provider_api, provider_routes
-from frontend.reports.page import ReportActions, report_api, report_routes
+from frontend.reports.page import ReportActions, capacity_api, report_api, report_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
@@ -52,6 +52,7 @@ from frontend.web.sign_in import sign_in_routes
 from frontend.web.sse import Hub, nudge_routes
 from frontend.web.static_files import FILES
 from frontend.web.templating import environment
+from observatory.capacity.plan import read_figures
 from observatory.metrics.dropped_counts import DroppedCounts
 from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.retrospective.kept import KeptReports
@@ -156,7 +157,7 @@ def _routes(
         *audit_routes(pages, events),
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
-        *report_routes(pages, reports, telemetry, _every(settings)),
+        *report_routes(pages, reports, telemetry, _every(settings), read_figures()),
         *trace_routes(pages, state, telemetry, links),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
@@ -175,7 +176,7 @@ def _other_routes(
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    return [*apis, *FILES, *telemetry.routes()]
+    return [*apis, capacity_api(read_figures()), *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:

@@ -13,6 +13,7 @@ from chassis.http.openapi import refused
 from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from frontend.reports.panels import (
+    capacity_panel,
     contracts_panel,
     contracts_view,
     report_panel,
@@ -20,15 +21,19 @@ from frontend.reports.panels import (
     reports_view,
 )
 from frontend.web.actions import Done, Form, operator_only
+from frontend.web.filters import field
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import leave_untraced
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast
+from observatory.capacity.plan import BadRate, CapacityPlan, MeasuredFigures, plan, rate_of
 from observatory.retrospective.kept import to_yaml
 from observatory.retrospective.model import RetrospectiveReport
 from observatory.retrospective.writer import BadPeriod, ReportWriter, period_of
 from observatory.sources.protocols import TelemetrySource
 
+# What the page computes before anybody asks.
+_ORDERS_PER_S = "250"
 _LOCKED = "Reports wait for the operator: unlock the gremlins first."
 
 
@@ -45,7 +50,11 @@ class ReportList(Struct, frozen=True):
 
 
 def report_routes(
-    pages: Pages, writer: ReportWriter, telemetry: TelemetrySource, every: timedelta
+    pages: Pages,
+    writer: ReportWriter,
+    telemetry: TelemetrySource,
+    every: timedelta,
+    figures: MeasuredFigures,
 ) -> list[HTTPRouteHandler]:
     """GET /reports and /reports/{name}, with their panels."""
 
@@ -59,7 +68,13 @@ def report_routes(
             "reports/page.html",
             reports=reports_panel(kept),
             contracts=contracts_panel(contracts),
+            capacity=capacity_panel(figures, _wanted(request)),
+            wanted=_wanted(request),
         )
+
+    @get("/panels/capacity", summary="What orders take", include_in_schema=False)
+    async def show_capacity(request: HttpRequest) -> Response[str]:
+        return pages.panel(request, capacity_panel(figures, _wanted(request)))
 
     @get("/panels/reports", summary="The last reports", include_in_schema=False)
     async def show_list(request: HttpRequest) -> Response[str]:
@@ -74,7 +89,7 @@ def report_routes(
         panel = report_panel(await _known(writer, name))
         return pages.page(request, "reports/report_page.html", report=panel, name=name)
 
-    return [show_reports, show_list, show_contracts, show_report]
+    return [show_reports, show_list, show_contracts, show_capacity, show_report]
 
 
 def report_api(writer: ReportWriter) -> list[HTTPRouteHandler]:
@@ -123,6 +138,29 @@ def report_api(writer: ReportWriter) -> list[HTTPRouteHandler]:
         return await _written(writer, length, "api")
 
     return [list_reports, read_report, read_yaml, write_report]
+
+
+def capacity_api(figures: MeasuredFigures) -> HTTPRouteHandler:
+    """What `valerix capacity` computes, as JSON."""
+
+    @get(
+        "/api/capacity",
+        summary="What so many orders a second take",
+        responses={400: refused("It is no number of orders a second")},
+        before_request=leave_untraced,
+    )
+    async def read_capacity(request: HttpRequest) -> CapacityPlan:
+        """GET /api/capacity?orders_per_s=."""
+        try:
+            return plan(figures, rate_of(field(request, "orders_per_s")))
+        except BadRate as error:
+            raise invalid("/orders_per_s", str(error)) from None
+
+    return read_capacity
+
+
+def _wanted(request: HttpRequest) -> str:
+    return field(request, "orders_per_s") or _ORDERS_PER_S
 
 
 class ReportActions:

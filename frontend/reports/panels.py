@@ -3,10 +3,12 @@
 import asyncio
 from datetime import timedelta
 
+from chassis.http.query import with_query
 from frontend.reports import presenter
-from frontend.reports.view_models import ContractsView, ReportsView, ReportView
+from frontend.reports.view_models import CapacityView, ContractsView, ReportsView, ReportView
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
+from observatory.capacity.plan import BadRate, MeasuredFigures, plan, rate_of
 from observatory.retrospective.model import RetrospectiveReport
 from observatory.retrospective.violations import violations_between
 from observatory.retrospective.writer import ReportWriter
@@ -26,6 +28,16 @@ def reports_panel(view: ReportsView | Down) -> Panel:
 def contracts_panel(view: ContractsView | Down) -> Panel:
     """What broke its contract lately."""
     return Panel("reports/contracts.html", ("logs",), lambda _: view)
+
+
+def capacity_panel(figures: MeasuredFigures, orders_per_s: str) -> Panel:
+    """What so many orders a second take; what cannot be computed is named in it."""
+    try:
+        view = presenter.capacity(plan(figures, rate_of(orders_per_s)))
+    except BadRate as error:
+        view = CapacityView(orders_per_s, refused=str(error))
+    url = with_query("/panels/capacity", orders_per_s=orders_per_s)
+    return Panel("reports/capacity.html", (), lambda _: view, url)
 
 
 def report_panel(report: RetrospectiveReport) -> Panel:

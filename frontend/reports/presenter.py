@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from frontend.reports.view_models import (
     AnomalyRow,
+    CapacityView,
+    LimitRow,
     ReasonBar,
     ReportRow,
     ReportsView,
@@ -12,6 +14,7 @@ from frontend.reports.view_models import (
 )
 from frontend.web.formatting import THIN, count, share, took
 from frontend.web.labels import State
+from observatory.capacity.plan import BUSY, CapacityPlan, shown_volume
 from observatory.retrospective.model import Anomaly, RetrospectiveReport
 
 # More reasons than this are the tail of a list.
@@ -45,6 +48,28 @@ def report(found: RetrospectiveReport) -> ReportView:
         ),
         tuple(map(_anomaly, found.anomalies)),
     )
+
+
+def capacity(found: CapacityPlan) -> CapacityView:
+    """What so many orders a second take."""
+    needs = [
+        (each.process, str(each.replicas), f"{each.cores:.2f}", f"{each.busy:.0%}")
+        for each in found.processes
+    ]
+    needs.append(("PostgreSQL", "", f"{found.database_cores:.2f}", f"{BUSY:.0%}"))
+    return CapacityView(
+        f"{found.orders_per_s:g}",
+        found,
+        tuple(needs),
+        tuple((each.what, shown_volume(each)) for each in found.volumes),
+        tuple(
+            LimitRow(
+                each.what, f"{each.orders_per_s:.0f}", each.why,
+                found.orders_per_s > each.orders_per_s,
+            )
+            for each in found.limits
+        ),
+    )  # fmt: skip
 
 
 def shown_length(length: timedelta) -> str:

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from frontend.web.labels import State
+from observatory.capacity.plan import CapacityPlan
 from observatory.retrospective.model import (
     Anomaly,
     RequestCount,
@@ -71,3 +72,24 @@ class ContractsView(Struct, frozen=True):
 
     violations: tuple[SchemaViolation, ...]
     note: str
+
+
+class LimitRow(Struct, frozen=True):
+    """A limit in words, and whether the wanted orders pass it."""
+
+    what: str
+    orders_per_s: str
+    why: str
+    is_passed: bool
+
+
+class CapacityView(Struct, frozen=True):
+    """What so many orders a second take; `wanted` as it was typed, `refused` why that is no
+    number, and no plan then. `needs`: process, replicas, cores, busy; `volumes`: what, how much."""
+
+    wanted: str
+    plan: CapacityPlan | None = None
+    needs: tuple[tuple[str, str, str, str], ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()
+    limits: tuple[LimitRow, ...] = ()
+    refused: str = ""

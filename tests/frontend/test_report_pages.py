@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from frontend.reports import presenter
-from frontend.reports.panels import contracts_panel, report_panel, reports_panel
+from frontend.reports.panels import capacity_panel, contracts_panel, report_panel, reports_panel
 from frontend.reports.view_models import ContractsView
+from observatory.capacity.plan import plan, read_figures
 from observatory.retrospective.model import (
     Anomaly,
     FailureReason,
@@ -117,3 +118,18 @@ async def test_only_the_operator_writes_one_and_an_unknown_one_is_not_there(data
         for path in ("/reports/nothing", "/api/reports/nothing", "/api/reports/..%2f/yaml"):
             async with browser.get(path) as answer:
                 assert answer.status == 404, path
+
+
+async def test_what_orders_take_is_the_same_on_the_page_and_as_json(database_url, tmp_path):
+    figures = read_figures()
+    async with dashboard(database_url, telemetry_dir=str(tmp_path)) as (browser, _):
+        async with browser.get("/api/capacity", params={"orders_per_s": "40"}) as response:
+            found = await response.json()
+        assert found["limits"][0]["what"] == plan(figures, 40.0).limits[0].what
+        page = await text(browser, "/reports?orders_per_s=40")
+        assert show(capacity_panel(figures, "40")) in page
+        for wrong in ("", "many", "-1"):
+            async with browser.get("/api/capacity", params={"orders_per_s": wrong}) as response:
+                assert (response.status, (await response.json())["code"]) == (400, "validation")
+    assert "<script>" not in show(capacity_panel(figures, HOSTILE))
+    assert "cannot be used" in show(capacity_panel(figures, HOSTILE))
