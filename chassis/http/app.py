@@ -45,6 +45,7 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
+from chassis.identity.caller import Callers
 from chassis.settings import Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -76,7 +77,12 @@ def service_app(
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
     process and start again when they fail; `closes` run at the end; `state` is for handlers."""
-    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
+    callers = Callers(name, settings)
+    own = (
+        process_metrics(name, database, registry).run,
+        ContractMetrics(name, registry).run,
+        callers.keys.run,
+    )
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
@@ -104,7 +110,7 @@ def service_app(
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, registry, gremlins)
+    return _edged(app, name, settings, registry, gremlins, callers)
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -127,6 +133,7 @@ def _edged(
     settings: Settings,
     registry: CollectorRegistry,
     gremlins: Gremlins | None,
+    callers: Callers,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
     templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
@@ -140,6 +147,7 @@ def _edged(
         routes=templates,
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
+        callers=callers,
     )
 
 
