@@ -46,6 +46,7 @@ from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
 from chassis.identity.caller import Callers
+from chassis.identity.keys import PublishedKeys
 from chassis.settings import Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -71,13 +72,15 @@ def service_app(
     callees: Mapping[str, Probe] | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
+    token_keys: PublishedKeys | None = None,
     state: Mapping[str, object] | None = None,
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `state` is for handlers."""
-    callers = Callers(name, settings)
+    process and start again when they fail; `closes` run at the end; `token_keys` is where the keys
+    of callers' tokens come from, if not from identity; `state` is for handlers."""
+    callers = Callers(name, settings, token_keys)
     own = (
         process_metrics(name, database, registry).run,
         ContractMetrics(name, registry).run,

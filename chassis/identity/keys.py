@@ -89,7 +89,9 @@ class PublishedKeys:
         async with self._look:
             if self._document != before:
                 return True
-            if self._looked_at is None or self._clock() - self._looked_at >= LOOK_EVERY_S:
+            # None at all yet: whoever publishes them is starting, and looks again help.
+            wait_s = LOOK_EVERY_S if self.are_known else _FIRST_S / 10
+            if self._looked_at is None or self._clock() - self._looked_at >= wait_s:
                 await self._refresh()
         return self._document != before
 

@@ -7,6 +7,7 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
+from chassis.identity.keys import PublishedKeys
 from chassis.messaging.doorbell import Doorbell
 from services.identity.logins import Logins
 from services.identity.oauth import Grants
@@ -41,6 +42,7 @@ def create_app(settings: IdentitySettings) -> Edge:
         gremlins=gremlins,
         schema_revision=SCHEMA_REVISION,
         loops=[keys.run, Doorbell(gremlins.controls, [database, gremlins.controls]).run],
+        token_keys=PublishedKeys("", settings.identity_keys_every_s, fetch=keys.published),
         state={
             "database": database,
             "keys": keys,

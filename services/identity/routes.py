@@ -96,10 +96,8 @@ async def show_keys(state: State) -> Response[bytes]:
     """GET /.well-known/jwks.json."""
     keys: SigningKeys = state["keys"]
     settings: IdentitySettings = state["settings"]
-    if not keys.document:
-        await keys.turn()
     return Response(
-        keys.document, media_type=MediaType.JSON,
+        await keys.published(), media_type=MediaType.JSON,
         headers={"Cache-Control": f"public, max-age={settings.identity_keys_every_s:.0f}"},
     )  # fmt: skip
 

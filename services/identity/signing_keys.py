@@ -41,7 +41,7 @@ _PUBLISH = statement(
     text(
         "INSERT INTO identity.signing_keys"
         " (kid, state, public_key, private_key, published_at, signs_at, signing_since)"
-        " SELECT :kid, :state, :public_key ::jsonb, :private_key, t,"
+        " SELECT :kid, :state, :public_key ::text::jsonb, :private_key, t,"
         "   t + :lead_s * interval '1 second', CASE WHEN :state = 'SIGNING' THEN t END"
         " FROM (SELECT clock_timestamp() AS t) x"
     ),
@@ -99,6 +99,11 @@ class SigningKeys:
         """At the start: have a key before the first turn of `run`."""
         if self._signer is None:
             await self.turn()
+
+    async def published(self) -> bytes:
+        """The keys as anybody may have them."""
+        await self.be_ready()
+        return self.document
 
     def sign(self, payload: bytes, header: dict[str, Any]) -> str:
         """The payload, signed by the key of today; `Problem` 503 while there is none."""

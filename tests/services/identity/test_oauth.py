@@ -168,4 +168,4 @@ async def test_what_is_published_has_no_secret_and_says_where_all_is(identity: I
 async def test_an_operator_has_the_next_key_published(identity: Identity):
     answer = await identity.http.post("/signing-keys/rotate")
     assert answer.status_code == 202
-    assert {each["state"] for each in answer.json()["keys"]} == {"NEXT", "SIGNING"}
+    assert {each["state"] for each in answer.json()["keys"]} >= {"NEXT", "SIGNING"}
