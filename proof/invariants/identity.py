@@ -37,7 +37,8 @@ FROM identity.signing_keys WHERE signing_since < signs_at OR signs_at < publishe
 UNION ALL
 SELECT 'not over', kid, NULL
 FROM identity.signing_keys
-WHERE state = 'RETIRED' AND (private_key IS NOT NULL OR gone_at < retired_at + interval '1 hour')""",
+WHERE state = 'RETIRED'
+  AND (private_key IS NOT NULL OR gone_at < retired_at + interval '1 hour')""",
     enforced_by="one index of the state; CHECK on the times; the trigger on its transitions",
     reads="everything",
 )

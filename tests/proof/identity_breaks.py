@@ -33,8 +33,6 @@ IDENTITY_BREAKS = (
         "ALTER TABLE identity.refresh_tokens DROP CONSTRAINT one_successor;"
         f"{_BEGUN}{_token(1, 'NULL', _SPENT)}{_token(2, _FIRST, _SPENT)}{_token(3, _FIRST, _LIVE)}",
         ("found", 2),
-        ("I30",),
-        marked=False,
     ),
     Break(
         "T1",
@@ -42,7 +40,6 @@ IDENTITY_BREAKS = (
         f"{_BEGUN}{_token(1, 'NULL', _LIVE)}"
         "UPDATE identity.families SET revoked_at = now(), revoked_because = 'stolen'",
         ("what", "live tokens"),
-        marked=False,
     ),
     Break(
         "T2",
@@ -50,8 +47,6 @@ IDENTITY_BREAKS = (
         f"DROP INDEX identity.one_signing_key; {_KEY.format(c='a', after='1 hour')}"
         f"{_KEY.format(c='b', after='2 hours')}",
         ("found", 2),
-        ("I30",),
-        marked=False,
     ),
     Break(
         "T2",
@@ -59,7 +54,5 @@ IDENTITY_BREAKS = (
         "ALTER TABLE identity.signing_keys DROP CONSTRAINT signs_when_known;"
         f"{_KEY.format(c='a', after='1 minute')}",
         ("what", "signed too soon"),
-        ("I30",),
-        marked=False,
     ),
 )
