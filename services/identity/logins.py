@@ -6,7 +6,6 @@ import secrets
 
 import msgspec
 
-from chassis.addresses import is_loopback
 from chassis.database.pool import Database
 from chassis.http.brake import Brake
 from chassis.http.operator_auth import is_token
@@ -15,7 +14,7 @@ from services.identity import contract, store
 from services.identity.contract import TokenView
 from services.identity.domain import User
 from services.identity.passwords import Passwords
-from services.identity.settings import DEMO_USERS, IdentitySettings
+from services.identity.settings import DEMO_USERS, IdentitySettings, demo_password
 from services.identity.tokens import PEOPLE, Mint, for_people
 
 logger = logging.getLogger(__name__)
@@ -32,10 +31,7 @@ class Logins:
         self.passwords = Passwords(settings)
         # By account, and in total: from how many addresses somebody guesses does not matter.
         self._brake = Brake(what="passwords")
-        exposed = not is_loopback(settings.published_on or settings.host)
-        self._has_demo = bool(settings.identity_demo_password) and not (
-            exposed or settings.operator_token
-        )
+        self._has_demo = bool(demo_password(settings))
 
     async def log_in(self, name: str, password: str) -> TokenView:
         """A token and a refresh token. `Problem`: 401 for a wrong password or name, 429 after too

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chassis.addresses import is_loopback
 from chassis.settings import BadSetting, Count, Seconds, Settings, why
 
 # Who may sign in with the demo password, and as what.
@@ -53,3 +54,9 @@ class IdentitySettings(Settings, frozen=True, kw_only=True):
                 "VALERIX_IDENTITY_KEY_LEAD_S must be more than VALERIX_IDENTITY_KEYS_EVERY_S: a "
                 "key must be known before it signs"
             )
+
+
+def demo_password(settings: IdentitySettings) -> str:
+    """What opens the demo users' accounts; empty where the shop is guarded."""
+    exposed = not is_loopback(settings.published_on or settings.host)
+    return "" if exposed or settings.operator_token else settings.identity_demo_password
