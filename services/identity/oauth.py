@@ -27,7 +27,7 @@ _REPEATED = frozenset({"audience"})
 Form = Mapping[str, list[str]]
 
 
-class Refused(Exception):
+class NoToken(Exception):
     """No token: the code of RFC 6749, 5.2, and why."""
 
     def __init__(self, code: str, why: str, *, status: int = 400) -> None:
@@ -36,22 +36,22 @@ class Refused(Exception):
 
 
 def read_form(raw: bytes, content_type: str) -> Form:
-    """The parameters of a form; `Refused` for what is none, or has one of them twice."""
+    """The parameters of a form; `NoToken` for what is none, or has one of them twice."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise Refused("invalid_request", "send application/x-www-form-urlencoded")
+        raise NoToken("invalid_request", "send application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw),
             errors="strict", max_num_fields=_MOST_FIELDS,
         )  # fmt: skip
     except ValueError:
-        raise Refused("invalid_request", "this is not a form of at most 20 fields") from None
+        raise NoToken("invalid_request", "this is not a form of at most 20 fields") from None
     form: dict[str, list[str]] = {}
     for name, value in pairs:
         form.setdefault(name, []).append(value)
     for name, values in form.items():
         if len(values) > 1 and name not in _REPEATED:
-            raise Refused("invalid_request", f"{name[:40]} is there twice")
+            raise NoToken("invalid_request", f"{name[:40]} is there twice")
     return form
 
 
@@ -65,24 +65,24 @@ class Grants:
         self._credential = ServiceCredential(settings)
 
     async def issue(self, form: Form, authorization: str) -> TokenView:
-        """The token that is asked for; `Refused`."""
+        """The token that is asked for; `NoToken`."""
         match _one(form, "grant_type"):
             case "client_credentials":
                 return await self._of_service(self._client(form, authorization), form)
             case "refresh_token":
                 if found := await self._logins.refresh(_one(form, "refresh_token")):
                     return found
-                raise Refused("invalid_grant", "this refresh token is not good, or no longer")
+                raise NoToken("invalid_grant", "this refresh token is not good, or no longer")
             case grant if grant == EXCHANGE:
                 return await self._exchanged(self._client(form, authorization), form)
             case _:
-                raise Refused("unsupported_grant_type", f"one of {', '.join(GRANTS)}")
+                raise NoToken("unsupported_grant_type", f"one of {', '.join(GRANTS)}")
 
     async def revoke(self, form: Form) -> None:
         """End what belongs to a refresh token; what is none is gone already (RFC 7009, 2.2)."""
         token = _one(form, "token")
         if token.count(".") == 2:
-            raise Refused(
+            raise NoToken(
                 "unsupported_token_type", "an access token cannot be taken back; it ends by itself"
             )
         await self._logins.revoke(token)
@@ -95,12 +95,12 @@ class Grants:
     async def _exchanged(self, client: str, form: Form) -> TokenView:
         """A person's token, for the processes that this service asks in their name."""
         if _one(form, "subject_token_type") != ACCESS_TOKEN:
-            raise Refused("invalid_request", f"subject_token_type must be {ACCESS_TOKEN}")
+            raise NoToken("invalid_request", f"subject_token_type must be {ACCESS_TOKEN}")
         claims = self._subject(_one(form, "subject_token"), client)
         audience = _narrowed(for_service(client), form)
         life_s = min(self._settings.identity_access_s, claims.exp - time.time())
         if life_s < 1:
-            raise Refused("invalid_request", "the subject_token has ended")
+            raise NoToken("invalid_request", "the subject_token has ended")
         view = await self._mint.issue(claims.sub, client, claims.roles, audience, life_s)
         return msgspec.structs.replace(view, issued_token_type=ACCESS_TOKEN)
 
@@ -110,30 +110,30 @@ class Grants:
             # A service exchanges what was sent to it, and nothing that it found elsewhere.
             return check(token, self._keys.public(), issuer=issuer, audience=client, now=now)
         except BadToken as error:
-            raise Refused("invalid_request", f"the subject_token is not good: {error}") from None
+            raise NoToken("invalid_request", f"the subject_token is not good: {error}") from None
 
     def _client(self, form: Form, authorization: str) -> str:
         """The service that asks, by its secret: in the head or in the form, not in both."""
         name, secret = _basic(authorization)
         if "client_secret" in form:
             if name:
-                raise Refused("invalid_request", "authenticate once, in the head or in the form")
+                raise NoToken("invalid_request", "authenticate once, in the head or in the form")
             name, secret = _one(form, "client_id"), _one(form, "client_secret")
         if name not in NAMES or not self._credential.is_secret_of(name, secret):
-            raise Refused("invalid_client", "no service of this shop has this secret", status=401)
+            raise NoToken("invalid_client", "no service of this shop has this secret", status=401)
         return name
 
 
 def _narrowed(allowed: list[str], form: Form) -> list[str]:
     asked = form.get("audience") or allowed
     if not asked or not set(asked) <= set(allowed):
-        raise Refused("invalid_target", "a service gets tokens for the services that it calls")
+        raise NoToken("invalid_target", "a service gets tokens for the services that it calls")
     return list(dict.fromkeys(asked))
 
 
 def _one(form: Form, name: str) -> str:
     if not (value := form.get(name, [""])[0]):
-        raise Refused("invalid_request", f"{name} is missing")
+        raise NoToken("invalid_request", f"{name} is missing")
     return value
 
 

@@ -27,7 +27,7 @@ from services.identity.contract import (
 )
 from services.identity.domain import SigningKey
 from services.identity.logins import Logins
-from services.identity.oauth import Grants, Refused
+from services.identity.oauth import Grants, NoToken
 from services.identity.settings import IdentitySettings
 from services.identity.signing_keys import SigningKeys
 
@@ -36,7 +36,7 @@ _OPERATOR = {
     401: refused("This needs a token with the role operator"),
     403: refused("The caller has not the role operator"),
 }
-_NO_TOKEN = {
+_OAUTH_ERRORS = {
     400: answered(OAuthError, "The request or the grant is not good (RFC 6749, 5.2)"),
     401: answered(OAuthError, "This is no service of the shop, or its secret is wrong"),
 }
@@ -56,7 +56,7 @@ async def log_in(data: JSONBody[LogIn], state: State) -> Response[TokenView]:
     return Response(await logins.log_in(data.user, data.password), headers=_NO_STORE)
 
 
-def _answer_refused(_: Request[Any, Any, Any], error: Refused) -> Response[OAuthError]:
+def _answer_no_token(_: Request[Any, Any, Any], error: NoToken) -> Response[OAuthError]:
     basic = {"WWW-Authenticate": 'Basic realm="valerix"'} if error.status == 401 else {}
     return Response(
         OAuthError(error.code, str(error)), status_code=error.status,
@@ -65,8 +65,8 @@ def _answer_refused(_: Request[Any, Any, Any], error: Refused) -> Response[OAuth
 
 
 @post(
-    "/oauth2/token", status_code=200, exception_handlers={Refused: _answer_refused},
-    summary="A token by client credentials, refresh token, or exchange", responses=_NO_TOKEN,
+    "/oauth2/token", status_code=200, exception_handlers={NoToken: _answer_no_token},
+    summary="A token by client credentials, refresh token, or exchange", responses=_OAUTH_ERRORS,
 )  # fmt: skip
 async def issue_token(request: Request[Any, Any, Any], state: State) -> Response[TokenView]:
     """POST /oauth2/token, a form (RFC 6749)."""
@@ -77,8 +77,8 @@ async def issue_token(request: Request[Any, Any, Any], state: State) -> Response
 
 
 @post(
-    "/oauth2/revoke", status_code=200, exception_handlers={Refused: _answer_refused},
-    summary="Log out: end all that a refresh token belongs to", responses=_NO_TOKEN,
+    "/oauth2/revoke", status_code=200, exception_handlers={NoToken: _answer_no_token},
+    summary="Log out: end all that a refresh token belongs to", responses=_OAUTH_ERRORS,
 )  # fmt: skip
 async def revoke_token(request: Request[Any, Any, Any], state: State) -> Response[None]:
     """POST /oauth2/revoke, a form (RFC 7009)."""

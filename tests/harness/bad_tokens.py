@@ -48,16 +48,16 @@ class Forger:
     def signed(self, payload: str, header: str = "", key: ECKey | None = None) -> str:
         """Any payload under any header, with a signature that fits."""
         head = b64((header or json.dumps(self.header())).encode())
-        said = f"{head}.{b64(payload.encode())}"
-        return f"{said}.{b64(_signature(said.encode(), key or self.key))}"
+        signed_part = f"{head}.{b64(payload.encode())}"
+        return f"{signed_part}.{b64(_signature(signed_part.encode(), key or self.key))}"
 
     def headed(self, **changed: Any) -> str:
         """Good claims under a header that was changed."""
         return self.signed(json.dumps(self.claims()), json.dumps(self.header(**changed)))
 
 
-def _signature(said: bytes, key: ECKey) -> bytes:
-    return jws.JWSRegistry.algorithms[ALGORITHM].sign(said, key)
+def _signature(signed_part: bytes, key: ECKey) -> bytes:
+    return jws.JWSRegistry.algorithms[ALGORITHM].sign(signed_part, key)
 
 
 def _unsigned(forger: Forger) -> str:
@@ -68,9 +68,9 @@ def _unsigned(forger: Forger) -> str:
 def _by_public_key(forger: Forger) -> str:
     """HS256, with the public key as the secret that both sides have."""
     head = b64(json.dumps(forger.header(alg="HS256")).encode())
-    said = f"{head}.{b64(json.dumps(forger.claims()).encode())}"
+    signed_part = f"{head}.{b64(json.dumps(forger.claims()).encode())}"
     secret = forger.key.as_pem(private=False)
-    return f"{said}.{b64(hmac.digest(secret, said.encode(), hashlib.sha256))}"
+    return f"{signed_part}.{b64(hmac.digest(secret, signed_part.encode(), hashlib.sha256))}"
 
 
 def _own_key(forger: Forger) -> str:
