@@ -81,12 +81,8 @@ def service_app(
     process and start again when they fail; `closes` run at the end; `token_keys` is where the keys
     of callers' tokens come from, if not from identity; `state` is for handlers."""
     callers = Callers(name, settings, token_keys)
-    own = (
-        process_metrics(name, database, registry).run,
-        ContractMetrics(name, registry).run,
-        callers.keys.run,
-    )
-    all_loops, all_closes = [*loops, *own], list(closes)
+    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
+    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health

@@ -106,16 +106,18 @@ class Callers:
                 "The keys that tokens are signed with are not known yet; nothing was done",
                 retryable=True, headers={"Retry-After": "1", **NOT_EXECUTED},
             )  # fmt: skip
-        return refusal(BAD_TOKEN, f"The token opens nothing: {error}; nothing was done")
+        return bad_token(f"The token opens nothing: {error}")
 
 
-def refusal(code: str, detail: str) -> Problem:
-    """401, with what RFC 6750 wants a client to read: `invalid_token` where one was shown."""
-    error = ', error="invalid_token"' if code == BAD_TOKEN else ""
+def bad_token(why: str) -> Problem:
+    """What RFC 6750 wants a client to read that shows a token which opens nothing."""
+    shown = 'Bearer realm="valerix", error="invalid_token"'
     return Problem(
-        401, code, detail,
-        headers={"WWW-Authenticate": f'Bearer realm="valerix"{error}', **NOT_EXECUTED},
-    )  # fmt: skip
+        401,
+        BAD_TOKEN,
+        f"{why}; nothing was done",
+        headers={"WWW-Authenticate": shown, **NOT_EXECUTED},
+    )
 
 
 def caller_of(connection: "ASGIConnection") -> Caller:  # type: ignore[type-arg]
@@ -140,7 +142,7 @@ def _without_token_of_identity(connection: "ASGIConnection") -> Caller:  # type:
         return ANONYMOUS
     if settings.operator_token and try_token(connection, lambda: is_token(shown.strip(), settings)):
         return OPERATOR
-    raise refusal(BAD_TOKEN, "This is neither an access token nor the operator's; nothing was done")
+    raise bad_token("This is neither an access token nor the operator's")
 
 
 def is_open(settings: Settings, role: Role) -> bool:
@@ -163,6 +165,11 @@ def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], None
                 headers=NOT_EXECUTED,
             )  # fmt: skip
         if not is_open(connection.app.state["settings"], role):
-            raise refusal(TOKEN_NEEDED, f"This needs a token with the role {role}")
+            raise Problem(
+                401,
+                TOKEN_NEEDED,
+                f"This needs a token with the role {role}; nothing was done",
+                headers={"WWW-Authenticate": 'Bearer realm="valerix"', **NOT_EXECUTED},
+            )
 
     return guard
