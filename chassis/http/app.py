@@ -77,9 +77,8 @@ def service_app(
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-    `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
-    process and start again when they fail; `closes` run at the end; `token_keys` is where the keys
-    of callers' tokens come from, if not from identity; `state` is for handlers."""
+    `dependencies` are asked for health, `callees` for readiness; `loops` run for the process's life
+    and start again when they fail; `closes` run at the end; `token_keys` are identity's own."""
     callers = Callers(name, settings, token_keys)
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
     all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
@@ -93,7 +92,6 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = {"settings": settings, "identity": identity, "brake": Brake()}
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -104,12 +102,20 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({**known, **(state or {})}),
+        state=_state(settings, identity, state),
         openapi_config=_openapi(title),
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, registry, gremlins, callers)
+
+
+def _state(
+    settings: Settings, identity: ShopIdentity | None, own: Mapping[str, object] | None
+) -> State:
+    """What handlers find; a service's own may replace the rest."""
+    known = {"settings": settings, "identity": identity, "brake": Brake()}
+    return State({**known, **(own or {})})
 
 
 def _openapi(title: str) -> OpenAPIConfig:
