@@ -77,11 +77,10 @@ def service_app(
     **litestar: Any,
 ) -> Edge:
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
-    `dependencies` are asked for health, `callees` for readiness; `loops` run for the process's life
-    and start again when they fail; `closes` run at the end; `token_keys` are identity's own."""
-    callers = Callers(name, settings, token_keys)
-    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
-    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
+    `dependencies` are for health, `callees` for readiness; `loops` start again when they fail."""
+    callers, counts = Callers(name, settings, token_keys), ContractMetrics(name, registry)
+    usage, all_closes = process_metrics(name, database, registry), list(closes)
+    all_loops = [*loops, usage.run, counts.run, callers.keys.run]
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
