@@ -46,6 +46,8 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
+from chassis.identity.caller import Callers
+from chassis.identity.keys import PublishedKeys
 from chassis.settings import RpcSettings, Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -73,6 +75,7 @@ def service_app(
     rpc: ServiceDescriptor | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
+    token_keys: PublishedKeys | None = None,
     state: Mapping[str, object] | None = None,
     **litestar: Any,
 ) -> Edge:
@@ -80,8 +83,9 @@ def service_app(
     `dependencies` are asked for health, `callees` for readiness; `loops` run to the end and start
     again when they fail; `closes` run then; `state` is for handlers, `rpc` served over gRPC;
     `metrics` are those of a process that counts requests which it does not serve itself."""
+    callers = Callers(name, settings, token_keys)
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
-    all_loops, all_closes = [*loops, *own], list(closes)
+    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
@@ -102,7 +106,8 @@ def service_app(
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, metrics or HttpMetrics(name, registry), gremlins, rpc)
+    counted = metrics or HttpMetrics(name, registry)
+    return _edged(app, name, settings, counted, gremlins, callers, rpc)
 
 
 def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
@@ -140,6 +145,7 @@ def _edged(
     settings: Settings,
     metrics: HttpMetrics,
     gremlins: Gremlins | None,
+    callers: Callers,
     rpc: ServiceDescriptor | None,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
@@ -154,6 +160,7 @@ def _edged(
         routes=templates,
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
+        callers=callers,
     )
     if rpc is not None and isinstance(settings, RpcSettings):
         edge.rpc = rpc, settings

@@ -39,8 +39,8 @@ _DOUBT_S = 60.0
 
 _SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
 # Who made the request that is being served, as it is recorded with what the request makes.
-Caller = Literal["order-service", "hand"]
-caller_now: ContextVar[Caller] = ContextVar("caller_now", default="hand")
+MadeBy = Literal["order-service", "hand"]
+caller_now: ContextVar[MadeBy] = ContextVar("caller_now", default="hand")
 
 
 class ShopIdentity:
@@ -90,7 +90,7 @@ class ShopIdentity:
             )  # fmt: skip
         return self._credential.is_shown(headers) if self._credential.is_known else bool(shop)
 
-    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
+    async def judge(self, connection: ASGIConnection) -> MadeBy:  # type: ignore[type-arg]
         """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
         to a client that only guesses."""
         if await self.is_service(connection):
