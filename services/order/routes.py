@@ -72,7 +72,7 @@ async def place_order(
 ) -> Response[bytes]:
     """POST /orders: 201 confirmed, 202 being processed, 402 declined, 409 out of stock."""
     placement: OrderPlacement = state["placement"]
-    return _answer(await placement.place(data, key_of(request.scope, required=False)))  # type: ignore[arg-type]
+    return _answer(await placement.place(data, key_of(request.scope, required=False), "anonymous"))  # type: ignore[arg-type]
 
 
 @get("/orders", summary="Orders, newest first")
@@ -144,7 +144,7 @@ async def cancel_order(order_id: FromPath[UUID], state: State) -> Response[Order
         note_order(order_id)
         if order.status not in CANCELLABLE:
             break
-        cancelling = await checkout.cancel(order)
+        cancelling = await checkout.cancel(order, "anonymous")
         if cancelling is not None:
             order = await checkout.drive_for_caller(cancelling, until=until)
             break

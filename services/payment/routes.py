@@ -99,6 +99,7 @@ async def create_payment(
         # Which payment it is to be is no part of what the request means: another one is refused.
         request_hash("POST", "/payments", _CALLER, msgspec.structs.replace(data, payment_id=UNSET)),
         caller_now.get(),
+        _owner(data.owner),
         None if data.wallet_id is UNSET else data.wallet_id,
     )
     try:
@@ -146,7 +147,7 @@ async def cancel_payment(
     order's. Without a body the reason is the default: who cancels by hand wants a refund."""
     asked = data or CancelPayment()
     order_id = None if asked.order_id is UNSET else asked.order_id
-    command = Cancel(payment_id, order_id, asked.reason, caller_now.get())
+    command = Cancel(payment_id, order_id, asked.reason, caller_now.get(), _owner(asked.owner))
     try:
         payment = await cancelling.cancel(_context(state), command)
     except AnotherPayment:
@@ -209,6 +210,12 @@ def view(payment: Payment) -> PaymentView:
         decline_code=payment.decline_code,
         cancel_reason=payment.cancel_reason,
     )
+
+
+def _owner(named: str | UnsetType) -> str:
+    """Whose a payment is to be: only a service of the shop says so of others."""
+    is_named = caller_now.get() == "order-service" and named is not UNSET
+    return str(named) if is_named else "anonymous"
 
 
 def _context(state: State) -> PaymentContext:

@@ -40,7 +40,7 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
     no plan or a reused name, 503 not at the moment, or not today."""
     try:
-        answer = await process(state["context"], data, caller_now.get())
+        answer = await process(state["context"], data, caller_now.get(), "anonymous")
     except UnknownMerchant:
         raise Problem(
             404,
