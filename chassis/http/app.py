@@ -45,6 +45,8 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
+from chassis.identity.owners import OPEN, caller_guard
+from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -88,7 +90,12 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = {"settings": settings, "identity": identity, "brake": Brake()}
+    known = {
+        "settings": settings,
+        "identity": identity,
+        "brake": Brake(),
+        "service_credential": ServiceCredential(settings),
+    }
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -101,6 +108,7 @@ def service_app(
         request_max_body_size=settings.body_limit_bytes,
         state=State({**known, **(state or {})}),
         openapi_config=_openapi(title),
+        guards=[caller_guard],
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
@@ -176,6 +184,8 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
         "/metrics",
         summary="Prometheus metrics (OpenMetrics with exemplars when asked for)",
         media_type=MediaType.TEXT,
+        # Counts, for whoever scrapes them.
+        opt=OPEN,
     )
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

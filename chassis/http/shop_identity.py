@@ -19,6 +19,8 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.identity import ANONYMOUS, Caller, caller_of
+from chassis.identity.owners import sees_all
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
 
@@ -39,8 +41,8 @@ _DOUBT_S = 60.0
 
 _SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
 # Who made the request that is being served, as it is recorded with what the request makes.
-Caller = Literal["order-service", "hand"]
-caller_now: ContextVar[Caller] = ContextVar("caller_now", default="hand")
+Maker = Literal["order-service", "hand"]
+caller_now: ContextVar[Maker] = ContextVar("caller_now", default="hand")
 
 
 class ShopIdentity:
@@ -77,7 +79,7 @@ class ShopIdentity:
         """What goes with every call to another process of the shop."""
         return {SHOP_HEADER: await self.id(), **self._credential.headers}
 
-    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
+    async def judge(self, connection: ASGIConnection) -> Maker:  # type: ignore[type-arg]
         """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
         to a client that only guesses."""
         headers = connection.headers
@@ -111,6 +113,20 @@ async def internal_guard(connection: ASGIConnection, _: BaseRouteHandler) -> Non
     """A Litestar guard: only processes of this shop, and whoever `ShopIdentity.judge` lets in."""
     identity: ShopIdentity = connection.app.state["identity"]
     caller_now.set(await identity.judge(connection))
+
+
+# Who shows a token of their own for what belongs to somebody; the shop itself sees all of it.
+party_now: ContextVar[Caller] = ContextVar("party_now", default=ANONYMOUS)
+
+
+async def party_guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """A Litestar guard: as `internal_guard`, and a shopper with a token. What is theirs is for the
+    handler to say, from `party_now`."""
+    if "authorization" in connection.headers and not sees_all(caller := caller_of(connection)):
+        party_now.set(caller)
+        caller_now.set("hand")
+    else:
+        await internal_guard(connection, handler)
 
 
 @get(SHOP_PATH, guards=[internal_guard], summary="The shop this service belongs to")

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
+from chassis.identity import needs_role
 from frontend.reports.panels import (
     contracts_panel,
     contracts_view,
@@ -108,7 +108,7 @@ def report_api(writer: ReportWriter) -> list[HTTPRouteHandler]:
 
     @post(
         "/api/reports",
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         dto=Strict[WriteReport],
         return_dto=None,
         summary="Write a report now",

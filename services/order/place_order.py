@@ -11,6 +11,7 @@ from msgspec import UNSET
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import Key, StoredKey, request_hash
+from chassis.identity import ANONYMOUS
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import store
 from services.order.checkout import Checkout
@@ -121,7 +122,7 @@ class OrderPlacement:
         return await store.place(
             connection, order_id, uuid4(), command.product_id, command.quantity,
             lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
-            traceparent=current_traceparent(), wallet_id=_wallet_of(command), owner=owner,
+            traceparent=current_traceparent(), wallet_id=wallet_of(command), owner=owner,
         )  # fmt: skip
 
     async def _keep(self, key: Key, reply: Reply, until: float) -> Reply:
@@ -186,14 +187,15 @@ def note_order(order_id: UUID | None, outcome: str = "") -> None:
             work.attributes["valerix.outcome"] = outcome
 
 
-def _wallet_of(command: PlaceOrder) -> str | None:
+def wallet_of(command: PlaceOrder) -> str | None:
+    """Whose wallet pays; None for none."""
     method = command.payment_method
     return None if method is UNSET else method.wallet.wallet_id
 
 
 def _key(command: PlaceOrder, key_text: str, owner: str) -> Key:
     """The key in its owner's scope: another's of the same name is another key."""
-    caller = _ANYBODY if owner == "anonymous" else f"of {owner}"
+    caller = _ANYBODY if owner == ANONYMOUS.subject else f"of {owner}"
     return Key(f"POST {ROUTE} {caller}", key_text, request_hash("POST", ROUTE, caller, command))
 
 
