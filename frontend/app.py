@@ -46,6 +46,7 @@ from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
 from frontend.web.pages import Pages, panel_routes
 from frontend.web.panels import Panel, Panels
+from frontend.web.person_tokens import TokenIssuer
 from frontend.web.responses import begin_page, show_problem, show_unknown
 from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
@@ -104,7 +105,8 @@ def create_app(
     )
     runner = ScenarioRunner(settings, state, services)
     writer = _reports(settings, database, telemetry)
-    sessions = Sessions(settings, seen=state.scenario.note_request)
+    issuer = TokenIssuer(services["identity"]) if "identity" in services else None
+    sessions = Sessions(settings, issuer, seen=state.scenario.note_request)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
@@ -140,7 +142,7 @@ def _routes(
     environment().globals["notice"] = settings.notice
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
-    drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
+    drafts = PolicyDrafts(PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
@@ -244,11 +246,11 @@ def _actions(
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
     orders = OrderActions(settings, OrderClient(services["order"]), state)
-    gremlins = GremlinActions(settings, clients, state)
-    acquirer = AcquirerActions(settings, services["acquirer"], state)
+    gremlins = GremlinActions(clients, state)
+    acquirer = AcquirerActions(services["acquirer"], state)
     wallets = WalletActions(WalletClient(services["wallet"], settings.wallet_api_key))
     events = EventActions(
-        settings, EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
+        EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
     )
     return {
         "order": orders.place,

@@ -13,7 +13,7 @@ from chassis.faults.gremlins import Gremlins
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem, invalid
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from chassis.identity.owners import actor_of
 
 _Name = Annotated[str, PathParameter(pattern=rf"^{NAME.pattern}$")]

@@ -45,6 +45,7 @@ from chassis.http.problems import MEDIA_TYPE, Problem, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
+from chassis.identity.caller import Callers
 from chassis.identity.owners import OPEN, caller_guard
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
@@ -78,7 +79,12 @@ def service_app(
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
     process and start again when they fail; `closes` run at the end; `state` is for handlers."""
-    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
+    callers = Callers(name, settings)
+    own = (
+        process_metrics(name, database, registry).run,
+        ContractMetrics(name, registry).run,
+        callers.keys.run,
+    )
     all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
@@ -112,7 +118,7 @@ def service_app(
         logging_config=None,
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
-    return _edged(app, name, settings, registry, gremlins)
+    return _edged(app, name, settings, registry, gremlins, callers)
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -135,6 +141,7 @@ def _edged(
     settings: Settings,
     registry: CollectorRegistry,
     gremlins: Gremlins | None,
+    callers: Callers,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
     templates = Routes({route.path_format: getattr(route, "methods", ()) for route in app.routes})
@@ -148,6 +155,7 @@ def _edged(
         routes=templates,
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
+        callers=callers,
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity import ANONYMOUS, Caller, caller_of
+from chassis.identity.caller import ANONYMOUS, Caller, caller_of
 from chassis.identity.owners import sees_all
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
@@ -41,8 +41,8 @@ _DOUBT_S = 60.0
 
 _SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
 # Who made the request that is being served, as it is recorded with what the request makes.
-Maker = Literal["order-service", "hand"]
-caller_now: ContextVar[Maker] = ContextVar("caller_now", default="hand")
+MadeBy = Literal["order-service", "hand"]
+caller_now: ContextVar[MadeBy] = ContextVar("caller_now", default="hand")
 
 
 class ShopIdentity:
@@ -79,7 +79,7 @@ class ShopIdentity:
         """What goes with every call to another process of the shop."""
         return {SHOP_HEADER: await self.id(), **self._credential.headers}
 
-    async def judge(self, connection: ASGIConnection) -> Maker:  # type: ignore[type-arg]
+    async def judge(self, connection: ASGIConnection) -> MadeBy:  # type: ignore[type-arg]
         """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
         to a client that only guesses."""
         headers = connection.headers

@@ -1,5 +1,4 @@
-"""Who asks: the caller that a request's credential names, and what a role may do."""
+"""Who asks: the caller of a request, found out from its token with keys that are kept here.
 
-from chassis.identity.caller import ANONYMOUS, Caller, caller_of, needs_role
-
-__all__ = ["ANONYMOUS", "Caller", "caller_of", "needs_role"]
+`caller.py` is what handlers use, `tokens.py` says which tokens are good, `keys.py` fetches the keys
+that they are signed with. Tokens are made by whoever publishes those keys, and by nobody else."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem, invalid
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from frontend.reports.panels import (
     contracts_panel,
     contracts_view,
@@ -29,7 +29,7 @@ from observatory.retrospective.model import RetrospectiveReport
 from observatory.retrospective.writer import BadPeriod, ReportWriter, period_of
 from observatory.sources.protocols import TelemetrySource
 
-_LOCKED = "Reports wait for the operator: unlock the gremlins first."
+_LOCKED = "Reports wait"
 
 
 class WriteReport(Struct, frozen=True, forbid_unknown_fields=True):

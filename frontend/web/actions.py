@@ -51,6 +51,7 @@ def action_routes(
         form, visitor = await read_form(request, sessions)
         if name not in actions:
             raise Problem(404, "not-found", "There is no such action.")
+        visitor = await sessions.with_bearer(request, visitor)
         done = await actions[name](form, visitor)
         await refresh()
         return done, visitor
@@ -92,10 +93,12 @@ def refusal(problem: Problem, request: HttpRequest, sessions: Sessions) -> Respo
     return html_response(html, sessions, sessions.identify(request))
 
 
-def operator_only(visitor: Visitor, detail: str) -> None:
-    """`Problem` 401 with this detail until the operator has signed in."""
+def operator_only(visitor: Visitor, what: str) -> None:
+    """`Problem` 401 until an operator has signed in, 403 to somebody else; `what` waits for it."""
+    if visitor.is_shopper:
+        raise Problem(403, "role-needed", f"{what} for an operator, and {visitor.name} is none.")
     if visitor.locked:
-        raise Problem(401, "operator-token-needed", detail)
+        raise Problem(401, "operator-token-needed", f"{what} for an operator: sign in first.")
 
 
 def new_form_key() -> str:

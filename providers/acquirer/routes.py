@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, PathParameter
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from chassis.identity.owners import OTHER_CREDENTIAL, actor_of
 from providers.acquirer import (
     event_store,

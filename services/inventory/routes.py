@@ -13,7 +13,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
 from chassis.http.shop_identity import caller_now, internal_guard
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,

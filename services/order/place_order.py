@@ -11,7 +11,7 @@ from msgspec import UNSET
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import Key, StoredKey, request_hash
-from chassis.identity import ANONYMOUS
+from chassis.identity.caller import ANONYMOUS
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import store
 from services.order.checkout import Checkout

@@ -15,7 +15,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import KeyedOperation, answered, refused
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
-from chassis.identity import Caller, caller_of
+from chassis.identity.caller import Caller, caller_of
 from chassis.identity.owners import known_caller, may_see, sees_all
 from services.order import store
 from services.order.checkout import Checkout

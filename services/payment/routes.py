@@ -18,7 +18,7 @@ from chassis.http.openapi import answered
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.http.shop_identity import caller_now, internal_guard, party_guard, party_now
 from chassis.idempotency import key_of, request_hash, reused
-from chassis.identity import ANONYMOUS
+from chassis.identity.caller import ANONYMOUS
 from chassis.identity.owners import may_see, sees_all
 from chassis.telemetry.context import parse_traceparent
 from services.payment import cancelling, charging, contract

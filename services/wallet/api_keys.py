@@ -22,7 +22,7 @@ from chassis.addresses import is_loopback
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.brake import Brake
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity import Caller, caller_of
+from chassis.identity.caller import Caller, caller_of
 from chassis.identity.owners import sees_all
 from services.wallet import contract
 from services.wallet.settings import WalletSettings

@@ -11,7 +11,7 @@ from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from services.wallet import api_keys, contract
 from services.wallet.api_keys import Client
 from services.wallet.contract import ApiKeyList, ApiKeyView, EndApiKey, NewApiKey, SecretApiKey

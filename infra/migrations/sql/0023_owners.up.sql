@@ -112,3 +112,11 @@ END $$;
 ALTER TABLE audit.log ADD subject text
   GENERATED ALWAYS AS (coalesce(data ->> 'actor', data ->> 'owner', data ->> 'user_id')) STORED;
 CREATE INDEX log_by_subject ON audit.log (subject, n);
+
+-- ---- who is signed in at the dashboard -----------------------------------------------------------
+
+-- Not the operator alone any more. `sealed` are the person's tokens, encrypted under the cookie, of which a
+-- row has the SHA-256 only; the operator's session has none.
+ALTER TABLE dashboard.sessions ADD subject text NOT NULL DEFAULT 'operator',
+  ADD roles text[] NOT NULL DEFAULT '{operator}',
+  ADD sealed bytea;

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from chassis.database.pool import Database, statement
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem, invalid
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
 from services.events.relay import proof
 from services.events.relay.contract import (

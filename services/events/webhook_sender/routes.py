@@ -14,7 +14,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
 from services.events.cursors import read_cursor
 from services.events.webhook_sender import contract, store

@@ -17,7 +17,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import answered, refused
 from chassis.http.problems import Problem, shed
 from chassis.http.shop_identity import internal_guard
-from chassis.identity import needs_role
+from chassis.identity.caller import needs_role
 from chassis.identity.owners import actor_of
 from services.payment import contract
 from services.payment.context import PaymentContext
