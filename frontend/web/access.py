@@ -1,4 +1,4 @@
-"""Who may open a page: beyond loopback nobody who has not signed in, and a shopper what is theirs."""
+"""Who may open a page: beyond loopback nobody who has not signed in; a shopper what is theirs."""
 
 from typing import Any
 

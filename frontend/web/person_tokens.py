@@ -5,18 +5,21 @@ import hashlib
 import os
 import time
 from base64 import urlsafe_b64decode
+from urllib.parse import urlencode
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chassis.http.outbound import Peer, decode
+from chassis.http.ask import ask
+from chassis.http.outbound import Peer
 from chassis.http.problems import Problem
 from chassis.identity.caller import Caller
-from chassis.outcome import CallResult, Outcome
+from services.identity.contract import LogIn, TokenView
 
 # A form is sent, and the services behind it ask others, well within this.
 _MARGIN_S = 30.0
 _NONCE_BYTES = 12
+_LOGIN_S, _FORM_S = 5.0, 2.0
 
 
 class SignedOut(Problem):
@@ -63,17 +66,6 @@ def _key(cookie: str) -> bytes:
     return hashlib.sha256(b"tokens under " + cookie.encode()).digest()
 
 
-class _Issued(msgspec.Struct):
-    access_token: str
-    refresh_token: str
-    expires_in: float
-
-
-class _Login(msgspec.Struct, frozen=True):
-    user: str
-    password: str
-
-
 class _Claims(msgspec.Struct):
     sub: str
     roles: tuple[str, ...] = ()
@@ -82,38 +74,55 @@ class _Claims(msgspec.Struct):
 class TokenIssuer:
     """The identity service, asked for the tokens of a person."""
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+    def __init__(self, peer: Peer, url: str) -> None:
+        """`peer` for JSON, `url` for the forms of OAuth."""
+        self._peer, self._url = peer, url
         # A refresh token is good once: two forms of one session must not both show it.
         self.renewing = asyncio.Lock()
 
     async def log_in(self, user: str, password: str) -> PersonTokens | None:
         """The tokens of somebody who knows the password; None for a wrong one. Raises `Problem`
         where the identity service does not answer, or wants no more tries for a while."""
-        found = await self._peer.call("POST", "/login", _Login(user, password), route="/login")
-        return None if found.status == 401 else _tokens(found)
+        asked = LogIn(user, password)
+        # A hash takes its time, and others may wait for theirs.
+        found = await self._peer.call(
+            "POST", "/login", asked, route="/login", deadline_s=_LOGIN_S
+        )
+        if found.status in (400, 401):
+            return None
+        if found.status == 429:
+            raise Problem(429, "too-many-attempts", "Too many tries. Wait before the next one.")
+        return _tokens(found.status, found.body)
 
     async def renew(self, tokens: PersonTokens) -> PersonTokens:
         """Their successors. Raises `SignedOut` where there are none any more."""
-        found = await self._ask("/oauth2/token", {"grant_type": "refresh_token",
-                                                  "refresh_token": tokens.refresh})  # fmt: skip
-        if found.outcome is Outcome.DEFINITE_NO:
+        form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
+        status, body = await self._ask("/oauth2/token", form)
+        if 400 <= status < 500:
             raise SignedOut
-        return _tokens(found)
+        return _tokens(status, body)
 
     async def revoke(self, tokens: PersonTokens) -> None:
         """End them; where nobody answers they end by themselves."""
         await self._ask("/oauth2/revoke", {"token": tokens.refresh})
 
-    async def _ask(self, path: str, fields: dict[str, str]) -> CallResult:
-        return await self._peer.call("POST", path, fields, route=path)
+    async def _ask(self, path: str, form: dict[str, str]) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode(form).encode()
+        try:
+            return await asyncio.to_thread(
+                ask, "POST", self._url + path, headers, body=body, timeout_s=_FORM_S
+            )
+        except OSError:
+            return 0, b""
 
 
-def _tokens(found: CallResult) -> PersonTokens:
-    issued = decode(found, _Issued) if found.outcome is Outcome.OK else None
-    if issued is None:
-        if found.status == 429:
-            raise Problem(429, "too-many-attempts", "Too many tries. Wait before the next one.")
+def _tokens(status: int, body: bytes) -> PersonTokens:
+    try:
+        issued = msgspec.json.decode(body, type=TokenView) if status == 200 else None
+    except msgspec.DecodeError:
+        issued = None
+    if issued is None or issued.refresh_token is None:
         raise Problem(503, "identity-unavailable", "Nobody can sign in now. Try again in a moment.")
     claims = _claims_of(issued.access_token)
     return PersonTokens(

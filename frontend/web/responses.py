@@ -30,6 +30,7 @@ HEADERS = {
 }
 # Written by the page's own script; a name of IANA's, such as Europe/Berlin.
 ZONE_COOKIE = "valerix_zone"
+_NO_PAGES = ("/panels/", "/api/", "/nudges", "/charts/")
 _TITLES = {
     401: "Sign in first",
     403: "Not from here",
@@ -76,13 +77,12 @@ def problem_page(toast: Toast, *, reference: str = "") -> str:
 def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """An error as a page for people: what happened, what was not affected, what to do."""
     problem = as_problem(error)
-    if problem.code == "sign-in-needed" and request.method == "GET":
-        # A panel that refreshes itself leaves the page as it is.
-        if not request.url.path.startswith(("/panels/", "/api/", "/nudges", "/charts/")):
-            back = quote(own_page(request.url.path))
-            return Response(
-                "", status_code=303, headers={**HEADERS, "Location": f"/login?back={back}"}
-            )
+    path = request.url.path
+    # A panel that refreshes itself leaves the page as it is.
+    is_page = request.method == "GET" and not path.startswith(_NO_PAGES)
+    if is_page and problem.code == "sign-in-needed":
+        login = f"/login?back={quote(own_page(path))}"
+        return Response("", status_code=303, headers={**HEADERS, "Location": login})
     toast = Toast(
         "failed" if problem.status >= 500 else "refused",
         _TITLES.get(problem.status, "That did not work"),
