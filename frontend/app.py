@@ -12,6 +12,7 @@ from chassis.http.brake import Brake
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
 from chassis.http.shop_identity import ShopIdentity
+from chassis.identity.owners import OPEN, OTHER_CREDENTIAL
 from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
@@ -42,6 +43,7 @@ from frontend.traces.page import trace_routes
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
+from frontend.web.access import page_guard
 from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
 from frontend.web.pages import Pages, panel_routes
@@ -105,7 +107,9 @@ def create_app(
     )
     runner = ScenarioRunner(settings, state, services)
     writer = _reports(settings, database, telemetry)
-    issuer = TokenIssuer(services["identity"]) if "identity" in services else None
+    issuer = None
+    if "identity" in services:
+        issuer = TokenIssuer(services["identity"], settings.urls["identity"])
     sessions = Sessions(settings, issuer, seen=state.scenario.note_request)
     return service_app(
         name=NAME,
@@ -124,7 +128,7 @@ def create_app(
             drops.close,
             sessions.store.close,
         ],
-        state={"brake": brake},
+        state={"brake": brake, "sessions": sessions},
         exception_handlers={Exception: show_unknown},
     )
 
@@ -177,7 +181,15 @@ def _other_routes(
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    return [*apis, *FILES, *telemetry.routes()]
+    for handler in apis:
+        handler.guards = [page_guard, *(handler.guards or ())]
+    for handler in FILES:
+        handler.opt.update(OPEN)
+    receivers = telemetry.routes()
+    for handler in receivers:
+        # Who may send is for the receiver to say.
+        handler.opt.update(OTHER_CREDENTIAL)
+    return [*apis, *FILES, *receivers]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:
@@ -273,6 +285,7 @@ def _for_browsers(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """Errors on these routes are pages to read, not problem documents; a GET makes no trace."""
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
+        handler.guards = [page_guard, *(handler.guards or ())]
         if "GET" in handler.http_methods:
             handler.before_request = begin_page
     return handlers

@@ -1,4 +1,4 @@
-"""The page of one order: its life, and everything about it on one axis of time."""
+"""The pages of orders: the list, and one order's life with everything on one axis of time."""
 
 from uuid import UUID
 
@@ -8,15 +8,20 @@ from litestar.params import FromPath
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
+from frontend.orders.actions import DEMO_USERS
 from frontend.orders.panels import (
     find_traces,
     gone_traces,
     order_details,
     order_traces,
     order_traces_panel,
+    orders_of,
+    orders_panel,
     story_panel,
 )
 from frontend.query_results import OrderDetails
+from frontend.web.access import FOR_SHOPPERS
+from frontend.web.actions import new_form_key
 from frontend.web.pages import HttpRequest, Pages
 from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
@@ -25,18 +30,45 @@ from observatory.sources.protocols import TelemetrySource
 def order_routes(
     pages: Pages, state: DashboardState, telemetry: TelemetrySource
 ) -> list[HTTPRouteHandler]:
-    """GET /orders/{id}, and its two panels."""
+    """GET /orders and /orders/{id}, and their panels. A shopper sees what is theirs."""
 
-    async def known(order_id: UUID) -> OrderDetails | Down:
+    async def known(order_id: UUID, request: HttpRequest) -> OrderDetails | Down:
         details = await order_details(state, order_id)
-        if details is None:
+        visitor = pages.sessions.identify(request)
+        is_theirs = isinstance(details, Down) or (
+            details is not None and (not visitor.is_shopper or details.order.owner == visitor.name)
+        )
+        if details is None or not is_theirs:
             raise Problem(404, "order-not-found", "There is no order with this id.")
         return details
 
-    @get("/orders/{order_id:uuid}", summary="One order's life", include_in_schema=False)
+    @get("/orders", summary="Orders", include_in_schema=False, opt=FOR_SHOPPERS)
+    async def show_orders(request: HttpRequest) -> Response[str]:
+        visitor = pages.sessions.identify(request)
+        view = await orders_of(state, visitor)
+        wallets = (visitor.name,) if visitor.is_shopper else DEMO_USERS
+        return pages.page(
+            request,
+            "orders/list_page.html",
+            orders=orders_panel(view),
+            order_key=new_form_key(),
+            wallets=wallets,
+        )
+
+    @get("/panels/order-list", include_in_schema=False, opt=FOR_SHOPPERS)
+    async def show_list(request: HttpRequest) -> Response[str]:
+        visitor = pages.sessions.identify(request)
+        return pages.panel(request, orders_panel(await orders_of(state, visitor)))
+
+    @get(
+        "/orders/{order_id:uuid}",
+        summary="One order's life",
+        include_in_schema=False,
+        opt=FOR_SHOPPERS,
+    )
     async def show_order(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
         # Both panels from one reading of the database.
-        details = await known(order_id)
+        details = await known(order_id, request)
         found = await find_traces(telemetry, order_id, details)
         gone = gone_traces(details, found)
         return pages.page(
@@ -47,9 +79,14 @@ def order_routes(
             traces=order_traces_panel(order_id, order_traces(telemetry, details, found)),
         )
 
-    @get("/panels/story/{order_id:uuid}", summary="One order's life", include_in_schema=False)
+    @get(
+        "/panels/story/{order_id:uuid}",
+        summary="One order's life",
+        include_in_schema=False,
+        opt=FOR_SHOPPERS,
+    )
     async def show_story(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
-        details = await known(order_id)
+        details = await known(order_id, request)
         gone = gone_traces(details, await find_traces(telemetry, order_id, details))
         return pages.panel(request, story_panel(order_id, details, gone))
 
@@ -61,4 +98,4 @@ def order_routes(
         view = order_traces(telemetry, details, found)
         return pages.panel(request, order_traces_panel(order_id, view))
 
-    return [show_order, show_story, show_order_traces]
+    return [show_orders, show_list, show_order, show_story, show_order_traces]

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from chassis.http.problems import Problem
-from chassis.identity.caller import ROLE_MISSING, caller_of
+from chassis.identity.caller import ANONYMOUS, ROLE_MISSING, caller_of
 from chassis.identity.owners import sees_all
 from frontend.web.sessions import Sessions
 
@@ -21,8 +21,8 @@ def page_guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRout
     if handler.opt.get("credential") is not None:
         return
     sessions: Sessions = connection.app.state["sessions"]
-    is_program = "authorization" in connection.headers
-    person = caller_of(connection) if is_program else sessions.person_of(connection)
+    caller = caller_of(connection)
+    person = sessions.person_of(connection) if caller == ANONYMOUS else caller
     if person is None and sessions.is_demanded:
         raise Problem(
             401, SIGN_IN_NEEDED, "Sign in to see this.", headers={"WWW-Authenticate": "Bearer"}

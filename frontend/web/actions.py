@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from chassis.http.problems import Problem
+from frontend.web.access import FOR_SHOPPERS
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, problem_page, see_other
 from frontend.web.sessions import Sessions, Visitor
@@ -56,7 +57,7 @@ def action_routes(
         await refresh()
         return done, visitor
 
-    @post("/do/{name:str}", status_code=200, include_in_schema=False)
+    @post("/do/{name:str}", status_code=200, include_in_schema=False, opt=FOR_SHOPPERS)
     async def act_by_form(name: FromPath[str], request: HttpRequest) -> Response[str]:
         done, visitor = await act(name, request)
         if done.toast.status < 400 or done.toast.order_id:
@@ -64,7 +65,7 @@ def action_routes(
         html = problem_page(done.toast)
         return html_response(html, sessions, visitor, status=done.toast.status)
 
-    @post("/actions/{name:str}", status_code=200, include_in_schema=False)
+    @post("/actions/{name:str}", status_code=200, include_in_schema=False, opt=FOR_SHOPPERS)
     async def act_in_place(name: FromPath[str], request: HttpRequest) -> Response[str]:
         try:
             done, visitor = await act(name, request)

@@ -22,7 +22,7 @@ from chassis.addresses import is_loopback
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.brake import Brake
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity.caller import Caller, caller_of
+from chassis.identity.caller import ANONYMOUS, Caller, caller_of
 from chassis.identity.owners import sees_all
 from services.wallet import contract
 from services.wallet.settings import WalletSettings
@@ -133,8 +133,8 @@ async def api_key_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None
     """A Litestar guard: 401 without a key or a token that is good, 429 to a client that only
     guesses."""
     shown = connection.headers.getall(HEADER.lower(), [])
-    if not shown and "authorization" in connection.headers:
-        client_now.set(_bearer(caller_of(connection)))
+    if not shown and (caller := caller_of(connection)) != ANONYMOUS:
+        client_now.set(_bearer(caller))
         return
     keys: ApiKeys = connection.app.state["api_keys"]
     brake: Brake = connection.app.state["brake"]
