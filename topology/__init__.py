@@ -91,6 +91,17 @@ SERVICES = (
         colour=("#0b6e63", "#6cc9bb"),
     ),
     Process(
+        key="identity",
+        name="identity-service",
+        label="Identity",
+        package="services.identity",
+        port=5005,
+        schema="identity",
+        calls=(),
+        colour=("#8c2f2f", "#e79a93"),
+        is_public=True,
+    ),
+    Process(
         key="relay",
         name="event-relay",
         label="Relay",
