@@ -14,6 +14,7 @@ from chassis.http.ask import ask
 from chassis.http.outbound import Peer
 from chassis.http.problems import Problem
 from chassis.identity.caller import Caller
+from services.identity.contract import LogIn, TokenView
 
 # A form is sent, and the services behind it ask others, well within this.
 _MARGIN_S = 30.0
@@ -28,21 +29,6 @@ class SignedOut(Problem):
         super().__init__(
             401, "sign-in-needed", "Your sign-in has ended. Nothing was done: sign in again."
         )
-
-
-class LogIn(msgspec.Struct, frozen=True):
-    """POST /login."""
-
-    user: str
-    password: str
-
-
-class TokenView(msgspec.Struct, frozen=True):
-    """What the identity service answers."""
-
-    access_token: str
-    expires_in: int
-    refresh_token: str | None = None
 
 
 class PersonTokens(msgspec.Struct, frozen=True):

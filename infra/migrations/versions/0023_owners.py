@@ -3,5 +3,5 @@
 from fleet.migrate import sql_of
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 upgrade, downgrade = sql_of("0023_owners")
