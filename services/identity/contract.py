@@ -62,7 +62,9 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     user: UserId
     password: Annotated[str, Meta(min_length=12, max_length=256)]
-    roles: Annotated[list[Role], Meta(min_length=1, max_length=3)] = ["shopper"]
+    roles: Annotated[list[Role], Meta(min_length=1, max_length=3)] = msgspec.field(
+        default_factory=lambda: ["shopper"]
+    )
 
     def __repr__(self) -> str:
         return f"NewUser({self.user!r}, ...)"

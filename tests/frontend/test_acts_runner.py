@@ -128,7 +128,7 @@ async def test_only_the_operator_plays(database_url):
             assert (await press(browser, verb, csrf, act="last-units"))[0] == 401
             assert (await press(browser, verb, "0" * 64, act="last-units"))[0] == 403
         assert wire.asked == []
-        async with browser.post("/operator/sign-in", data={"csrf": csrf, "token": TOKEN}):
+        async with browser.post("/login", data={"csrf": csrf, "token": TOKEN}):
             pass
         assert (await press(browser, "begin", csrf, act="last-units"))[0] == 303
         assert wire.asked[0][2]["Authorization"] == f"Bearer {TOKEN}"

@@ -221,7 +221,7 @@ async def test_a_replay_is_the_operators_and_names_what(
             assert "waits for the operator" in await response.text()
         assert wire.asked == []
         signed = {"csrf": form["csrf"], "token": TOKEN}
-        async with browser.post("/operator/sign-in", data=signed) as response:
+        async with browser.post("/login", data=signed) as response:
             assert response.status == 200
         form["csrf"] = await token(browser)
         wire.begin(done)
