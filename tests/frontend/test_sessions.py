@@ -83,7 +83,7 @@ async def test_a_session_ends_when_nobody_used_it_and_at_the_end_of_the_day(
     assert await may_calm(browser)
     # What the browser does is written down by the dashboard, so both are done until it holds.
     async with asyncio.timeout(20):
-        while "Operator token" not in await page(browser, "/panels/board"):
+        while "Only an operator may" not in await page(browser, "/panels/board"):
             await execute(module_database, f"UPDATE dashboard.sessions SET {column}")
             await asyncio.sleep(0.1)
     assert not await may_calm(browser)
