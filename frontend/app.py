@@ -26,7 +26,7 @@ from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
-from frontend.orders.page import order_routes
+from frontend.orders.page import order_routes, orders_routes
 from frontend.orders.panels import order_panels
 from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
@@ -107,10 +107,7 @@ def create_app(
     )
     runner = ScenarioRunner(settings, state, services)
     writer = _reports(settings, database, telemetry)
-    issuer = None
-    if "identity" in services:
-        issuer = TokenIssuer(services["identity"], settings.urls["identity"])
-    sessions = Sessions(settings, issuer, seen=state.scenario.note_request)
+    sessions = _sessions(settings, services, state)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
@@ -151,6 +148,7 @@ def _routes(
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
         *overview_routes(pages, state, links),
+        *orders_routes(pages, state),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
         *provider_routes(pages, state),
@@ -174,6 +172,15 @@ def _routes(
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
     ]
+
+
+def _sessions(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> Sessions:
+    """Who has signed in: with the operator token, or a password that the identity service knows."""
+    peer = services.get("identity")
+    issuer = None if peer is None else TokenIssuer(peer, settings.urls["identity"])
+    return Sessions(settings, issuer, seen=state.scenario.note_request)
 
 
 def _other_routes(

@@ -80,12 +80,8 @@ def service_app(
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
     process and start again when they fail; `closes` run at the end; `state` is for handlers."""
     callers = Callers(name, settings)
-    own = (
-        process_metrics(name, database, registry).run,
-        ContractMetrics(name, registry).run,
-        callers.keys.run,
-    )
-    all_loops, all_closes = [*loops, *own], list(closes)
+    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
+    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
@@ -96,12 +92,7 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = {
-        "settings": settings,
-        "identity": identity,
-        "brake": Brake(),
-        "service_credential": ServiceCredential(settings),
-    }
+    known = _known(settings, identity)
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -119,6 +110,17 @@ def service_app(
         **({"exception_handlers": {Exception: answer_exception}} | litestar),
     )
     return _edged(app, name, settings, registry, gremlins, callers)
+
+
+def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
+    """What every service keeps for its handlers and guards."""
+    credential = ServiceCredential(settings)
+    return {
+        "settings": settings,
+        "identity": identity,
+        "brake": Brake(),
+        "service_credential": credential,
+    }
 
 
 def _openapi(title: str) -> OpenAPIConfig:

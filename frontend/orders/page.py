@@ -27,20 +27,8 @@ from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
 
 
-def order_routes(
-    pages: Pages, state: DashboardState, telemetry: TelemetrySource
-) -> list[HTTPRouteHandler]:
-    """GET /orders and /orders/{id}, and their panels. A shopper sees what is theirs."""
-
-    async def known(order_id: UUID, request: HttpRequest) -> OrderDetails | Down:
-        details = await order_details(state, order_id)
-        visitor = pages.sessions.identify(request)
-        is_theirs = isinstance(details, Down) or (
-            details is not None and (not visitor.is_shopper or details.order.owner == visitor.name)
-        )
-        if details is None or not is_theirs:
-            raise Problem(404, "order-not-found", "There is no order with this id.")
-        return details
+def orders_routes(pages: Pages, state: DashboardState) -> list[HTTPRouteHandler]:
+    """GET /orders, and its panel: a shopper's own, or everybody's."""
 
     @get("/orders", summary="Orders", include_in_schema=False, opt=FOR_SHOPPERS)
     async def show_orders(request: HttpRequest) -> Response[str]:
@@ -59,6 +47,24 @@ def order_routes(
     async def show_list(request: HttpRequest) -> Response[str]:
         visitor = pages.sessions.identify(request)
         return pages.panel(request, orders_panel(await orders_of(state, visitor)))
+
+    return [show_orders, show_list]
+
+
+def order_routes(
+    pages: Pages, state: DashboardState, telemetry: TelemetrySource
+) -> list[HTTPRouteHandler]:
+    """GET /orders/{id}, and its two panels. A shopper sees what is theirs."""
+
+    async def known(order_id: UUID, request: HttpRequest) -> OrderDetails | Down:
+        details = await order_details(state, order_id)
+        visitor = pages.sessions.identify(request)
+        is_theirs = isinstance(details, Down) or (
+            details is not None and (not visitor.is_shopper or details.order.owner == visitor.name)
+        )
+        if details is None or not is_theirs:
+            raise Problem(404, "order-not-found", "There is no order with this id.")
+        return details
 
     @get(
         "/orders/{order_id:uuid}",
@@ -98,4 +104,4 @@ def order_routes(
         view = order_traces(telemetry, details, found)
         return pages.panel(request, order_traces_panel(order_id, view))
 
-    return [show_orders, show_list, show_order, show_story, show_order_traces]
+    return [show_order, show_story, show_order_traces]

@@ -27,6 +27,10 @@ OTHERWISE = {
     "/webhooks/{provider}": {400, 404, 503},
     "/oauth2/token": {400},
     "/oauth2/revoke": {400},
+    # Nothing is there, whoever asks.
+    "/v1/payment_intents/search": {404},
+    "/v1/charges/search": {404},
+    "/v1/metrics": {404},
 }
 
 

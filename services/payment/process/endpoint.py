@@ -42,20 +42,9 @@ from services.wallet.contract import WALLET_NOT_FOUND
 async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
     no plan or a reused name, 503 not at the moment, or not today."""
-    caller = party_now.get()
-    if (
-        (share := data.payment_method) is not UNSET
-        and share.wallet is not UNSET
-        and not may_see(caller, share.wallet.wallet_id)
-    ):
-        raise Problem(
-            404,
-            WALLET_NOT_FOUND,
-            "There is no such wallet, or this token does not open it; nothing was taken",
-            details={"user_id": share.wallet.wallet_id},
-        )
+    _demand_own_wallet(data)
     try:
-        answer = await process(state["context"], data, caller_now.get(), caller.subject)
+        answer = await process(state["context"], data, caller_now.get(), party_now.get().subject)
     except UnknownMerchant:
         raise Problem(
             404,
@@ -91,6 +80,20 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
         media_type="application/json" if answer.status_code < 400 else MEDIA_TYPE,
         headers=headers,
     )
+
+
+def _demand_own_wallet(asked: ExternalRequest) -> None:
+    """Raise 404 where a shopper would pay from another's wallet."""
+    method = asked.payment_method
+    if method is UNSET or method.wallet is UNSET:
+        return
+    if not may_see(party_now.get(), method.wallet.wallet_id):
+        raise Problem(
+            404,
+            WALLET_NOT_FOUND,
+            "There is no such wallet, or this token does not open it; nothing was taken",
+            details={"user_id": method.wallet.wallet_id},
+        )
 
 
 def _used_up(again_at: datetime) -> Problem:
