@@ -79,9 +79,9 @@ def service_app(
     """Compose a service. Pure: nothing is opened, started or read until the lifespan begins.
     `dependencies` are asked for health, `callees` for readiness; `loops` run for the life of the
     process and start again when they fail; `closes` run at the end; `state` is for handlers."""
-    callers = Callers(name, settings)
-    own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
-    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
+    callers, measured = Callers(name, settings), process_metrics(name, database, registry)
+    own = measured.run, ContractMetrics(name, registry).run, callers.keys.run
+    all_loops, all_closes = [*loops, *own], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
@@ -92,7 +92,6 @@ def service_app(
     if gremlins is not None:
         all_loops, all_closes = [*all_loops, gremlins.run], [*all_closes, gremlins.close]
         gremlins.slows(*filter(None, [database]))
-    known = _known(settings, identity)
     shared = [
         *health_routes(name, health, ready, settings.probe_deadline_s),
         _metrics_route(registry),
@@ -103,11 +102,10 @@ def service_app(
         route_handlers=[*routes, *shared],
         lifespan=[_lifespan(all_loops, all_closes)],
         request_max_body_size=settings.body_limit_bytes,
-        state=State({**known, **(state or {})}),
+        state=State({**_known(settings, identity), **(state or {})}),
         openapi_config=_openapi(title),
-        guards=[caller_guard],
         logging_config=None,
-        **({"exception_handlers": {Exception: answer_exception}} | litestar),
+        **(_OF_EVERY | litestar),
     )
     return _edged(app, name, settings, registry, gremlins, callers)
 
@@ -221,6 +219,11 @@ def answer_exception(
     )
 
 
+# What every service is made with, unless it says otherwise.
+_OF_EVERY: dict[str, Any] = {
+    "guards": [caller_guard],
+    "exception_handlers": {Exception: answer_exception},
+}
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
 _BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows what")
 # What the framework says where a body was read that whoever sent it has left.

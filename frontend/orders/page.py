@@ -23,8 +23,15 @@ from frontend.query_results import OrderDetails
 from frontend.web.access import FOR_SHOPPERS
 from frontend.web.actions import new_form_key
 from frontend.web.pages import HttpRequest, Pages
+from frontend.web.sessions import Visitor
 from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
+
+
+def _is_shown(details: OrderDetails | Down, visitor: Visitor) -> bool:
+    if isinstance(details, Down) or not visitor.is_shopper:
+        return True
+    return details.order.owner == visitor.name
 
 
 def orders_routes(pages: Pages, state: DashboardState) -> list[HTTPRouteHandler]:
@@ -59,10 +66,7 @@ def order_routes(
     async def known(order_id: UUID, request: HttpRequest) -> OrderDetails | Down:
         details = await order_details(state, order_id)
         visitor = pages.sessions.identify(request)
-        is_theirs = isinstance(details, Down) or (
-            details is not None and (not visitor.is_shopper or details.order.owner == visitor.name)
-        )
-        if details is None or not is_theirs:
+        if details is None or not _is_shown(details, visitor):
             raise Problem(404, "order-not-found", "There is no order with this id.")
         return details
 
@@ -85,12 +89,7 @@ def order_routes(
             traces=order_traces_panel(order_id, order_traces(telemetry, details, found)),
         )
 
-    @get(
-        "/panels/story/{order_id:uuid}",
-        summary="One order's life",
-        include_in_schema=False,
-        opt=FOR_SHOPPERS,
-    )
+    @get("/panels/story/{order_id:uuid}", include_in_schema=False, opt=FOR_SHOPPERS)
     async def show_story(order_id: FromPath[UUID], request: HttpRequest) -> Response[str]:
         details = await known(order_id, request)
         gone = gone_traces(details, await find_traces(telemetry, order_id, details))
