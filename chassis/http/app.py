@@ -48,6 +48,8 @@ from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
 from chassis.identity.caller import Callers
 from chassis.identity.keys import PublishedKeys
+from chassis.identity.owners import OPEN, caller_guard
+from chassis.service_credential import ServiceCredential
 from chassis.settings import RpcSettings, Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -104,15 +106,10 @@ def service_app(
         state=State(_known(settings, identity) | dict(state or {})),
         openapi_config=_openapi(title),
         logging_config=None,
-        **({"exception_handlers": {Exception: answer_exception}} | litestar),
+        **(_OF_EVERY | litestar),
     )
     counted = metrics or HttpMetrics(name, registry)
     return _edged(app, name, settings, counted, gremlins, callers, rpc)
-
-
-def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
-    """What the shared routes and guards work with."""
-    return {"settings": settings, "identity": identity, "brake": Brake()}
 
 
 def _shared(
@@ -123,6 +120,17 @@ def _shared(
         *(shop_routes if identity is not None else []),
         *(gremlin_routes(gremlins) if gremlins is not None else []),
     ]
+
+
+def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
+    """What every service keeps for its handlers and guards."""
+    credential = ServiceCredential(settings)
+    return {
+        "settings": settings,
+        "identity": identity,
+        "brake": Brake(),
+        "service_credential": credential,
+    }
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -200,6 +208,8 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
         "/metrics",
         summary="Prometheus metrics (OpenMetrics with exemplars when asked for)",
         media_type=MediaType.TEXT,
+        # Counts, for whoever scrapes them.
+        opt=OPEN,
     )
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -225,6 +235,11 @@ def answer_exception(
     )
 
 
+# What every service is made with, unless it says otherwise.
+_OF_EVERY: dict[str, Any] = {
+    "guards": [caller_guard],
+    "exception_handlers": {Exception: answer_exception},
+}
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
 _BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows what")
 # What the framework says where a body was read that whoever sent it has left.

@@ -13,6 +13,7 @@ from chassis.http.json_body import Strict
 from chassis.http.openapi import answered, refused
 from chassis.http.problems import NOT_EXECUTED, Problem
 from chassis.identity.caller import OPERATOR, caller_of, needs_role
+from chassis.identity.owners import OPEN, OTHER_CREDENTIAL
 from services.identity import contract, oauth, store
 from services.identity.contract import (
     KeySet,
@@ -44,7 +45,7 @@ _OAUTH_ERRORS = {
 
 @post(
     "/login", status_code=200, dto=Strict[LogIn], return_dto=None,
-    summary="A token for a person, by name and password",
+    summary="A token for a person, by name and password", opt=OPEN,
     responses={
         401: refused("There is no such user with this password"),
         429: refused("Too many wrong passwords, of this account or of all"),
@@ -67,6 +68,7 @@ def _answer_no_token(_: Request[Any, Any, Any], error: NoToken) -> Response[OAut
 @post(
     "/oauth2/token", status_code=200, exception_handlers={NoToken: _answer_no_token},
     summary="A token by client credentials, refresh token, or exchange", responses=_OAUTH_ERRORS,
+    opt=OTHER_CREDENTIAL,
 )  # fmt: skip
 async def issue_token(request: Request[Any, Any, Any], state: State) -> Response[TokenView]:
     """POST /oauth2/token, a form (RFC 6749)."""
@@ -79,6 +81,7 @@ async def issue_token(request: Request[Any, Any, Any], state: State) -> Response
 @post(
     "/oauth2/revoke", status_code=200, exception_handlers={NoToken: _answer_no_token},
     summary="Log out: end all that a refresh token belongs to", responses=_OAUTH_ERRORS,
+    opt=OTHER_CREDENTIAL,
 )  # fmt: skip
 async def revoke_token(request: Request[Any, Any, Any], state: State) -> Response[None]:
     """POST /oauth2/revoke, a form (RFC 7009)."""
@@ -89,7 +92,7 @@ async def revoke_token(request: Request[Any, Any, Any], state: State) -> Respons
 
 
 @get(
-    "/.well-known/jwks.json", summary="The public keys of tokens (RFC 7517)",
+    "/.well-known/jwks.json", summary="The public keys of tokens (RFC 7517)", opt=OPEN,
     responses={200: answered(KeySet, "Every key that a token may be signed with")},
 )  # fmt: skip
 async def show_keys(state: State) -> Response[bytes]:
@@ -102,7 +105,10 @@ async def show_keys(state: State) -> Response[bytes]:
     )  # fmt: skip
 
 
-@get("/.well-known/oauth-authorization-server", summary="Where a client finds what (RFC 8414)")
+@get(
+    "/.well-known/oauth-authorization-server", summary="Where a client finds what (RFC 8414)",
+    opt=OPEN,
+)  # fmt: skip
 async def show_metadata(state: State) -> ServerMetadata:
     """GET /.well-known/oauth-authorization-server."""
     settings: IdentitySettings = state["settings"]
