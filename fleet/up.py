@@ -23,9 +23,8 @@ from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, load_as, unknown
 from fleet.stack import Stack
-from topology import KEYS, SERVICES, Process, find
 from services.identity.settings import DEMO_USERS, IdentitySettings, demo_password
-from topology import KEYS, SERVICES, find
+from topology import KEYS, SERVICES, Process, find
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0

@@ -22,11 +22,10 @@ from chassis.http.metrics import HttpMetrics
 from chassis.http.origin import OriginCheck
 from chassis.http.problems import PROBLEM, Problem, send_problem, shed
 from chassis.http.route_templates import Routes
+from chassis.identity.caller import Callers
 from chassis.rpc.bridge import REFUSAL, RPC
 from chassis.rpc.codes import code_of
 from chassis.settings import RpcSettings, Settings
-from chassis.identity.caller import Callers
-from chassis.settings import Settings
 from chassis.telemetry import recording
 from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
 

@@ -120,6 +120,16 @@ def bad_token(why: str) -> Problem:
     )
 
 
+def token_needed(detail: str) -> Problem:
+    """The same for a client that shows none where one is needed."""
+    return Problem(
+        401,
+        TOKEN_NEEDED,
+        f"{detail}; nothing was done",
+        headers={"WWW-Authenticate": 'Bearer realm="valerix"', **NOT_EXECUTED},
+    )
+
+
 def caller_of(connection: "ASGIConnection") -> Caller:  # type: ignore[type-arg]
     """Who makes this request. `Problem`: 401 where a bad token is shown, 429 to a client that only
     guesses, 503 while the keys of tokens are not known."""
@@ -165,11 +175,6 @@ def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], None
                 headers=NOT_EXECUTED,
             )  # fmt: skip
         if not is_open(connection.app.state["settings"], role):
-            raise Problem(
-                401,
-                TOKEN_NEEDED,
-                f"This needs a token with the role {role}; nothing was done",
-                headers={"WWW-Authenticate": 'Bearer realm="valerix"', **NOT_EXECUTED},
-            )
+            raise token_needed(f"This needs a token with the role {role}")
 
     return guard

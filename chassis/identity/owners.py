@@ -9,11 +9,10 @@ from chassis.http.operator_auth import claimed_actor
 from chassis.identity.caller import (
     ANONYMOUS,
     OPERATOR,
-    TOKEN_NEEDED,
     Caller,
     caller_of,
     is_open,
-    refusal,
+    token_needed,
 )
 from chassis.service_credential import ServiceCredential
 
@@ -52,7 +51,7 @@ def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> N
     if caller_of(connection) != ANONYMOUS or credential.is_shown(connection.headers):
         return
     if not is_open(connection.app.state["settings"], "shopper"):
-        raise refusal(TOKEN_NEEDED, "This needs a token; nothing was done")
+        raise token_needed("This needs a token")
 
 
 def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
@@ -60,7 +59,7 @@ def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  
     if caller_of(connection) == ANONYMOUS and not is_open(
         connection.app.state["settings"], "operator"
     ):
-        raise refusal(TOKEN_NEEDED, "This needs a token: the owner's, or an operator's")
+        raise token_needed("This needs a token, the owner's or an operator's")
 
 
 def actor_of(connection: "ASGIConnection") -> str:  # type: ignore[type-arg]
