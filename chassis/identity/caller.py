@@ -5,6 +5,7 @@ with an operator token set, what has a guard wants a token. A bad token is never
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -162,6 +163,7 @@ def is_open(settings: Settings, role: Role) -> bool:
     return not exposed and (role == "shopper" or not settings.operator_token)
 
 
+@cache
 def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], None]":  # type: ignore[type-arg]
     """A Litestar guard: 401 without a good token, 403 where its bearer has not this role."""
 

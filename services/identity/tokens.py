@@ -13,8 +13,8 @@ from services.identity.settings import IdentitySettings
 from services.identity.signing_keys import SigningKeys
 from topology import LIT, PROCESSES, find
 
-# What stands in front of all processes, and the program that people sign in with.
-GATEWAY, PEOPLE = "gateway", "valerix"
+# The program that people sign in with.
+PEOPLE = "valerix"
 NAMES = {process.name: process for process in PROCESSES}
 
 
@@ -22,8 +22,8 @@ def for_people(roles: Collection[str]) -> list[str]:
     """Whom a person may ask: what customers come to, and with another role every process."""
     dashboard = find("dashboard").name
     if set(roles) <= {"shopper"}:
-        return [GATEWAY, dashboard, *(process.name for process in LIT)]
-    return [GATEWAY, *NAMES]
+        return [dashboard, *(process.name for process in LIT)]
+    return list(NAMES)
 
 
 def for_service(name: str) -> list[str]:
