@@ -68,7 +68,7 @@ class Callers:
         self.keys = keys or PublishedKeys(
             settings.urls.get("identity", ""), settings.identity_keys_every_s
         )
-        self._known = KnownTokens()
+        self._known, self._known_by = KnownTokens(), self.keys.now()
 
     async def resolve(self, scope: Scope, authorization: str) -> None:
         """Keep in the connection's state whom its token names, or why it is refused. What is no
@@ -79,7 +79,7 @@ class Callers:
 
     async def judge(self, token: str) -> Caller | Problem:
         """Whom a token names, or the problem that whoever shows it gets."""
-        if (claims := self._known.find(token)) is None:
+        if (claims := self._find(token)) is None:
             try:
                 claims = await self._checked(token)
             except BadToken as error:
@@ -87,13 +87,19 @@ class Callers:
             self._known.keep(token, claims)
         return Caller(claims.sub, frozenset(claims.roles), claims.shop, claims.client_id)
 
+    def _find(self, token: str) -> Claims | None:
+        """What is known of it already; with other keys nothing is."""
+        if self._known_by is not (keys := self.keys.now()):
+            self._known_by = keys
+            self._known.forget()
+        return self._known.find(token)
+
     async def _checked(self, token: str) -> Claims:
         try:
             return self._check(token)
         except UnknownKey:
             if not await self.keys.look_again():
                 raise
-            self._known.forget()
             return self._check(token)
 
     def _check(self, token: str) -> Claims:

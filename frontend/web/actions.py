@@ -10,7 +10,8 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from chassis.http.problems import Problem
-from frontend.web.access import FOR_SHOPPERS
+from chassis.identity.caller import ROLE_MISSING
+from frontend.web.access import FOR_SHOPPERS, SIGN_IN_NEEDED
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, problem_page, see_other
 from frontend.web.sessions import Sessions, Visitor
@@ -97,9 +98,9 @@ def refusal(problem: Problem, request: HttpRequest, sessions: Sessions) -> Respo
 def operator_only(visitor: Visitor, what: str) -> None:
     """`Problem` 401 until an operator has signed in, 403 to somebody else; `what` waits for it."""
     if visitor.is_shopper:
-        raise Problem(403, "role-needed", f"{what} for an operator, and {visitor.name} is none.")
+        raise Problem(403, ROLE_MISSING, f"{what} for an operator, and {visitor.name} is none.")
     if visitor.locked:
-        raise Problem(401, "operator-token-needed", f"{what} for an operator: sign in first.")
+        raise Problem(401, SIGN_IN_NEEDED, f"{what} for an operator: sign in first.")
 
 
 def new_form_key() -> str:

@@ -1,5 +1,6 @@
 """Which tokens a service takes, and what it does while keys change or nobody publishes them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,9 +40,9 @@ class Publisher:
             for each in self.keys
         ]}).encode()  # fmt: skip
 
-    def callers(self, **settings: Any) -> Callers:
-        keys = PublishedKeys("", 30.0, fetch=self.fetch, clock=lambda: self.now)
-        return Callers(NAME, load("order", {}, **settings), keys)
+    def callers(self, every_s: float = 30.0) -> Callers:
+        keys = PublishedKeys("", every_s, fetch=self.fetch, clock=lambda: self.now)
+        return Callers(NAME, load("order", {}), keys)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,21 @@ async def test_an_unknown_key_is_looked_for_now_and_then_and_keys_outlive_who_pu
     publisher.is_up, publisher.now = False, 2 * LOOK_EVERY_S
     assert await subject(callers, Forger(ECKey.generate_key("P-256"), NAME).good()) == 401
     assert await subject(callers, Forger(key, NAME).good(jti="another")) == "ada"
+
+
+async def test_a_token_of_a_key_that_is_no_longer_published_is_forgotten(key: ECKey):
+    publisher, token = Publisher(key), Forger(key, NAME).good()
+    callers = publisher.callers(every_s=0.01)
+    refreshing = asyncio.create_task(callers.keys.run())
+    try:
+        assert await subject(callers, token) == "ada"
+        publisher.keys = [ECKey.generate_key("P-256")]
+        looks = publisher.looks
+        while publisher.looks < looks + 2:
+            await asyncio.sleep(0.01)
+        assert await subject(callers, token) == 401
+    finally:
+        refreshing.cancel()
 
 
 async def test_without_any_keys_a_token_is_neither_good_nor_bad(key: ECKey):
@@ -165,7 +181,7 @@ EXPOSED = {"operator_token": TOKEN, "published_on": "10.0.0.7"}
         (GUARDED, "shopper", (200, 200, 403)),
         (GUARDED, "admin", (200, 200, 200)),
         (GUARDED, TOKEN, (200, 200, 200)),
-        (EXPOSED, "", (200, 401, 401)),
+        (EXPOSED, "", (401, 401, 401)),
         (EXPOSED, "service", (200, 403, 403)),
         (EXPOSED, "shopper", (200, 200, 403)),
         (EXPOSED, "wrong", (401, 401, 401)),

@@ -114,7 +114,7 @@ async def test_an_act_does_not_begin_without_the_shop(database_url):
 
 
 async def test_an_act_does_not_begin_when_the_services_want_another_token(database_url):
-    wrong = CallResult(Outcome.DEFINITE_NO, 401, "operator-token-needed")
+    wrong = CallResult(Outcome.DEFINITE_NO, 401, "bad-token")
     async with dashboard(database_url, wrong) as (browser, _):
         _, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert "wants another operator token" in html

@@ -24,6 +24,7 @@ class Forger:
     """Somebody who has even the key of today, and makes whatever token they like."""
 
     def __init__(self, key: ECKey, audience: str, issuer: str = "http://localhost:5005") -> None:
+        """`audience`: names of processes, by spaces."""
         self.key, self.kid = key, key.thumbprint()
         self.audience, self.issuer = audience, issuer
 
@@ -31,7 +32,7 @@ class Forger:
         """Good ones, but for what is changed; None leaves a claim out."""
         now = int(time.time())
         usual = {
-            "iss": self.issuer, "sub": "ada", "aud": [self.audience], "exp": now + 300, "iat": now,
+            "iss": self.issuer, "sub": "ada", "aud": self.audience.split(), "exp": now + 300, "iat": now,
             "nbf": now, "jti": "j", "client_id": "valerix", "roles": ["admin"],
         }  # fmt: skip
         return {name: value for name, value in (usual | changed).items() if value is not None}

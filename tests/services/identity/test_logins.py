@@ -27,7 +27,7 @@ async def test_a_login_is_a_caller_at_every_service(identity: Identity):
 
 
 async def test_a_shopper_may_ask_what_customers_come_to_and_an_operator_everything():
-    assert {"gateway", "order-service", "dashboard"} <= set(for_people(["shopper"]))
+    assert {"gateway-service", "order-service", "dashboard"} <= set(for_people(["shopper"]))
     assert "event-relay" not in for_people(["shopper"])
     assert "event-relay" in for_people(["operator"])
 
