@@ -104,10 +104,8 @@ def test_who_shows_a_good_token_comes_in_and_who_shows_none_does_not(ways: Ways,
 
 
 def test_a_token_that_is_refused_says_why(shop: GatedShop, forger: Forger):
-    none, bad = (
-        shop.client.get("/orders", headers=headers)
-        for headers in ({}, bearer(forger.good(aud=["x"])))
-    )
+    for_others = bearer(forger.good(aud=["somebody-else"]))
+    none, bad = (shop.client.get("/orders", headers=headers) for headers in ({}, for_others))
     assert (none.json()["code"], bad.json()["code"]) == ("token-needed", "bad-token")
     assert none.headers["WWW-Authenticate"] == 'Bearer realm="valerix"'
     assert 'error="invalid_token"' in bad.headers["WWW-Authenticate"]

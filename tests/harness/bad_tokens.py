@@ -32,8 +32,8 @@ class Forger:
         """Good ones, but for what is changed; None leaves a claim out."""
         now = int(time.time())
         usual = {
-            "iss": self.issuer, "sub": "ada", "aud": self.audience.split(), "exp": now + 300, "iat": now,
-            "nbf": now, "jti": "j", "client_id": "valerix", "roles": ["admin"],
+            "iss": self.issuer, "sub": "ada", "aud": self.audience.split(), "exp": now + 300,
+            "iat": now, "nbf": now, "jti": "j", "client_id": "valerix", "roles": ["admin"],
         }  # fmt: skip
         return {name: value for name, value in (usual | changed).items() if value is not None}
 
