@@ -20,6 +20,8 @@ OPEN = {
     },
     # The same for people, and how the page looks; its form carries what only the page has.
     "dashboard": {"GET /login", "GET /static/{name}"},
+    # What Envoy counts, as everybody's own metrics.
+    "gateway": {"GET /metrics/envoy"},
 }  # fmt: skip
 # What a credential of another kind decides: a signature, a client's secret, an account's key.
 _REFUSED = {401, 403}
