@@ -58,7 +58,7 @@ _SINCE = 200
 _QUERIES: dict[str, tuple[Statement, Mapping[str, object]]] = {
     "orders panel": (queries._RECENT, {"limit": 14}),  # noqa: SLF001 - exactly these statements
     "figures panel": (queries._FIGURES, {"window_s": 30.0}),  # noqa: SLF001
-    "GET /orders": (store._PAGE, {"most": 50}),  # noqa: SLF001
+    "GET /orders": (store._PAGES[False, False], {"most": 50}),  # noqa: SLF001
     "reconciler's claim": (ORDERS_DUE._claim, {"most": 16, "lease_s": 6.0}),  # noqa: SLF001
 }
 

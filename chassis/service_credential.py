@@ -32,6 +32,22 @@ class ServiceCredential:
         sent = headers.get(SERVICE_HEADER.lower(), "").encode()
         return any(hmac.compare_digest(sent, known.encode()) for known in self._known)
 
+    def secret_of(self, name: str) -> str:
+        """What the process of this name shows to get a token of its own; empty without a
+        credential."""
+        return _secret(self._known[0], name) if self._known else ""
+
+    def is_secret_of(self, name: str, shown: str) -> bool:
+        """Whether this is the secret of the process of this name."""
+        return any(
+            hmac.compare_digest(shown.encode(), _secret(known, name).encode())
+            for known in self._known
+        )
+
+
+def _secret(credential: str, name: str) -> str:
+    return hmac.digest(credential.encode(), f"client {name}".encode(), "sha256").hex()
+
 
 def _credentials(settings: Settings) -> list[str]:
     """What is sent first, and what is accepted. A process that only has an operator token derives

@@ -69,6 +69,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "other. Empty with an operator token: derived from that."
         ),
     ] = ""
+    identity_issuer: Annotated[
+        str, why("Who makes the tokens of callers: the one name of it, wherever it is reached.")
+    ] = "http://localhost:5005"
+    identity_keys_every_s: Annotated[
+        Seconds,
+        why("Shorter than a new key is published before it signs, and identity hardly feels it."),
+    ] = 30.0
     # -- the database
     database_url: Annotated[
         str, why("Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.")

@@ -1,6 +1,7 @@
 """`valerix up`: the whole shop in the foreground, and nothing left of it afterwards."""
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -20,8 +21,9 @@ from fleet.errors import CannotRun, Failed
 from fleet.gateway import envoy
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
-from fleet.settings import load, unknown
+from fleet.settings import load, load_as, unknown
 from fleet.stack import Stack
+from services.identity.settings import DEMO_USERS, IdentitySettings, demo_password
 from topology import KEYS, SERVICES, Process, find
 
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
@@ -288,6 +290,10 @@ def _greet(
     if "order" in urls:
         order = '{"product_id":"PROD-001","quantity":1}'
         say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
+    if "identity" in urls and (password := demo_password(load_as(IdentitySettings, "identity"))):
+        user = json.dumps({"user": next(iter(DEMO_USERS)), "password": password})
+        say(f"  sign in:           curl {urls['identity']}/login -d '{user}'")
+        say(f"                     so do: {', '.join(DEMO_USERS)}")
     say(f"  logs:              {home.logs}")
     say("  stop:              Ctrl-C")
 

@@ -12,6 +12,7 @@ from chassis.http.brake import Brake
 from chassis.http.edge import Edge
 from chassis.http.outbound import Peer
 from chassis.http.shop_identity import ShopIdentity
+from chassis.identity.owners import OPEN, OTHER_CREDENTIAL
 from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
@@ -25,7 +26,7 @@ from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
-from frontend.orders.page import order_routes
+from frontend.orders.page import order_routes, orders_routes
 from frontend.orders.panels import order_panels
 from frontend.overview.page import overview_routes
 from frontend.overview.panels import overview_panels
@@ -42,10 +43,12 @@ from frontend.traces.page import trace_routes
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
+from frontend.web.access import page_guard
 from frontend.web.actions import Action, action_routes
 from frontend.web.links import Links
 from frontend.web.pages import Pages, panel_routes
 from frontend.web.panels import Panel, Panels
+from frontend.web.person_tokens import TokenIssuer
 from frontend.web.responses import begin_page, show_problem, show_unknown
 from frontend.web.sessions import Sessions
 from frontend.web.sign_in import sign_in_routes
@@ -105,7 +108,7 @@ def create_app(
     )
     runner = ScenarioRunner(settings, state, services)
     writer = _reports(settings, database, telemetry)
-    sessions = Sessions(settings, seen=state.scenario.note_request)
+    sessions = _sessions(settings, services, state)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
@@ -123,7 +126,7 @@ def create_app(
             drops.close,
             sessions.store.close,
         ],
-        state={"brake": brake},
+        state={"brake": brake, "sessions": sessions},
         exception_handlers={Exception: show_unknown},
     )
 
@@ -141,11 +144,12 @@ def _routes(
     environment().globals["notice"] = settings.notice
     links = Links(settings)
     pages = Pages(Panels(all_panels(state), state.hub), sessions)
-    drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
+    drafts = PolicyDrafts(PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
         *overview_routes(pages, state, links),
+        *orders_routes(pages, state),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
         *provider_routes(pages, state),
@@ -171,12 +175,30 @@ def _routes(
     ]
 
 
+def _sessions(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> Sessions:
+    """Who has signed in: with the operator token, or a password that the identity service knows."""
+    peer = services.get("identity")
+    issuer = None if peer is None else TokenIssuer(peer, settings.urls["identity"])
+    return Sessions(settings, issuer, seen=state.scenario.note_request)
+
+
 def _other_routes(
     state: DashboardState, telemetry: TelemetrySource, reports: ReportWriter
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    return [*apis, capacity_api(read_figures()), *FILES, *telemetry.routes()]
+    apis.append(capacity_api(read_figures()))
+    for handler in apis:
+        handler.guards = [page_guard, *(handler.guards or ())]
+    for handler in FILES:
+        handler.opt.update(OPEN)
+    receivers = telemetry.routes()
+    for handler in receivers:
+        # Who may send is for the receiver to say.
+        handler.opt.update(OTHER_CREDENTIAL)
+    return [*apis, *FILES, *receivers]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:
@@ -245,11 +267,11 @@ def _actions(
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
     orders = OrderActions(settings, OrderClient(services["order"]), state)
-    gremlins = GremlinActions(settings, clients, state)
-    acquirer = AcquirerActions(settings, services["acquirer"], state)
+    gremlins = GremlinActions(clients, state)
+    acquirer = AcquirerActions(services["acquirer"], state)
     wallets = WalletActions(WalletClient(services["wallet"], settings.wallet_api_key))
     events = EventActions(
-        settings, EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
+        EventsClient(services["relay"]), WebhooksClient(services["webhook_sender"])
     )
     return {
         "order": orders.place,
@@ -272,6 +294,7 @@ def _for_browsers(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """Errors on these routes are pages to read, not problem documents; a GET makes no trace."""
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
+        handler.guards = [page_guard, *(handler.guards or ())]
         if "GET" in handler.http_methods:
             handler.before_request = begin_page
     return handlers

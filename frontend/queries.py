@@ -37,13 +37,21 @@ _ORDER = """
   o.id::text AS order_id, o.status, o.reason, o.product_id, p.name AS product, o.quantity,
   o.amount_minor, o.currency, o.attempts, o.payment_id::text AS payment_id,
   coalesce(split_part(o.traceparent, '-', 2), '') AS trace_id,
-  o.created_at, o.settled_at, m.state AS payment
+  o.created_at, o.settled_at, m.state AS payment, o.owner
 FROM orders.orders o JOIN orders.products p USING (product_id)
 LEFT JOIN payments.payments m ON m.payment_id = o.payment_id
 """
 _RECENT = statement(
     text(f"SELECT {_ORDER} ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"),
     "SELECT recent orders",
+)
+# The index of owners leaves out what is nobody's.
+_ORDERS_OF = statement(
+    text(
+        f"SELECT {_ORDER} WHERE o.owner = :owner AND o.owner <> 'anonymous'"
+        " ORDER BY o.created_at DESC, o.id DESC LIMIT :limit"
+    ),
+    "SELECT orders of one owner",
 )
 _ORDER_BY_ID = statement(
     text(f"SELECT {_ORDER} WHERE o.id = :order_id"),
@@ -145,6 +153,15 @@ class Queries:
             msgspec.convert(dict(figures or {}), Figures),
             _all(products, ProductRecord),
         )
+
+    async def orders(self, owner: str | None, limit: int) -> tuple[OrderRecord, ...]:
+        """The newest orders: of one owner, or (None) of everybody."""
+        async with self._database.connect() as connection:
+            if owner is None:
+                rows = await connection.rows(_RECENT, limit=limit)
+            else:
+                rows = await connection.rows(_ORDERS_OF, owner=owner, limit=limit)
+        return _all(rows, OrderRecord)
 
     async def gremlins(self) -> tuple[ActiveGremlin, ...]:
         """What is loose now, in every service, the oldest first."""

@@ -8,7 +8,8 @@ from observatory.sla import WINDOW_S
 
 
 class OrderRecord(Struct, frozen=True):
-    """An order as it stands in the database; `payment` is its payment's state, if there is one."""
+    """An order as it stands in the database; `payment` is its payment's state, if there is one, and
+    `owner` who placed it."""
 
     order_id: str
     status: str
@@ -24,6 +25,7 @@ class OrderRecord(Struct, frozen=True):
     created_at: datetime
     settled_at: datetime | None
     payment: str | None
+    owner: str
 
 
 class StepRecord(Struct, frozen=True):

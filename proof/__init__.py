@@ -14,6 +14,7 @@ from proof.invariant import Invariant, Limits
 from proof.invariants import (
     decisions,
     events,
+    identity,
     money,
     orders,
     payments,
@@ -35,6 +36,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Providers": providers.INVARIANTS,
         "Decisions": decisions.INVARIANTS,
         "Wallets": wallets.INVARIANTS,
+        "Identity": identity.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
         "Events": events.INVARIANTS,
         "Record": record.INVARIANTS,

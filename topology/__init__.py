@@ -13,12 +13,14 @@ GRPC_ABOVE = 1000
 class Door(NamedTuple):
     """Something that customers may ask of a process through the gateway. `path` is written as the
     process itself writes it; a part in braces is any one segment. `for_operator`: who shows a token
-    there must have that role. `is_signed`: whoever comes there proves by a signature who it is."""
+    there must have that role. `is_signed`: whoever comes there proves by a signature who it is.
+    `takes_key`: an API key does in place of a token."""
 
     method: str
     path: str
     for_operator: bool = False
     is_signed: bool = False
+    takes_key: bool = False
 
 
 class Process(NamedTuple):
@@ -40,7 +42,8 @@ class Process(NamedTuple):
     itself. `speaks_grpc`: its proto is served too, over gRPC, a thousand ports above.
     `listens` are the ports, by protocol, of a process that customers come to elsewhere than at its
     own `port`, which is then for the shop alone. `gremlin_kinds` are the kinds of gremlins that can
-    bite it, where not all can."""
+    bite it, where not all can. `publishes_keys`: every process fetches from it the keys that tokens
+    are signed with."""
 
     key: str
     name: str
@@ -61,6 +64,7 @@ class Process(NamedTuple):
     speaks_grpc: bool = False
     listens: tuple[tuple[str, int], ...] = ()
     gremlin_kinds: tuple[str, ...] = ()
+    publishes_keys: bool = False
 
     @property
     def port_variables(self) -> tuple[str, ...]:
@@ -114,7 +118,7 @@ _BEHIND = (
             Door("GET", "/orders"),
             Door("GET", "/orders/{order_id}"),
             Door("GET", "/orders/{order_id}/history"),
-            Door("POST", "/orders/{order_id}/cancel", for_operator=True),
+            Door("POST", "/orders/{order_id}/cancel"),
         ),
     ),
     Process(
@@ -159,14 +163,33 @@ _BEHIND = (
         calls=("acquirer",),
         colour=("#0b6e63", "#6cc9bb"),
         doors=(
-            Door("GET", "/wallets"),
-            Door("GET", "/wallets/{user_id}/balance"),
-            Door("POST", "/wallets/{user_id}/payments"),
-            Door("POST", "/wallets/{user_id}/deposits"),
-            Door("GET", "/wallets/{user_id}/transactions"),
-            Door("GET", "/wallets/{user_id}/transactions/{transaction_id}"),
-            Door("POST", "/transfers"),
+            Door("GET", "/wallets", takes_key=True),
+            Door("GET", "/wallets/{user_id}/balance", takes_key=True),
+            Door("POST", "/wallets/{user_id}/payments", takes_key=True),
+            Door("POST", "/wallets/{user_id}/deposits", takes_key=True),
+            Door("GET", "/wallets/{user_id}/transactions", takes_key=True),
+            Door("GET", "/wallets/{user_id}/transactions/{transaction_id}", takes_key=True),
+            Door("POST", "/transfers", takes_key=True),
         ),
+    ),
+    Process(
+        key="identity",
+        name="identity-service",
+        label="Identity",
+        package="services.identity",
+        port=5005,
+        schema="identity",
+        calls=(),
+        colour=("#8c2f2f", "#e79a93"),
+        prefix="/auth",
+        doors=(
+            Door("POST", "/login"),
+            Door("POST", "/oauth2/token"),
+            Door("POST", "/oauth2/revoke"),
+            Door("GET", "/.well-known/jwks.json"),
+            Door("GET", "/.well-known/oauth-authorization-server"),
+        ),
+        publishes_keys=True,
     ),
     Process(
         key="relay",

@@ -12,8 +12,9 @@ from chassis.faults.contract import NAME, AuditEvent, GremlinView, Milliseconds,
 from chassis.faults.gremlins import Gremlins
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import actor_of, operator_guard
 from chassis.http.problems import Problem, invalid
+from chassis.identity.caller import needs_role
+from chassis.identity.owners import actor_of
 
 _Name = Annotated[str, PathParameter(pattern=rf"^{NAME.pattern}$")]
 _NO_OPERATOR = refused("This needs the operator token")
@@ -64,7 +65,7 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
         "/gremlins/{name:str}",
         dto=Strict[PutGremlin],
         return_dto=None,
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         summary="Let a gremlin loose, or change one; it expires by itself",
         responses={401: _NO_OPERATOR},
     )
@@ -75,7 +76,7 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
 
     @delete(
         "/gremlins/{name:str}",
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         summary="End one gremlin",
         responses={401: _NO_OPERATOR, 404: refused("No gremlin of that name is loose here")},
     )
@@ -85,7 +86,7 @@ def gremlin_routes(gremlins: Gremlins) -> list[HTTPRouteHandler]:
 
     @delete(
         "/gremlins",
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         status_code=200,
         summary="Calm: end every gremlin",
         responses={401: _NO_OPERATOR},
@@ -102,7 +103,7 @@ def _latency_shorthand(gremlins: Gremlins) -> HTTPRouteHandler:
         "/gremlin/latency",
         dto=Strict[SetLatency],
         return_dto=None,
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         status_code=200,
         summary="Shorthand: latency on every route, on or off",
         responses={401: _NO_OPERATOR},

@@ -46,6 +46,10 @@ from chassis.http.problems import MEDIA_TYPE, Problem, invalid, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
+from chassis.identity.caller import Callers
+from chassis.identity.keys import PublishedKeys
+from chassis.identity.owners import OPEN, caller_guard
+from chassis.service_credential import ServiceCredential
 from chassis.settings import RpcSettings, Settings
 from chassis.telemetry.process_metrics import process_metrics
 
@@ -73,6 +77,7 @@ def service_app(
     rpc: ServiceDescriptor | None = None,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
+    token_keys: PublishedKeys | None = None,
     state: Mapping[str, object] | None = None,
     **litestar: Any,
 ) -> Edge:
@@ -80,8 +85,9 @@ def service_app(
     `dependencies` are asked for health, `callees` for readiness; `loops` run to the end and start
     again when they fail; `closes` run then; `state` is for handlers, `rpc` served over gRPC;
     `metrics` are those of a process that counts requests which it does not serve itself."""
+    callers = Callers(name, settings, token_keys)
     own = process_metrics(name, database, registry).run, ContractMetrics(name, registry).run
-    all_loops, all_closes = [*loops, *own], list(closes)
+    all_loops, all_closes = [*loops, *own, callers.keys.run], list(closes)
     health, ready = dict(dependencies or {}), dict(callees or {})
     if database is not None:
         health = {"database": shop_probe(database_probe(database, identity), identity)} | health
@@ -100,14 +106,10 @@ def service_app(
         state=State(_known(settings, identity) | dict(state or {})),
         openapi_config=_openapi(title),
         logging_config=None,
-        **({"exception_handlers": {Exception: answer_exception}} | litestar),
+        **(_OF_EVERY | litestar),
     )
-    return _edged(app, name, settings, metrics or HttpMetrics(name, registry), gremlins, rpc)
-
-
-def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
-    """What the shared routes and guards work with."""
-    return {"settings": settings, "identity": identity, "brake": Brake()}
+    counted = metrics or HttpMetrics(name, registry)
+    return _edged(app, name, settings, counted, gremlins, callers, rpc)
 
 
 def _shared(
@@ -118,6 +120,17 @@ def _shared(
         *(shop_routes if identity is not None else []),
         *(gremlin_routes(gremlins) if gremlins is not None else []),
     ]
+
+
+def _known(settings: Settings, identity: ShopIdentity | None) -> dict[str, object]:
+    """What every service keeps for its handlers and guards."""
+    credential = ServiceCredential(settings)
+    return {
+        "settings": settings,
+        "identity": identity,
+        "brake": Brake(),
+        "service_credential": credential,
+    }
 
 
 def _openapi(title: str) -> OpenAPIConfig:
@@ -140,6 +153,7 @@ def _edged(
     settings: Settings,
     metrics: HttpMetrics,
     gremlins: Gremlins | None,
+    callers: Callers,
     rpc: ServiceDescriptor | None,
 ) -> Edge:
     # The framework's own routes are HTTP routes all: nothing here serves raw ASGI or WebSockets.
@@ -154,6 +168,7 @@ def _edged(
         routes=templates,
         gremlins=gremlins,
         contracts=contracts_of(app.routes),
+        callers=callers,
     )
     if rpc is not None and isinstance(settings, RpcSettings):
         edge.rpc = rpc, settings
@@ -193,6 +208,8 @@ def _metrics_route(registry: CollectorRegistry) -> BaseRouteHandler:
         "/metrics",
         summary="Prometheus metrics (OpenMetrics with exemplars when asked for)",
         media_type=MediaType.TEXT,
+        # Counts, for whoever scrapes them.
+        opt=OPEN,
     )
     async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -218,6 +235,11 @@ def answer_exception(
     )
 
 
+# What every service is made with, unless it says otherwise.
+_OF_EVERY: dict[str, Any] = {
+    "guards": [caller_guard],
+    "exception_handlers": {Exception: answer_exception},
+}
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
 _BROKEN = Problem(500, "internal", "Something broke on our side; the trace shows what")
 # What the framework says where a body was read that whoever sent it has left.

@@ -35,13 +35,20 @@ class _Tries:
         """One try is gone. Asked for after `wait_s`."""
         self._used += 1
 
+    def give_back(self) -> None:
+        """The last one is there again."""
+        self._used = max(0.0, self._used - 1)
+
 
 class Brake:
     """Counts wrong tokens, by client and in total. A client that was right before is not shut out
     by the guesses of others; one at the address of somebody who guesses is."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, what: str = "operator tokens"
+    ) -> None:
+        """`what` is guessed; a client is an address, or whatever name stands for one."""
+        self._clock, self._what = clock, what
         self._total = _Tries(_TRIES_IN_TOTAL, _TRY_IN_TOTAL_EVERY_S)
         self._clients: dict[str, _Tries] = {}
         self._known: dict[str, None] = {}
@@ -67,7 +74,7 @@ class Brake:
             raise Problem(
                 429,
                 "too-many-attempts",
-                "Too many wrong operator tokens. Nothing was done: wait before the next try.",
+                f"Too many wrong {self._what}. Nothing was done: wait before the next try.",
                 retryable=True,
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
@@ -86,6 +93,12 @@ class Brake:
         self._known[client] = None
         if len(self._known) > _MOST_CLIENTS:
             del self._known[next(iter(self._known))]
+
+    def forgive(self, address: str) -> None:
+        """What was counted as wrong, before it was looked at, was right."""
+        for tries in (self._total, self._tries_of(network_of(address))):
+            tries.give_back()
+        self.right(address)
 
     def _tries_of(self, client: str) -> _Tries:
         tries = self._clients.pop(client, None) or _Tries(_TRIES, _TRY_EVERY_S)

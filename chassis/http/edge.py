@@ -22,6 +22,7 @@ from chassis.http.metrics import HttpMetrics
 from chassis.http.origin import OriginCheck
 from chassis.http.problems import PROBLEM, Problem, send_problem, shed
 from chassis.http.route_templates import Routes
+from chassis.identity.caller import Callers
 from chassis.rpc.bridge import REFUSAL, RPC
 from chassis.rpc.codes import code_of
 from chassis.settings import RpcSettings, Settings
@@ -35,7 +36,7 @@ logger = logging.getLogger("request")
 _QUIET = re.compile(r"/metrics(/.*)?|/health(/.*)?|/v1/(traces|logs|metrics)")
 _WANTED = frozenset(
     {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
-    | {b"content-length", b"transfer-encoding"}
+    | {b"content-length", b"transfer-encoding", b"authorization"}
 )
 # A browser that guesses a content type may run as a page what somebody sent us as data.
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
@@ -67,6 +68,7 @@ class Edge:
         routes: Routes,
         gremlins: Gremlins | None,
         contracts: Mapping[tuple[str, str], RouteContracts],
+        callers: Callers,
     ) -> None:
         self.app = app
         self._service = service
@@ -74,6 +76,7 @@ class Edge:
         self._routes = routes
         self._gremlins = gremlins
         self.contracts = contracts
+        self._callers = callers
         self._origins = OriginCheck(settings)
         self._limit = settings.max_in_flight
         self._body_timeout_s = settings.body_timeout_s
@@ -130,6 +133,8 @@ class Edge:
             return
         if _has_body(headers):
             receive = timed(receive, self._body_timeout_s)
+        if shown := headers.get(b"authorization"):
+            await self._callers.resolve(scope, shown.decode("latin-1"))
         if self._gremlins is not None and self._gremlins.active and not exempt:
             template = self._routes.template(visit.path)
             if bites := self._gremlins.biting(scope["method"], template):

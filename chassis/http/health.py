@@ -13,6 +13,7 @@ from sqlalchemy import text
 from chassis.database.pool import Database, statement
 from chassis.http.openapi import answered
 from chassis.http.shop_identity import ShopIdentity
+from chassis.identity.owners import OPEN
 
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
@@ -129,19 +130,20 @@ def health_routes(
 ) -> list[HTTPRouteHandler]:
     """GET /health, /health/live and /health/ready."""
 
-    @get("/health", summary="How the service and what it depends on are")
+    @get("/health", summary="How the service and what it depends on are", opt=OPEN)
     async def show_health() -> HealthView:
         states = await ask_all(dependencies, deadline_s)
         status = "healthy" if GOOD.issuperset(states.values()) else "degraded"
         return HealthView(status, service, datetime.now(UTC), states)  # type: ignore[arg-type]
 
-    @get("/health/live", summary="Whether the process is up")
+    @get("/health/live", summary="Whether the process is up", opt=OPEN)
     async def show_live() -> dict[str, str]:
         return {"status": "alive", "service": service}
 
     @get(
         "/health/ready",
         summary="Whether the service can do its work (503 when it cannot)",
+        opt=OPEN,
         responses={503: answered(ReadyView, "It cannot, and why")},
     )
     async def show_ready() -> Response[ReadyView]:

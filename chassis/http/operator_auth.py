@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chassis.http.brake import Brake
-from chassis.http.problems import Problem
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
     # Commands need the token alone, and the framework takes longer to import than they run.
     from litestar.connection import ASGIConnection
-    from litestar.handlers import BaseRouteHandler
 
 # Where a process of ours finds the token.
 OPERATOR_VARIABLE = "VALERIX_OPERATOR_TOKEN"
@@ -50,22 +48,7 @@ def operator_headers(settings: Settings) -> dict[str, str]:
     return bearer(settings.operator_token)
 
 
-def operator_guard(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
-    """A Litestar guard: 401 unless the operator asks, 429 to a client that only guesses."""
-    settings: Settings = connection.app.state["settings"]
-    if not settings.operator_token:
-        return
-    shown = connection.headers.get("authorization")
-    if not shown or not try_token(connection, lambda: is_operator(shown, settings)):
-        raise Problem(
-            401,
-            "operator-token-needed",
-            "This needs the operator token (Authorization: Bearer …)",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-
-
-def actor_of(connection: "ASGIConnection") -> str:  # type: ignore[type-arg]
+def claimed_actor(connection: "ASGIConnection") -> str:  # type: ignore[type-arg]
     """The actor that the client names, for the audit row; printable and short."""
     claimed = connection.headers.get("x-valerix-actor", "api")
     return "".join(c for c in claimed if c.isprintable())[:80] or "api"

@@ -17,8 +17,9 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
-from chassis.http.operator_auth import is_operator, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.identity.caller import ANONYMOUS, ROLE_MISSING, Caller, caller_of
+from chassis.identity.owners import is_service, sees_all
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
 
@@ -39,8 +40,8 @@ _DOUBT_S = 60.0
 
 _SHOP = statement(text("SELECT id::text FROM public.shop"), "SELECT public.shop")
 # Who made the request that is being served, as it is recorded with what the request makes.
-Caller = Literal["order-service", "hand"]
-caller_now: ContextVar[Caller] = ContextVar("caller_now", default="hand")
+MadeBy = Literal["order-service", "hand"]
+caller_now: ContextVar[MadeBy] = ContextVar("caller_now", default="hand")
 
 
 class ShopIdentity:
@@ -90,16 +91,19 @@ class ShopIdentity:
             )  # fmt: skip
         return self._credential.is_shown(headers) if self._credential.is_known else bool(shop)
 
-    async def judge(self, connection: ASGIConnection) -> Caller:  # type: ignore[type-arg]
-        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 429
-        to a client that only guesses."""
+    async def judge(self, connection: ASGIConnection) -> MadeBy:  # type: ignore[type-arg]
+        """Who calls. Raises `Problem`: 421 for a process of another shop, 401 without a right, 403
+        for a shopper, 429 to a client that only guesses."""
         if await self.is_service(connection):
             return "order-service"
-        if self._settings.operator_token:
-            shown = connection.headers.get("authorization")
-            if shown and try_token(connection, lambda: is_operator(shown, self._settings)):
-                return "hand"
-        elif not self._credential.is_demanded:
+        if (caller := caller_of(connection)) != ANONYMOUS:
+            if sees_all(caller):
+                return "order-service" if is_service(caller) else "hand"
+            raise Problem(
+                403, ROLE_MISSING, "This needs the role operator; nothing was done",
+                headers=NOT_EXECUTED,
+            )  # fmt: skip
+        if not self._credential.is_demanded:
             return "hand"
         raise Problem(
             401, CREDENTIAL_NEEDED,
@@ -112,6 +116,20 @@ async def internal_guard(connection: ASGIConnection, _: BaseRouteHandler) -> Non
     """A Litestar guard: only processes of this shop, and whoever `ShopIdentity.judge` lets in."""
     identity: ShopIdentity = connection.app.state["identity"]
     caller_now.set(await identity.judge(connection))
+
+
+# Who shows a token of their own for what belongs to somebody; the shop itself sees all of it.
+party_now: ContextVar[Caller] = ContextVar("party_now", default=ANONYMOUS)
+
+
+async def party_guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """A Litestar guard: as `internal_guard`, and a shopper with a token. What is theirs is for the
+    handler to say, from `party_now`."""
+    if not sees_all(caller := caller_of(connection)):
+        party_now.set(caller)
+        caller_now.set("hand")
+    else:
+        await internal_guard(connection, handler)
 
 
 @get(SHOP_PATH, guards=[internal_guard], summary="The shop this service belongs to")

@@ -15,6 +15,7 @@ from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.metrics import HttpMetrics
 from chassis.http.problems import shed
+from chassis.identity.owners import OPEN
 from chassis.messaging.doorbell import Doorbell
 from fleet.gateway import doors
 from fleet.gateway.access_log import AccessLog
@@ -84,7 +85,12 @@ class _GremlinsInEnvoy:
         return {key: value for key, value in values.items() if known.get(key) != value}
 
 
-@get("/metrics/envoy", media_type=MediaType.TEXT, summary="Envoy's own metrics, for Prometheus")
+@get(
+    "/metrics/envoy",
+    media_type=MediaType.TEXT,
+    summary="Envoy's own metrics, for Prometheus",
+    opt=OPEN,
+)
 async def show_envoy(state: State) -> Response[str]:
     """GET /metrics/envoy: what Envoy counted, as it writes it."""
     envoy: Envoy = state["envoy"]

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from chassis.addresses import is_loopback
+from chassis.identity.keys import PATH
 from chassis.rpc.method import methods_of
 from fleet.gateway.protos import named, typed
 from fleet.gateway.settings import GatewaySettings
@@ -13,8 +14,8 @@ from topology import PROCESSES, SERVICES, Door, Process
 
 _FRONT = next(each for each in PROCESSES if each.schema is None)
 _BEHIND = tuple(each for each in SERVICES if each.doors)
-# Those whose tokens are known here, and who answers for their keys.
-IDENTITY = next((each for each in SERVICES if each.key == "identity"), None)
+_IDENTITY = next(each for each in SERVICES if each.publishes_keys)
+_GATEWAY = next(each for each in SERVICES if each.listens)
 GRPC = tuple(each for each in SERVICES if each.speaks_grpc)
 UPSTREAMS = tuple(each.key for each in (*_BEHIND, _FRONT))
 # What the dashboard shows to the shop alone: telemetry is received there, and watched.
@@ -48,22 +49,20 @@ def runtime_key(name: str, what: str) -> str:
 
 def filters(settings: GatewaySettings) -> list[dict[str, Any]]:
     """Through what a request goes, in this order; routes say what is on."""
-    found = [
-        named(_LIMIT, typed(f"{_HTTP}.local_ratelimit.v3.LocalRateLimit", stat_prefix="limit")),
-        named(_FAULT, typed(f"{_HTTP}.fault.v3.HTTPFault")),
-        named(
-            _BUFFER,
-            typed(f"{_HTTP}.buffer.v3.Buffer", max_request_bytes=settings.body_limit_bytes),
-        ),
-    ]
-    if IDENTITY is not None:
-        found += [named(_JWT, _tokens(settings, IDENTITY)), named(_RBAC, typed(_RBAC_TYPE))]
+    limit = typed(f"{_HTTP}.local_ratelimit.v3.LocalRateLimit", stat_prefix="limit")
+    buffer = typed(f"{_HTTP}.buffer.v3.Buffer", max_request_bytes=settings.body_limit_bytes)
     router = typed(f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True)
-    return [*found, named("envoy.filters.http.router", router)]
+    return [
+        named(_LIMIT, limit),
+        named(_FAULT, typed(f"{_HTTP}.fault.v3.HTTPFault")),
+        named(_BUFFER, buffer),
+        named(_JWT, _tokens(settings)),
+        named(_RBAC, typed(f"{_HTTP}.rbac.v3.RBAC")),
+        named("envoy.filters.http.router", router),
+    ]
 
 
 _HTTP = "extensions.filters.http"
-_RBAC_TYPE = f"{_HTTP}.rbac.v3.RBAC"
 
 
 def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
@@ -99,7 +98,7 @@ def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
             },
             "typed_per_filter_config": {
                 **_limited(settings, strict=False),
-                **_guarded(settings, process, for_operator=door.for_operator),
+                **_guarded(settings, process, door),
             },
         }
         for process in GRPC
@@ -119,7 +118,6 @@ def _methods(process: Process) -> Iterator[tuple[str, Door]]:
 
 def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str, Any]:
     name = label(process, door)
-    guard = {} if door.is_signed else _guarded(settings, process, for_operator=door.for_operator)
     made: dict[str, Any] = {
         "name": name,
         "match": {**_path(path_of(process, door)), "headers": [_method(door.method)]},
@@ -136,9 +134,9 @@ def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str,
             }
         ],
         "typed_per_filter_config": {
-            **_limited(settings, strict=process is IDENTITY),
+            **_limited(settings, strict=process is _IDENTITY),
             _FAULT: _fault(name),
-            **guard,
+            **_guarded(settings, process, door),
         },
     }
     if process.prefix:
@@ -201,12 +199,12 @@ def _fault(name: str) -> dict[str, Any]:
     )
 
 
-def _tokens(settings: GatewaySettings, identity: Process) -> dict[str, Any]:
+def _tokens(settings: GatewaySettings) -> dict[str, Any]:
     """Whose tokens are believed. What is wrong with one is never repaired here: 401."""
-    jwks = f"{settings.urls[identity.key]}/.well-known/jwks.json"
+    jwks = f"{settings.urls[_IDENTITY.key]}{PATH}"
     provider = {
-        "issuer": settings.token_issuer or f"http://localhost:{identity.port}",
-        "audiences": ["gateway"],
+        "issuer": settings.identity_issuer,
+        "audiences": [_GATEWAY.name],
         "require_expiration": True,
         "clock_skew_seconds": 1,
         # The services look at it once more, and know whose order it is.
@@ -214,8 +212,8 @@ def _tokens(settings: GatewaySettings, identity: Process) -> dict[str, Any]:
         "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
         "payload_in_metadata": _TOKEN,
         "remote_jwks": {
-            "http_uri": {"uri": jwks, "cluster": identity.key, "timeout": "2s"},
-            "cache_duration": f"{settings.jwks_cache_s:g}s",
+            "http_uri": {"uri": jwks, "cluster": _IDENTITY.key, "timeout": "2s"},
+            "cache_duration": f"{settings.identity_keys_every_s:g}s",
             # Asked before anybody waits for it, and again a second after a failure.
             "async_fetch": {},
         },
@@ -234,16 +232,16 @@ def _tokens(settings: GatewaySettings, identity: Process) -> dict[str, Any]:
 _TOKEN = "token"  # noqa: S105 - where Envoy keeps what a token says
 
 
-def _guarded(settings: GatewaySettings, process: Process, *, for_operator: bool) -> dict[str, Any]:
+def _guarded(settings: GatewaySettings, process: Process, door: Door) -> dict[str, Any]:
     """On loopback who shows no token is anonymous. Who logs in has none yet, and a provider's
     webhook is signed."""
-    if IDENTITY is None or process is IDENTITY:
+    if door.is_signed or process is _IDENTITY:
         return {}
     exposed = not is_loopback(settings.published_on or settings.host)
-    which = "demanded" if exposed else "open"
+    which = "demanded" if exposed and not door.takes_key else "open"
     name = f"{_HTTP}.jwt_authn.v3.PerRouteConfig"
     found = {_JWT: typed(name, requirement_name=which)}
-    if for_operator:
+    if door.for_operator:
         rules = {"action": "DENY", "policies": {"another role": _ANOTHER_ROLE}}
         found[_RBAC] = typed(f"{_HTTP}.rbac.v3.RBACPerRoute", rbac={"rules": rules})
     return found

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chassis.settings import Address, Count, Port, Seconds, Settings, why
+from chassis.settings import Count, Port, Seconds, Settings, why
 from topology import PROCESSES, find
 
 _PORTS = dict(find("gateway").listens)
@@ -45,13 +45,6 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         Seconds,
         why("A service's own budget is 5 s; whoever is silent for longer gives no answer at all."),
     ] = 7.0
-    token_issuer: Annotated[
-        Address, why("Who issues the shop's tokens; empty: the identity service at its own port.")
-    ] = ""
-    jwks_cache_s: Annotated[
-        Seconds,
-        why("How long a key is believed; a new one is published at least as long before it signs."),
-    ] = 30.0
 
     def further_ports(self) -> dict[str, int]:
         """Envoy's: that for gRPC only where there is somebody to answer it."""

@@ -14,7 +14,7 @@ from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, own_page, see_other
 from frontend.web.sessions import Sessions, Visitor
 
-_LOCKED = "Acts wait for the operator: unlock the gremlins."
+_LOCKED = "Acts wait"
 
 
 def act_action_routes(runner: ScenarioRunner, sessions: Sessions) -> list[HTTPRouteHandler]:

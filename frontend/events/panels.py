@@ -94,11 +94,12 @@ class EventSources:
         return page if isinstance(page, Down) else presenter.webhooks(found, page)
 
     async def audit(self, wanted: EventFilter) -> EventsView | Down:
-        """The newest lines of the audit log. An id may be the event's own, or of what it is
-        about."""
+        """The newest lines of the audit log. What is searched for may be the id of the event or of
+        what it is about, or who did it."""
         found = await self._lines(wanted, aggregate_id=wanted.search)
-        if isinstance(found, AuditPage) and not found.lines and _is_id(wanted.search):
-            found = await self._lines(wanted, event_id=wanted.search)
+        if isinstance(found, AuditPage) and not found.lines and wanted.search:
+            other = "event_id" if _is_id(wanted.search) else "subject"
+            found = await self._lines(wanted, **{other: wanted.search})
         return found if isinstance(found, Down) else presenter.audit(found, wanted)
 
     async def chain(self) -> ChainLine | Down:

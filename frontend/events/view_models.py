@@ -10,7 +10,8 @@ from frontend.web.labels import Hue, State
 
 class EventFilter(Struct, frozen=True):
     """What was asked of the tail or of the audit log: `search` is the id of what an event is about,
-    or of the event itself; `cursor` is where the page begins."""
+    of the event itself, or in the audit log whose doing it was; `cursor` is where the page
+    begins."""
 
     type: str = ""
     search: str = ""
@@ -26,7 +27,8 @@ class About(Struct, frozen=True):
 
 
 class EventRow(Struct, frozen=True):
-    """One event; `took_ms` is from its commit to the transport's confirm, None while it waits."""
+    """One event; `took_ms` is from its commit to the transport's confirm, None while it waits.
+    `who` did it, or whose it is: the audit log alone says that."""
 
     event_id: UUID
     at: datetime
@@ -40,6 +42,7 @@ class EventRow(Struct, frozen=True):
     position: int | None = None
     took_ms: int | None = None
     hash: str = ""
+    who: str = ""
 
 
 class EventsView(Struct, frozen=True):

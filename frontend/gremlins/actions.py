@@ -7,12 +7,10 @@ from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.faults.kinds import KIND_LABELS, KINDS, strength
 from chassis.faults.routes import Calmed
-from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
 from frontend.live_state import DashboardState
-from frontend.settings import DashboardSettings
 from frontend.web.actions import Done, Form, number, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast, failure_toast, toast_of, trace_of
@@ -20,20 +18,14 @@ from observatory.sources.down import Down
 from topology import LABELS, NAMES
 
 _KINDS = {kind.kind: kind for kind in KINDS}
-_LOCKED = "Gremlins wait for the operator: unlock them first."
+_LOCKED = "Gremlins wait"
 
 
 class GremlinActions:
     """What a visitor does to gremlins, through each service's own client."""
 
-    def __init__(
-        self,
-        settings: DashboardSettings,
-        gremlins: Mapping[str, GremlinClient],
-        state: DashboardState,
-    ) -> None:
+    def __init__(self, gremlins: Mapping[str, GremlinClient], state: DashboardState) -> None:
         self._gremlins, self._state = gremlins, state
-        self._headers = {"X-Valerix-Actor": "dashboard", **operator_headers(settings)}
 
     async def switch(self, form: Form, visitor: Visitor) -> Done:
         """Turn one switch of the board: "on:inventory:latency" or "off:inventory:latency"."""
@@ -43,20 +35,20 @@ class GremlinActions:
         if service not in NAMES or kind not in _KINDS or turn not in ("on", "off"):
             raise Problem(400, "validation", "There is no such switch.")
         if turn == "off":
-            return Done(await self._call_off(service, kind), "/#panel-board")
-        return Done(await self._let_loose(service, kind, form), "/#panel-board")
+            return Done(await self._call_off(service, kind, visitor), "/#panel-board")
+        return Done(await self._let_loose(service, kind, form, visitor), "/#panel-board")
 
     async def calm(self, _: Form, visitor: Visitor) -> Done:
         """Call every gremlin off, at every service at once."""
         operator_only(visitor, _LOCKED)
         responses = await asyncio.gather(
-            *(client.calm(headers=self._headers) for client in self._gremlins.values())
+            *(client.calm(headers=visitor.operator_headers) for client in self._gremlins.values())
         )
         counts = (decode(each, Calmed) for each in responses if each.outcome is Outcome.OK)
         ended = sum(count.calmed for count in counts if count is not None)
         return Done(calm_toast(list(zip(self._gremlins, responses, strict=True)), ended), "/")
 
-    async def _let_loose(self, service: str, kind: str, form: Form) -> Toast:
+    async def _let_loose(self, service: str, kind: str, form: Form, visitor: Visitor) -> Toast:
         usual = _KINDS[kind]
         delay_ms = 0
         if usual.delay_ms:
@@ -65,21 +57,21 @@ class GremlinActions:
         share = number(form, "share", 1, 100, 100)
         command = PutGremlin(kind=kind, delay_ms=delay_ms, ttl_s=ttl_s, probability=share / 100)
         # Named after its kind, as the API's own shorthand names it: one switch, one gremlin.
-        response = await self._gremlins[service].put(kind, command, headers=self._headers)
+        response = await self._gremlins[service].put(
+            kind, command, headers=visitor.operator_headers
+        )
         detail = strength(kind, delay_ms, 0, 503)
         if share < 100:
             detail = ", ".join(filter(None, (detail, f"{share} % of requests")))
         return loose_toast(response, kind, service, detail, ttl_s)
 
-    async def _call_off(self, service: str, kind: str) -> Toast:
+    async def _call_off(self, service: str, kind: str, visitor: Visitor) -> Toast:
         active = self._state.gremlins.now()
         if isinstance(active, Down):
             raise Problem(503, "unknown", f"{active.reason}: call everything off instead.")
         names = [each.name for each in active if (each.service, each.kind) == (service, kind)]
-        responses = [
-            (service, _gone(await self._gremlins[service].remove(name, headers=self._headers)))
-            for name in names
-        ]
+        end, headers = self._gremlins[service].remove, visitor.operator_headers
+        responses = [(service, _gone(await end(name, headers=headers))) for name in names]
         return calm_toast(responses, len(responses))
 
 

@@ -36,7 +36,7 @@ class OrderActions:
         # An order answers within its budget even when two peers hang; a second more for the way.
         self._deadline_s = settings.request_budget_s + 1.0
 
-    async def place(self, form: Form, _: Visitor) -> Done:
+    async def place(self, form: Form, visitor: Visitor) -> Done:
         """Order what the form says, under the form's own key."""
         key = form_key(form)
         product_id, quantity = form.get("product_id", ""), number(form, "quantity", 1, 1000)
@@ -46,8 +46,9 @@ class OrderActions:
         if wallet_id is not None and not _USER.search(wallet_id):
             raise Problem(400, "validation", "That is not the name of a wallet's user.")
         response = await self._orders.place(
-            product_id, quantity, key=key, deadline_s=self._deadline_s, wallet_id=wallet_id
-        )
+            product_id, quantity, key=key, deadline_s=self._deadline_s, wallet_id=wallet_id,
+            headers=visitor.headers,
+        )  # fmt: skip
         shop = self._state.shop.now()
         products = () if isinstance(shop, Down) else shop.products
         toast = order_toast(response, {each.product_id: each.name for each in products})
@@ -56,13 +57,13 @@ class OrderActions:
         url = f"/orders/{toast.order_id}" if toast.order_id else "/"
         return Done(toast, url, NextForm("order", new_form_key()) if is_final else None)
 
-    async def cancel(self, form: Form, _: Visitor) -> Done:
+    async def cancel(self, form: Form, visitor: Visitor) -> Done:
         """Cancel the order; the services undo what was done."""
         try:
             order_id = UUID(form.get("order_id", ""))
         except ValueError:
             raise Problem(400, "validation", "That is not an order's id.") from None
-        response = await self._orders.cancel(order_id)
+        response = await self._orders.cancel(order_id, headers=visitor.headers)
         return Done(cancel_toast(response, str(order_id)), f"/orders/{order_id}")
 
 

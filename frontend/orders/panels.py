@@ -8,16 +8,19 @@ from msgspec.structs import replace
 from frontend.live_state import DashboardState
 from frontend.orders import presenter
 from frontend.orders.axis import life
-from frontend.orders.view_models import OrderTraces
+from frontend.orders.view_models import OrdersView, OrderTraces
 from frontend.query_results import OrderDetails
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
+from frontend.web.sessions import Visitor
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
 from observatory.sources.protocols import TelemetrySource, TraceList
 from observatory.store.store import TraceQuery
 
 _MOST_TRACES = 30
+# More than one screen, and quick to render.
+_LISTED = 50
 # Services send every second, and a collector may wait some more.
 _ON_ITS_WAY = timedelta(seconds=30)
 
@@ -35,8 +38,23 @@ def order_panels(state: DashboardState) -> list[Panel]:
             ("shop",),
             lambda _: presenter.products(state.shop.now(), state.shop.last),
         ),
-        Panel("orders/orders.html", ("shop",), lambda _: orders()),
+        Panel("orders/orders.html", ("shop",), lambda _: orders(), is_private=True),
     ]
+
+
+async def orders_of(state: DashboardState, visitor: Visitor) -> OrdersView | Down:
+    """The orders that this visitor may see: a shopper's own, or everybody's."""
+    owner = visitor.name if visitor.is_shopper else None
+    try:
+        newest = await state.queries.orders(owner, _LISTED + 1)
+    except Exception as error:  # noqa: BLE001 - a panel never fails
+        return Down(reason_of(error), utc_now(), "The orders themselves are safe in the database.")
+    return presenter.orders(newest, _LISTED, shows_owner=owner is None)
+
+
+def orders_panel(view: OrdersView | Down) -> Panel:
+    """The list of orders on its page."""
+    return Panel("orders/orders.html", ("shop",), lambda _: view, "/panels/order-list")
 
 
 def story_panel(

@@ -36,10 +36,12 @@ def products(
     return shop if last is None else tuple(replace(each, stock=None) for each in last.products)
 
 
-def orders(newest: tuple[OrderRecord, ...]) -> OrdersView:
-    """The recent orders."""
-    rows = tuple(order_row(order) for order in newest[:RECENT])
-    return OrdersView(rows, more=len(newest) > RECENT)
+def orders(
+    newest: tuple[OrderRecord, ...], most: int = RECENT, *, shows_owner: bool = False
+) -> OrdersView:
+    """The recent orders, `most` of them."""
+    rows = tuple(order_row(order) for order in newest[:most])
+    return OrdersView(rows, more=len(newest) > most, shows_owner=shows_owner)
 
 
 def order_row(order: OrderRecord) -> OrderRow:

@@ -22,10 +22,11 @@ class OrderRow(Struct, frozen=True):
 
 
 class OrdersView(Struct, frozen=True):
-    """The recent orders, newest first."""
+    """The recent orders, newest first, with who placed each where that differs."""
 
     rows: tuple[OrderRow, ...]
     more: bool = False
+    shows_owner: bool = False
 
 
 class OrderStep(Struct, frozen=True):

@@ -6,17 +6,22 @@ from litestar.handlers import HTTPRouteHandler
 from frontend.live_state import DashboardState
 from frontend.orders.actions import DEMO_USERS
 from frontend.overview.charts import chart_routes, sparks
+from frontend.web.access import FOR_SHOPPERS
 from frontend.web.actions import new_form_key
 from frontend.web.formatting import utc_now
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
+from frontend.web.responses import see_other
 
 
 def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[HTTPRouteHandler]:
     """GET / and /charts/data."""
 
-    @get("/", summary="The shop under glass", include_in_schema=False)
+    @get("/", summary="The shop under glass", include_in_schema=False, opt=FOR_SHOPPERS)
     async def show_overview(request: HttpRequest) -> Response[str]:
+        visitor = pages.sessions.identify(request)
+        if visitor.is_shopper:
+            return see_other("/orders", pages.sessions, visitor)
         return pages.page(
             request,
             "overview/page.html",

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import decode
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
@@ -17,7 +16,6 @@ from frontend.policies.terms import (
     named,
     read_terms,
 )
-from frontend.settings import DashboardSettings
 from frontend.web.actions import Done, Form, number, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import failure_toast, toast_of
@@ -30,7 +28,7 @@ from services.payment.contract import (
     WhatIfResult,
 )
 
-_LOCKED = "Policies wait for the operator: unlock the gremlins first."
+_LOCKED = "Policies wait"
 _NO_ANSWER = "The payment service did not answer. Nothing was done: try again in a moment."
 
 
@@ -50,9 +48,8 @@ class Draft(Struct, frozen=True):
 class PolicyDrafts:
     """What a visitor does to policies, through the payment service's own client."""
 
-    def __init__(self, settings: DashboardSettings, client: PolicyClient) -> None:
+    def __init__(self, client: PolicyClient) -> None:
         self._client = client
-        self._headers = {"X-Valerix-Actor": "dashboard", **operator_headers(settings)}
 
     async def ask(self, form: Form, visitor: Visitor) -> Draft:
         """Check the form's text, try it, or save it, as its button said."""
@@ -66,7 +63,7 @@ class PolicyDrafts:
                 return _answered(draft, found, "what_if", WhatIfResult)
             case "save":
                 operator_only(visitor, _LOCKED)
-                found = await self._client.save(draft.text, headers=self._headers)
+                found = await self._client.save(draft.text, headers=visitor.operator_headers)
                 return _answered(draft, found, "saved", PolicyVersion)
         raise Problem(400, "validation", "There is no such button.")
 
@@ -93,7 +90,7 @@ class PolicyDrafts:
         """Let a merchant's next payments be asked of a version."""
         operator_only(visitor, _LOCKED)
         merchant, version = form.get("merchant", ""), form.get("version", "")
-        found = await self._client.give(merchant, version, headers=self._headers)
+        found = await self._client.give(merchant, version, headers=visitor.operator_headers)
         given = decode(found, MerchantPolicy) if found.outcome is Outcome.OK else None
         if given is None:
             return Done(failure_toast(found, "The policy stays as it was"), "/policies")

@@ -6,18 +6,16 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer
 from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
 from frontend.live_state import DashboardState
 from frontend.providers.queries import WebhookFaultRecord
-from frontend.settings import DashboardSettings
 from frontend.web.actions import Done, Form, number, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast, failure_toast, toast_of
 
-_LOCKED = "The acquirer's switches wait for the operator: unlock the gremlins first."
+_LOCKED = "The acquirer's switches wait"
 AccountMode = Literal["happy", "latency", "declined", "500", "timeout", "random"]
 # What happens to a write in each mode, as docs/acquirer.md has it.
 MODES: dict[AccountMode, str] = {
@@ -47,9 +45,8 @@ class SetAccountMode(Struct, frozen=True):
 class AcquirerActions:
     """What a visitor does to the acquirer."""
 
-    def __init__(self, settings: DashboardSettings, peer: Peer, state: DashboardState) -> None:
+    def __init__(self, peer: Peer, state: DashboardState) -> None:
         self._peer, self._state = peer, state
-        self._headers = {"X-Valerix-Actor": "dashboard", **operator_headers(settings)}
 
     async def set_mode(self, form: Form, visitor: Visitor) -> Done:
         """Let one account misbehave, or behave again."""
@@ -62,7 +59,7 @@ class AcquirerActions:
             f"/accounts/{quote(account, safe='')}/mode",
             SetAccountMode(mode),
             route="/accounts/{name}/mode",
-            headers=self._headers,
+            headers=visitor.operator_headers,
         )
         what = MODES[mode]
         return Done(_mode_toast(found, account, mode, what), "/providers")
@@ -77,7 +74,11 @@ class AcquirerActions:
         before = (await self._state.providers.providers()).webhook_faults
         wanted: WebhookFaultRecord = replace(before, **{name: value if on else 0.0})
         found = await self._peer.call(
-            "PUT", "/webhook-faults", wanted, route="/webhook-faults", headers=self._headers
+            "PUT",
+            "/webhook-faults",
+            wanted,
+            route="/webhook-faults",
+            headers=visitor.operator_headers,
         )
         if found.outcome is not Outcome.OK:
             return Done(failure_toast(found, "Webhooks travel as before"), "/providers")

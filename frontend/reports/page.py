@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
+from chassis.identity.caller import needs_role
 from frontend.reports.panels import (
     capacity_panel,
     contracts_panel,
@@ -34,7 +34,7 @@ from observatory.sources.protocols import TelemetrySource
 
 # What the page computes before anybody asks.
 _ORDERS_PER_S = "250"
-_LOCKED = "Reports wait for the operator: unlock the gremlins first."
+_LOCKED = "Reports wait"
 
 
 class WriteReport(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +123,7 @@ def report_api(writer: ReportWriter) -> list[HTTPRouteHandler]:
 
     @post(
         "/api/reports",
-        guards=[operator_guard],
+        guards=[needs_role("operator")],
         dto=Strict[WriteReport],
         return_dto=None,
         summary="Write a report now",

@@ -30,7 +30,7 @@ from services.wallet.contract import (
 )
 
 CURRENCIES: tuple[Currency, ...] = get_args(Currency)
-_LOCKED = "Money is moved by the operator here: unlock the gremlins first."
+_LOCKED = "Moving money waits"
 _NOT_MOVED = "Nothing was moved"
 _REFERENCE = re.compile(r"[!-~]{1,255}")
 

@@ -10,6 +10,8 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from chassis.http.problems import Problem
+from chassis.identity.caller import ROLE_MISSING
+from frontend.web.access import FOR_SHOPPERS, SIGN_IN_NEEDED
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, problem_page, see_other
 from frontend.web.sessions import Sessions, Visitor
@@ -53,11 +55,12 @@ def action_routes(
         form, visitor = await read_form(request, sessions)
         if name not in actions:
             raise Problem(404, "not-found", "There is no such action.")
+        visitor = await sessions.with_bearer(request, visitor)
         done = await actions[name](form, visitor)
         await refresh()
         return done, visitor
 
-    @post("/do/{name:str}", status_code=200, include_in_schema=False)
+    @post("/do/{name:str}", status_code=200, include_in_schema=False, opt=FOR_SHOPPERS)
     async def act_by_form(name: FromPath[str], request: HttpRequest) -> Response[str]:
         done, visitor = await act(name, request)
         if done.toast.status < 400 or done.toast.order_id:
@@ -65,7 +68,7 @@ def action_routes(
         html = problem_page(done.toast)
         return html_response(html, sessions, visitor, status=done.toast.status)
 
-    @post("/actions/{name:str}", status_code=200, include_in_schema=False)
+    @post("/actions/{name:str}", status_code=200, include_in_schema=False, opt=FOR_SHOPPERS)
     async def act_in_place(name: FromPath[str], request: HttpRequest) -> Response[str]:
         try:
             done, visitor = await act(name, request)
@@ -94,10 +97,12 @@ def refusal(problem: Problem, request: HttpRequest, sessions: Sessions) -> Respo
     return html_response(html, sessions, sessions.identify(request))
 
 
-def operator_only(visitor: Visitor, detail: str) -> None:
-    """`Problem` 401 with this detail until the operator has signed in."""
+def operator_only(visitor: Visitor, what: str) -> None:
+    """`Problem` 401 until an operator has signed in, 403 to somebody else; `what` waits for it."""
+    if visitor.is_shopper:
+        raise Problem(403, ROLE_MISSING, f"{what} for an operator, and {visitor.name} is none.")
     if visitor.locked:
-        raise Problem(401, "operator-token-needed", detail)
+        raise Problem(401, SIGN_IN_NEEDED, f"{what} for an operator: sign in first.")
 
 
 def new_form_key() -> str:

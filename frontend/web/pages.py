@@ -7,6 +7,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from frontend.web.access import FOR_SHOPPERS
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel, Panels
 from frontend.web.responses import html_response
@@ -45,7 +46,7 @@ class Pages:
 def panel_routes(pages: Pages) -> list[HTTPRouteHandler]:
     """GET /panels/{name}, for every panel that has no id in its URL."""
 
-    @get("/panels/{name:str}", summary="One panel", include_in_schema=False)
+    @get("/panels/{name:str}", summary="One panel", include_in_schema=False, opt=FOR_SHOPPERS)
     async def show_panel(name: FromPath[str], request: HttpRequest) -> Response[str]:
         return pages.panel(request, name)
 

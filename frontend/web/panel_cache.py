@@ -27,7 +27,7 @@ class PanelCache:
         if moment != self._moment:
             self._moment = moment
             self._kept.clear()
-        key = (name, visitor.guarded, visitor.locked, zone())
+        key = (name, visitor.guarded, visitor.locked, visitor.is_shopper, zone())
         if key not in self._kept:
             self._kept[key] = render(replace(visitor, csrf=_CSRF_PLACEHOLDER))
         return Markup(self._kept[key].replace(_CSRF_PLACEHOLDER, visitor.csrf))  # noqa: S704 - hex

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from chassis.http.problems import Problem
+from chassis.identity.caller import ROLE_MISSING
 from frontend.web.panel_cache import PanelCache
 from frontend.web.sessions import Visitor
 from frontend.web.sse import Hub
@@ -22,6 +23,8 @@ class Panel(Struct, frozen=True):
     topics: tuple[str, ...]
     view: Callable[[datetime], object]
     own_url: str = ""
+    # Of everybody's: a shopper has another one of their own.
+    is_private: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +70,8 @@ class Panels:
             return render_panel(panel, visitor, now)
         if panel not in self.by_name:
             raise Problem(404, "not-found", "There is no such panel")
+        if self.by_name[panel].is_private and visitor.is_shopper:
+            raise Problem(403, ROLE_MISSING, "This panel is for the operators of the shop")
         moment = (self._hub.nudges, int(now.timestamp()))
         return self._cache.get(
             panel, moment, visitor, lambda anyone: render_panel(self.by_name[panel], anyone, now)

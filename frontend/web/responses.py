@@ -30,7 +30,9 @@ HEADERS = {
 }
 # Written by the page's own script; a name of IANA's, such as Europe/Berlin.
 ZONE_COOKIE = "valerix_zone"
+_NO_PAGES = ("/panels/", "/api/", "/nudges", "/charts/")
 _TITLES = {
+    401: "Sign in first",
     403: "Not from here",
     404: "Nothing here",
     429: "Too much at once",
@@ -67,15 +69,20 @@ def see_other(
     )
 
 
-def problem_page(toast: Toast, *, again: Visitor | None = None, reference: str = "") -> str:
-    """What went wrong, as a page; `again` is who may try the operator's token once more,
-    `reference` what to look for in the dashboard's own log."""
-    return render("web/problem.html", toast=toast, again=again, reference=reference, here="")
+def problem_page(toast: Toast, *, reference: str = "") -> str:
+    """What went wrong, as a page; `reference` is what to look for in the dashboard's own log."""
+    return render("web/problem.html", toast=toast, reference=reference, here="")
 
 
 def show_problem(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """An error as a page for people: what happened, what was not affected, what to do."""
     problem = as_problem(error)
+    path = request.url.path
+    # A panel that refreshes itself leaves the page as it is.
+    is_page = request.method == "GET" and not path.startswith(_NO_PAGES)
+    if is_page and problem.code == "sign-in-needed":
+        login = f"/login?back={quote(own_page(path))}"
+        return Response("", status_code=303, headers={**HEADERS, "Location": login})
     toast = Toast(
         "failed" if problem.status >= 500 else "refused",
         _TITLES.get(problem.status, "That did not work"),

@@ -1,10 +1,11 @@
-"""Operators who are signed in and the key of forms: in the database, followed in memory."""
+"""Who is signed in, and the key of forms: in the database, followed in memory."""
 
 import asyncio
 import contextlib
 import hashlib
 import secrets
 import time
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import text
@@ -18,7 +19,7 @@ _IDLE_S = 3600
 SESSION_S = 12 * 3600
 # A sign-out holds at the other dashboards as soon as a gremlin's end does.
 _POLL_S = 1.0
-# Each takes the operator token to open, so this is more than there will be.
+# Each takes a password or the operator token to open, so this is more than there will be.
 _MOST_SESSIONS = 1000
 
 _KEY_NAME = "forms"
@@ -33,8 +34,22 @@ _KEY = statement(
     text("SELECT value FROM dashboard.secrets WHERE name = :name"), "SELECT dashboard.secrets"
 )
 _OPEN = statement(
-    text("INSERT INTO dashboard.sessions (id, visitor, token) VALUES (:id, :visitor, :token)"),
+    text(
+        "INSERT INTO dashboard.sessions (id, visitor, token, subject, roles, sealed)"
+        " VALUES (:id, :visitor, :token, :subject, :roles ::text[], :sealed)"
+    ),
     "INSERT dashboard.sessions",
+)
+# Of two dashboards that renew at once one is told which tokens are the newer ones.
+_RESEAL = statement(
+    text(
+        "UPDATE dashboard.sessions SET sealed = :sealed, seen_at = now()"
+        " WHERE id = :id AND sealed = :before"
+    ),
+    "UPDATE dashboard.sessions",
+)
+_SEALED = statement(
+    text("SELECT sealed FROM dashboard.sessions WHERE id = :id"), "SELECT dashboard.sessions"
 )
 _TOUCH = statement(
     text("UPDATE dashboard.sessions SET seen_at = now() WHERE id = ANY(:ids)"),
@@ -50,7 +65,8 @@ _END = statement(
 )
 _LIVE = statement(
     text(
-        "SELECT id, visitor, token, extract(epoch FROM now() - opened_at)::float8 AS open_s,"
+        "SELECT id, visitor, token, subject, roles, sealed,"
+        " extract(epoch FROM now() - opened_at)::float8 AS open_s,"
         " extract(epoch FROM now() - seen_at)::float8 AS idle_s"
         " FROM dashboard.sessions ORDER BY seen_at DESC LIMIT :most"
     ),
@@ -59,11 +75,15 @@ _LIVE = statement(
 
 
 class Session(Struct):
-    """One browser in which the operator signed in; times are monotonic seconds. `token` is the
-    operator token's HMAC under the cookie, so that the session ends with the token."""
+    """One browser in which somebody signed in; times are monotonic seconds. `token` is the operator
+    token's HMAC under the cookie, so that the operator's session ends with the token; `sealed` are
+    another person's tokens, which only the cookie opens."""
 
     visitor: str
     token: bytes
+    subject: str
+    roles: tuple[str, ...]
+    sealed: bytes | None
     opened: float
     seen: float
 
@@ -130,12 +150,25 @@ class SessionStore:
             self._touched.add(key)
         return session
 
-    async def open(self, cookie: str, visitor: str, token: bytes) -> None:
-        """Begin a session. Raises what the database raises."""
+    async def open(self, cookie: str, **who: Any) -> None:
+        """Begin a session with the fields of `Session`. Raises what the database raises."""
         async with self._exchanging, self._database.connect() as connection:
-            await connection.execute(_OPEN, id=_digest(cookie), visitor=visitor, token=token)
+            await connection.execute(_OPEN, id=_digest(cookie), **who)
             now = time.monotonic()
-            self._sessions[_digest(cookie)] = Session(visitor, token, now, now)
+            self._sessions[_digest(cookie)] = Session(**who, opened=now, seen=now)
+
+    async def newest(self, cookie: str) -> bytes | None:
+        """The tokens of a session as the database has them. Raises what the database raises."""
+        async with self._database.connect() as connection:
+            row = await connection.row(_SEALED, id=_digest(cookie))
+        return None if row is None else row["sealed"]
+
+    async def reseal(self, cookie: str, before: bytes, sealed: bytes) -> None:
+        """Keep a session's new tokens. Raises what the database raises."""
+        async with self._exchanging, self._database.connect() as connection:
+            await connection.execute(_RESEAL, id=_digest(cookie), before=before, sealed=sealed)
+            if (session := self._sessions.get(_digest(cookie))) is not None:
+                session.sealed = sealed
 
     async def end(self, cookie: str) -> None:
         """End a session here and now, and in the database as soon as it answers."""
@@ -147,7 +180,9 @@ class SessionStore:
 
 def _session(row: Row) -> Session:
     now = time.monotonic()
-    return Session(row["visitor"], row["token"], now - row["open_s"], now - row["idle_s"])
+    fields = {name: row[name] for name in ("visitor", "token", "subject", "sealed")}
+    times = {"opened": now - row["open_s"], "seen": now - row["idle_s"]}
+    return Session(**fields, roles=tuple(row["roles"]), **times)
 
 
 def _digest(cookie: str) -> bytes:

@@ -139,7 +139,12 @@ def _event(topic: str) -> bytes:
 def nudge_routes(hub: Hub) -> list[HTTPRouteHandler]:
     """GET /nudges: which panel changed, as long as there is a place at the stream."""
 
-    @get("/nudges", summary="Nudges: which panel changed", include_in_schema=False)
+    @get(
+        "/nudges",
+        summary="Nudges: which panel changed",
+        include_in_schema=False,
+        opt={"for_shoppers": True},
+    )
     async def show_events() -> Stream:
         try:
             listener = hub.listen()

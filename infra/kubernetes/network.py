@@ -22,10 +22,10 @@ POSTGRES_PORT = 5432
 
 def edges() -> set[tuple[Process, Process]]:
     """Who opens connections to whom: calls, events that were asked for, and telemetry, which all
-    send to what watches."""
+    send to what watches, and the keys of tokens, which all fetch."""
     found = {(each, find(key)) for each in PROCESSES for key in (*each.calls, *each.notifies)}
-    watchers = [each for each in PROCESSES if each.schema is None]
-    return found | {(each, watcher) for each in SERVICES for watcher in watchers}
+    of_all = [each for each in PROCESSES if each.schema is None or each.publishes_keys]
+    return found | {(each, other) for each in SERVICES for other in of_all if other is not each}
 
 
 def objects() -> Iterator[Object]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from chassis.http.brake import Brake
 from chassis.http.operator_auth import is_operator
-from chassis.http.problems import Problem
+from chassis.identity.caller import token_needed
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
 
@@ -26,10 +26,7 @@ class AllowedSenders:
         shown = headers.get("authorization")
         if shown and self._brake.attempt(address, lambda: is_operator(shown, self._settings)):
             return
-        raise Problem(
-            401,
-            "operator-token-needed",
+        raise token_needed(
             "Only processes of this shop may send telemetry, and whoever shows its operator token "
-            "(OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20...)",
-            headers={"WWW-Authenticate": "Bearer"},
+            "(OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20...)"
         )

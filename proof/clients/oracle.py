@@ -27,7 +27,7 @@ TERMINAL = ("CONFIRMED", "FAILED")
 _GIVEN_BACK = ("CANCELLED", "REFUNDED")
 # Replies that claim nothing about the order: refused at the door, shed, or an error that says so.
 _NO_CLAIM = {
-    (401, "operator-token-needed"),
+    (401, "token-needed"),
     (401, "service-credential-needed"),
     (409, "idempotency-in-progress"),
     (500, "outcome-unknown"),

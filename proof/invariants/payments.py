@@ -263,8 +263,37 @@ FROM orders.orders GROUP BY payment_id HAVING count(*) > 1""",
     enforced_by="the id is stored with the order and never changes; each is unique on both sides",
 )
 
+ONE_OWNER = Invariant(
+    id="I31",
+    kind="A",
+    title="An order and its payment have one owner",
+    promise="Who placed an order owns its payment as well, and a merchant's payment is its "
+    "request's owner's; their events say the same.",
+    # A payment that was made by hand is nobody's, whoever's order it names. Old events say nothing.
+    sql="""\
+SELECT 'payment of another' AS what, p.payment_id::text AS ref, o.owner, p.owner AS found
+FROM orders.orders o JOIN payments.payments p ON p.payment_id = o.payment_id
+WHERE p.owner <> o.owner AND p.made_by = 'order-service'
+UNION ALL
+SELECT 'request of another', p.payment_id::text, p.owner, r.owner
+FROM payments.payments p JOIN payments.requests r USING (payment_id)
+WHERE r.owner <> p.owner
+UNION ALL
+SELECT 'order that its events give to another', o.id::text, o.owner, e.payload->>'owner'
+FROM orders.orders o
+JOIN orders.outbox e ON e.aggregate = 'order' AND e.aggregate_id = o.id::text
+WHERE coalesce(e.payload->>'owner', 'anonymous') <> o.owner
+UNION ALL
+SELECT 'payment that its events give to another', p.payment_id::text, p.owner, e.payload->>'owner'
+FROM payments.payments p
+JOIN payments.outbox e ON e.aggregate = 'payment' AND e.aggregate_id = p.payment_id::text
+WHERE coalesce(e.payload->>'owner', 'anonymous') <> p.owner""",
+    enforced_by="the charge names the order's owner; an owner never changes; triggers write events",
+)
+
 INVARIANTS = (
     ORDER_AND_PAYMENT_AGREE,
+    ONE_OWNER,
     THE_LEGS_ADD_UP,
     ONE_LIVE_ATTEMPT,
     A_PAYMENT_IS_ITS_ATTEMPTS,

@@ -10,8 +10,9 @@ from litestar.params import FromPath, JSONBody, PathParameter
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import actor_of, operator_guard
 from chassis.http.problems import Problem
+from chassis.identity.caller import needs_role
+from chassis.identity.owners import OTHER_CREDENTIAL, actor_of
 from providers.acquirer import (
     event_store,
     payment_methods,
@@ -55,7 +56,7 @@ _FOUND = {**_LISTED, "/v1/payment_methods": ("payment_method", PaymentMethod)}
 
 
 def _write(path: str, what: str, act: Act, summary: str) -> HTTPRouteHandler:
-    @post(path, status_code=200, summary=summary)
+    @post(path, status_code=200, summary=summary, opt=OTHER_CREDENTIAL)
     async def write(request: Asked, state: State) -> Response[bytes]:
         return await answer_write(request, state, what, act, **request.path_params)
 
@@ -63,7 +64,11 @@ def _write(path: str, what: str, act: Act, summary: str) -> HTTPRouteHandler:
 
 
 def _list(path: str, what: str, shape: type) -> HTTPRouteHandler:
-    @get(path, summary=f"A page of the account's objects: {what}, newest first")
+    @get(
+        path,
+        summary=f"A page of the account's objects: {what}, newest first",
+        opt=OTHER_CREDENTIAL,
+    )
     async def list_page(request: Asked, state: State) -> Response[bytes]:
         async def read(connection: Any, account: Account, given: Any) -> Any:
             return await reading.list_objects(connection, account, given, what, shape, path)
@@ -74,7 +79,12 @@ def _list(path: str, what: str, shape: type) -> HTTPRouteHandler:
 
 
 def _no_search(path: str) -> HTTPRouteHandler:
-    @get(path + "/search", summary="Refused: nothing is searched here", include_in_schema=False)
+    @get(
+        path + "/search",
+        summary="Refused: nothing is searched here",
+        include_in_schema=False,
+        opt=OTHER_CREDENTIAL,
+    )
     async def search(request: Asked) -> Response[bytes]:
         raise Refused(404, f"Unrecognized request URL (GET: {path}/search): search is not supported"
                       " here; list instead.")  # fmt: skip
@@ -83,7 +93,11 @@ def _no_search(path: str) -> HTTPRouteHandler:
 
 
 def _retrieve(path: str, what: str, shape: type) -> HTTPRouteHandler:
-    @get(path + "/{object_id:str}", summary=f"One of the account's objects: {what}")
+    @get(
+        path + "/{object_id:str}",
+        summary=f"One of the account's objects: {what}",
+        opt=OTHER_CREDENTIAL,
+    )
     async def retrieve(request: Asked, state: State, object_id: FromPath[str]) -> Response[bytes]:
         async def read(connection: Any, account: Account, given: Any) -> Any:
             return await reading.retrieve(connection, account, given, what, shape, object_id)
@@ -93,7 +107,12 @@ def _retrieve(path: str, what: str, shape: type) -> HTTPRouteHandler:
     return retrieve
 
 
-@delete("/v1/webhook_endpoints/{endpoint_id:str}", status_code=200, summary="Send no more events")
+@delete(
+    "/v1/webhook_endpoints/{endpoint_id:str}",
+    status_code=200,
+    summary="Send no more events",
+    opt=OTHER_CREDENTIAL,
+)
 async def delete_webhook_endpoint(
     request: Asked, state: State, endpoint_id: FromPath[str]
 ) -> Response[bytes]:
@@ -102,13 +121,17 @@ async def delete_webhook_endpoint(
     return await answer_write(request, state, "webhook_endpoint", act, endpoint_id=endpoint_id)
 
 
-@get("/v1/balance", summary="What the account is owed, by currency")
+@get("/v1/balance", summary="What the account is owed, by currency", opt=OTHER_CREDENTIAL)
 async def show_balance(request: Asked, state: State) -> Response[bytes]:
     """GET /v1/balance."""
     return await answer_read(request, state, reading.balance)
 
 
-@get("/settlement", summary="A UTC day's captures, refunds and fees of the account, as CSV")
+@get(
+    "/settlement",
+    summary="A UTC day's captures, refunds and fees of the account, as CSV",
+    opt=OTHER_CREDENTIAL,
+)
 async def show_settlement(request: Asked, state: State) -> Response[bytes]:
     """GET /settlement?date=2026-11-28."""
     return await answer_read(request, state, reading.settlement)
@@ -125,7 +148,7 @@ async def list_accounts(state: State) -> AccountList:
     "/accounts/{name:str}/mode",
     dto=Strict[SetMode],
     return_dto=None,
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     summary="Let an account misbehave, or behave again",
     responses={401: _NO_OPERATOR, 404: refused("There is no such account")},
 )
@@ -153,7 +176,7 @@ async def show_webhook_faults(state: State) -> WebhookFaults:
     "/webhook-faults",
     dto=Strict[WebhookFaults],
     return_dto=None,
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     summary="Let webhooks come twice, late, out of order, forged, or never",
     responses={401: _NO_OPERATOR},
 )

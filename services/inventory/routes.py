@@ -11,9 +11,9 @@ from litestar.params import FromPath, JSONBody
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem
 from chassis.http.shop_identity import caller_now, internal_guard
+from chassis.identity.caller import needs_role
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,
@@ -194,7 +194,7 @@ async def commit_stock(data: JSONBody[CommitStock], state: State) -> Reservation
     dto=Strict[RestockProduct],
     return_dto=None,
     status_code=200,
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     summary="A delivery: more of a product",
     responses={
         401: refused("This needs the operator token"),

@@ -116,9 +116,9 @@ class Checkout:
             await store.postpone(connection, order, self._backoff_s(order))
         return order
 
-    async def cancel(self, order: Order) -> Order | None:
-        """Decide for the user that the order ends; None when someone else decided first."""
-        return await self._record(order, Conclusion("CANCELLING", "USER_CANCELLED"))
+    async def cancel(self, order: Order, by: str) -> Order | None:
+        """Decide for a user that the order ends; None when someone else decided first."""
+        return await self._record(order, Conclusion("CANCELLING", "USER_CANCELLED"), by=by)
 
     async def _step(self, order: Order, deadline_s: float) -> Conclusion:
         if order.status == "CANCELLING":
@@ -154,6 +154,7 @@ class Checkout:
             order.currency,
             deadline_s=deadline_s,
             wallet_id=order.wallet_id,
+            owner=order.owner,
         )
         match result:
             case Succeeded():
@@ -180,8 +181,9 @@ class Checkout:
         """Rule R8: the money is settled first; goods are never freed while it is in doubt."""
         until = time.monotonic() + deadline_s
         money = await self.payments.cancel(
-            order.payment_id, order.id, "ORDER_CANCELLED", deadline_s=deadline_s
-        )
+            order.payment_id, order.id, "ORDER_CANCELLED", deadline_s=deadline_s,
+            owner=order.owner,
+        )  # fmt: skip
         if not isinstance(money, Cancelled):
             if isinstance(money, ContractBreach):
                 self._alarm(order, "cancel", money.code)
@@ -193,12 +195,14 @@ class Checkout:
             self._alarm(order, "release", goods.code)
         return Conclusion("CANCELLING", outcome=goods.code, waits=True)
 
-    async def _record(self, order: Order, conclusion: Conclusion) -> Order | None:
+    async def _record(
+        self, order: Order, conclusion: Conclusion, *, by: str | None = None
+    ) -> Order | None:
         next_s = self._backoff_s(order) if conclusion.waits else self._settings.order_lease_s
         async with self._database.connect() as connection:
             moved = await store.move(
                 connection, order, conclusion.to, next_s=next_s, reason=conclusion.reason,
-                outcome=conclusion.outcome, traceparent=current_traceparent(),
+                outcome=conclusion.outcome, traceparent=current_traceparent(), by=by,
             )  # fmt: skip
         if moved is not None:
             self._metrics.moved(order, moved)

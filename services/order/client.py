@@ -23,10 +23,11 @@ class OrderClient:
         key: str | None = None,
         deadline_s: float | None = None,
         wallet_id: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> CallResult:
-        """POST /orders, paid from this user's wallet, if one is named; OrderView in 201 and 202, a
-        problem otherwise."""
-        headers = {} if key is None else {"Idempotency-Key": key}
+        """POST /orders, paid from this user's wallet, if one is named, in the name of whoever
+        `headers` show; OrderView in 201 and 202, a problem otherwise."""
+        headers = {**(headers or {}), **({} if key is None else {"Idempotency-Key": key})}
         method = UNSET if wallet_id is None else OrderPaymentMethod(OrderWallet(wallet_id))
         command = PlaceOrder(product_id, quantity, method)
         return await self.peer.call(
@@ -48,11 +49,10 @@ class OrderClient:
         query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
         return await self.peer.call("GET", f"/orders{query}", route="/orders")
 
-    async def cancel(self, order_id: UUID) -> CallResult:
+    async def cancel(self, order_id: UUID, *, headers: dict[str, str] | None = None) -> CallResult:
         """POST /orders/{order_id}/cancel; OrderView."""
-        return await self.peer.call(
-            "POST", f"/orders/{order_id}/cancel", route="/orders/{order_id}/cancel"
-        )
+        path, route = f"/orders/{order_id}/cancel", "/orders/{order_id}/cancel"
+        return await self.peer.call("POST", path, route=route, headers=headers)
 
     async def products(self) -> CallResult:
         """GET /products; ProductList."""

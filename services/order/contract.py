@@ -47,7 +47,8 @@ class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the shop shows it. Money in minor units; `latency_ms` from placed to settled."""
+    """An order as the shop shows it. Money in minor units; `owner` is who placed it, `latency_ms`
+    from placed to settled."""
 
     order_id: UUID
     status: Status
@@ -60,6 +61,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     payment_id: UUID
     wallet_id: str | None
+    owner: str
     attempts: int
     trace_id: str | None
     stock_committed: bool

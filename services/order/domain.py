@@ -49,7 +49,8 @@ _REASONS: dict[Reason, str] = {
 
 
 class Order(msgspec.Struct, frozen=True):
-    """One order as the database has it. `overdue` is the database's clock against the deadline."""
+    """One order as the database has it. `owner` is who placed it, `overdue` is the
+    database's clock against the deadline."""
 
     id: UUID
     product_id: str
@@ -59,6 +60,7 @@ class Order(msgspec.Struct, frozen=True):
     currency: Currency
     payment_id: UUID
     wallet_id: str | None
+    owner: str
     status: Status
     reason: Reason | None
     last_outcome: str | None

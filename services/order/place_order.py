@@ -11,6 +11,7 @@ from msgspec import UNSET
 from chassis.database.pool import CommitUnknown, Connection, Database, DatabaseTrouble
 from chassis.http.problems import Problem
 from chassis.idempotency import Key, StoredKey, request_hash
+from chassis.identity.caller import ANONYMOUS
 from chassis.telemetry.context import current_traceparent, remaining_s, span_now
 from services.order import store
 from services.order.checkout import Checkout
@@ -29,8 +30,8 @@ ROUTE = "/orders"
 _KEEP_AGAIN_S = 0.1
 # A database that is away for longer is better told to the caller, who will ask again.
 _KEEP_FOR_S = 1.0
-# There is no identity yet, so every caller is the same one; with tokens this is the subject.
-_CALLER = "public"
+# What those who show no token are called together, as scope and hash of a key have it.
+_ANYBODY = "public"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -59,18 +60,19 @@ class OrderPlacement:
         self._settings = settings
         self._metrics = metrics
 
-    async def place(self, command: PlaceOrder, key_text: str | None) -> Reply:
-        """Place an order, or answer again what was answered under this key. Raises `Problem`."""
+    async def place(self, command: PlaceOrder, key_text: str | None, owner: str) -> Reply:
+        """Place an order of `owner`, or answer again what was answered under this key, which is the
+        owner's alone. Raises `Problem`."""
         budget_s = self._settings.request_budget_s
         if (left_s := remaining_s()) is not None:
             budget_s = min(budget_s, left_s)
         until = time.monotonic() + budget_s
         key = None
         if key_text is not None:
-            key = Key(f"POST {ROUTE} {_CALLER}", key_text, _meaning(command))
+            key = _key(command, key_text, owner)
         order_id = uuid4()
         try:
-            placed = await self._commit_intent(order_id, command, key)
+            placed = await self._commit_intent(order_id, command, key, owner)
         except NotForSale:
             return await self._no_such_product(command, key, order_id, until)
         if isinstance(placed, StoredKey):
@@ -90,16 +92,16 @@ class OrderPlacement:
         return reply
 
     async def _commit_intent(
-        self, order_id: UUID, command: PlaceOrder, key: Key | None
+        self, order_id: UUID, command: PlaceOrder, key: Key | None, owner: str
     ) -> Order | StoredKey:
         """Rule R1: the key and the order in one transaction, before anyone else is asked."""
         if key is None:
             async with self._database.connect() as connection:
-                return await self._insert(connection, order_id, command)
+                return await self._insert(connection, order_id, command, owner)
         try:
             async with self._database.begin() as tx:
                 taken = await KEYS.claim(tx, key, order_id, lock_s=self._settings.order_lease_s)
-                return taken or await self._insert(tx, order_id, command)
+                return taken or await self._insert(tx, order_id, command, owner)
         except CommitUnknown:
             # The key tells whether it was committed; if it cannot be read, the caller asks again.
             if (order := await self._committed(order_id, key)) is None:
@@ -114,11 +116,13 @@ class OrderPlacement:
                 return None
             return await store.find(connection, order_id)
 
-    async def _insert(self, connection: Connection, order_id: UUID, command: PlaceOrder) -> Order:
+    async def _insert(
+        self, connection: Connection, order_id: UUID, command: PlaceOrder, owner: str
+    ) -> Order:
         return await store.place(
             connection, order_id, uuid4(), command.product_id, command.quantity,
             lease_s=self._settings.order_lease_s, deadline_s=self._settings.order_deadline_s,
-            traceparent=current_traceparent(), wallet_id=_wallet_of(command),
+            traceparent=current_traceparent(), wallet_id=wallet_of(command), owner=owner,
         )  # fmt: skip
 
     async def _keep(self, key: Key, reply: Reply, until: float) -> Reply:
@@ -183,13 +187,16 @@ def note_order(order_id: UUID | None, outcome: str = "") -> None:
             work.attributes["valerix.outcome"] = outcome
 
 
-def _wallet_of(command: PlaceOrder) -> str | None:
+def wallet_of(command: PlaceOrder) -> str | None:
+    """Whose wallet pays; None for none."""
     method = command.payment_method
     return None if method is UNSET else method.wallet.wallet_id
 
 
-def _meaning(command: PlaceOrder) -> bytes:
-    return request_hash("POST", ROUTE, _CALLER, command)
+def _key(command: PlaceOrder, key_text: str, owner: str) -> Key:
+    """The key in its owner's scope: another's of the same name is another key."""
+    caller = _ANYBODY if owner == ANONYMOUS.subject else f"of {owner}"
+    return Key(f"POST {ROUTE} {caller}", key_text, request_hash("POST", ROUTE, caller, command))
 
 
 def _reply(order: Order) -> Reply:

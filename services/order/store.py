@@ -32,8 +32,9 @@ _o = orders.c
 _OVERDUE = (_o.deadline_at <= func.now()).label("overdue")
 _SHOWN = (
     _o.id, _o.product_id, _o.quantity, _o.unit_price_minor, _o.amount_minor, _o.currency,
-    _o.payment_id, _o.wallet_id, _o.status, _o.reason, _o.last_outcome, _o.stock_committed_at,
-    _o.version, _o.attempts, _o.traceparent, _o.created_at, _o.updated_at, _o.settled_at, _OVERDUE,
+    _o.payment_id, _o.wallet_id, _o.owner, _o.status, _o.reason, _o.last_outcome,
+    _o.stock_committed_at, _o.version, _o.attempts, _o.traceparent, _o.created_at, _o.updated_at,
+    _o.settled_at, _OVERDUE,
 )  # fmt: skip
 
 
@@ -45,7 +46,8 @@ _PLACE = statement(
     insert(orders)
     .from_select(
         ["id", "product_id", "quantity", "unit_price_minor", "amount_minor", "currency",
-         "payment_id", "wallet_id", "status", "next_attempt_at", "deadline_at", "traceparent"],
+         "payment_id", "wallet_id", "owner", "status", "next_attempt_at", "deadline_at",
+         "traceparent"],
         select(
             cast(bindparam("id"), _o.id.type),
             products.c.product_id,
@@ -55,6 +57,7 @@ _PLACE = statement(
             products.c.currency,
             cast(bindparam("payment_id"), _o.payment_id.type),
             cast(bindparam("wallet_id"), _o.wallet_id.type),
+            cast(bindparam("owner"), _o.owner.type),
             text("'PENDING'"),
             _in_seconds("lease_s"),
             _in_seconds("deadline_s"),
@@ -75,6 +78,7 @@ _MOVE = statement(
         status=_to,
         reason=func.coalesce(cast(bindparam("why"), _o.reason.type), _o.reason),
         last_outcome=cast(bindparam("outcome"), _o.last_outcome.type),
+        cancelled_by=func.coalesce(_o.cancelled_by, cast(bindparam("by"), _o.owner.type)),
         step_traceparent=_STEP,
         version=_o.version + 1,
         # Attempts in the present state: progress starts the backoff afresh.
@@ -105,20 +109,20 @@ _POSTPONE = statement(
     "UPDATE orders.orders",
 )
 _FIND = statement(select(*_SHOWN).where(_o.id == bindparam("order")), "SELECT orders.orders")
-_PAGE = statement(
-    select(*_SHOWN).order_by(_o.created_at.desc(), _o.id.desc()).limit(bindparam("most")),
-    "SELECT orders.orders",
+_NEWEST = select(*_SHOWN).order_by(_o.created_at.desc(), _o.id.desc()).limit(bindparam("most"))
+_OLDER = _NEWEST.where(
+    tuple_(_o.created_at, _o.id)
+    < tuple_(cast(bindparam("at"), _o.created_at.type), cast(bindparam("after"), _o.id.type))
 )
-_PAGE_AFTER = statement(
-    select(*_SHOWN)
-    .where(
-        tuple_(_o.created_at, _o.id)
-        < tuple_(cast(bindparam("at"), _o.created_at.type), cast(bindparam("after"), _o.id.type))
+# Said twice, so that the index that leaves out what is nobody's can be used.
+_OWN = ((_o.owner == bindparam("owner")) & (_o.owner != text("'anonymous'")),)
+_PAGES = {
+    (is_own, is_older): statement(
+        (_OLDER if is_older else _NEWEST).where(*(_OWN if is_own else ())), "SELECT orders.orders"
     )
-    .order_by(_o.created_at.desc(), _o.id.desc())
-    .limit(bindparam("most")),
-    "SELECT orders.orders",
-)
+    for is_own in (False, True)
+    for is_older in (False, True)
+}
 _HISTORY = statement(
     select(history).where(history.c.order_id == bindparam("order")).order_by(history.c.version),
     "SELECT orders.history",
@@ -141,12 +145,14 @@ async def place(
     deadline_s: float,
     traceparent: str | None,
     wallet_id: str | None = None,
+    owner: str = "anonymous",
 ) -> Order:
-    """Commit to an order before anything is asked of anyone (rule R1), at today's price, and to
-    which payment will pay for it, from whose wallet, if from one."""
+    """Commit to an order before anything is asked of anyone (rule R1), at today's price, whose it
+    is, and which payment will pay for it, from whose wallet, if from one."""
     row = await tx.row(
         _PLACE, id=order_id, payment_id=payment_id, product=product_id, quantity=quantity,
         lease_s=lease_s, deadline_s=deadline_s, traceparent=traceparent, wallet_id=wallet_id,
+        owner=owner,
     )  # fmt: skip
     if row is None:
         raise NotForSale(product_id)
@@ -162,12 +168,13 @@ async def move(
     reason: Reason | None = None,
     outcome: str | None = None,
     traceparent: str | None = None,
+    by: str | None = None,
 ) -> Order | None:
     """The order in its new state; None when someone else moved it first. `traceparent` is the
-    work's that moves it."""
+    work's that moves it, `by` who asked for its end."""
     row = await c.row(
         _MOVE, order=order.id, seen=order.version, to=to, why=reason, outcome=outcome,
-        next_s=next_s, step_traceparent=traceparent,
+        next_s=next_s, step_traceparent=traceparent, by=by,
     )  # fmt: skip
     return None if row is None else _order(row)
 
@@ -193,13 +200,14 @@ async def find(c: Connection, order_id: UUID) -> Order:
     return _order(row)
 
 
-async def page(c: Connection, most: int, after: tuple[datetime, UUID] | None) -> list[Order]:
-    """Orders, newest first, older than `after`."""
-    if after is None:
-        rows = await c.rows(_PAGE, most=most)
-    else:
-        rows = await c.rows(_PAGE_AFTER, most=most, at=after[0], after=after[1])
-    return [_order(row) for row in rows]
+async def page(
+    c: Connection, most: int, after: tuple[datetime, UUID] | None, *, owner: str | None = None
+) -> list[Order]:
+    """Orders, newest first, older than `after`; of everybody, or of one `owner`."""
+    place = {} if after is None else {"at": after[0], "after": after[1]}
+    whose = {} if owner is None else {"owner": owner}
+    statement_ = _PAGES[owner is not None, after is not None]
+    return [_order(row) for row in await c.rows(statement_, most=most, **place, **whose)]
 
 
 async def list_history(c: Connection, order_id: UUID) -> list[TransitionView]:

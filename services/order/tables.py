@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaD
 from sqlalchemy import Uuid as UuidType
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0028"
 
 metadata = MetaData(schema="orders")
 _time = DateTime(timezone=True)
@@ -29,6 +29,8 @@ orders = Table(
     Column("currency", Text),
     Column("payment_id", UuidType),
     Column("wallet_id", Text),
+    Column("owner", Text),
+    Column("cancelled_by", Text),
     Column("status", Text),
     Column("reason", Text),
     Column("last_outcome", Text),

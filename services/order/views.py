@@ -22,7 +22,7 @@ def order_view(order: Order) -> OrderView:
         product_id=order.product_id, quantity=order.quantity,
         unit_price_minor=order.unit_price_minor, amount_minor=order.amount_minor,
         currency=order.currency, payment_id=order.payment_id,
-        wallet_id=order.wallet_id, attempts=order.attempts,
+        wallet_id=order.wallet_id, owner=order.owner, attempts=order.attempts,
         trace_id=order.traceparent.split("-")[1] if order.traceparent else None,
         stock_committed=order.stock_committed_at is not None, created_at=order.created_at,
         updated_at=order.updated_at, settled_at=order.settled_at, latency_ms=latency_ms,

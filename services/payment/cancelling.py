@@ -23,6 +23,8 @@ class Cancel(msgspec.Struct, frozen=True):
     order_id: UUID | None
     reason: str
     asked_by: MadeBy
+    # Whose the payment would be, where there is none yet.
+    owner: str = "anonymous"
 
 
 async def cancel(context: PaymentContext, command: Cancel) -> Payment:
@@ -43,6 +45,7 @@ async def _begin_cancel(context: PaymentContext, command: Cancel) -> Payment:
             command.order_id,
             reason=command.reason,
             made_by=command.asked_by,
+            owner=command.owner,
             traceparent=current_traceparent(),
         )
         moved_to: str | None = None

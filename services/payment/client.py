@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
@@ -97,6 +97,11 @@ class _DeclineProblem(msgspec.Struct, frozen=True):
     details: contract.DeclineDetails
 
 
+def _owner(owner: str) -> str | UnsetType:
+    """Left out where it is nobody: what orders asked before they had owners means the same."""
+    return UNSET if owner == "anonymous" else owner
+
+
 def charge_key(order_id: UUID) -> str:
     """The Idempotency-Key of an order's charge: the order itself, so that any replica that
     drives the order asks with the same one (rule R2)."""
@@ -132,9 +137,10 @@ class PaymentClient:
         *,
         deadline_s: float,
         wallet_id: str | None = None,
+        owner: str = "anonymous",
     ) -> ChargeResult:
-        """Take `amount_minor` for the order, once, however often this is called; from this user's
-        wallet, if one is named."""
+        """Take `amount_minor` for the order of this owner, once, however often this is called; from
+        this user's wallet, if one is named."""
         result = await self._peer.call(
             "POST",
             "/payments",
@@ -144,6 +150,7 @@ class PaymentClient:
                 currency,
                 payment_id,
                 UNSET if wallet_id is None else wallet_id,
+                _owner(owner),
             ),
             route="/payments",
             deadline_s=deadline_s,
@@ -158,13 +165,19 @@ class PaymentClient:
         return _otherwise(result)
 
     async def cancel(
-        self, payment_id: UUID, order_id: UUID, reason: str, *, deadline_s: float
+        self,
+        payment_id: UUID,
+        order_id: UUID,
+        reason: str,
+        *,
+        deadline_s: float,
+        owner: str = "anonymous",
     ) -> CancelResult:
         """Void or refund whatever there is, and leave a tombstone where there is nothing yet."""
         result = await self._peer.call(
             "POST",
             f"/payments/{payment_id}/cancel",
-            CancelPayment(reason, order_id),
+            CancelPayment(reason, order_id, _owner(owner)),
             route="/payments/{payment_id}/cancel",
             deadline_s=deadline_s,
         )

@@ -96,21 +96,23 @@ def cancel_is_acknowledged(state: PaymentState) -> bool:
 class CreatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /payments: take this much for this order, once. Without a `payment_id` a new payment
     gets one; with it, that one and no other is the order's payment. `wallet_id` is the user whose
-    wallet pays."""
+    wallet pays; `owner`, who placed the order, is taken from a service of the shop alone."""
 
     order_id: UUID
     amount_minor: Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
     currency: Currency
     payment_id: UUID | UnsetType = UNSET
     wallet_id: UserId | UnsetType = UNSET
+    owner: UserId | UnsetType = UNSET
 
 
 class CancelPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /payments/{payment_id}/cancel: void what is open, refund what was taken. `order_id` says
-    whose payment it is: a cancel that comes before the charge is remembered for that order."""
+    """POST /payments/{payment_id}/cancel: void what is open, refund what was taken. `order_id` and
+    `owner` say whose payment it is: a cancel that comes before the charge is remembered so."""
 
     reason: Annotated[str, Meta(pattern=r"^[A-Z][A-Z_]{0,39}$(?!\n)")] = "REFUND"
     order_id: UUID | UnsetType = UNSET
+    owner: UserId | UnsetType = UNSET
 
 
 class AttemptView(msgspec.Struct, frozen=True):

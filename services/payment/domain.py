@@ -141,7 +141,8 @@ class Payment(msgspec.Struct, frozen=True):
     """A payment; also its idempotency record, and a tombstone where it has no amount.
 
     `order_id` is None where it pays for no order. `attempts` are ordered by leg and number.
-    `decided` is what was decided about all legs of its newest plan together."""
+    `owner` is who placed it; `decided` is what was decided about all legs of its newest plan
+    together."""
 
     payment_id: UUID
     order_id: UUID | None = None
@@ -153,6 +154,7 @@ class Payment(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     request_hash: bytes | None = None
     made_by: MadeBy = "order-service"
+    owner: str = "anonymous"
     needs_review: bool = False
     traceparent: str | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -210,6 +212,7 @@ class Charge(msgspec.Struct, frozen=True):
     idempotency_key: str
     request_hash: bytes
     made_by: MadeBy
+    owner: str = "anonymous"
     # Whose wallet pays; None: the connector that is configured takes it.
     wallet_id: str | None = None
 

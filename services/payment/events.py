@@ -1,5 +1,5 @@
 """What the payment service tells of its payments: the `data` of its events, written by triggers
-(infra/migrations/sql/0021_webhooks.up.sql)."""
+(infra/migrations/sql/0028_owners.up.sql)."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 _Minor = Annotated[int, Meta(gt=0)]
 # Whose request it was; null where the payment is an order's. Older events have none.
 _Merchant = str | None
+# Who placed it, or its order; older events do not say it.
+_Owner = str
 _Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
@@ -17,6 +19,7 @@ class PaymentCreated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     payment_id: UUID
     order_id: UUID | None
+    owner: _Owner = "anonymous"
     amount_minor: _Minor
     currency: _Currency
     merchant_id: _Merchant = None
@@ -27,6 +30,7 @@ class PaymentCompleted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     payment_id: UUID
     order_id: UUID | None
+    owner: _Owner = "anonymous"
     amount_minor: _Minor
     currency: _Currency
     merchant_id: _Merchant = None
@@ -38,6 +42,7 @@ class PaymentFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     payment_id: UUID
     order_id: UUID | None
+    owner: _Owner = "anonymous"
     amount_minor: _Minor
     currency: _Currency
     state: Literal["FAILED", "CANCELLED"]
@@ -50,6 +55,7 @@ class RefundCreated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     payment_id: UUID
     order_id: UUID | None
+    owner: _Owner = "anonymous"
     leg_n: Annotated[int, Meta(ge=1)]
     attempt_n: Annotated[int, Meta(ge=1)]
     amount_minor: _Minor

@@ -19,9 +19,9 @@ from services.payment.domain import Attempt, Charge, DecisionKind, MadeBy, Payme
 OPEN_SQL = (
     "WITH opened AS ("
     " INSERT INTO payments.payments (payment_id, order_id, amount_minor, currency, state,"
-    "   idempotency_key, request_hash, made_by, traceparent, next_attempt_at)"
+    "   idempotency_key, request_hash, made_by, owner, traceparent, next_attempt_at)"
     " VALUES (:payment_id, :order_id, :amount_minor, :currency, 'PROCESSING',"
-    "   :idempotency_key, :request_hash, :made_by, :traceparent,"
+    "   :idempotency_key, :request_hash, :made_by, :owner, :traceparent,"
     "   now() + make_interval(secs => :grace_s))"
     " ON CONFLICT DO NOTHING RETURNING payment_id, amount_minor, currency),"
     " leg AS ("
@@ -72,9 +72,9 @@ _OPEN_LEGS = statement(
     text(
         _LEGS_SQL.format(
             opened="INSERT INTO payments.payments (payment_id, amount_minor, currency, state,"
-            "   made_by, traceparent, next_attempt_at)"
-            " VALUES (:payment_id, :amount_minor, :currency, 'PROCESSING', :made_by, :traceparent,"
-            "   now() + make_interval(secs => :grace_s))"
+            "   made_by, owner, traceparent, next_attempt_at)"
+            " VALUES (:payment_id, :amount_minor, :currency, 'PROCESSING', :made_by, :owner,"
+            "   :traceparent, now() + make_interval(secs => :grace_s))"
             " RETURNING payment_id, currency, 0 AS decisions"
         )
     ),
@@ -93,8 +93,9 @@ _ADD_LEGS = statement(
 _PLANT = statement(
     text(
         "INSERT INTO payments.payments"
-        "   (payment_id, order_id, state, cancel_reason, made_by, cancelled_by, traceparent)"
-        " VALUES (:payment_id, :order_id, 'CANCELLED', :reason, :made_by, :made_by, :traceparent)"
+        "   (payment_id, order_id, state, cancel_reason, made_by, cancelled_by, owner, traceparent)"
+        " VALUES (:payment_id, :order_id, 'CANCELLED', :reason, :made_by, :made_by, :owner,"
+        "   :traceparent)"
         " ON CONFLICT DO NOTHING RETURNING payment_id"
     ),
     "INSERT payments.payments tombstone",
@@ -196,6 +197,7 @@ async def open_legs(
     payment_id: UUID,
     currency: str,
     made_by: MadeBy,
+    owner: str,
     traceparent: str | None,
     grace_s: float,
 ) -> None:
@@ -206,6 +208,7 @@ async def open_legs(
         amount_minor=sum(leg.amount_minor for leg in planned),
         currency=currency,
         made_by=made_by,
+        owner=owner,
         traceparent=traceparent,
         grace_s=grace_s,
         plan_n=1,
@@ -254,6 +257,7 @@ async def plant_tombstone(
     *,
     reason: str,
     made_by: MadeBy,
+    owner: str,
     traceparent: str | None,
 ) -> Payment | None:
     """Cancel a payment that nobody has opened yet (rule R4), so that a later charge is refused.
@@ -264,6 +268,7 @@ async def plant_tombstone(
         order_id=order_id,
         reason=reason,
         made_by=made_by,
+        owner=owner,
         traceparent=traceparent,
     )
     if row is None:
@@ -274,6 +279,7 @@ async def plant_tombstone(
         state="CANCELLED",
         cancel_reason=reason,
         made_by=made_by,
+        owner=owner,
         traceparent=traceparent,
     )
 

@@ -16,8 +16,10 @@ from chassis.http.asgi import Scope
 from chassis.http.json_body import Strict
 from chassis.http.openapi import answered
 from chassis.http.problems import MEDIA_TYPE, Problem
-from chassis.http.shop_identity import caller_now, internal_guard
+from chassis.http.shop_identity import caller_now, internal_guard, party_guard, party_now
 from chassis.idempotency import key_of, request_hash, reused
+from chassis.identity.caller import ANONYMOUS
+from chassis.identity.owners import may_see, sees_all
 from chassis.telemetry.context import parse_traceparent
 from services.payment import cancelling, charging, contract
 from services.payment.cancelling import Cancel
@@ -99,6 +101,7 @@ async def create_payment(
         # Which payment it is to be is no part of what the request means: another one is refused.
         request_hash("POST", "/payments", _CALLER, msgspec.structs.replace(data, payment_id=UNSET)),
         caller_now.get(),
+        _owner(data.owner),
         None if data.wallet_id is UNSET else data.wallet_id,
     )
     try:
@@ -131,7 +134,7 @@ async def create_payment(
 
 @post(
     "/payments/{payment_id:str}/cancel",
-    guards=[internal_guard],
+    guards=[party_guard],
     dto=Strict[CancelPayment],
     return_dto=None,
     operation_class=CancelOperation,
@@ -145,8 +148,11 @@ async def cancel_payment(
     """POST /payments/{payment_id}/cancel: 200 when it is over, 202 while it is not, 422 another
     order's. Without a body the reason is the default: who cancels by hand wants a refund."""
     asked = data or CancelPayment()
+    if not sees_all(party_now.get()):
+        # A shopper ends what is theirs, and leaves no tombstone for what is not there.
+        await _find(state, payment_id)
     order_id = None if asked.order_id is UNSET else asked.order_id
-    command = Cancel(payment_id, order_id, asked.reason, caller_now.get())
+    command = Cancel(payment_id, order_id, asked.reason, caller_now.get(), _owner(asked.owner))
     try:
         payment = await cancelling.cancel(_context(state), command)
     except AnotherPayment:
@@ -157,27 +163,21 @@ async def cancel_payment(
 
 @get(
     "/payments/{payment_id:str}",
-    guards=[internal_guard],
+    guards=[party_guard],
     summary="A payment and its attempts",
 )
 async def show_payment(payment_id: FromPath[UUID], state: State) -> PaymentView:
     """GET /payments/{payment_id}."""
-    payment = await charging.look(_context(state), payment_id)
-    if payment is None:
-        raise Problem(
-            404,
-            contract.NOT_FOUND,
-            "There is no such payment",
-            details={"payment_id": payment_id},
-        )
-    return view(payment)
+    return view(await _find(state, payment_id))
 
 
-@get("/payments", guards=[internal_guard], summary="The payment of an order, if it has one")
+@get("/payments", guards=[party_guard], summary="The payment of an order, if it has one")
 async def list_payments(order_id: Annotated[UUID, QueryParameter()], state: State) -> PaymentList:
     """GET /payments?order_id=…: one payment, or none."""
     payment = await charging.look_for_order(_context(state), order_id)
-    return PaymentList([] if payment is None else [view(payment)])
+    if payment is None or not may_see(party_now.get(), payment.owner):
+        return PaymentList([])
+    return PaymentList([view(payment)])
 
 
 ROUTES: list[BaseRouteHandler] = [
@@ -209,6 +209,25 @@ def view(payment: Payment) -> PaymentView:
         decline_code=payment.decline_code,
         cancel_reason=payment.cancel_reason,
     )
+
+
+def _owner(named: str | UnsetType) -> str:
+    """Whose a payment is to be: only a service of the shop says so of others."""
+    is_named = caller_now.get() == "order-service" and named is not UNSET
+    return str(named) if is_named else ANONYMOUS.subject
+
+
+async def _find(state: State, payment_id: UUID) -> Payment:
+    """The payment; raises 404, also for one that is not this caller's to see."""
+    payment = await charging.look(_context(state), payment_id)
+    if payment is None or not may_see(party_now.get(), payment.owner):
+        raise Problem(
+            404,
+            contract.NOT_FOUND,
+            "There is no such payment",
+            details={"payment_id": payment_id},
+        )
+    return payment
 
 
 def _context(state: State) -> PaymentContext:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0028"
 
 metadata = MetaData(schema="payments")
 
@@ -33,6 +33,7 @@ payments = Table(
     Column("idempotency_key", Text),
     Column("request_hash", LargeBinary),
     Column("made_by", Text),
+    Column("owner", Text),
     Column("cancelled_by", Text),
     Column("needs_review", Boolean),
     Column("attempts", Integer),

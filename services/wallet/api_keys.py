@@ -1,7 +1,8 @@
 """Who may ask: one API key for each client application, of which the database has a digest.
 
 A key is `wk_<id>_<secret>`. It opens every wallet, or one user's. `valerix keys` makes, rotates and
-revokes them; on loopback, and nowhere else, there is a default one."""
+revokes them; a token opens the wallet of its subject as well. On loopback, and nowhere else, there
+is a default one."""
 
 import hashlib
 import hmac
@@ -21,6 +22,8 @@ from chassis.addresses import is_loopback
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.brake import Brake
 from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.identity.caller import ANONYMOUS, Caller, caller_of
+from chassis.identity.owners import sees_all
 from services.wallet import contract
 from services.wallet.settings import WalletSettings
 
@@ -127,8 +130,12 @@ class ApiKeys:
 
 
 async def api_key_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-    """A Litestar guard: 401 without a key that is good, 429 to a client that only guesses."""
+    """A Litestar guard: 401 without a key or a token that is good, 429 to a client that only
+    guesses."""
     shown = connection.headers.getall(HEADER.lower(), [])
+    if not shown and (caller := caller_of(connection)) != ANONYMOUS:
+        client_now.set(_bearer(caller))
+        return
     keys: ApiKeys = connection.app.state["api_keys"]
     brake: Brake = connection.app.state["brake"]
     address = connection.client.host if connection.client else ""
@@ -145,6 +152,13 @@ async def api_key_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None
         f"Send the API key of your application in {HEADER}; nothing was done",
         headers={"WWW-Authenticate": 'ApiKey realm="wallets"', **NOT_EXECUTED},
     )
+
+
+def _bearer(caller: Caller) -> Client:
+    """Whoever shows a token: a shopper opens one wallet, an operator every one. No application has
+    a space in its name, so their keys are theirs."""
+    only = None if sees_all(caller) else caller.subject
+    return Client(f"token of {caller.subject}", only)
 
 
 def may_see(user_id: str) -> bool:

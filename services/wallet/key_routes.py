@@ -10,8 +10,8 @@ from litestar.params import FromPath, JSONBody
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem
+from chassis.identity.caller import needs_role
 from services.wallet import api_keys, contract
 from services.wallet.api_keys import Client
 from services.wallet.contract import ApiKeyList, ApiKeyView, EndApiKey, NewApiKey, SecretApiKey
@@ -41,7 +41,7 @@ def _not_found(key_id: str) -> Problem:
 
 
 @get(
-    "/api-keys", guards=[operator_guard], summary="Every API key, without its secret",
+    "/api-keys", guards=[needs_role("operator")], summary="Every API key, without its secret",
     responses={401: _OPERATOR},
 )  # fmt: skip
 async def list_api_keys(state: State) -> ApiKeyList:
@@ -56,7 +56,7 @@ async def list_api_keys(state: State) -> ApiKeyList:
 
 
 @post(
-    "/api-keys", dto=Strict[NewApiKey], return_dto=None, guards=[operator_guard],
+    "/api-keys", dto=Strict[NewApiKey], return_dto=None, guards=[needs_role("operator")],
     summary="Make an API key; it is shown this once", responses={401: _OPERATOR},
 )  # fmt: skip
 async def create_api_key(data: JSONBody[NewApiKey], state: State) -> Response[SecretApiKey]:
@@ -68,7 +68,7 @@ async def create_api_key(data: JSONBody[NewApiKey], state: State) -> Response[Se
 
 @post(
     "/api-keys/{key_id:str}/rotate", dto=Strict[EndApiKey], return_dto=None,
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     summary="Make the key's successor; the old one opens wallets for a while yet",
     responses={401: _OPERATOR, 404: _NO_KEY},
 )  # fmt: skip
@@ -85,7 +85,7 @@ async def rotate_api_key(
 
 
 @post(
-    "/api-keys/{key_id:str}/revoke", status_code=200, guards=[operator_guard],
+    "/api-keys/{key_id:str}/revoke", status_code=200, guards=[needs_role("operator")],
     summary="Let the key open nothing, from now on", responses={401: _OPERATOR, 404: _NO_KEY},
 )  # fmt: skip
 async def revoke_api_key(key_id: FromPath[str], state: State) -> dict[str, Any]:

@@ -11,17 +11,21 @@ from unittest.mock import patch
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
 from chassis.http.problems import Problem
+from chassis.identity.caller import Caller
 from gateways import Declined
 from services.inventory import contract as stock_contract
 from services.inventory import store as stock
 from services.inventory.domain import MadeBy
+from services.order import routes as order_routes
 from services.order import store as orders
 from services.order.domain import Order
 from services.payment import asking, contract, intents, outcomes, settlement
+from services.payment import client as payment_client
 from services.payment import store as payments
 from services.payment.domain import Attempt, Payment
 from services.wallet import hold_store as holds
@@ -264,6 +268,21 @@ async def the_same_without_the_database_guarding_transitions(shop: ScriptedShop)
     await a_cancel_overtakes_the_answer_to_the_charge(shop)
 
 
+# ---- the owner goes with the charge --------------------------------------------------------------
+
+
+def charged_for_nobody() -> AbstractContextManager[Any]:
+    return patch.object(payment_client, "_owner", lambda _owner: UNSET)
+
+
+async def a_shopper_s_order_is_confirmed(shop: ScriptedShop) -> None:
+    shopper = Caller("alice", frozenset({"shopper"}))
+    with patch.object(order_routes, "caller_of", lambda _request: shopper):
+        await shop.place()
+    await shop.until(DECIDED)
+    await shop.rest()
+
+
 PATIENT = {"peer_deadline_s": 5.0, "request_budget_s": 6.0, "order_lease_s": 8.0}
 
 # The gateway has time to take the money before its silence counts, on a busy machine too.
@@ -293,6 +312,12 @@ GUARDS = (
         opened_without_a_decision,
         an_order_is_confirmed,
         {"I28"},
+    ),
+    Guard(
+        "owner with the charge",
+        charged_for_nobody,
+        a_shopper_s_order_is_confirmed,
+        {"I31"},
     ),
     Guard(
         "provider key per attempt",

@@ -25,8 +25,8 @@ from proof.evaluate import Report, could_not_judge
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>'\"&"
-VISITOR = Visitor("a" * 32, "b" * 64, guarded=False, locked=False, is_new=False)
-LOCKED = Visitor("a" * 32, "b" * 64, guarded=True, locked=True, is_new=False)
+VISITOR = Visitor("a" * 32, "b" * 64, guarded=False, is_new=False)
+LOCKED = Visitor("a" * 32, "b" * 64, guarded=True, is_new=False)
 DOWN = Down("No answer in time", NOW - timedelta(seconds=30), "Orders go on.")
 
 ORDER = OrderRecord(
@@ -44,6 +44,7 @@ ORDER = OrderRecord(
     created_at=NOW - timedelta(seconds=12),
     settled_at=NOW - timedelta(seconds=11),
     payment="SUCCEEDED",
+    owner="anonymous",
 )
 FIGURES = Figures(9, 5, 2, 1, 49995, 3, NOW - timedelta(seconds=40), 1234567, "EUR")
 PRODUCT = ProductRecord("PROD-001", HOSTILE, 9999, "EUR", 0, 100)

@@ -114,7 +114,7 @@ async def test_an_act_does_not_begin_without_the_shop(database_url):
 
 
 async def test_an_act_does_not_begin_when_the_services_want_another_token(database_url):
-    wrong = CallResult(Outcome.DEFINITE_NO, 401, "operator-token-needed")
+    wrong = CallResult(Outcome.DEFINITE_NO, 401, "bad-token")
     async with dashboard(database_url, wrong) as (browser, _):
         _, _, html = await press(browser, "begin", await token(browser), act="last-units")
         assert "wants another operator token" in html
@@ -123,12 +123,12 @@ async def test_an_act_does_not_begin_when_the_services_want_another_token(databa
 async def test_only_the_operator_plays(database_url):
     async with dashboard(database_url, WELL, operator_token=TOKEN) as (browser, wire):
         csrf = await token(browser)
-        assert "Only the operator may play acts here" in await text(browser, "/acts/last-units")
+        assert "Only an operator may play acts here" in await text(browser, "/acts/last-units")
         for verb in ("begin", "next", "skip", "end", "put-away"):
             assert (await press(browser, verb, csrf, act="last-units"))[0] == 401
             assert (await press(browser, verb, "0" * 64, act="last-units"))[0] == 403
         assert wire.asked == []
-        async with browser.post("/operator/sign-in", data={"csrf": csrf, "token": TOKEN}):
+        async with browser.post("/login", data={"csrf": csrf, "token": TOKEN}):
             pass
         assert (await press(browser, "begin", csrf, act="last-units"))[0] == 303
         assert wire.asked[0][2]["Authorization"] == f"Bearer {TOKEN}"

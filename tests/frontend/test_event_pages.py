@@ -172,6 +172,7 @@ def test_the_gapless_proof_names_the_aggregates_that_differ():
 def test_a_line_of_the_audit_log_has_its_number_and_its_hash():
     line = AuditLine(
         n=12,
+        subject="alice",
         event_id=EVENT,
         type="order.failed",
         source="/order-service",
@@ -224,10 +225,10 @@ async def test_a_replay_is_the_operators_and_names_what(
         form["csrf"] = await token(browser)
         wire.begin(done)
         async with browser.post(f"/actions/{action}", data=form) as response:
-            assert "waits for the operator" in await response.text()
+            assert "waits for an operator" in await response.text()
         assert wire.asked == []
         signed = {"csrf": form["csrf"], "token": TOKEN}
-        async with browser.post("/operator/sign-in", data=signed) as response:
+        async with browser.post("/login", data=signed) as response:
             assert response.status == 200
         form["csrf"] = await token(browser)
         wire.begin(done)

@@ -53,7 +53,7 @@ async def test_the_page_holds_each_panel_byte_for_byte(browser):
 async def test_a_form_without_the_page_s_token_does_nothing(browser, wire):
     good = await token(browser)
     for path in ("/do/order", "/do/cancel", "/do/gremlin", "/do/calm",
-                 "/operator/sign-in", "/operator/sign-out"):  # fmt: skip
+                 "/login", "/logout"):  # fmt: skip
         for forged in ("", "0" * 64, good[:-1]):
             async with browser.post(path, data={"csrf": forged}) as response:
                 assert response.status == 403, path
@@ -91,11 +91,11 @@ async def test_the_operator_s_token_opens_the_switches_and_goes_along(module_dat
         flip = {"csrf": csrf, "switch": "on:inventory:latency", "delay_latency": "2000"}
         async with browser.post("/do/gremlin", data=flip) as response:
             assert response.status == 401
-        async with browser.post("/operator/sign-in", data={"csrf": csrf, "token": "x" * 32}) as no:
+        async with browser.post("/login", data={"csrf": csrf, "token": "x" * 32}) as no:
             assert no.status == 401
         assert wire.asked == []
         sign_in = {"csrf": csrf, "token": TOKEN}
-        async with browser.post("/operator/sign-in", data=sign_in, allow_redirects=False) as yes:
+        async with browser.post("/login", data=sign_in, allow_redirects=False) as yes:
             (cookie,) = yes.headers.getall("Set-Cookie")
         assert "HttpOnly" in cookie
         assert "samesite=strict" in cookie.lower()
@@ -105,7 +105,7 @@ async def test_the_operator_s_token_opens_the_switches_and_goes_along(module_dat
         ((method, path, headers),) = wire.asked
         assert (method, path) == ("PUT", "/gremlins/latency")
         assert headers["Authorization"] == f"Bearer {TOKEN}"
-        async with browser.post("/operator/sign-out", data={"csrf": csrf}) as response:
+        async with browser.post("/logout", data={"csrf": csrf}) as response:
             assert response.status == 200
         async with browser.post("/do/gremlin", data=flip) as response:
             assert response.status == 401

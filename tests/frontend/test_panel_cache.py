@@ -7,7 +7,7 @@ from frontend.web.sessions import Visitor
 
 
 def visitor(csrf: str, *, locked: bool = False) -> Visitor:
-    return Visitor(id=csrf, csrf=csrf, guarded=locked, locked=locked, is_new=False)
+    return Visitor(id=csrf, csrf=csrf, guarded=locked, is_new=False)
 
 
 def test_a_panel_is_rendered_once_a_moment_for_each_kind_of_visitor():

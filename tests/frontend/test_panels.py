@@ -179,7 +179,7 @@ def test_the_first_visit_teaches_the_next_click():
 
 def test_a_locked_board_asks_for_the_token_and_its_switches_do_nothing():
     html = show("board", gremlins.board((), NOW), LOCKED)
-    assert 'action="/operator/sign-in"' in html
+    assert 'href="/login?back=/gremlins"' in html
     assert html.count("disabled") == len(POSSIBLE)
 
 

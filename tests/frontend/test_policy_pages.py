@@ -161,7 +161,7 @@ def test_a_field_of_the_terms_is_read_or_refused_beside_it(field, typed, changed
 async def test_only_the_operator_saves_and_gives_but_anybody_may_ask(database_url):
     async with shop(database_url, operator_token=TOKEN, service_token="x" * 32) as (browser, _):
         _, saved = await posted(browser, "/panels/draft", text=DENY, what="save")
-        assert "wait for the operator" in saved
+        assert "wait for an operator" in saved
         status, _ = await posted(browser, "/do/policy", merchant="m1", version="0" * 64)
         assert status == 401
         _, checked = await posted(browser, "/panels/draft", text=DENY, what="check")

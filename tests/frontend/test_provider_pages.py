@@ -84,7 +84,7 @@ async def test_a_mode_is_set_at_the_acquirer_by_the_operator_alone(module_databa
             async with browser.post(f"/do/{action}", data={**form, **more}) as response:
                 assert response.status == 401, action
         assert wire.asked == []
-        await browser.post("/operator/sign-in", data={"csrf": csrf, "token": TOKEN})
+        await browser.post("/login", data={"csrf": csrf, "token": TOKEN})
         async with browser.post("/actions/mode", data=form) as response:
             assert "alfa: 500" in await response.text()
         ((method, path, headers),) = wire.asked

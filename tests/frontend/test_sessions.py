@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def sign_in(browser, claimed=TOKEN):
     """The status of a sign-in, and its Retry-After."""
     form = {"csrf": await token(browser), "token": claimed}
-    async with browser.post("/operator/sign-in", data=form, allow_redirects=False) as response:
+    async with browser.post("/login", data=form, allow_redirects=False) as response:
         return response.status, response.headers.get("Retry-After")
 
 
@@ -44,9 +44,9 @@ async def execute(database_url, sql):
 async def test_the_cookie_of_a_session_that_was_ended_is_worthless(browser, wire):
     assert await sign_in(browser) == (303, None)
     assert await may_calm(browser)
-    kept = cookies_of(browser, "valerix_visitor", "valerix_operator")
+    kept = cookies_of(browser, "valerix_visitor", "valerix_session")
     form = {"csrf": await token(browser)}
-    async with browser.post("/operator/sign-out", data=form) as response:
+    async with browser.post("/logout", data=form) as response:
         assert response.status == 200
     wire.asked.clear()
     browser.cookie_jar.clear()
@@ -57,7 +57,7 @@ async def test_the_cookie_of_a_session_that_was_ended_is_worthless(browser, wire
 
 async def test_a_new_sign_in_ends_the_session_before_it(browser):
     await sign_in(browser)
-    earlier = cookies_of(browser, "valerix_visitor", "valerix_operator")
+    earlier = cookies_of(browser, "valerix_visitor", "valerix_session")
     await sign_in(browser)
     assert await may_calm(browser)
     browser.cookie_jar.clear()
@@ -67,7 +67,7 @@ async def test_a_new_sign_in_ends_the_session_before_it(browser):
 
 async def test_an_operator_s_cookie_is_worthless_in_another_browser(browser, wire):
     await sign_in(browser)
-    stolen = cookies_of(browser, "valerix_operator")
+    stolen = cookies_of(browser, "valerix_session")
     browser.cookie_jar.clear()
     browser.cookie_jar.update_cookies(stolen)
     assert not await may_calm(browser)
@@ -83,7 +83,7 @@ async def test_a_session_ends_when_nobody_used_it_and_at_the_end_of_the_day(
     assert await may_calm(browser)
     # What the browser does is written down by the dashboard, so both are done until it holds.
     async with asyncio.timeout(20):
-        while "Operator token" not in await page(browser, "/panels/board"):
+        while "Only an operator may" not in await page(browser, "/panels/board"):
             await execute(module_database, f"UPDATE dashboard.sessions SET {column}")
             await asyncio.sleep(0.1)
     assert not await may_calm(browser)
@@ -106,7 +106,7 @@ async def test_an_open_page_that_refreshes_itself_does_not_keep_a_session(module
 async def test_a_session_ends_with_the_token_it_was_opened_with(module_database):
     async with dashboard(module_database, **GUARDED) as (browser, _):
         await sign_in(browser)
-        kept = cookies_of(browser, "valerix_visitor", "valerix_operator")
+        kept = cookies_of(browser, "valerix_visitor", "valerix_session")
     async with dashboard(module_database, **GUARDED) as (browser, _):
         browser.cookie_jar.update_cookies(kept)
         async with asyncio.timeout(10):
@@ -121,11 +121,11 @@ async def test_a_session_ends_with_the_token_it_was_opened_with(module_database)
 async def test_a_sign_out_holds_at_every_dashboard(module_database, browser):
     async with dashboard(module_database, **GUARDED) as (other, _):
         await sign_in(browser)
-        other.cookie_jar.update_cookies(cookies_of(browser, "valerix_visitor", "valerix_operator"))
+        other.cookie_jar.update_cookies(cookies_of(browser, "valerix_visitor", "valerix_session"))
         async with asyncio.timeout(10):
             while not await may_calm(other):
                 await asyncio.sleep(0.1)
-        async with browser.post("/operator/sign-out", data={"csrf": await token(browser)}):
+        async with browser.post("/logout", data={"csrf": await token(browser)}):
             pass
         async with asyncio.timeout(10):
             while await may_calm(other):
@@ -137,9 +137,9 @@ async def test_nothing_a_visitor_sees_can_be_worked_out_from_the_token(database_
         csrf = await token(browser)
         await sign_in(browser)
         visitor = cookies_of(browser, "valerix_visitor")
-        first = cookies_of(browser, "valerix_operator")
+        first = cookies_of(browser, "valerix_session")
         await sign_in(browser)
-        assert cookies_of(browser, "valerix_operator") != first
+        assert cookies_of(browser, "valerix_session") != first
     # The same visitor, the same token and another database: nothing is the same.
     await execute(database_url, "TRUNCATE dashboard.secrets")
     async with dashboard(database_url, **GUARDED) as (browser, _):
@@ -151,7 +151,7 @@ async def test_nothing_a_visitor_sees_can_be_worked_out_from_the_token(database_
 
 async def test_the_table_of_sessions_holds_neither_cookie_nor_token(module_database, browser):
     await sign_in(browser)
-    cookie = cookies_of(browser, "valerix_operator")["valerix_operator"]
+    cookie = cookies_of(browser, "valerix_session")["valerix_session"]
     connection = await asyncpg.connect(module_database)
     kept = await connection.fetchval("SELECT string_agg(s::text, ' ') FROM dashboard.sessions s")
     await connection.close()
@@ -166,7 +166,7 @@ async def test_many_wrong_tokens_are_braked_and_the_pages_are_not(module_databas
 
         async def guess(n):
             form = {"csrf": csrf, "token": f"{TOKEN}{n}"}
-            async with browser.post("/operator/sign-in", data=form) as response:
+            async with browser.post("/login", data=form) as response:
                 return response.status
 
         found = await asyncio.gather(*(guess(n) for n in range(180)))

@@ -256,7 +256,7 @@ async def test_where_there_is_an_operator_money_is_the_operators(module_database
         browser, wire = opened
         form = Form(browser, wire, await text(browser, "/wallets/alice"))
         html, _ = await form.send(answer(PAID, 201))
-        assert "moved by the operator" in html
+        assert "money waits for an operator" in html
         assert wire.asked == []
 
 

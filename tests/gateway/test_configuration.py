@@ -8,7 +8,7 @@ import yaml
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from chassis.http.operator_auth import operator_guard
+from chassis.identity.caller import needs_role
 from fleet.gateway.configuration import written
 from fleet.gateway.envoy import find_envoy
 from fleet.gateway.settings import GatewaySettings
@@ -69,6 +69,6 @@ def test_every_door_leads_somewhere_and_operators_doors_are_marked():
             handler = answered.get(f"{door.method} {door.path}")
             if handler is None:
                 wrong.append(f"{process.name} does not answer {door.method} {door.path}")
-            elif (operator_guard in (handler.guards or ())) != door.for_operator:
+            elif (needs_role("operator") in (handler.guards or ())) != door.for_operator:
                 wrong.append(f"{door.method} {door.path}: for_operator is {door.for_operator}")
     complain(wrong, "change the doors of topology/")

@@ -1,246 +1,147 @@
-"""Tokens and gRPC at a real Envoy: who gets in, with which role, and what is refused with 401.
-
-The topology here has an identity service and a process that speaks gRPC, whatever the shop's own
-has; keys and answers come from a small server of the test's."""
+"""Beyond loopback: who comes in with which token, at the gateway and behind it, over both wires."""
 
 import asyncio
-import base64
-import json
-import subprocess
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
+from uuid import UUID
 
+import grpc
 import httpx
-import msgspec
 import pytest
-import yaml
-from prometheus_client import CollectorRegistry
 
-from chassis.http.metrics import HttpMetrics
-from fleet.gateway import configuration, doors
-from fleet.gateway.access_log import AccessLog
-from fleet.gateway.envoy import Envoy, find_envoy
-from fleet.gateway.faults import GatewayGremlins
-from fleet.gateway.settings import GatewaySettings
-from fleet.ports import free_port
-from fleet.settings import load_as
-from tests.harness.serving import knock
-from topology import Door, Process, find
+from chassis.http.operator_auth import bearer
+from tests.gateway.conftest import GatedShop
+from tests.harness.bad_tokens import BAD_TOKENS, Forger, forger_of
+from topology import GRPC_ABOVE
+from valerix.order.v1.order_service_pb2 import GetRequest
 
-joserfc = pytest.importorskip("joserfc", reason="comes with the identity service")
-
-ISSUER = "http://localhost:5005"
-OPERATORS, ANYBODYS = "/inventory/restock", "/inventory"
-IDENTITY = Process(
-    key="identity",
-    name="identity-service",
-    label="Identity",
-    package="services.identity",
-    port=5005,
-    schema="identity",
-    calls=(),
-    colour=("#000000", "#ffffff"),
-    doors=(Door("POST", "/login"), Door("GET", "/.well-known/jwks.json")),
-    prefix="/auth",
-)
-_BEHIND = (find("inventory"), IDENTITY)
-
-
-@pytest.fixture
-def with_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the topology had an identity service, and orders over gRPC."""
-    monkeypatch.setattr(doors, "IDENTITY", IDENTITY)
-    monkeypatch.setattr(doors, "_BEHIND", _BEHIND)
-    monkeypatch.setattr(doors, "UPSTREAMS", ("inventory", "identity", "dashboard"))
-    monkeypatch.setattr(doors, "GRPC", (find("order")._replace(speaks_grpc=True),))
-
-
-def settings_for(behind: int, **environ: str) -> GatewaySettings:
-    """All processes at one port; tokens from identity."""
-    found = load_as(
-        GatewaySettings,
-        "gateway",
-        {
-            "VALERIX_GATEWAY_HTTP_PORT": str(free_port()),
-            "VALERIX_GATEWAY_GRPC_PORT": str(free_port()),
-            **environ,
-        },
-    )
-    urls = dict.fromkeys((*found.urls, "identity"), f"http://127.0.0.1:{behind}")
-    return msgspec.structs.replace(found, urls=urls)
-
-
-def test_with_identity_and_grpc_the_configuration_is_valid(with_identity: None, tmp_path: Path):
-    program, path = find_envoy(), tmp_path / "envoy.yaml"
-    text = configuration.written(settings_for(5999), str(tmp_path / "admin"))
-    path.write_text(text)
-    made = yaml.safe_load(text)["static_resources"]
-    assert [each["name"] for each in made["listeners"]] == ["http", "grpc"]
-    assert "order_grpc" in [each["name"] for each in made["clusters"]]
-    checked = subprocess.run(
-        [str(program), "--mode", "validate", "--config-path", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stderr
-
-
-class Behind:
-    """Answers everything; knows which keys there are."""
-
-    def __init__(self) -> None:
-        from joserfc.jwk import ECKey
-
-        self.key = ECKey.generate_key("P-256", {"kid": "good", "use": "sig", "alg": "ES256"})
-        self.other = ECKey.generate_key("P-256", {"kid": "good"})
-        self.requests: list[str] = []
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                method, path, _ = head.split(" ", 2)
-                self.requests.append(f"{method} {path}")
-                keys = {"keys": [self.key.as_dict(private=False)]}
-                body = json.dumps(keys if "jwks" in path else {"path": path}).encode()
-                top = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-                writer.write(top + body)
-        writer.close()
-
-    def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        from joserfc import jwt
-
-        now = int(time.time())
-        usual = {
-            "iss": ISSUER,
-            "sub": "alice",
-            "aud": ["gateway", "inventory-service"],
-            "exp": now + 300,
-            "iat": now,
-            "nbf": now,
-            "roles": ["shopper"],
-        }
-        claimed = {name: value for name, value in (usual | claims).items() if value is not None}
-        head = {"alg": "ES256", "typ": "at+jwt", "kid": "good"} | (header or {})
-        signing = self.other if claims.pop("forged", False) else self.key
-        claimed.pop("forged", None)
-        return jwt.encode(head, claimed, signing)
-
-
-@pytest.fixture
-async def behind() -> AsyncIterator[tuple[Behind, int]]:
-    behind = Behind()
-    server = await asyncio.start_server(behind.answer, "127.0.0.1", 0)
-    yield behind, server.sockets[0].getsockname()[1]
-    server.close()
-
-
-@pytest.fixture
-async def gate(
-    with_identity: None, behind: tuple[Behind, int]
-) -> AsyncIterator[Callable[..., Any]]:
-    """Starts an Envoy with these settings; a client of it."""
-    running: list[tuple[Envoy, asyncio.Task[None], httpx.AsyncClient]] = []
-
-    async def start(**environ: str) -> httpx.AsyncClient:
-        settings = settings_for(behind[1], **environ)
-        registry = CollectorRegistry()
-        log = AccessLog(
-            frozenset(),
-            HttpMetrics("gateway-service", registry),
-            GatewayGremlins("gateway-service", "edge", settings, registry),
-        )
-        envoy = Envoy(settings, log)
-        task = asyncio.create_task(envoy.run())
-        client = knock(f"http://127.0.0.1:{settings.gateway_http_port}")
-        running.append((envoy, task, client))
-        async with asyncio.timeout(30):
-            while True:
-                with suppress(httpx.HTTPError):
-                    await client.get("/nothing")
-                    return client
-                await asyncio.sleep(0.05)
-
-    yield start
-    for envoy, task, client in running:
-        await client.aclose()
-        await envoy.stop()
-        await task
-
-
-def shown(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def _unsigned(behind: Behind) -> str:
-    _, body, _ = behind.token().split(".")
-    none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": "good"}).encode())
-    return f"{none.decode().rstrip('=')}.{body}."
-
-
-def _by_public_key(behind: Behind) -> str:
-    """HS256 with the published key for a secret."""
-    from joserfc import jwt
-    from joserfc.jwk import OctKey
-
-    public = json.dumps(behind.key.as_dict(private=False)).encode()
-    claims = {"iss": ISSUER, "aud": "gateway", "exp": int(time.time()) + 300, "sub": "mallory"}
-    return jwt.encode({"alg": "HS256", "kid": "good"}, claims, OctKey.import_key(public))
-
-
-BAD: dict[str, Callable[[Behind], str]] = {
-    "garbage": lambda _: "no-token-at-all",
-    "alg none": _unsigned,
-    "HS256 with the public key": _by_public_key,
-    "another key of the same name": lambda it: it.token(forged=True),
-    "an unknown key": lambda it: it.token({"kid": "unknown"}),
-    "a key traversal": lambda it: it.token({"kid": "../../dev/null"}),
-    "over": lambda it: it.token(exp=int(time.time()) - 60),
-    "not yet": lambda it: it.token(nbf=int(time.time()) + 600),
-    "without an end": lambda it: it.token(exp=None),
-    "an end that is text": lambda it: it.token(exp="tomorrow"),
-    "another issuer": lambda it: it.token(iss="http://elsewhere"),
-    "without an issuer": lambda it: it.token(iss=None),
-    "for somebody else": lambda it: it.token(aud=["order-service"]),
-    "for nobody": lambda it: it.token(aud=None),
-    "cut short": lambda it: it.token()[:-8],
+OPERATOR_TOKEN = "an-operator-of-this-shop"
+FLEET_KEYS = ("identity", "inventory", "wallet", "payment", "order", "gateway")
+FLEET_ENVIRON = {
+    # Where nobody is, so that it counts as published and is not.
+    "VALERIX_PUBLISHED_ON": "192.0.2.1",
+    "VALERIX_OPERATOR_TOKEN": OPERATOR_TOKEN,
+    "VALERIX_SERVICE_TOKEN": "the-credential-of-this-shop",
+    # Before whom 280 cases come in a second.
+    "VALERIX_GATEWAY_RATE_BURST": "10000",
 }
+_NOBODYS = str(UUID(int=1))
 
 
-async def test_tokens_at_the_gateway(gate: Callable[..., Any], behind: tuple[Behind, int]):
-    """One Envoy, every case; B180 to B184 stand in docs/protocol.md."""
-    client, it = await gate(), behind[0]
-    assert (await client.get(ANYBODYS)).status_code == 200, "anonymous on loopback"
-    assert (await client.get(ANYBODYS, headers=shown(it.token()))).status_code == 200
-    found = {
-        name: await client.get(ANYBODYS, headers=shown(made(it))) for name, made in BAD.items()
+class Ways(NamedTuple):
+    """Four ways to ask for one order: a client over HTTP, a channel over gRPC, each at the gateway
+    and at the service itself."""
+
+    http: dict[str, httpx.Client]
+    rpc: dict[str, grpc.Channel]
+
+    def ask(self, authorization: dict[str, str]) -> dict[str, int | str]:
+        """The status that each way gives."""
+        statuses = {
+            f"{where} over HTTP": client.get(f"/orders/{_NOBODYS}", headers=authorization)
+            for where, client in self.http.items()
+        }
+        metadata = [(name.lower(), value) for name, value in authorization.items()]
+        asked = GetRequest(order_id=_NOBODYS).SerializeToString()
+        codes = {
+            f"{where} over gRPC": _code(channel, asked, metadata)
+            for where, channel in self.rpc.items()
+        }
+        return {way: answer.status_code for way, answer in statuses.items()} | codes
+
+
+def _code(channel: grpc.Channel, asked: bytes, metadata: list[tuple[str, str]]) -> str:
+    call = channel.unary_unary("/valerix.order.v1.OrderService/Get")
+    with pytest.raises(grpc.RpcError) as refused:
+        call(asked, metadata=metadata, timeout=30)
+    code: str = refused.value.code().name
+    return code
+
+
+def _answers(status: int, code: str) -> dict[str, int | str]:
+    return {
+        f"{where} over {wire}": what
+        for wire, what in (("HTTP", status), ("gRPC", code))
+        for where in ("the gateway", "the service")
     }
-    assert {name: each.status_code for name, each in found.items()} == dict.fromkeys(BAD, 401)
-    assert {each.json()["code"] for each in found.values()} == {"bad-token"}
-    assert all("WWW-Authenticate" in each.headers for each in found.values())
-    # A role is asked for where an operator works, of whoever shows a token.
-    as_shopper = await client.post(OPERATORS, headers=shown(it.token()))
-    assert as_shopper.status_code == 403, as_shopper.text
-    assert as_shopper.json()["code"] == "role-missing"
-    as_operator = shown(it.token(roles=["shopper", "operator"]))
-    assert (await client.post(OPERATORS, headers=as_operator)).status_code == 200
-    # Identity does not see its prefix, and a bad token keeps nobody from logging in.
-    logged_in = await client.post("/auth/login", headers=shown("garbage"))
-    assert logged_in.json() == {"path": "/login"}
 
 
-async def test_off_loopback_a_token_is_demanded(
-    gate: Callable[..., Any], behind: tuple[Behind, int]
+REFUSED = _answers(401, "UNAUTHENTICATED")
+# There is no such order, for whoever may ask.
+LET_IN = _answers(404, "NOT_FOUND")
+
+
+@pytest.fixture(scope="module")
+def ways(shop: GatedShop) -> Iterator[Ways]:
+    order = shop.fleet.url("order")
+    ports = {
+        "the gateway": shop.fleet.ports["VALERIX_GATEWAY_GRPC_PORT"],
+        "the service": shop.fleet.ports["VALERIX_ORDER_PORT"] + GRPC_ABOVE,
+    }
+    channels = {where: grpc.insecure_channel(f"127.0.0.1:{port}") for where, port in ports.items()}
+    with httpx.Client(base_url=order, timeout=30) as direct:
+        yield Ways({"the gateway": shop.client, "the service": direct}, channels)
+    for channel in channels.values():
+        channel.close()
+
+
+@pytest.fixture(scope="module")
+def forger(shop: GatedShop) -> Forger:
+    """Somebody who has the signing key of this shop."""
+    return asyncio.run(forger_of(shop.fleet.database_url, "gateway-service order-service"))
+
+
+@pytest.mark.parametrize("case", BAD_TOKENS)
+def test_a_bad_token_is_refused_at_the_gateway_and_behind_it_over_http_and_grpc(
+    ways: Ways, forger: Forger, case: str
 ):
-    client = await gate(
-        VALERIX_PUBLISHED_ON="192.0.2.1", VALERIX_OPERATOR_TOKEN="an-operator-of-this-shop"
-    )
-    without = await client.get(ANYBODYS)
-    assert (without.status_code, without.json()["code"]) == (401, "token-needed")
-    assert (await client.get(ANYBODYS, headers=shown(behind[0].token()))).status_code == 200
-    assert (await client.post("/auth/login")).status_code == 200
+    assert ways.ask(bearer(BAD_TOKENS[case](forger))) == REFUSED
+
+
+def test_who_shows_a_good_token_comes_in_and_who_shows_none_does_not(ways: Ways, forger: Forger):
+    assert ways.ask(bearer(forger.good())) == LET_IN
+    assert ways.ask({}) == REFUSED
+
+
+def test_a_token_that_is_refused_says_why(shop: GatedShop, forger: Forger):
+    for_others = bearer(forger.good(aud=["somebody-else"]))
+    none, bad = (shop.client.get("/orders", headers=headers) for headers in ({}, for_others))
+    assert (none.json()["code"], bad.json()["code"]) == ("token-needed", "bad-token")
+    assert none.headers["WWW-Authenticate"] == 'Bearer realm="valerix"'
+    assert 'error="invalid_token"' in bad.headers["WWW-Authenticate"]
+    assert {each.headers["X-Valerix-Executed"] for each in (none, bad)} == {"no"}
+
+
+def test_the_operator_token_is_a_way_to_log_in_as_operator(shop: GatedShop, ways: Ways):
+    # Without a token, or with one that is not good: nobody has a good one before the login.
+    entry = {"user": "operator", "password": OPERATOR_TOKEN}
+    logged_in = shop.client.post("/auth/login", json=entry, headers=bearer("eyJ.no.token"))
+    assert logged_in.status_code == 200, logged_in.text
+    operator = bearer(logged_in.json()["access_token"])
+    assert ways.ask(operator) == LET_IN
+    restock, goods = "/inventory/restock", {"product_id": "PROD-001", "quantity": 1}
+    assert shop.client.post(restock, json=goods, headers=operator).status_code == 200
+    # As a token of its own it opens what it always did, at a process's own port.
+    direct = shop.ask("POST", "inventory", restock, json=goods, headers=bearer(OPERATOR_TOKEN))
+    assert direct.status_code == 200
+
+
+def test_an_operators_door_needs_the_role(shop: GatedShop, forger: Forger):
+    shopper = bearer(forger.good(roles=["shopper"], aud=["gateway-service", "inventory-service"]))
+    goods = {"product_id": "PROD-001", "quantity": 1}
+    refused = shop.client.post("/inventory/restock", json=goods, headers=shopper)
+    assert (refused.status_code, refused.json()["code"]) == (403, "role-missing")
+
+
+def test_an_api_key_does_in_place_of_a_token_at_a_wallets_doors(shop: GatedShop):
+    """The wallet service itself looks at it."""
+    refused = shop.client.get("/wallets/alice/balance", headers={"X-API-Key": "guessed"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "API_KEY_NEEDED")
+
+
+def test_what_tokens_are_checked_with_is_there_for_everybody(shop: GatedShop):
+    keys = shop.client.get("/auth/.well-known/jwks.json").json()["keys"]
+    assert {each["kty"] for each in keys} == {"EC"}
+    metadata = shop.client.get("/auth/.well-known/oauth-authorization-server").json()
+    assert metadata["issuer"] == "http://localhost:5005"
+    assert shop.client.get("/auth/signing-keys").status_code == 404

@@ -89,12 +89,17 @@ def test_no_secret_is_rendered_and_every_one_that_is_read_is_documented():
 
 
 def edges() -> set[tuple[str, str]]:
-    """What the topology says: calls, events that were asked for, and telemetry."""
+    """What the topology says: calls, events that were asked for, telemetry and keys."""
     found = {
         (process.key, other) for process in PROCESSES for other in process.calls + process.notifies
     }
-    watchers = [process.key for process in PROCESSES if process.schema is None]
-    return found | {(each.key, key) for each in PROCESSES if each.schema for key in watchers}
+    of_all = [each for each in PROCESSES if each.schema is None or each.publishes_keys]
+    return found | {
+        (each.key, other.key)
+        for each in PROCESSES
+        for other in of_all
+        if each.schema and each is not other
+    }
 
 
 @pytest.mark.parametrize("added", [(), tuple(components.files())], ids=["base", "complete"])

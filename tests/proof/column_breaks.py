@@ -59,6 +59,21 @@ COLUMN_BREAKS = (
         ("what", "reservation of an order, by hand"),
     ),
     Break(
+        "I31",
+        "a payment given to another, in its events as well",
+        f"{NO_TRIGGERS}UPDATE payments.payments SET owner = 'mallory' WHERE payment_id = '{PAID}';"
+        'UPDATE payments.outbox SET payload = payload || \'{"owner": "mallory"}\''
+        f" WHERE aggregate_id = '{PAID}'",
+        ("what", "payment of another"),
+    ),
+    Break(
+        "I31",
+        "an order given to another, together with its payment",
+        f"{NO_TRIGGERS}UPDATE orders.orders SET owner = 'mallory' WHERE id = '{CONFIRMED}';"
+        f"UPDATE payments.payments SET owner = 'mallory' WHERE payment_id = '{PAID}'",
+        ("what", "order that its events give to another"),
+    ),
+    Break(
         "I24",
         "a product at a price that is not noted",
         f"{NO_TRIGGERS}UPDATE orders.products SET price_minor = 1",

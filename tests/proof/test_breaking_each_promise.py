@@ -17,6 +17,7 @@ from tests.proof.checkpoints import push_ahead, scrub_all, seal_all
 from tests.proof.column_breaks import COLUMN_BREAKS
 from tests.proof.event_breaks import EVENT_BREAKS
 from tests.proof.guard_breaks import GUARD_BREAKS
+from tests.proof.identity_breaks import IDENTITY_BREAKS
 from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.provider_breaks import PROVIDER_BREAKS
 from tests.proof.reports import assert_same, summary, violated
@@ -28,6 +29,7 @@ EVERY_BREAK = (
     *PAYMENT_BREAKS,
     *PROVIDER_BREAKS,
     *WALLET_BREAKS,
+    *IDENTITY_BREAKS,
     *EVENT_BREAKS,
     *GUARD_BREAKS,
     *COLUMN_BREAKS,

@@ -12,7 +12,7 @@ from topology import find
 
 NAME = find("audit_consumer").name
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0018"
+SCHEMA_REVISION = "0028"
 
 
 def create_app(settings: AuditConsumerSettings) -> Edge:

@@ -15,8 +15,8 @@ class AuditClient:
         self._peer = peer
 
     async def lines(self, **filters: str | int) -> CallResult:
-        """GET /audit with `type`, `aggregate`, `aggregate_id`, `event_id`, `cursor` and `limit`;
-        decode with `AuditPage`."""
+        """GET /audit with `type`, `aggregate`, `aggregate_id`, `subject`, `event_id`, `cursor` and
+        `limit`; decode with `AuditPage`."""
         return await self._peer.call("GET", with_query("/audit", **filters), route="/audit")
 
     async def chain(self) -> CallResult:

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 
 class AuditLine(Struct, frozen=True, kw_only=True):
-    """One line of the log. `hash` is the SHA-256 over the line and the hash of the line before."""
+    """One line of the log. `subject` is whose doing it was: who acted, or else whose order, payment
+    or wallet it is about; null where the event names nobody. `hash` is the SHA-256 over the
+    line and the hash of the line before."""
 
     n: int
     event_id: UUID
@@ -20,6 +22,7 @@ class AuditLine(Struct, frozen=True, kw_only=True):
     happened_at: datetime
     at: datetime
     trace_id: str | None
+    subject: str | None
     data: dict[str, Any]
     hash: str
 

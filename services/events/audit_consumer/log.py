@@ -33,6 +33,7 @@ _PAGE = statement(
         " AND (:type ::text IS NULL OR type = :type)"
         " AND (:aggregate ::text IS NULL OR aggregate = :aggregate)"
         " AND (:aggregate_id ::text IS NULL OR aggregate_id = :aggregate_id)"
+        " AND (:subject ::text IS NULL OR subject = :subject)"
         " AND (:event_id ::uuid IS NULL OR event_id = :event_id) ORDER BY n DESC LIMIT :limit ::int"
     ),
     "SELECT audit.log",

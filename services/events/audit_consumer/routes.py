@@ -33,10 +33,14 @@ async def list_lines(
     type: _Filter = None,  # noqa: A002 - the parameter's name on the wire
     aggregate: _Filter = None,
     aggregate_id: _Filter = None,
+    subject: _Filter = None,
     event_id: Annotated[UUID | None, QueryParameter()] = None,
 ) -> AuditPage:
     """GET /audit: a page; `limit` is clamped to 1..200."""
-    for name, value in (("type", type), ("aggregate", aggregate), ("aggregate_id", aggregate_id)):
+    filters = {
+        "type": type, "aggregate": aggregate, "aggregate_id": aggregate_id, "subject": subject,
+    }  # fmt: skip
+    for name, value in filters.items():
         if value is not None and "\x00" in value:
             raise invalid(f"/{name}", "has a character that no event has")
     most = max(1, min(limit, MAX_PAGE))
@@ -45,10 +49,8 @@ async def list_lines(
             connection,
             limit=most + 1,
             before=read_cursor(cursor),
-            type=type,
-            aggregate=aggregate,
-            aggregate_id=aggregate_id,
             event_id=event_id,
+            **filters,
         )
     shown = [_line(row) for row in found[:most]]
     return AuditPage(shown, str(shown[-1].n) if len(found) > most else None)

@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
 from chassis.http.openapi import limit_up_to, refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
+from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
 from services.events.relay import proof
 from services.events.relay.contract import (
@@ -169,7 +169,7 @@ async def list_parked(state: State) -> ParkedList:
 
 @post(
     "/events/parked/{consumer:str}/{event_id:uuid}/replay",
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     status_code=202,
     summary="Let a parked event be tried again; its consumer does so within a second",
     responses={

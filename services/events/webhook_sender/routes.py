@@ -12,9 +12,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from chassis.database.pool import Database, Row
 from chassis.http.json_body import Strict
 from chassis.http.openapi import limit_up_to, refused
-from chassis.http.operator_auth import operator_guard
 from chassis.http.problems import Problem, invalid
 from chassis.http.shop_identity import internal_guard
+from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
 from services.events.cursors import read_cursor
 from services.events.webhook_sender import contract, store
@@ -43,7 +43,7 @@ def _database(state: State) -> Database:
 
 
 @post(
-    "/endpoints", dto=Strict[AddEndpoint], return_dto=None, guards=[operator_guard],
+    "/endpoints", dto=Strict[AddEndpoint], return_dto=None, guards=[needs_role("operator")],
     summary="Where a merchant wants its events; the secret is shown this once",
     responses={401: _OPERATOR, 404: refused("There is no such merchant")},
 )  # fmt: skip
@@ -80,7 +80,7 @@ async def list_endpoints(
 
 
 @delete(
-    "/endpoints/{endpoint_id:uuid}", status_code=204, guards=[operator_guard],
+    "/endpoints/{endpoint_id:uuid}", status_code=204, guards=[needs_role("operator")],
     summary="Bring nothing there any more; what waits for it is dead",
     responses={401: _OPERATOR, 404: refused("There is no such endpoint")},
 )  # fmt: skip
@@ -134,7 +134,7 @@ def _view(row: Row) -> DeliveryView:
 
 
 @post(
-    "/deliveries/{delivery_id:int}/replay", guards=[operator_guard], status_code=202,
+    "/deliveries/{delivery_id:int}/replay", guards=[needs_role("operator")], status_code=202,
     summary="Try a delivery once more, for as long as a new one, under its webhook-id",
     responses={
         401: _OPERATOR,

@@ -15,9 +15,10 @@ from msgspec import UNSET
 from chassis.database.pool import Connection
 from chassis.http.json_body import Strict
 from chassis.http.openapi import answered, refused
-from chassis.http.operator_auth import actor_of, operator_guard
 from chassis.http.problems import Problem, shed
 from chassis.http.shop_identity import internal_guard
+from chassis.identity.caller import needs_role
+from chassis.identity.owners import actor_of
 from services.payment import contract
 from services.payment.context import PaymentContext
 from services.payment.contract import (
@@ -77,7 +78,7 @@ async def check_policy(data: JSONBody[PolicyText], state: State) -> PolicyCheck:
 
 @post(
     "/policies",
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     dto=Strict[PolicyText],
     return_dto=None,
     responses={
@@ -106,7 +107,7 @@ async def save_policy(
 
 @put(
     "/merchants/{merchant_id:str}/policy",
-    guards=[operator_guard],
+    guards=[needs_role("operator")],
     dto=Strict[SetPolicy],
     return_dto=None,
     responses={401: _NO_OPERATOR, 404: refused("There is no such merchant, or no such version")},

@@ -45,15 +45,16 @@ class BadField(Exception):
 
 
 class TraceContext(msgspec.Struct, frozen=True):
-    """Who asks, and in which trace."""
+    """Who asks, whose payment it will be, and in which trace."""
 
     made_by: MadeBy
+    owner: str
     traceparent: str | None
 
     @classmethod
-    def now(cls, made_by: MadeBy) -> Self:
+    def now(cls, made_by: MadeBy, owner: str) -> Self:
         """That of the request in hand."""
-        return cls(made_by, current_traceparent())
+        return cls(made_by, owner, current_traceparent())
 
 
 class StepContext(msgspec.Struct, frozen=True):
@@ -85,8 +86,8 @@ class DomainContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> RequestId:
-        """What the merchant calls the request."""
-        return RequestId(self.request.merchant_id, self.request.request_id)
+        """What the merchant calls the request, and whose it is."""
+        return RequestId(self.request.merchant_id, self.request.request_id, self.trace.owner)
 
     @property
     def left_s(self) -> float:

@@ -7,11 +7,13 @@ from typing import Any
 from litestar import Response, post
 from litestar.datastructures import State
 from litestar.params import JSONBody
+from msgspec import UNSET
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import answered
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid
-from chassis.http.shop_identity import caller_now, internal_guard
+from chassis.http.shop_identity import caller_now, party_guard, party_now
+from chassis.identity.owners import may_see
 from services.payment import contract
 from services.payment.process.contexts import (
     BadField,
@@ -22,11 +24,12 @@ from services.payment.process.contexts import (
 )
 from services.payment.process.messages import ExternalRequest, PaymentResult
 from services.payment.process.pay import process
+from services.wallet.contract import WALLET_NOT_FOUND
 
 
 @post(
     "/process-payment",
-    guards=[internal_guard],
+    guards=[party_guard],
     dto=Strict[ExternalRequest],
     return_dto=None,
     status_code=200,
@@ -39,8 +42,9 @@ from services.payment.process.pay import process
 async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Response[Any]:
     """POST /process-payment: 200 taken, 202 not known yet, 402 not taken, 404 no such merchant, 422
     no plan or a reused name, 503 not at the moment, or not today."""
+    _demand_own_wallet(data)
     try:
-        answer = await process(state["context"], data, caller_now.get())
+        answer = await process(state["context"], data, caller_now.get(), party_now.get().subject)
     except UnknownMerchant:
         raise Problem(
             404,
@@ -76,6 +80,20 @@ async def process_payment(data: JSONBody[ExternalRequest], state: State) -> Resp
         media_type="application/json" if answer.status_code < 400 else MEDIA_TYPE,
         headers=headers,
     )
+
+
+def _demand_own_wallet(asked: ExternalRequest) -> None:
+    """Raise 404 where a shopper would pay from another's wallet."""
+    method = asked.payment_method
+    if method is UNSET or method.wallet is UNSET:
+        return
+    if not may_see(party_now.get(), method.wallet.wallet_id):
+        raise Problem(
+            404,
+            WALLET_NOT_FOUND,
+            "There is no such wallet, or this token does not open it; nothing was taken",
+            details={"user_id": method.wallet.wallet_id},
+        )
 
 
 def _used_up(again_at: datetime) -> Problem:

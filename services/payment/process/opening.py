@@ -185,6 +185,7 @@ async def _commit(
             payment_id=payment_id,
             currency=domain.request.currency,
             made_by=domain.trace.made_by,
+            owner=domain.trace.owner,
             traceparent=domain.trace.traceparent,
             # Until then this request works on it; the reconciler takes over after it.
             grace_s=context.grace_s + merchant.budget_ms / 1000,

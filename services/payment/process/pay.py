@@ -64,7 +64,7 @@ class _Meaning(msgspec.Struct, frozen=True):
 
 
 async def process(
-    context: PaymentContext, request: ExternalRequest, made_by: MadeBy
+    context: PaymentContext, request: ExternalRequest, made_by: MadeBy, owner: str
 ) -> RequestAnswer:
     """Take the money of a merchant's request, once. Raises `UnknownMerchant`, `OtherRequest`,
     `BadField`, `NoAccountNow` or `CapacityUsedUp`, and then nothing was done."""
@@ -78,7 +78,7 @@ async def process(
                 connection, merchant, is_alone=wallet.amount_minor == request.amount
             )
         domain = DomainContext(
-            trace=TraceContext.now(made_by),
+            trace=TraceContext.now(made_by, owner),
             merchant=merchant,
             request=request,
             meaning=_meaning_of(request, card),

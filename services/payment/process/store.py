@@ -12,17 +12,17 @@ from services.payment.process.messages import PaymentPlan
 _FIND = statement(
     text(
         "SELECT request_hash, payment_id, status_code, answer FROM payments.requests"
-        " WHERE merchant_id = :merchant_id AND request_id = :request_id"
+        " WHERE merchant_id = :merchant_id AND request_id = :request_id AND owner = :owner"
     ),
     "SELECT payments.requests",
 )
 _CLAIM = statement(
     text(
         "INSERT INTO payments.requests"
-        "   (merchant_id, request_id, request_hash, payment_id, status_code, answer, inputs)"
-        " VALUES (:merchant_id, :request_id, :request_hash, :payment_id, :status_code, :answer,"
-        "   nullif(:inputs ::jsonb, 'null'))"
-        " ON CONFLICT (merchant_id, request_id) DO NOTHING"
+        "   (merchant_id, request_id, owner, request_hash, payment_id, status_code, answer, inputs)"
+        " VALUES (:merchant_id, :request_id, :owner, :request_hash, :payment_id, :status_code,"
+        "   :answer, nullif(:inputs ::jsonb, 'null'))"
+        " ON CONFLICT (merchant_id, request_id, owner) DO NOTHING"
     ),
     "INSERT payments.requests",
 )
@@ -30,7 +30,8 @@ _CLAIM = statement(
 _KEEP = statement(
     text(
         "UPDATE payments.requests SET status_code = :status_code, answer = :answer"
-        " WHERE merchant_id = :merchant_id AND request_id = :request_id AND answer IS NULL"
+        " WHERE merchant_id = :merchant_id AND request_id = :request_id AND owner = :owner"
+        " AND answer IS NULL"
     ),
     "UPDATE payments.requests",
 )
@@ -62,10 +63,12 @@ _STORED_PLAN = statement(
 
 
 class RequestId(msgspec.Struct, frozen=True):
-    """A merchant's own name for its request."""
+    """A merchant's own name for its request, which is its owner's: another owner's request of the
+    same name is another request."""
 
     merchant_id: str
     request_id: str
+    owner: str
 
 
 class StoredRequest(msgspec.Struct, frozen=True):

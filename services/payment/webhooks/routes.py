@@ -9,6 +9,7 @@ from litestar.params import PathParameter
 
 from chassis.http.openapi import answered
 from chassis.http.problems import Problem, shed
+from chassis.identity.owners import OTHER_CREDENTIAL
 from services.payment import contract
 from services.payment.context import PaymentContext
 from services.payment.contract import WebhookAnswer
@@ -28,6 +29,8 @@ _REFUSED = {
 @post(
     "/webhooks/{provider:str}",
     status_code=200,
+    # Whoever signs is the account.
+    opt=OTHER_CREDENTIAL,
     responses={400: answered(bytes, "Not signed by the account, or too old")},
     summary="An event of a provider's account, signed; kept before it is answered",
 )

@@ -82,6 +82,7 @@ async def test_an_event_is_brought_signed_to_each_endpoint_that_wants_it(shop: S
     assert json.loads(done.body)["data"] == {
         "payment_id": str(payment),
         "order_id": None,
+        "owner": "anonymous",
         "amount_minor": 100,
         "currency": "EUR",
         "merchant_id": "m1",

@@ -29,7 +29,7 @@ def _order(status: Status = "PENDING", reason: Reason | None = None, **more: obj
     order = Order(
         id=uuid4(), product_id="P", quantity=2, unit_price_minor=3, amount_minor=6,
         currency="EUR", payment_id=uuid4(), status=status, reason=reason,
-        wallet_id=None, last_outcome=None, stock_committed_at=None, version=0,
+        wallet_id=None, owner="anonymous", last_outcome=None, stock_committed_at=None, version=0,
         attempts=0, traceparent=None, created_at=now, updated_at=now, settled_at=None,
         overdue=False,
     )  # fmt: skip

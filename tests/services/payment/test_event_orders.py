@@ -63,7 +63,7 @@ class Payment:
         async with self.replica.context.database.connect() as c:
             await intents.open_legs(
                 c, [leg], payment_id=self.payment_id, currency="EUR", made_by="hand",
-                traceparent=None, grace_s=60.0,
+                owner="anonymous", traceparent=None, grace_s=60.0,
             )  # fmt: skip
         target = asking.target_of(self.payment_id, await self.attempt())
         self.answer = await self.gateway.authorise(target, capture=True)

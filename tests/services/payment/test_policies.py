@@ -84,9 +84,7 @@ async def test_only_the_operator_saves_and_gives_where_there_is_a_token(
             ("POST", "/policies", {"text": DENY_LARGE}),
             ("PUT", "/merchants/m1/policy", {"version": "0" * 64}),
         ):
-            assert_problem(
-                await http.request(method, path, json=body), 401, "operator-token-needed"
-            )
+            assert_problem(await http.request(method, path, json=body), 401, "token-needed")
         operator = {"Authorization": f"Bearer {TOKEN}"}
         saved = await http.post("/policies", json={"text": DENY_LARGE}, headers=operator)
         assert saved.status_code == 201

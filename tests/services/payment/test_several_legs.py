@@ -33,6 +33,7 @@ async def _opened(payments: Replica) -> UUID:
             payment_id=payment_id,
             currency="EUR",
             made_by="hand",
+            owner="anonymous",
             traceparent=None,
             grace_s=60.0,
         )

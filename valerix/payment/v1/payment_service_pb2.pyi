@@ -103,18 +103,20 @@ class Step(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., success: _Optional[bool] = ..., provider_name: _Optional[str] = ..., error_code: _Optional[str] = ..., latency_ms: _Optional[int] = ..., details: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class ChargeOrderRequest(_message.Message):
-    __slots__ = ("order_id", "amount_minor", "currency", "payment_id", "wallet_id")
+    __slots__ = ("order_id", "amount_minor", "currency", "payment_id", "wallet_id", "owner")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     WALLET_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     amount_minor: int
     currency: str
     payment_id: str
     wallet_id: str
-    def __init__(self, order_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., payment_id: _Optional[str] = ..., wallet_id: _Optional[str] = ...) -> None: ...
+    owner: str
+    def __init__(self, order_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., payment_id: _Optional[str] = ..., wallet_id: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class ChargeOrderResponse(_message.Message):
     __slots__ = ("payment", "declined")
@@ -135,14 +137,16 @@ class Decline(_message.Message):
     def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., decline_code: _Optional[str] = ...) -> None: ...
 
 class RefundPaymentRequest(_message.Message):
-    __slots__ = ("payment_id", "reason", "order_id")
+    __slots__ = ("payment_id", "reason", "order_id", "owner")
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     payment_id: str
     reason: str
     order_id: str
-    def __init__(self, payment_id: _Optional[str] = ..., reason: _Optional[str] = ..., order_id: _Optional[str] = ...) -> None: ...
+    owner: str
+    def __init__(self, payment_id: _Optional[str] = ..., reason: _Optional[str] = ..., order_id: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class RefundPaymentResponse(_message.Message):
     __slots__ = ("payment",)

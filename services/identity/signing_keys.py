@@ -1,0 +1,172 @@
+"""The keys that tokens are signed with: they follow each other by themselves.
+
+A new key is published and waits until every reader has it; the old one is published until the last
+token that it signed has ended. Any number of replicas turn them, one at a time."""
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from chassis.database.pool import Connection, Database, statement
+from chassis.http.problems import NOT_EXECUTED, Problem
+from chassis.identity.tokens import ALGORITHM, LONGEST_LIFE_S
+from services.identity import contract
+from services.identity.domain import SigningKey
+from services.identity.settings import IdentitySettings
+
+logger = logging.getLogger(__name__)
+
+# A replica that has not yet seen the turn signs with the old key, a poll or two longer.
+_LATE_S = 60.0
+
+_LOCK = statement(
+    text("SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys')) IS NULL AS locked"),
+    "SELECT pg_advisory_xact_lock",
+)
+_READ = statement(
+    text(
+        "SELECT kid, state, public_key::text, private_key, published_at, signs_at, signing_since,"
+        " retired_at, gone_at, clock_timestamp() >= signs_at AS may_sign,"
+        " coalesce(clock_timestamp() >= signing_since + :every_s * interval '1 second', false)"
+        "   AS is_old"
+        " FROM identity.signing_keys WHERE gone_at IS NULL OR gone_at > clock_timestamp()"
+        " ORDER BY published_at DESC"
+    ),
+    "SELECT identity.signing_keys",
+)
+_PUBLISH = statement(
+    text(
+        "INSERT INTO identity.signing_keys"
+        " (kid, state, public_key, private_key, published_at, signs_at, signing_since)"
+        " SELECT :kid, :state, :public_key ::text::jsonb, :private_key, t,"
+        "   t + :lead_s * interval '1 second', CASE WHEN :state = 'SIGNING' THEN t END"
+        " FROM (SELECT clock_timestamp() AS t) x"
+    ),
+    "INSERT identity.signing_keys",
+)
+_RETIRE = statement(
+    text(
+        "UPDATE identity.signing_keys SET state = 'RETIRED', private_key = NULL,"
+        " retired_at = clock_timestamp(),"
+        " gone_at = clock_timestamp() + :life_s * interval '1 second' WHERE state = 'SIGNING'"
+    ),
+    "UPDATE identity.signing_keys",
+)
+_PROMOTE = statement(
+    text(
+        "UPDATE identity.signing_keys SET state = 'SIGNING', signing_since = clock_timestamp()"
+        " WHERE state = 'NEXT'"
+    ),
+    "UPDATE identity.signing_keys",
+)
+
+
+class SigningKeys:
+    """One replica's view of the keys, and its share in turning them."""
+
+    def __init__(self, database: Database, settings: IdentitySettings) -> None:
+        self._database, self._settings = database, settings
+        self._keys: list[SigningKey] = []
+        self._signer: tuple[str, Any] | None = None
+        # The keys as anybody may have them: {"keys": [...]}.
+        self.document = b""
+
+    async def run(self) -> None:
+        """Turn them when it is time, for the life of the process."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(self._settings.identity_poll_s)
+
+    async def turn(self, *, early: bool = False) -> list[SigningKey]:
+        """Take the step that is due, if one is; the keys as they are now. `early` publishes the
+        next key at once."""
+        async with self._database.connect() as connection:
+            keys = await self._read(connection)
+        if _is_due(keys, early=early):
+            async with self._database.begin() as tx:
+                await tx.row(_LOCK)
+                keys = await self._read(tx)
+                if _is_due(keys, early=early):
+                    await self._step(tx, keys)
+                    keys = await self._read(tx)
+        self._take(keys)
+        return keys
+
+    async def be_ready(self) -> None:
+        """At the start: have a key before the first turn of `run`."""
+        if self._signer is None:
+            await self.turn()
+
+    async def published(self) -> bytes:
+        """The keys as anybody may have them."""
+        await self.be_ready()
+        return self.document
+
+    def sign(self, payload: bytes, header: dict[str, Any]) -> str:
+        """The payload, signed by the key of today; `Problem` 503 while there is none."""
+        if self._signer is None:
+            raise Problem(
+                503, contract.NO_KEY, "There is no signing key yet; nothing was done",
+                retryable=True, headers={"Retry-After": "1", **NOT_EXECUTED},
+            )  # fmt: skip
+        from joserfc import jws
+
+        kid, key = self._signer
+        return jws.serialize_compact({**header, "kid": kid}, payload, key, algorithms=[ALGORITHM])
+
+    def public(self) -> dict[str, Any]:
+        """The published keys by their thumbprint."""
+        from joserfc.jwk import ECKey
+
+        return {each.kid: ECKey.import_key(msgspec.json.decode(each.public_key))
+                for each in self._keys}  # fmt: skip
+
+    async def _read(self, c: Connection) -> list[SigningKey]:
+        rows = await c.rows(_READ, every_s=self._settings.identity_rotate_every_s)
+        return [msgspec.convert(dict(row), SigningKey) for row in rows]
+
+    async def _step(self, tx: Connection, keys: list[SigningKey]) -> None:
+        if not keys:
+            await self._publish(tx, "SIGNING", 0.0)
+        elif not any(each.state == "NEXT" for each in keys):
+            await self._publish(tx, "NEXT", self._settings.identity_key_lead_s)
+        else:
+            await tx.execute(_RETIRE, life_s=LONGEST_LIFE_S + _LATE_S)
+            await tx.execute(_PROMOTE)
+            logger.info("another key signs from now on")
+
+    async def _publish(self, tx: Connection, state: str, lead_s: float) -> None:
+        from joserfc.jwk import ECKey
+
+        key = ECKey.generate_key("P-256")
+        public = {**key.as_dict(private=False), "kid": key.thumbprint()}
+        public |= {"use": "sig", "alg": ALGORITHM}
+        await tx.execute(
+            _PUBLISH, kid=public["kid"], state=state, lead_s=lead_s,
+            public_key=msgspec.json.encode(public).decode(),
+            private_key=key.as_pem(private=True).decode(),
+        )  # fmt: skip
+
+    def _take(self, keys: list[SigningKey]) -> None:
+        if keys == self._keys:
+            return
+        from joserfc.jwk import ECKey
+
+        self._keys = keys
+        self.document = msgspec.json.encode(
+            {"keys": [msgspec.Raw(each.public_key.encode()) for each in keys]}
+        )
+        for each in keys:
+            is_signer = self._signer is not None and self._signer[0] == each.kid
+            if each.private_key and each.state == "SIGNING" and not is_signer:
+                self._signer = each.kid, ECKey.import_key(each.private_key)
+
+
+def _is_due(keys: list[SigningKey], *, early: bool) -> bool:
+    coming = [each for each in keys if each.state == "NEXT"]
+    if coming:
+        return coming[0].may_sign
+    return early or not keys or any(each.is_old for each in keys if each.state == "SIGNING")

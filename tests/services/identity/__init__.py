@@ -1,0 +1,1 @@
+"""The identity service over a real database and real sockets."""
