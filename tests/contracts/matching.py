@@ -1,0 +1,46 @@
+"""What of a response matters, beyond its being equal: the matchers that pact's own module lacks."""
+
+import json
+import os
+from typing import Any
+
+# Before the import: it would report its use to somebody else's machine.
+os.environ["PACT_DO_NOT_TRACK"] = "true"
+
+from pact import generate, match
+from pact.match.matcher import GenericMatcher, IntegrationJSONEncoder
+
+Plain = Any
+_MATCHER, _VALUE = "pact:matcher:type", "value"
+
+
+def of_state(expression: str, example: str) -> GenericMatcher[str]:
+    """What only the provider's state can say, as in "/orders/${order_id}"."""
+    return GenericMatcher("regex", example, generator=generate.provider_state(expression), regex=".+")
+
+
+def shaped(value: Any) -> Any:
+    """As this, but only in kind; of a list every entry like the first."""
+    if isinstance(value, dict):
+        return {name: shaped(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return match.each_like(shaped(value[0]))
+    return value if value is None or not isinstance(value, str | int | float) else match.like(value)
+
+
+def plain(value: Any) -> Plain:
+    """As pact's core is given it: matchers are objects beside what they match."""
+    return json.loads(json.dumps(value, cls=IntegrationJSONEncoder))
+
+
+def is_matcher(value: Plain) -> bool:
+    return isinstance(value, dict) and _MATCHER in value
+
+
+def example_of(value: Plain) -> Plain:
+    """What stands for it in a mock's answer."""
+    if is_matcher(value):
+        return example_of(value[_VALUE])
+    if isinstance(value, dict):
+        return {name: example_of(each) for name, each in value.items()}
+    return [example_of(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+def needs_of(key): return lambda: []

@@ -1,0 +1,2 @@
+def of_acquirer(): return []
+def of_wallet(): return []
