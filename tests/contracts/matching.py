@@ -15,8 +15,8 @@ _MATCHER, _VALUE = "pact:matcher:type", "value"
 
 
 def of_state(expression: str, example: str) -> GenericMatcher[str]:
-    """What only the provider's state can say, as in "/orders/${order_id}"."""
-    return GenericMatcher("regex", example, generator=generate.provider_state(expression), regex=".+")
+    """Exactly what the provider's state says it is, as in "/orders/${order_id}"."""
+    return GenericMatcher("equality", example, generator=generate.provider_state(expression))
 
 
 def shaped(value: Any) -> Any:

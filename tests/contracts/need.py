@@ -41,6 +41,7 @@ class Need(NamedTuple):
     kind: str = JSON
     rules: Any = None
     text: str = ""
+    query: str = ""
 
     @property
     def answer_kind(self) -> str:

@@ -85,11 +85,11 @@ def _call(service: ServiceDescriptor, need: Need) -> Call:
 def _answer(method: RpcMethod, shape: Descriptor, need: Need) -> Answer:
     answer, status = plain(need.answer), need.status
     code = code_of(status, answer.get("code", ""))
-    metadata = {_STATUS: code, "x-valerix-status": str(status)}
     if code != "OK":
         known = {"code": answer["code"], "status": str(status)}
         info = {"@type": f"type.googleapis.com/{_INFO}", "domain": DOMAIN, "metadata": known}
-        return Answer({"code": CODES[code], "details": [info]}, metadata)
+        return Answer({"code": CODES[code], "details": [info]}, {_STATUS: code})
+    metadata = {_STATUS: code, "x-valerix-status": str(status)}
     if status == 402:
         answer = {"declined": answer["details"]}
         metadata["x-valerix-problem"] = plain(need.answer)["code"]

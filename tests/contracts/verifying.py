@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from chassis.http.shop_identity import SHOP_HEADER, SHOP_PATH
 from providers.acquirer.webhooks import signature
 from tests.contracts import over_grpc
 from tests.contracts.expects import Edge, path_of
@@ -52,9 +51,6 @@ class Hop:
         self._consumer, self._provider = map(find, edge)
         self._states, self._change = states, change
         self._url = states.fleet.url(self._provider.key)
-        # What a process of the shop names itself with.
-        shop = httpx.get(self._url + SHOP_PATH, timeout=_TIMEOUT_S)
-        self._shop = {SHOP_HEADER: shop.json()["shop"]} if shop.is_success else {}
         self.trouble: list[str] = []
 
     def answer(self, method: str, path: str, headers: Any, body: bytes) -> httpx.Response:
@@ -81,7 +77,7 @@ class Hop:
             at_s, secret = int(time.time()), self._states.webhook_secret()
             sent["Stripe-Signature"] = signature(body, secret, at_s)
         elif not self._provider.is_outside:
-            sent |= self._shop
+            sent |= self._states.shop_header
         found = httpx.request(
             method, self._url + path, content=body, headers=sent, timeout=_TIMEOUT_S
         )
