@@ -75,10 +75,7 @@ class AcquirerActions:
             raise Problem(400, "validation", "There is no such fault.")
         what, value = FAULTS[name]
         before = (await self._state.providers.providers()).webhook_faults
-        wanted: WebhookFaultRecord = replace(before, **{name: value if on else 0.0})
-        found = await self._peer.call(
-            "PUT", "/webhook-faults", wanted, route="/webhook-faults", headers=self._headers
-        )
+        found = await self.put_faults(replace(before, **{name: value if on else 0.0}))
         if found.outcome is not Outcome.OK:
             return Done(failure_toast(found, "Webhooks travel as before"), "/providers")
         if on:
@@ -86,6 +83,12 @@ class AcquirerActions:
                 toast_of(found, "gremlin", "Webhooks travel badly", f"{what}."), "/providers"
             )
         return Done(toast_of(found, "good", "That fault is over"), "/providers")
+
+    async def put_faults(self, wanted: WebhookFaultRecord) -> CallResult:
+        """Let webhooks travel so from now on."""
+        return await self._peer.call(
+            "PUT", "/webhook-faults", wanted, route="/webhook-faults", headers=self._headers
+        )
 
 
 def _mode_toast(found: CallResult, account: str, mode: str, what: str) -> Toast:

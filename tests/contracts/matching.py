@@ -2,7 +2,10 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 # Before the import: it would report its use to somebody else's machine.
 os.environ["PACT_DO_NOT_TRACK"] = "true"
@@ -20,12 +23,15 @@ def of_state(expression: str, example: str) -> GenericMatcher[str]:
 
 
 def shaped(value: Any) -> Any:
-    """As this, but only in kind; of a list every entry like the first."""
-    if isinstance(value, dict):
+    """As this, but only in kind: of a list every entry like the first; what is empty may be full,
+    and what is null stays so."""
+    if isinstance(value, Struct):
+        value = to_builtins(value)
+    if isinstance(value, Mapping) and value:
         return {name: shaped(each) for name, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return match.each_like(shaped(value[0]))
-    return value if value is None or not isinstance(value, str | int | float) else match.like(value)
+    return None if value is None else match.like(value)
 
 
 def plain(value: Any) -> Plain:
