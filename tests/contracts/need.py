@@ -1,13 +1,16 @@
-"""One thing that a consumer needs of a provider: its own code asks, and has to know what it means."""
+"""One thing that a consumer needs of a provider: its own code asks, and knows what it means."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chassis.http.outbound import Peer
-from chassis.settings import Settings
 
-JSON, PROBLEM, FORM = "application/json", "application/problem+json", "application/x-www-form-urlencoded"
+JSON, PROBLEM, FORM = (
+    "application/json",
+    "application/problem+json",
+    "application/x-www-form-urlencoded",
+)
 DEADLINE_S = 30.0
 
 

@@ -127,7 +127,9 @@ async def answering(provider: str, calls: list[Call]) -> AsyncIterator[str]:
 
     def handler(method: RpcMethod, descriptor: Any) -> grpc.RpcMethodHandler:
         async def handle(raw: bytes, context: Any) -> bytes:
-            request = json_format.MessageToDict(GetMessageClass(descriptor.input_type).FromString(raw))
+            request = json_format.MessageToDict(
+                GetMessageClass(descriptor.input_type).FromString(raw)
+            )
             sent = dict(context.invocation_metadata())
             (call,) = (
                 each for each in calls

@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.contracts.expects import EDGES, NEEDS, OVER_GRPC, Edge, may_use_grpc, pact_of, path_of
+from tests.contracts.expects import NEEDS, Edge, pact_of, path_of
 from tests.contracts.states import States
-from tests.contracts.verifying import Change, broken
+from tests.contracts.verifying import broken
 from tests.harness.running import RunningFleet
-from tests.tidy.files import complain
-from topology import SERVICES, find
+from topology import SERVICES
 
 FLEET_KEYS = tuple(process.key for process in SERVICES)
 FLEET_ENVIRON = {"VALERIX_PAYMENT_DECLINE_RATE": "0"}

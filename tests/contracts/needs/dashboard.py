@@ -3,16 +3,18 @@ pages show and their forms do; acts are played from here as well."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
+
 from chassis.faults.client import GremlinClient
 from chassis.faults.contract import PutGremlin
 from chassis.http.outbound import decode
 from chassis.outcome import Outcome
 from frontend.gremlins.actions import GremlinActions
 from frontend.orders.actions import OrderActions
-from frontend.policies.drafts import Draft, PolicyDrafts
+from frontend.policies.drafts import PolicyDrafts
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.queries import WebhookFaultRecord
 from observatory.metrics.counter_window import REQUESTS
@@ -61,9 +63,9 @@ def _of_any(key: str) -> Iterator[Need]:
         await probe.close()
         return found
 
-    connected = {"database": "connected"}
-    yield Need("see its health", "", health, Health(key, (("database", True, "connected"),)), "GET",
-               "/health", 200, {"status": match.like("healthy"), "dependencies": connected})  # fmt: skip
+    answer = {"status": match.like("healthy"), "dependencies": {"database": "connected"}}
+    known = Health(key, (("database", True, "connected"),))
+    yield Need("see its health", "", health, known, "GET", "/health", 200, answer)
     yield _counters(key)
     yield from _gremlins(key)
 
@@ -82,7 +84,7 @@ def _counters(key: str) -> Need:
     return Need(
         "read its counters", "it was asked something", ask, True, "GET", "/metrics", 200, line,
         headers={"Accept": "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"},
-        text=_COUNTERS, rules={"$": {"matchers": [rule]}},
+        text=_COUNTERS, rules={"$": {"matchers": [rule]}}, given={"provider": key},
     )  # fmt: skip
 
 
@@ -122,7 +124,12 @@ def _of_order() -> Iterator[Need]:
         key = str(id_of(what))
 
         async def ask(at: At) -> object:
-            form = {"key": key, "product_id": PRODUCT, "quantity": str(quantity), "wallet_id": wallet}
+            form = {
+                "key": key,
+                "product_id": PRODUCT,
+                "quantity": str(quantity),
+                "wallet_id": wallet,
+            }
             actions = OrderActions(at.settings, OrderClient(at.peer), state_of(at))
             toast = (await actions.place(form, OPERATOR)).toast
             return toast.state, bool(toast.order_id)
@@ -143,7 +150,8 @@ def _of_order() -> Iterator[Need]:
     yield place("order more than there is", "there is little stock", 1000, 409,
                 {"code": "out-of-stock", **refused}, ("refused", True))  # fmt: skip
     yield place("order what a wallet cannot pay", "there is stock", 1, 402,
-                {"code": "payment-declined", **refused}, ("refused", True), wallet="nobody")  # fmt: skip
+                {"code": "payment-declined", **refused}, ("refused", True),
+                wallet="nobody")  # fmt: skip
     yield _cancel("cancel an order", "an order waits", 200, None, "refused")
     yield _cancel("cancel an order that is paid", "an order is paid", 409,
                   {"detail": match.like("It is too late")}, "failed")  # fmt: skip
@@ -180,39 +188,38 @@ def _of_inventory() -> Iterator[Need]:
 
 
 def _of_payment() -> Iterator[Need]:
-    def draft(
-        what: str, state: str, path: str, status: int, answer: Any, *, text: str, known: object,
-        form: str, read: Callable[[Draft], object], more: Mapping[str, Any],
-        headers: Mapping[str, str],
-    ) -> Need:  # fmt: skip
-        async def ask(at: At) -> object:
-            drafts = PolicyDrafts(at.settings, PolicyClient(at.peer))
-            return read(await drafts.ask({"what": form, "text": text, "last": "9"}, OPERATOR))
-
-        return Need(what, state, ask, known, "POST", path, status, answer, {"text": text, **more},
-                    headers=headers)  # fmt: skip
-
-    nothing: dict[str, Any] = {"more": {}, "headers": {}}
-    checked = PolicyCheck(VERSION, POLICY, [PolicyRule(1, "amount >= 9", "deny", "deny")], [], False)
+    rule = PolicyRule(1, "amount >= 9", "deny", "deny")
+    checked = PolicyCheck(VERSION, POLICY, [rule], [], False)
+    yield _draft("check a policy", "check", "/policies/check", 200, checked, (VERSION, 0))
     mistakes = [PolicyMistake(1, 1, "syntax", "is no rule")]
     refused = PolicyCheck(None, None, [], mistakes, False)
-    yield draft("check a policy", "", "/policies/check", 200, shaped(checked), text=POLICY,
-                known=VERSION, form="check", read=lambda it: it.check and it.check.version, **nothing)  # fmt: skip
-    yield draft("check what is no policy", "", "/policies/check", 200, shaped(refused), text="if",
-                known=1, form="check", read=lambda it: len(it.mistakes), **nothing)  # fmt: skip
+    yield _draft("check what is no policy", "check", "/policies/check", 200, refused, (None, 1),
+                 text="if")  # fmt: skip
     tried = WhatIfResult(
         version=VERSION, payments=1, refused=0, same_route=1, changed=[], unknown=0, not_taken=0,
         without_plan=0, fees=[],
     )  # fmt: skip
-    yield draft("try a policy", "", "/policies/what-if", 200, shaped(tried), text=POLICY,
-                known=VERSION, form="what-if", read=lambda it: it.what_if and it.what_if.version,
-                more={"last": 9, "terms": {}}, headers={})  # fmt: skip
+    yield _draft("try a policy", "what-if", "/policies/what-if", 200, tried, (VERSION, 0),
+                 more={"last": 9, "terms": {}})  # fmt: skip
     saved = PolicyVersion(VERSION, POLICY, NOW)
-    yield draft("save a policy", "", "/policies", 201, shaped(saved), text=POLICY,
-                known=VERSION, form="save", read=lambda it: it.saved and it.saved.version,
-                more={}, headers=ACTOR)  # fmt: skip
+    yield _draft("save a policy", "save", "/policies", 201, saved, (VERSION, 0), headers=ACTOR)
     yield _give()
     yield _pay()
+
+
+def _draft(
+    what: str, button: str, path: str, status: int, answer: msgspec.Struct, known: object, *,
+    text: str = POLICY, more: Mapping[str, Any] = MappingProxyType({}),
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Need:  # fmt: skip
+    async def ask(at: At) -> tuple[str | None, int]:
+        drafts = PolicyDrafts(at.settings, PolicyClient(at.peer))
+        draft = await drafts.ask({"what": button, "text": text, "last": "9"}, OPERATOR)
+        found = draft.check or draft.what_if or draft.saved
+        return found and found.version, len(draft.mistakes)
+
+    return Need(what, "", ask, known, "POST", path, status, shaped(answer), {"text": text, **more},
+                headers=headers)  # fmt: skip
 
 
 def _give() -> Need:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from chassis.http.outbound import Peer
 from frontend.events.actions import EventActions
 from frontend.events.panels import EventSources
 from frontend.events.view_models import (
@@ -52,14 +51,18 @@ _FACT: dict[str, Any] = {
 Look = Callable[[EventSources], Awaitable[object]]
 
 
-def _see(what: str, state: str, look: Look, known: type, path: str, answer: Any, query: str = "") -> Need:
+def _see(
+    what: str, state: str, look: Look, known: type, path: str, answer: Any, query: str = ""
+) -> Need:
     async def ask(at: At) -> type:
         return type(await look(EventSources(state_of(at), dict.fromkeys(_ROOMS, at.peer))))
 
     return Need(what, state, ask, known, "GET", path, 200, shaped(answer), query=query)
 
 
-def _again(what: str, state: str, path: Any, retry: Callable[[EventActions], Awaitable[Any]]) -> Need:
+def _again(
+    what: str, state: str, path: Any, retry: Callable[[EventActions], Awaitable[Any]]
+) -> Need:
     async def ask(at: At) -> str:
         clients = EventsClient(at.peer), WebhooksClient(at.peer)
         return (await retry(EventActions(at.settings, *clients))).toast.state
@@ -102,9 +105,13 @@ def _lag(state: str) -> Need:
     lag = LagView(
         transport="postgres", leader="here:1", since=NOW, leads_here=True, trouble="", position=9,
         unpublished=0, oldest_unpublished_at=None,
-        consumers=[ConsumerLag(consumer=CONSUMER, is_ordered=True, consumed=1, events=0, oldest_s=0.5)],
+        consumers=[
+            ConsumerLag(consumer=CONSUMER, is_ordered=True, consumed=1, events=0, oldest_s=0.5)
+        ],
     )  # fmt: skip
-    return Need("see how far events are", state, ask, LagView, "GET", "/events/lag", 200, shaped(lag))
+    return Need(
+        "see how far events are", state, ask, LagView, "GET", "/events/lag", 200, shaped(lag)
+    )
 
 
 def of_audit_consumer() -> Iterator[Need]:

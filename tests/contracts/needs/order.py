@@ -15,7 +15,7 @@ from services.payment.client import (
     charge_key,
 )
 from tests.contracts.matching import match
-from tests.contracts.need import DEADLINE_S, PROBLEM, At, Need, id_of
+from tests.contracts.need import DEADLINE_S, At, Need, id_of
 
 PRODUCT, CURRENCY, AMOUNT = "PROD-001", "EUR", 1999
 
@@ -95,7 +95,8 @@ def of_payment() -> Iterator[Need]:
                 "payment_id": str(payment_id)}  # fmt: skip
         found = answer(order_id) if callable(answer) else answer
         return Need(what, state, ask, known, "POST", "/payments", status, found, body,
-                    {"order_id": str(order_id)}, {"Idempotency-Key": charge_key(order_id)})  # fmt: skip
+                    {"order_id": str(order_id)},
+                    {"Idempotency-Key": charge_key(order_id)})  # fmt: skip
 
     yield charge("take money", "the provider captures", 201,
                  lambda each: _payment(each, "SUCCEEDED"), Succeeded)  # fmt: skip

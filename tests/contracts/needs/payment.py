@@ -25,6 +25,7 @@ from services.wallet.client import WalletClient
 from tests.contracts.matching import match, of_state
 from tests.contracts.need import FORM, At, Need, id_of
 from tests.contracts.needs.stripe import Account
+
 AMOUNT, CURRENCY, USER = 500, "EUR", "alice"
 HOOK = "http://127.0.0.1:1/webhooks/bravo"
 _CARD = PlainCard("4242424242424242", 12, 2034, "123")
@@ -53,7 +54,6 @@ def of_acquirer() -> Iterator[Need]:
 
 def _webhooks(account: Account) -> Iterator[Need]:
     endpoints = "/v1/webhook_endpoints"
-    one = of_state("${endpoint}", "we_1")
     yield account.need(
         "list where events are sent", "events are sent somewhere", "taken",
         lambda at, _: at.webhooks.endpoints(HOOK), ["we_1"], "GET", endpoints, 200,
@@ -104,11 +104,14 @@ def _hold(
     target = AttemptRef(gw_key(payment_id, 1, 1), str(payment_id), amount, CURRENCY, method=USER)
 
     async def ask(at: At) -> object:
-        return await _MOVES[move](Wallets(WalletClient(at.peer, at.settings.wallet_api_key)), target)
+        return await _MOVES[move](
+            Wallets(WalletClient(at.peer, at.settings.wallet_api_key)), target
+        )
 
     hold: Any = {
         "hold_key": target.gw_key, "user_id": USER, "amount_minor": amount, "currency": CURRENCY,
-        "reference": target.payment_ref, "reason": None, "transaction_id": match.uuid(str(payment_id)),
+        "reference": target.payment_ref, "reason": None,
+        "transaction_id": match.uuid(str(payment_id)),
         **dict.fromkeys(("created_at", "updated_at"), match.like("2026-11-01T10:00:00Z")), **fields,
     }  # fmt: skip
     body = {"user_id": USER, "amount": amount, "currency": CURRENCY,
@@ -125,7 +128,9 @@ def of_wallet() -> Iterator[Need]:
     """Money held for one attempt, taken, given back; and what became of it."""
     money = (AMOUNT, CURRENCY)
     held, taken = "money is held in the wallet", "held money was taken from the wallet"
-    yield _hold("hold money", "there is money in the wallet", "PUT ", Authorised(*money), state="HELD")
+    yield _hold(
+        "hold money", "there is money in the wallet", "PUT ", Authorised(*money), state="HELD"
+    )
     yield _hold("find out about held money", held, "GET ", Authorised(*money), state="HELD")
     yield _hold("take held money", held, "POST /capture", Captured(*money), state="POSTED")
     yield _hold("give held money back", held, "POST /void", Voided(), state="VOIDED")

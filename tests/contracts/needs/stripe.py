@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-
 from gateways import AttemptRef, Authorised, Captured, Declined, Refunded, Voided
 from gateways.stripe_api import StripeAccount
 from services.payment.domain import gw_key
 from tests.contracts.matching import match, of_state
-from tests.contracts.need import FORM, At, Need, id_of
+from tests.contracts.need import FORM, JSON, At, Need, id_of
 
 INTENTS = "/v1/payment_intents"
 AMOUNT, CURRENCY = 1999, "EUR"
+_ALONE = "error_on_requires_action=true"
 _SEEN = "expand[0]=latest_charge"
 Move = Callable[[StripeAccount, AttemptRef], Awaitable[object]]
 
@@ -85,7 +85,7 @@ class Account:
         )  # fmt: skip
         captured = Captured(AMOUNT, CURRENCY)
         yield self._moved("confirm a payment", "a payment has begun", "taken", _authorise, captured,
-                          "confirm", body="error_on_requires_action=true")  # fmt: skip
+                          "confirm", body=_ALONE)  # fmt: skip
         yield self._seen(
             "look at a payment that was taken", "a payment was taken", "taken", captured,
             status="succeeded", amount_received=AMOUNT, latest_charge={"refunded": False},
@@ -120,7 +120,7 @@ class Account:
         yield self._moved(
             "confirm a payment that the card declines", "a payment has begun with a poor card",
             "declined", _authorise, Declined("insufficient_funds"), "confirm", status=402,
-            answer={"error": declined}, body="error_on_requires_action=true", text="application/json",
+            answer={"error": declined}, body=_ALONE, text=JSON,
         )  # fmt: skip
         yield self._seen(
             "look at a payment that the card declined", "a declined payment was cancelled",

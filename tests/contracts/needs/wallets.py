@@ -37,17 +37,17 @@ def of_wallet() -> Iterator[Need]:
     command = Deposit(1500, "EUR")
     yield _move("deposit money", "", "deposit", f"/wallets/{RICH}/deposits", command,
                 {"user_id": RICH})  # fmt: skip
-    yield _move("move money", "there is money in the wallet", "transfer", "/transfers",
-                TransferMoney(RICH, POOR, 1500, "EUR"), {"user_id": RICH, "to_user_id": POOR})  # fmt: skip
+    money, to = "there is money in the wallet", {"user_id": RICH, "to_user_id": POOR}
+    yield _move("move money", money, "transfer", "/transfers",
+                TransferMoney(RICH, POOR, 1500, "EUR"), to)  # fmt: skip
     paid = PayProvider("demo-provider", "invoice-1", 1500, "EUR")
     form = {"user_id": RICH, "provider": "demo-provider", "reference": "invoice-1"}
-    yield _move("pay a provider", "there is money in the wallet", "pay",
-                f"/wallets/{RICH}/payments", paid, form)  # fmt: skip
-    too_much = TransferMoney(RICH, POOR, 90_000_000, "EUR")
+    yield _move("pay a provider", money, "pay", f"/wallets/{RICH}/payments", paid, form)
+    refused = {"code": "insufficient-funds", "details": {"available_minor": match.int(10)}}
     yield _move(
-        "move more money than there is", "there is money in the wallet", "transfer", "/transfers",
-        too_much, {"user_id": RICH, "to_user_id": POOR, "amount": "900000"},
-        409, {"code": "insufficient-funds", "details": {"available_minor": match.int(10)}}, "refused",
+        "move more money than there is", money, "transfer", "/transfers",
+        TransferMoney(RICH, POOR, 90_000_000, "EUR"), {**to, "amount": "900000"}, 409, refused,
+        "refused",
     )  # fmt: skip
 
 
@@ -87,7 +87,9 @@ def _pages() -> Iterator[Need]:
                     headers=KEY, query=query)  # fmt: skip
 
     page = WalletPage([WalletView(RICH, NOW, [balance])], 20, False, None)
-    yield see("list wallets", "there is money in the wallet", "/wallets", "limit=20", page, WalletsView)
+    yield see(
+        "list wallets", "there is money in the wallet", "/wallets", "limit=20", page, WalletsView
+    )
     yield see("see a wallet", "there is money in the wallet", f"/wallets/{RICH}/balance", "",
               WalletBalances(RICH, NOW, [balance]), MomentView)  # fmt: skip
     yield see("see a wallet's history", "a wallet was opened", f"/wallets/{NEW}/transactions",
