@@ -38,7 +38,9 @@ NEEDS: Mapping[Edge, Callable[[], Iterable[Need]]] = {
     **{edge: dashboard.needs_of(edge[1]) for edge in EDGES if edge[0] == "dashboard"},
 }
 # Those of them that have another wire, by a setting: the same needs are asked over it as well.
-OVER_GRPC: Mapping[Edge, Callable[..., Peer]] = {("order", "payment"): payment_over_grpc}
+OVER_GRPC: Mapping[Edge, tuple[Callable[..., Peer], Callable[[str], Iterable[Need]]]] = {
+    ("order", "payment"): (payment_over_grpc, order.of_payment),
+}
 
 
 def may_use_grpc(edge: Edge) -> bool:
@@ -68,11 +70,13 @@ async def pact_of(edge: Edge) -> str:
         wrong = await _ask(needs, At(url, settings, Peer(provider.name, url, settings)))
         assert (server.mismatches, wrong) == ([], [])
     if edge in OVER_GRPC:
+        connect, needs_over = OVER_GRPC[edge]
+        needs = list(needs_over(", over gRPC"))
         calls = over_grpc.calls_of(provider.key, needs)
         for call in calls:
             call.add_to(messages)
         async with over_grpc.answering(provider.key, calls) as url:
-            peer = OVER_GRPC[edge]("", url, settings, connections=1)
+            peer = connect("", url, settings, connections=1)
             wrong = await _ask(needs, At(url, settings, peer))
         assert not wrong, wrong
     return _written(pact, messages)

@@ -18,7 +18,7 @@ _MATCHER, _VALUE = "pact:matcher:type", "value"
 
 
 def of_state(expression: str, example: str) -> GenericMatcher[str]:
-    """Exactly what the provider's state says it is, as in "/orders/${order_id}"."""
+    """In a request: what the provider's state says it is, as in "/orders/${order_id}"."""
     return GenericMatcher("equality", example, generator=generate.provider_state(expression))
 
 

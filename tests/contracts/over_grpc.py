@@ -50,7 +50,7 @@ class Call(NamedTuple):
 
     def add_to(self, pact: Pact) -> None:
         """As a synchronous message."""
-        interaction = pact.upon_receiving(f"{self.need.description}, over gRPC", "Sync")
+        interaction = pact.upon_receiving(self.need.description, "Sync")
         interaction.given(self.need.state, dict(self.need.given))
         interaction.with_body(json.dumps(self.request), JSON)
         interaction.with_metadata({"method": self.method, **self.metadata})

@@ -72,12 +72,14 @@ class Hop:
         return httpx.Response(200, json=found.body, headers={"Pact-Message-Metadata": metadata})
 
     def _handed_on(self, method: str, path: str, headers: Any, body: bytes) -> httpx.Response:
-        sent = {name: each for name, each in headers.items() if name.lower() not in _NOT_HANDED_ON}
+        sent = httpx.Headers(
+            [each for each in headers.items() if each[0].lower() not in _NOT_HANDED_ON]
+        )
         if self._consumer.is_outside:
             at_s, secret = int(time.time()), self._states.webhook_secret()
             sent["Stripe-Signature"] = signature(body, secret, at_s)
         elif not self._provider.is_outside:
-            sent |= self._states.shop_header
+            sent.update(self._states.shop_header)
         found = httpx.request(
             method, self._url + path, content=body, headers=sent, timeout=_TIMEOUT_S
         )

@@ -77,10 +77,11 @@ def _payment(order_id: UUID, state: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def of_payment() -> Iterator[Need]:
-    """To take money, and to give it back."""
+def of_payment(wire: str = "") -> Iterator[Need]:
+    """To take money, and to give it back; of other orders on another wire."""
 
     def charge(what: str, state: str, status: int, answer: Any, known: type) -> Need:
+        what += wire
         order_id = id_of(what)
         payment_id = payment_of(order_id)
 
@@ -108,11 +109,11 @@ def of_payment() -> Iterator[Need]:
     )  # fmt: skip
     yield charge("take money after a cancel", "the payment was cancelled", 409,
                  {"code": "fenced"}, PaymentFenced)  # fmt: skip
-    yield _refund()
+    yield _refund(f"give money back{wire}")
 
 
-def _refund() -> Need:
-    order_id = id_of("give money back")
+def _refund(what: str) -> Need:
+    order_id = id_of(what)
     payment_id = payment_of(order_id)
 
     async def ask(at: At) -> type:
@@ -120,7 +121,7 @@ def _refund() -> Need:
         return type(await client.cancel(payment_id, order_id, "REFUND", deadline_s=DEADLINE_S))
 
     return Need(
-        "give money back", "the order is paid", ask, Cancelled, "POST",
+        what, "the order is paid", ask, Cancelled, "POST",
         f"/payments/{payment_id}/cancel", 200, _payment(order_id, "REFUNDED"),
         {"reason": "REFUND", "order_id": str(order_id)}, {"order_id": str(order_id)},
     )  # fmt: skip

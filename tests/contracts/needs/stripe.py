@@ -62,7 +62,7 @@ class Account:
     def _seen(self, description: str, state: str, what: str, known: object, **fields: Any) -> Need:
         path = of_state(f"{INTENTS}/${{intent}}", f"{INTENTS}/pi_{what}")
         answer = {
-            "id": of_state("${intent}", f"pi_{what}"), "object": "payment_intent",
+            "id": match.regex(f"pi_{what}", regex="pi_.+"), "object": "payment_intent",
             "metadata": {"attempt": self.target(what).gw_key}, "currency": CURRENCY.lower(),
             **fields,
         }  # fmt: skip
