@@ -274,9 +274,9 @@ class States:
     def _put_aside(self) -> None:
         self._rows(
             "INSERT INTO events.parked (consumer, event_id, kind, reason, aggregate, aggregate_id,"
-            " aggregate_seq, type, message) VALUES ($1, $2, 'failed', 'is no event', 'order', 'x',"
-            " 1, 'order.created', 'x') ON CONFLICT DO NOTHING",
-            events.CONSUMER, events.PARKED,
+            " aggregate_seq, type, message) VALUES ($1, $2, 'failed', 'is no event', '', '', 0, '', $3)"
+            " ON CONFLICT DO NOTHING",
+            events.CONSUMER, events.PARKED, events.NO_EVENT,
         )  # fmt: skip
 
     def _kill_webhook(self) -> dict[str, str]:

@@ -45,7 +45,7 @@ POLICY = "if amount >= 900000000 then deny"
 _READ = read_policy(POLICY)
 assert isinstance(_READ, Policy)
 VERSION, MERCHANT = _READ.version, "m1"
-_COUNTERS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_COUNTERS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
 
 
 def needs_of(provider: str) -> Callable[[], Iterable[Need]]:

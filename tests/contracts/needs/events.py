@@ -2,6 +2,7 @@
 another try."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -36,12 +37,14 @@ from services.events.webhook_sender.contract import (
     EndpointView,
 )
 from tests.contracts.matching import match, of_state, shaped
-from tests.contracts.need import At, Need, id_of
+from tests.contracts.need import At, Need
 from tests.contracts.needs.pages import ACTOR, NOW, OPERATOR, state_of
 from topology import NAMES
 
 PLACED = "order.created"
-CONSUMER, PARKED = NAMES["audit_consumer"], id_of("an event that was put aside")
+# What is no event has its id from its bytes.
+CONSUMER, NO_EVENT = NAMES["audit_consumer"], b"x"
+PARKED = UUID(bytes=sha256(NO_EVENT).digest()[:16])
 _ROOMS = ("relay", "audit_consumer", "webhook_sender")
 _ROWS = f"limit=30&type={PLACED}"
 _FACT: dict[str, Any] = {
