@@ -34,6 +34,11 @@ def shaped(value: Any) -> Any:
     return None if value is None else match.like(value)
 
 
+def perhaps(entry: Any) -> GenericMatcher[list[Any]]:
+    """A list of such entries, or of none."""
+    return GenericMatcher("type", [entry], min=0)
+
+
 def plain(value: Any) -> Plain:
     """As pact's core is given it: matchers are objects beside what they match."""
     return json.loads(json.dumps(value, cls=IntegrationJSONEncoder))

@@ -274,8 +274,8 @@ class States:
     def _put_aside(self) -> None:
         self._rows(
             "INSERT INTO events.parked (consumer, event_id, kind, reason, aggregate, aggregate_id,"
-            " aggregate_seq, type, message) VALUES ($1, $2, 'failed', 'is no event', '', '', 0, '', $3)"
-            " ON CONFLICT DO NOTHING",
+            " aggregate_seq, type, message) VALUES ($1, $2, 'failed', 'is no event', '', '', 0, '',"
+            " $3) ON CONFLICT DO NOTHING",
             events.CONSUMER, events.PARKED, events.NO_EVENT,
         )  # fmt: skip
 

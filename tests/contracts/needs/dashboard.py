@@ -80,7 +80,7 @@ def _counters(key: str) -> Need:
         return source.traffic(key) is not None
 
     line = f'{REQUESTS}{{method="GET",route="/x",status="200"}} 1.0'
-    rule = {"match": "regex", "regex": rf"{REQUESTS}\{{[^\n]*\}} \d"}
+    rule = {"match": "regex", "regex": rf"[\s\S]*{REQUESTS}\{{[^\n]*\}} \d[\s\S]*"}
     return Need(
         "read its counters", "it was asked something", ask, True, "GET", "/metrics", 200, line,
         headers={"Accept": "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"},
