@@ -73,13 +73,7 @@ class AcquirerActions:
         what, value = FAULTS[name]
         before = (await self._state.providers.providers()).webhook_faults
         wanted: WebhookFaultRecord = replace(before, **{name: value if on else 0.0})
-        found = await self._peer.call(
-            "PUT",
-            "/webhook-faults",
-            wanted,
-            route="/webhook-faults",
-            headers=visitor.operator_headers,
-        )
+        found = await self.put_faults(wanted, visitor)
         if found.outcome is not Outcome.OK:
             return Done(failure_toast(found, "Webhooks travel as before"), "/providers")
         if on:
@@ -87,6 +81,16 @@ class AcquirerActions:
                 toast_of(found, "gremlin", "Webhooks travel badly", f"{what}."), "/providers"
             )
         return Done(toast_of(found, "good", "That fault is over"), "/providers")
+
+    async def put_faults(self, wanted: WebhookFaultRecord, visitor: Visitor) -> CallResult:
+        """Let webhooks travel so from now on."""
+        return await self._peer.call(
+            "PUT",
+            "/webhook-faults",
+            wanted,
+            route="/webhook-faults",
+            headers=visitor.operator_headers,
+        )
 
 
 def _mode_toast(found: CallResult, account: str, mode: str, what: str) -> Toast:

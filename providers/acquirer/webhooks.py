@@ -70,6 +70,21 @@ def signature(payload: bytes, secret: str, at_s: int) -> str:
     return f"t={at_s},v1={signed.hex()}"
 
 
+async def bring(
+    peer: Peer, url: str, payload: bytes, secret: str, *, at_s: int, deadline_s: float
+) -> str:
+    """One request with an event; what came back: a status, or why there is none."""
+    result = await peer.call(
+        "POST",
+        url,
+        msgspec.Raw(payload),
+        route="webhook",
+        deadline_s=deadline_s,
+        headers={"Stripe-Signature": signature(payload, secret, at_s)},
+    )
+    return str(result.status or result.code)
+
+
 class Deliverer:
     """Brings due events to their endpoints; any number of replicas may."""
 
@@ -120,17 +135,9 @@ class Deliverer:
             await self._again(delivery, result)
 
     async def _send(self, url: str, payload: bytes, secret: str) -> str:
-        """What came back: a status, or why there is none."""
         at_s = int(self._context.now().timestamp())
-        result = await self._peer.call(
-            "POST",
-            url,
-            msgspec.Raw(payload),
-            route="webhook",
-            deadline_s=self._context.settings.acquirer_webhook_timeout_s,
-            headers={"Stripe-Signature": signature(payload, secret, at_s)},
-        )
-        return str(result.status or result.code)
+        deadline_s = self._context.settings.acquirer_webhook_timeout_s
+        return await bring(self._peer, url, payload, secret, at_s=at_s, deadline_s=deadline_s)
 
     async def _end(self, delivery: EventDelivery, state: str, result: str) -> None:
         async with self._database.connect() as connection:

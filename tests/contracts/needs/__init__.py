@@ -1,0 +1,1 @@
+"""What each process needs of those it calls, one file a consumer."""
