@@ -39,6 +39,9 @@ from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
 from frontend.traces.page import trace_routes
+from frontend.traffic.api import traffic_api
+from frontend.traffic.panels import traffic_panels
+from frontend.traffic.switch import TrafficSwitch
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
@@ -103,6 +106,7 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
+    switch = _traffic(settings, services, state)
     writer = _reports(settings, database, telemetry)
     sessions = Sessions(settings, seen=state.scenario.note_request)
     return service_app(
@@ -111,12 +115,15 @@ def create_app(
         settings=settings,
         registry=registry,
         routes=[
-            *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions, writer)),
-            *_other_routes(state, telemetry, writer),
+            *_for_browsers(
+                _routes(settings, state, telemetry, runner, services, sessions, writer, switch)
+            ),
+            *_other_routes(state, telemetry, writer, switch),
         ],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
+            switch.traffic.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
@@ -135,11 +142,12 @@ def _routes(
     services: dict[str, Peer],
     sessions: Sessions,
     reports: ReportWriter,
+    switch: TrafficSwitch,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
     environment().globals["notice"] = settings.notice
     links = Links(settings)
-    pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    pages = Pages(Panels(all_panels(state, switch), state.hub), sessions)
     drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
@@ -163,7 +171,7 @@ def _routes(
         *panel_routes(pages),
         *nudge_routes(state.hub),
         *action_routes(
-            _actions(settings, services, state, drafts, reports), sessions, state.refresh
+            _actions(settings, services, state, drafts, reports, switch), sessions, state.refresh
         ),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
@@ -171,14 +179,18 @@ def _routes(
 
 
 def _other_routes(
-    state: DashboardState, telemetry: TelemetrySource, reports: ReportWriter
+    state: DashboardState,
+    telemetry: TelemetrySource,
+    reports: ReportWriter,
+    switch: TrafficSwitch,
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
+    apis += traffic_api(switch)
     return [*apis, *FILES, *telemetry.routes()]
 
 
-def all_panels(state: DashboardState) -> list[Panel]:
+def all_panels(state: DashboardState, switch: TrafficSwitch) -> list[Panel]:
     """The panels that any page may show by their name."""
     return [
         *overview_panels(state),
@@ -186,7 +198,21 @@ def all_panels(state: DashboardState) -> list[Panel]:
         *gremlin_panels(state),
         *timeline_panels(state),
         *act_panels(state),
+        *traffic_panels(switch),
     ]
+
+
+def _traffic(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> TrafficSwitch:
+    """The switch for steady traffic; nobody comes while an act counts its own customers."""
+    return TrafficSwitch(
+        settings,
+        services,
+        state.operations,
+        resting=lambda: state.scenario.is_on,
+        changed=lambda: state.hub.nudge("traffic"),
+    )
 
 
 def _reports(
@@ -240,6 +266,7 @@ def _actions(
     state: DashboardState,
     drafts: PolicyDrafts,
     reports: ReportWriter,
+    switch: TrafficSwitch,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -257,6 +284,7 @@ def _actions(
         "calm": gremlins.calm,
         "policy": drafts.give,
         "report": ReportActions(reports).write,
+        "traffic": switch.turn,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
         "deposit": wallets.deposit,

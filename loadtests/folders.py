@@ -14,7 +14,7 @@ GENERATOR_LOG, PAGE, DOCUMENT, JUNIT = "generator.log", "report.html", "report.j
 def new_folder(profile: str, given: Path | None = None) -> Path:
     """A new, empty folder: `given`, or <VALERIX_HOME>/reports/<time>-<profile>."""
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    folder = given or find_run_directory().path / "reports" / f"{name}-{profile}"
+    folder = given or find_run_directory().reports / f"{name}-{profile}"
     number = 1
     while given is None and folder.exists():
         number += 1

@@ -24,7 +24,7 @@ _KIND = ("profile", "scale", "rate")
 
 def newest_report() -> Path:
     """The report.json that was written last in this shop's reports."""
-    found = (find_run_directory().path / "reports").glob(f"*/{DOCUMENT}")
+    found = find_run_directory().reports.glob(f"*/{DOCUMENT}")
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         raise CannotRun("there is no report yet: make load writes one")

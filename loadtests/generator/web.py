@@ -18,7 +18,7 @@ from loadtests.generator.progress import print_line
 from loadtests.generator.shape import ProfileShape
 from loadtests.generator.shopper import Shopper
 from loadtests.plan import FOR_JUDGE, LoadPlan, new_tag
-from loadtests.profiles import BY_HAND, PROFILES
+from scenarios.load_profiles import BY_HAND, PROFILES
 
 
 class Runs:
