@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from cli.ask import asked
+from scenarios.load_profiles import PROFILES
 
 _MISTAKE = "--mix {mix!r} cannot be read: write orders=6,payments=3,wallets=1"
 
@@ -49,3 +50,61 @@ def _say_traffic(found: Any) -> None:
             click.echo(f"  {what:9} {sum(counts.values()):6}: {answers}")
     if found["note"]:
         click.echo(f"  {found['note']}")
+
+
+def list_profiles() -> None:
+    """One line a profile."""
+    for each in PROFILES.values():
+        click.echo(f"{each.name:8} {each.duration_s(1.0):5.0f} s  {each.about}")
+
+
+def start_load(profile: str, scale: float, rate: float) -> None:
+    """Start a profile."""
+    body = {"profile": profile, "scale": scale, "rate": rate}
+    asked("dashboard", "POST", "/api/load", body)
+    click.echo(f"{profile} is started; valerix load status shows how it is doing")
+
+
+def stop_load() -> None:
+    """Stop the run."""
+    asked("dashboard", "DELETE", "/api/load")
+    click.echo("it is stopping, and judged by what it has measured; once more: at once")
+
+
+def show_load() -> None:
+    """What runs, or ran last."""
+    found = asked("dashboard", "GET", "/api/load")
+    run, progress = found["run"], found["progress"]
+    if found["is_on"]:
+        click.echo(f"{run['profile']} is {run['state']}, started by {run['actor']}")
+    elif not progress:
+        click.echo("no load profile is running")
+    if progress:
+        gone, whole = progress["now_s"] - progress["began_s"], progress["duration_s"]
+        click.echo(
+            f"  {gone:.0f} of {whole:.0f} s, {progress['shoppers']} shoppers, {progress['answers']}"
+            f" answers; {_figure(progress['per_s'])}/s, p95 {_figure(progress['p95_ms'])} ms, p99"
+            f" {_figure(progress['p99_ms'])} ms, failed {_figure(progress['failed_percent'])} %"
+        )
+    if run and run["why"]:
+        click.echo(f"  the last run left no report: {run['why']}")
+    for report in found["reports"][:1]:
+        click.echo(f"  last report: {_report(report)}")
+
+
+def list_reports() -> None:
+    """The runs that left a report."""
+    for report in asked("dashboard", "GET", "/api/load")["reports"]:
+        click.echo(_report(report))
+
+
+def _report(report: Any) -> str:
+    latency = report["latency"]["all"]
+    return (
+        f"{report['name']:28} {report['answer']:8} {report['orders_per_s']:6.1f}/s"
+        f"  p95 {_figure(latency['p95_ms'])} ms  p99 {_figure(latency['p99_ms'])} ms"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -1,4 +1,4 @@
-"""The load profile that a running shop runs on request: one at a time, and it ends with the shop."""
+"""The load profile that a running shop runs on request: one at a time; it ends with the shop."""
 
 import importlib
 import os
@@ -12,10 +12,8 @@ from msgspec.structs import replace
 from fleet.children import Supervised, python_command, python_environment
 from fleet.client import LOAD_STATE, LoadRequest, LoadState, write
 from fleet.run_dir import RunDirectory
+from observatory.load_runs import DOCUMENT
 from scenarios.load_profiles import PROFILES, RATES, SCALES
-
-# What a run leaves when it was judged (loadtests/folders.py).
-_REPORT = "report.json"
 
 
 class LoadRun:
@@ -71,7 +69,7 @@ class LoadRun:
         """Note its end."""
         if self._child is None or self._state is None or (code := self._child.ended()) is None:
             return
-        reported = (self._home.reports / self._state.folder / _REPORT).exists()
+        reported = (self._home.reports / self._state.folder / DOCUMENT).exists()
         why = "" if reported else self._child.log_tail().splitlines()[-1].strip()
         self._note(replace(self._state, state="ended", exit_code=code, why=why[:300]))
         self._say(f"load profile {self._state.profile} is over (exit code {code})")

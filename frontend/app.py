@@ -1,6 +1,7 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
@@ -23,6 +24,8 @@ from frontend.gremlins.actions import GremlinActions
 from frontend.gremlins.page import gremlin_routes
 from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
+from frontend.load.desk import LoadDesk
+from frontend.load.page import load_api, load_routes
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
 from frontend.orders.page import order_routes
@@ -78,6 +81,13 @@ NAME = "dashboard"
 _POOL = 4
 
 
+class Loads(NamedTuple):
+    """What brings visits on request."""
+
+    traffic: TrafficSwitch
+    profiles: LoadDesk
+
+
 def create_app(
     settings: DashboardSettings,
     *,
@@ -106,7 +116,7 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
-    switch = _traffic(settings, services, state)
+    loads = Loads(_traffic(settings, services, state), LoadDesk(settings, state.operations))
     writer = _reports(settings, database, telemetry)
     sessions = Sessions(settings, seen=state.scenario.note_request)
     return service_app(
@@ -116,14 +126,14 @@ def create_app(
         registry=registry,
         routes=[
             *_for_browsers(
-                _routes(settings, state, telemetry, runner, services, sessions, writer, switch)
+                _routes(settings, state, telemetry, runner, services, sessions, writer, loads)
             ),
-            *_other_routes(state, telemetry, writer, switch),
+            *_other_routes(state, telemetry, writer, loads),
         ],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
-            switch.traffic.close,
+            loads.traffic.traffic.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
@@ -142,17 +152,17 @@ def _routes(
     services: dict[str, Peer],
     sessions: Sessions,
     reports: ReportWriter,
-    switch: TrafficSwitch,
+    loads: Loads,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
     environment().globals["notice"] = settings.notice
     links = Links(settings)
-    pages = Pages(Panels(all_panels(state, switch), state.hub), sessions)
+    pages = Pages(Panels(all_panels(state, loads.traffic), state.hub), sessions)
     drafts = PolicyDrafts(settings, PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
-        *overview_routes(pages, state, links),
+        *overview_routes(pages, state, links, loads.profiles.runs),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
         *provider_routes(pages, state),
@@ -165,13 +175,16 @@ def _routes(
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings)),
+        *load_routes(pages, loads.profiles),
         *trace_routes(pages, state, telemetry, links),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
         *nudge_routes(state.hub),
         *action_routes(
-            _actions(settings, services, state, drafts, reports, switch), sessions, state.refresh
+            _actions(settings, services, state, drafts, reports, loads),
+            sessions,
+            state.refresh,
         ),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
@@ -182,11 +195,11 @@ def _other_routes(
     state: DashboardState,
     telemetry: TelemetrySource,
     reports: ReportWriter,
-    switch: TrafficSwitch,
+    loads: Loads,
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    apis += traffic_api(switch)
+    apis += [*traffic_api(loads.traffic), *load_api(loads.profiles)]
     return [*apis, *FILES, *telemetry.routes()]
 
 
@@ -266,7 +279,7 @@ def _actions(
     state: DashboardState,
     drafts: PolicyDrafts,
     reports: ReportWriter,
-    switch: TrafficSwitch,
+    loads: Loads,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -284,7 +297,8 @@ def _actions(
         "calm": gremlins.calm,
         "policy": drafts.give,
         "report": ReportActions(reports).write,
-        "traffic": switch.turn,
+        "traffic": loads.traffic.turn,
+        "load": loads.profiles.turn,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
         "deposit": wallets.deposit,

@@ -59,6 +59,13 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1440)],
         why("Steady traffic ends by itself: a forgotten one must not fill the database overnight."),
     ] = 480
+    load_reports: Annotated[
+        str, why("Where load runs leave their reports, to be listed; `valerix up` sets this.")
+    ] = ""
+    load_longest_s: Annotated[
+        Seconds,
+        why("The longest load profile that a page may start: a forgotten one ends by then."),
+    ] = 1800.0
     grafana_link: Annotated[
         Address, why("Where a visitor's browser finds Grafana; empty: pages do not link to it.")
     ] = ""

@@ -8,7 +8,7 @@ from fleet.run_dir import find_run_directory
 
 # What the generator leaves there, and what is made of it.
 PLAN, MEASURES, RAN, CLIENT_LOG = "plan.json", "measures.json", "ran.json", "client_log.jsonl"
-GENERATOR_LOG, PAGE, DOCUMENT, JUNIT = "generator.log", "report.html", "report.json", "junit.xml"
+GENERATOR_LOG, JUNIT = "generator.log", "junit.xml"
 
 
 def new_folder(profile: str, given: Path | None = None) -> Path:

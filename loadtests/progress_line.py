@@ -45,14 +45,24 @@ def progress_of(
     """The same as figures; the rate is of the newest seconds."""
     begin_s, end_s = _newest_seconds(plan, total.timeline, began_s, now_s, _FIGURES_S)
     work, tally = total.of(WORK), total.tally()
-    asked = sum(tally.values())
-    rate = _rate(total.timeline, begin_s, end_s)
+    asked, rate = sum(tally.values()), _rate(total.timeline, begin_s, end_s)
     return LoadProgress(
-        plan.profile, plan.what.unit, plan.scale, plan.rate, began_s, now_s, plan.duration_s,
-        users, work.count, None if rate is None else round(rate, 2),
-        *(work.quantile(share) for share in (0.5, 0.95, 0.99)),
-        failed_percent=100 * tally["failed"] / asked if asked else None, is_over=is_over,
-    )  # fmt: skip
+        profile=plan.profile,
+        unit=plan.what.unit,
+        scale=plan.scale,
+        rate=plan.rate,
+        began_s=began_s,
+        now_s=now_s,
+        duration_s=plan.duration_s,
+        shoppers=users,
+        answers=work.count,
+        per_s=None if rate is None else round(rate, 2),
+        p50_ms=work.quantile(0.5),
+        p95_ms=work.quantile(0.95),
+        p99_ms=work.quantile(0.99),
+        failed_percent=100 * tally["failed"] / asked if asked else None,
+        is_over=is_over,
+    )
 
 
 def _newest_seconds(

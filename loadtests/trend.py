@@ -10,8 +10,8 @@ import msgspec
 
 from fleet.errors import CannotRun
 from fleet.run_dir import find_run_directory
-from loadtests.folders import DOCUMENT
 from loadtests.outcomes import OUTCOMES, PLACE
+from observatory.load_runs import DOCUMENT
 
 # With how many earlier runs of the same kind a new one is compared.
 _COMPARED = 10

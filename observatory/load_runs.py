@@ -1,4 +1,4 @@
-"""Load runs as they are kept: how the one that runs is doing, what those before came to, and when."""
+"""Load runs as they are kept: how the one that is on is doing, what those before came to."""
 
 import time
 from datetime import datetime

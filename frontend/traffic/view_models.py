@@ -14,8 +14,8 @@ class AnswerCount(Struct, frozen=True):
 
 
 class TrafficPanelView(Struct, frozen=True):
-    """The switch: `order` is what is on, `mix` says it in words; `rates` and `mixes` are what may be
-    chosen by whoever turns it on."""
+    """The switch: `order` is what is on, `mix` says it in words; `rates` and `mixes` are what the
+    next one may be."""
 
     order: TrafficOrder | None
     rate: str
