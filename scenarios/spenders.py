@@ -141,8 +141,10 @@ async def balance_of(client: WalletClient, of: FillWallet | Spend) -> BalanceVie
     nothing = BalanceView(of.currency, 0, 0, 0, 0)
     if answer.code == WALLET_NOT_FOUND:
         return nothing
-    found: WalletBalances | None = decode(answer, WalletBalances)
-    if answer.outcome is not Outcome.OK or found is None:
+    # No answer, or a refusal, is no broken contract.
+    is_answered = answer.outcome is Outcome.OK
+    found: WalletBalances | None = decode(answer, WalletBalances) if is_answered else None
+    if found is None:
         raise _failed(answer)
     return next((each for each in found.balances if each.currency == of.currency), nothing)
 
