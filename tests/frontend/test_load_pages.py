@@ -104,7 +104,7 @@ def test_runs_are_found_while_they_run_and_when_they_were_killed(tmp_path):
     assert LoadRuns(None).reports() == LoadRuns(tmp_path / "none").reports() == ()
 
 
-async def test_a_report_is_shown_without_scripts_and_only_one_that_is_listed(
+async def test_a_report_has_no_scripts_and_only_one_that_is_listed_is_shown(
     database_url, tmp_path
 ):
     kept(tmp_path / "reports", "20261121-120000-smoke")
@@ -142,9 +142,11 @@ async def test_what_cannot_be_run_is_refused(database_url, tmp_path):
         async with browser.post("/do/load", data=form) as answer:
             assert answer.status == 400
     client.write(tmp_path / LOAD_STATE, RUNNING)
-    async with dashboard(database_url, control=str(tmp_path)) as (browser, _):
-        async with browser.post("/api/load", json={"profile": "smoke"}) as answer:
-            assert (answer.status, (await answer.json())["code"]) == (409, "load-on")
+    async with (
+        dashboard(database_url, control=str(tmp_path)) as (browser, _),
+        browser.post("/api/load", json={"profile": "smoke"}) as answer,
+    ):
+        assert (answer.status, (await answer.json())["code"]) == (409, "load-on")
 
 
 async def test_only_the_operator_starts_and_stops(database_url):
