@@ -104,9 +104,7 @@ def test_runs_are_found_while_they_run_and_when_they_were_killed(tmp_path):
     assert LoadRuns(None).reports() == LoadRuns(tmp_path / "none").reports() == ()
 
 
-async def test_a_report_has_no_scripts_and_only_one_that_is_listed_is_shown(
-    database_url, tmp_path
-):
+async def test_a_report_has_no_scripts_and_only_one_that_is_listed_is_shown(database_url, tmp_path):
     kept(tmp_path / "reports", "20261121-120000-smoke")
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret/report.html").write_text("a secret")
