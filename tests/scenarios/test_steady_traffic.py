@@ -39,9 +39,9 @@ class Shop:
             method, path, *_ = (await wire.read_request(reader)).decode().split()
             self.asked[f"{method} {path}"] += 1
             self.news.set()
-            writer.write(self._answer(method, path))
+            writer.write(self.answer(method, path))
 
-    def _answer(self, method: str, path: str) -> bytes:
+    def answer(self, method: str, path: str) -> bytes:
         if path == "/inventory":
             return wire.http(200, json.dumps({"products": [EMPTY]}).encode())
         if path.endswith("/balance"):
@@ -120,7 +120,7 @@ async def test_it_ends_by_itself_and_nobody_comes_while_it_rests():
 
 async def test_what_cannot_be_brought_is_said():
     async with switch_at(Shop()) as switch:
-        switch.shop._answer = lambda *_: wire.http(500, b"{}")
+        switch.shop.answer = lambda *_: wire.http(500, b"{}")
         switch.traffic.start(1.0, TrafficMix(), HOUR, "a test")
         await switch.shop.wait_for(f"GET /wallets/{WALLET}/balance")
         async with asyncio.timeout(30):
