@@ -105,9 +105,7 @@ def create_app(
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
-    for key, peer in services.items():
-        if not find(key).is_outside:
-            peer.identity = ShopIdentity(settings, database)
+    _identify(services, settings, database)
     state = DashboardState(
         settings,
         hub=hub,
@@ -119,17 +117,13 @@ def create_app(
     loads = Loads(_traffic(settings, services, state), LoadDesk(settings, state.operations))
     writer = _reports(settings, database, telemetry)
     sessions = Sessions(settings, seen=state.scenario.note_request)
+    pages = _routes(settings, state, telemetry, runner, services, sessions, writer, loads)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
-        routes=[
-            *_for_browsers(
-                _routes(settings, state, telemetry, runner, services, sessions, writer, loads)
-            ),
-            *_other_routes(state, telemetry, writer, loads),
-        ],
+        routes=[*_for_browsers(pages), *_other_routes(state, telemetry, writer, loads)],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
@@ -142,6 +136,13 @@ def create_app(
         state={"brake": brake},
         exception_handlers={Exception: show_unknown},
     )
+
+
+def _identify(services: dict[str, Peer], settings: DashboardSettings, database: Database) -> None:
+    """Have each of the shop's own told which shop asks."""
+    for key, peer in services.items():
+        if not find(key).is_outside:
+            peer.identity = ShopIdentity(settings, database)
 
 
 def _routes(

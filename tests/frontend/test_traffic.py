@@ -26,7 +26,7 @@ def test_the_panel_stands_off_on_locked_and_hostile():
     assert "disabled" in show("traffic", OFF, LOCKED)
 
 
-def test_a_mix_is_said_without_what_nobody_does():
+def test_a_mix_is_written_without_what_nobody_does():
     assert presenter.shown_mix(TrafficMix(6, 0, 1)) == "6 orders : 1 wallets"
     assert presenter.shown_mix(TrafficMix(0, 3, 0)) == "payments only"
 

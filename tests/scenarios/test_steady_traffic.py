@@ -118,7 +118,7 @@ async def test_it_ends_by_itself_and_nobody_comes_while_it_rests():
         assert switch.shop.asked["POST /orders"] == 0
 
 
-async def test_what_cannot_be_brought_is_said():
+async def test_a_note_says_what_cannot_be_brought():
     async with switch_at(Shop()) as switch:
         switch.shop.answer = lambda *_: wire.http(500, b"{}")
         switch.traffic.start(1.0, TrafficMix(), HOUR, "a test")
