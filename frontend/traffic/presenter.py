@@ -7,7 +7,7 @@ from scenarios.steady_traffic import SteadyTraffic, TrafficMix
 
 # What a person chooses on the page; the API and the command line take any weights.
 MIXES: dict[str, tuple[str, TrafficMix]] = {
-    "all": ("orders, payments, wallets", TrafficMix()),
+    "all": ("all three", TrafficMix()),
     "orders": ("orders only", TrafficMix(1, 0, 0)),
     "payments": ("payments only", TrafficMix(0, 1, 0)),
     "wallets": ("wallets only", TrafficMix(0, 0, 1)),
