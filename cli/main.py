@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from cli.load_commands import load, traffic
 from cli.payment_commands import payment, policy, provider
 from cli.wallet_commands import keys, wallet
 from cli.webhook_commands import webhooks
@@ -374,7 +375,7 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
         )
 
 
-for group in (payment, provider, policy, wallet, keys, webhooks):
+for group in (payment, provider, policy, wallet, keys, webhooks, traffic, load):
     main.add_command(group)
 
 

@@ -110,6 +110,8 @@ ACTION_LABELS = {
     "calmed": "called off",
     "expired": "ran out",
 }
+OPERATION_LABELS = {"started": "started", "stopped": "stopped", "expired": "ran out"}
+WHAT_LABELS = {"traffic": "Steady traffic", "load": "Load profile"}
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
 MOVING_PAYMENTS = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
