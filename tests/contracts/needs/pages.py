@@ -12,7 +12,7 @@ from observatory.sources.embedded_metrics import EmbeddedMetrics
 from proof.scheduler import ProofScheduler
 from tests.contracts.need import At
 
-OPERATOR = Visitor(id="", csrf="", guarded=False, locked=False, is_new=False)
+OPERATOR = Visitor(id="", csrf="", guarded=False, is_new=False)
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 ACTOR = {"X-Valerix-Actor": "dashboard"}
 
