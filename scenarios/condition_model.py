@@ -128,6 +128,25 @@ class SpenderResponses(Mapping, frozen=True):
     unclear: Amount | UnsetType = UNSET
 
 
+class TokenResponses(Mapping, frozen=True):
+    """What those were told who showed a token in the act: 2xx; 401 with `bad-token`; 403 with
+    `role-missing`; 400 with `invalid_grant`, where a refresh token is not good; another no, or
+    nothing clear."""
+
+    let_in: Amount | UnsetType = UNSET
+    bad_token: Amount | UnsetType = UNSET
+    role_missing: Amount | UnsetType = UNSET
+    invalid_grant: Amount | UnsetType = UNSET
+    unclear: Amount | UnsetType = UNSET
+
+
+class AuditCondition(Mapping, frozen=True):
+    """Lines that the audit log has got since the act began: logins that were ended before their
+    time."""
+
+    logins_revoked: Amount | UnsetType = UNSET
+
+
 class WalletCondition(Mapping, frozen=True):
     """One wallet that the act fills or spends from: minor units available and held now; payments
     from it since the act began that were taken, and that are not decided."""
@@ -188,6 +207,8 @@ COUNTED = (
     | Legs
     | PayerResponses
     | SpenderResponses
+    | TokenResponses
+    | AuditCondition
     | StockCondition
     | WalletCondition
     | Events
@@ -195,7 +216,8 @@ COUNTED = (
 )
 
 
-_WRITTEN = {"responses": "told", "payer_responses": "payers", "spender_responses": "spenders"}
+_WRITTEN = {"responses": "told", "payer_responses": "payers", "spender_responses": "spenders",
+            "token_responses": "tokens"}  # fmt: skip
 
 
 class Condition(Mapping, frozen=True, rename=_WRITTEN):
@@ -210,6 +232,8 @@ class Condition(Mapping, frozen=True, rename=_WRITTEN):
     legs: Legs | UnsetType = UNSET
     payer_responses: PayerResponses | UnsetType = UNSET
     spender_responses: SpenderResponses | UnsetType = UNSET
+    token_responses: TokenResponses | UnsetType = UNSET
+    audit: AuditCondition | UnsetType = UNSET
     wallet: WalletCondition | UnsetType = UNSET
     alerts: Alerts | UnsetType = UNSET
     stock: StockCondition | UnsetType = UNSET

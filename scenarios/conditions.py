@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from scenarios.condition_model import (
     NAMING,
     Alerts,
+    AuditCondition,
     Condition,
     Events,
     Legs,
@@ -20,6 +21,7 @@ from scenarios.condition_model import (
     Services,
     SpenderResponses,
     StockCondition,
+    TokenResponses,
     TwinCounts,
     WalletCondition,
 )
@@ -62,6 +64,7 @@ class OrderCounts(Struct, frozen=True):
     payments: dict[str, int] = field(default_factory=dict)
     legs: dict[str, int] = field(default_factory=dict)
     wallets: dict[str, WalletCounts] = field(default_factory=dict)
+    audit: dict[str, int] = field(default_factory=dict)
 
 
 class Observation(Struct, frozen=True):
@@ -79,6 +82,7 @@ class Observation(Struct, frozen=True):
     responses: dict[str, int] = field(default_factory=dict)
     payer_responses: dict[str, int] = field(default_factory=dict)
     spender_responses: dict[str, int] = field(default_factory=dict)
+    token_responses: dict[str, int] = field(default_factory=dict)
     bites: int | None = None
     figures: TwinFigures | None = None
     events: dict[str, int] = field(default_factory=dict)
@@ -148,6 +152,14 @@ _SPENDER_RESPONSES = {
     "turned_away": "turned away unharmed (503)",
     "unclear": "left without a clear answer",
 }
+_TOKEN_RESPONSES = {
+    "let_in": "let in",
+    "bad_token": "refused as opening nothing (401)",
+    "role_missing": "refused for their bearer's role (403)",
+    "invalid_grant": "that got no others any more (400)",
+    "unclear": "left without a clear answer",
+}
+_AUDIT = {"logins_revoked": "ended before their time, in the audit log"}
 _WALLET = {
     "available": "minor units to spend in the wallet of {}",
     "held": "minor units held in the wallet of {}",
@@ -268,6 +280,18 @@ def _spenders(wanted: SpenderResponses, observation: Observation) -> Iterator[Co
         yield _counted(amount, number, f"spenders {_SPENDER_RESPONSES[name]}")
 
 
+def _tokens(wanted: TokenResponses, observation: Observation) -> Iterator[ConditionCheck]:
+    for name, amount in given_fields(wanted):
+        number = observation.token_responses.get(name, 0)
+        yield _counted(amount, number, f"tokens {_TOKEN_RESPONSES[name]}")
+
+
+def _audit(wanted: AuditCondition, observation: Observation) -> Iterator[ConditionCheck]:
+    known = observation.counts.audit if observation.counts else {}
+    for name, amount in given_fields(wanted):
+        yield _counted(amount, known.get(name), f"logins {_AUDIT[name]}")
+
+
 def _wallet(wanted: WalletCondition, observation: Observation) -> Iterator[ConditionCheck]:
     known = observation.counts.wallets.get(wanted.user) if observation.counts else None
     for name, amount in given_fields(wanted):
@@ -336,6 +360,8 @@ _READERS: Mapping[str, Callable[[Any, Observation], Iterator[ConditionCheck]]] =
     "legs": _legs,
     "payers": _payers,
     "spenders": _spenders,
+    "tokens": _tokens,
+    "audit": _audit,
     "wallet": _wallet,
     "alerts": _alerts,
     "stock": _stock,

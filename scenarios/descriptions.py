@@ -19,6 +19,7 @@ from scenarios.model import (
     Restart,
     SetAccount,
     Shelf,
+    ShowToken,
     Spend,
     Wait,
     seconds,
@@ -37,6 +38,14 @@ _MODES = {
     "500": "works, then answers 500",
     "timeout": "works, then says nothing",
     "random": "does any of these, half of the time",
+}
+# Whose token somebody shows, and to whom.
+_TOKENS = {
+    "good": "their own token to {}",
+    "other_key": "a token signed with a key that is not published to {}",
+    "forged_role": "a token with a forged role to {}",
+    "refresh": "their refresh token",
+    "spent": "a refresh token that is spent",
 }
 _ANY_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -112,6 +121,15 @@ def _spend(instruction: Spend) -> str:
     return f"{instruction.rate:g} payments a second of {each}"
 
 
+def _show(instruction: ShowToken) -> str:
+    shown = _TOKENS[instruction.token].format(NAMES[instruction.service])
+    return f"somebody shows {shown}{_times(instruction.count)}"
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else f", {count} times"
+
+
 def _fill(instruction: FillWallet) -> str:
     money = f"{instruction.exactly} {instruction.currency} minor units"
     return f"exactly {money} to spend in the wallet of {instruction.user}"
@@ -124,4 +142,5 @@ _DESCRIPTIONS: Mapping[type, Callable[[Any], str]] = {
     Load: _load,
     Pay: _pay,
     Spend: _spend,
+    ShowToken: _show,
 }

@@ -14,6 +14,7 @@ from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from fleet.client import ControlClient, RequestRefused
 from scenarios.accounts import Accounts
+from scenarios.bearers import TokenBearer
 from scenarios.failures import ActionFailed, CannotPlay
 from scenarios.loader import Scenario
 from scenarios.model import (
@@ -26,6 +27,7 @@ from scenarios.model import (
     Restart,
     SetAccount,
     Shelf,
+    ShowToken,
     Spend,
     seconds,
 )
@@ -68,6 +70,7 @@ class Executor:
         self.traffic = CustomerTraffic(settings, sleep=sleep)
         self.payers = PayerTraffic(settings, sleep=sleep)
         self.spenders = SpenderTraffic(settings, sleep=sleep)
+        self.bearer = TokenBearer(settings, self._peers)
         self._headers = {"X-Valerix-Actor": actor, **operator_headers(settings)}
         self._accounts = Accounts(peers[_ACQUIRER], self._headers) if _ACQUIRER in peers else None
 
@@ -126,6 +129,8 @@ class Executor:
                 await self.payers.start(happening)
             case Spend():
                 await self.spenders.start(happening)
+            case ShowToken():
+                await self.bearer.show(happening)
             case LetLoose():
                 await self._let_loose(happening)
             case SetAccount():

@@ -10,7 +10,7 @@ from scenarios.condition_model import Condition, Mapping, ProductId, WalletUser
 from services.payment.contract import Currency
 from services.wallet.contract import MAX_AMOUNT_MINOR, ProviderId
 from services.wallet.contract import Currency as WalletCurrency
-from topology import NAMES
+from topology import NAMES, SERVICES
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 DURATION = r"^[0-9]{1,4}(\.[0-9]{1,3})?(ms|s|min)$"
@@ -24,6 +24,8 @@ AccountName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # The modes of the acquirer (docs/acquirer.md): each says what happens to a write.
 # YAML reads 500 as a number; nobody means another one.
 AccountMode = Literal["happy", "latency", "declined", "500", "timeout", "random", 500]
+# What an act shows to be let in; the last two are for whoever gives tokens.
+TokenKind = Literal["good", "other_key", "forged_role", "refresh", "spent"]
 # The shop with one rule taken away (twins/): what is done to ours is done to it as well.
 TwinName = Literal["naive", "retry-next-provider", "fail-when-old"]
 # The parts of the overview that the audience can be told to look at.
@@ -40,6 +42,15 @@ Look = Literal[
 ]
 
 
+# A list that customers may ask each of these services for.
+OPEN_LISTS = {
+    each.key: door.path
+    for each in SERVICES
+    for door in each.doors
+    if door.method == "GET" and door.path.count("/") == 1 and not door.takes_key
+}
+
+
 def seconds(text: str) -> float:
     """A duration of an act in seconds."""
     number = text.rstrip("mins")
@@ -50,9 +61,11 @@ def seconds(text: str) -> float:
 if TYPE_CHECKING:
     Service = str
     Restartable = str
+    ShownTo = str
 else:
     Service = Literal[tuple(NAMES)]
     Restartable = Literal[(*NAMES, "postgres")]
+    ShownTo = Literal[tuple(OPEN_LISTS)]
 
 
 class Load(Mapping, frozen=True, rename={"for_": "for"}):
@@ -116,6 +129,18 @@ class Spend(Mapping, frozen=True, rename={"for_": "for"}):
     ] = 1
 
 
+class ShowToken(Mapping, frozen=True):
+    """Somebody who shows a token, so many times one after the other: an access token to a service,
+    or a refresh token to whoever gives others for it. The act makes a user of its own, a shopper,
+    who has logged in. `good` and `refresh` are theirs as they were given; `other_key` is signed
+    with a key that is not published; `forged_role` is the good one with another role written into
+    it; `spent` is a refresh token that has had its successor."""
+
+    token: TokenKind
+    service: ShownTo = "order"
+    count: Annotated[int, Meta(ge=1, le=100)] = 1
+
+
 class SetAccount(Mapping, frozen=True):
     """How one of the acquirer's accounts answers from now on; when the act is over, or at `calm`,
     it answers again as it did before."""
@@ -174,6 +199,7 @@ class Action(Mapping, frozen=True):
     pay: Pay | UnsetType = UNSET
     wallet: FillWallet | UnsetType = UNSET
     spend: Spend | UnsetType = UNSET
+    show: ShowToken | UnsetType = UNSET
     gremlin: LetLoose | UnsetType = UNSET
     account: SetAccount | UnsetType = UNSET
     wait: Wait | UnsetType = UNSET
@@ -184,7 +210,7 @@ class Action(Mapping, frozen=True):
 
 PlainAction = Literal["calm", "stop load"]
 # What is done to the shop and is over at once, or goes on by itself.
-Happening = Load | Pay | Spend | LetLoose | SetAccount
+Happening = Load | Pay | Spend | ShowToken | LetLoose | SetAccount
 # Those of whom many come.
 Coming = Load | Pay | Spend
 Instruction = Happening | Shelf | FillWallet | Wait | Condition | Kill | Restart | PlainAction

@@ -15,6 +15,7 @@ from proof.evaluate import Report
 from proof.invariants.money import NOBODY_PAYS_TWICE
 from proof.scheduler import Proof, Untrusted
 from scenarios.alerts import AlertEvaluator
+from scenarios.bearers import TokenBearer
 from scenarios.conditions import Health, LightColour, Observation, OrderCounts
 from scenarios.failures import CannotPlay
 from scenarios.loader import Scenario
@@ -66,6 +67,10 @@ class Crowd(Protocol):
     @property
     def spenders(self) -> SpenderTraffic:
         """Its spenders."""
+
+    @property
+    def bearer(self) -> TokenBearer:
+        """Who shows tokens."""
 
     @property
     def figures(self) -> TwinFigures | None:
@@ -127,6 +132,7 @@ class Observer:
             responses=dict(crowd.traffic.responses),
             payer_responses=dict(crowd.payers.responses),
             spender_responses=dict(crowd.spenders.responses),
+            token_responses=dict(crowd.bearer.responses),
             bites=self._bites(),
             figures=crowd.figures,
             events=self._events(),

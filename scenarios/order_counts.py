@@ -105,6 +105,16 @@ WHERE w.user_id = ANY(:users ::text[]) GROUP BY w.user_id"""
     ),
     "SELECT an act's wallets",
 )
+_NEWEST_LINE = statement(
+    text("SELECT coalesce(max(n), 0) AS line FROM audit.log"), "SELECT audit.log"
+)
+_AUDIT = statement(
+    text(
+        "SELECT count(*) AS logins_revoked FROM audit.log"
+        " WHERE type = 'login.revoked' AND n > :line"
+    ),
+    "SELECT what was written down",
+)
 # How the columns begin that count parts of payments.
 _OF_LEGS = "leg_"
 _RECORDED = statement(
@@ -157,12 +167,13 @@ _MERCHANTS = statement(
 
 
 class CountingStart(Struct, frozen=True):
-    """When an act began, by the database's clock, and how much had been sold by then; and whose
-    wallets are counted."""
+    """When an act began, by the database's clock, how much had been sold by then, and which was the
+    newest line of the audit log; and whose wallets are counted."""
 
     at: datetime
     sold: dict[str, int]
     users: list[str]
+    line: int
 
 
 async def start_counting(database: Database, users: Sequence[str] = ()) -> CountingStart:
@@ -170,9 +181,12 @@ async def start_counting(database: Database, users: Sequence[str] = ()) -> Count
     async with database.connect() as connection:
         rest = await connection.row(_REST)
         stock = await connection.rows(_STOCK)
-    if rest is None:
+        newest = await connection.row(_NEWEST_LINE)
+    if rest is None or newest is None:
         raise LookupError("the database has no time")
-    return CountingStart(rest["at"], {row["product_id"]: row["sold"] for row in stock}, [*users])
+    return CountingStart(
+        rest["at"], {row["product_id"]: row["sold"] for row in stock}, [*users], newest["line"]
+    )
 
 
 async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
@@ -183,6 +197,7 @@ async def read_counts(database: Database, since: CountingStart) -> OrderCounts:
             orders=await _orders(connection, since),
             stock=await _stock(connection, since),
             wallets=await _wallets(connection, since),
+            audit=dict(await connection.row(_AUDIT, line=since.line) or {}),
             payments={name: n for name, n in payments.items() if not name.startswith(_OF_LEGS)},
             legs={
                 name.removeprefix(_OF_LEGS): n

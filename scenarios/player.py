@@ -259,7 +259,11 @@ class Player:
         return f"it broke: {type(failure).__name__}"
 
     async def _until_timeline_is_over(self) -> None:
-        """Until the timeline knows how the incident ended, so that the summary can show it."""
+        """Until the timeline knows how the incident ended, so that the summary can show it; in an
+        act without one nothing is waited for."""
+        outages = model.LetLoose | model.Kill | model.Restart
+        if not any(isinstance(does, outages) for _, _, does in self._scenario.act.actions()):
+            return
         end = self._clock() + timedelta(seconds=_TIMELINE_WITHIN_S)
         while self._clock() < end:
             await self._waiter.next()

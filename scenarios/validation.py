@@ -23,14 +23,15 @@ class ActProblem(Struct, frozen=True):
     why: str
 
 
-# The most answers that the act's customers, payers and spenders can have got so far, by the word of
-# the condition that is about them.
+# The most answers that the act's customers, payers and spenders can have got so far, and its tokens,
+# by the word of the condition that is about them.
 _MostResponses = dict[str, float]
+_COME = {"told": "orders were placed", "tokens": "tokens were shown"}
 
 
 def problems_of(act: Act) -> Iterator[ActProblem]:
     """Everything that cannot work, in the order of the file."""
-    most: _MostResponses = {"told": 0.0, "payers": 0.0, "spenders": 0.0}
+    most: _MostResponses = {"told": 0.0, "payers": 0.0, "spenders": 0.0, "tokens": 0.0}
     for step, each in enumerate(act.steps):
         for place, action in enumerate(each.do):
             if isinstance(action, str):
@@ -43,6 +44,8 @@ def problems_of(act: Act) -> Iterator[ActProblem]:
                 most["payers"] += _most(action.pay)
             if action.spend is not UNSET:
                 most["spenders"] += _most(action.spend)
+            if action.show is not UNSET:
+                most["tokens"] += action.show.count
 
 
 def _of_twin(act: Act, action: Action, path: str) -> Iterator[ActProblem]:
@@ -156,7 +159,8 @@ def _amount(wanted: object, path: str, most: float) -> Iterator[ActProblem]:
         yield ActProblem(path, f"`{wanted}` can never hold: nothing is counted below 0")
     elif least > most:
         so_far = f"at most {most:.0f}" if most else "no"
-        what = "orders were placed" if ".told." in path else "payments were made"
+        word = path.split(".")[-2]
+        what = _COME.get(word, "payments were made")
         yield ActProblem(path, f"`{wanted}` can never hold: {so_far} {what} until here")
 
 

@@ -24,9 +24,14 @@ from topology import PROCESSES, find
 from pact import Pact  # isort: skip - after `matching`, which tells it to report to nobody
 
 Edge = tuple[str, str]
-# Who sends requests to whom, over HTTP.
+# Who sends requests to whom, over HTTP. Whom customers come to elsewhere than at its own port
+# passes their requests on, and the answers back: it reads neither, so it needs nothing of them
+# itself. The keys that it fetches are in the needs of the dashboard, which fetches them as all do.
 EDGES: tuple[Edge, ...] = tuple(
-    (each.key, other) for each in PROCESSES for other in (*each.calls, *each.notifies)
+    (each.key, other)
+    for each in PROCESSES
+    if not each.listens
+    for other in (*each.calls, *each.notifies)
 )
 NEEDS: Mapping[Edge, Callable[[], Iterable[Need]]] = {
     ("order", "inventory"): order.of_inventory,

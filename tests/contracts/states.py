@@ -15,7 +15,7 @@ from fleet.settings import load
 from services.payment.client import charge_key
 from services.payment.domain import gw_key
 from tests.contracts.need import id_of
-from tests.contracts.needs import events, payment, stripe
+from tests.contracts.needs import events, identity, payment, stripe
 from tests.contracts.needs.acquirer import ACCOUNT
 from tests.contracts.needs.order import AMOUNT, CURRENCY, PRODUCT, payment_of
 from tests.harness.patience import ARRIVES_S
@@ -43,7 +43,7 @@ class States:
         self.shop_header = {SHOP_HEADER: row["id"]}
         self._makers: dict[str, Maker] = {
             **self._of_goods(), **self._of_orders(), **self._of_accounts(), **self._of_wallets(),
-            **self._of_any(),
+            **self._of_people(), **self._of_any(),
         }  # fmt: skip
 
     def make(self, state: str, action: str, params: Given) -> Mapping[str, str]:
@@ -245,6 +245,26 @@ class States:
                 self._ask("wallet", f"/holds/{key}", method="PUT", headers=headers,
                           user_id=payment.USER, amount=payment.AMOUNT, currency="EUR",
                           reference=payment_id)  # fmt: skip
+
+    # ---- people
+
+    def _of_people(self) -> dict[str, Maker]:
+        return {
+            "somebody has logged in": self._log_in,
+            "it was shown before": lambda given: self._log_in(given, "SPENT"),
+        }
+
+    def _log_in(self, given: Given, state: str = "LIVE") -> None:
+        # Makes the users; its own refresh token is nobody's to choose.
+        self._ask("identity", "/login", **identity.KNOWN)
+        self._rows(
+            "WITH family AS (INSERT INTO identity.families (family_id, user_id, ends_at)"
+            " VALUES (gen_random_uuid(), $1, now() + interval '1 hour') RETURNING family_id)"
+            " INSERT INTO identity.refresh_tokens (token_id, family_id, digest, state, ended_at)"
+            " SELECT gen_random_uuid(), family_id, sha256($2 ::text::bytea), $3 ::text,"
+            " CASE $3 ::text WHEN 'SPENT' THEN now() END FROM family",
+            identity.USER, given["refresh_token"], state,
+        )  # fmt: skip
 
     # ---- events, and what every process has
 

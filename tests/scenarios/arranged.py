@@ -82,7 +82,7 @@ class FakeShop:
         self.not_calm: tuple[str, ...] = ()
         self.responses = dict.fromkeys(CustomerTraffic.labels, 0)
         self.intents: list[object] = []
-        self.traffic = self.payers = self.spenders = self
+        self.traffic = self.payers = self.spenders = self.bearer = self
 
     def _note(self, what: str) -> None:
         if what in self.refuses:

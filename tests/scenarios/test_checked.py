@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(150)
 WITHOUT_KILLS = [
     "last-units",
     "hot-wallet",
+    "stolen-key",
     pytest.param("broken-leg", marks=[pytest.mark.long, pytest.mark.timeout(400)]),
     pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
     # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).

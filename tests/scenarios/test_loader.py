@@ -107,6 +107,8 @@ BAD_ACTIONS = [
     ("wallet: {user: hot, exactly: 0}", "`exactly`: expected `int` >= 1"),
     ("expect: {wallet: {user: hot}}", "`wallet` says nothing that could be true or not"),
     ("expect: {spenders: {paid: 1}}", "`1` can never hold: no payments were made until here"),
+    ("expect: {tokens: {let_in: 1}}", "`1` can never hold: no tokens were shown until here"),
+    ("show: {token: mine}", "there is no value `mine`"),
     ("account: {name: alfa, mode: silent}", "there is no value `silent`; there are: 500, declined"),
     ("account: {name: alfa}", "`account` needs `mode`"),
     ("expect: {payers: {paid: 1}}", "`1` can never hold: no payments were made until here"),

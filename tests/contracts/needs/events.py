@@ -68,7 +68,7 @@ def _again(
 ) -> Need:
     async def ask(at: At) -> str:
         clients = EventsClient(at.peer), WebhooksClient(at.peer)
-        return (await retry(EventActions(at.settings, *clients))).toast.state
+        return (await retry(EventActions(*clients))).toast.state
 
     return Need(what, state, ask, "good", "POST", path, 202, headers=ACTOR)
 
@@ -119,7 +119,7 @@ def _lag(state: str) -> Need:
 
 def of_audit_consumer() -> Iterator[Need]:
     """What was written down, and that it is as it was written."""
-    line = AuditLine(n=1, **_FACT, happened_at=NOW, at=NOW, hash="cd" * 32)
+    line = AuditLine(n=1, **_FACT, happened_at=NOW, at=NOW, subject="anonymous", hash="cd" * 32)
     written = "events were written down"
     yield _see("see what was written down", written, lambda it: it.audit(EventFilter(type=PLACED)),
                EventsView, "/audit", AuditPage([line], None), _ROWS)  # fmt: skip
@@ -132,7 +132,8 @@ def of_webhook_sender() -> Iterator[Need]:
     dead = "a webhook is dead"
     endpoint = EndpointView(
         endpoint_id=UUID(int=8), merchant_id="m1", url="http://x.y/z", types=["payment.failed"],
-        created_at=NOW, disabled_at=None, disabled_because=None, waiting=1, sent=2, dead=1,
+        created_at=NOW, disabled_at=None, disabled_because=None, waiting=1, failing=0,
+        failing_because=None, sent=2, dead=1,
     )  # fmt: skip
     delivery = DeliveryView(
         delivery_id=5, endpoint_id=UUID(int=8), merchant_id="m1", url="http://x.y/z",

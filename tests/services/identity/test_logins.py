@@ -51,6 +51,8 @@ async def test_a_stolen_refresh_token_ends_all_that_the_login_began(
         "SELECT revoked_because FROM identity.families ORDER BY created_at DESC LIMIT 1"
     )
     assert why == "a spent refresh token was shown again"
+    event = await eyes.fetchrow("SELECT type, payload ->> 'because' FROM identity.outbox")
+    assert tuple(event) == ("login.revoked", why)
 
 
 async def test_of_one_refresh_token_at_once_one_succeeds_and_none_is_left(

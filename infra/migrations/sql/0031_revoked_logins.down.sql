@@ -1,0 +1,2 @@
+DROP TRIGGER emit_revoked ON identity.families;
+DROP FUNCTION identity.emit_revoked();

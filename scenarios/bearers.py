@@ -1,0 +1,146 @@
+"""The act's own user, a shopper: shows tokens that are good, and others that are not; all are
+counted by what was answered."""
+
+import asyncio
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from chassis.http.ask import ask
+from chassis.http.operator_auth import bearer, operator_headers
+from chassis.http.outbound import Peer, decode
+from chassis.identity.tokens import ALGORITHM, TYPE
+from scenarios.failures import ActionFailed
+from scenarios.model import OPEN_LISTS, ShowToken
+from scenarios.settings import ScenarioSettings
+from services.identity.contract import LogIn, NewUser, OAuthError, TokenView
+from topology import NAMES
+
+# A password is hashed on purpose slowly, and others may wait for theirs.
+_DEADLINE_S = 10.0
+# What is shown to be let in is good for as long yet.
+_MARGIN_S = 30.0
+_SPENT = "spent"
+_LABELS = {"bad-token": "bad_token", "role-missing": "role_missing"}
+
+
+class TokenBearer:
+    """Somebody who shows tokens in one act; `responses` counts what they were told."""
+
+    labels = ("let_in", "bad_token", "role_missing", "invalid_grant", "unclear")
+
+    def __init__(self, settings: ScenarioSettings, peers: Mapping[str, Peer]) -> None:
+        self._settings, self._peers = settings, peers
+        self._user: LogIn | None = None
+        self._access, self._until = "", 0.0
+        self._refresh = self._spent = ""
+        self.responses = dict.fromkeys(self.labels, 0)
+
+    async def show(self, shown: ShowToken) -> None:
+        """One after the other; raises `ActionFailed` where there is no token to begin with."""
+        if shown.token not in _MADE:
+            for _ in range(shown.count):
+                self.responses[await self._ask_for_others(by_spent=shown.token == _SPENT)] += 1
+            return
+        token = _MADE[shown.token](await self._good())
+        name, url = NAMES[shown.service], self._settings.urls[shown.service]
+        # As anybody would come: without the credential of the shop's own processes.
+        peer = Peer(name, url, self._settings, connections=1)
+        try:
+            for _ in range(shown.count):
+                path = OPEN_LISTS[shown.service]
+                found = await peer.call("GET", path, route=path, headers=bearer(token))
+                let_in = 200 <= found.status < 300
+                self.responses["let_in" if let_in else _LABELS.get(found.code, "unclear")] += 1
+        finally:
+            await peer.close()
+
+    async def _good(self) -> str:
+        """An access token that is good for a while yet."""
+        if time.monotonic() > self._until:
+            view = await self._log_in()
+            self._access = view.access_token
+            self._until = time.monotonic() + view.expires_in - _MARGIN_S
+        return self._access
+
+    async def _ask_for_others(self, by_spent: bool) -> str:
+        """Show a refresh token, the newest or one that is spent; what was answered."""
+        if not self._refresh:
+            self._refresh = (await self._log_in()).refresh_token or ""
+        if by_spent and not self._spent:
+            await self._ask_for_others(by_spent=False)
+        token = self._spent if by_spent else self._refresh
+        status, body = await self._post_form(token)
+        try:
+            if status == 200:
+                view = msgspec.json.decode(body, type=TokenView)
+                self._spent, self._refresh = token, view.refresh_token or ""
+                return "let_in"
+            error = msgspec.json.decode(body, type=OAuthError).error
+        except msgspec.MsgspecError:
+            return "unclear"
+        return error if error in self.labels else "unclear"
+
+    async def _post_form(self, token: str) -> tuple[int, bytes]:
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        try:
+            return await asyncio.to_thread(
+                ask, "POST", f"{self._settings.urls['identity']}/oauth2/token",
+                {"Content-Type": "application/x-www-form-urlencoded"},
+                body=urlencode(form).encode(), timeout_s=_DEADLINE_S,
+            )  # fmt: skip
+        except OSError:
+            return 0, b""
+
+    async def _log_in(self) -> TokenView:
+        if self._user is None:
+            user = LogIn(f"act-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
+            await self._ask("/users", NewUser(user.user, user.password, ["shopper"]), 201)
+            self._user = user
+        found: TokenView | None = decode(await self._ask("/login", self._user, 200), TokenView)
+        if found is None:
+            raise ActionFailed(f"{NAMES['identity']} gives a token that cannot be read")
+        return found
+
+    async def _ask(self, path: str, body: msgspec.Struct, status: int) -> Any:
+        found = await self._peers["identity"].call(
+            "POST", path, body, route=path, deadline_s=_DEADLINE_S,
+            headers=operator_headers(self._settings),
+        )  # fmt: skip
+        if found.status != status:
+            raise ActionFailed(f"{NAMES['identity']} gives nobody a token: {found.code}")
+        return found
+
+
+def _of_other_key(token: str) -> str:
+    """The same claims, signed with a key that is as good as any and is not published."""
+    from joserfc import jws
+    from joserfc.jwk import ECKey
+
+    key = ECKey.generate_key("P-256")
+    header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.thumbprint()}
+    return jws.serialize_compact(header, _payload(token), key, algorithms=[ALGORITHM])
+
+
+def _of_admin(token: str) -> str:
+    """The same token, with the role of an admin written into it."""
+    head, _, signature = token.split(".")
+    claims = msgspec.json.encode({**msgspec.json.decode(_payload(token)), "roles": ["admin"]})
+    return f"{head}.{urlsafe_b64encode(claims).rstrip(b'=').decode()}.{signature}"
+
+
+def _payload(token: str) -> bytes:
+    part = token.split(".")[1]
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+_MADE: Mapping[str, Callable[[str], str]] = {
+    "good": str,
+    "other_key": _of_other_key,
+    "forged_role": _of_admin,
+}
