@@ -23,6 +23,7 @@ from frontend.gremlins.actions import GremlinActions
 from frontend.gremlins.page import gremlin_routes
 from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
+from frontend.logs.api import log_api
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
 from frontend.orders.page import order_routes
@@ -38,6 +39,7 @@ from frontend.reports.page import ReportActions, report_api, report_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
+from frontend.traces.api import trace_api
 from frontend.traces.page import trace_routes
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
@@ -175,7 +177,7 @@ def _other_routes(
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    return [*apis, *FILES, *telemetry.routes()]
+    return [*apis, *trace_api(telemetry), *log_api(telemetry), *FILES, *telemetry.routes()]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:

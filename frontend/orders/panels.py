@@ -15,7 +15,7 @@ from frontend.web.panels import Panel
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
 from observatory.sources.protocols import TelemetrySource, TraceList
-from observatory.store.store import TraceQuery
+from observatory.store.trace_search import TraceQuery
 
 _MOST_TRACES = 30
 # Services send every second, and a collector may wait some more.

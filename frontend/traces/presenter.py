@@ -101,6 +101,12 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
     return tuple(hue_of(service) for service in known)
 
 
+def no_traces(kind: str, mistake: str) -> TracesView:
+    """The list for filters that cannot be read."""
+    empty = traces(TraceList(()), kind=kind, filtered=True, limit=1, silent=None)
+    return replace(empty, mistake=mistake)
+
+
 def traces(
     found: TraceList,
     *,

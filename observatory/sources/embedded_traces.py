@@ -18,7 +18,8 @@ from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
 from observatory.store.kept_on_disk import KeptOnDisk
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail
-from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
+from observatory.store.store import FilterChoices, TelemetryStore
+from observatory.store.trace_search import TraceQuery
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0

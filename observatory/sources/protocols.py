@@ -12,7 +12,8 @@ from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail, TraceRow, Waterfall
-from observatory.store.store import FilterChoices, TraceQuery
+from observatory.store.store import FilterChoices
+from observatory.store.trace_search import TraceQuery
 
 # Traffic is counted over the last 30 s and the services send every second: if there are requests
 # and no telemetry has arrived for longer than both, telemetry is lost.

@@ -1,10 +1,8 @@
 """The dashboard's own telemetry: what the services sent, and the queries a page may make."""
 
-import heapq
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Literal
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
@@ -17,27 +15,12 @@ from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import StoredLine, StoredSpan
 from observatory.store.results import LogTail, TraceRow, Waterfall, trace_row, waterfall_of
 from observatory.store.span_tree import arrange
+from observatory.store.trace_search import TraceQuery, fitting
 from observatory.store.traces import TraceStore
 
 _RELATED = 20
 # A trace's lines are read whole for its waterfall; more than this nobody reads in place.
 _LINES_OF_A_TRACE = 500
-
-
-class TraceQuery(Struct, frozen=True):
-    """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (no answer
-    reached the caller) or "none" (not HTTP). Those that ended before `since_ns` are left out.
-    `trace_ids` are some that are known to fit, for a backend that cannot search by everything."""
-
-    kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
-    service: str = ""
-    route: str = ""
-    outcome: str = ""
-    order_id: str = ""
-    gremlin: str = ""
-    limit: int = 50
-    since_ns: int = 0
-    trace_ids: tuple[str, ...] = ()
 
 
 class FilterChoices(Struct, frozen=True):
@@ -88,17 +71,13 @@ class TelemetryStore:
 
     def find(self, query: TraceQuery) -> tuple[TraceRow, ...]:
         """Traces for a list: the slowest first, otherwise the latest first."""
-        keys = _keys(query)
-        by_time = bool(keys) or query.kind != "slowest"
-        each = self.traces.newest(keys) if by_time else self.traces.slowest()
-        recent = (trace for trace in each if trace.end_ns >= query.since_ns)
-        if query.kind != "slowest":
-            found = list(islice(recent, query.limit))
+        keys, slowest = _keys(query), query.kind == "slowest"
+        each = self.traces.newest(keys) if keys or not slowest else self.traces.slowest()
+        if keys and slowest:
+            each = iter(sorted(each, key=lambda trace: trace.duration_ns, reverse=True))
+        found = list(islice(fitting(each, query), query.limit))
+        if not slowest:
             found.sort(key=lambda trace: trace.start_ns, reverse=True)
-        elif keys:
-            found = heapq.nlargest(query.limit, recent, key=lambda trace: trace.duration_ns)
-        else:
-            found = list(islice(recent, query.limit))
         return tuple(trace_row(trace) for trace in found)
 
     def trace(self, trace_id: str) -> Waterfall | None:

@@ -1,0 +1,67 @@
+"""`valerix trace` and `valerix lines`: what the pages of traces and logs find."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from chassis.http.query import with_query
+from cli.ask import asked
+from fleet.errors import Failed
+from frontend.web.formatting import took
+
+
+def list_traces(as_json: bool, *, attribute: Sequence[str], **filters: str) -> None:
+    """Print the traces that fit, one a line: when, how long, how it ended, what it was."""
+    wanted = " ".join(_quoted(each) for each in attribute)
+    page = asked("dashboard", "GET", with_query("/api/traces", attribute=wanted, **filters))
+    if as_json:
+        _print(page)
+        return
+    for each in page["traces"]:
+        status = "" if each["status"] is None else str(each["status"])
+        failed = f"  {each['errors']} failed" if each["errors"] else ""
+        click.echo(
+            f"{each['trace_id']}  {each['at'][:19]}  {took(each['duration_ms']):>8}  {status:>3}"
+            f"  {each['name']}{failed}"
+        )
+    if page["note"]:
+        click.echo(f"not searched: {page['note']}", err=True)
+
+
+def _quoted(pair: str) -> str:
+    """As the search takes it: a shell has taken the quotes of a value away."""
+    name, equals, value = pair.partition("=")
+    return f'{name}="{value}"' if equals and any(each.isspace() for each in value) else pair
+
+
+def show_trace(trace_id: str, out: Path | None) -> None:
+    """Print a trace as OTLP in JSON, or write it to a file."""
+    found = asked("dashboard", "GET", f"/api/traces/{quote(trace_id, safe='')}")
+    if out is None:
+        _print(found)
+        return
+    try:
+        out.write_text(json.dumps(found), encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{out} cannot be written: {error.strerror}") from None
+    click.echo(out)
+
+
+def list_lines(as_json: bool, **filters: str) -> None:
+    """Print the lines that fit, oldest first."""
+    page = asked("dashboard", "GET", with_query("/api/logs", **filters))
+    if as_json:
+        _print(page)
+        return
+    for each in page["lines"]:
+        fields = " ".join(f"{name}={value}" for name, value in each["attributes"].items())
+        click.echo(f"{each['at'][:23]}  {each['level']:8} {each['service']:18} {each['message']}"
+                   f"  {fields}".rstrip())  # fmt: skip
+
+
+def _print(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2))
