@@ -51,6 +51,18 @@ def show_trace(trace_id: str, out: Path | None) -> None:
     click.echo(out)
 
 
+def compare_traces(a: str, b: str, as_json: bool) -> None:
+    """Print the spans of two traces, each with what it took in both."""
+    found = asked("dashboard", "GET", with_query("/api/traces/compare", a=a, b=b))
+    if as_json:
+        _print(found)
+        return
+    for each in found["spans"]:
+        left, right = (each[side]["took"] if each[side] else "-" for side in ("a", "b"))
+        name = "  " * each["depth"] + each["name"]
+        click.echo(f"{left:>10} {right:>10} {each['difference']:>10}  {each['service']:18} {name}")
+
+
 def list_lines(as_json: bool, **filters: str) -> None:
     """Print the lines that fit, oldest first."""
     page = asked("dashboard", "GET", with_query("/api/logs", **filters))

@@ -53,6 +53,17 @@ def trace_show(trace_id: str, out: Path | None) -> None:
     show_trace(trace_id, out)
 
 
+@trace.command("compare")
+@click.argument("a")
+@click.argument("b")
+@_JSON
+def trace_compare(a: str, b: str, as_json: bool) -> None:
+    """What took longer in trace B than in trace A, span by span."""
+    from cli.telemetry import compare_traces
+
+    compare_traces(a, b, as_json)
+
+
 @click.command()
 @_SERVICE
 @click.option("--level", default="", help="INFO, WARNING or ERROR, and above.")

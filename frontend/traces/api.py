@@ -1,12 +1,16 @@
 """Traces as JSON: the list that the page shows, and one as OpenTelemetry writes it."""
 
+from typing import Annotated
+
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
+from frontend.traces.comparison import ComparedSpan
+from frontend.traces.panels import compared
 from frontend.traces.search import known_id, trace_filter, trace_query
 from frontend.web.answered import unreadable
 from frontend.web.formatting import utc_now
@@ -27,8 +31,14 @@ class TracePage(Struct, frozen=True):
     note: str
 
 
+class SpanComparison(Struct, frozen=True):
+    """The same work in two traces, in the order of the first."""
+
+    spans: tuple[ComparedSpan, ...]
+
+
 def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
-    """GET /api/traces and /api/traces/{id}."""
+    """GET /api/traces, /api/traces/compare and /api/traces/{id}."""
 
     @get(
         "/api/traces",
@@ -62,4 +72,21 @@ def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
         spans = traces_data(placed.span for placed in found.waterfall.spans)
         return Response(spans, media_type=MediaType.JSON, headers={"Cache-Control": "no-store"})
 
-    return [list_traces, download_trace]
+    @get(
+        "/api/traces/compare",
+        summary="Two traces compared, span by span",
+        responses={404: refused("One is not kept, or that is no id"), 503: refused("Not now")},
+        before_request=leave_untraced,
+    )
+    async def compare_traces(
+        a: Annotated[str, QueryParameter()], b: Annotated[str, QueryParameter()]
+    ) -> SpanComparison:
+        """GET /api/traces/compare?a=ID&b=ID."""
+        found = await compared(telemetry, known_id(a), known_id(b))
+        if isinstance(found, Down):
+            raise unreadable(found)
+        if isinstance(found, str):
+            raise Problem(404, "trace-not-found", f"No span of {found} is kept, or not yet.")
+        return SpanComparison(found.spans)
+
+    return [list_traces, compare_traces, download_trace]

@@ -7,8 +7,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
 
+from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
+from frontend.traces.comparison import Comparison
 from frontend.traces.panels import (
+    comparable,
+    compared,
     trace_panel,
     trace_selects,
     trace_view,
@@ -16,10 +20,11 @@ from frontend.traces.panels import (
     traces_view,
 )
 from frontend.traces.search import KINDS, known_id, trace_filter
-from frontend.traces.view_models import TraceFilter
-from frontend.web.filters import filtered_url, range_choice
+from frontend.traces.view_models import TraceFilter, TraceLine
+from frontend.web.filters import field, filtered_url, range_choice
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
+from observatory.otlp.normalize import is_id
 from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
 
@@ -71,4 +76,26 @@ def trace_routes(
         known = known_id(trace_id)
         return pages.panel(request, trace_panel(known, await trace_view(telemetry, known)))
 
-    return [show_traces, show_list, show_trace, show_waterfall]
+    @get("/traces/compare", summary="Two traces compared", include_in_schema=False)
+    async def show_comparison(request: HttpRequest) -> Response[str]:
+        ids = [field(request, name).lower() for name in ("a", "b")]
+        if any(each and not is_id(each, 32) for each in ids):
+            raise Problem(404, "not-found", "A trace's id is 32 digits from 0 to f, not all 0.")
+        found: Comparison | Down | str | None = None
+        others: tuple[TraceLine, ...] = ()
+        if all(ids):
+            found = await compared(telemetry, *ids)
+        elif ids[0]:
+            others = await comparable(telemetry, ids[0])
+        return pages.page(
+            request,
+            "traces/compare_page.html",
+            a=ids[0],
+            b=ids[1],
+            problem=found if isinstance(found, Down) else None,
+            found=found if isinstance(found, Comparison) else None,
+            missing=found if isinstance(found, str) else "",
+            others=others,
+        )
+
+    return [show_traces, show_list, show_trace, show_waterfall, show_comparison]

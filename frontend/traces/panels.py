@@ -1,12 +1,15 @@
 """The panels of traces: what their URL asks for, and the view that answers it."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.traces import presenter, waterfall
+from frontend.traces.comparison import Comparison, compare
 from frontend.traces.search import OUTCOMES, trace_query
-from frontend.traces.view_models import NoTrace, TraceFilter, TracesView, TraceView
+from frontend.traces.view_models import NoTrace, TraceFilter, TraceLine, TracesView, TraceView
 from frontend.web.filters import Select, filtered_url, mistake_of, select
 from frontend.web.formatting import utc_now
 from frontend.web.gaps import silence, unsent
@@ -15,6 +18,7 @@ from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
 from observatory.store.model import moment
 from observatory.store.store import FilterChoices
+from observatory.store.trace_search import TraceQuery
 
 
 def traces_panel(wanted: TraceFilter, view: TracesView | Down) -> Panel:
@@ -71,3 +75,30 @@ async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | N
     if whole.waterfall is None:
         return NoTrace(trace_id, whole.kept, elsewhere=telemetry.sent_to())
     return replace(waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
+
+
+async def compared(telemetry: TelemetrySource, a: str, b: str) -> Comparison | Down | str:
+    """Two traces span by span; the id of one that is not kept."""
+    found = await asyncio.gather(telemetry.trace(a), telemetry.trace(b))
+    wholes = []
+    for trace_id, whole in zip((a, b), found, strict=True):
+        if isinstance(whole, Down):
+            return whole
+        if whole.waterfall is None:
+            return trace_id
+        wholes.append(whole.waterfall)
+    return compare(*wholes)
+
+
+async def comparable(telemetry: TelemetrySource, trace_id: str) -> tuple[TraceLine, ...]:
+    """The newest other traces that began as this one did."""
+    whole = await telemetry.trace(trace_id)
+    if isinstance(whole, Down) or whole.waterfall is None:
+        return ()
+    head = whole.waterfall.head
+    query = TraceQuery(service=head.service, span_name=head.name)
+    found = await telemetry.find(query)
+    if isinstance(found, Down):
+        return ()
+    alike = [row for row in found.rows if row.name == head.name and row.trace_id != trace_id]
+    return presenter.trace_lines(alike)
