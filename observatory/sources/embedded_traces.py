@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.addresses import is_loopback
 from chassis.settings import Settings
+from observatory.metrics.received import ReceivedMetrics
 from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.otlp.receiver import Receiver
 from observatory.sources.down import Down
@@ -105,6 +106,10 @@ class EmbeddedTraces:
     async def writers(self) -> tuple[tuple[str, int], ...]:
         """Which services wrote lines, and how many."""
         return self.store.logs.choices("service")
+
+    def received(self) -> ReceivedMetrics:
+        """The metrics that programs sent."""
+        return self.store.metrics
 
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""

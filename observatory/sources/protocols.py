@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from observatory.limits import LossCounts
 from observatory.metrics.history import Exemplar, Point
+from observatory.metrics.received import ReceivedMetrics
 from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
@@ -94,6 +95,9 @@ class TelemetrySource(Protocol):
 
     async def writers(self) -> tuple[tuple[str, int], ...]:
         """Which services write lines, and how many; 0 if the backend has no counts."""
+
+    def received(self) -> ReceivedMetrics | None:
+        """The metrics that programs sent; None where they are sent elsewhere."""
 
     def dropped(self) -> dict[str, int]:
         """How many spans and lines each service, by key, could not send."""

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from observatory import limits
 from observatory.limits import LossCounts
+from observatory.metrics.received import ReceivedMetrics
 from observatory.otlp.request import Batch
 from observatory.store.index import Key
 from observatory.store.logs import LogQuery, LogStore
@@ -49,7 +50,8 @@ class TelemetryStore:
         # Is given whatever is kept, so that it can be kept elsewhere too.
         self.keep: Callable[[StoredSpan | StoredLine], None] = lambda _: None
         self.traces = TraceStore(self.losses, limit=traces_limit)
-        self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
+        self.metrics = ReceivedMetrics()
+        self.logs = LogStore(self.losses, self.is_remarkable, limit=logs_limit)
 
     def keep_span(self, span: StoredSpan, packed: bytes) -> None:
         """A span has arrived."""
@@ -123,7 +125,8 @@ class TelemetryStore:
         for reason in LossCounts.__struct_fields__:
             lost.labels(reason).set_function(partial(getattr, self.losses, reason))
 
-    def _is_remarkable(self, trace_id: str) -> bool:
+    def is_remarkable(self, trace_id: str) -> bool:
+        """Whether a trace is kept, and longer than others: it is slow, failed or bitten."""
         trace = self.traces.get(trace_id)
         return trace is not None and trace.klass != "ordinary"
 

@@ -116,6 +116,9 @@ class StackTraces:
         names = await self._names.get("writers", lambda: _or_none(self._loki.services()))
         return tuple((name, 0) for name in names)
 
+    def received(self) -> None:
+        """None: the collector passes metrics on to Prometheus."""
+
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""
         return self._dropped()
