@@ -16,6 +16,7 @@ from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
 from frontend.acts.scenario_runner import ScenarioRunner
+from frontend.charts.page import charts_api, charts_routes
 from frontend.events.actions import EventActions
 from frontend.events.page import audit_routes, event_routes
 from frontend.events.panels import EventSources
@@ -159,6 +160,7 @@ def _routes(
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings)),
+        *charts_routes(pages, state, telemetry),
         *trace_routes(pages, state, telemetry, links),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
@@ -177,7 +179,14 @@ def _other_routes(
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    return [*apis, *trace_api(telemetry), *log_api(telemetry), *FILES, *telemetry.routes()]
+    return [
+        *apis,
+        *trace_api(telemetry),
+        *log_api(telemetry),
+        *charts_api(state, telemetry),
+        *FILES,
+        *telemetry.routes(),
+    ]
 
 
 def all_panels(state: DashboardState) -> list[Panel]:

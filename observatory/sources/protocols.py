@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
-from observatory.metrics.history import Exemplar, Point
+from observatory.metrics.history import Exemplar, Point, Slice
 from observatory.metrics.received import ReceivedMetrics
 from observatory.sla import Traffic
 from observatory.sources.down import Down
@@ -41,6 +41,9 @@ class MetricsSource(Protocol):
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         """The service at each moment (seconds since the epoch), for the charts."""
+
+    def slices(self, service: str, moments: Sequence[float]) -> list[Slice]:
+        """What the service counted between each two moments (seconds since the epoch)."""
 
     def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
         """Requests with a trace that became known after `since`, up to `until` (epoch seconds)."""
