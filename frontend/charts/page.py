@@ -69,8 +69,8 @@ def charts_api(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRo
     async def read_chart_data(request: HttpRequest) -> ChartData:
         """GET /api/charts?since=&until=."""
         view = read_charts(state, telemetry, charts_filter(request))
-        ends = (datetime.fromtimestamp(each, UTC) for each in (view.begin, view.end))
-        return ChartData(*ends, view.services)
+        since, until = (datetime.fromtimestamp(each, UTC) for each in (view.begin, view.end))
+        return ChartData(since, until, view.services)
 
     @get(
         "/api/metrics",

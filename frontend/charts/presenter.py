@@ -82,21 +82,19 @@ def _service(key: str, slices: Sequence[Slice]) -> ServiceCharts:
 def _series(found: MetricSeries) -> SeriesRow:
     values = [_shown(found, at) for at in range(len(found.points))]
     last = values[-1] if values else 0.0
-    unit = (
-        f"{found.unit}/s" if found.kind == "counter" and found.unit not in ("", "1") else found.unit
-    )
+    unit = "" if found.unit == "1" else found.unit
     return SeriesRow(
         service=cut(found.service, 40),
         name=cut(found.name, 80),
         labels=cut(" ".join(f"{key}={value}" for key, value in found.labels), 120),
         value=f"{last:.4g}",
-        unit={"": "", "1": ""}.get(unit, unit) or ("/s" if found.kind == "counter" else ""),
+        unit=f"{unit}/s" if found.kind == "counter" else unit,
         path=_path(values),
     )
 
 
 def _shown(found: MetricSeries, at: int) -> float:
-    """A gauge as it is, a counter per second, a histogram's average; each since the point before."""
+    """A gauge as it is, a counter per second, a histogram's average; since the point before."""
     when, value, total = found.points[at]
     if found.kind == "gauge":
         return value
