@@ -34,7 +34,9 @@ def verdict(row: TraceRow) -> tuple[State, str]:
         return "failed", f"{status} failed"
     if status >= 400:
         return "refused", f"{status} refused"
-    return ("degraded", f"{status}, trouble inside") if row.failed else ("good", f"{status} good")
+    return (
+        ("degraded", f"{status}, failed downstream") if row.failed else ("good", f"{status} good")
+    )
 
 
 def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
@@ -43,7 +45,7 @@ def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
     if not row.complete:
         # Whatever began it has not ended, or was never sent here: nobody knows yet how it went.
         return "none", "incomplete"
-    return ("degraded", "trouble inside") if row.failed else ("good", "done")
+    return ("degraded", "failed downstream") if row.failed else ("good", "done")
 
 
 def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
