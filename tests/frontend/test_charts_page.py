@@ -64,7 +64,8 @@ async def test_received_metrics_and_charts_are_on_the_page_and_in_the_api():
         assert "This cannot be looked for: until" in await text(browser, "/charts?until=1h")
 
 
-def test_two_traces_are_compared_span_by_span(memory: TelemetryStore):
+def test_two_traces_are_compared_span_by_span():
+    memory = TelemetryStore()
     a, b = trace_id(), trace_id()
     for trace, slow in ((a, 0), (b, 400)):
         keep(
