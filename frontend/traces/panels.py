@@ -24,7 +24,9 @@ from observatory.store.trace_search import TraceQuery
 def traces_panel(wanted: TraceFilter, view: TracesView | Down) -> Panel:
     """The list of traces; its URL carries the filters."""
     url = filtered_url("/panels/traces", wanted)
-    return Panel("traces/traces.html", ("traces",), lambda _: view, url)
+    # A search that reads every span is made again every five seconds, not for each that comes.
+    topics = () if wanted.attribute or wanted.name else ("traces",)
+    return Panel("traces/traces.html", topics, lambda _: view, url)
 
 
 def trace_panel(trace_id: str, view: TraceView | NoTrace | Down) -> Panel:

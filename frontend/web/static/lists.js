@@ -60,7 +60,7 @@
       if (held === list.classList.contains("is-held")) continue;
       list.classList.toggle("is-held", held);
       // What has come meanwhile.
-      if (!held) for (const topic of list.dataset.live.split(" ")) document.body.dispatchEvent(new Event("nudge-" + topic));
+      if (!held) for (const topic of list.dataset.live.split(" ").filter(Boolean)) document.body.dispatchEvent(new Event("nudge-" + topic));
     }
     button.hidden = lists().length === 0;
     button.setAttribute("aria-pressed", String(paused));
