@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 
 from cli.payment_commands import payment, policy, provider
-from cli.telemetry_commands import lines, trace
+from cli.telemetry_commands import lines, metrics, trace
 from cli.wallet_commands import keys, wallet
 from cli.webhook_commands import webhooks
 from fleet.errors import CannotRun
@@ -359,7 +359,7 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
         )
 
 
-for group in (payment, provider, policy, wallet, keys, webhooks, trace, lines):
+for group in (payment, provider, policy, wallet, keys, webhooks, trace, lines, metrics):
     main.add_command(group)
 
 

@@ -1,4 +1,4 @@
-"""`valerix trace` and `valerix lines`: what the pages of traces and logs find."""
+"""`valerix trace`, `lines` and `metrics`: what the pages of traces, logs and charts find."""
 
 import json
 from collections.abc import Sequence
@@ -73,6 +73,22 @@ def list_lines(as_json: bool, **filters: str) -> None:
         fields = " ".join(f"{name}={value}" for name, value in each["attributes"].items())
         click.echo(f"{each['at'][:23]}  {each['level']:8} {each['service']:18} {each['message']}"
                    f"  {fields}".rstrip())  # fmt: skip
+
+
+def list_metrics(as_json: bool, **filters: str) -> None:
+    """Print the newest value of each series: what was counted, or shown."""
+    found = asked("dashboard", "GET", with_query("/api/metrics", **filters))
+    if as_json:
+        _print(found)
+        return
+    if found["series"] is None:
+        raise Failed("metrics are not sent to this dashboard: its collector passes them on")
+    for each in found["series"]:
+        labels = " ".join(f"{name}={value}" for name, value in each["labels"])
+        value = each["points"][-1][1]
+        click.echo(
+            f"{each['service']:18} {each['name']} {labels}  {value:g} {each['unit']}".rstrip()
+        )
 
 
 def _print(document: Any) -> None:

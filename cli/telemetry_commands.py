@@ -1,4 +1,4 @@
-"""The commands `valerix trace` and `valerix lines`; telemetry.py does what they say."""
+"""The commands `valerix trace`, `lines` and `metrics`; telemetry.py does what they say."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +62,17 @@ def trace_compare(a: str, b: str, as_json: bool) -> None:
     from cli.telemetry import compare_traces
 
     compare_traces(a, b, as_json)
+
+
+@click.command()
+@_SERVICE
+@click.option("--name", default="", help="A part of a metric's name.")
+@_JSON
+def metrics(as_json: bool, service: str, name: str) -> None:
+    """Metrics that programs sent to the running shop over OTLP, the newest value of each."""
+    from cli.telemetry import list_metrics
+
+    list_metrics(as_json, service=service, name=name)
 
 
 @click.command()

@@ -57,6 +57,7 @@
   const show = () => {
     for (const list of lists()) {
       const held = isRead(list);
+      list.dataset.held = paused ? "Paused" : "Paused while you read";
       if (held === list.classList.contains("is-held")) continue;
       list.classList.toggle("is-held", held);
       // What has come meanwhile.
