@@ -216,7 +216,7 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     panels = {
         str(path.relative_to(TEMPLATES))
         for path in TEMPLATES.glob("*/*.html")
-        if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
+        if "hx-trigger" in (text := path.read_text()) or "wire(panel" in text
     } - {"web/marks.html", "wallets/wallet_page.html"}  # its slider fetches a panel
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
@@ -228,6 +228,8 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"policies/merchants.html", "policies/versions.html"}
     tested |= {f"events/{name}.html" for name in _OF_EVENTS}
     tested |= {"reports/reports.html", "reports/contracts.html"}
+    # In test_charts_page.py.
+    tested |= {"charts/charts.html"}
     # In test_wallet_pages.py.
     tested |= {f"wallets/{name}.html" for name in ("wallets", "moment", "history")}
     # In test_event_pages.py.
