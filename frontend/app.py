@@ -40,8 +40,8 @@ from frontend.reports.page import ReportActions, report_api, report_routes
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
-from frontend.traces.api import trace_api
-from frontend.traces.page import trace_routes
+from frontend.traces.api import compare_api, trace_api
+from frontend.traces.page import compare_routes, trace_routes
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
@@ -162,6 +162,7 @@ def _routes(
         *report_routes(pages, reports, telemetry, _every(settings)),
         *charts_routes(pages, state, telemetry),
         *trace_routes(pages, state, telemetry, links),
+        *compare_routes(pages, telemetry),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
@@ -182,6 +183,7 @@ def _other_routes(
     return [
         *apis,
         *trace_api(telemetry),
+        *compare_api(telemetry),
         *log_api(telemetry),
         *charts_api(state, telemetry),
         *FILES,

@@ -17,7 +17,7 @@ from observatory.metrics.received import MetricSeries
 from observatory.sources.protocols import TelemetrySource
 
 
-class ChartData(Struct, frozen=True):
+class ChartPeriod(Struct, frozen=True):
     """The heatmaps and error rates between two moments."""
 
     since: datetime
@@ -66,11 +66,11 @@ def charts_api(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRo
         responses={400: refused("A field cannot be read")},
         before_request=leave_untraced,
     )
-    async def read_chart_data(request: HttpRequest) -> ChartData:
+    async def read_chart_data(request: HttpRequest) -> ChartPeriod:
         """GET /api/charts?since=&until=."""
         view = read_charts(state, telemetry, charts_filter(request))
         since, until = (datetime.fromtimestamp(each, UTC) for each in (view.begin, view.end))
-        return ChartData(since, until, view.services)
+        return ChartPeriod(since, until, view.services)
 
     @get(
         "/api/metrics",

@@ -53,7 +53,7 @@ def read_charts(
     moments = [begin + number * step for number in range(presenter.COLUMNS + 1)]
     received = telemetry.received()
     return presenter.charts(
-        {each.key: state.source.slices(each.key, moments) for each in LIT},
+        {each.key: state.source.intervals(each.key, moments) for each in LIT},
         moments,
         None if received is None else received.find(service=wanted.service, name=wanted.name),
         note="Charts reach back 15 minutes." if since and since.timestamp() < oldest - 1 else "",

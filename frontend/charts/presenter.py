@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from frontend.charts.view_models import Bar, Cell, ChartsView, SeriesRow, ServiceCharts
 from frontend.web.formatting import count, cut, percent, share, span, took
-from observatory.metrics.history import BOUNDS, Slice
+from observatory.metrics.history import BOUNDS, CountedInterval
 from observatory.metrics.received import MetricSeries
 from observatory.sla import LIMIT_S
 from topology import LABELS
@@ -24,14 +24,14 @@ LIMIT_ROW = sum(bound > LIMIT_S for bound in BOUNDS)
 
 
 def charts(
-    slices: Mapping[str, Sequence[Slice]],
+    intervals: Mapping[str, Sequence[CountedInterval]],
     moments: Sequence[float],
     series: Sequence[MetricSeries] | None,
     note: str = "",
 ) -> ChartsView:
     """The charts of the services, by key, between `moments`."""
     return ChartsView(
-        services=tuple(_service(key, found) for key, found in slices.items()),
+        services=tuple(_service(key, found) for key, found in intervals.items()),
         rows=ROWS,
         columns=len(moments) - 1,
         begin=moments[0],
@@ -48,11 +48,11 @@ def no_charts(mistake: str) -> ChartsView:
     return ChartsView((), (), 0, 0.0, 0.0, "", 0, (), mistake=mistake)
 
 
-def _service(key: str, slices: Sequence[Slice]) -> ServiceCharts:
-    most = max((number for each in slices for number in each.counts), default=0.0)
-    shares = [each.errors / each.requests if each.requests else 0.0 for each in slices]
+def _service(key: str, intervals: Sequence[CountedInterval]) -> ServiceCharts:
+    most = max((number for each in intervals for number in each.counts), default=0.0)
+    shares = [each.errors / each.requests if each.requests else 0.0 for each in intervals]
     top = max(_LEAST_SHARE, *shares)
-    requests, errors = sum(s.requests for s in slices), sum(s.errors for s in slices)
+    requests, errors = sum(s.requests for s in intervals), sum(s.errors for s in intervals)
     return ServiceCharts(
         key=key,
         label=LABELS[key],
@@ -65,7 +65,7 @@ def _service(key: str, slices: Sequence[Slice]) -> ServiceCharts:
                 max(1, math.ceil(_SHADES * math.log1p(number) / math.log1p(most))),
                 f"{count(number)} up to {ROWS[len(BOUNDS) - 1 - place]}",
             )
-            for column, each in enumerate(slices)
+            for column, each in enumerate(intervals)
             for place, number in enumerate(each.counts)
             if number > 0
         ),
@@ -75,7 +75,7 @@ def _service(key: str, slices: Sequence[Slice]) -> ServiceCharts:
             if part > 0
         ),
         worst=percent(top),
-        says=f"{count(requests)} requests, {count(errors)} failed",
+        summary=f"{count(requests)} requests, {count(errors)} failed",
     )
 
 

@@ -21,12 +21,12 @@ class ChartsFilter(Struct, frozen=True):
 
 class Cell(Struct, frozen=True):
     """Requests of one stretch of time that took about as long: a place in the grid, how dark it is
-    (1 to 6), and in words what it says."""
+    (1 to 6), and what it stands for, in words."""
 
     column: int
     row: int
     shade: int
-    says: str
+    label: str
 
 
 class Bar(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Bar(Struct, frozen=True):
     column: int
     y: str
     height: str
-    says: str
+    label: str
 
 
 class ServiceCharts(Struct, frozen=True):
@@ -48,7 +48,7 @@ class ServiceCharts(Struct, frozen=True):
     cells: tuple[Cell, ...]
     bars: tuple[Bar, ...]
     worst: str
-    says: str
+    summary: str
 
 
 class SeriesRow(Struct, frozen=True):

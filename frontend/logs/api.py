@@ -17,7 +17,7 @@ from observatory.sources.protocols import TelemetrySource
 from observatory.store.model import StoredLine
 
 
-class LogLine(Struct, frozen=True):
+class FoundLine(Struct, frozen=True):
     """One line; `at_ns` is nanoseconds since 1970, and what `around` takes."""
 
     at: datetime
@@ -33,7 +33,7 @@ class LogLine(Struct, frozen=True):
 class LinePage(Struct, frozen=True):
     """Lines of a search, oldest first, at most two hundred; `more` means that older ones fit."""
 
-    lines: tuple[LogLine, ...]
+    lines: tuple[FoundLine, ...]
     more: bool
     kept: int | None
 
@@ -57,8 +57,8 @@ def log_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
     return [list_lines]
 
 
-def _line(line: StoredLine) -> LogLine:
-    return LogLine(
+def _line(line: StoredLine) -> FoundLine:
+    return FoundLine(
         at=line.at,
         at_ns=line.at_ns,
         level=line.level,

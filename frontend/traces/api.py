@@ -38,7 +38,7 @@ class SpanComparison(Struct, frozen=True):
 
 
 def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
-    """GET /api/traces, /api/traces/compare and /api/traces/{id}."""
+    """GET /api/traces and /api/traces/{id}."""
 
     @get(
         "/api/traces",
@@ -72,6 +72,12 @@ def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
         spans = traces_data(placed.span for placed in found.waterfall.spans)
         return Response(spans, media_type=MediaType.JSON, headers={"Cache-Control": "no-store"})
 
+    return [list_traces, download_trace]
+
+
+def compare_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+    """GET /api/traces/compare."""
+
     @get(
         "/api/traces/compare",
         summary="Two traces compared, span by span",
@@ -89,4 +95,4 @@ def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
             raise Problem(404, "trace-not-found", f"No span of {found} is kept, or not yet.")
         return SpanComparison(found.spans)
 
-    return [list_traces, compare_traces, download_trace]
+    return [compare_traces]

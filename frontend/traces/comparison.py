@@ -18,7 +18,7 @@ _NAME_CHARS = 160
 _NOTABLE_MS, _NOTABLE_SHARE = 1.0, 0.2
 
 
-class Side(Struct, frozen=True):
+class ComparedSide(Struct, frozen=True):
     """A span in one of the traces; `width` is its share of the longer trace's time."""
 
     span_id: str
@@ -37,14 +37,14 @@ class ComparedSpan(Struct, frozen=True):
     hue: Hue
     name: str
     depth: int
-    a: Side | None
-    b: Side | None
+    a: ComparedSide | None
+    b: ComparedSide | None
     more_ms: float
     difference: str
     change: str
 
 
-class Comparison(Struct, frozen=True):
+class TraceComparison(Struct, frozen=True):
     """Two traces, span by span in the order of the first."""
 
     a: TraceLine
@@ -52,7 +52,7 @@ class Comparison(Struct, frozen=True):
     spans: tuple[ComparedSpan, ...]
 
 
-def compare(a: Waterfall, b: Waterfall) -> Comparison:
+def compare(a: Waterfall, b: Waterfall) -> TraceComparison:
     """Spans are the same work when their services, names and parents are, and their number among
     such siblings."""
     longest_ms = max(_length_ms(a), _length_ms(b), 0.001)
@@ -65,7 +65,7 @@ def compare(a: Waterfall, b: Waterfall) -> Comparison:
         found.append(_compared(left, right, depth, longest_ms))
         below = _pairs(left.children if left else (), right.children if right else ())
         stack += [(pair, depth + 1) for pair in reversed(below)]
-    return Comparison(_line(a.head), _line(b.head), tuple(found))
+    return TraceComparison(_line(a.head), _line(b.head), tuple(found))
 
 
 Pair = tuple[PlacedSpan | None, PlacedSpan | None]
@@ -106,7 +106,7 @@ def _compared(
     )
 
 
-def _change(a: Side | None, b: Side | None) -> str:
+def _change(a: ComparedSide | None, b: ComparedSide | None) -> str:
     if a is None or b is None:
         return "only-b" if a is None else "only-a"
     more_ms = b.duration_ms - a.duration_ms
@@ -115,12 +115,12 @@ def _change(a: Side | None, b: Side | None) -> str:
     return "slower" if more_ms > 0 else "faster"
 
 
-def _side(placed: PlacedSpan | None, longest_ms: float) -> Side | None:
+def _side(placed: PlacedSpan | None, longest_ms: float) -> ComparedSide | None:
     if placed is None:
         return None
     span = placed.span
     length_ms = milliseconds(span.end_ns - span.start_ns)
-    return Side(
+    return ComparedSide(
         span_id=span.span_id,
         duration_ms=length_ms,
         took=took(length_ms),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
-from frontend.traces.comparison import Comparison
+from frontend.traces.comparison import TraceComparison
 from frontend.traces.panels import (
     comparable,
     compared,
@@ -76,12 +76,18 @@ def trace_routes(
         known = known_id(trace_id)
         return pages.panel(request, trace_panel(known, await trace_view(telemetry, known)))
 
+    return [show_traces, show_list, show_trace, show_waterfall]
+
+
+def compare_routes(pages: Pages, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+    """GET /traces/compare: two traces, or the choice of the second."""
+
     @get("/traces/compare", summary="Two traces compared", include_in_schema=False)
     async def show_comparison(request: HttpRequest) -> Response[str]:
         ids = [field(request, name).lower() for name in ("a", "b")]
         if any(each and not is_id(each, 32) for each in ids):
             raise Problem(404, "not-found", "A trace's id is 32 digits from 0 to f, not all 0.")
-        found: Comparison | Down | str | None = None
+        found: TraceComparison | Down | str | None = None
         others: tuple[TraceLine, ...] = ()
         if all(ids):
             found = await compared(telemetry, *ids)
@@ -93,9 +99,9 @@ def trace_routes(
             a=ids[0],
             b=ids[1],
             problem=found if isinstance(found, Down) else None,
-            found=found if isinstance(found, Comparison) else None,
+            found=found if isinstance(found, TraceComparison) else None,
             missing=found if isinstance(found, str) else "",
             others=others,
         )
 
-    return [show_traces, show_list, show_trace, show_waterfall, show_comparison]
+    return [show_comparison]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.traces import presenter, waterfall
-from frontend.traces.comparison import Comparison, compare
+from frontend.traces.comparison import TraceComparison, compare
 from frontend.traces.search import OUTCOMES, trace_query
 from frontend.traces.view_models import NoTrace, TraceFilter, TraceLine, TracesView, TraceView
 from frontend.web.filters import Select, filtered_url, mistake_of, select
@@ -79,7 +79,7 @@ async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | N
     return replace(waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
 
 
-async def compared(telemetry: TelemetrySource, a: str, b: str) -> Comparison | Down | str:
+async def compared(telemetry: TelemetrySource, a: str, b: str) -> TraceComparison | Down | str:
     """Two traces span by span; the id of one that is not kept."""
     found = await asyncio.gather(telemetry.trace(a), telemetry.trace(b))
     wholes = []

@@ -44,7 +44,7 @@ class Point(Struct, frozen=True):
     p99: float | None = None
 
 
-class Slice(Struct, frozen=True):
+class CountedInterval(Struct, frozen=True):
     """A stretch of time: its requests, those that failed, and how many took up to each of BOUNDS
     but longer than the one before."""
 
@@ -131,14 +131,14 @@ class History:
         """The first scrape after `since`, as `CounterWindow` takes its windows."""
         return min(bisect_right(self._times, since), len(self._times) - 1)
 
-    def slice(self, since: float, until: float) -> Slice:
+    def interval(self, since: float, until: float) -> CountedInterval:
         """What was counted between two moments."""
         last = bisect_right(self._times, until) - 1
         if last < 0:
-            return Slice()
+            return CountedInterval()
         now, then = self._totals[last], self._totals[max(bisect_right(self._times, since) - 1, 0)]
         below = [after - before for after, before in zip(now.buckets, then.buckets, strict=True)]
-        return Slice(
+        return CountedInterval(
             requests=now.requests - then.requests,
             errors=now.errors - then.errors,
             counts=tuple(max(0.0, here - under) for under, here in pairwise((0.0, *below))),

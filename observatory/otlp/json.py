@@ -106,11 +106,8 @@ def _scopes(group: _Group, signal: str) -> list[_Scope]:
 
 
 def _raws(scope: _Scope, signal: str) -> list[Raw]:
-    if signal == "traces":
-        return scope.spans or []
-    if signal == "logs":
-        return _both(scope.log_records, scope.log_records_camel)
-    return scope.metrics or []
+    logs = _both(scope.log_records, scope.log_records_camel)
+    return {"traces": scope.spans, "logs": logs}.get(signal, scope.metrics) or []
 
 
 def _sender(raw: Raw, normalizer: Normalizer) -> Sender:

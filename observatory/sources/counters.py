@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from observatory.metrics import counter_window
 from observatory.metrics.counter_window import CounterWindow, Scrape
-from observatory.metrics.history import BUCKET, Exemplar, History, Point, Slice
+from observatory.metrics.history import BUCKET, CountedInterval, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
 from observatory.sla import WINDOW_S, Traffic
 from observatory.sources.down import Down
@@ -92,10 +92,10 @@ class Counters(ABC):
         """Requests with a trace that became known after `since`, up to `until`."""
         return self._histories[service].exemplars(since, until)
 
-    def slices(self, service: str, moments: Sequence[float]) -> list[Slice]:
+    def intervals(self, service: str, moments: Sequence[float]) -> list[CountedInterval]:
         """What was counted between each two moments; seconds since the epoch."""
         history, ours = self._histories[service], [each - self._epoch for each in moments]
-        return [history.slice(since, until) for since, until in pairwise(ours)]
+        return [history.interval(since, until) for since, until in pairwise(ours)]
 
     def failures(self, service: str, since: float, until: float) -> float:
         """Requests that failed between two moments."""

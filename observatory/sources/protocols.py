@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
-from observatory.metrics.history import Exemplar, Point, Slice
+from observatory.metrics.history import CountedInterval, Exemplar, Point
 from observatory.metrics.received import ReceivedMetrics
 from observatory.sla import Traffic
 from observatory.sources.down import Down
@@ -42,7 +42,7 @@ class MetricsSource(Protocol):
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         """The service at each moment (seconds since the epoch), for the charts."""
 
-    def slices(self, service: str, moments: Sequence[float]) -> list[Slice]:
+    def intervals(self, service: str, moments: Sequence[float]) -> list[CountedInterval]:
         """What the service counted between each two moments (seconds since the epoch)."""
 
     def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:

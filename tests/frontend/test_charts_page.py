@@ -30,7 +30,7 @@ def test_each_stretch_of_time_shows_its_own_requests():
     history = History()
     for at, numbers in enumerate([(0, 0, 0), (10, 0, 0), (10, 4, 2), (10, 4, 2)]):
         history.add(float(at), counted(*numbers))
-    slices = [history.slice(at, at + 1.0) for at in range(3)]
+    slices = [history.interval(at, at + 1.0) for at in range(3)]
     view = presenter.charts({"order": slices}, [0.0, 1.0, 2.0, 3.0], None)
     (service,) = view.services
     assert (service.requests, service.errors) == (14, 2)
@@ -38,7 +38,7 @@ def test_each_stretch_of_time_shows_its_own_requests():
         (0, "50.0\u202fms"),
         (1, "5.00\u202fs"),
     ]
-    assert [(bar.column, bar.says) for bar in service.bars] == [(1, "50\u202f% failed")]
+    assert [(bar.column, bar.label) for bar in service.bars] == [(1, "50\u202f% failed")]
     assert view.rows[view.limit_row] == "1.00\u202fs"
 
 
