@@ -39,8 +39,18 @@
   // The address is the one that answered: the server writes moments as every reader takes them.
   document.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail?.ctx ?? {};
-    if (asked && request?.action === asked && response?.raw?.ok) history.pushState({}, "", response.raw.url);
+    if (!asked || request?.action !== asked || !response?.raw?.ok) return;
+    history.pushState({}, "", response.raw.url);
+    shareTime();
   });
+  // The pages that have a time take this one's.
+  const shareTime = () => {
+    const given = new URLSearchParams(location.search);
+    const time = new URLSearchParams(["since", "until"].filter((name) => given.has(name)).map((name) => [name, given.get(name)]));
+    for (const link of document.querySelectorAll('nav[aria-label="Pages"] :is([href^="/charts"], [href^="/traces"], [href^="/logs"])')) {
+      link.search = time.toString();
+    }
+  };
   addEventListener("popstate", () => location.reload());
 
   // --- what somebody reads holds still ------------------------------------------------------------------
