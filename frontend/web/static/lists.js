@@ -41,16 +41,15 @@
     const { request, response } = event.detail?.ctx ?? {};
     if (!asked || request?.action !== asked || !response?.raw?.ok) return;
     history.pushState({}, "", response.raw.url);
-    shareTime();
   });
-  // The pages that have a time take this one's.
-  const shareTime = () => {
+  // The pages that have a time take this one's, as it is when the link is followed.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('nav[aria-label="Pages"] a');
+    if (!link || !["/charts", "/traces", "/logs"].includes(link.pathname)) return;
     const given = new URLSearchParams(location.search);
-    const time = new URLSearchParams(["since", "until"].filter((name) => given.has(name)).map((name) => [name, given.get(name)]));
-    for (const link of document.querySelectorAll('nav[aria-label="Pages"] :is([href^="/charts"], [href^="/traces"], [href^="/logs"])')) {
-      link.search = time.toString();
-    }
-  };
+    const time = ["since", "until"].filter((name) => given.has(name)).map((name) => [name, given.get(name)]);
+    link.search = new URLSearchParams(time).toString();
+  }, { capture: true });
   addEventListener("popstate", () => location.reload());
 
   // --- what somebody reads holds still ------------------------------------------------------------------
