@@ -18,6 +18,7 @@ from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
 from frontend.acts.scenario_runner import ScenarioRunner
+from frontend.charts.page import charts_api, charts_routes
 from frontend.events.actions import EventActions
 from frontend.events.page import audit_routes, event_routes
 from frontend.events.panels import EventSources
@@ -27,6 +28,7 @@ from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
 from frontend.load.desk import LoadDesk
 from frontend.load.page import load_api, load_routes
+from frontend.logs.api import log_api
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
 from frontend.orders.page import order_routes, orders_routes
@@ -42,7 +44,8 @@ from frontend.reports.page import ReportActions, capacity_api, report_api, repor
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
-from frontend.traces.page import trace_routes
+from frontend.traces.api import compare_api, trace_api
+from frontend.traces.page import compare_routes, trace_routes
 from frontend.traffic.api import traffic_api
 from frontend.traffic.panels import traffic_panels
 from frontend.traffic.switch import TrafficSwitch
@@ -182,7 +185,9 @@ def _routes(
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings), read_figures()),
         *load_routes(pages, loads.profiles),
+        *charts_routes(pages, state, telemetry),
         *trace_routes(pages, state, telemetry, links),
+        *compare_routes(pages, telemetry),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
@@ -215,6 +220,8 @@ def _other_routes(
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
     apis += [*traffic_api(loads.traffic), *load_api(loads.profiles), capacity_api(read_figures())]
+    apis += [*trace_api(telemetry), *compare_api(telemetry), *log_api(telemetry)]
+    apis += charts_api(state, telemetry)
     for handler in apis:
         handler.guards = [page_guard, *(handler.guards or ())]
     for handler in FILES:

@@ -221,7 +221,7 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     panels = {
         str(path.relative_to(TEMPLATES))
         for path in TEMPLATES.glob("*/*.html")
-        if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
+        if "hx-trigger" in (text := path.read_text()) or "wire(panel" in text
     } - {"web/marks.html", *FETCH_PANELS}
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
@@ -235,6 +235,8 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"reports/reports.html", "reports/contracts.html", "reports/capacity.html"}
     # In test_load_pages.py.
     tested |= {"load/load.html", "load/runs.html"}
+    # In test_charts_page.py.
+    tested |= {"charts/charts.html"}
     # In test_wallet_pages.py.
     tested |= {f"wallets/{name}.html" for name in ("wallets", "moment", "history")}
     # In test_event_pages.py.
