@@ -1,4 +1,4 @@
-"""A customer whose accepted order comes to nothing has given the goods back, and wants them still."""
+"""Whose accepted order comes to nothing has given the goods back, and wants them still."""
 
 import asyncio
 import re
