@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT
 # Compose is a plugin of docker, or on older machines a program of its own.
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name valerix
 
-.PHONY: help up down gen logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
+.PHONY: help up down gen logs reset stack stack-down stack-logs stack-reset stack-native rabbit-ui consume test test-all coverage lint fmt check build ci baseline notes trend render verify calm load load-tools locust chaos bench kube-check kube-tools migrate migrate-up migrate-down migrate-version migrate-force lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,7 +112,7 @@ notes:  ## what the changelog says of a version: make notes V=0.1.0
 	@awk -v v="$(V)" '/^## / {on = v != "" && $$2 == v} on' CHANGELOG.md | grep . \
 	  || { echo "CHANGELOG.md has no part about \"$(V)\": make notes V=0.1.0" >&2; exit 2; }
 
-trend: $(VENV)/.installed-dev  ## the newest load report as one more line of a file: make trend FILE=trend.csv
+trend: $(VENV)/.installed  ## the newest load report as one more line of a file: make trend FILE=trend.csv
 	@$(BIN)/python -m loadtests trend $(FILE)
 
 gen: $(VENV)/.installed-dev  ## write the Python of the protos, in valerix/
@@ -140,11 +140,13 @@ calm: $(VENV)/.installed  ## call every gremlin off
 # Only what was given: everything else has its default, and its reason, in loadtests/.
 LOAD = $(if $(SCALE),--scale "$(SCALE)") $(if $(RATE),--rate "$(RATE)") $(if $(LOAD_WORKERS),--workers "$(LOAD_WORKERS)") $(ARGS)
 
-load: $(VENV)/.installed-dev  ## load with a verdict: make load PROFILE=stress SCALE=0.2, all of it in docs/load.md
+load: $(VENV)/.installed-load  ## load with a verdict: make load PROFILE=stress SCALE=0.2, all of it in docs/load.md
 	@exec $(BIN)/python -m loadtests run --profile "$(PROFILE)" $(LOAD)
 
-locust: $(VENV)/.installed-dev  ## the same from Locust's own web page, http://127.0.0.1:8089
+locust: $(VENV)/.installed-load  ## the same from Locust's own web page, http://127.0.0.1:8089
 	@exec $(BIN)/python -m loadtests web $(LOAD)
+
+load-tools: $(VENV)/.installed-load  ## install the load generator, for the dashboard of a shop that runs already
 
 chaos: $(VENV)/.installed-dev  ## orders under faults, one run per seed: make chaos SEEDS=25
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
@@ -205,6 +207,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@$(call install,requirements-dev.lock,$(VENV))
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-load
+
+# The shop's own packages and the load generator, at the versions that the tests have.
+$(VENV)/.installed-load: requirements-load.lock pyproject.toml | $(VENV)/bin/python
+	@$(call install,requirements-load.lock,$(VENV))
 	@touch $@ $(VENV)/.installed
 
 # Apart, because Litestar imports the instrumentation wherever it is installed: the shop would pay.

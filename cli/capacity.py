@@ -41,6 +41,8 @@ def _table(found: CapacityPlan) -> list[str]:
         f"{each.process:<20} {each.replicas:>8} {each.cores:>8.2f} {each.busy:>6.0%}"
         for each in found.processes
     ]
+    if found.without_figures:
+        lines.append(f"not among the figures: {', '.join(found.without_figures)}")
     lines += [f"{'PostgreSQL':<20} {'':>8} {found.database_cores:>8.2f}", ""]
     lines += [f"{each.what:<28} {shown_volume(each):>12}" for each in found.volumes]
     lines += ["", "limits, the first that comes first"]

@@ -10,7 +10,9 @@ from uuid import UUID
 
 import click
 
+from cli.load_commands import load, traffic
 from cli.payment_commands import payment, policy, provider
+from cli.telemetry_commands import lines, metrics, trace
 from cli.wallet_commands import keys, wallet
 from cli.webhook_commands import webhooks
 from fleet.errors import CannotRun
@@ -374,7 +376,9 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
         )
 
 
-for group in (payment, provider, policy, wallet, keys, webhooks):
+for group in (
+    payment, provider, policy, wallet, keys, webhooks, traffic, load, trace, lines, metrics,
+):  # fmt: skip
     main.add_command(group)
 
 

@@ -1,4 +1,4 @@
-"""Asks a running `valerix up` to kill or restart one of its processes.
+"""Asks a running `valerix up` to kill or restart one of its processes, or to run a load profile.
 
 A request is a file in the folder that `valerix up` looks into; the response is a file beside it.
 Whoever may write there is the shop's own user: no port, no token.
@@ -29,6 +29,7 @@ DOWN_WITHIN_S = 40.0
 BACK_WITHIN_S = 150.0
 _POLL_S = 0.05
 REQUEST_SUFFIX, RESPONSE_SUFFIX = ".asked.json", ".answer.json"
+LOAD_SUFFIX, LOAD_STATE = ".load.json", "load.state.json"
 
 
 class ControlRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +46,33 @@ class ControlResponse(Struct, frozen=True):
     """How far the request is; `why` says what went wrong."""
 
     state: Literal["taken", "down", "back", "refused"]
+    why: str = ""
+
+
+class LoadRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Start a profile, or stop the one that runs. `scale` stretches its time, `rate` 0 is a closed
+    loop, else visits a second; `until` as above."""
+
+    verb: Literal["start", "stop"]
+    actor: str
+    until: float
+    profile: str = ""
+    scale: float = 1.0
+    rate: float = 0.0
+
+
+class LoadState(Struct, frozen=True):
+    """The profile that runs, or the last one that ran since the shop was opened. Moments are epoch
+    seconds; `folder` is that of its report; `why` says why it left none."""
+
+    profile: str
+    scale: float
+    rate: float
+    actor: str
+    began_s: float
+    folder: str
+    state: Literal["running", "stopping", "ended"] = "running"
+    exit_code: int | None = None
     why: str = ""
 
 
@@ -82,6 +110,23 @@ class ControlClient:
     async def wait_until_back(self, number: str) -> None:
         """Return once the process of this request works again; raises `RequestRefused`."""
         await self._reach(number, ("back",), BACK_WITHIN_S)
+
+    async def ask_load(self, request: LoadRequest) -> None:
+        """Return once the shop has taken the request; raises `RequestRefused`."""
+        number = secrets.token_hex(8)
+        path = self._folder / f"{number}{LOAD_SUFFIX}"
+        try:
+            write(path, request)
+        except OSError as error:
+            raise RequestRefused(f"the shop cannot be asked: {error.strerror}") from None
+        try:
+            await self._reach(number, ("taken",), TAKEN_WITHIN_S)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def load_state(self) -> LoadState | None:
+        """The profile that runs, or the last one; None while there was none."""
+        return read(self._folder / LOAD_STATE, LoadState)
 
     async def _reach(self, number: str, states: tuple[str, ...], within_s: float) -> None:
         end = time.monotonic() + within_s

@@ -1,4 +1,4 @@
-"""Serves requests to a running shop: kill or restart one of its processes, once.
+"""Serves requests to a running shop: kill or restart one of its processes, run a load profile.
 
 A process that dies by itself still stops the shop; one that is down on request does not."""
 
@@ -13,15 +13,18 @@ import msgspec
 from fleet import health
 from fleet.children import FleetProcess
 from fleet.client import (
+    LOAD_SUFFIX,
     REQUEST_SUFFIX,
     RESPONSE_SUFFIX,
     RESTARTABLE,
     ControlRequest,
     ControlResponse,
+    LoadRequest,
     read,
     write,
 )
 from fleet.errors import Failed
+from fleet.load_run import LoadRun
 from fleet.postgres import PostgresServer
 
 # A service ends within its own grace of five seconds; one that does not is killed.
@@ -58,9 +61,11 @@ class ControlServer:
         services: Sequence[FleetProcess],
         server: PostgresServer | None,
         say: Callable[[str], None],
+        load: LoadRun,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._server, self._say, self._clock = folder, server, say, clock
+        self._load = load
         self._services = {service.process.key: service for service in services}
         self._current: _InProgress | None = None
 
@@ -70,7 +75,8 @@ class ControlServer:
         self._folder.mkdir(mode=0o700)
 
     def close(self) -> None:
-        """Take no more."""
+        """Take no more, and end the load."""
+        self._load.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def has_taken_down(self, service: FleetProcess) -> bool:
@@ -85,12 +91,23 @@ class ControlServer:
         """Go on with the request in progress, or take the next one."""
         if self._current is not None:
             self._go_on(self._current)
+        self._load.tick()
+        self._take_load_requests()
         for path in sorted(self._folder.glob(f"*{REQUEST_SUFFIX}"))[:_MOST_PENDING]:
             request = read(path, ControlRequest)
             path.unlink(missing_ok=True)
             number = path.name.removesuffix(REQUEST_SUFFIX)
             if request is not None and time.time() <= request.until:
                 self._take(request, number)
+
+    def _take_load_requests(self) -> None:
+        for path in sorted(self._folder.glob(f"*{LOAD_SUFFIX}"))[:_MOST_PENDING]:
+            request = read(path, LoadRequest)
+            path.unlink(missing_ok=True)
+            if request is not None and time.time() <= request.until:
+                why = self._load.take(request)
+                number = path.name.removesuffix(LOAD_SUFFIX)
+                self._respond(number, "refused" if why else "taken", why)
 
     def _take(self, request: ControlRequest, number: str) -> None:
         service = self._services.get(request.process)

@@ -56,6 +56,11 @@ class RunDirectory(msgspec.Struct, frozen=True):
         return self.path / "control"
 
     @property
+    def reports(self) -> Path:
+        """Where load runs leave their reports, one folder a run."""
+        return self.path / "reports"
+
+    @property
     def chain_head(self) -> Path:
         """Where the proof keeps the head of its chain, outside the database."""
         return self.path / "chain.head"

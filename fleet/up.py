@@ -19,6 +19,7 @@ from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
 from fleet.gateway import envoy
+from fleet.load_run import LoadRun
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, load_as, unknown
@@ -90,7 +91,7 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
                 say(f"database moved to migration {revision}")
             more = stack.environment() if stack else {}
             services = plan(home, settings, database_url, more, layout)
-            control = ControlServer(home.control, services, server, say)
+            control = ControlServer(home.control, services, server, say, LoadRun(home, say))
             try:
                 if stack:
                     stack.start()
@@ -181,6 +182,7 @@ def plan(
     watching = {
         "VALERIX_PROOF_HEAD": str(home.chain_head),
         "VALERIX_TELEMETRY_DIR": str(home.telemetry),
+        "VALERIX_LOAD_REPORTS": str(home.reports),
         **environ,
         "VALERIX_CONTROL": str(home.control),
     }

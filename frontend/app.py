@@ -1,6 +1,7 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,7 @@ from frontend.acts.actions import act_action_routes
 from frontend.acts.page import act_routes
 from frontend.acts.panels import act_panels
 from frontend.acts.scenario_runner import ScenarioRunner
+from frontend.charts.page import charts_api, charts_routes
 from frontend.events.actions import EventActions
 from frontend.events.page import audit_routes, event_routes
 from frontend.events.panels import EventSources
@@ -24,6 +26,9 @@ from frontend.gremlins.actions import GremlinActions
 from frontend.gremlins.page import gremlin_routes
 from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
+from frontend.load.desk import LoadDesk
+from frontend.load.page import load_api, load_routes
+from frontend.logs.api import log_api
 from frontend.logs.page import log_routes
 from frontend.orders.actions import OrderActions
 from frontend.orders.page import order_routes, orders_routes
@@ -39,7 +44,11 @@ from frontend.reports.page import ReportActions, capacity_api, report_api, repor
 from frontend.settings import DashboardSettings
 from frontend.timeline.page import timeline_routes
 from frontend.timeline.panels import timeline_panels
-from frontend.traces.page import trace_routes
+from frontend.traces.api import compare_api, trace_api
+from frontend.traces.page import compare_routes, trace_routes
+from frontend.traffic.api import traffic_api
+from frontend.traffic.panels import traffic_panels
+from frontend.traffic.switch import TrafficSwitch
 from frontend.wallets.actions import WalletActions
 from frontend.wallets.page import wallet_routes, wallets_routes
 from frontend.wallets.panels import WalletSources
@@ -79,6 +88,13 @@ NAME = "dashboard"
 _POOL = 4
 
 
+class Loads(NamedTuple):
+    """What brings visits on request."""
+
+    traffic: TrafficSwitch
+    profiles: LoadDesk
+
+
 def create_app(
     settings: DashboardSettings,
     *,
@@ -96,9 +112,7 @@ def create_app(
     telemetry = _telemetry(settings, hub, registry, drops, AllowedSenders(settings, brake))
     database = Database(settings, size=_POOL)
     services = peers or {key: Peer(name, urls[key], settings) for key, name in NAMES.items()}
-    for key, peer in services.items():
-        if not find(key).is_outside:
-            peer.identity = ShopIdentity(settings, database)
+    _identify(services, settings, database)
     state = DashboardState(
         settings,
         hub=hub,
@@ -107,20 +121,20 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
+    loads = Loads(_traffic(settings, services, state), LoadDesk(settings, state.operations))
     writer = _reports(settings, database, telemetry)
     sessions = _sessions(settings, services, state)
+    pages = _routes(settings, state, telemetry, runner, services, sessions, writer, loads)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
-        routes=[
-            *_for_browsers(_routes(settings, state, telemetry, runner, services, sessions, writer)),
-            *_other_routes(state, telemetry, writer),
-        ],
+        routes=[*_for_browsers(pages), *_other_routes(state, telemetry, writer, loads)],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
+            loads.traffic.traffic.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
@@ -131,6 +145,13 @@ def create_app(
     )
 
 
+def _identify(services: dict[str, Peer], settings: DashboardSettings, database: Database) -> None:
+    """Have each of the shop's own told which shop asks."""
+    for key, peer in services.items():
+        if not find(key).is_outside:
+            peer.identity = ShopIdentity(settings, database)
+
+
 def _routes(
     settings: DashboardSettings,
     state: DashboardState,
@@ -139,16 +160,17 @@ def _routes(
     services: dict[str, Peer],
     sessions: Sessions,
     reports: ReportWriter,
+    loads: Loads,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
     environment().globals["notice"] = settings.notice
     links = Links(settings)
-    pages = Pages(Panels(all_panels(state), state.hub), sessions)
+    pages = Pages(Panels(all_panels(state, loads.traffic), state.hub), sessions)
     drafts = PolicyDrafts(PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
-        *overview_routes(pages, state, links),
+        *overview_routes(pages, state, links, loads.profiles.runs),
         *orders_routes(pages, state),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
@@ -162,13 +184,18 @@ def _routes(
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings), read_figures()),
+        *load_routes(pages, loads.profiles),
+        *charts_routes(pages, state, telemetry),
         *trace_routes(pages, state, telemetry, links),
+        *compare_routes(pages, telemetry),
         *log_routes(pages, state, telemetry, links),
         *act_routes(pages, state, settings, runner),
         *panel_routes(pages),
         *nudge_routes(state.hub),
         *action_routes(
-            _actions(settings, services, state, drafts, reports), sessions, state.refresh
+            _actions(settings, services, state, drafts, reports, loads),
+            sessions,
+            state.refresh,
         ),
         *act_action_routes(runner, sessions),
         *sign_in_routes(sessions),
@@ -185,11 +212,16 @@ def _sessions(
 
 
 def _other_routes(
-    state: DashboardState, telemetry: TelemetrySource, reports: ReportWriter
+    state: DashboardState,
+    telemetry: TelemetrySource,
+    reports: ReportWriter,
+    loads: Loads,
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    apis.append(capacity_api(read_figures()))
+    apis += [*traffic_api(loads.traffic), *load_api(loads.profiles), capacity_api(read_figures())]
+    apis += [*trace_api(telemetry), *compare_api(telemetry), *log_api(telemetry)]
+    apis += charts_api(state, telemetry)
     for handler in apis:
         handler.guards = [page_guard, *(handler.guards or ())]
     for handler in FILES:
@@ -201,7 +233,7 @@ def _other_routes(
     return [*apis, *FILES, *receivers]
 
 
-def all_panels(state: DashboardState) -> list[Panel]:
+def all_panels(state: DashboardState, switch: TrafficSwitch) -> list[Panel]:
     """The panels that any page may show by their name."""
     return [
         *overview_panels(state),
@@ -209,7 +241,21 @@ def all_panels(state: DashboardState) -> list[Panel]:
         *gremlin_panels(state),
         *timeline_panels(state),
         *act_panels(state),
+        *traffic_panels(switch),
     ]
+
+
+def _traffic(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> TrafficSwitch:
+    """The switch for steady traffic; nobody comes while an act counts its own customers."""
+    return TrafficSwitch(
+        settings,
+        services,
+        state.operations,
+        resting=lambda: state.scenario.is_on,
+        changed=lambda: state.hub.nudge("traffic"),
+    )
 
 
 def _reports(
@@ -263,6 +309,7 @@ def _actions(
     state: DashboardState,
     drafts: PolicyDrafts,
     reports: ReportWriter,
+    loads: Loads,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -280,6 +327,8 @@ def _actions(
         "calm": gremlins.calm,
         "policy": drafts.give,
         "report": ReportActions(reports).write,
+        "traffic": loads.traffic.turn,
+        "load": loads.profiles.turn,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
         "deposit": wallets.deposit,

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from chassis.database.pool import Database
 from frontend.acts.current_scenario import CurrentScenario
+from frontend.operations import Operations
 from frontend.payments.queries import PaymentQueries
 from frontend.policies.queries import PolicyQueries
 from frontend.providers.queries import ProviderQueries
@@ -39,6 +40,7 @@ class DashboardState:
         self.payments = PaymentQueries(database)
         self.policies = PolicyQueries(database)
         self.providers = ProviderQueries(database)
+        self.operations = Operations(database)
         self.proof = proof
         self._database = database
         self.live = LiveState(

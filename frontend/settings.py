@@ -48,6 +48,24 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
         why("A report on every day that is over (UTC), written soon after its end; 0: none."),
     ] = 24
     report_keep: Annotated[Count, why("A month of daily reports, of some 5 KB each.")] = 31
+    traffic_most_per_s: Annotated[
+        Annotated[float, Meta(ge=1, le=50)],
+        why(
+            "Steady traffic comes from the dashboard's own process, which is to show the shop: the "
+            "most visits a second. More is for a load profile."
+        ),
+    ] = 20.0
+    traffic_most_min: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)],
+        why("Steady traffic ends by itself: a forgotten one must not fill the database overnight."),
+    ] = 480
+    load_reports: Annotated[
+        str, why("Where load runs leave their reports, to be listed; `valerix up` sets this.")
+    ] = ""
+    load_longest_s: Annotated[
+        Seconds,
+        why("The longest load profile that a page may start: a forgotten one ends by then."),
+    ] = 1800.0
     grafana_link: Annotated[
         Address, why("Where a visitor's browser finds Grafana; empty: pages do not link to it.")
     ] = ""

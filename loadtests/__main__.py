@@ -16,14 +16,12 @@ from loadtests import run as running
 from loadtests.folders import PLAN, new_folder
 from loadtests.judge import Demands
 from loadtests.plan import LoadPlan, new_tag
-from loadtests.profiles import PROFILES, Profile
 from loadtests.stock import Delivery, restock
 from loadtests.target import Target, demand_open, find_target
-from loadtests.thresholds import Thresholds
 from loadtests.trend import append, newest_report
+from scenarios.load_profiles import PROFILES, RATES, SCALES, Profile, Thresholds
 from topology import KEYS
 
-_SCALES, _RATES = (0.01, 100.0), (0.1, 10_000.0)
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - to be shown, not to be bound
 _EXITS = (
     "Exit codes: 0 everything was kept, 1 something was broken, 2 it could not be run or judged."
@@ -61,8 +59,8 @@ def _shop_options(command: Any) -> Any:
 def _run_options(command: Any) -> Any:
     """How hard and how long."""
     options = (
-        click.option("--scale", type=Number("SCALE", _SCALES), default="1", help="Stretch time."),
-        click.option("--rate", type=Number("RATE", _RATES), help="Open loop: visits a second."),
+        click.option("--scale", type=Number("SCALE", SCALES), default="1", help="Stretch time."),
+        click.option("--rate", type=Number("RATE", RATES), help="Open loop: visits a second."),
         click.option("--workers", type=Number("WORKERS", (0, 1024), whole=True), default="0",
                      help="Worker processes, at most one a core."),
         click.option("--seed", type=int, help="Repeat a run's random choices."),
@@ -125,14 +123,14 @@ def web(profile: str, web_host: str, web_port: int, listen: str, **options: Any)
     target = _target(options)
     plan = _plan(what, target, options, workers)
     # Any profile may be chosen on the page, so the delivery is for the longest.
-    longest = msgspec.structs.replace(plan, scale=_SCALES[1])
+    longest = msgspec.structs.replace(plan, scale=SCALES[1])
     delivery = str(_prepare(target, longest, delivers=options["delivers"]))
     click.echo(f"  {delivery}")
     master = ""
     if workers or listen:
         listen = listen or f"127.0.0.1:{free_port()}"
         master = f"127.0.0.1:{listen.rpartition(':')[2]}"
-    folder = find_run_directory().path / "reports" / "page"
+    folder = find_run_directory().reports / "page"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_bytes(msgspec.json.encode(plan))
     arguments = [f"--host={web_host}", f"--web-port={web_port}"] + (

@@ -8,13 +8,13 @@ from fleet.run_dir import find_run_directory
 
 # What the generator leaves there, and what is made of it.
 PLAN, MEASURES, RAN, CLIENT_LOG = "plan.json", "measures.json", "ran.json", "client_log.jsonl"
-GENERATOR_LOG, PAGE, DOCUMENT, JUNIT = "generator.log", "report.html", "report.json", "junit.xml"
+GENERATOR_LOG, JUNIT = "generator.log", "junit.xml"
 
 
 def new_folder(profile: str, given: Path | None = None) -> Path:
     """A new, empty folder: `given`, or <VALERIX_HOME>/reports/<time>-<profile>."""
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    folder = given or find_run_directory().path / "reports" / f"{name}-{profile}"
+    folder = given or find_run_directory().reports / f"{name}-{profile}"
     number = 1
     while given is None and folder.exists():
         number += 1

@@ -16,11 +16,12 @@ from loadtests.machine import MachineDescription, describe_machine
 from loadtests.measures import Measures
 from loadtests.plan import LoadPlan, Ran
 from loadtests.target import Target
-from loadtests.thresholds import ThresholdCheck, Thresholds, checks
+from loadtests.thresholds import ThresholdCheck, checks
 from loadtests.verdict import Verdict, verdict
 from observatory.timeline.fault_windows import AuditEntry, FaultWindow, fault_windows
 from proof.evaluate import Report
 from proof.verify import wait_until_settled
+from scenarios.load_profiles import Thresholds
 from topology import NAMES
 
 

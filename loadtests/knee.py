@@ -6,7 +6,7 @@ import msgspec
 
 from loadtests.histogram import COARSE, together
 from loadtests.measures import Measures
-from loadtests.profiles import Profile
+from scenarios.load_profiles import Profile
 
 # A plateau that lies less than this under the rising line's end is noise, not a plateau.
 _BEND = 0.9

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import msgspec
 
-from loadtests.profiles import BY_HAND, PROFILES, Profile
+from scenarios.load_profiles import BY_HAND, PROFILES, Profile
 
 # Longer than the shop's own budget of 5 s: a client that gives up sooner misses responses.
 PATIENCE_S = 8.0

@@ -4,15 +4,7 @@ import msgspec
 
 from loadtests.measures import Measures
 from loadtests.outcomes import SUCCESSES, WORK
-
-
-class Thresholds(msgspec.Struct, frozen=True):
-    """Limits in milliseconds and percent. Latency is that of requests that change something."""
-
-    p95_ms: float = 500.0
-    p99_ms: float = 1000.0
-    errors_percent: float = 5.0
-    success_percent: float = 95.0
+from scenarios.load_profiles import Thresholds
 
 
 class ThresholdCheck(msgspec.Struct, frozen=True):

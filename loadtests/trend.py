@@ -10,8 +10,8 @@ import msgspec
 
 from fleet.errors import CannotRun
 from fleet.run_dir import find_run_directory
-from loadtests.folders import DOCUMENT
 from loadtests.outcomes import OUTCOMES, PLACE
+from observatory.load_runs import DOCUMENT
 
 # With how many earlier runs of the same kind a new one is compared.
 _COMPARED = 10
@@ -24,7 +24,7 @@ _KIND = ("profile", "scale", "rate")
 
 def newest_report() -> Path:
     """The report.json that was written last in this shop's reports."""
-    found = (find_run_directory().path / "reports").glob(f"*/{DOCUMENT}")
+    found = find_run_directory().reports.glob(f"*/{DOCUMENT}")
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         raise CannotRun("there is no report yet: make load writes one")

@@ -55,6 +55,8 @@ LINKS = 16
 # Nested values are shown as text: deeper or wider than this they are not readable.
 NESTING = 4
 WIDTH = 32
+# Series of one metric in one request: more labels than this are a mistake of the sender.
+METRIC_POINTS = 500
 # A trace with more spans than this cannot be read as a waterfall.
 SPANS_PER_TRACE = 1_000
 # Services, routes, orders and gremlins by which one trace can be found.

@@ -11,7 +11,7 @@ from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Outcome
 from scenarios.model import Pay
 from scenarios.settings import ScenarioSettings
-from scenarios.visitors import REMEMBERED, Visitors
+from scenarios.visitors import Visitors
 from services.payment.client import MerchantClient
 
 # A merchant's accounts are asked for thirty seconds at the longest; a second for the network.
@@ -60,7 +60,7 @@ class PayerTraffic(Visitors[Pay]):
             _response_of,
         )
         self.responses[response] += 1
-        if len(self.answered) < REMEMBERED:
+        if len(self.answered) < self.remembered:
             self.answered.append(AnsweredPayer(pay.merchant, request_id, response))
 
 

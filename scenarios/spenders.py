@@ -11,7 +11,7 @@ from chassis.outcome import CallResult, Outcome
 from scenarios.failures import ActionFailed
 from scenarios.model import FillWallet, Spend
 from scenarios.settings import ScenarioSettings
-from scenarios.visitors import PAUSE_S, REMEMBERED, Visitors
+from scenarios.visitors import PAUSE_S, Visitors
 from services.wallet.client import WalletClient
 from services.wallet.contract import (
     GATEWAY_ERROR,
@@ -74,7 +74,7 @@ class SpenderTraffic(Visitors[Spend]):
                 ),
                 _response_of,
             )
-            if len(self.answered) < REMEMBERED:
+            if len(self.answered) < self.remembered:
                 self.answered.append(AnsweredSpender(spend.user, key, response))
             if response not in _TRIES_AGAIN:
                 break
@@ -102,7 +102,7 @@ async def _is_spent(client: WalletClient, spend: Spend) -> bool:
     """Whether trying again is of no use. While money is held for somebody else it is: it comes back
     where that payment is not taken."""
     try:
-        now = await _balance(client, spend)
+        now = await balance_of(client, spend)
     except ActionFailed:
         return False
     return not now.pending_out_minor and now.available_minor < spend.amount
@@ -114,7 +114,7 @@ async def fill_wallet(
     """Put in what is missing, or pay what is too much, until exactly so much can be spent and
     nothing is on its way; raises `ActionFailed`."""
     for _ in range(_FILL_LOOKS):
-        now = await _balance(client, fill)
+        now = await balance_of(client, fill)
         missing = fill.exactly - now.available_minor
         if now.pending_in_minor or now.pending_out_minor:
             await sleep(PAUSE_S)
@@ -135,13 +135,16 @@ async def fill_wallet(
     )
 
 
-async def _balance(client: WalletClient, of: FillWallet | Spend) -> BalanceView:
+async def balance_of(client: WalletClient, of: FillWallet | Spend) -> BalanceView:
+    """What the wallet has in that currency, nothing where there is none; raises `ActionFailed`."""
     answer = await client.balance(of.user)
     nothing = BalanceView(of.currency, 0, 0, 0, 0)
     if answer.code == WALLET_NOT_FOUND:
         return nothing
-    found: WalletBalances | None = decode(answer, WalletBalances)
-    if answer.outcome is not Outcome.OK or found is None:
+    # No answer, or a refusal, is no broken contract.
+    is_answered = answer.outcome is Outcome.OK
+    found: WalletBalances | None = decode(answer, WalletBalances) if is_answered else None
+    if found is None:
         raise _failed(answer)
     return next((each for each in found.balances if each.currency == of.currency), nothing)
 

@@ -9,7 +9,7 @@ from chassis.outcome import CallResult, Outcome
 from proof.clients.intent import Intent, LoggedReply, logged_reply
 from scenarios.model import Load
 from scenarios.settings import ScenarioSettings
-from scenarios.visitors import REMEMBERED, Visitors
+from scenarios.visitors import Visitors
 from services.order.client import OrderClient
 
 _REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
@@ -48,7 +48,7 @@ class CustomerTraffic(Visitors[Load]):
 
     async def _order(self, orders: OrderClient, load: Load) -> str:
         intent = Intent(f"act-{secrets.token_hex(16)}", load.product, load.quantity)
-        if len(self.intents) < REMEMBERED:
+        if len(self.intents) < self.remembered:
             self.intents.append(intent)
         # An order answers within its budget even when two peers hang; a second for the network.
         deadline_s = self._settings.request_budget_s + 1.0

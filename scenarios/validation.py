@@ -23,8 +23,8 @@ class ActProblem(Struct, frozen=True):
     why: str
 
 
-# The most answers that the customers, payers, spenders and tokens of the act can have got so far,
-# by the word of the condition that is about them.
+# The most answers that the act's customers, payers, spenders and tokens can have got so far, by the
+# word of the condition that is about them.
 _MostResponses = dict[str, float]
 _COME = {"told": "orders were placed", "tokens": "tokens were shown"}
 

@@ -29,6 +29,7 @@ class Visitors(abc.ABC, Generic[C]):
     key: str
     labels: tuple[str, ...]
     attempts = _ATTEMPTS
+    remembered = REMEMBERED
     longest_pause_s = PAUSE_S
 
     def __init__(

@@ -92,7 +92,7 @@ async def _deliver_again(request: FaultyRequest, _: Bite) -> None:
 KINDS: tuple[FaultKind, ...] = (
     FaultKind(
         kind="latency",
-        label="Slow start",
+        label="Slow request",
         does="Waits, then does the work",
         hint=(
             "The request sleeps before any work is done."
@@ -138,7 +138,7 @@ KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         kind="refuse",
-        label="Refusal",
+        label="Connection refused",
         does="Hangs up before the work",
         hint="The connection breaks before anything is done.",
         before=_cut,

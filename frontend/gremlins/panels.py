@@ -1,5 +1,6 @@
 """The panels of gremlins: the bar on every page, the switches, the audit log."""
 
+import asyncio
 from datetime import datetime
 
 from frontend.gremlins import presenter
@@ -36,6 +37,9 @@ def audit_panel(view: AuditView | Down) -> Panel:
 async def audit_view(state: DashboardState) -> AuditView | Down:
     """The audit log as it is now."""
     try:
-        return presenter.audit(await state.live.timeline.audit())
+        gremlins, operations = await asyncio.gather(
+            state.live.timeline.audit(), state.operations.newest()
+        )
+        return presenter.audit(gremlins, operations)
     except Exception as error:  # noqa: BLE001 - a panel never fails
         return Down(reason_of(error), utc_now(), "Gremlins still run out by themselves.")

@@ -14,11 +14,15 @@ from frontend.gremlins.view_models import (
     Switch,
     SwitchGroup,
 )
+from frontend.operations import Operation
 from frontend.query_results import ActiveGremlin
-from frontend.web.labels import ACTION_LABELS
+from frontend.web.labels import ACTION_LABELS, OPERATION_LABELS, WHAT_LABELS
 from observatory.sources.down import Down
 from observatory.timeline.fault_windows import AuditEntry
-from topology import LABELS, NAMES, SERVICES, Process
+from topology import LABELS, NAMES, SERVICES, Process, find
+
+_DASHBOARD = find("dashboard").name
+_MOST_ROWS = 100
 
 # A process that only some kinds can bite stands apart: a column of dashes helps nobody.
 _GROUPS: tuple[tuple[str, bool, Callable[[Process], bool]], ...] = (
@@ -95,9 +99,23 @@ def _can_bite(kind: FaultKind, process: Process) -> bool:
     return process.takes_events or not kind.on_delivery
 
 
-def audit(entries: tuple[AuditEntry, ...]) -> AuditView:
-    """The audit log."""
-    return AuditView(tuple(map(_audit_row, entries)))
+def audit(entries: tuple[AuditEntry, ...], operations: tuple[Operation, ...] = ()) -> AuditView:
+    """The audit log: of gremlins, and of what else operators asked."""
+    rows = (*map(_audit_row, entries), *map(_operation_row, operations))
+    return AuditView(tuple(sorted(rows, key=lambda row: row.at, reverse=True)[:_MOST_ROWS]))
+
+
+def _operation_row(done: Operation) -> AuditRow:
+    return AuditRow(
+        done.at,
+        OPERATION_LABELS[done.action],
+        done.what,
+        WHAT_LABELS[done.what],
+        _DASHBOARD,
+        done.actor,
+        done.detail,
+        is_gremlin=False,
+    )
 
 
 def _audit_row(entry: AuditEntry) -> AuditRow:

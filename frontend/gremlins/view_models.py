@@ -64,7 +64,7 @@ class BoardView(Struct, frozen=True):
 
 
 class AuditRow(Struct, frozen=True):
-    """Who did what to a gremlin, and when."""
+    """Who did what to a gremlin, or to traffic and load, and when."""
 
     at: datetime
     action: str
@@ -73,6 +73,7 @@ class AuditRow(Struct, frozen=True):
     service_name: str
     actor: str
     detail: str
+    is_gremlin: bool = True
 
 
 class AuditView(Struct, frozen=True):

@@ -6,10 +6,14 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from frontend.live_state import DashboardState
-from frontend.logs.panels import log_filter, log_query, log_selects, logs_panel, logs_view
+from frontend.logs.panels import log_selects, logs_panel, logs_view
+from frontend.logs.search import log_filter
+from frontend.logs.view_models import LogFilter
+from frontend.web.filters import range_choice
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
 from observatory.sources.protocols import TelemetrySource
+from observatory.store.logs import LogQuery
 
 
 def log_routes(
@@ -29,7 +33,9 @@ def log_routes(
             logs=logs_panel(wanted, view),
             wanted=wanted,
             selects=log_selects(writers, wanted),
-            links=links.logs(log_query(wanted)),
+            time=range_choice("/logs", wanted, wanted.time),
+            filtered=wanted != LogFilter(),
+            links=links.logs(LogQuery(wanted.service, wanted.level, wanted.text, wanted.trace)),
         )
 
     @get("/panels/logs", summary="The newest lines", include_in_schema=False)

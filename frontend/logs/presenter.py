@@ -11,7 +11,7 @@ from frontend.web.gaps import lines_lost
 from frontend.web.labels import State, hue_of
 from observatory.sources.down import Down
 from observatory.store.log_search import as_term
-from observatory.store.model import StoredLine
+from observatory.store.model import StoredLine, moment
 from observatory.store.results import LogTail
 
 _LEVEL_MARKS: dict[str, State] = {"CRITICAL": "failed", "ERROR": "failed", "WARNING": "degraded"}
@@ -48,6 +48,8 @@ def log_row(
         exception=cut(pairs.get("exception", ""), _EXCEPTION_CHARS),
         trace_id=line.trace_id,
         span_id=line.span_id,
+        around_url=f"/logs?around={line.at_ns}#line-{line.sequence}",
+        is_middle=str(line.at_ns) == wanted.around,
     )
 
 
@@ -73,6 +75,11 @@ def _narrowed(wanted: LogFilter, term: str) -> str:
     return filtered_url("/logs", replace(wanted, text=text))
 
 
+def no_lines(mistake: str) -> LogsView:
+    """The tail for filters that cannot be read."""
+    return LogsView((), True, None, False, "", None, mistake=mistake)
+
+
 def logs(
     tail: LogTail,
     *,
@@ -93,4 +100,5 @@ def logs(
         silent=silent,
         unsent=unsent,
         elsewhere=elsewhere,
+        middle=moment(int(wanted.around)) if wanted.around else None,
     )

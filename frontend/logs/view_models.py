@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from frontend.web.labels import Hue, State
+from frontend.web.time_range import TimeRange
 from observatory.sources.down import Down
 
 
@@ -16,7 +17,8 @@ class LogField(Struct, frozen=True):
 
 
 class LogRow(Struct, frozen=True):
-    """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace."""
+    """One line of log. `mark` is empty for an ordinary one; `after` is set inside a trace.
+    `around_url` leads to the lines around it; `is_middle` is the one they are around."""
 
     sequence: int
     at: datetime
@@ -32,10 +34,13 @@ class LogRow(Struct, frozen=True):
     exception: str
     trace_id: str
     span_id: str
+    around_url: str
+    is_middle: bool
 
 
 class LogsView(Struct, frozen=True):
-    """The newest lines that fit, newest first."""
+    """The newest lines that fit, newest first; those around `middle` where that is set. `mistake`
+    says what of the filters cannot be read."""
 
     lines: tuple[LogRow, ...]
     filtered: bool
@@ -45,6 +50,8 @@ class LogsView(Struct, frozen=True):
     silent: Down | None
     unsent: str = ""
     elsewhere: str = ""
+    mistake: str = ""
+    middle: datetime | None = None
 
 
 class LogFilter(Struct, frozen=True):
@@ -54,3 +61,11 @@ class LogFilter(Struct, frozen=True):
     level: str = ""
     text: str = ""
     trace: str = ""
+    since: str = ""
+    until: str = ""
+    around: str = ""
+
+    @property
+    def time(self) -> TimeRange:
+        """Which time it is about."""
+        return TimeRange(self.since, self.until)

@@ -16,7 +16,7 @@ from frontend.web.sessions import Visitor
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
 from observatory.sources.protocols import TelemetrySource, TraceList
-from observatory.store.store import TraceQuery
+from observatory.store.trace_search import TraceQuery
 
 _MOST_TRACES = 30
 # More than one screen, and quick to render.

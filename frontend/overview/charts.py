@@ -1,5 +1,6 @@
 """The charts' numbers: one bounded, incremental JSON answer, and the same as a table."""
 
+import asyncio
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.web.responses import HEADERS
+from observatory.load_runs import LoadWindow
 from observatory.metrics.history import Point
 from observatory.sla import LIMIT_S
 from observatory.sources.down import Down
@@ -50,6 +52,14 @@ class GremlinBand(Struct):
     until: float | None
 
 
+class LoadBand(Struct):
+    """A load run's time on the axis; `until` is None while it is on."""
+
+    label: str
+    since: float
+    until: float | None
+
+
 class ChartData(Struct):
     """What is new since the browser last asked; times are seconds since the epoch."""
 
@@ -60,6 +70,7 @@ class ChartData(Struct):
     at: list[int]
     services: dict[str, Lines]
     gremlins: list[GremlinBand]
+    loads: list[LoadBand]
 
 
 class Spark(Struct, frozen=True):
@@ -78,9 +89,14 @@ def moments(since: float, now: float) -> list[int]:
 
 
 def chart_data(
-    source: MetricsSource, windows: Sequence[FaultWindow], *, since: float, now: float
+    source: MetricsSource,
+    windows: Sequence[FaultWindow],
+    loads: Sequence[LoadWindow] = (),
+    *,
+    since: float,
+    now: float,
 ) -> ChartData:
-    """Everything after `since` (epoch seconds); the gremlins always whole, they are few."""
+    """Everything after `since` (epoch seconds); gremlins and loads always whole, they are few."""
     at = moments(since, now)
     begin, end = (at[0] - EVERY_S, at[-1]) if at else (now, now)
     return ChartData(
@@ -97,6 +113,7 @@ def chart_data(
             for each in windows[-_WINDOWS:]
             if each.off is None or each.off.timestamp() > now - REACH_S
         ],
+        loads=[LoadBand(each.profile, each.since, each.until) for each in loads[-_WINDOWS:]],
     )
 
 
@@ -151,6 +168,7 @@ def _path(points: list[Point]) -> str:
 def chart_routes(
     source: MetricsSource,
     windows: Callable[[], Sequence[FaultWindow]],
+    loads: Callable[[float], Sequence[LoadWindow]],
     clock: Callable[[], datetime],
 ) -> list[HTTPRouteHandler]:
     """GET /charts/data?since=SECONDS: the charts poll it while somebody looks."""
@@ -159,7 +177,9 @@ def chart_routes(
     async def show_data(
         since: Annotated[float, QueryParameter()] = 0.0,
     ) -> Response[bytes]:
-        data = chart_data(source, windows(), since=since, now=clock().timestamp())
+        now = clock().timestamp()
+        found = await asyncio.to_thread(loads, now - REACH_S)
+        data = chart_data(source, windows(), found, since=since, now=now)
         return Response(msgspec.json.encode(data), media_type=MediaType.JSON, headers=HEADERS)
 
     return [show_data]

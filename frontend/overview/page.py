@@ -12,9 +12,12 @@ from frontend.web.formatting import utc_now
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import see_other
+from observatory.load_runs import LoadRuns
 
 
-def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[HTTPRouteHandler]:
+def overview_routes(
+    pages: Pages, state: DashboardState, links: Links, runs: LoadRuns
+) -> list[HTTPRouteHandler]:
     """GET / and /charts/data."""
 
     @get("/", summary="The shop under glass", include_in_schema=False, opt=FOR_SHOPPERS)
@@ -31,5 +34,5 @@ def overview_routes(pages: Pages, state: DashboardState, links: Links) -> list[H
             sparks=sparks(state.source, utc_now().timestamp()),
         )
 
-    charts = chart_routes(state.source, lambda: state.live.recorder.windows, utc_now)
+    charts = chart_routes(state.source, lambda: state.live.recorder.windows, runs.windows, utc_now)
     return [show_overview, *charts]

@@ -70,7 +70,7 @@ def _sentences(lines: Iterable[str]) -> tuple[str, ...]:
 def _unplanned(decisions: Sequence[DecisionRecord]) -> list[str]:
     routes = [each for each in decisions if each.kind in ("route", "adopt")]
     if not routes:
-        return ["No account was chosen: the payment was called back before it began."]
+        return ["No account was chosen: the payment was cancelled before it began."]
     first = routes[0]
     return [f"It went to {first.provider}. {first.reason}" if first.provider else first.reason]
 

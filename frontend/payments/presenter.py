@@ -28,8 +28,8 @@ _TITLES: dict[str, tuple[State, str, str]] = {
     "PROCESSING": ("degraded", "On its way", "An account is being asked."),
     "SUCCEEDED": ("good", "Paid", "All of it was taken."),
     "FAILED": ("refused", "Declined", "Nothing was taken, and nothing will be."),
-    "CANCELLING": ("degraded", "Being called back", "What is open is released."),
-    "CANCELLED": ("refused", "Called back", "Nothing was taken, and nothing will be."),
+    "CANCELLING": ("degraded", "Cancelling", "What is open is released."),
+    "CANCELLED": ("refused", "Cancelled", "Nothing was taken, and nothing will be."),
     "REFUND_PENDING": ("degraded", "Being refunded", "What was taken is on its way back."),
     "REFUNDED": ("refused", "Refunded", "What was taken went back."),
 }

@@ -28,7 +28,7 @@ def reaction_time(blamed_at: tuple[datetime, datetime], red_at: datetime) -> str
 
 
 def gremlin(window: FaultWindow) -> str:
-    """One gremlin: "Slow start 3 s on inventory"."""
+    """One gremlin: "Slow request 3 s on inventory"."""
     label = f"{KIND_LABELS.get(window.kind, window.kind)} {window.detail}".strip()
     return f"{label} on {LABELS[window.service].lower()}"
 

@@ -9,7 +9,7 @@ from frontend.web.pages import HttpRequest, Pages
 def timeline_routes(pages: Pages) -> list[HTTPRouteHandler]:
     """GET /timeline."""
 
-    @get("/timeline", summary="What was done, and what came of it", include_in_schema=False)
+    @get("/timeline", summary="Incidents", include_in_schema=False)
     async def show_timeline(request: HttpRequest) -> Response[str]:
         return pages.page(request, "timeline/page.html")
 

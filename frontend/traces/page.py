@@ -9,16 +9,19 @@ from msgspec.structs import replace
 
 from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
+from frontend.traces.comparison import TraceComparison
 from frontend.traces.panels import (
-    KINDS,
-    trace_filter,
+    comparable,
+    compared,
     trace_panel,
     trace_selects,
     trace_view,
     traces_panel,
     traces_view,
 )
-from frontend.web.filters import filtered_url
+from frontend.traces.search import KINDS, known_id, trace_filter
+from frontend.traces.view_models import TraceFilter, TraceLine
+from frontend.web.filters import field, filtered_url, range_choice
 from frontend.web.links import Links
 from frontend.web.pages import HttpRequest, Pages
 from observatory.otlp.normalize import is_id
@@ -44,6 +47,8 @@ def trace_routes(
             wanted=wanted,
             tabs=[(kind, filtered_url("/traces", replace(wanted, kind=kind))) for kind in KINDS],
             selects=trace_selects(choices, wanted),
+            time=range_choice("/traces", wanted, wanted.time),
+            filtered=wanted != TraceFilter(kind=wanted.kind),
             links=links.traces(wanted.service),
         )
 
@@ -55,7 +60,7 @@ def trace_routes(
 
     @get("/traces/{trace_id:str}", summary="One trace", include_in_schema=False)
     async def show_trace(trace_id: FromPath[str], request: HttpRequest) -> Response[str]:
-        known = _trace_id(trace_id)
+        known = known_id(trace_id)
         view = await trace_view(telemetry, known)
         return pages.page(
             request,
@@ -68,13 +73,35 @@ def trace_routes(
 
     @get("/panels/trace/{trace_id:str}", summary="One trace's waterfall", include_in_schema=False)
     async def show_waterfall(trace_id: FromPath[str], request: HttpRequest) -> Response[str]:
-        known = _trace_id(trace_id)
+        known = known_id(trace_id)
         return pages.panel(request, trace_panel(known, await trace_view(telemetry, known)))
 
     return [show_traces, show_list, show_trace, show_waterfall]
 
 
-def _trace_id(text: str) -> str:
-    if not is_id(text.lower(), 32):
-        raise Problem(404, "not-found", "A trace's id is 32 digits from 0 to f, not all 0.")
-    return text.lower()
+def compare_routes(pages: Pages, telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
+    """GET /traces/compare: two traces, or the choice of the second."""
+
+    @get("/traces/compare", summary="Two traces compared", include_in_schema=False)
+    async def show_comparison(request: HttpRequest) -> Response[str]:
+        ids = [field(request, name).lower() for name in ("a", "b")]
+        if any(each and not is_id(each, 32) for each in ids):
+            raise Problem(404, "not-found", "A trace's id is 32 digits from 0 to f, not all 0.")
+        found: TraceComparison | Down | str | None = None
+        others: tuple[TraceLine, ...] = ()
+        if all(ids):
+            found = await compared(telemetry, *ids)
+        elif ids[0]:
+            others = await comparable(telemetry, ids[0])
+        return pages.page(
+            request,
+            "traces/compare_page.html",
+            a=ids[0],
+            b=ids[1],
+            problem=found if isinstance(found, Down) else None,
+            found=found if isinstance(found, TraceComparison) else None,
+            missing=found if isinstance(found, str) else "",
+            others=others,
+        )
+
+    return [show_comparison]

@@ -1,60 +1,38 @@
 """The panels of traces: what their URL asks for, and the view that answers it."""
 
-from functools import partial
+import asyncio
 
 from msgspec.structs import replace
 
+from chassis.http.problems import Problem
 from frontend.live_state import DashboardState
 from frontend.traces import presenter, waterfall
-from frontend.traces.view_models import NoTrace, TraceFilter, TracesView, TraceView
-from frontend.web.filters import Select, field, filtered_url, select
+from frontend.traces.comparison import TraceComparison, compare
+from frontend.traces.search import OUTCOMES, trace_query
+from frontend.traces.view_models import NoTrace, TraceFilter, TraceLine, TracesView, TraceView
+from frontend.web.filters import Select, filtered_url, mistake_of, select
 from frontend.web.formatting import utc_now
 from frontend.web.gaps import silence, unsent
-from frontend.web.pages import HttpRequest
 from frontend.web.panels import Panel
 from observatory.sources.down import Down
 from observatory.sources.protocols import TelemetrySource
 from observatory.store.model import moment
-from observatory.store.store import FilterChoices, TraceQuery
-from topology import NAMES
-
-KINDS = ("recent", "slowest", "failed", "bitten")
-OUTCOMES = {
-    "2xx": "2xx good",
-    "4xx": "4xx refused",
-    "5xx": "5xx failed",
-    "cut": "cut off",
-    "none": "no HTTP",
-}
-_MOST_TRACES = 50
-# Behind a light: a customer's request and some retries of it, for as many requests.
-_MOST_BEHIND_A_LIGHT = 4 * _MOST_TRACES
+from observatory.store.store import FilterChoices
+from observatory.store.trace_search import TraceQuery
 
 
 def traces_panel(wanted: TraceFilter, view: TracesView | Down) -> Panel:
     """The list of traces; its URL carries the filters."""
     url = filtered_url("/panels/traces", wanted)
-    return Panel("traces/traces.html", ("traces",), lambda _: view, url)
+    # A search that reads every span is made again every five seconds, not for each that comes.
+    topics = () if wanted.attribute or wanted.name else ("traces",)
+    return Panel("traces/traces.html", topics, lambda _: view, url)
 
 
 def trace_panel(trace_id: str, view: TraceView | NoTrace | Down) -> Panel:
     """One trace; its URL carries the id."""
     url = f"/panels/trace/{trace_id}"
     return Panel("traces/trace.html", ("traces", "logs"), lambda _: view, url)
-
-
-def trace_filter(request: HttpRequest) -> TraceFilter:
-    """The filters of the URL; unknown values are ignored."""
-    wanted = partial(field, request)
-    return TraceFilter(
-        kind=wanted("kind") if wanted("kind") in KINDS else "recent",
-        service=NAMES.get(wanted("service"), wanted("service")),
-        route=wanted("route"),
-        outcome=wanted("outcome") if wanted("outcome") in OUTCOMES else "",
-        gremlin=wanted("gremlin"),
-        order=wanted("order"),
-        since=wanted("since") if _since(wanted("since")) else "",
-    )
 
 
 def trace_selects(choices: FilterChoices, wanted: TraceFilter) -> tuple[Select, ...]:
@@ -72,16 +50,10 @@ async def traces_view(
     telemetry: TelemetrySource, state: DashboardState, wanted: TraceFilter
 ) -> TracesView | Down:
     """The list as it is now."""
-    query = TraceQuery(
-        kind=wanted.kind,  # type: ignore[arg-type]  # one of KINDS
-        service=wanted.service,
-        route=wanted.route,
-        outcome=wanted.outcome,
-        gremlin=wanted.gremlin,
-        order_id=wanted.order,
-        limit=_MOST_BEHIND_A_LIGHT if wanted.since else _MOST_TRACES,
-        since_ns=_since(wanted.since) * 10**9,
-    )
+    try:
+        query = trace_query(wanted, utc_now())
+    except Problem as problem:
+        return presenter.no_traces(wanted.kind, mistake_of(problem))
     found = await telemetry.find(query)
     if isinstance(found, Down):
         return found
@@ -90,16 +62,11 @@ async def traces_view(
         kind=wanted.kind,
         filtered=wanted != TraceFilter(kind=wanted.kind),
         limit=query.limit,
-        since=moment(query.since_ns) if wanted.since else None,
+        since=moment(query.since_ns) if wanted.is_of_light else None,
         silent=silence(telemetry, state.source),
         unsent=unsent(telemetry.dropped()),
         elsewhere=telemetry.sent_to(),
     )
-
-
-def _since(text: str) -> int:
-    """Seconds since the epoch; 0 for what is no such moment of the past or the near future."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
 
 
 async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | NoTrace | Down:
@@ -110,3 +77,30 @@ async def trace_view(telemetry: TelemetrySource, trace_id: str) -> TraceView | N
     if whole.waterfall is None:
         return NoTrace(trace_id, whole.kept, elsewhere=telemetry.sent_to())
     return replace(waterfall.waterfall(whole.waterfall, utc_now()), unread=whole.unread)
+
+
+async def compared(telemetry: TelemetrySource, a: str, b: str) -> TraceComparison | Down | str:
+    """Two traces span by span; the id of one that is not kept."""
+    found = await asyncio.gather(telemetry.trace(a), telemetry.trace(b))
+    wholes = []
+    for trace_id, whole in zip((a, b), found, strict=True):
+        if isinstance(whole, Down):
+            return whole
+        if whole.waterfall is None:
+            return trace_id
+        wholes.append(whole.waterfall)
+    return compare(*wholes)
+
+
+async def comparable(telemetry: TelemetrySource, trace_id: str) -> tuple[TraceLine, ...]:
+    """The newest other traces that began as this one did."""
+    whole = await telemetry.trace(trace_id)
+    if isinstance(whole, Down) or whole.waterfall is None:
+        return ()
+    head = whole.waterfall.head
+    query = TraceQuery(service=head.service, span_name=head.name)
+    found = await telemetry.find(query)
+    if isinstance(found, Down):
+        return ()
+    alike = [row for row in found.rows if row.name == head.name and row.trace_id != trace_id]
+    return presenter.trace_lines(alike)

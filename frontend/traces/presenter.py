@@ -34,7 +34,9 @@ def verdict(row: TraceRow) -> tuple[State, str]:
         return "failed", f"{status} failed"
     if status >= 400:
         return "refused", f"{status} refused"
-    return ("degraded", f"{status}, trouble inside") if row.failed else ("good", f"{status} good")
+    return (
+        ("degraded", f"{status}, failed downstream") if row.failed else ("good", f"{status} good")
+    )
 
 
 def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
@@ -43,7 +45,7 @@ def _verdict_without_http(row: TraceRow) -> tuple[State, str]:
     if not row.complete:
         # Whatever began it has not ended, or was never sent here: nobody knows yet how it went.
         return "none", "incomplete"
-    return ("degraded", "trouble inside") if row.failed else ("good", "done")
+    return ("degraded", "failed downstream") if row.failed else ("good", "done")
 
 
 def trace_line(row: TraceRow, longest_ms: float) -> TraceLine:
@@ -99,6 +101,12 @@ def hues(services: Iterable[str]) -> tuple[Hue, ...]:
     order = list(HUES)
     known = sorted(set(services), key=lambda s: (order.index(s) if s in HUES else len(order), s))
     return tuple(hue_of(service) for service in known)
+
+
+def no_traces(kind: str, mistake: str) -> TracesView:
+    """The list for filters that cannot be read."""
+    empty = traces(TraceList(()), kind=kind, filtered=True, limit=1, silent=None)
+    return replace(empty, mistake=mistake)
 
 
 def traces(

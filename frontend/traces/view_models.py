@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from frontend.logs.view_models import LogRow
 from frontend.web.labels import Hue, State
+from frontend.web.time_range import TimeRange
 from observatory.sources.down import Down
 
 Pairs = tuple[tuple[str, str], ...]
@@ -37,7 +38,8 @@ class TracesView(Struct, frozen=True):
     """A list of traces. `since` is set for the list behind a light: customers' requests are its
     rows, and `retries` what the shop did by itself, under its row where that is listed. `kept` is
     how many there are in all, if that is known, `lost` what is missing and `unsent` what never
-    came, in words; `elsewhere` is where they go instead of here."""
+    came, in words; `elsewhere` is where they go instead of here; `mistake` says what of the filters
+    cannot be read."""
 
     rows: tuple[TraceLine, ...]
     kind: str
@@ -48,6 +50,7 @@ class TracesView(Struct, frozen=True):
     silent: Down | None
     unsent: str = ""
     elsewhere: str = ""
+    mistake: str = ""
     since: datetime | None = None
     retries: tuple[TraceLine, ...] = ()
 
@@ -138,4 +141,19 @@ class TraceFilter(Struct, frozen=True):
     outcome: str = ""
     gremlin: str = ""
     order: str = ""
+    trace: str = ""
+    name: str = ""
+    attribute: str = ""
+    min: str = ""
     since: str = ""
+    until: str = ""
+
+    @property
+    def time(self) -> TimeRange:
+        """Which time it is about."""
+        return TimeRange(self.since, self.until)
+
+    @property
+    def is_of_light(self) -> bool:
+        """Whether a light's link led here: from a moment until now."""
+        return self.since.isdecimal() and not self.until

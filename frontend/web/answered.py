@@ -5,11 +5,17 @@ from typing import TypeVar
 from msgspec import Struct
 
 from chassis.http.outbound import decode
+from chassis.http.problems import Problem
 from chassis.outcome import CallResult, Outcome
 from frontend.web.formatting import utc_now
 from observatory.sources.down import Down
 
 T = TypeVar("T", bound=Struct)
+
+
+def unreadable(down: Down) -> Problem:
+    """The answer of an API whose source cannot be read now."""
+    return Problem(503, "telemetry-unreadable", f"{down.reason}. {down.still}".strip())
 
 
 def answered(result: CallResult, shape: type[T], still: str) -> T | Down:

@@ -129,6 +129,11 @@ def clock(moment: datetime) -> str:
     return in_zone(moment).strftime("%H:%M:%S")
 
 
+def at_clock(seconds: float) -> str:
+    """Seconds since the epoch as the time of day."""
+    return clock(datetime.fromtimestamp(seconds, UTC))
+
+
 def countdown(seconds: int) -> str:
     """Minutes and seconds left."""
     return f"{seconds // 60}:{seconds % 60:02d}"

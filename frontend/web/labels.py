@@ -32,7 +32,7 @@ ORDER_LABELS: dict[str, OrderLabel] = {
         "Payment open",
         "Stock is held; the payment is next, or not clear yet.",
     ),
-    "CANCELLING": ("degraded", "Undoing", "Money first, then the stock, then it is closed."),
+    "CANCELLING": ("degraded", "Cancelling", "Money first, then the stock, then it is closed."),
     "CONFIRMED": ("good", "Confirmed", "Paid for, and the stock is spoken for."),
     "FAILED": ("failed", "Failed", "Closed."),
 }
@@ -40,15 +40,15 @@ REASON_LABELS: dict[str, OrderLabel] = {
     "OUT_OF_STOCK": ("refused", "Sold out", "There was not enough stock."),
     "PAYMENT_DECLINED": ("refused", "Declined", "The payment was declined."),
     "USER_CANCELLED": ("refused", "Cancelled", "Cancelled on request."),
-    "PAYMENT_CANCELLED": ("refused", "Cancelled", "The payment was called back."),
+    "PAYMENT_CANCELLED": ("refused", "Cancelled", "The payment was cancelled."),
     "INVENTORY_TIMEOUT": ("failed", "Failed", "Inventory never answered."),
     "PAYMENT_TIMEOUT": ("failed", "Failed", "The payment stayed unclear for too long."),
     "INTERNAL_CONTRACT": ("failed", "Failed", "A service broke its contract."),
 }
 _CALLED_BACK: OrderLabel = (
     "degraded",
-    "Payment called back",
-    "Its payment was called back; the order is undone next.",
+    "Payment cancelled",
+    "Its payment was cancelled; the order is cancelled next.",
 )
 # What an order is called whose payment is decided before the order is.
 _PAYMENT_DECIDED: dict[str, OrderLabel] = {
@@ -90,8 +90,8 @@ PAYMENT_LABELS: dict[str, tuple[State, str]] = {
     "PROCESSING": ("degraded", "in doubt"),
     "SUCCEEDED": ("good", "paid"),
     "FAILED": ("refused", "declined"),
-    "CANCELLING": ("degraded", "being called back"),
-    "CANCELLED": ("refused", "called back"),
+    "CANCELLING": ("degraded", "cancelling"),
+    "CANCELLED": ("refused", "cancelled"),
     "REFUND_PENDING": ("degraded", "being refunded"),
     "REFUNDED": ("refused", "refunded"),
 }
@@ -101,7 +101,7 @@ ATTEMPT_LABELS: dict[str, tuple[State, str]] = {
     "AUTHORISED": ("degraded", "held"),
     "SUCCEEDED": ("good", "captured"),
     "FAILED": ("refused", "declined"),
-    "VOIDED": ("refused", "called back"),
+    "VOIDED": ("refused", "voided"),
     "REFUNDED": ("refused", "refunded"),
 }
 ACTION_LABELS = {
@@ -110,6 +110,8 @@ ACTION_LABELS = {
     "calmed": "called off",
     "expired": "ran out",
 }
+OPERATION_LABELS = {"started": "started", "stopped": "stopped", "expired": "ran out"}
+WHAT_LABELS = {"traffic": "Steady traffic", "load": "Load profile"}
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
 MOVING_PAYMENTS = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 

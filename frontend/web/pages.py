@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -10,9 +11,10 @@ from litestar.params import FromPath
 from frontend.web.access import FOR_SHOPPERS
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel, Panels
-from frontend.web.responses import html_response
+from frontend.web.responses import html_response, see_other
 from frontend.web.sessions import Sessions
 from frontend.web.templating import render
+from frontend.web.time_range import TimeRange, clean_query
 
 HttpRequest = Request[Any, Any, Any]
 
@@ -24,13 +26,19 @@ class Pages:
         self._panels, self.sessions = panels, sessions
 
     def page(self, request: HttpRequest, template: str, **context: object) -> Response[str]:
-        """A page. In its template `panel(p)` is a panel, by its name or given in the context."""
+        """A page. In its template `panel(p)` is a panel, by its name or given in the context. An
+        address with empty fields, as a plain form makes it, leads to the one without."""
         visitor, now = self.sessions.identify(request, attended=True), utc_now()
+        given = list(request.query_params.multi_items())
+        if urlencode(given) != (query := clean_query(given)):
+            path = request.url.path
+            return see_other(f"{path}?{query}" if query else path, self.sessions, visitor)
         html = render(
             template,
             panel=partial(self._panels.render, visitor=visitor, now=now),
             visitor=visitor,
             here=request.url.path,
+            time_query=TimeRange.of(request.query_params).query,
             now=now,
             **context,
         )

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from frontend.web.formatting import (
     age,
     ago,
+    at_clock,
     clock,
     count,
     countdown,
@@ -26,7 +27,21 @@ from frontend.web.formatting import (
 STATIC = Path(__file__).resolve().parent / "static"
 # Every template lies beside its page: "overview/lights.html", "web/layout.html".
 TEMPLATES = STATIC.parent.parent
-_FILTERS = (money, count, span, age, ago, when, clock, countdown, short, percent, in_full, signed)
+_FILTERS = (
+    money,
+    count,
+    span,
+    age,
+    ago,
+    when,
+    clock,
+    at_clock,
+    countdown,
+    short,
+    percent,
+    in_full,
+    signed,
+)
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from locust.runners import MasterRunner, Runner
 from loadtests.folders import PLAN
 from loadtests.generator.collect import ResultCollector, Worker
 from loadtests.generator.machine_watch import watch
-from loadtests.generator.progress import print_line, progress
+from loadtests.generator.progress import print_line, progress, write_progress
 from loadtests.generator.shape import ProfileShape
 from loadtests.generator.shopper import Shopper
 from loadtests.plan import PATIENCE_S, LoadPlan
@@ -68,7 +68,7 @@ def headless(folder: Path, port: int) -> None:
     end_gently(runner.stop)
     begin_housekeeping(collector)
     collector.begin(plan, folder)
-    gevent.spawn(progress, plan, collector, lambda: runner.user_count)
+    gevent.spawn(progress, plan, collector, lambda: runner.user_count, folder)
     began = time.monotonic()
     runner.start_shape()
     shape = runner.shape_greenlet
@@ -77,6 +77,7 @@ def headless(folder: Path, port: int) -> None:
     complete = time.monotonic() - began >= plan.duration_s
     runner.stop()
     collector.finish(complete=complete)
+    write_progress(plan, collector, 0, folder, is_over=True)
     runner.quit()
 
 

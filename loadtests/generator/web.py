@@ -11,14 +11,15 @@ import msgspec
 from locust.env import Environment
 from locust.runners import Runner
 
-from loadtests.folders import PAGE, PLAN, new_folder
+from loadtests.folders import PLAN, new_folder
 from loadtests.generator.collect import ResultCollector
 from loadtests.generator.process import begin_housekeeping, end_gently, environment_of
 from loadtests.generator.progress import print_line
 from loadtests.generator.shape import ProfileShape
 from loadtests.generator.shopper import Shopper
 from loadtests.plan import FOR_JUDGE, LoadPlan, new_tag
-from loadtests.profiles import BY_HAND, PROFILES
+from observatory.load_runs import PAGE
+from scenarios.load_profiles import BY_HAND, PROFILES
 
 
 class Runs:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from loadtests.folders import DOCUMENT, JUNIT, PAGE
+from loadtests.folders import JUNIT
 from loadtests.judge import Judgement
 from loadtests.report.document import document
 from loadtests.report.junit import junit
 from loadtests.report.page import page
+from observatory.load_runs import DOCUMENT, PAGE
 
 
 def write(folder: Path, judgement: Judgement) -> Path:

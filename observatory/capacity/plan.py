@@ -124,12 +124,14 @@ class Limit(Struct, frozen=True):
 
 
 class CapacityPlan(Struct, frozen=True):
-    """`limits` begin with the one that comes first."""
+    """`limits` begin with the one that comes first; of the processes `without_figures` an order
+    took nothing when the figures were made."""
 
     orders_per_s: float
     measured: Machine
     knee: KneeFigures
     processes: tuple[ProcessNeed, ...]
+    without_figures: tuple[str, ...]
     database_cores: float
     volumes: tuple[Volume, ...]
     limits: tuple[Limit, ...]
@@ -163,13 +165,13 @@ def read_figures(path: Path = MEASURED) -> MeasuredFigures:
             f"{path} is no result of a benchmark with the part capacity ({error}): {_BY_HAND}"
         ) from None
     each, idle = figures.capacity.per_order, figures.capacity.idle
-    missing = [name for name in _business() if name not in each.cpu_ms or name not in idle.cores]
-    missing += [name for name in ("client", "database") if name not in idle.cores]
+    missing = [name for name in ("client", "database") if name not in idle.cores]
     missing += [name for name in _COUNTS if name not in idle.counts]
     if missing:
         raise BadFigures(f"{path} has no figures of {', '.join(missing)}: {_BY_HAND}")
-    times = (*(each.cpu_ms[name] for name in _business()), each.database_cpu_ms, each.row_locked_ms)
-    if min(times) <= 0:
+    if not _touched(figures):
+        raise BadFigures(f"{path} has no figures of a process of the shop: {_BY_HAND}")
+    if min(each.database_cpu_ms, each.row_locked_ms) <= 0:
         raise BadFigures(f"{path} has a time that is not above 0: measure it again: {_BY_HAND}")
     return figures
 
@@ -179,7 +181,7 @@ def plan(figures: MeasuredFigures, orders_per_s: float) -> CapacityPlan:
     measured, each, idle = figures.capacity, figures.capacity.per_order, figures.capacity.idle
     needs = tuple(
         _need(name, idle.cores[name] + each.cpu_ms[name] * orders_per_s / 1000, grows=grows)
-        for name, grows in _business().items()
+        for name, grows in _touched(figures).items()
     )
     volumes = [
         Volume(what, idle.counts[name] + getattr(each, name) * orders_per_s, unit)
@@ -187,9 +189,10 @@ def plan(figures: MeasuredFigures, orders_per_s: float) -> CapacityPlan:
     ]
     volumes.append(Volume("telemetry sent", each.telemetry_bytes * orders_per_s, "B/s"))
     database = idle.cores["database"] + each.database_cpu_ms * orders_per_s / 1000
+    without = tuple(name for name in _business() if name not in _touched(figures))
     return CapacityPlan(
-        orders_per_s, figures.machine, measured.knee, needs, database / BUSY, tuple(volumes),
-        limits(figures),
+        orders_per_s, figures.machine, measured.knee, needs, without, database / BUSY,
+        tuple(volumes), limits(figures),
     )  # fmt: skip
 
 
@@ -223,18 +226,28 @@ def limits(figures: MeasuredFigures) -> tuple[Limit, ...]:
             name, (1 - idle.cores[name]) * 1000 / each.cpu_ms[name],
             f"one works at a time, for {each.cpu_ms[name]:.1f} ms an order",
         )
-        for name, grows in _business().items()
+        for name, grows in _touched(figures).items()
         if not grows
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda limit: limit.orders_per_s))
 
 
 def _business() -> dict[str, bool]:
-    """The processes that an order touches; whether more replicas of it do more orders. One relay
+    """The processes that an order may touch; whether more replicas of it do more orders. One relay
     leads, a consumer takes events one at a time, and the dashboard keeps files."""
     lit = {process.name: True for process in LIT if process.key != "wallet"}
     rest = [each for each in PROCESSES if each not in LIT and not each.is_outside]
     return lit | {process.name: False for process in rest}
+
+
+def _touched(figures: MeasuredFigures) -> dict[str, bool]:
+    """Those of them that an order took something of when the figures were made."""
+    each, idle = figures.capacity.per_order.cpu_ms, figures.capacity.idle.cores
+    return {
+        name: grows
+        for name, grows in _business().items()
+        if each.get(name, 0.0) > 0 and name in idle
+    }
 
 
 def _need(name: str, cores: float, *, grows: bool) -> ProcessNeed:

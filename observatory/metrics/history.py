@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from math import inf
 
 from msgspec import Struct
@@ -41,6 +42,15 @@ class Point(Struct, frozen=True):
     p50: float | None = None
     p90: float | None = None
     p99: float | None = None
+
+
+class CountedInterval(Struct, frozen=True):
+    """A stretch of time: its requests, those that failed, and how many took up to each of BOUNDS
+    but longer than the one before."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    counts: tuple[float, ...] = (0.0,) * len(BOUNDS)
 
 
 class Exemplar(Struct, frozen=True):
@@ -120,6 +130,19 @@ class History:
     def _oldest(self, since: float) -> int:
         """The first scrape after `since`, as `CounterWindow` takes its windows."""
         return min(bisect_right(self._times, since), len(self._times) - 1)
+
+    def interval(self, since: float, until: float) -> CountedInterval:
+        """What was counted between two moments."""
+        last = bisect_right(self._times, until) - 1
+        if last < 0:
+            return CountedInterval()
+        now, then = self._totals[last], self._totals[max(bisect_right(self._times, since) - 1, 0)]
+        below = [after - before for after, before in zip(now.buckets, then.buckets, strict=True)]
+        return CountedInterval(
+            requests=now.requests - then.requests,
+            errors=now.errors - then.errors,
+            counts=tuple(max(0.0, here - under) for under, here in pairwise((0.0, *below))),
+        )
 
     def failures(self, since: float, until: float) -> float:
         """Requests that failed between two moments."""

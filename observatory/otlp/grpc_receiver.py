@@ -14,13 +14,13 @@ from grpc import aio
 from chassis.http.problems import Problem
 from chassis.rpc.listening import STATUS, add_port, address_of, new_server
 from observatory import limits
-from observatory.otlp.receiver import NO_METRICS, Receiver, late_body
+from observatory.otlp.receiver import Receiver, late_body
 from observatory.otlp.request import PROTOBUF, Signal, code_of
 
 logger = logging.getLogger(__name__)
 
 _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
-_SIGNALS: dict[str, Signal] = {"Trace": "traces", "Logs": "logs"}
+_SIGNALS: dict[str, Signal] = {"Trace": "traces", "Logs": "logs", "Metrics": "metrics"}
 _STOP_S = 1.0
 # A message is packed if it begins so: an export request begins with 0x0a, its first field.
 _PACKED = ((b"\x1f\x8b", "gzip"), (b"\x78", "deflate"))
@@ -54,8 +54,7 @@ async def serving(receiver: Receiver, host: str, port: int) -> AsyncIterator[Non
 
 
 def _handlers(receiver: Receiver) -> list[grpc.GenericRpcHandler]:
-    handlers = [_handler(name, _export(receiver, signal)) for name, signal in _SIGNALS.items()]
-    return [*handlers, _handler("Metrics", _refuse_metrics)]
+    return [_handler(name, _export(receiver, signal)) for name, signal in _SIGNALS.items()]
 
 
 def _handler(name: str, export: Export) -> grpc.GenericRpcHandler:
@@ -94,7 +93,3 @@ async def _message(call: Call) -> bytes:
 
 def _encoding_of(message: bytes) -> str:
     return next((name for begins, name in _PACKED if message.startswith(begins)), "")
-
-
-async def _refuse_metrics(_: Any, call: Call) -> bytes:
-    return bytes(await call.abort(grpc.StatusCode.UNIMPLEMENTED, NO_METRICS))

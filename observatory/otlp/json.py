@@ -43,6 +43,7 @@ class _Scope(Struct):
     spans: list[Raw] | None = None
     log_records: list[Raw] | None = None
     log_records_camel: list[Raw] | None = field(default=None, name="logRecords")
+    metrics: list[Raw] | None = None
 
 
 class _Group(Struct):
@@ -51,6 +52,8 @@ class _Group(Struct):
     scope_spans_camel: list[_Scope] | None = field(default=None, name="scopeSpans")
     scope_logs: list[_Scope] | None = None
     scope_logs_camel: list[_Scope] | None = field(default=None, name="scopeLogs")
+    scope_metrics: list[_Scope] | None = None
+    scope_metrics_camel: list[_Scope] | None = field(default=None, name="scopeMetrics")
 
 
 class _Request(Struct):
@@ -58,13 +61,15 @@ class _Request(Struct):
     resource_spans_camel: list[_Group] | None = field(default=None, name="resourceSpans")
     resource_logs: list[_Group] | None = None
     resource_logs_camel: list[_Group] | None = field(default=None, name="resourceLogs")
+    resource_metrics: list[_Group] | None = None
+    resource_metrics_camel: list[_Group] | None = field(default=None, name="resourceMetrics")
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
 
 
 def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Sender, bytes]]:
-    """Each span or line of the request, not yet decoded, with its sender.
+    """Each span, line or metric of the request, not yet decoded, with its sender.
 
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
     if body.count(b",") > limits.JSON_COMMAS:
@@ -73,29 +78,36 @@ def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Se
         request = _decode_request(body)
     except _UNREADABLE as error:
         raise Malformed(f"the body is not valid OTLP in JSON: {str(error)[:80]}") from None
-    traces = signal == "traces"
-    groups = (
-        (request.resource_spans, request.resource_spans_camel)
-        if traces
-        else (request.resource_logs, request.resource_logs_camel)
-    )
     count = Pieces().count
-    for group in _both(*groups):
+    for group in _groups(request, signal):
         count()
         sender = _sender(group.resource, normalizer)
-        scopes = (
-            _both(group.scope_spans, group.scope_spans_camel)
-            if traces
-            else _both(group.scope_logs, group.scope_logs_camel)
-        )
-        for scope in scopes:
+        for scope in _scopes(group, signal):
             count()
-            raws = (
-                scope.spans or [] if traces else _both(scope.log_records, scope.log_records_camel)
-            )
-            for raw in raws:
+            for raw in _raws(scope, signal):
                 count()
                 yield sender, bytes(raw)
+
+
+def _groups(request: _Request, signal: str) -> list[_Group]:
+    if signal == "traces":
+        return _both(request.resource_spans, request.resource_spans_camel)
+    if signal == "logs":
+        return _both(request.resource_logs, request.resource_logs_camel)
+    return _both(request.resource_metrics, request.resource_metrics_camel)
+
+
+def _scopes(group: _Group, signal: str) -> list[_Scope]:
+    if signal == "traces":
+        return _both(group.scope_spans, group.scope_spans_camel)
+    if signal == "logs":
+        return _both(group.scope_logs, group.scope_logs_camel)
+    return _both(group.scope_metrics, group.scope_metrics_camel)
+
+
+def _raws(scope: _Scope, signal: str) -> list[Raw]:
+    logs = _both(scope.log_records, scope.log_records_camel)
+    return {"traces": scope.spans, "logs": logs}.get(signal, scope.metrics) or []
 
 
 def _sender(raw: Raw, normalizer: Normalizer) -> Sender:

@@ -151,6 +151,10 @@ class Normalizer:
             attributes=attributes,
         )
 
+    def arrival(self, at_ns: int) -> int:
+        """The time of a value that has one moment: its own, unless that cannot be."""
+        return self._times(at_ns, at_ns)[0]
+
     def _times(self, start_ns: int, end_ns: int) -> tuple[int, int, tuple[str, ...]]:
         """Possible times, and what a reader must know of them: a sender's own time is kept wherever
         it can be true."""

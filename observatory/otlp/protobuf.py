@@ -18,7 +18,7 @@ _LONGEST_VARINT = 10
 
 
 def items(body: bytes, _: str, normalizer: Normalizer) -> Iterator[tuple[Sender, bytes]]:
-    """Each span or line of the request, not yet decoded, with its sender. Both signals have
+    """Each span, line or metric of the request, not yet decoded, with its sender. All signals have
     the same frame: at each level (request, resource, scope) what is nested has number 1 or 2.
 
     Raises `Malformed` when the request as a whole cannot be read, or `TooLarge`."""
@@ -99,9 +99,9 @@ def span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan:
         kind=it.kind,
         times=(it.start_time_unix_nano, it.end_time_unix_nano),
         status=(it.status.code, it.status.message),
-        attributes=_pairs(it.attributes, normalizer),
+        attributes=attribute_pairs(it.attributes, normalizer),
         events=[
-            (event.time_unix_nano, event.name, _pairs(event.attributes, normalizer))
+            (event.time_unix_nano, event.name, attribute_pairs(event.attributes, normalizer))
             for event in it.events[: limits.EVENTS]
         ],
         links=[(link.trace_id.hex(), link.span_id.hex()) for link in it.links[: limits.LINKS]],
@@ -121,11 +121,12 @@ def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
         severity=(it.severity_number, it.severity_text),
         message=text_of(_plain(it.body)),
         event=it.event_name,
-        attributes=_pairs(it.attributes, normalizer),
+        attributes=attribute_pairs(it.attributes, normalizer),
     )
 
 
-def _pairs(found: Any, normalizer: Normalizer) -> Pairs:
+def attribute_pairs(found: Any, normalizer: Normalizer) -> Pairs:
+    """Attributes as they are kept."""
     return normalizer.pairs(_attributes(found), len(found)) if found else ()
 
 

@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 _ITEMS_AT_A_TIME = 50
 _READ = object()
 _RETRY = {"Retry-After": "1"}
-NO_METRICS = "Metrics are scraped from /metrics, not sent here"
 
 
 class Receiver:
@@ -63,10 +62,10 @@ class Receiver:
             return await self._receive(request, "logs")
 
         @post("/v1/metrics", **route)
-        async def refuse_metrics() -> Response[bytes]:
-            raise Problem(404, "not-found", NO_METRICS)
+        async def receive_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await self._receive(request, "metrics")
 
-        return [receive_traces, receive_logs, refuse_metrics]
+        return [receive_traces, receive_logs, receive_metrics]
 
     async def close(self) -> None:
         """Stop receiving; what is being decoded is discarded."""
@@ -132,8 +131,7 @@ class Receiver:
     def note_refusal(self, error: Exception) -> Problem:
         """Count a request that was refused, and log what is a fault of ours."""
         problem = as_problem(error)
-        # A metric sent here by mistake is not lost telemetry: these pages never show it.
-        self._store.losses.refused_requests += problem.status != 404
+        self._store.losses.refused_requests += 1
         if problem.status >= 500 and problem.status != 503:
             logger.error("receiving telemetry failed", exc_info=error)
         return problem
@@ -163,6 +161,7 @@ class Receiver:
             self._store.keep_span(span, packed)
             if number % _ITEMS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
+        self._store.metrics.add(batch.points)
         for number, (line, packed) in enumerate(batch.lines, 1):
             self._store.keep_line(line, packed)
             if number % _ITEMS_AT_A_TIME == 0:

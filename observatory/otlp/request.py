@@ -12,13 +12,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from observatory import limits
-from observatory.otlp import json, packing, protobuf
+from observatory.metrics.received import MetricPoint
+from observatory.otlp import json, metrics, packing, protobuf
 from observatory.otlp.normalize import Malformed, Normalizer, Resource
 from observatory.otlp.pieces import Sender
 from observatory.store.model import StoredLine, StoredSpan, pack
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-Signal = Literal["traces", "logs"]
+Signal = Literal["traces", "logs", "metrics"]
 _Items = Callable[[bytes, Signal, Normalizer], Iterator[tuple[Sender, bytes]]]
 _Decode = Callable[[bytes, Resource, Normalizer], Any]
 
@@ -28,6 +29,13 @@ _DECODE: dict[tuple[str, Signal], _Decode] = {
     (JSON, "logs"): json.line,
     (PROTOBUF, "traces"): protobuf.span,
     (PROTOBUF, "logs"): protobuf.line,
+    (JSON, "metrics"): metrics.json_metric,
+    (PROTOBUF, "metrics"): metrics.protobuf_metric,
+}
+_REJECTED: dict[Signal, str] = {
+    "traces": "rejectedSpans",
+    "logs": "rejectedLogRecords",
+    "metrics": "rejectedDataPoints",
 }
 # google.rpc.Code, by the status of HTTP that carries it.
 _CODES = {400: 3, 401: 16, 404: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
@@ -41,11 +49,12 @@ _ITEMS_A_TURN = 512
 
 
 class Batch(Struct):
-    """What one request contained: spans or lines, each with its packed form (a whole span, a
-    line's attributes), and how much was clipped, adjusted or rejected."""
+    """What one request contained: points of metrics, or spans or lines, each with its packed form
+    (a whole span, a line's attributes); and how much was clipped, adjusted or rejected."""
 
     spans: list[tuple[StoredSpan, bytes]] = []
     lines: list[tuple[StoredLine, bytes]] = []
+    points: list[MetricPoint] = []
     rejected: int = 0
     reason: str = ""
     clipped: int = 0
@@ -95,8 +104,10 @@ def turns(
             continue
         if isinstance(record, StoredSpan):
             batch.spans.append((record, pack(record)))
-        else:
+        elif isinstance(record, StoredLine):
             batch.lines.append((record, pack(record.attributes)))
+        else:
+            batch.points.extend(record)
     batch.clipped, batch.adjusted = normalizer.clipper.clipped, normalizer.adjusted
 
 
@@ -113,12 +124,11 @@ def accepted(signal: Signal, media_type: str, rejected: int, reason: str) -> byt
     if media_type == JSON:
         if not rejected:
             return b"{}"
-        name = "rejectedSpans" if signal == "traces" else "rejectedLogRecords"
-        partial = {name: str(rejected), "errorMessage": reason}
+        partial = {_REJECTED[signal]: str(rejected), "errorMessage": reason}
         return msgspec.json.encode({"partialSuccess": partial})
     if not rejected:
         return b""
-    # The responses for traces and for logs differ in their names only: their bytes are equal.
+    # The responses for the three signals differ in their names only: their bytes are equal.
     partial_success = ExportTracePartialSuccess(rejected_spans=rejected, error_message=reason)
     return bytes(ExportTraceServiceResponse(partial_success=partial_success).SerializeToString())
 

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from observatory.metrics import counter_window
 from observatory.metrics.counter_window import CounterWindow, Scrape
-from observatory.metrics.history import BUCKET, Exemplar, History, Point
+from observatory.metrics.history import BUCKET, CountedInterval, Exemplar, History, Point
 from observatory.metrics.prometheus_text import Series
 from observatory.sla import WINDOW_S, Traffic
 from observatory.sources.down import Down
@@ -90,6 +91,11 @@ class Counters(ABC):
     def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
         """Requests with a trace that became known after `since`, up to `until`."""
         return self._histories[service].exemplars(since, until)
+
+    def intervals(self, service: str, moments: Sequence[float]) -> list[CountedInterval]:
+        """What was counted between each two moments; seconds since the epoch."""
+        history, ours = self._histories[service], [each - self._epoch for each in moments]
+        return [history.interval(since, until) for since, until in pairwise(ours)]
 
     def failures(self, service: str, since: float, until: float) -> float:
         """Requests that failed between two moments."""

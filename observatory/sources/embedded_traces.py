@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.addresses import is_loopback
 from chassis.settings import Settings
+from observatory.metrics.received import ReceivedMetrics
 from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.otlp.receiver import Receiver
 from observatory.sources.down import Down
@@ -18,7 +19,8 @@ from observatory.sources.protocols import SILENT_S, TraceList, TraceResult
 from observatory.store.kept_on_disk import KeptOnDisk
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail
-from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
+from observatory.store.store import FilterChoices, TelemetryStore
+from observatory.store.trace_search import TraceQuery
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0
@@ -104,6 +106,10 @@ class EmbeddedTraces:
     async def writers(self) -> tuple[tuple[str, int], ...]:
         """Which services wrote lines, and how many."""
         return self.store.logs.choices("service")
+
+    def received(self) -> ReceivedMetrics:
+        """The metrics that programs sent."""
+        return self.store.metrics
 
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""

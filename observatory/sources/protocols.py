@@ -7,12 +7,14 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
-from observatory.metrics.history import Exemplar, Point
+from observatory.metrics.history import CountedInterval, Exemplar, Point
+from observatory.metrics.received import ReceivedMetrics
 from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail, TraceRow, Waterfall
-from observatory.store.store import FilterChoices, TraceQuery
+from observatory.store.store import FilterChoices
+from observatory.store.trace_search import TraceQuery
 
 # Traffic is counted over the last 30 s and the services send every second: if there are requests
 # and no telemetry has arrived for longer than both, telemetry is lost.
@@ -39,6 +41,9 @@ class MetricsSource(Protocol):
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         """The service at each moment (seconds since the epoch), for the charts."""
+
+    def intervals(self, service: str, moments: Sequence[float]) -> list[CountedInterval]:
+        """What the service counted between each two moments (seconds since the epoch)."""
 
     def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
         """Requests with a trace that became known after `since`, up to `until` (epoch seconds)."""
@@ -93,6 +98,9 @@ class TelemetrySource(Protocol):
 
     async def writers(self) -> tuple[tuple[str, int], ...]:
         """Which services write lines, and how many; 0 if the backend has no counts."""
+
+    def received(self) -> ReceivedMetrics | None:
+        """The metrics that programs sent; None where they are sent elsewhere."""
 
     def dropped(self) -> dict[str, int]:
         """How many spans and lines each service, by key, could not send."""

@@ -25,6 +25,27 @@ class _Record(Struct, frozen=True, array_like=True):
     line: StoredLine | None = None
 
 
+class _SpanId(Struct, frozen=True, array_like=True):
+    trace_id: str
+
+
+class _LineId(Struct, frozen=True, array_like=True):
+    at_ns: int
+    severity: int
+    level: str
+    service: str
+    message: str
+    trace_id: str
+
+
+class _RecordId(Struct, frozen=True, array_like=True):
+    """As much of a record as says which trace it is of; the rest is skipped."""
+
+    span: _SpanId | None = None
+    line: _LineId | None = None
+
+
+_decode_id = msgspec.msgpack.Decoder(_RecordId).decode
 _decode = msgspec.msgpack.Decoder(_Record).decode
 
 
@@ -33,22 +54,30 @@ class KeptOnDisk:
 
     def __init__(self, store: TelemetryStore, folder: Path, *, limit: int = LIMIT_BYTES) -> None:
         self._store = store
-        self._segments = Segments(folder, limit=limit)
+        self._segments = Segments(folder, limit=limit, survives=self._survives)
         self._due: list[bytes] = []
         # What is read is kept already.
         self._is_reading = False
 
     async def run(self) -> None:
         """Read what was kept, then write what comes, until cancelled."""
-        self._store.keep = self._keep
         try:
-            await self.restore()
+            await self.open()
             while True:
                 await asyncio.sleep(_WRITE_EVERY_S)
-                due, self._due = self._due, []
-                await asyncio.to_thread(self._segments.append, due)
+                await asyncio.to_thread(self.write)
         finally:
-            self._segments.append(self._due)
+            self.write()
+
+    async def open(self) -> None:
+        """From now on whatever the store is given is written; first it is given what was kept."""
+        self._store.keep = self._keep
+        await self.restore()
+
+    def write(self) -> None:
+        """Write what has come since the last time."""
+        due, self._due = self._due, []
+        self._segments.append(due)
 
     async def restore(self) -> None:
         """Give the store what was kept, oldest first; a record of another version is left out."""
@@ -62,6 +91,16 @@ class KeptOnDisk:
             self._is_reading = False
             if number % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
+
+    def _survives(self, record: bytes) -> bool:
+        """What makes room for newer ones last in memory does so on disk. Runs in a thread, and only
+        looks one trace up."""
+        try:
+            found = _decode_id(record)
+        except msgspec.MsgspecError:
+            return False
+        part = found.span or found.line
+        return part is not None and self._store.is_remarkable(part.trace_id)
 
     def _keep(self, item: StoredSpan | StoredLine) -> None:
         if self._is_reading:

@@ -4,6 +4,8 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
+from math import inf
 
 from msgspec import Struct, structs
 
@@ -22,7 +24,8 @@ LINE_OVERHEAD = 1_150
 
 class LogQuery(Struct, frozen=True):
     """Which lines: `level` and above, with every term of `text` (see log_search.py), the newest
-    `limit`; none older than `since`. Without it a backend looks back an hour or more."""
+    `limit`; none older than `since` or newer than `until`. Without `since` a backend looks back an
+    hour or more. With `around_ns` it is half as many before and after that moment."""
 
     service: str = ""
     level: str = ""
@@ -30,6 +33,8 @@ class LogQuery(Struct, frozen=True):
     trace_id: str = ""
     limit: int = 200
     since: datetime | None = None
+    until: datetime | None = None
+    around_ns: int = 0
 
 
 class _Kept(Struct, frozen=True, gc=False):
@@ -90,16 +95,29 @@ class LogStore:
 
     def find(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
-        found: list[StoredLine] = []
+        if query.around_ns:
+            return self._around(query)
+        return [kept.unpacked() for kept in islice(self._fitting(query), query.limit)][::-1]
+
+    def _fitting(self, query: LogQuery) -> Iterator[_Kept]:
         wanted = terms(query.text)
         since_ns = query.since.timestamp() * 1e9 if query.since else 0
+        until_ns = query.until.timestamp() * 1e9 if query.until else inf
         for sequence in self._candidates(query):
-            if len(found) >= query.limit:
-                break
             kept = self._lines[sequence]
-            if kept.line.at_ns >= since_ns and all(_matches(kept, term) for term in wanted):
-                found.append(kept.unpacked())
-        return found[::-1]
+            if since_ns <= kept.line.at_ns <= until_ns and all(_matches(kept, t) for t in wanted):
+                yield kept
+
+    def _around(self, query: LogQuery) -> list[StoredLine]:
+        """By their own times: lines come a second late, and from several services."""
+        before: list[_Kept] = []
+        after: list[_Kept] = []
+        for kept in self._fitting(query):
+            (before if kept.line.at_ns <= query.around_ns else after).append(kept)
+        half = max(1, query.limit // 2)
+        near = heapq.nlargest(half, before, key=_in_time)
+        near += heapq.nsmallest(half, after, key=_in_time)
+        return [kept.unpacked() for kept in sorted(near, key=_in_time)]
 
     def choices(self, kind: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """The most frequent values of "service" or "level"."""
@@ -140,6 +158,10 @@ class LogStore:
         for key in _keys(kept.line):
             self._index.remove(key, kept.line.sequence)
         self._losses.lines_evicted += 1
+
+
+def _in_time(kept: _Kept) -> tuple[int, int]:
+    return kept.line.at_ns, kept.line.sequence
 
 
 def _keys(line: StoredLine) -> Iterator[Key]:

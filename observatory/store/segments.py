@@ -3,22 +3,27 @@
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# The oldest file is removed as a whole, so at least three quarters of the bound are in use.
-_FILES = 4
+# Two of eight parts are for what survives, the others for what came last: of these the oldest file
+# goes as a whole, so at least five are in use.
+_PARTS, _SURVIVING_PARTS = 8, 2
 _HEAD = struct.Struct("<II")  # length and CRC-32 of the record that follows
 
 
 class Segments:
-    """One folder of files. A file that ends in the middle of a record, as after `kill -9`, is read
-    up to there. When the disk cannot be written, one line says so and nothing more is written."""
+    """One folder of files. Where room is made, the records that `survives` says yes to stay in the
+    oldest file, the later ones if there are too many. A file that ends in the middle of a record,
+    as after `kill -9`, is read up to there. When the disk cannot be written, one line says so and
+    nothing more is written."""
 
-    def __init__(self, folder: Path, *, limit: int) -> None:
-        self._folder, self._each = folder, limit // _FILES
+    def __init__(
+        self, folder: Path, *, limit: int, survives: Callable[[bytes], bool] = lambda _: False
+    ) -> None:
+        self._folder, self._each, self._survives = folder, limit // _PARTS, survives
         self._path: Path | None = None
         self._failed = False
 
@@ -36,7 +41,7 @@ class Segments:
         """Write records; the oldest file makes room. Never raises for the disk."""
         if self._failed or not records:
             return
-        content = b"".join(_HEAD.pack(len(each), zlib.crc32(each)) + each for each in records)
+        content = b"".join(map(_framed, records))
         try:
             with self._newest().open("ab") as file:
                 file.write(content)
@@ -54,15 +59,39 @@ class Segments:
         # One from before may be open to others.
         self._folder.chmod(0o700)
         paths = self._paths()
-        for path in paths[: max(0, len(paths) - _FILES + 1)]:
-            path.unlink(missing_ok=True)
+        while len(paths) > _PARTS - _SURVIVING_PARTS:
+            self._merge(*paths[:2])
+            paths = paths[1:]
         number = int(paths[-1].stem) + 1 if paths else 1
         self._path = self._folder / f"{number:08d}.segment"
         self._path.touch(mode=0o600)
         return self._path
 
+    def _merge(self, first: Path, second: Path) -> None:
+        """What survives of the two oldest files, in the place of the second."""
+        records = [*_records(first.read_bytes()), *_records(second.read_bytes())]
+        left = self._each * _SURVIVING_PARTS
+        found: list[bytes] = []
+        for record in reversed(records):
+            if self._survives(record):
+                found.append(_framed(record))
+                left -= len(found[-1])
+                if left < 0:
+                    found.pop()
+                    break
+        merged = second.with_suffix(".merged")
+        merged.touch(mode=0o600)
+        merged.write_bytes(b"".join(reversed(found)))
+        # In this order `kill -9` leaves a record twice at worst, which is noticed when it is read.
+        merged.replace(second)
+        first.unlink(missing_ok=True)
+
     def _paths(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*.segment") if path.stem.isdecimal())
+
+
+def _framed(record: bytes) -> bytes:
+    return _HEAD.pack(len(record), zlib.crc32(record)) + record
 
 
 def _records(content: bytes) -> Iterator[bytes]:

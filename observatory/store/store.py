@@ -1,43 +1,27 @@
 """The dashboard's own telemetry: what the services sent, and the queries a page may make."""
 
-import heapq
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Literal
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
 from observatory import limits
 from observatory.limits import LossCounts
+from observatory.metrics.received import ReceivedMetrics
 from observatory.otlp.request import Batch
 from observatory.store.index import Key
 from observatory.store.logs import LogQuery, LogStore
 from observatory.store.model import StoredLine, StoredSpan
 from observatory.store.results import LogTail, TraceRow, Waterfall, trace_row, waterfall_of
 from observatory.store.span_tree import arrange
+from observatory.store.trace_search import TraceQuery, fitting
 from observatory.store.traces import TraceStore
 
 _RELATED = 20
 # A trace's lines are read whole for its waterfall; more than this nobody reads in place.
 _LINES_OF_A_TRACE = 500
-
-
-class TraceQuery(Struct, frozen=True):
-    """Which traces. Empty fields do not filter; `outcome` is "2xx", "4xx", "5xx", "cut" (no answer
-    reached the caller) or "none" (not HTTP). Those that ended before `since_ns` are left out.
-    `trace_ids` are some that are known to fit, for a backend that cannot search by everything."""
-
-    kind: Literal["recent", "slowest", "failed", "bitten"] = "recent"
-    service: str = ""
-    route: str = ""
-    outcome: str = ""
-    order_id: str = ""
-    gremlin: str = ""
-    limit: int = 50
-    since_ns: int = 0
-    trace_ids: tuple[str, ...] = ()
 
 
 class FilterChoices(Struct, frozen=True):
@@ -66,7 +50,8 @@ class TelemetryStore:
         # Is given whatever is kept, so that it can be kept elsewhere too.
         self.keep: Callable[[StoredSpan | StoredLine], None] = lambda _: None
         self.traces = TraceStore(self.losses, limit=traces_limit)
-        self.logs = LogStore(self.losses, self._is_remarkable, limit=logs_limit)
+        self.metrics = ReceivedMetrics()
+        self.logs = LogStore(self.losses, self.is_remarkable, limit=logs_limit)
 
     def keep_span(self, span: StoredSpan, packed: bytes) -> None:
         """A span has arrived."""
@@ -88,17 +73,13 @@ class TelemetryStore:
 
     def find(self, query: TraceQuery) -> tuple[TraceRow, ...]:
         """Traces for a list: the slowest first, otherwise the latest first."""
-        keys = _keys(query)
-        by_time = bool(keys) or query.kind != "slowest"
-        each = self.traces.newest(keys) if by_time else self.traces.slowest()
-        recent = (trace for trace in each if trace.end_ns >= query.since_ns)
-        if query.kind != "slowest":
-            found = list(islice(recent, query.limit))
+        keys, slowest = _keys(query), query.kind == "slowest"
+        each = self.traces.newest(keys) if keys or not slowest else self.traces.slowest()
+        if keys and slowest:
+            each = iter(sorted(each, key=lambda trace: trace.duration_ns, reverse=True))
+        found = list(islice(fitting(each, query), query.limit))
+        if not slowest:
             found.sort(key=lambda trace: trace.start_ns, reverse=True)
-        elif keys:
-            found = heapq.nlargest(query.limit, recent, key=lambda trace: trace.duration_ns)
-        else:
-            found = list(islice(recent, query.limit))
         return tuple(trace_row(trace) for trace in found)
 
     def trace(self, trace_id: str) -> Waterfall | None:
@@ -144,7 +125,8 @@ class TelemetryStore:
         for reason in LossCounts.__struct_fields__:
             lost.labels(reason).set_function(partial(getattr, self.losses, reason))
 
-    def _is_remarkable(self, trace_id: str) -> bool:
+    def is_remarkable(self, trace_id: str) -> bool:
+        """Whether a trace is kept, and longer than others: it is slow, failed or bitten."""
         trace = self.traces.get(trace_id)
         return trace is not None and trace.klass != "ordinary"
 

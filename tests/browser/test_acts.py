@@ -57,7 +57,7 @@ async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit,
     await expect(notes.locator(".say")).to_contain_text("Four customers a second")
 
     await ready(notes).click(timeout=30_000)  # from the presenter's other screen
-    await expect(overview.locator("#panel-bar")).to_contain_text("Slow start 3 s")
+    await expect(overview.locator("#panel-bar")).to_contain_text("Slow request 3 s")
     await expect(overview.locator("#panel-rail")).to_have_attribute("data-look", "gremlins")
     assert await framed(overview, "#panel-board")
     assert not await framed(overview, "#panel-lights")
@@ -85,7 +85,7 @@ async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit,
     timeline = await visit("/timeline")
     red_after = figures["red after"].split()[0]
     await expect(timeline.locator(".incident").first).to_contain_text(red_after)
-    await act_page.get_by_role("button", name="Put away").click()
+    await act_page.get_by_role("button", name="Dismiss").click()
     await expect(overview.locator("#panel-rail")).to_be_hidden()
 
 

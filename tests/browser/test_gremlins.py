@@ -36,10 +36,10 @@ async def test_a_switch_goes_on_counts_down_and_goes_off(visit):
 @pytest.mark.long
 async def test_strength_goes_with_the_gremlin(visit, fleet):
     page = await visit()
-    await page.get_by_label("Slow start: delay in milliseconds").fill("1500")
+    await page.get_by_label("Slow request: delay in milliseconds").fill("1500")
     await page.get_by_label("Share of requests").select_option("25")
     await page.get_by_label("How long").select_option("60")
-    await flip(page, "Slow start", "Orders")
+    await flip(page, "Slow request", "Orders")
     await expect(page.locator("#panel-bar")).to_contain_text("25")
     _, body = fleet.ask("GET", "order", "/gremlins")
     (gremlin,) = body["gremlins"]
@@ -63,7 +63,7 @@ async def test_a_gremlin_can_be_switched_without_javascript(visit):
 
 async def test_the_audit_log_names_who_did_what(visit):
     page = await visit("/gremlins")
-    await flip(page, "Refusal", "Inventory")
+    await flip(page, "Connection refused", "Inventory")
     await expect(page.locator("#panel-audit tbody tr").first).to_contain_text("let loose")
     await calm(page)
     newest = page.locator("#panel-audit tbody tr").first
@@ -81,7 +81,7 @@ async def test_one_started_elsewhere_is_seen_here_within_seconds(visit, fleet):
         elsewhere.post("/gremlin/latency", json=slow) as answer,
     ):
         assert answer.status == 200
-    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 2.5 s", timeout=4000)
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow request 2.5 s", timeout=4000)
 
 
 @pytest.mark.long
@@ -91,10 +91,12 @@ async def test_a_switch_can_be_pressed_while_nobody_knows_what_is_loose(visit, f
     async with database.transaction():
         # Who asks for the gremlins of all services waits for this one.
         await database.execute("LOCK TABLE payments.gremlins IN ACCESS EXCLUSIVE MODE")
-        button = page.get_by_role("button", name="Refusal on Inventory")
+        button = page.get_by_role("button", name="Connection refused on Inventory")
         await expect(button).to_be_enabled()
         await button.click()
-        await expect(page.locator(".toast").first).to_contain_text("Refusal on inventory is loose")
+        await expect(page.locator(".toast").first).to_contain_text(
+            "Connection refused on inventory is loose"
+        )
     await database.close()
-    switch = page.get_by_role("switch", name="Refusal on Inventory")
+    switch = page.get_by_role("switch", name="Connection refused on Inventory")
     await expect(switch).to_have_attribute("aria-checked", "true")

@@ -37,7 +37,7 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
         await page.wait_for_timeout(25_000)
         await from_a_switch_to_red(page)
         incident = (await visit("/timeline")).locator(".incident").first
-        await expect(incident).to_contain_text("Slow start 3 s on inventory")
+        await expect(incident).to_contain_text("Slow request 3 s on inventory")
         await expect(incident).to_contain_text(re.compile("turned red .*after"))
         red_after = (await incident.locator(".measured dd").first.inner_text()).split()[0]
         assert 0 < float(red_after) <= 20
@@ -65,10 +65,10 @@ async def from_an_order_to_its_line(page):
 async def from_a_switch_to_red(page):
     assert not await page.evaluate(HAS_COLOUR, ["order", "gremlin"])
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
-    await flip(page, "Slow start", "Inventory")
-    loose = page.locator(".toast", has_text="Slow start on inventory is loose").first
+    await flip(page, "Slow request", "Inventory")
+    loose = page.locator(".toast", has_text="Slow request on inventory is loose").first
     await expect(loose.locator("a[href^='/traces/']")).to_be_visible()
-    await expect(page.locator("#panel-bar")).to_contain_text("Slow start 3 s")
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow request 3 s")
     await expect(page.locator("#light-inventory")).to_have_class(
         "light panel of-inventory is-good is-bitten", timeout=5000
     )

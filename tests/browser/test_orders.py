@@ -77,7 +77,7 @@ async def test_sending_the_same_form_twice_orders_once(visit):
 async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
     page = await visit()
     await page.get_by_label("Quantity").fill("7")
-    slider = page.get_by_label("Slow start: delay in milliseconds")
+    slider = page.get_by_label("Slow request: delay in milliseconds")
     await slider.fill("4500")
     await page.locator("#panel-proof summary").nth(2).click()
     await page.get_by_label("Walnut clock").check(force=True)

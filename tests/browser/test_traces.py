@@ -37,9 +37,9 @@ async def test_an_order_s_toast_leads_to_its_trace_and_on_to_its_log_line(visit)
 
 async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
     page = await visit()
-    await flip(page, "Slow start", "Inventory")
+    await flip(page, "Slow request", "Inventory")
     # An order that overtakes the switch would not be bitten.
-    await expect(page.locator("#panel-bar")).to_contain_text("Slow start", timeout=SOON)
+    await expect(page.locator("#panel-bar")).to_contain_text("Slow request", timeout=SOON)
     await place_order(page)
     processed = page.locator(".toast strong", has_text="Order is being processed")
     await expect(processed.first).to_be_visible(timeout=SOON)
@@ -120,12 +120,44 @@ async def test_the_tail_is_live_and_pauses_while_somebody_reads(visit, fleet):
     await expect(lines.first).to_be_visible(timeout=SOON)
     await page.wait_for_timeout(2500)
     await page.get_by_role("button", name="Pause").click()
-    await expect(page.locator("[data-tail-paused]")).to_be_visible()
+    await expect(page.locator("#panel-logs")).to_have_class(re.compile("is-held"))
     newest = await lines.first.get_attribute("id")
     await order()
     await page.wait_for_timeout(3500)
     assert await lines.first.get_attribute("id") == newest
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Resume").click()
     await expect(lines.first).not_to_have_attribute("id", newest, timeout=SOON)
     await lines.first.locator("a.to").focus()
-    await expect(page.locator("[data-tail-paused]")).to_be_visible()
+    await expect(page.locator("#panel-logs")).to_have_class(re.compile("is-held"))
+
+
+async def test_a_filter_applies_at_once_and_the_address_is_clean_and_shared(visit):
+    page = await visit("/traces")
+    await place_order(await visit())
+    await expect(page.locator(".trace-rows > li").first).to_be_visible(timeout=SOON)
+    await page.reload()  # the choices are those of the traces that were here
+    await page.locator("select[name=service]").select_option("inventory-service")
+    await expect(page).to_have_url(re.compile(r"/traces\?service=inventory-service$"))
+    await page.locator("select[name=since]").select_option("1h")
+    await page.get_by_label("Attribute").fill("http.route=/orders")
+    await expect(page).to_have_url(re.compile(r"since=1h&service=inventory-service&attribute="))
+    await expect(page.locator(".trace-rows > li").first).to_be_visible(timeout=SOON)
+    await page.get_by_role("link", name="Logs", exact=True).click()
+    await expect(page).to_have_url(re.compile(r"/logs\?since=1h$"))
+    await page.go_back()
+    await expect(page.get_by_label("Attribute")).to_have_value("http.route=/orders")
+
+
+async def test_a_time_that_is_dragged_over_a_chart_is_in_the_address(visit):
+    page = await visit("/charts")
+    chart = page.locator("svg.cells").first
+    box = await chart.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 40)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 60, steps=4)
+    await page.mouse.up()
+    await expect(page).to_have_url(re.compile(r"/charts\?since=\d+&until=\d+$"))
+    taken = page.url.partition("?")[2]
+    await page.get_by_role("link", name="Traces", exact=True).first.click()
+    await expect(page).to_have_url(re.compile(r"/traces\?" + taken + "$"))

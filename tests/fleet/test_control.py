@@ -20,6 +20,7 @@ from fleet.client import (
     RequestRefused,
 )
 from fleet.control_server import ControlServer
+from fleet.load_run import LoadRun
 from fleet.run_dir import RunDirectory
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
@@ -93,7 +94,8 @@ def control(tmp_path: Path) -> Iterator[ControlServer]:
     home.prepare()
     service = Sleeper(home)
     service.start()
-    server = ControlServer(home.control, [service], None, lambda _: None)
+    load = LoadRun(home, lambda _: None)
+    server = ControlServer(home.control, [service], None, lambda _: None, load)
     server.open()
     yield server
     server.close()

@@ -17,7 +17,7 @@ from frontend.query_results import (
 )
 from frontend.web.panels import Panel, render_panel
 from frontend.web.sessions import Visitor
-from observatory.metrics.history import Exemplar, Point
+from observatory.metrics.history import CountedInterval, Exemplar, Point
 from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.timeline.fault_windows import AuditEntry
@@ -68,7 +68,7 @@ DETAILS = OrderDetails(
 
 
 # Their views are what a test gives them.
-PANELS: dict[str, Panel] = {panel.name: panel for panel in all_panels(None)}
+PANELS: dict[str, Panel] = {panel.name: panel for panel in all_panels(None, None)}
 
 
 def show(panel: Panel | str, view: object = None, visitor: Visitor = VISITOR, now: datetime = NOW):
@@ -102,6 +102,9 @@ class FixedSource:
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         return [Point() for _ in moments]
+
+    def intervals(self, service: str, moments: Sequence[float]) -> list[CountedInterval]:
+        return [CountedInterval() for _ in moments[1:]]
 
     def exemplars(self, service: str, since: float, until: float) -> list[Exemplar]:
         return []

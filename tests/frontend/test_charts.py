@@ -61,7 +61,7 @@ def test_a_service_without_a_signal_is_not_shown_as_a_quiet_one():
 def test_gremlins_are_sent_while_the_charts_still_show_them():
     loose, recent, old = window(30), window(100, 20), window(2000, 60)
     bands = chart_data(ChartSource(), (old, recent, loose), since=0, now=NOW).gremlins
-    assert [band.label for band in bands] == ["Slow start 3 s"] * 2
+    assert [band.label for band in bands] == ["Slow request 3 s"] * 2
     assert bands[0].until == pytest.approx(NOW - 80)
     assert bands[1].until is None
     assert chart_data(ChartSource(), (window(2000),), since=0, now=NOW).gremlins

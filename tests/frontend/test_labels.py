@@ -51,10 +51,10 @@ SHOWN = {
         "PROCESSING": ("degraded", "Payment open"),
         "SUCCEEDED": ("degraded", "Paid"),
         "FAILED": ("degraded", "Payment declined"),
-        "CANCELLING": ("degraded", "Payment called back"),
-        "CANCELLED": ("degraded", "Payment called back"),
-        "REFUND_PENDING": ("degraded", "Payment called back"),
-        "REFUNDED": ("degraded", "Payment called back"),
+        "CANCELLING": ("degraded", "Payment cancelled"),
+        "CANCELLED": ("degraded", "Payment cancelled"),
+        "REFUND_PENDING": ("degraded", "Payment cancelled"),
+        "REFUNDED": ("degraded", "Payment cancelled"),
     },
     "CONFIRMED": {
         None: ("failed", "Confirmed, not paid"),
@@ -66,7 +66,7 @@ SHOWN = {
         "REFUND_PENDING": ("degraded", "Being refunded"),
         "REFUNDED": ("refused", "Refunded"),
     },
-    "CANCELLING": dict.fromkeys(PAYMENTS, ("degraded", "Undoing")),
+    "CANCELLING": dict.fromkeys(PAYMENTS, ("degraded", "Cancelling")),
     "FAILED": {
         None: ("refused", "Cancelled"),
         "PROCESSING": ("degraded", "Cancelled"),

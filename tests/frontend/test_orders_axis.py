@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from frontend.orders.axis import life
 from frontend.query_results import AttemptRecord, OrderDetails, StepRecord
 from observatory.store.model import moment
-from observatory.store.store import TraceQuery
+from observatory.store.trace_search import TraceQuery
 from tests.frontend.recorded_telemetry import ORDER_ID, recorded
 from tests.frontend.samples import ORDER
 from tests.observatory.samples import NOW_NS

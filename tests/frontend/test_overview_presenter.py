@@ -80,7 +80,7 @@ def test_one_source_may_be_down_while_the_others_shine():
 
 def test_a_light_shows_that_its_service_is_bitten():
     view = presenter.lights(lambda _: Traffic(20, 0, 2.0, 0.1), (GREMLIN,), NOW)
-    expected = [("Slow start",) if each.key == "inventory" else () for each in LIT]
+    expected = [("Slow request",) if each.key == "inventory" else () for each in LIT]
     assert [each.bitten_by for each in view.lights] == expected
 
 

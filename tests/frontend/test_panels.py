@@ -97,10 +97,11 @@ STATES = [
     story_panel(ORDER.order_id, DETAILS),
 ]
 # Each light has a source of its own, so it is down by itself; the switches are always there. The
-# rail is read from memory: it has no source to lose.
+# rail and the traffic switch are read from memory: they have no source to lose.
 PARTLY_DOWN = {"lights": lights(DOWN, DOWN), "board": gremlins.board(DOWN, NOW)}
+IN_MEMORY = {"rail", "traffic"}
 DOWNS = [
-    *(with_view(name, PARTLY_DOWN.get(name, DOWN)) for name in PANELS if name != "rail"),
+    *(with_view(name, PARTLY_DOWN.get(name, DOWN)) for name in PANELS if name not in IN_MEMORY),
     with_view("figures", presenter.figures(DOWN, SHOP_THEN)),
     audit_panel(DOWN),
     story_panel(ORDER.order_id, DOWN),
@@ -211,6 +212,8 @@ def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
     assert "proven up to 2026-" in html
 
 
+# Their forms fetch panels.
+FETCH_PANELS = ("wallets/wallet_page.html", "reports/page.html")
 _OF_EVENTS = ("tail", "parked", "gapless", "flow", "audited", "webhooks")
 
 
@@ -218,8 +221,8 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     panels = {
         str(path.relative_to(TEMPLATES))
         for path in TEMPLATES.glob("*/*.html")
-        if "hx-trigger" in (text := path.read_text()) or "wire(panel)" in text
-    } - {"web/marks.html", "wallets/wallet_page.html"}  # its slider fetches a panel
+        if "hx-trigger" in (text := path.read_text()) or "wire(panel" in text
+    } - {"web/marks.html", *FETCH_PANELS}
     tested = {panel.template for panel in [*PANELS.values(), *STATES]}
     # Those of traces and logs are tested in test_traces_panels.py, of acts in test_acts_panels.py,
     # of payments in test_payment_presenter.py and the pages beside it, of reports in
@@ -229,7 +232,11 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"payments/payments.html", "payments/payment.html", "providers/providers.html"}
     tested |= {"policies/merchants.html", "policies/versions.html"}
     tested |= {f"events/{name}.html" for name in _OF_EVENTS}
-    tested |= {"reports/reports.html", "reports/contracts.html"}
+    tested |= {"reports/reports.html", "reports/contracts.html", "reports/capacity.html"}
+    # In test_load_pages.py.
+    tested |= {"load/load.html", "load/runs.html"}
+    # In test_charts_page.py.
+    tested |= {"charts/charts.html"}
     # In test_wallet_pages.py.
     tested |= {f"wallets/{name}.html" for name in ("wallets", "moment", "history")}
     # In test_event_pages.py.

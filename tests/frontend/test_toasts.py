@@ -48,7 +48,7 @@ def toast_of(browser, wire):
 
     async def act(action, answer):
         wire.begin(answer)
-        for panel, known in (("bar", "Slow start"), ("products", "Glass lantern")):
+        for panel, known in (("bar", "Slow request"), ("products", "Glass lantern")):
             while known not in await text(browser, f"/panels/{panel}"):
                 await asyncio.sleep(0.05)
         form = {**ACTIONS[action], "csrf": await token(browser)}

@@ -110,7 +110,21 @@ async def test_the_filters_find_what_they_name():
             ("kind=failed", True),
             ("kind=bitten", True),
             ("kind=slowest&service=payment", False),
-            ("kind=%3Cscript%3E", True),
+            ("kind=%3Cscript%3E", False),
+            ("attribute=http.route=GET%20/mine", False),
+            ("attribute=http.route=%22GET+/mine%22", True),
+            ("attribute=http.route=%22GET+/mine%22+status=503", False),
+            ("name=mine", True),
+            ("name=yours", False),
+            ("min=4.9ms", True),
+            ("min=1h", False),
+            ("min=5.1ms", False),
+            (f"trace={TRACE[:6].upper()}", True),
+            ("trace=abcd", False),
+            ("since=15m", True),
+            ("until=15m", False),
+            (f"since={NOW_NS // 10**9 - 60}&until={NOW_NS // 10**9 + 60}", True),
+            (f"since={NOW_NS // 10**9 - 60}&until={NOW_NS // 10**9 - 30}", False),
             ("order=" + "x" * 5000, False),
         ):
             assert (f"/traces/{TRACE}" in await text(browser, f"/panels/traces?{query}")) is mine
@@ -118,12 +132,62 @@ async def test_the_filters_find_what_they_name():
             ("text=NEEDLE", True),
             ("text=hay", False),
             ("level=error", True),
-            ("level=nonsense", True),
+            ("level=nonsense", False),
+            ("since=15m", True),
+            ("until=15m", False),
+            (f"around={NOW_NS}", True),
             (f"trace={TRACE}", True),
             (f"trace={'cd' * 16}", False),
             ("service=payment", False),
         ):
             assert ("needle" in await text(browser, f"/panels/logs?{query}")) is mine
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("traces?kind=best", "kind"),
+        ("traces?outcome=6xx", "outcome"),
+        ("traces?trace=xyz1", "trace"),
+        ("traces?attribute=status", "attribute"),
+        ("traces?min=long", "min"),
+        ("traces?since=yesterday", "since"),
+        ("traces?since=1h&until=2h", "since"),
+        ("logs?level=loud", "level"),
+        ("logs?around=now", "around"),
+        ("logs?until=2026-13-01", "until"),
+    ],
+)
+async def test_a_field_that_cannot_be_read_is_named_on_the_page_and_refused_by_the_api(
+    browser, path, field
+):
+    assert f"This cannot be looked for: {field}" in await text(browser, f"/{path}")
+    async with browser.get(f"/api/{path}") as response:
+        assert response.status == 400
+        document = await response.json()
+    assert (document["code"], document["details"][0]["pointer"]) == ("validation", f"/{field}")
+
+
+async def test_empty_fields_leave_the_address_and_a_written_time_is_everybody_s(browser):
+    empty = "/traces?kind=&service=order-service&since=2026-11-29T10:00:00&until=&min="
+    async with browser.get(empty, allow_redirects=False) as response:
+        assert response.status == 303
+        assert response.headers["Location"] == "/traces?service=order-service&since=1795946400"
+
+
+async def test_a_trace_that_is_downloaded_can_be_sent_again_and_is_the_same():
+    async with dashboard(NOWHERE) as (browser, _), dashboard(NOWHERE) as (second, _):
+        child = json_span(traceId=TRACE, parentSpanId="1" * 16, spanId="2" * 16)
+        await send(browser, named("GET /a", spanId="1" * 16, links=[{"traceId": "cd" * 16}]), child)
+        async with browser.get(f"/api/traces/{TRACE}") as response:
+            assert response.status == 200
+            written = await response.json()
+        async with second.post("/v1/traces", json=written) as response:
+            assert await response.json() == {}
+        async with second.get(f"/api/traces/{TRACE}") as response:
+            assert await response.json() == written
+        async with browser.get(f"/api/traces/{'ef' * 16}") as response:
+            assert (response.status, (await response.json())["code"]) == (404, "trace-not-found")
 
 
 async def test_a_filter_that_finds_nothing_stays_chosen(browser):

@@ -23,7 +23,8 @@ from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.sources.embedded_traces import EmbeddedTraces
 from observatory.store.model import moment
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.frontend.recorded_telemetry import (
     EVIL_TRACE,
     ORDER_ID,

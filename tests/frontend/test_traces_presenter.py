@@ -7,7 +7,8 @@ import pytest
 from frontend.traces.presenter import fold_retries, trace_lines, verdict
 from frontend.traces.waterfall import ticks
 from frontend.web.formatting import share, took
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.samples import keep, span, trace_id
 
 FIRST = "1" * 16

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.plan import LoadPlan
-from loadtests.profiles import PROFILES, Profile
+from scenarios.load_profiles import PROFILES, Profile
 from tests.loadtests.arranged import calmly, plan_of
 
 any_profile = st.sampled_from(list(PROFILES.values()))

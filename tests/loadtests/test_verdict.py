@@ -6,8 +6,9 @@ import pytest
 from loadtests.comparison import Comparison
 from loadtests.measures import GeneratorUsage, Measures
 from loadtests.outcomes import PLACE
-from loadtests.thresholds import Thresholds, checks
+from loadtests.thresholds import checks
 from loadtests.verdict import Verdict, is_saturated, verdict
+from scenarios.load_profiles import Thresholds
 from tests.loadtests.arranged import plan_of, proof_of, ran_of
 
 

@@ -11,7 +11,8 @@ from observatory import limits
 from observatory.limits import MIB, Clipper
 from observatory.otlp.normalize import Normalizer, Resource
 from observatory.store.logs import LogQuery
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.samples import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
 TRACES, LOGS = 4 * MIB, 2 * MIB

@@ -94,7 +94,7 @@ def test_what_is_no_number_of_orders_is_refused(typed: str, message: str):
         (b"not JSON", "no result of a benchmark"),
         (b'{"machine":{}}', "no result of a benchmark"),
         (b"\xff\xfe", "no result of a benchmark"),
-        (MEASURED.read_bytes().replace(b'"order-service"', b'"shop"'), "of order-service"),
+        (MEASURED.read_bytes().replace(b'"client"', b'"shop"'), "of client"),
         (
             msgspec.json.encode(
                 msgspec.structs.replace(

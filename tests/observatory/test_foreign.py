@@ -9,7 +9,8 @@ from observatory import limits
 from observatory.limits import MIB
 from observatory.store.model import KINDS
 from observatory.store.span_tree import CYCLE, ORPHAN
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.conftest import Post
 from tests.observatory.samples import (
     MS,

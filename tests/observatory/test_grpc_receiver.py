@@ -95,12 +95,13 @@ async def test_every_refusal_has_its_code_and_its_reason(
     assert memory.losses.refused_requests == len(REFUSALS)
 
 
-async def test_metrics_are_refused_with_the_reason(channel: aio.Channel, memory: TelemetryStore):
-    with pytest.raises(aio.AioRpcError) as refused:
-        await MetricsServiceStub(channel).Export(ExportMetricsServiceRequest())
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "/metrics" in (refused.value.details() or "")
-    assert memory.losses.refused_requests == 0
+async def test_metrics_are_kept(channel: aio.Channel, memory: TelemetryStore):
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="queue")
+    metric.gauge.data_points.add(as_int=3)
+    await MetricsServiceStub(channel).Export(request)
+    (series,) = memory.metrics.find()
+    assert (series.name, series.points[-1][1]) == ("queue", 3.0)
 
 
 async def test_senders_without_a_place_are_asked_to_come_back(address: str, memory: TelemetryStore):

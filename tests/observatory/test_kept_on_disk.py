@@ -10,7 +10,8 @@ from observatory.store.kept_on_disk import KeptOnDisk
 from observatory.store.logs import LogQuery
 from observatory.store.segments import Segments
 from observatory.store.store import TelemetryStore
-from tests.observatory.samples import TRACE, keep, line, span
+from observatory.store.trace_search import TraceQuery
+from tests.observatory.samples import TRACE, keep, line, span, trace_id
 
 
 def kept(folder: Path) -> list[bytes]:
@@ -71,6 +72,31 @@ def test_a_record_that_was_damaged_is_not_read(tmp_path: Path):
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     assert kept(tmp_path) == [b"whole"]
+
+
+async def test_a_slow_trace_outlives_the_ordinary_ones_after_it(tmp_path: Path):
+    slow, first = trace_id(), trace_id()
+    records = [
+        span(first),
+        span(slow, ms=(0, 3_000), attributes=(("tenant", "blue"),)),
+        line("slow", trace_id=slow),
+    ]
+    limit = 40_000
+    for _ in range(3):
+        memory = TelemetryStore()
+        disk = KeptOnDisk(memory, tmp_path, limit=limit)
+        await disk.open()
+        # As many seconds as it takes to need the room three times over.
+        for _ in range(60):
+            keep(memory, *records, *(span(trace_id()) for _ in range(10)))
+            disk.write()
+            records = []
+    memory = TelemetryStore()
+    await KeptOnDisk(memory, tmp_path, limit=limit).restore()
+    found = memory.find(TraceQuery(kind="slowest", attributes=(("tenant", "blue"),)))
+    assert [row.trace_id for row in found] == [slow]
+    assert [each.message for each in memory.tail(LogQuery(trace_id=slow)).lines] == ["slow"]
+    assert memory.trace(first) is None
 
 
 def test_the_oldest_make_room_within_the_bound(tmp_path: Path):

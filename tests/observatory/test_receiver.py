@@ -10,7 +10,8 @@ from observatory.otlp.receiver import Receiver
 from observatory.otlp.request import PROTOBUF
 from observatory.store.logs import LogQuery
 from observatory.store.model import SERVER
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.conftest import Post
 from tests.observatory.samples import (
     MS,

@@ -253,14 +253,15 @@ def test_a_body_of_more_pieces_than_telemetry_has_is_refused_as_too_large():
             read("traces", body, media_type, now_ns=NOW_NS)
 
 
-async def test_metrics_are_refused_with_the_reason(post: Post, memory: TelemetryStore):
-    as_json, as_bytes = await post("/v1/metrics", {}), await post("/v1/metrics", b"")
-    assert (as_json.status_code, as_bytes.status_code) == (404, 404)
-    assert as_json.json()["code"] == 12
-    assert "/metrics" in as_json.json()["message"]
-    assert as_bytes.headers["content-type"] == PROTOBUF
-    assert as_bytes.content[:3] == STATUS % 12
-    assert memory.losses.refused_requests == 0
+async def test_a_metric_that_cannot_be_read_is_counted_and_the_others_are_kept(
+    post: Post, memory: TelemetryStore
+):
+    good = {"name": "queue", "gauge": {"dataPoints": [{"asDouble": 1.0}]}}
+    bad: list[object] = [{"name": "nothing"}, {"gauge": {}}, {"name": 7}, 7]
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [*bad, good]}]}]}
+    answer = await post("/v1/metrics", body)
+    assert answer.json()["partialSuccess"]["rejectedDataPoints"] == str(len(bad))
+    assert [each.name for each in memory.metrics.find()] == ["queue"]
 
 
 async def test_too_many_items_in_one_request_are_counted_not_kept(

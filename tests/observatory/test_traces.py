@@ -5,7 +5,8 @@ import pytest
 from observatory import limits
 from observatory.limits import LossCounts
 from observatory.store.model import Link, StoredSpan, pack
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from observatory.store.traces import TraceStore
 from tests.observatory.samples import TRACE, keep, line, span, trace_id
 

@@ -1,7 +1,8 @@
 """A trace as a page is given it: its spans in their places, its lines, received text as data."""
 
 from observatory.store.span_tree import ORPHAN
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.conftest import Post
 from tests.observatory.samples import (
     HOSTILE,

@@ -38,7 +38,7 @@ def test_the_times_are_those_of_the_timeline():
     recording.add(replace(WELL, at=at(1)))
     recording.add(replace(WELL, at=at(10), lights=RED, firing=frozenset({"SlaLightRed"})))
     made, figures = figures_of(Incident((window(),), reds, True, orders=orders), recording)
-    assert made.faults == ("Slow start 3 s on inventory",)
+    assert made.faults == ("Slow request 3 s on inventory",)
     assert {name: each.seconds for name, each in figures.items() if each.seconds is not None} == {
         "fault on": 3.0, "red after": 6.0, "alert after": 7.0, "calm after": 12.0,
         "green after": 6.0, "settled after": 4.0,

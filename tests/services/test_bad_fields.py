@@ -12,6 +12,7 @@ from chassis.http.json_body import Strict, read_body
 from chassis.http.problems import Problem
 from providers.acquirer import contract as acquirer
 from services.events.webhook_sender import contract as webhooks
+from services.identity import contract as identity
 from services.inventory import contract as inventory
 from services.order import contract as order
 from services.payment import contract as payment
@@ -66,6 +67,14 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     order.PlaceOrder: (
         {"product_id": "PROD-001", "quantity": 1},
         {"quantity": _NOT_A_QUANTITY, "product_id": _NOT_A_PRODUCT},
+    ),
+    identity.LogIn: (
+        {"user": "ada", "password": "demo-password"},
+        {"user": _NOT_A_NAME, "password": ["", "x" * 257, 1, None]},
+    ),
+    identity.NewUser: (
+        {"user": "grace", "password": "a-long-password", "roles": ["shopper"]},
+        {"user": _NOT_A_NAME, "password": ["short", "x" * 257, 1], "roles": [[], ["king"], 1]},
     ),
     inventory.ReserveStock: (
         _RESERVE,

@@ -22,7 +22,8 @@ from observatory.sources.stack.metrics import StackMetrics
 from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.logs import LogQuery
 from observatory.store.results import Waterfall
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.harness.running import RunningFleet
 from tests.harness.serving import serve, settings_of
 from tests.stack.prometheus_server import PrometheusServer

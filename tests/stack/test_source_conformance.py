@@ -14,7 +14,7 @@ from fleet.programs import JAEGER, LOKI
 from observatory.sources.down import Down
 from observatory.store.logs import LogQuery
 from observatory.store.span_tree import PlacedSpan
-from observatory.store.store import TraceQuery
+from observatory.store.trace_search import TraceQuery
 from tests.stack.both import (
     MISSING,
     SLOW_MS,

@@ -18,7 +18,8 @@ from observatory import limits
 from observatory.otlp.receiver import Receiver
 from observatory.store.logs import LogQuery
 from observatory.store.model import KINDS
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.harness.serving import knock, serve, settings_of
 from tests.harness.wire import exchange
 from tests.observatory.samples import MS, NOW_NS, json_span, json_traces

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fleet.run_dir import ROOT
-from loadtests.profiles import PROFILES
+from scenarios.load_profiles import PROFILES
 from tests.tidy.files import complain, ours, read
 
 WORKFLOWS = {name: yaml.safe_load(read(name)) for name in ours(".yml") if "/workflows/" in name}

@@ -97,7 +97,8 @@ document.addEventListener("click", async (event) => {
   if (button.dataset.do === "shut") button.closest(".toast").remove();
   if (button.dataset.copy) {
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      const { copy } = button.dataset;
+      await navigator.clipboard.writeText(copy.startsWith("/") ? location.origin + copy : copy);
       button.classList.add("copied");
       setTimeout(() => button.classList.remove("copied"), 1200);
     } catch { /* the whole id is in the hover text */ }

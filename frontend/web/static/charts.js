@@ -20,7 +20,10 @@
 
   const learn = (data) => {
     kept.now = data.now;
-    kept.bands = data.gremlins;
+    kept.bands = [
+      ...data.gremlins.map((band) => ({ ...band, hue: "gremlin" })),
+      ...data.loads.map((band) => ({ ...band, label: "Load: " + band.label, hue: "quiet" })),
+    ];
     const known = kept.at.at(-1) ?? -Infinity;
     const first = data.at.findIndex((at) => at > known);
     const old = kept.at.findIndex((at) => at > data.now - data.reach_s);

@@ -44,7 +44,7 @@ const plotting = (() => {
   };
 
   // --- under and over the lines -------------------------------------------------------------------
-  // However many gremlins are loose at once, the ground under the lines is violet once.
+  // However many gremlins are loose at once, the ground under the lines is violet once; load is grey.
   const merged = (bands) => bands.reduce((whole, [from, to]) => {
     const last = whole.at(-1);
     if (last && from <= last[1]) last[1] = Math.max(last[1], to); else whole.push([from, to]);
@@ -56,15 +56,18 @@ const plotting = (() => {
     const right = bbox.left + bbox.width, px = devicePixelRatio;
     const clamp = (at) => Math.min(right, Math.max(bbox.left, plot.valToPos(at, "x", true)));
     const seen = look().bands
-      .map((band) => [Math.round(clamp(band.since)), Math.round(clamp(band.until ?? look().now)), band.label])
+      .map((band) => [Math.round(clamp(band.since)), Math.round(clamp(band.until ?? look().now)), band.label, band.hue])
       .filter(([from, to]) => to > bbox.left && from < right)
       .sort((a, b) => a[0] - b[0]);
     ctx.save();
-    ctx.fillStyle = colour("gremlin");
-    ctx.globalAlpha = 0.15;
-    for (const [from, to] of merged(seen)) ctx.fillRect(from, bbox.top, Math.max(to - from, px), bbox.height);
-    ctx.globalAlpha = 0.6;
-    for (const [from] of seen) ctx.fillRect(from, bbox.top, px, bbox.height);
+    for (const hue of ["quiet", "gremlin"]) {
+      const alike = seen.filter((band) => band[3] === hue);
+      ctx.fillStyle = colour(hue);
+      ctx.globalAlpha = 0.15;
+      for (const [from, to] of merged(alike)) ctx.fillRect(from, bbox.top, Math.max(to - from, px), bbox.height);
+      ctx.globalAlpha = 0.6;
+      for (const [from] of alike) ctx.fillRect(from, bbox.top, px, bbox.height);
+    }
     ctx.globalAlpha = 1;
     if (named) nameBands(ctx, bbox, seen);
     ctx.restore();
@@ -83,11 +86,12 @@ const plotting = (() => {
     const counted = seen.length > 1 ? ctx.measureText("+99").width : 0;
     const right = bbox.left + bbox.width - counted;
     let left = 0;
-    for (const [from, , label] of [...seen].reverse()) {
+    for (const [from, , label, hue] of [...seen].reverse()) {
       const width = ctx.measureText(label).width + 8 * px;
       const start = Math.max(bbox.left, Math.min(from, right - width));
       if (start + width > right + 1 || taken.some(([a, b]) => start < b && start + width > a)) { left += 1; continue; }
       taken.push([start, start + width]);
+      ctx.fillStyle = colour(hue);
       write(label, start);
     }
     if (left) {

@@ -57,15 +57,17 @@ class JaegerClient:
         attributes: Mapping[str, str] | None = None,
         least_s: float = 0.0,
         since_ns: int = 0,
+        until_ns: int = 0,
     ) -> Batch:
         """Spans of the newest traces with one span that fits all of it. Not before 2.19 does
         Jaeger apply `attributes` over HTTP: an older one returns the newest traces of all."""
         now = datetime.now(UTC)
         # By when they began: one that ended after `since_ns` may have begun a little before.
         since = moment(since_ns) - _LONGEST if since_ns else now - REACH
+        until = moment(until_ns) if until_ns else now + timedelta(minutes=1)
         params = {
-            "query.startTimeMin": _rfc3339(max(since, now - REACH)),
-            "query.startTimeMax": _rfc3339(now + timedelta(minutes=1)),
+            "query.startTimeMin": _rfc3339(since),
+            "query.startTimeMax": _rfc3339(until),
             "query.searchDepth": str(most),
             "query.rawTraces": "true",
         }

@@ -73,15 +73,31 @@ class LokiClient:
     async def lines(self, query: LogQuery) -> list[StoredLine]:
         """The newest lines that fit, oldest first."""
         now = time.time()
-        reach_s: float = _TRACE_S if query.trace_id else _TAIL_S
-        if query.since is not None:
-            reach_s = now - query.since.timestamp()
+        if query.around_ns:
+            return await self._around(query)
+        reach_s: float = _TRACE_S if query.trace_id or query.until else _TAIL_S
+        since = query.since.timestamp() if query.since else now - reach_s
+        until = query.until.timestamp() if query.until else now + _AHEAD_S
+        return await self._range(query, f"{since:.0f}", f"{until:.0f}", query.limit)
+
+    async def _around(self, query: LogQuery) -> list[StoredLine]:
+        """By nanoseconds: Loki's end is not in its range."""
+        at_ns, half, reach_ns = query.around_ns, max(1, query.limit // 2), _TAIL_S * 10**9
+        before, after = await asyncio.gather(
+            self._range(query, str(at_ns - reach_ns), str(at_ns + 1), half),
+            self._range(query, str(at_ns + 1), str(at_ns + reach_ns), half, direction="forward"),
+        )
+        return [*before, *after]
+
+    async def _range(
+        self, query: LogQuery, start: str, end: str, limit: int, *, direction: str = "backward"
+    ) -> list[StoredLine]:
         params = {
             "query": logql(query),
-            "start": f"{now - reach_s:.0f}",
-            "end": f"{now + _AHEAD_S:.0f}",
-            "limit": str(query.limit),
-            "direction": "backward",
+            "start": start,
+            "end": end,
+            "limit": str(limit),
+            "direction": direction,
         }
         try:
             body = await self.http.get("/loki/api/v1/query_range", params, headers=_SEPARATE)

@@ -18,13 +18,15 @@ from observatory.sources.stack.jaeger_query import (
     MOST,
     JaegerSearch,
     ignored_attributes,
+    is_read_here,
     search_for,
 )
 from observatory.sources.stack.loki import LokiClient
 from observatory.store.logs import LogQuery
 from observatory.store.model import StoredLine, pack
 from observatory.store.results import LogTail
-from observatory.store.store import FilterChoices, TelemetryStore, TraceQuery
+from observatory.store.store import FilterChoices, TelemetryStore
+from observatory.store.trace_search import TraceQuery
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ _LINES_OF_A_TRACE = 500
 _ORDERS, _LINKS = 3, 5
 # Traces that are known to be about an order: its own, the reconciler's, a canceller's.
 _KNOWN = 8
+_ID_DIGITS = 32
 _OLD = "this Jaeger is from before 2.19 and does not search by attribute"
 
 
@@ -113,6 +116,9 @@ class StackTraces:
         names = await self._names.get("writers", lambda: _or_none(self._loki.services()))
         return tuple((name, 0) for name in names)
 
+    def received(self) -> None:
+        """None: the collector passes metrics on to Prometheus."""
+
     def dropped(self) -> dict[str, int]:
         """What each service, by key, could not send."""
         return self._dropped()
@@ -137,7 +143,8 @@ class StackTraces:
                 search = replace(search, most=MOST)
                 store = await self._query(search)
             ignored = ignored_attributes(search, store)
-            known = [self._jaeger.trace(each) for each in query.trace_ids[:_KNOWN]]
+            whole = (query.trace_id,) if len(query.trace_id) == _ID_DIGITS else ()
+            known = [self._jaeger.trace(each) for each in (*whole, *query.trace_ids[:_KNOWN])]
             _fill(store, await asyncio.gather(*known))
         except SourceError as error:
             return self._jaeger.http.down(error, STILL)
@@ -146,6 +153,8 @@ class StackTraces:
             self._read_at = datetime.now(UTC)
             self._newest = max((row.at for row in rows), default=None)
         note = f"what is older than the newest {search.most}: {_OLD}" if ignored else ""
+        if is_read_here(query) and not whole:
+            note = note or f"what is older than the newest {search.most} that Jaeger found"
         return store, TraceList(rows, note=note)
 
     async def _query(self, search: JaegerSearch) -> TelemetryStore:
@@ -158,6 +167,7 @@ class StackTraces:
                         attributes=search.attributes,
                         least_s=least_s,
                         since_ns=search.since_ns,
+                        until_ns=search.until_ns,
                     )
                     for least_s in search.least_s
                 )

@@ -3,7 +3,8 @@
 import pytest
 
 from observatory.sources.stack.jaeger_query import MOST, ignored_attributes, search_for
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.samples import keep, span
 
 

@@ -16,7 +16,8 @@ from observatory.sources.down import Down
 from observatory.sources.stack.traces_logs import StackTraces
 from observatory.store.logs import LogQuery
 from observatory.store.model import moment
-from observatory.store.store import TelemetryStore, TraceQuery
+from observatory.store.store import TelemetryStore
+from observatory.store.trace_search import TraceQuery
 from tests.observatory.samples import MS, NOW_NS, json_span, json_traces
 from tests.observatory.sources.servers import BAD, sends, serving
 

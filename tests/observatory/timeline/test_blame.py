@@ -22,7 +22,7 @@ def red_after(made):
 def test_a_light_is_put_down_to_the_gremlin_of_its_own_service():
     diary = [event(0, service="payment"), event(10)]
     made, sentences = row(diary, lights(*GOOD, (24, "slow", "inventory")))
-    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
+    assert "Inventory turned red 14 s after Slow request 3 s on inventory." in sentences
     assert "payments" not in sentences.split("Loose for")[0]
     assert red_after(made) == "14 s"
 
@@ -31,8 +31,8 @@ def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
     diary = [event(0, service="payment"), event(10)]
     made, sentences = row(diary, lights(*GOOD, (26, "slow", "order")))
     assert (
-        "Orders turned red 26 s after Slow start 3 s on payments"
-        " or 16 s after Slow start 3 s on inventory: which of them did it cannot be told."
+        "Orders turned red 26 s after Slow request 3 s on payments"
+        " or 16 s after Slow request 3 s on inventory: which of them did it cannot be told."
         in sentences
     )
     assert red_after(made) == "16 s\u201326 s"
@@ -41,14 +41,14 @@ def test_a_caller_s_light_may_show_any_of_whom_it_waits_for():
 def test_one_that_takes_no_time_turns_no_light_red():
     diary = [event(0, name="error"), event(12)]
     made, sentences = row(diary, lights(*GOOD, (26, "slow", "inventory")))
-    assert "Inventory turned red 14 s after Slow start 3 s on inventory." in sentences
+    assert "Inventory turned red 14 s after Slow request 3 s on inventory." in sentences
     assert red_after(made) == "14 s"
 
 
 def test_one_that_is_over_is_still_in_the_average():
     diary = [event(0), event(20, "calmed"), event(25, name="slow_database")]
     made, sentences = row(diary, lights(*GOOD, (31, "slow", "inventory")), now=40)
-    assert "31 s after Slow start 3 s on inventory or 6.0 s after Slow database" in sentences
+    assert "31 s after Slow request 3 s on inventory or 6.0 s after Slow database" in sentences
     assert red_after(made) == "6.0 s\u201331 s"
     _, before = row(diary, lights(*GOOD, (31, "slow", "inventory")), now=40, which=0)
     assert "No light was red before the next gremlin came" in before
@@ -78,7 +78,7 @@ def test_green_is_counted_from_the_end_of_what_made_it_red():
     notes = lights(*GOOD, (14, "slow", "inventory"), (66, "good", "inventory"))
     made, sentences = row(diary, notes, now=100)
     assert made.figures[1].value == "26\u202fs"
-    assert "Every light was green 26 s after Slow start 3 s on inventory had ended." in sentences
+    assert "Every light was green 26 s after Slow request 3 s on inventory had ended." in sentences
 
 
 def test_everybody_who_let_one_loose_is_named():
@@ -104,4 +104,4 @@ def test_bites_are_counted_for_each_gremlin(counts):
     sentences = " ".join(made.sentences).replace("\u202f", " ")
     other = " and Errors 503 (30 %) on inventory 4 times" if counts[1] else ""
     assert f"They bit {300 + (counts[1] or 0)} times: " in sentences
-    assert f"Slow start 3 s on inventory 300 times{other}." in sentences
+    assert f"Slow request 3 s on inventory 300 times{other}." in sentences

@@ -56,7 +56,7 @@ def test_gremlins_that_overlap_are_one_incident():
     # It was inventory's light, and its gremlin ended after sixty seconds.
     assert figures(each)[:2] == ["14 s", "35 s"]
     (row,) = narrative.timeline((each,), at(100)).rows
-    assert row.title == "Slow start 3 s on inventory and Slow start 3 s on payments"
+    assert row.title == "Slow request 3 s on inventory and Slow request 3 s on payments"
     assert [lane.state for lane in row.lanes] == ["gremlin", "gremlin", "failed"]
 
 

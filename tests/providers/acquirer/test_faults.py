@@ -4,9 +4,11 @@ import httpx
 import pytest
 import stripe
 
+from tests.providers.acquirer.conftest import TOKEN
 from tests.providers.acquirer.promises import broken_promises
 
 FLEET_KEYS = ("acquirer",)
+FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
 KINDS = {
     "latency": {"probability": 0.2, "delay_ms": 20},
     "refuse": {"probability": 0.2},

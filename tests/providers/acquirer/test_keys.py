@@ -8,7 +8,10 @@ import httpx
 import pytest
 import stripe
 
+from tests.providers.acquirer.conftest import TOKEN
+
 FLEET_KEYS = ("acquirer",)
+FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
 PAID = {"amount": 1000, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
 
 

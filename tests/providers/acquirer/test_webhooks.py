@@ -3,8 +3,11 @@
 import pytest
 import stripe
 
+from tests.providers.acquirer.conftest import TOKEN
+
 FLEET_KEYS = ("acquirer",)
 FLEET_ENVIRON = {
+    "VALERIX_OPERATOR_TOKEN": TOKEN,
     "VALERIX_ACQUIRER_WEBHOOK_POLL_S": "0.05",
     "VALERIX_ACQUIRER_WEBHOOK_BASE_S": "0.05",
 }

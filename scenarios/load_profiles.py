@@ -4,7 +4,17 @@ import math
 
 import msgspec
 
-from loadtests.thresholds import Thresholds
+# How far time may be stretched, and the visits a second of an open loop.
+SCALES, RATES = (0.01, 100.0), (0.1, 10_000.0)
+
+
+class Thresholds(msgspec.Struct, frozen=True):
+    """Limits in milliseconds and percent. Latency is that of requests that change something."""
+
+    p95_ms: float = 500.0
+    p99_ms: float = 1000.0
+    errors_percent: float = 5.0
+    success_percent: float = 95.0
 
 
 class Ramp(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Charts: how long requests took, how many failed, and the metrics that programs sent."""

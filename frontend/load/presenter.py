@@ -1,0 +1,137 @@
+"""From load runs to what is shown of them; pure."""
+
+from collections.abc import Iterator
+
+from fleet.client import LoadState
+from frontend.load.view_models import FigureRow, LoadView, ProfileChoice, RunRow, RunsView
+from frontend.web.formatting import THIN, share, took
+from frontend.web.labels import State
+from observatory.load_runs import LoadProgress, LoadReport, last_like
+from scenarios.load_profiles import PROFILES
+
+_ANSWERS: dict[str, tuple[State, str]] = {
+    "kept": ("good", "held"),
+    "broken": ("failed", "did not hold"),
+    "unknown": ("none", "no verdict"),
+}
+# A smaller difference between two runs is chance.
+_CLEARLY = 0.1
+# The figures that are compared, with their unit and whether more is better.
+_FIGURES = {"orders/s": ("/s", True), "p50": ("ms", False), "p95": ("ms", False),
+            "p99": ("ms", False), "errors": ("%", False), "degraded": ("%", False)}  # fmt: skip
+Figures = dict[str, float | None]
+
+
+def load(
+    state: LoadState | None,
+    progress: LoadProgress | None,
+    reports: tuple[LoadReport, ...],
+    *,
+    has_fleet: bool,
+) -> LoadView:
+    """What runs, or what ran last, beside the last of its kind."""
+    is_on = state is not None and state.state != "ended"
+    of = None if is_on or progress else next(iter(reports), None)
+    last = last_like(of, reports) if of else None
+    if is_on or progress:
+        last = _before(state, progress, reports)
+    figures = figures_of(of) if of else _live(progress)
+    why = state.why if state is not None and state.state == "ended" else ""
+    return LoadView(
+        has_fleet,
+        is_on,
+        state is not None and state.state == "stopping",
+        progress,
+        _phase(state, progress) if is_on or progress else "",
+        share(min(1.0, (progress.now_s - progress.began_s) / progress.duration_s))
+        if progress
+        else "0%",
+        tuple(_rows(figures, figures_of(last) if last else {})) if figures else (),
+        of,
+        last,
+        why,
+        tuple(
+            ProfileChoice(each.name, each.about, _length(each.duration_s(1.0)), each.unit)
+            for each in PROFILES.values()
+        ),
+    )
+
+
+def runs(reports: tuple[LoadReport, ...]) -> RunsView:
+    """The list."""
+    return RunsView(tuple(map(_run_row, reports)))
+
+
+def figures_of(report: LoadReport) -> Figures:
+    """What is compared of a run."""
+    errors = next((each.actual for each in report.thresholds if each.name == "errors"), None)
+    latency = report.latency.all
+    return {
+        "orders/s": report.orders_per_s, "p50": latency.p50_ms, "p95": latency.p95_ms,
+        "p99": latency.p99_ms, "errors": errors, "degraded": report.degraded_percent,
+    }  # fmt: skip
+
+
+def _live(progress: LoadProgress | None) -> Figures:
+    if progress is None:
+        return {}
+    return {"orders/s": progress.per_s, "p50": progress.p50_ms, "p95": progress.p95_ms,
+            "p99": progress.p99_ms, "errors": progress.failed_percent}  # fmt: skip
+
+
+def _rows(now: Figures, last: Figures) -> Iterator[FigureRow]:
+    for name, value in now.items():
+        unit, more_is_better = _FIGURES[name]
+        before = last.get(name)
+        change, state = "", "none"
+        if value is not None and before is not None:
+            change = _change(value - before, unit)
+            worse = before - value if more_is_better else value - before
+            # One request in a hundred counts where there was no failure before.
+            if worse > max(_CLEARLY * abs(before), 1.0 if unit == "%" else 0.0):
+                state = "degraded"
+        yield FigureRow(name, _shown(value, unit), _shown(before, unit), change, state)  # type: ignore[arg-type]
+
+
+def _before(
+    state: LoadState | None, progress: LoadProgress | None, reports: tuple[LoadReport, ...]
+) -> LoadReport | None:
+    of = progress or state
+    kind = (of.profile, of.scale, of.rate) if of else None
+    return next((each for each in reports if each.kind == kind and each.complete), None)
+
+
+def _phase(state: LoadState | None, progress: LoadProgress | None) -> str:
+    if progress is None:
+        return "starting"
+    if progress.is_over:
+        return "over: open orders settle, then it is judged"
+    return "stopping" if state is not None and state.state == "stopping" else "running"
+
+
+def _run_row(report: LoadReport) -> RunRow:
+    state, answer = _ANSWERS.get(report.answer, ("none", report.answer))
+    latency = report.latency.all
+    return RunRow(
+        report, state, answer, _length(report.seconds), f"{report.orders_per_s:.1f}",
+        _shown(latency.p95_ms, "ms"), _shown(latency.p99_ms, "ms"),
+    )  # fmt: skip
+
+
+def _shown(value: float | None, unit: str) -> str:
+    if value is None:
+        return "\u2013"
+    return took(value) if unit == "ms" else f"{value:.1f}{THIN}{unit}"
+
+
+def _change(difference: float, unit: str) -> str:
+    if abs(difference) < (0.5 if unit == "ms" else 0.05):
+        return "the same"
+    sign = "+" if difference > 0 else "\u2212"
+    return sign + _shown(abs(difference), unit)
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    parts = (f"{minutes} min" if minutes else "", f"{rest} s" if rest or not minutes else "")
+    return " ".join(filter(None, parts))

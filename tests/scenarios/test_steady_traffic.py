@@ -1,0 +1,130 @@
+"""Steady traffic comes as it was mixed, supplies what it uses up, rests, and ends by itself."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from chassis.http.outbound import Peer
+from fleet.settings import load
+from scenarios.steady_traffic import (
+    WALLET,
+    AlreadyOn,
+    SteadyTraffic,
+    TrafficMix,
+    TrafficOrder,
+)
+from tests.harness import wire
+from topology import NAMES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = timedelta(hours=1)
+EMPTY = {"product_id": "PROD-001", "stock": 0, "reserved": 0, "sold": 0, "total": 0}
+
+
+class Shop:
+    """All services at one address: each request is counted, and answered well."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.news = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            method, path, *_ = (await wire.read_request(reader)).decode().split()
+            self.asked[f"{method} {path}"] += 1
+            self.news.set()
+            writer.write(self.answer(method, path))
+
+    def answer(self, method: str, path: str) -> bytes:
+        if path == "/inventory":
+            return wire.http(200, json.dumps({"products": [EMPTY]}).encode())
+        if path.endswith("/balance"):
+            problem = json.dumps({"code": "wallet-not-found"}).encode()
+            return wire.http(404, problem, media_type="application/problem+json")
+        return wire.http(201 if path == "/orders" else 200, b"{}")
+
+    async def wait_for(self, request: str) -> None:
+        """Return once this has been asked."""
+        async with asyncio.timeout(30):
+            while not self.asked[request]:
+                self.news.clear()
+                await self.news.wait()
+
+
+class Switch:
+    """Traffic at a shop, whether it rests, and an event when it ended by itself."""
+
+    def __init__(self, traffic: SteadyTraffic, shop: Shop, over: asyncio.Event) -> None:
+        self.traffic, self.shop, self.over = traffic, shop, over
+
+
+@asynccontextmanager
+async def switch_at(shop: Shop, resting: bool = False) -> AsyncIterator[Switch]:
+    ended = asyncio.Event()
+
+    async def over(_: TrafficOrder) -> None:
+        ended.set()
+
+    async with wire.listen(shop) as url:
+        settings = load("dashboard", {}, **{f"{key}_url": url for key in NAMES})
+        peers = {key: Peer(name, url, settings, connections=2) for key, name in NAMES.items()}
+        traffic = SteadyTraffic(settings, peers, resting=lambda: resting, over=over)
+        try:
+            yield Switch(traffic, shop, ended)
+        finally:
+            await traffic.close()
+            for peer in peers.values():
+                await peer.close()
+
+
+async def test_each_kind_comes_and_what_it_uses_up_is_brought():
+    async with switch_at(Shop()) as switch:
+        switch.traffic.start(50.0, TrafficMix(1, 1, 1), HOUR, "a test")
+        for request in (
+            "POST /inventory/restock", f"POST /wallets/{WALLET}/deposits", "POST /orders",
+            "POST /process-payment", f"POST /wallets/{WALLET}/payments",
+        ):  # fmt: skip
+            await switch.shop.wait_for(request)
+        with pytest.raises(AlreadyOn):
+            switch.traffic.start(1.0, TrafficMix(), HOUR, "another")
+        stopped = await switch.traffic.stop()
+        assert stopped is not None
+        assert stopped.actor == "a test"
+        assert await switch.traffic.stop() is None
+        assert switch.traffic.responses["orders"]["confirmed"] > 0
+        assert switch.traffic.note == ""
+
+
+async def test_who_has_no_weight_never_comes():
+    async with switch_at(Shop()) as switch:
+        switch.traffic.start(50.0, TrafficMix(0, 1, 0), HOUR, "a test")
+        await switch.shop.wait_for("POST /process-payment")
+        assert switch.shop.asked["POST /orders"] == 0
+
+
+async def test_it_ends_by_itself_and_nobody_comes_while_it_rests():
+    async with switch_at(Shop(), resting=True) as switch:
+        switch.traffic.start(50.0, TrafficMix(), timedelta(seconds=0.5), "a test")
+        assert switch.traffic.is_resting
+        async with asyncio.timeout(30):
+            await switch.over.wait()
+        assert switch.traffic.order is None
+        assert switch.shop.asked["POST /orders"] == 0
+
+
+async def test_a_note_says_what_cannot_be_brought():
+    async with switch_at(Shop()) as switch:
+        switch.shop.answer = lambda *_: wire.http(500, b"{}")
+        switch.traffic.start(1.0, TrafficMix(), HOUR, "a test")
+        await switch.shop.wait_for(f"GET /wallets/{WALLET}/balance")
+        async with asyncio.timeout(30):
+            while not switch.traffic.note:
+                await asyncio.sleep(0.01)
+        assert "goods: " in switch.traffic.note
+        assert "the wallet: " in switch.traffic.note
