@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from chassis.faults.kinds import KIND_LABELS, KINDS, FaultKind, strength
+from chassis.faults.kinds import KIND_LABELS, KINDS, strength
 from frontend.gremlins.view_models import (
     AuditRow,
     AuditView,
     BarView,
     BoardView,
     GremlinRow,
-    KindRow,
+    ProcessFaults,
     Switch,
-    SwitchGroup,
 )
 from frontend.query_results import ActiveGremlin
 from frontend.web.labels import ACTION_LABELS
@@ -39,7 +38,11 @@ def bar(active: tuple[ActiveGremlin, ...], now: datetime) -> BarView:
     return BarView(tuple(gremlin(each, now) for each in by_end if each.expires_at > now))
 
 
-def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
+def board(
+    active: tuple[ActiveGremlin, ...] | Down,
+    now: datetime,
+    processes: Sequence[Process] = SERVICES,
+) -> BoardView:
     """Every kind at every process that it can bite. Several of one kind share a switch; it shows
     the last to end."""
     known = () if isinstance(active, Down) else active
@@ -47,41 +50,21 @@ def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
     for each in sorted(known, key=lambda each: each.expires_at):
         if each.expires_at > now:
             latest[each.kind, each.service] = each
-    groups = tuple(
-        _group(name, members, latest, now)
-        for name, members in (
-            ("Services", [each for each in SERVICES if not each.is_background]),
-            ("In the background", [each for each in SERVICES if each.is_background]),
-        )
-        if members
+    shown = tuple(_faults(each, latest, now) for each in processes)
+    total = sum(each.active for each in shown)
+    return BoardView(shown, total, active if isinstance(active, Down) else None)
+
+
+def _faults(
+    process: Process, latest: Mapping[tuple[str, str], ActiveGremlin], now: datetime
+) -> ProcessFaults:
+    found = {kind: each for (kind, service), each in latest.items() if service == process.key}
+    switches = tuple(
+        Switch(kind, gremlin(found[kind.kind], now) if kind.kind in found else None)
+        for kind in KINDS
+        if process.takes_events or not kind.on_delivery
     )
-    return BoardView(groups, len(latest), active if isinstance(active, Down) else None)
-
-
-def _group(
-    name: str,
-    members: Sequence[Process],
-    latest: Mapping[tuple[str, str], ActiveGremlin],
-    now: datetime,
-) -> SwitchGroup:
-    def switch(kind: FaultKind, process: Process) -> Switch:
-        found = latest.get((kind.kind, process.key))
-        return Switch(
-            process.key,
-            process.label,
-            gremlin(found, now) if found else None,
-            process.takes_events or not kind.on_delivery,
-        )
-
-    rows = (KindRow(kind, tuple(switch(kind, each) for each in members)) for kind in KINDS)
-    keys = {each.key for each in members}
-    return SwitchGroup(
-        name,
-        tuple(row for row in rows if any(each.is_possible for each in row.switches)),
-        tuple(each.label for each in members),
-        is_background=all(each.is_background for each in members),
-        active=sum(service in keys for _, service in latest),
-    )
+    return ProcessFaults(process.key, process.label, switches, len(found))
 
 
 def audit(entries: tuple[AuditEntry, ...]) -> AuditView:
