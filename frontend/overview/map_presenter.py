@@ -21,7 +21,7 @@ from observatory.sources.health import Health
 from topology import LABELS, NAMES, SERVICES, Process
 
 # A line's width in pixels: that of one call now and then, and of as many as there may be.
-_THIN, _THICK = 1.5, 9.0
+_THIN, _THICK, _BITTEN = 1.5, 9.0, 4.0
 # What is said of a process that is no part of the shop, which promises nothing in its name.
 _OUTSIDE = "Answers"
 
@@ -133,7 +133,9 @@ def _edge(line: Line, layout: MapLayout, read: Readings) -> Edge:
     edge = replace(edge, is_bitten=bitten)
     if stats is None:
         return replace(edge, title=f"{edge.title}: nothing in the last half minute")
-    width = min(_THICK, _THIN + log2(1 + stats.per_second))
+    core = min(_THICK, _THIN + log2(1 + stats.per_second))
+    # The violet of a fault stands out on both sides of the red.
+    width = core + _BITTEN * bitten
     return replace(
         edge,
         title=f"{edge.title}: {_figures(stats)}",
@@ -141,7 +143,7 @@ def _edge(line: Line, layout: MapLayout, read: Readings) -> Edge:
         below=_ms(stats.p99_s),
         width=f"{width:.1f}",
         # The smallest share is seen as well.
-        red=f"{max(1.5, width * stats.failed):.1f}" if stats.failed else "",
+        red=f"{max(1.5, core * stats.failed):.1f}" if stats.failed else "",
     )
 
 
@@ -158,9 +160,11 @@ def _figures(stats: CallStats | None) -> str:
 
 
 def rate(per_second: float) -> str:
-    """A rate, short: "0.3/s", "12/s", "1.2k/s"."""
+    """A rate, short: "0.03/s", "3.1/s", "12/s", "1.2k/s"."""
     if per_second >= 1000:
         return f"{per_second / 1000:.1f}k/s"
+    if 0 < per_second < 0.095:
+        return f"{per_second:.2f}/s"
     return f"{per_second:.1f}/s" if per_second < 9.95 else f"{per_second:.0f}/s"
 
 
