@@ -174,13 +174,21 @@ def _calls(
 def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[Line]:
     """What somebody is sent at the address it gave: back, below the processes between them."""
     lines = []
+    lane = {each.key for each in processes if each.is_background}
     for each in processes:
         for receiver in each.notifies:
             if receiver in spots and each.key in spots:
                 here, there = spots[each.key], spots[receiver]
-                low = max(here.row, there.row) + 2.4
+                ends = sorted((here.column, there.column))
+                low = 2.25 + max(
+                    spot.row
+                    for key, spot in spots.items()
+                    if ends[0] <= spot.column <= ends[1] and key not in lane
+                )
+                # A curve comes three quarters of the way to where it is pulled.
+                pull = here.middle + (low - here.middle) / 0.75
                 path = f"M{here.left + 0.5:.3f} {here.middle:g}"
-                path += f"C{here.left + 0.5:.3f} {low + 0.3:g} {there.left + 0.8:.3f} {low + 0.3:g}"
+                path += f"C{here.left + 0.5:.3f} {pull:g} {there.left + 0.8:.3f} {pull:g}"
                 path += f" {there.left + 0.8:.3f} {there.middle:g}"
                 lines.append(Line(each.key, receiver, "notice", path, there.left + 1, low))
     return lines

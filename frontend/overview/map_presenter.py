@@ -103,9 +103,7 @@ def _background(each: Process, problem: str, read: Readings) -> Node:
     return made if stats is None else replace(made, figures=(rate(stats.per_second),))
 
 
-def _progress(
-    each: Process, problem: str, found: EventProgress | Down | None
-) -> tuple[State, str]:
+def _progress(each: Process, problem: str, found: EventProgress | Down | None) -> tuple[State, str]:
     if problem:
         return "failed", problem
     if found is None or isinstance(found, Down):
@@ -136,6 +134,10 @@ def _edge(line: Line, layout: MapLayout, read: Readings) -> Edge:
     core = min(_THICK, _THIN + log2(1 + stats.per_second))
     # The violet of a fault stands out on both sides of the red.
     width = core + _BITTEN * bitten
+    if line.kind == "notice":
+        # Thin: it runs behind the others, and what is sent back is no call that somebody waits for.
+        core = _THIN
+        width = core + bitten
     return replace(
         edge,
         title=f"{edge.title}: {_figures(stats)}",

@@ -84,8 +84,8 @@ class NodeCall(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True):
-    """A process on the map. `mark` is the shape of its light, `figures` what it has to do, `breaker`
-    how its breakers stand, where it has any. `remaining_s` is that of the last fault to end."""
+    """A process on the map. `mark` is the shape of its light, `figures` what it has to do, and
+    `breaker` how its breakers stand, where it has any; `remaining_s` has the last fault to end."""
 
     key: str
     label: str
@@ -104,7 +104,7 @@ class Node(Struct, frozen=True):
 
 class Edge(Struct, frozen=True):
     """A line on the map: `width` in pixels, and of that `red` for calls that failed; `above` and
-    `below` are written at its end, at `x` and `y` of the map's size ("12.5%")."""
+    `below` are written at `x` and `y`, which are shares of the map's size ("12.5%")."""
 
     key: str
     kind: str

@@ -21,8 +21,8 @@ class ProcessActions:
         self._control = ControlClient(Path(settings.control)) if settings.control else None
 
     async def restart(self, form: Form, visitor: Visitor) -> Done:
-        """Restart or kill (`verb`) the `process`, which starts again after `away_s` seconds; answers
-        once it is down."""
+        """Restart or kill (`verb`) the `process`, which starts again after `away_s` seconds;
+        answers once it is down."""
         operator_only(visitor, _LOCKED)
         key = known_key(form.get("process", ""))
         verb: Verb = "kill" if form.get("verb") == "kill" else "restart"

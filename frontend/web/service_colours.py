@@ -32,6 +32,7 @@ def render() -> str:
 
 def _rules(service: Process) -> list[str]:
     key, spot = service.key, lay_out().spots[service.key]
+    chosen = f':is([data-light-one="{key}"], [data-light-two="{key}"])'
     coloured = (
         f":is(.key, .about, .values, .spark, .chart) .of-{key}, .key.of-{key}, .spark.of-{key}"
     )
@@ -40,7 +41,7 @@ def _rules(service: Process) -> list[str]:
         f"{coloured} {{ color: var(--{key}); }}",
         f".dot.of-{key}::before {{ border-color: var(--{key}); }}",
         f"#node-{key} {{ grid-area: {spot.row + 1} / {spot.column + 1} / span 2; }}",
-        f':root:is([data-light-one="{key}"], [data-light-two="{key}"]) #light-{key} {{ display: flex; }}',
+        f":root{chosen} #light-{key} {{ display: flex; }}",
     ]
 
 

@@ -95,7 +95,9 @@ async def test_a_silent_service_is_named_in_its_chart(visit, fleet):
     fleet.pause("payment")
     try:
         await expect(payment).to_contain_text("no signal since", timeout=20_000)
-        await expect(page.locator('[data-chart="p99"] .values .of-order')).not_to_contain_text("no signal")
+        await expect(page.locator('[data-chart="p99"] .values .of-order')).not_to_contain_text(
+            "no signal"
+        )
     finally:
         fleet.resume("payment")
     await expect(payment).not_to_contain_text("no signal", timeout=20_000)

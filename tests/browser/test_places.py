@@ -112,7 +112,8 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
 # Figures as long as they get, and which of them are too wide for where they stand.
 CUT = """() => {
   const numbers = ["88 888", "88 888", "88 199.88 €"];
-  document.querySelectorAll(".figure .big").forEach((each, at) => { each.textContent = numbers[at]; });
+  const figures = document.querySelectorAll(".figure .big");
+  figures.forEach((each, at) => { each.textContent = numbers[at]; });
   return [...document.querySelectorAll(".light .big, .figure .big")]
     .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
     .map((each) => each.innerText);

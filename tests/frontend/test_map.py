@@ -24,7 +24,9 @@ def more_processes() -> tuple[Process, ...]:
     """As many as there will be soon, one of which everybody's requests go through."""
     first = SERVICES[0]
     gateway = first._replace(
-        key="gateway", label="Gateway", calls=("order", "inventory", "payment", "wallet", "identity")
+        key="gateway",
+        label="Gateway",
+        calls=("order", "inventory", "payment", "wallet", "identity"),
     )
     identity = first._replace(key="identity", label="Identity", calls=())
     extra = [first._replace(key=f"more{n}", calls=("payment",)) for n in range(2)]
@@ -100,7 +102,9 @@ def test_a_call_that_a_fault_bites_is_known_from_the_others():
     bitten = {node.key: node.remaining_s for node in view.nodes if node.bitten_by}
     assert bitten == {"inventory": 90}
     later = NOW + timedelta(seconds=91)
-    assert not any(node.bitten_by for node in service_map(replace(QUIET, active=(GREMLIN,)), later).nodes)
+    assert not any(
+        node.bitten_by for node in service_map(replace(QUIET, active=(GREMLIN,)), later).nodes
+    )
 
 
 def test_a_node_says_how_it_is_and_what_it_has_to_do():
@@ -124,7 +128,9 @@ def test_a_process_that_is_not_there_is_red_whatever_its_last_numbers():
 
 
 def test_an_open_breaker_is_named():
-    read = replace(QUIET, breakers=lambda key: {"alfa": True, "bravo": False} if key == "payment" else {})
+    read = replace(
+        QUIET, breakers=lambda key: {"alfa": True, "bravo": False} if key == "payment" else {}
+    )
     nodes = {node.key: node for node in service_map(read, NOW).nodes}
     assert (nodes["payment"].breaker, nodes["payment"].is_open) == ("breaker open: alfa", True)
     assert nodes["order"].breaker == ""

@@ -13,7 +13,9 @@ from topology import NAMES
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize("path", ["/", "/gremlins", "/timeline", "/panels/map", "/panels/audit", "/processes/order"])
+@pytest.mark.parametrize(
+    "path", ["/", "/gremlins", "/timeline", "/panels/map", "/panels/audit", "/processes/order"]
+)
 async def test_nothing_inline_and_nothing_from_elsewhere(browser, path):
     async with browser.get(path) as response:
         policy = response.headers["Content-Security-Policy"]

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from chassis.faults.kinds import KINDS
 from frontend.gremlins import presenter as gremlins
-from frontend.orders import presenter as orders
-from frontend.orders.panels import story_panel
 from frontend.gremlins.panels import audit_panel, faults_panel
 from frontend.logs.presenter import log_row
+from frontend.orders import presenter as orders
+from frontend.orders.panels import story_panel
 from frontend.overview import presenter
 from frontend.overview.map_presenter import Readings, service_map
 from frontend.overview.proof_presenter import proof
@@ -26,11 +26,11 @@ from frontend.web.templating import TEMPLATES
 from observatory.metrics.call_graph import CallStats
 from observatory.sla import Traffic
 from observatory.sources.down import Down
+from observatory.store.logs import LogQuery
+from observatory.store.store import TraceQuery
 from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightPeriod
-from observatory.store.logs import LogQuery
-from observatory.store.store import TraceQuery
 from proof import invariants
 from proof.evaluate import Finding, Reach, Report
 from tests.frontend.recorded_telemetry import recorded
@@ -112,7 +112,9 @@ STATES = [
     with_view("map", shown_map(Traffic(0, 0, 0.0, None), calls={})),
     process("audit_consumer", (GREMLIN,)),
     evidence_panel("order", EvidenceView("order", "order-service", ROWS, (), LINES)),
-    about(ProcessView(NODE, HOSTILE, (Dot("database", "database", "failed", HOSTILE),), ("Orders",))),
+    about(
+        ProcessView(NODE, HOSTILE, (Dot("database", "database", "failed", HOSTILE),), ("Orders",))
+    ),
     with_view("figures", FiguresView(FIGURES)),
     with_view("board", gremlins.board((GREMLIN,), NOW)),
     with_view("products", orders.products(DOWN, SHOP_THEN)),
