@@ -180,7 +180,7 @@ def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[Line]
             if receiver in spots and each.key in spots:
                 here, there = spots[each.key], spots[receiver]
                 ends = sorted((here.column, there.column))
-                low = 2.25 + max(
+                low = 2.15 + max(
                     spot.row
                     for key, spot in spots.items()
                     if ends[0] <= spot.column <= ends[1] and key not in lane
@@ -197,6 +197,6 @@ def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[Line]
 def _event(relay: Process, consumer: Process, spots: dict[str, Spot]) -> Line:
     """Along the top of the lane, and down to who takes it."""
     here, there = spots[relay.key], spots[consumer.key]
-    bus, down = here.row - 0.6, there.left + 0.5
+    bus, down = here.row - 0.5, there.left + 0.5
     path = f"M{here.left + 0.5:.3f} {here.middle:g}V{bus:g}H{down:.3f}V{there.middle:g}"
     return Line(relay.key, consumer.key, "event", path, down, there.row - 0.3)
