@@ -77,7 +77,7 @@ class LightsView(Struct, frozen=True):
 
 
 class NodeCall(Struct, frozen=True):
-    """What a process asks of another, for who cannot see the line: "Inventory, 3.1/s, p99 24 ms"."""
+    """What a process asks of another, for who cannot see the line: "3.1/s, p99 24 ms"."""
 
     name: str
     figures: str
