@@ -23,6 +23,7 @@ from topology import LABELS, LIT, SERVICES
 EVERY_S = 2
 REACH_S = 900
 _WINDOWS = 60
+_LIT_KEYS = tuple(process.key for process in LIT)
 _TRACES = 400
 # A sparkline is a hundred by twenty: five minutes across, four decades of seconds up.
 _SPARK_S, _SPARK_HIGH, _DECADES = 300, 20.0, (0.001, 10.0)
@@ -124,9 +125,7 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def sparks(
-    source: MetricsSource, now: float, keys: Sequence[str] = tuple(each.key for each in LIT)
-) -> list[Spark]:
+def sparks(source: MetricsSource, now: float, keys: Sequence[str] = _LIT_KEYS) -> list[Spark]:
     """What a browser without scripts gets instead, for each of these processes."""
     at = moments(now - _SPARK_S, now)
     made = []

@@ -36,7 +36,7 @@ class Spot(Struct, frozen=True):
         return self.row + 1
 
 
-class Line(Struct, frozen=True):
+class MapPath(Struct, frozen=True):
     """From one process to another; what is written at it ends (a call) or begins at `x`, `y`."""
 
     caller: str
@@ -51,7 +51,7 @@ class MapLayout(Struct, frozen=True):
     """`width` and `height` are those of the lines' coordinates; a row is 1 high."""
 
     spots: dict[str, Spot]
-    lines: tuple[Line, ...]
+    lines: tuple[MapPath, ...]
     columns: int
     rows: int
 
@@ -149,7 +149,7 @@ def _calls(
     ranks: dict[str, int],
     spots: dict[str, Spot],
     passes: dict[tuple[str, int], float],
-) -> list[Line]:
+) -> list[MapPath]:
     lines = []
     for caller, each in front.items():
         for callee in each.calls:
@@ -167,11 +167,11 @@ def _calls(
                 path += f"H{left:.3f}"
             # Where it enters the next column, lines from one caller are furthest from each other.
             x, y = (first + 1) * (1 + GAP), heights[1]
-            lines.append(Line(caller, callee, "call", path, x, y))
+            lines.append(MapPath(caller, callee, "call", path, x, y))
     return lines
 
 
-def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[Line]:
+def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[MapPath]:
     """What somebody is sent at the address it gave: back, below the processes between them."""
     lines = []
     lane = {each.key for each in processes if each.is_background}
@@ -190,13 +190,13 @@ def _notices(processes: Sequence[Process], spots: dict[str, Spot]) -> list[Line]
                 path = f"M{here.left + 0.5:.3f} {here.middle:g}"
                 path += f"C{here.left + 0.5:.3f} {pull:g} {there.left + 0.8:.3f} {pull:g}"
                 path += f" {there.left + 0.8:.3f} {there.middle:g}"
-                lines.append(Line(each.key, receiver, "notice", path, there.left + 1, low))
+                lines.append(MapPath(each.key, receiver, "notice", path, there.left + 1, low))
     return lines
 
 
-def _event(relay: Process, consumer: Process, spots: dict[str, Spot]) -> Line:
+def _event(relay: Process, consumer: Process, spots: dict[str, Spot]) -> MapPath:
     """Along the top of the lane, and down to who takes it."""
     here, there = spots[relay.key], spots[consumer.key]
     bus, down = here.row - 0.5, there.left + 0.5
     path = f"M{here.left + 0.5:.3f} {here.middle:g}V{bus:g}H{down:.3f}V{there.middle:g}"
-    return Line(relay.key, consumer.key, "event", path, down, there.row - 0.3)
+    return MapPath(relay.key, consumer.key, "event", path, down, there.row - 0.3)

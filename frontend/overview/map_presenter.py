@@ -7,9 +7,9 @@ from math import log2
 from msgspec import Struct
 from msgspec.structs import replace
 
-from frontend.overview.map_layout import Line, MapLayout, lay_out
+from frontend.overview.map_layout import MapLayout, MapPath, lay_out
 from frontend.overview.presenter import bites, light
-from frontend.overview.view_models import Dot, Edge, MapView, Node, NodeCall
+from frontend.overview.view_models import Dot, MapCall, MapEdge, MapNode, MapView
 from frontend.query_results import ActiveGremlin
 from frontend.web.formatting import count, percent, share, span
 from frontend.web.labels import State
@@ -49,7 +49,7 @@ def service_map(read: Readings, now: datetime) -> MapView:
     return MapView(nodes, edges, box, database(read.health), note)
 
 
-def node(each: Process, read: Readings, now: datetime) -> Node:
+def node(each: Process, read: Readings, now: datetime) -> MapNode:
     """One process."""
     known = () if isinstance(read.health, Down) else read.health
     problem = next((found.problem for found in known if found.service == each.key), "")
@@ -66,7 +66,7 @@ def node(each: Process, read: Readings, now: datetime) -> Node:
         bitten_by=bites(each.key, read.active) if ends else (),
         remaining_s=round((max(ends) - now).total_seconds()) if ends else 0,
         calls=tuple(
-            NodeCall(LABELS[callee], _figures(_stats(each.key, callee, "call", read)))
+            MapCall(LABELS[callee], _figures(_stats(each.key, callee, "call", read)))
             for callee in each.calls
             if callee in LABELS
         ),
@@ -74,7 +74,7 @@ def node(each: Process, read: Readings, now: datetime) -> Node:
     )
 
 
-def _front(each: Process, problem: str, read: Readings) -> Node:
+def _front(each: Process, problem: str, read: Readings) -> MapNode:
     """A process that somebody waits for."""
     traffic = read.traffic(each.key)
     shown = light(each.key, traffic)
@@ -85,20 +85,20 @@ def _front(each: Process, problem: str, read: Readings) -> Node:
     if problem and state != "failed":
         state, mark, word = "failed", "failed", problem
     if isinstance(traffic, Down) or not traffic.requests:
-        return Node(each.key, each.label, state, mark, word)
+        return MapNode(each.key, each.label, state, mark, word)
     figures = [rate(traffic.per_second)]
     if (slowest := read.p99_s(each.key)) is not None:
         figures.append(_ms(slowest))
     failed = traffic.errors / traffic.requests
     failing = f"{_part(failed)} fail" if failed > 0 else ""
-    return Node(each.key, each.label, state, mark, word, tuple(figures), failing)
+    return MapNode(each.key, each.label, state, mark, word, tuple(figures), failing)
 
 
-def _background(each: Process, problem: str, read: Readings) -> Node:
+def _background(each: Process, problem: str, read: Readings) -> MapNode:
     """A process that no customer waits for: how many events it has still to take, or, if it is the
     one that publishes them, to publish."""
     state, word = _progress(each, problem, read.progress)
-    made = Node(each.key, each.label, state, state, word)
+    made = MapNode(each.key, each.label, state, state, word)
     stats = _stats("", each.key, "event", read)
     return made if stats is None else replace(made, figures=(rate(stats.per_second),))
 
@@ -114,9 +114,9 @@ def _progress(each: Process, problem: str, found: EventProgress | Down | None) -
     return ("degraded" if oldest_s > LATE_S else "good"), f"{count(behind)} behind"
 
 
-def _edge(line: Line, layout: MapLayout, read: Readings) -> Edge:
+def _edge(line: MapPath, layout: MapLayout, read: Readings) -> MapEdge:
     between = f"{LABELS[line.caller]} {'notifies' if line.kind == 'notice' else 'to'}"
-    edge = Edge(
+    edge = MapEdge(
         f"{line.caller}-{line.callee}",
         line.kind,
         line.path,

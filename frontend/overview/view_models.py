@@ -76,14 +76,14 @@ class LightsView(Struct, frozen=True):
     pending_share: float = PENDING_SHARE
 
 
-class NodeCall(Struct, frozen=True):
+class MapCall(Struct, frozen=True):
     """What a process asks of another, for who cannot see the line: "3.1/s, p99 24 ms"."""
 
     name: str
     figures: str
 
 
-class Node(Struct, frozen=True):
+class MapNode(Struct, frozen=True):
     """A process on the map. `mark` is the shape of its light, `figures` what it has to do, and
     `breaker` how its breakers stand, where it has any; `remaining_s` has the last fault to end."""
 
@@ -98,11 +98,11 @@ class Node(Struct, frozen=True):
     is_open: bool = False
     bitten_by: tuple[str, ...] = ()
     remaining_s: int = 0
-    calls: tuple[NodeCall, ...] = ()
+    calls: tuple[MapCall, ...] = ()
     is_background: bool = False
 
 
-class Edge(Struct, frozen=True):
+class MapEdge(Struct, frozen=True):
     """A line on the map: `width` in pixels, and of that `red` for calls that failed; `above` and
     `below` are written at `x` and `y`, which are shares of the map's size ("12.5%")."""
 
@@ -123,8 +123,8 @@ class MapView(Struct, frozen=True):
     """The processes and who calls whom; `box` is the size of the lines' coordinates. `note` says
     why nothing is written at the lines, where nothing is."""
 
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[MapNode, ...]
+    edges: tuple[MapEdge, ...]
     box: str
     database: Dot
     note: str = ""

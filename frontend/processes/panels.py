@@ -9,7 +9,7 @@ from frontend.live_state import DashboardState
 from frontend.logs.presenter import log_row
 from frontend.overview import map_presenter, presenter
 from frontend.overview.panels import readings
-from frontend.overview.view_models import Node
+from frontend.overview.view_models import MapNode
 from frontend.processes.view_models import EvidenceView, ProcessView
 from frontend.traces.presenter import trace_lines
 from frontend.traces.view_models import TraceLine
@@ -57,7 +57,7 @@ def _about(
     read = readings(state, telemetry, now)
     if key == POSTGRES:
         found = map_presenter.database(read.health)
-        node = Node(key, found.label, found.state, found.state, found.word)
+        node = MapNode(key, found.label, found.state, found.state, found.word)
         return ProcessView(node, "the database of every process")
     health = presenter.health(read.health)
     services = () if isinstance(health, Down) else health.services

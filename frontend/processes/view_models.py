@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from frontend.logs.view_models import LogRow
-from frontend.overview.view_models import Dot, Node
+from frontend.overview.view_models import Dot, MapNode
 from frontend.traces.view_models import TraceLine
 from observatory.sources.down import Down
 
@@ -11,7 +11,7 @@ from observatory.sources.down import Down
 class ProcessView(Struct, frozen=True):
     """A process now: as on the map, with what it depends on and who calls it."""
 
-    node: Node
+    node: MapNode
     name: str
     dependencies: tuple[Dot, ...] = ()
     callers: tuple[str, ...] = ()

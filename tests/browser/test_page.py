@@ -64,7 +64,7 @@ TOO_SMALL = """() => {
 }"""
 
 
-async def test_stage_mode_fits_every_projector_with_nothing_small_or_cut(visit, fleet):
+async def test_presentation_mode_fits_every_projector_with_nothing_small_or_cut(visit, fleet):
     page = await visit()
     for kind, label in (("Slow start", "Inventory"), ("Errors", "Payments")):
         await flip(page, kind, label)
@@ -86,7 +86,7 @@ async def test_stage_mode_fits_every_projector_with_nothing_small_or_cut(visit, 
     await expect(page.get_by_label("Quantity")).to_be_visible()
 
 
-async def test_the_lights_of_stage_mode_are_chosen_and_remembered(visit):
+async def test_the_lights_of_presentation_mode_are_chosen_and_remembered(visit):
     page = await visit()
     await node(page, "Wallets").click()
     await page.get_by_role("button", name="second").click()

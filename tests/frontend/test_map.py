@@ -141,8 +141,8 @@ def test_a_process_in_the_background_is_shown_by_how_far_behind_it_is():
     found = EventProgress(5, "here:1", NOW, 3, 1, 0, (reader,))
     health = (Health("metrics_consumer", problem="not running"),)
     view = service_map(replace(QUIET, progress=found, health=health), NOW)
-    words = {node.key: (node.state, node.word) for node in view.nodes if node.is_background}
-    assert words == {
+    shown = {node.key: (node.state, node.word) for node in view.nodes if node.is_background}
+    assert shown == {
         "relay": ("good", "3 behind"),
         "metrics_consumer": ("failed", "not running"),
         "audit_consumer": ("degraded", "1\u202f200 behind"),
