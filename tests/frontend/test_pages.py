@@ -113,6 +113,22 @@ async def test_the_operator_s_token_opens_the_switches_and_goes_along(module_dat
             assert response.status == 401
 
 
+async def test_a_process_that_does_not_exist_has_no_page_and_is_not_restarted(browser):
+    for path in ("/processes/nothing", "/panels/about/nothing", "/panels/faults/postgres"):
+        async with browser.get(path) as response:
+            assert response.status == 404, path
+    sent = {"csrf": await token(browser), "process": "nothing", "verb": "kill"}
+    async with browser.post("/do/restart", data=sent) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize(("away_s", "status"), [("61", 400), ("-1", 400), ("5", 503)])
+async def test_a_restart_that_cannot_be_asked_for_is_refused(browser, away_s, status):
+    sent = {"csrf": await token(browser), "process": "order", "away_s": away_s}
+    async with browser.post("/do/restart", data=sent) as response:
+        assert response.status == status
+
+
 ORDERED = (
     b'{"order_id":"0b0e6f5e-1111-4222-8333-944455556666","status":"CONFIRMED","quantity":1,'
     b'"product_id":"PROD-001","amount_minor":9999,"currency":"EUR","message":"","x":1}'
