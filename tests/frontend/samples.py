@@ -100,6 +100,9 @@ class FixedSource:
     def bites(self, service: str) -> dict[str, int]:
         return {}
 
+    def breakers(self, service: str) -> dict[str, bool]:
+        return {}
+
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         return [Point() for _ in moments]
 
