@@ -1,4 +1,4 @@
-"""`python -m frontend.web.service_colours` writes static/services.css: how each service looks, and
+"""`python -m frontend.service_colours` writes static/services.css: how each service looks, and
 where it stands on the map.
 
 A style sheet cannot read the topology; this is all of it that names a service."""
@@ -18,7 +18,7 @@ def render() -> str:
         f"  --{each.key}: light-dark({each.colour[0]}, {each.colour[1]});" for each in SERVICES
     ]
     lines = [
-        "/* Rendered by `python -m frontend.web.service_colours` from topology/. */",
+        "/* Rendered by `python -m frontend.service_colours` from topology/. */",
         ":root {",
         f"  --lights: {len(LIT)};",
         f"  --map-columns: {layout.columns};",
