@@ -26,15 +26,15 @@ FAILED = msgspec.structs.replace(PENDING, status="FAILED", settled_at=NOW)
 CONFIRMED = msgspec.structs.replace(PENDING, status="CONFIRMED", settled_at=NOW)
 
 
-def says(status: int, order: OrderView) -> bytes:
+def shown(status: int, order: OrderView) -> bytes:
     return wire.http(status, msgspec.json.encode(order))
 
 
 @pytest.mark.parametrize(
     ("answers", "responses"),
     [
-        ([says(202, PENDING), says(200, PENDING), says(200, FAILED), says(201, CONFIRMED)], [1, 1]),
-        ([says(202, PENDING), says(200, CONFIRMED)], [0, 1]),
+        ([shown(202, PENDING), shown(200, PENDING), shown(200, FAILED), shown(201, CONFIRMED)], [1, 1]),
+        ([shown(202, PENDING), shown(200, CONFIRMED)], [0, 1]),
     ],
 )
 async def test_who_was_accepted_follows_the_order_to_its_end(
