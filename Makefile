@@ -119,7 +119,7 @@ gen: $(VENV)/.installed-dev  ## write the Python of the protos, in valerix/
 	@$(BIN)/buf generate
 
 render: $(VENV)/.installed-dev  ## write anew all that is rendered: containers, rules, dashboards, a schema, colours, guards, documents
-	@for each in infra.compose infra.gateway infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.web.service_colours tests.proof.guards tests.tidy.documents tests.contracts.expects; \
+	@for each in infra.compose infra.gateway infra.kubernetes prometheus grafana scenarios.schema services.events.asyncapi frontend.service_colours tests.proof.guards tests.tidy.documents tests.contracts.expects; \
 	  do $(BIN)/python -W ignore -m $$each || exit 1; done
 
 RABBIT_UI ?= http://127.0.0.1:15672

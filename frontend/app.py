@@ -38,6 +38,8 @@ from frontend.overview.panels import overview_panels
 from frontend.payments.page import payment_api, payment_routes
 from frontend.policies.drafts import PolicyDrafts
 from frontend.policies.page import policy_api, policy_routes, terms_routes
+from frontend.processes.actions import ProcessActions
+from frontend.processes.page import process_routes
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.page import provider_api, provider_routes
 from frontend.reports.page import ReportActions, capacity_api, report_api, report_routes
@@ -165,12 +167,13 @@ def _routes(
     """The pages, their panels and their actions."""
     environment().globals["notice"] = settings.notice
     links = Links(settings)
-    pages = Pages(Panels(all_panels(state, loads.traffic), state.hub), sessions)
+    pages = Pages(Panels(all_panels(state, telemetry, loads.traffic), state.hub), sessions)
     drafts = PolicyDrafts(PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
         *overview_routes(pages, state, links, loads.profiles.runs),
+        *process_routes(pages, state, telemetry),
         *orders_routes(pages, state),
         *order_routes(pages, state, telemetry),
         *payment_routes(pages, state),
@@ -233,10 +236,12 @@ def _other_routes(
     return [*apis, *FILES, *receivers]
 
 
-def all_panels(state: DashboardState, switch: TrafficSwitch) -> list[Panel]:
+def all_panels(
+    state: DashboardState, telemetry: TelemetrySource, switch: TrafficSwitch
+) -> list[Panel]:
     """The panels that any page may show by their name."""
     return [
-        *overview_panels(state),
+        *overview_panels(state, telemetry),
         *order_panels(state),
         *gremlin_panels(state),
         *timeline_panels(state),
@@ -325,6 +330,7 @@ def _actions(
         "cancel": orders.cancel,
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
+        "restart": ProcessActions(settings).restart,
         "policy": drafts.give,
         "report": ReportActions(reports).write,
         "traffic": loads.traffic.turn,

@@ -4,14 +4,17 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
-from chassis.http.outbound import Peer
+from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from proof.clients.intent import Intent, LoggedReply, logged_reply
 from scenarios.model import Load
 from scenarios.settings import ScenarioSettings
 from scenarios.visitors import Visitors
 from services.order.client import OrderClient
+from services.order.contract import OrderView
 
+# An order that was accepted settles within seconds once its fault is over.
+_LOOKS = 60
 _REFUSALS = frozenset({"declined", "sold_out", "turned_away"})
 
 
@@ -37,23 +40,43 @@ class CustomerTraffic(Visitors[Load]):
             await OrderClient(peer).place(load.product, load.quantity)
 
     async def visit(self, peer: Peer, load: Load) -> None:
-        """One order, and others after it while it is refused and there are tries left."""
+        """One order, and others after it while it is refused and there are tries left. Whose order
+        was accepted and comes to nothing has given its goods back, and tries again as well."""
+        orders = OrderClient(peer)
         for tried in range(load.tries):
             if tried:
                 await self.pause(tried)
-            response = await self._order(OrderClient(peer), load)
+            response, answer = await self._order(orders, load)
             self.responses[response] += 1
+            may_try = tried + 1 < load.tries
+            if response == "accepted" and may_try and await self._fails(orders, answer):
+                continue
             if response not in _REFUSALS:
                 return
 
-    async def _order(self, orders: OrderClient, load: Load) -> str:
+    async def _fails(self, orders: OrderClient, answer: CallResult) -> bool:
+        """Whether an order that was accepted is known to have failed in the end."""
+        order: OrderView | None = decode(answer, OrderView)
+        for asked in range(_LOOKS):
+            if order is None or order.settled_at is not None:
+                break
+            await self.pause(asked + 1)
+            found = await orders.show(order.order_id)
+            order = decode(found, OrderView) if found.outcome is Outcome.OK else order
+        return order is not None and order.status == "FAILED"
+
+    async def _order(self, orders: OrderClient, load: Load) -> tuple[str, CallResult]:
+        """What came of it, in a word and as it was answered."""
         intent = Intent(f"act-{secrets.token_hex(16)}", load.product, load.quantity)
         if len(self.intents) < self.remembered:
             self.intents.append(intent)
         # An order answers within its budget even when two peers hang; a second for the network.
         deadline_s = self._settings.request_budget_s + 1.0
 
+        answer: CallResult
+
         async def place() -> CallResult:
+            nonlocal answer
             try:
                 answer = await orders.place(
                     load.product, load.quantity, key=intent.key, deadline_s=deadline_s
@@ -65,7 +88,8 @@ class CustomerTraffic(Visitors[Load]):
             intent.replies.append(_logged(answer))
             return answer
 
-        return await self.ask(place, _response_of)
+        response = await self.ask(place, _response_of)
+        return response, answer
 
 
 def _logged(answer: CallResult) -> LoggedReply:

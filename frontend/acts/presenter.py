@@ -35,10 +35,10 @@ from topology import LABELS
 LOOK_LABELS = {
     "health": "the small dots at the top",
     "bar": "the bar of gremlins",
-    "lights": "the three big lights",
+    "lights": "the map",
     "figures": "the three figures",
-    "gremlins": "the switches",
-    "shop": "the shop's shelf",
+    "gremlins": "what is violet on the map",
+    "shop": "the order form",
     "orders": "the orders",
     "proof": "the proof",
     "charts": "the charts",

@@ -28,15 +28,16 @@ class GremlinActions:
         self._gremlins, self._state = gremlins, state
 
     async def switch(self, form: Form, visitor: Visitor) -> Done:
-        """Turn one switch of the board: "on:inventory:latency" or "off:inventory:latency"."""
+        """Turn one switch: "on:inventory:latency" or "off:inventory:latency"."""
         operator_only(visitor, _LOCKED)
         turn, _, rest = form.get("switch", "").partition(":")
         service, _, kind = rest.partition(":")
         if service not in NAMES or kind not in _KINDS or turn not in ("on", "off"):
             raise Problem(400, "validation", "There is no such switch.")
+        back = f"/processes/{service}#panel-faults"
         if turn == "off":
-            return Done(await self._call_off(service, kind, visitor), "/#panel-board")
-        return Done(await self._let_loose(service, kind, form, visitor), "/#panel-board")
+            return Done(await self._call_off(service, kind, visitor), back)
+        return Done(await self._let_loose(service, kind, form, visitor), back)
 
     async def calm(self, _: Form, visitor: Visitor) -> Done:
         """Call every gremlin off, at every service at once."""

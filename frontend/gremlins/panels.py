@@ -10,6 +10,7 @@ from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
 from observatory.sources.down import Down
 from observatory.sources.poller import reason_of
+from topology import find
 
 
 def gremlin_panels(state: DashboardState) -> list[Panel]:
@@ -27,6 +28,16 @@ def gremlin_panels(state: DashboardState) -> list[Panel]:
             lambda now: presenter.board(state.gremlins.now(), now),
         ),
     ]
+
+
+def faults_panel(state: DashboardState, key: str) -> Panel:
+    """The switches of one process."""
+    return Panel(
+        "gremlins/faults.html",
+        ("gremlins",),
+        lambda now: presenter.board(state.gremlins.now(), now, (find(key),)),
+        f"/panels/faults/{key}",
+    )
 
 
 def audit_panel(view: AuditView | Down) -> Panel:

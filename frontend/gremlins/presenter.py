@@ -1,6 +1,6 @@
 """From the gremlins that are loose, and their audit log, to what is shown of them; pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from chassis.faults.kinds import KIND_LABELS, KINDS, FaultKind, strength
@@ -10,9 +10,8 @@ from frontend.gremlins.view_models import (
     BarView,
     BoardView,
     GremlinRow,
-    KindRow,
+    ProcessFaults,
     Switch,
-    SwitchGroup,
 )
 from frontend.operations import Operation
 from frontend.query_results import ActiveGremlin
@@ -23,13 +22,6 @@ from topology import LABELS, NAMES, SERVICES, Process, find
 
 _DASHBOARD = find("dashboard").name
 _MOST_ROWS = 100
-
-# A process that only some kinds can bite stands apart: a column of dashes helps nobody.
-_GROUPS: tuple[tuple[str, bool, Callable[[Process], bool]], ...] = (
-    ("Services", False, lambda process: not (process.is_background or process.gremlin_kinds)),
-    ("At the edge", True, lambda process: bool(process.gremlin_kinds)),
-    ("In the background", True, lambda process: process.is_background),
-)
 
 
 def gremlin(active: ActiveGremlin, now: datetime) -> GremlinRow:
@@ -50,7 +42,11 @@ def bar(active: tuple[ActiveGremlin, ...], now: datetime) -> BarView:
     return BarView(tuple(gremlin(each, now) for each in by_end if each.expires_at > now))
 
 
-def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
+def board(
+    active: tuple[ActiveGremlin, ...] | Down,
+    now: datetime,
+    processes: Sequence[Process] = SERVICES,
+) -> BoardView:
     """Every kind at every process that it can bite. Several of one kind share a switch; it shows
     the last to end."""
     known = () if isinstance(active, Down) else active
@@ -58,39 +54,21 @@ def board(active: tuple[ActiveGremlin, ...] | Down, now: datetime) -> BoardView:
     for each in sorted(known, key=lambda each: each.expires_at):
         if each.expires_at > now:
             latest[each.kind, each.service] = each
-    groups = tuple(
-        _group(name, is_folded, members, latest, now)
-        for name, is_folded, belongs in _GROUPS
-        if (members := [each for each in SERVICES if belongs(each)])
+    shown = tuple(_faults(each, latest, now) for each in processes)
+    total = sum(each.active for each in shown)
+    return BoardView(shown, total, active if isinstance(active, Down) else None)
+
+
+def _faults(
+    process: Process, latest: Mapping[tuple[str, str], ActiveGremlin], now: datetime
+) -> ProcessFaults:
+    found = {kind: each for (kind, service), each in latest.items() if service == process.key}
+    switches = tuple(
+        Switch(kind, gremlin(found[kind.kind], now) if kind.kind in found else None)
+        for kind in KINDS
+        if _can_bite(kind, process)
     )
-    return BoardView(groups, len(latest), active if isinstance(active, Down) else None)
-
-
-def _group(
-    name: str,
-    is_folded: bool,
-    members: Sequence[Process],
-    latest: Mapping[tuple[str, str], ActiveGremlin],
-    now: datetime,
-) -> SwitchGroup:
-    def switch(kind: FaultKind, process: Process) -> Switch:
-        found = latest.get((kind.kind, process.key))
-        return Switch(
-            process.key,
-            process.label,
-            gremlin(found, now) if found else None,
-            _can_bite(kind, process),
-        )
-
-    rows = (KindRow(kind, tuple(switch(kind, each) for each in members)) for kind in KINDS)
-    keys = {each.key for each in members}
-    return SwitchGroup(
-        name,
-        tuple(row for row in rows if any(each.is_possible for each in row.switches)),
-        tuple(each.label for each in members),
-        is_folded=is_folded,
-        active=sum(service in keys for _, service in latest),
-    )
+    return ProcessFaults(process.key, process.label, switches, len(found))
 
 
 def _can_bite(kind: FaultKind, process: Process) -> bool:

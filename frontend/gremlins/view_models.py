@@ -27,38 +27,26 @@ class BarView(Struct, frozen=True):
 
 
 class Switch(Struct, frozen=True):
-    """One switch: a kind at a service; where `is_possible` is false, the kind cannot bite it."""
-
-    key: str
-    service: str
-    active: GremlinRow | None
-    is_possible: bool = True
-
-
-class KindRow(Struct, frozen=True):
-    """One kind of gremlin with its switches."""
+    """One switch: a kind of fault, and the one that is on, if there is."""
 
     kind: FaultKind
+    active: GremlinRow | None
+
+
+class ProcessFaults(Struct, frozen=True):
+    """The switches of one process, one for each kind that can bite it; `active` are on."""
+
+    key: str
+    label: str
     switches: tuple[Switch, ...]
-
-
-class SwitchGroup(Struct, frozen=True):
-    """Processes side by side, with a row for each kind that can bite any of them; `services` are
-    the labels of the columns. A group `is_folded` away while
-    nothing bites its members, if it is not what one breaks first."""
-
-    name: str
-    rows: tuple[KindRow, ...]
-    services: tuple[str, ...]
-    is_folded: bool = False
-    active: int = 0
+    active: int
 
 
 class BoardView(Struct, frozen=True):
-    """The switchboard. `down` says why it is not known which switches are on; they can be pressed
-    all the same."""
+    """The switches of some processes. `down` says why it is not known which are on; they can be
+    pressed all the same."""
 
-    groups: tuple[SwitchGroup, ...]
+    processes: tuple[ProcessFaults, ...]
     active: int
     down: Down | None = None
 

@@ -13,7 +13,7 @@ from frontend.web.toasts import Toast
 from observatory.load_runs import LoadRuns
 from scenarios.load_profiles import PROFILES, RATES, SCALES
 
-_LOCKED = "Load waits for the operator: unlock the gremlins first."
+_LOCKED = "Load waits"
 _NO_FLEET = (
     "Only a shop that was started with `valerix up` runs load profiles: "
     "in containers, docker compose --profile load does (docs/load.md)."

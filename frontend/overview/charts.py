@@ -20,11 +20,12 @@ from observatory.sla import LIMIT_S
 from observatory.sources.down import Down
 from observatory.sources.protocols import MetricsSource
 from observatory.timeline.fault_windows import FaultWindow
-from topology import LABELS, LIT
+from topology import LABELS, LIT, SERVICES
 
 EVERY_S = 2
 REACH_S = 900
 _WINDOWS = 60
+_LIT_KEYS = tuple(process.key for process in LIT)
 _TRACES = 400
 # A sparkline is a hundred by twenty: five minutes across, four decades of seconds up.
 _SPARK_S, _SPARK_HIGH, _DECADES = 300, 20.0, (0.001, 10.0)
@@ -105,7 +106,7 @@ def chart_data(
         reach_s=REACH_S,
         sla_s=LIMIT_S,
         at=at,
-        services={each.key: _lines(source, each.key, at, begin, end) for each in LIT},
+        services={each.key: _lines(source, each.key, at, begin, end) for each in SERVICES},
         gremlins=[
             GremlinBand(
                 band_label(each), LABELS[each.service], each.on.timestamp(), _seconds(each.off)
@@ -141,13 +142,13 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def sparks(source: MetricsSource, now: float) -> list[Spark]:
-    """The table a browser without scripts gets instead."""
+def sparks(source: MetricsSource, now: float, keys: Sequence[str] = _LIT_KEYS) -> list[Spark]:
+    """What a browser without scripts gets instead, for each of these processes."""
     at = moments(now - _SPARK_S, now)
     made = []
-    for each in LIT:
-        points = source.points(each.key, at)
-        made.append(Spark(each.key, each.label, points[-1] if points else Point(), _path(points)))
+    for key in keys:
+        points = source.points(key, at)
+        made.append(Spark(key, LABELS[key], points[-1] if points else Point(), _path(points)))
     return made
 
 

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from chassis.faults.kinds import KIND_LABELS
 from frontend.overview.view_models import (
-    BackgroundLight,
     Dot,
     FiguresView,
     HealthDots,
@@ -17,7 +16,6 @@ from frontend.overview.view_models import (
     Trouble,
 )
 from frontend.query_results import ActiveGremlin, ShopSnapshot
-from frontend.web.formatting import count
 from frontend.web.labels import State
 from observatory.sla import (
     LIGHT_LABELS,
@@ -29,9 +27,8 @@ from observatory.sla import (
     light_state,
 )
 from observatory.sources.down import Down
-from observatory.sources.event_progress import LATE_S, EventProgress
 from observatory.sources.health import Health
-from topology import LABELS, LIT, NAMES, SHOP, Process
+from topology import LABELS, LIT, NAMES
 
 # The traces that show why; an order that waits has a failed call in its trace.
 _KINDS: dict[LightState, str] = {"slow": "slowest", "failing": "failed", "degraded": "failed"}
@@ -88,66 +85,34 @@ def lights(
     traffic: Callable[[str], Traffic | Down],
     active: tuple[ActiveGremlin, ...] | Down,
     now: datetime,
-    *,
-    progress: EventProgress | Down | None = None,
-    health: tuple[Health, ...] | Down = (),
 ) -> LightsView:
     """A light for each service that customers wait for; each has its own source, so one may be down
-    alone. A small one for each process in the background: its health, and how far behind it is."""
-    problems = {} if isinstance(health, Down) else {each.service: each.problem for each in health}
+    alone."""
+    since = int(now.timestamp() - WINDOW_S)
     return LightsView(
-        tuple(
-            _light(
-                each.key,
-                traffic(each.key),
-                _biting(each.key, active),
-                int(now.timestamp() - WINDOW_S),
-            )
-            for each in LIT
-        ),
-        tuple(
-            BackgroundLight(
-                each.key,
-                each.label,
-                *_background(each, problems.get(each.key, ""), progress),
-                bitten_by=_biting(each.key, active),
-            )
-            for each in SHOP
-            if each.is_background
-        ),
+        tuple(light(each.key, traffic(each.key), bites(each.key, active), since) for each in LIT)
     )
 
 
-def _biting(key: str, active: tuple[ActiveGremlin, ...] | Down) -> tuple[str, ...]:
+def bites(key: str, active: tuple[ActiveGremlin, ...] | Down) -> tuple[str, ...]:
+    """What is loose on a process, by its label."""
     gremlins = () if isinstance(active, Down) else active
     return tuple(KIND_LABELS.get(each.kind, each.kind) for each in gremlins if each.service == key)
 
 
-def _background(
-    each: Process, problem: str, found: EventProgress | Down | None
-) -> tuple[State, str]:
-    """What is said of a process in the background: of one that takes events how many it has still
-    to take, of the one that publishes them how many it has still to publish."""
-    if problem:
-        return "failed", problem
-    if found is None or isinstance(found, Down):
-        return "none", "not known"
-    behind, oldest_s = found.behind_of(each.name)
-    if not behind:
-        return "good", "up to date"
-    return ("degraded" if oldest_s > LATE_S else "good"), f"{count(behind)} behind"
-
-
-def _light(key: str, traffic: Traffic | Down, bitten_by: tuple[str, ...], since: int) -> Light:
-    light = light_state(traffic)
+def light(
+    key: str, traffic: Traffic | Down, bitten_by: tuple[str, ...] = (), since: int = 0
+) -> Light:
+    """The light of one process; `since` (epoch seconds) is where its window begins."""
+    state = light_state(traffic)
     made = Light(
         key,
         LABELS[key],
-        light_colour(light),
-        LIGHT_LABELS[light],
+        light_colour(state),
+        LIGHT_LABELS[state],
         bitten_by=bitten_by,
-        mark="failing" if light == "failing" else light_colour(light),
-        kind=_KINDS.get(light, "bitten" if bitten_by else "slowest"),
+        mark="failing" if state == "failing" else light_colour(state),
+        kind=_KINDS.get(state, "bitten" if bitten_by else "slowest"),
         since=since,
     )
     if isinstance(traffic, Down):

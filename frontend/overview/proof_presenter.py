@@ -1,9 +1,10 @@
 """The proof in words: one headline over all promises, and each promise with its offenders."""
 
 from frontend.overview.view_models import FindingView, ProofView
+from frontend.web.formatting import count, when
 from frontend.web.labels import State
 from observatory.sources.down import Down
-from proof.evaluate import Finding, Report
+from proof.evaluate import Finding, Reach, Report
 
 _STATES: dict[str, tuple[State, str]] = {
     "holds": ("good", "holds"),
@@ -31,21 +32,31 @@ def proof(report: Report | Down) -> ProofView | Down:
         detail,
         tuple(map(_finding, ordered)),
         report.at,
-        examined=reach.orders,
-        proven=reach.proven,
-        proven_at=reach.before,
+        orders=reach.orders + reach.proven,
+        reach=_reach(reach),
     )
 
 
 def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
+    """What is to be said in a few words, and what it means for an order."""
     if broken := len(report.those("violated")):
         promises = "promise is" if broken == 1 else "promises are"
-        return f"{broken} {promises} broken", "open it: it shows the rows"
+        return f"{broken} {promises} broken", "Open it: it shows the rows"
     if report.those("unknown"):
-        return "Not everything can be judged", f"{holds} of {total} promises hold"
+        return f"{holds} of {total} promises hold", "Not everything can be judged"
     if unfinished := len(report.those("settling")):
-        return "Nothing lost so far", f"{holds} of {total} hold, {unfinished} settling"
-    return "Nothing lost, nobody charged twice", f"all {total} promises hold"
+        return f"{holds} of {total} promises hold", f"Nothing lost so far, {unfinished} settling"
+    return f"{total} promises hold", "Nothing lost, nobody charged twice"
+
+
+def _reach(reach: Reach) -> str:
+    """Which orders were looked at."""
+    if reach.before is not None:
+        return (
+            f"{count(reach.proven)} were proven up to {when(reach.before)}; "
+            f"{count(reach.orders)} changed since and were read again."
+        )
+    return f"All {count(reach.orders)} were read." if reach.orders else "No order to read yet."
 
 
 def _finding(finding: Finding) -> FindingView:

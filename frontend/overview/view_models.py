@@ -66,25 +66,68 @@ class Light(Struct, frozen=True):
     since: int = 0
 
 
-class BackgroundLight(Struct, frozen=True):
-    """A process that no customer waits for: whether it keeps up."""
-
-    key: str
-    name: str
-    state: State
-    word: str
-    bitten_by: tuple[str, ...] = ()
-
-
 class LightsView(Struct, frozen=True):
     """The traffic lights; the numbers are those of the rule they follow."""
 
     lights: tuple[Light, ...]
-    background: tuple[BackgroundLight, ...] = ()
     window_s: int = int(WINDOW_S)
     limit_s: float = LIMIT_S
     failing_share: float = FAILING_SHARE
     pending_share: float = PENDING_SHARE
+
+
+class MapCall(Struct, frozen=True):
+    """What a process asks of another, for who cannot see the line: "3.1/s, p99 24 ms"."""
+
+    name: str
+    figures: str
+
+
+class MapNode(Struct, frozen=True):
+    """A process on the map. `mark` is the shape of its light, `figures` what it has to do, and
+    `breaker` how its breakers stand, where it has any; `remaining_s` has the last fault to end."""
+
+    key: str
+    label: str
+    state: State
+    mark: str
+    word: str
+    figures: tuple[str, ...] = ()
+    failing: str = ""
+    breaker: str = ""
+    is_open: bool = False
+    bitten_by: tuple[str, ...] = ()
+    remaining_s: int = 0
+    calls: tuple[MapCall, ...] = ()
+    is_background: bool = False
+
+
+class MapEdge(Struct, frozen=True):
+    """A line on the map: `width` in pixels, and of that `red` for calls that failed; `above` and
+    `below` are written at `x` and `y`, which are shares of the map's size ("12.5%")."""
+
+    key: str
+    kind: str
+    path: str
+    title: str
+    x: str
+    y: str
+    above: str = ""
+    below: str = ""
+    width: str = "1.5"
+    red: str = ""
+    is_bitten: bool = False
+
+
+class MapView(Struct, frozen=True):
+    """The processes and who calls whom; `box` is the size of the lines' coordinates. `note` says
+    why nothing is written at the lines, where nothing is."""
+
+    nodes: tuple[MapNode, ...]
+    edges: tuple[MapEdge, ...]
+    box: str
+    database: Dot
+    note: str = ""
 
 
 class FiguresView(Struct, frozen=True):
@@ -106,14 +149,12 @@ class FindingView(Struct, frozen=True):
 
 
 class ProofView(Struct, frozen=True):
-    """All promises, with one headline; `proven` orders had been proven by `proven_at`, so that only
-    `examined` ones were looked at, or all of them where it is None."""
+    """All promises, with one headline over so many `orders`; `reach` says which were looked at."""
 
     state: State
     headline: str
     detail: str
     findings: tuple[FindingView, ...]
     checked_at: datetime
-    examined: int = 0
-    proven: int = 0
-    proven_at: datetime | None = None
+    orders: int = 0
+    reach: str = ""

@@ -14,7 +14,7 @@ from frontend.web.toasts import Toast
 from scenarios.steady_traffic import AlreadyOn, SteadyTraffic, TrafficMix, TrafficOrder
 
 LEAST_PER_S = 0.1
-_LOCKED = "Traffic waits for the operator: unlock the gremlins first."
+_LOCKED = "Traffic waits"
 _USUAL_MINUTES = 60
 
 

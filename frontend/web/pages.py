@@ -29,7 +29,7 @@ class Pages:
         """A page. In its template `panel(p)` is a panel, by its name or given in the context. An
         address with empty fields, as a plain form makes it, leads to the one without."""
         visitor, now = self.sessions.identify(request, attended=True), utc_now()
-        given = list(request.query_params.multi_items())
+        given = list(request.query_params.items())
         if urlencode(given) != (query := clean_query(given)):
             path = request.url.path
             return see_other(f"{path}?{query}" if query else path, self.sessions, visitor)

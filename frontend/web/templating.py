@@ -23,6 +23,7 @@ from frontend.web.formatting import (
     zone,
     zone_name,
 )
+from topology import LIT
 
 STATIC = Path(__file__).resolve().parent / "static"
 # Every template lies beside its page: "overview/lights.html", "web/layout.html".
@@ -63,7 +64,7 @@ def environment() -> Environment:
     )
     jinja.filters.update({each.__name__: each for each in _FILTERS})
     jinja.globals["asset"] = asset
-    jinja.globals.update(zone=zone, zone_name=zone_name, notice="")
+    jinja.globals.update(zone=zone, zone_name=zone_name, notice="", lit=LIT)
     return jinja
 
 

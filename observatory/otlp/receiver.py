@@ -159,6 +159,7 @@ class Receiver:
         self._store.count(batch)
         for number, (span, packed) in enumerate(batch.spans, 1):
             self._store.keep_span(span, packed)
+            self._store.seen(span)
             if number % _ITEMS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
         self._store.metrics.add(batch.points)

@@ -14,9 +14,16 @@ from observatory.sources.down import Down
 STILL = "Orders go on; only the measurements are missing."
 STOCK = "valerix_stock_units"
 BITES = "valerix_gremlin_bites_total"
-FAMILIES = frozenset(
-    {counter_window.SUM, counter_window.COUNT, counter_window.REQUESTS, STOCK, BITES, BUCKET}
-)
+# Of the payment service by account, and of the wallets' only account.
+BREAKERS = frozenset({"valerix_breaker_state", "valerix_wallet_breaker_state"})
+FAMILIES = BREAKERS | {
+    counter_window.SUM,
+    counter_window.COUNT,
+    counter_window.REQUESTS,
+    STOCK,
+    BITES,
+    BUCKET,
+}
 
 
 class Counters(ABC):
@@ -81,6 +88,16 @@ class Counters(ABC):
             series.label("gremlin"): int(value)
             for series, value in self._newest(service).items()
             if series.name == BITES
+        }
+
+    def breakers(self, service: str) -> dict[str, bool]:
+        """Whether each breaker is open, by account; one without an account is called ""."""
+        if self.down(service) is not None:
+            return {}
+        return {
+            series.label("provider"): value > 0
+            for series, value in self._newest(service).items()
+            if series.name in BREAKERS
         }
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:

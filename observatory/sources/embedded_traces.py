@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.addresses import is_loopback
 from chassis.settings import Settings
+from observatory.metrics.call_graph import CallGraph, CallStats
 from observatory.metrics.received import ReceivedMetrics
 from observatory.otlp.allowed_senders import AllowedSenders
 from observatory.otlp.receiver import Receiver
@@ -21,6 +22,7 @@ from observatory.store.logs import LogQuery
 from observatory.store.results import LogTail
 from observatory.store.store import FilterChoices, TelemetryStore
 from observatory.store.trace_search import TraceQuery
+from topology import NAMES
 
 # Each service sends once a second, in no order: one nudge a second serves all of them.
 NUDGE_EVERY_S = 1.0
@@ -55,6 +57,8 @@ class EmbeddedTraces:
         self._changed_topic = changed
         self._due: set[str] = set()
         store.changed = self._changed
+        self._graph = CallGraph(frozenset(NAMES.values()))
+        store.seen = self._graph.add
 
     async def run(self) -> None:
         """Pass nudges on, keep on disk what is given a folder, and receive over gRPC if asked to,
@@ -118,6 +122,10 @@ class EmbeddedTraces:
     def sent_to(self) -> str:
         """Where telemetry goes; empty once some arrived here too, as a collector may forward it."""
         return "" if self.last_arrival else self._sent_to
+
+    def calls(self) -> dict[tuple[str, str], CallStats] | None:
+        """Calls in the last half minute; None while telemetry goes elsewhere."""
+        return None if self.sent_to() else self._graph.stats()
 
     def outage(self, is_busy: Callable[[], bool]) -> Down | None:
         """Set when no telemetry arrives although the services are busy."""

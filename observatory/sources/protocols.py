@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from observatory.limits import LossCounts
+from observatory.metrics.call_graph import CallStats
 from observatory.metrics.history import CountedInterval, Exemplar, Point
 from observatory.metrics.received import ReceivedMetrics
 from observatory.sla import Traffic
@@ -38,6 +39,9 @@ class MetricsSource(Protocol):
 
     def bites(self, service: str) -> dict[str, int]:
         """How often each gremlin, by name, bit since the process started; empty if not known."""
+
+    def breakers(self, service: str) -> dict[str, bool]:
+        """Whether each of its breakers is open, by account; empty if it has none."""
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:
         """The service at each moment (seconds since the epoch), for the charts."""
@@ -108,6 +112,10 @@ class TelemetrySource(Protocol):
     def sent_to(self) -> str:
         """The address that telemetry is sent to if this dashboard does not read it from there;
         otherwise empty."""
+
+    def calls(self) -> dict[tuple[str, str], CallStats] | None:
+        """Calls between processes in the last half minute, by the names of caller and callee; None
+        if spans are kept elsewhere."""
 
     def outage(self, is_busy: Callable[[], bool]) -> Down | None:
         """Set when no telemetry arrives although the services are busy; `is_busy` is called only if

@@ -47,6 +47,8 @@ class TelemetryStore:
     ) -> None:
         self.losses = LossCounts()
         self.changed = changed
+        # Is given each span that is sent here, to count it.
+        self.seen: Callable[[StoredSpan], None] = lambda _: None
         # Is given whatever is kept, so that it can be kept elsewhere too.
         self.keep: Callable[[StoredSpan | StoredLine], None] = lambda _: None
         self.traces = TraceStore(self.losses, limit=traces_limit)

@@ -46,15 +46,30 @@ async def confirmed_order(page: Page) -> Locator:
 
 
 async def flip(page: Page, kind: str, service: str) -> None:
-    """Press one switch of the board."""
-    await page.get_by_role("switch", name=f"{kind} on {service}").click()
+    """Press one switch of a process: behind its node on the map, or in the list of all."""
+    switch = page.get_by_role("switch", name=f"{kind} on {service}")
+    if not await switch.count():
+        folded = page.locator(".process-faults > summary", has_text=service)
+        await (folded if await folded.count() else node(page, service)).click()
+    await switch.click()
+
+
+async def close_drawer(page: Page) -> None:
+    """What stands behind the drawer is seen again."""
+    await page.locator('[data-do="close-drawer"]').click()
+    await expect(page.locator("#drawer")).to_be_hidden()
+
+
+def node(page: Page, label: str) -> Locator:
+    """A process on the map, by what it is called."""
+    return page.locator(".node a", has_text=label)
 
 
 async def expect_light(page: Page, service: str, state: str, *, within_s: float) -> None:
-    """The light's shape, word and class agree on `state`."""
-    light = page.locator(f"#light-{service}")
+    """The shape, the word and the class of a process agree on `state`."""
+    light = page.locator(f"#node-{service}")
     await expect(light).to_have_class(re.compile(rf"\bis-{state}\b"), timeout=within_s * 1000)
-    await expect(light.locator(":scope > .mark use")).to_have_attribute("href", f"#mark-{state}")
+    await expect(light.locator(".name .mark use")).to_have_attribute("href", f"#mark-{state}")
 
 
 async def colour_appears(page: Page, chart: str, name: str, *, within_s: float = 45) -> None:

@@ -53,19 +53,18 @@ async def test_slow_inventory_is_played_with_next_to_the_story_in_numbers(visit,
 
     await ready(overview).click()
     await expect(overview.locator("#panel-rail")).to_contain_text("A quiet shop")
-    assert await framed(overview, "#panel-lights")
+    assert await framed(overview, "#panel-map")
     await expect(notes.locator(".say")).to_contain_text("Four customers a second")
 
     await ready(notes).click(timeout=30_000)  # from the presenter's other screen
     await expect(overview.locator("#panel-bar")).to_contain_text("Slow request 3 s")
     await expect(overview.locator("#panel-rail")).to_have_attribute("data-look", "gremlins")
-    assert await framed(overview, "#panel-board")
-    assert not await framed(overview, "#panel-lights")
+    assert await framed(overview, "#panel-map")
 
     await ready(overview).wait_for()
     await overview.keyboard.press("PageDown")  # as a clicker does
     await expect(act_page.get_by_role("heading", level=1)).to_have_text("The lights turn red")
-    await expect(overview.locator("#light-order")).to_have_class(
+    await expect(overview.locator("#node-order")).to_have_class(
         re.compile(r"\bis-failed\b"), timeout=60_000
     )
     for step in ("Orders wait, nothing is lost", "Calm", "Everything settles"):

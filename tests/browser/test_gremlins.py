@@ -1,11 +1,11 @@
-"""A fault on the overview: a switch, a red light, one button, a green light."""
+"""A fault behind a node of the map: a switch, a red light, one button, a green light."""
 
 import aiohttp
 import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, flip, no_gremlin, place_order
+from tests.browser.looks import calm, flip, no_gremlin, node, place_order
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,6 +22,7 @@ def calm_afterwards(fleet):
 
 async def test_a_switch_goes_on_counts_down_and_goes_off(visit):
     page = await visit()
+    await node(page, "Payments").click()
     switch = page.get_by_role("switch", name="Late answer on Payments")
     await expect(switch).to_have_attribute("aria-checked", "false")
     await switch.click()
@@ -36,9 +37,10 @@ async def test_a_switch_goes_on_counts_down_and_goes_off(visit):
 @pytest.mark.long
 async def test_strength_goes_with_the_gremlin(visit, fleet):
     page = await visit()
-    await page.get_by_label("Slow request: delay in milliseconds").fill("1500")
-    await page.get_by_label("Share of requests").select_option("25")
-    await page.get_by_label("How long").select_option("60")
+    await node(page, "Orders").click()
+    await page.get_by_label("Slow request on Orders: delay in milliseconds").fill("1500")
+    await page.get_by_label("Orders: share of requests").select_option("25")
+    await page.get_by_label("Orders: how long").select_option("60")
     await flip(page, "Slow request", "Orders")
     await expect(page.locator("#panel-bar")).to_contain_text("25")
     _, body = fleet.ask("GET", "order", "/gremlins")
@@ -52,9 +54,10 @@ async def test_strength_goes_with_the_gremlin(visit, fleet):
 async def test_a_gremlin_can_be_switched_without_javascript(visit):
     page = await visit(java_script_enabled=False)
     await flip(page, "Errors", "Payments")
-    assert page.url.endswith("/#panel-board")
+    assert page.url.endswith("/processes/payment#panel-faults")
     switch = page.get_by_role("switch", name="Errors on Payments")
     await expect(switch).to_have_attribute("aria-checked", "true")
+    await page.goto("/")
     await place_order(page)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Payment open")
     await calm(page)
@@ -91,6 +94,7 @@ async def test_a_switch_can_be_pressed_while_nobody_knows_what_is_loose(visit, f
     async with database.transaction():
         # Who asks for the gremlins of all services waits for this one.
         await database.execute("LOCK TABLE payments.gremlins IN ACCESS EXCLUSIVE MODE")
+        await node(page, "Inventory").click()
         button = page.get_by_role("button", name="Connection refused on Inventory")
         await expect(button).to_be_enabled()
         await button.click()

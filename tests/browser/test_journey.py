@@ -9,6 +9,7 @@ from playwright.async_api import expect
 from tests.browser.looks import (
     HAS_COLOUR,
     calm,
+    close_drawer,
     colour_appears,
     confirmed_order,
     expect_light,
@@ -63,16 +64,17 @@ async def from_an_order_to_its_line(page):
 
 
 async def from_a_switch_to_red(page):
-    assert not await page.evaluate(HAS_COLOUR, ["order", "gremlin"])
+    assert not await page.evaluate(HAS_COLOUR, ["p99", "gremlin"])
     await expect(page.locator("#panel-bar")).to_contain_text("No gremlin is loose")
     await flip(page, "Slow request", "Inventory")
     loose = page.locator(".toast", has_text="Slow request on inventory is loose").first
     await expect(loose.locator("a[href^='/traces/']")).to_be_visible()
     await expect(page.locator("#panel-bar")).to_contain_text("Slow request 3 s")
-    await expect(page.locator("#light-inventory")).to_have_class(
-        "light panel of-inventory is-good is-bitten", timeout=5000
+    await expect(page.locator("#node-inventory")).to_have_class(
+        re.compile("is-bitten"), timeout=5000
     )
-    await colour_appears(page, "order", "gremlin")
+    await close_drawer(page)
+    await colour_appears(page, "p99", "gremlin")
     await expect_light(page, "inventory", "failed", within_s=25)
     await expect_light(page, "order", "failed", within_s=40)
     await expect(page.locator("#panel-health")).to_contain_text("no answer in 1.2 s")

@@ -20,7 +20,9 @@ FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN}
 )
 async def test_a_wrong_token_can_be_tried_again_in_place(visit, scripts):
     page = await visit("/gremlins", java_script_enabled=scripts)
+    folded = page.locator(".process-faults > summary", has_text="Payments")
     switch = page.get_by_role("switch", name="Errors on Payments")
+    await folded.click()
     await expect(switch).to_be_disabled()
     await page.get_by_role("link", name="Sign in").click()
     await page.get_by_text("With the operator token").click()
@@ -32,9 +34,11 @@ async def test_a_wrong_token_can_be_tried_again_in_place(visit, scripts):
     await page.get_by_label("Operator token").fill(TOKEN)
     await page.get_by_role("button", name="Log in as operator").click()
     await expect(page).to_have_url(re.compile(r"/gremlins$"))
+    await folded.click()
     await expect(switch).to_be_enabled()
     await page.get_by_role("button", name="Log out").click()
     await page.goto("/gremlins")
+    await folded.click()
     await expect(switch).to_be_disabled()
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import confirmed_order, place_order
+from tests.browser.looks import confirmed_order, node, place_order
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 # Patient services: how an order looks is tested here, not how long it takes on a busy machine.
@@ -77,12 +77,13 @@ async def test_sending_the_same_form_twice_orders_once(visit):
 async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
     page = await visit()
     await page.get_by_label("Quantity").fill("7")
-    slider = page.get_by_label("Slow request: delay in milliseconds")
+    await page.locator("#panel-proof summary").first.click()
+    await node(page, "Inventory").click()
+    slider = page.get_by_label("Slow request on Inventory: delay in milliseconds")
     await slider.fill("4500")
-    await page.locator("#panel-proof summary").nth(2).click()
-    await page.get_by_label("Walnut clock").check(force=True)
+    await page.get_by_label("Product", exact=True).select_option("PROD-003")
     await page.get_by_label("Quantity").focus()
-    async with page.expect_response(re.compile("/panels/board")):
+    async with page.expect_response(re.compile("/panels/faults/inventory")):
         pass
     async with page.expect_response(re.compile("/panels/products")):
         pass
@@ -91,7 +92,7 @@ async def test_a_refresh_takes_nothing_out_of_the_visitor_s_hand(visit):
     assert await slider.input_value() == "4500"
     assert await page.locator('output[data-for="delay_latency"]').text_content() == "4.5 s"
     assert await page.locator("#panel-proof details[open]").count() == 1
-    assert await page.get_by_label("Walnut clock").is_checked()
+    assert await page.get_by_label("Product", exact=True).input_value() == "PROD-003"
     await expect(page.get_by_label("Quantity")).to_be_focused()
 
 

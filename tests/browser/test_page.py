@@ -3,6 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.looks import close_drawer, flip, no_gremlin, node
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
@@ -14,16 +16,16 @@ PHONE = {"width": 390, "height": 844}
 async def test_the_overview_needs_no_scrolling_on_a_laptop(visit):
     page = await visit()
     assert await page.evaluate("document.documentElement.scrollHeight") <= 900
-    for panel in ("lights", "figures", "board", "orders", "proof"):
+    for panel in ("map", "figures", "orders", "proof"):
         box = await page.locator(f"#panel-{panel}").bounding_box()
         assert box["y"] + box["height"] <= 900, panel
 
 
-async def test_on_a_phone_the_order_is_lights_gremlins_orders_proof(visit):
+async def test_on_a_phone_the_order_is_map_orders_proof_charts(visit):
     page = await visit(viewport=PHONE)
     tops = [
-        (await page.locator(f"#panel-{panel}").bounding_box())["y"]
-        for panel in ("lights", "board", "orders", "proof")
+        (await page.locator(place).bounding_box())["y"]
+        for place in ("#panel-map", "#panel-orders", "#panel-proof", ".area-charts")
     ]
     assert tops == sorted(tops)
 
@@ -40,26 +42,74 @@ async def test_the_scheme_is_chosen_and_remembered(visit):
     assert await page.evaluate(ground) != light
 
 
-@pytest.mark.long
-async def test_presentation_mode_enlarges_by_half_and_hides_the_secondary(visit):
+# Words that are smaller than 24 pixels, or cut where they stand; of what can be seen.
+TOO_SMALL = """() => {
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.checkVisibility()) continue;
+    if (node.closest(".unseen, .skip, script, title, .toast, option, dialog")) continue;
+    const size = parseFloat(getComputedStyle(node).fontSize);
+    if (size < 24) found.push(`${walker.currentNode.data.trim()}: ${size}`);
+    const box = node.closest(".node a, .light");
+    if (!box) continue;
+    const edge = box.getBoundingClientRect(), range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    const word = range.getBoundingClientRect();
+    if (word.right > edge.right + 1 || word.bottom > edge.bottom + 1 || word.top < edge.top - 1) {
+      found.push(`${walker.currentNode.data.trim()}: cut`);
+    }
+  }
+  return found;
+}"""
+
+
+async def test_presentation_mode_fits_every_projector_with_nothing_small_or_cut(visit, fleet):
     page = await visit()
-    figure = page.locator("#light-order .word")
-    before = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+    for kind, label in (("Slow request", "Inventory"), ("Errors", "Payments")):
+        await flip(page, kind, label)
+        await expect(page.locator("#panel-bar")).to_contain_text(kind)
+    await close_drawer(page)
     await page.keyboard.press("s")
-    after = await figure.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
-    assert after == pytest.approx(1.5 * before)
-    await expect(page.get_by_label("Share of requests")).to_be_hidden()
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 1440
-    await page.get_by_label("Quantity").evaluate("node => node.focus()")
-    await page.get_by_role("button", name="Stage mode").click()
-    await expect(page.get_by_label("Share of requests")).to_be_visible()
+    try:
+        for width, height in ((1280, 720), (1440, 900), (1920, 1080)):
+            await page.set_viewport_size({"width": width, "height": height})
+            size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+            assert await page.evaluate(size) == [width, height]
+            assert await page.evaluate(TOO_SMALL) == []
+            await expect(page.locator(".light:visible")).to_have_count(2)
+            for name in ("Timeline", "Acts"):
+                await expect(page.get_by_role("link", name=name)).to_be_visible()
+    finally:
+        no_gremlin(fleet)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_label("Quantity")).to_be_visible()
+
+
+async def test_the_lights_of_presentation_mode_are_chosen_and_remembered(visit):
+    page = await visit()
+    await node(page, "Wallets").click()
+    await page.get_by_role("button", name="second").click()
+    await page.reload()
+    await page.keyboard.press("s")
+    await expect(page.locator("#light-wallet")).to_be_visible()
+    await expect(page.locator("#light-order")).to_be_visible()
+    await expect(page.locator("#light-inventory")).to_be_hidden()
 
 
 async def test_typing_an_s_does_not_change_the_mode(visit):
-    page = await visit("/gremlins")
-    await page.get_by_label("How long").focus()
+    page = await visit("/processes/payment")
+    await page.get_by_label("Payments: how long").focus()
     await page.keyboard.press("s")
     assert await page.evaluate("document.documentElement.dataset.presentation") is None
+
+
+async def test_a_question_mark_lists_the_keys(visit):
+    page = await visit()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("stage mode")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -81,12 +131,12 @@ async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fl
 
     fleet.pause("payment")
     try:
-        await shows("#light-payment", "No signal")
+        await shows("#node-payment", "no answer in 1.2 s")
         await shows("#panel-health", "no answer in 1.2 s")
-        await shows("#light-inventory", "No signal", there=False)
+        await shows("#node-inventory", "no answer", there=False)
     finally:
         fleet.resume("payment")
-    await shows("#light-payment", "No signal", there=False)
+    await shows("#node-payment", "no answer", there=False)
 
 
 @pytest.mark.long

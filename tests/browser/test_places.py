@@ -71,20 +71,8 @@ async def toasts(page):
 async def test_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     page = await visit()
     await toasts(page)
-    covered = [NEWEST, ".order-form", ".lights", ".switches", ".bar", ".verdict"]
+    covered = [NEWEST, ".order-form", ".map", "#drawer", ".bar"]
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
-
-
-@pytest.mark.long
-async def test_in_presentation_mode_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
-    page = await visit()
-    await page.keyboard.press("s")
-    await toasts(page)
-    covered = [NEWEST, ".order-form", ".lights", ".switches", ".bar", ".verdict"]
-    assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
-    box = await page.locator(".toast").first.bounding_box()
-    assert 0 < box["x"] < box["x"] + box["width"] <= 1440
-    assert 0 < box["y"] < box["y"] + box["height"] <= 900
 
 
 async def test_on_a_phone_a_toast_covers_neither_the_button_nor_the_order(visit):
@@ -92,27 +80,8 @@ async def test_on_a_phone_a_toast_covers_neither_the_button_nor_the_order(visit)
     await page.locator(".order-form").scroll_into_view_if_needed()
     await place_order(page)
     await expect(page.locator(".toast")).to_be_visible()
-    covered = [".order-form .send", "#panel-orders tbody tr:first-child"]
+    covered = [".order-form button", "#panel-orders tbody tr:first-child"]
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
-
-
-@pytest.mark.long
-async def test_presentation_mode_shows_the_newest_orders_and_escape_leaves_it(visit):
-    page = await visit()
-    for _ in range(3):
-        async with page.expect_response("**/actions/order"):
-            await place_order(page)
-    await page.keyboard.press("s")
-    panel = await page.locator("#panel-orders").bounding_box()
-    for number in range(2):
-        row = await page.locator("#panel-orders tbody tr").nth(number).bounding_box()
-        assert row["y"] >= panel["y"] - 1
-        assert row["y"] + row["height"] <= panel["y"] + panel["height"] + 1 <= 901
-    await expect(page.get_by_label("Share of requests")).to_be_hidden()
-    await page.keyboard.press("Escape")
-    await expect(page.get_by_label("Share of requests")).to_be_visible()
-    await page.keyboard.press("Escape")
-    assert await page.evaluate("document.documentElement.dataset.presentation") is None
 
 
 @pytest.mark.long
@@ -120,9 +89,10 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
     page = await visit()
     delivery = {"product_id": "PROD-001", "quantity": 150_000}
     await page.request.post(f"{fleet.urls['inventory']}/inventory/restock", data=delivery)
-    await expect(page.locator(".tile").first).to_contain_text(re.compile(r"\d\d\d,?\s?\d\d\d left"))
-    for product in ("Glass lantern", "Copper kettle", "Walnut clock"):
-        await page.get_by_label(product).check(force=True)
+    shelf = page.get_by_label("Product", exact=True)
+    await expect(shelf).to_contain_text(re.compile(r"\d\d\d,?\s?\d\d\d left"))
+    for number, product in enumerate(("Glass lantern", "Copper kettle", "Walnut clock")):
+        await shelf.select_option(index=number)
         # A second press while the first is under way would be dropped.
         async with page.expect_response("**/actions/order"):
             await place_order(page)
@@ -130,7 +100,7 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
     for width in (390, 1200, 1280, 1440, 1920):
         await page.set_viewport_size({"width": width, "height": 900})
         cut = await page.evaluate(
-            """() => [...document.querySelectorAll("#panel-orders .product, .tile *")]
+            """() => [...document.querySelectorAll("#panel-orders .product")]
                 .filter((each) => each.scrollWidth > each.clientWidth)
                 .map((each) => each.innerText)"""
         )
@@ -139,38 +109,42 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
         assert wide <= 0, width
 
 
-# What is too wide for where it stands, among the big numbers.
-CUT = """() => [...document.querySelectorAll(".light .big, .figure .big")]
+# Figures as long as they get, and which of them are too wide for where they stand.
+CUT = """() => {
+  const numbers = ["88 888", "88 888", "88 199.88 €"];
+  const figures = document.querySelectorAll(".figure .big");
+  figures.forEach((each, at) => { each.textContent = numbers[at]; });
+  return [...document.querySelectorAll(".light .big, .figure .big")]
     .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
-    .map((each) => each.innerText)"""
-# As the panels write them, by how long they are.
-LARGE = """() => {
-  const numbers = [
-    ["888", ""], ["88 888", "long"], ["1 199.88", "longer"], ["88 199.88 €", "longest"],
-  ];
-  for (const each of document.querySelectorAll(".light .big")) each.firstChild.data = "888";
-  return numbers.map(([text, size]) => {
-    for (const each of document.querySelectorAll(".figure .big")) {
-      each.className = `big ${size}`;
-      each.textContent = text;
-    }
-    return (CUT)();
-  }).flat();
-}""".replace("CUT", CUT)
+    .map((each) => each.innerText);
+}"""
 
 
 @pytest.mark.parametrize(
     "path", ["/", pytest.param("/acts/slow-inventory", marks=[pytest.mark.long])]
 )
-async def test_no_number_outgrows_its_tile(visit, path):
-    page = await visit("/")
-    async with page.expect_response("**/actions/order"):
-        await place_order(page)
-    await page.goto(path)
-    await expect(page.locator("#light-order .big")).to_be_visible()
-    for key in ("", "s"):
-        if key:
-            await page.keyboard.press(key)
-        for width in (390, 768, 1200, 1280, 1440, 1920):
-            await page.set_viewport_size({"width": width, "height": 900})
-            assert await page.evaluate(LARGE) == [], (width, key)
+async def test_no_number_outgrows_its_place(visit, path):
+    page = await visit(path)
+    await expect(page.locator(".figure .big").first).to_be_visible()
+    for width in (390, 768, 1200, 1280, 1440, 1920):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await page.evaluate(CUT) == [], width
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# Words of the map that are cut where they stand, or stand outside of their process.
+SPILT = """() => [...document.querySelectorAll(".node .name span, .node .word, .node .figures > *")]
+    .filter((each) => each.checkVisibility())
+    .filter((each) => {
+      const box = each.getBoundingClientRect(), edge = each.closest("a").getBoundingClientRect();
+      return box.right > edge.right + 1 || box.bottom > edge.bottom + 1 || box.top < edge.top - 1;
+    })
+    .map((each) => each.innerText)"""
+
+
+async def test_no_name_of_the_map_is_cut(visit):
+    page = await visit()
+    await expect(page.locator("#node-order .word")).to_be_visible()
+    for width, height in ((390, 844), (768, 1024), (1280, 720), (1440, 900), (1920, 1080)):
+        await page.set_viewport_size({"width": width, "height": height})
+        assert await page.evaluate(SPILT) == [], width

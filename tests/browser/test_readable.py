@@ -4,6 +4,7 @@ import pytest
 
 from frontend.gremlins import presenter as gremlins
 from frontend.overview import presenter as overview
+from frontend.overview.map_presenter import Readings, service_map
 from frontend.web.panels import Panel
 from frontend.web.templating import TEMPLATES
 from observatory.sources.down import Down
@@ -116,6 +117,7 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks)
     money = ("/payments", payment, "/providers", "/policies", "/wallets", "/wallets/alice")
     pages = (
         "/",
+        "/processes/order",
         "/gremlins",
         "/traces",
         trace,
@@ -156,6 +158,9 @@ async def test_no_page_scrolls_sideways_while_its_sources_are_away(visit, health
     views = {
         "health": overview.health(health),
         "lights": overview.lights(lambda _: AWAY, AWAY, NOW),
+        "map": service_map(
+            Readings(lambda _: AWAY, lambda _: None, lambda _: {}, None, AWAY, health, AWAY), NOW
+        ),
         "board": gremlins.board(AWAY, NOW),
     }
     # Without scripts nothing fetches the panels anew.

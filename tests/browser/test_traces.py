@@ -35,7 +35,7 @@ async def test_an_order_s_toast_leads_to_its_trace_and_on_to_its_log_line(visit)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed")
 
 
-async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
+async def test_a_bitten_process_leads_to_the_trace_that_names_the_gremlin(visit):
     page = await visit()
     await flip(page, "Slow request", "Inventory")
     # An order that overtakes the switch would not be bitten.
@@ -43,7 +43,7 @@ async def test_a_bitten_light_leads_to_the_trace_that_names_the_gremlin(visit):
     await place_order(page)
     processed = page.locator(".toast strong", has_text="Order is being processed")
     await expect(processed.first).to_be_visible(timeout=SOON)
-    await page.locator("#light-inventory h2 a").click()
+    await page.get_by_role("link", name="Failed traces").click()
     row = page.locator(".trace-rows > li.is-bitten").first
     await expect(row).to_contain_text("latency", timeout=SOON)
     await row.locator("a.root").click()

@@ -99,7 +99,7 @@ def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "infra.kubernetes",
         "prometheus",
         "scenarios.schema",
-        "frontend.web.service_colours",
+        "frontend.service_colours",
     ):
         shop.run(module).check_returncode()
     try:

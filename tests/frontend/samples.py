@@ -68,7 +68,7 @@ DETAILS = OrderDetails(
 
 
 # Their views are what a test gives them.
-PANELS: dict[str, Panel] = {panel.name: panel for panel in all_panels(None, None)}
+PANELS: dict[str, Panel] = {panel.name: panel for panel in all_panels(None, None, None)}
 
 
 def show(panel: Panel | str, view: object = None, visitor: Visitor = VISITOR, now: datetime = NOW):
@@ -98,6 +98,9 @@ class FixedSource:
         return DOWN
 
     def bites(self, service: str) -> dict[str, int]:
+        return {}
+
+    def breakers(self, service: str) -> dict[str, bool]:
         return {}
 
     def points(self, service: str, moments: Sequence[float]) -> list[Point]:

@@ -17,6 +17,6 @@ def test_a_gremlin_whose_time_is_up_is_not_shown():
 def test_two_gremlins_of_one_kind_share_a_switch_that_shows_the_last_to_end():
     longer = replace(GREMLIN, name="b", expires_at=NOW + timedelta(seconds=200))
     board = presenter.board((longer, GREMLIN), NOW)
-    rows = [row for group in board.groups for row in group.rows]
-    (switch,) = [switch for row in rows for switch in row.switches if switch.active]
-    assert (switch.key, switch.active.remaining_s, board.active) == ("inventory", 200, 1)
+    found = [(p.key, each) for p in board.processes for each in p.switches if each.active]
+    ((key, switch),) = found
+    assert (key, switch.active.remaining_s, board.active) == ("inventory", 200, 1)

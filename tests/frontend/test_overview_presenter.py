@@ -5,7 +5,6 @@ import pytest
 from frontend.overview import presenter
 from observatory.sla import Traffic
 from observatory.sources.down import Down
-from observatory.sources.event_progress import ConsumerProgress, EventProgress
 from observatory.sources.health import Health
 from tests.frontend.samples import DOWN, FIGURES, GREMLIN, NOW
 from topology import LIT
@@ -114,21 +113,6 @@ def test_one_trouble_names_two_processes_and_counts_more():
 
     assert name("order", "inventory") == ["Orders, Inventory"]
     assert name("order", "inventory", "payment") == ["3 processes"]
-
-
-def test_a_process_in_the_background_is_shown_by_how_far_behind_it_is():
-    reader = ConsumerProgress("audit-consumer", 1200, is_ordered=True, oldest_s=7)
-    found = EventProgress(5, "here:1", NOW, 3, 1, 0, (reader,))
-    health = (Health("metrics_consumer", problem="not running"),)
-    view = presenter.lights(lambda _: DOWN, (), NOW, progress=found, health=health)
-    assert {each.key: (each.state, each.word) for each in view.background} == {
-        "relay": ("good", "3 behind"),
-        "metrics_consumer": ("failed", "not running"),
-        "audit_consumer": ("degraded", "1\u202f200 behind"),
-        "webhook_sender": ("good", "3 behind"),
-    }
-    view = presenter.lights(lambda _: DOWN, (), NOW, progress=DOWN)
-    assert {each.word for each in view.background} == {"not known"}
 
 
 def test_every_order_is_in_exactly_one_figure():

@@ -8,12 +8,14 @@ import pytest
 from chassis.outcome import CallResult, Outcome
 from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import PANELS
-from topology import LIT, NAMES
+from topology import NAMES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize("path", ["/", "/gremlins", "/timeline", "/panels/lights", "/panels/audit"])
+@pytest.mark.parametrize(
+    "path", ["/", "/gremlins", "/timeline", "/panels/map", "/panels/audit", "/processes/order"]
+)
 async def test_nothing_inline_and_nothing_from_elsewhere(browser, path):
     async with browser.get(path) as response:
         policy = response.headers["Content-Security-Policy"]
@@ -39,7 +41,7 @@ async def test_a_notice_stands_on_every_page_and_otherwise_none_does(module_data
 
 async def test_the_page_holds_each_panel_byte_for_byte(browser):
     await text(browser, "/")
-    names = set(PANELS) - {"timeline"}
+    names = set(PANELS) - {"timeline", "board"}
     for _ in range(3):
         page = await text(browser, "/")
         panels = {name: await text(browser, f"/panels/{name}") for name in names}
@@ -111,6 +113,22 @@ async def test_the_operator_s_token_opens_the_switches_and_goes_along(module_dat
             assert response.status == 401
 
 
+async def test_a_process_that_does_not_exist_has_no_page_and_is_not_restarted(browser):
+    for path in ("/processes/nothing", "/panels/about/nothing", "/panels/faults/postgres"):
+        async with browser.get(path) as response:
+            assert response.status == 404, path
+    sent = {"csrf": await token(browser), "process": "nothing", "verb": "kill"}
+    async with browser.post("/do/restart", data=sent) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize(("away_s", "status"), [("61", 400), ("-1", 400), ("5", 503)])
+async def test_a_restart_that_cannot_be_asked_for_is_refused(browser, away_s, status):
+    sent = {"csrf": await token(browser), "process": "order", "away_s": away_s}
+    async with browser.post("/do/restart", data=sent) as response:
+        assert response.status == status
+
+
 ORDERED = (
     b'{"order_id":"0b0e6f5e-1111-4222-8333-944455556666","status":"CONFIRMED","quantity":1,'
     b'"product_id":"PROD-001","amount_minor":9999,"currency":"EUR","message":"","x":1}'
@@ -177,7 +195,7 @@ async def test_the_charts_are_sent_no_more_than_they_can_show(browser, since):
         assert response.headers["Content-Type"].startswith("application/json")
         data = await response.json()
     assert len(data["at"]) <= 451
-    assert set(data["services"]) == {process.key for process in LIT}
+    assert set(data["services"]) == set(NAMES)
     async with browser.get("/charts/data?since=yesterday") as response:
         assert response.status == 400
 

@@ -17,7 +17,15 @@ PAIRS = {
 GROUNDS = ["ground", "surface", "raised", "good-tint", "failed-tint", "gremlin-tint"]
 INKS = ["ink", "quiet", "good", "degraded", "failed", "none", "gremlin"]
 SERVICES = [process.key for process in topology.SERVICES]
-SHEETS = ["app.css", "panels.css", "charts.css", "traces.css", "presentation.css", "acts.css"]
+SHEETS = [
+    "app.css",
+    "map.css",
+    "panels.css",
+    "charts.css",
+    "traces.css",
+    "presentation.css",
+    "acts.css",
+]
 
 
 def luminance(colour: str) -> float:

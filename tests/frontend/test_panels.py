@@ -8,22 +8,32 @@ from msgspec.structs import replace
 
 from chassis.faults.kinds import BY_NAME, KINDS
 from frontend.gremlins import presenter as gremlins
-from frontend.gremlins.panels import audit_panel
+from frontend.gremlins.panels import audit_panel, faults_panel
+from frontend.logs.presenter import log_row
 from frontend.orders import presenter as orders
 from frontend.orders.panels import story_panel
 from frontend.overview import presenter
+from frontend.overview.map_presenter import Readings, service_map
 from frontend.overview.proof_presenter import proof
-from frontend.overview.view_models import FiguresView
+from frontend.overview.view_models import Dot, FiguresView
+from frontend.processes.panels import evidence_panel
+from frontend.processes.view_models import EvidenceView, ProcessView
 from frontend.query_results import ShopSnapshot
 from frontend.timeline import narrative
+from frontend.traces.presenter import trace_lines
+from frontend.web.panels import Panel
 from frontend.web.templating import TEMPLATES
+from observatory.metrics.call_graph import CallStats
 from observatory.sla import Traffic
 from observatory.sources.down import Down
+from observatory.store.logs import LogQuery
+from observatory.store.trace_search import TraceQuery
 from observatory.timeline.fault_windows import fault_windows
 from observatory.timeline.incident import incidents
 from observatory.timeline.light_log import LightPeriod
 from proof import invariants
 from proof.evaluate import Finding, Reach, Report
+from tests.frontend.recorded_telemetry import recorded
 from tests.frontend.samples import (
     AUDIT_ENTRY,
     DETAILS,
@@ -39,7 +49,7 @@ from tests.frontend.samples import (
     VISITOR,
     show,
 )
-from topology import SERVICES
+from topology import SERVICES, find
 
 PROMISES = invariants()
 REPORT = Report(
@@ -68,6 +78,24 @@ def lights(traffic, active):
     return presenter.lights(lambda _: traffic, active, NOW)
 
 
+def shown_map(traffic, active=(), **more):
+    read = Readings(lambda _: traffic, lambda _: 0.034, lambda _: {HOSTILE: True}, active=active)
+    return service_map(replace(read, **more), NOW)
+
+
+def process(key, now):
+    return replace(faults_panel(None, key), view=lambda _: gremlins.board(now, NOW, (find(key),)))
+
+
+def about(view):
+    return Panel("processes/about.html", ("metrics",), lambda _: view, "/panels/about/order")
+
+
+CALLS = {("order-service", "payment-service"): CallStats(2.0, 0.5, 0.1)}
+NODE = shown_map(Traffic(20, 3, 1.0, 2.5), (GREMLIN,), calls=CALLS).nodes[0]
+TELEMETRY = recorded()
+ROWS = trace_lines(TELEMETRY.find(TraceQuery()))
+LINES = tuple(map(log_row, TELEMETRY.tail(LogQuery()).lines))
 SHOP_THEN = ShopSnapshot((), FIGURES, (PRODUCT,))
 
 
@@ -80,6 +108,13 @@ STATES = [
     with_view("bar", gremlins.bar((), NOW)),
     with_view("lights", lights(Traffic(20, 3, 1.0, 2.5), (GREMLIN,))),
     with_view("lights", lights(Traffic(0, 0, 0.0, None), ())),
+    with_view("map", shown_map(Traffic(20, 3, 1.0, 2.5), (GREMLIN,), calls=CALLS)),
+    with_view("map", shown_map(Traffic(0, 0, 0.0, None), calls={})),
+    process("audit_consumer", (GREMLIN,)),
+    evidence_panel("order", EvidenceView("order", "order-service", ROWS, (), LINES)),
+    about(
+        ProcessView(NODE, HOSTILE, (Dot("database", "database", "failed", HOSTILE),), ("Orders",))
+    ),
     with_view("figures", FiguresView(FIGURES)),
     with_view("board", gremlins.board((GREMLIN,), NOW)),
     with_view("products", orders.products(DOWN, SHOP_THEN)),
@@ -97,11 +132,18 @@ STATES = [
     story_panel(ORDER.order_id, DETAILS),
 ]
 # Each light has a source of its own, so it is down by itself; the switches are always there. The
-# rail and the traffic switch are read from memory: they have no source to lose.
-PARTLY_DOWN = {"lights": lights(DOWN, DOWN), "board": gremlins.board(DOWN, NOW)}
-IN_MEMORY = {"rail", "traffic"}
+# rail and the traffic switch are read from memory: they have no source to lose. On the map each
+# process says so for itself.
+NEVER_DOWN = ("rail", "traffic", "map")
+PARTLY_DOWN = {
+    "lights": lights(DOWN, DOWN),
+    "board": gremlins.board(DOWN, NOW),
+    "map": shown_map(DOWN, DOWN, health=DOWN, progress=DOWN),
+}
 DOWNS = [
-    *(with_view(name, PARTLY_DOWN.get(name, DOWN)) for name in PANELS if name not in IN_MEMORY),
+    *(with_view(name, PARTLY_DOWN.get(name, DOWN)) for name in PANELS if name not in NEVER_DOWN),
+    process("order", DOWN),
+    evidence_panel("order", EvidenceView("order", "order-service", DOWN, DOWN, DOWN)),
     with_view("figures", presenter.figures(DOWN, SHOP_THEN)),
     audit_panel(DOWN),
     story_panel(ORDER.order_id, DOWN),
@@ -160,7 +202,7 @@ def test_the_last_figures_stay_grey_with_their_age_while_the_shop_cannot_be_read
 
 def test_what_was_on_the_shelf_can_be_ordered_while_the_shop_cannot_be_read():
     html = show("products", orders.products(DOWN, SHOP_THEN))
-    assert 'name="product_id" value="PROD-001"' in html
+    assert '<option value="PROD-001">' in html
     assert "stock unknown" in html
 
 
@@ -206,10 +248,21 @@ def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
 def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
     whole = Report(NOW, "holds", (Finding(PROMISES[0], "holds"),), reach=Reach(12345, why="asked"))
     since = Reach(213, before=NOW - timedelta(minutes=1), proven=1_000_000)
-    assert "all 12\u202f345 orders read" in show("proof", proof(whole))
+    assert "All 12\u202f345 were read." in show("proof", proof(whole))
     html = show("proof", proof(replace(whole, reach=since)))
-    assert "1\u202f000\u202f000 proven · 213 since" in html
-    assert "proven up to 2026-" in html
+    assert "1\u202f000\u202f213 orders" in html
+    assert "1\u202f000\u202f000 were proven up to 2026-" in html
+    assert "213 changed since and were read again" in html
+
+
+def test_the_proof_is_one_line_while_all_holds_and_unfolds_to_what_does_not():
+    holds = Report(NOW, "holds", tuple(Finding(each, "holds") for each in PROMISES[:3]))
+    html = show("proof", proof(holds))
+    assert "3 promises hold" in html
+    _, _, below = html.partition('class="findings"')
+    assert "<details" not in below
+    _, _, below = show("proof", proof(REPORT)).partition('class="findings"')
+    assert below.count("<details") == 3
 
 
 # Their forms fetch panels.

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from frontend.web.service_colours import FILE, render
+from frontend.service_colours import FILE, render
 from tests.tidy.files import complain, ours, tree
 from topology import PROCESSES
 

@@ -58,11 +58,11 @@ const showValue = (slider) => {
 // --- motion that explains: a light that changed, an order that is new ----------------------------
 const lightWords = new Map();
 const noticeChanges = () => {
-  for (const word of document.querySelectorAll(".light [data-word]")) {
-    const light = word.closest(".light");
+  for (const word of document.querySelectorAll("[data-word]")) {
+    const light = word.closest("[id]");
     const before = lightWords.get(light.id);
     if (before !== undefined && before !== word.dataset.word) {
-      const mark = light.querySelector(":scope > .mark");
+      const mark = light.querySelector(".mark");
       mark.classList.add("changed");
       mark.addEventListener("animationend", () => mark.classList.remove("changed"), { once: true });
     }

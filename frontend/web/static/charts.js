@@ -1,25 +1,22 @@
-// The charts of the overview: asks for what is new while somebody looks, keeps a quarter of an hour,
-// and shares one time axis, one cursor and one legend among all of them.
+// The charts of the overview and of each process: asks for what is new while somebody looks, keeps a
+// quarter of an hour, and shares one time axis, one cursor, one range and one legend among all of them.
 "use strict";
 
 (() => {
-  const whole = document.querySelector("[data-charts]");
-  if (!whole || typeof uPlot === "undefined") return;
-  const SERVICES = [...whole.querySelectorAll(".chart.of-time")].map((host) => host.dataset.chart);
+  if (typeof uPlot === "undefined") return;
   const LINES = ["rate", "errors", ...plotting.QUANTILES];
   const POLL_MS = 2000;
 
   // --- what is known --------------------------------------------------------------------------------
-  const kept = { at: [], now: Date.now() / 1000, reach_s: 900, sla_s: 1, bands: [] };
-  for (const key of SERVICES) {
-    kept[key] = { exemplars: [] };
-    for (const line of LINES) kept[key][line] = [];
-  }
+  const kept = { at: [], now: Date.now() / 1000, sla_s: 1, bands: [], of: {} };
   const off = new Set();
   let minutes = 5;
+  const nothing = () => ({ exemplars: [], ...Object.fromEntries(LINES.map((line) => [line, []])) });
+  const of = (key) => (kept.of[key] ??= nothing());
 
   const learn = (data) => {
     kept.now = data.now;
+    kept.sla_s = data.sla_s;
     kept.bands = [
       ...data.gremlins.map((band) => ({ ...band, hue: "gremlin" })),
       ...data.loads.map((band) => ({ ...band, label: "Load: " + band.label, hue: "quiet" })),
@@ -30,20 +27,20 @@
     const drop = old < 0 ? kept.at.length : old;
     const take = (before, after) => before.slice(drop).concat(first < 0 ? [] : after.slice(first));
     kept.at = take(kept.at, data.at);
-    for (const key of SERVICES) {
-      const lines = kept[key], news = data.services[key];
+    for (const [key, news] of Object.entries(data.services)) {
+      const lines = of(key);
       for (const line of LINES) lines[line] = take(lines[line], news[line]);
       lines.silent_since = news.silent_since;
       lines.exemplars = lines.exemplars
         .filter(([at]) => at > data.now - data.reach_s)
-        .concat(first < 0 ? [] : news.exemplars);
+        .concat(first < 0 ? [] : news.exemplars.map((each) => [...each, key]));
     }
   };
 
   // --- the charts -----------------------------------------------------------------------------------
-  const look = (lines, exemplars) => () => ({
-    at: kept.at, bands: kept.bands, now: kept.now, span_s: 60 * minutes, lines,
-    exemplars: () => exemplars ?? [], visible: (name) => !off.has(name),
+  const look = (lines, exemplars = () => []) => () => ({
+    at: kept.at, bands: kept.bands, now: kept.now, span_s: 60 * minutes, lines, exemplars,
+    visible: (name) => !off.has(name),
   });
   const write = (host, parts) => {
     const place = host.querySelector(".values");
@@ -56,56 +53,79 @@
   };
   const at = (values, index) => values[index ?? values.length - 1];
 
-  const flow = (host, line) => plotting.make(host, {
-    names: SERVICES, hues: SERVICES, flow: line,
-    look: look((key) => kept[key][line]),
-    say: (index) => write(host, SERVICES.filter((key) => !off.has(key))
-      .map((key) => [key, plotting.perSecond(at(kept[key][line], index))])),
+  // A line for each process: how many requests, how many that failed, or the slowest hundredth.
+  const compared = (host, keys, line) => plotting.make(host, {
+    names: keys, hues: keys, flow: line === "p99" ? undefined : line,
+    ...(line === "p99" && { limit: kept.sla_s }),
+    look: () => look((key) => of(key)[line], () => (line !== "p99" ? []
+      : keys.filter((key) => !off.has(key)).flatMap((key) => of(key).exemplars)))(),
+    say: (index) => write(host, keys.filter((key) => !off.has(key)).map((key) => {
+      const { silent_since } = of(key);
+      const value = at(of(key)[line], index);
+      // A line that ends is not a quiet process.
+      if (index == null && silent_since && line === "p99") return [key, "no signal since " + plotting.clock(silent_since)];
+      return [key, line === "p99" ? plotting.inSeconds(value) : plotting.perSecond(value)];
+    })),
   });
-  const time = (host, key) => plotting.make(host, {
+  // One process: its median and its slowest tenth and hundredth.
+  const times = (host, key) => plotting.make(host, {
     names: plotting.QUANTILES, hues: [key, key, key],
     dashes: plotting.QUANTILES.map((name) => plotting.DASHES[name]), limit: kept.sla_s,
-    look: () => look((name) => kept[key][name], off.has("p99") ? [] : kept[key].exemplars)(),
+    look: () => look((name) => of(key)[name], () => of(key).exemplars)(),
     say: (index) => {
-      // A line that ends is not a quiet service.
-      const since = kept[key].silent_since;
+      const since = of(key).silent_since;
       if (index == null && since) return write(host, [["none", "no signal since " + plotting.clock(since)]]);
-      const names = plotting.QUANTILES.filter((name) => !off.has(name));
-      const texts = plotting.inSecondsEach(names.map((name) => at(kept[key][name], index)));
-      write(host, names.map((name, place) => [name, texts[place]]));
+      const texts = plotting.inSecondsEach(plotting.QUANTILES.map((name) => at(of(key)[name], index)));
+      write(host, plotting.QUANTILES.map((name, place) => [name, `${name} ${texts[place]}`]));
     },
   });
-  const charts = [...whole.querySelectorAll("[data-chart]")].map((host) => {
-    const key = host.dataset.chart;
-    return { host, key, ...(SERVICES.includes(key) ? time(host, key) : flow(host, key)) };
-  });
-  const showAll = () => {
-    for (const chart of charts) {
-      chart.host.hidden = off.has(chart.key);
-      if (!chart.host.hidden) chart.show();
+  let charts = [];
+  const find = () => {
+    charts = charts.filter(({ host }) => host.isConnected);
+    for (const whole of document.querySelectorAll("[data-charts]:not([data-drawn])")) {
+      whole.dataset.drawn = "";
+      const keys = whole.dataset.charts.split(" ");
+      for (const host of whole.querySelectorAll("[data-chart]")) {
+        const { chart } = host.dataset;
+        charts.push({ host, ...(chart === "times" ? times(host, keys[0]) : compared(host, keys, chart)) });
+      }
     }
   };
+  const showAll = () => { for (const chart of charts) chart.show(); };
 
-  // --- the legend is the filter -----------------------------------------------------------------------
-  document.querySelector("[data-legend]").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    if (button.dataset.minutes) {
+  // --- the legend is the filter, and a chart is as large as the screen on a click ----------------------
+  const shrink = () => {
+    const large = document.querySelector(".chart.is-full");
+    large?.classList.remove("is-full");
+    return Boolean(large);
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-legend] button");
+    if (button?.dataset.minutes) {
       minutes = minutes === 5 ? 15 : 5;
       button.dataset.minutes = minutes;
       button.textContent = minutes + " min";
-    } else {
+    } else if (button) {
       const name = button.dataset.show;
       if (!off.delete(name)) off.add(name);
       button.setAttribute("aria-pressed", String(!off.has(name)));
+    } else {
+      const host = event.target.closest("a") ? null : event.target.closest(".chart");
+      if (!host || shrink()) return;
+      host.classList.add("is-full");
+      return;
     }
     showAll();
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && shrink()) event.preventDefault();
+  }, true);
 
   // --- asking -----------------------------------------------------------------------------------------
   let asking = false;
   const ask = async () => {
-    if (asking || document.hidden) return;
+    find();
+    if (asking || document.hidden || !charts.length) return;
     asking = true;
     try {
       const since = kept.at.at(-1) ?? 0;
@@ -118,13 +138,17 @@
     }
   };
   document.addEventListener("visibilitychange", ask);
+  // A drawer brings charts of its own.
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.querySelector("[data-charts]:not([data-drawn])")) { find(); showAll(); ask(); }
+  });
   setInterval(ask, POLL_MS);
   ask();
 
   // --- another scheme, another size ---------------------------------------------------------------------
   const redraw = () => {
     plotting.forgetColours();
-    for (const chart of charts) if (!chart.host.hidden) chart.redraw();
+    for (const chart of charts) chart.redraw();
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   new MutationObserver(redraw).observe(document.documentElement, {

@@ -3,9 +3,9 @@
   const root = document.documentElement;
   root.dataset.script = "on";
   try {
-    for (const name of ["scheme", "presentation"]) {
+    for (const name of ["scheme", "presentation", "light-one", "light-two"]) {
       const value = localStorage.getItem("valerix-" + name);
-      if (value) root.dataset[name] = value;
+      if (value) root.setAttribute("data-" + name, value);
     }
   } catch {
     // Storage may be forbidden; the system's own scheme then stands.

@@ -121,19 +121,19 @@ const plotting = (() => {
     const width = plot.over.clientWidth;
     const slot_s = (DOT_EVERY_PX * (max - min)) / Math.max(1, width);
     const slowest = new Map();
-    for (const [at, seconds, trace] of found) {
+    for (const [at, seconds, trace, key] of found) {
       if (at < min || at > max) continue;
       const slot = Math.floor(at / slot_s);
-      if (!(slowest.get(slot)?.[1] >= seconds)) slowest.set(slot, [at, seconds, trace]);
+      if (!(slowest.get(slot)?.[1] >= seconds)) slowest.set(slot, [at, seconds, trace, key]);
     }
     const wanted = new Map([...slowest.values()].map((each) => [each[2], each]));
     const top = [...wanted.values()].reduce((a, b) => (a && a[1] >= b[1] ? a : b), null);
     for (const [trace, dot] of dots) if (!wanted.has(trace)) { dot.remove(); dots.delete(trace); }
-    for (const [trace, [at, seconds]] of wanted) {
+    for (const [trace, [at, seconds, , key]] of wanted) {
       let dot = dots.get(trace);
       if (!dot) {
         dot = document.createElement("a");
-        dot.className = "dot";
+        dot.className = "dot of-" + key;
         dot.href = "/traces/" + trace;
         dot.title = `${inSeconds(seconds)} at ${clock(at, true)}: open its trace`;
         dot.setAttribute("aria-label", dot.title);
@@ -155,8 +155,8 @@ const plotting = (() => {
     grid: { stroke: () => colour("edge"), width: 1 },
   });
   const look_s = (plot) => plot.scales.x.max - plot.scales.x.min;
-  const timeAxis = (shown) => ({
-    ...axisLook(), show: shown, size: () => 1.15 * rem(), gap: 2, space: () => Math.max(44, 2.3 * rem()),
+  const timeAxis = () => ({
+    ...axisLook(), size: () => 1.15 * rem(), gap: 2, space: () => Math.max(44, 2.3 * rem()),
     incrs: [60, 120, 180, 300, 600], grid: { show: false },
     // At its ends a label would be cut by the edge, or stand on the other axis' zero.
     values: (plot, splits) => splits.map((at) => {
@@ -172,6 +172,8 @@ const plotting = (() => {
   // `look()` gives what the chart shows now: { at, lines, bands, now, span_s, exemplars, visible }.
   const make = (host, { names, hues, dashes, flow, limit, look, say }) => {
     const dots = new Map();
+    // Small errors' charts stand below one that has the names already.
+    const named = flow !== "errors";
     const room = host.appendChild(document.createElement("div"));
     room.className = "plot";
     const yScale = flow
@@ -183,7 +185,7 @@ const plotting = (() => {
     const plot = new uPlot({
       width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
       legend: { show: false },
-      padding: [() => 0.5 * rem() + (flow ? 0 : laneHeight()), 6, flow === "rate" ? 0.4 * rem() : 0, 0],
+      padding: [() => 0.5 * rem() + (named ? laneHeight() : 0), 6, 0, 0],
       cursor: {
         y: false, drag: { x: false, y: false }, sync: { key: "valerix" }, points: { size: 5 },
         // Of its own accord it listens to its empty ground only: over a dot it would stand still.
@@ -193,13 +195,13 @@ const plotting = (() => {
         x: { range: () => [look().now - look().span_s, look().now] },
         y: yScale,
       },
-      axes: [timeAxis(flow !== "rate"), yAxis],
+      axes: [timeAxis(), yAxis],
       series: [{}, ...names.map((name, index) => ({
         stroke: () => colour(hues[index]), width: 1.6, dash: dashes?.[index] ?? [],
         points: { show: false }, spanGaps: false,
       }))],
       hooks: {
-        drawClear: [(self) => drawBands(self, look, !flow)],
+        drawClear: [(self) => drawBands(self, look, named)],
         drawAxes: [(self) => { if (limit) drawLimit(self, limit); }],
         draw: [(self) => { if (!flow) placeDots(self, dots, look().exemplars()); }],
         setCursor: [(self) => say(self.cursor.idx)],
@@ -230,5 +232,5 @@ const plotting = (() => {
     };
   };
 
-  return { make, clock, forgetColours, inSecondsEach, perSecond, QUANTILES, DASHES };
+  return { make, clock, forgetColours, inSeconds, inSecondsEach, perSecond, QUANTILES, DASHES };
 })();

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
+from observatory.metrics.call_graph import CallStats
 from observatory.otlp.request import Batch
 from observatory.sources.down import Down
 from observatory.sources.poller import SourceError
@@ -126,6 +127,10 @@ class StackTraces:
     def sent_to(self) -> str:
         """Empty: telemetry is read from where it goes."""
         return ""
+
+    def calls(self) -> dict[tuple[str, str], CallStats] | None:
+        """None: Jaeger keeps spans and does not count them."""
+        return None
 
     def outage(self, is_busy: Callable[[], bool]) -> Down | None:
         """Set when Jaeger answers, but nothing new reaches it."""

@@ -32,6 +32,13 @@ _MOVE = (
     "INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity) VALUES ($1, $2, 'P', 1)"
 )
 # Dora gets a hundred cents and gives Erik forty.
+_LOGIN = """
+INSERT INTO identity.users (user_id, roles) VALUES ('grace', '{shopper}');
+INSERT INTO identity.families (family_id, user_id, ends_at)
+VALUES (gen_random_uuid(), 'grace', now() + interval '1 day');
+UPDATE identity.families SET revoked_at = now(), revoked_because = 'logged out'
+WHERE user_id = 'grace';
+"""
 _WALLETS = """
 DO $$
 DECLARE
@@ -89,6 +96,7 @@ async def _every_change(wire: asyncpg.Connection) -> None:
     for action in ("started", "expired"):
         await wire.execute(_GREMLIN, action)
     await wire.execute(_WALLETS)
+    await wire.execute(_LOGIN)
 
 
 async def test_every_type_is_written_as_its_struct_and_as_the_document_say(scene: Scene):
