@@ -1,0 +1,110 @@
+"""Customers with tokens while keys follow each other, and while identity is away; and guesses.
+
+Lives are shortened: of keys to seconds, of a person's token to eight."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import pytest
+from joserfc.jws import extract_compact
+
+from chassis.http.operator_auth import bearer
+from tests.gateway.conftest import GatedShop
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+FLEET_KEYS = ("identity", "inventory", "wallet", "payment", "order", "gateway")
+_LIFE_S = 8
+FLEET_ENVIRON = {
+    "VALERIX_IDENTITY_KEYS_EVERY_S": "0.5",
+    "VALERIX_IDENTITY_KEY_LEAD_S": "1.5",
+    "VALERIX_IDENTITY_ROTATE_EVERY_S": "1",
+    "VALERIX_IDENTITY_ACCESS_S": str(_LIFE_S),
+    "VALERIX_GATEWAY_RATE_BURST": "10000",
+}
+_KEYS = 4
+_AT_ONCE = 4
+ADA = {"user": "ada", "password": "demo-password"}
+
+
+class Customer:
+    """Several requests at once with one token, until `is_over`; `told` counts the statuses."""
+
+    def __init__(self, shop: GatedShop, token: str) -> None:
+        self._url, self.token = shop.url, token
+        self.told: Counter[int] = Counter()
+
+    async def ask(self, is_over: Callable[[], bool]) -> None:
+        async with httpx.AsyncClient(base_url=self._url, timeout=30) as client:
+            await asyncio.gather(*(self._ask(client, is_over) for _ in range(_AT_ONCE)))
+
+    async def _ask(self, client: httpx.AsyncClient, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            found = await client.get("/orders", headers=bearer(self.token))
+            self.told[found.status_code] += 1
+
+
+def key_of(token: str) -> str:
+    """Which key it is signed with."""
+    return str(extract_compact(token.encode()).headers()["kid"])
+
+
+def logged_in(shop: GatedShop) -> str:
+    """The access token of a login at identity itself."""
+    found = shop.ask("POST", "identity", "/login", json=ADA)
+    assert found.status_code == 200, found.text
+    token: str = found.json()["access_token"]
+    return token
+
+
+def test_keys_follow_each_other_under_load_without_one_failed_request(shop: GatedShop):
+    customer = Customer(shop, logged_in(shop))
+    keys = {key_of(customer.token)}
+
+    async def log_in_again() -> None:
+        while len(keys) < _KEYS:
+            await asyncio.sleep(0.3)
+            customer.token = await asyncio.to_thread(logged_in, shop)
+            keys.add(key_of(customer.token))
+
+    async def run() -> None:
+        await asyncio.gather(log_in_again(), customer.ask(lambda: len(keys) >= _KEYS))
+
+    asyncio.run(run())
+    assert set(customer.told) == {200}
+
+
+def test_without_identity_a_token_is_good_until_it_ends_and_orders_go_on(shop: GatedShop):
+    customer, others = Customer(shop, logged_in(shop)), Counter[int]()
+    shop.fleet.kill("identity")
+    asyncio.run(customer.ask(lambda: customer.told[401] >= _AT_ONCE))
+    for _ in range(5):
+        others[shop.order().status_code] += 1
+    assert set(customer.told) == {200, 401}
+    assert set(others) <= {201, 402}
+    shop.fleet.start("identity")
+    after = Customer(shop, logged_in(shop))
+    asyncio.run(after.ask(lambda: after.told.total() >= _AT_ONCE))
+    assert set(after.told) == {200}
+
+
+def test_of_a_thousand_guesses_few_are_looked_at_and_nobody_else_waits(shop: GatedShop):
+    logged_in(shop)  # who was right before is not shut out
+
+    async def run() -> Counter[int]:
+        places = asyncio.Semaphore(50)
+        async with httpx.AsyncClient(base_url=shop.fleet.url("identity"), timeout=60) as client:
+
+            async def guess(n: int) -> int:
+                user = {"user": f"user-{n % 20}", "password": f"guess-{n}"}
+                async with places:
+                    return (await client.post("/login", json=user)).status_code
+
+            return Counter(await asyncio.gather(*(guess(n) for n in range(1000))))
+
+    told = asyncio.run(run())
+    assert set(told) == {401, 429}
+    assert told[401] <= 100
+    assert shop.order().status_code in (201, 402)
+    logged_in(shop)
