@@ -1,8 +1,12 @@
 """Beyond loopback nobody who shows nothing is answered, but for a short list of routes."""
 
+from collections.abc import AsyncIterator
+
+import aiohttp
 import httpx
 import pytest
 
+from chassis.http.outbound import Peer
 from tests.harness.routes import exposed, routes_of
 from topology import KEYS
 
@@ -32,6 +36,21 @@ OTHERWISE = {
     "/v1/payment_intents/search": {404},
     "/v1/charges/search": {404},
 }
+
+
+@pytest.fixture(autouse=True)
+async def connections_closed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Nothing here is started, so nothing is stopped that would close what a probe has opened."""
+    peers, opened = set[Peer](), Peer._opened  # noqa: SLF001
+
+    def remembered(peer: Peer) -> aiohttp.ClientSession:
+        peers.add(peer)
+        return opened(peer)
+
+    monkeypatch.setattr(Peer, "_opened", remembered)
+    yield
+    for peer in peers:
+        await peer.close()
 
 
 @pytest.mark.parametrize("key", KEYS)
