@@ -29,11 +29,11 @@ ADA = {"user": "ada", "password": "demo-password"}
 
 
 class Customer:
-    """Several requests at once with one token, until `is_over`; `told` counts the statuses."""
+    """Several requests at once with one token, until `is_over`; `responses` counts the statuses."""
 
     def __init__(self, shop: GatedShop, token: str) -> None:
         self._url, self.token = shop.url, token
-        self.told: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
 
     async def ask(self, is_over: Callable[[], bool]) -> None:
         async with httpx.AsyncClient(base_url=self._url, timeout=30) as client:
@@ -42,7 +42,7 @@ class Customer:
     async def _ask(self, client: httpx.AsyncClient, is_over: Callable[[], bool]) -> None:
         while not is_over():
             found = await client.get("/orders", headers=bearer(self.token))
-            self.told[found.status_code] += 1
+            self.responses[found.status_code] += 1
 
 
 def key_of(token: str) -> str:
@@ -72,21 +72,21 @@ def test_keys_follow_each_other_under_load_without_one_failed_request(shop: Gate
         await asyncio.gather(log_in_again(), customer.ask(lambda: len(keys) >= _KEYS))
 
     asyncio.run(run())
-    assert set(customer.told) == {200}
+    assert set(customer.responses) == {200}
 
 
 def test_without_identity_a_token_is_good_until_it_ends_and_orders_go_on(shop: GatedShop):
     customer, others = Customer(shop, logged_in(shop)), Counter[int]()
     shop.fleet.kill("identity")
-    asyncio.run(customer.ask(lambda: customer.told[401] >= _AT_ONCE))
+    asyncio.run(customer.ask(lambda: customer.responses[401] >= _AT_ONCE))
     for _ in range(5):
         others[shop.order().status_code] += 1
-    assert set(customer.told) == {200, 401}
+    assert set(customer.responses) == {200, 401}
     assert set(others) <= {201, 402}
     shop.fleet.start("identity")
     after = Customer(shop, logged_in(shop))
-    asyncio.run(after.ask(lambda: after.told.total() >= _AT_ONCE))
-    assert set(after.told) == {200}
+    asyncio.run(after.ask(lambda: after.responses.total() >= _AT_ONCE))
+    assert set(after.responses) == {200}
 
 
 def test_of_a_thousand_guesses_few_are_looked_at_and_nobody_else_waits(shop: GatedShop):
@@ -103,8 +103,8 @@ def test_of_a_thousand_guesses_few_are_looked_at_and_nobody_else_waits(shop: Gat
 
             return Counter(await asyncio.gather(*(guess(n) for n in range(1000))))
 
-    told = asyncio.run(run())
-    assert set(told) == {401, 429}
-    assert told[401] <= 100
+    responses = asyncio.run(run())
+    assert set(responses) == {401, 429}
+    assert responses[401] <= 100
     assert shop.order().status_code in (201, 402)
     logged_in(shop)
