@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping
 
-from chassis.addresses import is_loopback
 from chassis.settings import Settings
 
 SERVICE_HEADER = "X-Valerix-Service"
@@ -14,8 +13,7 @@ class ServiceCredential:
 
     def __init__(self, settings: Settings) -> None:
         self._known = _credentials(settings)
-        exposed = not is_loopback(settings.published_on or settings.host)
-        self.is_demanded = exposed or bool(settings.operator_token)
+        self.is_demanded = settings.is_exposed or bool(settings.operator_token)
 
     @property
     def headers(self) -> dict[str, str]:

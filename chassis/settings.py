@@ -195,6 +195,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds, why("Five minutes: long enough to show, short enough to be forgotten.")
     ] = 300
 
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others than this machine's own users reach it."""
+        return not is_loopback(self.published_on or self.host)
+
     def further_ports(self) -> dict[str, int]:
         """Ports it listens on beside `port`, by the setting that names each."""
         return {}
@@ -319,7 +324,7 @@ def _metas(shape: type[Settings], field: str) -> Iterator[object]:
 def _demand_safe(settings: Settings) -> None:
     name = "PUBLISHED_ON" if settings.published_on else "HOST"
     reached_at = settings.published_on or settings.host
-    if not is_loopback(reached_at) and not settings.operator_token:
+    if settings.is_exposed and not settings.operator_token:
         raise BadSetting(
             f"{PREFIX}{name}={reached_at} is not loopback, so gremlins need a guard: "
             "set VALERIX_OPERATOR_TOKEN"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from chassis.addresses import is_loopback
 from chassis.http.asgi import Scope
 from chassis.http.operator_auth import is_token, try_token
 from chassis.http.problems import NOT_EXECUTED, Problem
@@ -165,8 +164,7 @@ def _without_token_of_identity(connection: "ASGIConnection") -> Caller:  # type:
 def is_open(settings: Settings, role: Role) -> bool:
     """Whether somebody without a token may do what this role may: on loopback, and what is the
     operator's only while no operator token is set."""
-    exposed = not is_loopback(settings.published_on or settings.host)
-    return not exposed and (role == "shopper" or not settings.operator_token)
+    return not settings.is_exposed and (role == "shopper" or not settings.operator_token)
 
 
 @cache

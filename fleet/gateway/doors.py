@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from chassis.addresses import is_loopback
 from chassis.identity.keys import PATH
 from chassis.rpc.method import methods_of
 from fleet.gateway.protos import named, typed
@@ -237,8 +236,7 @@ def _guarded(settings: GatewaySettings, process: Process, door: Door) -> dict[st
     webhook is signed."""
     if door.is_signed or process is _IDENTITY:
         return {}
-    exposed = not is_loopback(settings.published_on or settings.host)
-    which = "demanded" if exposed and not door.takes_key else "open"
+    which = "demanded" if settings.is_exposed and not door.takes_key else "open"
     name = f"{_HTTP}.jwt_authn.v3.PerRouteConfig"
     found = {_JWT: typed(name, requirement_name=which)}
     if door.for_operator:

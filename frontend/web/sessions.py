@@ -13,7 +13,6 @@ from litestar.datastructures import Cookie
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chassis.addresses import is_loopback
 from chassis.database.pool import Database
 from chassis.http.operator_auth import bearer, is_token
 from chassis.http.problems import Problem
@@ -88,7 +87,7 @@ class Sessions:
         self.issuer = issuer
         self._is_guarded = bool(settings.operator_token)
         # Beyond loopback nothing is shown to somebody who is nobody.
-        self.is_demanded = not is_loopback(settings.published_on or settings.host)
+        self.is_demanded = settings.is_exposed
         self.store = SessionStore(
             Database(settings, size=_POOL), has_sessions=self._is_guarded or issuer is not None
         )

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chassis.addresses import is_loopback
 from chassis.settings import BadSetting, Count, Seconds, Settings, why
 
 # Who may sign in with the demo password, and as what.
@@ -58,5 +57,4 @@ class IdentitySettings(Settings, frozen=True, kw_only=True):
 
 def demo_password(settings: IdentitySettings) -> str:
     """What opens the demo users' accounts; empty where the shop is guarded."""
-    exposed = not is_loopback(settings.published_on or settings.host)
-    return "" if exposed or settings.operator_token else settings.identity_demo_password
+    return "" if settings.is_exposed or settings.operator_token else settings.identity_demo_password

@@ -18,7 +18,6 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from sqlalchemy import text
 
-from chassis.addresses import is_loopback
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.brake import Brake
 from chassis.http.problems import NOT_EXECUTED, Problem
@@ -92,8 +91,7 @@ class ApiKeys:
 
     def __init__(self, database: Database, settings: WalletSettings) -> None:
         self._database = database
-        exposed = not is_loopback(settings.published_on or settings.host)
-        self.default = "" if exposed else settings.wallet_default_key
+        self.default = "" if settings.is_exposed else settings.wallet_default_key
         self._known: dict[bytes, tuple[float, Client | None]] = {}
 
     async def announce(self) -> None:
