@@ -64,7 +64,9 @@ def environment() -> Environment:
     )
     jinja.filters.update({each.__name__: each for each in _FILTERS})
     jinja.globals["asset"] = asset
-    jinja.globals.update(zone=zone, zone_name=zone_name, notice="", lit=LIT)
+    # Large in stage mode until somebody chooses: what customers come for, not where they come in.
+    lit = [each for each in LIT if not each.listens]
+    jinja.globals.update(zone=zone, zone_name=zone_name, notice="", lit=lit)
     return jinja
 
 

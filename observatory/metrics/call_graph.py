@@ -2,7 +2,8 @@
 
 A call is the span of whoever made it, because only the caller knows that an answer never came. Whom
 it asked is what the span says (`server.address`), or whose request began under it, as every graph
-of services is made (docs/decisions/0064-the-map.md). An event that arrives is counted too."""
+of services is made (docs/decisions/0064-the-map.md). What passes a request on has one span for what
+it was asked and what it asks: that one is the call. An event that arrives is counted too."""
 
 import time
 from collections import OrderedDict, deque
@@ -59,6 +60,8 @@ class CallGraph:
         self._seconds: dict[tuple[str, str], deque[_Second]] = {}
         self._callers: OrderedDict[str, tuple[str, _Call]] = OrderedDict()
         self._callees: OrderedDict[str, str] = OrderedDict()
+        # Apart, because most requests are passed on to nobody and would push out calls that wait.
+        self._passing: OrderedDict[str, tuple[str, _Call]] = OrderedDict()
 
     def add(self, span: StoredSpan) -> None:
         """A span has arrived; those that are no call between two processes are passed over."""
@@ -66,8 +69,10 @@ class CallGraph:
             return
         if span.kind == CLIENT and not span.attribute("db.system.name", "db.system"):
             self._called(span)
-        elif span.kind == SERVER and span.parent_id:
-            self._answered(span)
+        elif span.kind == SERVER:
+            if span.parent_id:
+                self._answered(span)
+            self._passed_on(span)
         elif span.kind == CONSUMER:
             count = span.attribute("messaging.batch.message_count")
             times = int(count) if count.isdecimal() and len(count) < 6 else 1
@@ -93,8 +98,15 @@ class CallGraph:
             callee = found
         self._count(span.service, callee, call)
 
+    def _passed_on(self, span: StoredSpan) -> None:
+        callee = self._callees.pop(span.span_id, "")
+        if callee and callee != span.service:
+            self._count(span.service, callee, _call(span))
+        elif not callee:
+            _keep(self._passing, span.span_id, (span.service, _call(span)))
+
     def _answered(self, span: StoredSpan) -> None:
-        found = self._callers.pop(span.parent_id, None)
+        found = self._callers.pop(span.parent_id, None) or self._passing.pop(span.parent_id, None)
         if found is None:
             _keep(self._callees, span.parent_id, span.service)
         elif found[0] != span.service:

@@ -101,3 +101,16 @@ def test_a_rate_just_after_the_start_is_that_of_the_time_since(clock):
     for number in range(4):
         graph.add(call(str(number)))
     assert graph.stats()["order-service", "payment-service"].per_second == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_passes_a_request_on_calls_with_the_span_of_the_request(graph, order):
+    spans = (
+        span("order-service", SERVER, "door", ms=40, failed=True),
+        span("payment-service", SERVER, "inside", parent="door", ms=30),
+    )
+    for index in order:
+        graph.add(spans[index])
+    (found,) = graph.stats().items()
+    assert found[0] == ("order-service", "payment-service")
+    assert (found[1].failed, found[1].p99_s) == (1.0, pytest.approx(0.04))
