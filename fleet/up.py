@@ -17,6 +17,7 @@ from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
+from fleet.fork_server import ForkServer, forking
 from fleet.gateway import envoy
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
@@ -81,13 +82,18 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
         stack = Stack(home, settings, say) if with_stack else None
         if stack:
             stack.demand_ports()
-        with database(home, layout) as (server, database_url):
+        # The fork server first: it imports while PostgreSQL starts, and comes from a process that has
+        # nothing yet that a fork leaves behind.
+        with (
+            forking(home.log(children.FORK_LOG)) as fork_server,
+            database(home, layout) as (server, database_url),
+        ):
             from fleet import migrate  # an import of half a second, not needed to refuse a port
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
             more = stack.environment() if stack else {}
-            services = plan(home, settings, database_url, more, layout)
+            services = plan(home, settings, database_url, more, layout, fork_server)
             control = ControlServer(home.control, services, server, say)
             try:
                 if stack:
@@ -159,6 +165,7 @@ def plan(
     database_url: str,
     defaults: Mapping[str, str] | None = None,
     layout: Layout = WHOLE,
+    fork_server: ForkServer | None = None,
 ) -> list[FleetProcess]:
     """One child per process of the layout, with an environment in which each finds the others;
     `defaults` are further variables, where our own environment does not set them."""
@@ -190,6 +197,7 @@ def plan(
             sending if process in SERVICES else watching,
             layout.command(key),
             _doors(process, settings[key]),
+            fork_server,
         )
         for key in layout.keys
     ]
