@@ -26,6 +26,7 @@ from fleet import child_guard, streams
 from fleet.child_guard import AnyChild
 from fleet.process_title import show_as
 from fleet.run_dir import ROOT
+from fleet.settings import load
 from topology import PROCESSES
 
 # What a process imports only once it runs, or a library does in its stead.
@@ -124,12 +125,21 @@ def _serve(requests: Connection, replies: Connection, log: Path, parent: int) ->
         # Whoever needs it imports it again, and its own log says why that fails.
         with contextlib.suppress(Exception):
             import_module(module)
+    with contextlib.suppress(Exception):
+        _build_one()
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("an import has started a thread: it would be missing after a fork")
     # So that no collection writes to what is shared.
     gc.freeze()
     while (request := _next(requests)) is not None:
         _fork(request, requests, replies, parent)
+
+
+def _build_one() -> None:
+    """Build the app of one process and throw it away: what Litestar imports only then is the same
+    for all, Pydantic among it where that is installed."""
+    process = PROCESSES[0]
+    import_module(f"{process.package}.app").create_app(load(process.key))
 
 
 def _next(requests: Connection) -> _Request | None:
