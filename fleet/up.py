@@ -82,8 +82,8 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
         stack = Stack(home, settings, say) if with_stack else None
         if stack:
             stack.demand_ports()
-        # The fork server first: it imports while PostgreSQL starts, and we have nothing open yet that
-        # a fork leaves behind.
+        # The fork server first: it imports while PostgreSQL starts, and nothing is open here yet
+        # that a fork leaves behind.
         with (
             forking(home.log(children.FORK_LOG)) as fork_server,
             database(home, layout) as (server, database_url),
