@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from fleet.child_guard import AnyChild, Child
-from fleet.fork_server import ForkServer
+from fleet.forks import ForkServer
 from fleet.run_dir import ROOT, RunDirectory
 from topology import Process
 
@@ -159,9 +159,10 @@ class FleetProcess(Supervised):
         self.process, self.url, self.doors = process, url, doors or {}
 
     def _begin(self) -> AnyChild:
-        if self._fork_server is not None:
+        # Another command, of an unsafe twin say, is another process.
+        if self._fork_server is not None and self._argv == run_command(self.process.key):
             how = (self._argv, self.log, self._environ, self._if_orphaned)
-            if forked := self._fork_server.fork(*how):
+            if forked := self._fork_server.fork(self.process.key, *how):
                 return forked
             self.note(f"is started without the fork server, which is dead; see {FORK_LOG}.log")
         return super()._begin()

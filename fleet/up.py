@@ -17,8 +17,8 @@ from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
-from fleet.fork_server import ForkServer, forking
-from fleet.gateway import envoy
+from fleet.forks import ForkServer, forking
+from fleet.gateway import program
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
 from fleet.settings import load, unknown
@@ -123,8 +123,8 @@ def _say_what_is_missing(settings: Mapping[str, Settings]) -> None:
     """Where there is no Envoy the gateway answers nothing but this: the shop's own ports are open
     on this machine, and all else works."""
     for key, own in settings.items():
-        if find(key).listens and not envoy.find_envoy(getattr(own, "envoy", "")):
-            say(f"the gateway lets nobody in: {envoy.missing()}")
+        if find(key).listens and not program.find_envoy(getattr(own, "envoy", "")):
+            say(f"the gateway lets nobody in: {program.missing()}")
 
 
 def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:

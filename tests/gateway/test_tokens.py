@@ -22,8 +22,9 @@ from prometheus_client import CollectorRegistry
 from chassis.http.metrics import HttpMetrics
 from fleet.gateway import configuration, doors
 from fleet.gateway.access_log import AccessLog
-from fleet.gateway.envoy import Envoy, find_envoy
+from fleet.gateway.envoy import Envoy
 from fleet.gateway.faults import GatewayGremlins
+from fleet.gateway.program import find_envoy
 from fleet.gateway.settings import GatewaySettings
 from fleet.ports import free_port
 from fleet.settings import load_as
