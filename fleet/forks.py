@@ -5,6 +5,7 @@ import locale
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -88,10 +89,8 @@ class ForkServer:
 
 @contextlib.contextmanager
 def forking(log: Path) -> Iterator[ForkServer | None]:
-    """A fork server for the duration; None where a fork is not safe or not the same as a start:
-    beyond Linux, where libraries of the system do not survive it, and where text is not UTF-8,
-    which an interpreter settles when it starts."""
-    if not child_guard.CAN_ADOPT or locale.getpreferredencoding(False).lower() != "utf-8":
+    """A fork server for the duration; None where a fork is not safe or not the same as a start."""
+    if not _is_safe():
         yield None
         return
     server = ForkServer(log)
@@ -99,6 +98,13 @@ def forking(log: Path) -> Iterator[ForkServer | None]:
         yield server
     finally:
         server.close()
+
+
+def _is_safe() -> bool:
+    """Not beyond Linux, whose libraries do not all survive a fork (macOS); not beside other threads,
+    which may hold a lock; not where text is not UTF-8, which an interpreter settles at its start."""
+    is_utf8 = locale.getpreferredencoding(False).lower() == "utf-8"
+    return child_guard.CAN_ADOPT and threading.active_count() == 1 and is_utf8
 
 
 def _serve(requests: Connection, replies: Connection, log: Path, parent: int) -> None:
