@@ -101,8 +101,8 @@ def forking(log: Path) -> Iterator[ForkServer | None]:
 
 
 def _is_safe() -> bool:
-    """Not beyond Linux, whose libraries do not all survive a fork (macOS); not beside other threads,
-    which may hold a lock; not where text is not UTF-8, which an interpreter settles at its start."""
+    """Not beyond Linux, for libraries that do not survive a fork (macOS); not beside other threads,
+    for a lock that one may hold; not without UTF-8, which an interpreter settles at its start."""
     is_utf8 = locale.getpreferredencoding(False).lower() == "utf-8"
     return child_guard.CAN_ADOPT and threading.active_count() == 1 and is_utf8
 

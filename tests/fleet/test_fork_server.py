@@ -20,7 +20,7 @@ pytestmark = [
 def test_it_has_nothing_that_a_fork_leaves_behind(open_shop: UpShop):
     server = open_shop.named("fleet.fork_server")
     assert server.num_threads() == 1
-    opened = {os.readlink(path) for path in Path(f"/proc/{server.pid}/fd").iterdir()}
+    opened = {str(path.readlink()) for path in Path(f"/proc/{server.pid}/fd").iterdir()}
     # A socket would be shared by all forks, an event loop has an eventpoll.
     assert {name.partition(":")[0] for name in opened if not name.startswith("/")} == {"pipe"}
     assert "grpc" not in Path(f"/proc/{server.pid}/maps").read_text()
