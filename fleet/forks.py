@@ -75,11 +75,11 @@ class ForkServer:
             self._requests.send(request)
             if self._replies.poll(_FORK_LIMIT_S):
                 return Fork(self._replies.recv())
-        self._requests.close()
+        self.close()
         return None
 
     def close(self) -> None:
-        """End it; those it has forked go on."""
+        """End it, also again; those it has forked go on."""
         self._requests.close()
         self._process.join(_STOP_S)
         self._process.kill()
