@@ -41,16 +41,19 @@ def serve(requests: Connection, replies: Connection, log: Path, parent: int) -> 
             import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("an import has started a thread: it would be missing after a fork")
-    prepared: dict[str, Prepared] = {}
+    begun: set[str] = set()
     while (request := _next(requests)) is not None:
         _set_environment(request.environ)
-        if request.key not in prepared:
-            # Here, so that what it takes is shared too. One that fails says so in its own log.
+        prepared = None
+        if request.key not in begun:
+            begun.add(request.key)
+            # Here, so that what it takes is shared too. One that fails says so in its own log; one
+            # that is started again reads its settings and composes its app itself, as ever.
             with contextlib.suppress(Exception):
-                prepared[request.key] = prepare(request.key)
+                prepared = prepare(request.key)
         # So that no collection writes to what is shared.
         gc.freeze()
-        _fork(request, prepared.get(request.key), requests, replies, parent)
+        _fork(request, prepared, requests, replies, parent)
 
 
 def _set_environment(environ: Mapping[str, str]) -> None:
