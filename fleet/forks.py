@@ -70,6 +70,7 @@ class ForkServer:
     ) -> Fork | None:
         """The process `key`, our child, shown as the command `argv` that would start it; None when
         the server is dead or silent, and that command has to be used."""
+        log.touch()  # one that cannot be written fails here, as for a start by command
         request = ForkRequest(key, tuple(argv), log, environ, if_orphaned)
         with contextlib.suppress(OSError, EOFError), child_guard.adopting():
             self._requests.send(request)
