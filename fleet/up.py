@@ -105,18 +105,21 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
             finally:
                 home.retract()
                 control.close()
-                grace_s = (
-                    max(each.stop_grace_s for each in settings.values()) + 2
-                )  # the service's own bound comes first
-                for killed in children.stop(services, grace_s):
-                    say(
-                        f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "
-                        f"ends with what it was doing: {killed.log}"
-                    )
+                _stop(services, settings)
                 if stack:
                     stack.stop()
     kept = server is not None and layout.keeps_data
     say("stopped; the data stays in " + str(home.data) if kept else "stopped")
+
+
+def _stop(services: list[FleetProcess], settings: Mapping[str, Settings]) -> None:
+    # The service's own bound comes first.
+    grace_s = max(each.stop_grace_s for each in settings.values()) + 2
+    for killed in children.stop(services, grace_s):
+        say(
+            f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "
+            f"ends with what it was doing: {killed.log}"
+        )
 
 
 def _say_what_is_missing(settings: Mapping[str, Settings]) -> None:
