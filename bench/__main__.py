@@ -21,6 +21,7 @@ from bench import (
     events,
     exporters,
     growth,
+    opening,
     receiver,
     report,
     shops,
@@ -50,6 +51,7 @@ PARTS = (
     "spectators",
     "growth",
     "startup",
+    "start",
 )
 # It takes half an hour, and asks for a verdict instead of a figure: only where it is named.
 ON_REQUEST = ("soak",)
@@ -119,6 +121,7 @@ def main(
                 "spectators": lambda: bench.watch_overview(spectators),
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
+                "start": bench.start,
                 "soak": lambda: bench.soak(payments, kills, seed),
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
@@ -279,6 +282,10 @@ class _Bench:
     def startup(self) -> Any:
         """Each process alone."""
         return startup.measure(self._home, self._database("startup"))
+
+    def start(self) -> Any:
+        """A whole shop, with a PostgreSQL of its own."""
+        return opening.measure(self._home.path / "opening", self._rounds)
 
     def soak(self, payments: int, kills: int, seed: int) -> Any:
         """Payments from wallets, while processes are killed."""

@@ -256,6 +256,16 @@ def _startup(found: dict[str, Any]) -> str:
     return _lines(("start-up, s", "imports", "until alive", "until ready"), rows)
 
 
+def _start(found: dict[str, Any]) -> str:
+    memory = found["memory_mb"]
+    beside = {"postgres", "envoy"}
+    python = sum(size for name, size in memory.items() if name not in beside)
+    rows = [(f"until {name}, s", f"{value:.1f}") for name, value in found["seconds"].items()]
+    rows += [(f"{name}, MB", f"{size:.0f}") for name, size in memory.items()]
+    rows += [("Python together, MB (bar 300)", f"{python:.0f}")]
+    return _lines(("`valerix up`, its database there", ""), rows)
+
+
 def _soak(found: dict[str, Any]) -> str:
     def counts(key: str) -> str:
         return ", ".join(f"{what}: {count}" for what, count in found[key].items()) or "none"
@@ -287,5 +297,6 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "spectators": _spectators,
     "growth": _growth,
     "startup": _startup,
+    "start": _start,
     "soak": _soak,
 }

@@ -1,26 +1,61 @@
 """Children that cannot outlive their parent, not even when it is killed with -9."""
 
+import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 # Loaded before any fork: looking a library up between fork and exec may deadlock.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+# Whether an orphan among our descendants can be made a child of ours.
+CAN_ADOPT = _LIBC is not None
 _POLL_S = 0.02
 # To prctl(2) the thread that starts a child is its parent, so that one lives as long as we do.
 _STARTER = ThreadPoolExecutor(1, thread_name_prefix="children")
 
 
-class Child:
-    """One child process of ours, started with its own process group so that the terminal's
-    Ctrl-C reaches only us and we decide who stops first."""
+class AnyChild(ABC):
+    """A child process of ours with its own process group, so that the terminal's Ctrl-C reaches
+    only us and we decide who stops first."""
+
+    pid: int
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """Its exit code once it has ended, minus the signal's number when a signal ended it."""
+
+    def send(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within `seconds`."""
+        end = time.monotonic() + seconds
+        while self.poll() is None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def kill(self) -> None:
+        """End it and whatever it started, now."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.wait(math.inf)
+
+
+class Child(AnyChild):
+    """One that runs a program of its own."""
 
     def __init__(
         self,
@@ -52,31 +87,24 @@ class Child:
         self._watch = None if _LIBC else _watch(self.pid, if_orphaned)
 
     def poll(self) -> int | None:
-        """Its exit code once it has ended, minus the signal's number when a signal ended it."""
+        """As promised; the watch ends with it."""
         code = self._process.poll()
         if code is not None and self._watch is not None:
             self._watch.communicate(b"done\n")
             self._watch = None
         return code
 
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
 
-    def wait(self, seconds: float) -> bool:
-        """Whether it ended within `seconds`."""
-        end = time.monotonic() + seconds
-        while self.poll() is None:
-            if time.monotonic() > end:
-                return False
-            time.sleep(_POLL_S)
-        return True
-
-    def kill(self) -> None:
-        """End it and whatever it started, now."""
-        if self.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
-        self.poll()
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """While the block runs, a descendant whose parent ends becomes our child (Linux, prctl(2))."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0)
 
 
 def when_parent_dies(number: signal.Signals, parent: int) -> Callable[[], None] | None:

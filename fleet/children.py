@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from fleet.child_guard import Child
+from fleet.child_guard import AnyChild, Child
+from fleet.forks import ForkServer
 from fleet.run_dir import ROOT, RunDirectory
 from topology import Process
 
@@ -20,6 +21,8 @@ from topology import Process
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024
 # This start's log and four earlier ones: who starts again does not lose what they look for.
 _LOGS = 5
+# What the fork server's log is called.
+FORK_LOG = "fork-server"
 # Writing where each thread stands takes a few milliseconds.
 _LAST_LINES_S = 0.5
 _SHOWN_LINES = 12
@@ -48,12 +51,15 @@ class Supervised:
     ) -> None:
         self.name, self.log = name, log
         self._argv, self._environ, self._if_orphaned = argv, environ, if_orphaned
-        self.child: Child | None = None
+        self.child: AnyChild | None = None
 
     def start(self) -> None:
         """Start it with a log that begins afresh."""
         self.put_log_aside()
-        self.child = Child(
+        self.child = self._begin()
+
+    def _begin(self) -> AnyChild:
+        return Child(
             self._argv,
             log=self.log,
             if_orphaned=self._if_orphaned,
@@ -134,7 +140,8 @@ def run_command(key: str) -> list[str]:
 
 class FleetProcess(Supervised):
     """One process of the fleet, where it is reached, and the command that starts it; `doors` are
-    the addresses that customers come to, where they are others."""
+    the addresses that customers come to, where they are others. Where there is a `fork_server`, it
+    starts it."""
 
     def __init__(
         self,
@@ -144,10 +151,21 @@ class FleetProcess(Supervised):
         environ: Mapping[str, str],
         argv: Sequence[str] = (),
         doors: Mapping[str, str] | None = None,
+        fork_server: ForkServer | None = None,
     ) -> None:
         argv = argv or run_command(process.key)
         super().__init__(process.name, argv, home.log(process.key), environ)
+        self._fork_server = fork_server
         self.process, self.url, self.doors = process, url, doors or {}
+
+    def _begin(self) -> AnyChild:
+        # Another command, of an unsafe twin say, is another process.
+        if self._fork_server is not None and self._argv == run_command(self.process.key):
+            how = (self._argv, self.log, self._environ, self._if_orphaned)
+            if forked := self._fork_server.fork(self.process.key, *how):
+                return forked
+            self.note(f"is started without the fork server, which is dead; see {FORK_LOG}.log")
+        return super()._begin()
 
 
 def stop(services: Sequence[Supervised], grace_s: float) -> list[Supervised]:

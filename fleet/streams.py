@@ -53,9 +53,9 @@ def guard() -> None:
     if sys.stdin is sys.__stdin__ and sys.stdin is None:
         sys.stdin = open(_IN, closefd=False)  # noqa: SIM115 - it lasts as long as we do
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _text(_OUT, sys.stdout, matters=True)
+        sys.stdout = text(_OUT, _encoding(sys.stdout), matters=True)
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_ERROR, sys.stderr, matters=False)
+        sys.stderr = text(_ERROR, _encoding(sys.stderr), matters=False)
 
 
 def _occupy(number: int) -> None:
@@ -67,8 +67,13 @@ def _occupy(number: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), number)
 
 
-def _text(number: int, before: TextIO | None, *, matters: bool) -> TextIO:
-    encoding = before.encoding if before is not None else "utf-8"
+def _encoding(before: TextIO | None) -> str:
+    return before.encoding if before is not None else "utf-8"
+
+
+def text(number: int, encoding: str, *, matters: bool) -> TextIO:
+    """A stream of text to the descriptor `number`; the first write that fails raises `OutputLost`
+    if it `matters`, and what follows is discarded."""
     # A terminal that cannot show a character gets its number: better than no line at all.
     return TextIOWrapper(
         BufferedWriter(_Output(number, matters=matters)),

@@ -18,7 +18,8 @@ from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
 from fleet.errors import CannotRun, Failed
-from fleet.gateway import envoy
+from fleet.forks import ForkServer, forking
+from fleet.gateway import program
 from fleet.load_run import LoadRun
 from fleet.postgres import FAST_SETTINGS, PostgresServer, serving
 from fleet.run_dir import RunDirectory, find_run_directory
@@ -84,13 +85,18 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
         stack = Stack(home, settings, say) if with_stack else None
         if stack:
             stack.demand_ports()
-        with database(home, layout) as (server, database_url):
+        # The fork server first: it imports while PostgreSQL starts, and nothing is open here yet
+        # that a fork leaves behind.
+        with (
+            forking(home.log(children.FORK_LOG)) as fork_server,
+            database(home, layout) as (server, database_url),
+        ):
             from fleet import migrate  # an import of half a second, not needed to refuse a port
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
             more = stack.environment() if stack else {}
-            services = plan(home, settings, database_url, more, layout)
+            services = plan(home, settings, database_url, more, layout, fork_server)
             control = ControlServer(home.control, services, server, say, LoadRun(home, say))
             try:
                 if stack:
@@ -102,26 +108,29 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
             finally:
                 home.retract()
                 control.close()
-                grace_s = (
-                    max(each.stop_grace_s for each in settings.values()) + 2
-                )  # the service's own bound comes first
-                for killed in children.stop(services, grace_s):
-                    say(
-                        f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "
-                        f"ends with what it was doing: {killed.log}"
-                    )
+                _stop(services, settings)
                 if stack:
                     stack.stop()
     kept = server is not None and layout.keeps_data
     say("stopped; the data stays in " + str(home.data) if kept else "stopped")
 
 
+def _stop(services: list[FleetProcess], settings: Mapping[str, Settings]) -> None:
+    # The service's own bound comes first.
+    grace_s = max(each.stop_grace_s for each in settings.values()) + 2
+    for killed in children.stop(services, grace_s):
+        say(
+            f"{killed.name} did not stop in {grace_s:.0f} s and was killed; its log "
+            f"ends with what it was doing: {killed.log}"
+        )
+
+
 def _say_what_is_missing(settings: Mapping[str, Settings]) -> None:
     """Where there is no Envoy the gateway answers nothing but this: the shop's own ports are open
     on this machine, and all else works."""
     for key, own in settings.items():
-        if find(key).listens and not envoy.find_envoy(getattr(own, "envoy", "")):
-            say(f"the gateway lets nobody in: {envoy.missing()}")
+        if find(key).listens and not program.find_envoy(getattr(own, "envoy", "")):
+            say(f"the gateway lets nobody in: {program.missing()}")
 
 
 def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:
@@ -162,6 +171,7 @@ def plan(
     database_url: str,
     defaults: Mapping[str, str] | None = None,
     layout: Layout = WHOLE,
+    fork_server: ForkServer | None = None,
 ) -> list[FleetProcess]:
     """One child per process of the layout, with an environment in which each finds the others;
     `defaults` are further variables, where our own environment does not set them."""
@@ -194,6 +204,7 @@ def plan(
             sending if process in SERVICES else watching,
             layout.command(key),
             _doors(process, settings[key]),
+            fork_server,
         )
         for key in layout.keys
     ]

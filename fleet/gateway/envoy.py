@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +16,7 @@ from fleet.child_guard import Child
 from fleet.children import describe_exit
 from fleet.gateway.access_log import AccessLog, reader_of
 from fleet.gateway.configuration import written
+from fleet.gateway.program import find_envoy, missing
 from fleet.gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -33,18 +31,6 @@ _LIVED_S = 10.0
 # What is being answered is waited for, and connections that stay open are not.
 _DRAIN_S = 2.0
 _STOP_S = 2.0
-
-
-def find_envoy(named: str = "") -> str | None:
-    """The Envoy to run: the `named` one, that of the wheel, that on PATH; None without any."""
-    if named:
-        return named
-    spec = find_spec("envoy")
-    if spec is not None and spec.origin is not None:
-        path = Path(spec.origin).parent / "_bin/envoy"
-        if path.exists():
-            return str(path)
-    return shutil.which("envoy")
 
 
 class Envoy:
@@ -190,11 +176,3 @@ async def _end_of(child: Child) -> int:
     while (code := child.poll()) is None:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_EVERY_S)
     return code
-
-
-def missing() -> str:
-    """Why there is no gateway here, and what to do."""
-    return (
-        f"no Envoy is installed: its wheel is made for Linux x86-64 and arm64 and macOS arm64, and "
-        f"this is {sys.platform}; set VALERIX_GATEWAY_ENVOY to one of your own"
-    )

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from chassis.identity.caller import needs_role
 from fleet.gateway.configuration import written
-from fleet.gateway.envoy import find_envoy
+from fleet.gateway.program import find_envoy
 from fleet.gateway.settings import GatewaySettings
 from fleet.run_dir import ROOT
 from fleet.settings import load_as

@@ -5,19 +5,19 @@ import os
 import httpx
 import pytest
 
-from fleet.gateway import envoy
+from fleet.gateway import program
 from tests.harness.serving import create_service, serve, settings_of
 
 
 def test_envoy_is_found():
-    assert envoy.find_envoy("/of/somebody") == "/of/somebody"
-    assert os.access(str(envoy.find_envoy()), os.X_OK)
+    assert program.find_envoy("/of/somebody") == "/of/somebody"
+    assert os.access(str(program.find_envoy()), os.X_OK)
 
 
 async def test_the_agent_is_ready_and_its_dot_is_amber(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(envoy, "find_spec", lambda _: None)
+    monkeypatch.setattr(program, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", "/nowhere")
     settings = settings_of("gateway", database_url)
     async with (
