@@ -148,6 +148,23 @@ async def test_a_filter_applies_at_once_and_the_address_is_clean_and_shared(visi
     await expect(page.get_by_label("Attribute")).to_have_value("http.route=/orders")
 
 
+async def test_the_last_of_three_quick_choices_counts(visit):
+    page = await visit("/logs")
+    await page.evaluate(
+        """() => {
+          const chosen = { service: "order-service", since: "1h", level: "INFO" };
+          for (const [name, value] of Object.entries(chosen)) {
+            const field = document.querySelector(`form.filters [name=${name}]`);
+            field.value = value;
+            field.dispatchEvent(new Event("change", { bubbles: true }));
+          }
+        }"""
+    )
+    await expect(page).to_have_url(
+        re.compile(r"service=order-service.*level=INFO|level=INFO.*service=")
+    )
+
+
 async def test_a_time_that_is_dragged_over_a_chart_is_in_the_address(visit):
     page = await visit("/charts")
     chart = page.locator("svg.cells").first
