@@ -339,7 +339,12 @@ def _placed(
     by_name = [each for each in same if each[1].function.split(".")[-1] == where.split(".")[-1]]
     one = here[mutant.nth : mutant.nth + 1] or next((f for f in (by_name, same) if len(f) == 1), [])
     if not one:
-        texts = {each.source: f"{file}::{each.function}" for file, each in everywhere}
+        room = mutant.file.rpartition("/")[0]  # everywhere it would take minutes for each
+        texts = {
+            each.source: f"{file}::{each.function}"
+            for file, each in everywhere
+            if file.startswith(room)
+        }
         near = difflib.get_close_matches(wanted, texts, n=2, cutoff=0.5)
         _say(f"{mutant.id} MISSING from {where}: {wanted}")
         _say("".join(f"    like: {text}  in {texts[text]}\n" for text in near).rstrip())
