@@ -64,12 +64,14 @@ _DONE = statement(
     ),
     "UPDATE events.parked",
 )
-# What somebody asked to be tried again, and what waited for an event that has taken effect since.
+# What somebody asked to be tried again, what waited for an event that has taken effect since, and
+# what has taken effect itself since: it was delivered again.
 _DUE = statement(
     text(
         "SELECT event_id, message FROM events.parked p"
         " WHERE consumer = :consumer AND done_at IS NULL"
-        " AND (retry_at IS NOT NULL OR kind = 'waiting'"
+        " AND (retry_at IS NOT NULL OR EXISTS (SELECT FROM events.inbox i"
+        " WHERE i.consumer = p.consumer AND i.event_id = p.event_id) OR kind = 'waiting'"
         " AND aggregate_seq = 1 + (SELECT coalesce(max(i.aggregate_seq), 0) FROM events.inbox i"
         " WHERE i.consumer = p.consumer AND i.aggregate = p.aggregate"
         " AND i.aggregate_id = p.aggregate_id))"

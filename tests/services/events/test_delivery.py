@@ -107,6 +107,25 @@ async def test_a_poison_message_holds_back_its_aggregate_alone(
     assert (await scene.proof()).is_gapless
 
 
+async def test_what_was_put_aside_and_comes_again_is_put_aside_no_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    await scene.order()
+
+    async def write(tx, events):
+        raise ValueError("cannot be written")
+
+    monkeypatch.setitem(scenes.EFFECTS, "audit-consumer", write)
+    await scene.deliver()
+    still_aside = "SELECT count(*)::int FROM events.parked WHERE done_at IS NULL"
+    assert await scene.fetch(still_aside) == 2
+    monkeypatch.setitem(scenes.EFFECTS, "audit-consumer", log.write)
+    await scene.connection._wire.execute("UPDATE events.consumers SET position = 0")  # noqa: SLF001
+    await scene.deliver()
+    assert await scene.fetch("SELECT count(*)::int FROM audit.log") == 2
+    assert await scene.fetch(still_aside) == 0
+
+
 async def test_a_changed_line_of_the_audit_log_is_found(scene: Scene):
     for _ in range(2):
         await scene.order()
