@@ -35,10 +35,9 @@ async def test_a_storm_leaves_every_promise_kept(database_url: str, seed: int):
     outcome = await run(database_url, seed, plan)
     assert outcome.broken == {}, f"make chaos SEEDS=1 ARGS='--first {seed}'"
     assert outcome.orders > 0.9 * ORDERS
-    # Whether any of them was confirmed is up to the storm and to how busy the machine is.
+    # Whether any came as far as a wallet's hold is up to the storm and to how busy the machine is.
     assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}
     assert outcome.payments.total() == PAYMENTS
-    assert outcome.holds.total() > 0
     assert outcome.faults > ORDERS
     assert outcome.crashes > ORDERS / 5
     assert outcome.wire_faults > 0
@@ -56,3 +55,4 @@ async def test_in_calm_weather_nothing_is_lost_either(database_url: str):
     assert outcome.orders == ORDERS
     assert (outcome.faults, outcome.crashes, outcome.wire_faults) == (0, 0, 0)
     assert set(outcome.statuses) <= {"CONFIRMED", "FAILED"}
+    assert outcome.holds.total() > 0

@@ -19,6 +19,8 @@ CHAINS = {
 FINAL = (200, 402)
 # 0 where nobody answered; each may be asked again.
 _NOT_YET = (0, 202, 409, 500, 502, 503, 504)
+# Nobody looked at the question: it may be asked again whatever was answered before.
+_NOT_LOOKED_AT = (0, 503)
 
 
 class Asked(msgspec.Struct):
@@ -48,7 +50,8 @@ class Answers:
     def hear(self, one: Asked, status: int, answer: bytes) -> None:
         """Note an answer to a request; once it is final, only the same bytes may follow."""
         self.seen[status] += 1
-        if one.is_final and (status, answer) != (one.status, one.answer):
+        is_other = (status, answer) != (one.status, one.answer)
+        if one.is_final and is_other and status not in _NOT_LOOKED_AT:
             self.wrong.append(f"{one.body!r}: {one.answer!r}, and then {status} {answer!r}")
         elif status not in _NOT_YET and status not in FINAL:
             self.wrong.append(f"{one.body!r}: {status} {answer!r}")

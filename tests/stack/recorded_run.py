@@ -1,5 +1,6 @@
 """One run of the shop with everything in it: silence, every outcome, load, a gremlin, silence."""
 
+import itertools
 import random
 import re
 import threading
@@ -20,14 +21,17 @@ ORDERS_PER_S = 8
 # Those that have a light.
 _LIT = {process.key: process.name for process in LIT}
 # While inventory answers nobody: nobody gets past it any more, so payments fall silent (0/0 after
-# traffic), and wallets, which need none of its goods, stay as they were.
+# traffic), orders come in at the gateway alone, and wallets and logins, which need none of its
+# goods, stay as they were.
 BITTEN = {
     NAMES[key]: state
     for key, state in {
+        "gateway": "failed",
         "order": "failed",
         "inventory": "failed",
         "payment": "none",
         "wallet": "good",
+        "identity": "good",
     }.items()
 }
 _CALLERS = 64
@@ -115,7 +119,12 @@ class RunRecorder:
 
     def _place(self, product_id: str = "PROD-001", quantity: int = 1) -> None:
         command = {"product_id": product_id, "quantity": quantity}
-        self._client.post(f"{self._fleet.url('order')}/orders", json=command)
+        door = self._fleet.ports["VALERIX_GATEWAY_HTTP_PORT"]
+        self._client.post(f"http://127.0.0.1:{door}/orders", json=command)
+
+    def _log_in(self) -> None:
+        ada = {"user": "ada", "password": "demo-password"}
+        self._client.post(f"{self._fleet.url('identity')}/login", json=ada).raise_for_status()
 
     def _charge(self) -> None:
         charge = {"request_id": str(uuid4()), "merchant_id": "m1", "amount": 100, "currency": "USD"}
@@ -156,10 +165,15 @@ class RunRecorder:
         """Open loop: orders and all else that is shown, however long each takes."""
         due = time.monotonic()
         chance = random.Random(1)
-        while not self._calm.wait(max(0.0, due - time.monotonic())):
+        for n in itertools.count():
+            if self._calm.wait(max(0.0, due - time.monotonic())):
+                return
             due += 1 / ORDERS_PER_S
             self._callers.submit(self._deposit)
             self._callers.submit(self._look_behind)
+            # Once a second: looking at a password is meant to be work.
+            if n % ORDERS_PER_S == 0:
+                self._callers.submit(self._log_in)
             short = chance.random() < 0.1
             self._callers.submit(
                 self._place, "PROD-003" if short else "PROD-001", 99 if short else 1

@@ -31,6 +31,7 @@ PROCESS_NAMES = tuple(process.name for process in PROCESSES)
 # Queries that rightly have no data, and why.
 EMPTY = {
     ("service/Database pool/A", "dashboard"): "its few connections are not a pool of the chassis",
+    ("service/Database pool/A", "gateway-service"): "it has no database",
     ("events/RabbitMQ's queues/A", PROCESS_NAMES[0]): "no broker runs here",
 }
 # It has no address that anybody asks, so it has no requests to show.
