@@ -1,5 +1,5 @@
-"""How requests come in, by the Gateway API, how they travel between pods, by Istio's mesh, and which
-tokens its sidecars believe."""
+"""How requests come in, by the Gateway API, how they travel between pods, by Istio's mesh, and
+which tokens its sidecars believe."""
 
 import re
 from collections.abc import Iterator

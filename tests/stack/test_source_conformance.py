@@ -128,6 +128,20 @@ async def test_filters_find_matching_traces_only(shop, watched):
         ({"outcome": "2xx"}, done.good[0], "none"),
         ({"kind": "bitten", "service": "payment-service"}, done.failed, done.bitten),
         ({"kind": "failed", "route": "/orders"}, done.failed, done.good[0]),
+        ({"trace_id": done.failed[:12]}, done.failed, done.bitten),
+        ({"span_name": "post /payments"}, done.good[0], done.bitten),
+        ({"attributes": (("valerix.gremlin.name", "latency-here"),)}, done.bitten, done.failed),
+        (
+            {
+                "attributes": (
+                    ("service.name", "order-service"),
+                    ("http.route", "/orders"),
+                    ("valerix.gremlin.kind", "error"),
+                )
+            },
+            done.failed,
+            done.bitten,
+        ),
     ):
         ids = await found(watched, limit=200, **wanted)
         assert there in ids, wanted
@@ -203,6 +217,7 @@ async def test_the_tail_finds_lines_by_everything(shop, watched):
         ({"text": done.bitten_order}, "order CONFIRMED", "GET /inventory/{product_id}"),
         ({"text": "latency-here"}, "gremlin started", "payment SUCCEEDED"),
         ({"level": "WARNING"}, "gremlin started", "order CONFIRMED"),
+        ({"text": "gremlin=latency-here started"}, "gremlin started", "order CONFIRMED"),
         ({"trace_id": done.good[0]}, "order CONFIRMED", "gremlin started"),
     ):
         lines = await messages(watched, **wanted)
