@@ -50,7 +50,8 @@ stack:  ## the shop and the whole telemetry stack in containers (needs Docker wi
 	@sh infra/secrets.sh
 	@$(COMPOSE) up --build --detach
 	@echo; echo "  starting; about a minute the first time (make stack-logs shows it)"; echo
-	@echo "  dashboard  http://localhost:8080      grafana  http://localhost:3030"
+	@at=$${STACK_HOST:-localhost}; test "$$at" != 0.0.0.0 || at=localhost; \
+	echo "  gateway    http://$$at:8000      dashboard   http://$$at:8080      grafana  http://$$at:3030"
 	@echo "  jaeger     http://localhost:16686     prometheus  http://localhost:9090"
 	@echo; echo "  stop: make stack-down     stop and forget all data: make stack-reset"
 

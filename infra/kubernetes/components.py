@@ -53,6 +53,7 @@ def files() -> dict[str, Files]:
         "mesh": traffic.mesh,
         "observability": _observability,
         "rabbitmq": _rabbitmq,
+        "tokens": traffic.tokens,
     }
     return {name: make() for name, make in making.items()}
 

@@ -1,12 +1,18 @@
-"""How requests come in, by the Gateway API, and how they travel between pods, by Istio's mesh."""
+"""How requests come in, by the Gateway API, how they travel between pods, by Istio's mesh, and
+which tokens its sidecars believe."""
 
+import re
 from collections.abc import Iterator
 
 import yaml
 
+from chassis.identity.keys import PATH as KEYS_PATH
+from fleet.settings import load
 from infra.kubernetes import network, sizes
 from infra.kubernetes.kustomize import Files, component, generator, patch
 from infra.kubernetes.objects import (
+    NAME,
+    NAMESPACE,
     PART_OF,
     SETTINGS,
     SHOP,
@@ -15,7 +21,7 @@ from infra.kubernetes.objects import (
     made,
     public_ports,
 )
-from topology import PROCESSES, Process
+from topology import LIT, PROCESSES, Process, find
 
 # A name to be replaced by one's own.
 DOMAIN = f"{SHOP}.example"
@@ -24,6 +30,8 @@ GATEWAY_NAMESPACE, _LISTENER = "gateway", "https"
 _ROUTES = {"http": "HTTPRoute", "grpc": "GRPCRoute"}
 # Where istiod signs the pods' certificates and says what they are to do.
 _ISTIO, _ISTIOD_PORT = "istio-system", 15012
+# A sidecar believes the keys that it has for five minutes, and looks at no new one meanwhile.
+_SIDECAR_KEEPS_KEYS_S = 300
 # What is no part of the mesh: its protocol or its operator has TLS of its own.
 _AMQP_PORT = 5672
 
@@ -149,3 +157,58 @@ def _outliers() -> Object:
         "baseEjectionTime": "10s",
         "maxEjectionPercent": 50,
     }
+
+
+def tokens() -> Files:
+    """A token is looked at by a service's sidecar too, for that service alone. What comes from the
+    gateway without one is refused where the gateway asks for one.
+
+    Left out are the gateway, whose own Envoy does it and answers in the shop's words, and who
+    publishes the keys, which may not ask itself for them."""
+    checked = [each for each in LIT if not each.publishes_keys and not each.listens]
+    lead = {"VALERIX_IDENTITY_KEY_LEAD_S": str(2 * _SIDECAR_KEEPS_KEYS_S)}
+    return {
+        "tokens.yaml": [each for process in checked for each in _tokens_of(process)],
+        "kustomization.yaml": [
+            component(
+                resources=["tokens.yaml"],
+                configMapGenerator=[generator(SETTINGS, lead, behavior="merge")],
+            )
+        ],
+    }
+
+
+def _tokens_of(process: Process) -> Iterator[Object]:
+    (publisher,) = (each for each in PROCESSES if each.publishes_keys)
+    # The whole name: Istio looks it up as it is written, and sends the sidecar through the mesh.
+    where = f"http://{publisher.name}.{NAMESPACE}.svc.cluster.local:{publisher.port}{KEYS_PATH}"
+    rule = {
+        "issuer": load(publisher.key, {}).identity_issuer,
+        "audiences": [process.name],
+        "jwksUri": where,
+        # The process looks at it again: at its type, and at what is there twice.
+        "forwardOriginalToken": True,
+    }
+    selector = {"matchLabels": {NAME: process.name}}
+    api = "security.istio.io/v1"
+    yield made(
+        "RequestAuthentication",
+        process.name,
+        api=api,
+        spec={"selector": selector, "jwtRules": [rule]},
+    )
+    customers = {
+        "serviceAccounts": [f"{NAMESPACE}/{find('gateway').name}"],
+        "notRequestPrincipals": ["*"],
+    }
+    without: Object = {"from": [{"source": customers}]}
+    # Another credential does there: a provider's signature, or a wallet's key.
+    if others := sorted({door.path for door in process.doors if door.is_signed or door.takes_key}):
+        paths = [re.sub(r"\{\w+\}", "{*}", path) for path in others]
+        without["to"] = [{"operation": {"notPaths": paths}}]
+    yield made(
+        "AuthorizationPolicy",
+        process.name,
+        api=api,
+        spec={"selector": selector, "action": "DENY", "rules": [without]},
+    )

@@ -98,7 +98,7 @@ class UpShop:
         """The one direct child whose command line holds `word`."""
         assert self._process is not None
         children = psutil.Process(self._process.pid).children()
-        (found,) = [child for child in children if word in child.cmdline()]
+        (found,) = [each for each in alive(children) if word in each.cmdline()]
         return found
 
     def signal(self, number: signal.Signals) -> None:

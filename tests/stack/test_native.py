@@ -16,12 +16,14 @@ import pytest
 
 from fleet.programs import COLLECTOR, GRAFANA, JAEGER, LOKI, PROMETHEUS, RABBITMQ, Program
 from tests.fleet.conftest import needs_embedded
-from tests.fleet.shop import UpShop
-from topology import PROCESSES
+from tests.fleet.shop import UpShop, alive
+from topology import PROCESSES, find
 
 NEEDED = (COLLECTOR, JAEGER, LOKI, PROMETHEUS)
 MISSING = [program.key for program in NEEDED if program.find() is None]
 ORDER = {"product_id": "PROD-001", "quantity": 1}
+# What answers an order, and what that asks.
+ASKED = {find(key).name for key in ("order", *find("order").calls)}
 # A batch leaves a service within a second and the collector within a fifth; Loki answers at once.
 ARRIVES_S = 20.0
 
@@ -115,7 +117,7 @@ async def test_one_order_is_one_trace_in_jaeger_with_every_span_under_its_parent
     def whole(spans: dict[str, Any]) -> bool:
         # The first span ends last: a service may send what is below it a second earlier.
         begun = any(not each.get("parentSpanId") for each in spans.values())
-        return begun and len({each["service"] for each in spans.values()}) == 3
+        return begun and {each["service"] for each in spans.values()} >= ASKED
 
     spans = await until(lambda: spans_of(trace_id), whole, ARRIVES_S)
     assert whole(spans), sorted((each["service"], each["name"]) for each in spans.values())
@@ -126,8 +128,9 @@ async def test_one_order_is_one_trace_in_jaeger_with_every_span_under_its_parent
     for span in spans.values():
         if span.get("parentSpanId"):
             parent = spans[span["parentSpanId"]]
-            # A hop to another service is called from a client span of the same name.
-            if parent["service"] != span["service"]:
+            # A hop to another service is called from a client span of the same name. Events come
+            # after it, with RabbitMQ sooner.
+            if parent["service"] != span["service"] and span["service"] in ASKED:
                 assert (parent["service"], parent["name"]) == ("order-service", span["name"])
     asked = {
         (each["service"], each["name"])
@@ -211,4 +214,4 @@ def test_ctrl_c_ends_all_of_it(shop: UpShop):
     family = shop.family()
     shop.signal(signal.SIGINT)
     assert shop.wait() == 0
-    assert not [each for each in family if each.is_running()]
+    assert not alive(family)
