@@ -73,25 +73,26 @@ class LoadDesk:
         if self._control is None or not self._control.is_open:
             raise Problem(503, "no-fleet", _NO_FLEET)
         action = "started" if verb == "start" else "stopped"
-        await self._operations.write("load", action, actor, detail)  # type: ignore[arg-type]
+        line = await self._operations.write("load", action, actor, detail)  # type: ignore[arg-type]
         until = time.time() + TAKEN_WITHIN_S
         try:
             await self._control.ask_load(LoadRequest(verb, actor, until, **what))  # type: ignore[arg-type]
         except RequestRefused as why:
+            await self._operations.write("load", "refused", actor, str(why), line)
             raise Problem(409, "load-refused", f"The shop did not do it: {why}") from None
 
     async def turn(self, form: Form, visitor: Visitor) -> Done:
         """What the page's button says."""
         operator_only(visitor, _LOCKED)
         if form.get("turn") == "off":
-            await self.stop("dashboard")
+            await self.stop(visitor.actor)
             toast = Toast("good", "Stopping", "It is judged by what it has measured.")
             return Done(toast, "/load")
         if form.get("turn") != "on":
             raise Problem(400, "validation", "There is no such button.")
         profile = form.get("profile", "")
         await self.start(profile, _number(form, "scale", 1.0), _number(form, "rate", 0.0),
-                         "dashboard")  # fmt: skip
+                         visitor.actor)  # fmt: skip
         return Done(Toast("good", f"{profile} is started", "Its figures show below."), "/load")
 
 
