@@ -228,13 +228,10 @@ def _other_routes(
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    apis += [
-        *traffic_api(operated.traffic),
-        *load_api(operated.profiles),
-        capacity_api(read_figures()),
-    ]
+    apis += [*traffic_api(operated.traffic), *load_api(operated.profiles)]
+    apis += [*process_api(operated.processes), audit_api(state), capacity_api(read_figures())]
     apis += [*trace_api(telemetry), *compare_api(telemetry), *log_api(telemetry)]
-    apis += [*charts_api(state, telemetry), *process_api(operated.processes), audit_api(state)]
+    apis += charts_api(state, telemetry)
     for handler in apis:
         handler.guards = [page_guard, *(handler.guards or ())]
     for handler in FILES:

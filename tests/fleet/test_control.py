@@ -151,15 +151,19 @@ def test_a_second_request_meanwhile_is_refused(control: ControlServer, tmp_path:
     assert "already" in response(folder, "2").why
 
 
+def _tick_until_it_fails(control: ControlServer) -> None:
+    while True:
+        control.tick()
+        time.sleep(0.02)
+
+
 def test_one_that_does_not_come_back_is_lost_on_record(
     control: ControlServer, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(control_server, "_READY_S", -1.0)
     send(tmp_path / "control", "1", away_s=0.0)
     with pytest.raises(Failed, match="order-service did not come back"):
-        for _ in range(100):
-            control.tick()
-            time.sleep(0.02)
+        _tick_until_it_fails(control)
     assert lines.written == [("kill", "order", "test"), ("lost", 1)]
 
 
