@@ -11,6 +11,7 @@ from frontend.web.actions import Done, Form, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast
 from observatory.load_runs import LoadRuns
+from scenarios import load_profiles
 from scenarios.load_profiles import PROFILES, RATES, SCALES
 
 _LOCKED = "Load waits"
@@ -30,9 +31,12 @@ class LoadDesk:
         self._control = ControlClient(Path(settings.control)) if settings.control else None
 
     @property
-    def has_fleet(self) -> bool:
-        """Whether there is a fleet to ask."""
-        return self._control is not None and self._control.is_open
+    def obstacle(self) -> str:
+        """Why no profile can be started, now; empty where one can."""
+        if self._control is None or not self._control.is_open:
+            return _NO_FLEET
+        # The fleet runs it with the Python that runs this.
+        return "" if load_profiles.is_installed() else load_profiles.NOT_INSTALLED
 
     def state(self) -> LoadState | None:
         """The profile that the fleet runs, or ran last; None while it ran none."""

@@ -3,7 +3,7 @@
 from proof.invariant import Invariant
 
 WHAT_WAS_ASKED_ENDS_ONCE = Invariant(
-    id="O1",
+    id="L1",
     kind="A",
     title="What operators asked for ends once",
     promise="In the operators' audit log an end names what was asked for before, of the same kind "

@@ -96,7 +96,7 @@ async def _found_on(traffic: SteadyTraffic) -> TrafficOrder | None:
 
 
 @pytest.mark.parametrize(
-    ("is_guarded", "answers", "broken"), [(True, [200, 409], set()), (False, [200, 200], {"O1"})]
+    ("is_guarded", "answers", "broken"), [(True, [200, 409], set()), (False, [200, 200], {"L1"})]
 )
 async def test_whoever_stops_it_takes_it_away_first(
     database_url: str, connection: asyncpg.Connection, is_guarded, answers, broken

@@ -11,27 +11,27 @@ _BACK = (
 
 OPERATOR_BREAKS = (
     Break(
-        "O1",
+        "L1",
         "a process that is back twice",
         "ALTER TABLE dashboard.operations DROP CONSTRAINT ends_once;"
         f"{_KILLED}{_BACK.format(of='order')}{_BACK.format(of='order')}",
         ("what", "ended twice"),
     ),
     Break(
-        "O1",
+        "L1",
         "a process that is back, and nobody had it stopped",
         "ALTER TABLE dashboard.operations DROP CONSTRAINT ends_what_was_asked;"
         f"{_LINE} VALUES ('process', 'back', 'ada', '', 'order', 0)",
         ("process", "order"),
     ),
     Break(
-        "O1",
+        "L1",
         "another process is back than the one that was killed",
         f"{_KILLED}{_BACK.format(of='payment')}",
         ("process", "payment"),
     ),
     Break(
-        "O1",
+        "L1",
         "traffic that ends what was a profile",
         f"{_LINE} VALUES ('load', 'started', 'ada', 'smoke', NULL, NULL);"
         f"{_LINE} SELECT 'traffic', 'stopped', 'ada', '', NULL, max(id) FROM dashboard.operations",
