@@ -102,7 +102,7 @@ def _before(
 
 def _phase(state: LoadState | None, progress: LoadProgress | None) -> str:
     if progress is None:
-        return "starting"
+        return f"{state.profile} is starting" if state else "starting"
     if progress.is_over:
         return "over: open orders settle, then it is judged"
     return "stopping" if state is not None and state.state == "stopping" else "running"

@@ -64,7 +64,7 @@ def test_a_run_that_is_on_is_compared_while_it_runs(reports):
     assert (view.phase, view.done, view.last.name) == ("running", "50%", "20261121-120000-smoke")
     over = presenter.load(RUNNING, replace(PROGRESS, is_over=True), reports)
     assert over.phase.startswith("over")
-    assert presenter.load(RUNNING, None, ()).phase == "starting"
+    assert presenter.load(RUNNING, None, ()).phase == "smoke is starting"
 
 
 def test_the_panels_stand_empty_running_hostile_and_without_a_source(reports):
