@@ -125,11 +125,7 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
-    operated = Operated(
-        _traffic(settings, services, state),
-        LoadDesk(settings, state.operations),
-        ProcessActions(settings),
-    )
+    operated = _operated(settings, services, state)
     writer = _reports(settings, database, telemetry)
     sessions = _sessions(settings, services, state)
     pages = _routes(settings, state, telemetry, runner, services, sessions, writer, operated)
@@ -255,6 +251,14 @@ def all_panels(
         *act_panels(state),
         *traffic_panels(switch),
     ]
+
+
+def _operated(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> Operated:
+    """What operators ask for beside gremlins."""
+    traffic, profiles = _traffic(settings, services, state), LoadDesk(settings, state.operations)
+    return Operated(traffic, profiles, ProcessActions(settings))
 
 
 def _traffic(
