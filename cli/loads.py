@@ -79,6 +79,8 @@ def show_load() -> None:
         click.echo(f"{run['profile']} is {run['state']}, started by {run['actor']}")
     elif not progress:
         click.echo("no load profile is running")
+    if found["obstacle"]:
+        click.echo(f"  none can be started: {found['obstacle']}")
     if progress:
         gone, whole = progress["now_s"] - progress["began_s"], progress["duration_s"]
         click.echo(

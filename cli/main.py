@@ -292,6 +292,15 @@ def restart_process(process: str, away_s: float, kill: bool) -> None:
     restart(process, away_s=away_s, kill=kill)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For a script.")
+def audit(as_json: bool) -> None:
+    """Print who did what to gremlins, traffic, load and processes, newest first."""
+    from cli.audit import show_audit
+
+    show_audit(as_json)
+
+
 @main.group()
 def act() -> None:
     """Demos written down as files.

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -20,6 +21,7 @@ from fleet.client import (
     ControlRequest,
     ControlResponse,
     LoadRequest,
+    RequestRefused,
     read,
     write,
 )
@@ -35,11 +37,25 @@ _PROBE_EVERY_S = 0.3
 _MOST_PENDING = 16
 
 
+class ProcessAudit(Protocol):
+    """Where a running shop writes down whom it stops a process for."""
+
+    def begin(self, request: ControlRequest) -> int:
+        """Before it is stopped; the line's id. `RequestRefused` where it is not written."""
+
+    def end(
+        self, line: int, request: ControlRequest, action: Literal["back", "lost"], detail: str
+    ) -> None:
+        """What came of it. `RequestRefused` where it is not written."""
+
+
 class _InProgress(msgspec.Struct):
-    """The request that is being served: what it waits for (`phase`), and until when (`due`)."""
+    """The request that is being served: what it waits for (`phase`), and until when (`due`);
+    `line` is its line in the audit log."""
 
     request: ControlRequest
     number: str
+    line: int
     service: FleetProcess | None
     begun: float
     phase: str = "stopping"
@@ -53,7 +69,8 @@ class _InProgress(msgspec.Struct):
 
 class ControlServer:
     """Looks into the folder, serves one request at a time, responds beside it. `tick` never waits,
-    but for PostgreSQL's own stop and start, which are children of this thread."""
+    but for the audit log, and for PostgreSQL's own stop and start, which are children of this
+    thread."""
 
     def __init__(
         self,
@@ -62,10 +79,11 @@ class ControlServer:
         server: PostgresServer | None,
         say: Callable[[str], None],
         load: LoadRun,
+        audit: ProcessAudit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._server, self._say, self._clock = folder, server, say, clock
-        self._load = load
+        self._load, self._audit = load, audit
         self._services = {service.process.key: service for service in services}
         self._current: _InProgress | None = None
 
@@ -119,11 +137,20 @@ class ControlServer:
         elif service is None and self._server is None:
             self._respond(number, "refused", "PostgreSQL is not ours: VALERIX_DATABASE_URL is set")
         else:
-            self._current = _InProgress(request, number, service, self._clock())
-            self._respond(number, "taken")
-            verb = "killed" if request.verb == "kill" else "restarted"
-            self._say(f"{self._current.name} is {verb} for {request.actor}")
-            self._stop(self._current)
+            self._begin(request, number, service)
+
+    def _begin(self, request: ControlRequest, number: str, service: FleetProcess | None) -> None:
+        self._respond(number, "taken")
+        begun = self._clock()
+        try:
+            line = self._audit.begin(request)
+        except RequestRefused as error:
+            self._respond(number, "refused", f"{error}; nothing was stopped")
+            return
+        self._current = _InProgress(request, number, line, service, begun)
+        verb = "killed" if request.verb == "kill" else "restarted"
+        self._say(f"{self._current.name} is {verb} for {request.actor}")
+        self._stop(self._current)
 
     def _stop(self, current: _InProgress) -> None:
         if current.service is None:
@@ -163,10 +190,19 @@ class ControlServer:
         obstacle = health.obstacle(current.service.url) if current.service is not None else None
         if obstacle is None:
             self._current = None
+            after = f"after {now - current.begun:.1f} s"
+            self._end(current, "back", after)
             self._respond(current.number, "back")
-            self._say(f"{current.name} is back after {now - current.begun:.1f} s")
+            self._say(f"{current.name} is back {after}")
         elif now > current.due:
+            self._end(current, "lost", obstacle)
             raise Failed(f"{current.name} did not come back: {obstacle}")
+
+    def _end(self, current: _InProgress, action: Literal["back", "lost"], detail: str) -> None:
+        try:
+            self._audit.end(current.line, current.request, action, detail)
+        except RequestRefused as error:
+            self._say(f"what came of {current.name} is not in the audit log: {error}")
 
     def _respond(self, number: str, state: str, why: str = "") -> None:
         response = ControlResponse(state, why)  # type: ignore[arg-type]

@@ -1,11 +1,9 @@
 """The load profile that a running shop runs on request: one at a time; it ends with the shop."""
 
-import importlib
 import os
 import signal
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 
 from msgspec.structs import replace
 
@@ -13,6 +11,7 @@ from fleet.children import Supervised, python_command, python_environment
 from fleet.client import LOAD_STATE, LoadRequest, LoadState, write
 from fleet.run_dir import RunDirectory
 from observatory.load_runs import DOCUMENT
+from scenarios import load_profiles
 from scenarios.load_profiles import PROFILES, RATES, SCALES
 
 
@@ -93,7 +92,4 @@ def _mistake(request: LoadRequest) -> str:
         return f"the scale must be a number from {SCALES[0]:g} to {SCALES[1]:g}"
     if request.rate and not RATES[0] <= request.rate <= RATES[1]:
         return f"the rate must be a number from {RATES[0]:g} to {RATES[1]:g} a second"
-    importlib.invalidate_caches()
-    if find_spec("locust") is None:
-        return "the load generator is not installed: run `make load-tools` once, and start it again"
-    return ""
+    return "" if load_profiles.is_installed() else load_profiles.NOT_INSTALLED

@@ -91,13 +91,16 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
             forking(home.log(children.FORK_LOG)) as fork_server,
             database(home, layout) as (server, database_url),
         ):
-            from fleet import migrate  # an import of half a second, not needed to refuse a port
+            # Imports of half a second, not needed to refuse a port.
+            from fleet import migrate
+            from fleet.process_audit import DatabaseAudit
 
             if revision := migrate.upgrade(database_url):
                 say(f"database moved to migration {revision}")
             more = stack.environment() if stack else {}
             services = plan(home, settings, database_url, more, layout, fork_server)
-            control = ControlServer(home.control, services, server, say, LoadRun(home, say))
+            load, audit = LoadRun(home, say), DatabaseAudit(database_url)
+            control = ControlServer(home.control, services, server, say, load, audit)
             try:
                 if stack:
                     stack.start()

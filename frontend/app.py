@@ -23,7 +23,7 @@ from frontend.events.actions import EventActions
 from frontend.events.page import audit_routes, event_routes
 from frontend.events.panels import EventSources
 from frontend.gremlins.actions import GremlinActions
-from frontend.gremlins.page import gremlin_routes
+from frontend.gremlins.page import audit_api, gremlin_routes
 from frontend.gremlins.panels import gremlin_panels
 from frontend.live_state import DashboardState, service_urls
 from frontend.load.desk import LoadDesk
@@ -39,6 +39,7 @@ from frontend.payments.page import payment_api, payment_routes
 from frontend.policies.drafts import PolicyDrafts
 from frontend.policies.page import policy_api, policy_routes, terms_routes
 from frontend.processes.actions import ProcessActions
+from frontend.processes.api import process_api
 from frontend.processes.page import process_routes
 from frontend.providers.acquirer import AcquirerActions
 from frontend.providers.page import provider_api, provider_routes
@@ -90,11 +91,12 @@ NAME = "dashboard"
 _POOL = 4
 
 
-class Loads(NamedTuple):
-    """What brings visits on request."""
+class Operated(NamedTuple):
+    """What operators ask for beside gremlins: visits, and processes that stop."""
 
     traffic: TrafficSwitch
     profiles: LoadDesk
+    processes: ProcessActions
 
 
 def create_app(
@@ -123,20 +125,20 @@ def create_app(
         proof=proof or ProofScheduler(settings, registry=registry),
     )
     runner = ScenarioRunner(settings, state, services)
-    loads = Loads(_traffic(settings, services, state), LoadDesk(settings, state.operations))
+    operated = _operated(settings, services, state)
     writer = _reports(settings, database, telemetry)
     sessions = _sessions(settings, services, state)
-    pages = _routes(settings, state, telemetry, runner, services, sessions, writer, loads)
+    pages = _routes(settings, state, telemetry, runner, services, sessions, writer, operated)
     return service_app(
         name=NAME,
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
-        routes=[*_for_browsers(pages), *_other_routes(state, telemetry, writer, loads)],
+        routes=[*_for_browsers(pages), *_other_routes(state, telemetry, writer, operated)],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
-            loads.traffic.traffic.close,
+            operated.traffic.traffic.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
@@ -162,17 +164,17 @@ def _routes(
     services: dict[str, Peer],
     sessions: Sessions,
     reports: ReportWriter,
-    loads: Loads,
+    operated: Operated,
 ) -> list[HTTPRouteHandler]:
     """The pages, their panels and their actions."""
     environment().globals["notice"] = settings.notice
     links = Links(settings)
-    pages = Pages(Panels(all_panels(state, telemetry, loads.traffic), state.hub), sessions)
+    pages = Pages(Panels(all_panels(state, telemetry, operated.traffic), state.hub), sessions)
     drafts = PolicyDrafts(PolicyClient(services["payment"]))
     events = EventSources(state, services)
     wallets = WalletSources(WalletClient(services["wallet"], settings.wallet_api_key))
     return [
-        *overview_routes(pages, state, links, loads.profiles.runs),
+        *overview_routes(pages, state, links, operated.profiles.runs),
         *process_routes(pages, state, telemetry),
         *orders_routes(pages, state),
         *order_routes(pages, state, telemetry),
@@ -187,7 +189,7 @@ def _routes(
         *gremlin_routes(pages, state),
         *timeline_routes(pages),
         *report_routes(pages, reports, telemetry, _every(settings), read_figures()),
-        *load_routes(pages, loads.profiles),
+        *load_routes(pages, operated.profiles),
         *charts_routes(pages, state, telemetry),
         *trace_routes(pages, state, telemetry, links),
         *compare_routes(pages, telemetry),
@@ -196,7 +198,7 @@ def _routes(
         *panel_routes(pages),
         *nudge_routes(state.hub),
         *action_routes(
-            _actions(settings, services, state, drafts, reports, loads),
+            _actions(settings, services, state, drafts, reports, operated),
             sessions,
             state.refresh,
         ),
@@ -218,11 +220,12 @@ def _other_routes(
     state: DashboardState,
     telemetry: TelemetrySource,
     reports: ReportWriter,
-    loads: Loads,
+    operated: Operated,
 ) -> list[HTTPRouteHandler]:
     """What is no page: the data of pages as JSON, files, and what receives telemetry."""
     apis = [*payment_api(state), *provider_api(state), *policy_api(state), *report_api(reports)]
-    apis += [*traffic_api(loads.traffic), *load_api(loads.profiles), capacity_api(read_figures())]
+    apis += [*traffic_api(operated.traffic), *load_api(operated.profiles)]
+    apis += [*process_api(operated.processes), audit_api(state), capacity_api(read_figures())]
     apis += [*trace_api(telemetry), *compare_api(telemetry), *log_api(telemetry)]
     apis += charts_api(state, telemetry)
     for handler in apis:
@@ -248,6 +251,14 @@ def all_panels(
         *act_panels(state),
         *traffic_panels(switch),
     ]
+
+
+def _operated(
+    settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
+) -> Operated:
+    """What operators ask for beside gremlins."""
+    traffic, profiles = _traffic(settings, services, state), LoadDesk(settings, state.operations)
+    return Operated(traffic, profiles, ProcessActions(settings))
 
 
 def _traffic(
@@ -314,7 +325,7 @@ def _actions(
     state: DashboardState,
     drafts: PolicyDrafts,
     reports: ReportWriter,
-    loads: Loads,
+    operated: Operated,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
     clients = {key: GremlinClient(peer) for key, peer in services.items()}
@@ -330,11 +341,11 @@ def _actions(
         "cancel": orders.cancel,
         "gremlin": gremlins.switch,
         "calm": gremlins.calm,
-        "restart": ProcessActions(settings).restart,
+        "restart": operated.processes.restart,
         "policy": drafts.give,
         "report": ReportActions(reports).write,
-        "traffic": loads.traffic.turn,
-        "load": loads.profiles.turn,
+        "traffic": operated.traffic.turn,
+        "load": operated.profiles.turn,
         "mode": acquirer.set_mode,
         "webhook-fault": acquirer.set_fault,
         "deposit": wallets.deposit,

@@ -1,4 +1,6 @@
-"""What operators asked of the shop beside gremlins, in the audit log: written before it is done."""
+"""What operators asked of the shop beside gremlins, in the audit log: begun only once it is there.
+
+Lines about processes are written where they are stopped: fleet/process_audit.py."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,19 +11,19 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
 
-What = Literal["traffic", "load"]
-Action = Literal["started", "stopped", "expired"]
+What = Literal["traffic", "load", "process"]
+Action = Literal["started", "stopped", "expired", "refused", "restarted", "killed", "back", "lost"]
 _NEWEST = 100
 _WRITE = statement(
     text(
-        "INSERT INTO dashboard.operations (what, action, actor, detail)"
-        " VALUES (:what, :action, :actor, :detail)"
+        "INSERT INTO dashboard.operations (what, action, actor, detail, about)"
+        " VALUES (:what, :action, :actor, :detail, :about) RETURNING id"
     ),
     "INSERT dashboard.operations",
 )
 _READ = statement(
     text(
-        "SELECT at, what, action, actor, detail FROM dashboard.operations"
+        "SELECT at, what, action, actor, detail, process FROM dashboard.operations"
         " ORDER BY id DESC LIMIT :newest"
     ),
     "SELECT dashboard.operations",
@@ -29,13 +31,15 @@ _READ = statement(
 
 
 class Operation(Struct, frozen=True):
-    """One line: who started or stopped what, and when; `expired` is what ended by itself."""
+    """One line: who started or stopped what, and when; `expired` is what ended by itself. A process
+    that was stopped is `back` or, with the shop, `lost`."""
 
     at: datetime
     what: What
     action: Action
     actor: str
     detail: str
+    process: str | None = None
 
 
 class Operations:
@@ -44,12 +48,15 @@ class Operations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, what: What, action: Action, actor: str, detail: str) -> None:
-        """Add a line."""
+    async def write(
+        self, what: What, action: Action, actor: str, detail: str, about: int | None = None
+    ) -> int:
+        """Add a line, and return its id; `about` is that of the line it ends."""
+        line = {"what": what, "action": action, "actor": actor or "api", "detail": detail[:400]}
         async with self._database.connect() as connection:
-            await connection.execute(
-                _WRITE, what=what, action=action, actor=actor or "api", detail=detail[:400]
-            )
+            row = await connection.row(_WRITE, **line, about=about)
+        assert row is not None  # noqa: S101 - one row is inserted
+        return int(row["id"])
 
     async def newest(self) -> tuple[Operation, ...]:
         """The last ones, newest first."""

@@ -16,6 +16,7 @@ from proof.invariants import (
     events,
     identity,
     money,
+    operators,
     orders,
     payments,
     providers,
@@ -39,6 +40,7 @@ def themes(limits: Limits | None = None) -> dict[str, tuple[Invariant, ...]]:
         "Identity": identity.INVARIANTS,
         "Orders": orders.invariants(limits or Limits()),
         "Events": events.INVARIANTS,
+        "Operators": operators.INVARIANTS,
         "Record": record.INVARIANTS,
     }
 

@@ -1,6 +1,8 @@
 """The load profiles as data: how many shoppers when, how they behave, what is demanded."""
 
+import importlib
 import math
+from importlib.util import find_spec
 
 import msgspec
 
@@ -123,3 +125,14 @@ PROFILES: dict[str, Profile] = {
 BY_HAND = Profile(
     "by-hand", "as many shoppers as somebody set on the page", (Ramp(3600, 1, 1),)
 )  # fmt: skip
+
+# Its packages are not the shop's own, and may be installed while the shop runs.
+NOT_INSTALLED = (
+    "the load generator is not installed: run `make load-tools` once, and start it again"
+)
+
+
+def is_installed() -> bool:
+    """Whether the generator's packages are there now."""
+    importlib.invalidate_caches()
+    return find_spec("locust") is not None

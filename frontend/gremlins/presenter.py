@@ -89,7 +89,7 @@ def _operation_row(done: Operation) -> AuditRow:
         OPERATION_LABELS[done.action],
         done.what,
         WHAT_LABELS[done.what],
-        _DASHBOARD,
+        _DASHBOARD if done.process is None else NAMES.get(done.process, "PostgreSQL"),
         done.actor,
         done.detail,
         is_gremlin=False,

@@ -52,7 +52,7 @@ class BoardView(Struct, frozen=True):
 
 
 class AuditRow(Struct, frozen=True):
-    """Who did what to a gremlin, or to traffic and load, and when."""
+    """Who did what to a gremlin, or to traffic, load and processes, and when."""
 
     at: datetime
     action: str

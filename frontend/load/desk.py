@@ -11,6 +11,7 @@ from frontend.web.actions import Done, Form, operator_only
 from frontend.web.sessions import Visitor
 from frontend.web.toasts import Toast
 from observatory.load_runs import LoadRuns
+from scenarios import load_profiles
 from scenarios.load_profiles import PROFILES, RATES, SCALES
 
 _LOCKED = "Load waits"
@@ -30,9 +31,12 @@ class LoadDesk:
         self._control = ControlClient(Path(settings.control)) if settings.control else None
 
     @property
-    def has_fleet(self) -> bool:
-        """Whether there is a fleet to ask."""
-        return self._control is not None and self._control.is_open
+    def obstacle(self) -> str:
+        """Why no profile can be started, now; empty where one can."""
+        if self._control is None or not self._control.is_open:
+            return _NO_FLEET
+        # The fleet runs it with the Python that runs this.
+        return "" if load_profiles.is_installed() else load_profiles.NOT_INSTALLED
 
     def state(self) -> LoadState | None:
         """The profile that the fleet runs, or ran last; None while it ran none."""
@@ -73,25 +77,26 @@ class LoadDesk:
         if self._control is None or not self._control.is_open:
             raise Problem(503, "no-fleet", _NO_FLEET)
         action = "started" if verb == "start" else "stopped"
-        await self._operations.write("load", action, actor, detail)  # type: ignore[arg-type]
+        line = await self._operations.write("load", action, actor, detail)  # type: ignore[arg-type]
         until = time.time() + TAKEN_WITHIN_S
         try:
             await self._control.ask_load(LoadRequest(verb, actor, until, **what))  # type: ignore[arg-type]
         except RequestRefused as why:
+            await self._operations.write("load", "refused", actor, str(why), line)
             raise Problem(409, "load-refused", f"The shop did not do it: {why}") from None
 
     async def turn(self, form: Form, visitor: Visitor) -> Done:
         """What the page's button says."""
         operator_only(visitor, _LOCKED)
         if form.get("turn") == "off":
-            await self.stop("dashboard")
+            await self.stop(visitor.actor)
             toast = Toast("good", "Stopping", "It is judged by what it has measured.")
             return Done(toast, "/load")
         if form.get("turn") != "on":
             raise Problem(400, "validation", "There is no such button.")
         profile = form.get("profile", "")
         await self.start(profile, _number(form, "scale", 1.0), _number(form, "rate", 0.0),
-                         "dashboard")  # fmt: skip
+                         visitor.actor)  # fmt: skip
         return Done(Toast("good", f"{profile} is started", "Its figures show below."), "/load")
 
 

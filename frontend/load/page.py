@@ -38,12 +38,14 @@ class StartLoad(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoadStatus(Struct, frozen=True):
-    """What the fleet runs or ran last, how the run is doing that is on, and the runs before."""
+    """What the fleet runs or ran last, how the run is doing that is on, and the runs before;
+    `obstacle` says why none can be started now."""
 
     is_on: bool
     run: LoadState | None
     progress: LoadProgress | None
     reports: tuple[LoadReport, ...]
+    obstacle: str
     profiles: tuple[Profile, ...] = tuple(PROFILES.values())
 
 
@@ -84,7 +86,7 @@ def load_api(desk: LoadDesk) -> list[HTTPRouteHandler]:
     async def status() -> LoadStatus:
         reports = await asyncio.to_thread(desk.runs.reports)
         progress = await asyncio.to_thread(desk.runs.current)
-        return LoadStatus(desk.is_on, desk.state(), progress, reports)
+        return LoadStatus(desk.is_on, desk.state(), progress, reports, desk.obstacle)
 
     @get("/api/load", summary="Load profiles and runs", before_request=leave_untraced)
     async def read_load() -> LoadStatus:

@@ -28,7 +28,7 @@ async def load_view(desk: LoadDesk) -> LoadView | Down:
     try:
         reports = await asyncio.to_thread(desk.runs.reports)
         progress = await asyncio.to_thread(desk.runs.current)
-        return presenter.load(desk.state(), progress, reports, has_fleet=desk.has_fleet)
+        return presenter.load(desk.state(), progress, reports, obstacle=desk.obstacle)
     except Exception as error:  # noqa: BLE001 - a panel never fails
         return Down(reason_of(error), utc_now(), _STILL)
 

@@ -26,8 +26,7 @@ def load(
     state: LoadState | None,
     progress: LoadProgress | None,
     reports: tuple[LoadReport, ...],
-    *,
-    has_fleet: bool,
+    obstacle: str = "",
 ) -> LoadView:
     """What runs, or what ran last, beside the last of its kind."""
     is_on = state is not None and state.state != "ended"
@@ -38,7 +37,7 @@ def load(
     figures = figures_of(of) if of else _live(progress)
     why = state.why if state is not None and state.state == "ended" else ""
     return LoadView(
-        has_fleet,
+        obstacle,
         is_on,
         state is not None and state.state == "stopping",
         progress,
@@ -103,7 +102,7 @@ def _before(
 
 def _phase(state: LoadState | None, progress: LoadProgress | None) -> str:
     if progress is None:
-        return "starting"
+        return f"{state.profile} is starting" if state else "starting"
     if progress.is_over:
         return "over: open orders settle, then it is judged"
     return "stopping" if state is not None and state.state == "stopping" else "running"

@@ -27,10 +27,11 @@ class FigureRow(Struct, frozen=True):
 
 
 class LoadView(Struct, frozen=True):
-    """The run that is on, or the choice of one. `done` is its part as "42%"; `why` says why there
+    """The run that is on, or the choice of one; `obstacle` says why none can be started. `done` is
+    its part as "42%"; `why` says why there
     is no run or why the last one left no report; `last` is what it is compared with."""
 
-    has_fleet: bool
+    obstacle: str
     is_on: bool
     is_stopping: bool
     progress: LoadProgress | None

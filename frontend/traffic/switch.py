@@ -33,6 +33,7 @@ class TrafficSwitch:
         """As `SteadyTraffic`; `changed` is called when it was turned."""
         self._settings, self._operations, self._changed = settings, operations, changed
         self.traffic = SteadyTraffic(settings, peers, resting=resting, over=self._note_end)
+        self._line: int | None = None
 
     @property
     def most_per_s(self) -> float:
@@ -48,42 +49,45 @@ class TrafficSwitch:
             raise invalid("/minutes", f"must be a whole number from 1 to {longest}")
         if mix.is_empty:
             raise invalid("/mix", "needs a weight above 0: nobody would come")
+        line = None
         if self.traffic.order is None:
             detail = f"{rate:g}/s, {shown_mix(mix)}, for {minutes} min"
-            await self._operations.write("traffic", "started", actor, detail)
+            line = await self._operations.write("traffic", "started", actor, detail)
         try:
             order = self.traffic.start(rate, mix, timedelta(minutes=minutes), actor)
         except AlreadyOn:
             raise Problem(
                 409, "traffic-on", "Steady traffic is on already: stop it first to change it."
             ) from None
+        self._line = line
         self._changed()
         return order
 
     async def stop(self, actor: str) -> TrafficOrder:
         """Turn it off; `Problem` 409 while it is off."""
-        if self.traffic.order is not None:
-            await self._operations.write("traffic", "stopped", actor, "")
+        line = self._line
+        # Whoever takes it away writes its end: of two that stop it at once, one.
         order = await self.traffic.stop()
         self._changed()
         if order is None:
             raise Problem(409, "traffic-off", "Steady traffic is off already.")
+        await self._operations.write("traffic", "stopped", actor, "", line)
         return order
 
     async def _note_end(self, order: TrafficOrder) -> None:
         self._changed()
-        await self._operations.write("traffic", "expired", order.actor, "")
+        await self._operations.write("traffic", "expired", order.actor, "", self._line)
 
     async def turn(self, form: Form, visitor: Visitor) -> Done:
         """What the page's button says."""
         operator_only(visitor, _LOCKED)
         if form.get("turn") == "off":
-            await self.stop("dashboard")
+            await self.stop(visitor.actor)
             return Done(Toast("good", "Traffic is off", "What is under way is cut off."))
         if form.get("turn") != "on" or form.get("mix", "all") not in MIXES:
             raise Problem(400, "validation", "There is no such switch or mix.")
         label, mix = MIXES[form.get("mix", "all")]
         rate = number(form, "rate", 1, int(self.most_per_s))
         minutes = number(form, "minutes", 1, self._settings.traffic_most_min, _USUAL_MINUTES)
-        await self.start(rate, mix, minutes, "dashboard")
+        await self.start(rate, mix, minutes, visitor.actor)
         return Done(Toast("good", "Traffic is on", f"{rate} a second: {label}; for {minutes} min."))

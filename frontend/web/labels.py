@@ -110,8 +110,11 @@ ACTION_LABELS = {
     "calmed": "called off",
     "expired": "ran out",
 }
-OPERATION_LABELS = {"started": "started", "stopped": "stopped", "expired": "ran out"}
-WHAT_LABELS = {"traffic": "Steady traffic", "load": "Load profile"}
+OPERATION_LABELS = {
+    "started": "started", "stopped": "stopped", "expired": "ran out", "refused": "refused",
+    "restarted": "restarted", "killed": "killed", "back": "is back", "lost": "did not come back",
+}  # fmt: skip
+WHAT_LABELS = {"traffic": "Steady traffic", "load": "Load profile", "process": "Process"}
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
 MOVING_PAYMENTS = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 

@@ -56,6 +56,11 @@ class Visitor(Struct, frozen=True):
         return "" if self.person is None else self.person.subject
 
     @property
+    def actor(self) -> str:
+        """Who does it, for the audit log; several share the operator token."""
+        return "dashboard" if self.person in (None, OPERATOR) else self.name
+
+    @property
     def headers(self) -> dict[str, str]:
         """What a request on this visitor's behalf carries."""
         return bearer(self.bearer)

@@ -1,7 +1,5 @@
 """A headless Chromium at the real shop; skipped with one clear word where there is none."""
 
-import os
-import shutil
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -12,31 +10,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 from fleet.postgres import PostgresServer
+from tests.harness.chromium import FLAGS, PATIENCE_MS, executable
 from tests.harness.running import Databases, RunningFleet, choices_of, run_fleet
 
-# The first is the same engine without windows of its own: a page costs a third of the time.
-_NAMES = (
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-)
-# A browser in a container has no sandbox, no graphics card, and nothing to tell anybody; for one
-# site it needs no process apart from the one its window was opened with.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-site-isolation-trials",
-    "--disable-features=IsolateOrigins,site-per-process,SpareRendererForSitePerProcess",
-]
-# For an element to come as for a page to load: a busy machine is not what is tested.
-_PATIENCE_MS = 20_000
-expect.set_options(timeout=_PATIENCE_MS)
+expect.set_options(timeout=PATIENCE_MS)
 Visit = Callable[..., Awaitable[Page]]
 
 
@@ -81,10 +58,10 @@ def fleet(
 async def browser() -> AsyncIterator[Browser]:
     """One for all files, since it takes seconds of processor time to start; each visit is a fresh
     profile. VALERIX_CHROMIUM names another than the one on PATH."""
-    found = os.environ.get("VALERIX_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), "")
+    found = executable()
     async with async_playwright() as playwright:
         try:
-            started = await playwright.chromium.launch(executable_path=found or None, args=_FLAGS)
+            started = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         except Error as error:
             if found:
                 raise
@@ -104,7 +81,7 @@ async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
         page = await (
             await browser.new_context(base_url=fleet.url("dashboard"), **chosen)
         ).new_page()
-        page.set_default_timeout(_PATIENCE_MS)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(message, page.url, complaints))
         await page.goto(path)

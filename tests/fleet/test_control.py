@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet import client, health
+from fleet import client, control_server, health
 from fleet.children import Supervised
 from fleet.client import (
     REQUEST_SUFFIX,
@@ -20,6 +20,7 @@ from fleet.client import (
     RequestRefused,
 )
 from fleet.control_server import ControlServer
+from fleet.errors import Failed
 from fleet.load_run import LoadRun
 from fleet.run_dir import RunDirectory
 from tests.fleet.conftest import needs_embedded
@@ -40,6 +41,9 @@ def test_a_service_that_is_killed_on_request_comes_back_and_the_shop_stays(open_
     assert open_shop.poll() is None
     assert "payment-service is killed for cli" in open_shop.printed()
     assert health.obstacle(open_shop.home.running().urls["payment"]) is None
+    back, killed_for = open_shop.command("audit").stdout.splitlines()[:2]
+    assert ("killed" in killed_for, "is back" in back) == (True, True)
+    assert all(word in killed_for for word in ("Process", "payment-service", "cli"))
 
 
 @needs_embedded
@@ -87,15 +91,38 @@ class Sleeper(Supervised):
         self.process, self.url = find("order"), "http://127.0.0.1:1"
 
 
+class Lines:
+    """An audit log in memory; one that `is_away` takes no line."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[object, ...]] = []
+        self.is_away = False
+
+    def begin(self, request: ControlRequest) -> int:
+        if self.is_away:
+            raise RequestRefused("the audit log cannot be written")
+        self.written.append((request.verb, request.process, request.actor))
+        return len(self.written)
+
+    def end(self, line: int, request: ControlRequest, action: str, detail: str) -> None:
+        del request, detail
+        self.written.append((action, line))
+
+
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlServer]:
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+def control(lines: Lines, tmp_path: Path) -> Iterator[ControlServer]:
     """That of a shop with one process and a given database."""
     home = RunDirectory(tmp_path)
     home.prepare()
     service = Sleeper(home)
     service.start()
     load = LoadRun(home, lambda _: None)
-    server = ControlServer(home.control, [service], None, lambda _: None, load)
+    server = ControlServer(home.control, [service], None, lambda _: None, load, lines)
     server.open()
     yield server
     server.close()
@@ -122,6 +149,37 @@ def test_a_second_request_meanwhile_is_refused(control: ControlServer, tmp_path:
     control.tick()
     assert response(folder, "2").state == "refused"
     assert "already" in response(folder, "2").why
+
+
+def _tick_until_it_fails(control: ControlServer) -> None:
+    while True:
+        control.tick()
+        time.sleep(0.02)
+
+
+def test_one_that_does_not_come_back_is_lost_on_record(
+    control: ControlServer, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(control_server, "_READY_S", -1.0)
+    send(tmp_path / "control", "1", away_s=0.0)
+    with pytest.raises(Failed, match="order-service did not come back"):
+        _tick_until_it_fails(control)
+    assert lines.written == [("kill", "order", "test"), ("lost", 1)]
+
+
+def test_what_cannot_be_written_down_is_not_done(
+    control: ControlServer, lines: Lines, tmp_path: Path
+):
+    lines.is_away = True
+    send(tmp_path / "control", "1")
+    control.tick()
+    refused = response(tmp_path / "control", "1")
+    assert (refused.state, "nothing was stopped" in refused.why) == ("refused", True)
+    assert lines.written == []
+    lines.is_away = False
+    send(tmp_path / "control", "2")
+    control.tick()
+    assert response(tmp_path / "control", "2") == ControlResponse("taken")
 
 
 def test_a_process_that_cannot_be_restarted_is_refused_with_those_that_can(

@@ -12,6 +12,7 @@ from fleet import load_run
 from fleet.client import LOAD_STATE, ControlClient, LoadRequest, LoadState, RequestRefused
 from fleet.load_run import LoadRun
 from fleet.run_dir import RunDirectory
+from scenarios import load_profiles
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop, alive
 
@@ -108,7 +109,7 @@ def test_what_cannot_be_run_is_refused_with_its_reason(
 
 
 def test_without_the_generator_it_says_how_to_install_it(run, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(load_run, "find_spec", lambda _: None)
+    monkeypatch.setattr(load_profiles, "find_spec", lambda _: None)
     assert "make load-tools" in run.take(ask("start", profile="smoke"))
 
 

@@ -48,7 +48,7 @@ def reports(tmp_path):
 
 
 def test_a_run_is_compared_with_the_last_of_its_kind(reports):
-    view = presenter.load(None, None, reports, has_fleet=True)
+    view = presenter.load(None, None, reports)
     assert (view.of.name, view.last.name) == (
         "20261121-120000-smoke", "20261121-110000-smoke",
     )  # fmt: skip
@@ -60,22 +60,22 @@ def test_a_run_is_compared_with_the_last_of_its_kind(reports):
 
 
 def test_a_run_that_is_on_is_compared_while_it_runs(reports):
-    view = presenter.load(RUNNING, PROGRESS, reports, has_fleet=True)
+    view = presenter.load(RUNNING, PROGRESS, reports)
     assert (view.phase, view.done, view.last.name) == ("running", "50%", "20261121-120000-smoke")
-    over = presenter.load(RUNNING, replace(PROGRESS, is_over=True), reports, has_fleet=True)
+    over = presenter.load(RUNNING, replace(PROGRESS, is_over=True), reports)
     assert over.phase.startswith("over")
-    assert presenter.load(RUNNING, None, (), has_fleet=True).phase == "starting"
+    assert presenter.load(RUNNING, None, ()).phase == "smoke is starting"
 
 
 def test_the_panels_stand_empty_running_hostile_and_without_a_source(reports):
-    empty = presenter.load(None, None, (), has_fleet=True)
+    empty = presenter.load(None, None, ())
     assert "No run yet" in show(load_panel(empty))
-    assert "disabled" in show(load_panel(presenter.load(None, None, (), has_fleet=False)))
+    assert "disabled" in show(load_panel(presenter.load(None, None, (), "only a fleet runs one")))
     assert "disabled" in show(load_panel(empty), visitor=LOCKED)
     failed = replace(RUNNING, state="ended", why=HOSTILE)
     for view in (
-        presenter.load(failed, None, reports, has_fleet=True),
-        presenter.load(RUNNING, replace(PROGRESS, profile=HOSTILE), reports, has_fleet=True),
+        presenter.load(failed, None, reports),
+        presenter.load(RUNNING, replace(PROGRESS, profile=HOSTILE), reports),
     ):
         assert "<script>" not in show(load_panel(view))
     hostile = tuple(replace(each, profile=HOSTILE, headline=HOSTILE) for each in reports)

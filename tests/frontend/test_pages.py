@@ -214,3 +214,20 @@ async def test_the_page_stands_without_a_database():
         assert "No signal" in html
         async with browser.get("/health/live") as response:
             assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "status", "code"),
+    [
+        ("nothing", "{}", 404, "not-found"),
+        ("order", '{"away_s":61}', 400, "validation"),
+        ("order", '{"verb":"stop"}', 400, "validation"),
+        ("postgres", '{"verb":"kill"}', 400, "validation"),
+        ("order", "{}", 503, "no-fleet"),
+    ],
+)
+async def test_a_restart_by_api_is_refused_with_its_reason(browser, key, body, status, code):
+    sent = {"Content-Type": "application/json"}
+    url = f"/api/processes/{key}/restart"
+    async with browser.post(url, data=body, headers=sent) as response:
+        assert (response.status, (await response.json())["code"]) == (status, code)

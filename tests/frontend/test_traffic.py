@@ -1,12 +1,16 @@
 """The switch for steady traffic: its bounds, its panel, and its line in the audit log."""
 
+import asyncio
 from datetime import timedelta
+from unittest.mock import patch
 
+import asyncpg
 import pytest
 
 from frontend.traffic import presenter
 from frontend.traffic.view_models import AnswerCount, TrafficPanelView
-from scenarios.steady_traffic import TrafficMix, TrafficOrder
+from proof.evaluate import evaluate
+from scenarios.steady_traffic import SteadyTraffic, TrafficMix, TrafficOrder
 from tests.frontend.dashboards import TOKEN, dashboard, text, token
 from tests.frontend.samples import HOSTILE, LOCKED, NOW, show
 
@@ -82,3 +86,29 @@ async def test_only_the_operator_turns_it(database_url):
         form = {"csrf": await token(browser), "turn": "on", "rate": "2", "mix": "all"}
         async with browser.post("/do/traffic", data=form) as answer:
             assert answer.status == 401
+
+
+async def _found_on(traffic: SteadyTraffic) -> TrafficOrder | None:
+    """What is on; it is taken away later."""
+    order = traffic.order
+    await asyncio.sleep(0.5)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("is_guarded", "answers", "broken"), [(True, [200, 409], set()), (False, [200, 200], {"L1"})]
+)
+async def test_whoever_stops_it_takes_it_away_first(
+    database_url: str, connection: asyncpg.Connection, is_guarded, answers, broken
+):
+    """The ablation: two stop it at once, and both find it on."""
+    await connection.execute("ALTER TABLE dashboard.operations DROP CONSTRAINT ends_once")
+    stop = SteadyTraffic.stop if is_guarded else _found_on
+    async with dashboard(database_url) as (browser, _):
+        async with browser.post("/api/traffic", json={"rate": 0.1}) as answer:
+            assert answer.status == 201
+        with patch.object(SteadyTraffic, "stop", stop):
+            both = await asyncio.gather(*(browser.delete("/api/traffic") for _ in answers))
+    assert sorted(each.status for each in both) == answers
+    report = await evaluate(connection)
+    assert {each.invariant.id for each in report.those("violated")} - {"I30"} == broken

@@ -18,6 +18,7 @@ from tests.proof.column_breaks import COLUMN_BREAKS
 from tests.proof.event_breaks import EVENT_BREAKS
 from tests.proof.guard_breaks import GUARD_BREAKS
 from tests.proof.identity_breaks import IDENTITY_BREAKS
+from tests.proof.operator_breaks import OPERATOR_BREAKS
 from tests.proof.payment_breaks import PAYMENT_BREAKS
 from tests.proof.provider_breaks import PROVIDER_BREAKS
 from tests.proof.reports import assert_same, summary, violated
@@ -30,6 +31,7 @@ EVERY_BREAK = (
     *PROVIDER_BREAKS,
     *WALLET_BREAKS,
     *IDENTITY_BREAKS,
+    *OPERATOR_BREAKS,
     *EVENT_BREAKS,
     *GUARD_BREAKS,
     *COLUMN_BREAKS,
