@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chassis.http.operator_auth import bearer
-from tests.gateway.conftest import GatedShop
+from tests.gateway.conftest import GatedShop, RpcRefusal
 from tests.harness.bad_tokens import BAD_TOKENS, Forger, forger_of
 from topology import GRPC_ABOVE
 from valerix.order.v1.order_service_pb2 import GetRequest
@@ -110,6 +110,21 @@ def test_a_token_that_is_refused_says_why(shop: GatedShop, forger: Forger):
     assert none.headers["WWW-Authenticate"] == 'Bearer realm="valerix"'
     assert 'error="invalid_token"' in bad.headers["WWW-Authenticate"]
     assert {each.headers["X-Valerix-Executed"] for each in (none, bad)} == {"no"}
+
+
+def test_over_grpc_it_is_said_in_the_details(shop: GatedShop, forger: Forger):
+    """B205"""
+    get = "valerix.order.v1.OrderService/Get"
+    none, bad = shop.call(get), shop.call(get, authorization="Bearer eyJ.no.token")
+    assert none == RpcRefusal("UNAUTHENTICATED", 401, "token-needed", "no")
+    assert bad == RpcRefusal("UNAUTHENTICATED", 401, "bad-token", "no")
+
+
+def test_who_asks_for_a_websocket_needs_a_token_like_all_others(shop: GatedShop):
+    """B199"""
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    refused = shop.client.get("/orders", headers=asked)
+    assert (refused.status_code, refused.json()["code"]) == (401, "token-needed")
 
 
 def test_the_operator_token_is_a_way_to_log_in_as_operator(shop: GatedShop, ways: Ways):
