@@ -95,5 +95,8 @@ def _mistake(request: LoadRequest) -> str:
         return f"the rate must be a number from {RATES[0]:g} to {RATES[1]:g} a second"
     importlib.invalidate_caches()
     if find_spec("locust") is None:
-        return "the load generator is not installed: run `make load-tools` once, and start it again"
+        return (
+            "the load generator is not installed: run `make load-tools` in another terminal, then "
+            "start the profile again; the shop needs no restart"
+        )
     return ""

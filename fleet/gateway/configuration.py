@@ -26,6 +26,34 @@ _TRACE_ID = {
 }
 
 
+# By W3C Trace Context, 3.2. Envoy would believe one of version ff or in capital letters, and begin
+# no trace where there is another text, so what is none is taken off first.
+_GIVEN = "request.headers['traceparent']"
+_FORM = "[0-9a-f]+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+"
+_IS_GOOD = f"size({_GIVEN}) == 55 && {_GIVEN}.matches('^{_FORM}$') && !{_GIVEN}.startsWith('ff')"
+_KEPT = "x-valerix-traceparent"
+
+
+def _added(key: str, value: str) -> dict[str, Any]:
+    header = {"header": {"key": key, "value": value}}
+    return {"append": header | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+_TRACEPARENT = named(
+    "envoy.http.early_header_mutation.header_mutation",
+    typed(
+        "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[
+            {"remove": _KEPT},
+            _added(_KEPT, f"%CEL({_IS_GOOD} ? {_GIVEN} : '')%"),
+            {"remove": "traceparent"},
+            _added("traceparent", f"%REQ({_KEPT})%"),
+            {"remove": _KEPT},
+        ],
+    ),
+)
+
+
 class Traces(NamedTuple):
     """Where spans go: an address of OTLP over HTTP, and the headers that it needs."""
 
@@ -96,6 +124,7 @@ def _listener(
         **_bounds(settings),
         **_paths(),
         **_ids(),
+        **({"early_header_mutation_extensions": [_TRACEPARENT]} if traces else {}),
         **({"tracing": _tracing(settings, protocol, traces)} if traces else {}),
         access_log=[_access_log()],
         local_reply_config=local_replies(),

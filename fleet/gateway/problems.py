@@ -53,6 +53,8 @@ _REPLIES = (
     # Also where Envoy says 403, as of a token that is for somebody else: it opens nothing here.
     _Reply(401, "token-needed", _NO_TOKEN, details="jwt_authn_access_denied{Jwt_is_missing"),
     _Reply(401, "bad-token", _TOKEN, details="jwt_authn_access_denied"),
+    # CONNECT: nobody tunnels through here. Envoy says 403, which is about a role.
+    _Reply(404, "not-found", _NOWHERE, details="upgrade_failed"),
     _Reply(403, "role-missing", "This needs a role that the token does not have"),
     _Reply(404, "not-found", _NOWHERE),
     _Reply(413, "too-large", "The body is larger than anything here; nothing was done"),

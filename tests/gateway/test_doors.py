@@ -189,6 +189,22 @@ def test_a_trace_begins_at_the_gateway_by_the_name_of_what_was_asked(shop: Gated
     eventually(lambda: {trace_id: _name(shop, trace_id) for trace_id in first} == first)
 
 
+_TRACE, _TAIL = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    "given", [f"ff-{_TRACE}-{_TAIL}", f"00-{_TRACE.upper()}-{_TAIL}", "of-somebody"]
+)
+def test_what_is_no_traceparent_is_not_followed(shop: GatedShop, given: str):
+    """B207"""
+    good = shop.client.get("/orders", headers={"traceparent": f"01-{_TRACE}-{_TAIL}"})
+    assert good.headers["X-Trace-Id"] == _TRACE
+    trace_id = shop.client.get("/orders", headers={"traceparent": given}).headers["X-Trace-Id"]
+    assert trace_id != _TRACE
+    # Another begins, and at the gateway.
+    eventually(lambda: _name(shop, trace_id) == "GET /orders")
+
+
 def _name(shop: GatedShop, trace_id: str) -> str:
     """What the list of traces calls it, once the gateway's span is there."""
     found = shop.ask("GET", "dashboard", f"/api/traces?trace={trace_id}").json()["traces"]
