@@ -38,6 +38,7 @@ _LATE = "The request did not come to its end in time; nothing was done"
 _MANY = "More requests than the gateway lets in; nothing was done"
 _CODING = "A body comes whole or chunked, and as it is; nothing was done"
 _NOWHERE = "There is nothing at this address"
+_TIMES_UP = (408, 504)
 # The first that fits is taken.
 _REPLIES = (
     # As at a service it does not say that nothing was done: a fault that helps is none.
@@ -49,7 +50,7 @@ _REPLIES = (
     _Reply(503, "overloaded", _NOBODY, ("UO", "UH", "UF"), after_s=1),
     # The connection broke after it was sent; the answer could not be read.
     _Reply(502, "outcome-unknown", _UNKNOWN, ("UC", "UR", "LR", "UPE"), is_executed=True),
-    _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR", "DT"), is_executed=True),
+    _Reply(504, "outcome-unknown", _UNKNOWN, ("UT", "SI", "UMSDR"), is_executed=True),
     # Also where Envoy says 403, as of a token that is for somebody else: it opens nothing here.
     _Reply(401, "token-needed", _NO_TOKEN, details="jwt_authn_access_denied{Jwt_is_missing"),
     _Reply(401, "bad-token", _TOKEN, details="jwt_authn_access_denied"),
@@ -60,6 +61,8 @@ _REPLIES = (
     _Reply(413, "too-large", "The body is larger than anything here; nothing was done"),
     _Reply(426, "upgrade-required", "HTTP/1.1 is needed, or HTTP/2; nothing was done"),
     _Reply(429, "too-many-requests", _MANY, after_s=1),
+    # As the end of a call's time, which has no flag.
+    _Reply(504, "outcome-unknown", _UNKNOWN, is_executed=True),
     _Reply(431, "head-too-large", "The head of the request is too large; nothing was done"),
     _Reply(501, "unknown-transfer-encoding", _CODING),
     # Whatever else there may be: what Envoy could not serve, and what it does not read.
@@ -112,7 +115,7 @@ def _document(reply: _Reply, request_id: str | None) -> ProblemDocument:
         code=reply.code,
         request_id=request_id,
         trace_id=None,
-        retryable=bool(reply.after_s or reply.flags or reply.code == "request-timeout"),
+        retryable=bool(reply.after_s or reply.flags) or reply.status in _TIMES_UP,
         details=None,
         error=ErrorMember(reply.code, reply.detail, None),
     )
