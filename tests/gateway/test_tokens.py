@@ -118,7 +118,7 @@ def test_a_token_that_is_refused_says_why(shop: GatedShop, forger: Forger):
     assert {each.headers["X-Valerix-Executed"] for each in (none, bad)} == {"no"}
 
 
-def test_over_grpc_it_is_said_in_the_details(shop: GatedShop, forger: Forger):
+def test_over_grpc_it_is_in_the_details(shop: GatedShop, forger: Forger):
     """B205"""
     get = "valerix.order.v1.OrderService/Get"
     none, bad = shop.call(get), shop.call(get, authorization="Bearer eyJ.no.token")

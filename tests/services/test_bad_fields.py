@@ -318,7 +318,7 @@ def _wrong_bodies(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[
         yield from (json.dumps({name: value}).encode() for value in _ANY_KIND)
 
 
-async def test_a_body_of_another_kind_is_refused_in_plain_words():
+async def test_a_body_of_another_kind_is_refused_in_jsons_terms():
     """B208"""
     seen = set[str]()
     for key in KEYS:
@@ -339,6 +339,6 @@ async def test_a_body_of_another_kind_is_refused_in_plain_words():
                                 method, re.sub(r"\{.*?\}", _ID, path), content=body,
                                 headers={"Content-Type": kind},
                             )  # fmt: skip
-                            said = (key, method, path, body[:40], answer.text)
-                            assert answer.status_code != 500, said
-                            assert not _PYTHONS.search(answer.text), said
+                            response = (key, method, path, body[:40], answer.text)
+                            assert answer.status_code != 500, response
+                            assert not _PYTHONS.search(answer.text), response
