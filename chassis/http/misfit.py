@@ -34,7 +34,8 @@ _NO_CHOICE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
 
 
 def plain(message: str) -> str:
-    """The same as a sentence for a client; without a path, which msgspec puts at the end."""
+    """The same as a sentence for a client; without the path, which msgspec puts at the end."""
+    message = message.partition(" - at `$")[0]
     if found := _EXPECTED.fullmatch(message):
         names, got, rest = found.groups()
         wanted = " or ".join(_KINDS.get(each, each) for each in names.split(" | "))

@@ -78,8 +78,7 @@ def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Se
     try:
         request = _decode_request(body)
     except _UNREADABLE as error:
-        why = plain(str(error).partition(" - at ")[0])
-        raise Malformed(f"the body is not valid OTLP in JSON: {why[:80]}") from None
+        raise Malformed(f"the body is not valid OTLP in JSON: {plain(str(error))[:80]}") from None
     count = Pieces().count
     for group in _groups(request, signal):
         count()
