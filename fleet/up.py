@@ -303,15 +303,33 @@ def _greet(
     for line in more:
         say(line)
     say("")
-    if "order" in urls:
-        order = '{"product_id":"PROD-001","quantity":1}'
-        say(f"  place an order:    curl -X POST {urls['order']}/orders -d '{order}'")
-    if "identity" in urls and (password := demo_password(load_as(IdentitySettings, "identity"))):
-        user = json.dumps({"user": next(iter(DEMO_USERS)), "password": password})
-        say(f"  sign in:           curl {urls['identity']}/login -d '{user}'")
-        say(f"                     so do: {', '.join(DEMO_USERS)}")
+    for label, command in first_commands(urls, load_as(IdentitySettings, "identity")):
+        say(f"  {label:18} {command}")
     say(f"  logs:              {home.logs}")
     say("  stop:              Ctrl-C")
+
+
+def first_commands(
+    urls: Mapping[str, str], settings: IdentitySettings
+) -> Iterator[tuple[str, str]]:
+    """What to do first, each with its label; where tokens are needed, with one."""
+    shown = ""
+    if "identity" in urls and (password := demo_password(settings)):
+        user = json.dumps({"user": next(iter(DEMO_USERS)), "password": password})
+        yield "sign in:", f"curl {urls['identity']}/login -d '{user}'"
+        yield "", f"so do: {', '.join(DEMO_USERS)}"
+    elif "identity" in urls and settings.is_exposed:
+        user = '{"user":"operator","password":"\'"$VALERIX_OPERATOR_TOKEN"\'"}'
+        login = f"curl -s {urls['identity']}/login -d '{user}'"
+        yield "sign in:", f"TOKEN=$({login} | {_CUT_OUT})"
+        shown = ' -H "Authorization: Bearer $TOKEN"'
+    if "order" in urls:
+        order = '{"product_id":"PROD-001","quantity":1}'
+        yield "place an order:", f"curl -X POST {urls['order']}/orders{shown} -d '{order}'"
+
+
+# As the README has it: there may be no jq.
+_CUT_OUT = r"""sed 's/.*"access_token":"\([^"]*\).*/\1/'"""
 
 
 def _demand_alive(services: list[FleetProcess]) -> None:

@@ -128,7 +128,8 @@ BY_HAND = Profile(
 
 # Its packages are not the shop's own, and may be installed while the shop runs.
 NOT_INSTALLED = (
-    "the load generator is not installed: run `make load-tools` once, and start it again"
+    "the load generator is not installed: run `make load-tools` in another terminal; the shop "
+    "needs no restart"
 )
 
 

@@ -41,6 +41,7 @@ from chassis.http.brake import Brake
 from chassis.http.edge import Edge
 from chassis.http.health import Probe, database_probe, health_routes, ready_probes, shop_probe
 from chassis.http.metrics import HttpMetrics
+from chassis.http.misfit import plain
 from chassis.http.openapi import OpenApiJson
 from chassis.http.problems import MEDIA_TYPE, Problem, invalid, note, shed
 from chassis.http.route_templates import Routes
@@ -320,7 +321,7 @@ def _invalid_parameters(error: ValidationException, names: Mapping[str, str]) ->
         return Problem(400, "malformed", "The body is empty; a JSON object is expected")
     details = []
     for item in items:
-        key, message = str(item.get("key", "")), str(item.get("message", ""))[:200]
+        key, message = str(item.get("key", "")), plain(str(item.get("message", "")))[:200]
         details.append({"pointer": f"/{names.get(key, key)}", "message": message})
     detail = "; ".join(f"{each['pointer']}: {each['message']}" for each in details)
     return Problem(400, "validation", detail or "A parameter does not fit", details=details)

@@ -12,6 +12,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
+from chassis.http.misfit import plain
 from chassis.http.problems import Problem, invalid
 
 T = TypeVar("T")
@@ -43,9 +44,16 @@ def parse_json(raw: bytes) -> Any:
         if "\\u" in text and not _storable(json.dumps(value, ensure_ascii=False)):
             raise Ambiguous("a string holds a lone surrogate or a NUL")
     except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Problem(400, "malformed", f"The body is not usable JSON: {reason[:200]}") from None
+        raise Problem(400, "malformed", f"The body is not usable JSON: {_why(error)}") from None
     return value
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    if isinstance(error, Ambiguous | json.JSONDecodeError):
+        return str(error)[:200]
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 from byte {error.start} on"
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
 
 
 def _storable(text: str) -> bool:
@@ -79,7 +87,7 @@ def _pointed(error: msgspec.ValidationError) -> Problem:
     if named:
         # RFC 6901 escapes; a client's own field name may hold anything, at any length.
         pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")[:200]
-    return invalid(pointer, message[:200])
+    return invalid(pointer, plain(message)[:200])
 
 
 class Strict(AbstractDTO[T]):

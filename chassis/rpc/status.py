@@ -45,7 +45,8 @@ def status_of(answer: RpcResponse) -> status_pb2.Status:
 
 def _packed(detail: Any) -> any_pb2.Any:
     packed = any_pb2.Any()
-    packed.Pack(detail)
+    # Else its metadata are in another order in each process, and so is what is rendered from it.
+    packed.Pack(detail, deterministic=True)
     return packed
 
 

@@ -26,6 +26,34 @@ _TRACE_ID = {
 }
 
 
+# By W3C Trace Context, 3.2. Envoy would believe one of version ff or in capital letters, and begin
+# no trace where there is another text, so what is none is taken off first.
+_GIVEN = "request.headers['traceparent']"
+_FORM = "[0-9a-f]+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+"
+_IS_GOOD = f"size({_GIVEN}) == 55 && {_GIVEN}.matches('^{_FORM}$') && !{_GIVEN}.startsWith('ff')"
+_KEPT = "x-valerix-traceparent"
+
+
+def _added(key: str, value: str) -> dict[str, Any]:
+    header = {"header": {"key": key, "value": value}}
+    return {"append": header | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+_TRACEPARENT = named(
+    "envoy.http.early_header_mutation.header_mutation",
+    typed(
+        "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[
+            {"remove": _KEPT},
+            _added(_KEPT, f"%CEL({_IS_GOOD} ? {_GIVEN} : '')%"),
+            {"remove": "traceparent"},
+            _added("traceparent", f"%REQ({_KEPT})%"),
+            {"remove": _KEPT},
+        ],
+    ),
+)
+
+
 class Traces(NamedTuple):
     """Where spans go: an address of OTLP over HTTP, and the headers that it needs."""
 
@@ -96,7 +124,8 @@ def _listener(
         **_bounds(settings),
         **_paths(),
         **_ids(),
-        **({"tracing": _tracing(settings, traces)} if traces else {}),
+        **({"early_header_mutation_extensions": [_TRACEPARENT]} if traces else {}),
+        **({"tracing": _tracing(settings, protocol, traces)} if traces else {}),
         access_log=[_access_log()],
         local_reply_config=local_replies(),
         route_config={
@@ -135,8 +164,10 @@ def _bounds(settings: GatewaySettings) -> dict[str, Any]:
             # One that a service might read as another: x_timeout_ms.
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
-        "request_headers_timeout": _seconds(settings.head_timeout_s),
-        "request_timeout": _seconds(settings.head_timeout_s + settings.body_timeout_s),
+        # From its first byte to its last: Envoy knows no time for a body alone.
+        "request_timeout": _seconds(settings.body_timeout_s),
+        # As if nobody had asked for another protocol (RFC 9110, 7.8): there is none here.
+        "http_protocol_options": {"ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}]},
         "http2_protocol_options": {"max_concurrent_streams": 100},
     }
 
@@ -167,7 +198,18 @@ def _ids() -> dict[str, Any]:
     }
 
 
-def _tracing(settings: GatewaySettings, traces: Traces) -> dict[str, Any]:
+# What a span says, beside what Envoy says by itself.
+_TAGS = {
+    "http": {"http.response.status_code": "%RESPONSE_CODE%", "http.route": "%ROUTE_NAME%"},
+    "grpc": {
+        "rpc.system.name": "grpc",
+        "rpc.method": "%ROUTE_NAME%",
+        "rpc.response.status_code": "%GRPC_STATUS(SNAKE_STRING)%",
+    },
+}
+
+
+def _tracing(settings: GatewaySettings, protocol: str, traces: Traces) -> dict[str, Any]:
     url = urlsplit(traces.address)
     detector = typed(
         "extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig",
@@ -193,10 +235,7 @@ def _tracing(settings: GatewaySettings, traces: Traces) -> dict[str, Any]:
         # Of traces that begin here; what a customer has decided is decided.
         "random_sampling": {"value": _sampled_percent(settings)},
         "provider": named("envoy.tracers.opentelemetry", tracer),
-        "custom_tags": [
-            {"tag": "http.response.status_code", "value": "%RESPONSE_CODE%"},
-            {"tag": "http.route", "value": "%ROUTE_NAME%"},
-        ],
+        "custom_tags": [{"tag": tag, "value": value} for tag, value in _TAGS[protocol].items()],
     }
 
 

@@ -67,16 +67,21 @@ _HTTP = "extensions.filters.http"
 def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
     """Of the HTTP port. A browser that opens a page is the dashboard's, whatever the page is
     called; what is neither a door nor the dashboard's is not there."""
-    nothing = {"direct_response": {"status": 404}}
     page = {"name": "accept", "string_match": {"contains": "text/html"}}
-    front = {"route": {"cluster": _FRONT.key, "timeout": "0s", "idle_timeout": "0s"}}
+    front = {
+        "decorator": _span("page"),
+        "route": {"cluster": _FRONT.key, "timeout": "0s", "idle_timeout": "0s"},
+    }
     return [
-        {"name": "internal", "match": {"safe_regex": {"regex": _INTERNAL}}, **nothing},
+        # gRPC has a port of its own.
+        {"name": "no door", "match": {"prefix": "/", "grpc": {}}, **_NOTHING},
+        {"name": "no door", "match": {"connect_matcher": {}}, **_NOTHING},
+        {"name": "internal", "match": {"safe_regex": {"regex": _INTERNAL}}, **_NOTHING},
         {"name": "page", "match": {"prefix": "/", "headers": [_method("GET"), page]}, **front},
         *(_route(settings, process, door) for process, door in every()),
         # The rest of what begins like a door is not the dashboard's.
         *(
-            {"name": "no door", "match": {"path_separated_prefix": first}, **nothing}
+            {"name": "no door", "match": {"path_separated_prefix": first}, **_NOTHING}
             for first in dict.fromkeys(f"/{path_of(*each).split('/')[1]}" for each in every())
         ),
         {"name": "page", "match": {"prefix": "/"}, **front},
@@ -85,10 +90,11 @@ def routes(settings: GatewaySettings) -> list[dict[str, Any]]:
 
 def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
     """Of the gRPC port: the methods whose HTTP request has a door, and no other."""
-    return [
+    methods = [
         {
             "name": name,
             "match": {"path": f"/{name}", "grpc": {}},
+            "decorator": _span(name),
             "route": {
                 "cluster": f"{process.key}_grpc",
                 "timeout": _answer_within(settings),
@@ -103,6 +109,7 @@ def grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
         for process in GRPC
         for name, door in _methods(process)
     ]
+    return [*methods, {"name": "no door", "match": {"prefix": "/"}, **_NOTHING}]
 
 
 def _methods(process: Process) -> Iterator[tuple[str, Door]]:
@@ -120,7 +127,7 @@ def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str,
     made: dict[str, Any] = {
         "name": name,
         "match": {**_path(path_of(process, door)), "headers": [_method(door.method)]},
-        "decorator": {"operation": name, "propagate": False},
+        "decorator": _span(name),
         "route": {"cluster": process.key, "timeout": _answer_within(settings)},
         "request_headers_to_add": [
             {
@@ -146,6 +153,11 @@ def _route(settings: GatewaySettings, process: Process, door: Door) -> dict[str,
     return made
 
 
+def _span(name: str) -> dict[str, Any]:
+    """What the span of a route is called, here and nowhere else."""
+    return {"operation": name, "propagate": False}
+
+
 def _path(path: str) -> dict[str, Any]:
     if "{" not in path:
         return {"path": path}
@@ -161,6 +173,16 @@ def _method(method: str) -> dict[str, Any]:
     # What answers GET answers HEAD.
     both = {"safe_regex": {"regex": "GET|HEAD"}} if method == "GET" else {"exact": method}
     return {"name": ":method", "string_match": both}
+
+
+# At once: whoever asks for a stream would else wait for the end of what they send.
+_NOTHING = {
+    "decorator": _span("no door"),
+    "direct_response": {"status": 404},
+    "typed_per_filter_config": {
+        _BUFFER: typed(f"{_HTTP}.buffer.v3.BufferPerRoute", disabled=True),
+    },
+}
 
 
 def _answer_within(settings: GatewaySettings) -> str:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from chassis.http.misfit import plain
 from observatory import limits
 from observatory.limits import Clipper
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
@@ -77,7 +78,7 @@ def items(body: bytes, signal: str, normalizer: Normalizer) -> Iterator[tuple[Se
     try:
         request = _decode_request(body)
     except _UNREADABLE as error:
-        raise Malformed(f"the body is not valid OTLP in JSON: {str(error)[:80]}") from None
+        raise Malformed(f"the body is not valid OTLP in JSON: {plain(str(error))[:80]}") from None
     count = Pieces().count
     for group in _groups(request, signal):
         count()

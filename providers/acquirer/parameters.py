@@ -36,8 +36,9 @@ def parse_form(raw: bytes, *, most: int) -> Form:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most
         )
-    except ValueError as error:
-        raise Refused(400, f"The parameters cannot be read: {str(error)[:100]}.") from None
+    except ValueError:
+        what = f"at most {most}, in UTF-8, percent-encoded"
+        raise Refused(400, f"The parameters cannot be read: {what}.") from None
     form: Form = {}
     for name, value in pairs:
         _put(form, name, value)

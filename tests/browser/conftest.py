@@ -96,7 +96,8 @@ async def visit(browser: Browser, fleet: RunningFleet) -> AsyncIterator[Visit]:
 def _note(message: Any, url: str, complaints: list[str]) -> None:
     # A policy violation is an error on the console; so is a fetch from a paused server, or a page
     # that is an error's, which are the test's own doing.
-    own_doing = "net::" in message.text or (
+    no_answer = ("net::", "htmx:error: timeout", "htmx:error: Failed to fetch")
+    own_doing = any(each in message.text for each in no_answer) or (
         "status of 4" in message.text and message.location.get("url") == url
     )
     if message.type == "error" and not own_doing:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import close_drawer, flip, no_gremlin, node
+from tests.browser.looks import close_drawer, flip, no_gremlin, node, place_order
 
 pytestmark = [
     pytest.mark.browser,
@@ -150,6 +150,20 @@ async def test_a_page_that_has_lost_its_server_does_not_look_alive(visit, fleet)
     finally:
         fleet.resume("dashboard")
     await expect(page.locator("[data-lost]")).to_be_hidden(timeout=30_000)
+
+
+async def test_an_action_that_gets_no_answer_says_so(visit):
+    page = await visit()
+    toasts = page.locator(".toast", has_text="It is not known whether that was done")
+    await page.route("**/actions/order", lambda route: route.abort())
+    await place_order(page)
+    await expect(toasts).to_have_count(1)
+    await page.unroute("**/actions/order")
+    # One that is never answered, of which htmx has enough sooner than usual.
+    await page.route("**/actions/order", lambda _: None)
+    await page.evaluate("htmx.config.defaultTimeout = 50")
+    await place_order(page)
+    await expect(toasts).to_have_count(2)
 
 
 async def test_everything_that_can_be_pressed_has_a_name(visit):

@@ -1,15 +1,29 @@
 """The module's shop behind its gateway."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
+import grpc
 import httpx
+import msgspec
 import pytest
 
+from chassis.rpc.status import TRAILER, problem_in
 from tests.harness.running import RunningFleet
 
 _WITHIN_S = 30.0
+
+
+class RpcRefusal(NamedTuple):
+    """How a call was refused: code, the status and the problem in its details, what was done."""
+
+    code: str
+    status: int
+    problem: str
+    executed: str | None
 
 
 class GatedShop:
@@ -27,8 +41,40 @@ class GatedShop:
         body = {"product_id": "PROD-002", "quantity": 1}
         return self.client.post("/orders", json=body, headers=headers)
 
+    def call(
+        self, method: str, message: bytes = b"", *, ends: bool = True, **metadata: str
+    ) -> RpcRefusal:
+        """Refused over gRPC, at the gateway; where not `ends`, before all of it was sent."""
+        port, is_answered = self.fleet.ports["VALERIX_GATEWAY_GRPC_PORT"], threading.Event()
+
+        def messages() -> Iterator[bytes]:
+            yield message
+            is_answered.wait(0 if ends else _WITHIN_S)
+
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.stream_stream(f"/{method}")
+            try:
+                with pytest.raises(grpc.RpcError) as refused:
+                    list(call(messages(), metadata=tuple(metadata.items()), timeout=_WITHIN_S))
+            finally:
+                is_answered.set()
+        return _refusal(refused.value)
+
     def metrics(self, path: str = "/metrics") -> str:
         return self.ask("GET", "gateway", path).text
+
+
+def _refusal(error: Any) -> RpcRefusal:
+    trailers = dict(error.trailing_metadata())
+    found = problem_in(trailers[TRAILER])
+    assert found is not None, "these are not details of the shop's"
+    status, problem = found
+    assert trailers["x-valerix-status"] == str(status)
+    assert msgspec.json.decode(problem)["detail"] == error.details()
+    return RpcRefusal(
+        error.code().name, status, msgspec.json.decode(problem)["code"],
+        trailers.get("x-valerix-executed"),
+    )  # fmt: skip
 
 
 def eventually(look: object, within_s: float = _WITHIN_S) -> None:

@@ -5,11 +5,14 @@ import socket
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import grpc
 import pytest
 
 from tests.gateway.conftest import GatedShop, eventually
+from valerix.order.v1.order_service_pb2 import PlaceRequest
 
 FLEET_KEYS = ("inventory", "wallet", "acquirer", "payment", "order", "gateway", "dashboard")
+PLACE = "valerix.order.v1.OrderService/Place"
 SERVICE_TOKEN = "the-credential-of-this-shop"
 FLEET_ENVIRON = {
     "VALERIX_PAYMENT_DECLINE_RATE": "0",
@@ -92,7 +95,8 @@ def test_no_other_spelling_of_a_path_leads_inside(shop: GatedShop, path: str):
 def raw(shop: GatedShop, line: str, body: bytes = b"", *head: str) -> tuple[int, str, bytes]:
     """Status, head and body of one request, written by hand."""
     url = urlsplit(shop.url)
-    lines = [line, f"Host: {url.netloc}", f"Content-Length: {len(body)}", "Connection: close"]
+    lines = [line, f"Host: {url.netloc}", "Connection: close"]
+    lines += [f"Content-Length: {len(body)}"] if body else []
     with socket.create_connection((url.hostname, url.port), timeout=20) as connection:
         connection.sendall("\r\n".join([*lines, *head, "", ""]).encode() + body)
         received = b""
@@ -114,6 +118,17 @@ BAD = (
     ),
     ("B183", ("GET /orders%2f1 HTTP/1.1",), 400, "bad-request"),
     ("B183", ("GET /orders HTTP/1.1", b"", "x_timeout_ms: 1"), 400, "bad-request"),
+    ("B198", ("GET /orders HTTP/1.0",), 426, "upgrade-required"),
+    ("B198", ("GET /orders HTTP/2.0",), 426, "upgrade-required"),
+    (
+        "B198",
+        ("POST /orders HTTP/1.1", b"", "Transfer-Encoding: gzip"),
+        501,
+        "unknown-transfer-encoding",
+    ),
+    ("B198", ("CONNECT shop.example:443 HTTP/1.1",), 404, "not-found"),
+    ("B198", ("BREW /orders HTTP/1.1",), 400, "bad-request"),
+    ("B198", ("What is this?",), 400, "bad-request"),
 )
 
 
@@ -127,6 +142,13 @@ def test_what_a_service_refuses_is_refused_here(
     assert "application/problem+json" in head
     document = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
     assert document["code"] == code
+
+
+def test_another_protocol_that_is_asked_for_is_not_spoken(shop: GatedShop):
+    """B199"""
+    websocket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = shop.client.get("/orders", headers=websocket)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
 
 
 def test_a_credential_of_the_shop_is_not_carried(shop: GatedShop):
@@ -156,11 +178,34 @@ def test_requests_are_counted_by_their_doors(shop: GatedShop):
     assert "envoy_http_downstream_rq_total" in shop.metrics("/metrics/envoy")
 
 
-def test_a_trace_begins_at_the_gateway(shop: GatedShop):
-    trace_id = shop.order().headers["X-Trace-Id"]
+def test_a_trace_begins_at_the_gateway_by_the_name_of_what_was_asked(shop: GatedShop):
+    over_http = shop.order().headers["X-Trace-Id"]
+    port = shop.fleet.ports["VALERIX_GATEWAY_GRPC_PORT"]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        place = channel.unary_unary("/" + PLACE).with_call
+        _, call = place(PlaceRequest(product_id="PROD-001", quantity=1).SerializeToString())
+    over_grpc = dict(call.trailing_metadata())["x-trace-id"]
+    first = {over_http: "POST /orders", over_grpc: PLACE}
+    eventually(lambda: {trace_id: _name(shop, trace_id) for trace_id in first} == first)
 
-    def is_there() -> bool:
-        page = shop.ask("GET", "dashboard", f"/traces/{trace_id}").text
-        return "gateway-service" in page and "order-service" in page
 
-    eventually(is_there)
+_TRACE, _TAIL = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    "given", [f"ff-{_TRACE}-{_TAIL}", f"00-{_TRACE.upper()}-{_TAIL}", "of-somebody"]
+)
+def test_what_is_no_traceparent_is_not_followed(shop: GatedShop, given: str):
+    """B207"""
+    good = shop.client.get("/orders", headers={"traceparent": f"01-{_TRACE}-{_TAIL}"})
+    assert good.headers["X-Trace-Id"] == _TRACE
+    trace_id = shop.client.get("/orders", headers={"traceparent": given}).headers["X-Trace-Id"]
+    assert trace_id != _TRACE
+    # Another begins, and at the gateway.
+    eventually(lambda: _name(shop, trace_id) == "GET /orders")
+
+
+def _name(shop: GatedShop, trace_id: str) -> str:
+    """What the list of traces calls it, once the gateway's span is there."""
+    found = shop.ask("GET", "dashboard", f"/api/traces?trace={trace_id}").json()["traces"]
+    return "".join(row["name"] for row in found if row["service"] == "gateway-service")

@@ -1,6 +1,9 @@
 """Beyond loopback: who comes in with which token, at the gateway and behind it, over both wires."""
 
 import asyncio
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import UUID
@@ -10,7 +13,10 @@ import httpx
 import pytest
 
 from chassis.http.operator_auth import bearer
-from tests.gateway.conftest import GatedShop
+from fleet.settings import load_as
+from fleet.up import first_commands
+from services.identity.settings import IdentitySettings
+from tests.gateway.conftest import GatedShop, RpcRefusal
 from tests.harness.bad_tokens import BAD_TOKENS, Forger, forger_of
 from topology import GRPC_ABOVE
 from valerix.order.v1.order_service_pb2 import GetRequest
@@ -112,6 +118,21 @@ def test_a_token_that_is_refused_says_why(shop: GatedShop, forger: Forger):
     assert {each.headers["X-Valerix-Executed"] for each in (none, bad)} == {"no"}
 
 
+def test_over_grpc_it_is_in_the_details(shop: GatedShop, forger: Forger):
+    """B205"""
+    get = "valerix.order.v1.OrderService/Get"
+    none, bad = shop.call(get), shop.call(get, authorization="Bearer eyJ.no.token")
+    assert none == RpcRefusal("UNAUTHENTICATED", 401, "token-needed", "no")
+    assert bad == RpcRefusal("UNAUTHENTICATED", 401, "bad-token", "no")
+
+
+def test_who_asks_for_a_websocket_needs_a_token_like_all_others(shop: GatedShop):
+    """B199"""
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    refused = shop.client.get("/orders", headers=asked)
+    assert (refused.status_code, refused.json()["code"]) == (401, "token-needed")
+
+
 def test_the_operator_token_is_a_way_to_log_in_as_operator(shop: GatedShop, ways: Ways):
     # Without a token, or with one that is not good: nobody has a good one before the login.
     entry = {"user": "operator", "password": OPERATOR_TOKEN}
@@ -124,6 +145,17 @@ def test_the_operator_token_is_a_way_to_log_in_as_operator(shop: GatedShop, ways
     # As a token of its own it opens what it always did, at a process's own port.
     direct = shop.ask("POST", "inventory", restock, json=goods, headers=bearer(OPERATOR_TOKEN))
     assert direct.status_code == 200
+
+
+def test_what_a_published_shop_prints_first_places_an_order(shop: GatedShop):
+    environ = {**os.environ, **FLEET_ENVIRON}
+    settings = load_as(IdentitySettings, "identity", environ)
+    lines = [command for _, command in first_commands(shop.fleet.urls, settings)]
+    done = subprocess.run(
+        ["sh", "-c", "\n".join(lines)], env=environ, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["product_id"] == "PROD-001", done.stdout
 
 
 def test_an_operators_door_needs_the_role(shop: GatedShop, forger: Forger):

@@ -1,22 +1,46 @@
 """Too many requests, services that are away, gremlins, and an Envoy that dies."""
 
+import json
+import socket
+from http.client import HTTPResponse
+from urllib.parse import urlsplit
+
 import psutil
 import pytest
 
 from fleet.gateway.app import LABELS
-from tests.gateway.conftest import GatedShop, eventually
+from tests.gateway.conftest import GatedShop, RpcRefusal, eventually
 
-FLEET_KEYS = ("inventory", "gateway")
+FLEET_KEYS = ("inventory", "order", "gateway")
 _BURST = 20
 FLEET_ENVIRON = {
     "VALERIX_GATEWAY_RATE_PER_S": "1",
     "VALERIX_GATEWAY_RATE_BURST": str(_BURST),
     "VALERIX_GATEWAY_ANSWER_WITHIN_S": "1.5",
     "VALERIX_GATEWAY_PEER_DEADLINE_S": "2",
+    # Of the whole request, so that of the head does not count here.
+    "VALERIX_GATEWAY_BODY_TIMEOUT_S": "1",
+    "VALERIX_GATEWAY_HEAD_TIMEOUT_S": "120",
 }
+GET_ORDER = "valerix.order.v1.OrderService/Get"
+GET_PAYMENT = "valerix.payment.v1.PaymentService/Get"
 STOCK = "/inventory"
 PRODUCT = "/inventory/PROD-001"
 _SERIES = 'valerix_gremlin_bites_total{gremlin="%s",kind="%s",service="gateway-service"}'
+
+
+LATE = (408, "request-timeout", "no")
+
+
+def raw(shop: GatedShop, sent: bytes) -> tuple[int, str, str]:
+    """Status, code and whether it was executed, of a request that nobody sends the end of."""
+    url = urlsplit(shop.url)
+    with socket.create_connection((url.hostname, url.port), timeout=60) as connection:
+        connection.sendall(sent)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        problem = json.loads(answer.read())
+    return answer.status, problem["code"], answer.headers["X-Valerix-Executed"]
 
 
 def envoys(shop: GatedShop) -> list[psutil.Process]:
@@ -47,6 +71,50 @@ def test_more_than_the_gateway_lets_in_is_429(shop: GatedShop):
     assert refused[0].json()["code"] == "too-many-requests"
     # Another door has a bucket of its own.
     assert shop.client.get(PRODUCT).status_code == 200
+
+
+def test_a_request_that_does_not_come_to_its_end_is_408_over_both_wires(
+    shop: GatedShop, fresh: None
+):
+    """B197"""
+
+    assert raw(shop, b"POST /orders HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{") == LATE
+    assert raw(shop, b"POST /orders HTTP/1.1\r\nHost: a\r\n") == LATE
+    late = shop.call(GET_ORDER, ends=False)
+    assert late == RpcRefusal("DEADLINE_EXCEEDED", 408, "request-timeout", "no")
+
+
+def test_the_gateways_own_answers_to_calls_are_statuses_with_details(shop: GatedShop, fresh: None):
+    """B205"""
+    away = [shop.call(GET_PAYMENT) for _ in range(_BURST + 10)]
+    assert set(away) == {
+        RpcRefusal("UNAVAILABLE", 503, "overloaded", "no"),
+        RpcRefusal("RESOURCE_EXHAUSTED", 429, "too-many-requests", "no"),
+    }
+    large = shop.call(GET_ORDER, b"x" * 80_000)
+    assert large == RpcRefusal("RESOURCE_EXHAUSTED", 413, "too-large", "no")
+    shop.fleet.pause("order")
+    try:
+        silent = shop.call(GET_ORDER)
+    finally:
+        shop.fleet.resume("order")
+    assert silent == RpcRefusal("DEADLINE_EXCEEDED", 504, "outcome-unknown", None)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "grpc.health.v1.Health/Check",
+        "valerix.order.v1.OrderService/Nothing",
+        # A method, and no door.
+        "valerix.payment.v1.PaymentService/ChargeOrder",
+        "of/nobody",
+    ],
+)
+def test_what_is_no_door_is_unimplemented_before_anything_is_read(shop: GatedShop, method: str):
+    """B206"""
+    assert shop.call(method, ends=False) == RpcRefusal("UNIMPLEMENTED", 404, "not-found", "no")
 
 
 def test_an_envoy_that_dies_is_started_again(shop: GatedShop):

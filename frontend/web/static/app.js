@@ -86,6 +86,13 @@ const tidyToasts = () => {
   }
   for (const old of [...document.querySelectorAll("#toasts .toast")].slice(3)) old.remove();
 };
+// An action without an answer, or with one that is no toast, says so itself. A panel that gets none asks again.
+const noteNoAnswer = ({ detail }) => {
+  if ((detail?.ctx?.request?.method ?? "GET") === "GET") return;
+  document.getElementById("toasts").prepend(document.getElementById("no-answer").content.cloneNode(true));
+  tidyToasts();
+};
+for (const what of ["htmx:error", "htmx:response:error"]) document.addEventListener(what, noteNoAnswer);
 
 // --- clicks and keys -------------------------------------------------------------------------------
 document.addEventListener("click", async (event) => {
