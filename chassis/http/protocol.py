@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +21,49 @@ _METHOD, _METHOD_SIZE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} "), 33
 _MOST_PIPELINED = 16
 # A client that takes nothing for this long has gone, or holds a request's place on purpose.
 _STALLED_S = 30.0
+
+
+class Answers:
+    """What the answers of a connection are written to. A head waits for the body that follows at
+    once: together they are one system call, and wake the client once. Without one it goes at the
+    loop's next turn."""
+
+    __slots__ = ("_begun", "_head", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head, self._begun = b"", False
+
+    def write(self, data: bytes) -> None:
+        """The first is the head."""
+        if not self._begun:
+            self._head, self._begun = data, True
+            self._loop.call_soon(self.flush)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        else:
+            self._transport.write(data)
+
+    def end(self) -> None:
+        """The answer is complete: what is written next is the head of another."""
+        self.flush()
+        self._begun = False
+
+    def flush(self) -> None:
+        """What waits goes now."""
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """After what was written."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed, by whomever."""
+        return self._transport.is_closing()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -52,6 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(transport)
+        self._answers = Answers(transport, self.loop)
         self._peer = network_of(self.client[0] if self.client else "")
         self._register.admit(self, self._peer)
         if not transport.is_closing():
@@ -124,6 +168,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._register.has_head(self, self._peer)
         self._take_absolute_form()
         super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", self._answers)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -142,6 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is complete. What is left of a body nobody reads may come for a while."""
+        self._answers.end()
         super().on_response_complete()
         if self.transport.is_closing():
             return

@@ -4,7 +4,7 @@ Without a token a caller is anonymous, and on loopback the shop is open to them.
 with an operator token set, what has a guard wants a token. A bad token is never anonymous."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -168,10 +168,10 @@ def is_open(settings: Settings, role: Role) -> bool:
 
 
 @cache
-def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], None]":  # type: ignore[type-arg]
+def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], Awaitable[None]]":  # type: ignore[type-arg]
     """A Litestar guard: 401 without a good token, 403 where its bearer has not this role."""
 
-    def guard(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
+    async def guard(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
         caller = caller_of(connection)
         if caller.has(role):
             return

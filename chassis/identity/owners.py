@@ -42,7 +42,7 @@ def may_see(caller: Caller, owner: str) -> bool:
     return sees_all(caller) or caller.subject == owner
 
 
-def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
+async def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """The guard of every route that has none of its own: beyond loopback 401 without a good token
     or the service credential."""
     if handler.opt.get("credential") is not None or handler.guards:
@@ -54,7 +54,7 @@ def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> N
         raise token_needed("This needs a token")
 
 
-def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
+async def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """A guard: 401 unless the caller is somebody, wherever the shop has an operator."""
     if caller_of(connection) == ANONYMOUS and not is_open(
         connection.app.state["settings"], "operator"

@@ -42,6 +42,12 @@ class Span(msgspec.Struct):
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 
+# Version, trace id, span id, flags, and what a later version than 00 may add. "ff" is no version.
+_TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?",
+    re.DOTALL,
+)
+_TRACEPARENT_SIZE = 128
 # One entry of a tracestate: a key, of one system or of a tenant of it, and an opaque value.
 _ENTRY = re.compile(
     r"([a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
@@ -87,18 +93,12 @@ def parse_traceparent(header: str | None) -> tuple[str, str, bool] | None:
     """(trace id, parent span id, sampled) of a W3C traceparent; None if it is not one.
 
     Source: W3C Trace Context level 2, section 3.2. Anything malformed is ignored, never echoed."""
-    if header is None or len(header) < 55 or len(header) > 128:
+    if header is None or len(header) > _TRACEPARENT_SIZE:
         return None
-    version, trace_id, span_id, flags = header[:2], header[3:35], header[36:52], header[53:55]
-    if header[2] != "-" or header[35] != "-" or header[52] != "-" or version == "ff":
+    found = _TRACEPARENT.fullmatch(header)
+    if found is None or (found[1] == "00" and found[5] is not None):
         return None
-    if (version == "00" and len(header) != 55) or (len(header) > 55 and header[55] != "-"):
-        return None
-    if not all(c in "0123456789abcdef" for c in version + trace_id + span_id + flags):
-        return None
-    if trace_id == "0" * 32 or span_id == "0" * 16:
-        return None
-    return trace_id, span_id, bool(int(flags, 16) & 1)
+    return found[2], found[3], bool(int(found[4], 16) & 1)
 
 
 def parse_tracestate(header: str | None) -> str:

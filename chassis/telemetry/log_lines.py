@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,6 +30,11 @@ class LogLine(msgspec.Struct, frozen=True):
     created_s: float
 
 
+@lru_cache(4)
+def _second(at_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s))
+
+
 class _Formatter(logging.Formatter):
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -43,8 +49,7 @@ class _Formatter(logging.Formatter):
 
     def _read(self, entry: logging.LogRecord) -> dict[str, Any]:
         line: dict[str, Any] = {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(entry.created))
-            + f".{int(entry.msecs):03d}Z",
+            "timestamp": f"{_second(int(entry.created))}.{int(entry.msecs):03d}Z",
             "level": entry.levelname,
             "service": self._service,
             "message": entry.getMessage(),
@@ -102,6 +107,10 @@ class _ExportHandler(logging.Handler):
 
 def configure_logs(settings: Settings, service: str, add: Callable[[LogLine], None] | None) -> None:
     """Write every line to the standard error, and hand it to `add` where lines are sent."""
+    # The library's own switches (its HOWTO, "Optimization") for what no line of ours says: a walk
+    # up the stack, and the names of thread and process.
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     as_text = settings.log_format == "text" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )

@@ -15,7 +15,9 @@ FOR_SHOPPERS: dict[str, object] = {"for_shoppers": True}
 SIGN_IN_NEEDED = "sign-in-needed"
 
 
-def page_guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def page_guard(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
     """A guard of every route of the dashboard that is not open: by the session of the browser, or
     by the token of a program."""
     if handler.opt.get("credential") is not None:

@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import Meta, Raw, Struct, field
 
 from chassis.http.misfit import plain
 from observatory import limits
 from observatory.limits import Clipper
+from observatory.otlp.json_attributes import NO_PAIRS, Unusual, Value, pairs_of, text, whole
 from observatory.otlp.normalize import Malformed, Normalizer, Plain, Resource, text_of
 from observatory.otlp.pieces import Pieces, Sender, TooLarge
 from observatory.store.model import KINDS, Pairs, StoredLine, StoredSpan
@@ -31,8 +32,8 @@ _SEVERITY = {
     for degree in (0, 2, 3, 4)
 }
 _UINT64 = 1 << 64
-# Nineteen digits are below 2**64 whatever they are; a number with its sign never has more than 24.
-_SAFE_DIGITS, _MOST_DIGITS = 19, 24
+# A number of 64 bits with its sign never has more.
+_MOST_DIGITS = 24
 # msgspec passes on what it cannot decode as UTF-8 and what is nested too deeply as these two.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -141,19 +142,6 @@ def line(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredLine:
 _Number = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
 
 
-class _Value(Struct, forbid_unknown_fields=True, rename="camel"):
-    # A null is not the same as an absent field.
-    string_value: str | UnsetType = UNSET
-    int_value: str | int | UnsetType = UNSET
-    bool_value: bool | UnsetType = UNSET
-    double_value: float | UnsetType = UNSET
-
-
-class _Pair(Struct, forbid_unknown_fields=True):
-    key: str = ""
-    value: _Value | None = None
-
-
 class _Status(Struct, forbid_unknown_fields=True, frozen=True):
     code: _Number = 0
     message: str = ""
@@ -162,7 +150,7 @@ class _Status(Struct, forbid_unknown_fields=True, frozen=True):
 class _Event(Struct, forbid_unknown_fields=True, rename="camel"):
     time_unix_nano: str
     name: str = ""
-    attributes: list[_Pair] = []
+    attributes: Raw = NO_PAIRS
     dropped_attributes_count: Raw = Raw()
 
 
@@ -183,7 +171,7 @@ class _Span(Struct, forbid_unknown_fields=True, rename="camel"):
     end_time_unix_nano: str
     parent_span_id: str = ""
     kind: _Number = 0
-    attributes: list[_Pair] = []
+    attributes: Raw = NO_PAIRS
     status: _Status = _Status()
     events: list[_Event] = []
     links: list[_Link] = []
@@ -195,13 +183,13 @@ class _Span(Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class _Line(Struct, forbid_unknown_fields=True, rename="camel"):
-    body: _Value
+    body: Value
     time_unix_nano: str
     observed_time_unix_nano: str = "0"
     trace_id: str = ""
     span_id: str = ""
     severity_number: _Number = 0
-    attributes: list[_Pair] = []
+    attributes: Raw = NO_PAIRS
     severity_text: str = ""
     flags: Raw = Raw()
     dropped_attributes_count: Raw = Raw()
@@ -212,23 +200,20 @@ _decode_span = msgspec.json.Decoder(_Span).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-class _Unusual(Exception):
-    """To be read field by field."""
-
-
 def usual_span(raw: bytes, resource: Resource, normalizer: Normalizer) -> StoredSpan | None:
     """One span in one step; None if it is unusual. Raises `Malformed` for invalid ids."""
     try:
         it = _decode_span(raw)
-        times = (_nano(it.start_time_unix_nano), _nano(it.end_time_unix_nano))
+        times = (whole(it.start_time_unix_nano), whole(it.end_time_unix_nano))
         if len(it.events) > limits.EVENTS or len(it.links) > limits.LINKS:
             return None
+        clip = normalizer.clipper
         events = [
-            (_nano(event.time_unix_nano), event.name, _usual_pairs(event.attributes, normalizer))
+            (whole(event.time_unix_nano), event.name, pairs_of(event.attributes, clip))
             for event in it.events
         ]
-        attributes = _usual_pairs(it.attributes, normalizer)
-    except (_Unusual, *_UNREADABLE):
+        attributes = pairs_of(it.attributes, clip)
+    except (Unusual, *_UNREADABLE):
         return None
     return normalizer.span(
         resource,
@@ -247,10 +232,10 @@ def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> Stored
     """One line of log in one step; None if it is unusual."""
     try:
         it = _decode_line(raw)
-        at_ns = _nano(it.time_unix_nano) or _nano(it.observed_time_unix_nano)
-        message = _usual_text(it.body)
-        attributes = _usual_pairs(it.attributes, normalizer)
-    except (_Unusual, *_UNREADABLE):
+        at_ns = whole(it.time_unix_nano) or whole(it.observed_time_unix_nano)
+        message = text(it.body)
+        attributes = pairs_of(it.attributes, normalizer.clipper)
+    except (Unusual, *_UNREADABLE):
         return None
     return normalizer.line(
         resource,
@@ -261,38 +246,6 @@ def usual_line(raw: bytes, resource: Resource, normalizer: Normalizer) -> Stored
         attributes=attributes,
         event=it.event_name,
     )
-
-
-def _usual_pairs(found: list[_Pair], normalizer: Normalizer) -> Pairs:
-    if len(found) > limits.ATTRIBUTES:
-        raise _Unusual
-    texts = [(pair.key, _usual_text(pair.value)) for pair in found]
-    clip = normalizer.clipper
-    return tuple([(clip.line(key, limits.KEY_CHARS), clip.lines(text)) for key, text in texts])
-
-
-def _usual_text(value: _Value | None) -> str:
-    if value is None:
-        return ""
-    if value.string_value is not UNSET:
-        return value.string_value
-    if (number := value.int_value) is not UNSET:
-        return str(_nano(number) if isinstance(number, str) else _small(number))
-    if value.bool_value is not UNSET:
-        return text_of(value.bool_value)
-    return "" if value.double_value is UNSET else text_of(value.double_value)
-
-
-def _small(number: int) -> int:
-    if abs(number) >> 64:
-        raise _Unusual
-    return number
-
-
-def _nano(digits: str) -> int:
-    if len(digits) > _SAFE_DIGITS or not (digits.isascii() and digits.isdigit()):
-        raise _Unusual
-    return int(digits)
 
 
 # ---- anything else, field by field ---------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from observatory.limits import VALUE_CHARS
 from observatory.otlp import json
 from observatory.otlp.normalize import Malformed, Normalizer, Resource
 from tests.observatory.samples import NOW_NS, json_span
@@ -95,3 +96,12 @@ def test_what_services_send_is_decoded_in_one_step(extra: dict[str, Any]):
     attributes = [{"key": str(number), "value": value} for number, value in enumerate(values)]
     raw = msgspec.json.encode(json_span(attributes=attributes, **extra))
     assert json.usual_span(raw, SENDER, Normalizer(NOW_NS)) is not None
+
+
+def test_what_is_clipped_is_counted_each_time_it_comes():
+    normalizer = Normalizer(NOW_NS)
+    attribute = {"key": "db.query.text", "value": {"stringValue": "x" * (VALUE_CHARS + 1)}}
+    raw = msgspec.json.encode(json_span(attributes=[attribute]))
+    for _ in range(3):
+        json.span(raw, SENDER, normalizer)
+    assert normalizer.clipper.clipped == 3

@@ -73,3 +73,19 @@ def test_a_module_opens_with_one_sentence_saying_what_it_is_for():
 
 def _opening(name: str) -> str:
     return (ast.get_docstring(tree(name)) or "").split("\n\n")[0]
+
+
+def test_no_guard_takes_a_thread():
+    complain(
+        [
+            f"{name}:{node.lineno}: {node.name}"
+            for name in PYTHON
+            if not name.startswith("tests/")
+            for node in ast.walk(tree(name))
+            if isinstance(node, ast.FunctionDef)
+            for argument in node.args.args
+            if argument.annotation and "BaseRouteHandler" in ast.unparse(argument.annotation)
+        ],
+        "the framework hands a guard that is a plain function to a thread at every request: "
+        "write `async def`",
+    )
