@@ -33,18 +33,36 @@ class ServiceCredential:
     def secret_of(self, name: str) -> str:
         """What the process of this name shows to get a token of its own; empty without a
         credential."""
-        return _secret(self._known[0], name) if self._known else ""
+        return _secret(self._known[0], f"client {name}") if self._known else ""
 
     def is_secret_of(self, name: str, shown: str) -> bool:
         """Whether this is the secret of the process of this name."""
         return any(
-            hmac.compare_digest(shown.encode(), _secret(known, name).encode())
+            hmac.compare_digest(shown.encode(), _secret(known, f"client {name}").encode())
             for known in self._known
         )
 
+    def key_for(self, well_known: str) -> str:
+        """The shop's own key in place of one that is in the documents, and so everybody's; that one
+        itself without a credential."""
+        return _own_key(self._known[0], well_known) if self._known else well_known
 
-def _secret(credential: str, name: str) -> str:
-    return hmac.digest(credential.encode(), f"client {name}".encode(), "sha256").hex()
+    def well_known_of(self, shown: str) -> str:
+        """In whose place this key of the shop is; empty where it is none."""
+        well_known = shown.rpartition("_")[0]
+        is_ours = any(
+            hmac.compare_digest(shown.encode(), _own_key(known, well_known).encode())
+            for known in self._known
+        )
+        return well_known if is_ours else ""
+
+
+def _secret(credential: str, use: str) -> str:
+    return hmac.digest(credential.encode(), use.encode(), "sha256").hex()
+
+
+def _own_key(credential: str, well_known: str) -> str:
+    return f"{well_known}_{_secret(credential, f'key {well_known}')}"
 
 
 def _credentials(settings: Settings) -> list[str]:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity.caller import ANONYMOUS, ROLE_MISSING, Caller, caller_of
+from chassis.identity.caller import ANONYMOUS, Caller, caller_of, role_missing
 from chassis.identity.owners import is_service, sees_all
 from chassis.service_credential import ServiceCredential
 from chassis.settings import Settings
@@ -99,10 +99,7 @@ class ShopIdentity:
         if (caller := caller_of(connection)) != ANONYMOUS:
             if sees_all(caller):
                 return "order-service" if is_service(caller) else "hand"
-            raise Problem(
-                403, ROLE_MISSING, "This needs the role operator; nothing was done",
-                headers=NOT_EXECUTED,
-            )  # fmt: skip
+            raise role_missing("operator")
         if not self._credential.is_demanded:
             return "hand"
         raise Problem(

@@ -136,6 +136,12 @@ def token_needed(detail: str) -> Problem:
     )
 
 
+def role_missing(role: Role) -> Problem:
+    """What somebody gets whom we know, and who is not one of those who may do it."""
+    detail = f"This needs the role {role}; nothing was done"
+    return Problem(403, ROLE_MISSING, detail, headers=NOT_EXECUTED)
+
+
 def caller_of(connection: "ASGIConnection") -> Caller:  # type: ignore[type-arg]
     """Who makes this request. `Problem`: 401 where a bad token is shown, 429 to a client that only
     guesses, 503 while the keys of tokens are not known."""
@@ -176,10 +182,7 @@ def needs_role(role: Role) -> "Callable[[ASGIConnection, BaseRouteHandler], Awai
         if caller.has(role):
             return
         if not caller.is_anonymous:
-            raise Problem(
-                403, ROLE_MISSING, f"This needs the role {role}; nothing was done",
-                headers=NOT_EXECUTED,
-            )  # fmt: skip
+            raise role_missing(role)
         if not is_open(connection.app.state["settings"], role):
             raise token_needed(f"This needs a token with the role {role}")
 

@@ -12,6 +12,7 @@ from chassis.identity.caller import (
     Caller,
     caller_of,
     is_open,
+    role_missing,
     token_needed,
 )
 from chassis.service_credential import ServiceCredential
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # another kind that it looks at by itself.
 OPEN: dict[str, object] = {"credential": "none"}
 OTHER_CREDENTIAL: dict[str, object] = {"credential": "other"}
+# And where a shopper may ask as well: it shows what is theirs, or what is for sale.
+FOR_SHOPPERS: dict[str, object] = {"for_shoppers": True}
 
 
 def sees_all(caller: Caller) -> bool:
@@ -44,14 +47,17 @@ def may_see(caller: Caller, owner: str) -> bool:
 
 async def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """The guard of every route that has none of its own: beyond loopback 401 without a good token
-    or the service credential."""
+    or the service credential; 403 to a shopper where the route does not say that it is for them."""
     if handler.opt.get("credential") is not None or handler.guards:
         return
     credential: ServiceCredential = connection.app.state["service_credential"]
-    if caller_of(connection) != ANONYMOUS or credential.is_shown(connection.headers):
+    caller = caller_of(connection)
+    if credential.is_shown(connection.headers):
         return
-    if not is_open(connection.app.state["settings"], "shopper"):
+    if caller == ANONYMOUS and not is_open(connection.app.state["settings"], "shopper"):
         raise token_needed("This needs a token")
+    if not sees_all(caller) and "for_shoppers" not in handler.opt:
+        raise role_missing("operator")
 
 
 async def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from chassis.http.problems import Problem
+from chassis.identity.owners import FOR_SHOPPERS
 from frontend.live_state import DashboardState
 from frontend.orders.actions import DEMO_USERS
 from frontend.orders.panels import (
@@ -20,7 +21,6 @@ from frontend.orders.panels import (
     story_panel,
 )
 from frontend.query_results import OrderDetails
-from frontend.web.access import FOR_SHOPPERS
 from frontend.web.actions import new_form_key
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.sessions import Visitor

@@ -37,8 +37,9 @@ def order_panels(state: DashboardState) -> list[Panel]:
             "orders/products.html",
             ("shop",),
             lambda _: presenter.products(state.shop.now(), state.shop.last),
+            for_shoppers=True,
         ),
-        Panel("orders/orders.html", ("shop",), lambda _: orders(), is_private=True),
+        Panel("orders/orders.html", ("shop",), lambda _: orders()),
     ]
 
 

@@ -3,10 +3,10 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from chassis.identity.owners import FOR_SHOPPERS
 from frontend.live_state import DashboardState
 from frontend.orders.actions import DEMO_USERS
 from frontend.overview.charts import chart_routes, sparks
-from frontend.web.access import FOR_SHOPPERS
 from frontend.web.actions import new_form_key
 from frontend.web.formatting import utc_now
 from frontend.web.links import Links

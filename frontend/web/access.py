@@ -6,12 +6,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from chassis.http.problems import Problem
-from chassis.identity.caller import ANONYMOUS, ROLE_MISSING, caller_of
+from chassis.identity.caller import ROLE_MISSING
 from chassis.identity.owners import sees_all
 from frontend.web.sessions import Sessions
 
-# What a route says of itself that a shopper may open as well: it shows what is theirs alone.
-FOR_SHOPPERS: dict[str, object] = {"for_shoppers": True}
 SIGN_IN_NEEDED = "sign-in-needed"
 
 
@@ -23,8 +21,7 @@ async def page_guard(
     if handler.opt.get("credential") is not None:
         return
     sessions: Sessions = connection.app.state["sessions"]
-    caller = caller_of(connection)
-    person = sessions.person_of(connection) if caller == ANONYMOUS else caller
+    person = sessions.person_of(connection)
     if person is None and sessions.is_demanded:
         raise Problem(
             401, SIGN_IN_NEEDED, "Sign in to see this.", headers={"WWW-Authenticate": "Bearer"}

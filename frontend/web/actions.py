@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from chassis.http.problems import Problem
 from chassis.identity.caller import ROLE_MISSING
-from frontend.web.access import FOR_SHOPPERS, SIGN_IN_NEEDED
+from chassis.identity.owners import FOR_SHOPPERS
+from frontend.web.access import SIGN_IN_NEEDED
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import html_response, problem_page, see_other
 from frontend.web.sessions import Sessions, Visitor

@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from frontend.web.access import FOR_SHOPPERS
+from chassis.identity.owners import FOR_SHOPPERS
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel, Panels
 from frontend.web.responses import html_response, see_other

@@ -23,8 +23,8 @@ class Panel(Struct, frozen=True):
     topics: tuple[str, ...]
     view: Callable[[datetime], object]
     own_url: str = ""
-    # Of everybody's: a shopper has another one of their own.
-    is_private: bool = False
+    # Whether it shows nothing but what a shopper may see.
+    for_shoppers: bool = False
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class Panels:
             return render_panel(panel, visitor, now)
         if panel not in self.by_name:
             raise Problem(404, "not-found", "There is no such panel")
-        if self.by_name[panel].is_private and visitor.is_shopper:
+        if visitor.is_shopper and not self.by_name[panel].for_shoppers:
             raise Problem(403, ROLE_MISSING, "This panel is for the operators of the shop")
         moment = (self._hub.nudges, int(now.timestamp()))
         return self._cache.get(

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from chassis.database.pool import Database
 from chassis.http.operator_auth import bearer, is_token
 from chassis.http.problems import Problem
-from chassis.identity.caller import OPERATOR, Caller
+from chassis.identity.caller import ANONYMOUS, OPERATOR, Caller, caller_of
 from chassis.identity.owners import sees_all
 from chassis.settings import Settings
 from frontend.web.person_tokens import PersonTokens, SignedOut, TokenIssuer
@@ -109,13 +109,13 @@ class Sessions:
             csrf=_sign(self.store.keys[0], visitor_id),
             guarded=self._is_guarded,
             is_new=is_new,
-            person=_person(self._session(request, visitor_id, attended)),
+            person=self._person(request, visitor_id, attended),
         )
 
     def person_of(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
-        """Who has signed in at the browser that asks; None where nobody has."""
-        visitor_id = connection.cookies.get(VISITOR_COOKIE, "")
-        return _person(self._session(connection, visitor_id, attended=False))
+        """Who asks: whom a token names, or who has signed in at this browser; None where nobody
+        has. `Problem` 401 where a bad token is shown."""
+        return self._person(connection, connection.cookies.get(VISITOR_COOKIE, ""), attended=False)
 
     async def check(self, request: Request[Any, Any, Any], csrf: str) -> Visitor:
         """Who asks for a change. `Problem` 403 unless the form came from one of our pages."""
@@ -176,6 +176,13 @@ class Sessions:
             VISITOR_COOKIE, value=visitor.id, max_age=_VISITOR_S, httponly=True, samesite="lax"
         )
 
+    def _person(
+        self, connection: ASGIConnection[Any, Any, Any, Any], visitor_id: str, attended: bool
+    ) -> Caller | None:
+        if (caller := caller_of(connection)) != ANONYMOUS:
+            return caller
+        return _signed_in(self._session(connection, visitor_id, attended))
+
     def _session(
         self, request: ASGIConnection[Any, Any, Any, Any], visitor_id: str, attended: bool
     ) -> Session | None:
@@ -219,7 +226,7 @@ class Sessions:
         return hmac.new(cookie.encode(), token, hashlib.sha256).digest()
 
 
-def _person(session: Session | None) -> Caller | None:
+def _signed_in(session: Session | None) -> Caller | None:
     if session is None:
         return None
     if session.sealed is None:

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from chassis.http.problems import shed
+from chassis.identity.owners import FOR_SHOPPERS
 from frontend.web.responses import HEADERS
 
 TOPICS = ("health", "metrics", "flow", "shop", "gremlins", "proof", "traces", "logs", "acts")
@@ -143,7 +144,7 @@ def nudge_routes(hub: Hub) -> list[HTTPRouteHandler]:
         "/nudges",
         summary="Nudges: which panel changed",
         include_in_schema=False,
-        opt={"for_shoppers": True},
+        opt=FOR_SHOPPERS,
     )
     async def show_events() -> Stream:
         try:

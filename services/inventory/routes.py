@@ -14,6 +14,7 @@ from chassis.http.openapi import refused
 from chassis.http.problems import Problem
 from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.identity.caller import needs_role
+from chassis.identity.owners import FOR_SHOPPERS
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitStock,
@@ -58,7 +59,7 @@ def _unknown_product(product_id: str) -> Problem:
     )
 
 
-@get("/inventory", summary="All products and their units")
+@get("/inventory", summary="All products and their units", opt=FOR_SHOPPERS)
 async def list_stock(state: State) -> StockList:
     """GET /inventory."""
     async with _database(state).connect() as connection:
@@ -71,6 +72,7 @@ _NO_PRODUCT = refused("There is no such product")
 @get(
     "/inventory/{product_id:str}",
     summary="One product and its units",
+    opt=FOR_SHOPPERS,
     responses={404: _NO_PRODUCT},
 )
 async def show_stock(product_id: FromPath[str], state: State) -> StockView:

@@ -16,7 +16,7 @@ from chassis.http.openapi import KeyedOperation, answered, limit_up_to, refused
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
 from chassis.identity.caller import Caller, caller_of
-from chassis.identity.owners import known_caller, may_see, sees_all
+from chassis.identity.owners import FOR_SHOPPERS, known_caller, may_see, sees_all
 from services.order import store
 from services.order.checkout import Checkout
 from services.order.contract import (
@@ -77,7 +77,7 @@ def _answer(reply: Reply) -> Response[bytes]:
 
 @post(
     "/orders", dto=Strict[PlaceOrder], return_dto=None, operation_class=KeyedOperation,
-    summary="Place an order",
+    summary="Place an order", opt=FOR_SHOPPERS,
     responses={
         201: answered(OrderView, "Confirmed"),
         202: answered(OrderView, "Accepted, not decided yet"),
@@ -99,7 +99,7 @@ async def place_order(
     return _answer(await placement.place(data, key, caller.subject))
 
 
-@get("/orders", summary="Orders, newest first; a shopper's own")
+@get("/orders", summary="Orders, newest first; a shopper's own", opt=FOR_SHOPPERS)
 async def list_orders(
     state: State,
     request: Request[Any, Any, Any],
@@ -119,7 +119,7 @@ async def list_orders(
 
 
 @get(
-    "/orders/{order_id:str}", summary="One order",
+    "/orders/{order_id:str}", summary="One order", opt=FOR_SHOPPERS,
     responses={404: refused("There is no such order, or it is another's")},
 )  # fmt: skip
 async def show_order(
@@ -137,7 +137,7 @@ async def show_order(
 
 
 @get(
-    "/orders/{order_id:str}/history", summary="Every step of an order's life",
+    "/orders/{order_id:str}/history", summary="Every step of an order's life", opt=FOR_SHOPPERS,
     responses={404: refused("There is no such order, or it is another's")},
 )  # fmt: skip
 async def show_history(
@@ -193,7 +193,7 @@ async def cancel_order(
     return Response(order_view(order), status_code=200 if order.is_settled else 202)
 
 
-@get("/products", summary="What is for sale, at what price")
+@get("/products", summary="What is for sale, at what price", opt=FOR_SHOPPERS)
 async def list_products(state: State) -> ProductList:
     """GET /products."""
     async with _database(state).connect() as connection:

@@ -13,6 +13,7 @@ from chassis.http.edge import Edge
 from chassis.http.outbound import Peer, peer_probe, same_shop_probe
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.doorbell import Doorbell
+from chassis.service_credential import ServiceCredential
 from chassis.settings import BadSetting
 from gateways import Connector, OutsideAccount
 from gateways.stripe_contract import OUTSIDE_CONTRACTS
@@ -166,7 +167,10 @@ def stripe_accounts(settings: PaymentSettings) -> dict[str, OutsideAccount]:
     # A second of imports, which a shop without such accounts need not wait for.
     from gateways.stripe_api import StripeAccount
 
-    url = settings.payment_stripe_url or settings.urls["acquirer"]
+    url = settings.payment_stripe_url
+    if not url:
+        url, credential = settings.urls["acquirer"], ServiceCredential(settings)
+        keys = {name: credential.key_for(key) for name, key in keys.items()}
     return {name: StripeAccount(name, key, url) for name, key in keys.items()}
 
 

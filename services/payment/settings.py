@@ -18,7 +18,8 @@ class PaymentSettings(RpcSettings, frozen=True, kw_only=True):
         str,
         why(
             "`name=key,…`: the accounts that are paid through Stripe's official library; these are "
-            "the acquirer's own. Empty: merchants have the mock alone."
+            "the acquirer's own, which processes with a service credential replace by keys of "
+            "this shop. Empty: merchants have the mock alone."
         ),
     ] = "alfa=sk_test_alfa,bravo=sk_test_bravo,charlie=sk_test_charlie"
     payment_stripe_url: Annotated[

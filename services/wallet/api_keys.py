@@ -21,7 +21,7 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.brake import Brake
 from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity.caller import ANONYMOUS, Caller, caller_of
+from chassis.identity.caller import ANONYMOUS, Caller, caller_of, role_missing
 from chassis.identity.owners import sees_all
 from services.wallet import contract
 from services.wallet.settings import WalletSettings
@@ -150,6 +150,13 @@ async def api_key_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None
         f"Send the API key of your application in {HEADER}; nothing was done",
         headers={"WWW-Authenticate": 'ApiKey realm="wallets"', **NOT_EXECUTED},
     )
+
+
+def incoming_money_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """A Litestar guard, after the one of the key: money comes in by an application that has seen
+    it, or by an operator; 403 where somebody says so with a token of their own."""
+    if HEADER.lower() not in connection.headers and not sees_all(caller_of(connection)):
+        raise role_missing("operator")
 
 
 def _bearer(caller: Caller) -> Client:

@@ -10,6 +10,7 @@ from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.doorbell import Doorbell
+from chassis.service_credential import ServiceCredential
 from services.wallet.answers import answer_in_capitals
 from services.wallet.api_keys import ApiKeys
 from services.wallet.breaker import Breaker
@@ -87,5 +88,7 @@ def _stripe_account(settings: WalletSettings) -> GatewayAccount:
     # A second of imports, at the first payment.
     from gateways.stripe_api import StripeAccount
 
-    url = settings.wallet_gateway_url or settings.urls["acquirer"]
-    return StripeAccount("wallets", settings.wallet_gateway_key, url)
+    url, key = settings.wallet_gateway_url, settings.wallet_gateway_key
+    if not url:
+        url, key = settings.urls["acquirer"], ServiceCredential(settings).key_for(key)
+    return StripeAccount("wallets", key, url)

@@ -18,7 +18,7 @@ from chassis.http.problems import MEDIA_TYPE, Problem, invalid
 from chassis.idempotency import key_of
 from services.wallet import contract, history
 from services.wallet.answers import WalletReply, location_of, view, wallet_not_found
-from services.wallet.api_keys import api_key_guard, client_now, may_see
+from services.wallet.api_keys import api_key_guard, client_now, incoming_money_guard, may_see
 from services.wallet.contract import (
     DEFAULT_PAGE,
     MAX_PAGE,
@@ -108,8 +108,9 @@ async def pay_provider(
 
 @post(
     "/wallets/{user_id:str}/deposits", dto=Strict[Deposit], return_dto=None,
-    operation_class=KeyedOperation, guards=[api_key_guard],
-    summary="Put money into a wallet, once; the first deposit opens it", responses=_KEYED,
+    operation_class=KeyedOperation, guards=[api_key_guard, incoming_money_guard],
+    summary="Put money into a wallet, once; the first deposit opens it",
+    responses={**_KEYED, 403: refused("A shopper's own token brings no money in")},
 )  # fmt: skip
 async def deposit_money(
     user_id: FromPath[str], data: JSONBody[Deposit], state: State, request: Request[Any, Any, Any]

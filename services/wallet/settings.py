@@ -9,7 +9,11 @@ class WalletSettings(Settings, frozen=True, kw_only=True):
     """Its account at the gateway, how many payments run at once, and how soon money is sealed."""
 
     wallet_gateway_key: Annotated[
-        str, why("The wallets' own account at the acquirer. Never real money by default.")
+        str,
+        why(
+            "The wallets' own account at the acquirer; a process with a service credential shows "
+            "this shop's key in its place. Never real money by default."
+        ),
     ] = "sk_test_wallets"
     wallet_gateway_url: Annotated[
         str, why("Where that account's API is. Empty: at the acquirer.")

@@ -1,19 +1,14 @@
 """Every route that a process has, with what it says of who may ask, and an address of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from chassis.http.edge import Edge
-from chassis.http.shop_identity import internal_guard
-from chassis.identity.caller import needs_role
-from frontend.web.access import FOR_SHOPPERS, page_guard
-from services.identity.tokens import for_people
 from tests.harness.serving import create_service, settings_of
-from topology import KEYS, find
+from topology import KEYS
 
 EXPOSED = {"host": "0.0.0.0", "operator_token": "a-token-of-the-operators"}  # noqa: S104
 _NUMBER = "00000000-0000-4000-8000-000000000001"
-_NOT_FOR_SHOPPERS = (internal_guard, needs_role("operator"), needs_role("admin"))
 
 
 class AskedRoute(NamedTuple):
@@ -25,8 +20,6 @@ class AskedRoute(NamedTuple):
     template: str
     path: str
     credential: str | None
-    guards: tuple[Callable[..., Any], ...]
-    is_for_shoppers: bool
 
     @property
     def name(self) -> str:
@@ -37,14 +30,6 @@ class AskedRoute(NamedTuple):
     def is_open(self) -> bool:
         """Whether it says that anybody may ask."""
         return self.credential == "none"
-
-    @property
-    def lets_shoppers_in(self) -> bool:
-        """Whether it says that a shopper may ask, with a token of theirs."""
-        if find(self.key).name not in for_people(["shopper"]):
-            return self.is_open
-        barred = not self.is_for_shoppers if page_guard in self.guards else False
-        return self.is_open or not (barred or set(self.guards) & set(_NOT_FOR_SHOPPERS))
 
 
 def exposed(key: str) -> Edge:
@@ -58,12 +43,9 @@ def routes_of(key: str, edge: Edge) -> Iterator[AskedRoute]:
     """One request to each route and method of a process."""
     for route in edge.app.routes:  # type: ignore[attr-defined]
         for handler in getattr(route, "route_handlers", ()):
-            guards = tuple(getattr(each, "func", each) for each in handler.guards or ())
             for method in sorted(set(handler.http_methods) - {"OPTIONS", "HEAD"}):
-                yield AskedRoute(
-                    key, method, route.path_format, _path(route), handler.opt.get("credential"),
-                    guards, FOR_SHOPPERS.items() <= handler.opt.items(),
-                )  # fmt: skip
+                credential = handler.opt.get("credential")
+                yield AskedRoute(key, method, route.path_format, _path(route), credential)
 
 
 def _path(route: Any) -> str:

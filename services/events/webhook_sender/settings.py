@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chassis.addresses import is_loopback
 from chassis.messaging.settings import MessagingSettings
 from chassis.settings import Count, Seconds, why
 
@@ -46,8 +45,8 @@ class WebhookSenderSettings(MessagingSettings, frozen=True, kw_only=True):
         Literal["auto", "allow", "refuse"],
         why(
             "Whether an endpoint may be on this machine or in a private network. Merchants choose "
-            "the address, so it must not reach what only we can reach; `auto`: only where "
-            "VALERIX_HOST is loopback, for trying it out."
+            "the address, so it must not reach what only we can reach; `auto`: only while the "
+            "process is not exposed, in a container too (VALERIX_PUBLISHED_ON)."
         ),
     ] = "auto"
 
@@ -55,5 +54,5 @@ class WebhookSenderSettings(MessagingSettings, frozen=True, kw_only=True):
     def allows_private_addresses(self) -> bool:
         """Whether a receiver may be where only this machine or its network reaches."""
         if self.webhook_private_addresses == "auto":
-            return is_loopback(self.host)
+            return not self.is_exposed
         return self.webhook_private_addresses == "allow"
