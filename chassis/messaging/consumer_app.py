@@ -37,7 +37,6 @@ def consumer_app(
     known: Mapping[str, type],
     is_ordered: bool,
     effect: Effect,
-    queue: str,
     loops: Sequence[Loop] = (),
     closes: Sequence[Close] = (),
     **service: Any,
@@ -46,7 +45,7 @@ def consumer_app(
     metrics = ConsumerMetrics(name, registry)
     gremlins = Gremlins(name, schema, settings, registry, takes_events=True)
     inbox = Inbox(name, types, is_ordered=is_ordered)
-    deliveries = subscription(settings, database, name, queue=queue, types=types)
+    deliveries = subscription(settings, database, name, schema=schema, types=types)
     consumer = Consumer(
         inbox,
         types=types,

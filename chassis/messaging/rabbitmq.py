@@ -6,7 +6,7 @@ it."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import aio_pika
 from aio_pika.abc import (
@@ -55,14 +55,19 @@ class RabbitPublisher:
         self._timeout_s = timeout_s
 
     @classmethod
-    async def open(cls, url: str, timeout_s: float) -> "RabbitPublisher":
-        """Connect, and declare the exchanges."""
+    async def open(
+        cls, url: str, timeout_s: float, queues: Mapping[str, tuple[str, ...]]
+    ) -> "RabbitPublisher":
+        """Connect, and declare the exchanges and every consumer's queue with its types: what is
+        published before a consumer has ever come waits for it."""
         connection = await aio_pika.connect(url, timeout=timeout_s)
         try:
             # A broker that is still starting takes the connection and answers nothing more.
             async with asyncio.timeout(timeout_s):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 exchanges = {name: await _exchange(channel, name) for name in (PAYMENTS, SHOP)}
+                for queue, types in queues.items():
+                    await declare_queue(channel, queue, types)
         except BaseException:
             await _close(connection, timeout_s)
             raise

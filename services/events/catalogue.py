@@ -34,5 +34,11 @@ TYPES: Mapping[str, type[Struct]] = {
     "gremlin.started": GremlinStarted,
     "gremlin.ended": GremlinEnded,
 }
-# What both consumers take.
 ALL = tuple(sorted({f"{each.partition('.')[0]}.*" for each in TYPES}))
+# By process, what those take that do not take everything.
+_SOME = {"webhook_sender": ("payment.*", "refund.*")}
+
+
+def types_of(key: str) -> tuple[str, ...]:
+    """What the consumer of this key takes: what its queue is bound to, at either end."""
+    return _SOME.get(key, ALL)

@@ -7,7 +7,7 @@ from chassis.messaging.consumer_app import consumer_app, consumer_database
 from services.events.audit_consumer import log
 from services.events.audit_consumer.routes import ROUTES
 from services.events.audit_consumer.settings import AuditConsumerSettings
-from services.events.catalogue import ALL, TYPES
+from services.events.catalogue import TYPES, types_of
 from topology import find
 
 NAME = find("audit_consumer").name
@@ -26,11 +26,10 @@ def create_app(settings: AuditConsumerSettings) -> Edge:
         settings=settings,
         registry=registry,
         database=database,
-        types=ALL,
+        types=types_of("audit_consumer"),
         known=TYPES,
         is_ordered=True,
         effect=log.write,
-        queue="audit.queue",
         routes=ROUTES,
         schema_revision=SCHEMA_REVISION,
         state={"database": database},

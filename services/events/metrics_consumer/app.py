@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.edge import Edge
 from chassis.messaging.consumer_app import consumer_app, consumer_database
-from services.events.catalogue import ALL, TYPES
+from services.events.catalogue import TYPES, types_of
 from services.events.metrics_consumer.counters import BusinessCounters, count
 from services.events.metrics_consumer.settings import MetricsConsumerSettings
 from topology import find
@@ -25,11 +25,10 @@ def create_app(settings: MetricsConsumerSettings) -> Edge:
         settings=settings,
         registry=registry,
         database=database,
-        types=ALL,
+        types=types_of("metrics_consumer"),
         known=TYPES,
         is_ordered=False,
         effect=count,
-        queue="metrics.queue",
         loops=[BusinessCounters(database, registry).run],
         routes=[],
         schema_revision=SCHEMA_REVISION,

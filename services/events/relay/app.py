@@ -10,7 +10,8 @@ from chassis.http.app import service_app
 from chassis.http.edge import Edge
 from chassis.http.shop_identity import ShopIdentity
 from chassis.messaging.doorbell import Doorbell
-from chassis.messaging.transports import open_publisher
+from chassis.messaging.transports import open_publisher, queue_of
+from services.events.catalogue import types_of
 from services.events.relay.metrics import RelayMetrics
 from services.events.relay.relay import Relay
 from services.events.relay.routes import ROUTES
@@ -30,10 +31,10 @@ def create_app(settings: RelaySettings) -> Edge:
     database = Database(settings, size=_CONNECTIONS)
     leading = Database(settings, size=1)
     sources = {process.schema: process.name for process in SHOP if process.schema}
+    queues = {queue_of(each.schema or ""): types_of(each.key) for each in SHOP if each.takes_events}
     gremlins = Gremlins(NAME, "events", settings, registry)
-    relay = Relay(
-        leading, settings, sources, partial(open_publisher, settings), RelayMetrics(registry)
-    )
+    publisher = partial(open_publisher, settings, queues)
+    relay = Relay(leading, settings, sources, publisher, RelayMetrics(registry))
     return service_app(
         name=NAME,
         title="Valerix events",

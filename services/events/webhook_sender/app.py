@@ -31,7 +31,6 @@ def create_app(settings: WebhookSenderSettings) -> Edge:
         known=TYPES,
         is_ordered=False,
         effect=store.open_deliveries,
-        queue="webhooks.queue",
         loops=[sender.run, sender.watch],
         closes=[sender.close],
         routes=ROUTES,

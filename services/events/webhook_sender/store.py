@@ -10,6 +10,7 @@ from sqlalchemy import text
 from chassis.database.pool import Connection, Row, statement
 from chassis.messaging.envelope import CloudEvent
 from chassis.messaging.inbox import Inbox
+from services.events.catalogue import types_of
 from services.events.webhook_sender.contract import (
     MOST_COUNTED,
     WebhookMessage,
@@ -17,7 +18,7 @@ from services.events.webhook_sender.contract import (
 from topology import find
 
 CONSUMER = find("webhook_sender").name
-TYPES = ("payment.*", "refund.*")
+TYPES = types_of("webhook_sender")
 INBOX = Inbox(CONSUMER, TYPES, is_ordered=False)
 
 # Of each endpoint those due first, as many as it has places for; of all endpoints first those that

@@ -39,7 +39,7 @@ class Link:
     async def publisher(self, connection: object) -> Publisher:
         if self.rabbit is None:
             return PostgresPublisher(connection)  # type: ignore[arg-type]
-        return await RabbitPublisher.open(self.rabbit.url, CALL_S)
+        return await RabbitPublisher.open(self.rabbit.url, CALL_S, {})
 
     def subscription(self) -> Subscription:
         found: Subscription = (
@@ -163,10 +163,26 @@ async def test_a_reader_by_position_waits_at_a_gap(module_database: str):
 
 
 async def test_a_message_that_no_queue_takes_is_an_error(rabbit: RabbitServer):
-    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S, {})
     answers = await publisher.publish([message(1, "nobody.listens")])
     assert "PublishError" in str(answers[1]) or "DeliveryError" in str(answers[1])
     await publisher.close()
+
+
+async def test_what_is_published_before_a_consumer_has_ever_come_waits_for_it(
+    rabbit: RabbitServer,
+):
+    early, late = f"early-{uuid4().hex}", f"late-{uuid4().hex}"
+    first = RabbitSubscription(rabbit.url, CALL_S, early, TYPES)
+    await first.next()
+    await first.close()
+    # Without the second queue the broker would confirm a message that the first alone has taken.
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S, {early: TYPES, late: TYPES})
+    assert await publisher.publish([message(1)]) == {1: None}
+    await publisher.close()
+    reader = RabbitSubscription(rabbit.url, CALL_S, late, TYPES)
+    assert [each.body for each in await take(reader, 1)] == [b'{"n": 1}']
+    await reader.close()
 
 
 async def test_a_queue_that_was_deleted_is_made_again_by_its_consumer(rabbit: RabbitServer):
@@ -179,7 +195,7 @@ async def test_a_queue_that_was_deleted_is_made_again_by_its_consumer(rabbit: Ra
         # A round is as long as a poll; the broker says so in one of them, the next makes the queue.
         while not await _is_there("deleted.queue", connection):
             await reader.next()
-    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S, {})
     assert await publisher.publish([message(7)]) == {7: None}
     assert [each.body for each in await take(reader, 1)] == [b'{"n": 7}']
     await publisher.close()
@@ -217,7 +233,7 @@ async def test_a_reader_that_could_not_make_its_queue_tries_again(rabbit: Rabbit
 async def test_a_publisher_whose_channel_the_broker_closed_says_that_it_is_of_no_more_use(
     rabbit: RabbitServer,
 ):
-    publisher = await RabbitPublisher.open(rabbit.url, CALL_S)
+    publisher = await RabbitPublisher.open(rabbit.url, CALL_S, {})
     connection = await aio_pika.connect(rabbit.url, timeout=CALL_S)
     await (await connection.channel()).exchange_delete("shop.events", timeout=CALL_S)
     with pytest.raises(Unconfirmed, match="closed"):
