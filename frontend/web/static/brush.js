@@ -1,5 +1,6 @@
 // Drag over a chart to look closer: the time between is in the address, and every page takes it.
-// A chart says with data-since and data-until (epoch seconds) what its edges are.
+// A chart says with data-since and data-until (epoch seconds) what its edges are. The page is loaded
+// anew, unless one that listens to `brush` on the document shows the time by itself.
 "use strict";
 
 (() => {
@@ -33,9 +34,14 @@
     if ((ends[1] - ends[0]) * box.width < LEAST_PX) return;
     const [since, until] = [Number(chart.dataset.since), Number(chart.dataset.until)];
     const [first, last] = ends.map((end) => since + end * (until - since));
+    // What was dragged is not clicked as well.
+    const swallow = (click) => { click.stopPropagation(); click.preventDefault(); };
+    addEventListener("click", swallow, { capture: true, once: true });
+    setTimeout(() => removeEventListener("click", swallow, { capture: true }));
+    const detail = { since: Math.floor(first), until: Math.max(Math.ceil(last), Math.floor(first) + 1) };
+    if (!document.dispatchEvent(new CustomEvent("brush", { detail, cancelable: true }))) return;
     const address = new URL(location);
-    address.searchParams.set("since", String(Math.floor(first)));
-    address.searchParams.set("until", String(Math.max(Math.ceil(last), Math.floor(first) + 1)));
+    for (const [name, at] of Object.entries(detail)) address.searchParams.set(name, String(at));
     location.assign(address);
   });
 })();

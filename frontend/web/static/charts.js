@@ -11,6 +11,10 @@
   const kept = { at: [], now: Date.now() / 1000, sla_s: 1, bands: [], of: {} };
   const off = new Set();
   let minutes = 5;
+  // Seconds since 1970, as a drag over /charts and the links of lights have them; else the last minutes.
+  const given = ["since", "until"].map((name) => Number(new URLSearchParams(location.search).get(name)));
+  let zoom = given[0] > 0 && given[0] < given[1] ? given : null;
+  const reach = () => zoom ?? [kept.now - 60 * minutes, kept.now];
   const nothing = () => ({ exemplars: [], ...Object.fromEntries(LINES.map((line) => [line, []])) });
   const of = (key) => (kept.of[key] ??= nothing());
 
@@ -39,7 +43,7 @@
 
   // --- the charts -----------------------------------------------------------------------------------
   const look = (lines, exemplars = () => []) => () => ({
-    at: kept.at, bands: kept.bands, now: kept.now, span_s: 60 * minutes, lines, exemplars,
+    at: kept.at, bands: kept.bands, now: kept.now, range: reach(), lines, exemplars,
     visible: (name) => !off.has(name),
   });
   const write = (host, parts) => {
@@ -51,7 +55,8 @@
     });
     while (place.children.length > parts.length) place.lastChild.remove();
   };
-  const at = (values, index) => values[index ?? values.length - 1];
+  // Where nobody points, the last one that is shown.
+  const at = (values, index) => values[index ?? kept.at.findLastIndex((moment) => moment <= reach()[1])];
 
   // A line for each process: how many requests, how many that failed, or the slowest hundredth.
   const compared = (host, keys, line) => plotting.make(host, {
@@ -93,6 +98,35 @@
   };
   const showAll = () => { for (const chart of charts) chart.show(); };
 
+  // --- a time that was dragged: in the address, and where the pages that take a time are linked ---------
+  const LEAST_S = 10;
+  const showRange = () => {
+    const query = zoom ? `?since=${zoom[0]}&until=${zoom[1]}` : "";
+    for (const link of document.querySelectorAll('.head nav a:is([href^="/charts"], [href^="/traces"], [href^="/logs"])')) {
+      link.search = query;
+    }
+    for (const button of document.querySelectorAll("[data-minutes]")) {
+      button.textContent = zoom ? zoom.map((end) => plotting.clock(end, true)).join(" – ") + " ✕" : minutes + " min";
+      button.setAttribute("aria-label", zoom ? button.textContent + ": back to the last minutes" : "Show the last 5 or 15 minutes");
+    }
+    showAll();
+  };
+  const zoomTo = (range) => {
+    zoom = range;
+    const address = new URL(location);
+    for (const [place, name] of ["since", "until"].entries()) {
+      if (zoom) address.searchParams.set(name, zoom[place]); else address.searchParams.delete(name);
+    }
+    history.replaceState(history.state, "", address);
+    showRange();
+  };
+  document.addEventListener("brush", (event) => {
+    event.preventDefault();
+    const { since, until } = event.detail;
+    const more = Math.max(0, Math.ceil((LEAST_S - until + since) / 2));
+    zoomTo([since - more, until + more]);
+  });
+
   // --- the legend is the filter, and a chart is as large as the screen on a click ----------------------
   const shrink = () => {
     const large = document.querySelector(".chart.is-full");
@@ -101,10 +135,10 @@
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-legend] button");
-    if (button?.dataset.minutes) {
+    if (button && "minutes" in button.dataset) {
+      if (zoom) return zoomTo(null);
       minutes = minutes === 5 ? 15 : 5;
-      button.dataset.minutes = minutes;
-      button.textContent = minutes + " min";
+      return showRange();
     } else if (button) {
       const name = button.dataset.show;
       if (!off.delete(name)) off.add(name);
@@ -143,6 +177,8 @@
     if (document.querySelector("[data-charts]:not([data-drawn])")) { find(); showAll(); ask(); }
   });
   setInterval(ask, POLL_MS);
+  find();
+  if (zoom) showRange();
   ask();
 
   // --- another scheme, another size ---------------------------------------------------------------------

@@ -155,13 +155,16 @@ const plotting = (() => {
     grid: { stroke: () => colour("edge"), width: 1 },
   });
   const look_s = (plot) => plot.scales.x.max - plot.scales.x.min;
+  // What is looked at closely has its seconds.
+  const isClose = (min, max) => max - min < 240;
   const timeAxis = () => ({
-    ...axisLook(), size: () => 1.15 * rem(), gap: 2, space: () => Math.max(44, 2.3 * rem()),
-    incrs: [60, 120, 180, 300, 600], grid: { show: false },
+    ...axisLook(), size: () => 1.15 * rem(), gap: 2, grid: { show: false },
+    space: (_plot, _axis, min, max) => (isClose(min, max) ? 4 * rem() : Math.max(44, 2.3 * rem())),
+    incrs: (_plot, _axis, min, max) => (isClose(min, max) ? [1, 2, 5, 10, 15, 30, 60] : [60, 120, 180, 300, 600]),
     // At its ends a label would be cut by the edge, or stand on the other axis' zero.
-    values: (plot, splits) => splits.map((at) => {
-      const near = (1.4 * rem() * look_s(plot)) / Math.max(1, plot.bbox.width / devicePixelRatio);
-      return Math.min(plot.scales.x.max - at, at - plot.scales.x.min) < near ? "" : clock(at);
+    values: (plot, splits, _axis, _space, step) => splits.map((at) => {
+      const near = ((step < 60 ? 2 : 1.4) * rem() * look_s(plot)) / Math.max(1, plot.bbox.width / devicePixelRatio);
+      return Math.min(plot.scales.x.max - at, at - plot.scales.x.min) < near ? "" : clock(at, step < 60);
     }),
   });
   const valueAxis = (splits, format) => ({
@@ -169,7 +172,7 @@ const plotting = (() => {
     values: (_, all) => all.map(format),
   });
 
-  // `look()` gives what the chart shows now: { at, lines, bands, now, span_s, exemplars, visible }.
+  // `look()` gives what the chart shows now: { at, lines, bands, now, range, exemplars, visible }.
   const make = (host, { names, hues, dashes, flow, limit, look, say }) => {
     const dots = new Map();
     // Small errors' charts stand below one that has the names already.
@@ -192,7 +195,7 @@ const plotting = (() => {
         bind: { mousemove: (_plot, _over, move) => move },
       },
       scales: {
-        x: { range: () => [look().now - look().span_s, look().now] },
+        x: { range: () => look().range },
         y: yScale,
       },
       axes: [timeAxis(), yAxis],
@@ -207,6 +210,7 @@ const plotting = (() => {
         setCursor: [(self) => say(self.cursor.idx)],
       },
     }, [[], ...names.map(() => [])], room);
+    plot.over.dataset.brush = "";
     const resize = () => plot.setSize({ width: room.clientWidth, height: room.clientHeight });
     new ResizeObserver(() => { if (room.clientWidth) resize(); }).observe(room);
     const floor = (values) => (flow ? values : values.map((v) => (v === null ? null : Math.max(v, FLOOR_S))));
@@ -218,6 +222,7 @@ const plotting = (() => {
             plot.setSeries(index + 1, { show: look().visible(name) });
           }
         });
+        [plot.over.dataset.since, plot.over.dataset.until] = look().range;
         plot.setData([look().at, ...names.map((name) => floor(look().lines(name)))]);
         say(plot.cursor.idx);
       },
