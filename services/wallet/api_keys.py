@@ -152,7 +152,7 @@ async def api_key_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None
     )
 
 
-def incoming_money_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+async def incoming_money_guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """A Litestar guard, after the one of the key: money comes in by an application that has seen
     it, or by an operator; 403 where somebody says so with a token of their own."""
     if HEADER.lower() not in connection.headers and not sees_all(caller_of(connection)):

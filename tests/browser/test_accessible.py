@@ -20,9 +20,30 @@ RULES = {
     "light": {"type": "tag", "values": TAGS},
     "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
 }
-PAGES = """/processes/order /processes/postgres /gremlins /traces /logs /charts /events /events/audit
- /timeline /reports /load /acts /acts/slow-inventory /acts/slow-inventory/notes /orders /payments
- /providers /policies /wallets /wallets/alice /login /nowhere""".split()
+PAGES = [
+    "/processes/order",
+    "/processes/postgres",
+    "/gremlins",
+    "/traces",
+    "/logs",
+    "/charts",
+    "/events",
+    "/events/audit",
+    "/timeline",
+    "/reports",
+    "/load",
+    "/acts",
+    "/acts/slow-inventory",
+    "/acts/slow-inventory/notes",
+    "/orders",
+    "/payments",
+    "/providers",
+    "/policies",
+    "/wallets",
+    "/wallets/alice",
+    "/login",
+    "/nowhere",
+]
 
 
 async def _findings(page: Page, place: str) -> list[str]:
