@@ -19,7 +19,7 @@ PENDING_SHARE = 0.05
 
 # Not business requests: probes, the scrape itself, the API page, gremlins, whoever asks which shop
 # this is, and the keys that the processes themselves ask for every few seconds.
-NOT_BUSINESS = r"^(/health.*|/metrics.*|/schema.*|/gremlin.*|/shop|/[.]well-known/.*)$"
+NOT_BUSINESS = r"^(/health.*|/metrics.*|/schema.*|/gremlin.*|/shop|/.well-known/.*)$"
 # By status: the service failed, its caller gave up on it (499), or nobody was answered (000).
 FAILED = "5..|499|000"
 PENDING = "202"

@@ -13,7 +13,7 @@ from tests.proof.checkpoints import push_ahead
 from topology import SERVICES
 
 LIMITS = Limits()
-SCHEMAS = ", ".join([*(process.schema for process in SERVICES), "gateway"])
+SCHEMAS = ", ".join([*(process.schema for process in SERVICES), "gateway", "dashboard"])
 
 
 @pytest.fixture
