@@ -88,7 +88,7 @@ async def _keys(page: Page) -> None:
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
 
 
-async def _stage(page: Page) -> None:
+async def _presentation(page: Page) -> None:
     await page.keyboard.press("s")
     await expect(page.locator(".light:visible")).to_have_count(2)
 
@@ -101,7 +101,7 @@ STATES: dict[str, Callable[[Page], Awaitable[None]]] = {
     "the overview": _nothing,
     "the drawer": _drawer,
     "the list of keys": _keys,
-    "stage mode": _stage,
+    "stage mode": _presentation,
 }
 
 
