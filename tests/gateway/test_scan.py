@@ -67,8 +67,9 @@ SHOPPER_PANELS = {"products"}
 # 405: there is something at this address, and not this.
 _REFUSED = {401, 403, 404, 405}
 _REFUSED_RPC = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}
-# A method that is for shoppers looks at what is asked, and shows nothing of others'.
-_NOT_THEIRS = {"NOT_FOUND", "INVALID_ARGUMENT"}
+# A method that is for shoppers looks at what is asked, and shows nothing of others'. The gateway
+# does not lead to each of them.
+_NOT_THEIRS = {"NOT_FOUND", "INVALID_ARGUMENT", "UNIMPLEMENTED"}
 _AT_ONCE = 8
 
 
