@@ -15,6 +15,7 @@ from chassis.http.app import service_app
 from chassis.http.problems import Problem
 from chassis.identity.caller import Callers, caller_of, needs_role
 from chassis.identity.keys import LOOK_EVERY_S, PublishedKeys
+from chassis.identity.owners import FOR_SHOPPERS
 from chassis.settings import Settings
 from fleet.settings import load
 from tests.harness.bad_tokens import BAD_TOKENS, Forger
@@ -123,10 +124,15 @@ async def test_without_any_keys_a_token_is_neither_good_nor_bad(key: ECKey):
     assert await subject(publisher.callers(), Forger(key, NAME).good()) == 503
 
 
-@get("/me")
+@get("/me", opt=FOR_SHOPPERS)
 async def show_me(request: ASGIConnection[Any, Any, Any, Any]) -> dict[str, str]:
     """Who asks."""
     return {"subject": caller_of(request).subject}
+
+
+@get("/unsaid")
+async def show_unsaid() -> None:
+    """Says nothing of who may ask."""
 
 
 @get("/yours", guards=[needs_role("shopper")])
@@ -137,6 +143,9 @@ async def show_yours() -> None:
 @get("/machine", guards=[needs_role("operator")])
 async def show_machine() -> None:
     """For an operator."""
+
+
+_ASKED = {"/me": show_me, "/yours": show_yours, "/unsaid": show_unsaid, "/machine": show_machine}
 
 
 @pytest.fixture
@@ -173,19 +182,19 @@ EXPOSED = {"operator_token": TOKEN, "published_on": "10.0.0.7"}
 @pytest.mark.parametrize(
     ("settings", "shown", "statuses"),
     [
-        (OPEN, "", (200, 200, 200)),
-        (OPEN, "shopper", (200, 200, 403)),
-        (OPEN, "operator", (200, 200, 200)),
-        (OPEN, "wrong", (401, 401, 401)),
-        (GUARDED, "", (200, 200, 401)),
-        (GUARDED, "shopper", (200, 200, 403)),
-        (GUARDED, "admin", (200, 200, 200)),
-        (GUARDED, TOKEN, (200, 200, 200)),
-        (EXPOSED, "", (401, 401, 401)),
-        (EXPOSED, "service", (200, 403, 403)),
-        (EXPOSED, "shopper", (200, 200, 403)),
-        (EXPOSED, "wrong", (401, 401, 401)),
-        (EXPOSED, TOKEN, (200, 200, 200)),
+        (OPEN, "", (200, 200, 200, 200)),
+        (OPEN, "shopper", (200, 200, 403, 403)),
+        (OPEN, "operator", (200, 200, 200, 200)),
+        (OPEN, "wrong", (401, 401, 401, 401)),
+        (GUARDED, "", (200, 200, 200, 401)),
+        (GUARDED, "shopper", (200, 200, 403, 403)),
+        (GUARDED, "admin", (200, 200, 200, 200)),
+        (GUARDED, TOKEN, (200, 200, 200, 200)),
+        (EXPOSED, "", (401, 401, 401, 401)),
+        (EXPOSED, "service", (200, 403, 403, 403)),
+        (EXPOSED, "shopper", (200, 200, 403, 403)),
+        (EXPOSED, "wrong", (401, 401, 401, 401)),
+        (EXPOSED, TOKEN, (200, 200, 200, 200)),
     ],
 )
 async def test_who_may_do_what(
@@ -196,10 +205,10 @@ async def test_who_may_do_what(
     token = Forger(key, NAME).good(roles=roles) if roles or shown == "service" else shown
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
-        serve(_app(given, show_me, show_yours, show_machine), settings_at_any_port(given)) as url,
+        serve(_app(given, *_ASKED.values()), settings_at_any_port(given)) as url,
         knock(url, headers=headers) as http,
     ):
-        answers = [await http.get(path) for path in ("/me", "/yours", "/machine")]
+        answers = [await http.get(path) for path in _ASKED]
     assert tuple(each.status_code for each in answers) == statuses
     for each in answers:
         assert ("www-authenticate" in each.headers) == (each.status_code == 401)

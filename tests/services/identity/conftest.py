@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.app import service_app
 from chassis.identity.caller import caller_of
+from chassis.identity.owners import FOR_SHOPPERS
 from chassis.service_credential import ServiceCredential
 from fleet.ports import free_port
 from tests.harness.serving import create_service, knock, serve, settings_of
@@ -55,7 +56,7 @@ async def run_identity(database_url: str, **settings: Any) -> AsyncIterator[Iden
         yield Identity(http, database_url)
 
 
-@get("/me")
+@get("/me", opt=FOR_SHOPPERS)
 async def show_me(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Who asks."""
     caller = caller_of(request)
