@@ -217,6 +217,14 @@ def test_the_acquirer_s_accounts_open_with_the_keys_of_this_shop_alone(shop: Gat
     eventually(lambda: _acquirer(shop, "GET", "/v1/webhook_endpoints", ours).json()["data"])
 
 
+def test_no_webhook_leads_to_what_only_this_machine_reaches(shop: GatedShop):
+    """It listens on loopback here, and is published."""
+    body = {"merchant_id": "m1", "url": "http://127.0.0.1:5432/"}
+    sent = bearer(OPERATOR_TOKEN)
+    answer = shop.ask("POST", "webhook_sender", "/endpoints", json=body, headers=sent)
+    assert (answer.status_code, answer.json()["details"][0]["pointer"]) == (400, "/url")
+
+
 def _acquirer(shop: GatedShop, method: str, path: str, key: str) -> httpx.Response:
     return shop.ask(method, "acquirer", path, headers=bearer(key))
 
