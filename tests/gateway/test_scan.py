@@ -33,6 +33,7 @@ FLEET_ENVIRON = {
     "VALERIX_OPERATOR_TOKEN": OPERATOR_TOKEN,
     "VALERIX_SERVICE_TOKEN": "the-credential-of-this-shop",
     "VALERIX_GATEWAY_RATE_BURST": "10000",
+    "VALERIX_PAYMENT_DECLINE_RATE": "0",
 }
 ROUTES = [route for key in KEYS for route in routes_of(key, exposed(key))]
 # What a shopper may ask for: what is theirs and what is for sale. A route that is not here is for
