@@ -22,6 +22,7 @@ from bench import (
     exporters,
     growth,
     opening,
+    order_cost,
     receiver,
     report,
     shops,
@@ -39,6 +40,7 @@ from topology import KEYS, NAMES, find
 PARTS = (
     "compare",
     "clients",
+    "order-cost",
     "capacity",
     "decisions",
     "acquirer",
@@ -72,6 +74,11 @@ ON_REQUEST = ("soak",)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its SQL, with what it needs: measured beside a wallet's debit.",
 )
+@click.option(
+    "--tree",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Another checkout: what an order costs there, measured in turns with this one.",
+)
 @click.option("--payments", default=100_000, show_default=True, help="Payments of the soak.")
 @click.option("--kills", default=40, show_default=True, help="Processes killed during the soak.")
 @click.option("--seed", default=1, show_default=True, help="Which payments and kills it has.")
@@ -90,6 +97,7 @@ def main(
     spectators: int,
     most_orders: int,
     pgledger: Path | None,
+    tree: Path | None,
     payments: int,
     kills: int,
     seed: int,
@@ -109,6 +117,7 @@ def main(
             parts: dict[str, Callable[[], Any]] = {
                 "compare": bench.compare,
                 "clients": bench.clients,
+                "order-cost": lambda: bench.cost(tree),
                 "capacity": bench.capacity,
                 "decisions": bench.decide,
                 "acquirer": bench.acquire,
@@ -177,6 +186,26 @@ class _Bench:
         observed = self._observed("observed_n")
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
+
+    def cost(self, other: Path | None) -> Any:
+        """What one order costs here, and in another checkout."""
+        trees = {"here": Path.cwd()} | ({"there": other} if other else {})
+        parts = {"alone": order_cost.ALONE, "with the bus": order_cost.WITH_BUS}
+        volume = capacity.TelemetryCounter()
+
+        def shop(name: str, tree: Path, number: int, keys: tuple[str, ...]) -> Variant:
+            url = shops.empty(self._server.url_of("postgres"), f"bench_cost_{name}_{number}")
+            return Variant(
+                f"{name}-{number}", self._home, order_cost.migrated(tree, url),
+                {"VALERIX_OTLP_RECEIVER": volume.url, **order_cost.PATIENT}, keys=keys, tree=tree,
+            )  # fmt: skip
+
+        with volume.serving():
+            by_part = {
+                part: {name: shop(name, tree, number, keys) for name, tree in trees.items()}
+                for number, (part, keys) in enumerate(parts.items())
+            }
+            return order_cost.measure(by_part, self._server_process(), self._rounds, self._orders)
 
     def capacity(self) -> Any:
         """What one order takes, and where orders a second bend."""

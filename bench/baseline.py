@@ -40,7 +40,8 @@ class StatementRecorder:
 
 async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
     """The ids of one good order and its payment, and its statements in order, with their
-    transactions, as the services send them: intent, reserve, charge, settle, confirm, commit."""
+    transactions, as the services send them: intent, hold, charge, settle, confirm; and the commit
+    of its goods alone, as for an order that is due."""
     wire = await asyncpg.connect(database_url)
     await wire.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda v: msgspec.json.encode(v).decode(),
@@ -51,10 +52,7 @@ async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
     order = await orders.place(
         c, order_id, payment_id, PRODUCT, 1, lease_s=6.0, deadline_s=900.0, traceparent=None
     )
-    await recorder.execute("BEGIN")
-    await inventory.reserve(c, order_id, PRODUCT, 1, "order-service")
-    await recorder.execute("COMMIT")
-    order = await _moved(c, order, "PENDING_PAYMENT")
+    await inventory.hold(c, order_id, PRODUCT, 1, "order-service")
     await _pay(c, recorder, order)
     order = await _moved(c, order, "CONFIRMED")
     await recorder.execute("BEGIN")

@@ -111,13 +111,11 @@ async def _locked_ms(database_url: str) -> float:
     for _ in range(_LOCKS):
         order_id = uuid4()
         for reserves in (True, False):
-            await wire.execute("BEGIN")
             begun = time.perf_counter()
             if reserves:
-                await inventory.reserve(c, order_id, PRODUCT, 1, "order-service")
+                await inventory.hold(c, order_id, PRODUCT, 1, "order-service")
             else:
-                await inventory.commit(c, order_id)
-            await wire.execute("COMMIT")
+                await inventory.commit_many(c, [order_id])
             total_s += time.perf_counter() - begun
     await wire.close()
     return total_s * 1000 / _LOCKS

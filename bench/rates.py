@@ -23,6 +23,7 @@ _BEHIND_S = 2.0
 _COUNTS = """
 SELECT d.xact_commit AS commits,
        (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal') AS flushes,
+       (SELECT wal_records FROM pg_stat_wal) AS wal_records,
        pg_current_wal_lsn() - '0/0' AS wal_bytes
 FROM pg_stat_database d WHERE d.datname = current_database()"""
 _EVENTS = "SELECT count(*), coalesce(sum(octet_length(envelope)), 0) FROM events.messages"

@@ -238,6 +238,16 @@ def _spectators(found: dict[str, Any]) -> str:
     return f"{_lines(('watched', ''), rows)}\n\n{_lines(('after all this', 'resident MB'), memory)}"
 
 
+def _order_cost(found: dict[str, Any]) -> str:
+    columns = [(part, name) for part, by_name in found.items() for name in by_name]
+    keys = dict.fromkeys(key for part, name in columns for key in found[part][name])
+    rows = [
+        (key.replace("_", " "), *(f"{found[part][name].get(key, 0):.1f}" for part, name in columns))
+        for key in keys
+    ]
+    return _lines(("of an order", *(f"{part}, {name}" for part, name in columns)), rows)
+
+
 def _growth(found: dict[str, Any]) -> str:
     names = list(next(iter(found["ms"].values())))
     rows = [
@@ -285,6 +295,7 @@ def _soak(found: dict[str, Any]) -> str:
 _PARTS: dict[str, Callable[[Any], str]] = {
     "compare": _compare,
     "clients": _clients,
+    "order-cost": _order_cost,
     "capacity": _capacity,
     "decisions": _decisions,
     "acquirer": _acquirer,

@@ -41,12 +41,13 @@ class Variant:
         *,
         keys: tuple[str, ...] = tuple(NAMES),
         otel_python: str = "",
+        tree: Path | None = None,
     ) -> None:
         """`otel_python`: an interpreter that has OpenTelemetry; the services run under it with
-        its instrumentation in place of the edge."""
+        its instrumentation in place of the edge. `tree`: another checkout, whose code runs."""
         self.name = name
         self.database_url = database_url
-        self._home, self._keys = home, keys
+        self._home, self._keys, self._tree = home, keys, tree
         ours = [sys.executable, "-m", "cli", "run"]
         self._argv = [otel_python, "-m", "bench.otel_baseline"] if otel_python else ours
         ports = {process.key: free_port() for process in PROCESSES}
@@ -78,6 +79,7 @@ class Variant:
             log=self.log(key),
             if_orphaned=signal.SIGKILL,
             environ=self._environ,
+            cwd=self._tree,
         )
 
     def start(self) -> None:

@@ -9,7 +9,9 @@ from chassis.http.outbound import Peer, decode
 from chassis.outcome import CallResult, Outcome
 from services.inventory import contract
 from services.inventory.contract import (
+    CommitMany,
     CommitStock,
+    CommittedOrders,
     ReleaseStock,
     ReservationView,
     ReserveStock,
@@ -67,6 +69,17 @@ class InventoryClient:
     async def commit(self, order_id: UUID, *, deadline_s: float) -> HoldResult:
         """COMMITTED, or not known."""
         return await self._ask("/inventory/commit", CommitStock(order_id), order_id, deadline_s)
+
+    async def commit_many(self, order_ids: list[UUID], *, deadline_s: float) -> set[UUID] | None:
+        """Those of them whose goods are sold; None where that is not known."""
+        path = "/inventory/commits"
+        result = await self.peer.call(
+            "POST", path, CommitMany(order_ids), route=path, deadline_s=deadline_s
+        )
+        if result.outcome is not Outcome.OK:
+            return None
+        sold: CommittedOrders | None = decode(result, CommittedOrders)
+        return None if sold is None else set(sold.order_ids)
 
     async def _ask(
         self, path: str, command: msgspec.Struct, order_id: UUID, deadline_s: float

@@ -36,6 +36,18 @@ class CommitStock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_id: UUID
 
 
+class CommitMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What these orders hold is sold."""
+
+    order_ids: Annotated[list[UUID], Meta(min_length=1, max_length=64)]
+
+
+class CommittedOrders(msgspec.Struct, frozen=True):
+    """The orders, of those asked about, whose goods are sold."""
+
+    order_ids: list[UUID]
+
+
 class RestockProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A delivery: `quantity` more of a product."""
 

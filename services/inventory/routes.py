@@ -8,16 +8,19 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from chassis.database.pool import Database
+from chassis.database.pool import CallerGone, Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
 from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.identity.caller import needs_role
 from chassis.identity.owners import FOR_SHOPPERS
+from chassis.telemetry.context import remaining_s
 from services.inventory import contract, store
 from services.inventory.contract import (
+    CommitMany,
     CommitStock,
+    CommittedOrders,
     ReleaseStock,
     ReservationView,
     ReserveStock,
@@ -121,10 +124,7 @@ async def show_reservation(order_id: FromPath[UUID], state: State) -> Reservatio
 async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> ReservationView:
     """POST /inventory/reserve: 200 HELD or COMMITTED, 409 out-of-stock, 409 fenced."""
     try:
-        async with _database(state).begin(for_caller=True) as tx:
-            found = await store.reserve(
-                tx, data.order_id, data.product_id, data.quantity, caller_now.get()
-            )
+        found = await _reserved(data, _database(state))
     except UnknownProduct:
         raise _unknown_product(data.product_id) from None
     except OtherReservation:
@@ -147,6 +147,19 @@ async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> Reservati
             details={"order_id": data.order_id},
         )
     return _view(found)
+
+
+async def _reserved(data: ReserveStock, database: Database) -> Reservation:
+    """At once where nothing is in the way, or as the transaction finds it."""
+    what = (data.order_id, data.product_id, data.quantity, caller_now.get())
+    if (left_s := remaining_s()) is not None and left_s <= 0:
+        raise CallerGone
+    async with database.connect() as connection:
+        held = await store.hold(connection, *what)
+    if held is not None:
+        return held
+    async with database.begin(for_caller=True) as tx:
+        return await store.reserve(tx, *what)
 
 
 @post(
@@ -192,6 +205,20 @@ async def commit_stock(data: JSONBody[CommitStock], state: State) -> Reservation
 
 
 @post(
+    "/inventory/commits",
+    guards=[internal_guard],
+    dto=Strict[CommitMany],
+    return_dto=None,
+    status_code=200,
+    summary="What several orders hold is sold, once; which of them are sold",
+)
+async def commit_stocks(data: JSONBody[CommitMany], state: State) -> CommittedOrders:
+    """POST /inventory/commits: 200; an order that holds nothing is left out of the answer."""
+    async with _database(state).connect() as connection:
+        return CommittedOrders(await store.commit_many(connection, data.order_ids))
+
+
+@post(
     "/inventory/restock",
     dto=Strict[RestockProduct],
     return_dto=None,
@@ -217,5 +244,5 @@ async def restock_product(data: JSONBody[RestockProduct], state: State) -> Stock
 
 ROUTES: list[BaseRouteHandler] = [
     list_stock, show_stock, show_reservation, reserve_stock, release_stock, commit_stock,
-    restock_product,
+    commit_stocks, restock_product,
 ]  # fmt: skip

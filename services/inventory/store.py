@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.database.pool import Connection, Row, Statement, statement
+from chassis.telemetry.context import current_traceparent
 from services.inventory.domain import (
     AlreadySold,
     CannotCommit,
@@ -91,6 +92,52 @@ _GIVE_BACK = _stock_move(
     "released", "stock = stock + :units ::int, reserved = reserved - :units ::int"
 )
 _SELL = _stock_move("sold", "reserved = reserved - :units ::int, sold = sold + :units ::int")
+# What `_begin` of chassis/database/pool.py does for a transaction, for a statement that commits by
+# itself: triggers that run at its end find whose work it is.
+_TRACED = "set_config('valerix.traceparent', coalesce(:traceparent ::text, ''), true)"
+# The ordinary case in one statement. What is in its way makes it change nothing, and is looked at
+# in a transaction; whoever comes second with the same order meets the primary key.
+_HOLD = statement(
+    text(
+        "WITH taken AS ("
+        " UPDATE inventory.stock"
+        " SET stock = stock - :units ::int, reserved = reserved + :units ::int"
+        " WHERE product_id = :product AND stock >= :units ::int AND NOT EXISTS"
+        "   (SELECT FROM inventory.reservations WHERE order_id = :order)"
+        " RETURNING product_id),"
+        " noted AS ("
+        " INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        " SELECT :order, 'reserved', product_id, :units ::int FROM taken)"
+        " INSERT INTO inventory.reservations (order_id, product_id, quantity, state, made_by)"
+        " SELECT :order ::uuid, product_id, :units ::int, 'HELD', :made_by ::text FROM taken"
+        f" RETURNING order_id, state, product_id, quantity, {_TRACED} AS traced"
+    ),
+    "UPDATE inventory.stock, INSERT inventory.reservations, inventory.stock_moves",
+)
+# A statement that commits by itself: reservations are taken in the order in which one alone takes
+# them, before their products, and products by their ids, so that no two wait for each other.
+_SELL_MANY = statement(
+    text(
+        "WITH sold AS ("
+        " UPDATE inventory.reservations SET state = 'COMMITTED', updated_at = now()"
+        " WHERE order_id IN (SELECT order_id FROM inventory.reservations"
+        "   WHERE order_id = ANY(:orders ::uuid[]) AND state = 'HELD' ORDER BY order_id FOR UPDATE)"
+        " RETURNING order_id, product_id, quantity),"
+        " locked AS (SELECT product_id FROM inventory.stock"
+        "   WHERE product_id IN (SELECT product_id FROM sold) ORDER BY product_id FOR UPDATE),"
+        " moved AS ("
+        " UPDATE inventory.stock s SET reserved = reserved - units, sold = s.sold + units"
+        " FROM (SELECT product_id, sum(quantity)::int AS units FROM sold JOIN locked"
+        "   USING (product_id) GROUP BY product_id) each WHERE s.product_id = each.product_id),"
+        " noted AS ("
+        " INSERT INTO inventory.stock_moves (cause, kind, product_id, quantity)"
+        " SELECT order_id, 'sold', product_id, quantity FROM sold)"
+        f" SELECT order_id, {_TRACED} AS traced FROM sold UNION ALL"
+        " SELECT order_id, NULL FROM inventory.reservations"
+        " WHERE order_id = ANY(:orders ::uuid[]) AND state = 'COMMITTED'"
+    ),
+    "UPDATE inventory.reservations, inventory.stock, INSERT inventory.stock_moves",
+)
 _DELIVER = _stock_move("delivered", "total = total + :units ::int, stock = stock + :units ::int")
 _ALL = statement(select(*stock.c).order_by(stock.c.product_id), "SELECT inventory.stock")
 _ONE = statement(select(*stock.c).where(_this_product), "SELECT inventory.stock")
@@ -98,6 +145,23 @@ _ONE = statement(select(*stock.c).where(_this_product), "SELECT inventory.stock"
 
 def _reservation(row: Row) -> Reservation:
     return msgspec.convert(dict(row), Reservation)
+
+
+async def hold(
+    c: Connection, order_id: UUID, product_id: str, quantity: int, made_by: MadeBy
+) -> Reservation | None:
+    """`reserve` where nothing is in the way, in a statement that commits by itself; else None, and
+    nothing is changed."""
+    try:
+        row = await c.row(
+            _HOLD, order=order_id, product=product_id, units=quantity, made_by=made_by,
+            traceparent=current_traceparent(),
+        )  # fmt: skip
+    except asyncpg.UniqueViolationError:
+        return None
+    if row is None:
+        return None
+    return Reservation(row["order_id"], row["state"], row["product_id"], row["quantity"])
 
 
 async def reserve(
@@ -173,6 +237,14 @@ async def commit(tx: Connection, order_id: UUID) -> Reservation:
         raise CannotCommit(found.state)
     await tx.row(_SELL, cause=order_id, product=found.product_id, units=found.quantity)
     return _reservation(await _moved(tx, order_id, "COMMITTED"))
+
+
+async def commit_many(c: Connection, order_ids: list[UUID]) -> list[UUID]:
+    """What these orders held is sold, once; those of them whose goods are sold now."""
+    parent = current_traceparent()
+    return [
+        row["order_id"] for row in await c.rows(_SELL_MANY, orders=order_ids, traceparent=parent)
+    ]
 
 
 async def _moved(tx: Connection, order_id: UUID, to: str) -> Row:

@@ -7,7 +7,7 @@ the reconciler drives the rest. Two drivers on one order are harmless."""
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -78,7 +78,7 @@ class Checkout:
             left_s = until - time.monotonic()
             if left_s <= 0:
                 break
-            conclusion = await self._step(order, min(left_s, self._settings.peer_deadline_s))
+            conclusion = await self._step(order, until)
             moved = await self._record(order, conclusion)
             if moved is None:
                 # Another driver decided first: go on from its decision.
@@ -103,6 +103,20 @@ class Checkout:
             logger.exception("handed over to the reconciler", extra={"order_id": str(order.id)})
         return order
 
+    async def commit_stocks(self, orders: Sequence[Order]) -> None:
+        """Mark the goods of several confirmed orders as sold, in one request. One that inventory
+        does not sell stays due, and is then asked about alone."""
+        sold = await self.inventory.commit_many(
+            [order.id for order in orders], deadline_s=self._settings.peer_deadline_s
+        )
+        async with self._database.connect() as connection:
+            if sold is None:
+                await store.postpone_many(connection, orders, self._backoff_s(orders[0]))
+                return
+            traceparent = current_traceparent()
+            done = [order for order in orders if order.id in sold]
+            await store.mark_many_committed(connection, done, traceparent=traceparent)
+
     async def commit_stock(self, order: Order) -> Order:
         """Mark a confirmed order's goods as sold in inventory; repeated until it confirms."""
         result = await self.inventory.commit(order.id, deadline_s=self._settings.peer_deadline_s)
@@ -120,16 +134,23 @@ class Checkout:
         """Decide for a user that the order ends; None when someone else decided first."""
         return await self._record(order, Conclusion("CANCELLING", "USER_CANCELLED"), by=by)
 
-    async def _step(self, order: Order, deadline_s: float) -> Conclusion:
+    async def _step(self, order: Order, until: float) -> Conclusion:
+        deadline_s = self._deadline_s(until)
         if order.status == "CANCELLING":
             return await self._undo(order, deadline_s)
         if order.status == "PENDING_PAYMENT":
             if order.overdue:
                 return await self._last_look(order, deadline_s)
             return await self._charge(order, deadline_s)
-        if order.overdue:
+        if order.overdue and not await self._may_be_paid(order, deadline_s):
             return Conclusion("CANCELLING", "INVENTORY_TIMEOUT")
-        return await self._reserve(order, deadline_s)
+        goods = await self._reserve(order, deadline_s)
+        # That the goods are held needs no commit of its own while the same driver goes on: whoever
+        # finds a PENDING order asks for both again, and both answer again what they answered.
+        if goods.to != "PENDING_PAYMENT" or order.status != "PENDING":
+            return goods
+        deadline_s = self._deadline_s(until)
+        return await self._charge(order, deadline_s) if deadline_s > 0 else goods
 
     async def _reserve(self, order: Order, deadline_s: float) -> Conclusion:
         result = await self.inventory.reserve(
@@ -169,6 +190,13 @@ class Checkout:
             case Unknown(why) | NotSent(why):
                 return Conclusion("PENDING_PAYMENT", outcome=why, waits=True)
         return Conclusion("PENDING_PAYMENT", outcome="processing", waits=True)
+
+    async def _may_be_paid(self, order: Order, deadline_s: float) -> bool:
+        """Whether somebody has come as far as the charge, and died before that was recorded."""
+        if order.status != "PENDING":
+            return False
+        found = await self.payments.get(order.payment_id, deadline_s=deadline_s)
+        return isinstance(found, PaymentFound) and found.payment.state == "SUCCEEDED"
 
     async def _last_look(self, order: Order, deadline_s: float) -> Conclusion:
         """The deadline has passed: a success that came meanwhile still counts (rule R5)."""
@@ -211,6 +239,9 @@ class Checkout:
     async def _reload(self, order: Order) -> Order:
         async with self._database.connect() as connection:
             return await store.find(connection, order.id)
+
+    def _deadline_s(self, until: float) -> float:
+        return min(until - time.monotonic(), self._settings.peer_deadline_s)
 
     def _backoff_s(self, order: Order) -> float:
         return self._backoff.delay_s(order.attempts, self._chance())

@@ -13,6 +13,7 @@ TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
     {
         ("PENDING", "PENDING_INVENTORY"),
         ("PENDING", "PENDING_PAYMENT"),
+        ("PENDING", "CONFIRMED"),
         ("PENDING", "FAILED"),
         ("PENDING", "CANCELLING"),
         ("PENDING_INVENTORY", "PENDING_INVENTORY"),

@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 _WAKE_MOST, _WAKE_SPREAD_S = 500, 2.0
 # Confirmed orders waiting here for their stock commit; past that the due time takes over.
 _HANDED_MOST = 256
-_HANDED_WORKERS = 4
+# How long the first of them waits for others, and how many are sold in one request.
+_GATHER_S, _TOGETHER_MOST = 0.25, 64
 
 
 class Reconciler:
@@ -48,7 +49,7 @@ class Reconciler:
             self._handed.put_nowait(order)
 
     def workers(self) -> list[Callable[[], Awaitable[None]]]:
-        """The loops: one claims what is due, the others commit what was handed over."""
+        """The loops: one claims what is due, the other commits what was handed over."""
         due = DueWorker(
             self._database,
             self._claim,
@@ -59,7 +60,7 @@ class Reconciler:
             before_claim=self._wake_after_recovery,
             log_key="order_id",
         )
-        return [due.run, *[self._commit_handed] * _HANDED_WORKERS]
+        return [due.run, self._commit_handed]
 
     async def _claim(self, c: Connection, most: int) -> list[UUID]:
         return await ORDERS_DUE.claim(c, most, lease_s=self._settings.order_lease_s)
@@ -81,11 +82,19 @@ class Reconciler:
 
     async def _commit_handed(self) -> None:
         while True:
-            order = await self._handed.get()
+            orders = [await self._handed.get()]
+            await asyncio.sleep(_GATHER_S)
+            while len(orders) < _TOGETHER_MOST and not self._handed.empty():
+                orders.append(self._handed.get_nowait())
             try:
-                await self._drive(order)
-            except Exception:  # it stays due, and a later claim takes it
-                logger.exception("a stock commit was postponed", extra={"order_id": str(order.id)})
+                await self._sell(orders)
+            except Exception:  # they stay due, and later claims take them
+                logger.exception("stock commits were postponed", extra={"orders": len(orders)})
+
+    async def _sell(self, orders: Sequence[Order]) -> None:
+        with recording.span("sell goods", link=orders[0].traceparent) as work:
+            work.attributes["valerix.orders"] = len(orders)
+            await self._checkout.commit_stocks(orders)
 
     async def _wake_after_recovery(self) -> None:
         recoveries = sum(peer.recoveries for peer in self._watched)

@@ -1,6 +1,8 @@
 """The order service's SQL: intent before effect, and every decision a compare-and-set."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -108,6 +110,23 @@ _POSTPONE = statement(
     .values(attempts=_o.attempts + 1, next_attempt_at=_in_seconds("next_s")),
     "UPDATE orders.orders",
 )
+_SEEN = "(SELECT * FROM unnest(:ids ::uuid[], :versions ::int[]) AS seen (id, version)) seen"
+_MANY_COMMITTED = statement(
+    text(
+        "UPDATE orders.orders o SET stock_committed_at = now(), version = o.version + 1,"
+        " updated_at = now(), step_traceparent = :step_traceparent ::text"
+        f" FROM {_SEEN} WHERE o.id = seen.id AND o.version = seen.version"
+    ),
+    "UPDATE orders.orders",
+)
+_POSTPONE_MANY = statement(
+    text(
+        "UPDATE orders.orders o SET attempts = attempts + 1,"
+        " next_attempt_at = now() + make_interval(secs => :next_s)"
+        f" FROM {_SEEN} WHERE o.id = seen.id AND o.version = seen.version"
+    ),
+    "UPDATE orders.orders",
+)
 _FIND = statement(select(*_SHOWN).where(_o.id == bindparam("order")), "SELECT orders.orders")
 _NEWEST = select(*_SHOWN).order_by(_o.created_at.desc(), _o.id.desc()).limit(bindparam("most"))
 _OLDER = _NEWEST.where(
@@ -190,6 +209,27 @@ async def mark_committed(
 async def postpone(c: Connection, order: Order, next_s: float) -> None:
     """Due again later; the order itself does not move."""
     await c.execute(_POSTPONE, order=order.id, seen=order.version, next_s=next_s)
+
+
+async def mark_many_committed(
+    c: Connection, sold: Sequence[Order], *, traceparent: str | None = None
+) -> None:
+    """The stock of these confirmed orders is sold; whichever another driver recorded first is left
+    as it is."""
+    if sold:
+        await c.execute(_MANY_COMMITTED, step_traceparent=traceparent, **_seen(sold))
+
+
+async def postpone_many(c: Connection, orders: Sequence[Order], next_s: float) -> None:
+    """Due again later; none of them moves."""
+    await c.execute(_POSTPONE_MANY, next_s=next_s, **_seen(orders))
+
+
+def _seen(orders: Sequence[Order]) -> dict[str, Any]:
+    return {
+        "ids": [order.id for order in orders],
+        "versions": [order.version for order in orders],
+    }
 
 
 async def find(c: Connection, order_id: UUID) -> Order:

@@ -92,13 +92,21 @@ async def the_reserve_arrives_twice_with_a_delivery_in_between(shop: ScriptedSho
 
 
 def sold_without_a_line() -> AbstractContextManager[Any]:
-    sell = statement(
+    alone = statement(
         text(
             "UPDATE inventory.stock SET reserved = reserved - :units ::int,"
             " sold = sold + :units ::int WHERE product_id = :product"
         )
     )
-    return patch.object(stock, "_SELL", sell)
+    together = statement(
+        text(
+            "WITH sold AS (UPDATE inventory.reservations SET state = 'COMMITTED'"
+            " WHERE order_id = ANY(:orders ::uuid[]) AND state = 'HELD' RETURNING *), moved AS ("
+            " UPDATE inventory.stock s SET reserved = reserved - quantity, sold = s.sold + quantity"
+            " FROM sold WHERE s.product_id = sold.product_id) SELECT order_id FROM sold"
+        )
+    )
+    return patch.multiple(stock, _SELL=alone, _SELL_MANY=together)
 
 
 async def an_order_is_confirmed(shop: ScriptedShop) -> None:

@@ -18,7 +18,7 @@ FLEET_ENVIRON = BRISK
 # of bites says that every one of them was hurt.
 HOPS = {
     "order": ("POST /orders",),
-    "inventory": ("/inventory/reserve", "/inventory/release", "/inventory/commit"),
+    "inventory": ("/inventory/reserve", "/inventory/release", "/inventory/commits"),
     "payment": ("POST /payments", "/payments/{payment_id}/cancel"),
 }
 _STRENGTHS: dict[str, dict[str, Any]] = {

@@ -45,6 +45,7 @@ INTERNAL = (
     ("POST", "/inventory/reserve"),
     ("POST", "/inventory/release"),
     ("POST", "/inventory/commit"),
+    ("POST", "/inventory/commits"),
     ("GET", "/inventory/reservations/00000000-0000-4000-8000-000000000000"),
     ("POST", "/payments"),
     ("POST", "/payments/00000000-0000-4000-8000-000000000000/cancel"),

@@ -19,6 +19,10 @@ from tests.harness.serving import knock, serve, settings_of
 from tests.harness.stock import delivery
 
 _APPS = {"inventory": inventory, "wallet": wallet, "payment": payment, "order": order}
+_SOLD = """
+SELECT NOT EXISTS (
+  SELECT FROM inventory.reservations r JOIN orders.orders o ON o.id = r.order_id
+  WHERE r.state = 'HELD' AND o.status = 'CONFIRMED')"""
 _TABLES = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
     " WHERE schemaname IN ('orders', 'inventory', 'payments', 'gateway')"
@@ -154,7 +158,8 @@ class Shop:
         return [row["state"] for row in rows]
 
     async def stock(self, product_id: str = "PROD-001") -> dict[str, int]:
-        """The units of a product."""
+        """The units of a product, once those of earlier orders are sold, which takes a moment."""
+        await self.until(_SOLD)
         row = await self.eyes.fetchrow(
             "SELECT stock, reserved, sold FROM inventory.stock WHERE product_id = $1", product_id
         )
@@ -165,7 +170,8 @@ class Shop:
         await self.eyes.execute(delivery(50, where="stock < 50"))
 
     async def everything(self) -> dict[str, str]:
-        """A fingerprint of every table."""
+        """A fingerprint of every table, once what earlier orders left to do is done."""
+        await self.until(_SOLD)
         if not self._prints:
             tables = await self.eyes.fetch(_TABLES)
             self._prints = " UNION ALL ".join(_PRINT.format(table) for (table,) in tables)

@@ -38,6 +38,9 @@ DOORS = {
         "inventory", "POST", "/inventory/release", b'{"order_id":"%b"}' % _ID.encode(), {},
     ),
     "commit": ("inventory", "POST", "/inventory/commit", b'{"order_id":"%b"}' % _ID.encode(), {}),
+    "commits": (
+        "inventory", "POST", "/inventory/commits", b'{"order_ids":["%b"]}' % _ID.encode(), {},
+    ),
     "restock": (
         "inventory", "POST", "/inventory/restock", b'{"product_id":"PROD-001","quantity":5}', {},
     ),

@@ -1,5 +1,7 @@
 """Orders that nobody could finish in time are given up in the right order: money, then goods."""
 
+from uuid import UUID
+
 import pytest
 
 from tests.journeys.shop import Shop
@@ -43,6 +45,24 @@ async def test_money_that_was_taken_before_the_time_was_up_still_counts(shop: Sh
     row = await shop.settled(order_id)
     assert (row["status"], row["reason"]) == ("CONFIRMED", None)
     assert await shop.captures(order_id) == ["CAPTURED"]
+
+
+async def test_an_order_that_was_paid_and_not_recorded_still_counts(shop: Shop):
+    """The process died between the charge and its record: the row says PENDING, and it is late."""
+    before = await shop.stock()
+    await shop.let_loose("payment", "lost_response", "/payments")
+    order_id = (await shop.place(quantity=2)).json()["order_id"]
+    async with shop.eyes.transaction():
+        await shop.eyes.execute("SET LOCAL session_replication_role = replica")
+        await shop.eyes.execute(
+            "UPDATE orders.orders SET status = 'PENDING', deadline_at = now(), attempts = 0,"
+            " last_outcome = NULL, next_attempt_at = now() WHERE id = $1", UUID(order_id),
+        )  # fmt: skip
+    await shop.calm()
+    row = await shop.settled(order_id)
+    assert (row["status"], row["reason"]) == ("CONFIRMED", None)
+    assert await shop.captures(order_id) == ["CAPTURED"]
+    assert (await shop.stock())["sold"] == before["sold"] + 2
 
 
 async def test_goods_stay_held_while_the_money_is_in_doubt(shop: Shop):

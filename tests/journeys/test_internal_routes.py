@@ -25,6 +25,7 @@ INTERNAL: list[tuple[str, str, str, Any]] = [
      {"order_id": ORDER, "product_id": "PROD-001", "quantity": 1}),
     ("inventory", "POST", "/inventory/release", {"order_id": ORDER}),
     ("inventory", "POST", "/inventory/commit", {"order_id": ORDER}),
+    ("inventory", "POST", "/inventory/commits", {"order_ids": [ORDER]}),
     ("payment", "POST", "/payments", {"order_id": ORDER, "amount_minor": 5, "currency": "EUR"}),
     ("payment", "POST", f"/payments/{ORDER}/cancel", None),
     ("payment", "GET", f"/payments/{ORDER}", None),

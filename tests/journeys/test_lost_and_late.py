@@ -95,7 +95,7 @@ async def test_an_order_is_confirmed_though_its_stock_commit_is_lost_and_sold_on
     shop: Shop,
 ):
     before = await shop.stock()
-    await shop.let_loose("inventory", "lost_response", "/inventory/commit")
+    await shop.let_loose("inventory", "lost_response", "/inventory/commits")
     answer = await shop.place(quantity=2)
     assert answer.status_code == 201
     order_id = answer.json()["order_id"]

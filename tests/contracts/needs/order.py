@@ -61,6 +61,15 @@ def of_inventory() -> Iterator[Need]:
                (200, "RELEASED", Hold.RELEASED))  # fmt: skip
     yield need("sell goods", "the order holds goods", "commit", None,
                (200, "COMMITTED", Hold.COMMITTED))  # fmt: skip
+    together = id_of("sell goods of several")
+
+    async def sell(at: At) -> set[UUID] | None:
+        return await InventoryClient(at.peer).commit_many([together], deadline_s=DEADLINE_S)
+
+    order_ids = {"order_ids": [str(together)]}
+    yield Need("sell goods of several", "the order holds goods", sell, {together}, "POST",
+               "/inventory/commits", 200, order_ids, order_ids,
+               {"order_id": str(together)})  # fmt: skip
 
 
 def _payment(order_id: UUID, state: str) -> dict[str, Any]:

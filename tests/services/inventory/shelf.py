@@ -10,7 +10,8 @@ from services.inventory.domain import Reservation, StockLevel
 
 
 class Shelf:
-    """A product in the real database; each operation is a transaction, as in the service."""
+    """A product in the real database; each operation is a transaction, or a statement that commits
+    by itself, as in the service."""
 
     def __init__(self, pool: Database, eyes: asyncpg.Connection, product_id: str) -> None:
         self.pool = pool
@@ -19,10 +20,13 @@ class Shelf:
 
     async def reserve(self, order_id: UUID, quantity: int = 3, product_id: str = "") -> Reservation:
         """Hold units."""
+        what = (order_id, product_id or self.product_id, quantity, "hand")
+        async with self.pool.connect() as c:
+            held = await store.hold(c, *what)
+        if held is not None:
+            return held
         async with self.pool.begin() as tx:
-            return await store.reserve(
-                tx, order_id, product_id or self.product_id, quantity, "hand"
-            )
+            return await store.reserve(tx, *what)
 
     async def release(self, order_id: UUID) -> Reservation:
         """Give them back."""
@@ -33,6 +37,11 @@ class Shelf:
         """Sell them."""
         async with self.pool.begin() as tx:
             return await store.commit(tx, order_id)
+
+    async def commit_many(self, *order_ids: UUID) -> set[UUID]:
+        """Sell those of several that are held; which are sold."""
+        async with self.pool.connect() as c:
+            return set(await store.commit_many(c, list(order_ids)))
 
     async def restock(self, quantity: int) -> StockLevel:
         """Put more on the shelf."""

@@ -173,3 +173,24 @@ async def test_a_commit_that_races_with_a_release_has_one_winner(shelf: Shelf):
             assert isinstance(answers[0], CannotCommit)
     stock, reserved, _ = await shelf.units()
     assert (stock, reserved) == (25 - sold, 0)
+
+
+async def test_several_are_sold_at_once_and_what_cannot_be_sold_is_in_nobodys_way(shelf: Shelf):
+    held, sold, tomb, unknown = (uuid4() for _ in range(4))
+    await shelf.reserve(held, 2)
+    await shelf.reserve(sold, 3)
+    await shelf.commit(sold)
+    await shelf.release(tomb)
+    for _ in range(2):
+        assert await shelf.commit_many(held, sold, tomb, unknown, held) == {held, sold}
+        assert await shelf.units() == (5, 0, 5)
+    assert [await shelf.state(each) for each in (tomb, unknown)] == ["RELEASED", None]
+
+
+async def test_batches_that_overlap_sell_each_order_once(shelf: Shelf):
+    held = [uuid4() for _ in range(3)]
+    for order_id in held:
+        await shelf.reserve(order_id, 2)
+    answers = await asyncio.gather(*(shelf.commit_many(*held[::step]) for step in (1, -1) * 4))
+    assert set().union(*answers) == set(held)
+    assert await shelf.units() == (4, 0, 6)

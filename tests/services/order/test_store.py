@@ -150,3 +150,16 @@ async def test_the_price_list_is_in_order(orders_db: OrderRows):
         products = await store.list_products(c)
     assert [p.product_id for p in products] == ["PROD-001", "PROD-002", "PROD-003"]
     assert {(p.price_minor, p.currency) for p in products} == {(9999, "EUR")}
+
+
+async def test_of_several_that_are_sold_each_moves_once_and_a_newer_one_stays(orders_db: OrderRows):
+    first, second = [await orders_db.walk("CONFIRMED") for _ in range(2)]
+    async with orders_db.pool.connect() as c:
+        await store.mark_committed(c, second)
+        for _ in range(2):
+            await store.mark_many_committed(c, [first, second])
+        await store.postpone_many(c, [first], 30.0)
+    rows = [await orders_db.row(order.id) for order in (first, second)]
+    assert [row["version"] for row in rows] == [first.version + 1, second.version + 1]
+    assert all(row["stock_committed_at"] for row in rows)
+    assert rows[0]["attempts"] == 0
