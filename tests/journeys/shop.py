@@ -23,6 +23,9 @@ _SOLD = """
 SELECT NOT EXISTS (
   SELECT FROM inventory.reservations r JOIN orders.orders o ON o.id = r.order_id
   WHERE r.state = 'HELD' AND o.status = 'CONFIRMED')"""
+_RECORDED = """
+SELECT NOT EXISTS (
+  SELECT FROM orders.orders WHERE status = 'CONFIRMED' AND stock_committed_at IS NULL)"""
 _TABLES = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
     " WHERE schemaname IN ('orders', 'inventory', 'payments', 'gateway')"
@@ -171,7 +174,7 @@ class Shop:
 
     async def everything(self) -> dict[str, str]:
         """A fingerprint of every table, once what earlier orders left to do is done."""
-        await self.until(_SOLD)
+        await self.until(_RECORDED)
         if not self._prints:
             tables = await self.eyes.fetch(_TABLES)
             self._prints = " UNION ALL ".join(_PRINT.format(table) for (table,) in tables)

@@ -84,6 +84,10 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     ),
     inventory.ReleaseStock: ({"order_id": _ID}, {"order_id": _NOT_AN_ID}),
     inventory.CommitStock: ({"order_id": _ID}, {"order_id": _NOT_AN_ID}),
+    inventory.CommitMany: (
+        {"order_ids": [_ID]},
+        {"order_ids": [[], [_ID] * 65, "x", {"0": _ID}, *([each] for each in _NOT_AN_ID)]},
+    ),
     inventory.RestockProduct: (
         {"product_id": "PROD-001", "quantity": 1},
         {
