@@ -283,8 +283,14 @@ class States:
         }
 
     def _await_published(self) -> None:
-        self._order()
-        lag = "/events/lag"
+        order, lag = f"/orders/{self._order()['order_id']}", "/events/lag"
+
+        def is_done() -> bool:
+            seen = self._ask("order", order, method="GET")
+            return seen["stock_committed"] or seen["status"] == "FAILED"
+
+        # The last event of an order is that its goods are sold, a moment after the others.
+        self._await(is_done)
         self._await(lambda: not self._ask("relay", lag, method="GET")["unpublished"])
 
     def _await_written(self) -> None:
