@@ -64,7 +64,13 @@ class CommitUnknown(DatabaseTrouble):
 
 
 class CallerGone(Exception):
-    """The caller's time was up before the commit, so the work was rolled back."""
+    """The caller's time was up, so nothing of the work is kept."""
+
+
+def demand_caller() -> None:
+    """Raise `CallerGone` where the caller's time (X-Timeout-Ms) is up: it has given up."""
+    if (left_s := remaining_s()) is not None and left_s <= 0:
+        raise CallerGone
 
 
 # What asyncpg raises when the connection is gone. Its "internal client error" is a statement on a
@@ -312,8 +318,8 @@ class Database:
         async with self.connect() as connection:
             async with connection.transaction():
                 yield connection
-                if for_caller and (left := remaining_s()) is not None and left <= 0:
-                    raise CallerGone
+                if for_caller:
+                    demand_caller()
             if self.after_commit is not None:
                 self.after_commit()
 

@@ -8,14 +8,13 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from chassis.database.pool import CallerGone, Database
+from chassis.database.pool import Database, demand_caller
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
 from chassis.http.problems import Problem
 from chassis.http.shop_identity import caller_now, internal_guard
 from chassis.identity.caller import needs_role
 from chassis.identity.owners import FOR_SHOPPERS
-from chassis.telemetry.context import remaining_s
 from services.inventory import contract, store
 from services.inventory.contract import (
     CommitMany,
@@ -152,8 +151,7 @@ async def reserve_stock(data: JSONBody[ReserveStock], state: State) -> Reservati
 async def _reserved(data: ReserveStock, database: Database) -> Reservation:
     """At once where nothing is in the way, or as the transaction finds it."""
     what = (data.order_id, data.product_id, data.quantity, caller_now.get())
-    if (left_s := remaining_s()) is not None and left_s <= 0:
-        raise CallerGone
+    demand_caller()
     async with database.connect() as connection:
         held = await store.hold(connection, *what)
     if held is not None:

@@ -4,8 +4,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis.database.pool import CallerGone
-from chassis.telemetry.context import current_traceparent, remaining_s
+from chassis.database.pool import demand_caller
+from chassis.telemetry.context import current_traceparent
 from services.payment import domain, intents, operations, store
 from services.payment.context import PaymentContext
 from services.payment.domain import Charge, Payment
@@ -25,8 +25,7 @@ async def charge(context: PaymentContext, command: Charge) -> Charged:
 
     Never decides from a missing answer: the payment stays PROCESSING, and the reconciler (or the
     same request again) asks the gateway with the same key."""
-    if (left_s := remaining_s()) is not None and left_s <= 0:
-        raise CallerGone
+    demand_caller()
     payment = await _open(context, command)
     if payment is None:
         payment = await _in_the_way(context, command)
