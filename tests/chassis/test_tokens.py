@@ -130,8 +130,8 @@ async def show_me(request: ASGIConnection[Any, Any, Any, Any]) -> dict[str, str]
     return {"subject": caller_of(request).subject}
 
 
-@get("/unsaid")
-async def show_unsaid() -> None:
+@get("/unmarked")
+async def show_unmarked() -> None:
     """Says nothing of who may ask."""
 
 
@@ -145,7 +145,12 @@ async def show_machine() -> None:
     """For an operator."""
 
 
-_ASKED = {"/me": show_me, "/yours": show_yours, "/unsaid": show_unsaid, "/machine": show_machine}
+_ASKED = {
+    "/me": show_me,
+    "/yours": show_yours,
+    "/unmarked": show_unmarked,
+    "/machine": show_machine,
+}
 
 
 @pytest.fixture

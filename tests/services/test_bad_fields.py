@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -279,6 +280,22 @@ def test_every_body_of_every_service_goes_through_the_strict_reader_and_stands_i
     assert shapes == set(BODIES)
 
 
+@asynccontextmanager
+async def _described(key: str) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, Any]]]:
+    """A client of the process without a database, and its OpenAPI document."""
+    app = create_service(key, settings_of(key, "postgresql://x@127.0.0.1:1/x"))
+    wire = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=wire, base_url="http://localhost") as client:
+        yield client, (await client.get("/schema/openapi.json")).json()
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method, and what the document has of it."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
 def _takes_any_text(schema: dict[str, Any]) -> bool:
     return all(
         one in ({"type": "string"}, {"type": "null"}) for one in schema.get("oneOf", [schema])
@@ -287,26 +304,22 @@ def _takes_any_text(schema: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("key", [process.key for process in SERVICES])
 async def test_a_query_parameter_that_does_not_fit_or_is_missing_is_pointed_at(key: str):
-    app = create_service(key, settings_of(key, "postgresql://x@127.0.0.1:1/x"))
-    wire = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=wire, base_url="http://localhost") as client:
-        document = (await client.get("/schema/openapi.json")).json()
-        for path, item in document["paths"].items():
-            for method, operation in item.items():
-                for each in operation.get("parameters", ()):
-                    name = each["name"]
-                    if each["in"] != "query" or _takes_any_text(each["schema"]):
-                        continue
-                    if name == "limit":
-                        assert "means the nearest" in each["description"], path
-                    for query in ({name: "\x00"}, *([{}] if each["required"] else [])):
-                        answer = await client.request(method, path, params=query)
-                        if answer.status_code == 401:
-                            continue  # the wallets' keys are asked for first: their own tests
-                        assert answer.status_code == 400, (path, query, answer.text)
-                        assert not _PYTHONS.search(answer.text), (path, answer.text)
-                        pointers = [one["pointer"] for one in answer.json()["details"]]
-                        assert pointers == [f"/{name}"], (path, query)
+    async with _described(key) as (client, document):
+        for path, method, operation in _operations(document):
+            for each in operation.get("parameters", ()):
+                name = each["name"]
+                if each["in"] != "query" or _takes_any_text(each["schema"]):
+                    continue
+                if name == "limit":
+                    assert "means the nearest" in each["description"], path
+                for query in ({name: "\x00"}, *([{}] if each["required"] else [])):
+                    answer = await client.request(method, path, params=query)
+                    if answer.status_code == 401:
+                        continue  # the wallets' keys are asked for first: their own tests
+                    assert answer.status_code == 400, (path, query, answer.text)
+                    assert not _PYTHONS.search(answer.text), (path, answer.text)
+                    pointers = [one["pointer"] for one in answer.json()["details"]]
+                    assert pointers == [f"/{name}"], (path, query)
 
 
 _ANY_KIND: list[Any] = [None, True, 1.5, "x", [None], {"x": None}]
@@ -326,23 +339,19 @@ async def test_a_body_of_another_kind_is_refused_in_jsons_terms():
     """B208"""
     seen = set[str]()
     for key in KEYS:
-        app = create_service(key, settings_of(key, "postgresql://x@127.0.0.1:1/x"))
-        wire = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=wire, base_url="http://localhost") as client:
-            document = (await client.get("/schema/openapi.json")).json()
-            for path, item in document["paths"].items():
-                for method, operation in item.items():
-                    kinds = operation.get("requestBody", {}).get("content", {})
-                    for kind, content in kinds.items():
-                        # A body of one shape is read in one way, wherever it is sent.
-                        if (shape := f"{kind} {content.get('schema') or path}") in seen:
-                            continue
-                        seen.add(shape)
-                        for body in _wrong_bodies(document, content.get("schema", {})):
-                            answer = await client.request(
-                                method, re.sub(r"\{.*?\}", _ID, path), content=body,
-                                headers={"Content-Type": kind},
-                            )  # fmt: skip
-                            response = (key, method, path, body[:40], answer.text)
-                            assert answer.status_code != 500, response
-                            assert not _PYTHONS.search(answer.text), response
+        async with _described(key) as (client, document):
+            for path, method, operation in _operations(document):
+                kinds = operation.get("requestBody", {}).get("content", {})
+                for kind, content in kinds.items():
+                    # A body of one shape is read in one way, wherever it is sent.
+                    if (shape := f"{kind} {content.get('schema') or path}") in seen:
+                        continue
+                    seen.add(shape)
+                    for body in _wrong_bodies(document, content.get("schema", {})):
+                        answer = await client.request(
+                            method, re.sub(r"\{.*?\}", _ID, path), content=body,
+                            headers={"Content-Type": kind},
+                        )  # fmt: skip
+                        response = (key, method, path, body[:40], answer.text)
+                        assert answer.status_code != 500, response
+                        assert not _PYTHONS.search(answer.text), response
