@@ -51,6 +51,29 @@ async def test_a_chart_is_as_large_as_the_screen_on_a_click_and_back(visit):
     await expect(chart).not_to_have_class(re.compile("is-full"))
 
 
+async def test_a_time_that_is_dragged_is_looked_at_closely_and_goes_along(visit):
+    page = await visit()
+    chart = page.locator('[data-chart="rate"]')
+    over = chart.locator(".u-over")
+    await expect(over).to_have_attribute("data-since", re.compile(r"\d"))
+    box = await over.bounding_box()
+    await page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 30, steps=4)
+    await page.mouse.up()
+    await expect(page).to_have_url(re.compile(r"/\?since=\d+&until=\d+$"))
+    # What was dragged is not clicked as well.
+    await expect(chart).not_to_have_class(re.compile("is-full"))
+    taken = page.url.partition("?")[2]
+    await page.reload()
+    await expect(over).to_have_attribute("data-since", taken[6:16])
+    for name in ("Charts", "Traces", "Logs"):
+        link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+        await expect(link).to_have_attribute("href", re.compile(re.escape("?" + taken)))
+    await page.get_by_role("button", name="back to the last minutes").click()
+    await expect(page).not_to_have_url(re.compile("since"))
+
+
 async def test_a_dot_leads_to_its_trace(visit):
     page = await visit()
     dot = page.locator('[data-chart="p99"] .dot').last

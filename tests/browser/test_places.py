@@ -45,10 +45,13 @@ async def test_the_header_is_one_line_whatever_is_red(visit, fleet):
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
             assert await page.evaluate(OVERLAPS, [".head .health .name", [".head nav"]]) == []
             for name in ("Orders", "Inventory, Payments"):
-                place = page.locator("#panel-health .name", has_text=name)
+                # On a small screen its mark stands for it; the list behind the dots has the name.
+                place = page.locator("#panel-health .troubled li", has_text=name)
                 box = await place.bounding_box()
                 assert box["x"] + box["width"] < width, (name, width)
-                assert not await place.evaluate("node => node.scrollWidth > node.clientWidth")
+                named = place.locator(".name")
+                assert await named.is_visible() or width < 1440, (name, width)
+                assert not await named.evaluate("node => node.scrollWidth > node.clientWidth")
         await page.set_viewport_size({"width": 1440, "height": 900})
         for trouble in await page.locator("#panel-health .trouble").all():
             cut = await trouble.evaluate("node => node.scrollWidth > node.clientWidth")
@@ -89,7 +92,7 @@ async def test_a_product_s_name_is_never_cut_nor_its_stock(visit, fleet):
     page = await visit()
     delivery = {"product_id": "PROD-001", "quantity": 150_000}
     await page.request.post(f"{fleet.urls['inventory']}/inventory/restock", data=delivery)
-    shelf = page.get_by_label("Product", exact=True)
+    shelf = page.get_by_role("combobox", name="Product", exact=True)
     await expect(shelf).to_contain_text(re.compile(r"\d\d\d,?\s?\d\d\d left"))
     for number, product in enumerate(("Glass lantern", "Copper kettle", "Walnut clock")):
         await shelf.select_option(index=number)
