@@ -132,8 +132,20 @@ def _say_what_is_missing(settings: Mapping[str, Settings]) -> None:
     """Where there is no Envoy the gateway answers nothing but this: the shop's own ports are open
     on this machine, and all else works."""
     for key, own in settings.items():
-        if find(key).listens and not program.find_envoy(getattr(own, "envoy", "")):
+        if find(key).listens and not _has_envoy(own):
             say(f"the gateway lets nobody in: {program.missing()}")
+
+
+def _has_envoy(gateway: Settings) -> bool:
+    return program.find_envoy(getattr(gateway, "envoy", "")) is not None
+
+
+def _entrance(settings: Mapping[str, Settings]) -> dict[str, str]:
+    """Where customers come in over HTTP, for those that the dashboard sends."""
+    for key, own in settings.items():
+        if (url := _doors(find(key), own).get("http")) and _has_envoy(own):
+            return {"VALERIX_TRAFFIC_ENTRANCE": url}
+    return {}
 
 
 def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:
@@ -196,6 +208,7 @@ def plan(
         "VALERIX_PROOF_HEAD": str(home.chain_head),
         "VALERIX_TELEMETRY_DIR": str(home.telemetry),
         "VALERIX_LOAD_REPORTS": str(home.reports),
+        **_entrance(settings),
         **environ,
         "VALERIX_CONTROL": str(home.control),
     }

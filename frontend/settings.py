@@ -59,6 +59,13 @@ class DashboardSettings(ScenarioSettings, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1440)],
         why("Steady traffic ends by itself: a forgotten one must not fill the database overnight."),
     ] = 480
+    traffic_entrance: Annotated[
+        Address,
+        why(
+            "Where steady traffic orders, as customers do: the gateway, with a token; empty: the "
+            "order service's own port. `valerix up` sets it where there is an Envoy."
+        ),
+    ] = ""
     load_reports: Annotated[
         str, why("Where load runs leave their reports, to be listed; `valerix up` sets this.")
     ] = ""

@@ -51,6 +51,11 @@ def _addresses() -> Iterator[str]:
         yield f"  {process.url_variable}: http://{process.name}:{process.port}"
 
 
+def _entrance() -> str:
+    gateway = next(each for each in PROCESSES if each.listens)
+    return f"VALERIX_TRAFFIC_ENTRANCE: http://{gateway.name}:{dict(gateway.listens)['http']}"
+
+
 def _container(process: Process) -> Iterator[str]:
     is_service = process.schema is not None
     yield f"  {process.name}:"
@@ -60,7 +65,7 @@ def _container(process: Process) -> Iterator[str]:
     yield "      <<: *environment"
     yield f'      VALERIX_PORT: "{process.port}"'
     if not is_service:
-        yield from (f"      {line}" for line in _WATCHER.splitlines())
+        yield from (f"      {line}" for line in (*_WATCHER.splitlines(), _entrance()))
     host = _PUBLIC if process.is_public else _PRIVATE
     grpc = [process.grpc_port] if process.speaks_grpc else []
     published = [(host, port) for port in (process.port, *grpc)]

@@ -2,29 +2,22 @@
 counted by what was answered."""
 
 import asyncio
-import secrets
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from chassis.http.ask import ask
-from chassis.http.operator_auth import bearer, operator_headers
-from chassis.http.outbound import Peer, decode
+from chassis.http.operator_auth import bearer
+from chassis.http.outbound import Peer
 from chassis.identity.tokens import ALGORITHM, TYPE
-from scenarios.failures import ActionFailed
 from scenarios.model import OPEN_LISTS, ShowToken
 from scenarios.settings import ScenarioSettings
-from services.identity.contract import LogIn, NewUser, OAuthError, TokenView
+from scenarios.token_holder import DEADLINE_S, TokenHolder
+from services.identity.contract import OAuthError, TokenView
 from topology import NAMES
 
-# A password is hashed on purpose slowly, and others may wait for theirs.
-_DEADLINE_S = 10.0
-# What is shown to be let in is good for as long yet.
-_MARGIN_S = 30.0
 _SPENT = "spent"
 _LABELS = {"bad-token": "bad_token", "role-missing": "role_missing"}
 
@@ -35,9 +28,8 @@ class TokenBearer:
     labels = ("let_in", "bad_token", "role_missing", "invalid_grant", "unclear")
 
     def __init__(self, settings: ScenarioSettings, peers: Mapping[str, Peer]) -> None:
-        self._settings, self._peers = settings, peers
-        self._user: LogIn | None = None
-        self._access, self._until = "", 0.0
+        self._settings = settings
+        self._shopper = TokenHolder(settings, peers, named="act")
         self._refresh = self._spent = ""
         self.responses = dict.fromkeys(self.labels, 0)
 
@@ -47,7 +39,7 @@ class TokenBearer:
             for _ in range(shown.count):
                 self.responses[await self._ask_for_others(by_spent=shown.token == _SPENT)] += 1
             return
-        token = _MADE[shown.token](await self._good())
+        token = _MADE[shown.token](await self._shopper.token())
         name, url = NAMES[shown.service], self._settings.urls[shown.service]
         # As anybody would come: without the credential of the shop's own processes.
         peer = Peer(name, url, self._settings, connections=1)
@@ -60,18 +52,10 @@ class TokenBearer:
         finally:
             await peer.close()
 
-    async def _good(self) -> str:
-        """An access token that is good for a while yet."""
-        if time.monotonic() > self._until:
-            view = await self._log_in()
-            self._access = view.access_token
-            self._until = time.monotonic() + view.expires_in - _MARGIN_S
-        return self._access
-
     async def _ask_for_others(self, by_spent: bool) -> str:
         """Show a refresh token, the newest or one that is spent; what was answered."""
         if not self._refresh:
-            self._refresh = (await self._log_in()).refresh_token or ""
+            self._refresh = (await self._shopper.log_in()).refresh_token or ""
         if by_spent and not self._spent:
             await self._ask_for_others(by_spent=False)
         token = self._spent if by_spent else self._refresh
@@ -92,29 +76,10 @@ class TokenBearer:
             return await asyncio.to_thread(
                 ask, "POST", f"{self._settings.urls['identity']}/oauth2/token",
                 {"Content-Type": "application/x-www-form-urlencoded"},
-                body=urlencode(form).encode(), timeout_s=_DEADLINE_S,
+                body=urlencode(form).encode(), timeout_s=DEADLINE_S,
             )  # fmt: skip
         except OSError:
             return 0, b""
-
-    async def _log_in(self) -> TokenView:
-        if self._user is None:
-            user = LogIn(f"act-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
-            await self._ask("/users", NewUser(user.user, user.password, ["shopper"]), 201)
-            self._user = user
-        found: TokenView | None = decode(await self._ask("/login", self._user, 200), TokenView)
-        if found is None:
-            raise ActionFailed(f"{NAMES['identity']} gives a token that cannot be read")
-        return found
-
-    async def _ask(self, path: str, body: msgspec.Struct, status: int) -> Any:
-        found = await self._peers["identity"].call(
-            "POST", path, body, route=path, deadline_s=_DEADLINE_S,
-            headers=operator_headers(self._settings),
-        )  # fmt: skip
-        if found.status != status:
-            raise ActionFailed(f"{NAMES['identity']} gives nobody a token: {found.code}")
-        return found
 
 
 def _of_other_key(token: str) -> str:

@@ -18,7 +18,7 @@ from scenarios.payers import PayerTraffic
 from scenarios.settings import ScenarioSettings
 from scenarios.spenders import SpenderTraffic
 from scenarios.supplies import Supplies
-from scenarios.traffic import CustomerTraffic
+from scenarios.traffic import CustomerTraffic, GatewayTraffic
 
 Weight = Annotated[int, Meta(ge=0, le=100)]
 # More than wait at once in a shop whose answers take five seconds, at the highest usual rate.
@@ -61,24 +61,33 @@ class AlreadyOn(Exception):
 
 class SteadyTraffic:
     """One switch. While `resting()` nobody comes: an act counts its own customers. `changed` is
-    called when it is over; `note` says what could not be supplied, and why."""
+    called when it is over; `note` says what could not be supplied, and why. Who orders comes in at
+    `entrance`, the gateway's, with a token; without one, at the order service's own port."""
 
     def __init__(
         self,
         settings: ScenarioSettings,
         peers: Mapping[str, Peer],
         *,
+        entrance: str = "",
         resting: Callable[[], bool] = lambda: False,
         over: Callable[[TrafficOrder], Awaitable[None]],
     ) -> None:
         self._settings, self._resting, self._over = settings, resting, over
-        self._supplies = Supplies(settings, peers, wallet=WALLET, spends_minor=_SPENDS_MINOR)
+        self._entrance = entrance
+        self._supplies = Supplies(
+            settings, peers, wallet=WALLET, spends_minor=_SPENDS_MINOR, needs_token=bool(entrance)
+        )
         self._task: asyncio.Task[None] | None = None
         self.order: TrafficOrder | None = None
         self._count_anew()
 
     def _count_anew(self) -> None:
-        self._customers = CustomerTraffic(self._settings)
+        self._customers = (
+            GatewayTraffic(self._settings, self._entrance, self._supplies.shown)
+            if self._entrance
+            else CustomerTraffic(self._settings)
+        )
         self._payers = PayerTraffic(self._settings)
         self._spenders = SpenderTraffic(self._settings)
         self._spenders.attempts = self._customers.attempts

@@ -92,6 +92,24 @@ class CustomerTraffic(Visitors[Load]):
         return response, answer
 
 
+class GatewayTraffic(CustomerTraffic):
+    """Customers who come in by the gateway, at `entrance`, and show what `shown` has."""
+
+    key = "gateway"
+
+    def __init__(self, settings: ScenarioSettings, entrance: str, shown: dict[str, str]) -> None:
+        super().__init__(settings)
+        self._entrance, self._shown = entrance, shown
+
+    def address(self) -> str:
+        """The gateway's door, not its agent."""
+        return self._entrance
+
+    def headers(self) -> dict[str, str]:
+        """The token, which is another one before it ends."""
+        return self._shown
+
+
 def _logged(answer: CallResult) -> LoggedReply:
     """The answer as the proof compares it; one that never came has the status 0."""
     if not answer.status:

@@ -56,8 +56,12 @@ class Visitors(abc.ABC, Generic[C]):
         """What one of them does."""
 
     def headers(self) -> dict[str, str]:
-        """What each of their requests shows."""
+        """What each of their requests shows; what changes in it they show from then on."""
         return {}
+
+    def address(self) -> str:
+        """Where they come to."""
+        return self._settings.urls[self.key]
 
     async def pause(self, asked: int) -> None:
         """Before one asks again, having asked so often: a crowd must not keep busy whom it asks."""
@@ -68,7 +72,7 @@ class Visitors(abc.ABC, Generic[C]):
         """Connections for as many as come at once."""
         peer = Peer(
             NAMES[self.key],
-            self._settings.urls[self.key],
+            self.address(),
             self._settings,
             connections=coming.clients,
             headers=self.headers(),

@@ -32,7 +32,13 @@ class TrafficSwitch:
     ) -> None:
         """As `SteadyTraffic`; `changed` is called when it was turned."""
         self._settings, self._operations, self._changed = settings, operations, changed
-        self.traffic = SteadyTraffic(settings, peers, resting=resting, over=self._note_end)
+        self.traffic = SteadyTraffic(
+            settings,
+            peers,
+            entrance=settings.traffic_entrance,
+            resting=resting,
+            over=self._note_end,
+        )
         self._line: int | None = None
 
     @property

@@ -41,6 +41,8 @@ def test_steady_traffic_orders_pays_and_spends_until_it_is_stopped(open_shop: Up
     answers = ("confirmed", "orders", "payments", "wallets")
     printed = seen(open_shop, ("traffic", "status"), lambda text: all(a in text for a in answers))
     assert all(answer in printed for answer in answers), printed
+    entered = ("trace", "list", "--service", "gateway", "--name", "POST /orders")
+    assert "POST /orders" in seen(open_shop, entered, lambda text: "POST /orders" in text)
     assert open_shop.command("traffic", "stop").stdout.startswith("off")
     refused = open_shop.command("traffic", "stop")
     assert (refused.returncode, "is off already" in refused.stderr) == (1, True)
