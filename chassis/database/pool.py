@@ -294,8 +294,10 @@ class Database:
         """A connection whose statements each commit by themselves."""
         wire = await self._acquire()
         connection = Connection(wire, self.before_statement)
+        ended = False
         try:
             yield connection
+            ended = True
         except asyncpg.InsufficientResourcesError as error:
             self._note_full(error)
             raise DatabaseFull(str(error)) from error
@@ -307,7 +309,7 @@ class Database:
             raise CommitUnknown(str(error)) from error
         finally:
             await connection.stop_listening()
-            await self._release(wire)
+            await self._release(wire, ended)
 
     @asynccontextmanager
     async def begin(self, *, for_caller: bool = False) -> AsyncIterator[Connection]:
@@ -344,7 +346,7 @@ class Database:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseDown(type(error).__name__) from error
 
-    async def _release(self, wire: Any) -> None:
+    async def _release(self, wire: Any, ended: bool) -> None:
         pool = self._pool
         if pool is None:
             return
@@ -353,9 +355,15 @@ class Database:
             if wire.is_in_transaction():
                 # Cancelled in mid-transaction: ending the connection costs less than a rollback.
                 wire.terminate()
+        releasing = pool.release(wire)
+        if not ended:
+            # Who is cancelled once more while this waits does not hear how it ended.
+            task = asyncio.ensure_future(releasing)
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            releasing = asyncio.shield(task)
         # asyncpg waits for a cancelled statement to end, and drops the connection if it does not.
         with contextlib.suppress(TimeoutError):
-            await pool.release(wire)
+            await releasing
 
 
 def _begin() -> str:

@@ -1,6 +1,7 @@
 """PostgreSQL cut off, gone, frozen, or heard of no more: what a service then knows and does."""
 
 import asyncio
+import gc
 import time
 
 import asyncpg
@@ -33,6 +34,30 @@ async def test_a_connection_that_died_while_idle_costs_no_request(database: Data
     wire.cut()
     await asyncio.sleep(0.05)
     await add(database, "B")
+
+
+async def test_who_leaves_twice_while_a_statement_is_cancelled_leaves_no_exception_unheard(
+    database: Database, wire: PgWire
+):
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: unheard.append(about))
+
+    async def work() -> None:
+        async with database.connect() as c:
+            await c.row(SLEEP, seconds=30.0)
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0.1)
+    wire.freeze()
+    for _ in range(2):
+        working.cancel()
+        await asyncio.sleep(0.05)
+    assert working.cancelled()
+    await asyncio.sleep(BOUNDS["pool_wait_s"] + 0.2)
+    wire.thaw()
+    await add(database, "A")
+    gc.collect()
+    assert unheard == []
 
 
 async def test_a_connection_cut_in_mid_statement_leaves_it_unknown(
