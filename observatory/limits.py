@@ -7,9 +7,10 @@ from msgspec import Struct
 MIB = 1 << 20
 
 # ---- the store ---------------------------------------------------------------------------------
-# A laptop runs the whole shop beside this. Each of the four classes has a quarter: some 1 300
-# orders' traces of 25 spans, which is four minutes at five orders a second. Where only some of
+# A laptop runs the whole shop beside this. Each of the four classes has a fifth: some 1 000
+# orders' traces of 25 spans, which is three minutes at five orders a second. Where only some of
 # them are slow, failed or bitten, those last for the quarter of an hour that the charts reach back.
+# The last fifth is for the slowest of each hour, a day of them and more.
 TRACES_BYTES = 96 * MIB
 # A line takes some 1 500 bytes with all it can be found by, so this is twenty thousand of them.
 LOGS_BYTES = 32 * MIB

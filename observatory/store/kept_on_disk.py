@@ -54,7 +54,7 @@ class KeptOnDisk:
 
     def __init__(self, store: TelemetryStore, folder: Path, *, limit: int = LIMIT_BYTES) -> None:
         self._store = store
-        self._segments = Segments(folder, limit=limit, survives=self._survives)
+        self._segments = Segments(folder, limit=limit, worth=self._worth)
         self._due: list[bytes] = []
         # What is read is kept already.
         self._is_reading = False
@@ -92,15 +92,15 @@ class KeptOnDisk:
             if number % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
 
-    def _survives(self, record: bytes) -> bool:
+    def _worth(self, record: bytes) -> int:
         """What makes room for newer ones last in memory does so on disk. Runs in a thread, and only
         looks one trace up."""
         try:
             found = _decode_id(record)
         except msgspec.MsgspecError:
-            return False
+            return 0
         part = found.span or found.line
-        return part is not None and self._store.is_remarkable(part.trace_id)
+        return self._store.traces.worth(part.trace_id) if part is not None else 0
 
     def _keep(self, item: StoredSpan | StoredLine) -> None:
         if self._is_reading:

@@ -16,8 +16,9 @@ from observatory.store.index import Index, Key
 from observatory.store.log_search import Term, has_field, terms
 from observatory.store.model import StoredLine, unpack_pairs
 
-# Three quarters for what comes, one for what is worth keeping beyond its time.
-_KEPT_SHARE = 4
+# Of eight parts five are for what comes, two for what is worth keeping beyond its time, and one for
+# what is worth most.
+_PARTS = 8
 # What an entry costs beside its text, as measured by tests/telemetry.
 LINE_OVERHEAD = 1_150
 
@@ -56,21 +57,22 @@ class _Kept(Struct, frozen=True, gc=False):
 class LogStore:
     """All lines, in this process's memory. Not thread-safe: everything runs on the event loop.
 
-    `worth_keeping` says of a trace id whether its lines should outlive the others."""
+    `worth` says of a trace id how long its lines are kept, as `TraceStore.worth` does."""
 
     def __init__(
         self,
         losses: LossCounts,
-        worth_keeping: Callable[[str], bool],
+        worth: Callable[[str], int],
         *,
         limit: int = limits.LOGS_BYTES,
     ) -> None:
         self._losses = losses
-        self._worth_keeping = worth_keeping
-        self._quotas = (limit - limit // _KEPT_SHARE, limit // _KEPT_SHARE)
-        self._used = [0, 0]
-        # By number, which grows: new ones at the end, and those kept longer behind them.
-        self._queues: tuple[deque[int], deque[int]] = (deque(), deque())
+        self._worth_of_trace = worth
+        part = limit // _PARTS
+        self._quotas = (limit - 3 * part, 2 * part, part)
+        self._used = [0, 0, 0]
+        # By number, which grows: new ones at the end, and those kept longer, and longest, behind.
+        self._queues: tuple[deque[int], ...] = (deque(), deque(), deque())
         self._lines: dict[int, _Kept] = {}
         self._index: Index[int] = Index()
         self._newest = 0
@@ -145,13 +147,14 @@ class LogStore:
         while self._used[queue] > self._quotas[queue]:
             oldest = self._lines[self._queues[queue].popleft()]
             self._used[queue] -= oldest.cost
-            if queue == 0 and self._is_remarkable(oldest.line):
-                self._hold(1, oldest)
+            if self._worth(oldest.line) > queue:
+                self._hold(queue + 1, oldest)
             else:
                 self._forget(oldest)
 
-    def _is_remarkable(self, line: StoredLine) -> bool:
-        return line.severity >= 13 or bool(line.trace_id and self._worth_keeping(line.trace_id))
+    def _worth(self, line: StoredLine) -> int:
+        of_trace = self._worth_of_trace(line.trace_id) if line.trace_id else 0
+        return max(of_trace, int(line.severity >= 13))
 
     def _forget(self, kept: _Kept) -> None:
         del self._lines[kept.line.sequence]

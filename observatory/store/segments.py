@@ -15,15 +15,15 @@ _HEAD = struct.Struct("<II")  # length and CRC-32 of the record that follows
 
 
 class Segments:
-    """One folder of files. Where room is made, the records that `survives` says yes to stay in the
-    oldest file, the later ones if there are too many. A file that ends in the middle of a record,
-    as after `kill -9`, is read up to there. When the disk cannot be written, one line says so and
-    nothing more is written."""
+    """One folder of files. Where room is made, records that are `worth` more than 0 stay in the
+    oldest file: if there are too many, those worth most, and of these the later ones. A file that
+    ends in the middle of a record, as after `kill -9`, is read up to there. When the disk cannot be
+    written, one line says so and nothing more is written."""
 
     def __init__(
-        self, folder: Path, *, limit: int, survives: Callable[[bytes], bool] = lambda _: False
+        self, folder: Path, *, limit: int, worth: Callable[[bytes], int] = lambda _: 0
     ) -> None:
-        self._folder, self._each, self._survives = folder, limit // _PARTS, survives
+        self._folder, self._each, self._worth = folder, limit // _PARTS, worth
         self._path: Path | None = None
         self._failed = False
 
@@ -70,18 +70,17 @@ class Segments:
     def _merge(self, first: Path, second: Path) -> None:
         """What survives of the two oldest files, in the place of the second."""
         records = [*_records(first.read_bytes()), *_records(second.read_bytes())]
+        ranked = ((self._worth(record), number) for number, record in enumerate(records))
         left = self._each * _SURVIVING_PARTS
-        found: list[bytes] = []
-        for record in reversed(records):
-            if self._survives(record):
-                found.append(_framed(record))
-                left -= len(found[-1])
-                if left < 0:
-                    found.pop()
-                    break
+        stay: list[int] = []
+        for _, number in sorted((each for each in ranked if each[0]), reverse=True):
+            left -= _HEAD.size + len(records[number])
+            if left < 0:
+                break
+            stay.append(number)
         merged = second.with_suffix(".merged")
         merged.touch(mode=0o600)
-        merged.write_bytes(b"".join(reversed(found)))
+        merged.write_bytes(b"".join(_framed(records[number]) for number in sorted(stay)))
         # In this order `kill -9` leaves a record twice at worst, which is noticed when it is read.
         merged.replace(second)
         first.unlink(missing_ok=True)

@@ -53,7 +53,7 @@ class TelemetryStore:
         self.keep: Callable[[StoredSpan | StoredLine], None] = lambda _: None
         self.traces = TraceStore(self.losses, limit=traces_limit)
         self.metrics = ReceivedMetrics()
-        self.logs = LogStore(self.losses, self.is_remarkable, limit=logs_limit)
+        self.logs = LogStore(self.losses, self.traces.worth, limit=logs_limit)
 
     def keep_span(self, span: StoredSpan, packed: bytes) -> None:
         """A span has arrived."""
@@ -126,11 +126,6 @@ class TelemetryStore:
         )
         for reason in LossCounts.__struct_fields__:
             lost.labels(reason).set_function(partial(getattr, self.losses, reason))
-
-    def is_remarkable(self, trace_id: str) -> bool:
-        """Whether a trace is kept, and longer than others: it is slow, failed or bitten."""
-        trace = self.traces.get(trace_id)
-        return trace is not None and trace.klass != "ordinary"
 
 
 def _keys(query: TraceQuery) -> tuple[Key, ...]:

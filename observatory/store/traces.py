@@ -9,6 +9,7 @@ from observatory import limits
 from observatory.limits import LossCounts
 from observatory.store.index import Index, Key
 from observatory.store.model import StoredSpan, unpack_span
+from observatory.store.slowest import SlowestOfHours
 from observatory.store.trace import (
     KEY_OVERHEAD,
     SPAN_OVERHEAD,
@@ -22,6 +23,8 @@ from observatory.store.trace import (
 SLA_NS = 10**9
 # Bitten before failed: what was broken on purpose must not push out what broke by itself.
 CLASSES = ("bitten", "failed", "slow", "ordinary")
+# Where those of all classes go that must make room and are among the slowest of their hour.
+_SLOWEST = "slowest"
 
 
 class TraceStore:
@@ -29,12 +32,13 @@ class TraceStore:
 
     def __init__(self, losses: LossCounts, *, limit: int = limits.TRACES_BYTES) -> None:
         self._losses = losses
-        self._quota = limit // len(CLASSES)
+        self._quota = limit // (len(CLASSES) + 1)
         self._traces: dict[str, KeptTrace] = {}
         self._by_class: dict[str, OrderedDict[str, KeptTrace]] = {
-            name: OrderedDict() for name in CLASSES
+            name: OrderedDict() for name in (*CLASSES, _SLOWEST)
         }
-        self._used = dict.fromkeys(CLASSES, 0)
+        self._used = dict.fromkeys(self._by_class, 0)
+        self._slowest = SlowestOfHours()
         self._index: Index[str] = Index()
         self._by_duration: list[tuple[int, str]] = []
 
@@ -49,6 +53,14 @@ class TraceStore:
     def get(self, trace_id: str) -> KeptTrace | None:
         """A trace, or None if it is not, or no longer, known."""
         return self._traces.get(trace_id)
+
+    def worth(self, trace_id: str) -> int:
+        """How long it is kept: 2, the longest, for one of the slowest of its hour; 1 for others
+        that are slow, failed or bitten; 0 for the rest and what is not known."""
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            return 0
+        return 2 if trace_id in self._slowest else int(trace.klass != "ordinary")
 
     def spans(self, trace_id: str) -> list[StoredSpan]:
         """A trace's spans in the order they arrived."""
@@ -155,13 +167,14 @@ class TraceStore:
     def _place(self, trace: KeptTrace, cost_before: int) -> None:
         """Put it where it belongs now, list its duration, and make room."""
         self._used[trace.klass] += trace.cost - cost_before
+        displaced = self._slowest.rank(trace)
+        if displaced and self._traces[displaced].klass == _SLOWEST:
+            self._forget(self._traces[displaced])
         klass = next((name for name in CLASSES if ("class", name) in trace.keys), "ordinary")
+        if trace.klass == _SLOWEST and trace.trace_id in self._slowest:
+            klass = _SLOWEST
         if klass != trace.klass:
-            del self._by_class[trace.klass][trace.trace_id]
-            self._used[trace.klass] -= trace.cost
-            trace.klass = klass
-            self._by_class[klass][trace.trace_id] = trace
-            self._used[klass] += trace.cost
+            self._move(trace, klass)
         if trace.duration_ns != trace.listed_ns:
             self._unlist(trace)
             trace.listed_ns = trace.duration_ns
@@ -169,9 +182,27 @@ class TraceStore:
         while self._used[klass] > self._quota:
             self._evict(klass)
 
+    def _move(self, trace: KeptTrace, klass: str) -> None:
+        del self._by_class[trace.klass][trace.trace_id]
+        self._used[trace.klass] -= trace.cost
+        trace.klass = klass
+        self._by_class[klass][trace.trace_id] = trace
+        self._used[klass] += trace.cost
+
     def _evict(self, klass: str) -> None:
-        trace_id, trace = self._by_class[klass].popitem(last=False)
-        self._used[klass] -= trace.cost
+        trace = next(iter(self._by_class[klass].values()))
+        if klass == _SLOWEST or trace.trace_id not in self._slowest:
+            self._forget(trace)
+            return
+        self._move(trace, _SLOWEST)
+        while self._used[_SLOWEST] > self._quota:
+            self._evict(_SLOWEST)
+
+    def _forget(self, trace: KeptTrace) -> None:
+        trace_id = trace.trace_id
+        del self._by_class[trace.klass][trace_id]
+        self._used[trace.klass] -= trace.cost
+        self._slowest.drop(trace_id)
         del self._traces[trace_id]
         self._unlist(trace)
         for key in trace.keys:

@@ -15,7 +15,7 @@ from observatory.store.store import TelemetryStore
 from observatory.store.trace_search import TraceQuery
 from tests.observatory.samples import HOSTILE, NOW_NS, TRACE, keep, line, span, trace_id
 
-TRACES, LOGS = 4 * MIB, 2 * MIB
+TRACES, LOGS = 5 * MIB, 2 * MIB
 ME = Resource("order-service", "1")
 
 
@@ -55,14 +55,15 @@ def test_a_flood_of_spans(allocated: Allocated, spans: int, spans_of_a_trace: in
     memory = small()
     for number in allocated.flood(spans // spans_of_a_trace):
         trace = trace_id()
-        # All four classes, or one of them alone would fill only its own quarter.
+        # All four classes, or one of them alone would fill only its own part.
         fields = [{}, {"failed": True}, {"ms": (0, 1_500)}, {"attributes": GREMLIN}][number % 4]
         for _ in range(spans_of_a_trace):
             keep(memory, span(trace, **fields))
     assert allocated() <= 1.1 * TRACES
-    # The bound is no excuse to keep nothing: the newest of each class are there.
-    assert memory.traces.used_bytes > 0.9 * TRACES
-    assert len(memory.find(TraceQuery(kind="bitten"))) == 50 or spans_of_a_trace > 100
+    # The bound is no excuse to keep nothing: the newest of each class are there. The room for the
+    # slowest of each hour fills in a day.
+    assert memory.traces.used_bytes > 0.75 * TRACES
+    assert len(memory.find(TraceQuery(kind="bitten"))) == 50
     assert memory.losses.spans_evicted > 10_000
 
 
@@ -107,7 +108,7 @@ def test_a_flood_of_lines(allocated: Allocated):
         )
         keep(memory, made)
     assert allocated() <= 1.1 * LOGS
-    assert memory.logs.used_bytes > 0.9 * LOGS
+    assert memory.logs.used_bytes > 0.85 * LOGS
     assert memory.losses.lines_evicted == LINES - len(memory.logs)
 
 

@@ -77,7 +77,7 @@ def test_a_record_that_was_damaged_is_not_read(tmp_path: Path):
 async def test_a_slow_trace_outlives_the_ordinary_ones_after_it(tmp_path: Path):
     slow, first = trace_id(), trace_id()
     records = [
-        span(first),
+        span(first, ms=(0, 5)),
         span(slow, ms=(0, 3_000), attributes=(("tenant", "blue"),)),
         line("slow", trace_id=slow),
     ]

@@ -5,6 +5,7 @@ import pytest
 from observatory import limits
 from observatory.limits import LossCounts
 from observatory.store.model import Link, StoredSpan, pack
+from observatory.store.slowest import MOST
 from observatory.store.store import TelemetryStore
 from observatory.store.trace_search import TraceQuery
 from observatory.store.traces import TraceStore
@@ -19,6 +20,7 @@ def answered(status: int, route: str = "/orders") -> tuple[tuple[str, str], ...]
     return (("http.route", route), ("http.response.status_code", str(status)))
 
 
+HOUR_MS = 3_600_000
 BITTEN = (("valerix.gremlin.name", "sleepy"), ("valerix.gremlin.kind", "latency"))
 
 
@@ -167,12 +169,24 @@ def test_ordinary_traces_push_out_only_each_other():
         fill(store, 1, ms=(0, 1_001))[0],
         fill(store, 1, attributes=BITTEN)[0],
     ]
-    ordinary = fill(store, 1_000)
+    ordinary = fill(store, 1, ms=(0, 5)) + fill(store, 999)
     assert store.used_bytes <= 200_000
     assert all(store.get(made.trace_id) for made in remarkable)
     assert store.get(ordinary[0].trace_id) is None
     assert store.get(ordinary[-1].trace_id) is not None
     assert losses.traces_evicted == losses.spans_evicted == 1_003 - len(store)
+
+
+def test_the_slowest_of_each_hour_and_first_request_stay_when_all_are_slow():
+    store = TraceStore(LossCounts(), limit=500_000)
+    early, late = (0, 3_000), (HOUR_MS, HOUR_MS + 2_000)
+    slowest = [fill(store, MOST, name=name, ms=ms) for name in "ab" for ms in (early, late)]
+    displaced = fill(store, 1, ms=(0, 1_800))[0]
+    fill(store, MOST, ms=(0, 1_900))
+    fill(store, 1_000, ms=(2 * HOUR_MS, 2 * HOUR_MS + 1_500))
+    assert store.used_bytes <= 500_000
+    assert all(store.get(made.trace_id) for group in slowest for made in group)
+    assert store.get(displaced.trace_id) is None
 
 
 def test_what_was_broken_on_purpose_pushes_out_nothing_that_broke_by_itself():
