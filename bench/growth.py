@@ -35,15 +35,29 @@ _TABLES = {
     "payments.attempt_history": "payment_id",
     "payments.ledger": "payment_id",
     "gateway.charges": "payment_ref",
+    "orders.outbox": "aggregate_id",
+    "inventory.outbox": "aggregate_id",
+    "payments.outbox": "aggregate_id",
 }
+# The relay has been there: the events of the recorded order are numbered, and so are its copies'.
+_PUBLISH = """
+UPDATE {room}.outbox AS o SET position = h.position + place
+FROM events.head h, (SELECT id, row_number() OVER (ORDER BY id) AS place FROM {room}.outbox) e
+WHERE o.id = e.id;
+UPDATE {room}.outbox SET confirmed_at = now();
+UPDATE events.head SET position = position + n, confirmed = position + n
+FROM (SELECT count(*) AS n FROM {room}.outbox) o"""
+_EVENTS_OF_AN_ORDER = 6
 # The ids of the recorded order and of its payment.
 Pattern = tuple[UUID, UUID]
 # The recorded order came without a key; most clients send one.
 _KEY = """
 INSERT INTO orders.idempotency
   (scope, key, request_hash, order_id, status_code, response, locked_until)
-VALUES ('POST /orders public', 'key-of-' || $1::uuid, '', $1, 201,
-        convert_to($1::uuid::text, 'UTF8'), now())"""
+SELECT 'POST /orders public', 'key-of-' || id, '', id, 201, convert_to(format(
+  '{"order_id":"%s","product_id":"%s","quantity":%s,"amount_minor":%s,"status":"CONFIRMED"}',
+  id, product_id, quantity, amount_minor), 'UTF8'), now()
+FROM orders.orders WHERE id = $1"""
 _COLUMNS = """
 SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute
 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
@@ -68,6 +82,9 @@ async def measure(database_url: str, sizes: tuple[int, ...]) -> dict[str, Any]:
     pattern, _ = await baseline.record(database_url)
     connection = await asyncpg.connect(database_url)
     await connection.execute(_KEY, pattern[0])
+    for table in _TABLES:
+        if table.endswith(".outbox"):
+            await connection.execute(_PUBLISH.format(room=table.partition(".")[0]))
     found: dict[str, Any] = {"ms": {}, "plans": {}}
     for size in sizes:
         known = await connection.fetchval("SELECT count(*) FROM orders.orders")
@@ -91,8 +108,13 @@ async def _grow(connection: asyncpg.Connection, pattern: Pattern, by: int) -> No
     await connection.execute("SET session_replication_role = replica")
     await connection.execute(
         "CREATE TEMP TABLE copies AS SELECT gen_random_uuid() AS id,"  # noqa: S608
-        " gen_random_uuid() AS payment_id, n * interval '1 s' AS ago"
-        f" FROM generate_series(1, {by}) AS n"
+        " gen_random_uuid() AS payment_id, n * interval '1 s' AS ago,"
+        f" position + {_EVENTS_OF_AN_ORDER} * (n - 1) AS position"
+        f" FROM events.head, generate_series(1, {by}) AS n"
+    )
+    await connection.execute(
+        f"UPDATE events.head SET position = position + {_EVENTS_OF_AN_ORDER * by},"  # noqa: S608
+        f" confirmed = position + {_EVENTS_OF_AN_ORDER * by}"
     )
     for table, key in _TABLES.items():
         columns = await connection.fetch(_COLUMNS, table)
@@ -121,6 +143,12 @@ async def _grow(connection: asyncpg.Connection, pattern: Pattern, by: int) -> No
 
 def _copied(name: str, kind: str, pattern: Pattern) -> str:
     order, payment = pattern
+    if name == "event_id":
+        return "gen_random_uuid()"
+    if name == "position":  # those of the recorded order are the first
+        return "copies.position + old.position"
+    if name == "payload":
+        return f"({_replaced('old.payload::text', pattern)})::jsonb"
     if kind == "uuid":
         return (
             f"CASE old.{name} WHEN '{order}' THEN copies.id"
