@@ -143,9 +143,14 @@ def statement(construct: ClauseElement, name: str = "") -> Statement:
 class Connection:
     """One connection, held for one transaction or a few single statements."""
 
-    def __init__(self, wire: Any, before: Callable[[], Awaitable[None]] | None) -> None:
+    def __init__(
+        self,
+        wire: Any,
+        before: Callable[[], Awaitable[None]] | None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
         self._wire = wire
-        self._before = before
+        self._before, self._after = before, after
         self._in_transaction = self._wrote = False
         self._listens: list[tuple[str, Callable[..., None]]] = []
 
@@ -181,9 +186,17 @@ class Connection:
         finally:
             self._in_transaction = False
         commit = self._wire.execute("COMMIT")
-        await (_lasting(commit) if self._wrote else commit)
+        await (self._committed(commit) if self._wrote else commit)
         if lines is not None:
             lines.end("commit")
+
+    async def _committed(self, change: Awaitable[T]) -> T:
+        """The result of a change that is to last; one that changed a row is told to `after`."""
+        result = await _lasting(change)
+        nothing = not result or (isinstance(result, str) and result.endswith(" 0"))
+        if self._after is not None and not nothing:
+            self._after()
+        return result
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
         """Call `ring` at each notification of the channel, until the connection is given back."""
@@ -214,7 +227,7 @@ class Connection:
         if query.changes:
             self._wrote = True
             if not self._in_transaction:
-                result = _lasting(result)
+                result = self._committed(result)
         # A loop that polls has no span of its own, so its statements belong to no trace.
         if not recording.is_on() or span_now.get() is None:
             return await result
@@ -226,7 +239,7 @@ class Connection:
 
 class Database:
     """A bounded pool. `before_statement` is set while a gremlin slows statements; `after_commit` is
-    called after each transaction (chassis/messaging/doorbell.py)."""
+    called after each change that was committed (chassis/messaging/doorbell.py)."""
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
         self._url = settings.database_url
@@ -293,7 +306,7 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection whose statements each commit by themselves."""
         wire = await self._acquire()
-        connection = Connection(wire, self.before_statement)
+        connection = Connection(wire, self.before_statement, self.after_commit)
         ended = False
         try:
             yield connection
@@ -317,13 +330,10 @@ class Database:
 
         `for_caller` also rolls back when the caller's time (X-Timeout-Ms) is up by then: it has
         given up and will ask again, so the work would only be in its way."""
-        async with self.connect() as connection:
-            async with connection.transaction():
-                yield connection
-                if for_caller:
-                    demand_caller()
-            if self.after_commit is not None:
-                self.after_commit()
+        async with self.connect() as connection, connection.transaction():
+            yield connection
+            if for_caller:
+                demand_caller()
 
     @property
     def is_full(self) -> bool:

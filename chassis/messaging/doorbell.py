@@ -18,7 +18,8 @@ _COALESCE_S = 0.05
 
 
 class Doorbell:
-    """Rings for the transactions of `pools`, through `controls`."""
+    """Rings for what is committed in `pools`, in a transaction or by one statement, through
+    `controls`."""
 
     def __init__(self, controls: Database, pools: Iterable[Database]) -> None:
         self._controls = controls

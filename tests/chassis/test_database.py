@@ -56,6 +56,29 @@ async def test_a_transaction_is_all_or_nothing(database: Database, connection: a
     assert database.in_use == 0
 
 
+async def test_each_committed_change_rings_and_nothing_else(database: Database):
+    rings: list[str] = []
+    done = ""
+    database.after_commit = lambda: rings.append(done)
+    async with database.connect() as c:
+        done = "a statement"
+        await c.execute(PRODUCT, id="A")
+        done = "a look"
+        await c.row(_COUNT, id="A")
+        done = "a change of no row"
+        await c.execute(statement(text("DELETE FROM orders.products WHERE product_id = 'none'")))
+        done = "a refusal"
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await c.execute(PRODUCT, id="A")
+    done = "a transaction"
+    async with database.begin() as tx:
+        await tx.execute(PRODUCT, id="B")
+    done = "a transaction that only looks"
+    async with database.begin() as tx:
+        await tx.row(_COUNT, id="A")
+    assert rings == ["a statement", "a transaction"]
+
+
 async def test_a_failed_statement_leaves_the_connection_usable(database: Database):
     async with database.connect() as c:
         with pytest.raises(asyncpg.CheckViolationError):
