@@ -32,6 +32,7 @@ class LiveState:
         source: MetricsSource,
         database: Database,
         changed: Callable[[str], None] = lambda _: None,
+        is_watched: Callable[[], bool] = lambda: True,
         folder: Path | None = None,
     ) -> None:
         self.source = source
@@ -46,6 +47,7 @@ class LiveState:
             changed,
             every_s=READ_DATABASE_EVERY_S,
             still="Events wait in their outboxes; none is lost.",
+            is_watched=is_watched,
         )
         self.recorder = IncidentRecorder(source, self.timeline, kept=KeptReadings(folder))
         # No event of its own: gremlin and metric events already refresh it.

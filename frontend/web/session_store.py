@@ -130,9 +130,11 @@ class SessionStore:
                 self._is_key_read = True
             if self._has_sessions:
                 touched, ended = list(self._touched), list(self._ended)
-                await connection.execute(_TOUCH, ids=touched)
+                if touched:
+                    await connection.execute(_TOUCH, ids=touched)
                 self._touched.difference_update(touched)
-                await connection.execute(_END, ids=ended, absolute_s=SESSION_S, idle_s=_IDLE_S)
+                if ended or self._sessions:
+                    await connection.execute(_END, ids=ended, absolute_s=SESSION_S, idle_s=_IDLE_S)
                 self._ended.difference_update(ended)
                 rows = await connection.rows(_LIVE, most=_MOST_SESSIONS)
                 self._sessions = {row["id"]: _session(row) for row in rows}
