@@ -8,6 +8,7 @@ import contextlib
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 _FULL_FOR_S = 5.0
 # By database: until when one of its pools has reason to think that it is full.
 _full_until: dict[str, float] = {}
+# By database: how often this process may have changed something there.
+_writes: Counter[str] = Counter()
+# By database: how often it did not answer this process.
+_failures: Counter[str] = Counter()
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
@@ -146,7 +151,7 @@ class Connection:
     def __init__(self, wire: Any, before: Callable[[], Awaitable[None]] | None) -> None:
         self._wire = wire
         self._before = before
-        self._in_transaction = self._wrote = False
+        self._in_transaction = self._wrote = self.has_written = False
         self._listens: list[tuple[str, Callable[..., None]]] = []
 
     async def row(self, query: Statement, **values: Any) -> Row | None:
@@ -186,18 +191,21 @@ class Connection:
             lines.end("commit")
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
-        """Call `ring` at each notification of the channel, until the connection is given back."""
+        """Call `ring` at each notification of the channel, and when the connection breaks, until it
+        is given back."""
 
         def heard(*_: object) -> None:
             ring()
 
         await self._wire.add_listener(channel, heard)
+        self._wire.add_termination_listener(heard)
         self._listens.append((channel, heard))
 
     async def stop_listening(self) -> None:
         """Before the connection is given back. One that broke has stopped by itself."""
         for channel, heard in self._listens:
             with contextlib.suppress(*_BROKEN, asyncpg.PostgresError, TimeoutError):
+                self._wire.remove_termination_listener(heard)
                 await self._wire.remove_listener(channel, heard)
         self._listens.clear()
 
@@ -212,7 +220,7 @@ class Connection:
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
         result = method(query.sql, *arguments)
         if query.changes:
-            self._wrote = True
+            self._wrote = self.has_written = True
             if not self._in_transaction:
                 result = _lasting(result)
         # A loop that polls has no span of its own, so its statements belong to no trace.
@@ -304,8 +312,10 @@ class Database:
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             raise DatabaseConflict(str(error)) from error
         except _BROKEN as error:
+            _failures[self._url] += 1
             raise CommitUnknown(str(error)) from error
         finally:
+            _writes[self._url] += connection.has_written
             await connection.stop_listening()
             await self._release(wire)
 
@@ -324,6 +334,17 @@ class Database:
                 self.after_commit()
 
     @property
+    def writes(self) -> int:
+        """Grows with whatever this process may have changed in this database, here or in another
+        pool, once its connection was given back."""
+        return _writes[self._url]
+
+    @property
+    def failures(self) -> int:
+        """Grows whenever this database did not answer, here or in another pool of the process."""
+        return _failures[self._url]
+
+    @property
     def is_full(self) -> bool:
         """Whether a statement failed for want of room a moment ago, here or in another pool."""
         return time.monotonic() < _full_until.get(self._url, 0.0)
@@ -339,9 +360,11 @@ class Database:
             pool = await self._opened()
             return await pool.acquire(timeout=self._wait_s)
         except TimeoutError as error:
+            _failures[self._url] += 1
             waited = time.monotonic() - started
             raise DatabaseBusy(f"no database connection within {waited:.1f} s") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _failures[self._url] += 1
             raise DatabaseDown(type(error).__name__) from error
 
     async def _release(self, wire: Any) -> None:

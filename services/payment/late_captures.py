@@ -2,11 +2,11 @@
 
 A provider that fences captures nothing after a void; but nobody should have to rely on that."""
 
-import asyncio
 import logging
 from datetime import timedelta
 from uuid import UUID
 
+from chassis.database.pace import PollPace
 from chassis.telemetry import recording
 from gateways import Capture, Captured, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment import asking, domain, due_work, intents, operations, settlement, store
@@ -40,12 +40,13 @@ class LateCaptures:
 
     async def run(self) -> None:
         """For ever."""
+        pace = PollPace(self._context.database, _EVERY_S)
         while True:
             try:
                 await self.run_once()
             except (GatewayUnknown, GatewayNotSent):
                 logger.warning("the provider's captures cannot be read")
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait()
 
     async def run_once(self) -> int:
         """Refund every capture that should not exist; how many there were."""

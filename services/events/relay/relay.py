@@ -8,9 +8,11 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.contracts import checks
+from chassis.database.pace import RARELY_S
 from chassis.database.pool import Connection, Database
 from chassis.messaging import envelope
 from chassis.messaging.bell import Bell
@@ -74,8 +76,12 @@ class Relay:
         await connection.listen(OUTBOX_BELL, bell.ring)
         publisher = await self._open_publisher(connection)
         try:
+            still_until = 0.0
             while True:
                 numbered = await outboxes.number(connection)
+                if not numbered and time.monotonic() < still_until:
+                    await bell.wait()
+                    continue
                 published = await self.publish(connection, outboxes, publisher)
                 lost = await watermarks.look(connection)
                 if lost and not publisher.keeps_order:
@@ -84,6 +90,11 @@ class Relay:
                     await asyncio.sleep(_PAUSE_S)
                 elif not numbered and not published:
                     await bell.wait()
+                    # Everything is where it belongs: until there is something new, only that is
+                    # looked for.
+                    still_until = time.monotonic() + RARELY_S if watermarks.are_level else 0.0
+                else:
+                    watermarks.are_level = False
         finally:
             await publisher.close()
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from chassis.database.pace import RARELY_S
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from services.payment.breakers import store
 from services.payment.breakers.store import BreakerRow, SeenOutcomes
@@ -23,7 +24,7 @@ _LEASE_S = 5.0
 # more in the transaction that writes the attempt.
 _CACHE_S = 0.5
 _FLUSH_S = 0.2
-# What another process saw is on the gauge this soon.
+# While one is open, what another process saw is on the gauge this soon.
 _REFRESH_S = 1.0
 
 
@@ -59,10 +60,11 @@ class Breakers:
         )
 
     async def run(self) -> None:
-        """Say what was seen, several times a second, for ever; without payments, ask once a second
+        """Say what was seen, several times a second, for ever; without payments, ask now and then
         how all of them stand."""
         while True:
-            if self._failures or time.monotonic() - self._read_at >= _REFRESH_S:
+            refresh_s = _REFRESH_S if self.open_now() else RARELY_S
+            if self._failures or time.monotonic() - self._read_at >= refresh_s:
                 await self.flush()
             await asyncio.sleep(_FLUSH_S)
 
