@@ -39,7 +39,11 @@ class LiveState:
         self.timeline = TimelineQueries(database)
         self._probe = HealthProbe(urls)
         self.health: Poller[tuple[Health, ...]] = Poller(
-            "health", self._probe.read_all, changed, every_s=_READ_HEALTH_EVERY_S
+            "health",
+            self._probe.read_all,
+            changed,
+            every_s=_READ_HEALTH_EVERY_S,
+            is_watched=is_watched,
         )
         self.progress: Poller[EventProgress] = Poller(
             "flow",
@@ -57,6 +61,7 @@ class LiveState:
             lambda _: None,
             every_s=READ_DATABASE_EVERY_S,
             still="The lights are still being watched.",
+            is_watched=lambda: is_watched() or self.recorder.is_busy,
         )
 
     async def start(self) -> None:

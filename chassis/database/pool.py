@@ -8,11 +8,12 @@ import contextlib
 import logging
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import asyncpg
 import msgspec
@@ -30,8 +31,8 @@ logger = logging.getLogger(__name__)
 _FULL_FOR_S = 5.0
 # By database: until when one of its pools has reason to think that it is full.
 _full_until: dict[str, float] = {}
-# By database: how often this process may have changed something there.
-_writes: Counter[str] = Counter()
+# By database: what this process rings whenever it may have changed something there.
+_on_write: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
 # By database: how often it did not answer this process.
 _failures: Counter[str] = Counter()
 
@@ -284,8 +285,8 @@ class Database:
                     min_size=0,
                     max_size=self._size,
                     # A backend holds 2 to 3 MB: those that a rush opened, as each start is, do not
-                    # stay.
-                    max_inactive_connection_lifetime=10.0,
+                    # stay. One that a loop needs now and then does (`RARELY_S`).
+                    max_inactive_connection_lifetime=20.0,
                     timeout=self._wait_s,
                     # For when PostgreSQL is frozen and cannot keep its own limit.
                     command_timeout=self._silence_s,
@@ -315,7 +316,9 @@ class Database:
             _failures[self._url] += 1
             raise CommitUnknown(str(error)) from error
         finally:
-            _writes[self._url] += connection.has_written
+            if connection.has_written:
+                for event in _on_write[self._url]:
+                    event.set()
             await connection.stop_listening()
             await self._release(wire)
 
@@ -333,11 +336,12 @@ class Database:
             if self.after_commit is not None:
                 self.after_commit()
 
-    @property
-    def writes(self) -> int:
-        """Grows with whatever this process may have changed in this database, here or in another
-        pool, once its connection was given back."""
-        return _writes[self._url]
+    def written(self) -> asyncio.Event:
+        """An event that is set whenever this process may have changed something in this database,
+        here or in another pool, once that connection was given back."""
+        event = asyncio.Event()
+        _on_write[self._url].add(event)
+        return event
 
     @property
     def failures(self) -> int:

@@ -19,8 +19,9 @@ from chassis.identity.owners import OPEN
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
 
-# The dashboard asks every process every two seconds. A database that goes away ends connections,
-# which is noticed at once; one that falls silent is found so much later.
+# The dashboard asks every process every two seconds, and every four while nobody looks. A database
+# that goes away ends connections, which is noticed at once; one that falls silent is found so much
+# later, or as soon as anything else waits for it in vain.
 _GOOD_S = 6.0
 _PING = statement(text("SELECT 1"), "SELECT 1")
 _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
@@ -57,8 +58,9 @@ def database_probe(database: Database, identity: ShopIdentity | None = None) -> 
         if not is_known or database.before_statement is not None:
             failures = database.failures
             async with database.connect() as connection:
-                await connection.row(_PING)
-                if identity is not None and (wrong := await identity.wrong_database(connection)):
+                if identity is None or not identity.is_known:
+                    await connection.row(_PING)
+                elif wrong := await identity.wrong_database(connection):
                     return wrong
             good_until = time.monotonic() + _GOOD_S
         return "full" if database.is_full else "connected"

@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 
 # Three missed polls: a result older than this is no longer shown as if it were fresh.
 STALE_S = 6.0
-# Then the first page shows what is this old, and within a second what is new.
-_UNWATCHED_S = 4.0
+# Then the first page shows what is this old, and within a second what is new. The lights need a
+# reading every five seconds, and a chart one every six.
+_UNWATCHED_EVERY_S = 4.0
 _NOT_YET = "Not read yet"
 
 
@@ -62,9 +63,10 @@ class Poller(Generic[T]):
     def now(self) -> T | Down:
         """The last result while it is fresh, otherwise why there is none."""
         self._asked.set()
-        return self._known()
+        return self.known()
 
-    def _known(self) -> T | Down:
+    def known(self) -> T | Down:
+        """As `now`, for whoever looks all the time, and does not wait for the next result."""
         if self._result is not None and self._at is not None:
             age_s = self._clock() - self._at
             if age_s <= self._stale_s:
@@ -84,7 +86,7 @@ class Poller(Generic[T]):
     async def refresh(self) -> None:
         """Read now, without waiting for the next poll; never raises."""
         async with self._reading:
-            before = self._known()
+            before = self.known()
             try:
                 async with asyncio.timeout(self._deadline_s):
                     result = await self._read()
@@ -94,7 +96,7 @@ class Poller(Generic[T]):
             else:
                 self._result, self._at = result, self._clock()
                 self._seen = datetime.now(UTC)
-            if self._known() != before:
+            if self.known() != before:
                 self._changed(self.topic)
 
     async def start(self) -> None:
@@ -117,7 +119,9 @@ class Poller(Generic[T]):
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
             if not self._is_watched():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), _UNWATCHED_S)
+                    await asyncio.wait_for(
+                        self._asked.wait(), max(0.0, _UNWATCHED_EVERY_S - self._every_s)
+                    )
             self._asked.clear()
 
 

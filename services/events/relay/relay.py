@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.contracts import checks
-from chassis.database.pace import RARELY_S
 from chassis.database.pool import Connection, Database
 from chassis.messaging import envelope
 from chassis.messaging.bell import Bell
@@ -31,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 # While the transport refuses, it is asked again after this time.
 _PAUSE_S = 0.5
+# How long it only looks for new events once every consumer has all. Nothing else can begin: what
+# this is for is a consumer that is new.
+_STILL_S = 30.0
 OpenPublisher = Callable[[Connection], Awaitable[Publisher]]
 
 
@@ -82,6 +84,7 @@ class Relay:
                 if not numbered and time.monotonic() < still_until:
                     await bell.wait()
                     continue
+                still_until = 0.0
                 published = await self.publish(connection, outboxes, publisher)
                 lost = await watermarks.look(connection)
                 if lost and not publisher.keeps_order:
@@ -92,7 +95,8 @@ class Relay:
                     await bell.wait()
                     # Everything is where it belongs: until there is something new, only that is
                     # looked for.
-                    still_until = time.monotonic() + RARELY_S if watermarks.are_level else 0.0
+                    if watermarks.are_level:
+                        still_until = time.monotonic() + _STILL_S
                 else:
                     watermarks.are_level = False
         finally:

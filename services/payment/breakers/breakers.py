@@ -1,6 +1,7 @@
 """What one process knows of the breakers, and what it has seen and not said yet."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -44,6 +45,7 @@ class Breakers:
         self._rows: dict[str, BreakerRow] = {}
         self._read_at = -_CACHE_S
         self._failures: dict[str, int] = {}
+        self._has_seen = asyncio.Event()
         self._answered: set[str] = set()
         self._reasons: dict[str, str] = {}
         self._probes: set[str] = set()
@@ -63,10 +65,11 @@ class Breakers:
         """Say what was seen, several times a second, for ever; without payments, ask now and then
         how all of them stand."""
         while True:
-            refresh_s = _REFRESH_S if self.open_now() else RARELY_S
-            if self._failures or time.monotonic() - self._read_at >= refresh_s:
-                await self.flush()
+            await self.flush()
             await asyncio.sleep(_FLUSH_S)
+            refresh_s = _REFRESH_S if self.open_now() else RARELY_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_seen.wait(), refresh_s - _FLUSH_S)
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""
@@ -78,9 +81,11 @@ class Breakers:
         else:
             self._failures[account] = 0
             self._answered.add(account)
+        self._has_seen.set()
 
     async def flush(self) -> None:
         """Say what was seen, and read how all of them stand."""
+        self._has_seen.clear()
         failures, self._failures = self._failures, {}
         answered, self._answered = self._answered, set()
         batches = [
