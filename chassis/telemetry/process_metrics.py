@@ -1,7 +1,6 @@
 """Metrics of the process: memory, garbage, the event loop's lag, its pool, lost telemetry."""
 
 import asyncio
-import time
 from collections import deque
 
 from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessCollector
@@ -9,38 +8,27 @@ from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessColl
 from chassis.database.pool import Database
 from chassis.telemetry import recording
 
-# Ten looks a second find any block a visitor could feel. A process that does nothing is looked at
-# twice a second: a look costs it as much as anything else that it does then.
-_LOOK_EVERY_S, _REST_EVERY_S = 0.1, 0.5
-# One scrape.
-_REMEMBERED_S = 2.0
-# Of the time since the last look: above it, the process is at work.
-_WORKING_SHARE = 0.03
+# Ten looks a second find any block a visitor could feel; remembered for one scrape.
+_LOOK_EVERY_S, _REMEMBERED = 0.1, 20
 
 
 class LoopLag:
     """How late the event loop woke a sleeper: whatever blocks it delays every request."""
 
     def __init__(self) -> None:
-        # When it was looked, and how late.
-        self._late: deque[tuple[float, float]] = deque()
+        self._late: deque[float] = deque([0.0], maxlen=_REMEMBERED)
 
     async def run(self) -> None:
         """Look for ever."""
-        every_s, used_s = _LOOK_EVERY_S, time.process_time()
+        clock = asyncio.get_running_loop().time
         while True:
-            due = time.monotonic() + every_s
-            await asyncio.sleep(every_s)
-            now, used_before_s, used_s = time.monotonic(), used_s, time.process_time()
-            self._late.append((now, max(0.0, now - due)))
-            while self._late[0][0] < now - _REMEMBERED_S:
-                self._late.popleft()
-            is_working = used_s - used_before_s > _WORKING_SHARE * every_s
-            every_s = _LOOK_EVERY_S if is_working else _REST_EVERY_S
+            due = clock() + _LOOK_EVERY_S
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self._late.append(max(0.0, clock() - due))
 
     def worst_s(self) -> float:
         """The latest it was in the last two seconds."""
-        return max((late for _, late in self._late), default=0.0)
+        return max(self._late)
 
 
 def process_metrics(name: str, database: Database | None, registry: CollectorRegistry) -> LoopLag:

@@ -17,7 +17,8 @@ from services.payment.intents import Decision
 
 logger = logging.getLogger(__name__)
 
-# Late captures are late by seconds, and nobody waits for this refund but the customer.
+# Late captures are late by seconds, and nobody waits for this refund but the customer. A process
+# that writes nothing looks half as often.
 _EVERY_S = 5.0
 _PAGE = 500
 # Captures become visible in the order of their commits, not of their times: by a statement's
@@ -65,9 +66,13 @@ class LateCaptures:
         return found
 
     async def _all(self) -> int:
-        page = await self._context.connector.captures(await self._place("all"), _PAGE)
+        place = await self._place("all")
+        page = await self._context.connector.captures(place, _PAGE)
         found = await self._look_at(page)
-        await self._keep("all", _end_of(page) if len(page) == _PAGE else None)
+        end = _end_of(page) if len(page) == _PAGE else None
+        # A write would be a reason to look again soon.
+        if end != place:
+            await self._keep("all", end)
         return found
 
     async def _place(self, sweep: due_work.Sweep) -> CapturePlace | None:
