@@ -8,8 +8,9 @@ import contextlib
 
 from chassis.database.pool import Database
 
-# Gauges, and connections that listen.
-RARELY_S = 10.0
+# Gauges, and connections that listen. Shorter than the ten seconds after which a pool closes a
+# connection that nobody used: to open one costs more than to keep it.
+RARELY_S = 8.0
 # Unfinished rows. Shorter than the leases of orders and of payments from wallets, six seconds: a
 # row of a replica that died is known before it is due, and is then looked for often.
 UNFINISHED_S = 5.0

@@ -285,8 +285,8 @@ class Database:
                     min_size=0,
                     max_size=self._size,
                     # A backend holds 2 to 3 MB: those that a rush opened, as each start is, do not
-                    # stay. One that a loop needs now and then does (`RARELY_S`).
-                    max_inactive_connection_lifetime=20.0,
+                    # stay. One that a loop needs every `RARELY_S` does.
+                    max_inactive_connection_lifetime=10.0,
                     timeout=self._wait_s,
                     # For when PostgreSQL is frozen and cannot keep its own limit.
                     command_timeout=self._silence_s,

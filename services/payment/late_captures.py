@@ -18,7 +18,7 @@ from services.payment.intents import Decision
 logger = logging.getLogger(__name__)
 
 # Late captures are late by seconds, and nobody waits for this refund but the customer. A process
-# that writes nothing looks half as often.
+# that writes nothing looks every `RARELY_S`.
 _EVERY_S = 5.0
 _PAGE = 500
 # Captures become visible in the order of their commits, not of their times: by a statement's
