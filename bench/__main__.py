@@ -21,6 +21,7 @@ from bench import (
     events,
     exporters,
     growth,
+    idle,
     opening,
     order_cost,
     receiver,
@@ -54,6 +55,7 @@ PARTS = (
     "growth",
     "startup",
     "start",
+    "idle",
 )
 # It takes half an hour, and asks for a verdict instead of a figure: only where it is named.
 ON_REQUEST = ("soak",)
@@ -131,6 +133,7 @@ def main(
                 "growth": lambda: bench.grow(most_orders),
                 "startup": bench.startup,
                 "start": bench.start,
+                "idle": bench.idle,
                 "soak": lambda: bench.soak(payments, kills, seed),
             }
             result = {"machine": _machine(), "rounds": rounds, "orders": orders}
@@ -315,6 +318,10 @@ class _Bench:
     def start(self) -> Any:
         """A whole shop, with a PostgreSQL of its own."""
         return opening.measure(self._home.path / "opening", self._rounds)
+
+    def idle(self) -> Any:
+        """A whole shop, with a PostgreSQL of its own, while nothing happens."""
+        return idle.measure(self._home.path / "idle")
 
     def soak(self, payments: int, kills: int, seed: int) -> Any:
         """Payments from wallets, while processes are killed."""

@@ -1,5 +1,6 @@
 """How soon a whole shop takes its first order after `valerix up`, and what it holds in memory."""
 
+import contextlib
 import os
 import signal
 import statistics
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -37,25 +39,37 @@ def _medians(found: tuple[dict[str, float], ...]) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in found) for name in found[0]}
 
 
-def _start(folder: Path, rest_s: float = 0) -> tuple[dict[str, float], dict[str, float]]:
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[tuple[Running, psutil.Process]]:
+    """A whole shop with a PostgreSQL of its own, by `valerix up`, and the process of that."""
     home = RunDirectory(folder)
     variables = [each for process in PROCESSES for each in process.port_variables]
     environ = {**os.environ, **{each: str(free_port()) for each in variables}}
     environ |= {"VALERIX_HOME": str(folder), "PYTHONPATH": str(ROOT)}
     environ.pop("VALERIX_DATABASE_URL", None)
     command = [sys.executable, "-P", "-m", "cli", "up"]
-    begun = time.perf_counter()
     shop = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
     try:
-        order = f"{_opened(home, shop).urls['order']}/orders"
-        seconds = {"open": time.perf_counter() - begun}
-        http.ask("POST", order, {"Content-Type": "application/json"}, body=_ORDER, timeout_s=10)
-        seconds["first order"] = time.perf_counter() - begun
-        time.sleep(rest_s)
-        return seconds, _memory_mb(shop.pid)
+        yield _opened(home, shop), psutil.Process(shop.pid)
     finally:
         shop.send_signal(signal.SIGTERM)
         shop.wait()
+
+
+def place_order(running: Running) -> None:
+    """One order, and its response."""
+    url, headers = f"{running.urls['order']}/orders", {"Content-Type": "application/json"}
+    http.ask("POST", url, headers, body=_ORDER, timeout_s=10)
+
+
+def _start(folder: Path, rest_s: float = 0) -> tuple[dict[str, float], dict[str, float]]:
+    begun = time.perf_counter()
+    with opened(folder) as (running, supervisor):
+        seconds = {"open": time.perf_counter() - begun}
+        place_order(running)
+        seconds["first order"] = time.perf_counter() - begun
+        time.sleep(rest_s)
+        return seconds, _memory_mb(supervisor)
 
 
 def _opened(home: RunDirectory, shop: "subprocess.Popen[bytes]") -> Running:
@@ -67,18 +81,18 @@ def _opened(home: RunDirectory, shop: "subprocess.Popen[bytes]") -> Running:
     return running
 
 
-def _memory_mb(pid: int) -> dict[str, float]:
-    supervisor = psutil.Process(pid)
+def _memory_mb(supervisor: psutil.Process) -> dict[str, float]:
     found = defaultdict[str, float](float, supervisor=proportional_mb(supervisor))
     for process in supervisor.children(recursive=True):
         try:
-            found[_name(process.cmdline())] += proportional_mb(process)
+            found[name_of(process.cmdline())] += proportional_mb(process)
         except psutil.NoSuchProcess:  # a connection that was closed meanwhile
             continue
     return dict(found)
 
 
-def _name(command: list[str]) -> str:
+def name_of(command: list[str]) -> str:
+    """What a process of the shop is, by its command line."""
     if "run" in command:
         return command[command.index("run") + 1]
     if "fleet.fork_server" in command:

@@ -266,6 +266,13 @@ def _startup(found: dict[str, Any]) -> str:
     return _lines(("start-up, s", "imports", "until alive", "until ready"), rows)
 
 
+def _idle(found: dict[str, Any]) -> str:
+    cpu = sorted(found["cpu_percent"].items(), key=lambda each: -each[1])
+    rows = [("transactions / s (bar 5)", f"{found['transactions_per_s']:.1f}")]
+    rows += [(f"{name}, % of a core", f"{value:.2f}") for name, value in cpu]
+    return _lines((f"a shop at rest, for {found['seconds']:.0f} s", ""), rows)
+
+
 def _start(found: dict[str, Any]) -> str:
     memory = found["memory_mb"]
     beside = {"postgres", "envoy"}
@@ -309,5 +316,6 @@ _PARTS: dict[str, Callable[[Any], str]] = {
     "growth": _growth,
     "startup": _startup,
     "start": _start,
+    "idle": _idle,
     "soak": _soak,
 }

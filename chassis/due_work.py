@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
+    exists,
     func,
     literal_column,
     select,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
+from chassis.database.pace import UNFINISHED_S, PollPace
 from chassis.database.pool import Connection, Database, statement
 
 logger = logging.getLogger(__name__)
@@ -130,6 +132,10 @@ class DueWork:
             .values(next_attempt_at=func.now()),
             label,
         )
+        self._any = statement(
+            select(exists(select(1).select_from(table).where(unfinished)).label("any")),
+            f"SELECT {table.fullname}",
+        )
         overdue_s = func.extract("epoch", func.now() - func.min(at))
         self._backlog = statement(
             select(
@@ -145,6 +151,11 @@ class DueWork:
     async def claim(self, c: Connection, most: int, **again: float) -> list[Any]:
         """Keys of due rows, the most overdue first; `again` are the parameters of `again_s`."""
         return [row[self._key] for row in await c.rows(self._claim, most=most, **again)]
+
+    async def is_any(self, c: Connection) -> bool:
+        """Whether anything is unfinished, due or not."""
+        row = await c.row(self._any)
+        return row is not None and row["any"]
 
     async def wake(self, c: Connection, *, most: int, spread_s: float) -> int:
         """Make waiting rows due soon, spread out: what they waited for is back. How many."""
@@ -164,7 +175,9 @@ class DueWorker:
 
     A row that takes long keeps its own place and nobody else's: where one call in ten is a
     timeout, whole rounds would all take a timeout. `room_for_due`: where a claim leaves out what is
-    due, because too much of its kind is under way, the end of a row asks for more at once."""
+    due, because too much of its kind is under way, the end of a row asks for more at once.
+    `is_any`: where it says that nothing is unfinished, this worker looks rarely, until its process
+    writes something."""
 
     def __init__(
         self,
@@ -178,8 +191,11 @@ class DueWorker:
         before_claim: Callable[[], Awaitable[None]] | None = None,
         log_key: str = "key",
         room_for_due: bool = False,
+        is_any: Callable[[Connection], Awaitable[bool]] | None = None,
     ) -> None:
         self._room_for_due = room_for_due
+        self._is_any = is_any
+        self._pace = PollPace(database, poll_s, UNFINISHED_S)
         self._database = database
         self._claim_some = claim
         self._work = work
@@ -194,6 +210,9 @@ class DueWorker:
         working: set[asyncio.Task[None]] = set()
         try:
             while True:
+                if not working and not await self._anything():
+                    await self._pace.wait()
+                    continue
                 if self._before_claim is not None:
                     await self._before_claim()
                 free = self._places - len(working)
@@ -220,6 +239,12 @@ class DueWorker:
         due = await self._claim(self._batch)
         await asyncio.gather(*(self._guarded(key) for key in due))
         return len(due)
+
+    async def _anything(self) -> bool:
+        if self._is_any is None:
+            return True
+        async with self._database.connect() as connection:
+            return await self._is_any(connection)
 
     async def _claim(self, most: int) -> list[Any]:
         async with self._database.connect() as connection:

@@ -291,7 +291,7 @@ def _source(settings: DashboardSettings, hub: Hub) -> MetricsSource:
     """Where metrics come from: Prometheus, if there is one."""
     if settings.prometheus_url:
         return StackMetrics(settings.prometheus_url, hub.nudge)
-    return EmbeddedMetrics(service_urls(settings), hub.nudge)
+    return EmbeddedMetrics(service_urls(settings), hub.nudge, is_watched=lambda: hub.has_listeners)
 
 
 def _telemetry(

@@ -48,6 +48,7 @@ class DashboardState:
             source=source,
             database=database,
             changed=hub.nudge,
+            is_watched=lambda: hub.has_listeners,
             folder=settings.folder("timeline"),
         )
         self.source, self.health, self.incidents = source, self.live.health, self.live.incidents
@@ -56,6 +57,7 @@ class DashboardState:
             self.queries.shop,
             hub.nudge,
             every_s=READ_DATABASE_EVERY_S,
+            is_watched=lambda: hub.has_listeners,
             still="Everything else on this page goes on.",
         )
         self.gremlins: Poller[tuple[ActiveGremlin, ...]] = Poller(
@@ -63,6 +65,7 @@ class DashboardState:
             self.queries.gremlins,
             hub.nudge,
             every_s=READ_DATABASE_EVERY_S,
+            is_watched=lambda: hub.has_listeners,
             still="Gremlins still run out by themselves.",
         )
         self._proof: Poller[datetime] = Poller(

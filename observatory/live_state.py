@@ -32,13 +32,18 @@ class LiveState:
         source: MetricsSource,
         database: Database,
         changed: Callable[[str], None] = lambda _: None,
+        is_watched: Callable[[], bool] = lambda: True,
         folder: Path | None = None,
     ) -> None:
         self.source = source
         self.timeline = TimelineQueries(database)
         self._probe = HealthProbe(urls)
         self.health: Poller[tuple[Health, ...]] = Poller(
-            "health", self._probe.read_all, changed, every_s=_READ_HEALTH_EVERY_S
+            "health",
+            self._probe.read_all,
+            changed,
+            every_s=_READ_HEALTH_EVERY_S,
+            is_watched=is_watched,
         )
         self.progress: Poller[EventProgress] = Poller(
             "flow",
@@ -46,6 +51,7 @@ class LiveState:
             changed,
             every_s=READ_DATABASE_EVERY_S,
             still="Events wait in their outboxes; none is lost.",
+            is_watched=is_watched,
         )
         self.recorder = IncidentRecorder(source, self.timeline, kept=KeptReadings(folder))
         # No event of its own: gremlin and metric events already refresh it.
@@ -55,6 +61,7 @@ class LiveState:
             lambda _: None,
             every_s=READ_DATABASE_EVERY_S,
             still="The lights are still being watched.",
+            is_watched=lambda: is_watched() or self.recorder.is_busy,
         )
 
     async def start(self) -> None:

@@ -8,10 +8,12 @@ import contextlib
 import logging
 import re
 import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import asyncpg
 import msgspec
@@ -29,6 +31,10 @@ logger = logging.getLogger(__name__)
 _FULL_FOR_S = 5.0
 # By database: until when one of its pools has reason to think that it is full.
 _full_until: dict[str, float] = {}
+# By database: what this process rings whenever it may have changed something there.
+_on_write: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
+# By database: how often it did not answer this process.
+_failures: Counter[str] = Counter()
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
@@ -151,7 +157,7 @@ class Connection:
     ) -> None:
         self._wire = wire
         self._before, self._after = before, after
-        self._in_transaction = self._wrote = False
+        self._in_transaction = self._wrote = self.has_written = False
         self._listens: list[tuple[str, Callable[..., None]]] = []
 
     async def row(self, query: Statement, **values: Any) -> Row | None:
@@ -199,18 +205,21 @@ class Connection:
         return result
 
     async def listen(self, channel: str, ring: Callable[[], None]) -> None:
-        """Call `ring` at each notification of the channel, until the connection is given back."""
+        """Call `ring` at each notification of the channel, and when the connection breaks, until it
+        is given back."""
 
         def heard(*_: object) -> None:
             ring()
 
         await self._wire.add_listener(channel, heard)
+        self._wire.add_termination_listener(heard)
         self._listens.append((channel, heard))
 
     async def stop_listening(self) -> None:
         """Before the connection is given back. One that broke has stopped by itself."""
         for channel, heard in self._listens:
             with contextlib.suppress(*_BROKEN, asyncpg.PostgresError, TimeoutError):
+                self._wire.remove_termination_listener(heard)
                 await self._wire.remove_listener(channel, heard)
         self._listens.clear()
 
@@ -225,7 +234,7 @@ class Connection:
         arguments = [values[n] if n in values else known[n] for n in query.parameters]
         result = method(query.sql, *arguments)
         if query.changes:
-            self._wrote = True
+            self._wrote = self.has_written = True
             if not self._in_transaction:
                 result = self._committed(result)
         # A loop that polls has no span of its own, so its statements belong to no trace.
@@ -289,7 +298,7 @@ class Database:
                     min_size=0,
                     max_size=self._size,
                     # A backend holds 2 to 3 MB: those that a rush opened, as each start is, do not
-                    # stay.
+                    # stay. One that a loop needs every `RARELY_S` does.
                     max_inactive_connection_lifetime=10.0,
                     timeout=self._wait_s,
                     # For when PostgreSQL is frozen and cannot keep its own limit.
@@ -319,8 +328,12 @@ class Database:
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             raise DatabaseConflict(str(error)) from error
         except _BROKEN as error:
+            _failures[self._url] += 1
             raise CommitUnknown(str(error)) from error
         finally:
+            if connection.has_written:
+                for event in _on_write[self._url]:
+                    event.set()
             await connection.stop_listening()
             await self._release(wire, ended)
 
@@ -334,6 +347,18 @@ class Database:
             yield connection
             if for_caller:
                 demand_caller()
+
+    def written(self) -> asyncio.Event:
+        """An event that is set whenever this process may have changed something in this database,
+        here or in another pool, once that connection was given back."""
+        event = asyncio.Event()
+        _on_write[self._url].add(event)
+        return event
+
+    @property
+    def failures(self) -> int:
+        """Grows whenever this database did not answer, here or in another pool of the process."""
+        return _failures[self._url]
 
     @property
     def is_full(self) -> bool:
@@ -351,9 +376,11 @@ class Database:
             pool = await self._opened()
             return await pool.acquire(timeout=self._wait_s)
         except TimeoutError as error:
+            _failures[self._url] += 1
             waited = time.monotonic() - started
             raise DatabaseBusy(f"no database connection within {waited:.1f} s") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _failures[self._url] += 1
             raise DatabaseDown(type(error).__name__) from error
 
     async def _release(self, wire: Any, ended: bool) -> None:

@@ -11,19 +11,26 @@ from functools import partial
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
-from chassis.database.pool import Database, Row
+from chassis.database.pace import RARELY_S
+from chassis.database.pool import Connection, Database, Row, statement
 from chassis.faults.contract import NAME, AuditEvent, GremlinView, PutGremlin
 from chassis.faults.kinds import BY_NAME, DELAYING, FaultKind
 from chassis.faults.metrics import GremlinMetrics
 from chassis.faults.request import Bite
 from chassis.faults.statements import Statements
 from chassis.http.problems import Problem, invalid
+from chassis.messaging.bell import Bell
 from chassis.settings import Settings
 from chassis.telemetry.context import span_now
 
 logger = logging.getLogger(__name__)
 
+# Tells other processes that gremlins have changed. It is sent with the change, so that none is
+# lost: they change seldom enough for the lock that this takes.
+_BELL = "valerix_gremlins"
+_RING = statement(text(f"NOTIFY {_BELL}"), "NOTIFY")
 # Never bitten: gremlins can always be ended, measured, and a restart comes up under one.
 EXEMPT = re.compile(r"/metrics(/.*)?|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
 
@@ -65,7 +72,7 @@ class Gremlins:
         self.service = service
         self._takes_events = takes_events
         self._sql = Statements(schema)
-        self.controls = Database(settings, size=2)
+        self.controls = Database(settings, size=3)
         self._poll_s = settings.gremlin_poll_s
         self._ttl_s = settings.gremlin_default_ttl_s
         self._random = random.Random()  # noqa: S311 - a share of requests, not a secret
@@ -84,17 +91,31 @@ class Gremlins:
         """Follow the database for ever; what is known stays in force until it expires."""
         while True:
             with contextlib.suppress(Exception):
-                await self.refresh()
+                await self._follow()
             self._forget_expired()
             await asyncio.sleep(self._poll_s)
+
+    async def _follow(self) -> None:
+        """Read after each notification, for as long as the connection that brings them lasts."""
+        bell = Bell()
+        async with self.controls.connect() as connection:
+            await connection.listen(_BELL, bell.ring)
+            while True:
+                await self.refresh(connection)
+                next_end_s = (gremlin.ends_at - time.monotonic() for gremlin in self.active)
+                await bell.wait(max(self._poll_s, min([RARELY_S, *next_end_s])))
+                self._forget_expired()
 
     async def close(self) -> None:
         """Close the control connections."""
         await self.controls.close()
 
-    async def refresh(self) -> None:
+    async def refresh(self, connection: Connection | None = None) -> None:
         """Read what is loose now; what has expired ends."""
-        async with self._reading, self.controls.connect() as connection:
+        async with contextlib.AsyncExitStack() as held:
+            if connection is None:
+                connection = await held.enter_async_context(self.controls.connect())
+            await held.enter_async_context(self._reading)
             rows = await connection.rows(self._sql.active)
             known = (row for row in rows if row["kind"] in BY_NAME)
             self._take(tuple(self._live(row) for row in known))
@@ -211,6 +232,7 @@ class Gremlins:
             detail = {**values, "ttl_s": ttl_s}
             note = {"action": action, "name": name, "kind": command.kind, "actor": actor}
             await tx.execute(self._sql.note, detail=detail, **note)
+            await tx.execute(_RING)
         logger.warning("gremlin %s", action, extra={"gremlin": name, "actor": actor, **detail})
         live = self._live(row)
         await self._in_force(name, live)
@@ -233,8 +255,9 @@ class Gremlins:
 
     async def remove(self, name: str, actor: str) -> int:
         """End one gremlin, or all with "*"; the number ended."""
-        async with self.controls.connect() as connection:
-            ended = await connection.execute(self._sql.remove, name=name, actor=actor)
+        async with self.controls.begin() as tx:
+            ended = await tx.execute(self._sql.remove, name=name, actor=actor)
+            await tx.execute(_RING)
         if ended:
             logger.warning("gremlin calmed", extra={"gremlin": name, "actor": actor})
         await self._in_force(name)

@@ -8,7 +8,7 @@ _COLUMNS = (
     "name, kind, routes, probability, delay_ms, jitter_ms, status, started_by, started_at,"
     " expires_at, extract(epoch FROM expires_at - now())::float8 AS remaining_s"
 )
-# Every process asks twice a second: what has expired ends in the statement that reads the rest.
+# What has expired ends in the statement that reads the rest.
 _ACTIVE = """
     WITH gone AS (DELETE FROM {gremlins} WHERE expires_at <= now() RETURNING *),
     noted AS (

@@ -1,6 +1,7 @@
 """Health: every dependency probed at once, each with its own deadline, so the answer is quick."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,6 +19,10 @@ from chassis.identity.owners import OPEN
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
 
+# The dashboard asks every process every two seconds, and every four while nobody looks. A database
+# that goes away ends connections, which is noticed at once; one that falls silent is found so much
+# later, or as soon as anything else waits for it in vain.
+_GOOD_S = 6.0
 _PING = statement(text("SELECT 1"), "SELECT 1")
 _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
 
@@ -40,15 +45,26 @@ class ReadyView(msgspec.Struct, frozen=True):
     checks: dict[str, str]
 
 
-def database_probe(database: Database, identity: ShopIdentity | None = None) -> Probe:
+def database_probe(
+    database: Database, identity: ShopIdentity | None = None, good_s: float = _GOOD_S
+) -> Probe:
     """Whether a statement comes back, whether the database is still the one of our shop, and
-    whether there was room for the last statements."""
+    whether there was room for the last statements. What was good `good_s` ago is not asked again,
+    unless the database has failed this process since or a gremlin slows it."""
+
+    good_until, failures = 0.0, -1
 
     async def probe() -> str:
-        async with database.connect() as connection:
-            await connection.row(_PING)
-            if identity is not None and (wrong := await identity.wrong_database(connection)):
-                return wrong
+        nonlocal good_until, failures
+        is_known = time.monotonic() < good_until and failures == database.failures
+        if not is_known or database.before_statement is not None:
+            failures = database.failures
+            async with database.connect() as connection:
+                if identity is None or not identity.is_known:
+                    await connection.row(_PING)
+                elif wrong := await identity.wrong_database(connection):
+                    return wrong
+            good_until = time.monotonic() + good_s
         return "full" if database.is_full else "connected"
 
     return probe
@@ -87,7 +103,8 @@ def ready_probes(
 ) -> dict[str, Probe]:
     """What readiness asks of the database."""
     return {
-        "database": database_probe(database, identity),
+        # Whoever sends traffic here asks now, and not often.
+        "database": database_probe(database, identity, good_s=0),
         "schema": schema_probe(database, needed),
     }
 

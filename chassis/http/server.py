@@ -1,9 +1,11 @@
 """Serves an ASGI app with uvicorn, within bounds; a service with a proto over gRPC as well."""
 
+import asyncio
 import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -48,6 +50,20 @@ class _Server(uvicorn.Server):
     def __init__(self, how: uvicorn.Config) -> None:
         super().__init__(how)
         self._more = contextlib.AsyncExitStack()
+        self._stop: Callable[[], object] = lambda: None
+
+    async def main_loop(self) -> None:
+        """Until a signal ends it. uvicorn's own looks ten times a second whether one has."""
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = partial(loop.call_soon_threadsafe, stopping.set)
+        # The headers of every response, and whether a signal has come already.
+        if not await self.on_tick(0):
+            await stopping.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn does, and end `main_loop`."""
+        super().handle_exit(sig, frame)
+        self._stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, then gRPC."""

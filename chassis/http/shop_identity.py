@@ -63,10 +63,15 @@ class ShopIdentity:
             self._id = row["id"]
         return self._id
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the id has been read."""
+        return bool(self._id)
+
     async def wrong_database(self, connection: Connection) -> str:
-        """Why the database is another shop's than the one this process began with; empty where it
-        is the same."""
-        row = await connection.row(_SHOP) if self._id else None
+        """Asks the database whose it is: why it is another shop's than the one this process began
+        with; empty where it is the same."""
+        row = await connection.row(_SHOP)
         return _NOT_THE_FIRST if row is not None and row["id"] != self._id else ""
 
     def doubt(self) -> str:

@@ -7,7 +7,7 @@ from chassis.messaging.transport import POLL_S
 
 
 class Bell:
-    """Set by a notification; `wait` returns when it was, or after `POLL_S`."""
+    """Set by a notification; `wait` returns when it was, or after as long as it is given."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -16,8 +16,10 @@ class Bell:
         """There may be something to do."""
         self._rung.set()
 
-    async def wait(self) -> None:
-        """Until it rings or it is time to look anyway."""
+    async def wait(self, longest_s: float = POLL_S) -> bool:
+        """Until it rings or it is time to look anyway; whether it rang."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), POLL_S)
+            await asyncio.wait_for(self._rung.wait(), longest_s)
+        rang = self._rung.is_set()
         self._rung.clear()
+        return rang

@@ -1,12 +1,12 @@
 """What a process that takes events is made of, beside what every service is made of."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database
 from chassis.faults.gremlins import Gremlins
 from chassis.http.app import Close, Loop, service_app
@@ -77,10 +77,11 @@ def consumer_app(
 
 
 async def _show_parked(database: Database, inbox: Inbox, metrics: ConsumerMetrics) -> None:
+    pace = PollPace(database, _LOOK_EVERY_S)
     while True:
         async with database.connect() as connection:
             metrics.show_parked(*await inbox.parked(connection))
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await pace.wait()
 
 
 def consumer_database(settings: MessagingSettings) -> Database:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from sqlalchemy import text
 
+from chassis.database.pace import RARELY_S
 from chassis.database.pool import Connection, Database, statement
 from chassis.messaging.bell import Bell
 from chassis.messaging.transport import BATCH, MESSAGE_BELL, Incoming, Outgoing
@@ -20,15 +21,14 @@ _PUBLISH = statement(
     ),
     "INSERT events.messages",
 )
-_RING = statement(text(f"NOTIFY {MESSAGE_BELL}"), "NOTIFY")
-_CURSOR = statement(
-    text("SELECT position FROM events.consumers WHERE consumer = :consumer"),
-    "SELECT events.consumers",
-)
+RING = statement(text(f"NOTIFY {MESSAGE_BELL}"), "NOTIFY")
+# One row without a position where nothing follows.
 _READ = statement(
     text(
-        "SELECT position, envelope FROM events.messages WHERE position > :after ::bigint"
-        " ORDER BY position LIMIT :limit ::int"
+        "SELECT c.position AS at, m.position, m.envelope FROM events.consumers c"
+        " LEFT JOIN LATERAL (SELECT position, envelope FROM events.messages"
+        " WHERE position > c.position ORDER BY position LIMIT :limit ::int) m ON true"
+        " WHERE c.consumer = :consumer ORDER BY m.position"
     ),
     "SELECT events.messages",
 )
@@ -59,18 +59,26 @@ class PostgresPublisher:
                 types=[each.type for each in messages],
                 bodies=[each.body.decode() for each in messages],
             )
-        await self._connection.execute(_RING)
+        await self._connection.execute(RING)
         return dict.fromkeys(each.position for each in messages)
+
+    async def open(self) -> "PostgresPublisher":
+        """Ring for what the last publisher may have left without a ring."""
+        await self._connection.execute(RING)
+        return self
 
     async def close(self) -> None:
         """The connection is its owner's."""
 
 
 class PostgresSubscription:
-    """Reads after the consumer's position, which moves with what was handled without a gap."""
+    """Reads after the consumer's position, which moves with what was handled without a gap.
 
-    def __init__(self, database: Database, consumer: str) -> None:
-        self._database = database
+    The relay rings after what it publishes, and once more when it begins to lead; a connection that
+    breaks rings as well. So without a ring it looks only every `longest_s`."""
+
+    def __init__(self, database: Database, consumer: str, *, longest_s: float = RARELY_S) -> None:
+        self._database, self._longest_s = database, longest_s
         self._consumer = consumer
         self._bell = Bell()
         self._held = AsyncExitStack()
@@ -89,8 +97,7 @@ class PostgresSubscription:
         try:
             connection = await self._open()
             found = await self._read(connection)
-            if not found:
-                await self._bell.wait()
+            if not found and await self._bell.wait(self._longest_s):
                 found = await self._read(connection)
         except BaseException:
             await self._let_go()
@@ -98,10 +105,9 @@ class PostgresSubscription:
         return found
 
     async def _read(self, connection: Connection) -> list[Incoming]:
-        cursor = await connection.row(_CURSOR, consumer=self._consumer)
-        self._at = cursor["position"] if cursor else 0
-        rows = await connection.rows(_READ, after=self._at, limit=BATCH)
-        found = []
+        rows = await connection.rows(_READ, consumer=self._consumer, limit=BATCH)
+        self._at = rows[0]["at"] if rows else 0
+        found: list[Incoming] = []
         for place, row in enumerate(rows, self._at + 1):
             if row["position"] != place:
                 break

@@ -61,7 +61,7 @@ class Subscription(Protocol):
     """The deliveries of one consumer, each until it is settled."""
 
     async def next(self) -> Sequence[Incoming]:
-        """What is there, at most `BATCH`; waits up to `POLL_S`, and returns nothing then."""
+        """What is there, at most `BATCH`; waits for it so long, and returns nothing then."""
         ...
 
     async def settle(self, tx: Connection, handled: Sequence[Incoming]) -> None:

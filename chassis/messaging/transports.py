@@ -24,7 +24,7 @@ async def open_publisher(
         return await RabbitPublisher.open(settings.amqp_url, settings.amqp_timeout_s, queues)
     from chassis.messaging.postgres import PostgresPublisher
 
-    return PostgresPublisher(connection)
+    return await PostgresPublisher(connection).open()
 
 
 def subscription(

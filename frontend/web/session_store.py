@@ -19,6 +19,9 @@ _IDLE_S = 3600
 SESSION_S = 12 * 3600
 # A sign-out holds at the other dashboards as soon as a gremlin's end does.
 _POLL_S = 1.0
+# Where nobody is signed in nothing can end; who signed in at another dashboard is looked for when
+# their cookie comes.
+_NOBODY_S = 10.0
 # Each takes a password or the operator token to open, so this is more than there will be.
 _MOST_SESSIONS = 1000
 
@@ -99,6 +102,8 @@ class SessionStore:
         self.keys: list[bytes] = [secrets.token_bytes(32)]
         self._is_key_read = False
         self._sessions: dict[bytes, Session] = {}
+        # Somebody has shown a cookie, known here or not.
+        self._is_asked = asyncio.Event()
         self._touched: set[bytes] = set()
         self._ended: set[bytes] = set()
         self._exchanging = asyncio.Lock()  # or an older read could overwrite a newer one
@@ -109,6 +114,10 @@ class SessionStore:
             with contextlib.suppress(Exception):
                 await self.refresh()
             await asyncio.sleep(_POLL_S)
+            if self._is_key_read and not self._sessions:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_asked.wait(), _NOBODY_S)
+            self._is_asked.clear()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -130,9 +139,11 @@ class SessionStore:
                 self._is_key_read = True
             if self._has_sessions:
                 touched, ended = list(self._touched), list(self._ended)
-                await connection.execute(_TOUCH, ids=touched)
+                if touched:
+                    await connection.execute(_TOUCH, ids=touched)
                 self._touched.difference_update(touched)
-                await connection.execute(_END, ids=ended, absolute_s=SESSION_S, idle_s=_IDLE_S)
+                if ended or self._sessions:
+                    await connection.execute(_END, ids=ended, absolute_s=SESSION_S, idle_s=_IDLE_S)
                 self._ended.difference_update(ended)
                 rows = await connection.rows(_LIVE, most=_MOST_SESSIONS)
                 self._sessions = {row["id"]: _session(row) for row in rows}
@@ -140,6 +151,7 @@ class SessionStore:
     def find(self, cookie: str, *, attended: bool) -> Session | None:
         """The session of this cookie, if it has not ended; `attended` keeps it from idling."""
         session = self._sessions.get(key := _digest(cookie))
+        self._is_asked.set()
         now = time.monotonic()
         if session is None or key in self._ended:
             return None

@@ -1,4 +1,5 @@
-"""Metrics without Prometheus: each service's page, scraped every two seconds."""
+"""Metrics without Prometheus: each service's page, scraped every two seconds, or every four while
+nobody looks and the service has nothing to do."""
 
 import asyncio
 import time
@@ -34,11 +35,13 @@ class EmbeddedMetrics(Counters):
         clock: Callable[[], float] = time.monotonic,
         window_s: float = WINDOW_S,
         every_s: float = SCRAPE_EVERY_S,
+        is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
         # Readings are timed by a clock that never jumps; charts and gremlins use the wall clock.
         self._began = time.time()
         super().__init__(urls, clock, epoch=self._began - clock(), window_s=window_s)
         self._urls = urls
+        self._anybody_watches = is_watched
         self._session: aiohttp.ClientSession | None = None
         self._pollers = {
             service: Poller(
@@ -46,6 +49,7 @@ class EmbeddedMetrics(Counters):
                 partial(self._scrape, service),
                 changed,
                 every_s=every_s,
+                is_watched=partial(self._is_watched, service),
                 still=STILL,
                 clock=clock,
             )
@@ -66,8 +70,12 @@ class EmbeddedMetrics(Counters):
 
     def down(self, service: str) -> Down | None:
         """Why there is no fresh page of this service."""
-        newest = self._pollers[service].now()
+        newest = self._pollers[service].known()
         return newest if isinstance(newest, Down) else None
+
+    def _is_watched(self, service: str) -> bool:
+        traffic = self.traffic(service)
+        return self._anybody_watches() or isinstance(traffic, Down) or traffic.requests > 0
 
     async def _scrape(self, service: str) -> Scrape:
         page = await self._fetch(f"{self._urls[service]}/metrics")

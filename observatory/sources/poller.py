@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 # Three missed polls: a result older than this is no longer shown as if it were fresh.
 STALE_S = 6.0
+# Then the first page shows what is this old, and within a second what is new. The lights need a
+# reading every five seconds, and a chart one every six.
+_UNWATCHED_EVERY_S = 4.0
 _NOT_YET = "Not read yet"
 
 
@@ -25,7 +28,9 @@ class SourceError(Exception):
 
 
 class Poller(Generic[T]):
-    """Polls `read`; calls `changed` with the topic when the result differs from the last one."""
+    """Polls `read`; calls `changed` with the topic when the result differs from the last one.
+
+    While `is_watched` says that nobody is told, and nobody asks, it reads every few seconds."""
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Poller(Generic[T]):
         deadline_s: float = 1.5,
         stale_s: float = STALE_S,
         still: str = "",
+        is_watched: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.topic = topic
@@ -45,6 +51,8 @@ class Poller(Generic[T]):
         self._every_s, self._deadline_s, self._stale_s = every_s, deadline_s, stale_s
         self._still = still
         self._clock = clock
+        self._is_watched = is_watched
+        self._asked = asyncio.Event()
         self._result: T | None = None
         self._at: float | None = None
         self._seen = datetime.now(UTC)
@@ -54,6 +62,11 @@ class Poller(Generic[T]):
 
     def now(self) -> T | Down:
         """The last result while it is fresh, otherwise why there is none."""
+        self._asked.set()
+        return self.known()
+
+    def known(self) -> T | Down:
+        """As `now`, for whoever looks all the time, and does not wait for the next result."""
         if self._result is not None and self._at is not None:
             age_s = self._clock() - self._at
             if age_s <= self._stale_s:
@@ -73,7 +86,7 @@ class Poller(Generic[T]):
     async def refresh(self) -> None:
         """Read now, without waiting for the next poll; never raises."""
         async with self._reading:
-            before = self.now()
+            before = self.known()
             try:
                 async with asyncio.timeout(self._deadline_s):
                     result = await self._read()
@@ -83,7 +96,7 @@ class Poller(Generic[T]):
             else:
                 self._result, self._at = result, self._clock()
                 self._seen = datetime.now(UTC)
-            if self.now() != before:
+            if self.known() != before:
                 self._changed(self.topic)
 
     async def start(self) -> None:
@@ -104,6 +117,12 @@ class Poller(Generic[T]):
             started = self._clock()
             await self.refresh()
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
+            if not self._is_watched():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        self._asked.wait(), max(0.0, _UNWATCHED_EVERY_S - self._every_s)
+                    )
+            self._asked.clear()
 
 
 def stop_sampling() -> None:

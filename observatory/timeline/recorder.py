@@ -40,6 +40,8 @@ class IncidentRecorder:
         self._orders: dict[Key, OrdersMeanwhile] = {}
         self._failures: dict[Key, int] = {}
         self.windows: tuple[FaultWindow, ...] = ()
+        # Whether, when it read last, a light was on or a gremlin loose.
+        self.is_busy = True
 
     @property
     def size(self) -> int:
@@ -55,7 +57,11 @@ class IncidentRecorder:
         traffic = {key: self._source.traffic(key) for key in NAMES}
         lights = {each.key: light_state(traffic[each.key]) for each in LIT}
         self._lights.add(now, lights)
+        self.is_busy = True
         self.windows = fault_windows(await self._queries.audit(), now)
+        self.is_busy = any(each != "none" for each in lights.values()) or any(
+            window.off is None for window in self.windows
+        )
         for key, each in traffic.items():
             if not isinstance(each, Down):
                 self._bites.count(key, self._source.bites(key), self._counted_windows())

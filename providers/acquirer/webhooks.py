@@ -105,6 +105,7 @@ class Deliverer:
             batch=settings.acquirer_webhook_batch,
             poll_s=settings.acquirer_webhook_poll_s,
             log_key="delivery",
+            is_any=DELIVERIES_DUE.is_any,
         ).run
 
     async def _claim(self, c: Connection, most: int) -> list[int]:

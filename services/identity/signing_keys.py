@@ -3,13 +3,13 @@
 A new key is published and waits until every reader has it; the old one is published until the last
 token that it signed has ended. Any number of replicas turn them, one at a time."""
 
-import asyncio
 import logging
 from typing import Any
 
 import msgspec
 from sqlalchemy import text
 
+from chassis.database.pace import RARELY_S, PollPace
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.problems import NOT_EXECUTED, Problem
 from chassis.identity.tokens import ALGORITHM, LONGEST_LIFE_S
@@ -76,9 +76,12 @@ class SigningKeys:
 
     async def run(self) -> None:
         """Turn them when it is time, for the life of the process."""
+        # Another replica's turn is seen long before the key that it published signs.
+        rarely_s = min(RARELY_S, self._settings.identity_key_lead_s / 10)
+        pace = PollPace(self._database, self._settings.identity_poll_s, rarely_s)
         while True:
             await self.turn()
-            await asyncio.sleep(self._settings.identity_poll_s)
+            await pace.wait()
 
     async def turn(self, *, early: bool = False) -> list[SigningKey]:
         """Take the step that is due, if one is; the keys as they are now. `early` publishes the

@@ -1,9 +1,8 @@
 """Inventory's gauges, read from the database now and then, never on a request's way."""
 
-import asyncio
-
 from prometheus_client import CollectorRegistry, Gauge
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database
 from services.inventory import store
 
@@ -22,9 +21,10 @@ class StockGauges:
 
     async def run(self) -> None:
         """Refresh for ever."""
+        pace = PollPace(self._database, _EVERY_S)
         while True:
             await self.refresh()
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait()
 
     async def refresh(self) -> None:
         """Read the stock once."""

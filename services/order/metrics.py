@@ -1,10 +1,10 @@
 """What the order service counts: answers, decisions, and what is still waiting."""
 
-import asyncio
 import logging
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database
 from services.order.domain import Order
 from services.order.due_work import ORDERS_DUE
@@ -81,6 +81,7 @@ class BacklogGauges:
 
     async def run(self) -> None:
         """Refresh for ever."""
+        pace = PollPace(self._database, _EVERY_S)
         while True:
             async with self._database.connect() as connection:
                 found = await ORDERS_DUE.backlog(connection)
@@ -89,4 +90,4 @@ class BacklogGauges:
                 self._metrics.pending.labels(status).set(waiting.get(status, 0))
             self._metrics.uncommitted.set(waiting.get("CONFIRMED", 0))
             self._metrics.lag.set(max((lag_s for _, _, lag_s in found), default=0.0))
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait(is_quiet=not found)

@@ -59,6 +59,7 @@ class Reconciler:
             poll_s=self._settings.reconcile_poll_s,
             before_claim=self._wake_after_recovery,
             log_key="order_id",
+            is_any=ORDERS_DUE.is_any,
         )
         return [due.run, self._commit_handed]
 

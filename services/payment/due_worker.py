@@ -36,4 +36,5 @@ def due_worker(
         batch=settings.reconcile_batch,
         poll_s=poll_s,
         log_key=log_key,
+        is_any=due.is_any,
     )

@@ -2,11 +2,11 @@
 
 A provider that fences captures nothing after a void; but nobody should have to rely on that."""
 
-import asyncio
 import logging
 from datetime import timedelta
 from uuid import UUID
 
+from chassis.database.pace import PollPace
 from chassis.telemetry import recording
 from gateways import Capture, Captured, CapturePlace, GatewayNotSent, GatewayUnknown
 from services.payment import asking, domain, due_work, intents, operations, settlement, store
@@ -17,7 +17,8 @@ from services.payment.intents import Decision
 
 logger = logging.getLogger(__name__)
 
-# Late captures are late by seconds, and nobody waits for this refund but the customer.
+# Late captures are late by seconds, and nobody waits for this refund but the customer. A process
+# that writes nothing looks every `RARELY_S`.
 _EVERY_S = 5.0
 _PAGE = 500
 # Captures become visible in the order of their commits, not of their times: by a statement's
@@ -40,12 +41,13 @@ class LateCaptures:
 
     async def run(self) -> None:
         """For ever."""
+        pace = PollPace(self._context.database, _EVERY_S)
         while True:
             try:
                 await self.run_once()
             except (GatewayUnknown, GatewayNotSent):
                 logger.warning("the provider's captures cannot be read")
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait()
 
     async def run_once(self) -> int:
         """Refund every capture that should not exist; how many there were."""
@@ -64,9 +66,13 @@ class LateCaptures:
         return found
 
     async def _all(self) -> int:
-        page = await self._context.connector.captures(await self._place("all"), _PAGE)
+        place = await self._place("all")
+        page = await self._context.connector.captures(place, _PAGE)
         found = await self._look_at(page)
-        await self._keep("all", _end_of(page) if len(page) == _PAGE else None)
+        end = _end_of(page) if len(page) == _PAGE else None
+        # A write would be a reason to look again soon.
+        if end != place:
+            await self._keep("all", end)
         return found
 
     async def _place(self, sweep: due_work.Sweep) -> CapturePlace | None:

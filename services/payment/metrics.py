@@ -1,11 +1,11 @@
 """The payment service's own metrics: what moved, was decided and answered, and what is in doubt."""
 
-import asyncio
 import math
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database
 from services.payment import due_work
 from services.payment.contract import BREAK_KINDS
@@ -170,20 +170,21 @@ class PaymentMetrics:
 
     async def run(self) -> None:
         """Keep the gauges fresh for ever; without a database there is no figure, not an old one."""
+        pace = PollPace(self._database, _EVERY_S)
         while True:
             try:
-                await self.refresh()
+                is_quiet = await self.refresh()
             except Exception:
                 self._forget()
                 raise
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait(is_quiet=is_quiet)
 
     async def close(self) -> None:
         """Close the gauges' own connection."""
         await self._database.close()
 
-    async def refresh(self) -> None:
-        """Read the gauges from the tables once."""
+    async def refresh(self) -> bool:
+        """Read the gauges from the tables once; whether nothing is left that grows older."""
         async with self._database.connect() as connection:
             doubt = await due_work.doubt(connection)
         self._in_doubt.set(doubt.in_doubt_minor)
@@ -192,6 +193,7 @@ class PaymentMetrics:
         self._break_age.set(doubt.oldest_break_s)
         for kind in BREAK_KINDS:
             self._breaks.labels(kind).set(doubt.open_breaks.get(kind, 0))
+        return not (doubt.in_doubt_minor or doubt.webhook_lag_s or doubt.oldest_break_s)
 
     def _forget(self) -> None:
         self._in_doubt.set(math.nan)

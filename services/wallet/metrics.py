@@ -1,10 +1,9 @@
 """What the wallet service counts, and what is waiting, read from the database now and then."""
 
-import asyncio
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import text
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database, statement
 
 _EVERY_S = 2.0
@@ -65,6 +64,7 @@ class WaitingGauges:
 
     async def run(self) -> None:
         """Refresh for ever."""
+        pace = PollPace(self._database, _EVERY_S)
         while True:
             async with self._database.connect() as connection:
                 row = await connection.row(_WAITING)
@@ -72,4 +72,4 @@ class WaitingGauges:
                 self._metrics.pending.set(row["pending"])
                 self._metrics.unsealed.set(row["unsealed"])
                 self._metrics.lag.set(max(0.0, row["lag_s"]))
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait(is_quiet=row is None or not (row["pending"] or row["unsealed"]))

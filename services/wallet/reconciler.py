@@ -44,6 +44,7 @@ class WalletReconciler:
             batch=settings.reconcile_batch,
             poll_s=settings.reconcile_poll_s,
             log_key="transaction_id",
+            is_any=PAYMENTS_DUE.is_any,
         )
 
     async def _claim(self, c: Connection, most: int) -> list[UUID]:

@@ -5,9 +5,9 @@ puts them in a row is this one loop. A database that is away, or a process that 
 unsealed: they are shown as pending until the next round."""
 
 import asyncio
-import contextlib
 import logging
 
+from chassis.database.pace import UNFINISHED_S, PollPace
 from chassis.database.pool import Database
 from services.wallet import store
 
@@ -23,7 +23,7 @@ class Sealer:
 
     def __init__(self, database: Database, every_s: float) -> None:
         self._database = database
-        self._every_s = every_s
+        self._pace = PollPace(database, every_s, UNFINISHED_S)
         self._bell = asyncio.Event()
 
     def ring(self) -> None:
@@ -34,9 +34,14 @@ class Sealer:
         """For ever."""
         while True:
             if await self.seal_once() == 0:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._every_s):
-                        await self._bell.wait()
+                waits = [
+                    asyncio.create_task(each) for each in (self._pace.wait(), self._bell.wait())
+                ]
+                try:
+                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for each in waits:
+                        each.cancel()
                 self._bell.clear()
 
     async def seal_once(self) -> int:

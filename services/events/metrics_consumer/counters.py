@@ -1,6 +1,5 @@
 """Counts events by type, currency and reason, in the database, and shows them to Prometheus."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import text
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Connection, Database, Row, statement
 from chassis.messaging.envelope import CloudEvent
 
@@ -63,10 +63,11 @@ class BusinessCounters(Collector):
 
     async def run(self) -> None:
         """Read for ever."""
+        pace = PollPace(self._database, _EVERY_S)
         while True:
             async with self._database.connect() as connection:
                 self._rows = await connection.rows(_ALL)
-            await asyncio.sleep(_EVERY_S)
+            await pace.wait()
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """For Prometheus."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.contracts import checks
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 # While the transport refuses, it is asked again after this time.
 _PAUSE_S = 0.5
+# How long it only looks for new events once every consumer has all. Nothing else can begin: what
+# this is for is a consumer that is new.
+_STILL_S = 30.0
 OpenPublisher = Callable[[Connection], Awaitable[Publisher]]
 
 
@@ -74,8 +78,13 @@ class Relay:
         await connection.listen(OUTBOX_BELL, bell.ring)
         publisher = await self._open_publisher(connection)
         try:
+            still_until = 0.0
             while True:
                 numbered = await outboxes.number(connection)
+                if not numbered and time.monotonic() < still_until:
+                    await bell.wait()
+                    continue
+                still_until = 0.0
                 published = await self.publish(connection, outboxes, publisher)
                 lost = await watermarks.look(connection)
                 if lost and not publisher.keeps_order:
@@ -84,6 +93,12 @@ class Relay:
                     await asyncio.sleep(_PAUSE_S)
                 elif not numbered and not published:
                     await bell.wait()
+                    # Everything is where it belongs: until there is something new, only that is
+                    # looked for.
+                    if watermarks.are_level:
+                        still_until = time.monotonic() + _STILL_S
+                else:
+                    watermarks.are_level = False
         finally:
             await publisher.close()
 

@@ -16,6 +16,7 @@ from chassis.database.pool import Database, statement
 from chassis.http.openapi import limit_up_to, refused
 from chassis.http.problems import Problem, invalid
 from chassis.identity.caller import needs_role
+from chassis.messaging.postgres import RING
 from chassis.telemetry.context import parse_traceparent
 from services.events.relay import proof
 from services.events.relay.contract import (
@@ -182,6 +183,7 @@ async def replay(consumer: FromPath[str], event_id: FromPath[UUID], state: State
     if "\x00" not in consumer:
         async with _database(state).connect() as connection:
             found = await connection.row(_RETRY, consumer=consumer, event_id=event_id)
+            await connection.execute(RING)
         if found is not None:
             return ParkedView(**dict(found))
     raise Problem(404, "not-parked", "Nothing of this id is parked for this consumer")

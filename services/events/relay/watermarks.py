@@ -77,6 +77,8 @@ class Watermarks:
         self._redeliveries = Redeliveries(settings.redeliver_after_s)
         self._metrics = metrics
         self._looked_at = float("-inf")
+        # Whether, when it looked last, each consumer had everything.
+        self.are_level = False
 
     async def look(self, c: Connection) -> list[OutboxRow]:
         """What was confirmed so long ago that it must have been lost; moves the watermarks."""
@@ -84,9 +86,11 @@ class Watermarks:
             return []
         self._looked_at = time.monotonic()
         lost: dict[UUID, OutboxRow] = {}
+        self.are_level = True
         for lag, missing in await look(c, self._outboxes):
             self._metrics.lag.labels(lag.consumer).set(lag.events)
             self._metrics.lag_s.labels(lag.consumer).set(lag.oldest_s)
+            self.are_level &= not lag.events
             old = [
                 row
                 for row in missing

@@ -3,7 +3,6 @@
 A claim moves the due time, so a sender that dies between the receiver's answer and the mark sends
 again, under the same `webhook-id`; an answer that is lost does the same."""
 
-import asyncio
 import random
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from uuid import UUID
 import msgspec
 from aiohttp.abc import AbstractResolver
 
+from chassis.database.pace import PollPace
 from chassis.database.pool import Connection, Database
 from chassis.due_work import Backoff, DueWorker
 from chassis.http.outbound import Peer
@@ -71,6 +71,7 @@ class WebhookSender:
             poll_s=settings.webhook_poll_s,
             log_key="delivery",
             room_for_due=True,
+            is_any=store.is_any_waiting,
         )
         self.run, self.run_once = self._worker.run, self._worker.run_once
 
@@ -148,10 +149,12 @@ class WebhookSender:
 
     async def watch(self) -> None:
         """Show what waits and what is dead, for ever."""
+        pace = PollPace(self._database, _LOOK_EVERY_S)
         while True:
             async with self._database.connect() as connection:
-                self._metrics.show(*await store.figures(connection))
-            await asyncio.sleep(_LOOK_EVERY_S)
+                waiting, dead, oldest_s = await store.figures(connection)
+            self._metrics.show(waiting, dead, oldest_s)
+            await pace.wait(is_quiet=not waiting)
 
 
 def pause_of(retry_after: str, now: datetime) -> float:

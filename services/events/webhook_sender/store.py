@@ -142,6 +142,10 @@ _ONE = statement(
     text(f"{_DELIVERIES} WHERE d.delivery_id = :delivery_id"), "SELECT webhooks.deliveries"
 )
 # Dead ones of an endpoint that is there: somebody can do something about them.
+_IS_ANY_WAITING = statement(
+    text("SELECT EXISTS (SELECT FROM webhooks.deliveries WHERE state = 'WAITING') AS \"any\""),
+    "SELECT webhooks.deliveries",
+)
 _FIGURES = statement(
     text(
         "SELECT (SELECT count(*) FROM webhooks.deliveries WHERE state = 'WAITING') AS waiting,"
@@ -251,6 +255,12 @@ async def delivery(c: Connection, delivery_id: int) -> Row:
     if row is None:
         raise LookupError(delivery_id)
     return row
+
+
+async def is_any_waiting(c: Connection) -> bool:
+    """Whether a delivery waits, for now or for later."""
+    row = await c.row(_IS_ANY_WAITING)
+    return row is not None and row["any"]
 
 
 async def figures(c: Connection) -> tuple[int, int, float]:

@@ -1,6 +1,7 @@
 """What one process knows of the breakers, and what it has seen and not said yet."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -8,6 +9,7 @@ from datetime import datetime
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from chassis.database.pace import RARELY_S
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from services.payment.breakers import store
 from services.payment.breakers.store import BreakerRow, SeenOutcomes
@@ -23,7 +25,7 @@ _LEASE_S = 5.0
 # more in the transaction that writes the attempt.
 _CACHE_S = 0.5
 _FLUSH_S = 0.2
-# What another process saw is on the gauge this soon.
+# While one is open, what another process saw is on the gauge this soon.
 _REFRESH_S = 1.0
 
 
@@ -43,6 +45,7 @@ class Breakers:
         self._rows: dict[str, BreakerRow] = {}
         self._read_at = -_CACHE_S
         self._failures: dict[str, int] = {}
+        self._has_seen = asyncio.Event()
         self._answered: set[str] = set()
         self._reasons: dict[str, str] = {}
         self._probes: set[str] = set()
@@ -59,12 +62,14 @@ class Breakers:
         )
 
     async def run(self) -> None:
-        """Say what was seen, several times a second, for ever; without payments, ask once a second
+        """Say what was seen, several times a second, for ever; without payments, ask now and then
         how all of them stand."""
         while True:
-            if self._failures or time.monotonic() - self._read_at >= _REFRESH_S:
-                await self.flush()
+            await self.flush()
             await asyncio.sleep(_FLUSH_S)
+            refresh_s = _REFRESH_S if self.open_now() else RARELY_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_seen.wait(), refresh_s - _FLUSH_S)
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""
@@ -76,9 +81,11 @@ class Breakers:
         else:
             self._failures[account] = 0
             self._answered.add(account)
+        self._has_seen.set()
 
     async def flush(self) -> None:
         """Say what was seen, and read how all of them stand."""
+        self._has_seen.clear()
         failures, self._failures = self._failures, {}
         answered, self._answered = self._answered, set()
         batches = [

@@ -43,7 +43,7 @@ class Link:
 
     def subscription(self) -> Subscription:
         found: Subscription = (
-            PostgresSubscription(self.database, self.name)
+            PostgresSubscription(self.database, self.name, longest_s=1.0)
             if self.rabbit is None
             else RabbitSubscription(self.rabbit.url, CALL_S, self.name, TYPES)
         )

@@ -83,7 +83,7 @@ class Scene:
         types = webhooks.TYPES if name == webhooks.CONSUMER else ALL
         inbox = Inbox(name, types, is_ordered=is_ordered)
         await inbox.register(self.connection)
-        deliveries = PostgresSubscription(self.database, name)
+        deliveries = PostgresSubscription(self.database, name, longest_s=1.0)
         self._open.push_async_callback(deliveries.close)
         self.consumers[name] = Consumer(
             inbox,
