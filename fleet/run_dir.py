@@ -171,9 +171,10 @@ def _holder(content: str) -> Holder | None:
 def _lives(found: Running | Holder) -> bool:
     """Whether the process still runs; another may have its pid by now."""
     try:
-        return abs(psutil.Process(found.pid).create_time() - found.started) < 1
+        started: float = psutil.Process(found.pid).create_time()
     except psutil.Error:
         return False
+    return abs(started - found.started) < 1
 
 
 def find_run_directory(environ: Mapping[str, str] = os.environ) -> RunDirectory:
