@@ -5,7 +5,7 @@ import asyncio
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,26 +18,30 @@ from chassis.identity.tokens import ALGORITHM, TYPE
 from scenarios.failures import ActionFailed
 from scenarios.model import OPEN_LISTS, ShowToken
 from scenarios.settings import ScenarioSettings
-from services.identity.contract import LogIn, NewUser, OAuthError, TokenView
+from services.identity.contract import LogIn, NewUser, OAuthError, TokenView, WithdrawKey
 from topology import NAMES
 
 # A password is hashed on purpose slowly, and others may wait for theirs.
 _DEADLINE_S = 10.0
 # What is shown to be let in is good for as long yet.
 _MARGIN_S = 30.0
-_SPENT = "spent"
+_SPENT, _WITHDRAWN = "spent", "withdrawn"
+# What a key is believed for after its withdrawal, beside the time that services keep keys.
+_LATE_S, _LOOK_S = 3.0, 0.5
+_LET_IN = "let_in"
 _LABELS = {"bad-token": "bad_token", "role-missing": "role_missing"}
 
 
 class TokenBearer:
     """Somebody who shows tokens in one act; `responses` counts what they were told."""
 
-    labels = ("let_in", "bad_token", "role_missing", "invalid_grant", "unclear")
+    labels = (_LET_IN, "bad_token", "role_missing", "invalid_grant", "unclear")
 
     def __init__(self, settings: ScenarioSettings, peers: Mapping[str, Peer]) -> None:
         self._settings, self._peers = settings, peers
         self._user: LogIn | None = None
         self._access, self._until = "", 0.0
+        self._withdrawn = ""
         self._refresh = self._spent = ""
         self.responses = dict.fromkeys(self.labels, 0)
 
@@ -47,18 +51,42 @@ class TokenBearer:
             for _ in range(shown.count):
                 self.responses[await self._ask_for_others(by_spent=shown.token == _SPENT)] += 1
             return
-        token = _MADE[shown.token](await self._good())
         name, url = NAMES[shown.service], self._settings.urls[shown.service]
         # As anybody would come: without the credential of the shop's own processes.
         peer = Peer(name, url, self._settings, connections=1)
+
+        async def ask_with(token: str) -> str:
+            path = OPEN_LISTS[shown.service]
+            found = await peer.call("GET", path, route=path, headers=bearer(token))
+            is_let_in = 200 <= found.status < 300
+            return _LET_IN if is_let_in else _LABELS.get(found.code, "unclear")
+
         try:
+            token = _MADE[shown.token](await self._good_or_withdrawn(shown.token))
+            if shown.token == _WITHDRAWN:
+                await self._until_refused(ask_with, token)
             for _ in range(shown.count):
-                path = OPEN_LISTS[shown.service]
-                found = await peer.call("GET", path, route=path, headers=bearer(token))
-                let_in = 200 <= found.status < 300
-                self.responses["let_in" if let_in else _LABELS.get(found.code, "unclear")] += 1
+                self.responses[await ask_with(token)] += 1
         finally:
             await peer.close()
+
+    async def _good_or_withdrawn(self, kind: str) -> str:
+        if kind != _WITHDRAWN:
+            return await self._good()
+        if not self._withdrawn:
+            self._withdrawn, self._until = await self._good(), 0.0
+            header = msgspec.json.decode(_decoded(self._withdrawn.split(".")[0]))
+            path = "/signing-keys/{kid}/withdraw"
+            await self._ask(path.format(**header), WithdrawKey("an act: it was stolen"), 200, path)
+        return self._withdrawn
+
+    async def _until_refused(self, ask_with: Callable[[str], Awaitable[str]], token: str) -> None:
+        """Look, uncounted, until the service has fetched its keys, no longer than that takes."""
+        end = time.monotonic() + self._settings.identity_keys_every_s + _LATE_S
+        while time.monotonic() < end:
+            if await ask_with(token) != _LET_IN:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def _good(self) -> str:
         """An access token that is good for a while yet."""
@@ -80,7 +108,7 @@ class TokenBearer:
             if status == 200:
                 view = msgspec.json.decode(body, type=TokenView)
                 self._spent, self._refresh = token, view.refresh_token or ""
-                return "let_in"
+                return _LET_IN
             error = msgspec.json.decode(body, type=OAuthError).error
         except msgspec.MsgspecError:
             return "unclear"
@@ -107,13 +135,13 @@ class TokenBearer:
             raise ActionFailed(f"{NAMES['identity']} gives a token that cannot be read")
         return found
 
-    async def _ask(self, path: str, body: msgspec.Struct, status: int) -> Any:
+    async def _ask(self, path: str, body: msgspec.Struct, status: int, route: str = "") -> Any:
         found = await self._peers["identity"].call(
-            "POST", path, body, route=path, deadline_s=_DEADLINE_S,
+            "POST", path, body, route=route or path, deadline_s=_DEADLINE_S,
             headers=operator_headers(self._settings),
         )  # fmt: skip
         if found.status != status:
-            raise ActionFailed(f"{NAMES['identity']} gives nobody a token: {found.code}")
+            raise ActionFailed(f"{NAMES['identity']} does not do {path}: {found.code}")
         return found
 
 
@@ -135,12 +163,16 @@ def _of_admin(token: str) -> str:
 
 
 def _payload(token: str) -> bytes:
-    part = token.split(".")[1]
+    return _decoded(token.split(".")[1])
+
+
+def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 _MADE: Mapping[str, Callable[[str], str]] = {
     "good": str,
+    _WITHDRAWN: str,
     "other_key": _of_other_key,
     "forged_role": _of_admin,
 }
