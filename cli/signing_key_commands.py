@@ -10,7 +10,7 @@ def signing_keys() -> None:
 
 @signing_keys.command("list")
 def signing_keys_list() -> None:
-    """Every key that is published or was withdrawn, the newest first."""
+    """Every key that is published or was withdrawn."""
     from cli.signing_keys import list_keys
 
     list_keys()

@@ -9,7 +9,7 @@ from cli.ask import asked
 
 
 def list_keys() -> None:
-    """Print one line a key, the newest first."""
+    """Print one line a key; those that were withdrawn last."""
     _print(asked("identity", "GET", "/signing-keys"))
 
 
@@ -27,6 +27,9 @@ def withdraw(kid: str, reason: str) -> None:
 def _print(found: dict[str, Any]) -> None:
     for each in found["keys"]:
         click.echo(f"{each['kid']}  {each['state']:9}  {_since(each)}")
+    for each in found["withdrawn"]:
+        why = f"by {each['withdrawn_by']}: {each['withdrawn_because']}"
+        click.echo(f"{each['kid']}  WITHDRAWN  since {_at(each['withdrawn_at'])} {why}")
 
 
 def _since(key: dict[str, Any]) -> str:
@@ -35,11 +38,8 @@ def _since(key: dict[str, Any]) -> str:
             return f"may sign from {_at(key['signs_at'])}"
         case "SIGNING":
             return f"since {_at(key['signing_since'])}"
-        case "RETIRED":
-            return f"published until {_at(key['gone_at'])}"
         case _:
-            why = f"by {key['withdrawn_by']}: {key['withdrawn_because']}"
-            return f"since {_at(key['withdrawn_at'])} {why}"
+            return f"published until {_at(key['gone_at'])}"
 
 
 def _at(instant: str) -> str:

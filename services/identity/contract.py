@@ -79,24 +79,31 @@ class UserView(msgspec.Struct, frozen=True):
 
 class SigningKeyView(msgspec.Struct, frozen=True, kw_only=True):
     """A key: NEXT is published, and does not sign before `signs_at`; RETIRED is published until
-    `gone_at`; WITHDRAWN is not published, and says since when, by whom and why."""
+    `gone_at`."""
 
     kid: str
-    state: Literal["NEXT", "SIGNING", "RETIRED", "WITHDRAWN"]
+    state: Literal["NEXT", "SIGNING", "RETIRED"]
     published_at: datetime
     signs_at: datetime
     signing_since: datetime | None
     retired_at: datetime | None
     gone_at: datetime | None
-    withdrawn_at: datetime | None
-    withdrawn_by: str | None
-    withdrawn_because: str | None
+
+
+class WithdrawnKeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that opens nothing and is not published: since when, by whom and why."""
+
+    kid: str
+    withdrawn_at: datetime
+    withdrawn_by: str
+    withdrawn_because: str
 
 
 class SigningKeyList(msgspec.Struct, frozen=True):
-    """Every key that is published or was withdrawn, the newest first."""
+    """Every key that is published, and every one that was withdrawn, each the newest first."""
 
     keys: list[SigningKeyView]
+    withdrawn: list[WithdrawnKeyView]
 
 
 class WithdrawKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

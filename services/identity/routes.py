@@ -27,6 +27,7 @@ from services.identity.contract import (
     TokenView,
     UserView,
     WithdrawKey,
+    WithdrawnKeyView,
 )
 from services.identity.domain import SigningKey
 from services.identity.logins import Logins
@@ -145,8 +146,12 @@ async def add_user(
 
 
 def _views(keys: list[SigningKey]) -> SigningKeyList:
-    return SigningKeyList([msgspec.convert(each, SigningKeyView, from_attributes=True)
-                           for each in keys])  # fmt: skip
+    return SigningKeyList(
+        [msgspec.convert(each, SigningKeyView, from_attributes=True)
+         for each in keys if each.state != "WITHDRAWN"],
+        [msgspec.convert(each, WithdrawnKeyView, from_attributes=True)
+         for each in keys if each.state == "WITHDRAWN"],
+    )  # fmt: skip
 
 
 @get(
