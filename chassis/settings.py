@@ -74,8 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "http://localhost:5005"
     identity_keys_every_s: Annotated[
         Seconds,
-        why("Shorter than a new key is published before it signs, and identity hardly feels it."),
-    ] = 30.0
+        why("As long a key that was withdrawn is believed; identity hardly feels it."),
+    ] = 10.0
     # -- the database
     database_url: Annotated[
         str, why("Any PostgreSQL >= 15; `valerix up` sets it to the embedded one.")

@@ -12,6 +12,7 @@ import click
 
 from cli.load_commands import load, traffic
 from cli.payment_commands import payment, policy, provider
+from cli.signing_key_commands import signing_keys
 from cli.telemetry_commands import lines, metrics, trace
 from cli.wallet_commands import keys, wallet
 from cli.webhook_commands import webhooks
@@ -386,7 +387,8 @@ def unsafe_twin(name: str | None, orders: int, seconds: float, as_json: bool, st
 
 
 for group in (
-    payment, provider, policy, wallet, keys, webhooks, traffic, load, trace, lines, metrics,
+    payment, provider, policy, wallet, keys, signing_keys, webhooks, traffic, load, trace, lines,
+    metrics,
 ):  # fmt: skip
     main.add_command(group)
 

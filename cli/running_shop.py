@@ -10,7 +10,7 @@ import psutil
 
 from cli.connect import demand_stopped
 from fleet.errors import CannotRun, Failed
-from fleet.run_dir import RunDirectory, find_run_directory
+from fleet.run_dir import InUse, RunDirectory, find_run_directory
 
 # Each process gets its time to finish, PostgreSQL last; together less than a minute.
 _DOWN_WITHIN_S = 60.0
@@ -18,21 +18,24 @@ _POLL_S = 0.1
 
 
 def stop_shop() -> None:
-    """End the shop as Ctrl-C in its terminal would, and return once nothing of it runs."""
+    """End the shop as Ctrl-C in its terminal would, also one that still starts, and return once
+    nothing of it runs."""
     home = find_run_directory()
-    running = home.running()
-    if running is None:
-        with home.locked():  # one that has not opened yet is named in a line, and left alone
-            pass
-        click.echo(f"no shop runs in {home.path}")
-        return
     try:
-        psutil.Process(running.pid).terminate()
+        with home.locked():
+            click.echo(f"no shop runs in {home.path}")
+            return
+    except InUse as in_use:
+        if in_use.holder is None or not in_use.holder.is_shop:
+            raise  # another command, which ends by itself
+        pid = in_use.holder.pid
+    try:
+        psutil.Process(pid).terminate()
     except psutil.NoSuchProcess:
         pass
     except psutil.AccessDenied:
-        raise CannotRun(f"the shop (pid {running.pid}) is another user's") from None
-    _wait_until_free(home, running.pid)
+        raise CannotRun(f"the shop (pid {pid}) is another user's") from None
+    _wait_until_free(home, pid)
     click.echo("stopped; the data stays (`valerix reset` forgets it)")
 
 
@@ -43,7 +46,7 @@ def _wait_until_free(home: RunDirectory, pid: int) -> None:
         try:
             with home.locked():
                 return
-        except CannotRun:
+        except InUse:
             if time.monotonic() >= end:
                 raise Failed(f"the shop (pid {pid}) runs on: its terminal says why") from None
         time.sleep(_POLL_S)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -66,13 +67,14 @@ class Child(AnyChild):
         environ: Mapping[str, str] | None = None,
         user: str | None = None,
         cwd: Path | None = None,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> None:
         """Start `argv` with its output in `log`; `if_orphaned` is sent when we are gone."""
         with log.open("ab") as output:
             self._process = _STARTER.submit(
                 subprocess.Popen,
                 argv,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environ,

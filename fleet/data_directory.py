@@ -1,14 +1,17 @@
 """The embedded PostgreSQL's data: made whole or not at all; data that is not ours is recognised."""
 
+import contextlib
+import re
 import shutil
-import subprocess
+import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from fleet import system_user
+from fleet.child_guard import Child
 from fleet.errors import CannotRun
 
 MAJOR = 18
@@ -24,6 +27,9 @@ _INITDB = (
     "--no-instructions",
 )
 _LIMIT_S = 120  # initdb takes one second; a very slow disk takes ten
+_POLL_S = 0.02
+# What initdb has started ends by itself soon after its initdb was killed.
+_ORPHANS_S = 10.0
 
 
 def find_installation() -> Path:
@@ -40,13 +46,22 @@ def find_installation() -> Path:
     return installation
 
 
-def ensure(data: Path, installation: Path, user: str | None, say: Callable[[str], None]) -> None:
+def ensure(
+    data: Path,
+    installation: Path,
+    user: str | None,
+    log: Path,
+    say: Callable[[str], None],
+    go_on: Callable[[], None],
+) -> None:
     """Make `data` a complete data directory of our PostgreSQL version, or say why it cannot be.
 
-    The caller holds the folder's lock, so no other process is at work on what lies there.
+    The caller holds the folder's lock, so no other valerix is at work on what lies there. `log`
+    takes what PostgreSQL's programs print. `go_on` is called again and again while they run, and
+    raises where they are to end.
     """
     for leftover in data.parent.glob(f"{data.name}.new-*"):
-        shutil.rmtree(leftover)
+        _remove(leftover)
     if data.exists() and not any(data.iterdir()):
         data.rmdir()
     if data.exists() and not (data / "global" / "pg_control").exists():
@@ -57,7 +72,18 @@ def ensure(data: Path, installation: Path, user: str | None, say: Callable[[str]
     if data.exists():
         _demand_version(data)
     else:
-        _create(data, installation, user, say)
+        say("setting up the database (once, about two seconds)")
+        _create(data, installation, user, log, go_on)
+
+
+def _remove(leftover: Path) -> None:
+    """What a kill -9 has interrupted, while the last of it may still write there."""
+    end = time.monotonic() + _ORPHANS_S
+    while leftover.exists():
+        with contextlib.suppress(OSError):
+            shutil.rmtree(leftover)
+        if time.monotonic() > end:
+            raise CannotRun(f"{leftover} is left of an interrupted start: remove it")
 
 
 def _demand_version(data: Path) -> None:
@@ -69,32 +95,55 @@ def _demand_version(data: Path) -> None:
         )
 
 
-def _create(data: Path, installation: Path, user: str | None, say: Callable[[str], None]) -> None:
+def _create(
+    data: Path, installation: Path, user: str | None, log: Path, go_on: Callable[[], None]
+) -> None:
     """Built beside its place and renamed: an interrupted set-up leaves nothing that looks done."""
-    say("setting up the database (once, about two seconds)")
     unfinished = Path(tempfile.mkdtemp(prefix=f"{data.name}.new-", dir=data.parent))
     system_user.give(unfinished, user)
-    commands = (
-        ["initdb", "--pgdata", str(unfinished), "--username", OWNER, *_INITDB],
-        ["postgres", "--single", "-D", str(unfinished), "postgres"],
-    )
-    for command in commands:
-        done = subprocess.run(
-            [str(installation / "bin" / command[0]), *command[1:]],
-            input=f"CREATE DATABASE {OWNER} OWNER {OWNER}\n",
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-            cwd="/",
-            process_group=0,  # a Ctrl-C is ours to answer, a second later
-            env=ENVIRONMENT,
+    try:
+        for command in (
+            ["initdb", "--pgdata", str(unfinished), "--username", OWNER, *_INITDB],
+            ["postgres", "--single", "-D", str(unfinished), "postgres"],
+        ):
+            program, *arguments = command
+            begins = log.stat().st_size if log.exists() else 0
+            code = _run([str(installation / "bin" / program), *arguments], user, log, go_on)
+            if code != 0:
+                why = last_error(log, begins)
+                raise CannotRun(f"{program} could not set up {data}: {why}")
+        unfinished.rename(data)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _run(argv: Sequence[str], user: str | None, log: Path, go_on: Callable[[], None]) -> int | None:
+    """Its exit code, None where it took too long."""
+    with tempfile.TemporaryFile() as statements:
+        statements.write(f"CREATE DATABASE {OWNER} OWNER {OWNER}\n".encode())
+        statements.seek(0)
+        child = Child(
+            argv,
+            log=log,
+            if_orphaned=signal.SIGKILL,
+            environ=ENVIRONMENT,
             user=user,
-            group=user,
-            extra_groups=[] if user else None,
+            cwd=Path("/"),
+            stdin=statements,
         )
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise CannotRun(f"{command[0]} could not set up {data}: {why}")
-    unfinished.rename(data)
+    end = time.monotonic() + _LIMIT_S
+    try:
+        while child.poll() is None and time.monotonic() < end:
+            go_on()
+            time.sleep(_POLL_S)
+        return child.poll()
+    finally:
+        child.kill()
+
+
+def last_error(log: Path, begins: int) -> str:
+    """The last error that was written after the first `begins` bytes of the log."""
+    output = log.read_bytes()[begins:] if log.exists() else b""
+    lines = output.decode(errors="replace").splitlines()
+    errors = [line for line in lines if re.search(r"FATAL|PANIC|ERROR|error:", line)]
+    return f"{(errors or lines or ['no message'])[-1]} (all of it in {log})"

@@ -1,5 +1,6 @@
 """What stops a command: each is one line that says what to do, and an exit code for scripts."""
 
+import contextlib
 from typing import IO, Any
 
 import click
@@ -27,6 +28,20 @@ class NobodyReads(OutputLost):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say nothing."""
+
+
+class Stopped(click.ClickException):
+    """Somebody asked for the end before there was anything to run. Nothing went wrong."""
+
+    exit_code = 0
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so where everything else was said."""
+        with contextlib.suppress(OSError):
+            click.echo(self.message)
 
 
 class Failed(click.ClickException):

@@ -57,6 +57,7 @@ class ForkServer:
         self._replies, replies = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(target=_serve, args=(requests, replies, log, os.getpid()))
         self._process.start()
+        self._was_asked = False
         requests.close()
         replies.close()
 
@@ -73,6 +74,7 @@ class ForkServer:
         log.touch()  # one that cannot be written fails here, as for a start by command
         request = ForkRequest(key, tuple(argv), log, environ, if_orphaned)
         with contextlib.suppress(OSError, EOFError), child_guard.adopting():
+            self._was_asked = True
             self._requests.send(request)
             if self._replies.poll(_FORK_LIMIT_S):
                 return Fork(self._replies.recv())
@@ -82,7 +84,9 @@ class ForkServer:
     def close(self) -> None:
         """End it, also again; those it has forked go on."""
         self._requests.close()
-        self._process.join(_STOP_S)
+        # One that was never asked may still import, and would not see that nobody will ask.
+        if self._was_asked:
+            self._process.join(_STOP_S)
         self._process.kill()
         self._process.join()
         self._replies.close()

@@ -58,11 +58,12 @@ def wait(database_url: str, limit_s: float) -> str:
         time.sleep(min(_LOOK_EVERY_S, max(end - time.monotonic(), 0)))
 
 
-def upgrade(database_url: str) -> str | None:
-    """Move up to the newest revision and return it, or None when it was there already."""
+def upgrade(database_url: str, go_on: Callable[[], None] = lambda: None) -> str | None:
+    """Move up to the newest revision and return it, or None when it was there already. `go_on` is
+    called at each migration's end; where it raises, that one is taken back and no other begins."""
     if current(database_url) == newest():
         return None
-    _run(database_url, "upgrade", "head")
+    _run(database_url, "upgrade", "head", go_on)
     return newest()
 
 
@@ -98,7 +99,9 @@ def _execute(file: str) -> None:
     await_only(driver.execute((MIGRATIONS / "sql" / file).read_text("utf-8")))
 
 
-def _run(database_url: str, verb: str, revision: str) -> None:
+def _run(
+    database_url: str, verb: str, revision: str, go_on: Callable[[], None] = lambda: None
+) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -110,6 +113,7 @@ def _run(database_url: str, verb: str, revision: str) -> None:
 
     def work(connection: "Connection") -> None:
         config.attributes["connection"] = connection
+        config.attributes["on_version_apply"] = lambda **_: go_on()
         getattr(command, verb)(config, revision)
 
     try:

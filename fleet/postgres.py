@@ -66,9 +66,11 @@ class PostgresServer:
         *,
         say: Callable[[str], None],
         settings: Mapping[str, str] = MappingProxyType({}),
+        go_on: Callable[[], None] = lambda: None,
     ) -> None:
-        """`settings` take the place of those in `SETTINGS`."""
-        self.data, self.log, self._say = data, log, say
+        """`settings` take the place of those in `SETTINGS`; `go_on` is called again and again
+        during a start, which may take long, and raises where it is no longer wanted."""
+        self.data, self.log, self._say, self._go_on = data, log, say, go_on
         self._settings = {**SETTINGS, **settings}
         self._socket: Path | None = None
         self._log_begins = 0
@@ -92,7 +94,7 @@ class PostgresServer:
         system_user.open_way(installation, user, self._say)
         system_user.open_way(self.data, user, self._say)
         system_user.open_tree(installation, user)
-        data_directory.ensure(self.data, installation, user, self._say)
+        data_directory.ensure(self.data, installation, user, self.log, self._say, self._go_on)
         self.wait_for_last()
         # After `halt` the same folder again: clients that were connected know no other.
         self._socket = _socket_folder(self.data.parent, self._socket)
@@ -132,12 +134,12 @@ class PostgresServer:
     def _wait_until_ready(self, child: Child) -> None:
         begun = reported = time.monotonic()
         while _status(self.data, child.pid) != "ready":
+            self._go_on()
             now = time.monotonic()
             if child.poll() is not None or now - begun > _START_LIMIT_S:
                 self.stop()
-                raise CannotRun(
-                    f"PostgreSQL did not start: {_last_error(self.log, self._log_begins)}"
-                )
+                why = data_directory.last_error(self.log, self._log_begins)
+                raise CannotRun(f"PostgreSQL did not start: {why}")
             if now - reported > 2:
                 self._say(f"PostgreSQL is starting ({now - begun:.0f} s)")
                 reported = now
@@ -179,14 +181,6 @@ def _status(data: Path, pid: int) -> str:
         if len(lines) >= 8 and lines[0] == str(pid):
             return lines[7].strip()
     return "starting"
-
-
-def _last_error(log: Path, begins: int) -> str:
-    """The last error of this start, whose output begins so many bytes into the log."""
-    output = log.read_bytes()[begins:] if log.exists() else b""
-    lines = output.decode(errors="replace").splitlines()
-    errors = [line for line in lines if re.search(r"FATAL|PANIC|ERROR", line)]
-    return f"{(errors or lines or ['no message'])[-1]} (all of it in {log})"
 
 
 def _socket_folder(beside: Path, known: Path | None) -> Path:

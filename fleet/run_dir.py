@@ -28,6 +28,25 @@ class Running(msgspec.Struct, frozen=True):
     urls: dict[str, str]
 
 
+class Holder(msgspec.Struct, frozen=True):
+    """The content of the lock while somebody has it; `is_shop` where that is a `valerix up`."""
+
+    pid: int
+    started: float
+    is_shop: bool
+
+
+class InUse(CannotRun):
+    """Somebody else holds the folder; `holder` where the lock says who."""
+
+    def __init__(self, home: Path, holder: Holder | None) -> None:
+        super().__init__(
+            f"the shop in {home} is in use by another valerix (pid {holder.pid if holder else '?'})"
+            ": stop that one, or give this one its own folder with VALERIX_HOME"
+        )
+        self.holder = holder
+
+
 class RunDirectory(msgspec.Struct, frozen=True):
     """The folder of one shop; VALERIX_HOME, or .valerix in the checkout."""
 
@@ -89,10 +108,9 @@ class RunDirectory(msgspec.Struct, frozen=True):
         process it names must exist and have started at the time it says."""
         try:
             running = msgspec.json.decode(self.run_file.read_bytes(), type=Running)
-            started = psutil.Process(running.pid).create_time()
-        except (OSError, msgspec.DecodeError, psutil.Error):
+        except (OSError, msgspec.DecodeError):
             return None
-        return running if abs(started - running.started) < 1 else None
+        return running if _lives(running) else None
 
     def announce(self, database_url: str, urls: dict[str, str]) -> None:
         started = psutil.Process().create_time()
@@ -124,23 +142,39 @@ class RunDirectory(msgspec.Struct, frozen=True):
         self.run_file.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder: two servers on one data directory would destroy the data.
-        The kernel releases the lock when the holder dies, however it dies."""
+    def locked(self, *, by_shop: bool = False) -> Iterator[None]:
+        """Hold the folder: two servers on one data directory would destroy the data; `InUse` where
+        somebody does. The kernel releases the lock when the holder dies, however it dies."""
         self.prepare()
         with (self.path / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 file.seek(0)
-                raise CannotRun(
-                    f"the shop in {self.path} is in use by another valerix (pid {file.read()}): "
-                    "stop that one, or give this one its own folder with VALERIX_HOME"
-                ) from None
+                raise InUse(self.path, _holder(file.read())) from None
             file.truncate(0)
-            file.write(str(os.getpid()))
+            own = Holder(os.getpid(), psutil.Process().create_time(), by_shop)
+            file.write(msgspec.json.encode(own).decode())
             file.flush()
             yield
+
+
+def _holder(content: str) -> Holder | None:
+    """Who wrote the lock, if it lives: whoever takes it has it before they have written it."""
+    try:
+        holder = msgspec.json.decode(content, type=Holder)
+    except msgspec.DecodeError:
+        return None
+    return holder if _lives(holder) else None
+
+
+def _lives(found: Running | Holder) -> bool:
+    """Whether the process still runs; another may have its pid by now."""
+    try:
+        started: float = psutil.Process(found.pid).create_time()
+    except psutil.Error:
+        return False
+    return abs(started - found.started) < 1
 
 
 def find_run_directory(environ: Mapping[str, str] = os.environ) -> RunDirectory:

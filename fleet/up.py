@@ -17,7 +17,7 @@ from fleet import children, health, ports
 from fleet.children import FleetProcess
 from fleet.control_server import ControlServer
 from fleet.disk import DiskWatch
-from fleet.errors import CannotRun, Failed
+from fleet.errors import CannotRun, Failed, Stopped
 from fleet.forks import ForkServer, forking
 from fleet.gateway import program
 from fleet.load_run import LoadRun
@@ -44,6 +44,11 @@ class StopFlag:
         # Ignored, it stays so: nohup means that the shop goes on without its terminal.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._ask)
+
+    def go_on(self) -> None:
+        """Raise `Stopped` once someone has asked."""
+        if self.asked:
+            raise Stopped
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
@@ -78,7 +83,7 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
         say(f"{name} is not a setting; all of them: valerix settings")
     listening = list(ports.listening_ports(settings))
     ports.demand_different(listening)
-    with home.locked():
+    with home.locked(by_shop=True):
         for each in listening:
             other = f"set {each.variable} to another port"
             ports.demand_free(each.name, each.host, each.port, other)
@@ -89,13 +94,13 @@ def run_shop(layout: Layout = WHOLE, *, with_stack: bool = False) -> None:
         # that a fork leaves behind.
         with (
             forking(home.log(children.FORK_LOG)) as fork_server,
-            database(home, layout) as (server, database_url),
+            database(home, layout, stop.go_on) as (server, database_url),
         ):
             # Imports of half a second, not needed to refuse a port.
             from fleet import migrate
             from fleet.process_audit import DatabaseAudit
 
-            if revision := migrate.upgrade(database_url):
+            if revision := migrate.upgrade(database_url, stop.go_on):
                 say(f"database moved to migration {revision}")
             more = stack.environment() if stack else {}
             services = plan(home, settings, database_url, more, layout, fork_server)
@@ -158,15 +163,16 @@ def read_settings(layout: Layout = WHOLE) -> dict[str, Settings]:
 
 @contextlib.contextmanager
 def database(
-    home: RunDirectory, layout: Layout = WHOLE
+    home: RunDirectory, layout: Layout, go_on: Callable[[], None]
 ) -> Iterator[tuple[PostgresServer | None, str]]:
-    """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration."""
+    """The database to work on: VALERIX_DATABASE_URL, or the embedded one for the duration;
+    `go_on` is called while it starts, and raises where it is no longer wanted."""
     if given := os.environ.get("VALERIX_DATABASE_URL"):
         yield None, given
         return
     # What is thrown away need not be on the disk.
     how = {} if layout.keeps_data else FAST_SETTINGS
-    server = PostgresServer(home.data, home.log("postgres"), say=say, settings=how)
+    server = PostgresServer(home.data, home.log("postgres"), say=say, settings=how, go_on=go_on)
     with contextlib.ExitStack() as after:
         if not layout.keeps_data:
             _forget(home, server)

@@ -2,8 +2,9 @@
 counted by what was answered."""
 
 import asyncio
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,21 +16,25 @@ from chassis.identity.tokens import ALGORITHM, TYPE
 from scenarios.model import OPEN_LISTS, ShowToken
 from scenarios.settings import ScenarioSettings
 from scenarios.token_holder import DEADLINE_S, TokenHolder
-from services.identity.contract import OAuthError, TokenView
+from services.identity.contract import OAuthError, TokenView, WithdrawKey
 from topology import NAMES
 
-_SPENT = "spent"
+_SPENT, _WITHDRAWN = "spent", "withdrawn"
+# What a key is believed for after its withdrawal, beside the time that services keep keys.
+_LATE_S, _LOOK_S = 3.0, 0.5
+_LET_IN = "let_in"
 _LABELS = {"bad-token": "bad_token", "role-missing": "role_missing"}
 
 
 class TokenBearer:
     """Somebody who shows tokens in one act; `responses` counts what they were told."""
 
-    labels = ("let_in", "bad_token", "role_missing", "invalid_grant", "unclear")
+    labels = (_LET_IN, "bad_token", "role_missing", "invalid_grant", "unclear")
 
     def __init__(self, settings: ScenarioSettings, peers: Mapping[str, Peer]) -> None:
         self._settings = settings
         self._shopper = TokenHolder(settings, peers, named="act")
+        self._withdrawn = ""
         self._refresh = self._spent = ""
         self.responses = dict.fromkeys(self.labels, 0)
 
@@ -39,18 +44,43 @@ class TokenBearer:
             for _ in range(shown.count):
                 self.responses[await self._ask_for_others(by_spent=shown.token == _SPENT)] += 1
             return
-        token = _MADE[shown.token](await self._shopper.token())
         name, url = NAMES[shown.service], self._settings.urls[shown.service]
         # As anybody would come: without the credential of the shop's own processes.
         peer = Peer(name, url, self._settings, connections=1)
+
+        async def ask_with(token: str) -> str:
+            path = OPEN_LISTS[shown.service]
+            found = await peer.call("GET", path, route=path, headers=bearer(token))
+            is_let_in = 200 <= found.status < 300
+            return _LET_IN if is_let_in else _LABELS.get(found.code, "unclear")
+
         try:
+            token = _MADE[shown.token](await self._good_or_withdrawn(shown.token))
+            if shown.token == _WITHDRAWN:
+                await self._until_refused(ask_with, token)
             for _ in range(shown.count):
-                path = OPEN_LISTS[shown.service]
-                found = await peer.call("GET", path, route=path, headers=bearer(token))
-                let_in = 200 <= found.status < 300
-                self.responses["let_in" if let_in else _LABELS.get(found.code, "unclear")] += 1
+                self.responses[await ask_with(token)] += 1
         finally:
             await peer.close()
+
+    async def _good_or_withdrawn(self, kind: str) -> str:
+        if kind != _WITHDRAWN:
+            return await self._shopper.token()
+        if not self._withdrawn:
+            self._withdrawn = await self._shopper.token()
+            self._shopper.forget()
+            header = msgspec.json.decode(_decoded(self._withdrawn.split(".")[0]))
+            path, body = "/signing-keys/{kid}/withdraw", WithdrawKey("an act: it was stolen")
+            await self._shopper.ask(path.format(**header), body, 200, route=path)
+        return self._withdrawn
+
+    async def _until_refused(self, ask_with: Callable[[str], Awaitable[str]], token: str) -> None:
+        """Look, uncounted, until the service has fetched its keys, no longer than that takes."""
+        end = time.monotonic() + self._settings.identity_keys_every_s + _LATE_S
+        while time.monotonic() < end:
+            if await ask_with(token) != _LET_IN:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def _ask_for_others(self, by_spent: bool) -> str:
         """Show a refresh token, the newest or one that is spent; what was answered."""
@@ -64,7 +94,7 @@ class TokenBearer:
             if status == 200:
                 view = msgspec.json.decode(body, type=TokenView)
                 self._spent, self._refresh = token, view.refresh_token or ""
-                return "let_in"
+                return _LET_IN
             error = msgspec.json.decode(body, type=OAuthError).error
         except msgspec.MsgspecError:
             return "unclear"
@@ -100,12 +130,16 @@ def _of_admin(token: str) -> str:
 
 
 def _payload(token: str) -> bytes:
-    part = token.split(".")[1]
+    return _decoded(token.split(".")[1])
+
+
+def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 _MADE: Mapping[str, Callable[[str], str]] = {
     "good": str,
+    _WITHDRAWN: str,
     "other_key": _of_other_key,
     "forged_role": _of_admin,
 }

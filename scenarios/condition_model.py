@@ -142,9 +142,10 @@ class TokenResponses(Mapping, frozen=True):
 
 class AuditCondition(Mapping, frozen=True):
     """Lines that the audit log has got since the act began: logins that were ended before their
-    time."""
+    time, and signing keys that were withdrawn."""
 
     logins_revoked: Amount | UnsetType = UNSET
+    keys_withdrawn: Amount | UnsetType = UNSET
 
 
 class WalletCondition(Mapping, frozen=True):

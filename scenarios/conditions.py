@@ -159,7 +159,10 @@ _TOKEN_RESPONSES = {
     "invalid_grant": "that got no others any more (400)",
     "unclear": "left without a clear answer",
 }
-_AUDIT = {"logins_revoked": "ended before their time, in the audit log"}
+_AUDIT = {
+    "logins_revoked": "logins ended before their time, in the audit log",
+    "keys_withdrawn": "keys withdrawn, in the audit log",
+}
 _WALLET = {
     "available": "minor units to spend in the wallet of {}",
     "held": "minor units held in the wallet of {}",
@@ -289,7 +292,7 @@ def _tokens(wanted: TokenResponses, observation: Observation) -> Iterator[Condit
 def _audit(wanted: AuditCondition, observation: Observation) -> Iterator[ConditionCheck]:
     known = observation.counts.audit if observation.counts else {}
     for name, amount in given_fields(wanted):
-        yield _counted(amount, known.get(name), f"logins {_AUDIT[name]}")
+        yield _counted(amount, known.get(name), _AUDIT[name])
 
 
 def _wallet(wanted: WalletCondition, observation: Observation) -> Iterator[ConditionCheck]:

@@ -42,6 +42,7 @@ _MODES = {
 # Whose token somebody shows, and to whom.
 _TOKENS = {
     "good": "their own token to {}",
+    "withdrawn": "a token whose key is withdrawn to {}",
     "other_key": "a token signed with a key that is not published to {}",
     "forged_role": "a token with a forged role to {}",
     "refresh": "their refresh token",

@@ -25,7 +25,7 @@ AccountName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # YAML reads 500 as a number; nobody means another one.
 AccountMode = Literal["happy", "latency", "declined", "500", "timeout", "random", 500]
 # What an act shows to be let in; the last two are for whoever gives tokens.
-TokenKind = Literal["good", "other_key", "forged_role", "refresh", "spent"]
+TokenKind = Literal["good", "withdrawn", "other_key", "forged_role", "refresh", "spent"]
 # The shop with one rule taken away (twins/): what is done to ours is done to it as well.
 TwinName = Literal["naive", "retry-next-provider", "fail-when-old"]
 # The parts of the overview that the audience can be told to look at.
@@ -132,7 +132,8 @@ class Spend(Mapping, frozen=True, rename={"for_": "for"}):
 class ShowToken(Mapping, frozen=True):
     """Somebody who shows a token, so many times one after the other: an access token to a service,
     or a refresh token to whoever gives others for it. The act makes a user of its own, a shopper,
-    who has logged in. `good` and `refresh` are theirs as they were given; `other_key` is signed
+    who has logged in. `good` and `refresh` are theirs as they were given; `withdrawn`
+    was, until an operator withdrew the key that it is signed with, now; `other_key` is signed
     with a key that is not published; `forged_role` is the good one with another role written into
     it; `spent` is a refresh token that has had its successor."""
 

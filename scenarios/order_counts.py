@@ -110,8 +110,9 @@ _NEWEST_LINE = statement(
 )
 _AUDIT = statement(
     text(
-        "SELECT count(*) AS logins_revoked FROM audit.log"
-        " WHERE type = 'login.revoked' AND n > :line"
+        "SELECT count(*) FILTER (WHERE type = 'login.revoked') AS logins_revoked,"
+        " count(*) FILTER (WHERE type = 'key.withdrawn') AS keys_withdrawn FROM audit.log"
+        " WHERE type IN ('login.revoked', 'key.withdrawn') AND n > :line"
     ),
     "SELECT what was written down",
 )

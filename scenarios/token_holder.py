@@ -42,18 +42,23 @@ class TokenHolder:
         """Both tokens anew; raises `ActionFailed`."""
         if self._user is None:
             user = LogIn(f"{self._named}-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
-            await self._ask("/users", NewUser(user.user, user.password, ["shopper"]), 201)
+            await self.ask("/users", NewUser(user.user, user.password, ["shopper"]), 201)
             self._user = user
-        found: TokenView | None = decode(await self._ask("/login", self._user, 200), TokenView)
+        found: TokenView | None = decode(await self.ask("/login", self._user, 200), TokenView)
         if found is None:
             raise ActionFailed(f"{NAMES['identity']} gives a token that cannot be read")
         return found
 
-    async def _ask(self, path: str, body: msgspec.Struct, status: int) -> Any:
+    def forget(self) -> None:
+        """The token that is held is good no more: the next one is another."""
+        self._until = 0.0
+
+    async def ask(self, path: str, body: msgspec.Struct, status: int, *, route: str = "") -> Any:
+        """What identity answers, asked as its operator; raises `ActionFailed` for another status."""
         found = await self._peers["identity"].call(
-            "POST", path, body, route=path, deadline_s=DEADLINE_S,
+            "POST", path, body, route=route or path, deadline_s=DEADLINE_S,
             headers=operator_headers(self._settings),
         )  # fmt: skip
         if found.status != status:
-            raise ActionFailed(f"{NAMES['identity']} gives nobody a token: {found.code}")
+            raise ActionFailed(f"{NAMES['identity']} does not do {path}: {found.code}")
         return found

@@ -6,6 +6,7 @@ from alembic import context
 context.configure(
     connection=context.config.attributes["connection"],
     transaction_per_migration=True,
+    on_version_apply=context.config.attributes["on_version_apply"],
     version_table_schema="public",
 )
 with context.begin_transaction():

@@ -27,7 +27,8 @@ ONE_KEY_SIGNS = Invariant(
     kind="A",
     title="One key signs, and was published before",
     promise="Where there are keys, one signs. None signed before the time that it was published "
-    "for, and one that is retired has no private part and was published on for an hour.",
+    "for. One that is retired has no private part and was published on for an hour; one that was "
+    "withdrawn has none, is not published any more, and says why.",
     sql="""\
 SELECT 'signing keys' AS what, NULL AS kid, count(*) FILTER (WHERE state = 'SIGNING') AS found
 FROM identity.signing_keys HAVING count(*) > 0 AND count(*) FILTER (WHERE state = 'SIGNING') <> 1
@@ -38,7 +39,13 @@ UNION ALL
 SELECT 'not over', kid, NULL
 FROM identity.signing_keys
 WHERE state = 'RETIRED'
-  AND (private_key IS NOT NULL OR gone_at < retired_at + interval '1 hour')""",
+  AND (private_key IS NOT NULL OR gone_at < retired_at + interval '1 hour')
+UNION ALL
+SELECT 'withdrawn and there', kid, NULL
+FROM identity.signing_keys
+WHERE state = 'WITHDRAWN'
+  AND (private_key IS NOT NULL OR gone_at IS NULL OR gone_at > withdrawn_at
+       OR withdrawn_at IS NULL OR withdrawn_because IS NULL)""",
     enforced_by="one index of the state; CHECK on the times; the trigger on its transitions",
     reads="everything",
 )

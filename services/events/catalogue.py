@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from chassis.faults.events import GremlinEnded, GremlinStarted
-from services.identity.events import LoginRevoked
+from services.identity.events import KeyWithdrawn, LoginRevoked
 from services.inventory.events import StockCommitted, StockReleased, StockReserved
 from services.order.events import OrderConfirmed, OrderCreated, OrderFailed
 from services.payment.events import (
@@ -31,6 +31,7 @@ TYPES: Mapping[str, type[Struct]] = {
     "wallet.debited": WalletMoved,
     "wallet.credited": WalletMoved,
     "login.revoked": LoginRevoked,
+    "key.withdrawn": KeyWithdrawn,
     "gremlin.started": GremlinStarted,
     "gremlin.ended": GremlinEnded,
 }

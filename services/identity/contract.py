@@ -18,6 +18,7 @@ WRONG_PASSWORD = "wrong-password"  # noqa: S105 - a code
 USER_EXISTS = "user-exists"
 ROLE_ABOVE = "role-above-own"
 NO_KEY = "no-signing-key"
+KEY_NOT_FOUND = "signing-key-not-found"
 
 
 class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +78,8 @@ class UserView(msgspec.Struct, frozen=True):
 
 
 class SigningKeyView(msgspec.Struct, frozen=True, kw_only=True):
-    """A key: NEXT is published and waits until `signs_at`; RETIRED is published until `gone_at`."""
+    """A key: NEXT is published, and does not sign before `signs_at`; RETIRED is published until
+    `gone_at`."""
 
     kid: str
     state: Literal["NEXT", "SIGNING", "RETIRED"]
@@ -88,10 +90,26 @@ class SigningKeyView(msgspec.Struct, frozen=True, kw_only=True):
     gone_at: datetime | None
 
 
+class WithdrawnKeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that opens nothing and is not published: since when, by whom and why."""
+
+    kid: str
+    withdrawn_at: datetime
+    withdrawn_by: str
+    withdrawn_because: str
+
+
 class SigningKeyList(msgspec.Struct, frozen=True):
-    """Every key that is published, the newest first."""
+    """Every key that is published, and every one that was withdrawn, each the newest first."""
 
     keys: list[SigningKeyView]
+    withdrawn: list[WithdrawnKeyView]
+
+
+class WithdrawKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /signing-keys/{kid}/withdraw: why, for the audit log."""
+
+    reason: Annotated[str, Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,198}\S)?$(?!\n)")]
 
 
 class ServerMetadata(msgspec.Struct, frozen=True, kw_only=True):

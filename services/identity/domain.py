@@ -29,11 +29,12 @@ class RefreshToken(msgspec.Struct, frozen=True):
 
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is published; the one that signs, or will, has its private part. `may_sign`: it
-    has been published for long enough; `is_old`: it has signed for long enough."""
+    """A key; the one that signs, or will, has its private part, and all but those that were
+    withdrawn are published. `may_sign`: it has been published for long enough; `is_old`: it has
+    signed for long enough."""
 
     kid: str
-    state: Literal["NEXT", "SIGNING", "RETIRED"]
+    state: Literal["NEXT", "SIGNING", "RETIRED", "WITHDRAWN"]
     public_key: str
     private_key: str | None
     published_at: datetime
@@ -41,5 +42,8 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     signing_since: datetime | None
     retired_at: datetime | None
     gone_at: datetime | None
+    withdrawn_at: datetime | None
+    withdrawn_by: str | None
+    withdrawn_because: str | None
     may_sign: bool
     is_old: bool

@@ -1,19 +1,20 @@
 """The identity service's endpoints: login, tokens, what is published, users and keys."""
 
+import re
 from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import answered, refused
 from chassis.http.problems import NOT_EXECUTED, Problem
 from chassis.identity.caller import OPERATOR, caller_of, needs_role
-from chassis.identity.owners import OPEN, OTHER_CREDENTIAL
+from chassis.identity.owners import OPEN, OTHER_CREDENTIAL, actor_of
 from services.identity import contract, oauth, store
 from services.identity.contract import (
     KeySet,
@@ -25,6 +26,8 @@ from services.identity.contract import (
     SigningKeyView,
     TokenView,
     UserView,
+    WithdrawKey,
+    WithdrawnKeyView,
 )
 from services.identity.domain import SigningKey
 from services.identity.logins import Logins
@@ -32,6 +35,8 @@ from services.identity.oauth import Grants, NoToken
 from services.identity.settings import IdentitySettings
 from services.identity.signing_keys import SigningKeys
 
+# An RFC 7638 thumbprint.
+_KID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _NO_STORE = {"Cache-Control": "no-store"}
 _OPERATOR = {
     401: refused("This needs a token with the role operator"),
@@ -141,13 +146,17 @@ async def add_user(
 
 
 def _views(keys: list[SigningKey]) -> SigningKeyList:
-    return SigningKeyList([msgspec.convert(each, SigningKeyView, from_attributes=True)
-                           for each in keys])  # fmt: skip
+    return SigningKeyList(
+        [msgspec.convert(each, SigningKeyView, from_attributes=True)
+         for each in keys if each.state != "WITHDRAWN"],
+        [msgspec.convert(each, WithdrawnKeyView, from_attributes=True)
+         for each in keys if each.state == "WITHDRAWN"],
+    )  # fmt: skip
 
 
 @get(
     "/signing-keys", guards=[needs_role("operator")],
-    summary="Every key that is published, and when it signs", responses=_OPERATOR,
+    summary="Every key that is published or was withdrawn, and when it signs", responses=_OPERATOR,
 )  # fmt: skip
 async def list_signing_keys(state: State) -> SigningKeyList:
     """GET /signing-keys."""
@@ -157,7 +166,7 @@ async def list_signing_keys(state: State) -> SigningKeyList:
 
 @post(
     "/signing-keys/rotate", status_code=202, guards=[needs_role("operator")],
-    summary="Publish the next key now; it signs once everybody has it", responses=_OPERATOR,
+    summary="Let the next key sign now, or as soon as everybody has it", responses=_OPERATOR,
 )  # fmt: skip
 async def rotate_signing_key(state: State) -> SigningKeyList:
     """POST /signing-keys/rotate."""
@@ -165,7 +174,29 @@ async def rotate_signing_key(state: State) -> SigningKeyList:
     return _views(await keys.turn(early=True))
 
 
+@post(
+    "/signing-keys/{kid:str}/withdraw", status_code=200, dto=Strict[WithdrawKey], return_dto=None,
+    guards=[needs_role("operator")],
+    summary="Let a stolen key open nothing any more, and the next one sign at once",
+    responses={**_OPERATOR, 404: refused("There is no such key")},
+)  # fmt: skip
+async def withdraw_signing_key(
+    kid: FromPath[str], data: JSONBody[WithdrawKey], request: Request[Any, Any, Any], state: State
+) -> SigningKeyList:
+    """POST /signing-keys/{kid}/withdraw."""
+    signing: SigningKeys = state["keys"]
+    keys = None
+    if _KID.fullmatch(kid):
+        keys = await signing.withdraw(kid, actor_of(request), data.reason)
+    if keys is None:
+        raise Problem(
+            404, contract.KEY_NOT_FOUND, "There is no key of this kid; nothing was done",
+            headers=NOT_EXECUTED,
+        )  # fmt: skip
+    return _views(keys)
+
+
 ROUTES: list[BaseRouteHandler] = [
     log_in, issue_token, revoke_token, show_keys, show_metadata, add_user, list_signing_keys,
-    rotate_signing_key,
+    rotate_signing_key, withdraw_signing_key,
 ]  # fmt: skip

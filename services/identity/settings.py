@@ -35,7 +35,7 @@ class IdentitySettings(Settings, frozen=True, kw_only=True):
     ] = 86_400.0
     identity_key_lead_s: Annotated[
         Seconds,
-        why("A new key is published this long before it signs: twice what keys are kept for."),
+        why("A new key is published this long before it signs: far longer than keys are kept."),
     ] = 60.0
     identity_poll_s: Annotated[Seconds, why("How soon each replica sees that keys changed.")] = 1.0
     identity_hash_kib: Annotated[

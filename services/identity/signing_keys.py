@@ -1,7 +1,8 @@
 """The keys that tokens are signed with: they follow each other by themselves.
 
-A new key is published and waits until every reader has it; the old one is published until the last
-token that it signed has ended. Any number of replicas turn them, one at a time."""
+One signs, and the next is published beside it, so that every reader has it long before it signs; a
+key that is retired is published until the last token that it signed has ended. One that was stolen
+is withdrawn, and the next signs at once. Any number of replicas turn them, one at a time."""
 
 import logging
 from typing import Any
@@ -29,11 +30,12 @@ _LOCK = statement(
 _READ = statement(
     text(
         "SELECT kid, state, public_key::text, private_key, published_at, signs_at, signing_since,"
-        " retired_at, gone_at, clock_timestamp() >= signs_at AS may_sign,"
+        " retired_at, gone_at, withdrawn_at, withdrawn_by, withdrawn_because,"
+        " clock_timestamp() >= signs_at AS may_sign,"
         " coalesce(clock_timestamp() >= signing_since + :every_s * interval '1 second', false)"
         "   AS is_old"
         " FROM identity.signing_keys WHERE gone_at IS NULL OR gone_at > clock_timestamp()"
-        " ORDER BY published_at DESC"
+        " OR state = 'WITHDRAWN' ORDER BY published_at DESC"
     ),
     "SELECT identity.signing_keys",
 )
@@ -57,10 +59,22 @@ _RETIRE = statement(
 )
 _PROMOTE = statement(
     text(
-        "UPDATE identity.signing_keys SET state = 'SIGNING', signing_since = clock_timestamp()"
-        " WHERE state = 'NEXT'"
+        "UPDATE identity.signing_keys SET state = 'SIGNING', signing_since = t,"
+        " signs_at = least(signs_at, t) FROM (SELECT clock_timestamp() AS t) x WHERE state = 'NEXT'"
     ),
     "UPDATE identity.signing_keys",
+)
+_WITHDRAW = statement(
+    text(
+        "UPDATE identity.signing_keys SET state = 'WITHDRAWN', private_key = NULL,"
+        " withdrawn_at = t, gone_at = least(gone_at, t), withdrawn_by = :by,"
+        " withdrawn_because = :because FROM (SELECT clock_timestamp() AS t) x"
+        " WHERE kid = :kid AND state <> 'WITHDRAWN'"
+    ),
+    "UPDATE identity.signing_keys",
+)
+_STATE = statement(
+    text("SELECT state FROM identity.signing_keys WHERE kid = :kid"), "SELECT identity.signing_keys"
 )
 
 
@@ -71,6 +85,7 @@ class SigningKeys:
         self._database, self._settings = database, settings
         self._keys: list[SigningKey] = []
         self._signer: tuple[str, Any] | None = None
+        self._is_asked_for = False
         # The keys as anybody may have them: {"keys": [...]}.
         self.document = b""
 
@@ -84,28 +99,40 @@ class SigningKeys:
             await pace.wait()
 
     async def turn(self, *, early: bool = False) -> list[SigningKey]:
-        """Take the step that is due, if one is; the keys as they are now. `early` publishes the
-        next key at once."""
+        """Take the step that is due, if one is; the keys as they are now, those that were withdrawn
+        among them. `early`: the next one signs as soon as everybody has it."""
+        self._is_asked_for |= early
         async with self._database.connect() as connection:
             keys = await self._read(connection)
-        if _is_due(keys, early=early):
+        if _is_due(keys, early=self._is_asked_for):
             async with self._database.begin() as tx:
                 await tx.row(_LOCK)
                 keys = await self._read(tx)
-                if _is_due(keys, early=early):
+                if _is_due(keys, early=self._is_asked_for):
                     await self._step(tx, keys)
                     keys = await self._read(tx)
         self._take(keys)
         return keys
 
-    async def be_ready(self) -> None:
-        """At the start: have a key before the first turn of `run`."""
-        if self._signer is None:
-            await self.turn()
+    async def withdraw(self, kid: str, by: str, because: str) -> list[SigningKey] | None:
+        """Let a key sign nothing and be published no more; all keys after that, None where there is
+        none of this kid. If it signed, the next one signs at once, even if it was published only
+        now and readers have yet to fetch it. One that was withdrawn before stays as it is."""
+        async with self._database.begin() as tx:
+            await tx.row(_LOCK)
+            if await tx.row(_STATE, kid=kid) is None:
+                return None
+            if await tx.execute(_WITHDRAW, kid=kid, by=by, because=because):
+                await self._fill(tx, await self._read(tx))
+                logger.warning("a key was withdrawn", extra={"kid": kid, "actor": by})
+            keys = await self._read(tx)
+        self._take(keys)
+        return keys
 
     async def published(self) -> bytes:
         """The keys as anybody may have them."""
-        await self.be_ready()
+        if self._signer is None:
+            await self.turn()
         return self.document
 
     def sign(self, payload: bytes, header: dict[str, Any]) -> str:
@@ -125,21 +152,27 @@ class SigningKeys:
         from joserfc.jwk import ECKey
 
         return {each.kid: ECKey.import_key(msgspec.json.decode(each.public_key))
-                for each in self._keys}  # fmt: skip
+                for each in _published(self._keys)}  # fmt: skip
 
     async def _read(self, c: Connection) -> list[SigningKey]:
         rows = await c.rows(_READ, every_s=self._settings.identity_rotate_every_s)
         return [msgspec.convert(dict(row), SigningKey) for row in rows]
 
     async def _step(self, tx: Connection, keys: list[SigningKey]) -> None:
-        if not keys:
-            await self._publish(tx, "SIGNING", 0.0)
-        elif not any(each.state == "NEXT" for each in keys):
-            await self._publish(tx, "NEXT", self._settings.identity_key_lead_s)
-        else:
+        if _of(keys, "SIGNING") and _of(keys, "NEXT"):
             await tx.execute(_RETIRE, life_s=LONGEST_LIFE_S + _LATE_S)
-            await tx.execute(_PROMOTE)
+            keys = await self._read(tx)
+            self._is_asked_for = False
+        await self._fill(tx, keys)
+
+    async def _fill(self, tx: Connection, keys: list[SigningKey]) -> None:
+        """Let one sign and one be the next, where there is none."""
+        if not _of(keys, "SIGNING"):
+            if not await tx.execute(_PROMOTE):
+                await self._publish(tx, "SIGNING", 0.0)
             logger.info("another key signs from now on")
+        if not _of(await self._read(tx), "NEXT"):
+            await self._publish(tx, "NEXT", self._settings.identity_key_lead_s)
 
     async def _publish(self, tx: Connection, state: str, lead_s: float) -> None:
         from joserfc.jwk import ECKey
@@ -160,7 +193,7 @@ class SigningKeys:
 
         self._keys = keys
         self.document = msgspec.json.encode(
-            {"keys": [msgspec.Raw(each.public_key.encode()) for each in keys]}
+            {"keys": [msgspec.Raw(each.public_key.encode()) for each in _published(keys)]}
         )
         for each in keys:
             is_signer = self._signer is not None and self._signer[0] == each.kid
@@ -168,8 +201,16 @@ class SigningKeys:
                 self._signer = each.kid, ECKey.import_key(each.private_key)
 
 
+def _of(keys: list[SigningKey], state: str) -> SigningKey | None:
+    return next((each for each in keys if each.state == state), None)
+
+
+def _published(keys: list[SigningKey]) -> list[SigningKey]:
+    return [each for each in keys if each.state != "WITHDRAWN"]
+
+
 def _is_due(keys: list[SigningKey], *, early: bool) -> bool:
-    coming = [each for each in keys if each.state == "NEXT"]
-    if coming:
-        return coming[0].may_sign
-    return early or not keys or any(each.is_old for each in keys if each.state == "SIGNING")
+    signing, coming = _of(keys, "SIGNING"), _of(keys, "NEXT")
+    if signing is None or coming is None:
+        return True
+    return coming.may_sign and (early or signing.is_old)

@@ -1,4 +1,4 @@
 """What this service needs of schema `identity`; infra/migrations/sql holds the tables."""
 
 # What this service needs to have been migrated.
-SCHEMA_REVISION = "0031"
+SCHEMA_REVISION = "0036"

@@ -41,7 +41,8 @@ class Mint:
         self, subject: str, client: str, roles: Collection[str], audience: list[str], life_s: float
     ) -> TokenView:
         """A token that is good for `life_s` seconds."""
-        await self._keys.be_ready()
+        # Another replica may have withdrawn the key that was today's.
+        await self._keys.turn()
         now, life = int(time.time()), int(life_s)
         claims = Claims(
             iss=self._settings.identity_issuer, sub=subject, aud=audience, exp=now + life, iat=now,

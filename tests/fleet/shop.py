@@ -35,7 +35,10 @@ class UpShop:
         `prefix`, with only the processes `keys`; `environ` wins over what every such shop needs."""
         self.home, self.root = RunDirectory(home), root
         self._cwd, self._umask, self._prefix = cwd or root, umask, prefix
-        few = f"from fleet.up import Layout, run_shop; run_shop(Layout(keys={keys}))"
+        few = (
+            "import click; from fleet.up import Layout, run_shop;"
+            f" click.command()(lambda: run_shop(Layout(keys={keys})))([])"
+        )
         self._up = ("-m", "cli", "up") if keys is None else ("-c", few)
         self.ports = {process.key: free_port() for process in PROCESSES}
         self._environ = (
@@ -94,6 +97,16 @@ class UpShop:
         assert self._process is not None
         return psutil.Process(self._process.pid).children(recursive=True)
 
+    def until_child(self, word: str) -> list[psutil.Process]:
+        """Wait until a child's command line holds `word`; everything it has started by then."""
+        end = time.monotonic() + _OPEN_LIMIT_S
+        while True:
+            family = self.family()
+            if any(word in " ".join(_command(each)) for each in family):
+                return family
+            assert self.poll() is None, f"valerix up ended:\n{self.printed()}"
+            assert time.monotonic() < end, f"there is no {word}:\n{self.printed()}"
+
     def named(self, word: str) -> psutil.Process:
         """The one direct child whose command line holds `word`."""
         assert self._process is not None
@@ -136,6 +149,13 @@ def alive(processes: list[psutil.Process], within_s: float = 0.0) -> list[psutil
         if not running or time.monotonic() >= end:
             return running
         time.sleep(0.05)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _is_zombie(process: psutil.Process) -> bool:

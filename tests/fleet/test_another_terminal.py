@@ -38,6 +38,19 @@ def test_calm_reaches_every_service(open_shop: UpShop):
     assert calmed.stdout.count("called off") == len(SERVICES)
 
 
+def test_a_signing_key_is_withdrawn_and_the_next_one_signs(open_shop: UpShop):
+    keys = open_shop.command("signing-keys", "list").stdout
+    stolen = next(line.split()[0] for line in keys.splitlines() if "SIGNING" in line)
+    gone = open_shop.command("signing-keys", "withdraw", stolen, "--reason", "a stolen backup")
+    assert gone.returncode == 0, gone.stderr
+    states = {line.split()[0]: line.split()[1] for line in gone.stdout.splitlines()}
+    assert states[stolen] == "WITHDRAWN"
+    assert sorted(states.values()).count("SIGNING") == 1
+    assert "by cli: a stolen backup" in gone.stdout
+    unknown = open_shop.command("signing-keys", "withdraw", "x", "--reason", "y")
+    assert (unknown.returncode, "404" in unknown.stderr) == (1, True)
+
+
 def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path: Path):
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text("if true then deny\n")

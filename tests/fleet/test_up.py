@@ -130,3 +130,43 @@ def test_a_setting_that_cannot_be_used_is_one_line(home: Path):
     assert refused.returncode == 2
     assert "VALERIX_POOL_SIZE" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def _interrupt(shop: UpShop) -> None:
+    shop.signal(signal.SIGINT)
+
+
+def _down(shop: UpShop) -> None:
+    ended = shop.command("down")
+    assert (ended.returncode, ended.stdout.startswith("stopped")) == (0, True), ended.stderr
+
+
+def _kill(shop: UpShop) -> None:
+    shop.signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def new_shop(home: Path) -> Iterator[UpShop]:
+    """One with one process, and nothing set up yet."""
+    shop = UpShop(home, keys=("inventory",))
+    yield shop
+    shop.close()
+
+
+@pytest.mark.parametrize(("end", "code"), [(_down, 0), (_interrupt, 0), (_kill, -signal.SIGKILL)])
+def test_a_first_start_that_is_ended_in_its_set_up_is_done_again_by_the_next(
+    new_shop: UpShop, end: Callable[[UpShop], None], code: int
+):
+    new_shop.begin()
+    family = new_shop.until_child("initdb")
+    end(new_shop)
+    assert new_shop.wait() == code
+    assert alive(family, within_s=10) == []
+    assert not new_shop.home.data.exists()
+    if end is not _kill:
+        assert "stopped" in new_shop.printed()
+        assert list(new_shop.home.path.glob("postgres.new-*")) == []
+
+    if end is not _interrupt:
+        assert new_shop.open().urls
+        assert list(new_shop.home.path.glob("postgres.new-*")) == []

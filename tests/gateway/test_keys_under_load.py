@@ -78,6 +78,36 @@ def test_keys_follow_each_other_under_load_without_one_failed_request(shop: Gate
     assert set(customer.responses) == {200}, customer.refusals
 
 
+def test_a_key_is_withdrawn_under_load_and_no_fresh_token_is_refused(shop: GatedShop):
+    fresh, thief = Customer(shop, logged_in(shop)), Customer(shop, logged_in(shop))
+    stolen = key_of(thief.token)
+
+    async def withdraw() -> None:
+        while thief.responses.total() < _AT_ONCE:
+            await asyncio.sleep(0.05)
+        path = f"/signing-keys/{stolen}/withdraw"
+        answer = await asyncio.to_thread(shop.ask, "POST", "identity", path, json={"reason": "x"})
+        assert answer.status_code == 200, answer.text
+        fresh.token = await asyncio.to_thread(logged_in, shop)
+        assert key_of(fresh.token) != stolen
+
+    async def run() -> None:
+        # From the answer to a withdrawal on nobody has a fresh token that is refused; whoever had
+        # one of the stolen key signs in again.
+        asking = asyncio.create_task(thief.ask(lambda: thief.responses[401] >= _AT_ONCE))
+        await withdraw()
+        await fresh.ask(lambda: asking.done() and fresh.responses.total() >= 10 * _AT_ONCE)
+        await asking
+
+    asyncio.run(run())
+    assert set(fresh.responses) == {200}, fresh.refusals
+    assert set(thief.responses) == {200, 401}
+    # At the gateway and at the services behind it.
+    for url in (shop.url, shop.fleet.url("order")):
+        after = httpx.get(f"{url}/orders", headers=bearer(thief.token), timeout=30)
+        assert (after.status_code, after.json()["code"]) == (401, "bad-token")
+
+
 def test_without_identity_a_token_is_good_until_it_ends_and_orders_go_on(shop: GatedShop):
     customer, others = Customer(shop, logged_in(shop)), Counter[int]()
     shop.fleet.kill("identity")

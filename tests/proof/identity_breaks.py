@@ -20,6 +20,11 @@ _KEY = (
     " signs_at, signing_since) VALUES (repeat('{c}', 43), 'SIGNING', '{{}}', 'x', now(),"
     " now() + interval '1 hour', now() + interval '{after}');"
 )
+_WITHDRAWN = (
+    "INSERT INTO identity.signing_keys (kid, state, public_key, published_at, signs_at, gone_at,"
+    " withdrawn_at, withdrawn_by, withdrawn_because) VALUES (repeat('w', 43), 'WITHDRAWN', '{}',"
+    " now(), now(), now() + interval '1 hour', now(), 'somebody', 'stolen');"
+)
 
 
 def _token(n: int, parent: str, state: str) -> str:
@@ -54,5 +59,12 @@ IDENTITY_BREAKS = (
         "ALTER TABLE identity.signing_keys DROP CONSTRAINT signs_when_known;"
         f"{_KEY.format(c='a', after='1 minute')}",
         ("what", "signed too soon"),
+    ),
+    Break(
+        "T2",
+        "a key that was withdrawn and is published",
+        "ALTER TABLE identity.signing_keys DROP CONSTRAINT key_is_of_its_state;"
+        f"{_KEY.format(c='a', after='1 hour')}{_WITHDRAWN}",
+        ("what", "withdrawn and there"),
     ),
 )

@@ -79,6 +79,10 @@ BODIES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"user": "grace", "password": "a-long-password", "roles": ["shopper"]},
         {"user": _NOT_A_NAME, "password": ["short", "x" * 257, 1], "roles": [[], ["king"], 1]},
     ),
+    identity.WithdrawKey: (
+        {"reason": "stolen"},
+        {"reason": ["", " ", " x", "x ", "x\n", "a\x01b", "x" * 201, 1, None]},
+    ),
     inventory.ReserveStock: (
         _RESERVE,
         {"quantity": _NOT_A_QUANTITY, "product_id": _NOT_A_PRODUCT, "order_id": _NOT_AN_ID},

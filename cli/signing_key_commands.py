@@ -1,0 +1,34 @@
+"""The command `valerix signing-keys`; signing_keys.py does what it says."""
+
+import click
+
+
+@click.group("signing-keys")
+def signing_keys() -> None:
+    """Keys that identity signs tokens with (docs/identity.md)."""
+
+
+@signing_keys.command("list")
+def signing_keys_list() -> None:
+    """Every key that is published or was withdrawn."""
+    from cli.signing_keys import list_keys
+
+    list_keys()
+
+
+@signing_keys.command("rotate")
+def signing_keys_rotate() -> None:
+    """Let the next key sign now, or as soon as everybody has it."""
+    from cli.signing_keys import rotate
+
+    rotate()
+
+
+@signing_keys.command("withdraw")
+@click.argument("kid")
+@click.option("--reason", required=True, help="For the audit log: how it was lost, say.")
+def signing_keys_withdraw(kid: str, reason: str) -> None:
+    """Let the stolen key KID open nothing any more; the next one signs at once."""
+    from cli.signing_keys import withdraw
+
+    withdraw(kid, reason)
