@@ -54,7 +54,7 @@ class TokenHolder:
         self._until = 0.0
 
     async def ask(self, path: str, body: msgspec.Struct, status: int, *, route: str = "") -> Any:
-        """What identity answers, asked as its operator; raises `ActionFailed` for another status."""
+        """What identity answers its operator; raises `ActionFailed` for another status."""
         found = await self._peers["identity"].call(
             "POST", path, body, route=route or path, deadline_s=DEADLINE_S,
             headers=operator_headers(self._settings),

@@ -12,7 +12,7 @@ from frontend.reports.view_models import (
     ReportView,
     RequestRow,
 )
-from frontend.web.formatting import THIN, count, share, took
+from frontend.web.formatting import THIN, count, percent, share, took
 from frontend.web.labels import State
 from observatory.capacity.plan import BUSY, CapacityPlan, shown_volume
 from observatory.retrospective.model import Anomaly, RetrospectiveReport
@@ -53,10 +53,10 @@ def report(found: RetrospectiveReport) -> ReportView:
 def capacity(found: CapacityPlan) -> CapacityView:
     """What so many orders a second take."""
     needs = [
-        (each.process, str(each.replicas), f"{each.cores:.2f}", f"{each.busy:.0%}")
+        (each.process, str(each.replicas), f"{each.cores:.2f}", percent(each.busy))
         for each in found.processes
     ]
-    needs.append(("PostgreSQL", "", f"{found.database_cores:.2f}", f"{BUSY:.0%}"))
+    needs.append(("PostgreSQL", "", f"{found.database_cores:.2f}", percent(BUSY)))
     return CapacityView(
         f"{found.orders_per_s:g}",
         found,
@@ -64,7 +64,7 @@ def capacity(found: CapacityPlan) -> CapacityView:
         tuple((each.what, shown_volume(each)) for each in found.volumes),
         tuple(
             LimitRow(
-                each.what, f"{each.orders_per_s:.0f}", each.why,
+                each.what, count(each.orders_per_s), each.why,
                 found.orders_per_s > each.orders_per_s,
             )
             for each in found.limits

@@ -1,5 +1,5 @@
-"""What the glass is for, in one go: order, trace, line of log, a gremlin, red, the incident on the
-timeline, calm, green."""
+"""What the glass is for, in one go and with the mouse alone: order, trace, line of log, traffic, a
+gremlin, red, the incident on the timeline, calm, green, the proof, an act."""
 
 import re
 
@@ -16,12 +16,11 @@ from tests.browser.looks import (
     flip,
     no_gremlin,
     place_order,
-    shoppers,
 )
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(500),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 SOON = 20_000
@@ -32,7 +31,9 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
     page = await visit()
     await from_an_order_to_its_line(page)
     await page.get_by_role("link", name="Overview").click()
-    async with shoppers(fleet, every_s=0.4):
+    traffic = page.get_by_role("switch", name="Steady traffic")
+    await traffic.click()
+    try:
         await expect_light(page, "order", "good", within_s=30)
         # A whole window of ordinary orders, so that what is measured is the steady case.
         await page.wait_for_timeout(25_000)
@@ -48,7 +49,12 @@ async def test_from_an_order_to_its_line_of_log_and_from_red_to_green(visit, fle
         await expect(incident).to_contain_text("It bit")
         await expect(incident).to_contain_text("Over", timeout=60_000)
         await expect(page.locator("#panel-reaction")).to_contain_text("Last: red in")
-    no_gremlin(fleet)
+        await traffic.click()
+        await expect(traffic).to_have_attribute("aria-checked", "false")
+        await from_the_proof_through_an_act(page)
+    finally:
+        no_gremlin(fleet)
+        fleet.ask("DELETE", "dashboard", "/api/traffic")
 
 
 async def from_an_order_to_its_line(page):
@@ -95,6 +101,20 @@ async def from_calm_to_green(page):
     await expect_light(page, "inventory", "good", within_s=60)
     await expect_light(page, "order", "good", within_s=60)
     await expect(page.locator("#panel-reaction")).to_contain_text("green in", timeout=SOON)
+
+
+async def from_the_proof_through_an_act(page):
+    proof = page.locator("#panel-proof")
+    await expect(proof).to_contain_text("promises hold", timeout=60_000)
+    await page.get_by_role("link", name="Acts").click()
+    await page.get_by_role("link", name="The last units").click()
+    await page.get_by_role("button", name="Begin").click()
+    following = page.get_by_role("button", name="Next")
+    for title in ("Twenty-five on the shelf", "A nervous network", "The doors open", "Twenty-five"):
+        await following.click(timeout=90_000)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    ended = page.get_by_role("heading", name="Everything showed as written")
+    await expect(ended).to_be_visible(timeout=90_000)
 
 
 async def test_an_order_that_was_bitten_has_its_faults_on_its_axis(visit, fleet):

@@ -51,6 +51,10 @@ class UpShop:
         self.output = home.with_name(f"{home.name}.out")
         self._process: subprocess.Popen[bytes] | None = None
 
+    def url(self, key: str, path: str = "") -> str:
+        """Where a process answers over HTTP."""
+        return f"http://127.0.0.1:{self.ports[key]}{path}"
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `valerix` in another terminal."""
         return self.run("cli", *arguments)

@@ -80,9 +80,6 @@ class EchoShop(UpShop):
         version = VERSION.format(name=name, revision=revision, before=before)
         (migrations / f"versions/{name}.py").write_text(version)
 
-    def url(self, key: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[key]}{path}"
-
     def get(self, key: str, path: str) -> httpx.Response:
         return self.client.get(self.url(key, path))
 

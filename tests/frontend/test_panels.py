@@ -292,6 +292,4 @@ def test_every_template_of_a_panel_is_a_panel_that_is_tested():
     tested |= {"charts/charts.html"}
     # In test_wallet_pages.py.
     tested |= {f"wallets/{name}.html" for name in ("wallets", "moment", "history")}
-    # In test_event_pages.py.
-    tested |= {f"events/{name}.html" for name in ("tail", "flow", "parked", "gapless", "audited")}
     assert panels == tested

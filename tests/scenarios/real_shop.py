@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from chassis.settings import Settings
 from fleet.run_dir import ROOT
 from fleet.settings import load
 from scenarios import cli
-from scenarios.loader import Scenario
+from scenarios.loader import FOLDER, Scenario, names
 from scenarios.timing import QUICK
 from tests.harness.running import RunningFleet
 from topology import NAMES, SERVICES
@@ -36,6 +37,12 @@ def settings(fleet: RunningFleet, **changes: object) -> Settings:
     known = {"database_url": fleet.database_url, "operator_token": TOKEN}
     urls = {f"{process.key}_url": fleet.url(process.key) for process in SERVICES}
     return load("dashboard", {}, **{**known, **urls, **changes})
+
+
+def with_restarts() -> list[str]:
+    """The acts that kill or restart a process, which only a whole `valerix up` does."""
+    restarts = re.compile(r"^ +- (kill|restart):", re.MULTILINE)
+    return [name for name in names() if restarts.search((FOLDER / f"{name}.yaml").read_text())]
 
 
 def check(fleet: RunningFleet, scenario: Scenario, **changes: object) -> tuple[int, str]:

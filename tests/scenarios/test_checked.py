@@ -9,26 +9,26 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scenarios.loader import FOLDER, parse, read
-from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose
+from scenarios.loader import FOLDER, names, parse, read
+from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose, with_restarts
 
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
-# The one with a killed service needs a whole `valerix up`: test_operators_slip.py.
-WITHOUT_KILLS = [
-    "last-units",
-    "hot-wallet",
-    "stolen-key",
-    pytest.param("broken-leg", marks=[pytest.mark.long, pytest.mark.timeout(400)]),
-    pytest.param("schroedingers-warehouse", marks=[pytest.mark.long]),
-    # These wait for lights; the first is also played in a browser (tests/browser/test_acts.py).
-    pytest.param("slow-inventory", marks=[pytest.mark.long]),
-    pytest.param("payment-brown-out", marks=[pytest.mark.long]),
+# These wait for lights, or for what settles late; slow-inventory is also played in a browser.
+LONG = {"broken-leg", "schroedingers-warehouse", "slow-inventory", "payment-brown-out"}
+# One that kills or restarts a process needs a whole `valerix up`: test_with_restarts.py. One with a
+# twin starts a shop more.
+PLAYED = sorted(set(names()) - set(with_restarts()))
+WITH_TWIN = [name for name in PLAYED if "\ntwin:" in (FOLDER / f"{name}.yaml").read_text()]
+ALONE = [
+    pytest.param(name, marks=[pytest.mark.long, pytest.mark.timeout(400)] if name in LONG else [])
+    for name in PLAYED
+    if name not in WITH_TWIN
 ]
 
 
-@pytest.mark.parametrize("name", WITHOUT_KILLS)
+@pytest.mark.parametrize("name", ALONE)
 def test_every_act_passes(fleet, name):
     code, output = check(fleet, read(FOLDER / f"{name}.yaml"))
     assert code == 0, output
@@ -57,10 +57,9 @@ def twin_processes(home: Path) -> list[str]:
     return found
 
 
-# Each starts a shop more.
 @pytest.mark.long
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", ["unanswered-provider", "naive-flow"])
+@pytest.mark.parametrize("name", WITH_TWIN)
 def test_a_twin_loses_beside_ours_what_ours_does_not_and_is_gone(fleet, twin_home, name):
     code, output = check(fleet, read(FOLDER / f"{name}.yaml"))
     assert code == 0, output
