@@ -22,14 +22,14 @@ from topology import NAMES
 _SPENT, _WITHDRAWN = "spent", "withdrawn"
 # What a key is believed for after its withdrawal, beside the time that services keep keys.
 _LATE_S, _LOOK_S = 3.0, 0.5
-_LET_IN = "let_in"
-_LABELS = {"bad-token": "bad_token", "role-missing": "role_missing"}
+_LET_IN, _BAD_TOKEN = "let_in", "bad_token"
+_LABELS = {"bad-token": _BAD_TOKEN, "role-missing": "role_missing"}
 
 
 class TokenBearer:
     """Somebody who shows tokens in one act; `responses` counts what they were told."""
 
-    labels = (_LET_IN, "bad_token", "role_missing", "invalid_grant", "unclear")
+    labels = (_LET_IN, _BAD_TOKEN, "role_missing", "invalid_grant", "unclear")
 
     def __init__(self, settings: ScenarioSettings, peers: Mapping[str, Peer]) -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class TokenBearer:
         """Look, uncounted, until the service has fetched its keys, no longer than that takes."""
         end = time.monotonic() + self._settings.identity_keys_every_s + _LATE_S
         while time.monotonic() < end:
-            if await ask_with(token) != _LET_IN:
+            if await ask_with(token) == _BAD_TOKEN:
                 return
             await asyncio.sleep(_LOOK_S)
 

@@ -39,6 +39,14 @@ VALUES (gen_random_uuid(), 'grace', now() + interval '1 day');
 UPDATE identity.families SET revoked_at = now(), revoked_because = 'logged out'
 WHERE user_id = 'grace';
 """
+_KEY = """
+INSERT INTO identity.signing_keys (kid, state, public_key, private_key, published_at, signs_at)
+VALUES (repeat('k', 43), 'NEXT', '{}', 'x', now(), now() + interval '1 minute');
+UPDATE identity.signing_keys
+SET state = 'WITHDRAWN', private_key = NULL, gone_at = now(), withdrawn_at = now(),
+    withdrawn_by = 'grace', withdrawn_because = 'stolen'
+WHERE kid = repeat('k', 43);
+"""
 _WALLETS = """
 DO $$
 DECLARE
@@ -97,6 +105,7 @@ async def _every_change(wire: asyncpg.Connection) -> None:
         await wire.execute(_GREMLIN, action)
     await wire.execute(_WALLETS)
     await wire.execute(_LOGIN)
+    await wire.execute(_KEY)
 
 
 async def test_every_type_is_written_as_its_struct_and_as_the_document_say(scene: Scene):
