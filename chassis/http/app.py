@@ -33,6 +33,7 @@ from chassis.database.pool import (
     DatabaseFull,
     LockNotFree,
     effects_now,
+    log_failure,
 )
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
@@ -200,8 +201,8 @@ async def _keep_running(loop: Loop) -> None:
     while True:
         try:
             return await loop()
-        except Exception:  # the loop outlives any fault, PostgreSQL's restart included
-            logger.exception("background work failed; starting it again")
+        except Exception as error:  # noqa: BLE001 - the loop outlives any fault
+            log_failure(logger, "background work failed; starting it again", error)
             await asyncio.sleep(_RESTART_S)
 
 
