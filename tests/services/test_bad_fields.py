@@ -364,12 +364,10 @@ async def test_a_parameter_that_a_list_does_not_take_is_refused_with_those_it_ta
         others = _without_our_guards(key)
         async with _described(key) as (client, document):
             for path, method, operation in _operations(document):
-                if method != "get":
+                if method != "get" or path in others:
                     continue
                 address = re.sub(r"\{.*?\}", _ID, path)
                 answer = await client.get(address, params={"nonsense": "x"})
-                if path in others:
-                    continue
                 assert answer.status_code == 400, (key, path, answer.text)
                 assert answer.json()["details"][0]["pointer"] == "/nonsense", (key, path)
                 takes = [x["name"] for x in operation.get("parameters", ()) if x["in"] == "query"]
