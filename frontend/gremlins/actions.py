@@ -77,17 +77,24 @@ class GremlinActions:
         counts = (decode(each, Calmed) for each in responses if each.outcome is Outcome.OK)
         ended = sum(count.calmed for count in counts if count is not None)
         by_service = list(zip(self._gremlins, responses, strict=True))
-        for service, response in by_service:
-            if response.outcome is not Outcome.OK and not isinstance(on, Down):
-                self._go_on(service, [each for each in on if each.service == service], visitor)
-        return Done(calm_toast(by_service, ended, goes_on=not isinstance(on, Down)), "/")
+        known = () if isinstance(on, Down) else on
+        missed = {service for service, each in by_service if each.outcome is not Outcome.OK}
+        for service in missed & {each.service for each in known}:
+            self._go_on(service, [each for each in known if each.service == service], visitor)
+        return Done(
+            calm_toast(by_service, ended, goes_on=bool(missed & self._going_on.keys())), "/"
+        )
 
     def _go_on(self, service: str, on: list[ActiveGremlin], visitor: Visitor) -> None:
-        if before := self._going_on.pop(service, None):
+        if before := self._going_on.get(service):
             before.cancel()
-        if on:
-            work = self._end_once_reached(service, on, visitor.operator_headers)
-            self._going_on[service] = asyncio.create_task(work)
+        work = self._end_once_reached(service, on, visitor.operator_headers)
+        task = self._going_on[service] = asyncio.create_task(work)
+        task.add_done_callback(lambda ended: self._forget(service, ended))
+
+    def _forget(self, service: str, ended: asyncio.Task[None]) -> None:
+        if self._going_on.get(service) is ended:
+            del self._going_on[service]
 
     async def _end_once_reached(
         self, service: str, on: list[ActiveGremlin], headers: dict[str, str]
