@@ -34,8 +34,9 @@ def refused(description: str) -> ResponseSpec:
 
 
 def limit_up_to(most: int) -> QueryParameter:
-    """How many of a list to answer, from 1; more than `most` means `most`."""
-    return QueryParameter(ge=1, description=f"1 to {most}; a larger number means {most}")
+    """How many of a list to answer, as `rows_of` reads it. The schema has no minimum: the document
+    of the version before had none, and a client's number that fitted it would not fit any more."""
+    return QueryParameter(description=f"1 to {most}; a larger number means {most}")
 
 
 def limit_clamped_to(most: int, more: str) -> QueryParameter:

@@ -19,6 +19,13 @@ def takes(names: Iterable[str]) -> dict[str, object]:
     return {_TAKES: tuple(names)}
 
 
+def rows_of(limit: int, most: int) -> int:
+    """How many rows a page has: as many as were asked for, at most `most`; raises 400 below 1."""
+    if limit < 1:
+        raise invalid_parameter("limit", f"must be at least 1; more than {most} means {most}")
+    return min(limit, most)
+
+
 async def query_guard(connection: "ASGIConnection", handler: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """A guard: 400 where a GET that is described has a parameter that it does not take, because a
     filter that is not looked at would answer everything. Not of what is open, as health and metrics

@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from chassis.database.pool import Database, Row
 from chassis.http.openapi import limit_up_to
+from chassis.http.parameters import rows_of
 from chassis.http.problems import invalid_parameter, one_of
 from chassis.telemetry.context import parse_traceparent
 from services.events.audit_consumer import log
@@ -46,7 +47,7 @@ async def list_lines(
             raise invalid_parameter(name, "must be printable characters")
     if type is not None:
         one_of("type", type, TYPES)
-    most = min(limit, MAX_PAGE)
+    most = rows_of(limit, MAX_PAGE)
     async with _database(state).connect() as connection:
         found = await log.page(
             connection,

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
 from chassis.http.openapi import limit_up_to, refused
+from chassis.http.parameters import rows_of
 from chassis.http.problems import Problem, invalid_parameter, one_of
 from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
@@ -77,7 +78,7 @@ async def list_events(
     aggregate_id: _Filter = None,
 ) -> EventPage:
     """GET /events: a page; more than 200 are 200."""
-    most = min(limit, MAX_PAGE)
+    most = rows_of(limit, MAX_PAGE)
     if type is not None:
         one_of("type", type, TYPES)
     before = {} if cursor is None else _read_cursor(cursor)

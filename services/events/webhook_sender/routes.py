@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from chassis.database.pool import Database, Row
 from chassis.http.json_body import Strict
 from chassis.http.openapi import limit_up_to, refused
+from chassis.http.parameters import rows_of
 from chassis.http.problems import Problem, invalid, invalid_parameter
 from chassis.http.shop_identity import internal_guard
 from chassis.identity.caller import needs_role
@@ -106,7 +107,7 @@ async def list_deliveries(
     merchant_id: Annotated[str | None, QueryParameter()] = None,
 ) -> DeliveryPage:
     """GET /deliveries: a page; more than 200 are 200."""
-    most = min(limit, MAX_PAGE)
+    most = rows_of(limit, MAX_PAGE)
     async with _database(state).connect() as connection:
         found = await store.page(
             connection,
