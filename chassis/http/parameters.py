@@ -35,18 +35,13 @@ async def query_guard(connection: "ASGIConnection", handler: "BaseRouteHandler")
         return
     if handler.opt.get("credential") is not None or not handler.resolve_include_in_schema():  # type: ignore[attr-defined]
         return
-    known = _parameters(handler, connection.path_params)
+    own = (
+        getattr(each.kwarg_definition, "name", None) or key
+        for key, each in handler.parsed_fn_signature.parameters.items()
+        if key not in RESERVED_KWARGS and key not in connection.path_params
+    )
+    known = (*own, *handler.opt.get(_TAKES, ()))
     for name in given:
         if name not in known:
             there = f"this takes {', '.join(known)}" if known else "this takes none"
             raise invalid_parameter(name[:200], f"is not a parameter here; {there}")
-
-
-def _parameters(handler: "BaseRouteHandler", in_path: Iterable[str]) -> tuple[str, ...]:
-    """Of the address, by their names on the wire."""
-    own = {
-        key: getattr(each.kwarg_definition, "name", None) or key
-        for key, each in handler.parsed_fn_signature.parameters.items()
-        if key not in RESERVED_KWARGS and key not in in_path
-    }
-    return (*own.values(), *handler.opt.get(_TAKES, ()))
