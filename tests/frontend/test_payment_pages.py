@@ -79,7 +79,7 @@ async def test_payments_are_found_by_state_provider_merchant_and_name(database_u
                 assert (await refused.json())["detail"].startswith(f"{name} must be ")
         assert await found(browser, "search=first") == ["first"]
         assert await found(browser, f"search={newest}") == ["second"]
-        assert await found(browser, "search=%00fir%00st&before=9_9") == ["first"]
+        assert await found(browser, "search=%00fir%00st") == ["first"]
         assert "to review" in await text(browser, "/payments?state=SUCCEEDED&review=yes")
 
 
