@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from chassis.database.pace import UNFINISHED_S, PollPace
-from chassis.database.pool import Connection, Database, statement
+from chassis.database.pool import Connection, Database, log_failure, statement
 
 logger = logging.getLogger(__name__)
 
@@ -253,5 +253,5 @@ class DueWorker:
     async def _guarded(self, key: Any) -> None:
         try:
             await self._work(key)
-        except Exception:  # one row's trouble must not stop the others; it stays due
-            logger.exception("due work failed; it stays due", extra={self._log_key: str(key)})
+        except Exception as error:  # noqa: BLE001 - one row's trouble must not stop the others
+            log_failure(logger, "due work failed; it stays due", error, **{self._log_key: str(key)})

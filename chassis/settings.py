@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from chassis.addresses import is_database_url, is_http_url, is_loopback, is_pattern
+from chassis.http.misfit import plain
 from chassis.telemetry.otel_variables import OtelVariables
 
 PREFIX = "VALERIX_"
@@ -293,7 +294,7 @@ def _check(shape: type[Settings], field: str, value: object, place: str) -> None
     try:
         msgspec.convert({"service": "", field: value}, shape, strict=False)
     except msgspec.ValidationError as error:
-        reason = str(error).split(" - at ")[0]
+        reason = plain(str(error), shape)
         raise BadSetting(f"{place}={value!r} cannot be used: {reason}") from None
     if is_address(shape, field) and value:
         _demand_address(place, str(value))

@@ -178,7 +178,14 @@ def calm() -> None:
 
 
 @main.command()
-@click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let open orders settle.")
+@click.option(
+    "--wait",
+    "wait_s",
+    default=0.0,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Let open orders settle.",
+)
 @click.option("--full", is_flag=True, help="Read the history again from the first order.")
 @click.option(
     "--clients",
@@ -408,7 +415,8 @@ def events() -> None:
 
 @events.command("tail")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
-@click.option("--limit", default=20, show_default=True, help="How many of the newest.")
+@click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True,
+              help="How many of the newest.")  # fmt: skip
 @click.option("--type", "type_", default="", help="Only this type, such as order.confirmed.")
 @click.option("--aggregate", default="", help="Only order, payment, stock or gremlin.")
 @click.option("--id", "aggregate_id", default="", help="Only of this order, payment or gremlin.")
@@ -446,7 +454,14 @@ def events_replay(consumer: str, event_id: UUID) -> None:
 
 
 @events.command("verify")
-@click.option("--wait", "wait_s", default=0.0, metavar="SECONDS", help="Let them arrive first.")
+@click.option(
+    "--wait",
+    "wait_s",
+    default=0.0,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Let them arrive first.",
+)
 def events_verify(wait_s: float) -> None:
     """Prove that committed = positioned = confirmed = consumed, for each aggregate.
 

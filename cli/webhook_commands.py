@@ -43,7 +43,8 @@ def webhooks_remove(endpoint_id: UUID) -> None:
     "--state", default="", type=click.Choice(("", "waiting", "sent", "dead")), help="Only these."
 )
 @click.option("--merchant", default="", help="Only of this merchant.")
-@click.option("--limit", default=20, show_default=True, help="How many of the newest.")
+@click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True,
+              help="How many of the newest.")  # fmt: skip
 def webhooks_deliveries(state: str, merchant: str, limit: int) -> None:
     """What was brought where, newest first."""
     from cli.webhooks import list_deliveries

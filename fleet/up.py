@@ -336,7 +336,7 @@ def first_commands(
     if "identity" in urls and (password := demo_password(settings)):
         user = json.dumps({"user": next(iter(DEMO_USERS)), "password": password})
         yield "sign in:", f"curl {urls['identity']}/login -d '{user}'"
-        yield "", f"so do: {', '.join(DEMO_USERS)}"
+        yield "", f"the same password is for: {', '.join(DEMO_USERS)}"
     elif "identity" in urls and settings.is_exposed:
         user = '{"user":"operator","password":"\'"$VALERIX_OPERATOR_TOKEN"\'"}'
         login = f"curl -s {urls['identity']}/login -d '{user}'"

@@ -92,11 +92,12 @@ _POOL = 4
 
 
 class Operated(NamedTuple):
-    """What operators ask for beside gremlins: visits, and processes that stop."""
+    """What operators ask for: faults, visits, and processes that stop."""
 
     traffic: TrafficSwitch
     profiles: LoadDesk
     processes: ProcessActions
+    gremlins: GremlinActions
 
 
 def create_app(
@@ -139,6 +140,7 @@ def create_app(
         closes=[
             runner.close,
             operated.traffic.traffic.close,
+            operated.gremlins.close,
             *(peer.close for peer in services.values()),
             telemetry.close,
             drops.close,
@@ -256,9 +258,11 @@ def all_panels(
 def _operated(
     settings: DashboardSettings, services: dict[str, Peer], state: DashboardState
 ) -> Operated:
-    """What operators ask for beside gremlins."""
+    """What operators ask for."""
     traffic, profiles = _traffic(settings, services, state), LoadDesk(settings, state.operations)
-    return Operated(traffic, profiles, ProcessActions(settings))
+    clients = {key: GremlinClient(peer) for key, peer in services.items()}
+    gremlins = GremlinActions(clients, state)
+    return Operated(traffic, profiles, ProcessActions(settings), gremlins)
 
 
 def _traffic(
@@ -328,9 +332,7 @@ def _actions(
     operated: Operated,
 ) -> dict[str, Action]:
     """What a visitor can do, by the last part of its URL."""
-    clients = {key: GremlinClient(peer) for key, peer in services.items()}
     orders = OrderActions(settings, OrderClient(services["order"]), state)
-    gremlins = GremlinActions(clients, state)
     acquirer = AcquirerActions(services["acquirer"], state)
     wallets = WalletActions(WalletClient(services["wallet"], settings.wallet_api_key))
     events = EventActions(
@@ -339,8 +341,8 @@ def _actions(
     return {
         "order": orders.place,
         "cancel": orders.cancel,
-        "gremlin": gremlins.switch,
-        "calm": gremlins.calm,
+        "gremlin": operated.gremlins.switch,
+        "calm": operated.gremlins.calm,
         "restart": operated.processes.restart,
         "policy": drafts.give,
         "report": ReportActions(reports).write,

@@ -212,7 +212,7 @@ async def _find_baseline(
         return msgspec.structs.replace(baseline, why="there is no earlier proof to build on")
     outside = heads.of(empty.server).checkpoint
     if outside and outside != found.digest(baseline.promises):
-        why = "the earlier proof is not the one that is kept outside the database"
+        why = "the earlier proof differs from its copy outside the database, as after a kill"
         return msgspec.structs.replace(baseline, why=why)
     if found.before > baseline.before:
         why = "the earlier proof is ahead of this database"

@@ -69,6 +69,16 @@ class CommitUnknown(DatabaseTrouble):
     """The connection broke in mid-statement or mid-commit: the effect may have landed or not."""
 
 
+def log_failure(logger: logging.Logger, message: str, error: Exception, **extra: str) -> None:
+    """Log that work in the background failed and is tried again: a known trouble of the database in
+    one line, because its stack says nothing and many fail at once; anything else with its stack."""
+    if isinstance(error, DatabaseTrouble):
+        name = type(error).__name__
+        logger.error(message, extra={**extra, "trouble": name, "reason": str(error)[:200]})
+    else:
+        logger.error(message, exc_info=error, extra=extra)
+
+
 class CallerGone(Exception):
     """The caller's time was up, so nothing of the work is kept."""
 

@@ -33,6 +33,7 @@ from chassis.database.pool import (
     DatabaseFull,
     LockNotFree,
     effects_now,
+    log_failure,
 )
 from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import gremlin_routes
@@ -43,7 +44,8 @@ from chassis.http.health import Probe, database_probe, health_routes, ready_prob
 from chassis.http.metrics import HttpMetrics
 from chassis.http.misfit import plain
 from chassis.http.openapi import OpenApiJson
-from chassis.http.problems import MEDIA_TYPE, Problem, invalid, note, shed
+from chassis.http.parameters import query_guard
+from chassis.http.problems import MEDIA_TYPE, Problem, invalid_parameter, note, shed
 from chassis.http.route_templates import Routes
 from chassis.http.schema_page import CONTENT_SECURITY_POLICY, PlainPage
 from chassis.http.shop_identity import ShopIdentity, shop_routes
@@ -199,8 +201,8 @@ async def _keep_running(loop: Loop) -> None:
     while True:
         try:
             return await loop()
-        except Exception:  # the loop outlives any fault, PostgreSQL's restart included
-            logger.exception("background work failed; starting it again")
+        except Exception as error:  # noqa: BLE001 - the loop outlives any fault
+            log_failure(logger, "background work failed; starting it again", error)
             await asyncio.sleep(_RESTART_S)
 
 
@@ -238,7 +240,7 @@ def answer_exception(
 
 # What every service is made with, unless it says otherwise.
 _OF_EVERY: dict[str, Any] = {
-    "guards": [caller_guard],
+    "guards": [caller_guard, query_guard],
     "exception_handlers": {Exception: answer_exception},
 }
 _CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 413: "too-large"}
@@ -296,24 +298,28 @@ def as_problem(error: Exception, request: Request[Any, Any, Any] | None = None) 
     if isinstance(error, InternalServerException) and error.detail == _LEFT:
         return Problem(400, "body-incomplete", "The connection closed before the request's end")
     if isinstance(error, ValidationException):
-        return _invalid_parameters(error, {} if request is None else _names(request))
+        return _invalid_parameters(error, {} if request is None else _parameters(request))
     if isinstance(error, HTTPException) and error.status_code < 500:
         code = _CODES.get(error.status_code, "bad-request")
         return Problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
     return _BROKEN
 
 
-def _names(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """By its name in the code, what a parameter is called on the wire, where that is another."""
+def _parameters(request: Request[Any, Any, Any]) -> dict[str, tuple[str, Any]]:
+    """By its name in the code, what a parameter is called on the wire, and what it takes."""
     parameters = request.route_handler.parsed_fn_signature.parameters
-    given = {key: getattr(each.kwarg_definition, "name", None) for key, each in parameters.items()}
-    return {key: name for key, name in given.items() if name}
+    return {
+        key: (getattr(each.kwarg_definition, "name", None) or key, each.annotation)
+        for key, each in parameters.items()
+    }
 
 
-def _invalid_parameters(error: ValidationException, names: Mapping[str, str]) -> Problem:
+def _invalid_parameters(
+    error: ValidationException, known: Mapping[str, tuple[str, Any]]
+) -> Problem:
     # Of one that is missing the framework says its name on the wire, and that in its cause alone.
     if isinstance(error.__cause__, KeyError):
-        return invalid(f"/{error.__cause__.args[0]}", "is missing")
+        return invalid_parameter(str(error.__cause__.args[0]), "is missing")
     found = [item for item in error.extra if isinstance(item, dict)] if error.extra else []
     # A body that is absent, or that was not even read because a parameter is wrong, is "data".
     items = [item for item in found if item.get("key") != "data"]
@@ -321,7 +327,9 @@ def _invalid_parameters(error: ValidationException, names: Mapping[str, str]) ->
         return Problem(400, "malformed", "The body is empty; a JSON object is expected")
     details = []
     for item in items:
-        key, message = str(item.get("key", "")), plain(str(item.get("message", "")))[:200]
-        details.append({"pointer": f"/{names.get(key, key)}", "message": message})
-    detail = "; ".join(f"{each['pointer']}: {each['message']}" for each in details)
+        key = str(item.get("key", ""))
+        name, shape = known.get(key, (key, Any))
+        message = plain(str(item.get("message", "")), shape)[:500]
+        details.append({"pointer": f"/{name}", "message": message})
+    detail = "; ".join(f"{each['pointer'][1:]}: {each['message']}" for each in details)
     return Problem(400, "validation", detail or "A parameter does not fit", details=details)

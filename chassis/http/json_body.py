@@ -75,10 +75,10 @@ def read_body(raw: bytes, content_type: str, shape: type[T]) -> T:
     try:
         return msgspec.convert(value, shape, strict=True, str_keys=True)
     except msgspec.ValidationError as error:
-        raise _pointed(error) from None
+        raise _pointed(error, shape) from None
 
 
-def _pointed(error: msgspec.ValidationError) -> Problem:
+def _pointed(error: msgspec.ValidationError, shape: Any) -> Problem:
     message, _, path = str(error).partition(" - at ")
     # Which key of a mapping it is, is not said.
     place = path.strip("`").lstrip("$").replace("[...]", "[*]").replace(".", "/")
@@ -87,7 +87,7 @@ def _pointed(error: msgspec.ValidationError) -> Problem:
     if named:
         # RFC 6901 escapes; a client's own field name may hold anything, at any length.
         pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")[:200]
-    return invalid(pointer, plain(message)[:200])
+    return invalid(pointer, plain(str(error), shape)[:500])
 
 
 class Strict(AbstractDTO[T]):

@@ -1,6 +1,10 @@
 """What a decoder says of a value that does not fit, in JSON's words instead of its own."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import inspect
 
 # By the names that the decoder has for them: some are Python's.
 _KINDS = {
@@ -22,6 +26,7 @@ _FORMS = {
     "Invalid RFC3339 encoded datetime": f"{_KINDS['datetime']} is expected",
 }
 _COMPARED = {">=": "of at least", "<=": "of at most", ">": "of more than", "<": "of less than"}
+_ENTRIES = ("item_type", "value_type")
 _ITEMS = {"str": "characters", "array": "items", "object": "fields"}
 
 _EXPECTED = re.compile(r"Expected `([\w |]+)`(?:, got `(\w+)`)?(.*)", re.DOTALL)
@@ -33,9 +38,14 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _NO_CHOICE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
 
 
-def plain(message: str) -> str:
-    """The same as a sentence for a client; without the path, which msgspec puts at the end."""
-    message = message.partition(" - at `$")[0]
+# A step of a path as msgspec writes it: a field, or an entry of an array or a mapping.
+_STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
+
+
+def plain(message: str, shape: Any = Any) -> str:
+    """The same as a sentence for a client; without the path, which msgspec puts at the end. What
+    `shape` takes there is named, where that is one of a few values."""
+    message, _, path = message.partition(" - at `$")
     if found := _EXPECTED.fullmatch(message):
         names, got, rest = found.groups()
         wanted = " or ".join(_KINDS.get(each, each) for each in names.split(" | "))
@@ -47,8 +57,33 @@ def plain(message: str) -> str:
     if found := _UNKNOWN.fullmatch(message):
         return f"there is no field `{found[1]}`"
     if found := _NO_CHOICE.fullmatch(message):
-        return f"{found[1]} is none of the values that are known here"
+        known = ", ".join(_choices(inspect.type_info(shape), path.strip("`")))
+        return f"{found[1][:80]} is not known here" + (f"; there are: {known}" if known else "")
     return _FORMS.get(message, message)
+
+
+def _choices(shape: inspect.Type, path: str) -> list[str]:
+    """The values that may stand at this path; none where any may."""
+    here = list(_kinds(shape))
+    for step in _STEP.finditer(path):
+        here = [kind for each in here for inner in _within(each, step[1]) for kind in _kinds(inner)]
+    named = (each.values for each in here if isinstance(each, inspect.LiteralType))
+    return [str(value) for values in named for value in values]
+
+
+def _kinds(shape: inspect.Type) -> Iterator[inspect.Type]:
+    if isinstance(shape, inspect.UnionType):
+        for each in shape.types:
+            yield from _kinds(each)
+    else:
+        yield shape.type if isinstance(shape, inspect.Metadata) else shape
+
+
+def _within(shape: inspect.Type, field: str | None) -> Iterator[inspect.Type]:
+    if field is None:
+        yield from (getattr(shape, name) for name in _ENTRIES if hasattr(shape, name))
+    elif isinstance(shape, inspect.StructType):
+        yield from (each.type for each in shape.fields if each.encode_name == field)
 
 
 def _narrowed(name: str, rest: str) -> str:

@@ -33,10 +33,15 @@ def refused(description: str) -> ResponseSpec:
     )
 
 
-def limit_up_to(most: int, more: str = "") -> QueryParameter:
-    """How many of a list to answer, at most `most`. `more` is what else the document says."""
-    clamped = f"1 to {most}; any other number means the nearest of these"
-    return QueryParameter(description=f"{clamped}. {more}".strip(" ."))
+def limit_up_to(most: int) -> QueryParameter:
+    """How many of a list to answer, as `rows_of` reads it. The schema has no minimum: the document
+    of the version before had none, and a client's number that fitted it would not fit any more."""
+    return QueryParameter(description=f"1 to {most}; a larger number means {most}")
+
+
+def limit_clamped_to(most: int, more: str) -> QueryParameter:
+    """The same where the answer says what was used: `more` is how."""
+    return QueryParameter(description=f"1 to {most}; any other number means the nearest. {more}")
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What a client gets when something is wrong: RFC 9457 problem details, never an internal."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -103,6 +104,22 @@ def invalid(pointer: str, message: str) -> Problem:
         f"{pointer or 'body'}: {message}",
         details=[{"pointer": pointer, "message": message}],
     )
+
+
+def invalid_parameter(name: str, predicate: str) -> Problem:
+    """A parameter of the address that does not fit; `predicate` makes a sentence with its name, as
+    "must be one of …" does."""
+    sentence = f"{name} {predicate}"
+    details = [{"pointer": f"/{name}", "message": sentence}]
+    return Problem(400, "validation", sentence, details=details)
+
+
+def one_of(name: str, given: str, known: Iterable[str]) -> str:
+    """The value of a parameter that takes one of those there are; raises 400, which names them."""
+    names = tuple(known)
+    if given not in names:
+        raise invalid_parameter(name, f"must be one of {', '.join(names)}")
+    return given
 
 
 async def send_problem(send: Send, problem: Problem) -> None:

@@ -7,12 +7,14 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from chassis.http.openapi import refused
+from chassis.http.parameters import takes
 from frontend.charts.panels import charts_filter, charts_panel, charts_view, read_charts
 from frontend.charts.view_models import ServiceCharts
 from frontend.live_state import DashboardState
-from frontend.web.filters import range_choice
+from frontend.web.filters import known_service, range_choice
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import leave_untraced
+from frontend.web.time_range import TimeRange
 from observatory.metrics.received import MetricSeries
 from observatory.sources.protocols import TelemetrySource
 
@@ -65,6 +67,7 @@ def charts_api(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRo
         summary="How long requests took and how many failed, in sixty stretches of time",
         responses={400: refused("A field cannot be read")},
         before_request=leave_untraced,
+        opt=takes(TimeRange.__struct_fields__),
     )
     async def read_chart_data(request: HttpRequest) -> ChartPeriod:
         """GET /api/charts?since=&until=."""
@@ -76,12 +79,14 @@ def charts_api(state: DashboardState, telemetry: TelemetrySource) -> list[HTTPRo
         "/api/metrics",
         summary="Metrics that programs sent over OTLP",
         before_request=leave_untraced,
+        opt=takes(("service", "name")),
     )
     async def list_metrics(request: HttpRequest) -> ReceivedSeries:
         """GET /api/metrics?service=&name=: at most two hundred series."""
         wanted, received = charts_filter(request), telemetry.received()
         if received is None:
             return ReceivedSeries(None)
+        known_service(wanted.service, received.services)
         return ReceivedSeries(received.find(service=wanted.service, name=wanted.name))
 
     return [read_chart_data, list_metrics]

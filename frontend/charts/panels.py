@@ -1,6 +1,6 @@
 """The panel of charts: what its address asks for, and what was counted then."""
 
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import Problem, invalid_parameter
 from frontend.charts import presenter
 from frontend.charts.view_models import ChartsFilter, ChartsView
 from frontend.live_state import DashboardState
@@ -47,7 +47,7 @@ def read_charts(
     oldest = now.timestamp() - REACH_S
     end = min(until.timestamp() if until else now.timestamp(), now.timestamp())
     if end <= oldest:
-        raise invalid("/until", "is longer ago than the charts reach back, 15 minutes")
+        raise invalid_parameter("until", "must be within the last 15 minutes, as charts are")
     begin = min(max(since.timestamp() if since else oldest, oldest), end - _LEAST_S)
     step = (end - begin) / presenter.COLUMNS
     moments = [begin + number * step for number in range(presenter.COLUMNS + 1)]

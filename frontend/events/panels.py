@@ -5,6 +5,7 @@ import time
 from uuid import UUID
 
 from chassis.http.outbound import Peer
+from chassis.http.problems import one_of
 from frontend.events import presenter
 from frontend.events.view_models import (
     ChainLine,
@@ -123,13 +124,13 @@ def _is_id(text: str) -> bool:
 
 
 def event_filter(request: HttpRequest) -> EventFilter:
-    """The filters of the URL; an unknown type is ignored."""
+    """The filters of the URL; raises `Problem` (400) for a type that there is not."""
 
     def wanted(name: str) -> str:
         return "".join(filter(str.isprintable, field(request, name)))
 
     kind = wanted("type")
-    return EventFilter(kind if kind in TYPES else "", wanted("search"), wanted("cursor"))
+    return EventFilter(kind and one_of("type", kind, TYPES), wanted("search"), wanted("cursor"))
 
 
 def event_selects(wanted: EventFilter) -> tuple[Select, ...]:

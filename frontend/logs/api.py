@@ -7,8 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from chassis.http.openapi import refused
+from chassis.http.parameters import takes
 from frontend.logs.search import log_filter, log_query
+from frontend.logs.view_models import LogFilter
 from frontend.web.answered import unreadable
+from frontend.web.filters import known_service
 from frontend.web.formatting import utc_now
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import leave_untraced
@@ -46,10 +49,14 @@ def log_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
         summary="The newest lines of log that fit, or those around a moment",
         responses={400: refused("A field cannot be read"), 503: refused("They cannot be read now")},
         before_request=leave_untraced,
+        opt=takes(LogFilter.__struct_fields__),
     )
     async def list_lines(request: HttpRequest) -> LinePage:
         """The fields are those of the page: service, level, text, trace, since, until, around."""
-        found = await telemetry.tail(log_query(log_filter(request), utc_now()))
+        wanted = log_filter(request)
+        query = log_query(wanted, utc_now())
+        known_service(wanted.service, dict(await telemetry.writers()))
+        found = await telemetry.tail(query)
         if isinstance(found, Down):
             raise unreadable(found)
         return LinePage(tuple(_line(each) for each in found.lines), found.more, found.kept)

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from chassis.http.problems import invalid
+from chassis.http.problems import invalid_parameter, one_of
 from frontend.logs.view_models import LogFilter
 from frontend.web.filters import bounds_of, field
 from frontend.web.pages import HttpRequest
@@ -27,10 +27,10 @@ def log_filter(request: HttpRequest) -> LogFilter:
 
 def log_query(wanted: LogFilter, now: datetime) -> LogQuery:
     """The query of these fields; raises `Problem` (400) for one that cannot be read."""
-    if wanted.level and wanted.level not in LEVELS:
-        raise invalid("/level", f"is one of {', '.join(LEVELS)}")
+    if wanted.level:
+        one_of("level", wanted.level, LEVELS)
     if wanted.around and not _AROUND.fullmatch(wanted.around):
-        raise invalid("/around", "is a line's time in nanoseconds since 1970")
+        raise invalid_parameter("around", "must be a line's time in nanoseconds since 1970")
     since, until = bounds_of(wanted.time, now)
     return LogQuery(
         wanted.service,

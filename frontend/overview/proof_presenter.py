@@ -20,7 +20,8 @@ def proof(report: Report | Down) -> ProofView | Down:
     """The proof panel; what does not hold comes first."""
     if isinstance(report, Down):
         return report
-    state, _ = _STATES[report.state]
+    # What settles is no warning over the whole: nothing is broken, and it is not decided yet.
+    state = "none" if report.state == "settling" else _STATES[report.state][0]
     total = len(report.findings)
     holds = len(report.those("holds"))
     headline, detail = _headline(report, holds, total)
@@ -45,7 +46,8 @@ def _headline(report: Report, holds: int, total: int) -> tuple[str, str]:
     if report.those("unknown"):
         return f"{holds} of {total} promises hold", "Not everything can be judged"
     if unfinished := len(report.those("settling")):
-        return f"{holds} of {total} promises hold", f"Nothing lost so far, {unfinished} settling"
+        settling = f"{total} promises hold so far · {unfinished} settling"
+        return settling, "Nothing is broken; orders that are under way still have to end"
     return f"{total} promises hold", "Nothing lost, nobody charged twice"
 
 

@@ -7,7 +7,9 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from chassis.http.problems import Problem
+from chassis.http.openapi import refused
+from chassis.http.parameters import takes
+from chassis.http.problems import Problem, one_of
 from frontend.live_state import DashboardState
 from frontend.payments.panels import (
     payment_choices,
@@ -19,7 +21,7 @@ from frontend.payments.panels import (
     payments_panel,
     payments_view,
 )
-from frontend.payments.records import PaymentDetails, PaymentPage
+from frontend.payments.records import PaymentDetails, PaymentFilter, PaymentPage
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import leave_untraced
 from observatory.sources.down import Down
@@ -73,10 +75,23 @@ def payment_routes(pages: Pages, state: DashboardState) -> list[HTTPRouteHandler
 def payment_api(state: DashboardState) -> list[HTTPRouteHandler]:
     """What the pages of payments show, as JSON."""
 
-    @get("/api/payments", summary="Payments, newest first", before_request=leave_untraced)
+    @get(
+        "/api/payments",
+        summary="Payments, newest first",
+        responses={400: refused("A filter that nothing can fit")},
+        before_request=leave_untraced,
+        opt=takes(PaymentFilter.__struct_fields__),
+    )
     async def list_payments(request: HttpRequest) -> PaymentPage:
         """GET /api/payments?state=&provider=&merchant=&review=yes&search=&before=."""
-        return await state.payments.page(payment_filter(request))
+        wanted = payment_filter(request)
+        if wanted.provider or wanted.merchant:
+            known = await state.payments.choices()
+            if wanted.provider:
+                one_of("provider", wanted.provider, known.providers)
+            if wanted.merchant:
+                one_of("merchant", wanted.merchant, known.merchants)
+        return await state.payments.page(wanted)
 
     @get(
         "/api/payments/{payment_id:uuid}",

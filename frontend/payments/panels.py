@@ -2,8 +2,10 @@
 
 from uuid import UUID
 
+from chassis.http.problems import one_of
 from frontend.live_state import DashboardState
 from frontend.payments import presenter
+from frontend.payments.queries import place_of
 from frontend.payments.records import PaymentChoices, PaymentDetails, PaymentFilter
 from frontend.payments.view_models import PaymentStory, PaymentsView
 from frontend.web.filters import Select, field, filtered_url
@@ -32,19 +34,21 @@ def payment_panel(payment_id: UUID, view: PaymentStory | Down) -> Panel:
 
 
 def payment_filter(request: HttpRequest) -> PaymentFilter:
-    """The filters of the URL; an unknown state is ignored."""
+    """The filters of the URL; raises `Problem` (400) for what no payment can fit."""
 
     def wanted(name: str) -> str:
         # No id has anything else; PostgreSQL refuses a null byte.
         return "".join(filter(str.isprintable, field(request, name)))
 
+    if before := wanted("before"):
+        place_of(before)
     return PaymentFilter(
-        state=wanted("state") if wanted("state") in PAYMENT_LABELS else "",
+        state=wanted("state") and one_of("state", wanted("state"), PAYMENT_LABELS),
         provider=wanted("provider"),
         merchant=wanted("merchant"),
-        review="yes" if wanted("review") else "",
+        review=wanted("review") and one_of("review", wanted("review"), ("yes",)),
         search=wanted("search"),
-        before=wanted("before"),
+        before=before,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, Database, Row, statement
+from chassis.http.problems import invalid_parameter
 from frontend.payments.records import (
     BreakerChange,
     DecisionRecord,
@@ -149,7 +150,7 @@ class PaymentQueries:
 
     async def page(self, wanted: PaymentFilter, most: int = PAGE) -> PaymentPage:
         """The payments that fit, newest first, `most` of them."""
-        before_at, before_id = _place(wanted.before)
+        before_at, before_id = place_of(wanted.before) if wanted.before else _NEWEST
         async with self._database.connect() as connection:
             rows = await connection.rows(
                 _LIST,
@@ -241,15 +242,17 @@ def _unpaid(row: Row) -> UnpaidRequest:
     )
 
 
-def _place(before: str) -> tuple[datetime, UUID]:
-    """Where a page begins; of what is no place, at the newest payment."""
+def place_of(before: str) -> tuple[datetime, UUID]:
+    """Where a page begins, as `PaymentPage.next` has it; raises `Problem` (400) otherwise."""
     at, _, number = before.rpartition("_")
     known = _uuid(number)
     try:
         moment = datetime.fromisoformat(at).astimezone(UTC)
     except (ValueError, OverflowError):
-        return _NEWEST
-    return _NEWEST if known is None else (moment, known)
+        known = None
+    if known is None:
+        raise invalid_parameter("before", "must be the `next` of the page before")
+    return moment, known
 
 
 def _uuid(given: str) -> UUID | None:

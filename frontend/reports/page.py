@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.problems import Problem, invalid
+from chassis.http.parameters import takes
+from chassis.http.problems import Problem, invalid, invalid_parameter
 from chassis.identity.caller import needs_role
 from frontend.reports.panels import (
     capacity_panel,
@@ -148,13 +149,14 @@ def capacity_api(figures: MeasuredFigures) -> HTTPRouteHandler:
         summary="What so many orders a second take",
         responses={400: refused("It is no number of orders a second")},
         before_request=leave_untraced,
+        opt=takes(("orders_per_s",)),
     )
     async def read_capacity(request: HttpRequest) -> CapacityPlan:
         """GET /api/capacity?orders_per_s=."""
         try:
             return plan(figures, rate_of(field(request, "orders_per_s")))
         except BadRate as error:
-            raise invalid("/orders_per_s", str(error)) from None
+            raise invalid_parameter("orders_per_s", str(error).removeprefix("it ")) from None
 
     return read_capacity
 

@@ -8,11 +8,14 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from chassis.http.openapi import refused
+from chassis.http.parameters import takes
 from chassis.http.problems import Problem
 from frontend.traces.comparison import ComparedSpan
 from frontend.traces.panels import compared
 from frontend.traces.search import known_id, trace_filter, trace_query
+from frontend.traces.view_models import TraceFilter
 from frontend.web.answered import unreadable
+from frontend.web.filters import known_service
 from frontend.web.formatting import utc_now
 from frontend.web.pages import HttpRequest
 from frontend.web.responses import leave_untraced
@@ -45,11 +48,15 @@ def trace_api(telemetry: TelemetrySource) -> list[HTTPRouteHandler]:
         summary="Traces: the slowest first if kind=slowest, else the newest",
         responses={400: refused("A field cannot be read"), 503: refused("They cannot be read now")},
         before_request=leave_untraced,
+        opt=takes(TraceFilter.__struct_fields__),
     )
     async def list_traces(request: HttpRequest) -> TracePage:
         """The fields are those of the page: kind, service, route, outcome, gremlin, order, trace,
         name, attribute (key=value …), min (250ms), since and until (15m, or a moment)."""
-        found = await telemetry.find(trace_query(trace_filter(request), utc_now()))
+        wanted = trace_filter(request)
+        query = trace_query(wanted, utc_now())
+        known_service(wanted.service, dict((await telemetry.choices()).services))
+        found = await telemetry.find(query)
         if isinstance(found, Down):
             raise unreadable(found)
         return TracePage(found.rows, found.kept, found.note)

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import Problem, invalid_parameter, one_of
 from frontend.traces.view_models import TraceFilter
 from frontend.web.filters import bounds_of, field
 from frontend.web.pages import HttpRequest
@@ -41,12 +41,11 @@ def trace_filter(request: HttpRequest) -> TraceFilter:
 
 def trace_query(wanted: TraceFilter, now: datetime) -> TraceQuery:
     """The query of these fields; raises `Problem` (400) for one that cannot be read."""
-    if wanted.kind not in KINDS:
-        raise invalid("/kind", f"is one of {', '.join(KINDS)}")
-    if wanted.outcome and wanted.outcome not in OUTCOMES:
-        raise invalid("/outcome", f"is one of {', '.join(OUTCOMES)}")
+    one_of("kind", wanted.kind, KINDS)
+    if wanted.outcome:
+        one_of("outcome", wanted.outcome, OUTCOMES)
     if wanted.trace and not _ID.fullmatch(wanted.trace):
-        raise invalid("/trace", "is a trace's id or at least its first four digits, 0 to f")
+        raise invalid_parameter("trace", "must be a trace's id or its first four digits, 0 to f")
     since, until = bounds_of(wanted.time, now)
     return TraceQuery(
         kind=wanted.kind,  # type: ignore[arg-type]  # one of KINDS
@@ -82,7 +81,7 @@ def _duration(text: str) -> int:
         return 0
     found = _DURATION.fullmatch(text.replace(" ", ""))
     if found is None:
-        raise invalid("/min", "is a length of time: 250ms, 1.5s, 2m")
+        raise invalid_parameter("min", "must be a length of time, such as 250ms, 1.5s or 2m")
     return int(float(found[1]) * _NS[found[2] or "ms"])
 
 
@@ -93,9 +92,9 @@ def _attributes(text: str) -> Pairs:
     while at < len(text):
         pair = _ATTRIBUTE.match(text, at)
         if pair is None or len(found) == _MOST_ATTRIBUTES:
-            raise invalid(
-                "/attribute",
-                f'is key=value or key="a value", at most {_MOST_ATTRIBUTES} with spaces between',
+            raise invalid_parameter(
+                "attribute",
+                f'must be key=value or key="a value", at most {_MOST_ATTRIBUTES} of them',
             )
         found.append((pair[1], pair[2] if pair[2] is not None else pair[3]))
         at = pair.end()

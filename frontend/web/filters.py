@@ -1,16 +1,18 @@
 """The filter form over a list: read from the URL, repeated in the form and in the panel's URL."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import Problem, invalid_parameter, one_of
 from chassis.http.query import with_query
 from frontend.web.formatting import clock, in_zone, utc_now
 from frontend.web.pages import HttpRequest
 from frontend.web.time_range import BadRange, TimeRange
+from topology import NAMES
 
 T = TypeVar("T", bound=Struct)
 
@@ -92,12 +94,18 @@ def bounds_of(time: TimeRange, now: datetime) -> tuple[datetime | None, datetime
     try:
         return time.bounds(now)
     except BadRange as error:
-        raise invalid(f"/{error.field}", error.why) from None
+        raise invalid_parameter(error.field, error.why) from None
+
+
+def known_service(name: str, seen: Iterable[str]) -> None:
+    """Raise 400 for a service that is none of this shop's and of which nothing was `seen`."""
+    if name:
+        one_of("service", name, sorted({*NAMES.values(), *seen}))
 
 
 def mistake_of(problem: Problem) -> str:
     """What is wrong with a field, for the page that it is on."""
-    return problem.detail.removeprefix("/")
+    return problem.detail
 
 
 def filtered_url(path: str, wanted: Struct) -> str:

@@ -18,19 +18,19 @@ def unsent(dropped: Mapping[str, int]) -> str:
 def traces_lost(losses: LossCounts) -> str:
     """What of the traces is missing, in words; empty when nothing is."""
     return _lost(
-        (losses.traces_evicted, "older traces made room"),
+        (losses.traces_evicted, "older traces were deleted to make room"),
         (losses.spans_over_trace, "spans did not fit into their trace"),
         (losses.malformed, "spans or lines were malformed"),
-        (losses.refused_requests, "deliveries were refused"),
+        (losses.refused_requests, "messages from services were not accepted"),
     )
 
 
 def lines_lost(losses: LossCounts) -> str:
     """What of the lines is missing, in words; empty when nothing is."""
     return _lost(
-        (losses.lines_evicted, "older lines made room"),
+        (losses.lines_evicted, "older lines were deleted to make room"),
         (losses.malformed, "spans or lines were malformed"),
-        (losses.refused_requests, "deliveries were refused"),
+        (losses.refused_requests, "messages from services were not accepted"),
     )
 
 

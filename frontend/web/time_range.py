@@ -13,7 +13,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
 # Seconds since the epoch, as links of lights and charts have them.
 _EPOCH = re.compile(r"[0-9]{9,10}(\.[0-9]{1,3})?")
-HOW = "is a length before now (90s, 15m, 2h, 1d), seconds since 1970, or 2026-11-28T14:30"
+HOW = (
+    "must be a length of time before now, such as 15m, 2h or 1d, or a moment, such as"
+    " 2026-11-28T14:30 or seconds since 1970"
+)
 
 
 class BadRange(ValueError):
@@ -61,7 +64,7 @@ class TimeRange(Struct, frozen=True):
         """Both ends, None where there is no bound; raises `BadRange`."""
         since, until = _moment("since", self.since, now), _moment("until", self.until, now)
         if since is not None and until is not None and since >= until:
-            raise BadRange("since", "is not before until")
+            raise BadRange("since", "must be before until")
         return since, until
 
 

@@ -35,7 +35,7 @@ class BadFigures(Exception):
 
 
 class BadRate(Exception):
-    """It is no number of orders a second; the text says why."""
+    """It is no number of orders a second; the text says what it must be."""
 
 
 class Machine(Struct, frozen=True):
@@ -147,10 +147,10 @@ def rate_of(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
-        raise BadRate("it is a number of orders a second, as 250 or 0.5") from None
+        raise BadRate("it must be a number, such as 250 or 0.5") from None
     # Written so that NaN is refused, too.
     if not 0 < rate <= _MOST_ORDERS_PER_S:
-        raise BadRate(f"it is more than 0 and at most {_MOST_ORDERS_PER_S:.0f}")
+        raise BadRate(f"it must be more than 0 and at most {_MOST_ORDERS_PER_S:.0f}")
     return rate
 
 

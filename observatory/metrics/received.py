@@ -77,6 +77,11 @@ class ReceivedMetrics:
                 self._series.popitem(last=False)
                 self.evicted += 1
 
+    @property
+    def services(self) -> set[str]:
+        """Those of which there are series."""
+        return {service for service, *_ in self._series}
+
     def find(self, *, service: str = "", name: str = "", limit: int = 200) -> list[MetricSeries]:
         """Series whose service this is and whose name has this in it, by service and name."""
         wanted = name.casefold()

@@ -1,6 +1,6 @@
 """Where a page of rows that are numbered, newest first, goes on."""
 
-from chassis.http.problems import invalid
+from chassis.http.problems import invalid_parameter
 
 _FIRST_PAGE = 1 << 62
 
@@ -10,5 +10,5 @@ def read_cursor(cursor: str | None) -> int:
     if cursor is None:
         return _FIRST_PAGE
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise invalid("/cursor", "is not one that this service gave out")
+        raise invalid_parameter("cursor", "must be one that this service gave out")
     return int(cursor)

@@ -13,6 +13,7 @@ from chassis.database.pool import Connection, Database
 from chassis.http.asgi import Scope
 from chassis.http.json_body import Strict
 from chassis.http.openapi import KeyedOperation, answered, limit_up_to, refused
+from chassis.http.parameters import rows_of
 from chassis.http.problems import MEDIA_TYPE, Problem
 from chassis.idempotency import key_of
 from chassis.identity.caller import Caller, caller_of
@@ -106,9 +107,9 @@ async def list_orders(
     limit: Annotated[int, limit_up_to(MAX_PAGE)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> OrderPage:
-    """GET /orders: a page, of a shopper's own orders; `limit` is clamped to 1..200."""
+    """GET /orders: a page, of a shopper's own orders; more than 200 are 200."""
     caller = caller_of(request)
-    most = max(1, min(limit, MAX_PAGE))
+    most = rows_of(limit, MAX_PAGE)
     after = None if cursor is None else read_cursor(cursor)
     async with _database(state).connect() as connection:
         owner = None if sees_all(caller) else caller.subject

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.http.problems import invalid
+from chassis.http.problems import invalid_parameter
 from services.order.contract import OrderView
 from services.order.domain import Order
 
@@ -50,4 +50,4 @@ def read_cursor(text: str) -> _Cursor:
         # In UTC, because a zone can push a time out of what a datetime holds.
         return at.astimezone(UTC), order_id
     except (ValueError, OverflowError, binascii.Error, msgspec.MsgspecError):
-        raise invalid("/cursor", "this is not a cursor of ours") from None
+        raise invalid_parameter("cursor", "must be one that this service gave out") from None

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
-from chassis.http.problems import Problem, invalid
+from chassis.http.problems import Problem, invalid_parameter
 from services.wallet.contract import NAME
 from services.wallet.domain import (
     Balance,
@@ -208,4 +208,4 @@ def _read(cursor: str) -> str:
 
 
 def _not_ours() -> Problem:
-    return invalid("/cursor", "this is not a cursor of ours")
+    return invalid_parameter("cursor", "must be one that this service gave out")

@@ -13,8 +13,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
-from chassis.http.openapi import KeyedOperation, answered, limit_up_to, refused
-from chassis.http.problems import MEDIA_TYPE, Problem, invalid
+from chassis.http.openapi import KeyedOperation, answered, limit_clamped_to, refused
+from chassis.http.problems import MEDIA_TYPE, Problem, invalid_parameter
 from chassis.idempotency import key_of
 from services.wallet import contract, history
 from services.wallet.answers import WalletReply, location_of, view, wallet_not_found
@@ -148,7 +148,7 @@ async def transfer_money(
 )  # fmt: skip
 async def list_wallets(
     state: State,
-    limit: Annotated[int, limit_up_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_clamped_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> WalletPage:
     """GET /wallets: a page; `limit` is clamped to 1..100, and says so."""
@@ -178,7 +178,7 @@ async def show_balance(
     async with _database(state).connect() as connection:
         now = await history.now(connection)
         if instant is not None and instant > now:
-            raise invalid("/at", "this instant is still to come")
+            raise invalid_parameter("at", "must not be an instant that is still to come")
         try:
             found = await history.balances(connection, user_id, instant)
         except UnknownWallet as error:
@@ -193,8 +193,8 @@ def _instant(given: str) -> datetime:
             raise ValueError("no zone")
         return instant.astimezone(UTC)
     except (msgspec.ValidationError, ValueError, OverflowError):
-        raise invalid(
-            "/at", "write an instant as 2026-11-28T12:00:00Z (a + in an address is %2B)"
+        raise invalid_parameter(
+            "at", "must be an instant, such as 2026-11-28T12:00:00Z (a + in an address is %2B)"
         ) from None
 
 
@@ -216,7 +216,7 @@ def _balance_view(balance: Balance) -> BalanceView:
 async def list_transactions(
     user_id: FromPath[str],
     state: State,
-    limit: Annotated[int, limit_up_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
+    limit: Annotated[int, limit_clamped_to(MAX_PAGE, _CLAMPED)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, QueryParameter()] = None,
 ) -> TransactionPage:
     """GET /wallets/{user_id}/transactions: a page; `limit` is clamped to 1..100, and says so."""

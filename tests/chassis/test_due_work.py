@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, literal_column
 
-from chassis.database.pool import Connection, Database
+from chassis.database.pool import (
+    CommitUnknown,
+    Connection,
+    Database,
+    DatabaseBusy,
+    DatabaseDown,
+)
 from chassis.due_work import Backoff, DueWork, DueWorker, backoff, lease
+from chassis.http.app import _keep_running
 from tests.harness.plans import plans_with_index
 from tests.harness.serving import settings_of
 
@@ -172,3 +179,27 @@ async def test_a_slow_row_keeps_its_own_place_and_no_more_than_the_places_are_wo
     assert max(claims[1:]) == 1  # one place is the slow row's
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "has_stack"),
+    [(DatabaseBusy("x"), False), (DatabaseDown("x"), False), (CommitUnknown("x"), False),
+     (ValueError("x"), True)],
+    ids=lambda each: type(each).__name__,
+)  # fmt: skip
+async def test_only_a_trouble_that_nobody_knows_is_logged_with_its_stack(
+    database: Database, caplog: pytest.LogCaptureFixture, error: Exception, has_stack: bool
+):
+    async def claim(_: Connection, most: int) -> list[str]:
+        return ["a row"]
+
+    async def fail(*_: str) -> None:
+        raise error
+
+    await DueWorker(database, claim, fail, places=1, batch=1, poll_s=1).run_once()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(_keep_running(fail), 0.05)
+    row, loop = (record for record in caplog.records if "failed; " in record.message)
+    for record in (row, loop):
+        assert bool(record.exc_info) is has_stack
+        assert has_stack or record.__dict__["trouble"] == type(error).__name__

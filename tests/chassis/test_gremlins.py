@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import datetime
+from types import SimpleNamespace
 
 import asyncpg
 import httpx
@@ -15,7 +16,10 @@ from chassis.faults.gremlins import Gremlins
 from chassis.faults.routes import GremlinList
 from chassis.http.outbound import Peer, decode
 from chassis.outcome import Outcome
+from frontend.gremlins.actions import GremlinActions
+from frontend.query_results import ActiveGremlin
 from tests.chassis.bare import NAME, Bare, run_bare
+from tests.contracts.needs.pages import OPERATOR
 from tests.harness.patience import LATE_S
 from tests.harness.problems import assert_problem
 from tests.harness.serving import settings_of
@@ -250,3 +254,45 @@ async def test_gremlins_that_ended_long_ago_leave_no_series(bare: Bare):
     assert len(shown) == 100
     assert sum("once-104" in line for line in text.splitlines()) == 2
     assert 'once-0"' not in text
+
+
+async def test_a_calm_that_was_not_answered_ends_later_what_was_on_at_the_click_alone(bare: Bare):
+    peer, nobody = (
+        Peer("bare-service", url, bare.settings) for url in (bare.url, "http://127.0.0.1:1")
+    )
+    old = await bare.let_loose("error")
+    again = await bare.let_loose("latency", delay_ms=1)
+    fields = ("name", "kind", "probability", "delay_ms", "jitter_ms", "status", "started_by")
+    on = tuple(
+        ActiveGremlin(
+            "inventory",
+            **{name: view[name] for name in fields},
+            started_at=datetime.fromisoformat(view["started_at"]),
+            expires_at=datetime.fromisoformat(view["expires_at"]),
+        )
+        for view in (old, again)
+    )
+    clients = {"inventory": GremlinClient(nobody)}
+    tries: list[float] = []
+
+    async def answer_the_second_time(after_s: float) -> None:
+        tries.append(after_s)
+        if len(tries) == 2:
+            # After the click an operator has let one loose anew, and another one.
+            await bare.let_loose("latency", delay_ms=1)
+            await bare.let_loose("lost_response")
+            clients["inventory"] = GremlinClient(peer)
+
+    state = SimpleNamespace(gremlins=SimpleNamespace(now=lambda: on))
+    actions = GremlinActions(clients, state, sleep=answer_the_second_time)  # type: ignore[arg-type]
+    try:
+        toast = (await actions.calm({}, OPERATOR)).toast
+        assert "goes on trying" in toast.detail
+        await actions.settled()
+        assert len(tries) == 2
+        listed = (await bare.door.get("/gremlins")).json()["gremlins"]
+        assert {each["name"] for each in listed} == {"latency", "lost_response"}
+    finally:
+        await actions.close()
+        await peer.close()
+        await nobody.close()

@@ -255,6 +255,14 @@ def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
     assert "213 changed since and were read again" in html
 
 
+def test_a_promise_that_settles_is_not_taken_for_a_broken_one():
+    findings = (Finding(PROMISES[0], "holds"), Finding(PROMISES[1], "settling", 3))
+    html = show("proof", proof(Report(NOW, "settling", findings, reach=Reach(1, why="asked"))))
+    assert "2 promises hold so far · 1 settling" in html
+    assert ">1 order<" in html
+    assert 'class="mark none"' in html.partition("</summary>")[0]
+
+
 def test_the_proof_is_one_line_while_all_holds_and_unfolds_to_what_does_not():
     holds = Report(NOW, "holds", tuple(Finding(each, "holds") for each in PROMISES[:3]))
     html = show("proof", proof(holds))

@@ -222,8 +222,8 @@ def test_what_was_dropped_is_shown():
     assert "Not here" not in show_traces(memory)
     memory.losses.traces_evicted = 1234
     memory.losses.lines_evicted = 5
-    assert "1\u202f234 older traces made room" in show_traces(memory)
-    assert "5 older lines made room" in show_logs(memory)
+    assert "1\u202f234 older traces were deleted to make room" in show_traces(memory)
+    assert "5 older lines were deleted to make room" in show_logs(memory)
 
 
 def test_too_many_traces_are_counted_and_bounded():

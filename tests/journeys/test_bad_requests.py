@@ -123,8 +123,8 @@ async def test_an_unknown_method_is_refused_as_such(shop: Shop, method: str):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(0, 1), (-5, 1), (10**9, 3), (10**30, 3), (2, 2)])
-async def test_a_limit_out_of_bounds_is_clamped(shop: Shop, limit: int, expected: int):
+@pytest.mark.parametrize(("limit", "expected"), [(10**9, 3), (10**30, 3), (2, 2)])
+async def test_a_limit_that_is_too_large_is_the_largest(shop: Shop, limit: int, expected: int):
     while len((await shop.order.get("/orders")).json()["orders"]) < 3:
         await shop.place()
     answer = await shop.order.get("/orders", params={"limit": limit})
@@ -133,8 +133,8 @@ async def test_a_limit_out_of_bounds_is_clamped(shop: Shop, limit: int, expected
     assert found == expected or (expected == 3 and found >= 3)
 
 
-@pytest.mark.parametrize("limit", ["abc", "", "1.5", "0x10", "٣", "1 OR 1=1", "null"])
-async def test_a_limit_that_is_not_a_number_is_invalid(shop: Shop, limit: str):
+@pytest.mark.parametrize("limit", ["abc", "", "1.5", "0", "-5", "0x10", "٣", "1 OR 1=1", "null"])
+async def test_a_limit_that_is_no_number_of_rows_is_invalid(shop: Shop, limit: str):
     answer = await shop.order.get("/orders", params={"limit": limit})
     assert_problem(answer, 400, "validation")
 

@@ -148,7 +148,7 @@ async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
     await shop.execute(SECOND_CAPTURE)
     await push_ahead(shop)
     report = await prove(auditor, LIMITS, heads=heads)
-    why = "the earlier proof is not the one that is kept outside the database"
+    why = "the earlier proof differs from its copy outside the database, as after a kill"
     assert (report.reach.why, finding(report, "I3").state) == (why, "violated")
 
 

@@ -252,6 +252,26 @@ def test_a_field_that_does_not_fit_is_pointed_at(shape: type, field: str):
         assert pointer.startswith(f"/{field}"), (value, pointer)
 
 
+@pytest.mark.parametrize(
+    ("shape", "field", "known"),
+    [
+        (acquirer.SetMode, "mode", "500, declined, happy, latency, random, timeout"),
+        (webhooks.AddEndpoint, "types", "payment.completed, payment.created"),
+        (identity.NewUser, "roles", "admin, operator, shopper"),
+        (PutGremlin, "kind", "latency"),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_is_refused_with_those_there_are(
+    shape: type, field: str, known: str
+):
+    right, _ = BODIES[shape]
+    wrong = ["odd"] if isinstance(right.get(field), list) or field == "types" else "odd"
+    with pytest.raises(Problem) as refused:
+        read_body(json.dumps({**right, field: wrong}).encode(), "application/json", shape)
+    assert "'odd' is not known here; there are: " in refused.value.detail
+    assert known in refused.value.detail
+
+
 @pytest.mark.parametrize("shape", BODIES)
 def test_a_field_that_is_unknown_or_missing_is_pointed_at(shape: type):
     right, _ = BODIES[shape]
@@ -314,9 +334,13 @@ async def test_a_query_parameter_that_does_not_fit_or_is_missing_is_pointed_at(k
                 name = each["name"]
                 if each["in"] != "query" or _takes_any_text(each["schema"]):
                     continue
-                if name == "limit":
-                    assert "means the nearest" in each["description"], path
-                for query in ({name: "\x00"}, *([{}] if each["required"] else [])):
+                # Too much is less, and the document says so; what is no number of rows is refused.
+                # The wallets' pages say in the answer what was used instead, and never refuse one.
+                wrong = [{name: "\x00"}, *([{}] if each["required"] else [])]
+                if name == "limit" and "means the nearest" not in each["description"]:
+                    assert "a larger number means" in each["description"], path
+                    wrong += [{name: value} for value in ("-1", "0", "1.5", "many", "")]
+                for query in wrong:
                     answer = await client.request(method, path, params=query)
                     if answer.status_code == 401:
                         continue  # the wallets' keys are asked for first: their own tests
@@ -324,6 +348,36 @@ async def test_a_query_parameter_that_does_not_fit_or_is_missing_is_pointed_at(k
                     assert not _PYTHONS.search(answer.text), (path, answer.text)
                     pointers = [one["pointer"] for one in answer.json()["details"]]
                     assert pointers == [f"/{name}"], (path, query)
+
+
+def _without_our_guards(key: str) -> set[str]:
+    """Paths of what is open, and of what has a form of query of its own."""
+    app = create_service(key, settings_of(key, "postgresql://x@127.0.0.1:1/x"))
+    return {
+        route.path_format
+        for route in app.app.routes  # type: ignore[attr-defined]
+        for handler in getattr(route, "route_handlers", ())
+        if "credential" in handler.opt
+    }
+
+
+async def test_a_parameter_that_a_list_does_not_take_is_refused_with_those_it_takes():
+    """B228"""
+    asked = 0
+    for key in KEYS:
+        others = _without_our_guards(key)
+        async with _described(key) as (client, document):
+            for path, method, operation in _operations(document):
+                if method != "get" or path in others:
+                    continue
+                address = re.sub(r"\{.*?\}", _ID, path)
+                answer = await client.get(address, params={"nonsense": "x"})
+                assert answer.status_code == 400, (key, path, answer.text)
+                assert answer.json()["details"][0]["pointer"] == "/nonsense", (key, path)
+                takes = [x["name"] for x in operation.get("parameters", ()) if x["in"] == "query"]
+                assert all(name in answer.json()["detail"] for name in takes), (key, path)
+                asked += 1
+    assert asked > 30
 
 
 _ANY_KIND: list[Any] = [None, True, 1.5, "x", [None], {"x": None}]

@@ -14,10 +14,12 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
 from chassis.http.openapi import limit_up_to, refused
-from chassis.http.problems import Problem, invalid
+from chassis.http.parameters import rows_of
+from chassis.http.problems import Problem, invalid_parameter, one_of
 from chassis.identity.caller import needs_role
 from chassis.messaging.postgres import RING
 from chassis.telemetry.context import parse_traceparent
+from services.events.catalogue import TYPES
 from services.events.relay import proof
 from services.events.relay.contract import (
     ConsumerLag,
@@ -76,8 +78,10 @@ async def list_events(
     aggregate: _Filter = None,
     aggregate_id: _Filter = None,
 ) -> EventPage:
-    """GET /events: a page; `limit` is clamped to 1..200."""
-    most = max(1, min(limit, MAX_PAGE))
+    """GET /events: a page; more than 200 are 200."""
+    most = rows_of(limit, MAX_PAGE)
+    if type is not None:
+        one_of("type", type, TYPES)
     before = {} if cursor is None else _read_cursor(cursor)
     async with _database(state).connect() as connection:
         outboxes = await find_outboxes(connection, list(_sources(state)))
@@ -85,9 +89,9 @@ async def list_events(
             connection,
             most + 1,
             before,
-            type=_printable("/type", type),
-            aggregate=_printable("/aggregate", aggregate),
-            aggregate_id=_printable("/aggregate_id", aggregate_id),
+            type=type,
+            aggregate=_printable("aggregate", aggregate),
+            aggregate_id=_printable("aggregate_id", aggregate_id),
         )
     found.sort(key=lambda row: (row.at, row.id), reverse=True)
     shown = found[:most]
@@ -116,7 +120,7 @@ def _view(row: OutboxRow, sources: Mapping[str, str]) -> EventView:
 
 def _printable(name: str, value: str | None) -> str | None:
     if value is not None and ("\x00" in value or len(value) > MAX_PAGE):
-        raise invalid(name, "at most 200 printable characters")
+        raise invalid_parameter(name, f"must be at most {MAX_PAGE} printable characters")
     return value
 
 
@@ -134,7 +138,7 @@ def _read_cursor(cursor: str) -> dict[str, int]:
         if any(not 0 <= value < 1 << 62 for value in read.values()):
             raise ValueError("out of range")
     except (ValueError, msgspec.DecodeError):
-        raise invalid("/cursor", "is not one that this service gave out") from None
+        raise invalid_parameter("cursor", "must be one that this service gave out") from None
     return read
 
 
@@ -199,8 +203,8 @@ async def verify(
         return await proof.prove(
             connection,
             outboxes,
-            _printable("/aggregate", aggregate),
-            _printable("/aggregate_id", aggregate_id),
+            _printable("aggregate", aggregate),
+            _printable("aggregate_id", aggregate_id),
         )
 
 

@@ -12,7 +12,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from chassis.database.pool import Database, Row
 from chassis.http.json_body import Strict
 from chassis.http.openapi import limit_up_to, refused
-from chassis.http.problems import Problem, invalid
+from chassis.http.parameters import rows_of
+from chassis.http.problems import Problem, invalid, invalid_parameter
 from chassis.http.shop_identity import internal_guard
 from chassis.identity.caller import needs_role
 from chassis.telemetry.context import parse_traceparent
@@ -105,8 +106,8 @@ async def list_deliveries(
     delivery_state: Annotated[DeliveryState | None, QueryParameter(name="state")] = None,
     merchant_id: Annotated[str | None, QueryParameter()] = None,
 ) -> DeliveryPage:
-    """GET /deliveries: a page; `limit` is clamped to 1..200."""
-    most = max(1, min(limit, MAX_PAGE))
+    """GET /deliveries: a page; more than 200 are 200."""
+    most = rows_of(limit, MAX_PAGE)
     async with _database(state).connect() as connection:
         found = await store.page(
             connection,
@@ -121,7 +122,7 @@ async def list_deliveries(
 
 def _merchant(name: str | None) -> str | None:
     if name is not None and ("\x00" in name or len(name) > _LONGEST_MERCHANT):
-        raise invalid("/merchant_id", "is no merchant's name")
+        raise invalid_parameter("merchant_id", "must be a merchant's name")
     return name
 
 
