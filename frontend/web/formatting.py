@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 # ISO 4217: every other currency of the shop has two decimals.
@@ -149,6 +149,17 @@ def short(identifier: str) -> str:
 def breakable(name: str) -> Markup:
     """A route's name that may go to the next line after a slash rather than inside a word."""
     return Markup("/<wbr>").join(name.split("/"))
+
+
+def coded(text: str) -> Markup:
+    """A sentence whose commands stand in `backticks`, with each of them as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def percent(share: float) -> str:
