@@ -17,6 +17,9 @@ from observatory.timeline.recorder import IncidentRecorder
 # The database is read every second, so a page shows a change within two.
 READ_DATABASE_EVERY_S = 1.0
 _READ_HEALTH_EVERY_S = 2.0
+# Every process has its own, short deadline; this one ends only what hangs. Were it close to that, a
+# busy machine would lose what the others said because one of them does not answer.
+_HEALTH_DEADLINE_S = 4.0
 
 
 class LiveState:
@@ -44,6 +47,7 @@ class LiveState:
             changed,
             every_s=_READ_HEALTH_EVERY_S,
             is_watched=is_watched,
+            deadline_s=_HEALTH_DEADLINE_S,
         )
         self.progress: Poller[EventProgress] = Poller(
             "flow",

@@ -1,5 +1,7 @@
 """The panel of charts: what its address asks for, and what was counted then."""
 
+from collections.abc import Sequence
+
 from chassis.http.problems import Problem, invalid_parameter
 from frontend.charts import presenter
 from frontend.charts.view_models import ChartsFilter, ChartsView
@@ -51,10 +53,21 @@ def read_charts(
     begin = min(max(since.timestamp() if since else oldest, oldest), end - _LEAST_S)
     step = (end - begin) / presenter.COLUMNS
     moments = [begin + number * step for number in range(presenter.COLUMNS + 1)]
+    unknown = _unknown(state, moments)
     received = telemetry.received()
     return presenter.charts(
         {each.key: state.source.intervals(each.key, moments) for each in LIT},
         moments,
         None if received is None else received.find(service=wanted.service, name=wanted.name),
         note="Charts reach back 15 minutes." if since and since.timestamp() < oldest - 1 else "",
+        unknown=unknown,
     )
+
+
+def _unknown(state: DashboardState, moments: Sequence[float]) -> int:
+    """How many columns at the beginning are from before anything was counted."""
+    for column, moment in enumerate(moments[1:]):
+        points = (state.source.points(each.key, (moment,))[0] for each in LIT)
+        if any(point.rate is not None for point in points):
+            return column
+    return len(moments) - 1

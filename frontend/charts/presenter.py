@@ -28,8 +28,10 @@ def charts(
     moments: Sequence[float],
     series: Sequence[MetricSeries] | None,
     note: str = "",
+    unknown: int = 0,
 ) -> ChartsView:
-    """The charts of the services, by key, between `moments`."""
+    """The charts of the services, by key, between `moments`; of the first `unknown` columns nothing
+    was counted."""
     return ChartsView(
         services=tuple(_service(key, found) for key, found in intervals.items()),
         rows=ROWS,
@@ -40,6 +42,8 @@ def charts(
         limit_row=LIMIT_ROW,
         series=None if series is None else tuple(map(_series, series)),
         note=note,
+        unknown=unknown,
+        known_from=moments[unknown],
     )
 
 

@@ -65,7 +65,8 @@ class SeriesRow(Struct, frozen=True):
 class ChartsView(Struct, frozen=True):
     """All charts of one time. `rows` are the heatmap's durations, longest first, and `columns` how
     many stretches of `step` there are from `begin` to `end` (epoch seconds). `series` is None where
-    metrics are sent elsewhere; `mistake` says what of the filters cannot be read."""
+    metrics are sent elsewhere; `mistake` says what of the filters cannot be read. Of the first
+    `unknown` columns nothing was counted: it began at `known_from` (epoch seconds)."""
 
     services: tuple[ServiceCharts, ...]
     rows: tuple[str, ...]
@@ -77,3 +78,5 @@ class ChartsView(Struct, frozen=True):
     series: tuple[SeriesRow, ...] | None
     mistake: str = ""
     note: str = ""
+    unknown: int = 0
+    known_from: float = 0.0

@@ -42,18 +42,25 @@ class Readings(Struct, frozen=True):
 def service_map(read: Readings, now: datetime) -> MapView:
     """The map as it is now; it stands there even if nothing can be read."""
     layout = lay_out()
-    nodes = tuple(node(each, read, now) for each in SERVICES)
     edges = tuple(_edge(each, layout, read) for each in layout.lines)
     note = "" if read.calls is not None else "Calls are not counted here: spans are sent elsewhere."
     box = f"0 0 {layout.width:g} {layout.height}"
-    return MapView(nodes, edges, box, database(read.health), note)
+    return MapView(nodes(read, now), edges, box, database(read.health), note)
+
+
+def nodes(read: Readings, now: datetime) -> tuple[MapNode, ...]:
+    """Every process."""
+    return tuple(node(each, read, now) for each in SERVICES)
 
 
 def node(each: Process, read: Readings, now: datetime) -> MapNode:
     """One process."""
     known = () if isinstance(read.health, Down) else read.health
-    problem = next((found.problem for found in known if found.service == each.key), "")
-    made = _background(each, problem, read) if each.is_background else _front(each, problem, read)
+    said = next((found for found in known if found.service == each.key), Health(each.key))
+    make = _background if each.is_background else _front
+    made = make(each, said.problem, read)
+    if made.state == "good" and not all(well for _, well, _ in said.dependencies):
+        made = replace(made, state="degraded", mark="degraded", word="degraded")
     breakers = read.breakers(each.key)
     opened = sorted(name for name, is_open in breakers.items() if is_open)
     breaker = f"open: {', '.join(filter(None, opened)) or 'the gateway'}" if opened else "closed"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from frontend.live_state import DashboardState
 from frontend.overview import presenter
-from frontend.overview.map_presenter import Readings, service_map
+from frontend.overview.map_presenter import Readings, nodes, service_map
 from frontend.overview.proof_presenter import proof
 from frontend.web.formatting import utc_now
 from frontend.web.panels import Panel
@@ -14,7 +14,13 @@ from observatory.sources.protocols import TelemetrySource
 def overview_panels(state: DashboardState, telemetry: TelemetrySource) -> list[Panel]:
     """All of them are read from memory."""
     return [
-        Panel("overview/health.html", ("health",), lambda _: presenter.health(state.health.now())),
+        Panel(
+            "overview/health.html",
+            ("health", "metrics"),
+            lambda now: presenter.health(
+                state.health.now(), nodes(readings(state, telemetry, now), now)
+            ),
+        ),
         Panel(
             "overview/map.html",
             ("metrics", "gremlins", "flow", "health"),

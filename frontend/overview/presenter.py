@@ -1,6 +1,6 @@
 """From health and traffic to the dots and the lights; pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from frontend.overview.view_models import (
     HealthDots,
     Light,
     LightsView,
+    MapNode,
     ServiceDot,
     Trouble,
 )
@@ -37,17 +38,26 @@ _KINDS: dict[LightState, str] = {"slow": "slowest", "failing": "failed", "degrad
 _NAMED = 2
 
 
-def health(services: tuple[Health, ...] | Down) -> HealthDots | Down:
-    """A dot per service and per dependency; what is wrong, once for all that have it."""
+def health(services: tuple[Health, ...] | Down, nodes: Iterable[MapNode] = ()) -> HealthDots | Down:
+    """A dot per service and per dependency; what is wrong, once for all that have it.
+
+    A process that is in trouble on the map is in the same trouble here: `nodes` are the map's."""
     if isinstance(services, Down):
         return services
-    dots = tuple(_service_dot(each) for each in services)
+    known = {node.key: node for node in nodes}
+    dots = tuple(_as_on_map(_service_dot(each), known.get(each.service)) for each in services)
     wrong: dict[tuple[State, str], list[Dot]] = {}
     for each in dots:
         if each.dot.state != "good":
             wrong.setdefault((each.dot.state, each.dot.word), []).append(each.dot)
     troubles = (_trouble(state, word, found) for (state, word), found in wrong.items())
     return HealthDots(dots, sum(each.dot.state == "good" for each in dots), tuple(troubles))
+
+
+def _as_on_map(shown: ServiceDot, node: MapNode | None) -> ServiceDot:
+    if node is None or node.state not in ("degraded", "failed"):
+        return shown
+    return replace(shown, dot=replace(shown.dot, state=node.state, word=node.word))
 
 
 def _trouble(state: State, word: str, found: Sequence[Dot]) -> Trouble:

@@ -5,6 +5,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from markupsafe import Markup, escape
+
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 # ISO 4217: every other currency of the shop has two decimals.
 _DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
@@ -142,6 +144,22 @@ def countdown(seconds: int) -> str:
 def short(identifier: str) -> str:
     """Enough of an id to distinguish it from its neighbours."""
     return identifier[:8]
+
+
+def breakable(name: str) -> Markup:
+    """A route's name that may go to the next line after a slash rather than inside a word."""
+    return Markup("/<wbr>").join(name.split("/"))
+
+
+def coded(text: str) -> Markup:
+    """A sentence whose commands stand in `backticks`, with each of them as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def percent(share: float) -> str:

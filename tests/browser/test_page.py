@@ -133,8 +133,8 @@ async def test_a_service_that_is_down_is_named_in_place_and_comes_back(visit, fl
 
     fleet.pause("payment")
     try:
-        await shows("#node-payment", "no answer in 1.2 s")
-        await shows("#panel-health", "no answer in 1.2 s")
+        await shows("#node-payment", "no answer")
+        await shows("#panel-health", "no answer")
         await shows("#node-inventory", "no answer", there=False)
     finally:
         fleet.resume("payment")

@@ -25,7 +25,7 @@ SCHEMES = ("light", "dark")
 
 # As long as a reason gets, and what a service in trouble is called.
 AWAY = Down("The database cannot be reached", NOW, "Everything else on this page goes on.")
-TROUBLE = tuple(Health(key, problem="no answer in 1.2 s") for key in NAMES)
+TROUBLE = tuple(Health(key, problem="no answer") for key in NAMES)
 
 CONTRASTS = """() => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });

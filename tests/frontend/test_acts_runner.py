@@ -166,7 +166,7 @@ async def test_a_file_that_is_not_an_act_is_named_with_its_line(
     ):
         assert response.status == 422
         html = (await response.text()).replace("&#39;", "'")
-    assert "bad.yaml:4: there is no word `titel` (is `title` meant?)" in html
+    assert "bad.yaml:4: there is no word <code>titel</code> (is <code>title</code> meant?)" in html
 
 
 async def test_when_the_presenter_s_browser_is_gone_the_act_ends_calm(database_url, monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 
 from frontend.overview import presenter
+from frontend.overview.map_presenter import Readings, nodes
 from observatory.sla import Traffic
 from observatory.sources.down import Down
 from observatory.sources.health import Health
@@ -104,6 +105,26 @@ def test_health_is_degraded_when_a_dependency_is_not_well():
         ("Orders", "degraded"),
         ("Payments", "not running"),
     ]
+
+
+def test_the_header_says_of_a_process_what_the_map_says_of_it():
+    answers = (
+        Health("order", (("inventory-service", False, "timeout"),)),
+        Health("payment", (("wallet-service", False, "timeout"),)),
+    )
+    slow = {"order": Traffic(20, 0, 2.0, 1.5)}
+    read = Readings(
+        traffic=lambda key: slow.get(key, Traffic(20, 0, 2.0, 0.1)),
+        p99_s=lambda _: None,
+        breakers=lambda _: {},
+        health=answers,
+    )
+    map_says = {each.key: (each.state, each.word) for each in nodes(read, NOW)}
+    view = presenter.health(answers, nodes(read, NOW))
+    assert not isinstance(view, Down)
+    header_says = {each.key: (each.dot.state, each.dot.word) for each in view.services}
+    assert header_says == {"order": ("failed", "Too slow"), "payment": ("degraded", "degraded")}
+    assert header_says.items() <= map_says.items()
 
 
 def test_one_trouble_names_two_processes_and_counts_more():

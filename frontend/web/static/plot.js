@@ -167,6 +167,12 @@ const plotting = (() => {
       return Math.min(plot.scales.x.max - at, at - plot.scales.x.min) < near ? "" : clock(at, step < 60);
     }),
   });
+  // A low chart has fewer lines with their labels, so that none stands on another; one second stays.
+  const decades = (plot) => {
+    const each_px = plot.bbox.height / devicePixelRatio / Math.log10(CEILING_S / FLOOR_S);
+    if (each_px > 0.8 * rem()) return [0.01, 0.1, 1, 10];
+    return each_px > 0.4 * rem() ? [0.01, 1] : [1];
+  };
   const valueAxis = (splits, format) => ({
     ...axisLook(), size: () => 2.6 * rem(), gap: 4, splits, filter: (_, all) => all,
     values: (_, all) => all.map(format),
@@ -184,7 +190,7 @@ const plotting = (() => {
       : { distr: 3, range: () => [FLOOR_S, CEILING_S] };
     const yAxis = flow
       ? valueAxis((plot) => [0, plot.scales.y.max], (value) => (value ? value + "/s" : "0"))
-      : valueAxis(() => [0.01, 0.1, 1, 10], (value) => (value < 0.1 ? value * 1000 + " ms" : value + " s"));
+      : valueAxis(decades, (value) => (value < 0.1 ? value * 1000 + " ms" : value + " s"));
     const plot = new uPlot({
       width: Math.max(50, room.clientWidth), height: Math.max(30, room.clientHeight),
       legend: { show: false },
