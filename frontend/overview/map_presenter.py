@@ -56,10 +56,10 @@ def nodes(read: Readings, now: datetime) -> tuple[MapNode, ...]:
 def node(each: Process, read: Readings, now: datetime) -> MapNode:
     """One process."""
     known = () if isinstance(read.health, Down) else read.health
-    said = next((found for found in known if found.service == each.key), Health(each.key))
+    health = next((found for found in known if found.service == each.key), Health(each.key))
     make = _background if each.is_background else _front
-    made = make(each, said.problem, read)
-    if made.state == "good" and not all(well for _, well, _ in said.dependencies):
+    made = make(each, health.problem, read)
+    if made.state == "good" and not all(well for _, well, _ in health.dependencies):
         made = replace(made, state="degraded", mark="degraded", word="degraded")
     breakers = read.breakers(each.key)
     opened = sorted(name for name, is_open in breakers.items() if is_open)
