@@ -104,6 +104,17 @@ async def test_a_seed_gives_every_key_the_same_verdict_in_every_run(store: MockS
     assert len({verdict.code for verdict in one if isinstance(verdict, Declined)}) > 1
 
 
+async def test_a_seed_gives_the_same_faults_in_every_run(store: MockStore):
+    shares = {"lost_response": 0.5}
+    first, again, other = (
+        [flaky.next_fault() for _ in range(50)]
+        for flaky in (
+            Flaky(_mock(store), shares=shares, seed=seed, late_s=1.0) for seed in (7, 7, 8)
+        )
+    )
+    assert first == again != other
+
+
 async def test_without_a_seed_a_run_differs_from_the_last(store: MockStore):
     keys = [str(n) for n in range(200)]
     one, other = (
