@@ -207,7 +207,7 @@ def test_the_file_fills_in_what_the_environment_leaves_out(written):
 
 MISTAKES = {
     "pool_size: 5\npool_siez: 6\n": "valerix.yaml:2: pool_siez is no setting (is VALERIX_POOL_SIZE",
-    "pool_size: 0\n": "valerix.yaml:1: pool_size='0' cannot be used: Expected",
+    "pool_size: 0\n": "valerix.yaml:1: pool_size='0' cannot be used: an integer",
     "# x\n\npool_size: many\n": "valerix.yaml:3: pool_size='many' cannot be used",
     "pool_size: [5]\n": "valerix.yaml:1: pool_size: one value is expected",
     "pool_size: 5\nPOOL_SIZE: 5\n": "valerix.yaml:2: POOL_SIZE is written twice",
