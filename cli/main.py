@@ -4,8 +4,10 @@ Imports happen inside the commands, so that `--help` and a mistyped command are 
 is data alone.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
@@ -169,6 +171,12 @@ def migrate_force(revision: str) -> None:
         click.echo(f"recorded as {migrate.current(url) or 'none'}")
 
 
+def _wait_option(why: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--wait", "wait_s", default=0.0, type=click.FloatRange(0), metavar="SECONDS", help=why
+    )
+
+
 @main.command()
 def calm() -> None:
     """Call every gremlin of every service off."""
@@ -178,14 +186,7 @@ def calm() -> None:
 
 
 @main.command()
-@click.option(
-    "--wait",
-    "wait_s",
-    default=0.0,
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Let open orders settle.",
-)
+@_wait_option("Let open orders settle.")
 @click.option("--full", is_flag=True, help="Read the history again from the first order.")
 @click.option(
     "--clients",
@@ -454,14 +455,7 @@ def events_replay(consumer: str, event_id: UUID) -> None:
 
 
 @events.command("verify")
-@click.option(
-    "--wait",
-    "wait_s",
-    default=0.0,
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Let them arrive first.",
-)
+@_wait_option("Let them arrive first.")
 def events_verify(wait_s: float) -> None:
     """Prove that committed = positioned = confirmed = consumed, for each aggregate.
 

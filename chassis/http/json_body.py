@@ -87,9 +87,7 @@ def _pointed(error: msgspec.ValidationError, shape: Any) -> Problem:
     if named:
         # RFC 6901 escapes; a client's own field name may hold anything, at any length.
         pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")[:200]
-    message = plain(str(error), shape)
-    # Where it names the values that there are it is longer; a client's own text is cut short.
-    return invalid(pointer, message[: 500 if "there are:" in message and not named else 200])
+    return invalid(pointer, plain(str(error), shape)[:500])
 
 
 class Strict(AbstractDTO[T]):

@@ -55,7 +55,8 @@ def plain(message: str, shape: Any = Any) -> str:
     if found := _MISSING.fullmatch(message):
         return f"`{found[1]}` is missing"
     if found := _UNKNOWN.fullmatch(message):
-        return f"there is no field `{found[1]}`"
+        # The client's own text, of any length.
+        return f"there is no field `{found[1][:180]}`"
     if found := _NO_CHOICE.fullmatch(message):
         known = ", ".join(_choices(inspect.type_info(shape), path.strip("`")))
         return f"{found[1][:80]} is not known here" + (f"; there are: {known}" if known else "")
