@@ -304,7 +304,7 @@ def restart_process(process: str, away_s: float, kill: bool) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For a script.")
 def audit(as_json: bool) -> None:
-    """Print who did what to gremlins, traffic, load and processes, newest first."""
+    """Print who did what to gremlins, traffic, load, processes and keys, newest first."""
     from cli.audit import show_audit
 
     show_audit(as_json)

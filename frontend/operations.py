@@ -1,6 +1,7 @@
 """What operators asked of the shop beside gremlins, in the audit log: begun only once it is there.
 
-Lines about processes are written where they are stopped: fleet/process_audit.py."""
+Lines about processes are written where they are stopped: fleet/process_audit.py. Keys and logins are
+the identity service's: its own rows are the lines."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,8 +12,11 @@ from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
 
-What = Literal["traffic", "load", "process"]
-Action = Literal["started", "stopped", "expired", "refused", "restarted", "killed", "back", "lost"]
+What = Literal["traffic", "load", "process", "key", "login"]
+Action = Literal[
+    "started", "stopped", "expired", "refused", "restarted", "killed", "back", "lost",
+    "withdrawn", "ended",
+]  # fmt: skip
 _NEWEST = 100
 _WRITE = statement(
     text(
@@ -23,8 +27,16 @@ _WRITE = statement(
 )
 _READ = statement(
     text(
-        "SELECT at, what, action, actor, detail, process FROM dashboard.operations"
-        " ORDER BY id DESC LIMIT :newest"
+        "(SELECT at, what, action, actor, detail, process FROM dashboard.operations"
+        " ORDER BY id DESC LIMIT :newest)"
+        " UNION ALL (SELECT withdrawn_at, 'key', 'withdrawn', withdrawn_by,"
+        " kid || ': ' || withdrawn_because, 'identity' FROM identity.signing_keys"
+        " WHERE withdrawn_at IS NOT NULL ORDER BY withdrawn_at DESC LIMIT :newest)"
+        " UNION ALL (SELECT revoked_at, 'login', 'ended', 'identity-service',"
+        " 'of ' || user_id || ': ' || revoked_because, 'identity'"
+        " FROM identity.families WHERE revoked_because <> 'logged out'"
+        " ORDER BY revoked_at DESC LIMIT :newest)"
+        " ORDER BY at DESC LIMIT :newest"
     ),
     "SELECT dashboard.operations",
 )
@@ -32,7 +44,8 @@ _READ = statement(
 
 class Operation(Struct, frozen=True):
     """One line: who started or stopped what, and when; `expired` is what ended by itself. A process
-    that was stopped is `back` or, with the shop, `lost`."""
+    that was stopped is `back` or, with the shop, `lost`. A login is a line where a token of it was
+    stolen, not where somebody logged out."""
 
     at: datetime
     what: What

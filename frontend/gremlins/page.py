@@ -33,7 +33,7 @@ def audit_api(state: DashboardState) -> HTTPRouteHandler:
 
     @get(
         "/api/audit",
-        summary="The audit log: who did what to gremlins, traffic, load and processes",
+        summary="The audit log: who did what to gremlins, traffic, load, processes and keys",
         responses={503: refused("It cannot be read now")},
         before_request=leave_untraced,
     )

@@ -113,8 +113,12 @@ ACTION_LABELS = {
 OPERATION_LABELS = {
     "started": "started", "stopped": "stopped", "expired": "ran out", "refused": "refused",
     "restarted": "restarted", "killed": "killed", "back": "is back", "lost": "did not come back",
+    "withdrawn": "withdrawn", "ended": "ended",
 }  # fmt: skip
-WHAT_LABELS = {"traffic": "Steady traffic", "load": "Load profile", "process": "Process"}
+WHAT_LABELS = {
+    "traffic": "Steady traffic", "load": "Load profile", "process": "Process",
+    "key": "Signing key", "login": "Login",
+}  # fmt: skip
 TERMINAL = frozenset({"CONFIRMED", "FAILED"})
 MOVING_PAYMENTS = frozenset({"PROCESSING", "CANCELLING", "REFUND_PENDING"})
 
