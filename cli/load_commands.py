@@ -86,3 +86,14 @@ def load_reports() -> None:
     from cli.loads import list_reports
 
     list_reports()
+
+
+@load.command("compare")
+@click.argument("a")
+@click.argument("b")
+def load_compare(a: str, b: str) -> None:
+    """The figures of two reports, by the names that `valerix load reports` lists; exit code 1 only
+    where one is not there."""
+    from cli.loads import compare_reports
+
+    compare_reports(a, b)

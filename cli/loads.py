@@ -1,6 +1,7 @@
 """`valerix traffic` and `valerix load`: asked of the running dashboard, which asks the fleet."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -98,6 +99,21 @@ def list_reports() -> None:
     """The runs that left a report."""
     for report in asked("dashboard", "GET", "/api/load")["reports"]:
         click.echo(_report(report))
+
+
+def compare_reports(a: str, b: str) -> None:
+    """Two of them beside each other."""
+    found = asked("dashboard", "GET", f"/api/load/compare?{urlencode({'a': a, 'b': b})}")
+    for name in ("a", "b"):
+        click.echo(f"{name}  {_report(found[name])}")
+    if not found["is_one_kind"]:
+        click.echo("two kinds of run: another profile, time or rate makes a difference by itself")
+    click.echo(f"{'':10}{'a':>10}{'b':>10}{'b - a':>10}")
+    for each in found["figures"]:
+        cells = "".join(f"{_figure(each[name]):>10}" for name in ("a", "b"))
+        change = "-" if each["difference"] is None else f"{each['difference']:+.1f}"
+        worse = "  clearly worse" if each["is_worse"] else ""
+        click.echo(f"{each['name']:10}{cells}{change:>10} {each['unit']}{worse}")
 
 
 def _report(report: Any) -> str:

@@ -1,23 +1,26 @@
 """The page of load, each run's own report, and the same as JSON."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from chassis.http.json_body import Strict
 from chassis.http.openapi import refused
-from chassis.http.problems import Problem
+from chassis.http.problems import Problem, invalid_parameter
 from chassis.identity.caller import needs_role
 from chassis.identity.owners import actor_of
 from fleet.client import LoadState
+from frontend.load import presenter
 from frontend.load.desk import LoadDesk
 from frontend.load.panels import load_panel, load_view, runs_panel, runs_view
+from frontend.web.filters import field
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import HEADERS, leave_untraced
+from observatory.load_comparison import ComparedFigure, compare, figures_of
 from observatory.load_runs import LoadProgress, LoadReport
 from scenarios.load_profiles import PROFILES, Profile
 
@@ -49,8 +52,18 @@ class LoadStatus(Struct, frozen=True):
     profiles: tuple[Profile, ...] = tuple(PROFILES.values())
 
 
+class LoadComparison(Struct, frozen=True):
+    """Two runs and their figures beside each other; `is_one_kind` where profile, scale and rate are
+    equal."""
+
+    a: LoadReport
+    b: LoadReport
+    is_one_kind: bool
+    figures: tuple[ComparedFigure, ...]
+
+
 def load_routes(pages: Pages, desk: LoadDesk) -> list[HTTPRouteHandler]:
-    """GET /load with its panels, and GET /load/{name}, a run's report."""
+    """GET /load with its panels, GET /load/{name}, a run's report, and two of them compared."""
 
     @get("/load", summary="Load profiles", include_in_schema=False)
     async def show_load(request: HttpRequest) -> Response[str]:
@@ -77,11 +90,18 @@ def load_routes(pages: Pages, desk: LoadDesk) -> list[HTTPRouteHandler]:
         content = await asyncio.to_thread(page.read_bytes)
         return Response(content, media_type=MediaType.HTML, headers=_REPORT_HEADERS)
 
-    return [show_load, show_run, show_runs, show_report]
+    @get("/load/compare", summary="Two load reports compared", include_in_schema=False)
+    async def show_comparison(request: HttpRequest) -> Response[str]:
+        reports = await asyncio.to_thread(desk.runs.reports)
+        a, b = _two_of(reports, field(request, "a"), field(request, "b"))
+        view = presenter.comparison(reports, a, b)
+        return pages.page(request, "load/compare_page.html", view=view)
+
+    return [show_load, show_run, show_runs, show_report, show_comparison]
 
 
 def load_api(desk: LoadDesk) -> list[HTTPRouteHandler]:
-    """GET, POST and DELETE /api/load."""
+    """GET, POST and DELETE /api/load, GET /api/load/compare."""
 
     async def status() -> LoadStatus:
         reports = await asyncio.to_thread(desk.runs.reports)
@@ -119,4 +139,39 @@ def load_api(desk: LoadDesk) -> list[HTTPRouteHandler]:
         await desk.stop(actor_of(request))
         return await status()
 
-    return [read_load, start_load, stop_load]
+    return [read_load, start_load, stop_load, _compare_api(desk)]
+
+
+def _compare_api(desk: LoadDesk) -> HTTPRouteHandler:
+    """GET /api/load/compare."""
+
+    @get(
+        "/api/load/compare",
+        summary="Two load reports compared, figure by figure",
+        responses={404: refused("There is no such report")},
+        before_request=leave_untraced,
+    )
+    async def compare_reports(
+        a: Annotated[str, QueryParameter()], b: Annotated[str, QueryParameter()]
+    ) -> LoadComparison:
+        """GET /api/load/compare?a=NAME&b=NAME."""
+        first, second = _two_of(await asyncio.to_thread(desk.runs.reports), a, b)
+        figures = compare(figures_of(first), figures_of(second))
+        return LoadComparison(first, second, first.kind == second.kind, figures)
+
+    return compare_reports
+
+
+def _two_of(reports: tuple[LoadReport, ...], a: str, b: str) -> tuple[LoadReport, LoadReport]:
+    """The reports of these names; `Problem` 404 for one that is not listed, 400 for one twice."""
+    known = {each.name: each for each in reports}
+    for which, name in (("a", a), ("b", b)):
+        if not name:
+            raise invalid_parameter(which, "must be the name of a load report")
+        if name not in known:
+            raise Problem(
+                404, "report-not-found", f"The load report {which} is not listed on /load."
+            )
+    if a == b:
+        raise invalid_parameter("b", "must be another report than a")
+    return known[a], known[b]

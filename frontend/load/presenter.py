@@ -1,11 +1,17 @@
 """From load runs to what is shown of them; pure."""
 
-from collections.abc import Iterator
-
 from fleet.client import LoadState
-from frontend.load.view_models import FigureRow, LoadView, ProfileChoice, RunRow, RunsView
+from frontend.load.view_models import (
+    ComparisonView,
+    FigureRow,
+    LoadView,
+    ProfileChoice,
+    RunRow,
+    RunsView,
+)
 from frontend.web.formatting import THIN, share, took
 from frontend.web.labels import State
+from observatory.load_comparison import ComparedFigure, Figures, compare, figures_of
 from observatory.load_runs import LoadProgress, LoadReport, last_like
 from scenarios.load_profiles import PROFILES
 
@@ -14,12 +20,6 @@ _ANSWERS: dict[str, tuple[State, str]] = {
     "broken": ("failed", "did not hold"),
     "unknown": ("none", "no verdict"),
 }
-# A smaller difference between two runs is chance.
-_CLEARLY = 0.1
-# The figures that are compared, with their unit and whether more is better.
-_FIGURES = {"orders/s": ("/s", True), "p50": ("ms", False), "p95": ("ms", False),
-            "p99": ("ms", False), "errors": ("%", False), "degraded": ("%", False)}  # fmt: skip
-Figures = dict[str, float | None]
 
 
 def load(
@@ -45,7 +45,7 @@ def load(
         share(min(1.0, (progress.now_s - progress.began_s) / progress.duration_s))
         if progress
         else "0%",
-        tuple(_rows(figures, figures_of(last) if last else {})) if figures else (),
+        tuple(map(_row, compare(figures_of(last) if last else {}, figures))),
         of,
         last,
         why,
@@ -57,18 +57,22 @@ def load(
 
 
 def runs(reports: tuple[LoadReport, ...]) -> RunsView:
-    """The list."""
-    return RunsView(tuple(map(_run_row, reports)))
+    """The list, and the choice of two: the newest and the last of its kind, or any other."""
+    rows = tuple(map(_run_row, reports))
+    if len(reports) < 2:
+        return RunsView(rows, "", "")
+    newest = reports[0]
+    return RunsView(rows, (last_like(newest, reports) or reports[1]).name, newest.name)
 
 
-def figures_of(report: LoadReport) -> Figures:
-    """What is compared of a run."""
-    errors = next((each.actual for each in report.thresholds if each.name == "errors"), None)
-    latency = report.latency.all
-    return {
-        "orders/s": report.orders_per_s, "p50": latency.p50_ms, "p95": latency.p95_ms,
-        "p99": latency.p99_ms, "errors": errors, "degraded": report.degraded_percent,
-    }  # fmt: skip
+def comparison(reports: tuple[LoadReport, ...], a: LoadReport, b: LoadReport) -> ComparisonView:
+    """Two runs beside each other, and the choice of two others."""
+    return ComparisonView(
+        RunsView(tuple(map(_run_row, reports)), a.name, b.name),
+        (_run_row(a), _run_row(b)),
+        tuple(map(_row, compare(figures_of(a), figures_of(b)))),
+        a.kind == b.kind,
+    )
 
 
 def _live(progress: LoadProgress | None) -> Figures:
@@ -78,18 +82,12 @@ def _live(progress: LoadProgress | None) -> Figures:
             "p99": progress.p99_ms, "errors": progress.failed_percent}  # fmt: skip
 
 
-def _rows(now: Figures, last: Figures) -> Iterator[FigureRow]:
-    for name, value in now.items():
-        unit, more_is_better = _FIGURES[name]
-        before = last.get(name)
-        change, state = "", "none"
-        if value is not None and before is not None:
-            change = _change(value - before, unit)
-            worse = before - value if more_is_better else value - before
-            # One request in a hundred counts where there was no failure before.
-            if worse > max(_CLEARLY * abs(before), 1.0 if unit == "%" else 0.0):
-                state = "degraded"
-        yield FigureRow(name, _shown(value, unit), _shown(before, unit), change, state)  # type: ignore[arg-type]
+def _row(figure: ComparedFigure) -> FigureRow:
+    change = "" if figure.difference is None else _change(figure.difference, figure.unit)
+    return FigureRow(
+        figure.name, _shown(figure.b, figure.unit), _shown(figure.a, figure.unit), change,
+        "degraded" if figure.is_worse else "none",
+    )  # fmt: skip
 
 
 def _before(

@@ -57,6 +57,18 @@ class RunRow(Struct, frozen=True):
 
 
 class RunsView(Struct, frozen=True):
-    """The runs that left a report, newest first."""
+    """The runs that left a report, newest first; `a` and `b` name the two that are chosen to be
+    compared, empty where there are no two."""
 
     rows: tuple[RunRow, ...]
+    a: str
+    b: str
+
+
+class ComparisonView(Struct, frozen=True):
+    """Two runs beside each other. In `figures` the second is `now` and the first `last`."""
+
+    choice: RunsView
+    runs: tuple[RunRow, RunRow]
+    figures: tuple[FigureRow, ...]
+    is_one_kind: bool

@@ -121,6 +121,27 @@ async def test_a_report_has_no_scripts_and_only_one_that_is_listed_is_shown(data
         assert '"loads":[]' in data
 
 
+async def test_any_two_reports_are_compared_and_no_others(database_url, tmp_path):
+    first, second = "20261121-110000-smoke", "20261121-120000-load"
+    kept(tmp_path, first, orders_per_s=10.0)
+    kept(tmp_path, second, profile="load")
+    async with dashboard(database_url, load_reports=str(tmp_path)) as (browser, _):
+        both = f"/load/compare?a={first}&b={second}"
+        found = json.loads(await text(browser, f"/api{both}"))
+        rate = found["figures"][0]
+        assert (rate["a"], rate["b"], rate["difference"]) == (10.0, 5.0, -5.0)
+        assert (rate["is_worse"], found["is_one_kind"]) == (True, False)
+        assert "\u22125.0\u202f/s" in await text(browser, both)
+        assert "Compare two reports" in await text(browser, "/load")
+        for status, a, b in (
+            (400, first, first), (400, "", first), (404, first, "nothing"),
+            (404, "..%2f" + first, second), (404, "x" * 5000, second),
+        ):  # fmt: skip
+            for path in ("/load/compare", "/api/load/compare"):
+                async with browser.get(f"{path}?a={a}&b={b}") as answer:
+                    assert answer.status == status, (path, a[:80], b)
+
+
 BAD = (
     (400, '{"profile":"smoke","scale":0}'), (400, '{"profile":"smoke","rate":-1}'),
     (400, '{"profile":"load","scale":100}'), (400, "{}"), (400, '{"profile":"smoke","x":1}'),
