@@ -84,7 +84,9 @@ class SteadyTraffic:
 
     def _count_anew(self) -> None:
         self._customers = (
-            GatewayTraffic(self._settings, self._entrance, self._supplies.shown)
+            GatewayTraffic(
+                self._settings, self._entrance, self._supplies.shown, self._supplies.renew_token
+            )
             if self._entrance
             else CustomerTraffic(self._settings)
         )

@@ -61,6 +61,12 @@ class Supplies:
                 notes.append(f"{what}: {why}")
         self.note = "; ".join(notes)
 
+    def renew_token(self) -> None:
+        """The next supply brings another token, whatever is left of this one: its key may have been
+        withdrawn."""
+        if self._shopper is not None:
+            self._shopper.forget()
+
     async def _renew(self) -> None:
         if self._shopper is not None:
             self.shown |= bearer(await self._shopper.token())

@@ -93,13 +93,20 @@ class CustomerTraffic(Visitors[Load]):
 
 
 class GatewayTraffic(CustomerTraffic):
-    """Customers who come in by the gateway, at `entrance`, and show what `shown` has."""
+    """Customers who come in by the gateway, at `entrance`, and show what `shown` has; `refused` is
+    called when that is good no more."""
 
     key = "gateway"
 
-    def __init__(self, settings: ScenarioSettings, entrance: str, shown: dict[str, str]) -> None:
+    def __init__(
+        self,
+        settings: ScenarioSettings,
+        entrance: str,
+        shown: dict[str, str],
+        refused: Callable[[], None],
+    ) -> None:
         super().__init__(settings)
-        self._entrance, self._shown = entrance, shown
+        self._entrance, self._shown, self._refused = entrance, shown, refused
 
     def address(self) -> str:
         """The gateway's door, not its agent."""
@@ -108,6 +115,12 @@ class GatewayTraffic(CustomerTraffic):
     def headers(self) -> dict[str, str]:
         """The token, which is another one before it ends."""
         return self._shown
+
+    async def _order(self, orders: OrderClient, load: Load) -> tuple[str, CallResult]:
+        response, answer = await super()._order(orders, load)
+        if answer.status == 401:
+            self._refused()
+        return response, answer
 
 
 def _logged(answer: CallResult) -> LoggedReply:

@@ -11,6 +11,8 @@ import pytest
 
 from chassis.http.outbound import Peer
 from fleet.settings import load
+from scenarios.model import Load
+from scenarios.settings import ScenarioSettings
 from scenarios.steady_traffic import (
     WALLET,
     AlreadyOn,
@@ -18,6 +20,8 @@ from scenarios.steady_traffic import (
     TrafficMix,
     TrafficOrder,
 )
+from scenarios.supplies import Supplies
+from scenarios.traffic import GatewayTraffic
 from tests.harness import wire
 from topology import NAMES
 
@@ -33,6 +37,7 @@ class Shop:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.news = asyncio.Event()
+        self.orders = 201
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -47,7 +52,10 @@ class Shop:
         if path.endswith("/balance"):
             problem = json.dumps({"code": "wallet-not-found"}).encode()
             return wire.http(404, problem, media_type="application/problem+json")
-        return wire.http(201 if path == "/orders" else 200, b"{}")
+        if path == "/login":
+            return wire.http(200, b'{"access_token":"a","token_type":"Bearer","expires_in":300}')
+        status = {"/orders": self.orders, "/users": 201}.get(path, 200)
+        return wire.http(status, b"{}")
 
     async def wait_for(self, request: str) -> None:
         """Return once this has been asked."""
@@ -71,14 +79,22 @@ async def switch_at(shop: Shop, resting: bool = False) -> AsyncIterator[Switch]:
     async def over(_: TrafficOrder) -> None:
         ended.set()
 
-    async with wire.listen(shop) as url:
-        settings = load("dashboard", {}, **{f"{key}_url": url for key in NAMES})
-        peers = {key: Peer(name, url, settings, connections=2) for key, name in NAMES.items()}
+    async with peers_of(shop) as (settings, peers, _):
         traffic = SteadyTraffic(settings, peers, resting=lambda: resting, over=over)
         try:
             yield Switch(traffic, shop, ended)
         finally:
             await traffic.close()
+
+
+@asynccontextmanager
+async def peers_of(shop: Shop) -> AsyncIterator[tuple[ScenarioSettings, dict[str, Peer], str]]:
+    async with wire.listen(shop) as url:
+        settings = load("dashboard", {}, **{f"{key}_url": url for key in NAMES})
+        peers = {key: Peer(name, url, settings, connections=2) for key, name in NAMES.items()}
+        try:
+            yield settings, peers, url
+        finally:
             for peer in peers.values():
                 await peer.close()
 
@@ -128,3 +144,18 @@ async def test_a_note_says_what_cannot_be_brought():
                 await asyncio.sleep(0.01)
         assert "goods: " in switch.traffic.note
         assert "the wallet: " in switch.traffic.note
+
+
+async def test_a_token_that_is_refused_is_replaced_with_the_next_supply():
+    shop, asked = Shop(), Load(product="PROD-001")
+    async with peers_of(shop) as (settings, peers, url):
+        supplies = Supplies(settings, peers, wallet=WALLET, spends_minor=1, needs_token=True)
+        customers = GatewayTraffic(settings, url, supplies.shown, supplies.renew_token)
+        for status in (201, 401, 201):
+            await supplies.top_up(1.0)
+            shop.orders = status
+            async with customers.peer(asked) as peer:
+                await customers.visit(peer, asked)
+        await supplies.top_up(1.0)
+    assert shop.asked["POST /login"] == 2
+    assert customers.responses["turned_away"] == 1
