@@ -92,8 +92,7 @@ def load_reports() -> None:
 @click.argument("a")
 @click.argument("b")
 def load_compare(a: str, b: str) -> None:
-    """The figures of two reports, by the names that `valerix load reports` lists; exit code 1 only
-    where one is not there."""
+    """The figures of two reports, by the names that `valerix load reports` lists."""
     from cli.loads import compare_reports
 
     compare_reports(a, b)
