@@ -7,6 +7,8 @@
   const MOMENT = 'input[type="datetime-local"]';
   let waiting = 0;
   let asked = "";
+  const here = () => location.pathname + location.search;
+  let shown = here();
   const address = (form) => {
     const fields = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
     const query = new URLSearchParams(fields).toString();
@@ -15,7 +17,7 @@
   const apply = (form) => {
     clearTimeout(waiting);
     const wanted = address(form);
-    if (wanted === asked || wanted === location.pathname + location.search) return;
+    if (wanted === asked || wanted === here()) return;
     asked = wanted;
     const place = { target: ".wide-column", select: ".wide-column", swap: "outerMorph" };
     htmx.ajax("GET", wanted, place).finally(() => { if (asked === wanted) asked = ""; });
@@ -41,6 +43,7 @@
     const { request, response } = event.detail?.ctx ?? {};
     if (!asked || request?.action !== asked || !response?.raw?.ok) return;
     history.pushState({}, "", response.raw.url);
+    shown = here();
   });
   // The pages that have a time take this one's, as it is when the link is followed.
   document.addEventListener("click", (event) => {
@@ -50,7 +53,8 @@
     const time = ["since", "until"].filter((name) => given.has(name)).map((name) => [name, given.get(name)]);
     link.search = new URLSearchParams(time).toString();
   }, { capture: true });
-  addEventListener("popstate", () => location.reload());
+  // Not for a step to another place of the same page, as the skip link's, which is one as well.
+  addEventListener("popstate", () => { if (here() !== shown) location.reload(); });
 
   // --- what somebody reads holds still ------------------------------------------------------------------
   const button = document.querySelector('[data-do="pause"]');
