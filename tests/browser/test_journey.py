@@ -83,7 +83,7 @@ async def from_a_switch_to_red(page):
     await colour_appears(page, "p99", "gremlin")
     await expect_light(page, "inventory", "failed", within_s=25)
     await expect_light(page, "order", "failed", within_s=40)
-    await expect(page.locator("#panel-health")).to_contain_text("no answer")
+    await expect(page.locator("#panel-health")).to_contain_text("Too slow")
     await expect(page.locator("#panel-orders")).to_contain_text("Stock unclear")
     reaction = page.locator("#panel-reaction")
     await expect(reaction).to_contain_text(re.compile(r"red in [\d.]+\ss"))
