@@ -1,4 +1,4 @@
-"""Processor time of an order in the services on its way, by which exporter sends to the dashboard."""
+"""Processor time of an order in the services on its way, by which exporter sends its telemetry."""
 
 import asyncio
 import statistics
