@@ -80,7 +80,7 @@ async def _warm(shop: Variant) -> float:
     connection = await asyncpg.connect(shop.database_url)
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
-    await asyncio.sleep(_REST_S)
+    await asyncio.sleep(rates.REPORTED_S)
     return done.orders_per_s
 
 

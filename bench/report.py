@@ -151,7 +151,7 @@ def _collectors(found: dict[str, Any]) -> str:
 
 
 def _exporters(found: dict[str, Any]) -> str:
-    keys = ("services_cpu_ms", "dashboard_cpu_ms")
+    keys = ("services_cpu_ms", "others_cpu_ms", "dashboard_cpu_ms")
     rows = [
         (
             name,
@@ -161,7 +161,8 @@ def _exporters(found: dict[str, Any]) -> str:
         for name, row in found.items()
     ]
     more = found["official"]["services_cpu_ms"] - found["own"]["services_cpu_ms"]
-    head = ("exporter", "CPU ms per order, services", "dashboard", f"MB: {', '.join(NAMES)}")
+    head = ("exporter", "CPU ms per order, services on its way", "other processes", "dashboard",
+            f"MB: {', '.join(NAMES)}")  # fmt: skip
     return _lines(head, rows) + (
         f"\n\nthe official one costs {more / found['own']['services_cpu_ms']:.2f} of an order more"
         " (bar 0.10: below it, the own one goes)"

@@ -1,7 +1,7 @@
 """What operators asked of the shop beside gremlins, in the audit log: begun only once it is there.
 
-Lines about processes are written where they are stopped: fleet/process_audit.py. Keys and logins
-are the identity service's: its own rows are the lines."""
+Lines about processes are written where they are stopped: fleet/process_audit.py; those about keys
+and logins are the identity service's own rows."""
 
 from datetime import datetime
 from typing import Literal

@@ -56,6 +56,19 @@ async def test_a_transaction_is_all_or_nothing(database: Database, connection: a
     assert database.in_use == 0
 
 
+async def test_once_it_is_closed_the_server_has_no_session_of_it(
+    database: Database, connection: asyncpg.Connection
+):
+    await add(database, "A")
+    assert await _sessions(connection)
+    pool = database._pool  # noqa: SLF001 - or the garbage collector would close it as well
+    await database.close()
+    async with asyncio.timeout(LATE_S):
+        while await _sessions(connection):
+            await asyncio.sleep(0.02)
+    assert pool is not None
+
+
 async def test_each_committed_change_rings_and_nothing_else(database: Database):
     rings: list[str] = []
     done = ""

@@ -200,6 +200,14 @@ async def test_it_stays_in_force_and_still_ends_while_the_database_is_gone(bare:
     assert lonely.views() == []
 
 
+async def test_it_bites_from_the_answer_on_whether_or_not_anybody_looks_for_changes(bare: Bare):
+    alone = Gremlins(NAME, "orders", bare.settings, CollectorRegistry())
+    alone.known_routes = bare.gremlins.known_routes
+    await alone.put("here", PutGremlin(kind="error", routes=["/now"]), "ada")
+    assert alone.biting("GET", "/now")
+    await alone.close()
+
+
 async def test_another_process_moves_them_through_the_client(bare: Bare):
     peer = Peer("bare-service", bare.url, bare.settings)
     client = GremlinClient(peer)

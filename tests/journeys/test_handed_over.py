@@ -6,7 +6,7 @@ from tests.journeys.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Nobody looks for due orders while the test runs.
-SHOP = {"order": {"reconcile_poll_s": 60.0}}
+SHOP = {"order": {"reconcile_poll_s": 600.0}}
 
 
 async def test_the_goods_of_a_confirmed_order_are_sold_before_it_is_due(shop: Shop):
