@@ -49,6 +49,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.long  # test_kubernetes.py gives each object to the same schemas
 def test_kubeconform_finds_nothing(built: Path, tmp_path: Path):
     import kubernetes_validate  # here, as in test_kubernetes.py
 
