@@ -36,6 +36,10 @@ TOGETHER = (
         "tests/fleet/test_up.py",
         "tests/fleet/test_another_terminal.py",
         "tests/fleet/test_control.py",
+        "tests/fleet/test_fork_server.py",
+        "tests/fleet/test_load_on_request.py",
+        "tests/fleet/test_restart_by_page.py",
+        "tests/fleet/test_stopping.py",
     ),
     (
         "tests/browser/test_journey.py",
@@ -45,6 +49,17 @@ TOGETHER = (
         "tests/browser/test_places.py",
         "tests/browser/test_readable.py",
         "tests/browser/test_traces.py",
+    ),
+    # A browser and a shop, again: one worker would take too long for them all.
+    (
+        "tests/browser/test_accessible.py",
+        "tests/browser/test_acts.py",
+        "tests/browser/test_hostile.py",
+        "tests/browser/test_operator.py",
+        "tests/browser/test_orders.py",
+        "tests/browser/test_policies.py",
+        "tests/browser/test_reports.py",
+        "tests/browser/test_windows.py",
     ),
 )
 
