@@ -15,8 +15,11 @@ from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose, with_
 FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
-# These wait for lights, or for what settles late; slow-inventory is also played in a browser.
-LONG = {"broken-leg", "schroedingers-warehouse", "slow-inventory", "payment-brown-out"}
+# These wait for lights, or for what settles late; slow-inventory is also played in a browser, and
+# what hot-wallet shows is in tests/services/wallet/test_at_once.py.
+LONG = {
+    "broken-leg", "hot-wallet", "payment-brown-out", "schroedingers-warehouse", "slow-inventory",
+}  # fmt: skip
 # One that kills or restarts a process needs a whole `valerix up`: test_with_restarts.py. One with a
 # twin starts a shop more.
 PLAYED = sorted(set(names()) - set(with_restarts()))
