@@ -15,11 +15,14 @@ BUSY = (
     "tests/stack/test_rules.py",
     "tests/journeys/",
     "tests/proof/",
+    "tests/contracts/",
+    "tests/twins/",
     "tests/services/",
 )
 WAITING = (
     "tests/browser/test_journey.py",
     "tests/browser/",
+    "tests/gateway/",
     "tests/loadtests/",
     "tests/scenarios/",
     "tests/stack/",
@@ -30,6 +33,7 @@ _CORES = 2
 # What is costly to arrange and only looked at: the files that share it go to one worker.
 TOGETHER = (
     ("tests/stack/test_panels.py", "tests/stack/test_lights.py"),
+    ("tests/scenarios/test_checked.py", "tests/scenarios/test_stopped.py"),
     # The broker.
     ("tests/faults/test_events.py", "tests/chassis/messaging/test_transports.py"),
     (
