@@ -9,9 +9,9 @@ from frontend.web.panels import Panel
 from frontend.web.templating import TEMPLATES
 from observatory.sources.down import Down
 from observatory.sources.health import Health
+from tests.browser.contrasts import SCHEMES, faint
 from tests.browser.looks import confirmed_order
 from tests.frontend.samples import NOW, show
-from tests.frontend.test_palette import contrast
 from tests.tidy.files import complain
 from topology import NAMES
 
@@ -21,40 +21,10 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 WIDTHS = (1440, 1280, 768, 390)
-SCHEMES = ("light", "dark")
 
 # As long as a reason gets, and what a service in trouble is called.
 AWAY = Down("The database cannot be reached", NOW, "Everything else on this page goes on.")
 TROUBLE = tuple(Health(key, problem="no answer") for key in NAMES)
-
-CONTRASTS = """() => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
-  const hex = (colours) => {
-    pen.clearRect(0, 0, 1, 1);
-    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
-    const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
-    return "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
-  };
-  const pairs = new Map(), found = new Map();
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !node.checkVisibility()) continue;
-    if (node.closest(".unseen, .skip, script, button:disabled")) continue;
-    const grounds = [];
-    for (let each = node; each; each = each.parentElement) {
-      grounds.unshift(getComputedStyle(each).backgroundColor);
-    }
-    const colours = [...grounds, getComputedStyle(node).color];
-    // Hundreds of words share a few colours, and each look at the canvas is slow.
-    const key = colours.join();
-    if (!pairs.has(key)) pairs.set(key, [hex(colours), hex(grounds)]);
-    const [ink, ground] = pairs.get(key);
-    found.set(ink + ground, [ink, ground, walker.currentNode.data.trim().slice(0, 30)]);
-  }
-  return [...found.values()];
-}"""
 
 # Two words, or a word and a mark, that stand over each other; of each what can be seen of it.
 OVERPRINTED = """() => {
@@ -102,7 +72,8 @@ OVERPRINTED = """() => {
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param({1440: ("light",), 390: ("dark",)}, id="some"),
+        # Colours are those of every page in test_accessible.py.
+        pytest.param({1440: (), 390: ()}, id="some"),
         pytest.param(dict.fromkeys(WIDTHS, SCHEMES), id="all", marks=pytest.mark.long),
     ],
 )
@@ -140,15 +111,7 @@ async def test_every_word_can_be_read_and_no_page_scrolls_sideways(visit, looks)
                 offences.append(f"{path} is wider than {width}")
             over = await page.evaluate(OVERPRINTED)
             offences += [f"{path}, {width}: over each other: {each}" for each in over]
-            for scheme in schemes:
-                await page.emulate_media(color_scheme=scheme)
-                pairs = await page.evaluate(CONTRASTS)
-                assert len(pairs) >= 4, path
-                offences += [
-                    f"{path}, {scheme}, {width}: {text!r} is {ink} on {ground}"
-                    for ink, ground, text in pairs
-                    if contrast(ink, ground) < 4.5
-                ]
+            offences += await faint(page, f"{path}, {width}", schemes)
     complain(offences, "what somebody cannot read")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from chassis.http.shop_identity import SHOP_HEADER
 from fleet.settings import load
@@ -20,6 +19,7 @@ from tests.contracts.needs.acquirer import ACCOUNT
 from tests.contracts.needs.order import AMOUNT, CURRENCY, PRODUCT, payment_of
 from tests.harness.patience import ARRIVES_S
 from tests.harness.running import RunningFleet
+from tests.harness.serving import ask
 
 Given = Mapping[str, str]
 Maker = Callable[[Given], object]
@@ -70,9 +70,7 @@ class States:
         headers: Given | None = None,
         **body: Any,
     ) -> Any:
-        response = httpx.request(
-            method, self.fleet.url(key) + path, json=body or None, headers=headers, timeout=30
-        )
+        response = ask(method, self.fleet.url(key) + path, json=body or None, headers=headers)
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -179,9 +177,8 @@ class States:
 
     def _stripe(self, given: Given, path: str, **form: object) -> Any:
         headers = {"Authorization": f"Bearer {given['api_key']}"}
-        response = httpx.post(
-            f"{self.fleet.url('acquirer')}/v1{path}", data=form, headers=headers, timeout=30
-        )
+        url = f"{self.fleet.url('acquirer')}/v1{path}"
+        response = ask("POST", url, data=form, headers=headers)
         assert response.status_code in (200, 402), response.text
         return response.json()
 

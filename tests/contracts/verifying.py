@@ -22,6 +22,7 @@ from providers.acquirer.webhooks import signature
 from tests.contracts import over_grpc
 from tests.contracts.expects import Edge, path_of
 from tests.contracts.states import States
+from tests.harness.serving import ask
 from topology import GRPC_ABOVE, find
 
 from pact import Verifier  # isort: skip - after `expects`, which tells it to report to nobody
@@ -80,9 +81,7 @@ class Hop:
             sent["Stripe-Signature"] = signature(body, secret, at_s)
         elif not self._provider.is_outside:
             sent.update(self._states.shop_header)
-        found = httpx.request(
-            method, self._url + path, content=body, headers=sent, timeout=_TIMEOUT_S
-        )
+        found = ask(method, self._url + path, content=body, headers=sent, timeout=_TIMEOUT_S)
         kind = {"Content-Type": found.headers.get("Content-Type", "")} if found.content else {}
         return httpx.Response(found.status_code, content=self._change(found.content), headers=kind)
 

@@ -56,9 +56,10 @@ def shop(home: Path) -> Iterator[UpShop]:
     shop.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def one_shop(prepared_data: Path) -> Iterator[UpShop]:
-    """One folder for them all: a shop that has been through all of it before has to open too."""
+    """One folder for them all: a shop that has been through all of it before has to open too. It
+    ends with the last of them, as the browsers' does."""
     with tempfile.TemporaryDirectory(prefix="valerix-up-", ignore_cleanup_errors=True) as folder:
         shop = UpShop(_copy_data(Path(folder) / "home", prepared_data))
         try:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from topology import PROCESSES
 
 _OPEN_LIMIT_S = 130
 _STOP_LIMIT_S = 30
+_SEEN_LIMIT_S = 120
 
 
 class UpShop:
@@ -143,6 +145,16 @@ class UpShop:
 
     def printed(self) -> str:
         return self.output.read_text() if self.output.exists() else ""
+
+
+def seen(shop: UpShop, command: tuple[str, ...], wanted: Callable[[str], bool]) -> str:
+    """What the command prints, once that is as wanted."""
+    end = time.monotonic() + _SEEN_LIMIT_S
+    while True:
+        printed = shop.command(*command).stdout
+        if wanted(printed) or time.monotonic() > end:
+            return printed
+        time.sleep(0.5)
 
 
 def alive(processes: list[psutil.Process], within_s: float = 0.0) -> list[psutil.Process]:

@@ -1,7 +1,6 @@
 """A running shop restarts one of its processes on request, and only then."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,20 +56,6 @@ def test_postgresql_is_restarted_under_the_running_shop(open_shop: UpShop):
     verdict = open_shop.command("verify", "--wait", "20")
     assert verdict.returncode == 0, verdict.stdout
     assert open_shop.poll() is None
-
-
-@needs_embedded
-def test_ctrl_c_while_a_process_is_down_on_request_leaves_no_process(open_shop: UpShop):
-    family, killed = open_shop.family(), open_shop.named("inventory")
-    request = ControlRequest("kill", "inventory", 20.0, "test", time.time() + 5)
-    client.write(open_shop.home.control / f"1{REQUEST_SUFFIX}", request)
-    assert alive([killed], within_s=5) == []
-    open_shop.signal(signal.SIGINT)
-    assert open_shop.wait() == 0
-    assert alive(family) == []
-    assert not open_shop.home.control.exists()
-    assert open_shop.home.running() is None
-    assert "stopped" in open_shop.printed()
 
 
 def test_a_restart_without_a_running_shop_is_refused_in_one_line(home: Path):

@@ -1,9 +1,8 @@
-"""A running shop brings traffic and runs a load profile on request, and both end with it."""
+"""A running shop brings traffic and runs a load profile on request."""
 
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,7 @@ from fleet.load_run import LoadRun
 from fleet.run_dir import RunDirectory
 from scenarios import load_profiles
 from tests.fleet.conftest import needs_embedded
-from tests.fleet.shop import UpShop, alive
-
-_SEEN_LIMIT_S = 120
-
-
-def seen(shop: UpShop, command: tuple[str, ...], wanted: Callable[[str], bool]) -> str:
-    """What the command prints, once that is as wanted."""
-    end = time.monotonic() + _SEEN_LIMIT_S
-    while True:
-        printed = shop.command(*command).stdout
-        if wanted(printed) or time.monotonic() > end:
-            return printed
-        time.sleep(0.2)
+from tests.fleet.shop import UpShop, seen
 
 
 @needs_embedded
@@ -62,17 +49,6 @@ def test_a_profile_runs_alone_is_stopped_and_leaves_a_report(open_shop: UpShop):
     printed = seen(open_shop, ("load", "status"), lambda text: "no load profile" in text)
     assert "no load profile is running" in printed
     assert open_shop.command("load", "stop").returncode == 1
-
-
-@needs_embedded
-@pytest.mark.timeout(400)
-def test_a_profile_ends_with_the_shop(open_shop: UpShop):
-    assert open_shop.command("load", "start", "load").returncode == 0
-    seen(open_shop, ("load", "status"), lambda text: "answers;" in text)
-    family = open_shop.family()
-    assert any("loadtests.generator.process" in process.cmdline() for process in family)
-    open_shop.close()
-    assert alive(family) == []
 
 
 @pytest.fixture

@@ -44,18 +44,13 @@ def test_a_mix_is_written_without_what_nobody_does():
         '{"mix":{"orders":101}}', '{"mix":{"refunds":1}}',
     ],
 )  # fmt: skip
-async def test_what_is_out_of_bounds_is_refused(quiet_dashboard, body):
-    async with quiet_dashboard.post("/api/traffic", data=body, headers=JSON) as answer:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_out_of_bounds_is_refused(browser, body):
+    async with browser.post("/api/traffic", data=body, headers=JSON) as answer:
         assert answer.status == 400, body
         assert (await answer.json())["code"] in ("validation", "malformed")
-    async with quiet_dashboard.get("/api/traffic") as answer:
+    async with browser.get("/api/traffic") as answer:
         assert (await answer.json())["is_on"] is False
-
-
-@pytest.fixture
-async def quiet_dashboard(database_url):
-    async with dashboard(database_url) as (browser, _):
-        yield browser
 
 
 async def test_it_is_one_switch_by_page_and_by_api_and_in_the_audit_log(database_url):

@@ -13,6 +13,7 @@ import pytest
 
 from chassis.rpc.status import TRAILER, problem_in
 from tests.harness.running import RunningFleet
+from tests.harness.serving import ask
 
 _WITHIN_S = 30.0
 
@@ -35,7 +36,7 @@ class GatedShop:
         self.client = httpx.Client(base_url=self.url, timeout=30)
 
     def ask(self, method: str, key: str, path: str, **rest: object) -> httpx.Response:
-        return httpx.request(method, self.fleet.url(key) + path, timeout=30, **rest)  # type: ignore[arg-type]
+        return ask(method, self.fleet.url(key) + path, **rest)
 
     def order(self, **headers: str) -> httpx.Response:
         body = {"product_id": "PROD-002", "quantity": 1}

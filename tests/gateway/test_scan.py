@@ -6,6 +6,7 @@ lets a shopper in stands here.
 import asyncio
 import re
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -35,7 +36,6 @@ FLEET_ENVIRON = {
     "VALERIX_GATEWAY_RATE_BURST": "10000",
     "VALERIX_PAYMENT_DECLINE_RATE": "0",
 }
-ROUTES = [route for key in KEYS for route in routes_of(key, exposed(key))]
 # What a shopper may ask for: what is theirs and what is for sale. A route that is not here is for
 # the shop's services and its operators.
 FOR_SHOPPERS = {
@@ -74,6 +74,12 @@ _NOT_THEIRS = {"NOT_FOUND", "INVALID_ARGUMENT", "UNIMPLEMENTED"}
 _AT_ONCE = 8
 
 
+@cache
+def every_route() -> tuple[AskedRoute, ...]:
+    """Those of all processes, whose apps are made for it: here, and not by whoever collects."""
+    return tuple(route for key in KEYS for route in routes_of(key, exposed(key)))
+
+
 class Scan(NamedTuple):
     """The statuses of all routes, at each process's own port and at the gateway."""
 
@@ -108,14 +114,14 @@ async def _scan(shop: GatedShop, headers: dict[str, str]) -> Scan:
                 is_sent_to_login = response.headers.get("location", "").startswith("/login")
                 return 401 if is_sent_to_login else response.status_code
 
-        own = [ask(each.method, shop.fleet.url(each.key) + each.path) for each in ROUTES]
-        outside = [ask(each.method, shop.url + _address(each)) for each in ROUTES]
+        own = [ask(each.method, shop.fleet.url(each.key) + each.path) for each in every_route()]
+        outside = [ask(each.method, shop.url + _address(each)) for each in every_route()]
         found = await asyncio.gather(*own, *outside)
-    names = [each.name for each in ROUTES]
+    names = [each.name for each in every_route()]
     return Scan(
         dict(zip(names, found[: len(names)], strict=True)),
         # By its address alone: who answers there is the gateway's to say.
-        dict(zip((f"{each.method} {_address(each)}" for each in ROUTES), found[len(names) :],
+        dict(zip((f"{each.method} {_address(each)}" for each in every_route()), found[len(names) :],
                  strict=True)),
     )  # fmt: skip
 
@@ -147,7 +153,7 @@ def _let_in(found: dict[str, int], others: Iterable[str]) -> list[str]:
 
 
 def _demand(scanned: Scan, declared: list[AskedRoute]) -> None:
-    others = [each for each in ROUTES if each.credential == "other"]
+    others = [each for each in every_route() if each.credential == "other"]
     wrong = _let_in(
         {name: status for name, status in scanned.own.items()
          if name not in {each.name for each in declared}},
@@ -163,16 +169,16 @@ def _demand(scanned: Scan, declared: list[AskedRoute]) -> None:
 
 def test_nobody_is_let_in_but_where_a_route_says_so(shop: GatedShop):
     scanned = scan(shop, {})
-    _demand(scanned, [each for each in ROUTES if each.is_open])
+    _demand(scanned, [each for each in every_route() if each.is_open])
     assert scanned.own["order: GET /health"] == 200
     assert scanned.gateway["GET /auth/.well-known/jwks.json"] == 200
 
 
 def test_a_shopper_is_let_in_where_a_route_says_so(shop: GatedShop, shopper: dict[str, str]):
     scanned = scan(shop, shopper)
-    _demand(scanned, [each for each in ROUTES if each.is_open or _is_for_shoppers(each)])
+    _demand(scanned, [each for each in every_route() if each.is_open or _is_for_shoppers(each)])
     assert {f"{key}: {name}" for key, names in FOR_SHOPPERS.items() for name in names} <= {
-        each.name for each in ROUTES
+        each.name for each in every_route()
     }, "a route of the list is no more"
     assert scanned.own["order: GET /orders"] == scanned.gateway["GET /orders"] == 200
     assert scanned.own["relay: GET /events"] == 401

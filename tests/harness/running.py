@@ -121,6 +121,8 @@ class RunningFleet:
         ports = {key: free_port() for key in KEYS}
         self.urls = {key: f"http://127.0.0.1:{port}" for key, port in ports.items()}
         settings = {"VALERIX_DATABASE_URL": database_url, "VALERIX_LOG_FORMAT": "json"}
+        # Argon2 with as little memory as it takes.
+        settings |= {"VALERIX_IDENTITY_HASH_KIB": "32"}
         self.ports = {each: free_port() for key in KEYS for each in find(key).port_variables}
         self.ports |= {find(key).port_variable: port for key, port in ports.items()}
         settings |= {variable: str(port) for variable, port in self.ports.items()}

@@ -43,6 +43,11 @@ def knock(url: str, **options: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, verify=_NO_CERTIFICATES, **{"timeout": 20, **options})
 
 
+def ask(method: str, url: str, **options: Any) -> httpx.Response:
+    """One request to one of our own servers."""
+    return httpx.request(method, url, verify=_NO_CERTIFICATES, **{"timeout": 30, **options})
+
+
 class Server(uvicorn.Server):
     """Leaves the signals to pytest: Ctrl-C must still end the run."""
 

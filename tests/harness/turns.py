@@ -15,11 +15,14 @@ BUSY = (
     "tests/stack/test_rules.py",
     "tests/journeys/",
     "tests/proof/",
+    "tests/contracts/",
+    "tests/twins/",
     "tests/services/",
 )
 WAITING = (
     "tests/browser/test_journey.py",
     "tests/browser/",
+    "tests/gateway/",
     "tests/loadtests/",
     "tests/scenarios/",
     "tests/stack/",
@@ -30,12 +33,17 @@ _CORES = 2
 # What is costly to arrange and only looked at: the files that share it go to one worker.
 TOGETHER = (
     ("tests/stack/test_panels.py", "tests/stack/test_lights.py"),
+    ("tests/scenarios/test_checked.py", "tests/scenarios/test_stopped.py"),
     # The broker.
     ("tests/faults/test_events.py", "tests/chassis/messaging/test_transports.py"),
     (
         "tests/fleet/test_up.py",
         "tests/fleet/test_another_terminal.py",
         "tests/fleet/test_control.py",
+        "tests/fleet/test_fork_server.py",
+        "tests/fleet/test_load_on_request.py",
+        "tests/fleet/test_restart_by_page.py",
+        "tests/fleet/test_stopping.py",
     ),
     (
         "tests/browser/test_journey.py",
@@ -45,6 +53,17 @@ TOGETHER = (
         "tests/browser/test_places.py",
         "tests/browser/test_readable.py",
         "tests/browser/test_traces.py",
+    ),
+    # A browser and a shop, again: one worker would take too long for them all.
+    (
+        "tests/browser/test_accessible.py",
+        "tests/browser/test_acts.py",
+        "tests/browser/test_hostile.py",
+        "tests/browser/test_operator.py",
+        "tests/browser/test_orders.py",
+        "tests/browser/test_policies.py",
+        "tests/browser/test_reports.py",
+        "tests/browser/test_windows.py",
     ),
 )
 

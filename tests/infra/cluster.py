@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,10 +20,13 @@ class Peer(NamedTuple):
     namespace: str = NAMESPACE
 
 
+# Rendered once: nobody changes what it gives.
+every_component = cache(components.files)
+
+
 def objects(*names: str) -> list[Object]:
     """The objects of the base, or of these components, without kustomizations."""
-    every = components.files()
-    files = [every[name] for name in names] if names else [shop.files()]
+    files = [every_component()[name] for name in names] if names else [shop.files()]
     return [
         each
         for its_files in files
@@ -37,7 +41,7 @@ def patched(*names: str) -> list[Object]:
     found = copy.deepcopy([*objects(), *(objects(*names) if names else ())])
     policies = of_kind(found, "NetworkPolicy")
     for name in names:
-        (kustomization,) = components.files()[name]["kustomization.yaml"]
+        (kustomization,) = every_component()[name]["kustomization.yaml"]
         for each in kustomization.get("patches", ()):
             if each["target"]["kind"] == "NetworkPolicy":
                 for operation in yaml.safe_load(each["patch"]):

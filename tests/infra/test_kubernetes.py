@@ -2,19 +2,26 @@
 
 from typing import Any
 
-import kubernetes_validate
 import pytest
 
 from chassis import VERSION
 from fleet import migrate
 from fleet.settings import load, shape_of
-from infra.kubernetes import components, shop, sizes
+from infra.kubernetes import shop, sizes
 from infra.kubernetes.__main__ import HOME, stale
 from infra.kubernetes.objects import NAME, SHOP, names, role
 from infra.kubernetes.process import GATE, MAIN, keeps_files
 from infra.kubernetes.process import settings as own_settings
 from infra.kubernetes.traffic import GATEWAY_NAMESPACE
-from tests.infra.cluster import Peer, may_connect, objects, of_kind, patched, pod_specs
+from tests.infra.cluster import (
+    Peer,
+    every_component,
+    may_connect,
+    objects,
+    of_kind,
+    patched,
+    pod_specs,
+)
 from tests.tidy.files import complain
 from topology import LIT, PROCESSES, Process, find
 
@@ -25,7 +32,7 @@ OF_OPERATORS = {
     "security.istio.io/v1",
 }  # fmt: skip
 BASE = objects()
-EVERY = [*BASE, *objects(*components.files())]
+EVERY = [*BASE, *objects(*every_component())]
 DEPLOYMENTS = of_kind(BASE, "Deployment")
 OUTSIDE = Peer({}, "somewhere")
 
@@ -102,7 +109,7 @@ def edges() -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("added", [(), tuple(components.files())], ids=["base", "complete"])
+@pytest.mark.parametrize("added", [(), tuple(every_component())], ids=["base", "complete"])
 def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(added: tuple[str, ...]):
     policies = of_kind(patched(*added), "NetworkPolicy").values()
     ports = [port for process in PROCESSES for port in listens(process)]
@@ -130,7 +137,7 @@ def test_processes_connect_along_the_edges_of_the_topology_and_nowhere_else(adde
 
 def test_only_what_needs_the_database_the_broker_and_the_stores_reaches_them():
     bare, full = (
-        of_kind(each, "NetworkPolicy").values() for each in (BASE, patched(*components.files()))
+        of_kind(each, "NetworkPolicy").values() for each in (BASE, patched(*every_component()))
     )
     stranger = Peer({NAME: "stranger"})
     broker, monitoring = Peer({NAME: "rabbitmq"}), Peer({}, "monitoring")
@@ -228,6 +235,9 @@ def test_the_settings_are_settings():
 
 def test_every_object_fits_the_schema_of_kubernetes():
     """No field is unknown and none is of the wrong type. Operators' have their own."""
+    # Here: it builds parsers for a second and a half, and every worker collects this file.
+    import kubernetes_validate
+
     for each in EVERY:
         if each["apiVersion"] not in OF_OPERATORS:
             kubernetes_validate.validate(each, SCHEMAS, strict=True)

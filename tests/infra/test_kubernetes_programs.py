@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -50,7 +49,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.long  # test_kubernetes.py gives each object to the same schemas
 def test_kubeconform_finds_nothing(built: Path, tmp_path: Path):
+    import kubernetes_validate  # here, as in test_kubernetes.py
+
     kubeconform = program("kubeconform")
     schemas = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
     ours, theirs = f'"file://{tmp_path}/_definitions.json', '"/api/_definitions.json'

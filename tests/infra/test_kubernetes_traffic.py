@@ -2,10 +2,10 @@
 
 from chassis.http.origin import OriginCheck
 from fleet.settings import load, load_as
-from infra.kubernetes import components, shop, sizes
+from infra.kubernetes import shop, sizes
 from infra.kubernetes.objects import NAME, NAMESPACE, SETTINGS
 from services.identity.settings import IdentitySettings
-from tests.infra.cluster import objects, of_kind
+from tests.infra.cluster import every_component, objects, of_kind
 from tests.infra.test_kubernetes import listens
 from topology import LIT, PROCESSES, find
 
@@ -31,7 +31,7 @@ def test_routes_lead_to_every_public_port_and_to_nothing_else():
 def test_no_two_routes_share_a_name_and_the_process_answers_to_it():
     names = [name for each in ROUTES for name in each["spec"]["hostnames"]]
     assert len(names) == len(set(names)), "the Gateway API refuses one of them"
-    (kustomization,) = components.files()["gateway"]["kustomization.yaml"]
+    (kustomization,) = every_component()["gateway"]["kustomization.yaml"]
     (own,) = kustomization["configMapGenerator"]
     assert (own["name"], own["behavior"]) == (SETTINGS, "merge")
     environ = shop.shop_settings() | dict(each.split("=", 1) for each in own["literals"])
@@ -81,7 +81,7 @@ def test_a_sidecar_believes_the_tokens_that_its_process_believes():
     }
     identity, gateway = find("identity"), find("gateway")
     assert set(rules) == {each.name for each in LIT if each not in (identity, gateway)}
-    (kustomization,) = components.files()["tokens"]["kustomization.yaml"]
+    (kustomization,) = every_component()["tokens"]["kustomization.yaml"]
     (own,) = kustomization["configMapGenerator"]
     environ = shop.shop_settings() | dict(each.split("=", 1) for each in own["literals"])
     for name, (rule,) in rules.items():

@@ -11,6 +11,11 @@ from proof.checkpoint import Checkpoint, find_baseline, next_checkpoint, save
 from proof.scrubber import Scrubber
 
 
+async def checkpoints(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """What is kept of earlier proofs."""
+    return list(await connection.fetch("SELECT * FROM proof.checkpoint ORDER BY promises"))
+
+
 async def push_ahead(connection: asyncpg.Connection, *, before: int = 0) -> Checkpoint:
     """A checkpoint that says that everything up to now was proven, correct in every other way."""
     async with connection.transaction(isolation="repeatable_read"):

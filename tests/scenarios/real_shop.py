@@ -18,8 +18,8 @@ from tests.harness.running import RunningFleet
 from topology import NAMES, SERVICES
 
 TOKEN = "an operator token of some length"
-# What a module sets as FLEET_ENVIRON and FLEET_KEYS: an act looks by itself, without a dashboard.
-FLEET = ({"VALERIX_OPERATOR_TOKEN": TOKEN}, tuple(NAMES))
+# An act looks by itself, without a dashboard.
+FLEET = {"environ": {"VALERIX_OPERATOR_TOKEN": TOKEN}, "keys": tuple(NAMES)}
 ENDLESS = """\
 title: T
 teaches: x
@@ -63,7 +63,7 @@ def loose(fleet: RunningFleet) -> list[str]:
 def environ(fleet: RunningFleet, home: Path) -> dict[str, str]:
     urls = {process.url_variable: fleet.url(process.key) for process in SERVICES}
     return {
-        **os.environ, **urls, **FLEET[0],
+        **os.environ, **urls, "VALERIX_OPERATOR_TOKEN": TOKEN,
         "VALERIX_HOME": str(home), "VALERIX_DATABASE_URL": fleet.database_url,
     }  # fmt: skip
 

@@ -10,19 +10,21 @@ import httpx
 import pytest
 
 from scenarios.loader import FOLDER, names, parse, read
-from tests.scenarios.real_shop import ENDLESS, FLEET, TOKEN, check, loose, with_restarts
+from tests.scenarios.real_shop import ENDLESS, TOKEN, check, loose, with_restarts
 
-FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
-# These wait for lights, or for what settles late; slow-inventory is also played in a browser.
-LONG = {"broken-leg", "schroedingers-warehouse", "slow-inventory", "payment-brown-out"}
+# The others wait for lights, or for what settles late, or are a rush: what last-units shows is in
+# tests/journeys/test_placing.py, what hot-wallet does in tests/services/wallet/test_at_once.py.
+SHORT = {"stolen-key"}
 # One that kills or restarts a process needs a whole `valerix up`: test_with_restarts.py. One with a
 # twin starts a shop more.
 PLAYED = sorted(set(names()) - set(with_restarts()))
 WITH_TWIN = [name for name in PLAYED if "\ntwin:" in (FOLDER / f"{name}.yaml").read_text()]
 ALONE = [
-    pytest.param(name, marks=[pytest.mark.long, pytest.mark.timeout(400)] if name in LONG else [])
+    pytest.param(
+        name, marks=[pytest.mark.long, pytest.mark.timeout(400)] if name not in SHORT else []
+    )
     for name in PLAYED
     if name not in WITH_TWIN
 ]

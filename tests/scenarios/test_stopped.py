@@ -7,9 +7,8 @@ import subprocess
 import pytest
 
 from scenarios.lock import ScenarioLock
-from tests.scenarios.real_shop import FLEET, begin, command, loose, until_loose
+from tests.scenarios.real_shop import begin, command, loose, until_loose
 
-FLEET_ENVIRON, FLEET_KEYS = FLEET
 pytestmark = pytest.mark.timeout(150)
 
 

@@ -112,17 +112,16 @@ async def test_every_bad_token_is_refused_by_a_service(identity: Identity):
             assert "invalid_token" in answer.headers["www-authenticate"], case
 
 
-async def test_keys_turn_while_requests_go_on_and_not_one_fails(
-    module_database: str, eyes: asyncpg.Connection
-):
+async def test_keys_turn_while_requests_go_on_and_not_one_fails(database_url: str):
+    """In a database of its own: where another's key is the next, it would sign in a minute."""
     quick = {
         "identity_rotate_every_s": 1.0, "identity_key_lead_s": 1.0, "identity_keys_every_s": 0.2,
         "identity_poll_s": 0.1,
     }  # fmt: skip
     used: set[str] = set()
     async with (
-        run_identity(module_database, **quick) as one,
-        run_identity(module_database, **quick) as two,
+        run_identity(database_url, **quick) as one,
+        run_identity(database_url, **quick) as two,
         run_service(one.url) as http,
     ):
         oldest = (await one.log_in()).json()["access_token"]
@@ -136,9 +135,11 @@ async def test_keys_turn_while_requests_go_on_and_not_one_fails(
                     me = await http.get("/me", headers=bearing(shown))
                     assert me.status_code == 200, me.text
             await asyncio.sleep(0.05)
+    eyes = await asyncpg.connect(database_url)
     signing = await eyes.fetchval(
         "SELECT count(*) FROM identity.signing_keys WHERE state = 'SIGNING'"
     )
+    await eyes.close()
     assert signing == 1
 
 

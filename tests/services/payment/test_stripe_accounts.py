@@ -20,6 +20,7 @@ from services.payment.cancelling import Cancel
 from services.payment.domain import AttemptId
 from tests.harness.readme import lines, typed
 from tests.harness.running import RunningFleet
+from tests.harness.serving import knock
 from tests.services.payment.payment_service import Replica, open_replica
 
 in_module_loop = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +52,7 @@ class Shop:
         return [tuple(row) for row in rows]
 
     async def mode(self, account: str, mode: str) -> None:
-        async with httpx.AsyncClient(base_url=self.url) as http:
+        async with knock(self.url) as http:
             answer = await http.put(
                 f"/accounts/{account}/mode",
                 json={"mode": mode},
@@ -60,13 +61,13 @@ class Shop:
             assert answer.status_code == 200, answer.text
 
     async def gremlin(self, kind: str, route: str) -> None:
-        async with httpx.AsyncClient(base_url=self.url, headers=OPERATOR) as http:
+        async with knock(self.url, headers=OPERATOR) as http:
             command = {"kind": kind, "routes": [route]}
             answer = await http.put("/gremlins/line", json=command)
             assert answer.status_code in (200, 201), answer.text
 
     async def calm(self) -> None:
-        async with httpx.AsyncClient(base_url=self.url, headers=OPERATOR) as http:
+        async with knock(self.url, headers=OPERATOR) as http:
             (await http.delete("/gremlins/line")).raise_for_status()
 
     def intents(self, account: str, payment_id: str) -> list[Any]:
@@ -117,7 +118,7 @@ async def test_a_payment_is_taken_at_the_acquirer(shop: Shop):
 async def test_every_line_of_the_readme_works_and_takes_money_once(shop: Shop):
     await shop.arrange("UPDATE payments.merchants SET chain = '{alfa,bravo,charlie,mock}'")
     written = lines("Pay", 5003, 5010)
-    async with httpx.AsyncClient(base_url=shop.url, headers=OPERATOR) as acquirer:
+    async with knock(shop.url, headers=OPERATOR) as acquirer:
         doors = {5003: shop.replica.http, 5010: acquirer}
         r1, r2, silent, r3, happy = [await typed(doors, line) for line in written]
         assert [each.status_code for each in (r1, r2, silent, r3, happy)] == [

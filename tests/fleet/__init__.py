@@ -1,0 +1,1 @@
+"""The shop as `valerix up` runs it: started, asked, killed and started again."""
