@@ -28,6 +28,7 @@ FLEET_ENVIRON = {
     "VALERIX_PUBLISHED_ON": "192.0.2.1",
     "VALERIX_OPERATOR_TOKEN": OPERATOR_TOKEN,
     "VALERIX_SERVICE_TOKEN": "the-credential-of-this-shop",
+    "VALERIX_PAYMENT_DECLINE_RATE": "0",
     # Before whom 280 cases come in a second.
     "VALERIX_GATEWAY_RATE_BURST": "10000",
 }
