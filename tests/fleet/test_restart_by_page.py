@@ -46,6 +46,8 @@ def test_a_process_killed_on_the_map_is_missed_and_comes_back_and_is_in_the_audi
     outage.get_by_role("button", name="Kill Inventory now").click()
     expect(page.locator("#toasts")).to_contain_text("Inventory was killed", timeout=PATIENCE_MS)
     assert alive([killed]) == []
+    # The map and the dots are two panels, and come one after the other.
+    expect(is_well).to_have_count(0, timeout=_BACK_MS)
     expect(page.locator("#node-inventory.is-failed")).to_have_count(1, timeout=_BACK_MS)
     expect(is_well).to_have_count(1, timeout=_BACK_MS)
     assert open_shop.named("inventory").pid != killed.pid
