@@ -17,7 +17,7 @@ from chassis.http.edge import Edge
 from chassis.http.server import config
 from chassis.settings import Settings
 from fleet.settings import load, shape_of
-from topology import find
+from topology import PROCESSES, find
 
 # The pauses of background work, shortened; every deadline stays what production has.
 QUICK: dict[str, object] = {
@@ -78,9 +78,14 @@ def known(service: str, values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in fields}
 
 
+# Where nobody listens: on the usual ports somebody's own shop may be open.
+_NOWHERE = {f"{each.key}_url": "http://127.0.0.1:9" for each in PROCESSES}
+
+
 def settings_of(service: str, database_url: str, *, port: int = 0, **overrides: Any) -> Settings:
-    """A service's settings with QUICK pauses, on a free port unless told otherwise."""
-    given = {**known(service, QUICK), "database_url": database_url, **overrides}
+    """A service's settings with QUICK pauses, on a free port unless told otherwise. It finds only
+    those whose address is given."""
+    given = {**known(service, QUICK), **_NOWHERE, "database_url": database_url, **overrides}
     settings = load(service, {}, **given)
     return msgspec.structs.replace(settings, port=port)
 
