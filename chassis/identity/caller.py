@@ -41,8 +41,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nobody was named."""
-        return self.subject == "anonymous"
+        """Whether nobody was named: a token never does that, whatever its subject is."""
+        return self == ANONYMOUS
 
     @property
     def is_operator(self) -> bool:

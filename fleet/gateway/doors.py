@@ -230,7 +230,10 @@ def _tokens(settings: GatewaySettings) -> dict[str, Any]:
         "clock_skew_seconds": 1,
         # The services look at it once more, and know whose order it is.
         "forward": True,
-        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
+        # A scheme may be written in any letters (RFC 9110, section 11.1); clients write these two.
+        "from_headers": [
+            {"name": "Authorization", "value_prefix": each} for each in ("Bearer ", "bearer ")
+        ],
         "payload_in_metadata": _TOKEN,
         "remote_jwks": {
             "http_uri": {"uri": jwks, "cluster": _IDENTITY.key, "timeout": "2s"},

@@ -18,6 +18,7 @@ from frontend.load import presenter
 from frontend.load.desk import LoadDesk
 from frontend.load.panels import load_panel, load_view, runs_panel, runs_view
 from frontend.web.filters import field
+from frontend.web.formatting import cut
 from frontend.web.pages import HttpRequest, Pages
 from frontend.web.responses import HEADERS, leave_untraced
 from observatory.load_comparison import ComparedFigure, compare, figures_of
@@ -170,7 +171,7 @@ def _two_of(reports: tuple[LoadReport, ...], a: str, b: str) -> tuple[LoadReport
             raise invalid_parameter(which, "must be the name of a load report")
         if name not in known:
             raise Problem(
-                404, "report-not-found", f"The load report {which} is not listed on /load."
+                404, "report-not-found", f"There is no load report {cut(name, 60)} on /load"
             )
     if a == b:
         raise invalid_parameter("b", "must be another report than a")

@@ -12,8 +12,8 @@ from litestar.params import FromPath, JSONBody
 from chassis.database.pool import Database
 from chassis.http.json_body import Strict
 from chassis.http.openapi import answered, refused
-from chassis.http.problems import NOT_EXECUTED, Problem
-from chassis.identity.caller import OPERATOR, caller_of, needs_role
+from chassis.http.problems import NOT_EXECUTED, Problem, invalid
+from chassis.identity.caller import ANONYMOUS, OPERATOR, caller_of, needs_role
 from chassis.identity.owners import OPEN, OTHER_CREDENTIAL, actor_of
 from services.identity import contract, oauth, store
 from services.identity.contract import (
@@ -34,10 +34,13 @@ from services.identity.logins import Logins
 from services.identity.oauth import Grants, NoToken
 from services.identity.settings import IdentitySettings
 from services.identity.signing_keys import SigningKeys
+from services.identity.tokens import NAMES
 
 # An RFC 7638 thumbprint.
 _KID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _NO_STORE = {"Cache-Control": "no-store"}
+# Who asks without a token, and the services: somebody called so would be taken for them.
+_OF_THE_SHOP = {ANONYMOUS.subject, *NAMES}
 _OPERATOR = {
     401: refused("This needs a token with the role operator"),
     403: refused("The caller has not the role operator"),
@@ -128,6 +131,8 @@ async def add_user(
     data: JSONBody[NewUser], request: Request[Any, Any, Any], state: State
 ) -> Response[UserView]:
     """POST /users. Who shows the operator token itself may give any role, others their own."""
+    if data.user in _OF_THE_SHOP:
+        raise invalid("/user", "is one of the shop's own names: choose another")
     caller = caller_of(request)
     trusted = caller.is_anonymous or caller == OPERATOR
     if not trusted and not all(caller.has(role) for role in data.roles):

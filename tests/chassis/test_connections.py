@@ -112,6 +112,16 @@ AFTER_THE_HEAD = {
 }
 
 
+async def test_a_trailer_is_no_header(bare: Bare):
+    body = b'{"name":"a"}'
+    chunk = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    async with callers(bare) as (caller,):
+        for trailers in (b"", b"Host: elsewhere.example\r\nContent-Type: text/plain\r\n"):
+            caller.send(CHUNKED + chunk + trailers + b"\r\n")
+            answer = await caller.answer()
+            assert answer.is_success, answer.text
+
+
 @pytest.mark.parametrize("raw", AFTER_THE_HEAD.values(), ids=AFTER_THE_HEAD)
 async def test_what_would_grow_after_the_head_closes_the_connection(bare: Bare, raw: bytes):
     async with callers(bare) as (caller,):

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.http.app import service_app
 from chassis.http.problems import Problem
-from chassis.identity.caller import Callers, caller_of, needs_role
+from chassis.identity.caller import Caller, Callers, caller_of, needs_role
 from chassis.identity.keys import LOOK_EVERY_S, PublishedKeys
 from chassis.identity.owners import FOR_SHOPPERS
 from chassis.settings import Settings
@@ -116,6 +116,12 @@ async def test_a_token_of_a_key_that_is_no_longer_published_is_forgotten(key: EC
         assert await subject(callers, token) == 401
     finally:
         refreshing.cancel()
+
+
+async def test_whoever_has_a_token_is_not_nobody(key: ECKey):
+    found = await Publisher(key).callers().judge(Forger(key, NAME).good(sub="anonymous"))
+    assert isinstance(found, Caller)
+    assert not found.is_anonymous
 
 
 async def test_without_any_keys_a_token_is_neither_good_nor_bad(key: ECKey):

@@ -148,6 +148,12 @@ def test_the_operator_token_is_a_way_to_log_in_as_operator(shop: GatedShop, ways
     assert direct.status_code == 200
 
 
+def test_the_scheme_may_be_written_in_small_letters(shop: GatedShop, forger: Forger):
+    token = forger.good(aud=["gateway-service", "order-service"])
+    found = shop.client.get("/orders", headers={"Authorization": f"bearer {token}"})
+    assert found.status_code == 200, found.text
+
+
 def test_what_a_published_shop_prints_first_places_an_order(shop: GatedShop):
     environ = {**os.environ, **FLEET_ENVIRON}
     settings = load_as(IdentitySettings, "identity", environ)

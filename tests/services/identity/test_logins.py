@@ -102,6 +102,13 @@ async def _guess(identity: Identity, name: Any, count: int) -> Counter[int]:
     return Counter(await asyncio.gather(*(guess(n) for n in range(count))))
 
 
+@pytest.mark.parametrize("name", ["anonymous", "order-service"])
+async def test_nobody_is_called_as_the_shop_calls_its_own(identity: Identity, name: str):
+    new = {"user": name, "password": "a longer password", "roles": ["shopper"]}
+    refused = await identity.http.post("/users", json=new)
+    assert (refused.status_code, refused.json()["details"][0]["pointer"]) == (400, "/user")
+
+
 async def test_demo_users_are_refused_where_the_shop_is_guarded(module_database: str):
     async with run_identity(module_database) as open_shop:
         session = (await open_shop.log_in("admin")).json()["refresh_token"]
