@@ -52,6 +52,12 @@ def is_global_address(host: str) -> bool | None:
     return address.is_global and not address.is_multicast
 
 
+def is_odd_address(host: str) -> bool:
+    """Whether programs read this as an IPv4 address, though it is written as none: 127.1."""
+    is_number = _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2].lower()) is not None
+    return is_number and is_global_address(host) is None
+
+
 def network_of(address: str) -> str:
     """Whom a client's address stands for: itself, or of IPv6 the /64 that one customer is given."""
     try:

@@ -125,7 +125,7 @@ class _Event(msgspec.Struct):
 
 def _audit(target: Target, key: str) -> list[AuditEntry]:
     try:
-        _, body = ask("GET", f"{target.urls[key]}/gremlins/audit")
+        _, body = ask("GET", f"{target.urls[key]}/gremlins/audit", target.headers)
         events = msgspec.convert(body["events"], list[_Event])
     except (OSError, KeyError, TypeError, msgspec.ValidationError):
         return []  # not shown; the proof reads the gremlins from the database

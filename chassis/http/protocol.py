@@ -150,8 +150,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line; or a trailer, which is counted and dropped: among the headers it would speak
-        after they were judged (RFC 9110, section 6.5.1)."""
+        """A header line; or a trailer, which is counted and dropped: as a header it would count
+        after the others were judged (RFC 9110, section 6.5.1)."""
         self._count(len(name) + len(value) + 4)
         if not self._in_head:
             return

@@ -22,7 +22,13 @@ from topology import NAMES
 
 TOKEN = "a-token-of-sixteen"
 FLEET_KEYS = tuple(NAMES)
-FLEET_ENVIRON = {"VALERIX_OPERATOR_TOKEN": TOKEN, "VALERIX_OTLP_ENDPOINT": ""}
+# Where nobody is, so that it counts as published, and lets in nobody without a token.
+FLEET_ENVIRON = {
+    "VALERIX_OPERATOR_TOKEN": TOKEN,
+    "VALERIX_SERVICE_TOKEN": "the-credential-of-this-shop",
+    "VALERIX_PUBLISHED_ON": "192.0.2.1",
+    "VALERIX_OTLP_ENDPOINT": "",
+}
 # Two cores may be busy with other tests: how long it took is not what is tested here.
 PATIENT = ("--p95", "20000", "--p99", "30000", "--settle", "30", "--alone")
 

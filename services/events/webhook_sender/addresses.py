@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 
-from chassis.addresses import is_global_address, is_http_url, is_loopback
+from chassis.addresses import is_global_address, is_http_url, is_loopback, is_odd_address
 
 _ADDRESS = "must be http(s)://host, in printable ASCII, without a user name, a password or a #part"
+_ODD = "must be a name, or an address in full, such as 192.0.2.7"
 _PRIVATE = "leads to this machine or to a private network"
 
 
@@ -26,6 +27,8 @@ def fault_of(url: str, *, allows_private: bool) -> str:
     if allows_private:
         return ""
     host = parts.hostname or ""
+    if is_odd_address(host):
+        return _ODD
     is_private = is_loopback(host) or is_global_address(host) is False
     return _PRIVATE if is_private else ""
 

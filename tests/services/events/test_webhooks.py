@@ -437,7 +437,7 @@ async def test_what_is_not_there_is_not_found(
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "10.1.2.3", "169.254.169.254", "[::ffff:10.0.0.1]",
-     "[64:ff9b::a00:1]", "[fe80::1]", "192.168.0.1", "224.0.0.1"],
+     "[64:ff9b::a00:1]", "[fe80::1]", "192.168.0.1", "224.0.0.1", "127.1", "2130706433", "0x7f.1"],
 )  # fmt: skip
 async def test_a_private_address_is_refused_where_merchants_are_strangers(
     scene: Scene, database_url: str, host: str
