@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult, Outcome
 from scenarios.model import Pay
@@ -40,10 +39,6 @@ class PayerTraffic(Visitors[Pay]):
     ) -> None:
         super().__init__(settings, sleep=sleep)
         self.answered: list[AnsweredPayer] = []
-
-    def headers(self) -> dict[str, str]:
-        """A shop with an operator takes payments from its own services and from its operator."""
-        return operator_headers(self._settings)
 
     async def visit(self, peer: Peer, pay: Pay) -> None:
         """One payment."""

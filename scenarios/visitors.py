@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+from chassis.http.operator_auth import operator_headers
 from chassis.http.outbound import Peer
 from chassis.outcome import CallResult
 from scenarios.arrivals import Arrivals, Visit
@@ -56,8 +57,9 @@ class Visitors(abc.ABC, Generic[C]):
         """What one of them does."""
 
     def headers(self) -> dict[str, str]:
-        """What each of their requests shows; what changes in it they show from then on."""
-        return {}
+        """What each of their requests shows; what changes in it they show from then on. It is the
+        operator token, where the shop has one: a published shop lets in nobody without any."""
+        return operator_headers(self._settings)
 
     def address(self) -> str:
         """Where they come to."""

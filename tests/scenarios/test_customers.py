@@ -55,3 +55,20 @@ async def test_who_was_accepted_follows_the_order_to_its_end(
     found = customers.responses
     assert [found["confirmed"], found["accepted"]] == responses
     assert not [*coming], "it asked less often than it was to"
+
+
+async def test_where_a_token_is_needed_they_show_the_operators():
+    seen: list[bytes] = []
+
+    async def shop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await wire.read_request(reader):
+            seen.append(request)
+            writer.write(shown(201, CONFIRMED))
+
+    async with wire.listen(shop) as url:
+        settings = load("dashboard", {}, order_url=url, operator_token="a token of this operator")
+        customers = CustomerTraffic(settings)
+        await customers.start(Load(product="PROD-003", count=1, clients=1))
+        await customers.place_uncounted(Load(product="PROD-003", count=1, clients=1))
+    assert len(seen) == 2
+    assert all(b"authorization: bearer a token of this operator" in each.lower() for each in seen)
