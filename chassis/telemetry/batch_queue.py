@@ -27,8 +27,9 @@ class NotDelivered(Exception):
         self.count = count
 
 
-class NotConnected(NotDelivered):
-    """Nobody listens there, so nothing of the batch arrived and it may be sent again."""
+class NotTaken(NotDelivered):
+    """Nobody listens there, or there is no room now: nothing of the batch was taken, and it may be
+    sent again."""
 
 
 class Sender(Protocol[T_contra]):
@@ -87,10 +88,10 @@ class BatchQueue(Generic[T]):
         while batch := self._take():
             try:
                 self._sender.send(batch)
-            except NotConnected as error:
-                # A receiver that starts with us, or anew, gets what happened before it listened.
+            except NotTaken as error:
+                # A receiver that starts with us, or anew, or is full, gets what happened before.
                 self._put_back(batch)
-                self._report("wait until somebody listens", error)
+                self._report("wait to be sent again", error)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 count = error.count if isinstance(error, NotDelivered) else None

@@ -9,11 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from chassis.http.ask import ask
-from chassis.telemetry.batch_queue import NotConnected, NotDelivered, T
+from chassis.telemetry.batch_queue import NotDelivered, NotTaken, T
 from chassis.telemetry.context import Span
 from chassis.telemetry.log_lines import LogLine
 
 TIMEOUT_S = 3.0
+# Too much at once: what OTLP's specification lets a client send again.
+_FULL = 503
 _SEVERITY = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
 _SCOPE = {"name": "valerix"}
 
@@ -48,11 +50,12 @@ class ReceiverSender(Generic[T]):
         try:
             status, response = ask("POST", self._url, self._headers, body=body, timeout_s=TIMEOUT_S)
         except ConnectionRefusedError as error:
-            raise NotConnected(str(error)) from error
+            raise NotTaken(str(error)) from error
         except OSError as error:
             raise NotDelivered(str(error)) from error
         if status // 100 != 2:
-            raise NotDelivered(f"the receiver answers {status}")
+            refusal = NotTaken if status == _FULL else NotDelivered
+            raise refusal(f"the receiver answers {status}")
         _demand_all_taken(response)
 
     def close(self) -> None:
