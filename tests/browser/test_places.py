@@ -62,8 +62,8 @@ async def test_the_header_is_one_line_whatever_is_red(visit, fleet):
 
 
 async def toasts(page):
-    """Three of them, as many as are shown at once."""
-    for _ in range(2):
+    """As many as are shown at once, and an order more than the newest three."""
+    for _ in range(3):
         async with page.expect_response("**/actions/order"):
             await place_order(page)
     await flip(page, "Double delivery", "Orders")
@@ -74,6 +74,7 @@ async def toasts(page):
 async def test_a_toast_covers_neither_lights_nor_orders_nor_switches(visit):
     page = await visit()
     await toasts(page)
+    await expect(page.locator("#panel-orders tbody tr:nth-child(3)")).to_be_visible()
     covered = [NEWEST, ".order-form", ".map", "#drawer", ".bar"]
     assert await page.evaluate(OVERLAPS, [".toast", covered]) == []
 
