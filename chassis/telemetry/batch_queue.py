@@ -27,7 +27,7 @@ class NotDelivered(Exception):
         self.count = count
 
 
-class NotTaken(NotDelivered):
+class NotAccepted(NotDelivered):
     """Nobody listens there, or there is no room now: nothing of the batch was taken, and it may be
     sent again."""
 
@@ -88,7 +88,7 @@ class BatchQueue(Generic[T]):
         while batch := self._take():
             try:
                 self._sender.send(batch)
-            except NotTaken as error:
+            except NotAccepted as error:
                 # A receiver that starts with us, or anew, or is full, gets what happened before.
                 self._put_back(batch)
                 self._report("wait to be sent again", error)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from chassis.http.ask import ask
-from chassis.telemetry.batch_queue import NotDelivered, NotTaken, T
+from chassis.telemetry.batch_queue import NotAccepted, NotDelivered, T
 from chassis.telemetry.context import Span
 from chassis.telemetry.log_lines import LogLine
 
@@ -50,11 +50,11 @@ class ReceiverSender(Generic[T]):
         try:
             status, response = ask("POST", self._url, self._headers, body=body, timeout_s=TIMEOUT_S)
         except ConnectionRefusedError as error:
-            raise NotTaken(str(error)) from error
+            raise NotAccepted(str(error)) from error
         except OSError as error:
             raise NotDelivered(str(error)) from error
         if status // 100 != 2:
-            refusal = NotTaken if status == _FULL else NotDelivered
+            refusal = NotAccepted if status == _FULL else NotDelivered
             raise refusal(f"the receiver answers {status}")
         _demand_all_taken(response)
 

@@ -14,7 +14,7 @@ import pytest
 from chassis import VERSION
 from chassis.settings import BadSetting
 from chassis.telemetry import batch_queue, receiver_sender
-from chassis.telemetry.batch_queue import BatchQueue, NotTaken, stop_all
+from chassis.telemetry.batch_queue import BatchQueue, NotAccepted, stop_all
 from chassis.telemetry.context import CLIENT, Span
 from chassis.telemetry.log_lines import LogLine
 from chassis.telemetry.senders import make_senders
@@ -219,7 +219,7 @@ async def test_what_nobody_listened_to_is_sent_once_somebody_does():
         def send(self, batch: Any) -> None:
             self.tries += 1
             if self.tries == 1:
-                raise NotTaken("refused")
+                raise NotAccepted("refused")
             arrived.extend(batch)
 
     queue: BatchQueue[int] = BatchQueue("spans", Late())
