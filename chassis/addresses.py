@@ -54,8 +54,7 @@ def is_global_address(host: str) -> bool | None:
 
 def is_odd_address(host: str) -> bool:
     """Whether programs read this as an IPv4 address, though it is written as none: 127.1."""
-    is_number = _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2].lower()) is not None
-    return is_number and is_global_address(host) is None
+    return _ends_in_number(host.rstrip(".").lower()) and is_global_address(host) is None
 
 
 def network_of(address: str) -> str:
@@ -77,7 +76,7 @@ def is_public_name(host: str) -> bool:
     is nobody's to register."""
     if ":" in host or "." not in host or is_loopback(host):
         return False
-    return _NUMBER.fullmatch(host.rpartition(".")[2]) is None
+    return not _ends_in_number(host)
 
 
 def is_listed(host: str, patterns: Iterable[str]) -> bool:
@@ -106,3 +105,7 @@ def is_database_url(value: str) -> bool:
         return parts.scheme in ("postgresql", "postgres") and parts.port != 0
     except ValueError:
         return False
+
+
+def _ends_in_number(host: str) -> bool:
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None

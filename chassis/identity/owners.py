@@ -32,7 +32,7 @@ FOR_SHOPPERS: dict[str, object] = {"for_shoppers": True}
 def sees_all(caller: Caller) -> bool:
     """Whether what is others' is shown to this caller as well: to an operator, to a service of the
     shop, and to whoever shows no token, where none is needed."""
-    return caller == ANONYMOUS or caller.is_operator or is_service(caller)
+    return caller.is_anonymous or caller.is_operator or is_service(caller)
 
 
 def is_service(caller: Caller) -> bool:
@@ -54,7 +54,7 @@ async def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler"
     caller = caller_of(connection)
     if credential.is_shown(connection.headers):
         return
-    if caller == ANONYMOUS and not is_open(connection.app.state["settings"], "shopper"):
+    if caller.is_anonymous and not is_open(connection.app.state["settings"], "shopper"):
         raise token_needed("This needs a token")
     if not sees_all(caller) and "for_shoppers" not in handler.opt:
         raise role_missing("operator")
@@ -62,7 +62,7 @@ async def caller_guard(connection: "ASGIConnection", handler: "BaseRouteHandler"
 
 async def known_caller(connection: "ASGIConnection", _: "BaseRouteHandler") -> None:  # type: ignore[type-arg]
     """A guard: 401 unless the caller is somebody, wherever the shop has an operator."""
-    if caller_of(connection) == ANONYMOUS and not is_open(
+    if caller_of(connection).is_anonymous and not is_open(
         connection.app.state["settings"], "operator"
     ):
         raise token_needed("This needs a token, the owner's or an operator's")

@@ -50,9 +50,12 @@
     const place = host.querySelector(".values");
     parts.forEach(([name, text], index) => {
       const word = place.children[index] ?? place.appendChild(document.createElement("span"));
-      word.className = "of-" + name;
-      // As large as the screen it covers the legend, and the figures have their names.
-      word.dataset.name = document.querySelector(`[data-legend] [data-show="${name}"]`)?.textContent ?? "";
+      const line = "of-" + name;
+      if (word.className !== line) {
+        word.className = line;
+        // As large as the screen it covers the legend, and the figures have their names.
+        word.dataset.name = document.querySelector(`[data-legend] [data-show="${name}"]`)?.textContent ?? "";
+      }
       if (word.textContent !== text) word.textContent = text;
     });
     while (place.children.length > parts.length) place.lastChild.remove();
