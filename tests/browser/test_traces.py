@@ -1,11 +1,12 @@
 """From an order to its trace to its line of log, from a red light to the gremlin behind it."""
 
+import asyncio
 import re
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, confirmed_order, flip, place_order
+from tests.browser.looks import calm, confirmed_order, flip, no_gremlin, place_order
 
 pytestmark = [
     pytest.mark.browser,
@@ -87,6 +88,48 @@ async def test_up_and_down_move_between_spans_and_enter_opens_one(visit):
     await expect(attributes).to_be_visible()
 
 
+async def test_an_order_that_was_bitten_has_its_faults_on_its_axis(visit, fleet):
+    page = await visit()
+    await flip(page, "Lost answer", "Payments")
+    await expect(page.locator("#panel-bar")).to_contain_text("Lost answer", timeout=SOON)
+    processed = page.locator(".toast", has_text="Order is being processed").first
+    for _ in range(5):
+        async with page.expect_response("**/actions/order"):
+            await place_order(page)
+        # Every process agrees within a second; an order that overtakes the switch is not bitten.
+        await page.wait_for_timeout(1000)
+        if await processed.count():
+            break
+    order = await processed.locator("a[href^='/orders/']").get_attribute("href")
+    no_gremlin(fleet)
+    await page.goto(order)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed", timeout=SOON)
+    lanes = page.locator(".life-lanes > li")
+    for label in ("State", "Stock", "Money", "Faults met"):
+        lane = lanes.filter(has=page.get_by_text(label, exact=True))
+        await expect(lane).to_be_visible(timeout=SOON)
+    await expect(lanes.filter(has_text="Faults met")).to_contain_text("lost_response")
+    reconciled = page.locator(".trace-rows > li", has_text="reconcile order").first
+    await expect(reconciled).to_be_visible(timeout=SOON)
+    # One axis: the state's bar begins where the first request's does, the repair's lies later.
+    places = await page.evaluate(
+        """() => {
+            const left = (selector) => document.querySelector(selector).getBoundingClientRect().x;
+            const rows = [...document.querySelectorAll(".trace-rows > li")];
+            const later = rows.find((row) => row.textContent.includes("reconcile order"));
+            return {
+                state: left(".life-lanes .pieces rect"),
+                first: left(".trace-rows .length rect"),
+                later: later.querySelector("rect").getBoundingClientRect().x,
+                lanes: left(".life-lanes .pieces"), traces: left(".trace-rows .length"),
+            };
+        }"""
+    )
+    assert places["lanes"] == pytest.approx(places["traces"], abs=1)
+    assert places["state"] == pytest.approx(places["first"], abs=30)
+    assert places["later"] > places["first"]
+
+
 @pytest.mark.long
 async def test_everything_can_be_read_without_javascript(visit):
     page = await visit(java_script_enabled=False)
@@ -112,23 +155,48 @@ async def test_everything_can_be_read_without_javascript(visit):
 async def test_the_tail_is_live_and_pauses_while_somebody_reads(visit, fleet):
     page = await visit("/logs")
     lines = page.locator(".tail-lines > li")
-
-    async def order():
-        fleet.ask("GET", "order", "/orders/nothing")
-
-    await order()
+    fleet.ask("GET", "order", "/orders/nothing")
     await expect(lines.first).to_be_visible(timeout=SOON)
     await page.wait_for_timeout(2500)
     await page.get_by_role("button", name="Pause").click()
     await expect(page.locator("#panel-logs")).to_have_class(re.compile("is-held"))
     newest = await lines.first.get_attribute("id")
-    await order()
+    fleet.ask("GET", "order", "/orders/nothing")
     await page.wait_for_timeout(3500)
     assert await lines.first.get_attribute("id") == newest
     await page.get_by_role("button", name="Resume").click()
     await expect(lines.first).not_to_have_attribute("id", newest, timeout=SOON)
     await lines.first.locator("a.to").focus()
     await expect(page.locator("#panel-logs")).to_have_class(re.compile("is-held"))
+
+
+async def test_an_answer_on_its_way_does_not_move_a_paused_list(visit, fleet):
+    page = await visit("/logs")
+    lines = page.locator(".tail-lines > li")
+    fleet.ask("GET", "order", "/orders/nothing")
+    await expect(lines.first).to_be_visible(timeout=SOON)
+    newest = await lines.first.get_attribute("id")
+    on_its_way, paused = asyncio.Event(), asyncio.Event()
+
+    async def late(route):
+        answer = await route.fetch()
+        if re.search(r'id="(line-\d+)"', await answer.text())[1] != newest:
+            on_its_way.set()
+            await paused.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/panels/logs*", late)
+    fleet.ask("GET", "order", "/orders/nothing")
+    await asyncio.wait_for(on_its_way.wait(), SOON / 1000)
+    await page.get_by_role("button", name="Pause").click()
+    async with page.expect_response("**/panels/logs*") as answered:
+        paused.set()
+    await (await answered.value).finished()
+    await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    assert await lines.first.get_attribute("id") == newest
+    await page.unroute("**/panels/logs*")
+    await page.get_by_role("button", name="Resume").click()
+    await expect(lines.first).not_to_have_attribute("id", newest, timeout=SOON)
 
 
 async def test_a_filter_applies_at_once_and_the_address_is_clean_and_shared(visit):

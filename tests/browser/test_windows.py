@@ -49,9 +49,8 @@ async def test_a_window_that_closes_leaves_the_stream_to_another(visit):
     first = await visit()
     second = await first.context.new_page()
     await second.goto("/gremlins")
-    await first.close()
     async with second.expect_event("request", lambda request: request.url.endswith("/nudges")):
-        pass
+        await first.close()
 
 
 async def test_all_times_are_in_one_zone_that_is_named_and_remembered(visit):

@@ -83,9 +83,12 @@
     button.querySelector(".word").textContent = word;
   };
   button.addEventListener("click", () => { paused = !paused; show(); });
-  document.addEventListener("htmx:before:request", (event) => {
-    if (event.target.matches?.("[data-live]") && isRead(event.target)) event.preventDefault();
-  });
+  // Neither asked for nor, if it was on its way already, shown.
+  for (const what of ["htmx:before:request", "htmx:before:swap"]) {
+    document.addEventListener(what, (event) => {
+      if (event.target.matches?.("[data-live]") && isRead(event.target)) event.preventDefault();
+    });
+  }
   for (const what of ["focusin", "focusout", "selectionchange", "toggle", "pointerover", "htmx:after:swap"]) {
     document.addEventListener(what, () => setTimeout(show), { passive: true, capture: true });
   }
