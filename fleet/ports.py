@@ -5,6 +5,7 @@ import errno
 import itertools
 import secrets
 import socket
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 import psutil
@@ -70,6 +71,11 @@ def demand_different(chosen: Iterable[ListeningPort]) -> None:
 # The odd thousands are left for gRPC, a thousand above whoever is given one of these.
 _FREE = [port for port in range(20_000, 32_000) if port // GRPC_ABOVE % 2 == 0]
 _IN_TURN = itertools.cycle(secrets.SystemRandom().sample(_FREE, len(_FREE)))
+# A port that was given is listened on only when its server has started. Until then the UDP port of
+# the same number, which no server of ours uses, says to every other process that it is given. More
+# than a shop needs; what was given before them is listened on by now, or will not be.
+_MOST_CLAIMED = 100
+_CLAIMED: deque[socket.socket] = deque()
 
 
 def _holder(port: int) -> str:
@@ -85,10 +91,18 @@ def _holder(port: int) -> str:
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment, and never the same one twice from this process."""
+    """A port nobody listens on at this moment, given to nobody else, and never the same one twice
+    from this process."""
     for _ in _FREE:
         port = next(_IN_TURN)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with contextlib.ExitStack() as unless_free, contextlib.suppress(OSError):
+            claim = unless_free.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+            unless_free.pop_all()
+            _CLAIMED.append(claim)
+            if len(_CLAIMED) > _MOST_CLAIMED:
+                _CLAIMED.popleft().close()
             return port
     raise CannotRun(f"every port from {_FREE[0]} to {_FREE[-1]} is taken")
