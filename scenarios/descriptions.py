@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from chassis.currencies import plain_amount
 from chassis.faults.kinds import KIND_LABELS, strength
 from scenarios.condition_model import Condition
 from scenarios.conditions import Observation, checks
@@ -106,7 +107,9 @@ def _load(instruction: Load) -> str:
 
 def _pay(instruction: Pay) -> str:
     how = "".join(f", {name} {value}" for name, value in sorted(instruction.metadata.items()))
-    each = f"{instruction.amount} {instruction.currency} minor units to {instruction.merchant}{how}"
+    each = (
+        f"{plain_amount(instruction.amount, instruction.currency)} to {instruction.merchant}{how}"
+    )
     if instruction.count is not UNSET:
         at_once = min(instruction.clients, instruction.count)
         return f"{instruction.count} payers of {each}, {at_once} at once"
@@ -114,7 +117,7 @@ def _pay(instruction: Pay) -> str:
 
 
 def _spend(instruction: Spend) -> str:
-    money = f"{instruction.amount} {instruction.currency} minor units"
+    money = plain_amount(instruction.amount, instruction.currency)
     each = f"{money} from the wallet of {instruction.user} to {instruction.provider}"
     if instruction.count is not UNSET:
         at_once = min(instruction.clients, instruction.count)
@@ -132,7 +135,7 @@ def _times(count: int) -> str:
 
 
 def _fill(instruction: FillWallet) -> str:
-    money = f"{instruction.exactly} {instruction.currency} minor units"
+    money = plain_amount(instruction.exactly, instruction.currency)
     return f"exactly {money} to spend in the wallet of {instruction.user}"
 
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup, escape
 
+from chassis.currencies import decimals_of
+
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
-# ISO 4217: every other currency of the shop has two decimals.
-_DECIMALS = {"JPY": 0, "BHD": 3, "KWD": 3}
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?")
 THIN = "\u202f"
 _UTC = ZoneInfo("UTC")
@@ -53,7 +53,7 @@ def utc_now() -> datetime:
 
 def money(minor: int, currency: str) -> str:
     """Minor units as a reader writes them: 9999 EUR is "99.99 €"."""
-    decimals = _DECIMALS.get(currency, 2)
+    decimals = decimals_of(currency)
     amount = f"{minor / 10**decimals:,.{decimals}f}".replace(",", THIN)
     return f"{amount}{THIN}{_SYMBOLS.get(currency, currency)}".rstrip()
 
@@ -65,7 +65,7 @@ def signed(minor: int, currency: str) -> str:
 
 def minor_units(text: str, currency: str) -> int | None:
     """What a reader wrote, in minor units: "12.50" EUR is 1250; None for what is no amount."""
-    decimals = _DECIMALS.get(currency, 2)
+    decimals = decimals_of(currency)
     if not (found := _AMOUNT.fullmatch(text.strip())) or len(found[2] or "") > decimals:
         return None
     return int(found[1] + (found[2] or "").ljust(decimals, "0"))
@@ -73,7 +73,7 @@ def minor_units(text: str, currency: str) -> int | None:
 
 def example_amount(currency: str) -> str:
     """An amount as a reader writes it, with the currency's own decimals: 12.50 EUR, 12 JPY."""
-    return f"{12.5:.{_DECIMALS.get(currency, 2)}f}"
+    return f"{12.5:.{decimals_of(currency)}f}"
 
 
 def in_full(moment: datetime) -> str:
