@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import click
 
 from cli.ask import asked
+from observatory.load_runs import VERDICTS
 from scenarios.load_profiles import PROFILES
 
 _MISTAKE = "--mix {mix!r} cannot be read: write orders=6,payments=3,wallets=1"
@@ -117,9 +118,9 @@ def compare_reports(a: str, b: str) -> None:
 
 
 def _report(report: Any) -> str:
-    latency = report["latency"]["all"]
+    latency, verdict = report["latency"]["all"], VERDICTS.get(report["answer"], report["answer"])
     return (
-        f"{report['name']:28} {report['answer']:8} {report['orders_per_s']:6.1f}/s"
+        f"{report['name']:28} {verdict:12} {report['orders_per_s']:6.1f}/s"
         f"  p95 {_figure(latency['p95_ms'])} ms  p99 {_figure(latency['p99_ms'])} ms"
     )
 

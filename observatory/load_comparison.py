@@ -9,7 +9,7 @@ from observatory.load_runs import LoadReport
 # A smaller difference between two runs is chance.
 _CLEARLY = 0.1
 # The figures that are compared, with their unit and whether more is better.
-_FIGURES = {"orders/s": ("/s", True), "p50": ("ms", False), "p95": ("ms", False),
+_FIGURES = {"throughput": ("/s", True), "p50": ("ms", False), "p95": ("ms", False),
             "p99": ("ms", False), "errors": ("%", False), "degraded": ("%", False)}  # fmt: skip
 Figures = Mapping[str, float | None]
 
@@ -36,7 +36,7 @@ def figures_of(report: LoadReport) -> Figures:
     errors = next((each.actual for each in report.thresholds if each.name == "errors"), None)
     latency = report.latency.all
     return {
-        "orders/s": report.orders_per_s, "p50": latency.p50_ms, "p95": latency.p95_ms,
+        "throughput": report.orders_per_s, "p50": latency.p50_ms, "p95": latency.p95_ms,
         "p99": latency.p99_ms, "errors": errors, "degraded": report.degraded_percent,
     }  # fmt: skip
 

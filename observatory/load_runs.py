@@ -12,6 +12,8 @@ from msgspec import Struct
 T = TypeVar("T")
 # The generator writes the first, once a second; the judgement is the second, the page the third.
 PROGRESS, DOCUMENT, PAGE = "progress.json", "report.json", "report.html"
+# A report's answer, as people read it.
+VERDICTS = {"kept": "held", "broken": "did not hold", "unknown": "no verdict"}
 # Of more runs than this only the newest are listed.
 MOST_LISTED = 50
 # A run whose progress is older than this, and that left no report, was killed.

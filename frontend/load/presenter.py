@@ -12,14 +12,10 @@ from frontend.load.view_models import (
 from frontend.web.formatting import THIN, share, took
 from frontend.web.labels import State
 from observatory.load_comparison import ComparedFigure, Figures, compare, figures_of
-from observatory.load_runs import LoadProgress, LoadReport, last_like
+from observatory.load_runs import VERDICTS, LoadProgress, LoadReport, last_like
 from scenarios.load_profiles import PROFILES
 
-_ANSWERS: dict[str, tuple[State, str]] = {
-    "kept": ("good", "held"),
-    "broken": ("failed", "did not hold"),
-    "unknown": ("none", "no verdict"),
-}
+_STATES: dict[str, State] = {"kept": "good", "broken": "failed"}
 
 
 def load(
@@ -78,7 +74,7 @@ def comparison(reports: tuple[LoadReport, ...], a: LoadReport, b: LoadReport) ->
 def _live(progress: LoadProgress | None) -> Figures:
     if progress is None:
         return {}
-    return {"orders/s": progress.per_s, "p50": progress.p50_ms, "p95": progress.p95_ms,
+    return {"throughput": progress.per_s, "p50": progress.p50_ms, "p95": progress.p95_ms,
             "p99": progress.p99_ms, "errors": progress.failed_percent}  # fmt: skip
 
 
@@ -107,11 +103,11 @@ def _phase(state: LoadState | None, progress: LoadProgress | None) -> str:
 
 
 def _run_row(report: LoadReport) -> RunRow:
-    state, answer = _ANSWERS.get(report.answer, ("none", report.answer))
     latency = report.latency.all
     return RunRow(
-        report, state, answer, _length(report.seconds), f"{report.orders_per_s:.1f}",
-        _shown(latency.p95_ms, "ms"), _shown(latency.p99_ms, "ms"),
+        report, _STATES.get(report.answer, "none"), VERDICTS.get(report.answer, report.answer),
+        _length(report.seconds), _shown(report.orders_per_s, "/s"), _shown(latency.p95_ms, "ms"),
+        _shown(latency.p99_ms, "ms"),
     )  # fmt: skip
 
 

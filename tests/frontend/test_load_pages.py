@@ -53,8 +53,8 @@ def test_a_run_is_compared_with_the_last_of_its_kind(reports):
         "20261121-120000-smoke", "20261121-110000-smoke",
     )  # fmt: skip
     rows = {row.name: row for row in view.figures}
-    assert rows["orders/s"].change == "\u22125.0\u202f/s"
-    assert rows["orders/s"].state == "degraded"
+    assert rows["throughput"].change == "\u22125.0\u202f/s"
+    assert rows["throughput"].state == "degraded"
     assert (rows["p95"].change, rows["p95"].state) == ("the same", "none")
     assert rows["p50"].now == "\u2013"
 
