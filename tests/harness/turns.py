@@ -56,7 +56,7 @@ TOGETHER = (
     ),
     # A browser and a shop, again: one worker would take too long for them all.
     (
-        "tests/browser/test_accessible.py",
+        "tests/browser/test_every_page.py",
         "tests/browser/test_acts.py",
         "tests/browser/test_hostile.py",
         "tests/browser/test_operator.py",

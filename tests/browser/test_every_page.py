@@ -1,14 +1,17 @@
-"""Every kind of page as axe-core reads it: WCAG 2.2 AA and its best practices, in both schemes."""
+"""Every kind of page: as axe-core reads it (WCAG 2.2 AA and its best practices), in both schemes,
+and on every width with nothing pushed out of sight."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.browser.contrasts import faint
+from tests.browser.contrasts import SCHEMES, faint
 from tests.browser.looks import confirmed_order, flip, no_gremlin
+from tests.browser.widths import WIDTHS, crowded
 from tests.tidy.files import complain
 
 pytestmark = [
@@ -20,18 +23,20 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WHOLE = {"runOnly": {"type": "tag", "values": TAGS}}
 # As dear as all others together; `faint` is not, and measures every word in both schemes.
 BUT_CONTRAST = {**WHOLE, "rules": {"color-contrast": {"enabled": False}}}
-Looks = tuple[tuple[str, int, dict[str, object]], ...]
-# In which schemes and widths, and what is looked for. Most of it depends on neither.
+
+
+class Looks(NamedTuple):
+    """In which schemes and widths axe looks and for what, and on which widths words are read."""
+
+    axe: tuple[tuple[str, int, dict[str, object]], ...]
+    widths: tuple[int, ...]
+
+
+# Most of what axe finds depends on neither scheme nor width.
+SOME = Looks((("light", 1440, BUT_CONTRAST),), (1440, 390))
+ALL = Looks(tuple((scheme, width, WHOLE) for scheme in SCHEMES for width in (1440, 390)), WIDTHS)
 LOOKS = pytest.mark.parametrize(
-    "looks",
-    [
-        pytest.param((("light", 1440, BUT_CONTRAST),), id="some"),
-        pytest.param(
-            tuple((scheme, width, WHOLE) for scheme in ("dark", "light") for width in (1440, 390)),
-            id="all",
-            marks=pytest.mark.long,
-        ),
-    ],
+    "looks", [pytest.param(SOME, id="some"), pytest.param(ALL, id="all", marks=pytest.mark.long)]
 )
 PAGES = [
     "/processes/order",
@@ -56,14 +61,16 @@ PAGES = [
     "/wallets/alice",
     "/login",
     "/nowhere",
+    f"/traces/{'ab' * 16}",
 ]
 
 
 async def findings(page: Page, place: str, looks: Looks) -> list[str]:
-    """What axe finds where the page is now: rule, element, and what to do about it."""
+    """What is wrong with the page as it is now: words that are too faint or lie over each other,
+    a width that it does not fit on, and what axe finds, with rule, element, and what to do."""
     await page.evaluate(Axe().axe_script)
-    found = []
-    for scheme, width, rules in looks:
+    found = await crowded(page, place, looks.widths)
+    for scheme, width, rules in looks.axe:
         await page.emulate_media(color_scheme=scheme)
         await page.set_viewport_size({"width": width, "height": 900})
         options = {**rules, "resultTypes": ["violations"]}
@@ -74,11 +81,11 @@ async def findings(page: Page, place: str, looks: Looks) -> list[str]:
             for rule in result["violations"]
             for node in rule["nodes"]
         ]
-    return found
+    return found + await faint(page, place)
 
 
 @LOOKS
-async def test_axe_finds_nothing_on_any_page(visit, fleet, looks):
+async def test_nothing_is_wrong_with_any_page(visit, fleet, looks):
     page = await visit()
     toast = await confirmed_order(page)
     trace = await toast.locator("a[href^='/traces/']").get_attribute("href")
@@ -97,8 +104,7 @@ async def test_axe_finds_nothing_on_any_page(visit, fleet, looks):
     for path in (*PAGES, trace, both, order, f"/payments/{payment}", report):
         await page.goto(path)
         found += await findings(page, path, looks)
-        found += await faint(page, path)
-    complain(found, "what axe finds")
+    complain(found, "what somebody cannot read or use")
 
 
 async def _drawer(page: Page) -> None:
@@ -129,7 +135,7 @@ STATES: dict[str, Callable[[Page], Awaitable[None]]] = {
 
 
 @LOOKS
-async def test_axe_finds_nothing_in_any_state_of_the_overview(visit, fleet, looks):
+async def test_nothing_is_wrong_with_any_state_of_the_overview(visit, fleet, looks):
     page = await visit()
     found = []
     try:
@@ -138,7 +144,6 @@ async def test_axe_finds_nothing_in_any_state_of_the_overview(visit, fleet, look
             await page.goto("/")
             await reach(page)
             found += await findings(page, state, looks)
-            found += await faint(page, state)
     finally:
         no_gremlin(fleet)
-    complain(found, "what axe finds")
+    complain(found, "what somebody cannot read or use")
