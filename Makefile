@@ -13,10 +13,10 @@ WAIT ?= 0
 PROFILE ?= smoke
 # Before the next line gives the tests' number to everybody: of the load only what somebody typed.
 LOAD_WORKERS := $(WORKERS)
-# Two for tests that keep a core busy, two for those that mostly wait: tests/harness/turns.py sees to it. A
+# Two for tests that keep a core busy, three for those that mostly wait: tests/harness/turns.py sees to it. A
 # file stays on one worker: its tests share the processes they started. A worker that died ends the run: its
 # test hung, and its processes are still there. The house rules are `make check`'s.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --ignore=tests/tidy
 
 # Compiled modules are kept, whatever the terminal says: the shop is five processes, the tests start

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import aiohttp
 import grpc
 import httpx
 import pytest
@@ -106,13 +107,16 @@ def scan(shop: GatedShop, headers: dict[str, str]) -> Scan:
 async def _scan(shop: GatedShop, headers: dict[str, str]) -> Scan:
     places = asyncio.Semaphore(_AT_ONCE)
     asking = {**headers, "Accept": "application/json"}
-    async with httpx.AsyncClient(headers=asking, timeout=30) as client:
+    limit = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(headers=asking, timeout=limit) as client:
 
         async def ask(method: str, url: str) -> int:
-            # Of a stream of events the head is enough.
-            async with places, client.stream(method, url) as response:
+            async with places, client.request(method, url, allow_redirects=False) as response:
+                # Of a stream of events the head is enough.
+                if response.content_type != "text/event-stream":
+                    await response.read()
                 is_sent_to_login = response.headers.get("location", "").startswith("/login")
-                return 401 if is_sent_to_login else response.status_code
+                return 401 if is_sent_to_login else response.status
 
         own = [ask(each.method, shop.fleet.url(each.key) + each.path) for each in every_route()]
         outside = [ask(each.method, shop.url + _address(each)) for each in every_route()]

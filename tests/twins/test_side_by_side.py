@@ -13,6 +13,7 @@ from twins.side_by_side import compare
 from twins.twin import NAMES, find
 
 
+@pytest.mark.long
 async def test_the_naive_twin_breaks_and_ours_holds(
     module_database: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -76,18 +76,18 @@ async def test_who_logs_out_is_out(identity: Identity):
     assert (await identity.refresh(token)).status_code == 400
 
 
-async def test_a_thousand_wrong_passwords_get_nowhere(module_database: str):
+async def test_hundreds_of_wrong_passwords_get_nowhere(module_database: str):
     async with run_identity(module_database) as identity:
         assert (await identity.log_in("ada")).status_code == 200
-        one = await _guess(identity, lambda n: "operator", 500)
-        many = await _guess(identity, lambda n: f"user-{n}", 500)
+        one = await _guess(identity, lambda n: "operator", 200)
+        many = await _guess(identity, lambda n: f"user-{n}", 200)
         # Who was right before gets in, whatever others guess.
         assert (await identity.log_in("ada")).status_code == 200
         refused = await identity.log_in("admin")
     # Ten tries of an account and fifty in total, and what grew again meanwhile.
     assert one[401] <= 30
     assert one[401] + many[401] <= 100
-    assert one[429] + many[429] >= 900
+    assert one[429] + many[429] >= 300
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 0
 
