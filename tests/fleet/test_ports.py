@@ -14,6 +14,6 @@ def test_no_port_is_given_twice_and_none_is_one_of_the_systems_own() -> None:
 
 def test_a_port_that_was_given_and_is_not_yet_listened_on_is_given_to_no_other_process() -> None:
     ours = {free_port() for _ in range(50)}
-    draw = "from fleet.ports import free_port; print(*[free_port() for _ in range(5_000)])"
-    theirs = subprocess.run([sys.executable, "-c", draw], capture_output=True, check=True).stdout
+    many = "from fleet.ports import free_port; print(*[free_port() for _ in range(5_000)])"
+    theirs = subprocess.run([sys.executable, "-c", many], capture_output=True, check=True).stdout
     assert ours.isdisjoint(map(int, theirs.split()))
