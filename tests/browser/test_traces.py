@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looks import calm, confirmed_order, flip, no_gremlin, place_order
+from tests.browser.looks import confirmed_order, flip, no_gremlin, place_order
 
 pytestmark = [
     pytest.mark.browser,
@@ -37,7 +37,7 @@ async def test_an_order_s_toast_leads_to_its_trace_and_on_to_its_log_line(visit)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Confirmed")
 
 
-async def test_a_bitten_process_leads_to_the_trace_that_names_the_gremlin(visit):
+async def test_a_bitten_process_leads_to_the_trace_that_names_the_gremlin(visit, fleet):
     page = await visit()
     await flip(page, "Slow request", "Inventory")
     # An order that overtakes the switch would not be bitten.
@@ -60,8 +60,7 @@ async def test_a_bitten_process_leads_to_the_trace_that_names_the_gremlin(visit)
     )
     assert violet[0] == violet[1] != "rgb(0, 0, 0)"
     await expect(page.locator(".failed-span > .error").first).to_have_text("timeout")
-    await page.goto("/")
-    await calm(page)
+    no_gremlin(fleet)
 
 
 @pytest.mark.long
@@ -213,6 +212,33 @@ async def test_a_filter_applies_at_once_and_the_address_is_clean_and_shared(visi
     await expect(page).to_have_url(re.compile(r"/logs\?since=1h$"))
     await page.go_back()
     await expect(page.get_by_label("Attribute")).to_have_value("http.route=/orders")
+
+
+async def test_a_late_answer_to_an_earlier_filter_is_not_shown(visit, fleet):
+    page = await visit("/traces")
+    fleet.ask("GET", "order", "/orders/nothing")
+    await expect(page.locator(".trace-rows > li").first).to_be_visible(timeout=SOON)
+    is_held, chosen = asyncio.Event(), asyncio.Event()
+
+    async def late(route):
+        answer = await route.fetch()
+        is_held.set()
+        await chosen.wait()
+        await route.fulfill(response=answer)
+
+    # What the list asks for by itself, before it is filtered.
+    await page.route(re.compile(r"/panels/traces(\?(?!.*attribute).*)?$"), late)
+    fleet.ask("GET", "order", "/orders/nothing")
+    await asyncio.wait_for(is_held.wait(), SOON / 1000)
+    await page.get_by_label("Attribute").fill("http.route=/nowhere")
+    await page.get_by_label("Attribute").press("Enter")
+    await expect(page).to_have_url(re.compile("attribute="))
+    await expect(page.locator(".trace-rows > li")).to_have_count(0)
+    async with page.expect_response(re.compile("/panels/traces")) as answered:
+        chosen.set()
+    await (await answered.value).finished()
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    await expect(page.locator(".trace-rows > li")).to_have_count(0)
 
 
 async def test_the_last_of_three_quick_choices_counts(visit):

@@ -45,6 +45,11 @@
     history.pushState({}, "", response.raw.url);
     shown = here();
   });
+  // A panel whose filter has changed meanwhile asks for something else now.
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (!event.target.matches?.("[id^='panel-'][hx-get]")) return;
+    if (event.detail.ctx.request.action !== event.target.getAttribute("hx-get")) event.preventDefault();
+  });
   // The pages that have a time take this one's, as it is when the link is followed.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.('nav[aria-label="Pages"] a');
