@@ -7,7 +7,7 @@ from playwright.async_api import Page
 WIDTHS = (1440, 1280, 768, 390)
 
 # A chart takes its new size before it is drawn next.
-_RENDERED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_SOON_MS = 50
 
 # Two words, or a word and a mark, that stand over each other; of each what can be seen of it.
 _OVERPRINTED = """() => {
@@ -57,7 +57,7 @@ async def crowded(page: Page, place: str, widths: Iterable[int] = WIDTHS) -> lis
     found = []
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 844})
-        await page.evaluate(_RENDERED)
+        await page.wait_for_timeout(_SOON_MS)
         wide = await page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             found.append(f"{place} is {wide} wide on {width}")
