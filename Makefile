@@ -74,6 +74,8 @@ stack-native: $(VENV)/.installed  ## the same without Docker, with the programs 
 test: $(VENV)/.installed-dev  ## the tests, with a real PostgreSQL of their own
 	@$(PYTEST) -m "not long" $(ARGS)
 
+# Its acts and storms each take what a machine has.
+test-all: WORKERS = 2
 test-all: $(VENV)/.installed-dev  ## the same and the long matrices: every fault on every hop, every seed, every act
 	@$(PYTEST) $(ARGS)
 

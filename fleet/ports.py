@@ -1,5 +1,6 @@
 """Whether the ports of the fleet are free, asked before anything starts."""
 
+import atexit
 import contextlib
 import errno
 import itertools
@@ -76,6 +77,12 @@ _IN_TURN = itertools.cycle(secrets.SystemRandom().sample(_FREE, len(_FREE)))
 # than a shop needs; what was given before them is listened on by now, or will not be.
 _MOST_CLAIMED = 100
 _CLAIMED: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _give_back() -> None:
+    for claim in _CLAIMED:
+        claim.close()
 
 
 def _holder(port: int) -> str:
