@@ -59,10 +59,14 @@ def test_up_down_and_up_again_leads_to_the_same_schema(empty_database_url: str):
     assert look(empty_database_url) == first
 
 
-def test_each_migration_alone_comes_down_to_what_was_before_it(empty_database_url: str):
+# One that was released does not change any more.
+@pytest.mark.parametrize("newest", [4, pytest.param(1000, marks=pytest.mark.long)])
+def test_each_migration_alone_comes_down_to_what_was_before_it(
+    empty_database_url: str, newest: int
+):
     migrate.upgrade(empty_database_url)
     seen = []
-    while migrate.current(empty_database_url) is not None:
+    while len(seen) < newest and migrate.current(empty_database_url) is not None:
         seen.append((migrate.current(empty_database_url), look(empty_database_url)))
         migrate.downgrade(empty_database_url)
     # From the bottom up again, by hand, one at a time: the schema at each stop is the one left.
