@@ -30,6 +30,8 @@ def list_payments(as_json: bool, **filters: str) -> None:
         )
     for each in page["unpaid"]:
         click.echo(f"{each['request_id']}: {each['status']} without a payment: {each['detail']}")
+    if not page["payments"] and not page["unpaid"]:
+        click.echo("no payment fits")
     if page["next"]:
         click.echo(f"older: --before {page['next']}")
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
+from services.identity.contract import LOGGED_OUT
 
 What = Literal["traffic", "load", "process", "key", "login"]
 Action = Literal[
@@ -34,7 +35,7 @@ _READ = statement(
         " WHERE withdrawn_at IS NOT NULL ORDER BY withdrawn_at DESC LIMIT :newest)"
         " UNION ALL (SELECT revoked_at, 'login', 'ended', 'identity-service',"
         " 'of ' || user_id || ': ' || revoked_because, 'identity'"
-        " FROM identity.families WHERE revoked_because <> 'logged out'"
+        " FROM identity.families WHERE revoked_because <> :logged_out"
         " ORDER BY revoked_at DESC LIMIT :newest)"
         " ORDER BY at DESC LIMIT :newest"
     ),
@@ -74,5 +75,5 @@ class Operations:
     async def newest(self) -> tuple[Operation, ...]:
         """The last ones, newest first."""
         async with self._database.connect() as connection:
-            rows = await connection.rows(_READ, newest=_NEWEST)
+            rows = await connection.rows(_READ, newest=_NEWEST, logged_out=LOGGED_OUT)
         return tuple(msgspec.convert(dict(row), Operation) for row in rows)

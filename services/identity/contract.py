@@ -19,6 +19,8 @@ USER_EXISTS = "user-exists"
 ROLE_ABOVE = "role-above-own"
 NO_KEY = "no-signing-key"
 KEY_NOT_FOUND = "signing-key-not-found"
+# Why a login ended: its user asked for it. Every other reason is one to look at.
+LOGGED_OUT = "logged out"
 
 
 class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

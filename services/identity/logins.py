@@ -11,7 +11,7 @@ from chassis.http.brake import Brake
 from chassis.http.operator_auth import is_token
 from chassis.http.problems import NOT_EXECUTED, Problem
 from services.identity import contract, store
-from services.identity.contract import TokenView
+from services.identity.contract import LOGGED_OUT, TokenView
 from services.identity.domain import User
 from services.identity.passwords import Passwords
 from services.identity.settings import DEMO_USERS, IdentitySettings, demo_password
@@ -72,7 +72,7 @@ class Logins:
         """Log out: end the family of a refresh token, if it is one."""
         async with self._database.begin() as tx:
             if found := await store.lock_token(tx, _digest(token)):
-                await store.revoke(tx, found.family_id, "logged out")
+                await store.revoke(tx, found.family_id, LOGGED_OUT)
 
     async def _issue(self, user: str, roles: list[str], refresh: str) -> TokenView:
         life_s = self._settings.identity_access_s
