@@ -9,7 +9,7 @@ from frontend.live_state import DashboardState
 from frontend.logs.presenter import log_row
 from frontend.overview import map_presenter, presenter
 from frontend.overview.panels import readings
-from frontend.overview.view_models import MapNode
+from frontend.overview.view_models import Dot, MapNode, ServiceDot
 from frontend.processes.view_models import EvidenceView, ProcessView
 from frontend.traces.presenter import trace_lines
 from frontend.traces.view_models import TraceLine
@@ -64,9 +64,16 @@ def _about(
     return ProcessView(
         map_presenter.node(find(key), read, now),
         NAMES[key],
-        next((each.dependencies for each in services if each.key == key), ()),
+        next((_dependencies(each) for each in services if each.key == key), ()),
         tuple(LABELS[each.key] for each in SERVICES if key in each.calls),
     )
+
+
+def _dependencies(shown: ServiceDot) -> tuple[Dot, ...]:
+    """Also of one that does not say: without a line for them all below would move up."""
+    if shown.dot.state == "failed":
+        return (Dot(shown.dot.name, "dependencies", "none", "not known"),)
+    return shown.dependencies
 
 
 async def evidence(telemetry: TelemetrySource, key: str) -> EvidenceView:
