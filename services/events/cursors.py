@@ -1,14 +1,16 @@
 """Where a page of rows that are numbered, newest first, goes on."""
 
-from chassis.http.problems import invalid_parameter
+from typing import Annotated
+
+from msgspec import Meta
+
+from chassis.http import cursors
 
 _FIRST_PAGE = 1 << 62
+_Number = Annotated[int, Meta(ge=0, lt=_FIRST_PAGE)]
 
 
-def read_cursor(cursor: str | None) -> int:
-    """The number below which the page begins; raises `Problem` 400 for what we did not write."""
-    if cursor is None:
-        return _FIRST_PAGE
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise invalid_parameter("cursor", "must be one that this service gave out")
-    return int(cursor)
+def read_cursor(of: str, cursor: str | None) -> int:
+    """The number below which the page of this list begins; raises `Problem` 400 for what we did not
+    write for it."""
+    return _FIRST_PAGE if cursor is None else cursors.read_cursor(of, cursor, _Number)

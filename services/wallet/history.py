@@ -1,18 +1,17 @@
 """What is read: wallets, a user's transactions, and the balances there are or were."""
 
-import base64
-import binascii
-import re
 from datetime import datetime
 from itertools import groupby
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import text
 
 from chassis.database.pool import Connection, statement
-from chassis.http.problems import Problem, invalid_parameter
-from services.wallet.contract import NAME
+from chassis.http import cursors
+from services.wallet.contract import UserId
 from services.wallet.domain import (
     Balance,
     Transaction,
@@ -21,6 +20,7 @@ from services.wallet.domain import (
     UserWallet,
 )
 
+_Seq = Annotated[int, Meta(ge=0, lt=10**18)]
 # A payment's row shows what was left once its money was held, a credit's once it was sealed.
 _SHOWN = (
     "SELECT t.transaction_id, t.seq, t.user_id, t.currency, t.kind, t.amount_minor, t.status,"
@@ -172,40 +172,23 @@ async def wallets(
 
 def write_cursor(transaction: Transaction) -> str:
     """Where the next page of a history begins: after this one."""
-    return _written(f"{transaction.user_id}:{transaction.seq}")
+    return cursors.write_cursor(_history_of(transaction.user_id), transaction.seq)
 
 
 def read_cursor(cursor: str, user_id: str) -> int:
     """The place a cursor names; raises `Problem` 400 for what we did not write for this user."""
-    whose, _, place = _read(cursor).rpartition(":")
-    if whose != user_id or not place.isdigit() or len(place) > 18:
-        raise _not_ours()
-    return int(place)
+    return cursors.read_cursor(_history_of(user_id), cursor, _Seq)
 
 
 def write_user_cursor(user_id: str) -> str:
     """Where the next page of wallets begins: after this user."""
-    return _written(user_id)
+    return cursors.write_cursor("wallets", user_id)
 
 
 def read_user_cursor(cursor: str) -> str:
     """The user a cursor names; raises `Problem` 400 for what we did not write."""
-    if not re.fullmatch(NAME, user_id := _read(cursor)):
-        raise _not_ours()
-    return user_id
+    return cursors.read_cursor("wallets", cursor, UserId)
 
 
-def _written(place: str) -> str:
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _read(cursor: str) -> str:
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error):
-        raise _not_ours() from None
-
-
-def _not_ours() -> Problem:
-    return invalid_parameter("cursor", "must be one that this service gave out")
+def _history_of(user_id: str) -> str:
+    return f"transactions of {user_id}"

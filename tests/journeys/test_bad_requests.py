@@ -146,15 +146,14 @@ async def test_a_cursor_that_is_not_ours_is_invalid(shop: Shop):
         assert problem["details"][0]["pointer"] == "/cursor"
 
 
-async def test_every_changed_letter_of_a_cursor_is_refused_or_leads_to_a_page(shop: Shop):
+async def test_every_changed_letter_of_a_cursor_is_refused(shop: Shop):
     for _ in range(2):
         await shop.place()
     cursor = (await shop.order.get("/orders", params={"limit": 1})).json()["next_cursor"]
     for place in range(len(cursor)):
         spoilt = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
         answer = await shop.order.get("/orders", params={"cursor": spoilt, "limit": 1})
-        if answer.status_code != 200:
-            assert_problem(answer, 400, "validation")
+        assert_problem(answer, 400, "validation")
 
 
 async def test_pages_show_every_order_once_newest_first(shop: Shop):

@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from chassis.database.pool import Database, Row
+from chassis.http.cursors import write_cursor
 from chassis.http.openapi import limit_up_to
 from chassis.http.parameters import rows_of
 from chassis.http.problems import invalid_parameter, one_of
@@ -52,12 +53,13 @@ async def list_lines(
         found = await log.page(
             connection,
             limit=most + 1,
-            before=read_cursor(cursor),
+            before=read_cursor("audit", cursor),
             event_id=event_id,
             **filters,
         )
     shown = [_line(row) for row in found[:most]]
-    return AuditPage(shown, str(shown[-1].n) if len(found) > most else None)
+    more = write_cursor("audit", shown[-1].n) if len(found) > most else None
+    return AuditPage(shown, more)
 
 
 def _line(row: Row) -> AuditLine:

@@ -1,6 +1,5 @@
 """The relay's endpoints: what happened, what is on its way, what was put aside, and the proof."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,9 +9,11 @@ from litestar import get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, QueryParameter
+from msgspec import Meta
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
+from chassis.http.cursors import read_cursor, write_cursor
 from chassis.http.openapi import limit_up_to, refused
 from chassis.http.parameters import rows_of
 from chassis.http.problems import Problem, invalid_parameter, one_of
@@ -35,6 +36,7 @@ from services.events.relay.store import OutboxRow, find_head, find_outboxes
 from services.events.relay.watermarks import look
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
+_Id = Annotated[int, Meta(ge=0, lt=1 << 62)]
 # A body may be anything; what a person reads of it is this long.
 _SHOWN = 2000
 _VIEW = (
@@ -82,7 +84,7 @@ async def list_events(
     most = rows_of(limit, MAX_PAGE)
     if type is not None:
         one_of("type", type, TYPES)
-    before = {} if cursor is None else _read_cursor(cursor)
+    before = {} if cursor is None else read_cursor("events", cursor, dict[str, _Id])
     async with _database(state).connect() as connection:
         outboxes = await find_outboxes(connection, list(_sources(state)))
         found = await outboxes.tail(
@@ -97,7 +99,7 @@ async def list_events(
     shown = found[:most]
     # The outboxes' clocks differ from the one order in which they were numbered.
     shown.sort(key=lambda row: (row.position is None, row.position or 0), reverse=True)
-    after = _write_cursor(before, shown) if len(found) > most else None
+    after = write_cursor("events", _lowest(before, shown)) if len(found) > most else None
     return EventPage([_view(row, _sources(state)) for row in shown], after)
 
 
@@ -124,22 +126,12 @@ def _printable(name: str, value: str | None) -> str | None:
     return value
 
 
-def _write_cursor(before: Mapping[str, int], shown: Sequence[OutboxRow]) -> str:
+def _lowest(before: Mapping[str, int], shown: Sequence[OutboxRow]) -> dict[str, int]:
+    """The id in each outbox below which the next page begins."""
     lowest = dict(before)
     for row in shown:
         lowest[row.room] = min(row.id, lowest.get(row.room, row.id))
-    return urlsafe_b64encode(msgspec.json.encode(lowest)).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> dict[str, int]:
-    try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        read = msgspec.json.decode(raw, type=dict[str, int])
-        if any(not 0 <= value < 1 << 62 for value in read.values()):
-            raise ValueError("out of range")
-    except (ValueError, msgspec.DecodeError):
-        raise invalid_parameter("cursor", "must be one that this service gave out") from None
-    return read
+    return lowest
 
 
 @get("/events/lag", summary="What is still on its way, and to whom")

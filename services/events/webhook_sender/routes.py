@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from chassis.database.pool import Database, Row
+from chassis.http.cursors import write_cursor
 from chassis.http.json_body import Strict
 from chassis.http.openapi import limit_up_to, refused
 from chassis.http.parameters import rows_of
@@ -111,13 +112,14 @@ async def list_deliveries(
     async with _database(state).connect() as connection:
         found = await store.page(
             connection,
-            before=read_cursor(cursor),
+            before=read_cursor("deliveries", cursor),
             limit=most + 1,
             state=delivery_state,
             merchant_id=_merchant(merchant_id),
         )
     shown = [_view(row) for row in found[:most]]
-    return DeliveryPage(shown, str(shown[-1].delivery_id) if len(found) > most else None)
+    more = write_cursor("deliveries", shown[-1].delivery_id) if len(found) > most else None
+    return DeliveryPage(shown, more)
 
 
 def _merchant(name: str | None) -> str | None:

@@ -1,7 +1,5 @@
 """The order's rules without any database: messages, views, cursors."""
 
-import base64
-import json
 import string
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
@@ -11,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.http import cursors
 from chassis.http.problems import Problem
 from services.order.app import create_app
 from services.order.contract import Reason, Status
@@ -101,24 +100,20 @@ def test_any_text_as_a_cursor_is_read_or_refused(text: str):
         assert (problem.status, problem.code) == (400, "validation")  # noqa: PT017 - or a page
 
 
-def _cursor(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-
 CURSORS = {
     "empty": "",
     "not base64": "!!!",
     "one letter": "A",
     "not ASCII": "ü",
-    "not JSON": "AAAA",
+    "no digest": "WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsIDFd",
     "a NUL": "%00",
-    "another shape": _cursor({"at": "now"}),
-    "too short": _cursor(["2026-01-01T00:00:00Z"]),
-    "no time": _cursor(["yesterday", _ID]),
-    "a time without a zone": _cursor(["2026-01-01T00:00:00", _ID]),
-    "a time before time": _cursor(["0001-01-01T00:00:00+23:59", _ID]),
-    "a time after time": _cursor(["9999-12-31T23:59:59-23:59", _ID]),
-    "no id": _cursor(["2026-01-01T00:00:00Z", "1 OR 1=1"]),
+    "another shape": cursors.write_cursor("orders", {"at": "now"}),
+    "too short": cursors.write_cursor("orders", ["2026-01-01T00:00:00Z"]),
+    "no time": cursors.write_cursor("orders", ["yesterday", _ID]),
+    "a time without a zone": cursors.write_cursor("orders", ["2026-01-01T00:00:00", _ID]),
+    "a time before time": cursors.write_cursor("orders", ["0001-01-01T00:00:00+23:59", _ID]),
+    "a time after time": cursors.write_cursor("orders", ["9999-12-31T23:59:59-23:59", _ID]),
+    "no id": cursors.write_cursor("orders", ["2026-01-01T00:00:00Z", "1 OR 1=1"]),
     "very long": "A" * 8000,
 }
 
