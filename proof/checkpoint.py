@@ -146,14 +146,16 @@ class Baseline(msgspec.Struct, frozen=True):
     """What a proof can build on: an `increment`, or nothing, and then `why` gives the reason.
 
     Transactions below `before` have ended; none from `until` on is visible. `orders` is how many
-    orders there are to read; `payments` (those without an order) and `wallets` are counted where
-    all are read. `promises` names the checkpoint; without a name none is saved.
+    orders there are to read, of `in_all` that there are; `payments` (those without an order) and
+    `wallets` are counted where all are read. `promises` names the checkpoint; without a name none
+    is saved.
     """
 
     before: int
     until: int
     server: str
     orders: int = 0
+    in_all: int = 0
     payments: int = 0
     wallets: int = 0
     missing: int = 0
@@ -189,7 +191,8 @@ async def find_baseline(
         return baseline
     except asyncpg.PostgresError:
         pass  # a role that may not read checkpoints
-    baseline = msgspec.structs.replace(baseline, orders=orders, missing=max(0, expected - orders))
+    missing = max(0, expected - orders)
+    baseline = msgspec.structs.replace(baseline, orders=orders, in_all=orders, missing=missing)
     try:
         async with connection.transaction():
             others = await connection.fetchrow(_OTHERS)
@@ -227,8 +230,12 @@ async def _find_baseline(
         why = f"more than {limit} orders changed since the last proof"
         return msgspec.structs.replace(baseline, why=why)
     moved = None if removed["moves_changed"] else found.moved
-    increment = Increment(found, changed, moved)
-    return msgspec.structs.replace(baseline, increment=increment, orders=changed.orders)
+    # An order that was proven may have changed since, so those that changed are not all new.
+    created = await connection.fetchval(_CREATED, *window) if changed.orders else 0
+    return msgspec.structs.replace(
+        baseline, increment=Increment(found, changed, moved), orders=changed.orders,
+        in_all=found.orders + created,
+    )  # fmt: skip
 
 
 async def _changed_in(

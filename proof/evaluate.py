@@ -39,10 +39,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """How much a proof read. With `before`, `proven` orders had been proven by that time and the
-    `orders` that changed since were examined now. Without it, the whole history was read, for the
-    reason `why`; there were `payments` without an order, and `wallets`. `not_kept` says why the
-    next proof cannot build on this one."""
+    """How much a proof read, of `in_all` orders. With `before`, `proven` orders had been proven by
+    that time and the `orders` that changed since, new or old, were examined now. Without it, the
+    whole history was read, for the reason `why`; there were `payments` without an order, and
+    `wallets`. `not_kept` says why the next proof cannot build on this one."""
 
     orders: int = 0
     payments: int = 0
@@ -51,6 +51,7 @@ class Reach(msgspec.Struct, frozen=True):
     proven: int = 0
     why: str = ""
     not_kept: str = ""
+    in_all: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -241,9 +242,11 @@ def _is_accounted_for(finding: Finding) -> bool:
 
 def _reach(baseline: Baseline) -> Reach:
     if baseline.increment is None:
-        return Reach(baseline.orders, baseline.payments, baseline.wallets, why=baseline.why)
-    last = baseline.increment.checkpoint
-    return Reach(baseline.orders, before=last.at, proven=last.orders)
+        reach = Reach(baseline.orders, baseline.payments, baseline.wallets, why=baseline.why)
+    else:
+        last = baseline.increment.checkpoint
+        reach = Reach(baseline.orders, before=last.at, proven=last.orders)
+    return msgspec.structs.replace(reach, in_all=baseline.in_all)
 
 
 async def prepare_to_judge(connection: asyncpg.Connection) -> None:

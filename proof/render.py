@@ -60,6 +60,7 @@ def _reach_fields(reach: Reach) -> dict[str, Any]:
     """How much the proof read; "whole" if it read the whole history."""
     return {
         "whole": reach.before is None,
+        "orders": reach.in_all,
         "orders_examined": reach.orders,
         "payments_examined": reach.payments if reach.before is None else None,
         "wallets_examined": reach.wallets if reach.before is None else None,

@@ -33,7 +33,7 @@ def proof(report: Report | Down) -> ProofView | Down:
         detail,
         tuple(map(_finding, ordered)),
         report.at,
-        orders=reach.orders + reach.proven,
+        orders=reach.in_all,
         reach=_reach(reach),
     )
 

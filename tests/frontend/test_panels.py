@@ -246,18 +246,25 @@ def test_a_proof_that_cannot_be_judged_is_neither_good_nor_bad():
 
 
 def test_a_proof_shows_how_many_orders_it_rests_on_and_how_many_it_read():
-    whole = Report(NOW, "holds", (Finding(PROMISES[0], "holds"),), reach=Reach(12345, why="asked"))
-    since = Reach(213, before=NOW - timedelta(minutes=1), proven=1_000_000)
+    whole = Report(
+        NOW,
+        "holds",
+        (Finding(PROMISES[0], "holds"),),
+        reach=Reach(12345, why="asked", in_all=12345),
+    )
+    since = Reach(213, before=NOW - timedelta(minutes=1), proven=1_000_000, in_all=1_000_200)
     assert "All 12\u202f345 were read." in show("proof", proof(whole))
     html = show("proof", proof(replace(whole, reach=since)))
-    assert "1\u202f000\u202f213 orders" in html
+    assert "1\u202f000\u202f200 orders" in html
     assert "1\u202f000\u202f000 were proven up to 2026-" in html
     assert "213 changed since and were read again" in html
 
 
 def test_a_promise_that_settles_is_not_taken_for_a_broken_one():
     findings = (Finding(PROMISES[0], "holds"), Finding(PROMISES[1], "settling", 3))
-    html = show("proof", proof(Report(NOW, "settling", findings, reach=Reach(1, why="asked"))))
+    html = show(
+        "proof", proof(Report(NOW, "settling", findings, reach=Reach(1, why="asked", in_all=1)))
+    )
     assert "2 promises hold so far · 1 settling" in html
     assert ">1 order<" in html
     assert 'class="mark none"' in html.partition("</summary>")[0]

@@ -139,6 +139,7 @@ async def test_what_is_settling_is_judged_again_until_it_has_settled(shop, audit
     for _ in range(3):
         report = await prove(auditor, LIMITS)
         assert (report.reach.orders, finding(report, "I7").state) == (1, "settling")
+        assert report.reach.in_all == 4, "the one that settles was counted already"
         assert (await kept(auditor))["unsettled"] == [str(payment_of(PENDING))]
     # It is named in the checkpoint and does not hold it back.
     assert (await kept(auditor))["before"] > place
