@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -53,4 +53,4 @@ class AuditEvent(msgspec.Struct, frozen=True):
     name: str
     kind: str
     actor: str
-    detail: dict[str, object]
+    detail: dict[str, Any]

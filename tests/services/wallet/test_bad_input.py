@@ -9,7 +9,7 @@ import pytest
 from chassis.database.pool import Database
 from chassis.http.cursors import write_cursor
 from services.wallet.api_keys import ApiKeys, create_key, end_key
-from tests.services.wallet.wallet_shop import WalletShop, wallet_settings
+from tests.services.wallet.wallet_shop import WalletShop, run_wallet, wallet_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -205,6 +205,20 @@ async def test_a_key_opens_what_it_is_for_until_it_is_revoked(
     assert (await wallets.http.get("/wallets/alice/balance", headers=two)).status_code == 401
     kept = await wallets.eyes.fetch("SELECT k::text FROM wallets.api_keys k")
     assert not any(every.split("_", 2)[2] in row[0] for row in kept)
+
+
+async def test_a_key_that_was_right_does_not_wait_for_those_who_guess(
+    wallets: WalletShop, module_database: str
+):
+    async with run_wallet(module_database, str(wallets.acquirer.base_url)) as http:
+
+        async def asked(key: str) -> int:
+            return (await http.get("/wallets", headers={"X-API-Key": key})).status_code
+
+        ours = http.headers["X-API-Key"]
+        assert await asked(ours) == 200
+        assert [await asked(f"wrong-{n}") for n in range(12)] == [401] * 10 + [429] * 2
+        assert await asked(ours) == 200
 
 
 async def test_beyond_loopback_there_is_no_default_key():
