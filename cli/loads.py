@@ -84,9 +84,10 @@ def show_load() -> None:
     if found["obstacle"]:
         click.echo(f"  none can be started: {found['obstacle']}")
     if progress:
+        shoppers = f"{progress['shoppers']} shopper{'' if progress['shoppers'] == 1 else 's'}"
         gone, whole = progress["now_s"] - progress["began_s"], progress["duration_s"]
         click.echo(
-            f"  {gone:.0f} of {whole:.0f} s, {progress['shoppers']} shoppers, {progress['answers']}"
+            f"  {gone:.0f} of {whole:.0f} s, {shoppers}, {progress['answers']}"
             f" answers; {_figure(progress['per_s'])}/s, p95 {_figure(progress['p95_ms'])} ms, p99"
             f" {_figure(progress['p99_ms'])} ms, failed {_figure(progress['failed_percent'])} %"
         )
