@@ -37,11 +37,16 @@ class DatabaseAudit:
 
     def _run(self, action: str, request: ControlRequest, detail: str, about: int | None) -> int:
         try:
-            writing = self._write(action, request, detail, about)
-            return asyncio.run(asyncio.wait_for(writing, _LIMIT_S))
+            return asyncio.run(self._written_in_time(action, request, detail, about))
         except UNANSWERED as error:
             why = str(error) or type(error).__name__
             raise RequestRefused(f"the audit log cannot be written ({why})") from None
+
+    async def _written_in_time(
+        self, action: str, request: ControlRequest, detail: str, about: int | None
+    ) -> int:
+        async with asyncio.timeout(_LIMIT_S):
+            return await self._write(action, request, detail, about)
 
     async def _write(
         self, action: str, request: ControlRequest, detail: str, about: int | None

@@ -86,7 +86,8 @@ async def serve(name: str, beside: str, moments: _Moments) -> None:
             await count()
             rest_s = max(_EVERY_S, _REST * (time.monotonic() - began))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moments.ended.wait(), rest_s)
+                async with asyncio.timeout(rest_s):
+                    await moments.ended.wait()
         for _ in range(_LAST_LOOKS):
             if await count():
                 break

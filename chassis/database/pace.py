@@ -30,7 +30,8 @@ class PollPace:
         what was written while it looked counts as not seen."""
         if is_quiet:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._written.wait(), self._rarely_s - self._often_s)
+                async with asyncio.timeout(self._rarely_s - self._often_s):
+                    await self._written.wait()
         # What is written until the look begins is seen by it.
         await asyncio.sleep(self._often_s)
         self._written.clear()

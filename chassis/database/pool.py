@@ -283,7 +283,8 @@ class Database:
         """Close the pool; connections in use get a moment."""
         if self._pool is not None:
             try:
-                await asyncio.wait_for(self._pool.close(), 2.0)
+                async with asyncio.timeout(2.0):
+                    await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
             self._pool = None
@@ -438,7 +439,8 @@ async def _roll_back(wire: Any) -> None:
     """Never raises for a broken connection: the caller has an exception of its own."""
     with contextlib.suppress(asyncpg.InterfaceError):  # the connection is lost
         try:
-            await asyncio.wait_for(wire.execute("ROLLBACK"), 1.0)
+            async with asyncio.timeout(1.0):
+                await wire.execute("ROLLBACK")
         except (TimeoutError, asyncpg.PostgresError, *_BROKEN):
             wire.terminate()
         except asyncio.CancelledError:

@@ -136,7 +136,8 @@ class Peer:
             return failed(Failure.NO_TIME_LEFT)
         started = time.monotonic()
         try:
-            await asyncio.wait_for(self._places.acquire(), min(self._wait_s, budget_s))
+            async with asyncio.timeout(min(self._wait_s, budget_s)):
+                await self._places.acquire()
         except TimeoutError:
             return failed(Failure.BULKHEAD_FULL)
         until = started + budget_s

@@ -19,7 +19,8 @@ class Bell:
     async def wait(self, longest_s: float = POLL_S) -> bool:
         """Until it rings or it is time to look anyway; whether it rang."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), longest_s)
+            async with asyncio.timeout(longest_s):
+                await self._rung.wait()
         rang = self._rung.is_set()
         self._rung.clear()
         return rang

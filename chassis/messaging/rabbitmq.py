@@ -121,7 +121,8 @@ class RabbitSubscription:
         await self._connected()
         found: list[AbstractIncomingMessage] = []
         with contextlib.suppress(TimeoutError):
-            found.append(await asyncio.wait_for(self._arrived.get(), POLL_S))
+            async with asyncio.timeout(POLL_S):
+                found.append(await self._arrived.get())
             await asyncio.sleep(_GATHER_S)
         while len(found) < BATCH and not self._arrived.empty():
             found.append(self._arrived.get_nowait())
@@ -198,7 +199,8 @@ class RabbitSubscription:
 
 async def _close(connection: AbstractConnection, timeout_s: float) -> None:
     with contextlib.suppress(AMQPError, TimeoutError, OSError):
-        await asyncio.wait_for(connection.close(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await connection.close()
 
 
 async def _exchange(channel: AbstractChannel, name: str) -> AbstractExchange:

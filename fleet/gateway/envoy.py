@@ -136,7 +136,8 @@ class Envoy:
         if self.pid is not None:
             with contextlib.suppress(OSError, aiohttp.ClientError, TimeoutError):
                 await self.ask("POST", "/drain_listeners?inboundonly")
-                await asyncio.wait_for(self._idle(), _DRAIN_S)
+                async with asyncio.timeout(_DRAIN_S):
+                    await self._idle()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -142,7 +142,8 @@ class ScenarioRunner:
         if self._player is not None and self._task is not None:
             self._player.stop("the dashboard was stopped")
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._task, self._settings.stop_grace_s)
+                async with asyncio.timeout(self._settings.stop_grace_s):
+                    await self._task
 
     def _player_of(self, scenario: Scenario) -> Player:
         return Player(

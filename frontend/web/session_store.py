@@ -116,7 +116,8 @@ class SessionStore:
             await asyncio.sleep(_POLL_S)
             if self._is_key_read and not self._sessions:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_asked.wait(), _NOBODY_S)
+                    async with asyncio.timeout(_NOBODY_S):
+                        await self._is_asked.wait()
             self._is_asked.clear()
 
     async def close(self) -> None:

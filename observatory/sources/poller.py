@@ -119,9 +119,8 @@ class Poller(Generic[T]):
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
             if not self._is_watched():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._asked.wait(), max(0.0, _UNWATCHED_EVERY_S - self._every_s)
-                    )
+                    async with asyncio.timeout(max(0.0, _UNWATCHED_EVERY_S - self._every_s)):
+                        await self._asked.wait()
             self._asked.clear()
 
 

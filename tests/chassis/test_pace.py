@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from sqlalchemy import text
 
 from chassis.database.pace import PollPace
@@ -35,3 +36,23 @@ async def test_a_loop_that_has_something_left_to_do_looks_soon(database_url: str
     )
     await pace.wait()
     await asyncio.wait_for(pace.wait(is_quiet=False), ARRIVES_S)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_loop_that_is_stopped_in_the_moment_of_a_write_ends(database_url: str, turns: int):
+    pace = PollPace(
+        Database(Settings(service="test", database_url=database_url)), _SOON_S, _NEVER_S
+    )
+    await pace.wait()
+
+    async def look_for_ever() -> None:
+        while True:
+            await pace.wait()
+
+    looking = asyncio.create_task(look_for_ever())
+    await asyncio.sleep(20 * _SOON_S)
+    pace._written.set()  # noqa: SLF001 - as a write does, between two turns of the event loop
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    looking.cancel()
+    assert (await asyncio.wait([looking], timeout=ARRIVES_S))[0]

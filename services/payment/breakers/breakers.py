@@ -69,7 +69,8 @@ class Breakers:
             await asyncio.sleep(_FLUSH_S)
             refresh_s = _REFRESH_S if self.open_now() else RARELY_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._has_seen.wait(), refresh_s - _FLUSH_S)
+                async with asyncio.timeout(refresh_s - _FLUSH_S):
+                    await self._has_seen.wait()
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""
