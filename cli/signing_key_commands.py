@@ -24,7 +24,8 @@ def signing_keys_rotate() -> None:
     rotate()
 
 
-@signing_keys.command("withdraw")
+# The id of a key may begin with a dash.
+@signing_keys.command("withdraw", context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 @click.option("--reason", required=True, help="For the audit log: how it was lost, say.")
 def signing_keys_withdraw(kid: str, reason: str) -> None:

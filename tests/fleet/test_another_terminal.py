@@ -76,7 +76,7 @@ def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path:
     assert open_shop.command("provider", "mode", "alfa", "500").stdout == "alfa: 500\n"
     assert "breaker closed; mode 500" in open_shop.command("provider", "list").stdout
     assert open_shop.command("provider", "mode", "alfa", "happy").returncode == 0
-    assert open_shop.command("payment", "list").stdout == ""
+    assert open_shop.command("payment", "list").stdout == "no payment fits\n"
     nothing = open_shop.command("payment", "show", "00000000-0000-4000-8000-000000000000")
     assert (nothing.returncode, "answers 404" in nothing.stderr) == (1, True)
     no_id = open_shop.command("payment", "show", "nope")
