@@ -195,6 +195,7 @@ async def test_an_answer_on_its_way_does_not_move_a_paused_list(visit, fleet):
     await expect(line).to_have_count(0)
     await page.get_by_role("button", name="Resume").click()
     await expect(line).to_be_visible(timeout=SOON)
+    await page.unroute_all(behavior="ignoreErrors")
 
 
 async def test_a_filter_applies_at_once_and_the_address_is_clean_and_shared(visit):
@@ -239,6 +240,7 @@ async def test_a_late_answer_to_an_earlier_filter_is_not_shown(visit, fleet):
     await (await answered.value).finished()
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     await expect(page.locator(".trace-rows > li")).to_have_count(0)
+    await page.unroute_all(behavior="ignoreErrors")
 
 
 async def test_the_last_of_three_quick_choices_counts(visit):

@@ -27,6 +27,7 @@ def page(open_shop: UpShop) -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.long  # the kill, the audit log and the map are each tried elsewhere
 @needs_embedded
 @pytest.mark.timeout(400)
 def test_a_process_killed_on_the_map_is_missed_and_comes_back_and_is_in_the_audit_log(
