@@ -39,6 +39,7 @@ LOOKS = pytest.mark.parametrize(
     "looks", [pytest.param(SOME, id="some"), pytest.param(ALL, id="all", marks=pytest.mark.long)]
 )
 PAGES = [
+    "/",
     "/processes/order",
     "/processes/postgres",
     "/gremlins",
@@ -135,8 +136,8 @@ STATES: dict[str, Callable[[Page], Awaitable[None]]] = {
 }
 
 
-@LOOKS
-async def test_nothing_is_wrong_with_any_state_of_the_overview(visit, fleet, looks):
+@pytest.mark.long
+async def test_nothing_is_wrong_with_any_state_of_the_overview(visit, fleet):
     page = await visit()
     found = []
     try:
@@ -144,7 +145,7 @@ async def test_nothing_is_wrong_with_any_state_of_the_overview(visit, fleet, loo
             await page.set_viewport_size({"width": 1440, "height": 900})
             await page.goto("/")
             await reach(page)
-            found += await findings(page, state, looks)
+            found += await findings(page, state, ALL)
     finally:
         no_gremlin(fleet)
     complain(found, "what somebody cannot read or use")

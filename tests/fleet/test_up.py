@@ -153,7 +153,14 @@ def new_shop(home: Path) -> Iterator[UpShop]:
     shop.close()
 
 
-@pytest.mark.parametrize(("end", "code"), [(_down, 0), (_interrupt, 0), (_kill, -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        pytest.param(_down, 0, marks=pytest.mark.long),
+        pytest.param(_interrupt, 0, marks=pytest.mark.long),
+        (_kill, -signal.SIGKILL),
+    ],
+)
 def test_a_first_start_that_is_ended_in_its_set_up_is_done_again_by_the_next(
     new_shop: UpShop, end: Callable[[UpShop], None], code: int
 ):

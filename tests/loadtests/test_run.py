@@ -82,6 +82,7 @@ def _operate(fleet: RunningFleet, method: str, key: str, body: bytes | None = No
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 
+@pytest.mark.long  # as in tests/fleet/test_load_on_request.py
 def test_a_smoke_run_holds_and_leaves_a_report(load: LoadRun):
     code, output = load.run("--profile=smoke", "--scale=0.1", "--seed=3", *PATIENT)
     assert code == 0, output
