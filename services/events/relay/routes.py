@@ -9,7 +9,6 @@ from litestar import get, post
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, QueryParameter
-from msgspec import Meta
 from sqlalchemy import text
 
 from chassis.database.pool import Database, statement
@@ -21,6 +20,7 @@ from chassis.identity.caller import needs_role
 from chassis.messaging.postgres import RING
 from chassis.telemetry.context import parse_traceparent
 from services.events.catalogue import TYPES
+from services.events.cursors import Number
 from services.events.relay import proof
 from services.events.relay.contract import (
     ConsumerLag,
@@ -36,7 +36,6 @@ from services.events.relay.store import OutboxRow, find_head, find_outboxes
 from services.events.relay.watermarks import look
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
-_Id = Annotated[int, Meta(ge=0, lt=1 << 62)]
 # A body may be anything; what a person reads of it is this long.
 _SHOWN = 2000
 _VIEW = (
@@ -84,7 +83,7 @@ async def list_events(
     most = rows_of(limit, MAX_PAGE)
     if type is not None:
         one_of("type", type, TYPES)
-    before = {} if cursor is None else read_cursor("events", cursor, dict[str, _Id])
+    before = {} if cursor is None else read_cursor("events", cursor, dict[str, Number])
     async with _database(state).connect() as connection:
         outboxes = await find_outboxes(connection, list(_sources(state)))
         found = await outboxes.tail(
