@@ -1,6 +1,7 @@
 """What a shop costs in which nothing happens: processor time by process, and transactions."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import asyncpg
 import psutil
 
 from bench.opening import name_of, opened, place_order
+from bench.rates import used_s
 
 # What the start and its one order have left to do is done by then.
 _REST_S = 60
@@ -33,9 +35,7 @@ def measure(folder: Path) -> dict[str, Any]:
         now, seconds = _cpu_s(supervisor), time.monotonic() - begun
         # Ours is one of them.
         done = _transactions(running.database_url) - transactions - 1
-        cpu = defaultdict[str, float](float)
-        for (pid, name), each in now.items():
-            cpu[name] += 100 * (each - used.get((pid, name), 0.0)) / seconds
+        cpu = {name: 100 * (now[name] - used[name]) / seconds for name in now}
         return {
             "seconds": seconds,
             "transactions_per_s": done / seconds,
@@ -54,14 +54,11 @@ def _transactions(database_url: str) -> int:
     return asyncio.run(ask())
 
 
-def _cpu_s(supervisor: psutil.Process) -> dict[tuple[int, str], float]:
-    """Processor seconds so far, by pid and name. Backends that have ended are not in it."""
-    found = {}
+def _cpu_s(supervisor: psutil.Process) -> dict[str, float]:
+    """Processor seconds so far, by name; what a backend has used that ended is the server's."""
+    found = defaultdict[str, float](float)
     for process in (supervisor, *supervisor.children(recursive=True)):
-        try:
-            times = process.cpu_times()
+        with contextlib.suppress(psutil.NoSuchProcess):
             name = "supervisor" if process == supervisor else name_of(process.cmdline())
-        except psutil.NoSuchProcess:
-            continue
-        found[process.pid, name] = float(times.user + times.system)
+            found[name] += used_s(process)
     return found

@@ -1,6 +1,7 @@
 """A shop held at even rates of orders: what each rate takes, and whether the shop keeps up."""
 
 import asyncio
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -89,10 +90,9 @@ async def look(shop: Variant, server: psutil.Process) -> Used:
     await connection.close()
     counts |= {"events": float(events), "event_bytes": float(event_bytes)}
     cpu_s = {find(key).name: shop.cpu_s_of(key) for key in shop.children}
-    ended = server.cpu_times()
-    cpu_s["database"] = sum(map(_used_s, (server, *server.children())))
-    cpu_s["database"] += ended.children_user + ended.children_system
-    cpu_s["client"] = _used_s(psutil.Process())
+    cpu_s["database"] = _database_s(server)
+    used = psutil.Process().cpu_times()
+    cpu_s["client"] = used.user + used.system
     return Used(time.perf_counter(), cpu_s, counts)
 
 
@@ -157,6 +157,14 @@ async def _paced(url: str, rate: float, seconds: float) -> list[tuple[float, int
     return answers
 
 
-def _used_s(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)
+def _database_s(server: psutil.Process) -> float:
+    """What the server and its backends have used so far, those that have ended included."""
+    while True:
+        # One that ends while it is read is among the ended a moment later.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return sum(map(used_s, (server, *server.children())))
+
+
+def used_s(process: psutil.Process) -> float:
+    """Processor seconds that it and those of its children that have ended have used so far."""
+    return float(sum(process.cpu_times()[:4]))
