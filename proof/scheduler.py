@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -109,10 +110,21 @@ class ProofScheduler:
             self._gauge.labels(finding.invariant.id).set(violations(finding.state, finding.total))
         return self.report
 
+    async def _renew(self) -> None:
+        """Judge, unless that would say again what the last report says: everything holds."""
+        report, at = self.report, None
+        if report.state == "holds" and not report.gremlins_loose and not self.reads_all:
+            at = await self.session.unchanged_at()
+        if at is None:
+            await self.judge()
+        else:
+            self.report = msgspec.structs.replace(report, at=at)
+            self._judged_at = time.monotonic()
+
     async def _run(self) -> None:
         while True:
             started = time.monotonic()
-            await self.judge()
+            await self._renew()
             took_s = time.monotonic() - started
             self._pause_s = max(self._interval_s, _PAUSE_FACTOR * took_s)
             await asyncio.sleep(self._pause_s)

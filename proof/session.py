@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import asyncpg
 
 from chassis.database.errors import UNANSWERED
-from proof.chain import HeadFile, Seal, newest, seal
+from proof.chain import HeadFile, Heads, Seal, newest, seal
 from proof.clients.judge import judge_logs
 from proof.evaluate import Finding, ProofStep, Report, StatementTimeouts, could_not_judge, prove
 from proof.invariant import Limits
@@ -32,6 +33,9 @@ class ProofSession:
         self._timeouts = StatementTimeouts(statement_timeout_s, _FULL_FACTOR * statement_timeout_s)
         self._heads = HeadFile(settings.proof_head)
         self._connection: asyncpg.Connection | None = None
+        # What the last proof read, by its name, and the one in which nothing was left to seal.
+        self._judged: tuple[str, Heads] | None = None
+        self._sealed = ""
         self._lock = asyncio.Lock()
         # The step it is at, while it judges.
         self.current_step: ProofStep | None = None
@@ -62,6 +66,8 @@ class ProofSession:
         try:
             async with self._lock, asyncio.timeout(bound_s) as limit:
                 connection = await self._connected()
+                # Before the proof's own: what both see is what it judges.
+                self._judged = (await _snapshot(connection))[0], self._heads.read()
                 return await prove(
                     connection,
                     self._limits,
@@ -76,6 +82,18 @@ class ProofSession:
         finally:
             self.current_step = None
 
+    async def unchanged_at(self) -> datetime | None:
+        """The database's time, if there and in the file outside all is still what the last `judge`
+        read: it would find the same. None if anything was written, or if nobody answers."""
+        if self._judged is None:
+            return None
+        try:
+            async with self._lock, self._bounded():
+                seen, at = await _snapshot(await self._connected())
+        except UNANSWERED:
+            return None
+        return at if (seen, self._heads.read()) == self._judged else None
+
     async def judge_clients(self, logs: Sequence[Path]) -> Finding:
         """What clients were told, by their logs. Raises what the database raises."""
         async with self._lock, self._bounded():
@@ -85,7 +103,10 @@ class ProofSession:
         """Add a link over what was written since the last one, and keep it outside the database;
         None when there was nothing to seal. Raises what the database raises."""
         async with self._lock, self._bounded():
-            link = await seal(await self._connected())
+            connection = await self._connected()
+            seen, _ = await _snapshot(connection)
+            link = None if seen == self._sealed else await seal(connection)
+        self._sealed = "" if link else seen
         if link is not None:
             self._heads.keep(link.server, create=link.is_first, n=link.n, digest=link.digest)
         return link
@@ -118,7 +139,8 @@ class ProofSession:
         """Close the connection without waiting for a server that may be gone."""
         if self._connection is not None:
             self._connection.terminate()
-            self._connection = None
+            self._connection = self._judged = None
+            self._sealed = ""
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
@@ -131,6 +153,13 @@ class ProofSession:
                 },
             )
         return self._connection
+
+
+async def _snapshot(connection: asyncpg.Connection) -> tuple[str, datetime]:
+    """What can be seen now, and the time. The same name again sees the same: it says which
+    transactions have ended, and none becomes undone."""
+    row = await connection.fetchrow("SELECT pg_current_snapshot()::text AS seen, now() AS at")
+    return row["seen"], row["at"]
 
 
 def _reason(error: BaseException) -> str:

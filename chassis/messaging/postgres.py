@@ -83,22 +83,26 @@ class PostgresSubscription:
         self._bell = Bell()
         self._held = AsyncExitStack()
         self._connection: Connection | None = None
-        self._at = 0
+        self._at = self._last = 0
+        # Whether there may be something to read that nobody will ring for.
+        self._has_more = True
 
     async def _open(self) -> Connection:
         if self._connection is None:
             connection = await self._held.enter_async_context(self._database.connect())
             await connection.listen(MESSAGE_BELL, self._bell.ring)
-            self._connection = connection
+            self._connection, self._has_more = connection, True
         return self._connection
 
     async def next(self) -> Sequence[Incoming]:
         """The messages that follow without a gap."""
         try:
             connection = await self._open()
-            found = await self._read(connection)
+            found = await self._read(connection) if self._has_more else []
             if not found and await self._bell.wait(self._longest_s):
                 found = await self._read(connection)
+            elif not found:
+                self._has_more = True  # a ring may have been lost: it is read the next time
         except BaseException:
             await self._let_go()
             raise
@@ -112,6 +116,7 @@ class PostgresSubscription:
             if row["position"] != place:
                 break
             found.append(Incoming(place, row["envelope"].encode()))
+        self._last, self._has_more = self._at + len(found), bool(found)
         return found
 
     async def settle(self, tx: Connection, handled: Sequence[Incoming]) -> None:
@@ -123,12 +128,14 @@ class PostgresSubscription:
             at += 1
         if at > self._at:
             await tx.execute(_MOVE, consumer=self._consumer, position=at)
+        self._has_more = at < self._last or at - self._at == BATCH
 
     async def acknowledge(self, handled: Sequence[Incoming]) -> None:
         """The position was moved in the transaction."""
 
     async def give_back(self, unhandled: Sequence[Incoming]) -> None:
         """The position has not moved over them."""
+        self._has_more = True
 
     async def close(self) -> None:
         """Give the connection back."""

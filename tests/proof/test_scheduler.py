@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from proof.scheduler import ProofScheduler
+from proof.session import ProofSession
 from proof.settings import ProofSettings
 from tests.proof.bulk_orders import insert_confirmed_orders
 
@@ -117,3 +118,24 @@ async def test_its_connection_cannot_write(scheduler, database_url: str):
     wire = await proof.session._connected()  # noqa: SLF001 - no one may write through it
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         await wire.execute("DELETE FROM orders.products")
+
+
+async def test_what_was_judged_last_stands_until_something_is_written(
+    database_url: str, shop: asyncpg.Connection, tmp_path
+):
+    kept = tmp_path / "head"
+    here = ProofSettings(service="dashboard", database_url=database_url, proof_head=str(kept))
+    async with ProofSession(here) as session:
+        assert await session.unchanged_at() is None  # nothing was judged
+        async with asyncio.timeout(60):
+            # Other databases of this server are written to as well.
+            while await session.unchanged_at() is None:
+                report = await session.judge()
+        assert (await session.unchanged_at() or report.at) >= report.at
+        await shop.execute("UPDATE inventory.stock SET stock = stock")
+        assert await session.unchanged_at() is None
+        async with asyncio.timeout(60):
+            while await session.unchanged_at() is None:
+                await session.judge()
+        kept.write_bytes(b"damaged")
+        assert await session.unchanged_at() is None

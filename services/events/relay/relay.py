@@ -17,7 +17,7 @@ from chassis.messaging import envelope
 from chassis.messaging.bell import Bell
 from chassis.messaging.envelope import CloudEvent, schema_of
 from chassis.messaging.spans import event_spans
-from chassis.messaging.transport import OUTBOX_BELL, Outgoing, Publisher
+from chassis.messaging.transport import BATCH, OUTBOX_BELL, Outgoing, Publisher
 from chassis.telemetry.context import PRODUCER
 from services.events.catalogue import TYPES
 from services.events.relay.metrics import RelayMetrics
@@ -33,6 +33,9 @@ _PAUSE_S = 0.5
 # How long it only looks for new events once every consumer has all. Nothing else can begin: what
 # this is for is a consumer that is new.
 _STILL_S = 30.0
+# After a batch that was not full, what is committed within this time goes in the next: each batch
+# takes a dozen statements here and as many in each consumer, however few events it has.
+_GATHER_S = 0.05
 OpenPublisher = Callable[[Connection], Awaitable[Publisher]]
 
 
@@ -99,6 +102,8 @@ class Relay:
                         still_until = time.monotonic() + _STILL_S
                 else:
                     watermarks.are_level = False
+                    if published < BATCH:
+                        await asyncio.sleep(_GATHER_S)
         finally:
             await publisher.close()
 
@@ -109,14 +114,15 @@ class Relay:
         waiting = await outboxes.unconfirmed(connection)
         confirmed, held_back, self.trouble = 0, set[tuple[str, str]](), ""
         if not waiting:
-            head = await outboxes.after_all(connection)
-            await outboxes.move_confirmed(connection, head)
+            await outboxes.confirm_all(connection)
             return 0
-        await outboxes.move_confirmed(connection, (waiting[0].position or 1) - 1)
+        unconfirmed, last = waiting, waiting[-1].position or 0
         while wave := next_wave(waiting, held_back=held_back, keeps_order=publisher.keeps_order):
             answers = await self._send(publisher, wave)
             taken = [row for row in wave if answers.get(row.position or 0, self) is None]
-            await outboxes.confirm(connection, taken)
+            unconfirmed = _without(taken, unconfirmed)
+            up_to = (unconfirmed[0].position or 1) - 1 if unconfirmed else last
+            await outboxes.confirm(connection, taken, up_to)
             self._metrics.count(taken)
             confirmed += len(taken)
             missed = {row.key for row in wave} - {row.key for row in taken}
@@ -125,8 +131,7 @@ class Relay:
                 self.trouble = next(str(e) for e in answers.values() if e is not None)
                 self._metrics.refused.inc(len(missed))
                 logger.warning("events were not confirmed", extra={"why": self.trouble})
-            gone = {row.position for row in wave}
-            waiting = [row for row in waiting if row.position not in gone]
+            waiting = _without(wave, waiting)
             if not taken:
                 break
         return confirmed
@@ -167,3 +172,8 @@ class Relay:
             data=row.payload,
             traceparent=row.traceparent,
         )
+
+
+def _without(some: Sequence[OutboxRow], rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    gone = {row.position for row in some}
+    return [row for row in rows if row.position not in gone]

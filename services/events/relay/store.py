@@ -32,6 +32,10 @@ _CONFIRM_HEAD = statement(
     text("UPDATE events.head SET confirmed = :confirmed ::bigint WHERE confirmed < :confirmed"),
     "UPDATE events.head",
 )
+_CONFIRM_ALL = statement(
+    text("UPDATE events.head SET confirmed = position WHERE confirmed < position"),
+    "UPDATE events.head",
+)
 _ROOMS = statement(
     text(
         "SELECT room FROM unnest(:rooms ::text[]) AS room"
@@ -123,26 +127,23 @@ class Outboxes:
         row = await c.row(self._unpublished, confirmed=confirmed)
         return (row["events"], row["oldest"]) if row else (0, None)
 
-    async def after_all(self, c: Connection) -> int:
-        """The last position, which is confirmed where nothing is unconfirmed."""
-        return int((await find_head(c))["position"])
+    async def confirm_all(self, c: Connection) -> None:
+        """Nothing is unconfirmed: neither is what the head had not said yet."""
+        await c.execute(_CONFIRM_ALL)
 
     async def after(self, c: Connection, position: int) -> list[OutboxRow]:
         """The next two thousand events after a position."""
         return [_row(row) for row in await c.rows(self._after, confirmed=position)]
 
-    async def confirm(self, c: Connection, rows: Sequence[OutboxRow]) -> None:
-        """The transport confirmed these very messages."""
+    async def confirm(self, c: Connection, rows: Sequence[OutboxRow], up_to: int) -> None:
+        """The transport confirmed these very messages; every event `up_to` here is confirmed."""
         by_room: dict[str, list[int]] = {}
         for row in rows:
             by_room.setdefault(row.room, []).append(row.id)
         async with c.transaction():
             for room, ids in by_room.items():
                 await c.execute(self._confirm[room], ids=ids)
-
-    async def move_confirmed(self, c: Connection, position: int) -> None:
-        """Every event up to here is confirmed."""
-        await c.execute(_CONFIRM_HEAD, confirmed=position)
+            await c.execute(_CONFIRM_HEAD, confirmed=up_to)
 
     async def tail(
         self, c: Connection, limit: int, before: Mapping[str, int], **filters: str | None

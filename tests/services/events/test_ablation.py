@@ -84,7 +84,7 @@ async def test_mark_before_confirm(scene: Scene, is_guarded: bool):
 
     async def marks_first(relay: Relay, *_: object) -> None:
         waiting = await scene.outboxes.unconfirmed(scene.connection)
-        await scene.outboxes.confirm(scene.connection, waiting)
+        await scene.outboxes.confirm(scene.connection, waiting, waiting[-1].position or 0)
         raise Unconfirmed("the relay died")
 
     await scene.outboxes.number(scene.connection)
