@@ -31,6 +31,11 @@ from topology import KEYS, SERVICES, Process, find
 _READY_LIMIT_S = 120  # three seconds usually; a machine busy with other work takes far longer
 _PROGRESS_S = 2.0
 _POLL_S = 0.1
+# A request to restart is noticed within this time, and a death; more looks are felt by nobody, and
+# are the most that a supervisor costs.
+_WATCH_EVERY_S = 0.25
+# Logs and the disk: every ten seconds.
+_TIDY_EVERY_TICKS = 40
 
 
 class StopFlag:
@@ -298,13 +303,13 @@ def _watch(
                 f"see {server.log}"
             )
         ticks += 1
-        if ticks % 100 == 0:
+        if ticks % _TIDY_EVERY_TICKS == 0:
             disk.check()
             for service in services:
                 service.trim_log()
             if stack:
                 stack.report_deaths()
-        time.sleep(_POLL_S)
+        time.sleep(_WATCH_EVERY_S)
     say("\nstopping")
 
 

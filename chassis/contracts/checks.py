@@ -4,6 +4,7 @@ What is wrong is counted, and written as a line of log with a masked example; th
 report is made of. A full queue drops and counts."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -26,7 +27,7 @@ Direction = Literal["received", "sent"]
 BREAKS = "breaks its contract"
 # A second of large messages. One is at most as long as a request's body may be.
 _MOST_BYTES, LARGEST = 1 << 20, 1 << 16
-_LOOK_EVERY_S = 0.25
+_GATHER_S = 0.25
 # The first is written at once; of the same again one line in this time, with how many there were.
 _WRITE_EVERY_S = 10.0
 # Each is a field of a schema; more than these at once are counted by the metric alone.
@@ -62,6 +63,7 @@ class ContractChecks:
         self._turns, self._turns_at = per_s, clock()
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
+        self._handed_over = asyncio.Event()
         self._seen: dict[tuple[str, str, str, Direction], _Seen] = {}
         self.dropped = 0
 
@@ -85,6 +87,7 @@ class ContractChecks:
             return
         self._queued_bytes += len(body)
         self._queue.append(Message(shape, direction, body, trace_id or current_trace_id()))
+        self._handed_over.set()
 
     async def run(self, count: Callable[[str], None]) -> None:
         """Check what comes until cancelled; `count` is given the schema of each violation."""
@@ -96,7 +99,13 @@ class ContractChecks:
                     # One message at a time: whoever is served meanwhile does not wait for the rest.
                     await asyncio.sleep(0)
                 self.write()
-                await asyncio.sleep(_LOOK_EVERY_S)
+                is_left = any(seen.unwritten for seen in self._seen.values())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_WRITE_EVERY_S if is_left else None):
+                        await self._handed_over.wait()
+                # Rest, so that a busy service checks a few at once and not one after each request.
+                await asyncio.sleep(_GATHER_S)
+                self._handed_over.clear()
         finally:
             self.write(everything=True)
 

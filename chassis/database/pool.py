@@ -6,6 +6,7 @@ more than the statements (docs/decisions/0003-core-statements-asyncpg-wire.md)."
 import asyncio
 import contextlib
 import logging
+import math
 import re
 import time
 from collections import Counter, defaultdict
@@ -33,8 +34,9 @@ _FULL_FOR_S = 5.0
 _full_until: dict[str, float] = {}
 # By database: what this process rings whenever it may have changed something there.
 _on_write: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
-# By database: how often it did not answer this process.
+# By database: how often it did not answer this process, and when it last did.
 _failures: Counter[str] = Counter()
+_answered_at: dict[str, float] = {}
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 Row = Mapping[str, Any]
@@ -164,8 +166,9 @@ class Connection:
         wire: Any,
         before: Callable[[], Awaitable[None]] | None,
         after: Callable[[], None] | None = None,
+        url: str = "",
     ) -> None:
-        self._wire = wire
+        self._wire, self._url = wire, url
         self._before, self._after = before, after
         self._in_transaction = self._wrote = self.has_written = False
         self._listens: list[tuple[str, Callable[..., None]]] = []
@@ -249,11 +252,14 @@ class Connection:
                 result = self._committed(result)
         # A loop that polls has no span of its own, so its statements belong to no trace.
         if not recording.is_on() or span_now.get() is None:
-            return await result
-        with recording.span(query.name, CLIENT) as work:
-            work.attributes["db.system.name"] = "postgresql"
-            work.attributes["db.query.text"] = query.sql
-            return await result
+            found = await result
+        else:
+            with recording.span(query.name, CLIENT) as work:
+                work.attributes["db.system.name"] = "postgresql"
+                work.attributes["db.query.text"] = query.sql
+                found = await result
+        _answered_at[self._url] = time.monotonic()
+        return found
 
 
 class Database:
@@ -326,7 +332,7 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection whose statements each commit by themselves."""
         wire = await self._acquire()
-        connection = Connection(wire, self.before_statement, self.after_commit)
+        connection = Connection(wire, self.before_statement, self.after_commit, self._url)
         ended = False
         try:
             yield connection
@@ -370,6 +376,11 @@ class Database:
     def failures(self) -> int:
         """Grows whenever this database did not answer, here or in another pool of the process."""
         return _failures[self._url]
+
+    @property
+    def answered_s_ago(self) -> float:
+        """Seconds since this database answered a statement, here or in another pool."""
+        return time.monotonic() - _answered_at.get(self._url, -math.inf)
 
     @property
     def is_full(self) -> bool:

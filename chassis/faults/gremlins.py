@@ -80,6 +80,8 @@ class Gremlins:
         self.known_routes = frozenset(routes)
         self._slowed: list[Database] = []
         self.active: tuple[Active, ...] = ()
+        # Set whenever they are read or ended.
+        self.changed = asyncio.Event()
         self._metrics = GremlinMetrics(service, registry)
         self._reading = asyncio.Lock()  # or an older read could overwrite a newer one
 
@@ -134,6 +136,7 @@ class Gremlins:
     def _take(self, active: tuple[Active, ...]) -> None:
         self._metrics.show([old.view for old in self.active], [new.view for new in active])
         self.active = active
+        self.changed.set()
         slow = any(gremlin.kind.on_statement is not None for gremlin in active)
         for database in self._slowed:
             database.before_statement = self._before_statement if slow else None

@@ -31,9 +31,12 @@ from chassis.telemetry.context import SERVER, Span, deadline_now, span_now
 
 logger = logging.getLogger("request")
 
-# Asked every two seconds by machines: measured, but neither logged nor traced. Nor is telemetry
-# that arrives, or it would make more telemetry.
-_QUIET = re.compile(r"/metrics(/.*)?|/health(/.*)?|/v1/(traces|logs|metrics)")
+# Asked again and again by machines, and answered however many requests are being served.
+_WATCHED = r"/metrics(/.*)?|/health(/.*)?|/v1/(traces|logs|metrics)"
+_NEVER_SHED = re.compile(_WATCHED)
+# Measured, but neither logged nor traced, and whose shop a process is of, and the keys of tokens,
+# which all processes ask each other for. Telemetry that arrives would make more telemetry.
+_QUIET = re.compile(rf"{_WATCHED}|/shop|/\.well-known/jwks\.json")
 _WANTED = frozenset(
     {b"traceparent", b"tracestate", b"x-timeout-ms", b"sec-fetch-site", b"origin", b"host"}
     | {b"content-length", b"transfer-encoding", b"authorization"}
@@ -152,7 +155,7 @@ class Edge:
     ) -> Problem | None:
         if refusal := self._origins.refusal(visit.method, headers):
             return refusal
-        if self._in_flight > self._limit and not exempt and not _QUIET.fullmatch(visit.path):
+        if self._in_flight > self._limit and not exempt and not _NEVER_SHED.fullmatch(visit.path):
             self._metrics.shed.inc()
             return shed("Too many requests are being served already; nothing was done")
         return None

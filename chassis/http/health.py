@@ -1,6 +1,7 @@
 """Health: every dependency probed at once, each with its own deadline, so the answer is quick."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -19,10 +20,13 @@ from chassis.identity.owners import OPEN
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
 
-# The dashboard asks every process every two seconds, and every four while nobody looks. A database
-# that goes away ends connections, which is noticed at once; one that falls silent is found so much
-# later, or as soon as anything else waits for it in vain.
-_GOOD_S = 6.0
+# Every process looks into its database at least every eight seconds (`RARELY_S`), whether anything
+# happens or not: what it answered then is not asked again. One that goes away ends connections,
+# which is noticed at once; one that falls silent is found by that look.
+_GOOD_S = 9.0
+# Whose a database is can change only while nobody is connected to it, which a process would notice;
+# it is asked now and then all the same.
+_OURS_S = 30.0
 _PING = statement(text("SELECT 1"), "SELECT 1")
 _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
 
@@ -48,15 +52,19 @@ class ReadyView(msgspec.Struct, frozen=True):
 def database_probe(
     database: Database, identity: ShopIdentity | None = None, good_s: float = _GOOD_S
 ) -> Probe:
-    """Whether a statement comes back, whether the database is still the one of our shop, and
-    whether there was room for the last statements. What was good `good_s` ago is not asked again,
+    """Whether statements come back, whether the database is still the one of our shop, and whether
+    there was room for the last statements. Where one came back `good_s` ago none is asked for it,
     unless the database has failed this process since or a gremlin slows it."""
 
-    good_until, failures = 0.0, -1
+    asked_at, failures = -math.inf, -1
 
     async def probe() -> str:
-        nonlocal good_until, failures
-        is_known = time.monotonic() < good_until and failures == database.failures
+        nonlocal asked_at, failures
+        is_known = (
+            failures == database.failures
+            and database.answered_s_ago < good_s
+            and time.monotonic() - asked_at < _OURS_S
+        )
         if not is_known or database.before_statement is not None:
             failures = database.failures
             async with database.connect() as connection:
@@ -64,7 +72,7 @@ def database_probe(
                     await connection.row(_PING)
                 elif wrong := await identity.wrong_database(connection):
                     return wrong
-            good_until = time.monotonic() + good_s
+            asked_at = time.monotonic()
         return "full" if database.is_full else "connected"
 
     return probe

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 
-from chassis.messaging.transport import POLL_S
-
 
 class Bell:
     """Set by a notification; `wait` returns when it was, or after as long as it is given."""
@@ -16,7 +14,7 @@ class Bell:
         """There may be something to do."""
         self._rung.set()
 
-    async def wait(self, longest_s: float = POLL_S) -> bool:
+    async def wait(self, longest_s: float) -> bool:
         """Until it rings or it is time to look anyway; whether it rang."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_s):

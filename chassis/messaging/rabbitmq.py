@@ -20,7 +20,7 @@ from aio_pika.exceptions import AMQPError
 
 from chassis.database.pool import Connection
 from chassis.messaging.envelope import MEDIA_TYPE
-from chassis.messaging.transport import BATCH, POLL_S, Incoming, Outgoing, Unconfirmed
+from chassis.messaging.transport import BATCH, Incoming, Outgoing, Unconfirmed
 
 # Which exchange a type of event goes to: money to the one, the rest of the shop to the other.
 PAYMENTS, SHOP = "payments.events", "shop.events"
@@ -30,6 +30,8 @@ DEAD = "events.dead"
 _DELIVERY_LIMIT = 20
 # In a quiet second of a busy shop a hundred events come within this time: one transaction for all.
 _GATHER_S = 0.02
+# Without messages, what was put aside is looked at this often; nothing rings for that here.
+_LONGEST_S = 1.0
 
 
 def exchange_of(event_type: str) -> str:
@@ -121,7 +123,7 @@ class RabbitSubscription:
         await self._connected()
         found: list[AbstractIncomingMessage] = []
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
+            async with asyncio.timeout(_LONGEST_S):
                 found.append(await self._arrived.get())
             await asyncio.sleep(_GATHER_S)
         while len(found) < BATCH and not self._arrived.empty():

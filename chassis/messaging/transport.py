@@ -13,8 +13,6 @@ from chassis.database.pool import Connection
 # What a relay publishes at once, and what a consumer takes in one transaction. Two hundred
 # events are the work of a tenth of a second; a crash repeats no more than that.
 BATCH = 200
-# The doorbell may be lost: what nobody rang for is found in this time.
-POLL_S = 1.0
 # Empty notifications: something was committed to an outbox; something was published.
 OUTBOX_BELL, MESSAGE_BELL = "valerix_outbox", "valerix_messages"
 

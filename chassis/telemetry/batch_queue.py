@@ -53,7 +53,7 @@ class BatchQueue(Generic[T]):
         """`kind` ("spans") is what messages call the items."""
         self._kind, self._sender = kind, sender
         self._items: deque[T] = deque()
-        self._stopping = threading.Event()
+        self._waiting, self._stopping = threading.Event(), threading.Event()
         self._failing = False
         self.dropped = 0
         self.thread = SendingThread(target=self._run, name=f"send-{kind}", daemon=True)
@@ -68,10 +68,13 @@ class BatchQueue(Generic[T]):
             self._items.popleft()
             self.dropped += 1
         self._items.append(item)
+        if not self._waiting.is_set():
+            self._waiting.set()
 
     def ask_to_stop(self) -> None:
         """Send what is queued and end; returns at once."""
         self._stopping.set()
+        self._waiting.set()
 
     def wait_until_stopped(self, timeout_s: float) -> None:
         """Wait at most `timeout_s`; what is not delivered by then is given up."""
@@ -79,7 +82,9 @@ class BatchQueue(Generic[T]):
         self._sender.close()
 
     def _run(self) -> None:
-        while not self._stopping.wait(_EVERY_S):
+        # From the first item on, what comes within a second goes together.
+        while self._waiting.wait() and not self._stopping.wait(_EVERY_S):
+            self._waiting.clear()
             self._drain()
         self._drain()
         self.dropped += len(self._items)
@@ -111,6 +116,7 @@ class BatchQueue(Generic[T]):
         kept = batch[-room:] if room else []
         self.dropped += len(batch) - len(kept)
         self._items.extendleft(reversed(kept))
+        self._waiting.set()
 
     def _take(self) -> list[T]:
         batch: list[T] = []

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 PROCESS = find("gateway")
 LABELS = tuple(doors.label(*each) for each in doors.every())
-_FOLLOW_EVERY_S = 0.1
+_AGAIN_S = 0.1
 
 
 def create_app(settings: GatewaySettings) -> Edge:
@@ -38,7 +38,8 @@ def create_app(settings: GatewaySettings) -> Edge:
     schema = PROCESS.schema or ""
     paths = (label.partition(" ")[2] for label in LABELS)
     gremlins = GatewayGremlins(PROCESS.name, schema, settings, registry, routes=paths)
-    envoy = Envoy(settings, AccessLog(frozenset(LABELS), metrics, gremlins))
+    log = AccessLog(frozenset(LABELS), metrics, gremlins)
+    envoy = Envoy(settings, log, started=gremlins.changed.set)
     return service_app(
         name=PROCESS.name,
         title="Valerix gateway",
@@ -69,6 +70,7 @@ class _GremlinsInEnvoy:
     async def run(self) -> None:
         """For ever. What cannot be written now is written next time."""
         while True:
+            self._gremlins.changed.clear()
             wanted = self._envoy.starts, runtime(self._gremlins.active, LABELS)
             if wanted != self._known:
                 try:
@@ -76,7 +78,9 @@ class _GremlinsInEnvoy:
                     self._known = wanted
                 except (OSError, aiohttp.ClientError) as error:
                     logger.debug("envoy cannot be changed yet", extra={"why": str(error)})
-            await asyncio.sleep(_FOLLOW_EVERY_S)
+                    await asyncio.sleep(_AGAIN_S)
+                    continue
+            await self._gremlins.changed.wait()
 
     def _changes(self, wanted: tuple[int, dict[str, str]]) -> dict[str, str]:
         (starts, values), (known_starts, known) = wanted, self._known

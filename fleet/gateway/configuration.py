@@ -88,6 +88,11 @@ def configuration(settings: GatewaySettings, admin: str) -> dict[str, Any]:
         # Where faults.py writes.
         "layered_runtime": {"layers": [{"name": "gremlins", "admin_layer": {}}]},
         "overload_manager": _overload(settings),
+        # Each of its threads says so often that it lives; by itself ten times a second.
+        "watchdogs": {
+            thread: {"miss_timeout": "4s", "megamiss_timeout": "8s"}
+            for thread in ("main_thread_watchdog", "worker_watchdog")
+        },
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
 

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -31,14 +31,19 @@ _LIVED_S = 10.0
 # What is being answered is waited for, and connections that stay open are not.
 _DRAIN_S = 2.0
 _STOP_S = 2.0
+# Whether the system says when a child ends.
+_NOTICES = hasattr(os, "pidfd_open")
 
 
 class Envoy:
     """One Envoy after the other. The socket that it is asked at, its configuration and nothing else
     are in a folder that only this user sees."""
 
-    def __init__(self, settings: GatewaySettings, log: AccessLog) -> None:
-        self._settings, self._log = settings, log
+    def __init__(
+        self, settings: GatewaySettings, log: AccessLog, started: Callable[[], None]
+    ) -> None:
+        """`started` is called with each start."""
+        self._settings, self._log, self._started = settings, log, started
         self._program = find_envoy(settings.envoy)
         self._child: Child | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -92,6 +97,7 @@ class Envoy:
             if_orphaned=signal.SIGKILL,
         )
         self.starts += 1
+        self._started()
         return self._child
 
     @property
@@ -165,15 +171,33 @@ def _arguments(path: Path, threads: int) -> Iterator[str]:
         "concurrency": str(threads),
         "log-level": "warning",
         "log-format": _LOG_FORMAT,
-        # Lines of requests come at once, not every ten seconds.
-        "file-flush-interval-msec": "100",
+        # Lines of requests come soon, not after ten seconds; a thread for each log looks so often.
+        "file-flush-interval-msec": "500",
     }
     for name, value in named.items():
         yield from (f"--{name}", value)
 
 
 async def _end_of(child: Child) -> int:
-    # Another process has no event to wait for.
-    while (code := child.poll()) is None:  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_EVERY_S)
+    ended = asyncio.Event()
+    with _noticed(child.pid, ended.set):
+        while (code := child.poll()) is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if _NOTICES else _LOOK_EVERY_S):
+                    await ended.wait()
     return code
+
+
+@contextlib.contextmanager
+def _noticed(pid: int, ended: Callable[[], None]) -> Iterator[None]:
+    """Call `ended` when the child ends (Linux, pidfd_open(2)); elsewhere it is looked for."""
+    if not _NOTICES:
+        yield
+        return
+    number, loop = os.pidfd_open(pid), asyncio.get_running_loop()
+    loop.add_reader(number, ended)
+    try:
+        yield
+    finally:
+        loop.remove_reader(number)
+        os.close(number)

@@ -1,4 +1,4 @@
-"""Metrics without Prometheus: each service's page, scraped every two seconds, or every four while
+"""Metrics without Prometheus: each service's page, scraped every two seconds, or every 4.5 while
 nobody looks and the service has nothing to do."""
 
 import asyncio

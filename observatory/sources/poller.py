@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 STALE_S = 6.0
 # Then the first page shows what is this old, and within a second what is new. The lights need a
 # reading every five seconds, and a chart one every six.
-_UNWATCHED_EVERY_S = 4.0
+_UNWATCHED_EVERY_S = 4.5
 _NOT_YET = "Not read yet"
 
 

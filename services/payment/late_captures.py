@@ -54,13 +54,15 @@ class LateCaptures:
         return await self._newest() + await self._all()
 
     async def _newest(self) -> int:
-        found, place = 0, await self._place("newest")
-        if place is not None:
-            place = CapturePlace(place.captured_at - _OVERLAP, "")
+        found, kept = 0, await self._place("newest")
+        place = CapturePlace(kept.captured_at - _OVERLAP, "") if kept is not None else None
         while page := await self._context.connector.captures(place, _PAGE):
             found += await self._look_at(page)
             place = _end_of(page)
-            await self._keep("newest", place)
+            # The newest is in the overlap until there is another. A write would be a reason to look
+            # again soon.
+            if place != kept:
+                await self._keep("newest", place)
             if len(page) < _PAGE:
                 break
         return found
@@ -70,7 +72,6 @@ class LateCaptures:
         page = await self._context.connector.captures(place, _PAGE)
         found = await self._look_at(page)
         end = _end_of(page) if len(page) == _PAGE else None
-        # A write would be a reason to look again soon.
         if end != place:
             await self._keep("all", end)
         return found
