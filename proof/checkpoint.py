@@ -137,9 +137,10 @@ class Increment(msgspec.Struct, frozen=True):
     def parameters(self, until: int) -> tuple[Any, ...]:
         """The parameters of `restrict`'s SQL, from $4 on."""
         changed = self.changed
-        moved = _encode(self.moved or {})
+        ids = (changed.order_ids, changed.payment_ids)
+        refs = (changed.order_refs, changed.payment_refs)
         window = (self.checkpoint.before, until)
-        return (changed.ids, changed.refs, *window, moved, self.links)
+        return (*ids, *refs, *window, _encode(self.moved or {}), self.links)
 
 
 class Baseline(msgspec.Struct, frozen=True):

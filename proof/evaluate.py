@@ -21,6 +21,13 @@ State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
 # Up to so many changed orders, a statement is quick; with more it may take as long as a full read.
 _QUICK = 2_000
+# With few, each of some eighty tables is read once and compared row by row with others; what that
+# takes grows with the square of the orders, and with more than these it takes longer than planning.
+_FEW = 300
+# How PostgreSQL plans: `plan_cache_mode`, and the parallel workers of a statement.
+Plans = tuple[str, str]
+_OF_FEW, _OF_MANY = ("force_generic_plan", "0"), ("force_custom_plan", "0")
+_OF_ALL = ("auto", "DEFAULT")
 # One for all promises: a statement that succeeds only reads, so there is nothing to undo.
 _SET_SAVEPOINT, _BACK_TO_SAVEPOINT = "SAVEPOINT promises", "ROLLBACK TO SAVEPOINT promises"
 
@@ -157,15 +164,16 @@ async def _judge_all(
     started = time.perf_counter()
     known = heads.read()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await _set_timeout(connection, timeouts.incremental_s, incremental=True)
+        await set_plans(connection, timeouts.incremental_s, _OF_MANY)
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known)
         await show_outside(connection, known.of(baseline.server), missing=baseline.missing)
         trouble = await head_trouble(connection, known)
-        allowed_s = timeouts.incremental_s
-        if baseline.increment is None or baseline.orders > _QUICK:
-            allowed_s = timeouts.full_s
-            await _set_timeout(connection, allowed_s, incremental=baseline.increment is not None)
+        allowed_s = timeouts.incremental_s if baseline.orders <= _QUICK else timeouts.full_s
+        plans = plans_for(baseline.orders)
+        if baseline.increment is None:
+            allowed_s, plans = timeouts.full_s, _OF_ALL
+        await set_plans(connection, allowed_s, plans)
         findings: list[Finding] = []
         unsettled: set[str] = set()
         await prepare_to_judge(connection)
@@ -208,23 +216,26 @@ async def show_outside(connection: asyncpg.Connection, head: Head, *, missing: i
     )
 
 
-async def _set_timeout(
-    connection: asyncpg.Connection, statement_s: float, *, incremental: bool
-) -> None:
-    """Set the time for each statement. An incremental one is planned with its actual parameters and
-    without parallel workers, which take longer to start than the statement takes."""
-    plan = "force_custom_plan" if incremental else "auto"
-    workers = "0" if incremental else "DEFAULT"
+def plans_for(orders: int) -> Plans:
+    """For statements that read so many orders."""
+    return _OF_FEW if orders <= _FEW else _OF_MANY
+
+
+async def set_plans(connection: asyncpg.Connection, statement_s: float, plans: Plans) -> None:
+    """Set the seconds for each statement, and how it is planned: one that reads few orders once for
+    all, as long as this connection lasts; one that reads many by how many they are. Both without
+    parallel workers, which take longer to start than the statement takes."""
+    mode, workers = plans
     await connection.execute(
         f"SET LOCAL statement_timeout = {int(statement_s * 1000)};"
-        f"SET LOCAL plan_cache_mode = {plan};"
+        f"SET LOCAL plan_cache_mode = {mode};"
         f"SET LOCAL max_parallel_workers_per_gather = {workers}"
     )
 
 
 def _can_advance(findings: list[Finding], baseline: Baseline) -> bool:
     """Whether a checkpoint may be saved: every finding before this snapshot is accounted for."""
-    if baseline.increment is not None and not baseline.increment.changed.refs:
+    if baseline.increment is not None and not baseline.increment.changed.orders:
         return False  # nothing changed: the last checkpoint stays
     return all(map(_is_accounted_for, findings))
 

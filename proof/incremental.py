@@ -19,51 +19,53 @@ import msgspec
 ReadScope = Literal["orders", "sums", "chain", "everything"]
 
 # Orders and payments of which a row was written by the transactions from $1 up to $2, or that are
-# named in $3; the payments of those orders and the orders of those payments; and what shares a
-# gateway key or an Idempotency-Key with such a row. A mark above the window came from another
-# server, in a dump that was restored here: it is older than anything that was proven here.
+# named in $3, as either; the payments of those orders and the orders of those payments; and what
+# shares a gateway key or an Idempotency-Key with such a row. A mark above the window came from
+# another server, in a dump that was restored here: it is older than anything that was proven here.
 # `paid_for` says that it is the payment of an order, which is there as well.
 CHANGED_ORDERS = """\
-WITH RECURSIVE changed (ref) AS (
-SELECT id::text FROM orders.orders WHERE :since
-UNION SELECT order_id::text FROM orders.history WHERE :since
-UNION SELECT order_id::text FROM inventory.reservations WHERE :since
-UNION SELECT cause::text FROM inventory.stock_moves WHERE :since AND kind <> 'delivered'
-UNION SELECT payment_id::text FROM payments.payments WHERE :since
-UNION SELECT payment_id::text FROM payments.legs WHERE :since
-UNION SELECT payment_id::text FROM payments.decisions WHERE :since
-UNION SELECT payment_id::text FROM payments.attempts WHERE :since
-UNION SELECT payment_id::text FROM payments.attempt_history WHERE :since
-UNION SELECT payment_id::text FROM payments.refunds WHERE :since
-UNION SELECT payment_id::text FROM payments.plans WHERE :since
-UNION SELECT payment_id::text FROM payments.ledger WHERE :since
-UNION SELECT payment_id::text FROM payments.provider_events WHERE :since
-UNION SELECT payment_id::text FROM payments.reconciliation_breaks WHERE :since
-UNION SELECT payment_id::text FROM webhooks.deliveries WHERE :since
-UNION SELECT a.payment_id::text FROM payments.attempts a
+WITH RECURSIVE changed (ref, of_order) AS (
+SELECT id::text, true FROM orders.orders WHERE :since
+UNION SELECT order_id::text, true FROM orders.history WHERE :since
+UNION SELECT order_id::text, true FROM inventory.reservations WHERE :since
+UNION SELECT cause::text, true FROM inventory.stock_moves WHERE :since AND kind <> 'delivered'
+UNION SELECT payment_id::text, false FROM payments.payments WHERE :since
+UNION SELECT payment_id::text, false FROM payments.legs WHERE :since
+UNION SELECT payment_id::text, false FROM payments.decisions WHERE :since
+UNION SELECT payment_id::text, false FROM payments.attempts WHERE :since
+UNION SELECT payment_id::text, false FROM payments.attempt_history WHERE :since
+UNION SELECT payment_id::text, false FROM payments.refunds WHERE :since
+UNION SELECT payment_id::text, false FROM payments.plans WHERE :since
+UNION SELECT payment_id::text, false FROM payments.ledger WHERE :since
+UNION SELECT payment_id::text, false FROM payments.provider_events WHERE :since
+UNION SELECT payment_id::text, false FROM payments.reconciliation_breaks WHERE :since
+UNION SELECT payment_id::text, false FROM webhooks.deliveries WHERE :since
+UNION SELECT a.payment_id::text, false FROM payments.attempts a
   JOIN (SELECT intent FROM payments.settlement_lines WHERE :since) s ON s.intent = a.provider_ref
-UNION SELECT payment_ref FROM gateway.charges WHERE :since
-UNION SELECT order_ref FROM proof.removals WHERE :since
-UNION SELECT k.order_id::text FROM orders.idempotency k
+UNION SELECT payment_ref, false FROM gateway.charges WHERE :since
+UNION SELECT k.order_id::text, true FROM orders.idempotency k
   JOIN (SELECT scope, key FROM orders.idempotency WHERE :since) i USING (scope, key)
-UNION SELECT a.payment_id::text FROM payments.attempts a
+UNION SELECT a.payment_id::text, false FROM payments.attempts a
   JOIN (SELECT gw_key FROM gateway.charges WHERE :since) c USING (gw_key)
-UNION SELECT c.payment_ref FROM gateway.charges c
+UNION SELECT c.payment_ref, false FROM gateway.charges c
   JOIN (SELECT gw_key FROM payments.attempts WHERE :since) a USING (gw_key)
-UNION SELECT unnest($3::text[])
-), linked (ref, id) AS (
-SELECT ref, CASE WHEN ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ref::uuid END
+UNION SELECT ref, of_order FROM (
+  SELECT order_ref AS ref FROM proof.removals WHERE :since UNION ALL SELECT unnest($3::text[])) n
+  CROSS JOIN (VALUES (true), (false)) either (of_order)
+), linked (ref, of_order, id) AS (
+SELECT ref, of_order,
+       CASE WHEN ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ref::uuid END
 FROM changed WHERE ref IS NOT NULL
 UNION
-SELECT n.id::text, n.id FROM linked l CROSS JOIN LATERAL (
-  SELECT payment_id AS id FROM orders.orders WHERE id = l.id
-  UNION ALL SELECT id FROM orders.orders WHERE payment_id = l.id
-  UNION ALL SELECT order_id FROM payments.payments WHERE payment_id = l.id
-  UNION ALL SELECT payment_id FROM payments.payments WHERE order_id = l.id) n
+SELECT n.id::text, NOT l.of_order, n.id FROM linked l CROSS JOIN LATERAL (
+  SELECT payment_id AS id FROM orders.orders WHERE l.of_order AND id = l.id
+  UNION ALL SELECT payment_id FROM payments.payments WHERE l.of_order AND order_id = l.id
+  UNION ALL SELECT id FROM orders.orders WHERE NOT l.of_order AND payment_id = l.id
+  UNION ALL SELECT order_id FROM payments.payments WHERE NOT l.of_order AND payment_id = l.id) n
 WHERE n.id IS NOT NULL
 )
-SELECT ref, EXISTS (SELECT FROM orders.orders o WHERE o.payment_id = l.id AND o.id <> l.id)
-         AS paid_for
+SELECT ref, of_order,
+       EXISTS (SELECT FROM orders.orders o WHERE o.payment_id = l.id AND o.id <> l.id) AS paid_for
 FROM linked l""".replace(":since", "changed_in >= $1 AND changed_in < $2")
 
 # Orders that a price written in that window may concern, at most $3 of each product. I24 allows ten
@@ -77,7 +79,7 @@ CROSS JOIN LATERAL (
   ORDER BY created_at DESC LIMIT $3) o
 WHERE p.changed_in >= $1 AND p.changed_in < $2"""
 
-_EVENTS = "SELECT * FROM {}.outbox WHERE aggregate = '{}' AND aggregate_id = ANY ($5)"
+_EVENTS = "SELECT * FROM {}.outbox WHERE aggregate = '{}' AND aggregate_id = ANY ({})"
 _ROWS_OF_ORDERS = {
     "orders.orders": "SELECT * FROM orders.orders WHERE id = ANY ($4)",
     "orders.history": "SELECT * FROM orders.history WHERE order_id = ANY ($4)",
@@ -86,53 +88,57 @@ _ROWS_OF_ORDERS = {
 SELECT * FROM orders.idempotency WHERE order_id = ANY ($4)
 UNION ALL
 SELECT * FROM orders.idempotency WHERE order_id IS NULL AND (scope, key) IN (
-  SELECT scope, key FROM orders.idempotency WHERE changed_in >= $6 AND changed_in < $7)""",
+  SELECT scope, key FROM orders.idempotency WHERE changed_in >= $8 AND changed_in < $9)""",
     "inventory.reservations": "SELECT * FROM inventory.reservations WHERE order_id = ANY ($4)",
     "inventory.stock_moves": "SELECT * FROM inventory.stock_moves WHERE cause = ANY ($4)",
-    "payments.payments": "SELECT * FROM payments.payments WHERE payment_id = ANY ($4)",
-    "payments.legs": "SELECT * FROM payments.legs WHERE payment_id = ANY ($4)",
-    "payments.decisions": "SELECT * FROM payments.decisions WHERE payment_id = ANY ($4)",
-    "payments.attempts": "SELECT * FROM payments.attempts WHERE payment_id = ANY ($4)",
+    "payments.payments": "SELECT * FROM payments.payments WHERE payment_id = ANY ($5)",
+    "payments.legs": "SELECT * FROM payments.legs WHERE payment_id = ANY ($5)",
+    "payments.decisions": "SELECT * FROM payments.decisions WHERE payment_id = ANY ($5)",
+    "payments.attempts": "SELECT * FROM payments.attempts WHERE payment_id = ANY ($5)",
     "payments.attempt_history": """\
-SELECT * FROM payments.attempt_history WHERE payment_id = ANY ($4)""",
-    "payments.refunds": "SELECT * FROM payments.refunds WHERE payment_id = ANY ($4)",
-    "payments.plans": "SELECT * FROM payments.plans WHERE payment_id = ANY ($4)",
-    "payments.ledger": "SELECT * FROM payments.ledger WHERE payment_id = ANY ($4)",
+SELECT * FROM payments.attempt_history WHERE payment_id = ANY ($5)""",
+    "payments.refunds": "SELECT * FROM payments.refunds WHERE payment_id = ANY ($5)",
+    "payments.plans": "SELECT * FROM payments.plans WHERE payment_id = ANY ($5)",
+    "payments.ledger": "SELECT * FROM payments.ledger WHERE payment_id = ANY ($5)",
     "payments.provider_events": """\
-SELECT * FROM payments.provider_events WHERE payment_id = ANY ($4) OR processed_at IS NULL""",
+SELECT * FROM payments.provider_events WHERE payment_id = ANY ($5) OR processed_at IS NULL""",
     # And what is about no attempt of ours.
     "payments.settlement_lines": """\
 SELECT s.* FROM payments.attempts a JOIN payments.settlement_lines s ON s.intent = a.provider_ref
-WHERE a.payment_id = ANY ($4)
+WHERE a.payment_id = ANY ($5)
 UNION ALL
 SELECT s.* FROM payments.settlement_lines s
-WHERE s.changed_in >= $6 AND s.changed_in < $7
+WHERE s.changed_in >= $8 AND s.changed_in < $9
   AND NOT EXISTS (SELECT FROM payments.attempts a WHERE a.provider_ref = s.intent)""",
-    "orders.outbox": _EVENTS.format("orders", "order"),
-    "inventory.outbox": _EVENTS.format("inventory", "stock"),
-    "payments.outbox": _EVENTS.format("payments", "payment"),
+    "orders.outbox": _EVENTS.format("orders", "order", "$6"),
+    "inventory.outbox": _EVENTS.format("inventory", "stock", "$6"),
+    "payments.outbox": _EVENTS.format("payments", "payment", "$7"),
     "events.inbox": """\
 SELECT i.* FROM events.consumers c JOIN events.inbox i ON i.consumer = c.consumer
-  AND i.aggregate IN ('order', 'stock', 'payment') AND i.aggregate_id = ANY ($5)""",
+  AND i.aggregate IN ('order', 'stock') AND i.aggregate_id = ANY ($6)
+UNION ALL
+SELECT i.* FROM events.consumers c JOIN events.inbox i ON i.consumer = c.consumer
+  AND i.aggregate = 'payment' AND i.aggregate_id = ANY ($7)""",
     "audit.log": """\
-SELECT * FROM audit.log
-WHERE aggregate IN ('order', 'stock', 'payment') AND aggregate_id = ANY ($5)""",
-    "webhooks.deliveries": "SELECT * FROM webhooks.deliveries WHERE payment_id = ANY ($4)",
-    "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($5)",
+SELECT * FROM audit.log WHERE aggregate IN ('order', 'stock') AND aggregate_id = ANY ($6)
+UNION ALL
+SELECT * FROM audit.log WHERE aggregate = 'payment' AND aggregate_id = ANY ($7)""",
+    "webhooks.deliveries": "SELECT * FROM webhooks.deliveries WHERE payment_id = ANY ($5)",
+    "gateway.charges": "SELECT * FROM gateway.charges WHERE payment_ref = ANY ($7)",
 }
 # What has moved since the checkpoint, and what had moved by then, as sums.
 _ROWS_FOR_SUMS = {
     "inventory.stock_moves": """\
 SELECT product_id, kind, quantity::bigint FROM inventory.stock_moves
-WHERE changed_in >= $6 AND changed_in < $7
+WHERE changed_in >= $8 AND changed_in < $9
 UNION ALL
-SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($8) s"""
+SELECT s->>0, s->>1, (s->>2)::bigint FROM jsonb_array_elements($10) s"""
 }
-_ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($9)"}
+_ROWS_OF_CHAIN = {"proof.chain": "SELECT * FROM proof.chain WHERE n = ANY ($11)"}
 _ROWS = {"orders": _ROWS_OF_ORDERS, "sums": _ROWS_FOR_SUMS, "chain": _ROWS_OF_CHAIN}
 _TYPES = (
-    "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::text[], $6::xid8, $7::xid8,"
-    " $8::jsonb, $9::bigint[]"
+    "$2::timestamptz, $3::timestamptz, $4::uuid[], $5::uuid[], $6::text[], $7::text[],"
+    " $8::xid8, $9::xid8, $10::jsonb, $11::bigint[]"
 )
 _TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_OF_CHAIN}))})\b")
 
@@ -141,16 +147,16 @@ _TABLE = re.compile(rf"\b({'|'.join(map(re.escape, {**_ROWS_OF_ORDERS, **_ROWS_O
 def restrict(sql: str, reads: ReadScope) -> tuple[str, str]:
     """A promise's SQL, limited to some rows: the WITH clause that goes before it, and its text.
 
-    Each table it names becomes a subquery of that table, under the table's name in quotes. Both
+    Each table it names becomes a subquery of that table, under the table's name in quotes, which is
+    read once. A name of which each half is in quotes stays: what is looked up for each row is found
+    by the table's index. Both
     ways of reading use one text, so that they cannot differ. The parameters, after those of every
-    promise: $4 ids of orders and payments, $5 the same as text, $6 and $7 the window of
-    transactions, $8 units moved before it: [product, kind, units] each, $9 links.
+    promise: $4 ids of orders, $5 of payments, $6 and $7 the same as text, $8 and $9 the window of
+    transactions, $10 units moved before it: [product, kind, units] each, $11 links.
     """
     rows_of = _ROWS[reads]
     tables = dict.fromkeys(name for name in _TABLE.findall(sql) if name in rows_of)
-    subqueries = "".join(
-        f',\n"{table}" AS NOT MATERIALIZED (\n{rows_of[table]}\n)' for table in tables
-    )
+    subqueries = "".join(f',\n"{table}" AS MATERIALIZED (\n{rows_of[table]}\n)' for table in tables)
     # PostgreSQL needs the type of every parameter, also of those that this text does not use.
 
     def renamed(found: re.Match[str]) -> str:
@@ -163,18 +169,25 @@ class ChangedOrders(msgspec.Struct, frozen=True):
     """The orders that a proof reads and their payments, in both forms in which tables refer to
     them. `orders` counts an order and its payment as one."""
 
-    refs: tuple[str, ...]
-    ids: tuple[UUID, ...]
+    order_refs: tuple[str, ...]
+    payment_refs: tuple[str, ...]
+    order_ids: tuple[UUID, ...]
+    payment_ids: tuple[UUID, ...]
     orders: int
 
 
 def changed_orders(rows: Iterable[Mapping[str, Any]]) -> ChangedOrders:
-    """What `CHANGED_ORDERS` found; a reference that is not a UUID stays: a table may hold rows of
-    no order."""
-    found = {row["ref"]: row["paid_for"] for row in rows}
-    refs = tuple(sorted(found))
-    ids = tuple(each for each in map(_uuid, refs) if each is not None)
-    return ChangedOrders(refs, ids, sum(not paid_for for paid_for in found.values()))
+    """What `CHANGED_ORDERS` found. A reference that is not a UUID has no id and stays: a table may
+    hold rows of no order."""
+    found = sorted((row["ref"], row["of_order"], row["paid_for"]) for row in rows)
+    orders = tuple(ref for ref, of_order, _ in found if of_order)
+    payments = tuple(ref for ref, of_order, _ in found if not of_order)
+    count = len({ref for ref, _, paid_for in found if not paid_for})
+    return ChangedOrders(orders, payments, _uuids(orders), _uuids(payments), count)
+
+
+def _uuids(refs: Iterable[str]) -> tuple[UUID, ...]:
+    return tuple(found for found in map(_uuid, refs) if found is not None)
 
 
 def _uuid(ref: str) -> UUID | None:

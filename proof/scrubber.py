@@ -15,12 +15,20 @@ import msgspec
 from proof import invariants
 from proof.chain import NO_HEADS, HeadFile
 from proof.checkpoint import Baseline, Checkpoint, Increment, find_baseline, withdraw
-from proof.evaluate import Finding, judge_one, prepare_to_judge, show_outside
+from proof.evaluate import (
+    DEFAULT_TIMEOUTS,
+    Finding,
+    judge_one,
+    plans_for,
+    prepare_to_judge,
+    set_plans,
+    show_outside,
+)
 from proof.incremental import CHANGED_ORDERS, changed_orders
 from proof.invariant import Limits
 from proof.quiescence import Quiescence, find_quiescence
 
-# Orders in a slice: some ten milliseconds of the server's time.
+# Orders in a slice: few enough for a turn of a fraction of a second.
 SLICE = 500
 
 _END_OF_SLICE = """\
@@ -62,6 +70,7 @@ class Scrubber:
             before = await connection.fetchval(_END_OF_SLICE, self._since, present.before, SLICE)
             last, before = before is None, before or _END
             baseline = await self._slice(connection, present, before)
+            await set_plans(connection, DEFAULT_TIMEOUTS.full_s, plans_for(baseline.orders))
             broken = await self._judge(connection, quiescence, baseline, last=last)
         if broken and present.promises:
             # A role that may only read leaves the checkpoint to those that may write.

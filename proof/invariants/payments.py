@@ -33,10 +33,10 @@ LEFT JOIN LATERAL (
          bool_or(state IN ('IN_FLIGHT', 'UNKNOWN', 'AUTHORISED')) AS open,
          bool_or(state = 'SUCCEEDED') AS taken, bool_or(state = 'REFUNDED') AS refunded,
          bool_or(state = 'VOIDED') AS voided
-  FROM (SELECT DISTINCT ON (t.leg_n) t.state FROM payments.attempts t
-        LEFT JOIN payments.legs l USING (payment_id, leg_n)
+  FROM (SELECT DISTINCT ON (t.leg_n) t.state FROM "payments"."attempts" t
+        LEFT JOIN "payments"."legs" l USING (payment_id, leg_n)
         WHERE t.payment_id = p.payment_id AND coalesce(l.plan_n, 1) = (
-          SELECT coalesce(max(plan_n), 1) FROM payments.legs WHERE payment_id = p.payment_id)
+          SELECT coalesce(max(plan_n), 1) FROM "payments"."legs" WHERE payment_id = p.payment_id)
         ORDER BY t.leg_n, t.n DESC) newest) a ON true
 WHERE (CASE p.state
   WHEN 'SUCCEEDED' THEN a.states = 'SUCCEEDED'
@@ -51,14 +51,14 @@ UNION ALL
 SELECT 'attempt', a.payment_id, concat_ws(' ', a.state, a.detail),
        coalesce(concat_ws(' ', h.dst, h.detail), 'no history')
 FROM payments.attempts a
-LEFT JOIN LATERAL (SELECT dst, detail FROM payments.attempt_history h
+LEFT JOIN LATERAL (SELECT dst, detail FROM "payments"."attempt_history" h
                    WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
                    ORDER BY h.id DESC LIMIT 1) h ON true
 WHERE (h.dst, h.detail) IS DISTINCT FROM (a.state, a.detail)
 UNION ALL
 SELECT 'first line of an attempt', a.payment_id, a.state, coalesce(h.src, 'no history')
 FROM payments.attempts a
-LEFT JOIN LATERAL (SELECT src, dst FROM payments.attempt_history h
+LEFT JOIN LATERAL (SELECT src, dst FROM "payments"."attempt_history" h
                    WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
                    ORDER BY h.id LIMIT 1) h ON true
 WHERE h.src IS NOT NULL OR h.dst IS NULL
@@ -109,7 +109,7 @@ SELECT 'payment' AS what, p.payment_id, NULL AS leg_n,
 FROM payments.payments p
 LEFT JOIN LATERAL (
   SELECT string_agg(concat_ws(' ', minor, currency), ', ' ORDER BY currency) AS found
-  FROM (SELECT plan_n, currency, sum(amount_minor) AS minor FROM payments.legs
+  FROM (SELECT plan_n, currency, sum(amount_minor) AS minor FROM "payments"."legs"
         WHERE payment_id = p.payment_id GROUP BY plan_n, currency) s GROUP BY plan_n) l ON true
 WHERE l.found IS DISTINCT FROM nullif(concat_ws(' ', p.amount_minor, p.currency), '')
 UNION ALL
@@ -178,9 +178,9 @@ FROM tries b
 JOIN tries a ON a.payment_id = b.payment_id
   AND (a.leg_n = b.leg_n AND a.n < b.n OR a.plan_n < b.plan_n)
 LEFT JOIN LATERAL (
-  SELECT dst FROM payments.attempt_history h
+  SELECT dst FROM "payments"."attempt_history" h
   WHERE (h.payment_id, h.leg_n, h.n) = (a.payment_id, a.leg_n, a.n)
-    AND h.id < (SELECT min(id) FROM payments.attempt_history f
+    AND h.id < (SELECT min(id) FROM "payments"."attempt_history" f
                 WHERE (f.payment_id, f.leg_n, f.n) = (b.payment_id, b.leg_n, b.n))
   ORDER BY h.id DESC LIMIT 1) h ON true
 WHERE coalesce(h.dst, '') NOT IN ('FAILED', 'VOIDED')
@@ -205,7 +205,7 @@ FROM payments.attempts a JOIN legs l USING (payment_id, leg_n)
 WHERE a.state IN ('SUCCEEDED', 'REFUNDED') AND l.of > 1
   AND NOT EXISTS (SELECT 1 FROM payments.decisions d WHERE d.payment_id = a.payment_id
                   AND d.plan_n = l.plan_n AND d.kind IN ('capture', 'void', 'compensate'))
-  AND (SELECT cancel_reason FROM payments.payments p WHERE p.payment_id = a.payment_id) IS NULL
+  AND (SELECT cancel_reason FROM "payments"."payments" p WHERE p.payment_id = a.payment_id) IS NULL
 UNION ALL
 SELECT 'money under a plan that was replaced', a.payment_id, a.leg_n, a.state
 FROM payments.attempts a JOIN legs l USING (payment_id, leg_n)

@@ -58,7 +58,7 @@ WITH moved AS (
          abs(l.amount_minor) AS amount_minor, l.currency, l.posted_at
   FROM payments.ledger l
   JOIN payments.attempts a ON (a.payment_id, a.leg_n) = (l.payment_id, l.leg_n)
-   AND a.n = (SELECT max(n) FROM payments.attempts newest
+   AND a.n = (SELECT max(n) FROM "payments"."attempts" newest
               WHERE (newest.payment_id, newest.leg_n) = (l.payment_id, l.leg_n))
   WHERE l.account = 'gateway_clearing' AND a.provider_ref IS NOT NULL
 ), judged AS (
