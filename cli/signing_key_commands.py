@@ -24,8 +24,11 @@ def signing_keys_rotate() -> None:
     rotate()
 
 
-# The id of a key may begin with a dash.
-@signing_keys.command("withdraw", context_settings={"ignore_unknown_options": True})
+# The id of a key may begin with a dash, and have an h in it, which is no question for help.
+@signing_keys.command(
+    "withdraw",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
 @click.argument("kid")
 @click.option("--reason", required=True, help="For the audit log: how it was lost, say.")
 def signing_keys_withdraw(kid: str, reason: str) -> None:

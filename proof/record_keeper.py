@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 # After a slice it waits so many times as long as the slice took: a fifth of one core at most.
 _PAUSE_FACTOR = 4
 # A small shop is read again this often, whatever the length of a round may be.
-_LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_S = 60.0
 # As many bits of the head as a metric can hold exactly.
 _SHOWN_DIGITS = 12
 

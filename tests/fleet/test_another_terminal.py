@@ -47,8 +47,9 @@ def test_a_signing_key_is_withdrawn_and_the_next_one_signs(open_shop: UpShop):
     assert states[stolen] == "WITHDRAWN"
     assert sorted(states.values()).count("SIGNING") == 1
     assert "by cli: a stolen backup" in gone.stdout
-    unknown = open_shop.command("signing-keys", "withdraw", "x", "--reason", "y")
-    assert (unknown.returncode, "404" in unknown.stderr) == (1, True)
+    for kid in ("x", "-h", "-xhr_"):
+        unknown = open_shop.command("signing-keys", "withdraw", kid, "--reason", "y")
+        assert (unknown.returncode, "404" in unknown.stderr) == (1, True)
 
 
 def test_what_the_pages_of_payments_show_is_printed(open_shop: UpShop, tmp_path: Path):
