@@ -162,19 +162,24 @@ class _Bench:
     def _database(self, name: str) -> str:
         return shops.database(self._server.url_of("postgres"), f"bench_{name}")
 
-    def _observed(self, name: str) -> Variant:
-        """A whole fleet, its services sending to its own dashboard."""
-        shop = Variant(name, self._home, self._database(name), {}, keys=KEYS)
+    def _observed(self, name: str, keys: tuple[str, ...] = KEYS) -> Variant:
+        """A whole fleet, or some of it, sending to its own dashboard."""
+        shop = Variant(name, self._home, self._database(name), {}, keys=keys)
         shop.add({"VALERIX_OTLP_RECEIVER": shop.urls["dashboard"]})
         return shop
 
+    def _dark(self, name: str) -> Variant:
+        """What an order needs, without telemetry."""
+        off = {"VALERIX_TELEMETRY": "off"}
+        return Variant(name, self._home, self._database(name), off, keys=order_cost.ALONE)
+
     def compare(self) -> Any:
         """Dark, observed and otel, and the baseline."""
-        observed = self._observed("observed")
+        observed = self._observed("observed", (*order_cost.ALONE, "dashboard"))
         receiver_at = {"VALERIX_OTLP_ENDPOINT": observed.urls["dashboard"]}
-        dark = Variant("dark", self._home, self._database("dark"), {"VALERIX_TELEMETRY": "off"})
+        dark = self._dark("dark")
         otel = Variant(
-            "otel", self._home, self._database("otel"), receiver_at,
+            "otel", self._home, self._database("otel"), receiver_at, keys=order_cost.ALONE,
             otel_python=self._otel_python,
         )  # fmt: skip
         with shops.running([observed, dark, otel]):
@@ -185,8 +190,8 @@ class _Bench:
 
     def clients(self) -> Any:
         """1, 4, 16 and 64 clients."""
-        dark = Variant("dark-n", self._home, self._database("dark_n"), {"VALERIX_TELEMETRY": "off"})
-        observed = self._observed("observed_n")
+        dark = self._dark("dark_n")
+        observed = self._observed("observed_n", (*order_cost.ALONE, "dashboard"))
         with shops.running([observed, dark]):
             return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
 

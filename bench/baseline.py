@@ -38,15 +38,21 @@ class StatementRecorder:
         return call
 
 
-async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
-    """The ids of one good order and its payment, and its statements in order, with their
-    transactions, as the services send them: intent, hold, charge, settle, confirm; and the commit
-    of its goods alone, as for an order that is due."""
+async def _connected(database_url: str) -> asyncpg.Connection:
+    """A connection that takes documents, as a service's does."""
     wire = await asyncpg.connect(database_url)
     await wire.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda v: msgspec.json.encode(v).decode(),
         decoder=msgspec.json.decode,
     )  # fmt: skip
+    return wire
+
+
+async def record(database_url: str) -> tuple[tuple[UUID, UUID], list[Call]]:
+    """The ids of one good order and its payment, and its statements in order, with their
+    transactions, as the services send them: intent, hold, charge, settle, confirm; and the commit
+    of its goods alone, as for an order that is due."""
+    wire = await _connected(database_url)
     recorder, order_id, payment_id = StatementRecorder(wire), uuid4(), uuid4()
     c = Connection(recorder, None)
     order = await orders.place(
@@ -122,7 +128,7 @@ class StatementReplay(msgspec.Struct):
         await wire.execute(DELIVERY)
         await wire.close()
         old, calls = await record(database_url)
-        return cls(old, calls, [await asyncpg.connect(database_url) for _ in range(clients)])
+        return cls(old, calls, [await _connected(database_url) for _ in range(clients)])
 
     async def round(self, count: int) -> float:
         """Orders per second over `count` replayed orders."""

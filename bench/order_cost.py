@@ -1,4 +1,5 @@
-"""What one order costs: commits, write-ahead log and processor time, beside another checkout's.
+"""What one order costs: commits, write-ahead log and processor time, beside another checkout's; and
+how long one client waits for it.
 
 Shops without relay and consumers come first, and then shops with them, so that these can be counted
 apart. What an idle shop does in the same time is taken off."""
@@ -75,10 +76,11 @@ async def _rounds(
             busy = await _taken(shop, server, _buy(shop, orders))
             time_of_idle = busy["seconds"] / idle["seconds"]
             one = {key: (busy[key] - time_of_idle * idle[key]) / orders for key in busy}
+            one["p50 of one client, ms"] = await _alone(shop, orders // 4)
             taken[name].append(one)
             click.echo(
                 f"  {part}, {name}: {one['commits']:.1f} commits, {one['wal_records']:.0f} WAL"
-                f" records, {one['cpu_ms']:.1f} ms"
+                f" records, {one['cpu_ms']:.1f} ms; {one['p50 of one client, ms']:.1f} ms alone"
             )
     return {
         name: {key: median(each[key] for each in series) for key in series[0] if key != "seconds"}
@@ -109,6 +111,12 @@ async def _taken(shop: Variant, server: psutil.Process, work: Awaitable[None]) -
     }
     counts = {name: then.counts[name] - seen for name, seen in first.counts.items()}
     return {"seconds": then.at_s - first.at_s, **counts, "cpu_ms": sum(cpu.values()), **cpu}
+
+
+async def _alone(shop: Variant, orders: int) -> float:
+    done = await clients.shop(shop.urls["order"], 1, orders)
+    clients.demand_equal_work(shop.name, done)
+    return done.p50_ms
 
 
 async def _buy(shop: Variant, orders: int) -> None:
