@@ -193,7 +193,8 @@ class _Bench:
         dark = self._dark("dark_n")
         observed = self._observed("observed_n", (*order_cost.ALONE, "dashboard"))
         with shops.running([observed, dark]):
-            return compare.clients_grow({"dark": dark, "observed": observed}, self._orders)
+            by_name = {"dark": dark, "observed": observed}
+            return compare.clients_grow(by_name, self._orders, self._server_process())
 
     def cost(self, other: Path | None) -> Any:
         """What one order costs here, and in another checkout."""

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+import psutil
 
 from bench import baseline, clients
+from bench.rates import database_s
 from bench.shops import Variant
 
 # Background work must not run on into the next round.
@@ -59,16 +61,25 @@ async def _rounds(
     }
 
 
-def clients_grow(by_name: Mapping[str, Variant], orders: int) -> dict[str, Any]:
-    """Each shop at 1, 4, 16 and 64 clients."""
+def clients_grow(
+    by_name: Mapping[str, Variant], orders: int, server: psutil.Process
+) -> dict[str, Any]:
+    """Each shop at 1, 4, 16 and 64 clients; the processor time of an order includes PostgreSQL's,
+    which serves one shop at a time."""
     found: dict[str, Any] = {}
     for count in _CLIENTS:
         for name, shop in by_name.items():
             asyncio.run(clients.shop(shop.urls["order"], count, 2 * count))
+            before = shop.cpu_s() + database_s(server)
             done = asyncio.run(clients.shop(shop.urls["order"], count, orders))
-            figures = {"orders_per_s": done.orders_per_s, "p50_ms": done.p50_ms}
-            found.setdefault(str(count), {})[name] = figures | {"p99_ms": done.p99_ms}
             time.sleep(_REST_S)
+            used_s = shop.cpu_s() + database_s(server) - before
+            found.setdefault(str(count), {})[name] = {
+                "orders_per_s": done.orders_per_s,
+                "p50_ms": done.p50_ms,
+                "p99_ms": done.p99_ms,
+                "cpu_ms_per_order": 1000 * used_s / orders,
+            }
         click.echo(f"  {count} clients done")
     return found
 

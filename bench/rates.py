@@ -90,7 +90,7 @@ async def look(shop: Variant, server: psutil.Process) -> Used:
     await connection.close()
     counts |= {"events": float(events), "event_bytes": float(event_bytes)}
     cpu_s = {find(key).name: shop.cpu_s_of(key) for key in shop.children}
-    cpu_s["database"] = _database_s(server)
+    cpu_s["database"] = database_s(server)
     used = psutil.Process().cpu_times()
     cpu_s["client"] = used.user + used.system
     return Used(time.perf_counter(), cpu_s, counts)
@@ -157,7 +157,7 @@ async def _paced(url: str, rate: float, seconds: float) -> list[tuple[float, int
     return answers
 
 
-def _database_s(server: psutil.Process) -> float:
+def database_s(server: psutil.Process) -> float:
     """What the server and its backends have used so far, those that have ended included."""
     while True:
         # One that ends while it is read is among the ended a moment later.

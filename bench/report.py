@@ -52,12 +52,14 @@ def _clients(found: dict[str, Any]) -> str:
                 for cell in (
                     f"{row[name]['orders_per_s']:.0f}",
                     f"{row[name]['p50_ms']:.0f} / {row[name]['p99_ms']:.0f}",
+                    f"{row[name]['cpu_ms_per_order']:.1f}",
                 )
             ),
         )
         for count, row in found.items()
     ]
-    head = ("clients", "dark orders/s", "p50 / p99 ms", "observed orders/s", "p50 / p99 ms")
+    figures = ("orders/s", "p50 / p99 ms", "CPU ms an order, PostgreSQL included")
+    head = ("clients", *(f"{name} {each}" for name in ("dark", "observed") for each in figures))
     return _lines(head, rows)
 
 

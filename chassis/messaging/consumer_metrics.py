@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis.messaging.envelope import CloudEvent
 
-# From commit to effect: the bar is 250 ms, a lost doorbell costs a second, a fault minutes.
+# From commit to effect: the bar is 250 ms, a lost ring costs seconds, a fault minutes.
 _BUCKETS = (.01, .025, .05, .1, .25, .5, 1, 2, 5, 15, 60, 300)  # fmt: skip
 
 

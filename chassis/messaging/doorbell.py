@@ -13,8 +13,8 @@ from chassis.messaging.transport import OUTBOX_BELL
 
 _RING = statement(text(f"NOTIFY {OUTBOX_BELL}"), "NOTIFY")
 # Of many commits one ring: an event may be late by this much, which nobody sees, and a process
-# under load rings at most twenty times a second.
-_COALESCE_S = 0.05
+# under load rings at most ten times a second.
+_COALESCE_S = 0.1
 
 
 class Doorbell:
