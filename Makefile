@@ -129,7 +129,7 @@ RABBIT_UI ?= http://127.0.0.1:15672
 
 rabbit-ui:  ## open the management page of the stack's RabbitMQ; user valerix, password in .env; guest, guest without Docker
 	@echo "  $(RABBIT_UI)   user valerix, password STACK_RABBITMQ_PASSWORD in .env (stack-native: guest, guest)"
-	@{ command -v xdg-open || command -v open; } >/dev/null 2>&1 && { xdg-open $(RABBIT_UI) 2>/dev/null || open $(RABBIT_UI); } || true
+	@{ xdg-open $(RABBIT_UI) || open $(RABBIT_UI); } >/dev/null 2>&1 || true
 
 consume: $(VENV)/.installed  ## follow the shop's events as they are published
 	@exec $(BIN)/valerix events tail --follow
