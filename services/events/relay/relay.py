@@ -34,6 +34,8 @@ _PAUSE_S = 0.5
 # How long it only looks for new events once every consumer has all. Nothing else can begin: what
 # this is for is a consumer that is new.
 _STILL_S = 30.0
+# While a consumer has not taken everything, its lag is looked at this often.
+_BEHIND_S = 1.0
 # After a batch that was not full, what is committed within this time goes in the next: each batch
 # takes a dozen statements here and as many in each consumer, however few events it has.
 _GATHER_S = 0.05
@@ -96,7 +98,7 @@ class Relay:
                 if self.trouble:
                     await asyncio.sleep(_PAUSE_S)
                 elif not numbered and not published:
-                    await bell.wait(UNFINISHED_S)
+                    await bell.wait(UNFINISHED_S if watermarks.are_level else _BEHIND_S)
                     # Everything is where it belongs: until there is something new, only that is
                     # looked for.
                     if watermarks.are_level:
