@@ -1,7 +1,9 @@
 """Judges every promise against one snapshot of the database."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -133,14 +135,16 @@ async def prove(
     timeouts: StatementTimeouts = DEFAULT_TIMEOUTS,
     on_step: Callable[[ProofStep], None] | None = None,
     heads: HeadFile = NO_HEADS,
+    beside: Sequence[asyncpg.Connection] = (),
 ) -> Report:
     """Judge every promise as `evaluate` does, and save the checkpoint, here and in the `heads`.
+    Connections `beside` the one judge some of them meanwhile, in the same snapshot.
 
     Reads what changed since the last checkpoint; everything if there is none or if `whole` is
     true. Raises if the connection is lost, or if it takes too long to find what changed.
     """
     report, baseline, proven = await _judge_all(
-        connection, limits, timeouts, whole=whole, on_step=on_step, heads=heads
+        connection, limits, timeouts, whole=whole, on_step=on_step, heads=heads, beside=beside
     )
     if proven is None or not baseline.promises:
         return report
@@ -160,6 +164,7 @@ async def _judge_all(
     whole: bool,
     on_step: Callable[[ProofStep], None] | None = None,
     heads: HeadFile = NO_HEADS,
+    beside: Sequence[asyncpg.Connection] = (),
 ) -> tuple[Report, Baseline, Checkpoint | None]:
     started = time.perf_counter()
     known = heads.read()
@@ -167,24 +172,27 @@ async def _judge_all(
         await set_plans(connection, timeouts.incremental_s, _OF_MANY)
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known)
-        await show_outside(connection, known.of(baseline.server), missing=baseline.missing)
         trouble = await head_trouble(connection, known)
         allowed_s = timeouts.incremental_s if baseline.orders <= _QUICK else timeouts.full_s
         plans = plans_for(baseline.orders)
         if baseline.increment is None:
             allowed_s, plans = timeouts.full_s, _OF_ALL
-        await set_plans(connection, allowed_s, plans)
-        findings: list[Finding] = []
-        unsettled: set[str] = set()
-        await prepare_to_judge(connection)
-        for each in invariants(limits):
-            if on_step is not None:
-                on_step(ProofStep(each, baseline.orders, allowed_s))
-            finding, found = await judge_one(connection, each, quiescence, baseline)
-            if finding.state == "holds" and each.id == THE_RECORD_IS_UNBROKEN.id and trouble:
-                finding = msgspec.structs.replace(finding, state="unknown", reason=trouble)
-            findings.append(finding)
-            unsettled |= found
+        promises = invariants(limits)
+        waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
+
+        async def judge_some(one: asyncpg.Connection) -> None:
+            await show_outside(one, known.of(baseline.server), missing=baseline.missing)
+            await set_plans(one, allowed_s, plans)
+            await prepare_to_judge(one)
+            for each in waiting:
+                if on_step is not None:
+                    on_step(ProofStep(each, baseline.orders, allowed_s))
+                found[each.id] = await judge_one(one, each, quiescence, baseline)
+
+        async with _in_the_same_snapshot(connection, beside):
+            await _all_of([judge_some(one) for one in (connection, *beside)])
+        findings = [_unless(trouble, found[each.id][0]) for each in promises]
+        unsettled = set[str]().union(*(names for _, names in found.values()))
         proven = None
         if _can_advance(findings, baseline):
             proven = await next_checkpoint(
@@ -201,6 +209,38 @@ async def _judge_all(
         reach=_reach(baseline),
     )
     return report, baseline, proven
+
+
+@asynccontextmanager
+async def _in_the_same_snapshot(
+    connection: asyncpg.Connection, beside: Sequence[asyncpg.Connection]
+) -> AsyncIterator[None]:
+    """A transaction on each connection `beside` the one that has one already; all see the same."""
+    async with AsyncExitStack() as transactions:
+        name = await connection.fetchval("SELECT pg_export_snapshot()") if beside else ""
+        for each in beside:
+            mine = each.transaction(isolation="repeatable_read", readonly=True)
+            await transactions.enter_async_context(mine)
+            await each.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
+        yield
+
+
+async def _all_of(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """All at once; the first that fails ends the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unless(trouble: str, finding: Finding) -> Finding:
+    """The finding; unknown where there is trouble with what it had to be compared with."""
+    if trouble and finding.state == "holds" and finding.invariant.id == THE_RECORD_IS_UNBROKEN.id:
+        return msgspec.structs.replace(finding, state="unknown", reason=trouble)
+    return finding
 
 
 async def show_outside(connection: asyncpg.Connection, head: Head, *, missing: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""One connection that judges again and again, and reconnects after the database was away."""
+"""Connections that judge again and again, and reconnect after the database was away."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,21 @@ _FULL_FACTOR = 20
 class ProofSession:
     """`judge` never raises for a database that is down, slow or restarting: that is `unknown`."""
 
-    def __init__(self, settings: ProofSettings, *, statement_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        settings: ProofSettings,
+        *,
+        statement_timeout_s: float = 30.0,
+        connections: int = 1,
+    ) -> None:
+        """With several `connections` as many promises are judged at once."""
         self._url = settings.database_url
         self._limits = Limits.of(settings)
         self._timeouts = StatementTimeouts(statement_timeout_s, _FULL_FACTOR * statement_timeout_s)
         self._heads = HeadFile(settings.proof_head)
         self._connection: asyncpg.Connection | None = None
+        self._beside: list[asyncpg.Connection] = []
+        self._more = connections - 1
         # What the last proof read, by its name, and the one in which nothing was left to seal.
         self._judged: tuple[str, Heads] | None = None
         self._sealed = ""
@@ -75,6 +84,7 @@ class ProofSession:
                     timeouts=timeouts,
                     on_step=on_step,
                     heads=self._heads,
+                    beside=self._beside,
                 )
         except UNANSWERED as error:
             await self.close()
@@ -137,22 +147,28 @@ class ProofSession:
 
     async def close(self) -> None:
         """Close the connection without waiting for a server that may be gone."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = self._judged = None
-            self._sealed = ""
+        for each in (self._connection, *self._beside):
+            if each is not None:
+                each.terminate()
+        self._connection = self._judged = None
+        self._beside, self._sealed = [], ""
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._url,
-                timeout=CONNECT_S,
-                server_settings={
-                    "application_name": "valerix-proof",
-                    "default_transaction_read_only": "on",
-                },
-            )
+            self._connection = await self._opened()
+        there = [each for each in self._beside if not each.is_closed()]
+        self._beside = there + [await self._opened() for _ in range(self._more - len(there))]
         return self._connection
+
+    async def _opened(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_S,
+            server_settings={
+                "application_name": "valerix-proof",
+                "default_transaction_read_only": "on",
+            },
+        )
 
 
 async def _snapshot(connection: asyncpg.Connection) -> tuple[str, datetime]:

@@ -36,18 +36,17 @@ async def test_after_any_change_of_the_tables_both_proofs_find_the_same(
             raise
 
 
-@pytest.mark.parametrize("few", [20, 400], ids=["planned once", "planned for them"])
 async def test_no_table_is_scanned_for_a_few_orders(
-    shop: asyncpg.Connection, auditor: asyncpg.Connection, few: int
+    shop: asyncpg.Connection, auditor: asyncpg.Connection
 ):
     await insert_confirmed_orders(shop, 5_000)
     await shop.execute("VACUUM ANALYZE")
     assert (
         await prove(auditor, LIMITS)
     ).reach.why == "more than 2000 orders changed since the last proof"
-    await insert_confirmed_orders(shop, few)
+    await insert_confirmed_orders(shop, 20)
     before = await scans(auditor)
-    assert (await prove(auditor, LIMITS)).reach.orders == few
+    assert (await prove(auditor, LIMITS)).reach.orders == 20
     since = {table: count - before[table] for table, count in (await scans(auditor)).items()}
     assert {table for table, count in since.items() if count} & TABLES == set()
     assert sum(since.values()) > 0  # of those that do not grow

@@ -139,3 +139,26 @@ async def test_what_was_judged_last_stands_until_something_is_written(
                 await session.judge()
         kept.write_bytes(b"damaged")
         assert await session.unchanged_at() is None
+
+
+async def test_two_connections_find_what_one_finds_and_reopen_together(
+    database_url: str, shop: asyncpg.Connection
+):
+    await shop.execute("UPDATE inventory.stock SET stock = stock - 1, reserved = reserved + 1")
+    async with (
+        ProofSession(settings(database_url), connections=2) as session,
+        ProofSession(settings(database_url)) as alone,
+    ):
+        for whole in (True, False):
+            found = [
+                [(each.invariant.id, each.state, each.total, each.rows) for each in report.findings]
+                for report in (await session.judge(whole=whole), await alone.judge(whole=whole))
+            ]
+            assert found[0] == found[1]
+        assert {state for _, state, _, _ in found[0]} > {"violated", "holds"}
+        await shop.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'valerix-proof' AND datname = current_database()"
+        )
+        await session.judge()
+        assert (await session.judge()).state == "violated"
