@@ -30,6 +30,8 @@ _FEW = 300
 Plans = tuple[str, str]
 _OF_FEW, _OF_MANY = ("force_generic_plan", "0"), ("force_custom_plan", "0")
 _OF_ALL = ("auto", "DEFAULT")
+# A commit takes milliseconds; a server that does not answer must not hold up who stops.
+_END_S = 1.0
 # One for all promises: a statement that succeeds only reads, so there is nothing to undo.
 _SET_SAVEPOINT, _BACK_TO_SAVEPOINT = "SAVEPOINT promises", "ROLLBACK TO SAVEPOINT promises"
 
@@ -148,12 +150,32 @@ async def prove(
     )
     if proven is None or not baseline.promises:
         return report
+    not_kept = await _whole(_keep(connection, baseline, proven, heads))
+    reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
+    return msgspec.structs.replace(report, reach=reach)
+
+
+async def _keep(
+    connection: asyncpg.Connection, baseline: Baseline, proven: Checkpoint, heads: HeadFile
+) -> str:
+    """Save the checkpoint in the database, and then its digest outside; why it was not, or ""."""
     not_kept = await save(connection, baseline.promises, proven)
     if not not_kept:
         digest = proven.digest(baseline.promises)
         heads.keep(baseline.server, checkpoint=digest, orders=proven.orders)
-    reach = msgspec.structs.replace(report.reach, not_kept=not_kept)
-    return msgspec.structs.replace(report, reach=reach)
+    return not_kept
+
+
+async def _whole(work: Coroutine[Any, Any, str]) -> str:
+    """Its result. Whoever is stopped meanwhile waits for its end a moment: a checkpoint that
+    differs from its copy outside is not trusted, and all would be read again."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,), timeout=_END_S)
+        task.cancel()
+        raise
 
 
 async def _judge_all(

@@ -1,12 +1,14 @@
 """What was sealed is known outside the database, so nobody can write it anew inside."""
 
+import asyncio
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
-from proof import Limits
+from proof import Limits, evaluate
 from proof.chain import HeadFile, seal
 from proof.evaluate import prove
 from proof.quiescence import find_quiescence
@@ -138,6 +140,30 @@ def test_another_spelling_of_what_is_sealed_is_another_format():
     spelled = hashlib.sha256(digests("since", "before").encode()).hexdigest()[:16]
     # Whoever changes it raises FORMAT, or every link that there is reads as broken.
     assert (FORMAT, spelled) == (5, "148acff68477eb7b")
+
+
+async def test_a_proof_that_is_stopped_while_it_saves_keeps_both_copies_the_same(
+    shop, auditor, heads: HeadFile, monkeypatch
+):
+    saving, save = asyncio.Event(), evaluate.save
+
+    async def saved_and_not_heard_of(*values: Any) -> str:
+        not_kept = await save(*values)
+        saving.set()
+        await asyncio.sleep(0.1)
+        return not_kept
+
+    await insert_confirmed_orders(shop, 1)
+    await prove(auditor, LIMITS, heads=heads)
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluate, "save", saved_and_not_heard_of)
+        await insert_confirmed_orders(shop, 1)
+        stopped = asyncio.create_task(prove(auditor, LIMITS, heads=heads))
+        await saving.wait()
+        stopped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopped
+    assert (await prove(auditor, LIMITS, heads=heads)).reach.why == ""
 
 
 async def test_a_checkpoint_that_is_not_the_one_known_outside_is_not_used(
