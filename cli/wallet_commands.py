@@ -5,6 +5,8 @@ import click
 _API_KEY = click.option("--api-key", "key", default="", help="By default loopback's own.")
 _ONCE = click.option("--once", default="", metavar="KEY", help="An Idempotency-Key, to ask again.")
 _AMOUNT = click.argument("amount", type=click.IntRange(1))
+# A negative amount is a wrong amount, and not an option that nobody knows.
+_MAY_BE_WRONG = {"ignore_unknown_options": True}
 _CURRENCY = click.argument("currency", default="EUR")
 
 
@@ -48,7 +50,7 @@ def wallet_transactions(user: str, limit: int, cursor: str, as_json: bool, key: 
     list_transactions(user, limit, cursor, as_json, key)
 
 
-@wallet.command("pay")
+@wallet.command("pay", context_settings=_MAY_BE_WRONG)
 @click.argument("user")
 @click.argument("provider_id")
 @_AMOUNT
@@ -65,7 +67,7 @@ def wallet_pay(
     pay(user, provider_id, amount, currency, reference, once, key)
 
 
-@wallet.command("deposit")
+@wallet.command("deposit", context_settings=_MAY_BE_WRONG)
 @click.argument("user")
 @_AMOUNT
 @_CURRENCY
@@ -78,7 +80,7 @@ def wallet_deposit(user: str, amount: int, currency: str, once: str, key: str) -
     deposit(user, amount, currency, once, key)
 
 
-@wallet.command("transfer")
+@wallet.command("transfer", context_settings=_MAY_BE_WRONG)
 @click.argument("payer")
 @click.argument("payee")
 @_AMOUNT
