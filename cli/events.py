@@ -13,15 +13,23 @@ _EVERY_S = 1.0
 
 
 def tail(follow: bool, limit: int, **filters: str) -> None:
-    """Print the newest events, the newest last; with `follow` also what comes after them."""
-    seen: set[str] = set()
+    """Print the newest events, the newest last; with `follow` also what comes after them, and again
+    what was waiting once it is published. A relay that goes away meanwhile is waited for."""
+    query = urlencode({"limit": limit, **{k: v for k, v in filters.items() if v}})
+    seen, answers = set[tuple[str, str]](), False
     while True:
-        query = urlencode({"limit": limit, **{k: v for k, v in filters.items() if v}})
-        page = asked("relay", "GET", f"/events?{query}")
-        for each in reversed(page["events"]):
-            if each["event_id"] not in seen:
-                seen.add(each["event_id"])
-                state = "confirmed" if each["confirmed_at"] else "waiting"
+        try:
+            events, answers = asked("relay", "GET", f"/events?{query}")["events"], True
+        except Failed as error:
+            # One that never answered is somewhere else, or not there.
+            if not (follow and answers):
+                raise
+            click.echo(f"{error}; it is asked again", err=True)
+            events = []
+        for each in reversed(events):
+            state = "confirmed" if each["confirmed_at"] else "waiting"
+            if (each["event_id"], state) not in seen:
+                seen.add((each["event_id"], state))
                 about = f"{each['aggregate']}/{each['aggregate_id']}#{each['aggregate_seq']}"
                 click.echo(f"{each['at']}  {each['type']:18} {about}  {state}  {each['trace_id']}")
         if not follow:

@@ -39,8 +39,9 @@ PIECES = 100_000
 # Commas of a body in JSON, so its values are not many more. Each can cost 60 bytes while the body
 # is taken apart; 8 192 spans of ten attributes have a third of this.
 JSON_COMMAS = 1_000_000
-# Requests being read at once; one more sender is asked to come back.
-REQUESTS_AT_ONCE = 8
+# Requests being read at once; one more sender is asked to come back. Each process of the shop has
+# two senders, of spans and of lines, and what wakes one wakes most: these are all, and some more.
+REQUESTS_AT_ONCE = 32
 # Time to send a whole body: a slow sender must not occupy one of those places.
 BODY_S = 5.0
 

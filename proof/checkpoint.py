@@ -5,8 +5,10 @@ snapshot, PostgreSQL knows the number below which every transaction has ended: a
 a number, not a time. docs/decisions/0017 gives the assumptions.
 """
 
+import asyncio
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,6 +120,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 NOTHING_KNOWN = Heads()
+# A proof keeps its checkpoint in two places, within milliseconds.
+_ALSO_AFTER_S = (0.001, 0.02, 0.1)
 
 
 class Increment(msgspec.Struct, frozen=True):
@@ -166,15 +170,19 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 async def find_baseline(
-    connection: asyncpg.Connection, *, whole: bool, heads: Heads = NOTHING_KNOWN
+    connection: asyncpg.Connection,
+    *,
+    whole: bool,
+    heads: Heads = NOTHING_KNOWN,
+    read_again: Callable[[], Heads] | None = None,
 ) -> Baseline:
     """What is proven already in this transaction's snapshot; `whole` asks not to build on it, and
-    `heads` are what is kept outside the database."""
+    `heads` are what is kept outside the database: `read_again` reads them now."""
     snapshot = await connection.fetchrow(_SNAPSHOT)
     baseline = Baseline(snapshot["before"], snapshot["until"], snapshot["server"])
     try:
         async with connection.transaction():
-            baseline = await _find_baseline(connection, baseline, whole=whole, heads=heads)
+            baseline = await _find_baseline(connection, baseline, whole, heads, read_again)
     except _UNAVAILABLE:
         raise
     except asyncpg.PostgresError as error:
@@ -203,7 +211,11 @@ async def find_baseline(
 
 
 async def _find_baseline(
-    connection: asyncpg.Connection, empty: Baseline, *, whole: bool, heads: Heads
+    connection: asyncpg.Connection,
+    empty: Baseline,
+    whole: bool,
+    heads: Heads,
+    read_again: Callable[[], Heads] | None,
 ) -> Baseline:
     rules = await connection.fetchrow(_RULES)
     if not rules["marked"]:
@@ -214,8 +226,8 @@ async def _find_baseline(
     found = await _find(connection, baseline.promises)
     if found is None:
         return msgspec.structs.replace(baseline, why="there is no earlier proof to build on")
-    outside = heads.of(empty.server).checkpoint
-    if outside and outside != found.digest(baseline.promises):
+    digest = found.digest(baseline.promises)
+    if not await _is_kept_outside(digest, empty.server, heads, read_again):
         why = "the earlier proof differs from its copy outside the database, as after a kill"
         return msgspec.structs.replace(baseline, why=why)
     if found.before > baseline.before:
@@ -237,6 +249,20 @@ async def _find_baseline(
         baseline, increment=Increment(found, changed, moved), orders=changed.orders,
         in_all=found.orders + created,
     )  # fmt: skip
+
+
+async def _is_kept_outside(
+    digest: str, server: str, heads: Heads, read_again: Callable[[], Heads] | None
+) -> bool:
+    """Whether nothing else is. Somebody may have proven meanwhile: then the database has it first,
+    and the file a moment later."""
+    for wait_s in (0.0, *_ALSO_AFTER_S) if read_again else (0.0,):
+        if wait_s and read_again:
+            await asyncio.sleep(wait_s)
+            heads = read_again()
+        if heads.of(server).checkpoint in ("", digest):
+            return True
+    return False
 
 
 async def _changed_in(

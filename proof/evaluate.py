@@ -193,7 +193,7 @@ async def _judge_all(
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await set_plans(connection, timeouts.incremental_s, _OF_MANY)
         quiescence = await find_quiescence(connection, limits)
-        baseline = await find_baseline(connection, whole=whole, heads=known)
+        baseline = await find_baseline(connection, whole=whole, heads=known, read_again=heads.read)
         trouble = await head_trouble(connection, known)
         allowed_s = timeouts.incremental_s if baseline.orders <= _QUICK else timeouts.full_s
         plans = plans_for(baseline.orders)

@@ -85,8 +85,17 @@ def configuration(settings: GatewaySettings, admin: str) -> dict[str, Any]:
         clusters.append(_endpoint("telemetry", traces.address))
     return {
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
-        # Where faults.py writes.
-        "layered_runtime": {"layers": [{"name": "gremlins", "admin_layer": {}}]},
+        "layered_runtime": {
+            "layers": [
+                # Its span ends a trace: within a second or two, as everybody's, and not after five.
+                {
+                    "name": "ours",
+                    "static_layer": {"tracing": {"opentelemetry": {"flush_interval_ms": 1000}}},
+                },
+                # Where faults.py writes.
+                {"name": "gremlins", "admin_layer": {}},
+            ]
+        },
         "overload_manager": _overload(settings),
         # Each of its threads says so often that it lives; by itself ten times a second.
         "watchdogs": {

@@ -142,6 +142,19 @@ def test_another_spelling_of_what_is_sealed_is_another_format():
     assert (FORMAT, spelled) == (5, "148acff68477eb7b")
 
 
+async def test_what_somebody_else_proves_meanwhile_is_built_on(
+    shop, auditor, heads: HeadFile, monkeypatch
+):
+    await insert_confirmed_orders(shop, 1)
+    await prove(auditor, LIMITS, heads=heads)
+    before, read = heads.read(), heads.read
+    await insert_confirmed_orders(shop, 1)
+    await prove(auditor, LIMITS, heads=heads)
+    readings = iter([before, before])
+    monkeypatch.setattr(heads, "read", lambda: next(readings, None) or read())
+    assert (await prove(auditor, LIMITS, heads=heads)).reach.why == ""
+
+
 async def test_a_proof_that_is_stopped_while_it_saves_keeps_both_copies_the_same(
     shop, auditor, heads: HeadFile, monkeypatch
 ):

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _DAYS_BACK = 35
 # Each failure is a row that stays: some ten on the first day that a file cannot be read, then four.
 _LONGEST_WAIT_S = 6 * 3600.0
+_FIRST_S = 5.0
 
 
 def utc_now() -> datetime:
@@ -45,7 +46,9 @@ class Reconciliation:
         self._now = now
 
     async def run(self) -> None:
-        """For ever. Nothing to do without accounts."""
+        """For ever. Nothing to do without accounts, and no hurry: those of a shop that opens start
+        beside us."""
+        await asyncio.sleep(min(_FIRST_S, self._poll_s))
         while self._context.accounts:
             await self.run_due()
             await asyncio.sleep(self._poll_s)

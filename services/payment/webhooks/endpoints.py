@@ -32,19 +32,22 @@ class WebhookEndpoints:
             return
         in_vain = 0
         while True:
-            in_vain = 0 if await self.run_once() else in_vain + 1
+            in_vain = 0 if await self.run_once(is_first=not in_vain) else in_vain + 1
             await asyncio.sleep(_AGAIN.delay_s(in_vain, 0.0) if in_vain else self._every_s)
 
-    async def run_once(self) -> bool:
-        """Look at every account once; whether each has its endpoint now."""
-        return all([await self._is_ensured(name) for name in self._context.accounts])
+    async def run_once(self, *, is_first: bool = False) -> bool:
+        """Look at every account once; whether each has its endpoint now. What the first look does
+        not find may be starting beside us."""
+        names = self._context.accounts
+        return all([await self._is_ensured(name, is_first=is_first) for name in names])
 
-    async def _is_ensured(self, name: str) -> bool:
+    async def _is_ensured(self, name: str, *, is_first: bool) -> bool:
         try:
             async with asyncio.timeout(self._context.gateway_timeout_s):
                 return await self._ensure(name, self._context.accounts[name])
         except (GatewayUnknown, GatewayNotSent, TimeoutError) as error:
-            logger.warning(
+            logger.log(
+                logging.INFO if is_first else logging.WARNING,
                 "an account's events cannot be ordered yet: %s",
                 str(error) or "no answer in time",
                 extra={"provider": name},
