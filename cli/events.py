@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from cli.ask import asked
-from fleet.errors import Failed
+from fleet.errors import CannotRun, Failed
 
 _EVERY_S = 1.0
 
@@ -20,7 +20,7 @@ def tail(follow: bool, limit: int, **filters: str) -> None:
     while True:
         try:
             events, answers = asked("relay", "GET", f"/events?{query}")["events"], True
-        except Failed as error:
+        except (CannotRun, Failed) as error:
             # One that never answered is somewhere else, or not there.
             if not (follow and answers):
                 raise

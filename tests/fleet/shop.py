@@ -61,6 +61,17 @@ class UpShop:
         """Another `valerix` in another terminal."""
         return self.run("cli", *arguments)
 
+    def follow(self, *arguments: str) -> "subprocess.Popen[str]":
+        """One that goes on until it is killed."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            env=self._environ,
+            cwd=self._cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
     def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A module of the checkout, to its end."""
         return subprocess.run(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import httpx
+
 from fleet import health, migrate
 from tests.fleet.conftest import needs_embedded
 from tests.fleet.shop import UpShop
@@ -126,3 +128,19 @@ def test_verify_proves_nothing_of_a_folder_where_no_shop_has_run(home: Path):
     assert f"no shop has run in {home}" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not home.exists()
+
+
+def test_following_events_goes_on_when_the_relay_is_back(open_shop: UpShop):
+    following = open_shop.follow("events", "tail", "--follow")
+    try:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        restarted = open_shop.command("restart", "relay", "--kill")
+        assert restarted.returncode == 0, restarted.stderr
+        wallet = {"wallet": {"wallet_id": "alice"}}  # which the mock declines none of
+        body = {"product_id": "PROD-001", "quantity": 1, "payment_method": wallet}
+        order = httpx.post(open_shop.url("order", "/orders"), json=body).json()["order_id"]
+        assert any(f"order/{order}#2  confirmed" in line for line in following.stdout)
+    finally:
+        following.kill()
+        following.communicate()
