@@ -103,8 +103,9 @@ class PostgresSubscription:
                 found = await self._read(connection)
             elif not found:
                 self._has_more = True  # a ring may have been lost: it is read the next time
-        except BaseException:
-            await self._let_go()
+        except BaseException as error:
+            # The pool that the connection is of says what it means that it broke.
+            await self._let_go().__aexit__(type(error), error, error.__traceback__)
             raise
         return found
 
@@ -139,9 +140,9 @@ class PostgresSubscription:
 
     async def close(self) -> None:
         """Give the connection back."""
-        await self._let_go()
+        await self._let_go().aclose()
 
-    async def _let_go(self) -> None:
-        self._connection = None
-        held, self._held = self._held, AsyncExitStack()
-        await held.aclose()
+    def _let_go(self) -> AsyncExitStack:
+        self._connection, held = None, self._held
+        self._held = AsyncExitStack()
+        return held

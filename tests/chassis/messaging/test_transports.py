@@ -9,7 +9,7 @@ import aio_pika.exceptions
 import asyncpg
 import pytest
 
-from chassis.database.pool import Database
+from chassis.database.pool import Database, DatabaseTrouble
 from chassis.messaging.postgres import PostgresPublisher, PostgresSubscription
 from chassis.messaging.rabbitmq import RabbitPublisher, RabbitSubscription
 from chassis.messaging.transport import (
@@ -240,3 +240,25 @@ async def test_a_publisher_whose_channel_the_broker_closed_says_that_it_is_of_no
         await publisher.publish([message(1)])
     await publisher.close()
     await connection.close()
+
+
+async def test_a_reader_whose_connection_is_ended_calls_it_the_database_s_trouble(
+    module_database: str,
+):
+    settings = load("relay", {}, database_url=module_database)
+    database, wire = Database(settings), await asyncpg.connect(module_database)
+    reader = PostgresSubscription(database, "ended-reader", longest_s=ARRIVES_S)
+    waiting = asyncio.create_task(reader.next())
+    end = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle'"
+    )
+    async with asyncio.timeout(ARRIVES_S):
+        while not waiting.done():
+            await wire.fetchval(end)
+            await asyncio.sleep(0.05)
+    with pytest.raises(DatabaseTrouble):
+        await waiting
+    await reader.close()
+    await database.close()
+    await wire.close()
