@@ -292,7 +292,7 @@ class States:
 
     def _is_all_published(self) -> bool:
         """Also a moment later: what an order has asked of others goes on when it has failed."""
-        for _ in range(3):
+        for _ in range(6):
             if self._ask("relay", "/events/lag", method="GET")["unpublished"]:
                 return False
             time.sleep(0.2)
