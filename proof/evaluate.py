@@ -195,10 +195,7 @@ async def _judge_all(
         quiescence = await find_quiescence(connection, limits)
         baseline = await find_baseline(connection, whole=whole, heads=known, read_again=heads.read)
         trouble = await head_trouble(connection, known)
-        allowed_s = timeouts.incremental_s if baseline.orders <= _QUICK else timeouts.full_s
-        plans = plans_for(baseline.orders)
-        if baseline.increment is None:
-            allowed_s, plans = timeouts.full_s, _OF_ALL
+        allowed_s, plans = _bounds_of(baseline, timeouts)
         promises = invariants(limits)
         waiting, found = iter(promises), dict[str, tuple[Finding, set[str]]]()
 
@@ -276,6 +273,14 @@ async def show_outside(connection: asyncpg.Connection, head: Head, *, missing: i
         str(missing) if missing else "",
         MADE,
     )
+
+
+def _bounds_of(baseline: Baseline, timeouts: StatementTimeouts) -> tuple[float, Plans]:
+    """How many seconds each statement may take, and how it is planned."""
+    if baseline.increment is None:
+        return timeouts.full_s, _OF_ALL
+    is_quick = baseline.orders <= _QUICK
+    return timeouts.incremental_s if is_quick else timeouts.full_s, plans_for(baseline.orders)
 
 
 def plans_for(orders: int) -> Plans:
