@@ -23,8 +23,8 @@ State = Literal["holds", "violated", "settling", "unknown"]
 Row = dict[str, Any]
 # Up to so many changed orders, a statement is quick; with more it may take as long as a full read.
 _QUICK = 2_000
-# With few, each of some eighty tables is read once and compared row by row with others; what that
-# takes grows with the square of the orders, and with more than these it takes longer than planning.
+# With few, each table of a promise is read once and compared row by row with others; that grows
+# with the square of the orders, so more than these are planned for as many as they are.
 _FEW = 300
 # How PostgreSQL plans: `plan_cache_mode`, and the parallel workers of a statement.
 Plans = tuple[str, str]

@@ -10,8 +10,8 @@ from chassis.database.pool import Database
 from chassis.telemetry import recording
 
 # Ten looks a second find any block a visitor could feel. Each takes a tenth of a millisecond of the
-# processor, as much in a dozen processes as all else in a shop at rest: a process that has used
-# less than a fiftieth of its last second looks once in the next.
+# processor, in all processes a fifth of what a shop at rest took: a process that has used less than
+# a fiftieth of its last second looks once in the next.
 _LOOK_EVERY_S, _AT_REST_S, _LITTLE = 0.1, 1.0, 0.02
 _REMEMBERED_S = 2.0
 
