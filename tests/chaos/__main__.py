@@ -34,14 +34,9 @@ def main() -> int:
             outcome = asyncio.run(_one(server, seed, plan))
             outcomes.append((fences, outcome))
             _progress(asked.seeds, outcomes)
+            _what_broke(outcome, asked.transport)
     _table(outcomes)
-    failed = [outcome for _, outcome in outcomes if outcome.broken]
-    for outcome in failed:
-        again = f"--first {outcome.seed} --seeds 1 --transport {asked.transport}"
-        say(f"\nseed {outcome.seed} again: python -m tests.chaos {again}")
-        for name, what in outcome.broken.items():
-            say(f"  {name}: {what}")
-    return 1 if failed else 0
+    return 1 if any(outcome.broken for _, outcome in outcomes) else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -95,6 +90,14 @@ def _progress(of: int, outcomes: list[tuple[bool, Outcome]]) -> None:
     )
 
 
+def _what_broke(outcome: Outcome, transport: str) -> None:
+    for name, what in outcome.broken.items():
+        say(f"  {name}: {what}")
+    if outcome.broken:
+        again = f"--first {outcome.seed} --seeds 1 --transport {transport}"
+        say(f"  at rest: {_settled(outcome)}; again: python -m tests.chaos {again}")
+
+
 def _table(outcomes: list[tuple[bool, Outcome]]) -> None:
     rows = [_HEAD, *(_row(fences, outcome) for fences, outcome in outcomes)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
@@ -104,7 +107,6 @@ def _table(outcomes: list[tuple[bool, Outcome]]) -> None:
 
 
 def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
-    settled = "never" if outcome.settled_s is None else f"{outcome.settled_s:.1f} s"
     return (
         str(outcome.seed),
         "fences" if fences else "sweeps",
@@ -112,10 +114,14 @@ def _row(fences: bool, outcome: Outcome) -> tuple[str, ...]:
         str(outcome.faults),
         str(outcome.crashes),
         str(outcome.wire_faults),
-        settled,
+        _settled(outcome),
         f"{outcome.took_s:.1f} s",
         _verdict(outcome),
     )
+
+
+def _settled(outcome: Outcome) -> str:
+    return "never" if outcome.settled_s is None else f"{outcome.settled_s:.1f} s"
 
 
 def _verdict(outcome: Outcome) -> str:
