@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from chassis.database.pace import UNFINISHED_S, PollPace
+from chassis.database.pace import PollPace
 from chassis.database.pool import Connection, Database, log_failure, statement
 
 logger = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ class DueWorker:
     ) -> None:
         self._room_for_due = room_for_due
         self._is_any = is_any
-        self._pace = PollPace(database, poll_s, UNFINISHED_S)
+        self._pace = PollPace(database, poll_s)
         self._database = database
         self._claim_some = claim
         self._work = work

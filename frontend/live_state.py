@@ -59,6 +59,7 @@ class DashboardState:
             every_s=READ_DATABASE_EVERY_S,
             is_watched=lambda: hub.has_listeners,
             still="Everything else on this page goes on.",
+            stands=lambda _: self.live.stands(ages=False),
         )
         self.gremlins: Poller[tuple[ActiveGremlin, ...]] = Poller(
             "gremlins",
@@ -67,6 +68,7 @@ class DashboardState:
             every_s=READ_DATABASE_EVERY_S,
             is_watched=lambda: hub.has_listeners,
             still="Gremlins still run out by themselves.",
+            stands=lambda loose: self.live.stands(ages=bool(loose)),
         )
         self._proof: Poller[datetime] = Poller(
             "proof", self._judged_at, hub.nudge, every_s=READ_DATABASE_EVERY_S

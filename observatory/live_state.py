@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from chassis.database.pace import changes_of
 from chassis.database.pool import Database
 from observatory.sources.event_progress import EventProgress, EventProgressReader
 from observatory.sources.health import Health, HealthProbe
@@ -17,6 +18,8 @@ from observatory.timeline.recorder import IncidentRecorder
 # The database is read every second, so a page shows a change within two.
 READ_DATABASE_EVERY_S = 1.0
 _READ_HEALTH_EVERY_S = 2.0
+# Figures look back half a minute (`WINDOW_S`), and are read at least once more after it.
+_STILL_S = 60.0
 # Every process has its own, short deadline; this one ends only what hangs. Were it close to that, a
 # busy machine would lose what the others said because one of them does not answer.
 _HEALTH_DEADLINE_S = 4.0
@@ -49,6 +52,7 @@ class LiveState:
             is_watched=is_watched,
             deadline_s=_HEALTH_DEADLINE_S,
         )
+        self._database = database
         self.progress: Poller[EventProgress] = Poller(
             "flow",
             EventProgressReader(database).read,
@@ -56,6 +60,7 @@ class LiveState:
             every_s=READ_DATABASE_EVERY_S,
             still="Events wait in their outboxes; none is lost.",
             is_watched=is_watched,
+            stands=lambda progress: self.stands(ages=progress.waits),
         )
         self.recorder = IncidentRecorder(source, self.timeline, kept=KeptReadings(folder))
         # No event of its own: gremlin and metric events already refresh it.
@@ -67,6 +72,11 @@ class LiveState:
             still="The lights are still being watched.",
             is_watched=lambda: is_watched() or self.recorder.is_busy,
         )
+
+    async def stands(self, *, ages: bool) -> bool:
+        """Whether what was read of the database is the same now: nothing in it `ages`, and nobody
+        has written for longer than any reading looks back."""
+        return not ages and await changes_of(self._database).still_s(self._database) > _STILL_S
 
     async def start(self) -> None:
         """Begin to poll."""

@@ -267,8 +267,9 @@ class Database:
     called after each change that was committed (chassis/messaging/doorbell.py)."""
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
-        self._url = settings.database_url
-        self._size = size or settings.pool_size
+        self.url = settings.database_url
+        # The most connections it opens.
+        self.size = size or settings.pool_size
         self._wait_s = settings.pool_wait_s
         self._silence_s = settings.statement_timeout_s + 1.0
         self._pool: asyncpg.Pool | None = None
@@ -311,11 +312,11 @@ class Database:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    self._url,
+                    self.url,
                     min_size=0,
-                    max_size=self._size,
+                    max_size=self.size,
                     # A backend holds 2 to 3 MB: those that a rush opened, as each start is, do not
-                    # stay. One that a loop needs every `RARELY_S` does.
+                    # stay. One that loops need every `CHANGES_EVERY_S` does.
                     max_inactive_connection_lifetime=10.0,
                     timeout=self._wait_s,
                     # For when PostgreSQL is frozen and cannot keep its own limit.
@@ -332,7 +333,7 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection whose statements each commit by themselves."""
         wire = await self._acquire()
-        connection = Connection(wire, self.before_statement, self.after_commit, self._url)
+        connection = Connection(wire, self.before_statement, self.after_commit, self.url)
         ended = False
         try:
             yield connection
@@ -345,11 +346,11 @@ class Database:
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             raise DatabaseConflict(str(error)) from error
         except _BROKEN as error:
-            _failures[self._url] += 1
+            _failures[self.url] += 1
             raise CommitUnknown(str(error)) from error
         finally:
             if connection.has_written:
-                for event in _on_write[self._url]:
+                for event in _on_write[self.url]:
                     event.set()
             await connection.stop_listening()
             await self._release(wire, ended)
@@ -369,28 +370,28 @@ class Database:
         """An event that is set whenever this process may have changed something in this database,
         here or in another pool, once that connection was given back."""
         event = asyncio.Event()
-        _on_write[self._url].add(event)
+        _on_write[self.url].add(event)
         return event
 
     @property
     def failures(self) -> int:
         """Grows whenever this database did not answer, here or in another pool of the process."""
-        return _failures[self._url]
+        return _failures[self.url]
 
     @property
     def answered_s_ago(self) -> float:
         """Seconds since this database answered a statement, here or in another pool."""
-        return time.monotonic() - _answered_at.get(self._url, -math.inf)
+        return time.monotonic() - _answered_at.get(self.url, -math.inf)
 
     @property
     def is_full(self) -> bool:
         """Whether a statement failed for want of room a moment ago, here or in another pool."""
-        return time.monotonic() < _full_until.get(self._url, 0.0)
+        return time.monotonic() < _full_until.get(self.url, 0.0)
 
     def _note_full(self, error: Exception) -> None:
         if not self.is_full:
             logger.error("the database has no room: %s; what needs it is refused", error)
-        _full_until[self._url] = time.monotonic() + _FULL_FOR_S
+        _full_until[self.url] = time.monotonic() + _FULL_FOR_S
 
     async def _acquire(self) -> Any:
         started = time.monotonic()
@@ -398,11 +399,11 @@ class Database:
             pool = await self._opened()
             return await pool.acquire(timeout=self._wait_s)
         except TimeoutError as error:
-            _failures[self._url] += 1
+            _failures[self.url] += 1
             waited = time.monotonic() - started
             raise DatabaseBusy(f"no database connection within {waited:.1f} s") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            _failures[self._url] += 1
+            _failures[self.url] += 1
             raise DatabaseDown(type(error).__name__) from error
 
     async def _release(self, wire: Any, ended: bool) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from chassis.database.pace import RARELY_S
+from chassis.database.pace import changes_of
 from chassis.database.pool import Connection, Database, Row, statement
 from chassis.faults.contract import NAME, AuditEvent, GremlinView, PutGremlin
 from chassis.faults.kinds import BY_NAME, DELAYING, FaultKind
@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 # lost: they change seldom enough for the lock that this takes.
 _BELL = "valerix_gremlins"
 _RING = statement(text(f"NOTIFY {_BELL}"), "NOTIFY")
+# A lost notification shows in the changes that a process's loops ask for; one that has no such loop
+# looks this often.
+_LONGEST_S = 30.0
 # Never bitten: gremlins can always be ended, measured, and a restart comes up under one.
 EXEMPT = re.compile(r"/metrics(/.*)?|/health/(live|ready)|/gremlins?(/.*)?|/schema(/.*)?")
 
@@ -102,10 +105,11 @@ class Gremlins:
         bell = Bell()
         async with self.controls.connect() as connection:
             await connection.listen(_BELL, bell.ring)
+            changes_of(self.controls).sets(bell.rung)
             while True:
                 await self.refresh(connection)
                 next_end_s = (gremlin.ends_at - time.monotonic() for gremlin in self.active)
-                await bell.wait(max(self._poll_s, min([RARELY_S, *next_end_s])))
+                await bell.wait(max(self._poll_s, min([_LONGEST_S, *next_end_s])))
                 self._forget_expired()
 
     async def close(self) -> None:

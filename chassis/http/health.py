@@ -20,9 +20,9 @@ from chassis.identity.owners import OPEN
 Probe = Callable[[], Awaitable[str]]
 GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as it answers"})
 
-# Every process looks into its database at least every eight seconds (`RARELY_S`), whether anything
-# happens or not: what it answered then is not asked again. One that goes away ends connections,
-# which is noticed at once; one that falls silent is found by that look.
+# Nearly every process asks its database something every five seconds (`CHANGES_EVERY_S`), whether
+# anything happens or not: what it answered then is not asked again. One that goes away ends
+# connections, which is noticed at once; one that falls silent is found by that question.
 _GOOD_S = 9.0
 # Whose a database is can change only while nobody is connected to it, which a process would notice;
 # it is asked now and then all the same.

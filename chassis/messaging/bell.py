@@ -8,17 +8,17 @@ class Bell:
     """Set by a notification; `wait` returns when it was, or after as long as it is given."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self.rung = asyncio.Event()
 
     def ring(self) -> None:
         """There may be something to do."""
-        self._rung.set()
+        self.rung.set()
 
     async def wait(self, longest_s: float) -> bool:
         """Until it rings or it is time to look anyway; whether it rang."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
-                await self._rung.wait()
-        rang = self._rung.is_set()
-        self._rung.clear()
+                await self.rung.wait()
+        rang = self.rung.is_set()
+        self.rung.clear()
         return rang

@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack
 
 from sqlalchemy import text
 
-from chassis.database.pace import RARELY_S
+from chassis.database.pace import changes_of
 from chassis.database.pool import Connection, Database, statement
 from chassis.messaging.bell import Bell
 from chassis.messaging.transport import BATCH, MESSAGE_BELL, Incoming, Outgoing
 
+_LONGEST_S = 30.0
 _PUBLISH = statement(
     text(
         "INSERT INTO events.messages (position, event_id, type, envelope)"
@@ -75,12 +76,14 @@ class PostgresSubscription:
     """Reads after the consumer's position, which moves with what was handled without a gap.
 
     The relay rings after what it publishes, and once more when it begins to lead; a connection that
-    breaks rings as well. So without a ring it looks only every `longest_s`."""
+    breaks rings as well, and so does a change that another loop of the process finds. So without a
+    ring it looks only every `longest_s`."""
 
-    def __init__(self, database: Database, consumer: str, *, longest_s: float = RARELY_S) -> None:
+    def __init__(self, database: Database, consumer: str, *, longest_s: float = _LONGEST_S) -> None:
         self._database, self._longest_s = database, longest_s
         self._consumer = consumer
         self._bell = Bell()
+        changes_of(database).sets(self._bell.rung)
         self._held = AsyncExitStack()
         self._connection: Connection | None = None
         self._at = self._last = 0

@@ -77,6 +77,11 @@ class EventProgress(Struct, frozen=True):
     parked: int
     consumers: tuple[ConsumerProgress, ...]
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is on its way, and grows older."""
+        return self.unpublished > 0 or any(each.behind for each in self.consumers)
+
     def behind_of(self, process: str) -> tuple[int, int]:
         """How many events the process has still to take, or, where it takes none, to publish; and
         how old the oldest of them is, in seconds."""

@@ -30,7 +30,8 @@ class SourceError(Exception):
 class Poller(Generic[T]):
     """Polls `read`; calls `changed` with the topic when the result differs from the last one.
 
-    While `is_watched` says that nobody is told, and nobody asks, it reads every few seconds."""
+    While `is_watched` says that nobody is told, and nobody asks, it reads every few seconds, unless
+    `stands` says of the last result that it would read the same."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Poller(Generic[T]):
         stale_s: float = STALE_S,
         still: str = "",
         is_watched: Callable[[], bool] = lambda: True,
+        stands: Callable[[T], Awaitable[bool]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.topic = topic
@@ -51,7 +53,7 @@ class Poller(Generic[T]):
         self._every_s, self._deadline_s, self._stale_s = every_s, deadline_s, stale_s
         self._still = still
         self._clock = clock
-        self._is_watched = is_watched
+        self._is_watched, self._stands = is_watched, stands
         self._asked = asyncio.Event()
         self._result: T | None = None
         self._at: float | None = None
@@ -115,13 +117,29 @@ class Poller(Generic[T]):
         stop_sampling()
         while True:
             started = self._clock()
-            await self.refresh()
+            is_asked = self._asked.is_set()
+            self._asked.clear()
+            if is_asked or self._is_watched() or not await self._stood():
+                await self.refresh()
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
             if not self._is_watched():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, _UNWATCHED_EVERY_S - self._every_s)):
                         await self._asked.wait()
-            self._asked.clear()
+
+    async def _stood(self) -> bool:
+        """Whether the last result stands, and is as good as a new one."""
+        last = self.known()
+        if self._stands is None or isinstance(last, Down):
+            return False
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                if not await self._stands(last):
+                    return False
+        except TimeoutError:
+            return False
+        self._at, self._seen = self._clock(), datetime.now(UTC)
+        return True
 
 
 def stop_sampling() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from chassis.database.pace import RARELY_S, PollPace
+from chassis.database.pace import PollPace
 from chassis.database.pool import Connection, Database, statement
 from chassis.http.problems import NOT_EXECUTED, Problem
 from chassis.identity.tokens import ALGORITHM, LONGEST_LIFE_S
@@ -91,9 +91,10 @@ class SigningKeys:
 
     async def run(self) -> None:
         """Turn them when it is time, for the life of the process."""
-        # Another replica's turn is seen long before the key that it published signs.
-        rarely_s = min(RARELY_S, self._settings.identity_key_lead_s / 10)
-        pace = PollPace(self._database, self._settings.identity_poll_s, rarely_s)
+        settings = self._settings
+        # What is due comes with time, and is late by half of what it waited for at most.
+        waits_s = min(settings.identity_key_lead_s, settings.identity_rotate_every_s)
+        pace = PollPace(self._database, settings.identity_poll_s, longest_s=waits_s / 2)
         while True:
             await self.turn()
             await pace.wait()

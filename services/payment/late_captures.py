@@ -17,9 +17,11 @@ from services.payment.intents import Decision
 
 logger = logging.getLogger(__name__)
 
-# Late captures are late by seconds, and nobody waits for this refund but the customer. A process
-# that writes nothing looks every `RARELY_S`.
+# Late captures are late by seconds, and nobody waits for this refund but the customer.
 _EVERY_S = 5.0
+# What a provider captures on its own is not seen in our database. Late ones follow payments, which
+# are; so this is for the last of them before a rest.
+_LONGEST_S = 30.0
 _PAGE = 500
 # Captures become visible in the order of their commits, not of their times: by a statement's
 # length at most. What is stamped earlier than that is found when all of them are read again.
@@ -41,7 +43,7 @@ class LateCaptures:
 
     async def run(self) -> None:
         """For ever."""
-        pace = PollPace(self._context.database, _EVERY_S)
+        pace = PollPace(self._context.database, _EVERY_S, longest_s=_LONGEST_S)
         while True:
             try:
                 await self.run_once()

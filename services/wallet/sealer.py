@@ -7,7 +7,7 @@ unsealed: they are shown as pending until the next round."""
 import asyncio
 import logging
 
-from chassis.database.pace import UNFINISHED_S, PollPace
+from chassis.database.pace import PollPace
 from chassis.database.pool import Database
 from services.wallet import store
 
@@ -23,7 +23,7 @@ class Sealer:
 
     def __init__(self, database: Database, every_s: float) -> None:
         self._database = database
-        self._pace = PollPace(database, every_s, UNFINISHED_S)
+        self._pace = PollPace(database, every_s)
         self._bell = asyncio.Event()
 
     def ring(self) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.contracts import checks
-from chassis.database.pace import UNFINISHED_S
+from chassis.database.pace import CHANGES_EVERY_S
 from chassis.database.pool import Connection, Database
 from chassis.messaging import envelope
 from chassis.messaging.bell import Bell
@@ -88,7 +88,7 @@ class Relay:
             while True:
                 numbered = await outboxes.number(connection)
                 if not numbered and time.monotonic() < still_until:
-                    await bell.wait(UNFINISHED_S)
+                    await bell.wait(CHANGES_EVERY_S)
                     continue
                 still_until = 0.0
                 published = await self.publish(connection, outboxes, publisher)
@@ -98,7 +98,7 @@ class Relay:
                 if self.trouble:
                     await asyncio.sleep(_PAUSE_S)
                 elif not numbered and not published:
-                    await bell.wait(UNFINISHED_S if watermarks.are_level else _BEHIND_S)
+                    await bell.wait(CHANGES_EVERY_S if watermarks.are_level else _BEHIND_S)
                     # Everything is where it belongs: until there is something new, only that is
                     # looked for.
                     if watermarks.are_level:

@@ -1,7 +1,7 @@
 """What one process knows of the breakers, and what it has seen and not said yet."""
 
 import asyncio
-import contextlib
+import math
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chassis.database.pace import RARELY_S
+from chassis.database.pace import changes_of
 from chassis.database.pool import Connection, Database, DatabaseTrouble
 from services.payment.breakers import store
 from services.payment.breakers.store import BreakerRow, SeenOutcomes
@@ -62,15 +62,15 @@ class Breakers:
         )
 
     async def run(self) -> None:
-        """Say what was seen, several times a second, for ever; without payments, ask now and then
-        how all of them stand."""
+        """Say what was seen, several times a second, for ever; and ask how all of them stand, soon
+        where one is open, and else when anybody wrote."""
+        changes = changes_of(self._database)
+        changes.sets(self._has_seen)
         while True:
             await self.flush()
             await asyncio.sleep(_FLUSH_S)
-            refresh_s = _REFRESH_S if self.open_now() else RARELY_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(refresh_s - _FLUSH_S):
-                    await self._has_seen.wait()
+            longest_s = _REFRESH_S - _FLUSH_S if self.open_now() else math.inf
+            await changes.wait(self._database, self._has_seen, longest_s)
 
     def saw(self, account: str, result: GatewayResult) -> None:
         """An account was asked for money. A decline is an answer; unknown and not sent are none."""

@@ -6,6 +6,7 @@ import pytest
 
 from observatory.sources.down import Down
 from observatory.sources.poller import Poller
+from tests.harness.patience import ARRIVES_S
 
 
 class Clock:
@@ -116,3 +117,28 @@ async def test_it_stops_cleanly(poller):
     await poller.stop()
     assert poller.now() == 1
     assert [task for task in asyncio.all_tasks() if task.get_name().startswith("poll ")] == []
+
+
+async def test_unwatched_what_stands_is_not_read_again_until_somebody_asks(source, nudges):
+    reads, stood = 0, asyncio.Semaphore(0)
+
+    async def read():
+        nonlocal reads
+        reads += 1
+        return await source()
+
+    async def stands(_: object) -> bool:
+        stood.release()
+        return True
+
+    poller = Poller(
+        "shop", read, nudges.append, every_s=0.1, is_watched=lambda: False, stands=stands
+    )
+    await poller.start()
+    await asyncio.wait_for(stood.acquire(), ARRIVES_S)
+    assert reads == 1
+    poller.now()
+    async with asyncio.timeout(ARRIVES_S):
+        while reads == 1:
+            await asyncio.sleep(0.01)
+    await poller.stop()
