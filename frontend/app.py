@@ -1,8 +1,9 @@
 """Composes the dashboard: where its data come from, its panels, its pages and its actions."""
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
@@ -135,7 +136,7 @@ def create_app(
         title="Valerix dashboard",
         settings=settings,
         registry=registry,
-        routes=[*_for_browsers(pages), *_other_routes(state, telemetry, writer, operated)],
+        routes=[*_for_browsers(pages, state), *_other_routes(state, telemetry, writer, operated)],
         loops=[state.run, telemetry.run, runner.run, sessions.store.run, writer.run],
         closes=[
             runner.close,
@@ -358,11 +359,19 @@ def _actions(
     }
 
 
-def _for_browsers(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Errors on these routes are pages to read, not problem documents; a GET makes no trace."""
+def _for_browsers(
+    handlers: list[HTTPRouteHandler], state: DashboardState
+) -> list[HTTPRouteHandler]:
+    """Errors on these routes are pages to read, not problem documents; a GET makes no trace, and
+    shows what is so now even where nobody has looked for a while."""
+
+    async def begin(request: Request[Any, Any, Any]) -> None:
+        await begin_page(request)
+        await state.fresh()
+
     for handler in handlers:
         handler.exception_handlers = {Exception: show_problem}
         handler.guards = [page_guard, *(handler.guards or ())]
         if "GET" in handler.http_methods:
-            handler.before_request = begin_page
+            handler.before_request = begin
     return handlers

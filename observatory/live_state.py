@@ -73,6 +73,11 @@ class LiveState:
             is_watched=lambda: is_watched() or self.recorder.is_busy,
         )
 
+    async def fresh(self) -> None:
+        """Read now whatever was left alone because nobody looked."""
+        feeds = (self.health, self.progress, self.incidents)
+        await asyncio.gather(self.source.fresh(), *(feed.fresh() for feed in feeds))
+
     async def stands(self, *, ages: bool) -> bool:
         """Whether what was read of the database is the same now: nothing in it `ages`, and nobody
         has written for longer than any reading looks back."""

@@ -4,8 +4,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 
+import msgspec
 from msgspec import Struct
 
 from chassis.http.metrics import BUCKETS
@@ -21,6 +22,9 @@ QUANTILE_WINDOW_S = 30.0
 RATE_WINDOW_S = 10.0
 # Three scrapes missed: from here on the line has a gap.
 GAP_S = 6.0
+# What was left alone for no longer than this, because nobody looked, is filled in with as many
+# points as it would have had.
+_RESTED_S, _STEP_S = 12.0, 2.0
 _EXEMPLARS = 1200
 _PLACES = {bound: index for index, bound in enumerate(BOUNDS)}
 
@@ -75,8 +79,9 @@ class History:
         self._exemplars: deque[Exemplar] = deque(maxlen=_EXEMPLARS)
         self._known: dict[Series, str] = {}
 
-    def add(self, at: float, values: Mapping[Series, float]) -> None:
-        """Count what has grown in the scrape at `at` (any clock that only goes forward).
+    def add(self, at: float, values: Mapping[Series, float], *, rested: bool = False) -> None:
+        """Count what has grown in the scrape at `at` (any clock that only goes forward). `rested`:
+        nobody scraped since the last one because nobody looked.
 
         As in `CounterWindow`: a value that fell means a restart, a series that appears counts from
         zero; but when the counts of the first scrape of all were made is not known."""
@@ -93,10 +98,18 @@ class History:
             elif (place := _place(series)) is not None:
                 buckets[place] += grown
         self._before = values
-        self._times.append(at)
-        self._totals.append(Totals(at, requests, errors, tuple(buckets)))
+        new = Totals(at, requests, errors, tuple(buckets))
+        if rested and at - last.at <= _RESTED_S and new == msgspec.structs.replace(last, at=at):
+            # Counters never fall, so in between they were the same as before and after.
+            for n in range(1, ceil((at - last.at) / _STEP_S)):
+                self._append(msgspec.structs.replace(last, at=last.at + n * _STEP_S))
+        self._append(new)
         if len(self._times) > 2 * self._length:
             del self._times[: -self._length], self._totals[: -self._length]
+
+    def _append(self, totals: Totals) -> None:
+        self._times.append(totals.at)
+        self._totals.append(totals)
 
     def add_exemplars(self, found: Mapping[Series, Exemplar]) -> None:
         """Keep exemplars not seen before: a bucket shows its last one until it gets another."""

@@ -48,13 +48,15 @@ class Counters(ABC):
     def down(self, service: str) -> Down | None:
         """Why the last reading of a service cannot be trusted; None while it can."""
 
-    def take(self, service: str, at: float, values: Mapping[Series, float]) -> Scrape:
-        """Keep one reading; `at` only goes forward."""
+    def take(
+        self, service: str, at: float, values: Mapping[Series, float], *, rested: bool = False
+    ) -> Scrape:
+        """Keep one reading; `at` only goes forward. `rested`: it could have been taken earlier."""
         # Fifteen minutes of every bucket would be tens of megabytes; the history folds them.
         kept = {series: value for series, value in values.items() if series.name != BUCKET}
         scrape = Scrape(at, kept)
         self._windows[service].add(scrape)
-        self._histories[service].add(at, values)
+        self._histories[service].add(at, values, rested=rested)
         return scrape
 
     def add_exemplars(self, service: str, found: Mapping[Series, Exemplar]) -> None:

@@ -1,4 +1,4 @@
-"""Metrics without Prometheus: each service's page, scraped every two seconds, or every 4.5 while
+"""Metrics without Prometheus: each service's page, scraped every two seconds, or every nine while
 nobody looks and the service has nothing to do."""
 
 import asyncio
@@ -16,7 +16,7 @@ from observatory.sources.counters import FAMILIES, STILL, Counters
 from observatory.sources.down import Down
 from observatory.sources.poller import Poller
 
-# OBSERVABILITY: a window of 30 s needs a sample at least every 5 s.
+# OBSERVABILITY: a window of 30 s needs a sample at least every 5 s where something is counted.
 SCRAPE_EVERY_S = 2.0
 # A page of metrics has some 50 KiB; a larger one is a fault.
 _LARGEST_PAGE = 4 << 20
@@ -68,6 +68,10 @@ class EmbeddedMetrics(Counters):
             await self._session.close()
             self._session = None
 
+    async def fresh(self) -> None:
+        """Scrape now whatever was left alone because nobody looked."""
+        await asyncio.gather(*(poller.fresh() for poller in self._pollers.values()))
+
     def down(self, service: str) -> Down | None:
         """Why there is no fresh page of this service."""
         newest = self._pollers[service].known()
@@ -81,7 +85,7 @@ class EmbeddedMetrics(Counters):
         page = await self._fetch(f"{self._urls[service]}/metrics")
         values: dict[Series, float] = parse(page, FAMILIES)
         at = self._clock()
-        scrape = self.take(service, at, values)
+        scrape = self.take(service, at, values, rested=self._pollers[service].rests)
         self.add_exemplars(service, self._exemplars(page, at + self._epoch))
         return scrape
 

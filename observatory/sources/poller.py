@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 # Three missed polls: a result older than this is no longer shown as if it were fresh.
 STALE_S = 6.0
-# Then the first page shows what is this old, and within a second what is new. The lights need a
-# reading every five seconds, and a chart one every six.
-_UNWATCHED_EVERY_S = 4.5
+# Nobody sees how old a result is then: the first page waits for another (`fresh`). Three readings
+# are in the half minute of the lights.
+_UNWATCHED_EVERY_S = 9.0
 _NOT_YET = "Not read yet"
 
 
@@ -55,6 +55,9 @@ class Poller(Generic[T]):
         self._clock = clock
         self._is_watched, self._stands = is_watched, stands
         self._asked = asyncio.Event()
+        # For how much longer than usual it has not read, since nobody looked.
+        self._rested_s = 0.0
+        self._has_read = asyncio.Event()
         self._result: T | None = None
         self._at: float | None = None
         self._seen = datetime.now(UTC)
@@ -71,7 +74,7 @@ class Poller(Generic[T]):
         """As `now`, for whoever looks all the time, and does not wait for the next result."""
         if self._result is not None and self._at is not None:
             age_s = self._clock() - self._at
-            if age_s <= self._stale_s:
+            if age_s <= self._stale_s + self._rested_s:
                 return self._result
         return Down(self._reason, self._seen, self._still)
 
@@ -98,8 +101,21 @@ class Poller(Generic[T]):
             else:
                 self._result, self._at = result, self._clock()
                 self._seen = datetime.now(UTC)
+            self._rested_s = 0.0
+            self._has_read.set()
             if self.known() != before:
                 self._changed(self.topic)
+
+    async def fresh(self) -> None:
+        """Wait for a new result, where the last one is older because nobody looked."""
+        if self.rests:
+            self._asked.set()
+            await self._has_read.wait()
+
+    @property
+    def rests(self) -> bool:
+        """Whether it did not read for longer than usual, since nobody looked."""
+        return self._rested_s > 0
 
     async def start(self) -> None:
         """Begin to poll."""
@@ -123,8 +139,10 @@ class Poller(Generic[T]):
                 await self.refresh()
             await asyncio.sleep(max(0.1, self._every_s - (self._clock() - started)))
             if not self._is_watched():
+                self._rested_s = max(0.0, _UNWATCHED_EVERY_S - self._every_s)
+                self._has_read.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, _UNWATCHED_EVERY_S - self._every_s)):
+                    async with asyncio.timeout(self._rested_s):
                         await self._asked.wait()
 
     async def _stood(self) -> bool:

@@ -31,6 +31,9 @@ class MetricsSource(Protocol):
     async def stop(self) -> None:
         """End every loop and close every connection."""
 
+    async def fresh(self) -> None:
+        """Wait for what is newer, where nothing was read because nobody looked."""
+
     def traffic(self, service: str) -> Traffic | Down:
         """Business requests of the last thirty seconds."""
 

@@ -91,6 +91,9 @@ class FixedSource:
     async def stop(self) -> None:
         self.stopped += 1
 
+    async def fresh(self) -> None:
+        """It is what it is."""
+
     def traffic(self, service: str) -> Traffic | Down:
         return self.traffic_now
 

@@ -111,3 +111,16 @@ def test_an_exemplar_is_kept_once():
         )
     assert made.exemplars(0, 10) == [Exemplar(1.5, 0.8, TRACE, 2.0)]
     assert made.exemplars(2.0, 10) == []
+
+
+def test_where_nobody_looked_and_nothing_grew_there_is_no_gap():
+    made = history((0, scrape(7)))
+    made.add(9, scrape(7), rested=True)
+    assert [made.point(at).rate for at in (7, 9, 11)] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("at", "fast", "rested"), [(9, 7, False), (9, 8, True), (13, 7, True)])
+def test_what_may_have_happened_unseen_leaves_a_gap(at, fast, rested):
+    made = history((0, scrape(7)))
+    made.add(at, scrape(fast), rested=rested)
+    assert made.point(7) == Point()

@@ -76,6 +76,9 @@ class StackMetrics(Counters):
         await self._poller.stop()
         await self._http.close()
 
+    async def fresh(self) -> None:
+        """Prometheus scrapes whether anybody looks or not, and is asked as often."""
+
     def down(self, service: str) -> Down | None:
         """Why there is no fresh sample: of Prometheus itself, or of this service in it."""
         polled = self._poller.now()

@@ -142,3 +142,30 @@ async def test_unwatched_what_stands_is_not_read_again_until_somebody_asks(sourc
         while reads == 1:
             await asyncio.sleep(0.01)
     await poller.stop()
+
+
+async def test_a_page_that_nobody_had_open_waits_for_what_is_new(source, nudges):
+    poller = Poller("shop", source, nudges.append, every_s=0.1, is_watched=lambda: False)
+    await poller.start()
+    async with asyncio.timeout(ARRIVES_S):
+        while not poller.rests:
+            await asyncio.sleep(0.01)
+    source.result = 2
+    await asyncio.wait_for(poller.fresh(), ARRIVES_S)
+    assert poller.known() == 2
+    await poller.stop()
+
+
+async def test_unwatched_a_result_is_good_until_the_next_one_is_due(source, clock, nudges):
+    poller = Poller(
+        "shop", source, nudges.append, every_s=0.1, is_watched=lambda: False, clock=clock
+    )
+    await poller.start()
+    async with asyncio.timeout(ARRIVES_S):
+        while not poller.rests:
+            await asyncio.sleep(0.01)
+    clock.now += 9
+    assert poller.known() == 1
+    clock.now += 6
+    assert isinstance(poller.known(), Down)
+    await poller.stop()
