@@ -14,7 +14,7 @@ from bench.opening import name_of, opened, place_order
 from bench.rates import used_s
 
 # What the start and its one order have left to do is done by then.
-_REST_S = 60
+_REST_S = 120
 _MEASURED_S = 60
 # PostgreSQL's own processes write and analyse what came before.
 _TRANSACTIONS = (

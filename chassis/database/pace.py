@@ -37,7 +37,6 @@ class Changes:
         # Whoever waits has just looked.
         self._asked_at = self._changed_at = time.monotonic()
         self._events: WeakSet[asyncio.Event] = WeakSet()
-        self._waiting: list[Database] = []
 
     def sets(self, event: asyncio.Event) -> None:
         """Set the event whenever there may be something new, while somebody waits."""
@@ -48,20 +47,15 @@ class Changes:
     ) -> None:
         """Until the event is set, which is one that this sets, or `longest_s` have passed."""
         until = time.monotonic() + longest_s
-        self._waiting.append(database)
-        try:
-            while not event.is_set() and (now := time.monotonic()) < until:
-                left_s = min(until, self._asked_at + CHANGES_EVERY_S) - now
-                if left_s <= 0:
-                    # The pool that requests use, so that the first one after a rest finds a
-                    # connection open.
-                    await self._ask(max(self._waiting, key=lambda pool: pool.size))
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left_s):
-                        await event.wait()
-        finally:
-            self._waiting.remove(database)
+        while not event.is_set() and (now := time.monotonic()) < until:
+            left_s = min(until, self._asked_at + CHANGES_EVERY_S) - now
+            if left_s <= 0:
+                # So that the first request after a rest finds a connection open.
+                await self._ask(database.largest)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await event.wait()
 
     async def still_s(self, database: Database) -> float:
         """For how many seconds nobody has written anything, as far as was asked."""

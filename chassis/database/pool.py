@@ -33,6 +33,7 @@ _FULL_FOR_S = 5.0
 # By database: until when one of its pools has reason to think that it is full.
 _full_until: dict[str, float] = {}
 # By database: what this process rings whenever it may have changed something there.
+_pools: defaultdict[str, WeakSet["Database"]] = defaultdict(WeakSet)
 _on_write: defaultdict[str, WeakSet[asyncio.Event]] = defaultdict(WeakSet)
 # By database: how often it did not answer this process, and when it last did.
 _failures: Counter[str] = Counter()
@@ -268,7 +269,6 @@ class Database:
 
     def __init__(self, settings: Settings, *, size: int | None = None) -> None:
         self.url = settings.database_url
-        # The most connections it opens.
         self.size = size or settings.pool_size
         self._wait_s = settings.pool_wait_s
         self._silence_s = settings.statement_timeout_s + 1.0
@@ -283,6 +283,7 @@ class Database:
             "application_name": f"valerix-{settings.service}",
             "timezone": "UTC",
         }
+        _pools[self.url].add(self)
         self.before_statement: Callable[[], Awaitable[None]] | None = None
         self.after_commit: Callable[[], None] | None = None
 
@@ -365,6 +366,17 @@ class Database:
             yield connection
             if for_caller:
                 demand_caller()
+
+    @property
+    def largest(self) -> "Database":
+        """The largest open pool of this process to the same database: that of requests."""
+        pools = (pool for pool in _pools[self.url] if pool.is_open)
+        return max(pools, key=lambda pool: pool.size, default=self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may hold connections."""
+        return self._pool is not None
 
     def written(self) -> asyncio.Event:
         """An event that is set whenever this process may have changed something in this database,

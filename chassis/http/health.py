@@ -26,7 +26,7 @@ GOOD = frozenset({"connected", "reachable", "current", "of this shop, as far as 
 _GOOD_S = 9.0
 # Whose a database is can change only while nobody is connected to it, which a process would notice;
 # it is asked now and then all the same.
-_OURS_S = 30.0
+_OURS_S = 60.0
 _PING = statement(text("SELECT 1"), "SELECT 1")
 _REVISION = statement(text("SELECT version_num FROM public.alembic_version"), "SELECT revision")
 

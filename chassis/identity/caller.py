@@ -78,6 +78,7 @@ class Callers:
 
     async def judge(self, token: str) -> Caller | Problem:
         """Whom a token names, or the problem that whoever shows it gets."""
+        await self.keys.fresh()
         if (claims := self._find(token)) is None:
             try:
                 claims = await self._checked(token)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -69,6 +70,8 @@ class PublishedKeys:
         self._document = b""
         self._keys: Mapping[str, Any] | None = None
         self._looked_at: float | None = None
+        self._fetched_at = -math.inf
+        self._is_used = asyncio.Event()
         self._look = asyncio.Lock()
 
     @property
@@ -81,6 +84,19 @@ class PublishedKeys:
         if self._keys is None:
             self._keys = read_keys(self._document) if self._document else {}
         return self._keys
+
+    async def fresh(self) -> None:
+        """Before a token is judged: the first one after a rest waits for a look, since nobody has
+        looked meanwhile."""
+        self._is_used.set()
+        if self.are_known and not self._is_good():
+            async with self._look:
+                if not self._is_good():
+                    await self._refresh()
+
+    def _is_good(self) -> bool:
+        """Whether the last look is as new as `run` keeps it, even where nobody answers that."""
+        return self._clock() - self._fetched_at < self._every_s + 2 * _TIMEOUT_S
 
     async def look_again(self) -> bool:
         """Whether they are others than before; at most one look every `LOOK_EVERY_S`, and whoever
@@ -96,11 +112,14 @@ class PublishedKeys:
         return self._document != before
 
     async def run(self) -> None:
-        """Fetch them now and then, for the life of the process."""
+        """Fetch them now and then, while tokens come, for the life of the process."""
         while True:
             async with self._look:
                 await self._refresh()
             await asyncio.sleep(self._every_s if self.are_known else _FIRST_S)
+            if self.are_known:
+                await self._is_used.wait()
+                self._is_used.clear()
 
     async def _refresh(self) -> None:
         self._looked_at = self._clock()
@@ -109,6 +128,7 @@ class PublishedKeys:
             if document != self._document:
                 msgspec.json.decode(document, type=_Published)
                 self._document, self._keys = document, None
+        self._fetched_at = self._clock()
 
     async def _fetched(self) -> bytes:
         if not self._url:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import text
 
+from chassis.database.pace import changes_of
 from chassis.database.pool import Database, Row, statement
 
 # An hour without a page or an action: the laptop on the lectern is somebody else's by then. An
@@ -19,9 +20,6 @@ _IDLE_S = 3600
 SESSION_S = 12 * 3600
 # A sign-out holds at the other dashboards as soon as a gremlin's end does.
 _POLL_S = 1.0
-# Where nobody is signed in nothing can end; who signed in at another dashboard is looked for when
-# their cookie comes.
-_NOBODY_S = 10.0
 # Each takes a password or the operator token to open, so this is more than there will be.
 _MOST_SESSIONS = 1000
 
@@ -110,14 +108,14 @@ class SessionStore:
 
     async def run(self) -> None:
         """Follow the database, for ever or until nothing is left to follow."""
+        changes = changes_of(self._database)
+        changes.sets(self._is_asked)
         while self._has_sessions or not self._is_key_read:
             with contextlib.suppress(Exception):
                 await self.refresh()
             await asyncio.sleep(_POLL_S)
             if self._is_key_read and not self._sessions:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_NOBODY_S):
-                        await self._is_asked.wait()
+                await changes.wait(self._database, self._is_asked)
             self._is_asked.clear()
 
     async def close(self) -> None:

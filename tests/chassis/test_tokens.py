@@ -103,6 +103,18 @@ async def test_an_unknown_key_is_looked_for_now_and_then_and_keys_outlive_who_pu
     assert await subject(callers, Forger(key, NAME).good(jti="another")) == "ada"
 
 
+async def test_after_a_rest_a_key_that_was_withdrawn_meanwhile_is_not_believed(key: ECKey):
+    publisher, token = Publisher(key), Forger(key, NAME).good()
+    callers = publisher.callers(every_s=10.0)
+    assert await subject(callers, token) == "ada"
+    publisher.keys, publisher.now = [], 9.0
+    assert await subject(callers, token) == "ada"
+    publisher.now = 60.0
+    assert await subject(callers, token) == 401
+    publisher.is_up, publisher.now = False, 120.0
+    assert await subject(callers, token) == 401
+
+
 async def test_a_token_of_a_key_that_is_no_longer_published_is_forgotten(key: ECKey):
     publisher, token = Publisher(key), Forger(key, NAME).good()
     callers = publisher.callers(every_s=0.01)
