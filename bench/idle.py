@@ -13,8 +13,8 @@ import psutil
 from bench.opening import name_of, opened, place_order
 from bench.rates import used_s
 
-# What the start and its one order have left to do is done by then: the seal of the proof, the last, is
-# written some forty seconds after it, and figures look back for a minute more.
+# What the start and its one order have left to do is done by then: the seal of the proof, the last,
+# is written some forty seconds after it, and figures look back for a minute more.
 _REST_S = 120
 _MEASURED_S = 60
 # PostgreSQL's own processes write and analyse what came before.
